@@ -1,0 +1,59 @@
+/* Tables that describe the fields of a struct: one row drives defaults, range checks, text form, JSON decoding and
+ * encoding, help, sample files and OpenAPI. Rows are the only place where a limit or a default is written.
+ *
+ * A path names the field with '/' between levels, as in a JSON pointer without its first slash: "model/n_layer",
+ * "optim/betas/0". Text form: one "path=value" line a field, reals with 17 significant digits. Thread: any. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+struct lag_error;
+struct lag_strbuf;
+
+enum lag_field_type {
+    LAG_FIELD_INT,   /* int64_t */
+    LAG_FIELD_REAL,  /* double */
+    LAG_FIELD_BOOL,  /* bool */
+    LAG_FIELD_TEXT,  /* char[size] */
+    LAG_FIELD_CHOICE,/* char[size], one of choices */
+    LAG_FIELD_BYTES, /* int64_t; text may carry K, M, G, T */
+    LAG_FIELD_LIST,  /* char[size]: items joined by ','; JSON: an array of strings */
+};
+
+enum lag_field_flags {
+    LAG_FIELD_REQUIRED = 1,   /* must be given: no default */
+    LAG_FIELD_RELOADABLE = 2, /* config: SIGHUP may change it */
+    LAG_FIELD_OPEN_MIN = 4,   /* the minimum itself is not allowed */
+    LAG_FIELD_SECRET = 8,     /* never shown */
+};
+
+struct lag_field {
+    const char *path;
+    enum lag_field_type type;
+    size_t offset, size;        /* where in the struct, and how many bytes there */
+    double min, max;            /* INT, REAL, BYTES: allowed range, ends included unless OPEN_MIN; TEXT: length in bytes */
+    const char *preset;         /* default as text; NULL: zero or "" */
+    const char *const *choices; /* CHOICE: NULL-terminated */
+    unsigned flags;
+    const char *unit;           /* "", "steps", "tokens", "bytes", "seconds" … */
+    const char *help;           /* one sentence */
+};
+#define LAG_FIELD_AT(type, member) offsetof(type, member), sizeof(((type *)0)->member)
+
+struct lag_fields {
+    const struct lag_field *rows;
+    size_t n_rows;
+};
+
+void lag_fields_defaults(const struct lag_fields *table, void *object);
+const struct lag_field *lag_fields_find(const struct lag_fields *table, const char *path);
+/* Setters check type and range; an error points to "/<path>" and names what is allowed. */
+int lag_field_set_int(const struct lag_field *field, void *object, int64_t value, struct lag_error *err);
+int lag_field_set_real(const struct lag_field *field, void *object, double value, struct lag_error *err);
+int lag_field_set_bool(const struct lag_field *field, void *object, bool value, struct lag_error *err);
+int lag_field_set_text(const struct lag_field *field, void *object, const char *text, struct lag_error *err); /* parses for its type */
+/* The value as text (what set_text accepts). */
+void lag_field_format(const struct lag_field *field, const void *object, struct lag_strbuf *out);
+/* All fields as "path=value" lines; parse sets defaults first and refuses unknown paths. */
+void lag_fields_format(const struct lag_fields *table, const void *object, struct lag_strbuf *out);
+int lag_fields_parse(const struct lag_fields *table, void *object, const char *text, struct lag_error *err);

@@ -1,0 +1,16 @@
+/* Strict parsing: the whole text must be the value; no locale, no leading blanks. 0, or -1 with *ret unchanged.
+ * Thread: any. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+int lag_parse_i64(const char *text, int64_t *ret);
+int lag_parse_u64(const char *text, uint64_t *ret);
+/* Finite decimal or C99 hexadecimal floating point. */
+int lag_parse_double(const char *text, double *ret);
+/* true, yes, on, 1 / false, no, off, 0 */
+int lag_parse_bool(const char *text, bool *ret);
+/* "64K", "2G", "1T" or plain bytes; binary multiples. */
+int lag_parse_bytes(const char *text, uint64_t *ret);
+/* 1–64 characters of [A-Za-z0-9._-], not starting with '.' or '-': names of runs and datasets. */
+bool lag_name_valid(const char *text);
