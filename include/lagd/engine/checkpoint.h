@@ -1,0 +1,42 @@
+/* Checkpoints: a folder with model.safetensors (Hugging Face GPT-2 names), config.json, optimizer.safetensors (m.<name>,
+ * v.<name>), and manifest.json: step, segments (ages and factors), schedule origin, meta, and for each file its size and SHA-256.
+ *
+ * Written to a temporary folder beside it, every file fsynced, renamed, the parent folder fsynced, then read back and
+ * verified. A folder that exists under its final name is therefore complete or damaged, never half written.
+ * Readers trust nothing: every size, offset, shape, name and hash is checked before it is used, sizes with checked
+ * arithmetic. Thread: any; the caller owns the state. */
+#pragma once
+#include <lagd/engine/state.h>
+#include <lagd/base/hash.h>
+
+struct lag_checkpoint_meta {
+    char run_id[40];
+    char growth_text[256];   /* canonical strategy that made this shape, "" when none */
+    char parent_sha256[LAG_SHA256_HEX]; /* model file this one was grown from, "" when none */
+    char fingerprint[128];   /* lag_fingerprint() of the writer */
+    char version[32];
+    int64_t tokens;          /* seen so far */
+    uint64_t seed;
+};
+struct lag_checkpoint_file {
+    char name[64];
+    uint64_t n_bytes;
+    char sha256[LAG_SHA256_HEX];
+};
+#define LAG_CHECKPOINT_FILES 4
+struct lag_checkpoint_files {
+    struct lag_checkpoint_file file[LAG_CHECKPOINT_FILES]; /* the manifest is the last */
+    int n_files;
+    uint64_t n_bytes;
+};
+
+/* dir: the final folder; its parent exists. An existing dir is replaced only after the new one is complete. */
+int lag_checkpoint_write(const char *dir, const struct lag_state *state, const struct lag_checkpoint_meta *meta,
+                         struct lag_checkpoint_files *ret, struct lag_error *err);
+/* Sizes and hashes of every file against the manifest. LAG_ECORRUPT names file and rule. */
+int lag_checkpoint_verify(const char *dir, struct lag_error *err);
+/* Verifies, then builds the state. Non-finite weights are refused. */
+int lag_checkpoint_read(const char *dir, struct lag_state **ret, struct lag_checkpoint_meta *ret_meta,
+                        struct lag_error *err);
+/* Bytes that a checkpoint of this shape will take (an upper bound). Pure. */
+uint64_t lag_checkpoint_bytes(const struct lag_spec *spec);

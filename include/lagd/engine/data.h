@@ -1,0 +1,47 @@
+/* Datasets: text files read as bytes (vocabulary 256), and the token files of nanoGPT (uint16, no header) and llm.c
+ * (256 × int32 header; uint16 with magic 20240520 version 1, uint32 with magic 20240801 version 7) as they are.
+ *
+ * The last 10 % of the tokens (rounded down) are for validation. A training batch is a pure function of (seed, step):
+ * there is no cursor to lose. Files are read with pread, never mapped, so a file that shrinks is an error, not a
+ * signal. Thread: any for the pure functions; a dataset may be read by many threads at once. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+struct lag_error;
+
+enum lag_token_format { LAG_TOKENS_TEXT, LAG_TOKENS_NANOGPT, LAG_TOKENS_LLMC_U16, LAG_TOKENS_LLMC_U32, LAG_N_TOKEN_FORMATS };
+const char *lag_token_format_name(enum lag_token_format format); /* text, nanogpt, llmc_u16, llmc_u32 */
+int lag_token_format_parse(const char *name, enum lag_token_format *ret);
+
+struct lag_dataset_info {
+    enum lag_token_format format;
+    uint64_t n_bytes, n_tokens;
+    uint32_t max_id;   /* largest token found */
+    int vocab_size;    /* 256 for text; else as declared, or max_id + 1 */
+    char sha256[65];   /* of the whole file */
+};
+
+/* Reads the whole file once: recognises the format (llm.c by magic; nanoGPT when the name ends in ".bin" and the size
+ * is even; else text), range-checks every token against declared_vocab (0 = none declared), counts and hashes.
+ * format_name NULL or "auto" recognises, else one of the names above. Refuses: llm.c evaluation files (magic 20240522,
+ * named in the text), sizes that do not fit the header, fewer than 64 tokens, empty files. cancel may be NULL. */
+int lag_dataset_inspect(int fd, const char *file_name, const char *format_name, int declared_vocab,
+                        const volatile bool *cancel, struct lag_dataset_info *ret, struct lag_error *err);
+
+struct lag_dataset;
+/* Takes fd. The size must still be info's. */
+int lag_dataset_open(int fd, const struct lag_dataset_info *info, struct lag_dataset **ret, struct lag_error *err);
+void lag_dataset_close(struct lag_dataset *dataset);
+const struct lag_dataset_info *lag_dataset_info(const struct lag_dataset *dataset);
+/* Can batches of this context be drawn? Training and validation parts need context + 1 tokens each. Points to
+ * "/model/n_positions". */
+int lag_dataset_check(const struct lag_dataset_info *info, int context, int vocab_size, struct lag_error *err);
+
+/* tokens, targets: [batch][context], target = next token. Window starts are uniform over the training part, from
+ * (seed, step, micro × batch + row). Every id is < vocab_size of info (re-checked: LAG_ECORRUPT when the file changed). */
+int lag_dataset_batch(const struct lag_dataset *dataset, uint64_t seed, int64_t step, int micro, int batch, int context,
+                      int32_t *ret_tokens, int32_t *ret_targets, struct lag_error *err);
+/* The index-th of n_batches validation batches: n_batches × batch windows evenly spaced over the validation part. */
+int lag_dataset_validation(const struct lag_dataset *dataset, int index, int n_batches, int batch, int context,
+                           int32_t *ret_tokens, int32_t *ret_targets, struct lag_error *err);

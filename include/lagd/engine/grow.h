@@ -1,0 +1,82 @@
+/* Growth: strategies, recipes, and the one routine that applies them.
+ *
+ * A strategy is data: operator + parameters + optimiser rule + learning-rate rule + seed. An operator is a constructor
+ * of a recipe; a recipe is src[0..L'-1]. Its canonical text identifies a strategy, e.g.
+ * "midas block=1 optimizer=inherit lr=continue seed=0" (parameters in table order, only those the operator has).
+ * Thread: any (pure; lag_grow only reads the parent). */
+#pragma once
+#include <lagd/engine/optim.h>
+#include <lagd/engine/state.h>
+
+enum lag_moment_rule { LAG_MOMENTS_INHERIT, LAG_MOMENTS_RESET, LAG_MOMENTS_RESET_NEW };     /* inherit, reset, reset_new */
+enum lag_lr_rule { LAG_LR_CONTINUE, LAG_LR_REWARM, LAG_LR_REWARM_NEW, LAG_LR_RESTART };     /* continue, rewarm, … */
+
+#define LAG_OPERATOR_PARAMS 4
+#define LAG_STRATEGY_TEXT 256
+#define LAG_REWARM_DEFAULT (-1)
+
+struct lag_operator_param {
+    const char *name;  /* block, start, at, every, repeat, noise */
+    double min, max, preset;
+    const char *help;
+};
+struct lag_operator {
+    const char *name;       /* stack, interleave, … none */
+    const char *title, *help, *reference;
+    bool function_preserving;
+    struct lag_operator_param params[LAG_OPERATOR_PARAMS]; /* name NULL ends the list */
+    int preset_moments, preset_lr; /* rules taken when a request names only the operator */
+};
+const struct lag_operator *lag_operators(int *ret_n);
+const struct lag_operator *lag_operator_find(const char *name);
+
+struct lag_strategy {
+    const struct lag_operator *op;
+    double params[LAG_OPERATOR_PARAMS];
+    enum lag_moment_rule moments;
+    enum lag_lr_rule lr;
+    int64_t rewarm_steps; /* for rewarm and rewarm_new; LAG_REWARM_DEFAULT until a probe's lag is known */
+    uint64_t seed;
+};
+/* Operator's presets. LAG_ENOTFOUND lists the names. */
+int lag_strategy_init(const char *op_name, struct lag_strategy *ret, struct lag_error *err);
+int lag_strategy_set_param(struct lag_strategy *strategy, const char *name, double value, struct lag_error *err);
+int lag_moment_rule_parse(const char *name, enum lag_moment_rule *ret);
+int lag_lr_rule_parse(const char *name, enum lag_lr_rule *ret);
+const char *lag_moment_rule_name(enum lag_moment_rule rule);
+const char *lag_lr_rule_name(enum lag_lr_rule rule);
+void lag_strategy_format(const struct lag_strategy *strategy, char ret[LAG_STRATEGY_TEXT]);
+int lag_strategy_parse(const char *text, struct lag_strategy *ret, struct lag_error *err);
+
+struct lag_layer_src {
+    int source;    /* parent layer, or -1: fresh random init */
+    bool is_new;   /* a layer that the parent does not have: age 0 under reset_new, re-warmed by rewarm_new */
+    bool zero_out; /* its output projections and their biases start at zero */
+    double noise;  /* W ← (1-a) W + a ε, ε ~ init rule's distribution; 0 = none */
+};
+struct lag_recipe {
+    int n_layers; /* L' */
+    struct lag_layer_src *layers;
+};
+/* An operator is iterated until the target depth is reached; the last round copies as many layers as are missing.
+ * target < n_layer, or an operator that cannot reach it, is LAG_EINVAL. free with lag_recipe_deinit. */
+int lag_recipe_build(const struct lag_strategy *strategy, int n_layer, int target, struct lag_recipe *ret,
+                     struct lag_error *err);
+void lag_recipe_deinit(struct lag_recipe *recipe);
+/* "0 1 1 2", with 'z' behind zeroed copies and 'r' for random layers. */
+void lag_recipe_text(const struct lag_recipe *recipe, char *ret, size_t size);
+/* Share of neighbours kept: #{i : src[i+1] == src[i]+1} / (L'-1) (Du et al., arXiv 2405.15319, App. H). */
+double lag_recipe_connection_rate(const struct lag_recipe *recipe);
+
+/* The grown state: weights, moments, segments with ages, and the learning-rate rule written into segments and
+ * schedule_origin. step is the parent's. The parent is only read. */
+int lag_grow(const struct lag_state *parent, const struct lag_strategy *strategy, int target_layers,
+             struct lag_state **ret, struct lag_error *err);
+
+/* The members of a pool by name ("default"), as canonical texts: at least ten that differ for any parent of ≥ 2 layers.
+ * ret_texts: array of *ret_n strings, all freed by one free(). */
+int lag_pool_expand(const char *pool, int n_layer, int target, char (**ret_texts)[LAG_STRATEGY_TEXT], int *ret_n,
+                    struct lag_error *err);
+/* Two strategies are the same candidate when recipe, rules and (where randomness is used) seed are equal. */
+int lag_strategy_same(const struct lag_strategy *a, const struct lag_strategy *b, int n_layer, int target, bool *ret,
+                      struct lag_error *err);

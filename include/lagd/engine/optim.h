@@ -1,0 +1,36 @@
+/* AdamW, clipping and learning-rate schedules.
+ *
+ * AdamW as torch.optim.AdamW (Loshchilov & Hutter, arXiv 1711.05101): decoupled decay, epsilon outside the root, bias
+ * correction from each segment's own age in double. Thread: owner of the state. */
+#pragma once
+#include <lagd/engine/state.h>
+struct lag_team;
+
+struct lag_optim {
+    double lr;           /* peak */
+    double beta1, beta2, eps, weight_decay;
+    double grad_clip;    /* global L2 norm; 0 = no clipping */
+};
+
+enum lag_schedule_kind { LAG_SCHEDULE_CONSTANT, LAG_SCHEDULE_COSINE, LAG_SCHEDULE_WSD, LAG_N_SCHEDULES };
+const char *lag_schedule_name(enum lag_schedule_kind kind); /* constant, cosine, wsd */
+int lag_schedule_parse(const char *name, enum lag_schedule_kind *ret);
+struct lag_schedule {
+    enum lag_schedule_kind kind;
+    int64_t warmup_steps, max_steps;
+    double min_lr;
+    double decay_fraction; /* WSD: the last part of the steps, linear decay from lr to min_lr */
+};
+
+/* Learning rate of the update number step (0-based) for a schedule that began at origin: warm-up (t+1)/warmup, then
+ * the kind over the remaining max_steps - origin - warmup steps. Pure. */
+double lag_schedule_lr(const struct lag_schedule *schedule, double peak_lr, int64_t step, int64_t origin);
+/* The factor of a segment's re-warm at step: 1 outside the ramp. Pure. */
+double lag_rewarm_factor(const struct lag_segment *segment, int64_t step);
+
+/* L2 norm of n gradients, fixed tile plan, sums in double; NaN or infinity when any element is. */
+double lag_grad_norm(const lag_real *grads, size_t n, struct lag_team *team);
+/* One update of all segments with gradients × grad_scale; ages advance by one. lr: schedule's value × the run's scale;
+ * each segment multiplies it by lr_factor and its re-warm. */
+void lag_adamw(struct lag_state *state, const lag_real *grads, const struct lag_optim *optim, double lr,
+               double grad_scale, struct lag_team *team);

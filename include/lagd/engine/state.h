@@ -1,0 +1,36 @@
+/* The full state of a training run between two steps: weights, Adam moments, ages, step, schedule position. Together
+ * with the run's configuration and the data it determines every later bit. Growth maps one state to another;
+ * a checkpoint stores one. Thread: one owner at a time; reading one concurrently is fine. */
+#pragma once
+#include <lagd/engine/params.h>
+#include <stdint.h>
+
+/* A row × column range of a tensor with its own optimiser history. A tensor has one until a growth divides it. */
+struct lag_segment {
+    int tensor;                                   /* index in the layout */
+    int row_begin, row_end, col_begin, col_end;
+    int64_t age;                                  /* updates seen: AdamW's bias correction uses age + 1 */
+    double lr_factor, decay_factor, eps_factor;   /* 1 until a growth scales them */
+    int64_t rewarm_from, rewarm_steps;            /* the learning rate ramps (t+1)/rewarm_steps, t = step - rewarm_from; 0 steps = none */
+};
+
+struct lag_state {
+    struct lag_layout layout;
+    lag_real *params, *m, *v;     /* n_elements each, 64-byte aligned */
+    struct lag_segment *segments; /* cover every tensor exactly once, ordered by tensor, row, column */
+    int n_segments;
+    int64_t step;                 /* updates made */
+    int64_t schedule_origin;      /* the step at which the schedule (re)started */
+};
+
+/* All zero, one segment a tensor. */
+int lag_state_create(const struct lag_spec *spec, struct lag_state **ret, struct lag_error *err);
+void lag_state_destroy(struct lag_state *state);
+/* Weights by the init rules from seed, moments zero, ages 0, step 0. */
+void lag_state_init(struct lag_state *state, uint64_t seed);
+/* Initialises one tensor by its row's rule from (seed, purpose, step, tensor and element index). */
+void lag_tensor_init(const struct lag_layout *layout, int tensor, uint64_t seed, uint64_t step, lag_real *params);
+int lag_state_clone(const struct lag_state *state, struct lag_state **ret, struct lag_error *err);
+/* Bit equality of all that counts, gaps included. */
+bool lag_state_equal(const struct lag_state *a, const struct lag_state *b);
+static inline void lag_state_destroy_p(struct lag_state **p) { lag_state_destroy(*p); }
