@@ -1,0 +1,102 @@
+/* Plain rows, as stored. Texts are always terminated; "" stands for SQL NULL. Times are wall-clock milliseconds.
+ * Ids: ds_…, run_…, gr_…, cand_…, ckpt_…. Thread: any (data only). */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#define LAG_ROW_ID 40
+#define LAG_ROW_NAME 72
+#define LAG_ROW_STATE 24
+#define LAG_ROW_TEXT 704     /* reasons, verdict sentences */
+#define LAG_ROW_CONFIG 4096  /* a run's configuration or a growth's request, in the text form of base/fields.h */
+#define LAG_ROW_STRATEGY 256
+#define LAG_ROW_PATH 1024
+
+struct lag_dataset_row {
+    char id[LAG_ROW_ID], name[LAG_ROW_NAME];
+    char origin[16];           /* file, upload */
+    char path[LAG_ROW_PATH];   /* absolute */
+    char format[16];
+    int64_t n_bytes, n_tokens, max_id, vocab_size;
+    char sha256[65];
+    int64_t created_ms;
+};
+struct lag_run_row {
+    char id[LAG_ROW_ID], name[LAG_ROW_NAME], dataset_id[LAG_ROW_ID], dataset_name[LAG_ROW_NAME];
+    char state[LAG_ROW_STATE], reason[LAG_ROW_TEXT];
+    char config[LAG_ROW_CONFIG];
+    /* the present shape: growth changes it */
+    int64_t n_layer, n_head, n_embd, n_inner, n_positions, vocab_size, n_params;
+    int64_t step, max_steps, tokens;
+    double flops;              /* spent by the run itself */
+    double lr_scale;           /* 1; halved by rollbacks */
+    int64_t n_rollbacks, rollback_step; /* the step that was not finite last, -1 */
+    char growth_id[LAG_ROW_ID];/* growth under way or waiting, "" when none */
+    int64_t revision, created_ms, updated_ms;
+};
+struct lag_growth_row {
+    char id[LAG_ROW_ID], run_id[LAG_ROW_ID];
+    char state[LAG_ROW_STATE], reason[LAG_ROW_TEXT], mode[16];
+    char request[LAG_ROW_CONFIG];
+    int64_t at_step;           /* asked for; -1 = the next boundary */
+    int64_t start_step;        /* where the parent stands, -1 before */
+    char parent_checkpoint[LAG_ROW_ID];
+    int64_t n_layer_from, n_layer_to, probe_steps, n_batches, eval_sequences;
+    double parent_loss;        /* NaN before it is known */
+    int64_t revision, created_ms, updated_ms;
+};
+struct lag_candidate_row {
+    int64_t number;            /* key of its probe losses */
+    char id[LAG_ROW_ID], growth_id[LAG_ROW_ID];
+    int64_t position;          /* order in the pool, 0 … */
+    char op[32], strategy[LAG_ROW_STRATEGY]; /* canonical text */
+    char names[512];           /* all names merged into it, ", " between */
+    char recipe[LAG_ROW_TEXT]; /* "0 1 1 2" */
+    bool eligible;
+    char state[LAG_ROW_STATE], reason[LAG_ROW_TEXT];
+    int64_t t, n_params, rewarm_steps;
+    double loss_at_0, loss_at_lag, flops; /* NaN = not there */
+    char checkpoint[LAG_ROW_ID];
+};
+struct lag_decision_row {
+    char growth_id[LAG_ROW_ID];
+    char candidate[LAG_ROW_ID];   /* applied or to be applied; "" = go on as before */
+    char pick_at_0[LAG_ROW_ID], pick_at_lag[LAG_ROW_ID], runner_up[LAG_ROW_ID];
+    double margin, margin_low, margin_high, tau, tau_0; /* NaN = undefined */
+    double flops;                 /* spent by all candidates */
+    bool tied, lag_short;
+    char decided_by[16];          /* lag, user */
+    char verdict[LAG_ROW_TEXT], reason[LAG_ROW_TEXT];
+    int64_t decided_ms;
+};
+struct lag_checkpoint_row {
+    char id[LAG_ROW_ID], run_id[LAG_ROW_ID], candidate_id[LAG_ROW_ID];
+    char kind[16];             /* periodic, pre_growth, growth, candidate, final, pause, manual */
+    char path[LAG_ROW_PATH];   /* relative to the state directory */
+    int64_t step, n_layer, n_bytes;
+    char fingerprint[128];
+    bool keep;                 /* retention leaves it alone */
+    int64_t created_ms;
+};
+struct lag_checkpoint_file_row {
+    char checkpoint_id[LAG_ROW_ID], name[64], sha256[65];
+    int64_t n_bytes;
+};
+struct lag_series_row {
+    int64_t id;
+    char owner[LAG_ROW_ID];    /* run or candidate */
+    char key[LAG_ROW_NAME];    /* train/loss, val/loss, optim/lr, optim/grad_norm, perf/tokens_per_s */
+    bool exact;                /* a recomputed value must equal the stored one */
+    int64_t n_points, first_step, last_step;
+    double last_value;
+};
+struct lag_point { int64_t series, step; double value; }; /* value NaN or infinite is stored as NULL */
+struct lag_event_row {
+    int64_t seq, ts_ms;
+    char type[48];             /* run.state, growth.state, candidate.state, growth.decision, run.checkpoint, run.rollback, determinism.mismatch, system.warning … */
+    char run_id[LAG_ROW_ID], growth_id[LAG_ROW_ID], candidate_id[LAG_ROW_ID];
+    char state[LAG_ROW_STATE];
+    int64_t step;              /* -1 = none */
+    double value;              /* NaN = none */
+    char message[LAG_ROW_TEXT];
+};

@@ -1,0 +1,47 @@
+/* The store: one file, lagd.db, one writing connection owned by one thread, which is also the only checkpointer of the
+ * write-ahead log (the packaged SQLite can lose pages when two connections commit and checkpoint at once).
+ * Everyone else reads through connections of their own, opened read-only.
+ *
+ * Acknowledged = durable: lag_store_write returns after the commit is on disk (synchronous=FULL). Writes that wait
+ * together are committed together, each in its own savepoint: one that fails takes only itself back. */
+#pragma once
+#include <lagd/storage/rows.h>
+#include <stddef.h>
+struct lag_error;
+struct lag_store;
+struct lag_db; /* a connection; belongs to one thread at a time */
+
+/* Opens or creates dir/lagd.db, migrates it, starts the thread. Errors: LAG_EVERSION (written by a newer lagd, names
+ * the version), LAG_ECORRUPT (says which check failed; nothing is changed), LAG_EDENIED, LAG_ENOSPC. */
+int lag_store_open(const char *dir, struct lag_store **ret, struct lag_error *err);
+/* Commits what waits, checkpoints the log, ends the thread. Readers must be closed before. */
+void lag_store_close(struct lag_store *store);
+
+/* Runs fn on the storage thread inside a transaction and waits for the commit. fn must not block, and may be called
+ * once only. Thread: any but the storage thread. */
+typedef int lag_write_fn(struct lag_db *db, void *arg, struct lag_error *err);
+int lag_store_write(struct lag_store *store, lag_write_fn *fn, void *arg, struct lag_error *err);
+/* Queues points for group commit (within 100 ms) and returns; waits only while the queue is full. A point that exists
+ * already is compared: equal bits are fine, a difference in an exact series is kept as stored and becomes an event
+ * determinism.mismatch. Later writes of any thread see points queued before them. Thread: any. */
+int lag_store_points(struct lag_store *store, const struct lag_point *points, size_t n_points, struct lag_error *err);
+/* Waits until everything queued before is committed. The first error of a group commit since the last call is
+ * returned here (disk full, for one); points are kept and tried again until then. */
+int lag_store_flush(struct lag_store *store, struct lag_error *err);
+/* What waits now, for metrics. */
+size_t lag_store_queue_length(const struct lag_store *store);
+/* Called on the storage thread after a commit that wrote events, with the last sequence number. Set before use. */
+void lag_store_on_events(struct lag_store *store, void (*fn)(void *arg, int64_t last_seq), void *arg);
+
+/* A reading connection: SQLITE_OPEN_READONLY, query_only. Thread: its owner. */
+int lag_reader_open(const char *dir, struct lag_db **ret, struct lag_error *err);
+void lag_reader_close(struct lag_db *db);
+/* A consistent view over several queries. end is safe to call always. */
+int lag_reader_begin(struct lag_db *db, struct lag_error *err);
+void lag_reader_end(struct lag_db *db);
+int lag_db_schema_version(struct lag_db *db);
+/* PRAGMA integrity_check and foreign_key_check; LAG_ECORRUPT with the first line. */
+int lag_db_check(struct lag_db *db, struct lag_error *err);
+uint64_t lag_store_db_bytes(const char *dir);
+uint64_t lag_store_wal_bytes(const char *dir);
+const char *lag_sqlite_version(void);
