@@ -1,0 +1,158 @@
+/* The state of a training run: creation, initialisation, copies, equality. */
+#include <lagd/base/check.h>
+#include <lagd/base/error.h>
+#include <lagd/base/mem.h>
+#include <lagd/engine/rng.h>
+#include <lagd/engine/state.h>
+#include <lagd/engine/train.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define INIT_STD 0.02 /* GPT-2 (Radford et al. 2019) */
+
+static size_t block_bytes(const struct lag_layout *layout) {
+    return layout->n_elements * sizeof(lag_real);
+}
+
+static int allocate(const struct lag_spec *spec, struct lag_state *state, struct lag_error *err) {
+    const int rc = lag_layout_create(spec, &state->layout, err);
+    if (rc) return rc;
+    const size_t bytes = block_bytes(&state->layout);
+    state->params = lag_block_alloc(bytes);
+    state->m = lag_block_alloc(bytes);
+    state->v = lag_block_alloc(bytes);
+    if (!state->params || !state->m || !state->v)
+        return lag_error_set(err, LAG_ENOMEM, "no memory for weights and optimiser state (%zu bytes)", 3 * bytes);
+    return 0;
+}
+
+int lag_state_create(const struct lag_spec *spec, struct lag_state **ret, struct lag_error *err) {
+    struct lag_state *state = lag_calloc(1, sizeof(*state));
+    if (!state) return lag_error_set(err, LAG_ENOMEM, "no memory for a training state");
+    int rc = allocate(spec, state, err);
+    if (!rc) {
+        state->segments = lag_calloc((size_t)state->layout.n_tensors, sizeof(*state->segments));
+        if (!state->segments) rc = lag_error_set(err, LAG_ENOMEM, "no memory for %d segments", state->layout.n_tensors);
+    }
+    if (rc) {
+        lag_state_destroy(state);
+        return rc;
+    }
+    for (int i = 0; i < state->layout.n_tensors; i++)
+        state->segments[i] = (struct lag_segment){.tensor = i,
+                                                  .row_end = state->layout.tensors[i].n_rows,
+                                                  .col_end = state->layout.tensors[i].n_cols,
+                                                  .lr_factor = 1, .decay_factor = 1, .eps_factor = 1};
+    state->n_segments = state->layout.n_tensors;
+    *ret = state;
+    return 0;
+}
+
+void lag_state_destroy(struct lag_state *state) {
+    if (!state) return;
+    const size_t bytes = block_bytes(&state->layout);
+    lag_block_free(state->params, bytes);
+    lag_block_free(state->m, bytes);
+    lag_block_free(state->v, bytes);
+    free(state->segments);
+    lag_layout_deinit(&state->layout);
+    free(state);
+}
+
+/* One block of random bits makes two normals, so elements 2 i and 2 i + 1 share counter i. */
+static void fill_normal(lag_real *out, size_t n, double std, uint64_t seed, uint64_t step, uint64_t stream) {
+    for (size_t i = 0; i < n; i += 2) {
+        const struct lag_rng_block b = lag_rng(seed, LAG_RNG_INIT, step, stream | i / 2);
+        const uint64_t first = (uint64_t)b.word[1] << 32 | b.word[0], second = (uint64_t)b.word[3] << 32 | b.word[2];
+        const double u = 1 - (double)(first >> 11) * 0x1p-53, angle = 2 * M_PI * ((double)(second >> 11) * 0x1p-53);
+        const double radius = std * sqrt(-2 * log(u));
+        out[i] = (lag_real)(radius * cos(angle));
+        if (i + 1 < n) out[i + 1] = (lag_real)(radius * sin(angle));
+    }
+}
+
+void lag_tensor_init(const struct lag_layout *layout, int tensor, uint64_t seed, uint64_t step, lag_real *params) {
+    const struct lag_tensor *t = &layout->tensors[tensor];
+    const size_t n = (size_t)t->n_rows * (size_t)t->n_cols;
+    lag_real *out = params + t->offset;
+    const uint64_t stream = (uint64_t)tensor << 40; /* a tensor has at most 2^36 elements */
+    switch (t->row->init) {
+    case LAG_INIT_NORMAL:
+        fill_normal(out, n, INIT_STD, seed, step, stream);
+        break;
+    case LAG_INIT_NORMAL_OUT:
+        fill_normal(out, n, INIT_STD / sqrt(2.0 * layout->spec.n_layer), seed, step, stream);
+        break;
+    case LAG_INIT_ZERO:
+        memset(out, 0, n * sizeof(*out));
+        break;
+    case LAG_INIT_ONE:
+        for (size_t i = 0; i < n; i++) out[i] = 1;
+        break;
+    }
+}
+
+void lag_state_init(struct lag_state *state, uint64_t seed) {
+    const size_t bytes = block_bytes(&state->layout);
+    memset(state->params, 0, bytes);
+    memset(state->m, 0, bytes);
+    memset(state->v, 0, bytes);
+    for (int i = 0; i < state->layout.n_tensors; i++) lag_tensor_init(&state->layout, i, seed, 0, state->params);
+    for (int i = 0; i < state->n_segments; i++) {
+        struct lag_segment *s = &state->segments[i];
+        s->age = s->rewarm_from = s->rewarm_steps = 0;
+        s->lr_factor = s->decay_factor = s->eps_factor = 1;
+    }
+    state->step = state->schedule_origin = 0;
+}
+
+int lag_state_clone(const struct lag_state *state, struct lag_state **ret, struct lag_error *err) {
+    struct lag_state *copy = lag_calloc(1, sizeof(*copy));
+    if (!copy) return lag_error_set(err, LAG_ENOMEM, "no memory for a training state");
+    int rc = allocate(&state->layout.spec, copy, err);
+    if (!rc) {
+        copy->segments = lag_calloc((size_t)state->n_segments, sizeof(*copy->segments));
+        if (!copy->segments) rc = lag_error_set(err, LAG_ENOMEM, "no memory for %d segments", state->n_segments);
+    }
+    if (rc) {
+        lag_state_destroy(copy);
+        return rc;
+    }
+    const size_t bytes = block_bytes(&state->layout);
+    memcpy(copy->params, state->params, bytes);
+    memcpy(copy->m, state->m, bytes);
+    memcpy(copy->v, state->v, bytes);
+    memcpy(copy->segments, state->segments, (size_t)state->n_segments * sizeof(*copy->segments));
+    copy->n_segments = state->n_segments;
+    copy->step = state->step;
+    copy->schedule_origin = state->schedule_origin;
+    *ret = copy;
+    return 0;
+}
+
+static bool segment_equal(const struct lag_segment *a, const struct lag_segment *b) {
+    return a->tensor == b->tensor && a->row_begin == b->row_begin && a->row_end == b->row_end &&
+           a->col_begin == b->col_begin && a->col_end == b->col_end && a->age == b->age &&
+           a->lr_factor == b->lr_factor && a->decay_factor == b->decay_factor && a->eps_factor == b->eps_factor &&
+           a->rewarm_from == b->rewarm_from && a->rewarm_steps == b->rewarm_steps;
+}
+
+bool lag_state_equal(const struct lag_state *a, const struct lag_state *b) {
+    if (!lag_spec_equal(&a->layout.spec, &b->layout.spec) || a->n_segments != b->n_segments || a->step != b->step ||
+        a->schedule_origin != b->schedule_origin)
+        return false;
+    for (int i = 0; i < a->n_segments; i++)
+        if (!segment_equal(&a->segments[i], &b->segments[i])) return false;
+    const size_t bytes = block_bytes(&a->layout);
+    return !memcmp(a->params, b->params, bytes) && !memcmp(a->m, b->m, bytes) && !memcmp(a->v, b->v, bytes);
+}
+
+uint64_t lag_state_bytes(const struct lag_spec *spec) {
+    struct lag_layout layout;
+    if (lag_layout_create(spec, &layout, NULL)) return 0;
+    const uint64_t bytes = 3 * (uint64_t)block_bytes(&layout);
+    lag_layout_deinit(&layout);
+    return bytes;
+}
