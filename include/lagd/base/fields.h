@@ -31,7 +31,8 @@ struct lag_field {
     const char *path;
     enum lag_field_type type;
     size_t offset, size;        /* where in the struct, and how many bytes there */
-    double min, max;            /* INT, REAL, BYTES: allowed range, ends included unless OPEN_MIN; TEXT: length in bytes */
+    double min, max;            /* INT, REAL, BYTES: allowed range, ends included unless OPEN_MIN; TEXT: length in bytes.
+                                 * An end may be infinite; both zero: no range. */
     const char *preset;         /* default as text; NULL: zero or "" */
     const char *const *choices; /* CHOICE: NULL-terminated */
     unsigned flags;
@@ -52,6 +53,8 @@ int lag_field_set_int(const struct lag_field *field, void *object, int64_t value
 int lag_field_set_real(const struct lag_field *field, void *object, double value, struct lag_error *err);
 int lag_field_set_bool(const struct lag_field *field, void *object, bool value, struct lag_error *err);
 int lag_field_set_text(const struct lag_field *field, void *object, const char *text, struct lag_error *err); /* parses for its type */
+/* Appends one item to a LIST; refuses empty items and items with ',', control bytes or blanks at an end. */
+int lag_field_add_item(const struct lag_field *field, void *object, const char *item, struct lag_error *err);
 /* The value as text (what set_text accepts). */
 void lag_field_format(const struct lag_field *field, const void *object, struct lag_strbuf *out);
 /* All fields as "path=value" lines; parse sets defaults first and refuses unknown paths. */

@@ -2,6 +2,7 @@
  * Thread: any. */
 #pragma once
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 int lag_parse_i64(const char *text, int64_t *ret);
@@ -14,3 +15,5 @@ int lag_parse_bool(const char *text, bool *ret);
 int lag_parse_bytes(const char *text, uint64_t *ret);
 /* 1–64 characters of [A-Za-z0-9._-], not starting with '.' or '-': names of runs and datasets. */
 bool lag_name_valid(const char *text);
+/* Bytes of the UTF-8 character that begins text; 0 when it is no valid one, or the end. */
+size_t lag_utf8_length(const char *text);
