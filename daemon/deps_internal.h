@@ -1,0 +1,30 @@
+/* What the parts of the daemon that work on runs are given: one struct made by the supervisor, alive longer than they. */
+#pragma once
+#include <lagd/base/error.h>
+#include <lagd/daemon/config.h>
+#include <lagd/storage/store.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+struct lagd_slots;
+struct lagd_pool;
+
+/* Sums since the start, for /metrics. Doubles are kept as nanoseconds. */
+struct lagd_totals {
+    _Atomic int64_t steps, tokens, probe_steps, checkpoints, checkpoint_bytes, rollbacks, decisions, mismatches, commands;
+    _Atomic int64_t step_ns, probe_ns, checkpoint_ns;
+    _Atomic int runs_active, probes_active;
+};
+
+struct lagd_deps {
+    struct lag_store *store;
+    char state_dir[1024];
+    struct lagd_slots *slots;    /* compute slots: never more than the budget are out */
+    struct lagd_pool *probes;    /* workers for candidates */
+    struct lagd_pool *services;  /* workers for dataset scans and text samples */
+    struct lagd_totals totals;
+    int n_threads;               /* the budget */
+    int64_t keep_checkpoints;
+    int64_t min_free_bytes;
+    _Atomic bool draining;       /* SIGTERM came: no new work */
+};

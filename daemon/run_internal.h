@@ -1,0 +1,55 @@
+/* A run's thread: loads the latest checkpoint (or initialises), trains, evaluates, checkpoints, grows.
+ *
+ * While the thread lives, it alone writes the run's row, its growths, candidates and checkpoints (through the store, one
+ * transaction a transition, event included); before and after, the supervisor does. */
+#pragma once
+#include "deps_internal.h"
+#include <lagd/daemon/run_config.h>
+#include <pthread.h>
+struct lagd_run;
+
+enum lagd_run_wish {
+    LAGD_WISH_PAUSE = 1,      /* checkpoint, state paused, end the thread */
+    LAGD_WISH_CANCEL = 2,     /* state cancelled, end (a growth under way is cancelled too) */
+    LAGD_WISH_CHECKPOINT = 4, /* write one at the next boundary, go on */
+    LAGD_WISH_STOP = 8,       /* the daemon stops: checkpoint, state interrupted, end. Probes are left as they are */
+    LAGD_WISH_GROWTH = 16,    /* look at the growth row again: asked for, cancelled, or decided by a person */
+};
+/* Called on the run's thread when it ends; the supervisor joins afterwards. */
+typedef void lagd_run_ended_fn(void *arg, const char *run_id);
+
+/* row: state queued or interrupted, or growing after a crash. Starts the thread; it writes state running itself. */
+int lagd_run_start(struct lagd_deps *deps, const struct lag_run_row *row, lagd_run_ended_fn *ended, void *arg,
+                   struct lagd_run **ret, struct lag_error *err);
+void lagd_run_wish(struct lagd_run *run, unsigned wishes, const char *reason); /* Thread: any */
+void lagd_run_join(struct lagd_run *run);                 /* waits for the end and frees */
+const char *lagd_run_id(const struct lagd_run *run);
+/* Steps begun, for the watchdog: it moves while the thread makes progress. waiting: it has nothing to do (awaiting approval). */
+int64_t lagd_run_heartbeat(const struct lagd_run *run, bool *ret_waiting);
+
+/* The predicted peak of a growth on top of the run: n_parallel candidates of the target shape. Pure. */
+int64_t lagd_growth_memory(const struct lag_run_row *run, const struct lagd_run_config *config, int target_layers,
+                           int n_candidates, int n_parallel);
+
+/* Writes a checkpoint folder of state and the row, with event, in one go; applies retention. kind as in rows.h.
+ * extra (may be NULL) runs in the same transaction as the row. */
+struct lag_state;
+struct lagd_checkpoint_request {
+    const char *run_id, *candidate_id, *kind, *growth_text, *parent_sha256;
+    int64_t tokens;
+    uint64_t seed;
+    bool keep;
+    lag_write_fn *extra;
+    void *extra_arg;
+};
+int lagd_checkpoint_make(struct lagd_deps *deps, const struct lag_state *state, const struct lagd_checkpoint_request *request,
+                         struct lag_checkpoint_row *ret, struct lag_error *err);
+/* Loads the newest good checkpoint of the run: a damaged one is set aside (renamed *.damaged, row deleted, event) and
+ * the one before is taken. LAG_ENOTFOUND when the run has none. */
+int lagd_checkpoint_load_latest(struct lagd_deps *deps, const char *run_id, struct lag_state **ret,
+                                struct lag_checkpoint_row *ret_row, struct lag_error *err);
+int lagd_checkpoint_load(struct lagd_deps *deps, const char *checkpoint_id, struct lag_state **ret,
+                         struct lag_checkpoint_row *ret_row, struct lag_error *err);
+/* Opens the dataset of a row for reading, checking that the file is still what was registered. */
+struct lag_dataset;
+int lagd_dataset_open_row(const struct lag_dataset_row *row, struct lag_dataset **ret, struct lag_error *err);

@@ -1,0 +1,58 @@
+/* Commands to the supervisor: the only way by which the api changes anything. Thread: stated per function. */
+#pragma once
+#include <lagd/base/error.h>
+#include <lagd/daemon/growth_request.h>
+#include <lagd/daemon/run_config.h>
+struct lagd_supervisor;
+
+enum lagd_command_type {
+    LAGD_RUN_CREATE, LAGD_RUN_PAUSE, LAGD_RUN_RESUME, LAGD_RUN_CANCEL, LAGD_RUN_CHECKPOINT, LAGD_RUN_DELETE,
+    LAGD_GROWTH_CREATE, LAGD_GROWTH_CANCEL, LAGD_GROWTH_DECIDE,
+    LAGD_DATASET_ADD, LAGD_DATASET_DELETE, LAGD_CHECKPOINT_KEEP, LAGD_GENERATE, LAGD_RELOAD, LAGD_PING,
+    LAGD_N_COMMANDS
+};
+const char *lagd_command_name(enum lagd_command_type type);
+
+struct lagd_dataset_add {
+    char name[65];
+    char path[LAG_ROW_PATH];    /* a file below the configured roots: absolute or relative to the only root … */
+    char upload[LAG_ROW_PATH];  /* … or an uploaded temporary file, which is moved in (removed on failure) */
+    char file_name[128];        /* what the format is guessed from */
+    char format[16];            /* auto, text, nanogpt, llmc_u16, llmc_u32 */
+    int64_t vocab_size;         /* 0 = not declared */
+};
+struct lagd_generate_request {
+    char checkpoint[LAG_ROW_ID]; /* id, or "" with run = its latest state */
+    char prompt[2048];
+    int64_t n_tokens, top_k, seed;
+    double temperature;
+};
+struct lagd_command {
+    enum lagd_command_type type;
+    char target[LAG_ROW_NAME];  /* run, growth, dataset or checkpoint: id or name */
+    char reason[512];
+    union {
+        struct lagd_run_config *run;          /* owned: freed with the command */
+        struct lagd_growth_request *growth;   /* owned */
+        struct { bool approve; char candidate[LAG_ROW_ID]; } decide; /* approve with "" = the decision's pick */
+        struct lagd_dataset_add *dataset;     /* owned */
+        struct lagd_generate_request *generate; /* owned */
+        bool keep;
+    } u;
+    /* the answer */
+    int status;                 /* 0 or a lag_code, with err */
+    struct lag_error err;
+    char id[LAG_ROW_ID];        /* of what was made or changed */
+    char state[LAG_ROW_STATE];  /* on LAG_ESTATE: the state that forbids it */
+    char *text;                 /* GENERATE: the bytes made, base text; length in n_text. owned */
+    size_t n_text;
+    int64_t step;               /* GENERATE: of the checkpoint used */
+    /* Called exactly once when the answer is there, on a thread of the daemon; it must not block. The command is the
+     * receiver's again. */
+    void (*done)(struct lagd_command *command);
+    void *arg;
+};
+struct lagd_command *lagd_command_create(enum lagd_command_type type);
+void lagd_command_destroy(struct lagd_command *command);
+/* Takes the command on 0. LAG_EBUSY: too many wait; LAG_ECANCELED: the daemon is stopping. Thread: any. */
+int lagd_supervisor_post(struct lagd_supervisor *supervisor, struct lagd_command *command);

@@ -1,0 +1,39 @@
+/* The daemon's configuration: one table row a key drives parsing, --help, the sample file and GET /config.
+ * Precedence: preset < file < drop-ins FILE.d/[name].conf by name < environment LAGD_SECTION_KEY < flags. Unknown keys are errors with
+ * file:line. Thread: a loaded config is read-only; any. */
+#pragma once
+#include <lagd/base/fields.h>
+
+#define LAGD_PATHS 2048
+struct lagd_config {
+    /* server */
+    char listen[256];           /* "127.0.0.1:7437"; "" = no TCP */
+    char socket[108];           /* unix socket, "" = none */
+    char allowed_hosts[512];    /* beside localhost, 127.0.0.1, [::1] and the bound address */
+    char allowed_origins[512];
+    int64_t body_limit_bytes, upload_limit_bytes, connection_limit;
+    /* auth */
+    char token_file[1024];      /* bearer token, one line; must not be readable by others */
+    /* train */
+    int64_t threads;            /* compute threads; 0 = the processors this process may use */
+    int64_t max_runs;           /* running at once; more wait as queued */
+    int64_t memory_limit_bytes; /* 0 = what the machine or cgroup allows */
+    int64_t memory_reserve_bytes;
+    /* storage */
+    char state_dir[1024];
+    char dataset_roots[LAGD_PATHS]; /* folders below which files may be registered, ',' between */
+    int64_t keep_checkpoints;   /* newest ones of a run; pre-growth ones are kept beside */
+    int64_t min_free_bytes;
+    int64_t event_retention_days;
+    /* log */
+    char log_level[16];
+};
+extern const struct lag_fields lagd_config_fields; /* paths "server/listen", "train/threads" … = [section] key */
+
+struct lagd_config_source { char text[160]; };  /* "/etc/lagd/lagd.conf:12", "flag", "environment", "preset" */
+struct lagd_config_flag { const char *path, *value; };
+/* file: NULL = /etc/lagd/lagd.conf when it exists. ret_sources: one per row of the table, or NULL. */
+int lagd_config_load(const char *file, const struct lagd_config_flag *flags, int n_flags, struct lagd_config *ret,
+                     struct lagd_config_source *ret_sources, struct lag_error *err);
+/* What only shows when all keys are there: non-loopback without a token, relative paths, unreadable roots. */
+int lagd_config_check(const struct lagd_config *config, struct lag_error *err);

@@ -1,0 +1,39 @@
+/* The supervisor: owns runs, growths, timers and signals; one instance a process. */
+#pragma once
+#include <lagd/daemon/config.h>
+#include <stdbool.h>
+struct lag_error;
+struct lag_store;
+struct lagd_supervisor;
+
+/* Locks the state directory (LAG_EBUSY names the PID that holds it), opens the store, recovers what a crash left. */
+int lagd_supervisor_create(const struct lagd_config *config, struct lagd_supervisor **ret, struct lag_error *err);
+/* Works until SIGTERM, SIGINT or lagd_supervisor_stop: then checkpoints every run and returns 0. on_ready is called
+ * once the loop is about to serve, on this thread. Thread: main. */
+int lagd_supervisor_run(struct lagd_supervisor *supervisor, void (*on_ready)(void *arg), void *arg, struct lag_error *err);
+void lagd_supervisor_stop(struct lagd_supervisor *supervisor); /* Thread: any */
+void lagd_supervisor_destroy(struct lagd_supervisor *supervisor);
+
+struct lag_store *lagd_supervisor_store(struct lagd_supervisor *supervisor); /* Thread: any */
+const char *lagd_supervisor_state_dir(const struct lagd_supervisor *supervisor);
+/* The configuration in force; a copy, since SIGHUP may change it. Thread: any. */
+void lagd_supervisor_config(struct lagd_supervisor *supervisor, struct lagd_config *ret);
+/* fn is called after each commit that wrote events and on every SIGHUP (last_seq 0). Set before run. */
+void lagd_supervisor_on_events(struct lagd_supervisor *supervisor, void (*fn)(void *arg, int64_t last_seq), void *arg);
+
+/* What the machine and the daemon are doing, for /system, /readyz and /metrics. Thread: any. */
+struct lagd_status {
+    bool ready, draining;
+    int n_threads, n_slots_used, n_runs_active, n_probes_active, n_jobs_waiting;
+    int64_t steps_total, tokens_total, probe_steps_total, checkpoints_total, checkpoint_bytes_total, rollbacks_total,
+        decisions_total, mismatches_total, commands_total;
+    double step_seconds_total, probe_seconds_total, checkpoint_seconds_total;
+    int64_t memory_limit_bytes, memory_reserved_bytes;
+    size_t store_queue;
+    char fingerprint[128];
+    int64_t started_ms;
+};
+void lagd_supervisor_status(struct lagd_supervisor *supervisor, struct lagd_status *ret);
+/* Memory that admission would grant now, and the compute budget. Thread: any. */
+int64_t lagd_supervisor_memory_available(struct lagd_supervisor *supervisor);
+int lagd_supervisor_threads(const struct lagd_supervisor *supervisor);
