@@ -23,19 +23,20 @@ struct lag_dataset_info {
 };
 
 /* Reads the whole file once: recognises the format (llm.c by magic; nanoGPT when the name ends in ".bin" and the size
- * is even; else text), range-checks every token against declared_vocab (0 = none declared), counts and hashes.
- * format_name NULL or "auto" recognises, else one of the names above. Refuses: llm.c evaluation files (magic 20240522,
- * named in the text), sizes that do not fit the header, fewer than 64 tokens, empty files. cancel may be NULL. */
+ * is even, an odd one is refused; else text), range-checks every token against declared_vocab (0 = none declared),
+ * counts and hashes. format_name NULL or "auto" recognises, else one of the names above. Refuses: llm.c evaluation
+ * files (magic 20240522, named in the text), sizes that do not fit the header, fewer than 64 tokens, empty files.
+ * cancel may be NULL. fd stays the caller's. */
 int lag_dataset_inspect(int fd, const char *file_name, const char *format_name, int declared_vocab,
                         const volatile bool *cancel, struct lag_dataset_info *ret, struct lag_error *err);
 
 struct lag_dataset;
-/* Takes fd. The size must still be info's. */
+/* Takes fd, on failure too (it is closed then). The size must still be info's. */
 int lag_dataset_open(int fd, const struct lag_dataset_info *info, struct lag_dataset **ret, struct lag_error *err);
 void lag_dataset_close(struct lag_dataset *dataset);
 const struct lag_dataset_info *lag_dataset_info(const struct lag_dataset *dataset);
 /* Can batches of this context be drawn? Training and validation parts need context + 1 tokens each. Points to
- * "/model/n_positions". */
+ * "/model/n_positions" or "/model/vocab_size" (a model's vocabulary may be larger than the dataset's). */
 int lag_dataset_check(const struct lag_dataset_info *info, int context, int vocab_size, struct lag_error *err);
 
 /* tokens, targets: [batch][context], target = next token. Window starts are uniform over the training part, from

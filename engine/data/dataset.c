@@ -1,0 +1,139 @@
+/* Batches: which windows, and reading them. */
+#include "data_internal.h"
+#include <lagd/base/check.h>
+#include <lagd/base/error.h>
+#include <lagd/engine/rng.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { READ_TOKENS = 2048 }; /* tokens a pread: the buffers fit the stack */
+
+struct lag_dataset {
+    int fd;
+    struct lag_dataset_info info;
+};
+
+int lag_dataset_open(int fd, const struct lag_dataset_info *info, struct lag_dataset **ret, struct lag_error *err) {
+    struct stat st;
+    int rc = 0;
+    struct lag_dataset *dataset = NULL;
+    if (fstat(fd, &st) != 0)
+        rc = lag_error_errno(err, errno, "cannot inspect the dataset's file");
+    else if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != info->n_bytes)
+        rc = lag_error_set(err, LAG_ECORRUPT, "the dataset's file changed since it was registered: it has %" PRId64
+                           " bytes instead of %" PRIu64 "; register it again", (int64_t)st.st_size, info->n_bytes);
+    else if (!(dataset = malloc(sizeof *dataset)))
+        rc = lag_error_set(err, LAG_ENOMEM, "out of memory");
+    if (rc != 0) {
+        (void)close(fd);
+        return rc;
+    }
+    *dataset = (struct lag_dataset){fd, *info};
+    *ret = dataset;
+    return 0;
+}
+
+void lag_dataset_close(struct lag_dataset *dataset) {
+    if (!dataset) return;
+    (void)close(dataset->fd);
+    free(dataset);
+}
+
+const struct lag_dataset_info *lag_dataset_info(const struct lag_dataset *dataset) { return &dataset->info; }
+
+/* Window starts of the parts: a window is context inputs and the target of the last one. 0 when none fits. */
+static uint64_t n_starts(uint64_t n_tokens, int context) {
+    return n_tokens > (uint64_t)context ? n_tokens - (uint64_t)context : 0;
+}
+
+int lag_dataset_check(const struct lag_dataset_info *info, int context, int vocab_size, struct lag_error *err) {
+    if (context < 1) return lag_error_at(err, LAG_EINVAL, "/model/n_positions", "a context of %d: at least 1", context);
+    if (vocab_size < info->vocab_size)
+        return lag_error_at(err, LAG_EINVAL, "/model/vocab_size",
+                            "the model's vocabulary of %d is smaller than the dataset's: at least %d is needed",
+                            vocab_size, info->vocab_size);
+    const uint64_t n_validation = lag_dataset_n_validation(info); /* never the larger part */
+    if (n_starts(n_validation, context) == 0)
+        return lag_error_at(err, LAG_EINVAL, "/model/n_positions",
+                            "the validation part (the last 10 %%) has %" PRIu64 " tokens, but a context of %d needs %d: "
+                            "use a context of at most %" PRIu64 ", or a dataset of at least %" PRIu64 " tokens",
+                            n_validation, context, context + 1, n_validation - 1, 10 * ((uint64_t)context + 1));
+    return 0;
+}
+
+static int changed(const struct lag_dataset *dataset, uint64_t token, struct lag_error *err, const char *what) {
+    return lag_error_set(err, LAG_ECORRUPT, "the dataset's file changed since it was registered: %s at token %" PRIu64
+                         " of %" PRIu64 "; restore the file, or register it again and start a new run", what, token,
+                         dataset->info.n_tokens);
+}
+
+/* ids[0 … n-1] = tokens first … first+n-1; n ≤ READ_TOKENS. */
+static int read_tokens(const struct lag_dataset *dataset, uint64_t first, size_t n, uint32_t *ret_ids,
+                       struct lag_error *err) {
+    uint8_t bytes[READ_TOKENS * 4];
+    const unsigned width = lag_token_format_width(dataset->info.format);
+    const uint64_t offset = lag_token_format_offset(dataset->info.format) + first * width;
+    const int64_t got = lag_pread_full(dataset->fd, bytes, n * width, offset);
+    if (got < 0) return lag_error_errno(err, errno, "cannot read the dataset's file");
+    if ((uint64_t)got != n * width) return changed(dataset, first + (uint64_t)got / width, err, "it ends");
+    if (lag_tokens_decode(bytes, width, n, ret_ids) < (uint32_t)dataset->info.vocab_size) return 0;
+    size_t at = 0;
+    while (ret_ids[at] < (uint32_t)dataset->info.vocab_size) at++;
+    return changed(dataset, first + at, err, "an id beyond the vocabulary");
+}
+
+/* One row: context inputs from start on, and the same shifted by one. */
+static int read_window(const struct lag_dataset *dataset, uint64_t start, int context, int32_t *ret_tokens,
+                       int32_t *ret_targets, struct lag_error *err) {
+    uint32_t ids[READ_TOKENS];
+    const uint64_t n_window = (uint64_t)context + 1;
+    for (uint64_t done = 0; done < n_window;) {
+        const size_t n = (size_t)LAG_MIN((uint64_t)READ_TOKENS, n_window - done);
+        const int rc = read_tokens(dataset, start + done, n, ids, err);
+        if (rc != 0) return rc;
+        for (size_t i = 0; i < n; i++) {
+            const uint64_t at = done + i;
+            if (at < (uint64_t)context) ret_tokens[at] = (int32_t)ids[i];
+            if (at > 0) ret_targets[at - 1] = (int32_t)ids[i];
+        }
+        done += n;
+    }
+    return 0;
+}
+
+static int check_part(uint64_t starts, int context, const char *part, struct lag_error *err) {
+    if (context >= 1 && starts > 0) return 0;
+    return lag_error_at(err, LAG_EINVAL, "/model/n_positions", "no window of context %d fits the %s part", context, part);
+}
+
+int lag_dataset_batch(const struct lag_dataset *dataset, uint64_t seed, int64_t step, int micro, int batch, int context,
+                      int32_t *ret_tokens, int32_t *ret_targets, struct lag_error *err) {
+    const uint64_t starts = n_starts(lag_dataset_n_training(&dataset->info), context);
+    int rc = check_part(starts, context, "training", err);
+    for (int row = 0; rc == 0 && row < batch; row++) {
+        const uint64_t index = (uint64_t)micro * (uint64_t)batch + (uint64_t)row;
+        const uint64_t start = lag_rng_below(seed, LAG_RNG_BATCH, (uint64_t)step, index, starts);
+        const size_t at = (size_t)row * (size_t)context;
+        rc = read_window(dataset, start, context, ret_tokens + at, ret_targets + at, err);
+    }
+    return rc;
+}
+
+int lag_dataset_validation(const struct lag_dataset *dataset, int index, int n_batches, int batch, int context,
+                           int32_t *ret_tokens, int32_t *ret_targets, struct lag_error *err) {
+    LAG_ASSERT(index >= 0 && index < n_batches);
+    const uint64_t first = lag_dataset_n_training(&dataset->info);
+    const uint64_t starts = n_starts(lag_dataset_n_validation(&dataset->info), context);
+    const uint64_t n_windows = (uint64_t)n_batches * (uint64_t)batch;
+    int rc = check_part(starts, context, "validation", err);
+    for (int row = 0; rc == 0 && row < batch; row++) {
+        const uint64_t window = (uint64_t)index * (uint64_t)batch + (uint64_t)row;
+        const uint64_t start = first + (uint64_t)((unsigned __int128)window * starts / n_windows);
+        const size_t at = (size_t)row * (size_t)context;
+        rc = read_window(dataset, start, context, ret_tokens + at, ret_targets + at, err);
+    }
+    return rc;
+}

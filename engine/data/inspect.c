@@ -1,0 +1,116 @@
+/* Registration of a dataset: one streaming pass that counts, range-checks and hashes. */
+#include "data_internal.h"
+#include <lagd/base/check.h>
+#include <lagd/base/cleanup.h>
+#include <lagd/base/error.h>
+#include <lagd/base/hash.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { CHUNK_BYTES = 256 * 1024 }; /* a multiple of every token width and of the header */
+
+LAG_DEFINE_CLEANUP(struct lag_sha256, sha256_destroy_p, lag_sha256_destroy)
+
+struct scan {
+    const char *file_name;
+    struct lag_token_layout layout;
+    uint32_t limit;      /* every id is below it */
+    uint32_t largest;
+    uint8_t *bytes;      /* [CHUNK_BYTES] */
+    uint32_t *ids;       /* [CHUNK_BYTES] */
+};
+
+static int report_id(const struct scan *scan, uint64_t first, size_t n, struct lag_error *err) {
+    for (size_t i = 0; i < n; i++) {
+        if (scan->ids[i] < scan->limit) continue;
+        return lag_error_set(err, LAG_EINVAL, "%s: token %" PRIu64 " is %" PRIu32 ", but ids must be below %" PRIu32
+                             ": wrong vocabulary size or wrong format", scan->file_name, first + i, scan->ids[i],
+                             scan->limit);
+    }
+    return 0;
+}
+
+/* Tokens of the chunk at file offset, which begins and ends between tokens. */
+static int scan_chunk(struct scan *scan, uint64_t offset, size_t length, struct lag_error *err) {
+    const size_t skip = offset < scan->layout.offset_bytes ? scan->layout.offset_bytes - (size_t)offset : 0;
+    const size_t n = (length - LAG_MIN(skip, length)) / scan->layout.width_bytes;
+    if (n == 0) return 0;
+    const uint32_t largest = lag_tokens_decode(scan->bytes + skip, scan->layout.width_bytes, n, scan->ids);
+    const uint64_t first = (offset + skip - scan->layout.offset_bytes) / scan->layout.width_bytes;
+    if (largest >= scan->limit) return report_id(scan, first, n, err);
+    scan->largest = LAG_MAX(scan->largest, largest);
+    return 0;
+}
+
+static int scan_file(struct scan *scan, int fd, uint64_t n_bytes, const volatile bool *cancel, char ret_sha256[65],
+                     struct lag_error *err) {
+    LAG_CLEANUP(sha256_destroy_p) struct lag_sha256 *hash = NULL;
+    int rc = lag_sha256_create(&hash);
+    if (rc != 0) return lag_error_set(err, rc, "%s: cannot start SHA-256", scan->file_name);
+    for (uint64_t offset = 0; offset < n_bytes;) {
+        if (cancel && *cancel) return lag_error_set(err, LAG_ECANCELED, "%s: cancelled", scan->file_name);
+        const size_t want = (size_t)LAG_MIN((uint64_t)CHUNK_BYTES, n_bytes - offset);
+        const int64_t got = lag_pread_full(fd, scan->bytes, want, offset);
+        if (got < 0) return lag_error_errno(err, errno, "%s: cannot read", scan->file_name);
+        if ((uint64_t)got != want)
+            return lag_error_set(err, LAG_EINVAL, "%s: the file shrank while it was read: register it when nothing "
+                                 "writes to it", scan->file_name);
+        lag_sha256_update(hash, scan->bytes, want);
+        rc = scan_chunk(scan, offset, want, err);
+        if (rc != 0) return rc;
+        offset += want;
+    }
+    lag_sha256_finish(LAG_TAKE(hash), ret_sha256);
+    return 0;
+}
+
+static int file_size(int fd, const char *file_name, uint64_t *ret_bytes, struct lag_error *err) {
+    struct stat st;
+    if (fstat(fd, &st) != 0) return lag_error_errno(err, errno, "%s: cannot inspect", file_name);
+    if (!S_ISREG(st.st_mode)) return lag_error_set(err, LAG_EINVAL, "%s: not a regular file", file_name);
+    *ret_bytes = (uint64_t)st.st_size;
+    return 0;
+}
+
+static int find_layout(int fd, uint64_t n_bytes, const char *file_name, const char *format_name,
+                       struct lag_token_layout *ret, struct lag_error *err) {
+    uint8_t head[LAG_TOKEN_HEADER_BYTES];
+    const int64_t n_head = lag_pread_full(fd, head, sizeof head, 0);
+    if (n_head < 0) return lag_error_errno(err, errno, "%s: cannot read", file_name);
+    return lag_token_layout_find(head, (size_t)n_head, n_bytes, file_name, format_name, ret, err);
+}
+
+int lag_dataset_inspect(int fd, const char *file_name, const char *format_name, int declared_vocab,
+                        const volatile bool *cancel, struct lag_dataset_info *ret, struct lag_error *err) {
+    if (declared_vocab < 0 || (uint32_t)declared_vocab > LAG_MAX_VOCAB)
+        return lag_error_set(err, LAG_EINVAL, "vocabulary size %d: allowed are 1 to %u, or none", declared_vocab,
+                             LAG_MAX_VOCAB);
+    struct lag_dataset_info info = {0};
+    struct scan scan = {.file_name = file_name};
+    int rc = file_size(fd, file_name, &info.n_bytes, err);
+    if (rc == 0) rc = find_layout(fd, info.n_bytes, file_name, format_name, &scan.layout, err);
+    if (rc != 0) return rc;
+    scan.limit = declared_vocab ? (uint32_t)declared_vocab : lag_token_format_limit(scan.layout.format);
+
+    LAG_CLEANUP(lag_free_p) uint8_t *bytes = malloc(CHUNK_BYTES);
+    LAG_CLEANUP(lag_free_p) uint32_t *ids = malloc(CHUNK_BYTES * sizeof *ids);
+    if (!bytes || !ids) return lag_error_set(err, LAG_ENOMEM, "%s: out of memory", file_name);
+    scan.bytes = bytes;
+    scan.ids = ids;
+    rc = scan_file(&scan, fd, info.n_bytes, cancel, info.sha256, err);
+    uint64_t n_bytes_after;
+    if (rc == 0) rc = file_size(fd, file_name, &n_bytes_after, err);
+    if (rc != 0) return rc;
+    if (n_bytes_after != info.n_bytes)
+        return lag_error_set(err, LAG_EINVAL, "%s: the file grew while it was read: register it when nothing writes "
+                             "to it", file_name);
+    info.format = scan.layout.format;
+    info.n_tokens = scan.layout.n_tokens;
+    info.max_id = scan.largest;
+    info.vocab_size = info.format == LAG_TOKENS_TEXT ? 256 : declared_vocab ? declared_vocab : (int)scan.largest + 1;
+    *ret = info;
+    return 0;
+}
