@@ -19,6 +19,7 @@ struct lag_operator_param {
     const char *name;  /* block, start, at, every, repeat, noise */
     double min, max, preset;
     const char *help;
+    bool integer; /* whole numbers only */
 };
 struct lag_operator {
     const char *name;       /* stack, interleave, … none */
@@ -38,7 +39,8 @@ struct lag_strategy {
     int64_t rewarm_steps; /* for rewarm and rewarm_new; LAG_REWARM_DEFAULT until a probe's lag is known */
     uint64_t seed;
 };
-/* Operator's presets. LAG_ENOTFOUND lists the names. */
+/* Operator's presets. LAG_ENOTFOUND lists the names. set_param checks name, range and wholeness; what depends on the
+ * depth (a block larger than the parent) is found by lag_recipe_build. Errors point to "/operator" or "/params/<name>". */
 int lag_strategy_init(const char *op_name, struct lag_strategy *ret, struct lag_error *err);
 int lag_strategy_set_param(struct lag_strategy *strategy, const char *name, double value, struct lag_error *err);
 int lag_moment_rule_parse(const char *name, enum lag_moment_rule *ret);
@@ -48,18 +50,22 @@ const char *lag_lr_rule_name(enum lag_lr_rule rule);
 void lag_strategy_format(const struct lag_strategy *strategy, char ret[LAG_STRATEGY_TEXT]);
 int lag_strategy_parse(const char *text, struct lag_strategy *ret, struct lag_error *err);
 
+/* is_new follows from the recipe alone: counted from the bottom, the first appearance of a parent layer whose
+ * projections are not zeroed is that layer itself; every other copy, and every random layer, is new. So each parent layer
+ * is old exactly once, and two operators with the same sources agree on what is new. */
 struct lag_layer_src {
     int source;    /* parent layer, or -1: fresh random init */
     bool is_new;   /* a layer that the parent does not have: age 0 under reset_new, re-warmed by rewarm_new */
     bool zero_out; /* its output projections and their biases start at zero */
-    double noise;  /* W ← (1-a) W + a ε, ε ~ init rule's distribution; 0 = none */
+    double noise;  /* new copies' matrices: W ← (1-a) W + a ε, ε ~ init rule's distribution; 0 = none */
 };
 struct lag_recipe {
     int n_layers; /* L' */
     struct lag_layer_src *layers;
 };
-/* An operator is iterated until the target depth is reached; the last round copies as many layers as are missing.
- * target < n_layer, or an operator that cannot reach it, is LAG_EINVAL. free with lag_recipe_deinit. */
+/* An operator is iterated until the target depth is reached; the last round copies as many layers as are missing (each
+ * operator's rule is beside its constructor). `none` gives the parent's own layers for any target. target < n_layer, or
+ * an operator that cannot reach it, is LAG_EINVAL. free with lag_recipe_deinit. */
 int lag_recipe_build(const struct lag_strategy *strategy, int n_layer, int target, struct lag_recipe *ret,
                      struct lag_error *err);
 void lag_recipe_deinit(struct lag_recipe *recipe);
@@ -69,14 +75,19 @@ void lag_recipe_text(const struct lag_recipe *recipe, char *ret, size_t size);
 double lag_recipe_connection_rate(const struct lag_recipe *recipe);
 
 /* The grown state: weights, moments, segments with ages, and the learning-rate rule written into segments and
- * schedule_origin. step is the parent's. The parent is only read. */
+ * schedule_origin. step is the parent's. The parent is only read. A re-warm needs its length: LAG_REWARM_DEFAULT is
+ * LAG_EINVAL here (lag_probe_run sets it from the lag). */
 int lag_grow(const struct lag_state *parent, const struct lag_strategy *strategy, int target_layers,
              struct lag_state **ret, struct lag_error *err);
 
-/* The members of a pool by name ("default"), as canonical texts: at least ten that differ for any parent of ≥ 2 layers.
+/* The members of a pool by name ("default"), as canonical texts, no two the same candidate, without `none`: ten for every
+ * parent and every target > n_layer (where too few recipes exist, as for 1 → 2, optimiser and learning-rate rules make the
+ * difference); target ≤ n_layer is LAG_EINVAL, an unknown pool LAG_ENOTFOUND.
  * ret_texts: array of *ret_n strings, all freed by one free(). */
 int lag_pool_expand(const char *pool, int n_layer, int target, char (**ret_texts)[LAG_STRATEGY_TEXT], int *ret_n,
                     struct lag_error *err);
-/* Two strategies are the same candidate when recipe, rules and (where randomness is used) seed are equal. */
+/* Two strategies are the same candidate when recipe, rules and (where randomness is used) seed are equal. Rules that
+ * cannot differ on this recipe count as equal (reset_new is inherit when no copy is new; rewarm_new is continue when no
+ * layer is). */
 int lag_strategy_same(const struct lag_strategy *a, const struct lag_strategy *b, int n_layer, int target, bool *ret,
                       struct lag_error *err);

@@ -1,0 +1,28 @@
+/* What the files of engine/grow share: operators by number, and the constructors of recipes. */
+#pragma once
+#include <lagd/engine/grow.h>
+
+#define LAG_DEPTH_MAX 512 /* as lag_spec_check allows */
+
+/* Order of lag_operators(). */
+enum lag_op {
+    LAG_OP_STACK, LAG_OP_INTERLEAVE, LAG_OP_GRADUAL_STACK, LAG_OP_MIDAS, LAG_OP_LIDAS, LAG_OP_RANGE,
+    LAG_OP_PARTIAL_STACK, LAG_OP_LLAMA_PRO, LAG_OP_ZERO_STACK, LAG_OP_ZERO_TOP, LAG_OP_ZERO_RANDOM, LAG_OP_RANDOM,
+    LAG_OP_NONE,
+    LAG_N_OPS
+};
+static inline enum lag_op lag_op_index(const struct lag_operator *op) {
+    int n;
+    return (enum lag_op)(op - lag_operators(&n));
+}
+
+/* A recipe under construction: begins as the parent's layers 0 … n_parent-1, ends with target entries. */
+struct lag_draft {
+    struct lag_layer_src *layers; /* capacity: target */
+    int n, n_parent, target;
+};
+typedef int lag_construct_fn(struct lag_draft *draft, const struct lag_strategy *strategy, struct lag_error *err);
+extern lag_construct_fn *const lag_constructors[LAG_N_OPS];
+
+/* The value of a parameter that the operator has; 0 for others. */
+double lag_strategy_param(const struct lag_strategy *strategy, const char *name);

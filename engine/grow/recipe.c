@@ -1,0 +1,71 @@
+/* Recipes: built by the operator's constructor, then marked (what is new, where noise goes). */
+#include "grow_internal.h"
+#include <lagd/base/check.h>
+#include <lagd/base/cleanup.h>
+#include <lagd/base/error.h>
+#include <lagd/base/mem.h>
+#include <stdio.h>
+
+/* The first un-zeroed appearance of a parent layer, from the bottom, is that layer; all else is new (see grow.h). */
+static void mark_new(struct lag_draft *draft, bool *seen, double noise) {
+    for (int i = 0; i < draft->n; i++) {
+        struct lag_layer_src *layer = &draft->layers[i];
+        layer->is_new = layer->source < 0 || layer->zero_out || seen[layer->source];
+        if (!layer->is_new) seen[layer->source] = true;
+        layer->noise = layer->is_new && layer->source >= 0 ? noise : 0;
+    }
+}
+
+int lag_recipe_build(const struct lag_strategy *strategy, int n_layer, int target, struct lag_recipe *ret,
+                     struct lag_error *err) {
+    LAG_ASSERT(n_layer >= 1);
+    if (target < n_layer) {
+        return lag_error_at(err, LAG_EINVAL, "/target/n_layer",
+                            "the model has %d layers already: a growth to %d layers would shrink it", n_layer, target);
+    }
+    if (target > LAG_DEPTH_MAX) {
+        return lag_error_at(err, LAG_EINVAL, "/target/n_layer", "%d layers are too many: at most %d", target,
+                            LAG_DEPTH_MAX);
+    }
+    enum lag_op op = lag_op_index(strategy->op);
+    struct lag_draft draft = {.n = n_layer, .n_parent = n_layer, .target = op == LAG_OP_NONE ? n_layer : target};
+    LAG_CLEANUP(lag_free_p) bool *seen = lag_calloc((size_t)n_layer, sizeof(*seen));
+    LAG_CLEANUP(lag_free_p) struct lag_layer_src *layers = lag_calloc((size_t)draft.target, sizeof(*layers));
+    if (!seen || !layers) return lag_error_set(err, LAG_ENOMEM, "out of memory for a recipe of %d layers", target);
+    draft.layers = layers;
+    for (int i = 0; i < n_layer; i++) layers[i].source = i;
+    int rc = lag_constructors[op](&draft, strategy, err);
+    if (rc) return rc;
+    LAG_ASSERT(draft.n == draft.target);
+    mark_new(&draft, seen, lag_strategy_param(strategy, "noise"));
+    ret->n_layers = draft.n;
+    ret->layers = LAG_TAKE(layers);
+    return 0;
+}
+
+void lag_recipe_deinit(struct lag_recipe *recipe) {
+    free(recipe->layers);
+    *recipe = (struct lag_recipe){0};
+}
+
+void lag_recipe_text(const struct lag_recipe *recipe, char *ret, size_t size) {
+    size_t used = 0;
+    if (size > 0) ret[0] = '\0';
+    for (int i = 0; i < recipe->n_layers && used < size; i++) {
+        const struct lag_layer_src *layer = &recipe->layers[i];
+        char source[16] = "r";
+        if (layer->source >= 0) snprintf(source, sizeof(source), "%d", layer->source);
+        int n = snprintf(ret + used, size - used, "%s%s%s", i ? " " : "", source, layer->zero_out ? "z" : "");
+        used += n < 0 ? 0 : (size_t)n;
+    }
+}
+
+double lag_recipe_connection_rate(const struct lag_recipe *recipe) {
+    int kept = 0;
+    if (recipe->n_layers < 2) return 1;
+    for (int i = 0; i + 1 < recipe->n_layers; i++) {
+        int below = recipe->layers[i].source, above = recipe->layers[i + 1].source;
+        if (below >= 0 && above == below + 1) kept++;
+    }
+    return (double)kept / (recipe->n_layers - 1);
+}

@@ -1,0 +1,195 @@
+/* Strategies as text: rules, parameters, formatting, parsing. */
+#include "grow_internal.h"
+#include <inttypes.h>
+#include <lagd/base/check.h>
+#include <lagd/base/error.h>
+#include <lagd/base/parse.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *const moment_rules[] = {
+    [LAG_MOMENTS_INHERIT] = "inherit", [LAG_MOMENTS_RESET] = "reset", [LAG_MOMENTS_RESET_NEW] = "reset_new"};
+static const char *const lr_rules[] = {[LAG_LR_CONTINUE] = "continue", [LAG_LR_REWARM] = "rewarm",
+                                       [LAG_LR_REWARM_NEW] = "rewarm_new", [LAG_LR_RESTART] = "restart"};
+
+static int find_name(const char *const *names, size_t n_names, const char *name) {
+    for (size_t i = 0; i < n_names; i++) {
+        if (strcmp(names[i], name) == 0) return (int)i;
+    }
+    return -1;
+}
+int lag_moment_rule_parse(const char *name, enum lag_moment_rule *ret) {
+    int i = find_name(moment_rules, LAG_COUNT(moment_rules), name);
+    if (i < 0) return LAG_EINVAL;
+    *ret = (enum lag_moment_rule)i;
+    return 0;
+}
+int lag_lr_rule_parse(const char *name, enum lag_lr_rule *ret) {
+    int i = find_name(lr_rules, LAG_COUNT(lr_rules), name);
+    if (i < 0) return LAG_EINVAL;
+    *ret = (enum lag_lr_rule)i;
+    return 0;
+}
+const char *lag_moment_rule_name(enum lag_moment_rule rule) { return moment_rules[rule]; }
+const char *lag_lr_rule_name(enum lag_lr_rule rule) { return lr_rules[rule]; }
+
+int lag_strategy_init(const char *op_name, struct lag_strategy *ret, struct lag_error *err) {
+    const struct lag_operator *op = lag_operator_find(op_name);
+    if (!op) {
+        char names[400] = "";
+        int n_ops;
+        const struct lag_operator *ops = lag_operators(&n_ops);
+        for (int i = 0, used = 0; i < n_ops && used < (int)sizeof(names); i++) {
+            used += snprintf(names + used, sizeof(names) - (size_t)used, "%s%s", i ? ", " : "", ops[i].name);
+        }
+        return lag_error_at(err, LAG_ENOTFOUND, "/operator", "no operator \"%.64s\"; there are %s", op_name, names);
+    }
+    struct lag_strategy strategy = {.op = op, .moments = (enum lag_moment_rule)op->preset_moments,
+                                    .lr = (enum lag_lr_rule)op->preset_lr, .rewarm_steps = LAG_REWARM_DEFAULT};
+    for (int i = 0; i < LAG_OPERATOR_PARAMS && op->params[i].name; i++) strategy.params[i] = op->params[i].preset;
+    *ret = strategy;
+    return 0;
+}
+
+static int param_index(const struct lag_operator *op, const char *name) {
+    for (int i = 0; i < LAG_OPERATOR_PARAMS && op->params[i].name; i++) {
+        if (strcmp(op->params[i].name, name) == 0) return i;
+    }
+    return -1;
+}
+
+double lag_strategy_param(const struct lag_strategy *strategy, const char *name) {
+    int i = param_index(strategy->op, name);
+    return i < 0 ? 0 : strategy->params[i];
+}
+
+/* "block, noise"; "none" when the operator has no parameters. */
+static void list_params(const struct lag_operator *op, char *ret, size_t size) {
+    size_t used = 0;
+    snprintf(ret, size, "none");
+    for (int i = 0; i < LAG_OPERATOR_PARAMS && op->params[i].name && used < size; i++) {
+        used += (size_t)snprintf(ret + used, size - used, "%s%s", i ? ", " : "", op->params[i].name);
+    }
+}
+
+int lag_strategy_set_param(struct lag_strategy *strategy, const char *name, double value, struct lag_error *err) {
+    char pointer[128];
+    snprintf(pointer, sizeof(pointer), "/params/%.64s", name);
+    int i = param_index(strategy->op, name);
+    if (i < 0) {
+        char names[128];
+        list_params(strategy->op, names, sizeof(names));
+        return lag_error_at(err, LAG_EINVAL, pointer, "operator %s has no parameter \"%.64s\"; its parameters: %s",
+                            strategy->op->name, name, names);
+    }
+    const struct lag_operator_param *param = &strategy->op->params[i];
+    if (!(value >= param->min && value <= param->max)) {
+        return lag_error_at(err, LAG_EINVAL, pointer, "%s must be between %g and %g", name, param->min, param->max);
+    }
+    if (param->integer && value != floor(value)) {
+        return lag_error_at(err, LAG_EINVAL, pointer, "%s must be a whole number", name);
+    }
+    strategy->params[i] = value + 0.0; /* -0 becomes 0, so that the text stays canonical */
+    return 0;
+}
+
+/* The shortest decimal that reads back as the same double. */
+static void format_number(double value, char *ret, size_t size) {
+    double back;
+    for (int precision = 1; precision <= 17; precision++) {
+        snprintf(ret, size, "%.*g", precision, value);
+        if (lag_parse_double(ret, &back) == 0 && back == value) return;
+    }
+}
+
+static bool has_rewarm(enum lag_lr_rule rule) { return rule == LAG_LR_REWARM || rule == LAG_LR_REWARM_NEW; }
+
+void lag_strategy_format(const struct lag_strategy *strategy, char ret[LAG_STRATEGY_TEXT]) {
+    const struct lag_operator *op = strategy->op;
+    size_t used = (size_t)snprintf(ret, LAG_STRATEGY_TEXT, "%s", op->name);
+    for (int i = 0; i < LAG_OPERATOR_PARAMS && op->params[i].name; i++) {
+        if (!op->params[i].integer && strategy->params[i] == 0) continue; /* no noise: not worth a word */
+        char number[40];
+        format_number(strategy->params[i], number, sizeof(number));
+        used += (size_t)snprintf(ret + used, LAG_STRATEGY_TEXT - used, " %s=%s", op->params[i].name, number);
+    }
+    used += (size_t)snprintf(ret + used, LAG_STRATEGY_TEXT - used, " optimizer=%s lr=%s",
+                             moment_rules[strategy->moments], lr_rules[strategy->lr]);
+    if (has_rewarm(strategy->lr) && strategy->rewarm_steps != LAG_REWARM_DEFAULT) {
+        used += (size_t)snprintf(ret + used, LAG_STRATEGY_TEXT - used, " rewarm_steps=%" PRId64, strategy->rewarm_steps);
+    }
+    used += (size_t)snprintf(ret + used, LAG_STRATEGY_TEXT - used, " seed=%" PRIu64, strategy->seed);
+    LAG_ASSERT(used < LAG_STRATEGY_TEXT);
+}
+
+static int parse_rewarm(struct lag_strategy *strategy, const char *value, struct lag_error *err) {
+    int64_t steps;
+    if (lag_parse_i64(value, &steps) || steps < 1) {
+        return lag_error_at(err, LAG_EINVAL, "/rewarm_steps", "rewarm_steps must be a whole number from 1, not \"%.64s\"",
+                            value);
+    }
+    strategy->rewarm_steps = steps;
+    return 0;
+}
+
+/* One key=value of the text. */
+static int parse_item(struct lag_strategy *strategy, const char *key, const char *value, struct lag_error *err) {
+    if (strcmp(key, "optimizer") == 0) {
+        if (lag_moment_rule_parse(value, &strategy->moments) == 0) return 0;
+        return lag_error_at(err, LAG_EINVAL, "/optimizer",
+                            "optimizer must be inherit, reset or reset_new, not \"%.64s\"", value);
+    }
+    if (strcmp(key, "lr") == 0) {
+        if (lag_lr_rule_parse(value, &strategy->lr) == 0) return 0;
+        return lag_error_at(err, LAG_EINVAL, "/lr",
+                            "lr must be continue, rewarm, rewarm_new or restart, not \"%.64s\"", value);
+    }
+    if (strcmp(key, "rewarm_steps") == 0) return parse_rewarm(strategy, value, err);
+    if (strcmp(key, "seed") == 0) {
+        if (lag_parse_u64(value, &strategy->seed) == 0) return 0;
+        return lag_error_at(err, LAG_EINVAL, "/seed", "seed must be a whole number from 0, not \"%.64s\"", value);
+    }
+    double number;
+    if (param_index(strategy->op, key) >= 0 && lag_parse_double(value, &number)) {
+        char pointer[128];
+        snprintf(pointer, sizeof(pointer), "/params/%.64s", key);
+        return lag_error_at(err, LAG_EINVAL, pointer, "%s must be a number, not \"%.64s\"", key, value);
+    }
+    return lag_strategy_set_param(strategy, key, param_index(strategy->op, key) >= 0 ? number : 0, err);
+}
+
+#define MAX_ITEMS (LAG_OPERATOR_PARAMS + 4)
+
+int lag_strategy_parse(const char *text, struct lag_strategy *ret, struct lag_error *err) {
+    char copy[LAG_STRATEGY_TEXT], *rest = NULL;
+    const char *seen[MAX_ITEMS];
+    size_t length = strnlen(text, sizeof(copy));
+    int n_seen = 0;
+    if (length == sizeof(copy)) {
+        return lag_error_set(err, LAG_EINVAL, "a strategy is at most %d characters long", LAG_STRATEGY_TEXT - 1);
+    }
+    memcpy(copy, text, length + 1);
+    const char *name = strtok_r(copy, " ", &rest);
+    if (!name) return lag_error_at(err, LAG_EINVAL, "/operator", "name an operator, as in \"stack\"");
+    struct lag_strategy strategy;
+    int rc = lag_strategy_init(name, &strategy, err);
+    if (rc) return rc;
+    for (char *key = strtok_r(NULL, " ", &rest); key; key = strtok_r(NULL, " ", &rest)) {
+        char *value = strchr(key, '=');
+        if (!value) return lag_error_set(err, LAG_EINVAL, "\"%.64s\" is not of the form key=value", key);
+        *value++ = '\0';
+        for (int i = 0; i < n_seen; i++) {
+            if (strcmp(seen[i], key) == 0) return lag_error_set(err, LAG_EINVAL, "%.64s is given twice", key);
+        }
+        if ((rc = parse_item(&strategy, key, value, err))) return rc;
+        LAG_ASSERT(n_seen < MAX_ITEMS); /* each accepted key once: parameters and the four common ones */
+        seen[n_seen++] = key;
+    }
+    if (strategy.rewarm_steps != LAG_REWARM_DEFAULT && !has_rewarm(strategy.lr)) {
+        return lag_error_at(err, LAG_EINVAL, "/rewarm_steps", "rewarm_steps needs lr=rewarm or lr=rewarm_new, not lr=%s",
+                            lr_rules[strategy.lr]);
+    }
+    *ret = strategy;
+    return 0;
+}
