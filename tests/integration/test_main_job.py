@@ -1,0 +1,200 @@
+"""The main job through the API: dataset, run, growth by LAG, training on; modes, pauses, verdicts, text samples."""
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import lagd
+from lagd import Daemon, Problem, run_body, same_points
+
+
+def expect(status, call, *args, slug=None, **kwargs):
+    try:
+        call(*args, **kwargs)
+    except Problem as problem:
+        assert problem.status == status, f"expected {status}, got {problem}"
+        assert problem.body["status"] == status and problem.body["title"] and problem.body["detail"], problem.body
+        if slug:
+            assert problem.body["type"].endswith("/" + slug), problem.body
+        return problem.body
+    raise AssertionError(f"expected {status}, but it succeeded")
+
+
+def started(folder, *flags, config=None):
+    daemon = Daemon(folder, *flags, config=config)
+    daemon.start()
+    daemon.upload("words", lagd.text())
+    return daemon
+
+
+def trains_grows_and_goes_on(folder):
+    daemon = started(folder)
+    run = daemon.post("/runs", run_body("job", "words", model={"n_layer": 3}, start=False))
+    assert run["state"] == "paused" and run["id"].startswith("run_")
+    growth = daemon.post("/runs/job/growths", {"target": {"n_layer": 6}, "when": {"at_step": 60}, "pool": "default",
+                                               "probe": {"steps": 20, "eval_every": 5}, "mode": "auto"})
+    assert growth["id"].startswith("gr_")
+    daemon.post("/runs/job/resume")
+    run = daemon.wait_for("/runs/job", lambda r: r["state"] == "completed")
+    assert run["step"] == 200 and run["model"]["n_layer"] == 6, run
+    assert run["latest"]["train/loss"] < 4 and run["latest"]["val/loss"] < 4, run["latest"]
+    growth = daemon.get(f"/growths/{growth['id']}")
+    assert growth["state"] == "applied", growth
+    candidates = growth["candidates"]
+    assert len(candidates) >= 11, [c["operator"] for c in candidates]
+    assert all(c["state"] == "completed" and c["loss_at_0"] > 0 and c["loss_at_lag"] > 0 for c in candidates)
+    decision = growth["decision"]
+    by_id = {c["id"]: c for c in candidates}
+    eligible = [c for c in candidates if c["operator"] != "none"]
+    assert by_id[decision["candidate"]]["loss_at_lag"] == min(c["loss_at_lag"] for c in eligible)
+    assert by_id[decision["pick_at_0"]]["loss_at_0"] == min(c["loss_at_0"] for c in eligible)
+    assert -1 <= decision["tau"] <= 1 and decision["flops"] > 0 and decision["margin"] >= 0
+    ranking = daemon.get(f"/growths/{growth['id']}/ranking?at_step=20")
+    # the winner's probe points are the run's points
+    points = daemon.points("job")
+    assert sorted(k for k in points if "train/loss" in points[k]) == list(range(1, 201))
+    assert ranking
+    # a series comes columnar
+    series = daemon.get("/runs/job/series?key=val/loss&max_points=1000")
+    assert len(series["step"]) == len(series["series"]["val/loss"]["last"]) == series["points_returned"] > 5
+    sample = daemon.post("/runs/job/generate", {"prompt": "And the king", "n_tokens": 20, "temperature": 0.8, "seed": 1})
+    assert sample["text"], sample
+    again = daemon.post("/runs/job/generate", {"prompt": "And the king", "n_tokens": 20, "temperature": 0.8, "seed": 1})
+    assert again["text"] == sample["text"]
+    daemon.terminate()
+
+
+def manual_growth_waits_for_a_person(folder):
+    daemon = started(folder)
+    body = {"target": {"n_layer": 3}, "when": {"at_step": 20}, "probe": {"steps": 8, "eval_every": 4}, "mode": "manual",
+            "pool": ["stack", "midas", "llama_pro", {"operator": "random", "seed": 9}]}
+    short = dict(schedule={"max_steps": 60}, start=False)
+    ends = {}
+    for name, answer in (("approved", {"approve": True}), ("overridden", None), ("rejected", {"reject": True, "reason": "not now"}),
+                         ("cancelled", "cancel"), ("never", "no growth")):
+        daemon.post("/runs", run_body(name, "words", **short))
+        if answer == "no growth":
+            daemon.post(f"/runs/{name}/resume")
+            daemon.wait_for(f"/runs/{name}", lambda r: r["state"] == "completed")
+        else:
+            growth = daemon.post(f"/runs/{name}/growths", body)["id"]
+            daemon.post(f"/runs/{name}/resume")
+            view = daemon.wait_for(f"/growths/{growth}", lambda g: g["state"] == "awaiting_approval")
+            assert daemon.get(f"/runs/{name}")["state"] == "growing"
+            expect(409, daemon.post, f"/runs/{name}/pause", slug="invalid-state")
+            if name == "overridden":
+                pick = view["decision"]["candidate"]
+                other = next(c for c in view["candidates"] if c["id"] != pick and c["operator"] != "none")
+                daemon.kill()  # waiting survives a crash
+                daemon.start()
+                daemon.wait_for(f"/growths/{growth}", lambda g: g["state"] == "awaiting_approval")
+                expect(404, daemon.post, f"/growths/{growth}/decision", {"candidate": "cand_00000000000000000000000000"})
+                answer = {"candidate": other["id"], "reason": "I know better"}
+            if answer == "cancel":
+                daemon.post(f"/growths/{growth}/cancel")
+            else:
+                daemon.post(f"/growths/{growth}/decision", answer)
+            daemon.wait_for(f"/runs/{name}", lambda r: r["state"] == "completed")
+            final = daemon.get(f"/growths/{growth}")
+            expected = {"approved": "applied", "overridden": "applied", "rejected": "rejected", "cancelled": "cancelled"}[name]
+            assert final["state"] == expected, final
+            if name == "overridden":
+                assert final["decision"]["candidate"] == answer["candidate"] and final["decision"]["decided_by"] == "user"
+                assert final["decision"]["reason"] == "I know better"
+                expect(409, daemon.post, f"/growths/{growth}/decision", {"approve": True})
+        ends[name] = (daemon.get(f"/runs/{name}")["model"]["n_layer"], daemon.final_weights(name), daemon.points(name))
+    assert ends["approved"][0] == ends["overridden"][0] == 3
+    for name in ("rejected", "cancelled"):
+        assert ends[name][:2] == ends["never"][:2], f"{name} changed the run"
+        same_points(ends[name][2], ends["never"][2], name)
+    daemon.terminate()
+
+
+def pause_and_resume_change_nothing(folder):
+    daemon = started(folder)
+    daemon.post("/runs", run_body("straight", "words"))
+    daemon.wait_for("/runs/straight", lambda r: r["state"] == "completed")
+    daemon.post("/runs", run_body("halting", "words"))
+    for step in (20, 70, 130):
+        daemon.wait_for("/runs/halting", lambda r: r["step"] >= step or r["state"] == "completed")
+        if daemon.get("/runs/halting")["state"] != "running":
+            break
+        daemon.post("/runs/halting/pause")
+        daemon.wait_for("/runs/halting", lambda r: r["state"] == "paused")
+        assert daemon.post("/runs/halting/pause")["state"] == "paused"
+        daemon.terminate()
+        daemon.start()
+        assert daemon.get("/runs/halting")["state"] == "paused"
+        daemon.post("/runs/halting/resume")
+    daemon.wait_for("/runs/halting", lambda r: r["state"] == "completed")
+    assert daemon.final_weights("straight") == daemon.final_weights("halting")
+    same_points(daemon.points("straight"), daemon.points("halting"), "pauses")
+    daemon.terminate()
+
+
+def threads_and_company_change_nothing(folder):
+    ends = []
+    for threads in (1, 2, 3):
+        place = os.path.join(folder, str(threads))
+        os.mkdir(place)
+        daemon = started(place, "--threads", str(threads))
+        daemon.post("/runs", run_body("same", "words", schedule={"max_steps": 80}))
+        if threads == 2:
+            daemon.post("/runs", run_body("other", "words", seed=5, schedule={"max_steps": 80}))
+        daemon.wait_for("/runs/same", lambda r: r["state"] == "completed")
+        ends.append((daemon.final_weights("same"), daemon.points("same")))
+        daemon.terminate()
+    for end in ends[1:]:
+        assert end[0] == ends[0][0]
+        same_points(end[1], ends[0][1], "threads")
+
+
+def requests_that_cannot_be(folder):
+    daemon = started(folder)
+    body = expect(422, daemon.post, "/runs", run_body("x", "words", model={"n_head": 5}))
+    assert body["errors"][0]["pointer"].endswith("/model/n_head"), body
+    expect(422, daemon.post, "/runs", run_body("x", "no-such-text"))
+    body = expect(400, daemon.post, "/runs", run_body("x", "words", modle={"n_layer": 1}), slug="unknown-field")
+    assert body["errors"][0]["pointer"].endswith("/modle"), body
+    body = expect(422, daemon.post, "/runs", run_body("big", "words", model={"n_layer": 96, "n_head": 96, "n_embd": 12288}))
+    assert "GiB" in body["detail"] or "bytes" in body["detail"] or "MiB" in body["detail"], body
+    daemon.post("/runs", run_body("x", "words", start=False))
+    expect(409, daemon.post, "/runs", run_body("x", "words"), slug="name-taken")
+    expect(404, daemon.get, "/runs/nobody")
+    late = {"target": {"n_layer": 4}, "when": {"at_step": 190}, "probe": {"steps": 20, "eval_every": 5}}
+    expect(422, daemon.post, "/runs/x/growths", late)
+    expect(422, daemon.post, "/runs/x/growths", {"target": {"n_layer": 1}, "probe": {"steps": 5}})
+    body = expect(422, daemon.post, "/runs/x/growths", {"target": {"n_layer": 4}, "pool": ["stack", "stuck"], "probe": {"steps": 5}})
+    assert body["errors"][0]["pointer"].startswith("#/pool/1") or body["errors"][0]["pointer"].startswith("/pool/1"), body
+    dry = daemon.post("/runs?dry_run=true", run_body("dry", "words"))
+    assert dry["n_params"] > 0 and dry["memory_bytes"] > 0
+    expect(404, daemon.get, "/runs/dry")
+    daemon.post("/runs/x/growths", dict(late, when={"at_step": 100}))
+    expect(409, daemon.post, "/runs/x/growths", dict(late, when={"at_step": 100}))
+    expect(409, daemon.call, "DELETE", "/datasets/words")
+    daemon.post("/runs/x/cancel")
+    assert daemon.get("/runs/x")["state"] == "cancelled"
+    expect(409, daemon.post, "/runs/x/resume")
+    daemon.terminate()
+
+
+def diverging_candidates_are_dropped(folder):
+    daemon = started(folder)
+    wild = run_body("wild", "words", optim={"lr": 3e-3}, schedule={"max_steps": 60}, start=False)
+    daemon.post("/runs", wild)
+    growth = daemon.post("/runs/wild/growths", {
+        "target": {"n_layer": 4}, "when": {"at_step": 20}, "pool": ["stack", {"operator": "random", "seed": 3}, "llama_pro"],
+        "probe": {"steps": 12, "eval_every": 2, "divergence_bound": 0.001}, "mode": "auto"})["id"]
+    daemon.post("/runs/wild/resume")
+    run = daemon.wait_for("/runs/wild", lambda r: r["state"] in ("completed", "failed"))
+    growth = daemon.get(f"/growths/{growth}")
+    states = {c["operator"]: c["state"] for c in growth["candidates"]}
+    assert run["state"] == "completed", run
+    assert growth["state"] in ("applied", "failed"), growth["state"]
+    if growth["state"] == "failed":
+        assert run["model"]["n_layer"] == 2 and all(s == "diverged" for o, s in states.items() if o != "none"), states
+    daemon.terminate()
+
+
+if __name__ == "__main__":
+    lagd.main(trains_grows_and_goes_on, manual_growth_waits_for_a_person, pause_and_resume_change_nothing,
+              threads_and_company_change_nothing, requests_that_cannot_be, diverging_candidates_are_dropped)

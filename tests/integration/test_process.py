@@ -1,0 +1,174 @@
+"""lagd as a process: signals, locks, flags, configuration, sockets, bad state directories."""
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import lagd
+from lagd import Daemon, run_body
+
+
+def run_lagd(*args, env=None, timeout=20):
+    done = subprocess.run([lagd.LAGD, *args], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout,
+                          env=dict(os.environ, **(env or {})))
+    return done.returncode, done.stdout, done.stderr
+
+
+def sigterm_checkpoints_and_ends(folder):
+    daemon = Daemon(folder)
+    daemon.start()
+    daemon.upload("words", lagd.text())
+    # the demo's shape
+    body = run_body("busy", "words", model={"n_layer": 6, "n_head": 4, "n_embd": 128, "n_positions": 64},
+                    batch={"sequences": 12}, schedule={"max_steps": 100000})
+    daemon.post("/runs", body)
+    for _ in range(3):
+        before = daemon.wait_for("/runs/busy", lambda r: r["state"] == "running" and r["step"] >= 3)["step"]
+        seconds = daemon.terminate()
+        assert seconds < 5, f"SIGTERM took {seconds:.1f} s"
+        daemon.start()
+        run = daemon.get("/runs/busy")
+        assert run["step"] >= before, (run["step"], before)
+        daemon.wait_for("/runs/busy", lambda r: r["state"] == "running" and r["step"] > before)
+    daemon.post("/runs/busy/cancel")
+    daemon.terminate()
+
+
+def sigterm_while_probing(folder):
+    daemon = Daemon(folder)
+    daemon.start()
+    daemon.upload("words", lagd.text())
+    daemon.post("/runs", run_body("busy", "words", schedule={"max_steps": 3000}, start=False))
+    growth = daemon.post("/runs/busy/growths", {"target": {"n_layer": 4}, "probe": {"steps": 1000, "eval_every": 50},
+                                                "pool": ["stack", "midas"]})["id"]
+    daemon.post("/runs/busy/resume")
+    daemon.wait_for("/runs/busy", lambda r: r["state"] == "growing")
+    assert daemon.terminate() < 5
+    daemon.start()
+    daemon.wait_for(f"/growths/{growth}", lambda g: g["state"] == "probing")
+    daemon.post(f"/growths/{growth}/cancel")
+    daemon.wait_for("/runs/busy", lambda r: r["state"] == "running" and r["step"] > 1)
+    daemon.post("/runs/busy/cancel")
+    daemon.terminate()
+
+
+def second_daemon_is_refused(folder):
+    daemon = Daemon(folder)
+    daemon.start()
+    status, _, error = run_lagd("--state-dir", daemon.state_dir, "--listen", "127.0.0.1:0", "--socket", "")
+    assert status == 75, (status, error)
+    assert str(daemon.process.pid) in error, error
+    daemon.kill()
+    daemon.start()  # the lock dies with its holder, the stale socket is replaced
+    daemon.terminate()
+
+
+def sighup_reloads(folder):
+    path = os.path.join(folder, "lagd.conf")
+    with open(path, "w") as f:
+        f.write("[log]\nlevel = info\n")
+    daemon = Daemon(folder, "--config", path)
+    daemon.start()
+    with open(path, "w") as f:
+        f.write("[log]\nlevel = debug\n")
+    daemon.process.send_signal(signal.SIGHUP)
+    time.sleep(0.3)
+    assert "reload" in daemon.log(), daemon.log()
+    with open(path, "w") as f:
+        f.write("[log]\nlevle = debug\n")
+    daemon.process.send_signal(signal.SIGHUP)
+    time.sleep(0.3)
+    assert daemon.alive() and "lagd.conf:2" in daemon.log(), daemon.log()
+    daemon.terminate()
+
+
+def bad_flags_and_configuration(folder):
+    assert run_lagd("--help")[0] == 0 and "--state-dir" in run_lagd("--help")[1]
+    assert run_lagd("--version")[1].startswith("lagd ")
+    assert run_lagd("--no-such-flag")[0] == 2
+    path = os.path.join(folder, "bad.conf")
+    for text, told in (("[server]\nport = 1\n", "bad.conf:2"), ("[train]\nthreads = many\n", "bad.conf:2"), ("[nowhere]\nx = 1\n", "bad.conf:2")):
+        with open(path, "w") as f:
+            f.write(text)
+        status, _, error = run_lagd("--config", path, "--state-dir", os.path.join(folder, "s"))
+        assert status == 78 and told in error, (status, error)
+    status, _, error = run_lagd("--state-dir", os.path.join(folder, "s"), "--listen", "0.0.0.0:0")
+    assert status == 78 and "token" in error, (status, error)
+    blocker = os.path.join(folder, "file")
+    open(blocker, "w").close()
+    status, _, error = run_lagd("--state-dir", os.path.join(blocker, "s"), "--listen", "127.0.0.1:0", "--socket", "")
+    assert status in (1, 78) and blocker in error, (status, error)
+
+
+def port_in_use_is_told(folder):
+    holder = socket.socket()
+    holder.bind(("127.0.0.1", 0))
+    holder.listen()
+    port = holder.getsockname()[1]
+    status, _, error = run_lagd("--state-dir", os.path.join(folder, "s"), "--listen", f"127.0.0.1:{port}", "--socket", "")
+    assert status == 1 and f"127.0.0.1:{port}" in error, (status, error)
+    holder.close()
+
+
+def damaged_database_is_refused(folder):
+    daemon = Daemon(folder)
+    daemon.start()
+    daemon.upload("words", lagd.text())
+    daemon.terminate()
+    path = os.path.join(daemon.state_dir, "lagd.db")
+    data = open(path, "rb").read()
+    with open(path, "wb") as f:
+        f.write(b"not a database at all" + data[21:])
+    status, _, error = run_lagd("--state-dir", daemon.state_dir, "--listen", "127.0.0.1:0", "--socket", "")
+    assert status == 1 and "lagd.db" in error, (status, error)
+    with open(path, "wb") as f:
+        f.write(data)
+    daemon.start()
+    assert daemon.get("/datasets")["items"]
+    daemon.terminate()
+
+
+def damaged_checkpoint_falls_back(folder):
+    daemon = Daemon(folder)
+    daemon.start()
+    daemon.upload("words", lagd.text())
+    daemon.post("/runs", run_body("a", "words"))
+    daemon.post("/runs", run_body("b", "words"))
+    daemon.wait_for("/runs/a", lambda r: r["step"] >= 130)
+    daemon.post("/runs/a/pause")
+    daemon.wait_for("/runs/a", lambda r: r["state"] in ("paused", "completed"))
+    daemon.wait_for("/runs/b", lambda r: r["state"] == "completed")
+    newest = daemon.get("/runs/a/checkpoints")["items"][0]
+    daemon.terminate()
+    hits = 0
+    for place, _, files in os.walk(os.path.join(daemon.state_dir, "runs")):
+        if "model.safetensors" in files and place.endswith(f"ckpt-{newest['step']}") and daemon_run(place) == newest_run(daemon, newest):
+            path = os.path.join(place, "model.safetensors")
+            data = bytearray(open(path, "rb").read())
+            data[len(data) // 2] ^= 4
+            open(path, "wb").write(data)
+            hits += 1
+    assert hits == 1, hits
+    daemon.start()
+    if daemon.get("/runs/a")["state"] == "paused":
+        daemon.post("/runs/a/resume")
+        daemon.wait_for("/runs/a", lambda r: r["state"] == "completed")
+        assert daemon.final_weights("a") == daemon.final_weights("b")
+        assert any(e["type"] == "checkpoint.damaged" or "damaged" in (e.get("message") or "") for e in daemon.events())
+    daemon.terminate()
+
+
+def daemon_run(place):
+    return place.split("/runs/")[1].split("/")[0]
+
+
+def newest_run(daemon, newest):
+    return newest.get("run") or newest.get("run_id")
+
+
+if __name__ == "__main__":
+    lagd.main(sigterm_checkpoints_and_ends, sigterm_while_probing, second_daemon_is_refused, sighup_reloads,
+              bad_flags_and_configuration, port_in_use_is_told, damaged_database_is_refused, damaged_checkpoint_falls_back)
