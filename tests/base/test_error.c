@@ -1,0 +1,93 @@
+#include "check_base.h"
+#include <errno.h>
+
+#include "lagd/base/parse.h"
+
+static void test_set_returns_the_code_and_allows_null(void **state) {
+    struct lag_error err = {.pointer = "/old"};
+    assert_int_equal(lag_error_set(NULL, LAG_EBUSY, "busy %d", 1), LAG_EBUSY);
+    assert_int_equal(lag_error_set(&err, LAG_EBUSY, "busy %d", 1), LAG_EBUSY);
+    assert_int_equal(err.code, LAG_EBUSY);
+    assert_string_equal(err.text, "busy 1");
+    assert_string_equal(err.pointer, "");
+    assert_int_equal(lag_error_at(NULL, LAG_EINVAL, "/a", "x"), LAG_EINVAL);
+    assert_int_equal(lag_error_at(&err, LAG_EINVAL, "/model/n_layer", "too small"), LAG_EINVAL);
+    assert_string_equal(err.pointer, "/model/n_layer");
+}
+
+static void test_errno_table(void **state) {
+    static const struct {
+        int error_number, code;
+    } rows[] = {
+        {ENOSPC, LAG_ENOSPC}, {EDQUOT, LAG_ENOSPC}, {ENOENT, LAG_ENOTFOUND}, {EACCES, LAG_EDENIED},
+        {EPERM, LAG_EDENIED}, {EROFS, LAG_EDENIED}, {ELOOP, LAG_EDENIED},    {EXDEV, LAG_EDENIED},
+        {ENOMEM, LAG_ENOMEM}, {EIO, LAG_EIO},       {EBADF, LAG_EIO},
+    };
+    for (size_t i = 0; i < LAG_COUNT(rows); i++) {
+        struct lag_error err;
+        assert_int_equal(lag_error_errno(NULL, rows[i].error_number, "x"), rows[i].code);
+        assert_int_equal(lag_error_errno(&err, rows[i].error_number, "open %s", "f"), rows[i].code);
+        char expected[256];
+        (void)snprintf(expected, sizeof(expected), "open f: %s", strerror(rows[i].error_number));
+        assert_string_equal(err.text, expected);
+    }
+}
+
+static void test_wrap_puts_text_before(void **state) {
+    struct lag_error err;
+    (void)lag_error_at(&err, LAG_EIO, "/p", "inner");
+    assert_int_equal(lag_error_wrap(&err, "outer %d", 2), LAG_EIO);
+    assert_string_equal(err.text, "outer 2: inner");
+    assert_string_equal(err.pointer, "/p");
+    assert_int_equal(lag_error_wrap(&err, "%s", err.text), LAG_EIO);
+    assert_string_equal(err.text, "outer 2: inner: outer 2: inner");
+    assert_int_equal(lag_error_wrap(NULL, "outer"), LAG_EINTERNAL);
+}
+
+static bool is_utf8(const char *text) {
+    while (*text) {
+        size_t length = lag_utf8_length(text);
+        if (length == 0) return false;
+        text += length;
+    }
+    return true;
+}
+
+static void test_long_and_dirty_texts_stay_valid(void **state) {
+    struct lag_error err;
+    (void)lag_error_set(&err, LAG_EINVAL, "a\nb\x01\xff%s", "\xc3\xa9");
+    assert_string_equal(err.text, "a?b??\xc3\xa9");
+    for (size_t pad = 0; pad < 4; pad++) { /* the cut falls on each byte of a 3-byte character */
+        char text[2000] = "xxxx";
+        for (size_t i = pad; i + 3 < sizeof(text); i += 3) memcpy(text + i, "\xe2\x82\xac", 3);
+        (void)lag_error_set(&err, LAG_EINVAL, "%s", text);
+        assert_true(is_utf8(err.text));
+        assert_true(strlen(err.text) > sizeof(err.text) - 5);
+        assert_null(strchr(err.text, '?'));
+        (void)lag_error_wrap(&err, "wrapped%s", "!");
+        assert_true(is_utf8(err.text));
+        assert_null(strchr(err.text, '?'));
+        assert_ptr_equal(strstr(err.text, "wrapped!: "), err.text);
+    }
+}
+
+static void test_code_names_differ(void **state) {
+    for (int a = LAG_OK; a >= LAG_EINTERNAL; a--) {
+        assert_string_not_equal(lag_code_name(a), "unknown");
+        for (int b = LAG_OK; b > a; b--) assert_string_not_equal(lag_code_name(a), lag_code_name(b));
+    }
+    assert_string_equal(lag_code_name(1), "unknown");
+    assert_string_equal(lag_code_name(-1000), "unknown");
+    assert_string_equal(lag_code_name(LAG_ENOTFOUND), "not_found");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_set_returns_the_code_and_allows_null),
+        cmocka_unit_test(test_errno_table),
+        cmocka_unit_test(test_wrap_puts_text_before),
+        cmocka_unit_test(test_long_and_dirty_texts_stay_valid),
+        cmocka_unit_test(test_code_names_differ),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
