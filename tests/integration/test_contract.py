@@ -1,0 +1,320 @@
+"""The HTTP contract of a real daemon: framing, hosts, origins, methods, limits, problems, schema, pages, files, metrics."""
+import hashlib
+import json
+import os
+import re
+import socket
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import lagd
+from lagd import Daemon, run_body
+
+
+def tcp_port(daemon):
+    """lagd tells the bound address in its log and in /system."""
+    found = re.findall(r"127\.0\.0\.1:(\d+)", daemon.log())
+    return int(found[-1])
+
+
+def raw(port, data, timeout=5):
+    """Sends bytes, returns what comes back until the peer closes or stays silent."""
+    with socket.create_connection(("127.0.0.1", port), timeout=timeout) as s:
+        s.sendall(data)
+        s.settimeout(1.5)
+        out = b""
+        try:
+            while True:
+                block = s.recv(65536)
+                if not block:
+                    break
+                out += block
+        except (socket.timeout, ConnectionResetError):
+            pass
+        return out
+
+
+def statuses(answer):
+    return [int(s) for s in re.findall(rb"HTTP/1\.[01] (\d{3})", answer)]
+
+
+def ready(folder, *flags, config=None):
+    daemon = Daemon(folder, *flags, config=config)
+    daemon.start()
+    return daemon, tcp_port(daemon)
+
+
+def framing_is_guarded(folder):
+    daemon, port = ready(folder)
+    host = f"Host: 127.0.0.1:{port}\r\n".encode()
+    post = b"POST /api/v1/runs HTTP/1.1\r\n" + host
+    smuggled = b"GET /api/v1/version HTTP/1.1\r\n" + host + b"\r\n"
+    bad = [
+        post + b"Content-Length: 2\r\nContent-Length: 40\r\n\r\n{}" + smuggled,
+        post + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + smuggled,
+        post + b"Transfer-Encoding: gzip\r\n\r\n{}" + smuggled,
+        post + b"Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n" + smuggled,
+        post + b"Content-Length : 3\r\n\r\n{} " + smuggled,
+        post + b"Content-Length: +2\r\n\r\n{}" + smuggled,
+        post + b"Content-Length: 0x2\r\n\r\n{}" + smuggled,
+        b"GET /api/v1/version HTTP/1.1\r\n" + host + host + b"\r\n",
+        b"GET /api/v1/version HTTP/1.1\r\n\r\n",
+        b"GET http://evil/api/v1/version HTTP/1.1\r\n" + host + b"\r\n",
+        b"GET /api/v1/%00version HTTP/1.1\r\n" + host + b"\r\n",
+        b"GET /api\\v1 HTTP/1.1\r\n" + host + b"\r\n",
+        b"POST /api/v1/runs HTTP/1.0\r\n" + host + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    ]
+    for data in bad:
+        got = statuses(raw(port, data))
+        assert len(got) == 1 and got[0] in (400, 405, 411, 501), (data[:120], got)
+    for name in (b"evil.example", b"localhost.evil.example", b"127.0.0.1.nip.io", b"169.254.1.1"):
+        got = statuses(raw(port, b"GET /api/v1/version HTTP/1.1\r\nHost: " + name + b"\r\n\r\n"))
+        assert got == [421], (name, got)
+    for name in (b"localhost", b"LOCALHOST:7437", b"127.0.0.1", b"[::1]:80"):
+        got = statuses(raw(port, b"GET /api/v1/version HTTP/1.1\r\nHost: " + name + b"\r\nConnection: close\r\n\r\n"))
+        assert got == [200], (name, got)
+    assert statuses(raw(port, b"GET /api/v1/version HTTP/1.1\r\n" + host + b"Connection: close\r\n\r\n")) == [200]
+    daemon.terminate()
+
+
+def methods_origins_and_types(folder):
+    daemon, port = ready(folder)
+    host = f"Host: 127.0.0.1:{port}\r\n".encode()
+    for method in (b"BREW", b"PROPFIND", b"PUT", b"TRACE"):
+        answer = raw(port, method + b" /api/v1/runs HTTP/1.1\r\n" + host + b"Connection: close\r\n\r\n")
+        assert statuses(answer) == [405] and b"\r\nAllow: " in answer, (method, answer[:200])
+    checks = [
+        ("POST", {"Sec-Fetch-Site": "cross-site"}, 403), ("POST", {"Origin": "http://evil.example"}, 403),
+        ("POST", {"Origin": "null"}, 403), ("POST", {"Sec-Fetch-Site": "same-origin"}, 404), ("POST", {}, 404),
+    ]
+    for method, headers, status in checks:
+        got = daemon.request(method, "/api/v1/runs/nobody/pause", headers=headers)
+        assert got[0] == status, (headers, got)
+        assert got[1]["Content-Type"].startswith("application/problem+json"), got
+        body = json.loads(got[2])
+        assert body["status"] == status and body["request_id"] and body["title"], body
+    got = daemon.request("POST", "/api/v1/runs", "{}", {"Content-Type": "text/plain"})
+    assert got[0] == 415, got
+    got = daemon.request("POST", "/api/v1/runs", b" " * 70000, {"Content-Type": "application/json"})
+    assert got[0] == 413, got
+    for body in (b"[" * 5000, b'{"name":"a","name":"b"}', b'{"seed":1e999}', b'{"seed":99999999999999999999}', b'{"name":"\xff"}',
+                 b"[]", b"null", b"", b'{"seed":1.5}', b'{"seed":"1"}', b'{"schedule":{"max_steps":-5}}', b'{"seed":9223372036854775808}'):
+        got = daemon.request("POST", "/api/v1/runs", body, {"Content-Type": "application/json"})
+        assert got[0] in (400, 422), (body[:40], got)
+        assert json.loads(got[2])["detail"], got
+    for path in ("/", "/nowhere", "/api/v1/nowhere", "/api/v2/runs", "/api/v1/runs/x/y/z", "/api/v1/checkpoints/x/files/..%2f..%2fetc%2fpasswd"):
+        got = daemon.request("GET", path)
+        assert got[0] == 404 or path == "/", (path, got)
+        assert got[1]["X-Content-Type-Options"] == "nosniff" and got[1]["Referrer-Policy"] == "no-referrer", got
+    got = daemon.request("HEAD", "/api/v1/version")
+    assert got[0] == 200 and got[2] == b""
+    got = daemon.request("GET", "/api/v1/runs?limit=x")
+    assert got[0] == 400, got
+    daemon.terminate()
+
+
+def schema_holds(folder):
+    import jsonschema
+    daemon, _ = ready(folder)
+    doc = daemon.get("/openapi.json")
+    assert doc["openapi"].startswith("3.1")
+    for path, item in doc["paths"].items():
+        for method, operation in item.items():
+            assert method in ("get", "post", "delete", "patch"), (path, method)
+            assert operation["summary"] and operation["responses"], (path, method)
+            for name in re.findall(r"{(\w+)}", path):
+                assert any(p["name"] == name for p in operation.get("parameters", [])), (path, name)
+    jsonschema.Draft202012Validator.check_schema({"$defs": doc["components"]["schemas"]})
+    daemon.upload("words", lagd.text())
+    daemon.post("/runs", run_body("one", "words", schedule={"max_steps": 30}, start=False))
+    daemon.post("/runs/one/growths", {"target": {"n_layer": 3}, "when": {"at_step": 10}, "probe": {"steps": 4, "eval_every": 2}, "pool": ["stack", "midas"]})
+    daemon.post("/runs/one/resume")
+    daemon.wait_for("/runs/one", lambda r: r["state"] == "completed")
+    growth = daemon.get("/growths")["items"][0]["id"]
+    candidate = daemon.get(f"/growths/{growth}/candidates")["items"][0]["id"]
+    checkpoint = daemon.get("/runs/one/checkpoints")["items"][0]["id"]
+    fill = {"{r}": "one", "{run}": "one", "{g}": growth, "{growth}": growth, "{k}": candidate, "{candidate}": candidate,
+            "{c}": checkpoint, "{checkpoint}": checkpoint, "{d}": "words", "{dataset}": "words", "{slug}": "validation", "{name}": "config.json"}
+    checked = 0
+    for path, item in doc["paths"].items():
+        if "get" not in item:
+            continue
+        url = path
+        for key, value in fill.items():
+            url = url.replace(key, value)
+        assert "{" not in url, url
+        if url.endswith("/series"):
+            url += "?key=val/loss"
+        status, headers, data = daemon.request("GET", url)
+        assert status == 200, (url, status, data[:300])
+        declared = item["get"]["responses"]["200"].get("content", {})
+        kind = headers["Content-Type"].split(";")[0]
+        assert not declared or kind in declared, (url, kind, list(declared))
+        schema = declared.get(kind, {}).get("schema")
+        if schema and kind == "application/json":
+            # $ref points into the document itself
+            whole = {**json.loads(json.dumps(schema)), "components": doc["components"]}
+            jsonschema.Draft202012Validator(whole).validate(json.loads(data))
+            checked += 1
+    assert checked >= 12, checked
+    daemon.terminate()
+
+
+def datasets_below_the_roots_only(folder):
+    roots = os.path.join(folder, "texts")
+    os.mkdir(roots)
+    secret = os.path.join(folder, "secret.txt")
+    for path in (secret, os.path.join(roots, "good.txt")):
+        with open(path, "w") as f:
+            f.write(lagd.text(5000))
+    os.symlink(secret, os.path.join(roots, "link.txt"))
+    os.mkfifo(os.path.join(roots, "fifo"))
+    daemon, _ = ready(folder, config=f"[storage]\ndataset_roots = {roots}\n")
+    for path in (secret, "../secret.txt", "link.txt", "fifo", roots + "/../secret.txt", "missing.txt", "/etc/passwd", ""):
+        got = daemon.request("POST", "/api/v1/datasets", {"name": "x", "path": path})
+        assert got[0] in (400, 404, 422), (path, got)
+        assert json.loads(got[2])["detail"]
+    made = daemon.post("/datasets", {"name": "good", "path": "good.txt"})
+    assert made["n_tokens"] == 5000 and made["sha256"] == hashlib.sha256(lagd.text(5000).encode()).hexdigest()
+    got = daemon.request("POST", "/api/v1/datasets", {"name": "good", "path": "good.txt"})
+    assert got[0] == 409, got
+    # nanoGPT and llm.c token files as they are
+    import array
+    ids = array.array("H", [(i * 7) % 300 for i in range(4000)])
+    with open(os.path.join(roots, "train.bin"), "wb") as f:
+        ids.tofile(f)
+    header = array.array("i", [20240520, 1, 4000] + [0] * 253)
+    with open(os.path.join(roots, "shard.bin"), "wb") as f:
+        header.tofile(f)
+        ids.tofile(f)
+    with open(os.path.join(roots, "short.bin"), "wb") as f:
+        header.tofile(f)
+        ids[:100].tofile(f)
+    a = daemon.post("/datasets", {"name": "nano", "path": "train.bin"})
+    b = daemon.post("/datasets", {"name": "llmc", "path": "shard.bin"})
+    assert (a["format"], a["n_tokens"], a["max_id"]) == ("nanogpt", 4000, 299), a
+    assert (b["format"], b["n_tokens"]) == ("llmc_u16", 4000), b
+    got = daemon.request("POST", "/api/v1/datasets", {"name": "short", "path": "short.bin"})
+    assert got[0] == 422 and b"short.bin" in got[2], got
+    # uploads
+    got = daemon.request("POST", "/api/v1/datasets?name=small", "tiny", {"Content-Type": "text/plain"})
+    assert got[0] == 422, got
+    big = (lagd.text(100000) * 30).encode()
+    made = daemon.call("POST", "/datasets?name=big", big, {"Content-Type": "application/octet-stream"})
+    assert made["n_bytes"] == len(big) and made["sha256"] == hashlib.sha256(big).hexdigest()
+    assert not os.listdir(os.path.join(daemon.state_dir, "uploads"))
+    daemon.call("DELETE", "/datasets/big")
+    daemon.terminate()
+
+
+def upload_over_the_limit(folder):
+    daemon, port = ready(folder, config="[server]\nupload_limit_bytes = 1M\n")
+    got = daemon.request("POST", "/api/v1/datasets?name=big", b"a" * 1200000, {"Content-Type": "text/plain"})
+    assert got[0] == 413, got
+    # an upload that breaks off leaves nothing
+    with socket.create_connection(("127.0.0.1", port)) as s:
+        s.sendall(f"POST /api/v1/datasets?name=half HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nContent-Length: 900000\r\n\r\n".encode() + b"x" * 1000)
+        time.sleep(0.2)
+    time.sleep(0.5)
+    assert not os.listdir(os.path.join(daemon.state_dir, "uploads"))
+    daemon.terminate()
+
+
+def events_resume_by_cursor(folder):
+    daemon, _ = ready(folder)
+    daemon.upload("words", lagd.text())
+    daemon.post("/runs", run_body("one", "words", schedule={"max_steps": 30}))
+    daemon.wait_for("/runs/one", lambda r: r["state"] == "completed")
+    events = daemon.events()
+    assert [e["seq"] for e in events] == list(range(1, len(events) + 1))
+    states = [e["state"] for e in events if e["type"] == "run.state"]
+    assert states[-1] == "completed" and "running" in states, states
+    _, _, data = daemon.request("GET", f"/api/v1/events?after={events[2]['seq']}&limit=2")
+    assert [json.loads(line)["seq"] for line in data.splitlines()] == [4, 5]
+    # a waiting reader is answered by the next event
+    import threading
+    answer = {}
+    last = events[-1]["seq"]
+
+    def wait():
+        begin = time.monotonic()
+        answer["data"] = daemon.request("GET", f"/api/v1/events?after={last}&wait=20")[2]
+        answer["seconds"] = time.monotonic() - begin
+    thread = threading.Thread(target=wait)
+    thread.start()
+    time.sleep(0.3)
+    daemon.post("/runs", run_body("two", "words", start=False))
+    thread.join()
+    assert json.loads(answer["data"].splitlines()[0])["seq"] == last + 1 and answer["seconds"] < 5, answer
+    daemon.terminate()
+
+
+def checkpoints_are_files(folder):
+    daemon, _ = ready(folder)
+    daemon.upload("words", lagd.text())
+    daemon.post("/runs", run_body("one", "words", schedule={"max_steps": 200}))
+    daemon.wait_for("/runs/one", lambda r: r["state"] == "completed")
+    items = daemon.get("/runs/one/checkpoints")["items"]
+    assert 1 <= len(items) <= 3 and items[0]["step"] == 200, items
+    for f in daemon.get(f"/checkpoints/{items[0]['id']}")["files"]:
+        status, headers, data = daemon.request("GET", f"/api/v1/checkpoints/{items[0]['id']}/files/{f['name']}")
+        assert status == 200 and hashlib.sha256(data).hexdigest() == f["sha256"] and len(data) == f["n_bytes"], f
+    on_disk = sum(name.startswith("ckpt-") for _, names, _ in os.walk(os.path.join(daemon.state_dir, "runs")) for name in names)
+    assert on_disk == len(items)
+    config = json.loads(daemon.request("GET", f"/api/v1/checkpoints/{items[0]['id']}/files/config.json")[2])
+    assert config["architectures"] == ["GPT2LMHeadModel"] and config["n_layer"] == 2
+    daemon.terminate()
+
+
+def pages_and_metrics(folder):
+    daemon, _ = ready(folder)
+    daemon.upload("words", lagd.text())
+    for i in range(7):
+        daemon.post("/runs", run_body(f"r{i}", "words", start=False))
+    seen, cursor = [], None
+    while True:
+        page = daemon.get("/runs?limit=3" + (f"&cursor={cursor}" if cursor else ""))
+        seen += [r["name"] for r in page["items"]]
+        cursor = page["next_cursor"]
+        if not cursor:
+            break
+    assert seen == [f"r{i}" for i in reversed(range(7))], seen
+    assert len(daemon.get("/runs?state=paused")["items"]) == 7 and daemon.get("/runs?state=running,queued")["items"] == []
+    text = daemon.request("GET", "/metrics")[2].decode()
+    for name in ("lagd_build_info", "process_resident_memory_bytes", "lagd_http_requests_total", "lagd_runs"):
+        assert re.search(rf"^{name}[ {{]", text, re.M), name
+    for line in text.splitlines():
+        assert line.startswith("#") or re.fullmatch(r'[a-zA-Z_:][a-zA-Z0-9_:]*(\{[^}]*\})? [-+0-9.eEinfNa]+', line), line
+    assert daemon.request("GET", "/healthz")[2].strip() == b"ok"
+    checks = json.loads(daemon.request("GET", "/readyz")[2])
+    assert checks
+    daemon.terminate()
+
+
+def token_is_asked_for(folder):
+    path = os.path.join(folder, "token")
+    with open(path, "w") as f:
+        f.write("correct horse battery staple\n")
+    os.chmod(path, 0o600)
+    daemon = Daemon(folder, config=f"[auth]\ntoken_file = {path}\n")
+    daemon.spawn()
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        try:
+            if daemon.request("GET", "/healthz")[0] == 200:
+                break
+        except OSError:
+            time.sleep(0.02)
+    port = tcp_port(daemon)
+    ask = f"GET /api/v1/runs HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n".encode()
+    answer = raw(port, ask + b"\r\n")
+    assert statuses(answer) == [401] and b"WWW-Authenticate: Bearer" in answer, answer
+    assert statuses(raw(port, ask + b"Authorization: Bearer wrong\r\n\r\n")) == [401]
+    assert statuses(raw(port, ask + b"Authorization: Bearer correct horse battery staple\r\n\r\n")) == [200]
+    daemon.terminate()
+
+
+if __name__ == "__main__":
+    lagd.main(framing_is_guarded, methods_origins_and_types, schema_holds, datasets_below_the_roots_only, upload_over_the_limit,
+              events_resume_by_cursor, checkpoints_are_files, pages_and_metrics, token_is_asked_for)
