@@ -32,7 +32,8 @@ struct lag_verdict {
  * candidate index. lag must be an evaluated t of every candidate that has not diverged. */
 void lag_select(const struct lag_curve *curves, int n_curves, int n_batches, int64_t lag, double parent_loss,
                 struct lag_verdict *ret);
-/* ret_mean[n_curves] at t (NaN: diverged, or t not evaluated) and ret_rank[n_curves]: 1 = best; 0 = not ranked. */
+/* ret_mean[n_curves] at t (NaN: diverged, or t not evaluated) and ret_rank[n_curves]: 1 = best; 0 = not
+ * ranked: diverged, not evaluated at t, or not eligible. The correlations leave out the same ones. */
 void lag_rank_at(const struct lag_curve *curves, int n_curves, int n_batches, int64_t t, double *ret_mean, int *ret_rank);
 /* The evaluated t nearest to lag/2 from below that all living candidates share. */
 int64_t lag_half_time(const struct lag_curve *curves, int n_curves, int64_t lag);
@@ -54,7 +55,9 @@ struct lag_probe_plan {
     int eval_sequences; /* windows a batch */
     double eval_share;/* evaluation's part of the probe's FLOPs, as planned */
 };
-/* step_tokens: tokens of one training step; context: tokens a window. max_share 0.25 by default. */
+/* step_tokens: tokens of one training step; context: tokens a window. max_share 0.25 by default. To fit the
+ * share it takes fewer batches (down to 2), then drops powers of two from the largest, then every other multiple of
+ * eval_every; 0 and k stay, so a very short probe may exceed it. LAG_EINVAL: a number below 1, or a share outside (0, 1]. */
 int lag_plan_probe(int64_t steps, int64_t eval_every, int wanted_batches, double max_share, int64_t step_tokens,
                    int batch, int context, struct lag_probe_plan *ret);
 void lag_probe_plan_deinit(struct lag_probe_plan *plan);

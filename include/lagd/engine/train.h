@@ -20,6 +20,7 @@ const char *lag_fingerprint(void);
 int lag_work_create(const struct lag_spec *spec, int batch, int context, int n_members, struct lag_work **ret,
                     struct lag_error *err);
 void lag_work_destroy(struct lag_work *work);
+static inline void lag_work_destroy_p(struct lag_work **p) { lag_work_destroy(*p); }
 /* Exactly what lag_work_create will allocate. Pure. 0 on overflow. */
 uint64_t lag_work_bytes(const struct lag_spec *spec, int batch, int context, int n_members);
 uint64_t lag_state_bytes(const struct lag_spec *spec);

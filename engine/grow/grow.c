@@ -1,0 +1,171 @@
+/* The one routine that applies a recipe: weights, moments and segments of each tensor, then the learning-rate rule.
+ *
+ * Copies take the moments and the age of their source, because their gradients begin close to the source's; what has no
+ * history (random layers, zeroed projections, and what the moment rule resets) begins with m = v = 0 at age 0, so that bias
+ * correction starts afresh there. A global step count over zeroed moments would make the first updates several times too
+ * large. */
+#include "grow_internal.h"
+#include <lagd/base/check.h>
+#include <lagd/base/cleanup.h>
+#include <lagd/base/error.h>
+#include <lagd/base/mem.h>
+#include <string.h>
+
+struct growth {
+    const struct lag_state *parent;
+    const struct lag_strategy *strategy;
+    const struct lag_recipe *recipe;
+    struct lag_state *grown;
+    const int *first_segment; /* of each tensor of the parent; n_tensors + 1 entries */
+};
+/* Where a tensor of the grown state comes from. */
+struct origin {
+    int tensor;      /* of the parent, -1: none */
+    bool is_new, zero, history;
+    double noise;
+};
+
+static struct origin find_origin(const struct growth *growth, int tensor) {
+    const struct lag_layout *layout = &growth->parent->layout;
+    const struct lag_tensor *to = &growth->grown->layout.tensors[tensor];
+    const enum lag_moment_rule rule = growth->strategy->moments;
+    struct origin origin = {.tensor = layout->first[to->row->role], .history = rule != LAG_MOMENTS_RESET};
+    if (to->layer < 0) return origin;
+    const struct lag_layer_src *src = &growth->recipe->layers[to->layer];
+    origin.tensor = src->source < 0 ? -1 : origin.tensor + src->source * layout->per_layer;
+    origin.is_new = src->is_new;
+    origin.zero = src->zero_out && to->row->writes_residual;
+    origin.noise = src->noise;
+    if (origin.tensor < 0 || origin.zero || (rule == LAG_MOMENTS_RESET_NEW && src->is_new)) origin.history = false;
+    return origin;
+}
+
+/* The growth's step + 1 separates these numbers from the run's own initialisation, which is step 0 of the same stream. */
+static void fill_random(const struct growth *growth, int tensor) {
+    lag_tensor_init(&growth->grown->layout, tensor, growth->strategy->seed, (uint64_t)growth->parent->step + 1,
+                    growth->grown->params);
+}
+
+static void grow_weights(const struct growth *growth, int tensor, const struct origin *origin) {
+    const struct lag_tensor *to = &growth->grown->layout.tensors[tensor];
+    const size_t n = (size_t)to->n_rows * (size_t)to->n_cols;
+    lag_real *weights = growth->grown->params + to->offset;
+    if (origin->zero) return; /* lag_state_create made it zero */
+    if (origin->tensor < 0) {
+        fill_random(growth, tensor);
+        return;
+    }
+    const lag_real *from = growth->parent->params + growth->parent->layout.tensors[origin->tensor].offset;
+    if (origin->noise > 0 && (to->row->init == LAG_INIT_NORMAL || to->row->init == LAG_INIT_NORMAL_OUT)) {
+        const double a = origin->noise;
+        fill_random(growth, tensor);
+        for (size_t i = 0; i < n; i++) weights[i] = (lag_real)((1 - a) * from[i] + a * weights[i]);
+        return;
+    }
+    memcpy(weights, from, n * sizeof(*weights));
+}
+
+static void grow_moments(const struct growth *growth, int tensor, const struct origin *origin) {
+    if (!origin->history) return; /* already zero */
+    const struct lag_tensor *to = &growth->grown->layout.tensors[tensor];
+    const size_t bytes = (size_t)to->n_rows * (size_t)to->n_cols * sizeof(lag_real);
+    const size_t from = growth->parent->layout.tensors[origin->tensor].offset;
+    memcpy(growth->grown->m + to->offset, growth->parent->m + from, bytes);
+    memcpy(growth->grown->v + to->offset, growth->parent->v + from, bytes);
+}
+
+static void apply_lr_rule(const struct growth *growth, struct lag_segment *segment, bool is_new) {
+    const struct lag_strategy *strategy = growth->strategy;
+    switch (strategy->lr) {
+    case LAG_LR_CONTINUE:
+        return;
+    case LAG_LR_REWARM_NEW:
+        if (!is_new) return;
+        break;
+    case LAG_LR_REWARM:
+        break;
+    case LAG_LR_RESTART: /* the schedule's own warm-up takes the place of a ramp under way */
+        segment->rewarm_from = segment->rewarm_steps = 0;
+        return;
+    }
+    segment->rewarm_from = growth->parent->step;
+    segment->rewarm_steps = strategy->rewarm_steps;
+}
+
+/* Number of segments that a tensor of the grown state has. A tensor that takes no weights from the parent is whole. */
+static int count_segments(const struct growth *growth, const struct origin *origin) {
+    if (origin->tensor < 0 || origin->zero) return 1;
+    return growth->first_segment[origin->tensor + 1] - growth->first_segment[origin->tensor];
+}
+
+static void grow_segments(const struct growth *growth, int tensor, const struct origin *origin,
+                          struct lag_segment *segments, int n_segments) {
+    const struct lag_tensor *to = &growth->grown->layout.tensors[tensor];
+    for (int i = 0; i < n_segments; i++) {
+        if (origin->tensor < 0 || origin->zero) {
+            segments[i] = (struct lag_segment){.row_end = to->n_rows, .col_end = to->n_cols, .lr_factor = 1,
+                                               .decay_factor = 1, .eps_factor = 1};
+        } else {
+            segments[i] = growth->parent->segments[growth->first_segment[origin->tensor] + i];
+            if (!origin->history) segments[i].age = 0;
+        }
+        segments[i].tensor = tensor;
+        apply_lr_rule(growth, &segments[i], origin->is_new);
+    }
+}
+
+static int grow_state(const struct growth *growth, struct lag_error *err) {
+    struct lag_state *grown = growth->grown;
+    int n_segments = 0;
+    for (int t = 0; t < grown->layout.n_tensors; t++) {
+        struct origin origin = find_origin(growth, t);
+        n_segments += count_segments(growth, &origin);
+    }
+    struct lag_segment *segments = lag_calloc((size_t)n_segments, sizeof(*segments));
+    if (!segments) return lag_error_set(err, LAG_ENOMEM, "out of memory for %d segments", n_segments);
+    for (int t = 0, at = 0; t < grown->layout.n_tensors; t++) {
+        struct origin origin = find_origin(growth, t);
+        int n = count_segments(growth, &origin);
+        grow_weights(growth, t, &origin);
+        grow_moments(growth, t, &origin);
+        grow_segments(growth, t, &origin, segments + at, n);
+        at += n;
+    }
+    free(grown->segments);
+    grown->segments = segments;
+    grown->n_segments = n_segments;
+    grown->step = growth->parent->step;
+    grown->schedule_origin =
+        growth->strategy->lr == LAG_LR_RESTART ? growth->parent->step : growth->parent->schedule_origin;
+    return 0;
+}
+
+static int *index_segments(const struct lag_state *state) {
+    int *first = lag_calloc((size_t)state->layout.n_tensors + 1, sizeof(*first));
+    for (int i = 0; first && i < state->n_segments; i++) first[state->segments[i].tensor + 1]++;
+    for (int t = 0; first && t < state->layout.n_tensors; t++) first[t + 1] += first[t];
+    return first;
+}
+
+int lag_grow(const struct lag_state *parent, const struct lag_strategy *strategy, int target_layers,
+             struct lag_state **ret, struct lag_error *err) {
+    LAG_CLEANUP(lag_recipe_deinit) struct lag_recipe recipe = {0};
+    LAG_CLEANUP(lag_state_destroy_p) struct lag_state *grown = NULL;
+    LAG_CLEANUP(lag_free_p) int *first_segment = NULL;
+    bool ramps = strategy->lr == LAG_LR_REWARM || strategy->lr == LAG_LR_REWARM_NEW;
+    if (ramps && strategy->rewarm_steps < 1) {
+        return lag_error_at(err, LAG_EINVAL, "/rewarm_steps", "lr=%s needs the length of its ramp: set rewarm_steps",
+                            lag_lr_rule_name(strategy->lr));
+    }
+    int rc = lag_recipe_build(strategy, parent->layout.spec.n_layer, target_layers, &recipe, err);
+    if (rc) return rc;
+    struct lag_spec spec = parent->layout.spec;
+    spec.n_layer = recipe.n_layers;
+    if ((rc = lag_state_create(&spec, &grown, err))) return rc;
+    first_segment = index_segments(parent);
+    if (!first_segment) return lag_error_set(err, LAG_ENOMEM, "out of memory for %d segments", parent->n_segments);
+    const struct growth growth = {parent, strategy, &recipe, grown, first_segment};
+    if ((rc = grow_state(&growth, err))) return rc;
+    *ret = LAG_TAKE(grown);
+    return 0;
+}
