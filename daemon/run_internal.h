@@ -53,6 +53,7 @@ struct lagd_checkpoint_request {
     int64_t tokens;
     uint64_t seed;
     bool keep;
+    int64_t keep_last; /* of the run; 0 = the daemon's */
     lag_write_fn *extra;
     void *extra_arg;
 };

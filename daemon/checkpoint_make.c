@@ -1,0 +1,157 @@
+#include "checkpoint_internal.h"
+#include "transact_internal.h"
+
+#include <lagd/base/clock.h>
+#include <lagd/base/failpoint.h>
+#include <lagd/base/fs.h>
+#include <lagd/base/ids.h>
+#include <lagd/base/log.h>
+#include <lagd/base/mem.h>
+#include <lagd/engine/checkpoint.h>
+#include <lagd/engine/train.h>
+#include <lagd/storage/checkpoints.h>
+#include <lagd/storage/events.h>
+#include <stdio.h>
+#include <string.h>
+
+/* At most so many old ones leave with one new one; the rest leaves with the next. */
+enum { DOOMED_MAX = 16 };
+
+struct making {
+    struct lagd_deps *deps;
+    const struct lagd_checkpoint_request *request;
+    struct lag_checkpoint_row row;
+    struct lag_checkpoint_file_row files[LAG_CHECKPOINT_FILES];
+    int n_files;
+    /* retention */
+    int64_t keep_last, n_kept;
+    struct { char id[LAG_ROW_ID], path[LAG_ROW_PATH]; } doomed[DOOMED_MAX];
+    int n_doomed;
+};
+
+static int judge(const struct lag_checkpoint_row *row, void *arg) {
+    struct making *making = arg;
+    if (row->keep || row->candidate_id[0] != '\0' || making->n_doomed == DOOMED_MAX) return 0;
+    if (making->n_kept++ < making->keep_last) return 0;
+    (void)lag_copy(making->doomed[making->n_doomed].id, LAG_ROW_ID, row->id);
+    (void)lag_copy(making->doomed[making->n_doomed].path, LAG_ROW_PATH, row->path);
+    making->n_doomed++;
+    return 0;
+}
+
+static int retain(struct lag_db *db, struct making *making, struct lag_error *err) {
+    making->n_kept = 0;
+    making->n_doomed = 0;
+    int rc = lag_checkpoint_list(db, making->row.run_id, judge, making, err);
+    for (int i = 0; rc == 0 && i < making->n_doomed; i++) rc = lag_checkpoint_delete(db, making->doomed[i].id, err);
+    return rc;
+}
+
+static int commit(struct lag_db *db, void *arg, struct lag_error *err) {
+    struct making *making = arg;
+    int rc = lag_checkpoint_insert(db, &making->row, making->files, making->n_files, err);
+    if (rc != 0) return rc;
+    struct lag_event_row event = LAG_EVENT_INIT("run.checkpoint");
+    (void)lag_copy(event.run_id, sizeof(event.run_id), making->row.run_id);
+    (void)lag_copy(event.candidate_id, sizeof(event.candidate_id), making->row.candidate_id);
+    (void)lag_copy(event.state, sizeof(event.state), making->row.kind);
+    (void)lag_copy(event.message, sizeof(event.message), making->row.id);
+    event.step = making->row.step;
+    event.value = (double)making->row.n_bytes;
+    rc = lag_event_insert(db, &event, err);
+    if (rc == 0) rc = retain(db, making, err);
+    if (rc == 0 && making->request->extra) rc = making->request->extra(db, making->request->extra_arg, err);
+    return rc;
+}
+
+static void fill_row(struct making *making, const struct lag_state *state) {
+    struct lag_checkpoint_row *row = &making->row;
+    lag_id_new("ckpt", row->id);
+    (void)lag_copy(row->run_id, sizeof(row->run_id), making->request->run_id);
+    if (making->request->candidate_id) (void)lag_copy(row->candidate_id, sizeof(row->candidate_id), making->request->candidate_id);
+    (void)lag_copy(row->kind, sizeof(row->kind), making->request->kind);
+    /* The random end of the id keeps two checkpoints of one step apart. */
+    (void)snprintf(row->path, sizeof(row->path), "runs/%s/ckpt-%08lld-%s", row->run_id, (long long)state->step,
+                   row->id + strlen(row->id) - 10);
+    row->step = state->step;
+    row->n_layer = state->layout.spec.n_layer;
+    row->keep = making->request->keep;
+    (void)lag_copy(row->fingerprint, sizeof(row->fingerprint), lag_fingerprint());
+    row->created_ms = lag_clock_wall_ms();
+}
+
+static int check_space(const struct lagd_deps *deps, const struct lag_state *state, struct lag_error *err) {
+    uint64_t free_bytes = 0, need = lag_checkpoint_bytes(&state->layout.spec);
+    int rc = lag_fs_free_bytes(deps->state_dir, &free_bytes, err);
+    if (rc != 0) return rc;
+    if (free_bytes >= need + (uint64_t)deps->min_free_bytes) return 0;
+    return lag_error_set(err, LAG_ENOSPC,
+                         "a checkpoint of %.1f MiB does not fit: %.1f MiB are free and storage/min_free_bytes keeps "
+                         "%.1f MiB of them; free some space or delete old runs",
+                         (double)need / 1048576, (double)free_bytes / 1048576, (double)deps->min_free_bytes / 1048576);
+}
+
+static int write_files(struct making *making, const char *dir, const struct lag_state *state, struct lag_error *err) {
+    const struct lagd_checkpoint_request *request = making->request;
+    struct lag_checkpoint_meta meta = {.tokens = request->tokens, .seed = request->seed};
+    (void)lag_copy(meta.run_id, sizeof(meta.run_id), request->run_id);
+    if (request->growth_text) (void)lag_copy(meta.growth_text, sizeof(meta.growth_text), request->growth_text);
+    if (request->parent_sha256) (void)lag_copy(meta.parent_sha256, sizeof(meta.parent_sha256), request->parent_sha256);
+    (void)lag_copy(meta.fingerprint, sizeof(meta.fingerprint), lag_fingerprint());
+    (void)lag_copy(meta.version, sizeof(meta.version), LAGD_VERSION);
+    struct lag_checkpoint_files files = {0};
+    int rc = lag_checkpoint_write(dir, state, &meta, &files, err);
+    if (rc != 0) return rc;
+    for (int i = 0; i < files.n_files; i++) {
+        struct lag_checkpoint_file_row *file = &making->files[i];
+        (void)lag_copy(file->checkpoint_id, sizeof(file->checkpoint_id), making->row.id);
+        (void)lag_copy(file->name, sizeof(file->name), files.file[i].name);
+        (void)lag_copy(file->sha256, sizeof(file->sha256), files.file[i].sha256);
+        file->n_bytes = (int64_t)files.file[i].n_bytes;
+    }
+    making->n_files = files.n_files;
+    making->row.n_bytes = (int64_t)files.n_bytes;
+    return 0;
+}
+
+static void state_path(const struct lagd_deps *deps, const char *relative, char ret[2200]) {
+    (void)snprintf(ret, 2200, "%s/%s", deps->state_dir, relative);
+}
+
+/* Rows are gone, so these folders are nobody's; what cannot be removed now is found at the next start. */
+void lagd_checkpoint_remove_folder(const struct lagd_deps *deps, const char *relative) {
+    char path[2200];
+    state_path(deps, relative, path);
+    struct lag_error err = {0};
+    if (lag_fs_remove_tree(path, &err) != 0) lag_log(LAG_LOG_WARNING, "an old checkpoint stays behind: %s", err.text);
+}
+
+int lagd_checkpoint_make(struct lagd_deps *deps, const struct lag_state *state, const struct lagd_checkpoint_request *request,
+                         struct lag_checkpoint_row *ret, struct lag_error *err) {
+    int64_t began_ns = lag_clock_mono_ns();
+    struct making making = {.deps = deps, .request = request,
+                            .keep_last = request->keep_last > 0 ? request->keep_last : deps->keep_checkpoints};
+    if (making.keep_last < 1) making.keep_last = 1;
+    fill_row(&making, state);
+    int rc = check_space(deps, state, err);
+    if (rc != 0) return rc;
+    char dir[2200], parent[2200];
+    state_path(deps, making.row.path, dir);
+    (void)snprintf(parent, sizeof(parent), "%s/runs/%s", deps->state_dir, request->run_id);
+    rc = lag_fs_mkdirs(parent, err);
+    if (rc == 0) rc = write_files(&making, dir, state, err);
+    if (rc != 0) return rc;
+    LAG_FP("checkpoint.row");
+    rc = lag_store_write(deps->store, commit, &making, err);
+    if (rc != 0) {
+        lagd_checkpoint_remove_folder(deps, making.row.path);
+        return rc;
+    }
+    LAG_FP("checkpoint.listed");
+    for (int i = 0; i < making.n_doomed; i++) lagd_checkpoint_remove_folder(deps, making.doomed[i].path);
+    atomic_fetch_add(&deps->totals.checkpoints, 1);
+    atomic_fetch_add(&deps->totals.checkpoint_bytes, making.row.n_bytes);
+    atomic_fetch_add(&deps->totals.checkpoint_ns, lag_clock_mono_ns() - began_ns);
+    if (ret) *ret = making.row;
+    return 0;
+}
