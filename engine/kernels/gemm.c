@@ -1,0 +1,82 @@
+/* BLAS products in tiles of fixed shape, and regions of independent jobs. */
+#include "gemm_internal.h"
+
+#include <lagd/base/check.h>
+
+#include <cblas.h>
+#ifdef __SSE__
+#include <xmmintrin.h>
+#endif
+
+#define FLUSH_AND_ZERO 0x8040u /* MXCSR: flush results, denormal operands are zero */
+
+#ifdef LAG_REAL_DOUBLE
+#define GEMM cblas_dgemm
+#else
+#define GEMM cblas_sgemm
+#endif
+
+void lag_gemm(int m, int n, int k, lag_real alpha, struct lag_matrix a, struct lag_matrix b, lag_real beta, lag_real *c,
+              int c_stride) {
+    GEMM(CblasRowMajor, a.transposed ? CblasTrans : CblasNoTrans, b.transposed ? CblasTrans : CblasNoTrans, m, n, k,
+         alpha, a.data, a.stride, b.data, b.stride, beta, c, c_stride);
+}
+
+int lag_tile_edge(int n, int low, int high) {
+    const int half = (n / 2 + 15) / 16 * 16;
+    return LAG_MAX(1, LAG_MIN(n, LAG_MAX(low, LAG_MIN(half, high))));
+}
+
+static int columns(const struct lag_gemm_job *job) {
+    return (job->n + job->tile_cols - 1) / job->tile_cols;
+}
+
+int lag_gemm_job_tiles(const struct lag_gemm_job *job) {
+    return (job->m + job->tile_rows - 1) / job->tile_rows * columns(job);
+}
+
+static struct lag_matrix shift_rows(struct lag_matrix matrix, int row) {
+    matrix.data += matrix.transposed ? (size_t)row : (size_t)row * (size_t)matrix.stride;
+    return matrix;
+}
+
+static struct lag_matrix shift_cols(struct lag_matrix matrix, int col) {
+    matrix.data += matrix.transposed ? (size_t)col * (size_t)matrix.stride : (size_t)col;
+    return matrix;
+}
+
+void lag_gemm_job_tile(void *arg, int tile, int member) {
+    const struct lag_gemm_job *job = arg;
+    const int row = tile / columns(job) * job->tile_rows, col = tile % columns(job) * job->tile_cols;
+    lag_gemm(LAG_MIN(job->tile_rows, job->m - row), LAG_MIN(job->tile_cols, job->n - col), job->k, job->alpha,
+             shift_rows(job->a, row), shift_cols(job->b, col), job->beta,
+             job->c + (size_t)row * (size_t)job->c_stride + col, job->c_stride);
+}
+
+void lag_region_add(struct lag_region *region, lag_tile_fn *fn, void *arg, int n_tiles) {
+    LAG_ASSERT(region->n_jobs < LAG_REGION_JOBS);
+    region->job[region->n_jobs].fn = fn;
+    region->job[region->n_jobs].arg = arg;
+    region->job[region->n_jobs++].n_tiles = n_tiles;
+}
+
+static void region_tile(void *arg, int tile, int member) {
+    const struct lag_region *region = arg;
+    int job = 0;
+    for (; tile >= region->job[job].n_tiles; job++) tile -= region->job[job].n_tiles;
+#if defined(__SSE__) && !defined(LAG_REAL_DOUBLE)
+    const unsigned before = _mm_getcsr();
+    _mm_setcsr(before | FLUSH_AND_ZERO);
+#endif
+    region->job[job].fn(region->job[job].arg, tile, member);
+#if defined(__SSE__) && !defined(LAG_REAL_DOUBLE)
+    _mm_setcsr(before);
+#endif
+}
+
+void lag_region_run(struct lag_region *region, struct lag_team *team) {
+    int n_tiles = 0;
+    for (int i = 0; i < region->n_jobs; i++) n_tiles += region->job[i].n_tiles;
+    lag_team_run(team, n_tiles, region_tile, region);
+    region->n_jobs = 0;
+}

@@ -1,0 +1,43 @@
+/* Matrix products and the lists of tiles that a team computes. */
+#pragma once
+#include <lagd/base/team.h>
+#include <lagd/engine/real.h>
+#include <stdbool.h>
+
+/* Row-major c[m][n] = alpha op(a)[m][k] op(b)[k][n] + beta c, one BLAS thread. */
+struct lag_matrix {
+    const lag_real *data;
+    int stride; /* elements between rows as stored */
+    bool transposed;
+};
+void lag_gemm(int m, int n, int k, lag_real alpha, struct lag_matrix a, struct lag_matrix b, lag_real beta, lag_real *c,
+              int c_stride);
+
+/* One product cut into tiles of tile_rows × tile_cols of c, each over the whole k. */
+struct lag_gemm_job {
+    int m, n, k;
+    lag_real alpha, beta;
+    struct lag_matrix a, b;
+    lag_real *c;
+    int c_stride;
+    int tile_rows, tile_cols;
+};
+int lag_gemm_job_tiles(const struct lag_gemm_job *job);
+/* tile_fn over a struct lag_gemm_job. */
+void lag_gemm_job_tile(void *job, int tile, int member);
+/* Tile edge for one axis of c: about half of it, a multiple of 16, within [low, high]. Depends on the shape only. */
+int lag_tile_edge(int n, int low, int high);
+
+/* Jobs that do not depend on each other, run as one region; job order is tile order, so the long ones go first. */
+#define LAG_REGION_JOBS 8
+struct lag_region {
+    int n_jobs;
+    struct {
+        lag_tile_fn *fn;
+        void *arg;
+        int n_tiles;
+    } job[LAG_REGION_JOBS];
+};
+void lag_region_add(struct lag_region *region, lag_tile_fn *fn, void *arg, int n_tiles);
+/* Runs the jobs and empties the region. Denormals are flushed to zero while it runs in the float build. */
+void lag_region_run(struct lag_region *region, struct lag_team *team);

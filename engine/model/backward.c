@@ -1,0 +1,218 @@
+/* Backward pass, two regions a layer.
+ *
+ * Region 1, tiles of token rows: through ln_1 of the layer above into DX, then through the FFN, ln_2 and the output
+ * projection of this layer into DATT; beside it the QKV weight gradient of the layer above.
+ * Region 2: attention tiles into DQKV; beside them this layer's other weight gradients (tiles over the weight, each
+ * over all tokens), and the sums over row tiles of region 1's vector gradients. */
+#include "work_internal.h"
+
+#include <lagd/base/check.h>
+#include <string.h>
+
+#define EMBED_COLS 32 /* columns a tile of the embeddings' gradients */
+
+/* Where each vector gradient's sums lie in a row tile's partials, in widths of C; FC_B is last and I wide. */
+enum partial { PART_QKV_B = 0, PART_LN1_W = 3, PART_LN1_B, PART_PROJ_B, PART_LN2_W, PART_LN2_B, PART_FCPROJ_B, PART_FC_B, };
+
+static size_t partial_width(const struct lag_pass *pass) {
+    return PART_FC_B * (size_t)pass->C + (size_t)pass->I;
+}
+
+static double *partials(const struct lag_pass *pass, int tile, int part) {
+    double *all = (double *)(void *)lag_slot(pass->work, LAG_SLOT_PARTIAL, 0);
+    return all + (size_t)tile * partial_width(pass) + (size_t)part * (size_t)pass->C;
+}
+
+static lag_real *grads_of(const struct lag_pass *pass) {
+    return lag_slot(pass->work, LAG_SLOT_GRADS, 0);
+}
+
+/* dx = dy w^T for n rows; w is [in][out]. */
+static void project_back(int n, int in, int out, const lag_real *dy, const lag_real *w, lag_real *dx) {
+    lag_gemm(n, in, out, 1, (struct lag_matrix){dy, out, false}, (struct lag_matrix){w, out, true}, 0, dx, in);
+}
+
+static void column_sums(const struct lag_pass *pass, int n, int width, lag_real *x, double *sums) {
+    for (int r = 0; r < n; r++) pass->vec->accumulate((size_t)width, lag_row(x, r, width), sums);
+}
+
+struct norm {
+    const lag_real *x, *w, *mean, *rstd; /* x, mean, rstd from row 0 */
+    double *dw, *db;
+};
+
+/* Rows begin … begin + n of dx = (dy through the norm) + residual. dy starts at row begin; residual may be NULL. */
+static void norm_rows(const struct lag_pass *pass, struct norm norm, int begin, int n, lag_real *dy, lag_real *residual,
+                      lag_real *dx) {
+    const int C = pass->C;
+    for (int i = 0; i < n; i++) {
+        const int r = begin + i;
+        pass->vec->norm_backward((size_t)C, norm.x + (size_t)r * (size_t)C, norm.w, norm.mean[r], norm.rstd[r],
+                                 lag_row(dy, i, C), residual ? lag_row(residual, r, C) : NULL, lag_row(dx, r, C),
+                                 norm.dw, norm.db);
+    }
+}
+
+static void through_final_norm(const struct lag_pass *pass, int tile, int begin, int n) {
+    const struct lag_layout *layout = &pass->state->layout;
+    const int L = layout->spec.n_layer;
+    lag_real *stats = lag_slot(pass->work, LAG_SLOT_STATS, L);
+    const struct norm norm = {lag_slot(pass->work, LAG_SLOT_X, L), lag_param(layout, pass->state->params, LAG_ROLE_LNF_W),
+                              stats, stats + pass->n_tokens, partials(pass, tile, PART_LN1_W), partials(pass, tile, PART_LN1_B)};
+    norm_rows(pass, norm, begin, n, lag_row(lag_slot(pass->work, LAG_SLOT_DATT, 0), begin, pass->C), NULL,
+              lag_slot(pass->work, LAG_SLOT_DX, 0));
+}
+
+/* DQKV and DMID → DX: the gradient of the layer's input. */
+static void through_attention_input(const struct lag_pass *pass, int layer, int tile, int member, int begin, int n) {
+    const struct lag_acts a = lag_pass_acts(pass, layer);
+    const struct lag_weights w = lag_weights_of(&pass->state->layout, pass->state->params, layer);
+    const int C = pass->C;
+    lag_real *dqkv = lag_row(lag_slot(pass->work, LAG_SLOT_DQKV, 0), begin, 3 * C);
+    lag_real *dln1 = lag_slot(pass->work, LAG_SLOT_SCRATCH, member);
+    column_sums(pass, n, 3 * C, dqkv, partials(pass, tile, PART_QKV_B));
+    project_back(n, C, 3 * C, dqkv, w.qkv_w, dln1);
+    const struct norm norm = {a.x, w.ln1_w, a.mean1, a.rstd1, partials(pass, tile, PART_LN1_W), partials(pass, tile, PART_LN1_B)};
+    norm_rows(pass, norm, begin, n, dln1, lag_slot(pass->work, LAG_SLOT_DMID, 0), lag_slot(pass->work, LAG_SLOT_DX, 0));
+}
+
+/* DX → DFC, DMID, DATT. */
+static void through_ffn(const struct lag_pass *pass, int layer, int tile, int member, int begin, int n) {
+    const struct lag_acts a = lag_pass_acts(pass, layer);
+    const struct lag_weights w = lag_weights_of(&pass->state->layout, pass->state->params, layer);
+    const int C = pass->C, I = pass->I;
+    lag_real *dx = lag_row(lag_slot(pass->work, LAG_SLOT_DX, 0), begin, C);
+    lag_real *dmid = lag_row(lag_slot(pass->work, LAG_SLOT_DMID, 0), begin, C);
+    lag_real *dfc = lag_row(lag_slot(pass->work, LAG_SLOT_DFC, 0), begin, I);
+    lag_real *dln2 = lag_slot(pass->work, LAG_SLOT_SCRATCH, member);
+    column_sums(pass, n, C, dx, partials(pass, tile, PART_FCPROJ_B));
+    project_back(n, I, C, dx, w.fcproj_w, dfc);
+    for (int r = 0; r < n; r++) pass->vec->gelu_backward((size_t)I, lag_row(a.fc, begin + r, I), lag_row(dfc, r, I));
+    column_sums(pass, n, I, dfc, partials(pass, tile, PART_FC_B));
+    project_back(n, C, I, dfc, w.fc_w, dln2);
+    const struct norm norm = {a.mid, w.ln2_w, a.mean2, a.rstd2, partials(pass, tile, PART_LN2_W), partials(pass, tile, PART_LN2_B)};
+    norm_rows(pass, norm, begin, n, dln2, lag_slot(pass->work, LAG_SLOT_DX, 0), lag_slot(pass->work, LAG_SLOT_DMID, 0));
+    column_sums(pass, n, C, dmid, partials(pass, tile, PART_PROJ_B));
+    project_back(n, C, C, dmid, w.proj_w, lag_row(lag_slot(pass->work, LAG_SLOT_DATT, 0), begin, C));
+}
+
+static void rows_tile(void *arg, int tile, int member) {
+    const struct lag_pass *pass = arg;
+    const int layer = pass->layer;
+    int n;
+    const int begin = lag_pass_rows(pass, tile, &n);
+    memset(partials(pass, tile, 0), 0, partial_width(pass) * sizeof(double));
+    if (layer + 1 == pass->state->layout.spec.n_layer)
+        through_final_norm(pass, tile, begin, n);
+    else
+        through_attention_input(pass, layer + 1, tile, member, begin, n);
+    if (layer >= 0) through_ffn(pass, layer, tile, member, begin, n);
+}
+
+/* ---- vector gradients ---- */
+
+static void reduce(const struct lag_pass *pass, int part, int width, enum lag_role role, int layer) {
+    lag_real *grad = grads_of(pass) + lag_layout_tensor(&pass->state->layout, role, layer)->offset;
+    for (int c = 0; c < width; c++) {
+        double sum = 0;
+        for (int tile = 0; tile < pass->n_row_tiles; tile++) sum += partials(pass, tile, part)[c];
+        grad[c] = (pass->beta != 0 ? grad[c] : 0) + (lag_real)sum;
+    }
+}
+
+/* The sums over row tiles: those of ln_1 and QKV are of the layer above. */
+static void reduce_tile(void *arg, int tile, int member) {
+    const struct lag_pass *pass = arg;
+    const int layer = pass->layer, C = pass->C;
+    if (layer + 1 == pass->state->layout.spec.n_layer) {
+        reduce(pass, PART_LN1_W, C, LAG_ROLE_LNF_W, 0);
+        reduce(pass, PART_LN1_B, C, LAG_ROLE_LNF_B, 0);
+    } else {
+        reduce(pass, PART_LN1_W, C, LAG_ROLE_LN1_W, layer + 1);
+        reduce(pass, PART_LN1_B, C, LAG_ROLE_LN1_B, layer + 1);
+        reduce(pass, PART_QKV_B, 3 * C, LAG_ROLE_QKV_B, layer + 1);
+    }
+    if (layer < 0) return;
+    reduce(pass, PART_PROJ_B, C, LAG_ROLE_PROJ_B, layer);
+    reduce(pass, PART_LN2_W, C, LAG_ROLE_LN2_W, layer);
+    reduce(pass, PART_LN2_B, C, LAG_ROLE_LN2_B, layer);
+    reduce(pass, PART_FCPROJ_B, C, LAG_ROLE_FCPROJ_B, layer);
+    reduce(pass, PART_FC_B, pass->I, LAG_ROLE_FC_B, layer);
+}
+
+/* Columns of wte's and wpe's gradients; tokens in their order. wte already holds the head's part. */
+static void embed_tile(void *arg, int tile, int member) {
+    const struct lag_pass *pass = arg;
+    const struct lag_layout *layout = &pass->state->layout;
+    const int C = pass->C, begin = tile * EMBED_COLS;
+    const size_t n = (size_t)LAG_MIN(EMBED_COLS, C - begin);
+    lag_real *wte = lag_param(layout, grads_of(pass), LAG_ROLE_WTE) + begin;
+    lag_real *wpe = lag_param(layout, grads_of(pass), LAG_ROLE_WPE) + begin;
+    lag_real *dx = lag_slot(pass->work, LAG_SLOT_DX, 0) + begin;
+    if (pass->beta == 0)
+        for (int t = 0; t < layout->spec.n_positions; t++) memset(lag_row(wpe, t, C), 0, n * sizeof(*wpe));
+    for (int r = 0; r < pass->n_tokens; r++) {
+        pass->vec->add(n, lag_row(dx, r, C), lag_row(wte, pass->tokens[r], C));
+        pass->vec->add(n, lag_row(dx, r, C), lag_row(wpe, r % pass->context, C));
+    }
+}
+
+/* ---- weight gradients ---- */
+
+/* dw[in][out] = x^T dy over all tokens. */
+static struct lag_gemm_job weight_job(const struct lag_pass *pass, int in, int out, const lag_real *x, const lag_real *dy,
+                                      lag_real *dw) {
+    return (struct lag_gemm_job){.m = in, .n = out, .k = pass->n_tokens, .alpha = 1, .beta = pass->beta,
+                                 .a = {x, in, true}, .b = {dy, out, false}, .c = dw, .c_stride = out,
+                                 .tile_rows = lag_tile_edge(in, 64, 256), .tile_cols = lag_tile_edge(out, 64, 512)};
+}
+
+static void add_job(struct lag_region *region, struct lag_gemm_job *job) {
+    lag_region_add(region, lag_gemm_job_tile, job, lag_gemm_job_tiles(job));
+}
+
+/* Region 1; layer -1 ends at the embeddings. */
+static void rows_region(struct lag_pass *pass, int layer) {
+    const int C = pass->C;
+    struct lag_region region = {0};
+    struct lag_gemm_job qkv;
+    pass->layer = layer;
+    lag_region_add(&region, rows_tile, pass, pass->n_row_tiles);
+    if (layer + 1 < pass->state->layout.spec.n_layer) {
+        const struct lag_weights above = lag_weights_of(&pass->state->layout, grads_of(pass), layer + 1);
+        qkv = weight_job(pass, C, 3 * C, lag_pass_acts(pass, layer + 1).ln1, lag_slot(pass->work, LAG_SLOT_DQKV, 0), above.qkv_w);
+        add_job(&region, &qkv);
+    }
+    lag_region_run(&region, pass->team);
+}
+
+/* Region 2. */
+static void attention_region(struct lag_pass *pass, int layer) {
+    const struct lag_acts a = lag_pass_acts(pass, layer);
+    const struct lag_weights d = lag_weights_of(&pass->state->layout, grads_of(pass), layer);
+    const int C = pass->C, I = pass->I;
+    const lag_real *dx = lag_slot(pass->work, LAG_SLOT_DX, 0), *dmid = lag_slot(pass->work, LAG_SLOT_DMID, 0);
+    struct lag_gemm_job fcproj = weight_job(pass, I, C, a.gelu, dx, d.fcproj_w);
+    struct lag_gemm_job fc = weight_job(pass, C, I, a.ln2, lag_slot(pass->work, LAG_SLOT_DFC, 0), d.fc_w);
+    struct lag_gemm_job proj = weight_job(pass, C, C, a.att, dmid, d.proj_w);
+    struct lag_region region = {0};
+    pass->layer = layer;
+    add_job(&region, &fcproj);
+    add_job(&region, &fc);
+    add_job(&region, &proj);
+    lag_region_add(&region, lag_attention_backward_tile, pass, pass->batch * pass->H);
+    lag_region_add(&region, reduce_tile, pass, 1);
+    lag_region_run(&region, pass->team);
+}
+
+void lag_pass_backward(struct lag_pass *pass) {
+    struct lag_region region = {0};
+    for (int layer = pass->state->layout.spec.n_layer - 1; layer >= 0; layer--) {
+        rows_region(pass, layer);
+        attention_region(pass, layer);
+    }
+    rows_region(pass, -1);
+    lag_region_add(&region, reduce_tile, pass, 1);
+    lag_region_add(&region, embed_tile, pass, (pass->C + EMBED_COLS - 1) / EMBED_COLS);
+    lag_region_run(&region, pass->team);
+}

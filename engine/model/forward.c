@@ -1,0 +1,89 @@
+/* Forward pass. A layer is two regions: attention over (batch, head) tiles, and everything else over tiles of token
+ * rows, where a tile goes through the output projection, ln_2, the FFN and the next layer's ln_1 and QKV in one go. */
+#include "work_internal.h"
+
+#include <lagd/base/check.h>
+
+/* y = x w, rows begin … begin + n; w is [in][out]. */
+static void project(int n, int in, int out, const lag_real *x, const lag_real *w, lag_real *y) {
+    lag_gemm(n, out, in, 1, (struct lag_matrix){x, in, false}, (struct lag_matrix){w, out, false}, 0, y, out);
+}
+
+static void normalise(const struct lag_pass *pass, int begin, int n, lag_real *x, const lag_real *w, const lag_real *b,
+                      lag_real *y, lag_real *mean, lag_real *rstd) {
+    for (int r = begin; r < begin + n; r++)
+        pass->vec->norm_forward((size_t)pass->C, lag_row(x, r, pass->C), w, b, pass->state->layout.spec.norm_eps,
+                                lag_row(y, r, pass->C), &mean[r], &rstd[r]);
+}
+
+static void embed(const struct lag_pass *pass, int begin, int n) {
+    const struct lag_layout *layout = &pass->state->layout;
+    lag_real *wte = lag_param(layout, pass->state->params, LAG_ROLE_WTE);
+    lag_real *wpe = lag_param(layout, pass->state->params, LAG_ROLE_WPE);
+    lag_real *x = lag_slot(pass->work, LAG_SLOT_X, 0);
+    for (int r = begin; r < begin + n; r++)
+        pass->vec->sum2((size_t)pass->C, lag_row(wte, pass->tokens[r], pass->C),
+                        lag_row(wpe, r % pass->context, pass->C), lag_row(x, r, pass->C));
+}
+
+/* ln_1 and QKV of a layer. */
+static void open_layer(const struct lag_pass *pass, int layer, int begin, int n) {
+    const struct lag_acts a = lag_pass_acts(pass, layer);
+    const struct lag_weights w = lag_weights_of(&pass->state->layout, pass->state->params, layer);
+    const int C = pass->C;
+    normalise(pass, begin, n, a.x, w.ln1_w, w.ln1_b, a.ln1, a.mean1, a.rstd1);
+    project(n, C, 3 * C, lag_row(a.ln1, begin, C), w.qkv_w, lag_row(a.qkv, begin, 3 * C));
+    for (int r = begin; r < begin + n; r++) pass->vec->add((size_t)(3 * C), w.qkv_b, lag_row(a.qkv, r, 3 * C));
+}
+
+/* From the heads' outputs to the residual stream of the next layer. */
+static void close_layer(const struct lag_pass *pass, int layer, int begin, int n) {
+    const struct lag_acts a = lag_pass_acts(pass, layer);
+    const struct lag_weights w = lag_weights_of(&pass->state->layout, pass->state->params, layer);
+    const int C = pass->C, I = pass->I;
+    const size_t c = (size_t)C;
+    project(n, C, C, lag_row(a.att, begin, C), w.proj_w, lag_row(a.mid, begin, C));
+    for (int r = begin; r < begin + n; r++) pass->vec->add2(c, w.proj_b, lag_row(a.x, r, C), lag_row(a.mid, r, C));
+    normalise(pass, begin, n, a.mid, w.ln2_w, w.ln2_b, a.ln2, a.mean2, a.rstd2);
+    project(n, C, I, lag_row(a.ln2, begin, C), w.fc_w, lag_row(a.fc, begin, I));
+    for (int r = begin; r < begin + n; r++)
+        pass->vec->bias_gelu((size_t)I, w.fc_b, lag_row(a.fc, r, I), lag_row(a.gelu, r, I));
+    project(n, I, C, lag_row(a.gelu, begin, I), w.fcproj_w, lag_row(a.next, begin, C));
+    for (int r = begin; r < begin + n; r++) pass->vec->add2(c, w.fcproj_b, lag_row(a.mid, r, C), lag_row(a.next, r, C));
+}
+
+static void final_norm(const struct lag_pass *pass, int begin, int n) {
+    const struct lag_layout *layout = &pass->state->layout;
+    const int L = layout->spec.n_layer;
+    lag_real *stats = lag_slot(pass->work, LAG_SLOT_STATS, L);
+    normalise(pass, begin, n, lag_slot(pass->work, LAG_SLOT_X, pass->keep ? L : 0),
+              lag_param(layout, pass->state->params, LAG_ROLE_LNF_W), lag_param(layout, pass->state->params, LAG_ROLE_LNF_B),
+              lag_slot(pass->work, LAG_SLOT_LNF, 0), stats, stats + pass->n_tokens);
+}
+
+static void rows_tile(void *arg, int tile, int member) {
+    const struct lag_pass *pass = arg;
+    int n;
+    const int begin = lag_pass_rows(pass, tile, &n);
+    if (pass->layer == 0)
+        embed(pass, begin, n);
+    else
+        close_layer(pass, pass->layer - 1, begin, n);
+    if (pass->layer < pass->state->layout.spec.n_layer)
+        open_layer(pass, pass->layer, begin, n);
+    else
+        final_norm(pass, begin, n);
+}
+
+void lag_pass_forward(struct lag_pass *pass) {
+    const int L = pass->state->layout.spec.n_layer;
+    struct lag_region region = {0};
+    for (int layer = 0; layer <= L; layer++) {
+        pass->layer = layer;
+        lag_region_add(&region, rows_tile, pass, pass->n_row_tiles);
+        lag_region_run(&region, pass->team);
+        if (layer == L) break;
+        lag_region_add(&region, lag_attention_forward_tile, pass, pass->batch * pass->H);
+        lag_region_run(&region, pass->team);
+    }
+}

@@ -1,0 +1,134 @@
+/* The memory plan of a pass: one table of slots, one block. */
+#include "work_internal.h"
+
+#include <lagd/base/check.h>
+#include <lagd/base/error.h>
+#include <lagd/base/mem.h>
+
+#include <stdlib.h>
+
+#define ALIGN 64
+#define TARGET_ROW_TILES 12 /* divides well among 2, 3, 4 and 6 members */
+#define MIN_TILE_ROWS 32
+#define MAX_TILE_ROWS 256
+#define CHUNK_BYTES (UINT64_C(16) << 20)
+#define MIN_CHUNK_ROWS 16
+#define PARTIAL_WIDTHS 9 /* of C: biases of qkv (3), proj, fcproj; ln_1 and ln_2, weight and bias */
+
+int lag_tile_rows(int n_tokens) {
+    const int rows = (n_tokens / TARGET_ROW_TILES + 15) / 16 * 16;
+    return LAG_MAX(MIN_TILE_ROWS, LAG_MIN(rows, MAX_TILE_ROWS));
+}
+
+int lag_chunk_rows(int n_tokens, int vocab_size) {
+    const uint64_t fit = CHUNK_BYTES / ((uint64_t)vocab_size * sizeof(lag_real));
+    return (int)LAG_MIN((uint64_t)n_tokens, LAG_MAX(fit, MIN_CHUNK_ROWS));
+}
+
+/* Elements of slot for one layer or member. */
+static uint64_t slot_width(const struct lag_spec *spec, enum lag_slot slot, uint64_t n, uint64_t context, uint64_t grads) {
+    const uint64_t C = (uint64_t)spec->n_embd, I = (uint64_t)spec->n_inner;
+    const uint64_t rows = (uint64_t)lag_tile_rows((int)n);
+    switch (slot) {
+    case LAG_SLOT_QKV: case LAG_SLOT_DQKV: return n * 3 * C;
+    case LAG_SLOT_FC: case LAG_SLOT_GELU: case LAG_SLOT_DFC: return n * I;
+    case LAG_SLOT_STATS: return 4 * n;
+    case LAG_SLOT_LSE: return n * (uint64_t)spec->n_head;
+    case LAG_SLOT_LOGITS: return (uint64_t)lag_chunk_rows((int)n, spec->vocab_size) * (uint64_t)spec->vocab_size;
+    case LAG_SLOT_SCRATCH: return LAG_MAX(2 * LAG_ATT_ROWS * context, rows * C);
+    case LAG_SLOT_GRADS: return grads;
+    case LAG_SLOT_PARTIAL: return lag_ceil_div(n, rows) * (PARTIAL_WIDTHS * C + I);
+    case LAG_SLOT_ROW_LOSS: case LAG_SLOT_TOKENS: case LAG_SLOT_TARGETS: return n;
+    default: return n * C;
+    }
+}
+
+static uint64_t slot_count(const struct lag_spec *spec, enum lag_slot slot, int n_members) {
+    if (slot == LAG_SLOT_X || slot == LAG_SLOT_STATS) return (uint64_t)spec->n_layer + 1;
+    if (slot <= LAG_SLOT_LSE) return (uint64_t)spec->n_layer;
+    return slot == LAG_SLOT_SCRATCH ? (uint64_t)n_members : 1;
+}
+
+static uint64_t element_bytes(enum lag_slot slot) {
+    if (slot == LAG_SLOT_ROW_LOSS || slot == LAG_SLOT_PARTIAL) return sizeof(double);
+    return slot == LAG_SLOT_TOKENS || slot == LAG_SLOT_TARGETS ? sizeof(int32_t) : sizeof(lag_real);
+}
+
+/* Fills offset, stride and bytes; false when the sum does not fit. */
+static bool plan(struct lag_work *work) {
+    uint64_t n, total = 0;
+    if (!lag_mul_u64((uint64_t)work->batch, (uint64_t)work->context, &n) || n > INT32_MAX / 2) return false;
+    for (int i = 0; i < LAG_N_SLOTS; i++) {
+        const enum lag_slot slot = (enum lag_slot)i;
+        uint64_t bytes;
+        if (!lag_mul_u64(slot_width(&work->spec, slot, n, (uint64_t)work->context, work->layout.n_elements),
+                         element_bytes(slot), &bytes))
+            return false;
+        bytes = lag_ceil_div(bytes, ALIGN) * ALIGN;
+        work->offset[i] = total;
+        work->stride[i] = bytes;
+        if (!lag_mul_u64(bytes, slot_count(&work->spec, slot, work->n_members), &bytes) ||
+            !lag_add_u64(total, bytes, &total) || total > PTRDIFF_MAX)
+            return false;
+    }
+    work->bytes = total;
+    return true;
+}
+
+static int prepare(struct lag_work *work, struct lag_error *err) {
+    if (work->batch < 1 || work->context < 1 || work->n_members < 1)
+        return lag_error_set(err, LAG_EINVAL, "batch, context and threads must be at least 1");
+    if (work->context > work->spec.n_positions)
+        return lag_error_set(err, LAG_EINVAL, "context %d is longer than the model's n_positions %d", work->context,
+                             work->spec.n_positions);
+    const int rc = lag_layout_create(&work->spec, &work->layout, err);
+    if (rc) return rc;
+    if (!plan(work))
+        return lag_error_set(err, LAG_ETOOBIG, "batch %d × context %d is too large for this model; make one smaller",
+                             work->batch, work->context);
+    return 0;
+}
+
+int lag_work_create(const struct lag_spec *spec, int batch, int context, int n_members, struct lag_work **ret,
+                    struct lag_error *err) {
+    (void)lag_vec();
+    struct lag_work *work = lag_calloc(1, sizeof(*work));
+    if (!work) return lag_error_set(err, LAG_ENOMEM, "no memory for activations");
+    *work = (struct lag_work){.spec = *spec, .batch = batch, .context = context, .n_members = n_members};
+    int rc = prepare(work, err);
+    if (!rc) {
+        work->block = lag_block_alloc(work->bytes);
+        if (!work->block)
+            rc = lag_error_set(err, LAG_ENOMEM, "no memory for activations and gradients (%zu bytes)", work->bytes);
+    }
+    if (rc) {
+        lag_work_destroy(work);
+        return rc;
+    }
+    *ret = work;
+    return 0;
+}
+
+void lag_work_destroy(struct lag_work *work) {
+    if (!work) return;
+    lag_block_free(work->block, work->bytes);
+    lag_layout_deinit(&work->layout);
+    free(work);
+}
+
+uint64_t lag_work_bytes(const struct lag_spec *spec, int batch, int context, int n_members) {
+    struct lag_work work = {.spec = *spec, .batch = batch, .context = context, .n_members = n_members};
+    uint64_t bytes = 0;
+    if (!prepare(&work, NULL))
+        bytes = work.bytes + sizeof(work) + (uint64_t)work.layout.n_tensors * sizeof(struct lag_tensor);
+    lag_layout_deinit(&work.layout);
+    return bytes;
+}
+
+lag_real *lag_slot(const struct lag_work *work, enum lag_slot slot, int index) {
+    return (lag_real *)(void *)(work->block + work->offset[slot] + (size_t)index * work->stride[slot]);
+}
+
+const lag_real *lag_work_grads(const struct lag_work *work) {
+    return lag_slot(work, LAG_SLOT_GRADS, 0);
+}

@@ -1,0 +1,99 @@
+/* The memory of one forward and backward pass, and what the passes share.
+ *
+ * N = batch × context tokens, C = width, I = FFN width, H = heads, V = vocabulary, T = context. */
+#pragma once
+#include "../kernels/gemm_internal.h"
+#include "../kernels/vec_internal.h"
+
+#include <lagd/engine/train.h>
+#include <stddef.h>
+
+enum lag_slot {
+    /* saved for the backward pass, one a layer */
+    LAG_SLOT_X,     /* [L+1][N][C] residual stream before each layer and at the end */
+    LAG_SLOT_LN1,   /* [L][N][C] */
+    LAG_SLOT_QKV,   /* [L][N][3C] */
+    LAG_SLOT_ATT,   /* [L][N][C] heads' outputs */
+    LAG_SLOT_MID,   /* [L][N][C] residual stream between attention and FFN */
+    LAG_SLOT_LN2,   /* [L][N][C] */
+    LAG_SLOT_FC,    /* [L][N][I] before GELU */
+    LAG_SLOT_GELU,  /* [L][N][I] */
+    LAG_SLOT_STATS, /* [L+1][4][N] mean and 1/std of ln_1, ln_2; at the end of ln_f */
+    LAG_SLOT_LSE,   /* [L][N][H] log-sum-exp of the scores */
+    LAG_SLOT_LNF,   /* [N][C] */
+    /* gradients of activations, of one layer at a time */
+    LAG_SLOT_DX,    /* [N][C] */
+    LAG_SLOT_DMID,  /* [N][C] */
+    LAG_SLOT_DATT,  /* [N][C]; before the last layer: the gradient of ln_f's output */
+    LAG_SLOT_DFC,   /* [N][I] */
+    LAG_SLOT_DQKV,  /* [N][3C] */
+    LAG_SLOT_LOGITS,/* [chunk][V] */
+    LAG_SLOT_SCRATCH, /* [members] */
+    LAG_SLOT_GRADS,
+    LAG_SLOT_ROW_LOSS, /* double [N] */
+    LAG_SLOT_PARTIAL,  /* double [row tiles][9C + I] */
+    LAG_SLOT_TOKENS, LAG_SLOT_TARGETS, /* int32 [N] */
+    LAG_N_SLOTS
+};
+
+struct lag_work {
+    struct lag_spec spec;
+    int batch, context, n_members;
+    struct lag_layout layout;
+    char *block;
+    size_t bytes;
+    size_t offset[LAG_N_SLOTS]; /* bytes */
+    size_t stride[LAG_N_SLOTS]; /* bytes of one layer or member */
+};
+
+/* Pointers to the activations of one layer. */
+struct lag_acts {
+    lag_real *x, *ln1, *qkv, *att, *mid, *ln2, *fc, *gelu, *lse, *next;
+    lag_real *mean1, *rstd1, *mean2, *rstd2;
+};
+/* Pointers to the parameters, or the gradients, of one layer. */
+struct lag_weights {
+    lag_real *ln1_w, *ln1_b, *qkv_w, *qkv_b, *proj_w, *proj_b, *ln2_w, *ln2_b, *fc_w, *fc_b, *fcproj_w, *fcproj_b;
+};
+
+/* One call of the model. */
+struct lag_pass {
+    const struct lag_vec *vec;
+    const struct lag_state *state;
+    struct lag_work *work;
+    struct lag_team *team;
+    const int32_t *tokens, *targets;
+    int batch, context, n_tokens;
+    int C, I, H, V, head; /* head = C / H */
+    int tile_rows, n_row_tiles;
+    bool keep; /* keep every layer's activations for a backward pass */
+    double scale;
+    lag_real beta; /* 0 replaces weight gradients, 1 adds to them */
+    int layer;     /* that the running region works on */
+};
+
+void lag_pass_init(struct lag_pass *pass, const struct lag_state *state, struct lag_work *work, const int32_t *tokens,
+                   int batch, int context, struct lag_team *team);
+lag_real *lag_slot(const struct lag_work *work, enum lag_slot slot, int index);
+struct lag_acts lag_pass_acts(const struct lag_pass *pass, int layer);
+struct lag_weights lag_weights_of(const struct lag_layout *layout, lag_real *block, int layer);
+lag_real *lag_param(const struct lag_layout *layout, lag_real *block, enum lag_role role);
+static inline lag_real *lag_row(lag_real *block, int row, int width) { return block + (size_t)row * (size_t)width; }
+/* Row tile number tile: its first row; *ret_n rows. */
+int lag_pass_rows(const struct lag_pass *pass, int tile, int *ret_n);
+int lag_tile_rows(int n_tokens);
+/* Rows of logits that fit in the chunk buffer. */
+int lag_chunk_rows(int n_tokens, int vocab_size);
+
+#define LAG_ATT_ROWS 64 /* query rows a block */
+
+/* Embedding to ln_f. */
+void lag_pass_forward(struct lag_pass *pass);
+/* Mean loss; with gradients also dlnf into LAG_SLOT_DATT and the head's part of wte's gradient. */
+double lag_pass_loss(struct lag_pass *pass, bool with_gradients);
+/* From LAG_SLOT_DATT down to the embeddings. */
+void lag_pass_backward(struct lag_pass *pass);
+
+/* tile_fn over a struct lag_pass: one (batch, head) a tile. */
+void lag_attention_forward_tile(void *pass, int tile, int member);
+void lag_attention_backward_tile(void *pass, int tile, int member);

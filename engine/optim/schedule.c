@@ -1,0 +1,55 @@
+/* Learning-rate schedules, as pure functions of the step. */
+#include <lagd/base/check.h>
+#include <lagd/base/error.h>
+#include <lagd/engine/optim.h>
+
+#include <math.h>
+#include <string.h>
+
+static const char *const NAMES[LAG_N_SCHEDULES] = {
+    [LAG_SCHEDULE_CONSTANT] = "constant",
+    [LAG_SCHEDULE_COSINE] = "cosine",
+    [LAG_SCHEDULE_WSD] = "wsd",
+};
+
+const char *lag_schedule_name(enum lag_schedule_kind kind) {
+    return (unsigned)kind < LAG_N_SCHEDULES ? NAMES[kind] : "?";
+}
+
+int lag_schedule_parse(const char *name, enum lag_schedule_kind *ret) {
+    for (int i = 0; i < LAG_N_SCHEDULES; i++) {
+        if (strcmp(name, NAMES[i])) continue;
+        *ret = (enum lag_schedule_kind)i;
+        return 0;
+    }
+    return LAG_ENOTFOUND;
+}
+
+/* Share of (peak - min) at part 0 … 1 of the steps behind the warm-up. */
+static double shape(const struct lag_schedule *schedule, double part) {
+    switch (schedule->kind) {
+    case LAG_SCHEDULE_COSINE: /* Loshchilov & Hutter, arXiv 1608.03983, without restarts */
+        return 0.5 * (1 + cos(M_PI * part));
+    case LAG_SCHEDULE_WSD: { /* Hu et al., arXiv 2404.06395 */
+        const double stable = 1 - schedule->decay_fraction;
+        return part <= stable ? 1 : (1 - part) / schedule->decay_fraction;
+    }
+    default:
+        return 1;
+    }
+}
+
+double lag_schedule_lr(const struct lag_schedule *schedule, double peak_lr, int64_t step, int64_t origin) {
+    const int64_t t = step - origin;
+    if (t < schedule->warmup_steps) return peak_lr * (double)(t + 1) / (double)schedule->warmup_steps;
+    const int64_t rest = schedule->max_steps - origin - schedule->warmup_steps;
+    const double part = rest > 0 ? LAG_MIN(1.0, (double)(t - schedule->warmup_steps) / (double)rest) : 1;
+    const double share = shape(schedule, part);
+    return share >= 1 ? peak_lr : schedule->min_lr + (peak_lr - schedule->min_lr) * share;
+}
+
+double lag_rewarm_factor(const struct lag_segment *segment, int64_t step) {
+    const int64_t t = step - segment->rewarm_from;
+    if (segment->rewarm_steps <= 0 || t < 0 || t >= segment->rewarm_steps) return 1;
+    return (double)(t + 1) / (double)segment->rewarm_steps;
+}

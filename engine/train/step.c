@@ -1,0 +1,66 @@
+/* One optimisation step, and evaluation on the fixed validation batches. */
+#include "../model/work_internal.h"
+
+#include <lagd/base/error.h>
+
+#include <math.h>
+
+#define CLIP_EPS 1e-6 /* as torch.nn.utils.clip_grad_norm_ */
+
+static int32_t *tokens_of(const struct lag_work *work, enum lag_slot slot) {
+    return (int32_t *)(void *)lag_slot(work, slot, 0);
+}
+
+static int check_batch(const struct lag_work *work, int batch, int context, struct lag_error *err) {
+    if (batch < 1 || batch > work->batch || context < 1 || context > work->context)
+        return lag_error_set(err, LAG_EINTERNAL, "batch %d × context %d does not fit the work's %d × %d", batch, context,
+                             work->batch, work->context);
+    return 0;
+}
+
+/* Gradients of the mean over all micro batches, and its loss. */
+static int accumulate(struct lag_state *state, struct lag_work *work, const struct lag_dataset *dataset,
+                      const struct lag_step_config *config, struct lag_team *team, double *ret_loss,
+                      struct lag_error *err) {
+    int32_t *tokens = tokens_of(work, LAG_SLOT_TOKENS), *targets = tokens_of(work, LAG_SLOT_TARGETS);
+    double loss = 0;
+    for (int micro = 0; micro < config->accumulate; micro++) {
+        const int rc = lag_dataset_batch(dataset, config->seed, state->step, micro, config->batch, config->context,
+                                         tokens, targets, err);
+        if (rc) return rc;
+        loss += lag_model_backward(state, work, tokens, targets, config->batch, config->context,
+                                   1.0 / config->accumulate, micro == 0, team) / config->accumulate;
+    }
+    *ret_loss = loss;
+    return 0;
+}
+
+int lag_train_step(struct lag_state *state, struct lag_work *work, const struct lag_dataset *dataset,
+                   const struct lag_step_config *config, struct lag_team *team, struct lag_step_result *ret,
+                   struct lag_error *err) {
+    int rc = check_batch(work, config->batch, config->context, err);
+    if (rc) return rc;
+    struct lag_step_result result;
+    rc = accumulate(state, work, dataset, config, team, &result.loss, err);
+    if (rc) return rc;
+    result.grad_norm = lag_grad_norm(lag_work_grads(work), state->layout.n_elements, team);
+    result.lr = lag_schedule_lr(&config->schedule, config->optim.lr, state->step, state->schedule_origin) * config->lr_scale;
+    *ret = result;
+    if (!isfinite(result.loss) || !isfinite(result.grad_norm)) return LAG_TRAIN_NONFINITE;
+    const double clip = config->optim.grad_clip;
+    const double scale = clip > 0 ? fmin(1, clip / (result.grad_norm + CLIP_EPS)) : 1;
+    lag_adamw(state, lag_work_grads(work), &config->optim, result.lr, scale, team);
+    state->step++;
+    return 0;
+}
+
+int lag_evaluate(const struct lag_state *state, struct lag_work *work, const struct lag_dataset *dataset, int n_batches,
+                 int batch, int context, double *ret_losses, struct lag_team *team, struct lag_error *err) {
+    int32_t *tokens = tokens_of(work, LAG_SLOT_TOKENS), *targets = tokens_of(work, LAG_SLOT_TARGETS);
+    int rc = check_batch(work, batch, context, err);
+    for (int i = 0; !rc && i < n_batches; i++) {
+        rc = lag_dataset_validation(dataset, i, n_batches, batch, context, tokens, targets, err);
+        if (!rc) ret_losses[i] = lag_model_loss(state, work, tokens, targets, batch, context, team);
+    }
+    return rc;
+}
