@@ -1,0 +1,381 @@
+/* Recipes: src[] of every operator, marks, limits. */
+#include <lagd/base/check.h>
+#include <lagd/base/error.h>
+#include <lagd/base/mem.h>
+#include <lagd/engine/grow.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+struct row {
+    const char *strategy;
+    int n_layer, target;
+    const char *sources;
+};
+/* Operators by name with their presets, and with blocks and places; depths that divide and depths that do not. */
+static const struct row rows[] = {
+    {"stack", 3, 4, "0 1 2 0"},
+    {"interleave", 3, 4, "0 0 1 2"},
+    {"gradual_stack", 3, 4, "0 1 2 2"},
+    {"midas", 3, 4, "0 1 1 2"},
+    {"lidas block=1", 3, 4, "0 1 1 2"},
+    {"gradual_stack block=2", 3, 4, "0 1 2 2"},
+    {"midas block=2", 3, 4, "0 1 1 2"},
+    {"lidas", 3, 4, "0 1 1 2"},
+    {"range start=0 block=2", 3, 4, "0 1 2 0"},
+    {"range start=1 at=0", 3, 4, "1 0 1 2"},
+    {"partial_stack start=1", 3, 4, "0 1 1 2"},
+    {"partial_stack block=2", 3, 4, "0 1 0 2"},
+    {"llama_pro every=2", 3, 4, "0 1 1z 2"},
+    {"random at=1", 3, 4, "0 r 1 2"},
+    {"llama_pro", 3, 4, "0 1 2 2z"},
+    {"zero_stack", 3, 4, "0 1 2 0z"},
+    {"zero_top", 3, 4, "0 1 2 2z"},
+    {"zero_random", 3, 4, "0 1 2 rz"},
+    {"zero_random at=0", 3, 4, "rz 0 1 2"},
+    {"random", 3, 4, "0 1 2 r"},
+    {"none", 3, 4, "0 1 2"},
+    {"stack", 3, 5, "0 1 2 0 1"},
+    {"interleave", 3, 5, "0 0 1 1 2"},
+    {"gradual_stack", 3, 5, "0 1 2 2 2"},
+    {"midas", 3, 5, "0 1 1 1 2"},
+    {"lidas block=1", 3, 5, "0 1 1 1 2"},
+    {"gradual_stack block=2", 3, 5, "0 1 2 1 2"},
+    {"midas block=2", 3, 5, "0 1 0 1 2"},
+    {"lidas", 3, 5, "0 1 0 1 2"},
+    {"range start=0 block=2", 3, 5, "0 1 2 0 1"},
+    {"range start=1 at=0", 3, 5, "1 1 0 1 2"},
+    {"partial_stack start=1", 3, 5, "0 1 1 1 2"},
+    {"partial_stack block=2", 3, 5, "0 1 0 1 2"},
+    {"llama_pro every=2", 3, 5, "0 1 1z 1z 2"},
+    {"random at=1", 3, 5, "0 r r 1 2"},
+    {"llama_pro", 3, 5, "0 0z 1 2 2z"},
+    {"zero_stack", 3, 5, "0 1 2 0z 1z"},
+    {"zero_top", 3, 5, "0 1 2 2z 2z"},
+    {"zero_random", 3, 5, "0 1 2 rz rz"},
+    {"zero_random at=0", 3, 5, "rz rz 0 1 2"},
+    {"random", 3, 5, "0 1 2 r r"},
+    {"none", 3, 5, "0 1 2"},
+    {"stack", 3, 6, "0 1 2 0 1 2"},
+    {"interleave", 3, 6, "0 0 1 1 2 2"},
+    {"gradual_stack", 3, 6, "0 1 2 2 2 2"},
+    {"midas", 3, 6, "0 1 1 1 1 2"},
+    {"lidas block=1", 3, 6, "0 1 1 1 1 2"},
+    {"gradual_stack block=2", 3, 6, "0 1 2 1 2 2"},
+    {"midas block=2", 3, 6, "0 1 0 0 1 2"},
+    {"lidas", 3, 6, "0 1 0 0 1 2"},
+    {"range start=0 block=2", 3, 6, "0 1 2 0 1 0"},
+    {"range start=1 at=0", 3, 6, "1 1 1 0 1 2"},
+    {"partial_stack start=1", 3, 6, "0 1 1 1 1 2"},
+    {"partial_stack block=2", 3, 6, "0 1 0 1 0 2"},
+    {"llama_pro every=2", 3, 6, "0 1 1z 1z 1z 2"},
+    {"random at=1", 3, 6, "0 r r r 1 2"},
+    {"llama_pro", 3, 6, "0 0z 1 1z 2 2z"},
+    {"zero_stack", 3, 6, "0 1 2 0z 1z 2z"},
+    {"zero_top", 3, 6, "0 1 2 2z 2z 2z"},
+    {"zero_random", 3, 6, "0 1 2 rz rz rz"},
+    {"zero_random at=0", 3, 6, "rz rz rz 0 1 2"},
+    {"random", 3, 6, "0 1 2 r r r"},
+    {"none", 3, 6, "0 1 2"},
+    {"stack", 3, 7, "0 1 2 0 1 2 0"},
+    {"interleave", 3, 7, "0 0 0 1 1 2 2"},
+    {"gradual_stack", 3, 7, "0 1 2 2 2 2 2"},
+    {"midas", 3, 7, "0 1 1 1 1 1 2"},
+    {"lidas block=1", 3, 7, "0 1 1 1 1 1 2"},
+    {"gradual_stack block=2", 3, 7, "0 1 2 1 2 1 2"},
+    {"midas block=2", 3, 7, "0 1 0 1 0 1 2"},
+    {"lidas", 3, 7, "0 1 1 0 0 1 2"},
+    {"range start=0 block=2", 3, 7, "0 1 2 0 1 0 1"},
+    {"range start=1 at=0", 3, 7, "1 1 1 1 0 1 2"},
+    {"partial_stack start=1", 3, 7, "0 1 1 1 1 1 2"},
+    {"partial_stack block=2", 3, 7, "0 1 0 1 0 1 2"},
+    {"llama_pro every=2", 3, 7, "0 1 1z 1z 1z 1z 2"},
+    {"random at=1", 3, 7, "0 r r r r 1 2"},
+    {"llama_pro", 3, 7, "0 0z 1 1z 2 2z 2z"},
+    {"zero_stack", 3, 7, "0 1 2 0z 1z 2z 0z"},
+    {"zero_top", 3, 7, "0 1 2 2z 2z 2z 2z"},
+    {"zero_random", 3, 7, "0 1 2 rz rz rz rz"},
+    {"zero_random at=0", 3, 7, "rz rz rz rz 0 1 2"},
+    {"random", 3, 7, "0 1 2 r r r r"},
+    {"none", 3, 7, "0 1 2"},
+    {"stack", 4, 6, "0 1 2 3 0 1"},
+    {"interleave", 4, 6, "0 0 1 2 2 3"},
+    {"gradual_stack", 4, 6, "0 1 2 3 3 3"},
+    {"midas", 4, 6, "0 1 1 1 2 3"},
+    {"lidas block=1", 4, 6, "0 1 2 2 2 3"},
+    {"gradual_stack block=2", 4, 6, "0 1 2 3 2 3"},
+    {"midas block=2", 4, 6, "0 1 0 1 2 3"},
+    {"lidas", 4, 6, "0 1 1 2 2 3"},
+    {"range start=0 block=2", 4, 6, "0 1 2 3 0 1"},
+    {"range start=1 at=0", 4, 6, "1 1 0 1 2 3"},
+    {"partial_stack start=1", 4, 6, "0 1 1 1 2 3"},
+    {"partial_stack block=2", 4, 6, "0 1 0 1 2 3"},
+    {"llama_pro every=2", 4, 6, "0 1 1z 2 3 3z"},
+    {"random at=1", 4, 6, "0 r r 1 2 3"},
+    {"llama_pro", 4, 6, "0 1 1z 2 3 3z"},
+    {"zero_stack", 4, 6, "0 1 2 3 0z 1z"},
+    {"zero_top", 4, 6, "0 1 2 3 3z 3z"},
+    {"zero_random", 4, 6, "0 1 2 3 rz rz"},
+    {"zero_random at=0", 4, 6, "rz rz 0 1 2 3"},
+    {"random", 4, 6, "0 1 2 3 r r"},
+    {"none", 4, 6, "0 1 2 3"},
+    {"stack", 2, 3, "0 1 0"},
+    {"interleave", 2, 3, "0 0 1"},
+    {"gradual_stack", 2, 3, "0 1 1"},
+    {"midas", 2, 3, "0 0 1"},
+    {"lidas block=1", 2, 3, "0 1 1"},
+    {"gradual_stack block=2", 2, 3, "0 1 1"},
+    {"midas block=2", 2, 3, "0 0 1"},
+    {"lidas", 2, 3, "0 1 1"},
+    {"range start=0 block=2", 2, 3, "0 1 0"},
+    {"range start=1 at=0", 2, 3, "1 0 1"},
+    {"partial_stack start=1", 2, 3, "0 1 1"},
+    {"partial_stack block=2", 2, 3, "0 1 0"},
+    {"llama_pro every=2", 2, 3, "0 1 1z"},
+    {"random at=1", 2, 3, "0 r 1"},
+    {"llama_pro", 2, 3, "0 1 1z"},
+    {"zero_stack", 2, 3, "0 1 0z"},
+    {"zero_top", 2, 3, "0 1 1z"},
+    {"zero_random", 2, 3, "0 1 rz"},
+    {"zero_random at=0", 2, 3, "rz 0 1"},
+    {"random", 2, 3, "0 1 r"},
+    {"none", 2, 3, "0 1"},
+    {"stack", 5, 8, "0 1 2 3 4 0 1 2"},
+    {"interleave", 5, 8, "0 0 1 1 2 3 3 4"},
+    {"gradual_stack", 5, 8, "0 1 2 3 4 4 4 4"},
+    {"midas", 5, 8, "0 1 2 2 2 2 3 4"},
+    {"lidas block=1", 5, 8, "0 1 2 2 2 2 3 4"},
+    {"gradual_stack block=2", 5, 8, "0 1 2 3 4 3 4 4"},
+    {"midas block=2", 5, 8, "0 1 0 1 1 2 3 4"},
+    {"lidas", 5, 8, "0 1 1 2 2 2 3 4"},
+    {"range start=0 block=2", 5, 8, "0 1 2 3 4 0 1 0"},
+    {"range start=1 at=0", 5, 8, "1 1 1 0 1 2 3 4"},
+    {"partial_stack start=1", 5, 8, "0 1 1 1 1 2 3 4"},
+    {"partial_stack block=2", 5, 8, "0 1 0 1 0 2 3 4"},
+    {"llama_pro every=2", 5, 8, "0 1 1z 2 3 3z 3z 4"},
+    {"random at=1", 5, 8, "0 r r r 1 2 3 4"},
+    {"llama_pro", 5, 8, "0 0z 1 2 2z 3 4 4z"},
+    {"zero_stack", 5, 8, "0 1 2 3 4 0z 1z 2z"},
+    {"zero_top", 5, 8, "0 1 2 3 4 4z 4z 4z"},
+    {"zero_random", 5, 8, "0 1 2 3 4 rz rz rz"},
+    {"zero_random at=0", 5, 8, "rz rz rz 0 1 2 3 4"},
+    {"random", 5, 8, "0 1 2 3 4 r r r"},
+    {"none", 5, 8, "0 1 2 3 4"},
+    {"stack", 1, 4, "0 0 0 0"},
+    {"interleave", 1, 4, "0 0 0 0"},
+    {"gradual_stack", 1, 4, "0 0 0 0"},
+    {"midas", 1, 4, "0 0 0 0"},
+    {"lidas block=1", 1, 4, "0 0 0 0"},
+    {"range", 1, 4, "0 0 0 0"},
+    {"partial_stack", 1, 4, "0 0 0 0"},
+    {"llama_pro", 1, 4, "0 0z 0z 0z"},
+    {"zero_stack", 1, 4, "0 0z 0z 0z"},
+    {"zero_top", 1, 4, "0 0z 0z 0z"},
+    {"zero_random", 1, 4, "0 rz rz rz"},
+    {"zero_random at=0", 1, 4, "rz rz rz 0"},
+    {"random", 1, 4, "0 r r r"},
+    {"none", 1, 4, "0"},
+    {"midas block=3", 9, 12, "0 1 2 3 4 5 3 4 5 6 7 8"},
+    {"lidas block=4", 8, 12, "0 1 2 3 2 3 4 5 4 5 6 7"},
+    {"lidas block=3", 6, 9, "0 1 2 2 3 4 3 4 5"},
+    {"llama_pro", 8, 10, "0 1 2 3 3z 4 5 6 7 7z"},
+    {"llama_pro every=2", 6, 15, "0 1 1z 1z 1z 2 3 3z 3z 3z 4 5 5z 5z 5z"},
+    {"partial_stack start=2 block=3", 6, 24, "0 1 2 3 4 2 3 4 2 3 4 2 3 4 2 3 4 2 3 4 2 3 4 5"},
+    {"zero_top block=2", 3, 7, "0 1 2 1z 2z 1z 2z"},
+    {"range start=1 block=2 at=2", 4, 7, "0 1 1 2 1 2 3"},
+};
+
+static struct lag_recipe build(const char *text, int n_layer, int target) {
+    struct lag_error err = {0};
+    struct lag_strategy strategy;
+    struct lag_recipe recipe;
+    if (lag_strategy_parse(text, &strategy, &err) || lag_recipe_build(&strategy, n_layer, target, &recipe, &err)) {
+        fail_msg("%s %d → %d: %s", text, n_layer, target, err.text);
+    }
+    return recipe;
+}
+
+static void test_sources(void **state) {
+    (void)state;
+    for (size_t i = 0; i < LAG_COUNT(rows); i++) {
+        char text[256];
+        struct lag_recipe recipe = build(rows[i].strategy, rows[i].n_layer, rows[i].target);
+        lag_recipe_text(&recipe, text, sizeof(text));
+        if (strcmp(text, rows[i].sources)) {
+            fail_msg("%s %d → %d: %s, not %s", rows[i].strategy, rows[i].n_layer, rows[i].target, text, rows[i].sources);
+        }
+        lag_recipe_deinit(&recipe);
+    }
+}
+
+/* Every operator is in the table above. */
+static void test_all_operators_tabled(void **state) {
+    (void)state;
+    int n_ops;
+    const struct lag_operator *ops = lag_operators(&n_ops);
+    assert_int_equal(n_ops, 13);
+    for (int o = 0; o < n_ops; o++) {
+        size_t length = strlen(ops[o].name), found = 0;
+        for (size_t i = 0; i < LAG_COUNT(rows); i++) {
+            found += strncmp(rows[i].strategy, ops[o].name, length) == 0 &&
+                     (rows[i].strategy[length] == ' ' || !rows[i].strategy[length]);
+        }
+        assert_true(found >= 8);
+        assert_ptr_equal(lag_operator_find(ops[o].name), &ops[o]);
+    }
+    assert_null(lag_operator_find("stac"));
+}
+
+static void check_marks(const struct lag_recipe *recipe, int n_layer, double noise) {
+    for (int source = 0; source < n_layer; source++) {
+        int n_old = 0;
+        for (int i = 0; i < recipe->n_layers; i++) {
+            const struct lag_layer_src *layer = &recipe->layers[i];
+            if (layer->source != source) continue;
+            if (!layer->is_new) {
+                assert_false(layer->zero_out);
+                assert_true(layer->noise == 0);
+                n_old++;
+            } else {
+                assert_true(layer->noise == noise);
+                assert_true(layer->zero_out || n_old == 1); /* the old one comes first */
+            }
+        }
+        assert_int_equal(n_old, 1);
+    }
+    for (int i = 0; i < recipe->n_layers; i++) {
+        assert_in_range(recipe->layers[i].source + 1, 0, n_layer);
+        if (recipe->layers[i].source < 0) assert_true(recipe->layers[i].is_new && recipe->layers[i].noise == 0);
+    }
+}
+
+/* Whatever the operator and its parameters: the depth is reached, each parent layer is old exactly once, and an operator
+ * that says it preserves the function makes only zeroed new layers and keeps the parent's order. */
+static void test_properties(void **state) {
+    (void)state;
+    int n_ops, n_built = 0;
+    const struct lag_operator *ops = lag_operators(&n_ops);
+    srand(7);
+    for (int round = 0; round < 20000; round++) {
+        struct lag_strategy strategy;
+        struct lag_recipe recipe = {0};
+        const struct lag_operator *op = &ops[rand() % n_ops];
+        int n_layer = 1 + rand() % 9, target = n_layer + rand() % 14;
+        double noise = 0;
+        assert_int_equal(lag_strategy_init(op->name, &strategy, NULL), 0);
+        for (int p = 0; p < LAG_OPERATOR_PARAMS && op->params[p].name; p++) {
+            double value = op->params[p].integer ? op->params[p].min + rand() % 8 : (rand() % 5) / 4.0;
+            assert_int_equal(lag_strategy_set_param(&strategy, op->params[p].name, value, NULL), 0);
+            if (strcmp(op->params[p].name, "noise") == 0) noise = value;
+        }
+        struct lag_error err = {0};
+        int rc = lag_recipe_build(&strategy, n_layer, target, &recipe, &err);
+        if (rc) {
+            assert_int_equal(rc, LAG_EINVAL);
+            assert_memory_equal(err.pointer, "/params/", 8);
+            continue;
+        }
+        n_built++;
+        assert_int_equal(recipe.n_layers, strcmp(op->name, "none") ? target : n_layer);
+        check_marks(&recipe, n_layer, noise);
+        int previous = -1;
+        for (int i = 0; i < recipe.n_layers; i++) {
+            const struct lag_layer_src *layer = &recipe.layers[i];
+            if (op->function_preserving && layer->is_new) assert_true(layer->zero_out);
+            if (op->function_preserving && !layer->is_new) assert_int_equal(layer->source, ++previous);
+            if (!op->function_preserving) assert_false(layer->zero_out);
+        }
+        lag_recipe_deinit(&recipe);
+    }
+    assert_true(n_built > 5000);
+}
+
+static void test_connection_rate(void **state) {
+    (void)state;
+    static const struct { const char *text; int n_layer, target; double rate; } cases[] = {
+        {"stack", 8, 24, 21.0 / 23}, {"interleave", 8, 24, 7.0 / 23}, {"none", 4, 4, 1}, {"none", 1, 1, 1},
+        {"random", 2, 4, 1.0 / 3}, {"midas", 3, 6, 2.0 / 5},
+    };
+    for (size_t i = 0; i < LAG_COUNT(cases); i++) {
+        struct lag_recipe recipe = build(cases[i].text, cases[i].n_layer, cases[i].target);
+        assert_true(lag_recipe_connection_rate(&recipe) == cases[i].rate);
+        lag_recipe_deinit(&recipe);
+    }
+}
+
+static void test_new_layers(void **state) {
+    (void)state;
+    static const struct { const char *text, *marks; } cases[] = { /* 3 → 6; n = new */
+        {"stack", "...nnn"}, {"interleave", ".n.n.n"}, {"gradual_stack", "...nnn"}, {"midas", "..nnn."},
+        {"llama_pro", ".n.n.n"}, {"zero_random at=0", "nnn..."}, {"range start=1 at=0", ".nn.n."}, {"none", "..."},
+        {"lidas", "..nnn."},
+    };
+    for (size_t i = 0; i < LAG_COUNT(cases); i++) {
+        struct lag_recipe recipe = build(cases[i].text, 3, 6);
+        assert_int_equal(recipe.n_layers, strlen(cases[i].marks));
+        for (int l = 0; l < recipe.n_layers; l++) {
+            if (recipe.layers[l].is_new != (cases[i].marks[l] == 'n')) fail_msg("%s: layer %d", cases[i].text, l);
+        }
+        lag_recipe_deinit(&recipe);
+    }
+}
+
+static void test_refusals(void **state) {
+    (void)state;
+    static const struct { const char *text; int n_layer, target; const char *pointer, *words; } cases[] = {
+        {"stack", 4, 3, "/target/n_layer", "4 layers already"},
+        {"stack", 4, 513, "/target/n_layer", "at most 512"},
+        {"none", 4, 3, "/target/n_layer", "4 layers already"},
+        {"midas block=4", 3, 6, "/params/block", "at most 3"},
+        {"lidas", 1, 2, "/params/block", "at most 1"},
+        {"gradual_stack block=9", 8, 9, "/params/block", "at most 8"},
+        {"zero_top block=9", 8, 9, "/params/block", "at most 8"},
+        {"range start=3", 3, 6, "/params/start", "at most 2"},
+        {"range start=2 block=2", 3, 6, "/params/block", "at most 1"},
+        {"range at=4", 3, 6, "/params/at", "at most 3"},
+        {"partial_stack repeat=2", 3, 6, "/params/repeat", "make 4 layers, not 6"},
+        {"llama_pro every=4", 3, 6, "/params/every", "at most 3"},
+        {"random at=4", 3, 6, "/params/at", "at most 3"},
+        {"zero_random at=4", 3, 6, "/params/at", "at most 3"},
+    };
+    for (size_t i = 0; i < LAG_COUNT(cases); i++) {
+        struct lag_error err = {0};
+        struct lag_strategy strategy;
+        struct lag_recipe recipe = {.n_layers = 77};
+        assert_int_equal(lag_strategy_parse(cases[i].text, &strategy, &err), 0);
+        assert_int_equal(lag_recipe_build(&strategy, cases[i].n_layer, cases[i].target, &recipe, &err), LAG_EINVAL);
+        assert_string_equal(err.pointer, cases[i].pointer);
+        if (!strstr(err.text, cases[i].words)) fail_msg("%s: \"%s\"", cases[i].text, err.text);
+        assert_int_equal(recipe.n_layers, 77);
+        assert_int_equal(lag_recipe_build(&strategy, cases[i].n_layer, cases[i].target, &recipe, NULL), LAG_EINVAL);
+    }
+    struct lag_recipe exact = build("partial_stack repeat=4", 3, 6);
+    lag_recipe_deinit(&exact);
+}
+
+static void test_text_is_cut(void **state) {
+    (void)state;
+    char text[8];
+    struct lag_recipe recipe = build("zero_stack", 3, 6);
+    memset(text, 'x', sizeof(text));
+    lag_recipe_text(&recipe, text, sizeof(text));
+    assert_string_equal(text, "0 1 2 0");
+    lag_recipe_text(&recipe, text, 1);
+    assert_string_equal(text, "");
+    lag_recipe_deinit(&recipe);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sources),     cmocka_unit_test(test_all_operators_tabled),
+        cmocka_unit_test(test_properties),  cmocka_unit_test(test_connection_rate),
+        cmocka_unit_test(test_new_layers),  cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_text_is_cut),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,152 @@
+/* Strategies as text. */
+#include <lagd/base/check.h>
+#include <lagd/base/error.h>
+#include <lagd/engine/grow.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void test_presets(void **state) {
+    (void)state;
+    static const struct { const char *name, *text; } cases[] = {
+        {"stack", "stack optimizer=inherit lr=continue seed=0"},
+        {"midas", "midas block=1 optimizer=inherit lr=continue seed=0"},
+        {"lidas", "lidas block=2 optimizer=inherit lr=continue seed=0"},
+        {"range", "range start=0 block=1 at=-1 optimizer=inherit lr=continue seed=0"},
+        {"partial_stack", "partial_stack start=0 block=1 repeat=0 optimizer=inherit lr=continue seed=0"},
+        {"llama_pro", "llama_pro every=1 optimizer=reset_new lr=rewarm_new seed=0"},
+        {"random", "random at=-1 optimizer=inherit lr=continue seed=0"},
+        {"none", "none optimizer=inherit lr=continue seed=0"},
+    };
+    for (size_t i = 0; i < LAG_COUNT(cases); i++) {
+        char text[LAG_STRATEGY_TEXT];
+        struct lag_strategy strategy;
+        assert_int_equal(lag_strategy_init(cases[i].name, &strategy, NULL), 0);
+        assert_true(strategy.rewarm_steps == LAG_REWARM_DEFAULT);
+        lag_strategy_format(&strategy, text);
+        assert_string_equal(text, cases[i].text);
+        assert_int_equal(lag_strategy_parse(cases[i].name, &strategy, NULL), 0);
+        lag_strategy_format(&strategy, text);
+        assert_string_equal(text, cases[i].text);
+    }
+}
+
+static void test_free_order(void **state) {
+    (void)state;
+    char text[LAG_STRATEGY_TEXT];
+    struct lag_strategy strategy;
+    assert_int_equal(lag_strategy_parse("  midas seed=18446744073709551615  noise=0.1 rewarm_steps=7 lr=rewarm block=3 "
+                                        "optimizer=reset ", &strategy, NULL), 0);
+    lag_strategy_format(&strategy, text);
+    assert_string_equal(text, "midas block=3 noise=0.1 optimizer=reset lr=rewarm rewarm_steps=7 seed=18446744073709551615");
+}
+
+/* format and parse are inverse for every operator, parameter and rule. */
+static void test_round_trip(void **state) {
+    (void)state;
+    int n_ops;
+    const struct lag_operator *ops = lag_operators(&n_ops);
+    srand(3);
+    for (int round = 0; round < 20000; round++) {
+        char text[LAG_STRATEGY_TEXT], again[LAG_STRATEGY_TEXT];
+        struct lag_strategy a, b;
+        struct lag_error err = {0};
+        const struct lag_operator *op = &ops[rand() % n_ops];
+        assert_int_equal(lag_strategy_init(op->name, &a, NULL), 0);
+        for (int p = 0; p < LAG_OPERATOR_PARAMS && op->params[p].name; p++) {
+            const struct lag_operator_param *param = &op->params[p];
+            double value = param->integer ? param->min + rand() % (int)(param->max - param->min + 1)
+                                          : (double)rand() / RAND_MAX;
+            assert_int_equal(lag_strategy_set_param(&a, param->name, value, NULL), 0);
+        }
+        a.moments = (enum lag_moment_rule)(rand() % 3);
+        a.lr = (enum lag_lr_rule)(rand() % 4);
+        a.seed = (uint64_t)rand() << 33 | (uint64_t)rand();
+        if ((a.lr == LAG_LR_REWARM || a.lr == LAG_LR_REWARM_NEW) && rand() % 2) a.rewarm_steps = 1 + rand();
+        lag_strategy_format(&a, text);
+        if (lag_strategy_parse(text, &b, &err)) fail_msg("%s: %s", text, err.text);
+        assert_ptr_equal(a.op, b.op);
+        assert_memory_equal(a.params, b.params, sizeof(a.params));
+        assert_int_equal(a.moments, b.moments);
+        assert_int_equal(a.lr, b.lr);
+        assert_true(a.rewarm_steps == b.rewarm_steps && a.seed == b.seed);
+        lag_strategy_format(&b, again);
+        assert_string_equal(text, again);
+    }
+}
+
+static void test_refusals(void **state) {
+    (void)state;
+    static const struct { const char *text; int rc; const char *pointer, *words; } cases[] = {
+        {"", LAG_EINVAL, "/operator", "name an operator"},
+        {"   ", LAG_EINVAL, "/operator", "name an operator"},
+        {"stac", LAG_ENOTFOUND, "/operator", "stack, interleave, gradual_stack, midas, lidas, range, partial_stack, llama_pro, "
+            "zero_stack, zero_top, zero_random, random, none"},
+        {"stack block=2", LAG_EINVAL, "/params/block", "no parameter \"block\"; its parameters: noise"},
+        {"none block=2", LAG_EINVAL, "/params/block", "its parameters: none"},
+        {"midas blok=2", LAG_EINVAL, "/params/blok", "block, noise"},
+        {"midas block=0", LAG_EINVAL, "/params/block", "between 1 and 512"},
+        {"midas block=513", LAG_EINVAL, "/params/block", "between 1 and 512"},
+        {"midas block=1.5", LAG_EINVAL, "/params/block", "whole number"},
+        {"midas block=two", LAG_EINVAL, "/params/block", "a number, not \"two\""},
+        {"midas block=nan", LAG_EINVAL, "/params/block", ""},
+        {"midas noise=1.01", LAG_EINVAL, "/params/noise", "between 0 and 1"},
+        {"midas block", LAG_EINVAL, "", "key=value"},
+        {"midas block=1 block=2", LAG_EINVAL, "", "given twice"},
+        {"midas optimizer=keep", LAG_EINVAL, "/optimizer", "inherit, reset or reset_new"},
+        {"midas lr=warm", LAG_EINVAL, "/lr", "continue, rewarm, rewarm_new or restart"},
+        {"midas seed=-1", LAG_EINVAL, "/seed", "whole number"},
+        {"midas seed=18446744073709551616", LAG_EINVAL, "/seed", "whole number"},
+        {"midas rewarm_steps=5", LAG_EINVAL, "/rewarm_steps", "needs lr=rewarm"},
+        {"midas lr=rewarm rewarm_steps=0", LAG_EINVAL, "/rewarm_steps", "from 1"},
+        {"midas lr=rewarm rewarm_steps=-1", LAG_EINVAL, "/rewarm_steps", "from 1"},
+    };
+    for (size_t i = 0; i < LAG_COUNT(cases); i++) {
+        struct lag_error err = {0};
+        struct lag_strategy strategy = {.seed = 77};
+        int rc = lag_strategy_parse(cases[i].text, &strategy, &err);
+        if (rc != cases[i].rc || strcmp(err.pointer, cases[i].pointer) || !strstr(err.text, cases[i].words)) {
+            fail_msg("\"%s\": %d at \"%s\": %s", cases[i].text, rc, err.pointer, err.text);
+        }
+        assert_true(strategy.seed == 77);
+        assert_int_equal(lag_strategy_parse(cases[i].text, &strategy, NULL), cases[i].rc);
+    }
+    char longest[LAG_STRATEGY_TEXT + 40];
+    memset(longest, ' ', sizeof(longest));
+    memcpy(longest, "stack", 5);
+    longest[LAG_STRATEGY_TEXT - 1] = '\0';
+    struct lag_strategy strategy;
+    assert_int_equal(lag_strategy_parse(longest, &strategy, NULL), 0);
+    longest[LAG_STRATEGY_TEXT - 1] = ' ';
+    longest[LAG_STRATEGY_TEXT] = '\0';
+    assert_int_equal(lag_strategy_parse(longest, &strategy, NULL), LAG_EINVAL);
+}
+
+static void test_rules(void **state) {
+    (void)state;
+    enum lag_moment_rule moments;
+    enum lag_lr_rule lr;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(lag_moment_rule_parse(lag_moment_rule_name((enum lag_moment_rule)i), &moments), 0);
+        assert_int_equal(moments, i);
+    }
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(lag_lr_rule_parse(lag_lr_rule_name((enum lag_lr_rule)i), &lr), 0);
+        assert_int_equal(lr, i);
+    }
+    assert_int_equal(lag_moment_rule_parse("", &moments), LAG_EINVAL);
+    assert_int_equal(lag_lr_rule_parse("resume", &lr), LAG_EINVAL);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_presets),  cmocka_unit_test(test_free_order), cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_refusals), cmocka_unit_test(test_rules),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
