@@ -1,0 +1,143 @@
+#include "db_internal.h"
+#include <lagd/base/check.h>
+#include <lagd/base/clock.h>
+#include <lagd/base/error.h>
+#include <lagd/base/mem.h>
+#include <lagd/storage/checkpoints.h>
+
+#define C(member) LAG_COLUMN(struct lag_checkpoint_row, member)
+static const struct lag_column columns[] = {
+    C(id), C(run_id), C(candidate_id), C(kind), C(path), C(step), C(n_layer), C(n_bytes), C(fingerprint), C(keep),
+    C(created_ms),
+};
+#undef C
+#define C(member) LAG_COLUMN(struct lag_checkpoint_file_row, member)
+static const struct lag_column file_columns[] = {C(checkpoint_id), C(name), C(n_bytes), C(sha256)};
+#undef C
+#define SELECT                                                                                                         \
+    "SELECT id, run_id, candidate_id, kind, path, step, n_layer, n_bytes, fingerprint, keep, created_ms "              \
+    "FROM checkpoints "
+
+static const char sql_insert_file[] =
+    "INSERT INTO checkpoint_files (checkpoint_id, name, n_bytes, sha256) "
+    "VALUES (:checkpoint_id, :name, :n_bytes, :sha256)";
+
+static int insert_file(struct lag_db *db, const char *id, const struct lag_checkpoint_file_row *file,
+                       struct lag_error *err) {
+    struct lag_checkpoint_file_row stored = *file;
+    (void)lag_copy(stored.checkpoint_id, sizeof stored.checkpoint_id, id);
+    struct lag_stmt *stmt;
+    int rc = lag_stmt_open(db, sql_insert_file, &stmt, err);
+    if (rc) return rc;
+    lag_bind_row(stmt, file_columns, LAG_COUNT(file_columns), &stored);
+    return lag_stmt_run(stmt, err);
+}
+
+static const char sql_insert[] =
+    "INSERT INTO checkpoints (id, run_id, candidate_id, kind, path, step, n_layer, n_bytes, fingerprint, keep, "
+    "created_ms) VALUES (:id, :run_id, :candidate_id, :kind, :path, :step, :n_layer, :n_bytes, :fingerprint, :keep, "
+    ":created_ms)";
+
+int lag_checkpoint_insert(struct lag_db *db, const struct lag_checkpoint_row *row,
+                          const struct lag_checkpoint_file_row *files, int n_files, struct lag_error *err) {
+    struct lag_checkpoint_row stored = *row;
+    if (!stored.created_ms) stored.created_ms = lag_clock_wall_ms();
+    struct lag_stmt *stmt;
+    int rc = lag_stmt_open(db, sql_insert, &stmt, err);
+    if (rc) return rc;
+    lag_bind_row(stmt, columns, LAG_COUNT(columns), &stored);
+    rc = lag_stmt_run(stmt, err);
+    if (rc == LAG_ENOTFOUND)
+        return lag_error_set(err, rc, "run %s%s%s does not exist", row->run_id, *row->candidate_id ? " or candidate " : "",
+                             row->candidate_id);
+    if (rc == LAG_EEXIST) return lag_error_set(err, rc, "checkpoint %s exists already", row->id);
+    for (int i = 0; i < n_files && !rc; i++) rc = insert_file(db, row->id, &files[i], err);
+    return rc;
+}
+
+static int find(struct lag_db *db, const char *sql, const char *key, struct lag_checkpoint_row *ret,
+                struct lag_error *err) {
+    struct lag_checkpoint_row row;
+    struct lag_stmt *stmt;
+    int rc = lag_stmt_open(db, sql, &stmt, err);
+    if (rc) return rc;
+    lag_bind_text(stmt, key);
+    rc = lag_stmt_one(stmt, columns, LAG_COUNT(columns), &row, err);
+    if (rc == 1) *ret = row;
+    return rc;
+}
+
+static const char sql_get[] = SELECT "WHERE id = ?";
+
+int lag_checkpoint_get(struct lag_db *db, const char *id, struct lag_checkpoint_row *ret, struct lag_error *err) {
+    int rc = find(db, sql_get, id, ret, err);
+    if (rc == 0) return lag_error_set(err, LAG_ENOTFOUND, "checkpoint %s does not exist", id);
+    return rc < 0 ? rc : 0;
+}
+
+static const char sql_latest[] = SELECT
+    "WHERE run_id = ? AND candidate_id IS NULL ORDER BY step DESC, created_ms DESC, id DESC LIMIT 1";
+
+int lag_checkpoint_latest(struct lag_db *db, const char *run_id, struct lag_checkpoint_row *ret, struct lag_error *err) {
+    int rc = find(db, sql_latest, run_id, ret, err);
+    if (rc == 0) return lag_error_set(err, LAG_ENOTFOUND, "run %s has no checkpoint", run_id);
+    return rc < 0 ? rc : 0;
+}
+
+/* Of one run in the order of lag_checkpoint_latest, so that retention and resume agree on which is newest. */
+static const char sql_list_run[] = SELECT "WHERE run_id = ? ORDER BY step DESC, created_ms DESC, id DESC";
+static const char sql_list_all[] = SELECT "ORDER BY created_ms DESC, id DESC";
+
+int lag_checkpoint_list(struct lag_db *db, const char *run_id, int (*each)(const struct lag_checkpoint_row *, void *),
+                        void *arg, struct lag_error *err) {
+    struct lag_checkpoint_row row;
+    struct lag_stmt *stmt;
+    int rc = lag_stmt_open(db, run_id ? sql_list_run : sql_list_all, &stmt, err);
+    if (rc) return rc;
+    if (run_id) lag_bind_text(stmt, run_id);
+    while ((rc = lag_stmt_step(stmt, err)) == 1) {
+        lag_col_row(stmt, columns, LAG_COUNT(columns), &row);
+        if ((rc = each(&row, arg))) break;
+    }
+    lag_stmt_close(stmt);
+    return rc;
+}
+
+static const char sql_files[] =
+    "SELECT checkpoint_id, name, n_bytes, sha256 FROM checkpoint_files WHERE checkpoint_id = ? ORDER BY name";
+
+int lag_checkpoint_files(struct lag_db *db, const char *id, int (*each)(const struct lag_checkpoint_file_row *, void *),
+                         void *arg, struct lag_error *err) {
+    struct lag_checkpoint_file_row row;
+    struct lag_stmt *stmt;
+    int rc = lag_stmt_open(db, sql_files, &stmt, err);
+    if (rc) return rc;
+    lag_bind_text(stmt, id);
+    while ((rc = lag_stmt_step(stmt, err)) == 1) {
+        lag_col_row(stmt, file_columns, LAG_COUNT(file_columns), &row);
+        if ((rc = each(&row, arg))) break;
+    }
+    lag_stmt_close(stmt);
+    return rc;
+}
+
+static const char sql_set_keep[] = "UPDATE checkpoints SET keep = ? WHERE id = ?";
+
+int lag_checkpoint_set_keep(struct lag_db *db, const char *id, bool keep, struct lag_error *err) {
+    struct lag_stmt *stmt;
+    int rc = lag_stmt_open(db, sql_set_keep, &stmt, err);
+    if (rc) return rc;
+    lag_bind_i64(stmt, keep);
+    lag_bind_text(stmt, id);
+    return lag_stmt_run_one(stmt, "checkpoint", id, err);
+}
+
+static const char sql_delete[] = "DELETE FROM checkpoints WHERE id = ?";
+
+int lag_checkpoint_delete(struct lag_db *db, const char *id, struct lag_error *err) {
+    struct lag_stmt *stmt;
+    int rc = lag_stmt_open(db, sql_delete, &stmt, err);
+    if (rc) return rc;
+    lag_bind_text(stmt, id);
+    return lag_stmt_run_one(stmt, "checkpoint", id, err);
+}

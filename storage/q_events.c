@@ -1,0 +1,80 @@
+#include "db_internal.h"
+#include <lagd/base/check.h>
+#include <lagd/base/clock.h>
+#include <lagd/base/error.h>
+#include <lagd/storage/events.h>
+
+#define C(member) LAG_COLUMN(struct lag_event_row, member)
+static const struct lag_column columns[] = {
+    C(seq), /* given by the database */
+    C(ts_ms), C(type), C(run_id), C(growth_id), C(candidate_id), C(state), C(step), C(value), C(message),
+};
+#undef C
+#define SELECT "SELECT seq, ts_ms, type, run_id, growth_id, candidate_id, state, step, value, message FROM events "
+
+static const char sql_insert[] =
+    "INSERT INTO events (ts_ms, type, run_id, growth_id, candidate_id, state, step, value, message) "
+    "VALUES (:ts_ms, :type, :run_id, :growth_id, :candidate_id, :state, :step, :value, :message)";
+
+int lag_event_insert(struct lag_db *db, const struct lag_event_row *row, struct lag_error *err) {
+    struct lag_event_row stored = *row;
+    stored.ts_ms = lag_clock_wall_ms();
+    struct lag_stmt *stmt;
+    int rc = lag_stmt_open(db, sql_insert, &stmt, err);
+    if (rc) return rc;
+    lag_bind_row(stmt, columns + 1, LAG_COUNT(columns) - 1, &stored);
+    rc = lag_stmt_run(stmt, err);
+    if (!rc) db->last_event_seq = sqlite3_last_insert_rowid(db->handle);
+    return rc;
+}
+
+static const char sql_list_all[] = SELECT "WHERE seq > ? ORDER BY seq LIMIT ?";
+static const char sql_list_run[] = SELECT "WHERE run_id = ? AND seq > ? ORDER BY seq LIMIT ?";
+
+int lag_event_list(struct lag_db *db, int64_t after, const char *run_id, int limit,
+                   int (*each)(const struct lag_event_row *, void *), void *arg, struct lag_error *err) {
+    struct lag_event_row row;
+    struct lag_stmt *stmt;
+    int rc = lag_stmt_open(db, run_id ? sql_list_run : sql_list_all, &stmt, err);
+    if (rc) return rc;
+    if (run_id) lag_bind_text(stmt, run_id);
+    lag_bind_i64(stmt, after);
+    lag_bind_i64(stmt, limit);
+    while ((rc = lag_stmt_step(stmt, err)) == 1) {
+        lag_col_row(stmt, columns, LAG_COUNT(columns), &row);
+        if ((rc = each(&row, arg))) break;
+    }
+    lag_stmt_close(stmt);
+    return rc;
+}
+
+/* Two subqueries: each of min and max alone is one look into the tree, both together walk it. */
+static const char sql_bounds[] =
+    "SELECT coalesce((SELECT min(seq) FROM events), 0) AS first, coalesce((SELECT max(seq) FROM events), 0) AS last";
+
+int lag_event_bounds(struct lag_db *db, int64_t *ret_first, int64_t *ret_last, struct lag_error *err) {
+    struct lag_stmt *stmt;
+    int rc = lag_stmt_open(db, sql_bounds, &stmt, err);
+    if (rc) return rc;
+    if ((rc = lag_stmt_step(stmt, err)) == 1) {
+        *ret_first = lag_col_i64(stmt, "first");
+        *ret_last = lag_col_i64(stmt, "last");
+        rc = 0;
+    }
+    lag_stmt_close(stmt);
+    return rc;
+}
+
+/* Only from the front, so that no gap arises where the wall clock jumped; the newest stays, so that bounds keep
+ * telling where the numbering stands. */
+static const char sql_prune[] =
+    "DELETE FROM events WHERE seq < coalesce((SELECT seq FROM events WHERE seq > 0 AND ts_ms >= ? ORDER BY seq LIMIT 1), "
+    "(SELECT max(seq) FROM events))";
+
+int lag_event_prune(struct lag_db *db, int64_t before_ms, struct lag_error *err) {
+    struct lag_stmt *stmt;
+    int rc = lag_stmt_open(db, sql_prune, &stmt, err);
+    if (rc) return rc;
+    lag_bind_i64(stmt, before_ms);
+    return lag_stmt_run(stmt, err);
+}

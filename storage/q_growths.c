@@ -1,0 +1,114 @@
+#include "db_internal.h"
+#include <lagd/base/check.h>
+#include <lagd/base/clock.h>
+#include <lagd/base/error.h>
+#include <lagd/storage/growths.h>
+
+#define C(member) LAG_COLUMN(struct lag_growth_row, member)
+static const struct lag_column columns[] = {
+    C(id), C(run_id), C(state), C(mode), C(at_step), C(start_step), C(parent_checkpoint), C(n_layer_from),
+    C(n_layer_to), C(probe_steps), C(n_batches), C(eval_sequences), C(parent_loss), C(revision), C(created_ms),
+    C(updated_ms), C(reason), C(request),
+};
+#undef C
+#define SELECT                                                                                                         \
+    "SELECT id, run_id, state, mode, at_step, start_step, parent_checkpoint, n_layer_from, n_layer_to, probe_steps, "  \
+    "n_batches, eval_sequences, parent_loss, revision, created_ms, updated_ms, reason, request FROM growths "
+
+static const char sql_insert[] =
+    "INSERT INTO growths (id, run_id, state, mode, at_step, start_step, parent_checkpoint, n_layer_from, n_layer_to, "
+    "probe_steps, n_batches, eval_sequences, parent_loss, revision, created_ms, updated_ms, reason, request) VALUES "
+    "(:id, :run_id, :state, :mode, :at_step, :start_step, :parent_checkpoint, :n_layer_from, :n_layer_to, "
+    ":probe_steps, :n_batches, :eval_sequences, :parent_loss, :revision, :created_ms, :updated_ms, :reason, :request)";
+
+int lag_growth_insert(struct lag_db *db, const struct lag_growth_row *row, struct lag_error *err) {
+    struct lag_growth_row stored = *row;
+    if (!stored.created_ms) stored.created_ms = lag_clock_wall_ms();
+    if (!stored.updated_ms) stored.updated_ms = stored.created_ms;
+    struct lag_stmt *stmt;
+    int rc = lag_stmt_open(db, sql_insert, &stmt, err);
+    if (rc) return rc;
+    lag_bind_row(stmt, columns, LAG_COUNT(columns), &stored);
+    rc = lag_stmt_run(stmt, err);
+    if (rc == LAG_ENOTFOUND) return lag_error_set(err, rc, "run %s does not exist", row->run_id);
+    return rc;
+}
+
+static const char sql_get[] = SELECT "WHERE id = ?";
+
+int lag_growth_get(struct lag_db *db, const char *id, struct lag_growth_row *ret, struct lag_error *err) {
+    struct lag_growth_row row;
+    struct lag_stmt *stmt;
+    int rc = lag_stmt_open(db, sql_get, &stmt, err);
+    if (rc) return rc;
+    lag_bind_text(stmt, id);
+    rc = lag_stmt_one(stmt, columns, LAG_COUNT(columns), &row, err);
+    if (rc == 0) return lag_error_set(err, LAG_ENOTFOUND, "growth %s does not exist", id);
+    if (rc < 0) return rc;
+    *ret = row;
+    return 0;
+}
+
+static const char sql_list_run[] = SELECT "WHERE run_id = ? ORDER BY created_ms, id LIMIT ?";
+static const char sql_list_all[] = SELECT "ORDER BY created_ms, id LIMIT ?";
+
+int lag_growth_list(struct lag_db *db, const char *run_id, int limit, int (*each)(const struct lag_growth_row *, void *),
+                    void *arg, struct lag_error *err) {
+    struct lag_growth_row row;
+    struct lag_stmt *stmt;
+    int rc = lag_stmt_open(db, run_id ? sql_list_run : sql_list_all, &stmt, err);
+    if (rc) return rc;
+    if (run_id) lag_bind_text(stmt, run_id);
+    lag_bind_i64(stmt, limit);
+    while ((rc = lag_stmt_step(stmt, err)) == 1) {
+        lag_col_row(stmt, columns, LAG_COUNT(columns), &row);
+        if ((rc = each(&row, arg))) break;
+    }
+    lag_stmt_close(stmt);
+    return rc;
+}
+
+#define TOUCH "revision = revision + 1, updated_ms = ? WHERE id = ?"
+
+static int touch(struct lag_stmt *stmt, const char *id, struct lag_error *err) {
+    lag_bind_i64(stmt, lag_clock_wall_ms());
+    lag_bind_text(stmt, id);
+    return lag_stmt_run_one(stmt, "growth", id, err);
+}
+
+static const char sql_set_state[] = "UPDATE growths SET state = ?, reason = ?, " TOUCH;
+
+int lag_growth_set_state(struct lag_db *db, const char *id, const char *state, const char *reason,
+                         struct lag_error *err) {
+    struct lag_stmt *stmt;
+    int rc = lag_stmt_open(db, sql_set_state, &stmt, err);
+    if (rc) return rc;
+    lag_bind_text(stmt, state);
+    lag_bind_text(stmt, reason);
+    return touch(stmt, id, err);
+}
+
+static const char sql_set_parent[] =
+    "UPDATE growths SET start_step = ?, parent_checkpoint = ?, n_batches = ?, eval_sequences = ?, " TOUCH;
+
+int lag_growth_set_parent(struct lag_db *db, const char *id, int64_t start_step, const char *checkpoint_id,
+                          int64_t n_batches, int64_t eval_sequences, struct lag_error *err) {
+    struct lag_stmt *stmt;
+    int rc = lag_stmt_open(db, sql_set_parent, &stmt, err);
+    if (rc) return rc;
+    lag_bind_i64(stmt, start_step);
+    lag_bind_text(stmt, checkpoint_id);
+    lag_bind_i64(stmt, n_batches);
+    lag_bind_i64(stmt, eval_sequences);
+    return touch(stmt, id, err);
+}
+
+static const char sql_set_parent_loss[] = "UPDATE growths SET parent_loss = ?, " TOUCH;
+
+int lag_growth_set_parent_loss(struct lag_db *db, const char *id, double loss, struct lag_error *err) {
+    struct lag_stmt *stmt;
+    int rc = lag_stmt_open(db, sql_set_parent_loss, &stmt, err);
+    if (rc) return rc;
+    lag_bind_real(stmt, loss);
+    return touch(stmt, id, err);
+}

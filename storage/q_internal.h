@@ -1,0 +1,25 @@
+/* Inside storage: what one query file asks of another. Conventions as in lagd/storage/runs.h. */
+#pragma once
+#include <lagd/storage/rows.h>
+#include <stddef.h>
+struct lag_db;
+struct lag_error;
+
+/* The series of an owner, or of all candidates of a run, with their points. */
+int lag_series_delete_owner(struct lag_db *db, const char *owner, struct lag_error *err);
+int lag_series_delete_candidates(struct lag_db *db, const char *run_id, struct lag_error *err);
+/* Into a series come n_new points (may be negative: points went), and its first, last and value are looked up. */
+int lag_series_recount(struct lag_db *db, int64_t id, int64_t n_new, struct lag_error *err);
+/* 1 = found, 0 = none. */
+int lag_series_by_id(struct lag_db *db, int64_t id, struct lag_series_row *ret, struct lag_error *err);
+int lag_series_set_counts(struct lag_db *db, const struct lag_series_row *row, struct lag_error *err);
+
+struct lag_queued_point {
+    struct lag_point point;
+    uint64_t order; /* of arrival */
+};
+/* Sorts the points, inserts them and compares those that exist. Points of a series that was deleted are dropped. */
+int lag_points_put(struct lag_db *db, struct lag_queued_point *points, size_t n, struct lag_error *err);
+
+/* Whose owner is: run_id always, growth_id and candidate_id when it is a candidate; all "" when it is nobody. */
+int lag_candidate_owner(struct lag_db *db, const char *owner, struct lag_event_row *ret_ids, struct lag_error *err);

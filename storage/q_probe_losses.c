@@ -1,0 +1,100 @@
+#include "db_internal.h"
+#include <lagd/base/check.h>
+#include <lagd/base/error.h>
+#include <lagd/base/cleanup.h>
+#include <lagd/base/mem.h>
+#include <lagd/storage/growths.h>
+#include <math.h>
+#include <string.h>
+
+static const char sql_insert[] =
+    "INSERT INTO probe_losses (candidate, t, batch, loss) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING";
+static const char sql_stored[] = "SELECT loss FROM probe_losses WHERE candidate = ? AND t = ? AND batch = ?";
+
+/* Bits, after what storing does to them: not finite is NULL, and -0 reads back as 0. */
+static bool same(double stored, double computed) {
+    if (!isfinite(stored) || !isfinite(computed)) return !isfinite(stored) && !isfinite(computed);
+    stored += 0.0;
+    computed += 0.0;
+    return !memcmp(&stored, &computed, sizeof stored);
+}
+
+static int compare(struct lag_stmt *stored, int64_t number, int64_t t, int batch, double loss, bool *differs,
+                   struct lag_error *err) {
+    lag_stmt_rewind(stored);
+    lag_bind_i64(stored, number);
+    lag_bind_i64(stored, t);
+    lag_bind_i64(stored, batch);
+    int rc = lag_stmt_step(stored, err);
+    if (rc == 1 && !same(lag_col_real(stored, "loss"), loss)) *differs = true;
+    return rc < 0 ? rc : 0;
+}
+
+int lag_probe_losses_put(struct lag_db *db, int64_t candidate_number, int64_t t, const double *losses, int n_batches,
+                         bool *ret_mismatch, struct lag_error *err) {
+    struct lag_stmt *insert = NULL, *stored = NULL;
+    bool differs = false;
+    int rc = lag_stmt_open(db, sql_insert, &insert, err);
+    if (!rc) rc = lag_stmt_open(db, sql_stored, &stored, err);
+    for (int i = 0; i < n_batches && !rc; i++) {
+        lag_stmt_rewind(insert);
+        lag_bind_i64(insert, candidate_number);
+        lag_bind_i64(insert, t);
+        lag_bind_i64(insert, i);
+        lag_bind_real(insert, losses[i]);
+        rc = lag_stmt_step(insert, err);
+        if (!rc && lag_db_changes(db) == 0) rc = compare(stored, candidate_number, t, i, losses[i], &differs, err);
+    }
+    lag_stmt_close(stored);
+    lag_stmt_close(insert);
+    if (rc == LAG_ENOTFOUND)
+        return lag_error_set(err, rc, "candidate number %lld does not exist", (long long)candidate_number);
+    if (!rc && ret_mismatch) *ret_mismatch = differs;
+    return rc;
+}
+
+static const char sql_get[] = "SELECT t, batch, loss FROM probe_losses WHERE candidate = ? ORDER BY t, batch";
+
+struct table {
+    int64_t *t;
+    double *losses;
+    size_t cap_t, cap_losses, n;
+};
+
+static int add_eval(struct table *table, int64_t t, int n_batches) {
+    if (lag_grow_array((void **)&table->t, &table->cap_t, table->n + 1, sizeof *table->t)) return -1;
+    size_t need = (table->n + 1) * (size_t)n_batches;
+    if (lag_grow_array((void **)&table->losses, &table->cap_losses, need, sizeof *table->losses)) return -1;
+    for (int i = 0; i < n_batches; i++) table->losses[table->n * (size_t)n_batches + (size_t)i] = NAN;
+    table->t[table->n++] = t;
+    return 0;
+}
+
+int lag_probe_losses_get(struct lag_db *db, int64_t candidate_number, int n_batches, int64_t **ret_t, double **ret_losses,
+                         int *ret_n_evals, struct lag_error *err) {
+    if (n_batches < 1) return lag_error_set(err, LAG_EINVAL, "a probe has at least one batch");
+    struct table table = {0};
+    struct lag_stmt *stmt;
+    int rc = lag_stmt_open(db, sql_get, &stmt, err);
+    if (rc) return rc;
+    lag_bind_i64(stmt, candidate_number);
+    while ((rc = lag_stmt_step(stmt, err)) == 1) {
+        int64_t t = lag_col_i64(stmt, "t"), batch = lag_col_i64(stmt, "batch");
+        if ((!table.n || table.t[table.n - 1] != t) && add_eval(&table, t, n_batches)) {
+            rc = lag_error_set(err, LAG_ENOMEM, "no memory for the losses of a probe");
+            break;
+        }
+        if (batch >= 0 && batch < n_batches)
+            table.losses[(table.n - 1) * (size_t)n_batches + (size_t)batch] = lag_col_real(stmt, "loss");
+    }
+    lag_stmt_close(stmt);
+    if (rc) {
+        free(table.t);
+        free(table.losses);
+        return rc;
+    }
+    *ret_t = table.t;
+    *ret_losses = table.losses;
+    *ret_n_evals = (int)table.n;
+    return 0;
+}

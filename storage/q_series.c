@@ -1,0 +1,134 @@
+#include "db_internal.h"
+#include "q_internal.h"
+#include <lagd/base/check.h>
+#include <lagd/base/error.h>
+#include <lagd/storage/series.h>
+
+#define C(member) LAG_COLUMN(struct lag_series_row, member)
+static const struct lag_column columns[] = {
+    C(id), C(owner), C(key), C(exact), C(n_points), C(first_step), C(last_step), C(last_value),
+};
+#undef C
+#define SELECT "SELECT id, owner, key, exact, n_points, first_step, last_step, last_value FROM series "
+
+static const char sql_find[] = SELECT "WHERE owner = ? AND key = ?";
+
+static int find(struct lag_db *db, const char *owner, const char *key, struct lag_series_row *ret, struct lag_error *err) {
+    struct lag_series_row row;
+    struct lag_stmt *stmt;
+    int rc = lag_stmt_open(db, sql_find, &stmt, err);
+    if (rc) return rc;
+    lag_bind_text(stmt, owner);
+    lag_bind_text(stmt, key);
+    rc = lag_stmt_one(stmt, columns, LAG_COUNT(columns), &row, err);
+    if (rc == 1) *ret = row;
+    return rc;
+}
+
+int lag_series_find(struct lag_db *db, const char *owner, const char *key, struct lag_series_row *ret,
+                    struct lag_error *err) {
+    int rc = find(db, owner, key, ret, err);
+    if (rc == 0) return lag_error_set(err, LAG_ENOTFOUND, "%s has no series %s", owner, key);
+    return rc < 0 ? rc : 0;
+}
+
+static const char sql_insert[] =
+    "INSERT INTO series (owner, key, exact, n_points, first_step, last_step, last_value) VALUES (?, ?, ?, 0, 0, -1, NULL)";
+
+int lag_series_open(struct lag_db *db, const char *owner, const char *key, bool exact, int64_t *ret_id,
+                    struct lag_error *err) {
+    struct lag_series_row row;
+    struct lag_stmt *stmt;
+    int rc = find(db, owner, key, &row, err);
+    if (rc < 0) return rc;
+    if (rc == 1) {
+        *ret_id = row.id;
+        return 0;
+    }
+    if ((rc = lag_stmt_open(db, sql_insert, &stmt, err))) return rc;
+    lag_bind_text(stmt, owner);
+    lag_bind_text(stmt, key);
+    lag_bind_i64(stmt, exact);
+    rc = lag_stmt_run(stmt, err);
+    if (!rc) *ret_id = sqlite3_last_insert_rowid(db->handle);
+    return rc;
+}
+
+static const char sql_by_id[] = SELECT "WHERE id = ?";
+
+int lag_series_by_id(struct lag_db *db, int64_t id, struct lag_series_row *ret, struct lag_error *err) {
+    struct lag_stmt *stmt;
+    int rc = lag_stmt_open(db, sql_by_id, &stmt, err);
+    if (rc) return rc;
+    lag_bind_i64(stmt, id);
+    return lag_stmt_one(stmt, columns, LAG_COUNT(columns), ret, err);
+}
+
+static const char sql_list[] = SELECT "WHERE owner = ? ORDER BY key";
+
+int lag_series_list(struct lag_db *db, const char *owner, int (*each)(const struct lag_series_row *, void *), void *arg,
+                    struct lag_error *err) {
+    struct lag_series_row row;
+    struct lag_stmt *stmt;
+    int rc = lag_stmt_open(db, sql_list, &stmt, err);
+    if (rc) return rc;
+    lag_bind_text(stmt, owner);
+    while ((rc = lag_stmt_step(stmt, err)) == 1) {
+        lag_col_row(stmt, columns, LAG_COUNT(columns), &row);
+        if ((rc = each(&row, arg))) break;
+    }
+    lag_stmt_close(stmt);
+    return rc;
+}
+
+static const char sql_set_counts[] =
+    "UPDATE series SET n_points = ?, first_step = ?, last_step = ?, last_value = ? WHERE id = ?";
+
+int lag_series_set_counts(struct lag_db *db, const struct lag_series_row *row, struct lag_error *err) {
+    struct lag_stmt *stmt;
+    int rc = lag_stmt_open(db, sql_set_counts, &stmt, err);
+    if (rc) return rc;
+    lag_bind_i64(stmt, row->n_points);
+    lag_bind_i64(stmt, row->first_step);
+    lag_bind_i64(stmt, row->last_step);
+    lag_bind_real(stmt, row->last_value);
+    lag_bind_i64(stmt, row->id);
+    return lag_stmt_run(stmt, err);
+}
+
+static const char sql_recount[] =
+    "UPDATE series SET n_points = n_points + ?2, "
+    "first_step = coalesce((SELECT min(step) FROM points WHERE series = ?1), 0), "
+    "last_step = coalesce((SELECT max(step) FROM points WHERE series = ?1), -1), "
+    "last_value = (SELECT value FROM points WHERE series = ?1 ORDER BY step DESC LIMIT 1) WHERE id = ?1";
+
+int lag_series_recount(struct lag_db *db, int64_t id, int64_t n_new, struct lag_error *err) {
+    struct lag_stmt *stmt;
+    int rc = lag_stmt_open(db, sql_recount, &stmt, err);
+    if (rc) return rc;
+    lag_bind_i64(stmt, id);
+    lag_bind_i64(stmt, n_new);
+    return lag_stmt_run(stmt, err);
+}
+
+static int delete_by(struct lag_db *db, const char *sql, const char *key, struct lag_error *err) {
+    struct lag_stmt *stmt;
+    int rc = lag_stmt_open(db, sql, &stmt, err);
+    if (rc) return rc;
+    lag_bind_text(stmt, key);
+    return lag_stmt_run(stmt, err);
+}
+
+/* Points follow by their foreign key. */
+static const char sql_delete_owner[] = "DELETE FROM series WHERE owner = ?";
+static const char sql_delete_candidates[] =
+    "DELETE FROM series WHERE owner IN (SELECT c.id FROM growths AS g JOIN candidates AS c ON c.growth_id = g.id "
+    "WHERE g.run_id = ?)";
+
+int lag_series_delete_owner(struct lag_db *db, const char *owner, struct lag_error *err) {
+    return delete_by(db, sql_delete_owner, owner, err);
+}
+
+int lag_series_delete_candidates(struct lag_db *db, const char *run_id, struct lag_error *err) {
+    return delete_by(db, sql_delete_candidates, run_id, err);
+}

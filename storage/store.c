@@ -1,0 +1,366 @@
+#include "db_internal.h"
+#include "migrate_internal.h"
+#include "q_internal.h"
+#include <lagd/base/check.h>
+#include <lagd/base/cleanup.h>
+#include <lagd/base/clock.h>
+#include <lagd/base/error.h>
+#include <lagd/base/failpoint.h>
+#include <lagd/base/mem.h>
+#include <lagd/base/thread.h>
+#include <lagd/storage/events.h>
+#include <lagd/storage/store.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TICK_NS 50000000LL     /* points wait at most this long before their commit begins */
+#define RETRY_NS 1000000000LL  /* between attempts while the disk is full */
+#define BIG_BATCH 8192         /* points that are not made to wait */
+#define CAPACITY 131072        /* points queued before senders wait (4 MiB) */
+#define CHECKPOINT_PAGES 1000  /* log length at which it is copied into the file */
+#define RESTART_PAGES 4000     /* length (16 MiB) at which readers are waited for, briefly, so that it starts anew */
+#define RESTART_WAIT_MS 50
+
+struct write {
+    lag_write_fn *fn;
+    void *arg;
+    struct lag_error *err;
+    int rc;
+    bool done;
+    struct write *next;
+};
+struct queue {
+    struct lag_queued_point *points;
+    size_t n, capacity;
+};
+struct lag_store {
+    struct lag_db *db; /* storage thread only, once started */
+    pthread_t thread;
+    bool has_thread;
+    pthread_mutex_t mutex; /* guards all below but taken */
+    pthread_cond_t work, done;
+    struct write *first, **last;
+    struct queue pending, taken; /* taken: storage thread only; kept over failed commits */
+    size_t n_taken;              /* taken.n, for others */
+    uint64_t order;              /* points ever queued */
+    uint64_t n_committed;        /* points ever committed */
+    uint64_t batch, failed_batch;/* numbers of the newest batch begun, and failed */
+    int64_t due_ns;              /* when waiting points are to be committed */
+    bool closing;
+    struct lag_error trouble;    /* the first failure of a group commit since the last flush */
+    struct lag_error failure;    /* the last one */
+    struct lag_error broken;     /* code != 0: the file cannot be trusted to sync any more */
+    void (*on_events)(void *arg, int64_t last_seq);
+    void *on_events_arg;
+    atomic_size_t length;
+    int64_t data_version;        /* storage thread: changes when another connection commits */
+    int log_pages, next_checkpoint;
+};
+
+static int copy_error(struct lag_error *to, const struct lag_error *from) {
+    if (to) *to = *from;
+    return from->code;
+}
+
+static int on_commit(void *arg, sqlite3 *handle, const char *name, int n_pages) {
+    ((struct lag_store *)arg)->log_pages = n_pages;
+    return SQLITE_OK;
+}
+
+/* The log is copied between transactions, by this connection only. Failures leave it as it is: it holds everything. */
+static int checkpoint_log(struct lag_store *store, int mode, struct lag_error *err) {
+    int n_log = -1, n_copied = -1;
+    (void)sqlite3_busy_timeout(store->db->handle, RESTART_WAIT_MS);
+    int result = sqlite3_wal_checkpoint_v2(store->db->handle, NULL, mode, &n_log, &n_copied);
+    (void)sqlite3_busy_timeout(store->db->handle, 5000);
+    store->next_checkpoint = n_log == n_copied ? CHECKPOINT_PAGES : LAG_MAX(n_log, 0) + CHECKPOINT_PAGES;
+    if (result == SQLITE_OK || (result & 0xff) == SQLITE_BUSY) return 0;
+    return lag_db_error(store->db, result, "cannot copy the write-ahead log into the database", err);
+}
+
+/* Only one connection may write: SQLite before 3.51.3 can lose pages when two do. Tells once a change. */
+static int watch_strangers(struct lag_store *store, struct lag_error *err) {
+    int64_t version;
+    int rc = lag_db_integer(store->db, "PRAGMA data_version", &version, err);
+    if (rc || version == store->data_version) return rc;
+    store->data_version = version;
+    struct lag_event_row event = LAG_EVENT_INIT("system.warning");
+    (void)snprintf(event.message, sizeof event.message,
+                   "another program wrote to lagd.db while lagd runs: stop it, two writers can damage the file");
+    return lag_event_insert(store->db, &event, err);
+}
+
+static bool in_transaction(const struct lag_store *store) { return !sqlite3_get_autocommit(store->db->handle); }
+
+/* Each write in its own savepoint. Returns an error only when the whole transaction was lost. */
+static int run_write(struct lag_store *store, struct write *write, struct lag_error *err) {
+    struct lag_db *db = store->db;
+    int64_t seq = db->last_event_seq;
+    int rc = lag_db_exec(db, "SAVEPOINT one", err);
+    if (rc) return rc;
+    write->rc = write->fn(db, write->arg, write->err);
+    if (!in_transaction(store))
+        return lag_error_set(err, write->rc < 0 ? write->rc : LAG_EIO,
+                             "the database gave up a transaction: %s", write->err ? write->err->text : "no reason known");
+    if (write->rc) {
+        db->last_event_seq = seq;
+        if ((rc = lag_db_exec(db, "ROLLBACK TO one", err))) return rc;
+    }
+    return lag_db_exec(db, "RELEASE one", err);
+}
+
+static int run_transaction(struct lag_store *store, struct write *writes, struct lag_error *err) {
+    struct lag_db *db = store->db;
+    db->last_event_seq = 0;
+    int rc = lag_db_exec(db, "BEGIN IMMEDIATE", err);
+    if (rc) return rc;
+    rc = watch_strangers(store, err);
+    if (!rc && store->taken.n) rc = lag_points_put(db, store->taken.points, store->taken.n, err);
+    for (struct write *write = writes; write && !rc; write = write->next) rc = run_write(store, write, err);
+    LAG_FP("store.before_commit");
+    if (!rc && LAG_FP_FAIL("store.commit_io"))
+        rc = lag_error_set(err, LAG_EIO, "%s: the database refused a command: failpoint store.commit_io", db->path);
+    if (!rc) rc = lag_db_exec(db, "COMMIT", err);
+    if (rc && in_transaction(store)) (void)sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
+    if (rc) return rc;
+    LAG_FP("store.after_commit");
+    if (store->taken.n) LAG_FP("store.points_committed");
+    if (db->last_event_seq && store->on_events) store->on_events(store->on_events_arg, db->last_event_seq);
+    return 0;
+}
+
+/* Moves pending points behind those that a failed commit left. Mutex held. */
+static int take_points(struct lag_store *store, struct lag_error *err) {
+    struct queue *pending = &store->pending, *taken = &store->taken;
+    if (taken->n == 0) {
+        struct queue swap = *taken;
+        *taken = *pending;
+        *pending = swap;
+    } else if (pending->n) {
+        if (lag_grow_array((void **)&taken->points, &taken->capacity, taken->n + pending->n, sizeof *taken->points))
+            return lag_error_set(err, LAG_ENOMEM, "no memory for queued points");
+        memcpy(taken->points + taken->n, pending->points, pending->n * sizeof *taken->points);
+        taken->n += pending->n;
+        pending->n = 0;
+    }
+    store->n_taken = taken->n;
+    return 0;
+}
+
+static void break_store(struct lag_store *store, const struct lag_error *err) {
+    if (store->broken.code) return;
+    store->broken = *err;
+    (void)lag_error_wrap(&store->broken, "the database cannot be written until lagd is restarted");
+}
+
+/* Tells everybody who waits how the batch went. Mutex held. */
+static void finish_batch(struct lag_store *store, struct write *writes, const struct lag_error *err) {
+    for (struct write *write = writes, *next; write; write = next) {
+        next = write->next; /* the sender's stack: gone once done is seen */
+        if (err->code) write->rc = copy_error(write->err, err);
+        write->done = true;
+    }
+    if (err->code) {
+        store->failed_batch = store->batch;
+        store->failure = *err;
+        if (!store->trouble.code) store->trouble = *err;
+        store->due_ns = lag_clock_mono_ns() + RETRY_NS;
+        /* After a failed fsync the kernel may have dropped the pages: trying again could succeed and lie. */
+        if (err->code == LAG_EIO || err->code == LAG_ECORRUPT) break_store(store, err);
+    } else {
+        store->n_committed += store->taken.n;
+        store->taken.n = store->n_taken = 0;
+        store->due_ns = lag_clock_mono_ns() + TICK_NS; /* for what was queued meanwhile */
+    }
+    atomic_store(&store->length, store->pending.n + store->n_taken);
+    pthread_cond_broadcast(&store->done);
+}
+
+/* Mutex held; given up while the database works. */
+static void run_batch(struct lag_store *store) {
+    struct write *writes = store->first;
+    struct lag_error err = {0};
+    store->first = NULL;
+    store->last = &store->first;
+    store->batch++;
+    int rc = store->broken.code ? copy_error(&err, &store->broken) : take_points(store, &err);
+    if (!rc && (writes || store->taken.n)) {
+        pthread_mutex_unlock(&store->mutex);
+        rc = run_transaction(store, writes, &err);
+        pthread_mutex_lock(&store->mutex);
+    }
+    finish_batch(store, writes, &err);
+    if (rc || store->log_pages < store->next_checkpoint) return;
+    pthread_mutex_unlock(&store->mutex);
+    rc = checkpoint_log(store, store->log_pages >= RESTART_PAGES ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE,
+                        &err);
+    pthread_mutex_lock(&store->mutex);
+    if (!rc) return;
+    if (!store->trouble.code) store->trouble = err;
+    if (rc == LAG_EIO || rc == LAG_ECORRUPT) break_store(store, &err);
+    pthread_cond_broadcast(&store->done);
+}
+
+static bool is_work(const struct lag_store *store, int64_t now_ns) {
+    size_t n_points = store->pending.n + store->n_taken;
+    if (store->first) return true;
+    if (store->broken.code) return false;
+    if (n_points && now_ns >= store->due_ns) return true;
+    return store->pending.n >= BIG_BATCH && store->n_taken == 0;
+}
+
+static void storage_thread(void *arg) {
+    struct lag_store *store = arg;
+    pthread_mutex_lock(&store->mutex);
+    while (!store->closing) {
+        if (is_work(store, lag_clock_mono_ns())) {
+            run_batch(store);
+        } else if (!store->broken.code && store->pending.n + store->n_taken) {
+            (void)lag_cond_wait_until(&store->work, &store->mutex, store->due_ns);
+        } else {
+            pthread_cond_wait(&store->work, &store->mutex);
+        }
+    }
+    if (store->first || store->pending.n + store->n_taken) run_batch(store);
+    pthread_mutex_unlock(&store->mutex);
+}
+
+static void destroy(struct lag_store *store) {
+    if (!store) return;
+    lag_db_close(store->db);
+    free(store->pending.points);
+    free(store->taken.points);
+    pthread_cond_destroy(&store->work);
+    pthread_cond_destroy(&store->done);
+    pthread_mutex_destroy(&store->mutex);
+    free(store);
+}
+
+LAG_DEFINE_CLEANUP(struct lag_store, destroy_p, destroy)
+
+int lag_store_open(const char *dir, struct lag_store **ret, struct lag_error *err) {
+    LAG_CLEANUP(destroy_p) struct lag_store *store = lag_calloc(1, sizeof *store);
+    if (!store) return lag_error_set(err, LAG_ENOMEM, "no memory for the store");
+    store->last = &store->first;
+    store->next_checkpoint = CHECKPOINT_PAGES;
+    pthread_mutex_init(&store->mutex, NULL);
+    lag_cond_init(&store->work);
+    lag_cond_init(&store->done);
+    int rc = lag_db_open(dir, LAG_DB_WRITER, &store->db, err);
+    if (!rc) rc = lag_schema_migrate(store->db, lag_migrations, lag_n_migrations, err);
+    if (!rc) rc = checkpoint_log(store, SQLITE_CHECKPOINT_TRUNCATE, err);
+    if (!rc) rc = lag_db_integer(store->db, "PRAGMA data_version", &store->data_version, err);
+    if (rc) return rc;
+    (void)sqlite3_limit(store->db->handle, SQLITE_LIMIT_ATTACHED, 0); /* the copy before an upgrade needed it */
+    (void)sqlite3_wal_hook(store->db->handle, on_commit, store);
+    if ((rc = lag_thread_start(&store->thread, "lagd-store", 0, storage_thread, store, err))) return rc;
+    store->has_thread = true;
+    *ret = LAG_TAKE(store);
+    return 0;
+}
+
+void lag_store_close(struct lag_store *store) {
+    if (!store) return;
+    if (store->has_thread) {
+        pthread_mutex_lock(&store->mutex);
+        store->closing = true;
+        pthread_cond_broadcast(&store->work);
+        pthread_cond_broadcast(&store->done);
+        pthread_mutex_unlock(&store->mutex);
+        (void)pthread_join(store->thread, NULL);
+    }
+    if (!store->broken.code) (void)checkpoint_log(store, SQLITE_CHECKPOINT_TRUNCATE, NULL);
+    destroy(store);
+}
+
+int lag_store_write(struct lag_store *store, lag_write_fn *fn, void *arg, struct lag_error *err) {
+    /* The write's own text is needed also when the caller wants none. */
+    struct lag_error own = {0};
+    struct write write = {.fn = fn, .arg = arg, .err = &own};
+    if (pthread_equal(pthread_self(), store->thread))
+        return lag_error_set(err, LAG_EINTERNAL, "a write inside of a write would wait for itself");
+    pthread_mutex_lock(&store->mutex);
+    if (store->closing) {
+        pthread_mutex_unlock(&store->mutex);
+        return lag_error_set(err, LAG_ECANCELED, "the database is being closed");
+    }
+    *store->last = &write;
+    store->last = &write.next;
+    pthread_cond_signal(&store->work);
+    while (!write.done) pthread_cond_wait(&store->done, &store->mutex);
+    pthread_mutex_unlock(&store->mutex);
+    if (write.rc && err) *err = own;
+    return write.rc;
+}
+
+/* Room for one more at least. Waits while the queue is full, but not on a disk that stays full. Mutex held. */
+static int wait_for_room(struct lag_store *store, struct lag_error *err) {
+    uint64_t batch = store->batch;
+    while (!store->closing && !store->broken.code && store->pending.n + store->n_taken >= CAPACITY) {
+        if (store->failed_batch > batch) return copy_error(err, &store->failure);
+        pthread_cond_signal(&store->work);
+        pthread_cond_wait(&store->done, &store->mutex);
+    }
+    if (store->broken.code) return copy_error(err, &store->broken);
+    if (store->closing) return lag_error_set(err, LAG_ECANCELED, "the database is being closed");
+    return 0;
+}
+
+static int queue_points(struct lag_store *store, const struct lag_point *points, size_t n, struct lag_error *err) {
+    struct queue *pending = &store->pending;
+    if (lag_grow_array((void **)&pending->points, &pending->capacity, pending->n + n, sizeof *pending->points))
+        return lag_error_set(err, LAG_ENOMEM, "no memory for queued points");
+    if (pending->n + store->n_taken == 0) store->due_ns = lag_clock_mono_ns() + TICK_NS;
+    bool wake = pending->n == 0 || pending->n + n >= BIG_BATCH;
+    for (size_t i = 0; i < n; i++)
+        pending->points[pending->n++] = (struct lag_queued_point){.point = points[i], .order = store->order++};
+    atomic_store(&store->length, pending->n + store->n_taken);
+    if (wake) pthread_cond_signal(&store->work);
+    return 0;
+}
+
+int lag_store_points(struct lag_store *store, const struct lag_point *points, size_t n_points, struct lag_error *err) {
+    int rc = 0;
+    pthread_mutex_lock(&store->mutex);
+    while (n_points && !rc) {
+        if ((rc = wait_for_room(store, err))) break;
+        size_t n = LAG_MIN(n_points, CAPACITY - (store->pending.n + store->n_taken));
+        if ((rc = queue_points(store, points, n, err))) break;
+        points += n;
+        n_points -= n;
+    }
+    pthread_mutex_unlock(&store->mutex);
+    return rc;
+}
+
+int lag_store_flush(struct lag_store *store, struct lag_error *err) {
+    int rc = 0;
+    pthread_mutex_lock(&store->mutex);
+    uint64_t target = store->order, batch = store->batch;
+    while (store->n_committed < target && store->failed_batch <= batch && !store->broken.code && !store->closing) {
+        store->due_ns = 0;
+        pthread_cond_signal(&store->work);
+        pthread_cond_wait(&store->done, &store->mutex);
+    }
+    if (store->trouble.code) {
+        rc = copy_error(err, &store->trouble);
+        store->trouble = (struct lag_error){0};
+    } else if (store->broken.code) {
+        rc = copy_error(err, &store->broken);
+    } else if (store->n_committed < target) {
+        rc = lag_error_set(err, LAG_ECANCELED, "the database is being closed");
+    }
+    pthread_mutex_unlock(&store->mutex);
+    return rc;
+}
+
+size_t lag_store_queue_length(const struct lag_store *store) { return atomic_load(&store->length); }
+
+void lag_store_on_events(struct lag_store *store, void (*fn)(void *arg, int64_t last_seq), void *arg) {
+    pthread_mutex_lock(&store->mutex);
+    store->on_events = fn;
+    store->on_events_arg = arg;
+    pthread_mutex_unlock(&store->mutex);
+}
