@@ -1,0 +1,127 @@
+#!/usr/bin/python3
+"""Includes point one way (CONTRIBUTING.md, "Layers"): usage: check_includes.py SOURCE_FOLDER | --self-test"""
+import os
+import re
+
+import lint
+
+# Who may include headers of which layer. main is daemon/main.c, tests include what they test.
+EDGES = {
+    "base": {"base"},
+    "engine": {"base", "engine"},
+    "storage": {"base", "storage"},
+    "daemon": {"base", "engine", "storage", "daemon"},
+    "api": {"base", "storage", "daemon", "api"},
+    "cli": {"base"},
+    "main": set(lint.LAYERS),
+    "tests": set(lint.LAYERS),
+}
+# Layers whose headers must not be reached even through the headers of others.
+HIDDEN = {"api": {"engine"}, "storage": {"engine"}, "engine": {"storage", "daemon", "api"}, "daemon": {"api"}}
+# A single header that a layer must not use although the edge is legal, and why.
+DENIED = {("engine", "base/log.h"): "the engine never logs", ("engine", "base/thread.h"): "the engine starts no thread"}
+# Libraries and the layers that may know them (main.c and tests may know all).
+LIBRARIES = {
+    "sqlite3.h": {"storage"}, "microhttpd.h": {"api"}, "jansson.h": {"api", "engine", "cli"}, "ini.h": {"daemon"},
+    "cblas.h": {"engine"}, "openblas_config.h": {"engine"}, "openssl/": {"base"}, "curl/": {"cli"},
+}
+INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)
+
+
+def includes(root, path):
+    """(line, name, quoted) of each include, those in comments left out."""
+    text = lint.read(root, path)
+    code = lint.code_only(text)
+    for match in INCLUDE.finditer(text):
+        if code[match.start():match.end()].lstrip().startswith("#"):
+            yield lint.line_of(text, match.start()), match.group(2), match.group(1) == '"'
+
+
+def reached(root, header, seen):
+    """All boundary headers that header pulls in, with itself."""
+    path = os.path.join("include", header)
+    if header in seen or not os.path.isfile(os.path.join(root, path)):
+        return seen
+    seen.add(header)
+    for _, name, _ in includes(root, path):
+        if name.startswith("lagd/"):
+            reached(root, name, seen)
+    return seen
+
+
+def check_boundary(root, layer, name):
+    other = name.split("/")[1]
+    if other not in EDGES[layer]:
+        return "%s must not include %s" % (layer, name)
+    if (layer, name[len("lagd/"):]) in DENIED:
+        return "%s must not include %s: %s" % (layer, name, DENIED[layer, name[len("lagd/"):]])
+    if not os.path.isfile(os.path.join(root, "include", name)):
+        return "there is no %s" % name
+    for header in sorted(reached(root, name, set())):
+        if header.split("/")[1] in HIDDEN.get(layer, ()):
+            return "%s must not see %s, which %s includes; declare the struct instead" % (layer, header, name)
+    return None
+
+
+def check_private(root, path, layer, name):
+    """A quoted name that is no boundary header: it must lie in the includer's own layer (or in tests/)."""
+    beside = os.path.normpath(os.path.join(os.path.dirname(path), name))
+    homes = [layer if layer != "main" else "daemon"]
+    if layer == "tests":
+        homes = ["tests"] + [p for p in path.split(os.sep)[1:2] if p in lint.LAYERS]
+    candidates = [beside, os.path.normpath(name)] + [os.path.normpath(os.path.join(h, name)) for h in homes]
+    for candidate in candidates:
+        if os.path.isfile(os.path.join(root, candidate)):
+            if layer != "tests" and path.startswith("include"):
+                return "a boundary header must not include the private %s" % name
+            return None if candidate.split(os.sep)[0] in homes else "%s is private to another layer" % name
+    if name.endswith("_internal.h") or "/" in name:
+        return "%s is not in this layer" % name
+    return None
+
+
+def check(root):
+    for path in lint.files(root, ".c", ".h"):
+        layer = lint.layer_of(path)
+        if layer is None or layer not in EDGES:
+            yield "%s:1: C files lie in a layer's folder, in include/lagd/<layer>, or in tests" % path
+            continue
+        for line, name, quoted in includes(root, path):
+            fault = None
+            if name.startswith("lagd/") and name.count("/") >= 2:
+                fault = check_boundary(root, layer, name)
+            elif quoted:
+                fault = check_private(root, path, layer, name)
+            for library, layers in LIBRARIES.items():
+                if name.startswith(library) and layer not in layers | {"main", "tests"}:
+                    fault = "%s must not know <%s>" % (layer, name)
+            if fault:
+                yield "%s:%d: %s" % (path, line, fault)
+
+
+A, B = "include/lagd/base/a.h", "include/lagd/engine/b.h"
+PLANTED = [
+    (None, {A: "", B: '#include <lagd/base/a.h>\n', "engine/x.c": '#include "x_internal.h"\n', "engine/x_internal.h": "",
+            "daemon/main.c": '#include "lagd/engine/b.h"\n#include <sqlite3.h>\n',
+            "daemon/d.c": '/* \n#include "lagd/api/none.h"\n*/\n#include "lagd/engine/b.h"\n',
+            "tests/engine/t.c": '#include "x_internal.h"\n#include "t.h"\n', "tests/engine/t.h": ""}),
+    ("base must not include lagd/engine/b.h", {B: "", "base/x.c": '#include "lagd/engine/b.h"\n'}),
+    ("api must not include lagd/engine/b.h", {B: "", "api/x.c": "#include <lagd/engine/b.h>\n"}),
+    ("api must not see lagd/engine/b.h", {B: "", "include/lagd/daemon/c.h": '#include "lagd/engine/b.h"\n',
+                                          "api/x.c": '#include "lagd/daemon/c.h"\n'}),
+    ("storage must not include lagd/engine/b.h", {B: "", "storage/x.c": '  # include "lagd/engine/b.h"\n'}),
+    ("engine must not include lagd/storage/s.h", {"include/lagd/storage/s.h": "",
+                                                  B: '#include "lagd/storage/s.h"\n'}),
+    ("daemon must not include lagd/api/s.h", {"include/lagd/api/s.h": "", "daemon/x.c": '#include "lagd/api/s.h"\n'}),
+    ("the engine never logs", {"include/lagd/base/log.h": "", "engine/x.c": '#include "lagd/base/log.h"\n'}),
+    ("daemon must not know <sqlite3.h>", {"daemon/x.c": "#include <sqlite3.h>\n"}),
+    ("there is no lagd/base/z.h", {"base/x.c": '#include "lagd/base/z.h"\n'}),
+    ("private to another layer", {"engine/x_internal.h": "", "daemon/x.c": '#include "../engine/x_internal.h"\n'}),
+    ("private to another layer", {"engine/x_internal.h": "", "daemon/x.c": '#include "engine/x_internal.h"\n'}),
+    ("is not in this layer", {"engine/x_internal.h": "", "daemon/x.c": '#include "x_internal.h"\n'}),
+    ("must not include the private", {"base/x_internal.h": "", A: '#include "base/x_internal.h"\n'}),
+    ("C files lie in a layer's folder", {"stray/x.c": ""}),
+]
+
+if __name__ == "__main__":
+    lint.main(check, PLANTED)
