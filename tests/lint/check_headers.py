@@ -43,7 +43,7 @@ PLANTED = [
     (None, {H: "#pragma once\n#include <stdint.h>\nint64_t lag_a(void);\n"}),
     ("does not compile alone", {H: "#pragma once\nint64_t lag_a(void);\n"}),
     ("with -DLAG_REAL_DOUBLE", {"include/lagd/engine/a.h": "#pragma once\n#ifdef LAG_REAL_DOUBLE\nnone x;\n#endif\n"}),
-    ("does not compile alone", {H: "#pragma once\n#include "lagd/base/none.h"\n"}),
+    ("does not compile alone", {H: "#pragma once\n#include \"lagd/base/none.h\"\n"}),
     ("lacks #pragma once", {H: "int lag_a(void);\n"}),
 ]
 
