@@ -37,4 +37,5 @@ const struct lag_fields lagd_growth_fields = {rows, LAG_COUNT(rows)};
 void lagd_growth_request_defaults(struct lagd_growth_request *request) {
     memset(request, 0, sizeof(*request));
     lag_fields_defaults(&lagd_growth_fields, request);
+    memcpy(request->pool, "default", sizeof("default"));
 }
