@@ -30,7 +30,8 @@ struct lag_checkpoint_files {
     uint64_t n_bytes;
 };
 
-/* dir: the final folder; its parent exists. An existing dir is replaced only after the new one is complete. */
+/* dir: the final folder; its parent exists. An existing dir is replaced only after the new one is complete. A failure
+ * leaves everything as it was; its text names path and reason. LAG_ENONFINITE: the state holds NaN or infinity. */
 int lag_checkpoint_write(const char *dir, const struct lag_state *state, const struct lag_checkpoint_meta *meta,
                          struct lag_checkpoint_files *ret, struct lag_error *err);
 /* Sizes and hashes of every file against the manifest. LAG_ECORRUPT names file and rule. */
@@ -38,5 +39,8 @@ int lag_checkpoint_verify(const char *dir, struct lag_error *err);
 /* Verifies, then builds the state. Non-finite weights are refused. */
 int lag_checkpoint_read(const char *dir, struct lag_state **ret, struct lag_checkpoint_meta *ret_meta,
                         struct lag_error *err);
+/* Removes what writers that died left in parent (temporary folders), and gives a folder that one had moved aside its
+ * name back. Call it when nothing writes there: at the start. A missing parent is no error. */
+int lag_checkpoint_sweep(const char *parent, struct lag_error *err);
 /* Bytes that a checkpoint of this shape will take (an upper bound). Pure. */
 uint64_t lag_checkpoint_bytes(const struct lag_spec *spec);

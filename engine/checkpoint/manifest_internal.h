@@ -1,0 +1,41 @@
+/* manifest.json: what a checkpoint holds, in a fixed order of keys, sealed by a SHA-256 of its own text.
+ *
+ * {"format":1,"step":…,"schedule_origin":…,"spec":{…},"meta":{…},"files":[{…}×3],"segments":[{…}…],
+ * "sha256":"<of every byte before this line>"}
+ * Thread: any; the caller owns the objects. */
+#pragma once
+#include <lagd/engine/checkpoint.h>
+struct lag_strbuf;
+
+#define LAG_MANIFEST_FORMAT 1
+#define LAG_MANIFEST_MAX_BYTES (64u << 20)
+#define LAG_MANIFEST_FILES 3 /* model, config, optimiser */
+#define LAG_MAX_SEGMENTS_PER_TENSOR 4096
+/* An upper bound of one segment's text. */
+#define LAG_SEGMENT_TEXT_BYTES 512u
+
+extern const char *const lag_manifest_file_names[LAG_MANIFEST_FILES];
+
+struct lag_manifest {
+    int64_t step, schedule_origin;
+    struct lag_checkpoint_meta meta;
+    struct lag_checkpoint_file file[LAG_MANIFEST_FILES];
+    struct lag_layout layout; /* made from the spec */
+    struct lag_segment *segments;
+    int n_segments;
+};
+
+/* Text with its seal. */
+int lag_manifest_format(const struct lag_state *state, const struct lag_checkpoint_meta *meta,
+                        const struct lag_checkpoint_file file[LAG_MANIFEST_FILES], struct lag_strbuf *out,
+                        struct lag_error *err);
+/* Checks the seal; *ret_n_body is the length of what it covers. */
+int lag_manifest_unseal(const char *text, size_t n, size_t *ret_n_body, struct lag_error *err);
+/* Parses and checks the body (text[n_body] is readable). LAG_EVERSION for a newer format. */
+int lag_manifest_parse(const char *text, size_t n_body, struct lag_manifest *ret, struct lag_error *err);
+int lag_manifest_read(const char *dir, struct lag_manifest *ret, struct lag_error *err);
+void lag_manifest_deinit(struct lag_manifest *manifest);
+
+/* Segments lie in their tensors, in order, cover each tensor exactly once, and their numbers are in range; else code. */
+int lag_segments_check(const struct lag_layout *layout, const struct lag_segment *segments, int n_segments, int code,
+                       struct lag_error *err);

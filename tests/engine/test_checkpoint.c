@@ -1,0 +1,415 @@
+/* Checkpoints: round trips, damage, failures while writing, an independent reader. */
+#include "../../engine/checkpoint/safetensors_internal.h"
+#include "../../engine/checkpoint/manifest_internal.h"
+#include "checkpoint_fixture.h"
+#include <lagd/base/check.h>
+#include <lagd/base/strbuf.h>
+#include <lagd/engine/rng.h>
+#include <math.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <dirent.h>
+
+static struct lag_checkpoint_files write_fixture(const char *dir, const struct lag_state *s) {
+    struct lag_checkpoint_files files = {0};
+    struct lag_error err = {0};
+    const int rc = lag_checkpoint_write(dir, s, &fixture_meta, &files, &err);
+    if (rc != 0) fail_msg("write: %d %s", rc, err.text);
+    return files;
+}
+
+static int n_entries(const char *path) {
+    DIR *dir = opendir(path);
+    assert_non_null(dir);
+    int n = -2;
+    while (readdir(dir)) n++;
+    closedir(dir);
+    return n;
+}
+
+static void assert_same_meta(const struct lag_checkpoint_meta *a, const struct lag_checkpoint_meta *b) {
+    assert_string_equal(a->run_id, b->run_id);
+    assert_string_equal(a->growth_text, b->growth_text);
+    assert_string_equal(a->parent_sha256, b->parent_sha256);
+    assert_string_equal(a->fingerprint, b->fingerprint);
+    assert_string_equal(a->version, b->version);
+    assert_int_equal(a->tokens, b->tokens);
+    assert_true(a->seed == b->seed);
+}
+
+static void round_trip_is_exact(void **state) {
+    struct lag_state *s = fixture_state(), *back = NULL;
+    const char *dir = fixture_path(state, "ckpt-4321");
+    const struct lag_checkpoint_files files = write_fixture(dir, s);
+    assert_int_equal(files.n_files, 4);
+    assert_string_equal(files.file[3].name, "manifest.json");
+    uint64_t total = 0;
+    for (int i = 0; i < 4; i++) {
+        char path[600], sha256[LAG_SHA256_HEX];
+        struct stat st;
+        snprintf(path, sizeof path, "%s/%s", dir, files.file[i].name);
+        assert_int_equal(stat(path, &st), 0);
+        assert_int_equal(st.st_size, files.file[i].n_bytes);
+        assert_int_equal(lag_sha256_file(path, sha256, NULL), 0);
+        assert_string_equal(sha256, files.file[i].sha256);
+        total += files.file[i].n_bytes;
+    }
+    assert_int_equal(files.n_bytes, total);
+    assert_true(total <= lag_checkpoint_bytes(&fixture_spec));
+    struct lag_checkpoint_meta meta;
+    struct lag_error err = {0};
+    if (lag_checkpoint_read(dir, &back, &meta, &err) != 0) fail_msg("read: %s", err.text);
+    assert_true(lag_state_equal(s, back));
+    assert_int_equal(back->step, 4321);
+    assert_int_equal(back->schedule_origin, 4000);
+    assert_int_equal(back->n_segments, back->layout.n_tensors + 3);
+    for (int i = 0; i < s->n_segments; i++) {
+        const struct lag_segment *a = &s->segments[i], *b = &back->segments[i];
+        assert_true(a->tensor == b->tensor && a->age == b->age && a->lr_factor == b->lr_factor &&
+                    a->decay_factor == b->decay_factor && a->eps_factor == b->eps_factor &&
+                    a->rewarm_from == b->rewarm_from && a->rewarm_steps == b->rewarm_steps &&
+                    a->row_begin == b->row_begin && a->row_end == b->row_end && a->col_begin == b->col_begin &&
+                    a->col_end == b->col_end);
+    }
+    assert_same_meta(&fixture_meta, &meta);
+    assert_int_equal(n_entries(*state), 1);
+    lag_state_destroy(s);
+    lag_state_destroy(back);
+}
+
+static void replacing_keeps_one(void **state) {
+    const char *dir = fixture_path(state, "c");
+    struct lag_state *s = fixture_state(), *back = NULL;
+    for (int i = 0; i < 3; i++) {
+        s->step = i;
+        write_fixture(dir, s);
+        assert_int_equal(lag_checkpoint_read(dir, &back, NULL, NULL), 0);
+        assert_int_equal(back->step, i);
+        lag_state_destroy(back);
+        assert_int_equal(n_entries(*state), 1);
+        assert_int_equal(n_entries(dir), 4);
+    }
+    lag_state_destroy(s);
+}
+
+/* Runs a write in a child with a failpoint or a file size limit set; returns its code (0 … -255), or 1 when it died. A
+ * process reads its failpoints once, at the first that it passes: this test comes first and never writes by itself. */
+static int write_in_child(const char *dir, int64_t step, const char *failpoints, rlim_t max_file_bytes) {
+    fflush(NULL);
+    const pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        struct lag_error err = {0};
+        struct lag_checkpoint_files files;
+        if (failpoints) setenv("LAGD_FAILPOINTS", failpoints, 1);
+        if (max_file_bytes) {
+            signal(SIGXFSZ, SIG_IGN);
+            setrlimit(RLIMIT_FSIZE, &(struct rlimit){max_file_bytes, max_file_bytes});
+        }
+        struct lag_state *s = fixture_state();
+        s->step = step;
+        const int rc = lag_checkpoint_write(dir, s, &fixture_meta, &files, &err);
+        if (rc != 0 && !strstr(err.text, dir)) _exit(99); /* the text names the path */
+        _exit(-rc);
+    }
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return WIFEXITED(status) ? -WEXITSTATUS(status) : 1;
+}
+
+static void assert_step(const char *dir, int64_t step) {
+    struct lag_state *back = NULL;
+    struct lag_error err = {0};
+    if (lag_checkpoint_read(dir, &back, NULL, &err) != 0) fail_msg("read: %s", err.text);
+    assert_int_equal(back->step, step);
+    lag_state_destroy(back);
+}
+
+static void failed_writes_keep_the_old_one(void **state) {
+    const char *dir = fixture_path(state, "c");
+    assert_int_equal(write_in_child(dir, 1, NULL, 0), 0);
+    assert_int_equal(write_in_child(dir, 2, NULL, 4096), LAG_EIO); /* EFBIG */
+    assert_step(dir, 1);
+    assert_int_equal(n_entries(*state), 1);
+    assert_int_equal(write_in_child(fixture_path(state, "missing/c"), 2, NULL, 0), LAG_ENOTFOUND);
+#ifdef LAG_FAILPOINTS
+    for (int n = 1; n <= 20; n++) { /* the n-th write fails */
+        char failpoints[64];
+        snprintf(failpoints, sizeof failpoints, "checkpoint.write_error=fail@%d", n);
+        assert_int_equal(write_in_child(dir, 2, failpoints, 0), LAG_EIO);
+        assert_step(dir, 1);
+        assert_int_equal(n_entries(*state), 1);
+    }
+    assert_int_equal(write_in_child(dir, 2, "checkpoint.verify_error=fail", 0), LAG_ECORRUPT);
+    assert_step(dir, 1);
+    assert_int_equal(write_in_child(dir, 2, "checkpoint.no_exchange=fail,checkpoint.verify_error=fail", 0),
+                     LAG_ECORRUPT);
+    assert_step(dir, 1);
+    assert_int_equal(write_in_child(fixture_path(state, "d"), 2, "checkpoint.verify_error=fail", 0), LAG_ECORRUPT);
+    assert_int_equal(n_entries(*state), 1);
+    assert_int_equal(write_in_child(dir, 1, "checkpoint.no_exchange=fail", 0), 0);
+    assert_step(dir, 1);
+    assert_int_equal(n_entries(*state), 1);
+    assert_int_equal(n_entries(dir), 4);
+    /* Killed anywhere: the name holds the old one or the new one, whole; what is left over is swept. */
+    static const struct {
+        const char *failpoints;
+        int64_t step;
+    } kills[] = {
+        {"checkpoint.begin=kill", 1}, {"checkpoint.before_fsync=kill", 1}, {"checkpoint.before_fsync=kill@4", 1},
+        {"checkpoint.before_rename=kill", 1}, {"checkpoint.after_rename=kill", 3}, {"checkpoint.verified=kill", 3},
+    };
+    for (size_t i = 0; i < LAG_COUNT(kills); i++) {
+        assert_int_equal(write_in_child(dir, 1, NULL, 0), 0);
+        assert_int_equal(write_in_child(dir, 3, kills[i].failpoints, 0), 1);
+        assert_step(dir, kills[i].step);
+        assert_int_equal(lag_checkpoint_sweep(*state, NULL), 0);
+        assert_step(dir, kills[i].step);
+        assert_int_equal(n_entries(*state), 1);
+    }
+#endif
+    /* As a writer leaves it that died between two renames. */
+    assert_int_equal(write_in_child(dir, 1, NULL, 0), 0);
+    assert_int_equal(rename(dir, fixture_path(state, "c.old-77")), 0);
+    assert_int_equal(mkdir(fixture_path(state, "c.tmp-77"), 0700), 0);
+    assert_int_equal(mkdir(fixture_path(state, "note.tmp-x"), 0700), 0);
+    assert_int_equal(lag_checkpoint_sweep(*state, NULL), 0);
+    assert_step(dir, 1);
+    assert_int_equal(n_entries(*state), 2);
+    assert_int_equal(lag_checkpoint_sweep(fixture_path(state, "missing"), NULL), 0);
+}
+
+static void bad_states_are_not_written(void **state) {
+    const char *dir = fixture_path(state, "c");
+    struct lag_checkpoint_files files;
+    struct lag_error err = {0};
+    struct lag_state *s = fixture_state();
+    s->v[s->layout.tensors[3].offset + 1] = NAN;
+    assert_int_equal(lag_checkpoint_write(dir, s, &fixture_meta, &files, &err), LAG_ENONFINITE);
+    assert_non_null(strstr(err.text, "v.transformer.h.0.ln_1.bias"));
+    s->v[s->layout.tensors[3].offset + 1] = 0;
+    s->segments[2].age = -1;
+    assert_int_equal(lag_checkpoint_write(dir, s, &fixture_meta, &files, NULL), LAG_EINVAL);
+    s->segments[2].age = 0;
+    s->n_segments--;
+    assert_int_equal(lag_checkpoint_write(dir, s, &fixture_meta, &files, &err), LAG_EINVAL);
+    assert_non_null(strstr(err.text, "transformer.ln_f.bias: it has no segment"));
+    assert_int_equal(n_entries(*state), 0);
+    lag_state_destroy(s);
+}
+
+/* Bit flips and truncations anywhere, found by verify and by read. */
+static void damage_is_detected(void **state) {
+    const char *dir = fixture_path(state, "c");
+    struct lag_state *s = fixture_state();
+    const struct lag_checkpoint_files files = write_fixture(dir, s);
+    lag_state_destroy(s);
+    for (int i = 0; i < 400; i++) {
+        const struct lag_checkpoint_file *file = &files.file[lag_rng_below(1, LAG_RNG_NOISE, 0, (uint64_t)i, 4)];
+        char path[600];
+        snprintf(path, sizeof path, "%s/%s", dir, file->name);
+        char *data;
+        size_t length;
+        assert_int_equal(lag_fs_read_file(path, 1 << 20, &data, &length, NULL), 0);
+        const uint64_t bit = lag_rng_below(1, LAG_RNG_NOISE, 1, (uint64_t)i, 8 * length);
+        const bool cut = i % 4 == 3;
+        data[bit / 8] = (char)(data[bit / 8] ^ 1 << bit % 8);
+        fixture_put(path, data, cut ? bit / 8 : length);
+        struct lag_error err = {0};
+        struct lag_state *back = NULL;
+        if (lag_checkpoint_verify(dir, &err) != LAG_ECORRUPT || !strstr(err.text, file->name) ||
+            lag_checkpoint_read(dir, &back, NULL, NULL) != LAG_ECORRUPT)
+            fail_msg("%s at bit %llu of %s: '%s'", cut ? "cut" : "flip", (unsigned long long)bit, file->name, err.text);
+        assert_null(back);
+        data[bit / 8] = (char)(data[bit / 8] ^ 1 << bit % 8);
+        fixture_put(path, data, length);
+        free(data);
+    }
+    assert_int_equal(lag_checkpoint_verify(dir, NULL), 0);
+}
+
+/* Rewrites the manifest with one text replaced by another, and a right seal. */
+static void reseal(const char *dir, const char *from, const char *to) {
+    char path[600];
+    char *text;
+    size_t length, n_body;
+    snprintf(path, sizeof path, "%s/manifest.json", dir);
+    assert_int_equal(lag_fs_read_file(path, 1 << 20, &text, &length, NULL), 0);
+    assert_int_equal(lag_manifest_unseal(text, length, &n_body, NULL), 0);
+    text[n_body] = '\0';
+    struct lag_strbuf out = LAG_STRBUF_INIT;
+    const char *at = strstr(text, from);
+    if (!at) fail_msg("no '%s'", from);
+    lag_strbuf_append_n(&out, text, (size_t)(at - text));
+    lag_strbuf_printf(&out, "%s%s", to, at + strlen(from));
+    char sha256[LAG_SHA256_HEX];
+    lag_sha256_bytes(out.data, out.length, sha256);
+    lag_strbuf_printf(&out, "\n\"sha256\":\"%s\"}\n", sha256);
+    fixture_put(path, out.data, out.length);
+    lag_strbuf_deinit(&out);
+    free(text);
+}
+
+#define QKV "\"transformer.h.1.attn.c_attn.weight\","
+struct manifest_case {
+    const char *from, *to;
+    int code;
+    const char *says;
+};
+static const struct manifest_case manifests[] = {
+    {"\"format\":1", "\"format\":2", LAG_EVERSION, "newer lagd"},
+    {"\"format\":1", "\"format\":0", LAG_ECORRUPT, "unknown format"},
+    {"\"format\":1", "\"farmat\":1", LAG_ECORRUPT, "expected the key format"},
+    {"\"step\":4321", "\"step\":-1", LAG_ECORRUPT, "negative"},
+    {"\"step\":4321", "\"step\":4321.0", LAG_ECORRUPT, "expected ','"},
+    {"\"step\":4321", "\"step\":9223372036854775808", LAG_ECORRUPT, "too large"},
+    {"\"step\":4321,", "\"step\":4321,\"step\":1,", LAG_ECORRUPT, "expected the key schedule_origin"},
+    {"\"arch\":\"gpt2\"", "\"arch\":\"bert\"", LAG_EUNSUPPORTED, "unknown architecture bert"},
+    {"\"n_layer\":2", "\"n_layer\":0", LAG_ECORRUPT, "n_layer"},
+    {"\"n_layer\":2", "\"n_layer\":4294967298", LAG_ECORRUPT, "too large"},
+    {"\"n_layer\":2", "\"n_layer\":3", LAG_ECORRUPT, "segment"},
+    {"\"vocab_size\":11", "\"vocab_size\":1048576", LAG_ECORRUPT, "do not cover"},
+    {"\"n_head\":2", "\"n_head\":4", LAG_ECORRUPT, "n_embd"},
+    {"\"norm_eps\":1.0000000000000001e-05", "\"norm_eps\":1e999", LAG_ECORRUPT, "too large"},
+    {"\"tokens\":123456789012", "\"tokens\":-5", LAG_ECORRUPT, "tokens"},
+    {"\"run_id\":\"run_01abc\"", "\"run_id\":\"0123456789012345678901234567890123456789\"", LAG_ECORRUPT, "too long"},
+    {"\"config.json\"", "\"../../etc/passwd\"", LAG_ECORRUPT, "unexpected file name"},
+    {"\"sha256\":\"", "\"sha256\":\"X", LAG_ECORRUPT, "too long"},
+    {QKV "\"row_begin\":0,\"row_end\":4", QKV "\"row_begin\":0,\"row_end\":5", LAG_ECORRUPT, "overlap"},
+    {QKV "\"row_begin\":0,\"row_end\":4", QKV "\"row_begin\":0,\"row_end\":3", LAG_ECORRUPT, "do not cover"},
+    {QKV "\"row_begin\":0,\"row_end\":4", QKV "\"row_begin\":0,\"row_end\":7", LAG_ECORRUPT, "outside"},
+    {QKV "\"row_begin\":0,\"row_end\":4", QKV "\"row_begin\":-1,\"row_end\":4", LAG_ECORRUPT, "outside"},
+    {QKV "\"row_begin\":0,\"row_end\":4", QKV "\"row_begin\":0,\"row_end\":0", LAG_ECORRUPT, "empty"},
+    {"\"row_begin\":4,\"row_end\":6,\"col_begin\":0", "\"row_begin\":0,\"row_end\":6,\"col_begin\":0", LAG_ECORRUPT, "order"},
+    {"\"lr_factor\":0.33333333333333331", "\"lr_factor\":-1", LAG_ECORRUPT, "out of range"},
+    {"\"lr_factor\":0.33333333333333331", "\"lr_factor\":NaN", LAG_ECORRUPT, "expected a number"},
+    {"\"age\":0", "\"age\":-1", LAG_ECORRUPT, "out of range"},
+    {"\"transformer.wpe.weight\"", "\"transformer.wqe.weight\"", LAG_ECORRUPT, "unknown tensor"},
+    {"\"transformer.wpe.weight\"", "\"transformer.wte.weight\"", LAG_ECORRUPT, "not in order"},
+};
+
+static void manifests_are_validated(void **state) {
+    const char *dir = fixture_path(state, "c");
+    struct lag_state *s = fixture_state(), *back = NULL;
+    for (size_t i = 0; i < LAG_COUNT(manifests); i++) {
+        write_fixture(dir, s);
+        reseal(dir, manifests[i].from, manifests[i].to);
+        struct lag_error err = {0};
+        const int rc = lag_checkpoint_read(dir, &back, NULL, &err);
+        if (rc != manifests[i].code || !strstr(err.text, manifests[i].says) || !strstr(err.text, "manifest.json"))
+            fail_msg("'%s' for '%s': code %d, text '%s'", manifests[i].to, manifests[i].from, rc, err.text);
+    }
+    assert_null(back);
+    lag_state_destroy(s);
+}
+
+/* Files that are whole and rightly hashed, but not what the spec promises. */
+static void contents_must_fit_the_spec(void **state) {
+    const char *dir = fixture_path(state, "c"), *other = fixture_path(state, "o");
+    struct lag_state *s = fixture_state(), *back = NULL;
+    struct lag_spec spec = fixture_spec;
+    spec.n_positions = 8;
+    struct lag_state *larger = NULL;
+    assert_int_equal(lag_state_create(&spec, &larger, NULL), 0);
+    const struct lag_checkpoint_files mine = write_fixture(dir, s), theirs = write_fixture(other, larger);
+    char from[300], to[300], a[600], b[600];
+    snprintf(from, sizeof from, "\"n_bytes\":%llu,\"sha256\":\"%s\"", (unsigned long long)mine.file[0].n_bytes,
+             mine.file[0].sha256);
+    snprintf(to, sizeof to, "\"n_bytes\":%llu,\"sha256\":\"%s\"", (unsigned long long)theirs.file[0].n_bytes,
+             theirs.file[0].sha256);
+    snprintf(a, sizeof a, "%s/model.safetensors", dir);
+    snprintf(b, sizeof b, "%s/model.safetensors", other);
+    assert_int_equal(rename(b, a), 0);
+    reseal(dir, from, to);
+    struct lag_error err = {0};
+    assert_int_equal(lag_checkpoint_verify(dir, &err), 0);
+    assert_int_equal(lag_checkpoint_read(dir, &back, NULL, &err), LAG_ECORRUPT);
+    assert_non_null(strstr(err.text, "tensor transformer.wpe.weight does not have the shape"));
+    /* Non-finite weights with right hashes. */
+    write_fixture(dir, s);
+    char *data;
+    size_t length;
+    assert_int_equal(lag_fs_read_file(a, 1 << 20, &data, &length, NULL), 0);
+    const lag_real bad = INFINITY;
+    memcpy(data + length - sizeof bad, &bad, sizeof bad);
+    fixture_put(a, data, length);
+    lag_sha256_bytes(data, length, to);
+    reseal(dir, mine.file[0].sha256, to);
+    assert_int_equal(lag_checkpoint_read(dir, &back, NULL, &err), LAG_ENONFINITE);
+    assert_non_null(strstr(err.text, "model.safetensors"));
+    assert_null(back);
+    free(data);
+    lag_state_destroy(s);
+    lag_state_destroy(larger);
+}
+
+static void odd_folders(void **state) {
+    struct lag_error err = {0};
+    const char *dir = fixture_path(state, "c");
+    assert_int_equal(lag_checkpoint_verify(dir, &err), LAG_ENOTFOUND);
+    assert_int_equal(mkdir(dir, 0700), 0);
+    assert_int_equal(lag_checkpoint_verify(dir, &err), LAG_ECORRUPT);
+    assert_non_null(strstr(err.text, "manifest.json is missing"));
+    struct lag_state *s = fixture_state();
+    write_fixture(dir, s);
+    char path[600];
+    snprintf(path, sizeof path, "%s/optimizer.safetensors", dir);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(lag_checkpoint_verify(dir, &err), LAG_ECORRUPT);
+    assert_non_null(strstr(err.text, "optimizer.safetensors is missing"));
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(lag_checkpoint_verify(dir, &err), LAG_ECORRUPT);
+    assert_non_null(strstr(err.text, "not a regular file"));
+    snprintf(path, sizeof path, "%s/manifest.json", dir);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(lag_checkpoint_verify(dir, &err), LAG_ECORRUPT);
+    lag_state_destroy(s);
+}
+
+/* Python reads the same names, shapes and bytes that are in the state. */
+static void an_independent_reader_agrees(void **state) {
+    const char *script = getenv("LAGD_CHECK_SAFETENSORS");
+    if (!script) skip();
+    const char *dir = fixture_path(state, "c");
+    struct lag_state *s = fixture_state();
+    write_fixture(dir, s);
+    char command[1200], line[400];
+    snprintf(command, sizeof command, "python3 '%s' '%s'", script, dir);
+    FILE *pipe = popen(command, "r");
+    assert_non_null(pipe);
+    int n = 0;
+    while (fgets(line, sizeof line, pipe)) {
+        char name[128], shape[64], digest[80], expected_name[96], expected[LAG_SHA256_HEX];
+        assert_int_equal(sscanf(line, "%127s %63s %79s", name, shape, digest), 3);
+        const lag_real *block = name[0] == 'm' ? s->m : name[0] == 'v' ? s->v : s->params;
+        const char *plain = name[1] == '.' ? name + 2 : name;
+        for (int i = 0; i < s->layout.n_tensors; i++) {
+            const struct lag_tensor *t = &s->layout.tensors[i];
+            lag_tensor_name(t, expected_name);
+            if (strcmp(plain, expected_name) != 0) continue;
+            lag_sha256_bytes(block + t->offset, (size_t)t->n_rows * (size_t)t->n_cols * sizeof(lag_real), expected);
+            assert_string_equal(digest, expected);
+            n++;
+        }
+    }
+    assert_int_equal(pclose(pipe), 0);
+    assert_int_equal(n, 3 * s->layout.n_tensors);
+    lag_state_destroy(s);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(failed_writes_keep_the_old_one, fixture_folder, fixture_remove),
+        cmocka_unit_test_setup_teardown(round_trip_is_exact, fixture_folder, fixture_remove),
+        cmocka_unit_test_setup_teardown(bad_states_are_not_written, fixture_folder, fixture_remove),
+        cmocka_unit_test_setup_teardown(damage_is_detected, fixture_folder, fixture_remove),
+        cmocka_unit_test_setup_teardown(manifests_are_validated, fixture_folder, fixture_remove),
+        cmocka_unit_test_setup_teardown(contents_must_fit_the_spec, fixture_folder, fixture_remove),
+        cmocka_unit_test_setup_teardown(odd_folders, fixture_folder, fixture_remove),
+        cmocka_unit_test_setup_teardown(an_independent_reader_agrees, fixture_folder, fixture_remove),
+        cmocka_unit_test_setup_teardown(replacing_keeps_one, fixture_folder, fixture_remove),
+    };
+    return cmocka_run_group_tests_name("engine/checkpoint", tests, NULL, NULL);
+}
