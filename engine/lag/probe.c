@@ -51,11 +51,11 @@ static int evaluate(struct probe *probe, int64_t t, struct lag_error *err) {
     double sum = 0;
     for (int i = 0; i < plan->n_batches; i++) sum += probe->losses[i];
     const double mean = sum / plan->n_batches, bound = job->parent_loss + job->divergence_bound;
-    if (!isfinite(mean)) return diverged(probe, "the validation loss is not finite after %" PRId64 " steps", t);
+    if (!isfinite(mean)) return diverged(probe, "the validation loss at t = %" PRId64 " is not finite", t);
     if (probe->hooks && probe->hooks->eval) probe->hooks->eval(probe->hooks->arg, t, probe->losses, plan->n_batches);
     if (t > job->divergence_grace && t > 0 && mean > bound) { /* false for an unknown parent loss, which is NaN */
-        return diverged(probe, "after %" PRId64 " steps the validation loss %.4f is above %.4f, the parent's %.4f + %.4g",
-                        t, mean, bound, job->parent_loss, job->divergence_bound);
+        return diverged(probe, "the validation loss %.4f at t = %" PRId64 " is above %.4f, the parent's %.4f + %.4g",
+                        mean, t, bound, job->parent_loss, job->divergence_bound);
     }
     return 0;
 }

@@ -1,0 +1,246 @@
+/* Probes: the same bits as plain steps, recorded times, ends. */
+#include "gradcheck.h"
+#include <fcntl.h>
+#include <lagd/base/check.h>
+#include <lagd/base/team.h>
+#include <lagd/engine/cost.h>
+#include <lagd/engine/probe.h>
+#include <unistd.h>
+
+#define CONTEXT 8
+#define MAX_EVALS 40
+
+static struct lag_dataset *make_dataset(void) {
+    char path[] = "/tmp/lagd-test-XXXXXX", text[6000];
+    struct lag_dataset_info info;
+    struct lag_dataset *dataset = NULL;
+    struct lag_error err = {0};
+    int fd = mkostemp(path, O_CLOEXEC);
+    assert_true(fd >= 0);
+    unlink(path);
+    for (size_t i = 0; i < sizeof(text); i++) text[i] = (char)('a' + (i * i + i / 7) % 23);
+    assert_int_equal(write(fd, text, sizeof(text)), sizeof(text));
+    if (lag_dataset_inspect(fd, "x.txt", NULL, 0, NULL, &info, &err) || lag_dataset_open(fd, &info, &dataset, &err)) {
+        fail_msg("%s", err.text);
+    }
+    return dataset;
+}
+
+struct record {
+    int n_begun, n_ended, n_steps, n_evals, fail_at, fail_code;
+    int64_t eval_t[MAX_EVALS];
+    double losses[MAX_EVALS][8], step_loss[MAX_EVALS];
+};
+static int on_begin(void *arg) {
+    struct record *record = arg;
+    assert_int_equal(record->n_begun, record->n_ended); /* one slot at a time */
+    if (record->fail_code && record->n_begun == record->fail_at) return record->fail_code;
+    record->n_begun++;
+    return 0;
+}
+static void on_end(void *arg) { ((struct record *)arg)->n_ended++; }
+static void on_step(void *arg, int64_t t, const struct lag_step_result *result) {
+    struct record *record = arg;
+    assert_int_equal(t, record->n_steps + 1);
+    record->step_loss[record->n_steps++] = result->loss;
+}
+static void on_eval(void *arg, int64_t t, const double *losses, int n_batches) {
+    struct record *record = arg;
+    assert_int_equal(t, record->n_steps); /* after that many steps */
+    assert_in_range(n_batches, 1, 8);
+    record->eval_t[record->n_evals] = t;
+    memcpy(record->losses[record->n_evals++], losses, (size_t)n_batches * sizeof(*losses));
+}
+
+struct fixture {
+    struct lag_dataset *dataset;
+    struct lag_state *parent;
+    struct lag_probe_plan plan;
+    struct lag_probe_job job;
+    struct record record;
+    struct lag_probe_hooks hooks;
+};
+static void setup(struct fixture *f, const char *strategy, int64_t steps) {
+    struct lag_spec spec = test_spec(2, 2, 8, CONTEXT, 256);
+    *f = (struct fixture){.dataset = make_dataset()};
+    assert_int_equal(lag_state_create(&spec, &f->parent, NULL), 0);
+    lag_state_init(f->parent, 3);
+    assert_int_equal(lag_plan_probe(steps, 4, 4, 1, 2 * 3 * CONTEXT, 3, CONTEXT, &f->plan), 0);
+    f->job = (struct lag_probe_job){
+        .parent = f->parent, .target_layers = 4, .dataset = f->dataset, .plan = &f->plan, .parent_loss = NAN,
+        .config = {.optim = {.lr = 0.01, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8, .weight_decay = 0.1, .grad_clip = 1},
+                   .schedule = {.kind = LAG_SCHEDULE_COSINE, .warmup_steps = 3, .max_steps = 60, .min_lr = 0.001},
+                   .batch = 3, .context = CONTEXT, .accumulate = 2, .seed = 8, .lr_scale = 1},
+    };
+    assert_int_equal(lag_strategy_parse(strategy, &f->job.strategy, NULL), 0);
+    f->hooks = (struct lag_probe_hooks){&f->record, on_begin, on_end, on_step, on_eval};
+    /* some history, so that moments and ages matter */
+    struct lag_work *work = test_work(&spec, 3, CONTEXT, 1);
+    struct lag_step_result result;
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(lag_train_step(f->parent, work, f->dataset, &f->job.config, NULL, &result, NULL), 0);
+    }
+    lag_work_destroy(work);
+}
+static void teardown(struct fixture *f) {
+    lag_probe_plan_deinit(&f->plan);
+    lag_state_destroy(f->parent);
+    lag_dataset_close(f->dataset);
+}
+
+/* The winner goes on as the run: its state must be what the run's own steps would make of the grown parent. */
+static void test_same_bits_as_steps(void **unused) {
+    static const char *const texts[] = {"midas", "llama_pro", "random seed=4", "none", "stack optimizer=reset lr=rewarm",
+                                        "interleave lr=restart", "stack lr=rewarm_new rewarm_steps=5 noise=0.1"};
+    for (size_t i = 0; i < LAG_COUNT(texts); i++) {
+        struct fixture f;
+        struct lag_state *probed = NULL, *plain = NULL;
+        struct lag_work *work;
+        struct lag_step_result result;
+        struct lag_error err = {0};
+        setup(&f, texts[i], 13);
+        struct lag_strategy strategy = f.job.strategy;
+        if (strategy.rewarm_steps < 0) strategy.rewarm_steps = 3; /* 13 / 4 */
+        assert_int_equal(lag_grow(f.parent, &strategy, 4, &plain, NULL), 0);
+        work = test_work(&plain->layout.spec, 3, CONTEXT, 1);
+        for (int t = 0; t < 13; t++) {
+            assert_int_equal(lag_train_step(plain, work, f.dataset, &f.job.config, NULL, &result, NULL), 0);
+        }
+        if (lag_probe_run(&f.job, &f.hooks, NULL, &probed, NULL, &err)) fail_msg("%s: %s", texts[i], err.text);
+        assert_true(lag_state_equal(plain, probed));
+        assert_int_equal(probed->step, 18);
+        assert_true(f.record.step_loss[12] == result.loss);
+        double losses[8];
+        assert_int_equal(lag_evaluate(plain, work, f.dataset, f.plan.n_batches, f.plan.eval_sequences, CONTEXT, losses,
+                                      NULL, NULL), 0);
+        assert_memory_equal(losses, f.record.losses[f.record.n_evals - 1], (size_t)f.plan.n_batches * sizeof(double));
+        lag_state_destroy(plain);
+        lag_state_destroy(probed);
+        lag_work_destroy(work);
+        teardown(&f);
+    }
+}
+
+static void test_any_team(void **unused) {
+    struct fixture f;
+    struct lag_state *alone = NULL, *together = NULL;
+    setup(&f, "stack", 6);
+    assert_int_equal(lag_probe_run(&f.job, NULL, NULL, &alone, NULL, NULL), 0);
+    for (int n = 2; n <= 3; n++) {
+        struct lag_team *team = NULL;
+        const struct lag_probe_hooks none = {0};
+        assert_int_equal(lag_team_create(n, &team, NULL), 0);
+        assert_int_equal(lag_probe_run(&f.job, &none, team, &together, NULL, NULL), 0);
+        assert_true(lag_state_equal(alone, together));
+        lag_state_destroy(together);
+        lag_team_destroy(team);
+    }
+    lag_state_destroy(alone);
+    teardown(&f);
+}
+
+static void test_times(void **unused) {
+    static const int64_t lags[] = {1, 2, 13};
+    for (size_t i = 0; i < LAG_COUNT(lags); i++) {
+        struct fixture f;
+        struct lag_state *state = NULL;
+        setup(&f, "stack", lags[i]);
+        assert_int_equal(lag_probe_run(&f.job, &f.hooks, NULL, &state, NULL, NULL), 0);
+        assert_int_equal(f.record.n_steps, lags[i]);
+        assert_int_equal(f.record.n_evals, f.plan.n_times);
+        assert_memory_equal(f.record.eval_t, f.plan.times, (size_t)f.plan.n_times * sizeof(int64_t));
+        assert_int_equal(f.record.n_begun, f.record.n_steps + f.record.n_evals);
+        assert_int_equal(f.record.n_ended, f.record.n_begun);
+        lag_state_destroy(state);
+        teardown(&f);
+    }
+}
+
+/* The caller's code ends the probe, whenever it comes, and the slot is given back. */
+static void test_cancel(void **unused) {
+    struct fixture f;
+    setup(&f, "stack", 3);
+    for (int at = 0; at < 3 + f.plan.n_times; at++) {
+        struct lag_state *state = NULL;
+        f.record = (struct record){.fail_at = at, .fail_code = LAG_ECANCELED};
+        assert_int_equal(lag_probe_run(&f.job, &f.hooks, NULL, &state, NULL, NULL), LAG_ECANCELED);
+        assert_null(state);
+        assert_int_equal(f.record.n_begun, at);
+        assert_int_equal(f.record.n_ended, at);
+    }
+    teardown(&f);
+}
+
+static void test_bound(void **unused) {
+    struct fixture f;
+    struct lag_state *state = NULL;
+    char reason[256] = "";
+    setup(&f, "stack", 8);
+    f.job.parent_loss = 1; /* the model is at about ln 256, far above */
+    f.job.divergence_bound = 0.5;
+    assert_int_equal(lag_probe_run(&f.job, &f.hooks, NULL, &state, reason, NULL), LAG_PROBE_DIVERGED);
+    assert_null(state);
+    assert_int_equal(f.record.eval_t[f.record.n_evals - 1], 1); /* t = 0 never counts */
+    assert_non_null(strstr(reason, "at t = 1 "));
+    assert_non_null(strstr(reason, "above 1.5000"));
+    f.record = (struct record){0};
+    f.job.divergence_grace = 4;
+    assert_int_equal(lag_probe_run(&f.job, &f.hooks, NULL, &state, NULL, NULL), LAG_PROBE_DIVERGED);
+    assert_int_equal(f.record.eval_t[f.record.n_evals - 1], 8); /* 1, 2 and 4 are within the grace */
+    f.job.divergence_bound = 100;
+    assert_int_equal(lag_probe_run(&f.job, NULL, NULL, &state, NULL, NULL), 0);
+    lag_state_destroy(state);
+    teardown(&f);
+}
+
+static void test_nonfinite(void **unused) {
+    struct fixture f;
+    struct lag_state *state = NULL;
+    char reason[256] = "";
+    setup(&f, "stack", 4);
+    f.parent->params[f.parent->layout.tensors[f.parent->layout.first[LAG_ROLE_WTE]].offset] = (lag_real)NAN;
+    assert_int_equal(lag_probe_run(&f.job, &f.hooks, NULL, &state, reason, NULL), LAG_PROBE_DIVERGED);
+    assert_string_equal(reason, "the validation loss at t = 0 is not finite");
+    assert_int_equal(f.record.n_evals, 0);
+    assert_int_equal(f.record.n_ended, f.record.n_begun);
+    f.plan.times[0] = 1; /* without the evaluation at 0 it is the first step that finds it */
+    reason[0] = '\0';
+    assert_int_equal(lag_probe_run(&f.job, &f.hooks, NULL, &state, reason, NULL), LAG_PROBE_DIVERGED);
+    assert_string_equal(reason, "the training loss is not finite in step 1");
+    assert_int_equal(f.record.n_steps, 0);
+    assert_null(state);
+    teardown(&f);
+}
+
+static void test_forwards_errors(void **unused) {
+    struct fixture f;
+    struct lag_state *state = NULL;
+    struct lag_error err = {0};
+    setup(&f, "midas block=3", 4);
+    assert_int_equal(lag_probe_run(&f.job, &f.hooks, NULL, &state, NULL, &err), LAG_EINVAL);
+    assert_string_equal(err.pointer, "/params/block");
+    assert_int_equal(f.record.n_begun, 0);
+    teardown(&f);
+}
+
+static void test_flops(void **unused) {
+    const struct lag_spec spec = test_spec(4, 2, 8, CONTEXT, 256);
+    struct lag_step_config config = {.batch = 3, .context = CONTEXT, .accumulate = 2};
+    struct lag_probe_plan plan;
+    assert_int_equal(lag_plan_probe(10, 5, 4, 0.25, 48, 3, CONTEXT, &plan), 0);
+    const double train = 10 * 48 * lag_flops_token_train(&spec, CONTEXT);
+    const double eval = plan.n_times * plan.n_batches * 3 * CONTEXT * lag_flops_token_forward(&spec, CONTEXT);
+    const double flops = lag_probe_flops(&spec, &config, &plan);
+    assert_true(fabs(flops - train - eval) < 1e-9 * flops);
+    assert_true(fabs(eval / flops - plan.eval_share) < 1e-9); /* the plan's share is the share of these FLOPs */
+    lag_probe_plan_deinit(&plan);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_same_bits_as_steps), cmocka_unit_test(test_any_team),  cmocka_unit_test(test_times),
+        cmocka_unit_test(test_cancel),             cmocka_unit_test(test_bound),     cmocka_unit_test(test_nonfinite),
+        cmocka_unit_test(test_forwards_errors),    cmocka_unit_test(test_flops),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
