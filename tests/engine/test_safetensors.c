@@ -194,7 +194,7 @@ static void large_headers(void **state) {
     assert_non_null(text);
     *at++ = '{';
     for (int i = 0; i < N; i++)
-        at += sprintf(at, "%s\"%d\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}", i ? "," : "", i);
+        at += snprintf(at, 64, "%s\"%d\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}", i ? "," : "", i);
     *at++ = '}';
     struct lag_error err = {0};
     assert_int_equal(open_bytes(state, (uint64_t)(at - text), text, (size_t)(at - text), 0, 1 << 24, &err), 0);

@@ -20,7 +20,7 @@ CALLS = [
     ("tmpnam|tempnam|mktemp|tmpfile", None, "use mkostemp or mkdtemp"),
     ("alloca", None, "the stack is not for data"),
     ("pthread_create|thrd_create|fork|vfork", r"base/thread\.c|" + TESTS, "start threads by lag_thread_start"),
-    ("signal", None, "use sigaction or signalfd"),
+    ("signal", TESTS, "use sigaction or signalfd"),
 ]
 
 # Patterns over code without comments and texts: pattern, files, allowed, what to do instead.
