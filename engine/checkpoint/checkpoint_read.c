@@ -96,7 +96,8 @@ static int load_file(const char *dir, const char *name, const struct lag_layout 
     return rc != 0 && err ? lag_error_wrap(err, "%s", path) : rc;
 }
 
-static int load_files(const char *dir, const struct lag_layout *layout, struct lag_state *state, struct lag_error *err) {
+static int load_files(const char *dir, const struct lag_layout *layout, struct lag_state *state,
+                      struct lag_error *err) {
     static const char *const none[] = {""}, *const moments[] = {"m.", "v."};
     lag_real *const params[] = {state ? state->params : NULL};
     lag_real *const m_and_v[] = {state ? state->m : NULL, state ? state->v : NULL};

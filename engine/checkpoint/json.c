@@ -113,7 +113,8 @@ int lag_json_string(struct lag_json *json, char *ret, size_t size, size_t *ret_l
             if (n == 0) return lag_json_fail(json, "a bad escape in a string");
         } else {
             n = *p < 0x20 ? 0 : lag_utf8_length(json->at);
-            if (n == 0 || n > (size_t)(json->end - json->at)) return lag_json_fail(json, "a string is not UTF-8 or holds a control character");
+            if (n == 0 || n > (size_t)(json->end - json->at))
+                return lag_json_fail(json, "a string is not UTF-8 or holds a control character");
             json->at += n;
         }
         if (n >= size - length) return lag_json_fail(json, "a string is too long");

@@ -36,6 +36,6 @@ int lag_manifest_parse(const char *text, size_t n_body, struct lag_manifest *ret
 int lag_manifest_read(const char *dir, struct lag_manifest *ret, struct lag_error *err);
 void lag_manifest_deinit(struct lag_manifest *manifest);
 
-/* Segments lie in their tensors, in order, cover each tensor exactly once, and their numbers are in range; else code. */
+/* Segments lie in their tensors, in order, cover each tensor exactly once, and have numbers in range; else code. */
 int lag_segments_check(const struct lag_layout *layout, const struct lag_segment *segments, int n_segments, int code,
                        struct lag_error *err);

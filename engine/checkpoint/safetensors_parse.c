@@ -31,7 +31,8 @@ int lag_st_header_length(const uint8_t first[8], uint64_t n_file_bytes, uint64_t
         return lag_error_set(err, LAG_ECORRUPT, "%" PRIu64 " bytes are too few for a safetensors file", n_file_bytes);
     for (int i = 7; i >= 0; i--) length = length << 8 | first[i];
     if (length > n_file_bytes - 8)
-        return lag_error_set(err, LAG_ECORRUPT, "the header's length, %" PRIu64 ", goes past the end of the file", length);
+        return lag_error_set(err, LAG_ECORRUPT, "the header's length, %" PRIu64 ", goes past the end of the file",
+                             length);
     if (length > max_header_bytes)
         return lag_error_set(err, LAG_ECORRUPT, "the header's length, %" PRIu64 ", is above the limit of %" PRIu64,
                              length, max_header_bytes);

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 enum { CHUNK_BYTES = 256 * 1024 };
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "safetensors data are little-endian, and are read as they lie");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "data are little-endian and read as they lie");
 
 static int read_at(int fd, void *data, size_t length, uint64_t offset, struct lag_error *err) {
     for (size_t done = 0; done < length;) {
@@ -104,7 +104,8 @@ static bool loadable(enum lag_st_dtype dtype) {
            (dtype == LAG_ST_F64 && sizeof(lag_real) == sizeof(double));
 }
 
-int lag_st_load(const struct lag_st_file *file, const struct lag_st_entry *entry, lag_real *ret, struct lag_error *err) {
+int lag_st_load(const struct lag_st_file *file, const struct lag_st_entry *entry, lag_real *ret,
+                struct lag_error *err) {
     if (!loadable(entry->dtype))
         return lag_error_set(err, LAG_EUNSUPPORTED, "tensor %.100s: cannot load dtype %s: use F32, F16 or BF16",
                              entry->name, lag_st_dtype_name(entry->dtype));

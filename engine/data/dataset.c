@@ -58,8 +58,8 @@ int lag_dataset_check(const struct lag_dataset_info *info, int context, int voca
     const uint64_t n_validation = lag_dataset_n_validation(info); /* never the larger part */
     if (n_starts(n_validation, context) == 0)
         return lag_error_at(err, LAG_EINVAL, "/model/n_positions",
-                            "the validation part (the last 10 %%) has %" PRIu64 " tokens, but a context of %d needs %d: "
-                            "use a context of at most %" PRIu64 ", or a dataset of at least %" PRIu64 " tokens",
+                            "the validation part (the last 10 %%) has %" PRIu64 " tokens, but a context of %d needs "
+                            "%d: use a context of at most %" PRIu64 ", or a dataset of at least %" PRIu64 " tokens",
                             n_validation, context, context + 1, n_validation - 1, 10 * ((uint64_t)context + 1));
     return 0;
 }
@@ -106,7 +106,8 @@ static int read_window(const struct lag_dataset *dataset, uint64_t start, int co
 
 static int check_part(uint64_t starts, int context, const char *part, struct lag_error *err) {
     if (context >= 1 && starts > 0) return 0;
-    return lag_error_at(err, LAG_EINVAL, "/model/n_positions", "no window of context %d fits the %s part", context, part);
+    return lag_error_at(err, LAG_EINVAL, "/model/n_positions", "no window of context %d fits the %s part",
+                        context, part);
 }
 
 int lag_dataset_batch(const struct lag_dataset *dataset, uint64_t seed, int64_t step, int micro, int batch, int context,

@@ -67,7 +67,8 @@ static int choose_format(int32_t magic, const char *file_name, const char *forma
     enum lag_token_format named;
     if (lag_token_format_parse(format_name, &named) != 0)
         return lag_error_set(err, LAG_EINVAL,
-                             "%s: unknown token format: allowed are auto, text, nanogpt, llmc_u16 and llmc_u32", file_name);
+                             "%s: unknown token format: allowed are auto, text, nanogpt, llmc_u16 and llmc_u32",
+                             file_name);
     if (format_rows[named].magic != 0 && named != found)
         return lag_error_set(err, LAG_EINVAL, "%s: not an %s file: it begins with %" PRId32 ", not with %" PRId32,
                              file_name, format_name, magic, format_rows[named].magic);

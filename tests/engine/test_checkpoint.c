@@ -104,7 +104,7 @@ static int write_in_child(const char *dir, int64_t step, const char *failpoints,
         struct lag_checkpoint_files files;
         if (failpoints) setenv("LAGD_FAILPOINTS", failpoints, 1);
         if (max_file_bytes) {
-            signal(SIGXFSZ, SIG_IGN);
+            sigaction(SIGXFSZ, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
             setrlimit(RLIMIT_FSIZE, &(struct rlimit){max_file_bytes, max_file_bytes});
         }
         struct lag_state *s = fixture_state();
@@ -281,7 +281,8 @@ static const struct manifest_case manifests[] = {
     {QKV "\"row_begin\":0,\"row_end\":4", QKV "\"row_begin\":0,\"row_end\":7", LAG_ECORRUPT, "outside"},
     {QKV "\"row_begin\":0,\"row_end\":4", QKV "\"row_begin\":-1,\"row_end\":4", LAG_ECORRUPT, "outside"},
     {QKV "\"row_begin\":0,\"row_end\":4", QKV "\"row_begin\":0,\"row_end\":0", LAG_ECORRUPT, "empty"},
-    {"\"row_begin\":4,\"row_end\":6,\"col_begin\":0", "\"row_begin\":0,\"row_end\":6,\"col_begin\":0", LAG_ECORRUPT, "order"},
+    {"\"row_begin\":4,\"row_end\":6,\"col_begin\":0", "\"row_begin\":0,\"row_end\":6,\"col_begin\":0",
+     LAG_ECORRUPT, "order"},
     {"\"lr_factor\":0.33333333333333331", "\"lr_factor\":-1", LAG_ECORRUPT, "out of range"},
     {"\"lr_factor\":0.33333333333333331", "\"lr_factor\":NaN", LAG_ECORRUPT, "expected a number"},
     {"\"age\":0", "\"age\":-1", LAG_ECORRUPT, "out of range"},

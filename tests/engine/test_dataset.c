@@ -32,7 +32,8 @@ static int inspect(const void *data, size_t length, const char *name, const char
 }
 
 /* An llm.c file in memory: header words, then n_tokens × width bytes of token 7. free(). */
-static uint8_t *llmc(int32_t magic, int32_t version, int32_t counted, size_t n_tokens, size_t width, size_t *ret_length) {
+static uint8_t *llmc(int32_t magic, int32_t version, int32_t counted, size_t n_tokens, size_t width,
+                     size_t *ret_length) {
     const int32_t head[3] = {magic, version, counted};
     *ret_length = 1024 + n_tokens * width;
     uint8_t *file = calloc(1, *ret_length);

@@ -63,7 +63,8 @@ static void golden_files_are_read(void **state) {
     lag_st_close(&file);
 }
 
-#define T(name, shape, from, to) "\"" name "\":{\"dtype\":\"F32\",\"shape\":" shape ",\"data_offsets\":[" #from "," #to "]}"
+#define T(name, shape, from, to) \
+    "\"" name "\":{\"dtype\":\"F32\",\"shape\":" shape ",\"data_offsets\":[" #from "," #to "]}"
 
 struct header_case {
     const char *header;

@@ -1,0 +1,9 @@
+#include "fuzz.h"
+#include <string.h>
+
+size_t lag_fuzz_copy(const void *data, size_t n, uint8_t **ret) {
+    *ret = malloc(n + 1);
+    FUZZ_CHECK(*ret);
+    memcpy(*ret, data, n);
+    return n;
+}
