@@ -1,0 +1,131 @@
+/* Logits, loss, every gradient and twenty AdamW steps against PyTorch (tests/golden/make_goldens.py).
+ * Float: the largest error of each tensor is at most twice that of PyTorch's float32. Double: 1e-10. */
+#include "gradcheck.h"
+
+#include <lagd/base/cleanup.h>
+
+#ifdef LAG_REAL_DOUBLE
+#define LIMIT(peer_error) 1e-10
+#else
+/* The yardstick is one sample of rounding noise, so a few units of float's precision are always allowed. */
+#define LIMIT(peer_error) (2 * (peer_error) + 6e-7)
+#endif
+
+struct golden {
+    struct lag_spec spec;
+    int batch, n_steps, n_tokens;
+    const int32_t *tokens, *targets;
+    double *values;
+    const double *params, *logits, *loss, *grads, *losses, *final;
+    const double *logits_error, *loss_error, *grads_error, *losses_error, *final_error;
+};
+
+static void read_golden(struct golden *g, char *file, size_t size) {
+    LAG_CLEANUP(lag_fclose_p) FILE *f = fopen(GOLDEN_DIR "/gpt2_tiny.bin", "rb");
+    assert_non_null(f);
+    const size_t n = fread(file, 1, size, f);
+    assert_true(n > 0 && n < size);
+    int32_t header[8];
+    memcpy(header, file, sizeof(header));
+    g->spec = test_spec(header[0], header[1], header[2], header[4], header[5]);
+    assert_int_equal(g->spec.n_inner, header[3]);
+    g->batch = header[6];
+    g->n_steps = header[7];
+    g->n_tokens = header[6] * header[4];
+    g->tokens = (const int32_t *)(const void *)(file + sizeof(header));
+    g->targets = g->tokens + g->n_tokens;
+    const char *doubles = (const char *)(g->targets + g->n_tokens);
+    const size_t bytes = n - (size_t)(doubles - file);
+    g->values = malloc(bytes); /* a copy: the file's doubles may be misaligned */
+    assert_non_null(g->values);
+    memcpy(g->values, doubles, bytes);
+    const size_t n_params = (size_t)lag_spec_params(&g->spec), n_tensors = 4 + 12 * (size_t)g->spec.n_layer;
+    g->params = g->values;
+    g->logits = g->params + n_params;
+    g->loss = g->logits + g->n_tokens * g->spec.vocab_size;
+    g->grads = g->loss + 1;
+    g->losses = g->grads + n_params;
+    g->final = g->losses + g->n_steps;
+    g->logits_error = g->final + n_params;
+    g->loss_error = g->logits_error + 1;
+    g->grads_error = g->loss_error + 1;
+    g->losses_error = g->grads_error + n_tensors;
+    g->final_error = g->losses_error + 1;
+    assert_true((size_t)(g->final_error + n_tensors - g->values) * sizeof(double) == bytes);
+}
+
+static double worst(const lag_real *got, const double *wanted, size_t n) {
+    double error = 0;
+    for (size_t i = 0; i < n; i++) error = fmax(error, fabs((double)got[i] - wanted[i]));
+    return error;
+}
+
+static void check_tensors(const struct lag_layout *layout, const lag_real *block, const double *wanted,
+                          const double *errors, const char *what) {
+    for (int i = 0; i < layout->n_tensors; i++) {
+        const struct lag_tensor *t = &layout->tensors[i];
+        const size_t n = (size_t)t->n_rows * (size_t)t->n_cols;
+        const double error = worst(block + t->offset, wanted, n);
+        char name[96];
+        lag_tensor_name(t, name);
+        if (!(error <= LIMIT(errors[i]))) fail_msg("%s of %s: error %g, peer's %g", what, name, error, errors[i]);
+        wanted += n;
+    }
+}
+
+static struct lag_state *start(const struct golden *g) {
+    struct lag_state *state = NULL;
+    assert_int_equal(lag_state_create(&g->spec, &state, NULL), 0);
+    const double *from = g->params;
+    for (int i = 0; i < state->layout.n_tensors; i++) {
+        const struct lag_tensor *t = &state->layout.tensors[i];
+        for (int k = 0; k < t->n_rows * t->n_cols; k++) state->params[t->offset + (size_t)k] = (lag_real)*from++;
+    }
+    return state;
+}
+
+static char file[300000];
+
+static void outputs_and_gradients(void **unused) {
+    struct golden g;
+    read_golden(&g, file, sizeof(file));
+    struct lag_state *state = start(&g);
+    struct lag_work *work = test_work(&g.spec, g.batch, g.spec.n_positions, 1);
+    const size_t n_logits = (size_t)g.n_tokens * (size_t)g.spec.vocab_size;
+    lag_real *logits = calloc(n_logits, sizeof(*logits));
+    lag_model_logits(state, work, g.tokens, g.batch, g.spec.n_positions, logits, NULL);
+    const double error = worst(logits, g.logits, n_logits);
+    if (!(error <= LIMIT(*g.logits_error))) fail_msg("logits: error %g, peer's %g", error, *g.logits_error);
+    const double loss = lag_model_backward(state, work, g.tokens, g.targets, g.batch, g.spec.n_positions, 1, true, NULL);
+    assert_true(fabs(loss - *g.loss) <= LIMIT(*g.loss_error));
+    check_tensors(&state->layout, lag_work_grads(work), g.grads, g.grads_error, "gradient");
+    free(logits);
+    lag_work_destroy(work);
+    lag_state_destroy(state);
+    free(g.values);
+}
+
+static void twenty_steps(void **unused) {
+    static const struct lag_optim OPTIM = {.lr = 1e-2, .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .weight_decay = 0.1};
+    struct golden g;
+    read_golden(&g, file, sizeof(file));
+    struct lag_state *state = start(&g);
+    struct lag_work *work = test_work(&g.spec, g.batch, g.spec.n_positions, 1);
+    for (int i = 0; i < g.n_steps; i++) {
+        const double loss = lag_model_backward(state, work, g.tokens, g.targets, g.batch, g.spec.n_positions, 1, true, NULL);
+        if (!(fabs(loss - g.losses[i]) <= LIMIT(*g.losses_error)))
+            fail_msg("loss of step %d is %.9g, wanted %.9g (peer's error %g)", i, loss, g.losses[i], *g.losses_error);
+        const double norm = lag_grad_norm(lag_work_grads(work), state->layout.n_elements, NULL);
+        lag_adamw(state, lag_work_grads(work), &OPTIM, OPTIM.lr, fmin(1, 1 / (norm + 1e-6)), NULL);
+        state->step++;
+    }
+    check_tensors(&state->layout, state->params, g.final, g.final_error, "final weights");
+    lag_work_destroy(work);
+    lag_state_destroy(state);
+    free(g.values);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(outputs_and_gradients), cmocka_unit_test(twenty_steps)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

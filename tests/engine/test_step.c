@@ -1,0 +1,172 @@
+/* Steps on a dataset: the same bits for every team, non-finite steps refused, evaluation, sampling. */
+#include "gradcheck.h"
+
+#include <lagd/base/team.h>
+#include <lagd/engine/cost.h>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#define STEPS 50
+
+static struct lag_dataset *open_text(void) {
+    char path[] = "/tmp/lagd-test-XXXXXX";
+    const int fd = mkostemp(path, O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(unlink(path), 0);
+    char text[6000];
+    for (size_t i = 0; i < sizeof(text); i++) text[i] = (char)lag_rng_below(1, LAG_RNG_SAMPLE, 7, i, i % 3 ? 40 : 90);
+    assert_int_equal(write(fd, text, sizeof(text)), sizeof(text));
+    struct lag_dataset_info info;
+    struct lag_dataset *dataset = NULL;
+    assert_int_equal(lag_dataset_inspect(fd, "a.txt", "auto", 0, NULL, &info, NULL), 0);
+    assert_int_equal(lag_dataset_open(fd, &info, &dataset, NULL), 0);
+    return dataset;
+}
+
+static struct lag_spec small(void) { return test_spec(2, 2, 40, 70, 256); }
+
+static const struct lag_step_config CONFIG = {
+    .optim = {.lr = 3e-3, .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .weight_decay = 0.1, .grad_clip = 1},
+    .schedule = {.kind = LAG_SCHEDULE_COSINE, .warmup_steps = 5, .max_steps = STEPS, .min_lr = 3e-4},
+    .batch = 3, .context = 70, .accumulate = 2, .seed = 4, .lr_scale = 1,
+};
+
+/* active: for step i, cycle[i % n_cycle] members work. */
+static struct lag_state *train(const struct lag_dataset *dataset, int members, const int *cycle, int n_cycle) {
+    const struct lag_spec spec = small();
+    struct lag_state *state;
+    assert_int_equal(lag_state_create(&spec, &state, NULL), 0);
+    lag_state_init(state, 1);
+    struct lag_team *team = NULL;
+    if (members) assert_int_equal(lag_team_create(members, &team, NULL), 0);
+    struct lag_work *work = test_work(&spec, 3, 70, lag_team_size(team));
+    for (int i = 0; i < STEPS; i++) {
+        if (n_cycle) lag_team_set_active(team, cycle[i % n_cycle]);
+        struct lag_step_result result;
+        assert_int_equal(lag_train_step(state, work, dataset, &CONFIG, team, &result, NULL), 0);
+        assert_true(result.lr == lag_schedule_lr(&CONFIG.schedule, 3e-3, i, 0));
+    }
+    assert_int_equal(state->step, STEPS);
+    lag_work_destroy(work);
+    lag_team_destroy(team);
+    return state;
+}
+
+static void same_bits_for_every_team(void **unused) {
+    static const int CYCLE[] = {1, 3, 2, 2, 1};
+    struct lag_dataset *dataset = open_text();
+    struct lag_state *alone = train(dataset, 0, NULL, 0);
+    for (int members = 1; members <= 3; members++) {
+        struct lag_state *team = train(dataset, members, NULL, 0);
+        assert_true(lag_state_equal(alone, team));
+        lag_state_destroy(team);
+    }
+    struct lag_state *changing = train(dataset, 3, CYCLE, 5);
+    assert_true(lag_state_equal(alone, changing));
+    lag_state_destroy(changing);
+    lag_state_destroy(alone);
+    lag_dataset_close(dataset);
+}
+
+static void training_learns(void **unused) {
+    struct lag_dataset *dataset = open_text();
+    const struct lag_spec spec = small();
+    struct lag_state *start, *end = train(dataset, 2, NULL, 0);
+    assert_int_equal(lag_state_create(&spec, &start, NULL), 0);
+    lag_state_init(start, 1);
+    struct lag_work *work = test_work(&spec, 4, 70, 1);
+    double before[3], after[3], again[3];
+    assert_int_equal(lag_evaluate(start, work, dataset, 3, 4, 70, before, NULL, NULL), 0);
+    assert_int_equal(lag_evaluate(end, work, dataset, 3, 4, 70, after, NULL, NULL), 0);
+    assert_int_equal(lag_evaluate(end, work, dataset, 3, 4, 70, again, NULL, NULL), 0);
+    for (int i = 0; i < 3; i++) assert_true(after[i] < before[i] - 1 && after[i] == again[i]);
+    assert_int_equal(lag_evaluate(end, work, dataset, 3, 5, 70, again, NULL, NULL), LAG_EINTERNAL);
+    lag_work_destroy(work);
+    lag_state_destroy(end);
+    lag_state_destroy(start);
+    lag_dataset_close(dataset);
+}
+
+static void bad_numbers_leave_the_state_untouched(void **unused) {
+    struct lag_dataset *dataset = open_text();
+    const struct lag_spec spec = small();
+    struct lag_work *work = test_work(&spec, 3, 70, 1);
+    struct lag_state *state = train(dataset, 0, NULL, 0);
+    for (int i = 0; i < state->layout.n_tensors; i++) {
+        const struct lag_tensor *t = &state->layout.tensors[i];
+        if (t->row->role == LAG_ROLE_WTE) continue; /* a row that no token uses may hide for one step, but not in the head */
+        state->params[t->offset] = NAN;
+        struct lag_state *before;
+        struct lag_step_result result = {0};
+        assert_int_equal(lag_state_clone(state, &before, NULL), 0);
+        assert_int_equal(lag_train_step(state, work, dataset, &CONFIG, NULL, &result, NULL), LAG_TRAIN_NONFINITE);
+        assert_false(isfinite(result.loss) && isfinite(result.grad_norm));
+        assert_true(lag_state_equal(before, state));
+        lag_state_destroy(before);
+        state->params[t->offset] = 0;
+    }
+    lag_work_destroy(work);
+    lag_state_destroy(state);
+    lag_dataset_close(dataset);
+}
+
+static void sampling(void **unused) {
+    const struct lag_spec spec = test_spec(2, 2, 20, 12, 31);
+    struct lag_state *state = test_state(&spec, 4);
+    static const int32_t PROMPT[] = {1, 2, 3};
+    struct lag_sample_config config = {.n_tokens = 30, .temperature = 1, .seed = 5};
+    int32_t a[30], b[30];
+    struct lag_error err;
+    struct lag_team *team;
+    assert_int_equal(lag_team_create(2, &team, NULL), 0);
+    assert_int_equal(lag_generate(state, PROMPT, 3, &config, a, NULL, NULL, &err), 0);
+    assert_int_equal(lag_generate(state, PROMPT, 3, &config, b, NULL, team, &err), 0);
+    assert_memory_equal(a, b, sizeof(a));
+    config.seed = 6;
+    assert_int_equal(lag_generate(state, PROMPT, 3, &config, b, NULL, NULL, &err), 0);
+    assert_memory_not_equal(a, b, sizeof(a));
+    config.temperature = 0;
+    assert_int_equal(lag_generate(state, PROMPT, 3, &config, a, NULL, NULL, &err), 0);
+    config.temperature = 3;
+    config.top_k = 1; /* the likeliest alone is the same as temperature 0 */
+    assert_int_equal(lag_generate(state, PROMPT, 3, &config, b, NULL, NULL, &err), 0);
+    assert_memory_equal(a, b, sizeof(a));
+    /* the likeliest token is the argmax of the logits */
+    struct lag_work *work = test_work(&spec, 1, 3, 1);
+    lag_real logits[3 * 31];
+    lag_model_logits(state, work, PROMPT, 1, 3, logits, NULL);
+    for (int i = 0; i < 31; i++) assert_true(logits[2 * 31 + i] <= logits[2 * 31 + a[0]]);
+    lag_work_destroy(work);
+    const volatile bool cancel = true;
+    assert_int_equal(lag_generate(state, PROMPT, 3, &config, b, &cancel, NULL, &err), LAG_ECANCELED);
+    config.n_tokens = 4097;
+    assert_int_equal(lag_generate(state, PROMPT, 3, &config, b, NULL, NULL, &err), LAG_EINVAL);
+    config.n_tokens = 1;
+    static const int32_t OUTSIDE[] = {31};
+    assert_int_equal(lag_generate(state, OUTSIDE, 1, &config, b, NULL, NULL, &err), LAG_EINVAL);
+    assert_int_equal(lag_generate(state, PROMPT, 0, &config, b, NULL, NULL, &err), LAG_EINVAL);
+    lag_team_destroy(team);
+    lag_state_destroy(state);
+}
+
+static void setup_and_cost(void **unused) {
+    struct lag_error err;
+    if (lag_engine_setup(&err)) fail_msg("%s", err.text);
+    assert_int_equal(lag_engine_setup(NULL), 0);
+    assert_non_null(strstr(lag_fingerprint(), "openblas "));
+    assert_non_null(strstr(lag_fingerprint(), "vec "));
+    assert_true(strlen(lag_fingerprint()) < 127);
+    const struct lag_spec m = test_spec(6, 6, 384, 256, 256);
+    assert_true(lag_flops_token_train(&m, 256) == 6.0 * 10745856 + 12.0 * 6 * 384 * 256);
+    assert_true(lag_flops_token_forward(&m, 256) * 3 == lag_flops_token_train(&m, 256));
+    assert_true(lag_measured_core_rate() > 1e8);
+    assert_true(lag_measured_core_rate() == lag_measured_core_rate());
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(same_bits_for_every_team), cmocka_unit_test(training_learns),
+        cmocka_unit_test(bad_numbers_leave_the_state_untouched), cmocka_unit_test(sampling), cmocka_unit_test(setup_and_cost)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
