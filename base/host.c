@@ -173,20 +173,23 @@ int lag_host_cpus(void) {
     return LAG_MAX(whole, 1);
 }
 
-uint64_t lag_host_rss_bytes(void) {
+static uint64_t resident_bytes(void) {
     char text[128];
     unsigned long long pages, resident;
-    if (read_text("/proc/self/statm", text, sizeof(text)) && sscanf(text, "%llu %llu", &pages, &resident) == 2) {
-        return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
-    }
-    return lag_host_peak_rss_bytes();
+    if (!read_text("/proc/self/statm", text, sizeof(text)) || sscanf(text, "%llu %llu", &pages, &resident) != 2) return 0;
+    return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 uint64_t lag_host_peak_rss_bytes(void) {
-    uint64_t bytes;
-    if (read_kib("/proc/self/status", "VmHWM:", &bytes)) return bytes;
+    uint64_t bytes, now_bytes = resident_bytes(); /* the kernel notes the peak late: it may lie below the present */
+    if (read_kib("/proc/self/status", "VmHWM:", &bytes)) return LAG_MAX(bytes, now_bytes);
     struct rusage usage; /* counts what the process was before exec too */
-    return getrusage(RUSAGE_SELF, &usage) == 0 ? (uint64_t)usage.ru_maxrss * 1024 : 0;
+    return getrusage(RUSAGE_SELF, &usage) == 0 ? (uint64_t)usage.ru_maxrss * 1024 : now_bytes;
+}
+
+uint64_t lag_host_rss_bytes(void) {
+    uint64_t bytes = resident_bytes();
+    return bytes ? bytes : lag_host_peak_rss_bytes();
 }
 
 static double seconds(struct timeval time) { return (double)time.tv_sec + 1e-6 * (double)time.tv_usec; }
