@@ -1,9 +1,9 @@
 /* Constructors of recipes, one an operator.
  *
- * Each fills the draft from the parent's depth up to the target. Where an operator has a block, it is applied in rounds to
- * the list made so far, and the last round is the same operator with the smaller block that is still missing. L = the
- * parent's depth, L' = the target, n = the length so far. Sources: Du et al., arXiv 2405.15319, and those named in the
- * operator table. */
+ * Each fills the draft from the parent's depth up to the target. Where an operator has a block, it is applied in rounds
+ * to the list made so far, and the last round is the same operator with the smaller block that is still missing. L =
+ * the parent's depth, L' = the target, n = the length so far. Sources: Du et al., arXiv 2405.15319, and those named in
+ * the operator table. */
 #include "grow_internal.h"
 #include <lagd/base/check.h>
 #include <lagd/base/cleanup.h>
@@ -115,8 +115,9 @@ static int construct_midas(struct lag_draft *draft, const struct lag_strategy *s
     return 0;
 }
 
-/* LIDAS(b): with an even number of blocks there is a seam between the two middle ones; the last ⌊b/2⌋ layers below it and
- * the first b - ⌊b/2⌋ above it form the new block, which goes between them. An odd number has no seam: a MIDAS round. */
+/* LIDAS(b): with an even number of blocks there is a seam between the two middle ones; the last ⌊b/2⌋ layers below it
+ * and the first b - ⌊b/2⌋ above it form the new block, which goes between them. An odd number has no seam: a MIDAS
+ * round. */
 static int construct_lidas(struct lag_draft *draft, const struct lag_strategy *strategy, struct lag_error *err) {
     int block;
     int rc = check_block(draft, strategy, 0, &block, err);
@@ -133,7 +134,8 @@ static int construct_lidas(struct lag_draft *draft, const struct lag_strategy *s
     return 0;
 }
 
-/* RANGE(s, b, p): [0, p) + the parent's [s, s+b), once a round + [p, L). The last round takes the block's lowest layers. */
+/* RANGE(s, b, p): [0, p) + the parent's [s, s+b), once a round + [p, L). The last round takes the block's lowest
+ * layers. */
 static int construct_range(struct lag_draft *draft, const struct lag_strategy *strategy, struct lag_error *err) {
     int begin = (int)lag_strategy_param(strategy, "start"), at = (int)lag_strategy_param(strategy, "at"), block;
     int rc = check_block(draft, strategy, begin, &block, err);
@@ -149,8 +151,8 @@ static int construct_range(struct lag_draft *draft, const struct lag_strategy *s
     return 0;
 }
 
-/* PARTIAL(s, b, r): [0, s) + r × [s, s+b) + [s+b, L), r as large as the target needs; the last copy is cut to its lowest
- * layers. A repeat that is given bounds r. */
+/* PARTIAL(s, b, r): [0, s) + r × [s, s+b) + [s+b, L), r as large as the target needs; the last copy is cut to its
+ * lowest layers. A repeat that is given bounds r. */
 static int construct_partial(struct lag_draft *draft, const struct lag_strategy *strategy, struct lag_error *err) {
     int begin = (int)lag_strategy_param(strategy, "start"), repeat = (int)lag_strategy_param(strategy, "repeat"), block;
     int rc = check_block(draft, strategy, begin, &block, err);
@@ -167,8 +169,8 @@ static int construct_partial(struct lag_draft *draft, const struct lag_strategy 
 }
 
 /* LLAMAPRO(q): places are behind layers q-1, 2q-1, …; a round puts a zeroed copy of the layer at each of the P = L/q
- * places. When m < P are missing, copy j goes to place ⌊(j+1) P / m⌋ - 1: with q = 1 this is the released code's "behind
- * each group of L/m layers" (LLaMA-Pro, block_expansion). */
+ * places. When m < P are missing, copy j goes to place ⌊(j+1) P / m⌋ - 1: with q = 1 this is the released code's
+ * "behind each group of L/m layers" (LLaMA-Pro, block_expansion). */
 static int construct_llama_pro(struct lag_draft *draft, const struct lag_strategy *strategy, struct lag_error *err) {
     int every = (int)lag_strategy_param(strategy, "every"), n_places = draft->n_parent / every;
     if (n_places == 0) {

@@ -1,9 +1,9 @@
 /* The one routine that applies a recipe: weights, moments and segments of each tensor, then the learning-rate rule.
  *
  * Copies take the moments and the age of their source, because their gradients begin close to the source's; what has no
- * history (random layers, zeroed projections, and what the moment rule resets) begins with m = v = 0 at age 0, so that bias
- * correction starts afresh there. A global step count over zeroed moments would make the first updates several times too
- * large. */
+ * history (random layers, zeroed projections, and what the moment rule resets) begins with m = v = 0 at age 0, so that
+ * bias correction starts afresh there. A global step count over zeroed moments would make the first updates several
+ * times too large. */
 #include "grow_internal.h"
 #include <lagd/base/check.h>
 #include <lagd/base/cleanup.h>
@@ -40,7 +40,7 @@ static struct origin find_origin(const struct growth *growth, int tensor) {
     return origin;
 }
 
-/* The growth's step + 1 separates these numbers from the run's own initialisation, which is step 0 of the same stream. */
+/* The growth's step + 1 separates these numbers from the run's own initialisation, step 0 of the same stream. */
 static void fill_random(const struct growth *growth, int tensor) {
     lag_tensor_init(&growth->grown->layout, tensor, growth->strategy->seed, (uint64_t)growth->parent->step + 1,
                     growth->grown->params);

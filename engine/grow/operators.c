@@ -7,11 +7,11 @@
 #define P_START {"start", 0, DEPTH - 1, 0, "first layer of the block, counted from 0", true}
 #define P_AT(help_) {"at", -1, DEPTH, -1, help_, true}
 #define P_NOISE \
-    {"noise", 0, 1, 0, "share a of fresh noise in the new copies' matrices, W <- (1-a) W + a e (Du et al., App. K: 0.2)", \
-     false}
+    {"noise", 0, 1, 0, \
+     "share a of fresh noise in the new copies' matrices, W <- (1-a) W + a e (Du et al.: 0.2)", false}
 
 /* Presets of rules: a copy goes on with its source's moments and age under the untouched schedule, as the published
- * MIDAS recipe does; layers that begin as identities have no history, so they start at age 0 with a ramp of their own. */
+ * MIDAS recipe does; layers that begin as identities have no history, so they start at age 0 with their own ramp. */
 #define COPIES .preset_moments = LAG_MOMENTS_INHERIT, .preset_lr = LAG_LR_CONTINUE
 #define IDENTITIES .function_preserving = true, .preset_moments = LAG_MOMENTS_RESET_NEW, .preset_lr = LAG_LR_REWARM_NEW
 
@@ -20,7 +20,8 @@ static const struct lag_operator operators[LAG_N_OPS] = {
         "Gong et al. 2019 (StackBERT); Du et al., arXiv 2405.15319 (G_stack)", .params = {P_NOISE}, COPIES},
     [LAG_OP_INTERLEAVE] = {"interleave", "Interleave", "puts each layer's copy directly behind it: 0 0 1 1 2 2",
         "Du et al., arXiv 2405.15319, App. H; arXiv 2510.08008 (interposition)", .params = {P_NOISE}, COPIES},
-    [LAG_OP_GRADUAL_STACK] = {"gradual_stack", "Gradual stacking", "copies the last block of layers on top: 0 1 2 2 2 2",
+    [LAG_OP_GRADUAL_STACK] = {"gradual_stack", "Gradual stacking",
+        "copies the last block of layers on top: 0 1 2 2 2 2",
         "Reddi et al., ICML 2023",
         .params = {P_BLOCK(1, "number of last layers copied in a round"), P_NOISE}, COPIES},
     [LAG_OP_MIDAS] = {"midas", "MIDAS (middle stacking)", "copies the middle block behind itself: 0 1 1 1 1 2",
@@ -36,15 +37,15 @@ static const struct lag_operator operators[LAG_N_OPS] = {
     [LAG_OP_PARTIAL_STACK] = {"partial_stack", "Partial stack", "repeats one block of layers in its place",
         "Du et al., arXiv 2405.15319 (partial stacking)",
         .params = {P_START, P_BLOCK(1, "number of layers in the block"),
-                   {"repeat", 0, DEPTH, 0, "how often the block may stand in the grown model; 0: as often as needed", true},
+                   {"repeat", 0, DEPTH, 0, "how often the block may stand in the result; 0: as often as needed", true},
                    P_NOISE}, COPIES},
     [LAG_OP_LLAMA_PRO] = {"llama_pro", "LLaMA-Pro", "inserts copies with zeroed output projections, evenly spread: the "
         "function is unchanged", "Wu et al. 2024, arXiv 2401.02415; Gesmundo & Maile, arXiv 2308.06103, Thm 3.6",
         .params = {{"every", 1, DEPTH, 1, "copies go behind every this-many-th layer", true}, P_NOISE}, IDENTITIES},
     [LAG_OP_ZERO_STACK] = {"zero_stack", "Zero-init stack", "stacks copies whose output projections are zeroed: the "
         "function is unchanged", "Du et al., arXiv 2405.15319 (G_zero)", .params = {P_NOISE}, IDENTITIES},
-    [LAG_OP_ZERO_TOP] = {"zero_top", "Zero-init top", "copies the last block on top with zeroed output projections: the "
-        "function is unchanged", "Gesmundo & Maile, arXiv 2308.06103, Thm 3.6",
+    [LAG_OP_ZERO_TOP] = {"zero_top", "Zero-init top", "copies the last block on top with zeroed output projections: "
+        "the function is unchanged", "Gesmundo & Maile, arXiv 2308.06103, Thm 3.6",
         .params = {P_BLOCK(1, "number of last layers copied in a round"), P_NOISE}, IDENTITIES},
     [LAG_OP_ZERO_RANDOM] = {"zero_random", "Zero-init random", "adds random layers with zeroed output projections: the "
         "function is unchanged", "Gesmundo & Maile, arXiv 2308.06103, Thm 3.6",

@@ -10,8 +10,8 @@
 #define POOL_SIZE 10
 
 /* The default pool in order of preference. {h} = half the layers rounded up, {l-h} = the first layer of the upper half.
- * The first rows span the choices (where the copies stand, how long the block is, copies or identities or fresh layers);
- * the later ones fill up where the first coincide, as they do for shallow parents. */
+ * The first rows span the choices (where the copies stand, how long the block is, copies or identities or fresh
+ * layers); the later ones fill up where the first coincide, as they do for shallow parents. */
 static const char *const default_pool[] = {
     "stack",
     "interleave",

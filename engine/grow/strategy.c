@@ -117,7 +117,8 @@ void lag_strategy_format(const struct lag_strategy *strategy, char ret[LAG_STRAT
     used += (size_t)snprintf(ret + used, LAG_STRATEGY_TEXT - used, " optimizer=%s lr=%s",
                              moment_rules[strategy->moments], lr_rules[strategy->lr]);
     if (has_rewarm(strategy->lr) && strategy->rewarm_steps != LAG_REWARM_DEFAULT) {
-        used += (size_t)snprintf(ret + used, LAG_STRATEGY_TEXT - used, " rewarm_steps=%" PRId64, strategy->rewarm_steps);
+        used += (size_t)snprintf(ret + used, LAG_STRATEGY_TEXT - used, " rewarm_steps=%" PRId64,
+                                 strategy->rewarm_steps);
     }
     used += (size_t)snprintf(ret + used, LAG_STRATEGY_TEXT - used, " seed=%" PRIu64, strategy->seed);
     LAG_ASSERT(used < LAG_STRATEGY_TEXT);
@@ -126,8 +127,8 @@ void lag_strategy_format(const struct lag_strategy *strategy, char ret[LAG_STRAT
 static int parse_rewarm(struct lag_strategy *strategy, const char *value, struct lag_error *err) {
     int64_t steps;
     if (lag_parse_i64(value, &steps) || steps < 1) {
-        return lag_error_at(err, LAG_EINVAL, "/rewarm_steps", "rewarm_steps must be a whole number from 1, not \"%.64s\"",
-                            value);
+        return lag_error_at(err, LAG_EINVAL, "/rewarm_steps",
+                            "rewarm_steps must be a whole number from 1, not \"%.64s\"", value);
     }
     strategy->rewarm_steps = steps;
     return 0;
@@ -187,7 +188,8 @@ int lag_strategy_parse(const char *text, struct lag_strategy *ret, struct lag_er
         seen[n_seen++] = key;
     }
     if (strategy.rewarm_steps != LAG_REWARM_DEFAULT && !has_rewarm(strategy.lr)) {
-        return lag_error_at(err, LAG_EINVAL, "/rewarm_steps", "rewarm_steps needs lr=rewarm or lr=rewarm_new, not lr=%s",
+        return lag_error_at(err, LAG_EINVAL, "/rewarm_steps",
+                            "rewarm_steps needs lr=rewarm or lr=rewarm_new, not lr=%s",
                             lr_rules[strategy.lr]);
     }
     *ret = strategy;

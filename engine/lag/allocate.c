@@ -57,8 +57,8 @@ static bool thin_out(struct times *times) {
     return true;
 }
 
-/* train, unit: FLOPs of all training steps and of one batch's evaluation, in those of one evaluated token. Fewer batches
- * come first, then fewer times; the share is exceeded only when even two batches at 0 and k are too many. */
+/* train, unit: FLOPs of all training steps and of one batch's evaluation, in those of one evaluated token. Fewer
+ * batches come first, then fewer times; the share is exceeded only when even two batches at 0 and k are too many. */
 static void fit_share(struct times *times, int wanted_batches, double max_share, double train, double unit,
                       struct lag_probe_plan *plan) {
     const double budget = max_share < 1 ? train * max_share / (1 - max_share) / unit : INFINITY; /* batches in all */

@@ -2,8 +2,8 @@
 #include <lagd/engine/lag.h>
 #include <math.h>
 
-/* P(|T| ≤ √ν tan θ) for T of ν degrees of freedom: the finite series for whole ν of Abramowitz & Stegun 26.7.3 and 26.7.4
- * (every term positive, so nothing cancels). */
+/* P(|T| ≤ √ν tan θ) for T of ν degrees of freedom: the finite series for whole ν of Abramowitz & Stegun 26.7.3 and
+ * 26.7.4 (every term positive, so nothing cancels). */
 static double student_two_sided(double theta, int nu) {
     const double s = sin(theta), c = cos(theta);
     double term = nu % 2 ? c : 1, sum = 0;

@@ -34,7 +34,8 @@ static bool rankable(const struct lag_curve *curve, int n_batches, int64_t t, do
     return curve->eligible && !isnan(*ret_mean);
 }
 
-void lag_rank_at(const struct lag_curve *curves, int n_curves, int n_batches, int64_t t, double *ret_mean, int *ret_rank) {
+void lag_rank_at(const struct lag_curve *curves, int n_curves, int n_batches, int64_t t, double *ret_mean,
+                 int *ret_rank) {
     for (int i = 0; i < n_curves; i++) {
         double other;
         bool ranked = rankable(&curves[i], n_batches, t, &ret_mean[i]);

@@ -47,8 +47,8 @@ static void test_times(void **state) {
 static void test_share_by_batches(void **state) {
     (void)state;
     struct lag_probe_plan plan;
-    /* 50 steps of 8 windows at 3 forwards each = 1200; 13 times of 4 windows: 7 batches make 364 / 1564 = 23.3 %, 8 make
-     * 416 / 1616 = 25.7 % */
+    /* 50 steps of 8 windows at 3 forwards each = 1200; 13 times of 4 windows: 7 batches make 364 / 1564 = 23.3 %, 8
+     * make 416 / 1616 = 25.7 % */
     assert_int_equal(lag_plan_probe(50, 10, 32, 0.25, 8 * 64, 8, 64, &plan), 0);
     assert_int_equal(plan.n_times, 13);
     assert_int_equal(plan.n_batches, 7);
@@ -76,6 +76,9 @@ static void test_times_are_given_up_last(void **state) {
     assert_int_equal(lag_plan_probe(20, 5, 9, 0.10, 8, 1, 8, &plan), 0); /* 6 batches */
     CHECK_TIMES(&plan, 0, 10, 20);
     assert_int_equal(plan.n_batches, 2);
+    lag_probe_plan_deinit(&plan);
+    assert_int_equal(lag_plan_probe(40, 5, 9, 0.10, 8, 1, 8, &plan), 0); /* 13 batches: every other multiple */
+    CHECK_TIMES(&plan, 0, 10, 20, 30, 40);
     lag_probe_plan_deinit(&plan);
     assert_int_equal(lag_plan_probe(20, 5, 9, 0.01, 8, 1, 8, &plan), 0); /* nothing fits: the least, said plainly */
     CHECK_TIMES(&plan, 0, 20);

@@ -1,5 +1,5 @@
-/* Growing a state: weights, moments, ages, segments, learning-rate rules, and the function that is kept. Built for float
- * and for double. */
+/* Growing a state: weights, moments, ages, segments, learning-rate rules, and the function that is kept. Built for
+ * float and for double. */
 #include "gradcheck.h"
 #include <lagd/base/check.h>
 #include <lagd/engine/grow.h>

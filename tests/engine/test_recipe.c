@@ -254,8 +254,8 @@ static void check_marks(const struct lag_recipe *recipe, int n_layer, double noi
     }
 }
 
-/* Whatever the operator and its parameters: the depth is reached, each parent layer is old exactly once, and an operator
- * that says it preserves the function makes only zeroed new layers and keeps the parent's order. */
+/* Whatever the operator and its parameters: the depth is reached, each parent layer is old exactly once, and an
+ * operator that says it preserves the function makes only zeroed new layers and keeps the parent's order. */
 static void test_properties(void **state) {
     (void)state;
     int n_ops, n_built = 0;

@@ -43,7 +43,11 @@ static void test_free_order(void **state) {
     assert_int_equal(lag_strategy_parse("  midas seed=18446744073709551615  noise=0.1 rewarm_steps=7 lr=rewarm block=3 "
                                         "optimizer=reset ", &strategy, NULL), 0);
     lag_strategy_format(&strategy, text);
-    assert_string_equal(text, "midas block=3 noise=0.1 optimizer=reset lr=rewarm rewarm_steps=7 seed=18446744073709551615");
+    assert_string_equal(text, "midas block=3 noise=0.1 optimizer=reset lr=rewarm rewarm_steps=7 "
+                              "seed=18446744073709551615");
+    assert_int_equal(lag_strategy_parse("range start=-0 block=1e0 at=0x2", &strategy, NULL), 0);
+    lag_strategy_format(&strategy, text);
+    assert_string_equal(text, "range start=0 block=1 at=2 optimizer=inherit lr=continue seed=0");
 }
 
 /* format and parse are inverse for every operator, parameter and rule. */
@@ -85,8 +89,8 @@ static void test_refusals(void **state) {
     static const struct { const char *text; int rc; const char *pointer, *words; } cases[] = {
         {"", LAG_EINVAL, "/operator", "name an operator"},
         {"   ", LAG_EINVAL, "/operator", "name an operator"},
-        {"stac", LAG_ENOTFOUND, "/operator", "stack, interleave, gradual_stack, midas, lidas, range, partial_stack, llama_pro, "
-            "zero_stack, zero_top, zero_random, random, none"},
+        {"stac", LAG_ENOTFOUND, "/operator", "stack, interleave, gradual_stack, midas, lidas, range, partial_stack, "
+            "llama_pro, zero_stack, zero_top, zero_random, random, none"},
         {"stack block=2", LAG_EINVAL, "/params/block", "no parameter \"block\"; its parameters: noise"},
         {"none block=2", LAG_EINVAL, "/params/block", "its parameters: none"},
         {"midas blok=2", LAG_EINVAL, "/params/blok", "block, noise"},

@@ -40,7 +40,7 @@ struct lag_strategy {
     uint64_t seed;
 };
 /* Operator's presets. LAG_ENOTFOUND lists the names. set_param checks name, range and wholeness; what depends on the
- * depth (a block larger than the parent) is found by lag_recipe_build. Errors point to "/operator" or "/params/<name>". */
+ * depth (a block larger than the parent), lag_recipe_build finds. Errors point to "/operator" or "/params/<name>". */
 int lag_strategy_init(const char *op_name, struct lag_strategy *ret, struct lag_error *err);
 int lag_strategy_set_param(struct lag_strategy *strategy, const char *name, double value, struct lag_error *err);
 int lag_moment_rule_parse(const char *name, enum lag_moment_rule *ret);
@@ -51,8 +51,8 @@ void lag_strategy_format(const struct lag_strategy *strategy, char ret[LAG_STRAT
 int lag_strategy_parse(const char *text, struct lag_strategy *ret, struct lag_error *err);
 
 /* is_new follows from the recipe alone: counted from the bottom, the first appearance of a parent layer whose
- * projections are not zeroed is that layer itself; every other copy, and every random layer, is new. So each parent layer
- * is old exactly once, and two operators with the same sources agree on what is new. */
+ * projections are not zeroed is that layer itself; every other copy, and every random layer, is new. So each parent
+ * layer is old exactly once, and two operators with the same sources agree on what is new. */
 struct lag_layer_src {
     int source;    /* parent layer, or -1: fresh random init */
     bool is_new;   /* a layer that the parent does not have: age 0 under reset_new, re-warmed by rewarm_new */
@@ -80,9 +80,9 @@ double lag_recipe_connection_rate(const struct lag_recipe *recipe);
 int lag_grow(const struct lag_state *parent, const struct lag_strategy *strategy, int target_layers,
              struct lag_state **ret, struct lag_error *err);
 
-/* The members of a pool by name ("default"), as canonical texts, no two the same candidate, without `none`: ten for every
- * parent and every target > n_layer (where too few recipes exist, as for 1 → 2, optimiser and learning-rate rules make the
- * difference); target ≤ n_layer is LAG_EINVAL, an unknown pool LAG_ENOTFOUND.
+/* The members of a pool by name ("default"), as canonical texts, no two the same candidate, without `none`: ten for
+ * every parent and every target > n_layer (where too few recipes exist, as for 1 → 2, optimiser and learning-rate rules
+ * make the difference); target ≤ n_layer is LAG_EINVAL, an unknown pool LAG_ENOTFOUND.
  * ret_texts: array of *ret_n strings, all freed by one free(). */
 int lag_pool_expand(const char *pool, int n_layer, int target, char (**ret_texts)[LAG_STRATEGY_TEXT], int *ret_n,
                     struct lag_error *err);

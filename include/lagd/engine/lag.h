@@ -57,7 +57,7 @@ struct lag_probe_plan {
 };
 /* step_tokens: tokens of one training step; context: tokens a window. max_share 0.25 by default. To fit the
  * share it takes fewer batches (down to 2), then drops powers of two from the largest, then every other multiple of
- * eval_every; 0 and k stay, so a very short probe may exceed it. LAG_EINVAL: a number below 1, or a share outside (0, 1]. */
+ * eval_every; 0 and k stay, so a very short probe may exceed it. LAG_EINVAL: a number < 1, or a share outside (0, 1]. */
 int lag_plan_probe(int64_t steps, int64_t eval_every, int wanted_batches, double max_share, int64_t step_tokens,
                    int batch, int context, struct lag_probe_plan *ret);
 void lag_probe_plan_deinit(struct lag_probe_plan *plan);

@@ -12,8 +12,8 @@ struct lag_probe_hooks {
     void (*end)(void *arg); /* gives the slot back */
     /* After step t (1 … k). */
     void (*step)(void *arg, int64_t t, const struct lag_step_result *result);
-    /* At an evaluation time: losses[n_batches], always finite (a step or evaluation that is not ends the probe before its
-     * hook). */
+    /* At an evaluation time: losses[n_batches], always finite (a step or evaluation that is not ends the probe before
+     * its hook). */
     void (*eval)(void *arg, int64_t t, const double *losses, int n_batches);
 };
 struct lag_probe_job {
@@ -30,8 +30,8 @@ struct lag_probe_job {
 enum { LAG_PROBE_DIVERGED = 1 };
 /* Hooks may be NULL, each or all. strategy.rewarm_steps LAG_REWARM_DEFAULT
  * means lag_default_rewarm(plan->steps). The state after step t is bit for bit what lag_train_step makes of lag_grow's.
- * ret_state: the state at step parent + k (owned), when 0. LAG_PROBE_DIVERGED: non-finite, or above the bound; ret_reason
- * (256 bytes, NULL allowed) says which. team may be NULL: one thread. */
+ * ret_state: the state at step parent + k (owned), when 0. LAG_PROBE_DIVERGED: non-finite, or above the bound;
+ * ret_reason (256 bytes, NULL allowed) says which. team may be NULL: one thread. */
 int lag_probe_run(const struct lag_probe_job *job, const struct lag_probe_hooks *hooks, struct lag_team *team,
                   struct lag_state **ret_state, char *ret_reason, struct lag_error *err);
 /* FLOPs of steps and evaluations of a whole probe. Pure. */
