@@ -1,7 +1,9 @@
 /* Inside storage: what one query file asks of another. Conventions as in lagd/storage/runs.h. */
 #pragma once
 #include <lagd/storage/rows.h>
+#include <math.h>
 #include <stddef.h>
+#include <string.h>
 struct lag_db;
 struct lag_error;
 
@@ -23,3 +25,11 @@ int lag_points_put(struct lag_db *db, struct lag_queued_point *points, size_t n,
 
 /* Whose owner is: run_id always, growth_id and candidate_id when it is a candidate; all "" when it is nobody. */
 int lag_candidate_owner(struct lag_db *db, const char *owner, struct lag_event_row *ret_ids, struct lag_error *err);
+
+/* Equal bits, after what storing does to them: not finite is NULL, and -0 reads back as 0. */
+static inline bool lag_same_stored(double stored, double computed) {
+    if (!isfinite(stored) || !isfinite(computed)) return !isfinite(stored) && !isfinite(computed);
+    stored += 0.0;
+    computed += 0.0;
+    return !memcmp(&stored, &computed, sizeof stored);
+}

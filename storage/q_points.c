@@ -8,7 +8,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* By series and step, so that neighbours in the tree are written together; the first to arrive of equals first. */
 static int by_place(const void *left, const void *right) {
@@ -16,14 +15,6 @@ static int by_place(const void *left, const void *right) {
     if (a->point.series != b->point.series) return a->point.series < b->point.series ? -1 : 1;
     if (a->point.step != b->point.step) return a->point.step < b->point.step ? -1 : 1;
     return a->order < b->order ? -1 : a->order > b->order;
-}
-
-/* Bits, after what storing does to them: not finite is NULL, and -0 reads back as 0. */
-static bool same(double stored, double computed) {
-    if (!isfinite(stored) || !isfinite(computed)) return !isfinite(stored) && !isfinite(computed);
-    stored += 0.0;
-    computed += 0.0;
-    return !memcmp(&stored, &computed, sizeof stored);
 }
 
 struct mismatch {
@@ -40,7 +31,7 @@ static int tell_mismatch(struct lag_db *db, const struct lag_series_row *series,
     if (rc) return rc;
     event.step = mismatch->step;
     event.value = mismatch->computed;
-    if (mismatch->n > 1) (void)snprintf(more, sizeof more, " (and %lld more points)", (long long)mismatch->n - 1);
+    if (mismatch->n > 1) (void)snprintf(more, sizeof more, " (and %lld more)", (long long)mismatch->n - 1);
     (void)snprintf(event.message, sizeof event.message, "%s at step %lld: stored %.17g, recomputed %.17g%s", series->key,
                    (long long)mismatch->step, mismatch->stored, mismatch->computed, more);
     return lag_event_insert(db, &event, err);
@@ -57,7 +48,7 @@ static int compare(struct lag_stmt *stored, const struct lag_point *point, struc
     int rc = lag_stmt_step(stored, err);
     if (rc != 1) return rc;
     double value = lag_col_real(stored, "value");
-    if (same(value, point->value)) return 0;
+    if (lag_same_stored(value, point->value)) return 0;
     if (!mismatch->n++) {
         mismatch->step = point->step;
         mismatch->stored = value;
@@ -226,6 +217,7 @@ int lag_points_thin(struct lag_db *db, int64_t series, int64_t from, int64_t to,
         if ((rc = fits(db, series, from, to, max_buckets, &all, err))) return rc;
         uint64_t span = (uint64_t)to - (uint64_t)from; /* steps less one: cannot overflow */
         uint64_t width = all ? 1 : span / (uint64_t)max_buckets + 1, present = 0;
+        if (width == 0) width = UINT64_MAX; /* one bucket for all 2^64 steps */
         if ((rc = bind_range(db, sql_walk, series, from, to, &stmt, err))) return rc;
         int at_step = lag_col_find(stmt, "step"), at_value = lag_col_find(stmt, "value");
         for (; (rc = lag_stmt_step(stmt, err)) == 1; total++) {

@@ -1,23 +1,14 @@
 #include "db_internal.h"
-#include <lagd/base/check.h>
+#include "q_internal.h"
 #include <lagd/base/error.h>
-#include <lagd/base/cleanup.h>
 #include <lagd/base/mem.h>
 #include <lagd/storage/growths.h>
 #include <math.h>
-#include <string.h>
+#include <stdlib.h>
 
 static const char sql_insert[] =
     "INSERT INTO probe_losses (candidate, t, batch, loss) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING";
 static const char sql_stored[] = "SELECT loss FROM probe_losses WHERE candidate = ? AND t = ? AND batch = ?";
-
-/* Bits, after what storing does to them: not finite is NULL, and -0 reads back as 0. */
-static bool same(double stored, double computed) {
-    if (!isfinite(stored) || !isfinite(computed)) return !isfinite(stored) && !isfinite(computed);
-    stored += 0.0;
-    computed += 0.0;
-    return !memcmp(&stored, &computed, sizeof stored);
-}
 
 static int compare(struct lag_stmt *stored, int64_t number, int64_t t, int batch, double loss, bool *differs,
                    struct lag_error *err) {
@@ -26,7 +17,7 @@ static int compare(struct lag_stmt *stored, int64_t number, int64_t t, int batch
     lag_bind_i64(stored, t);
     lag_bind_i64(stored, batch);
     int rc = lag_stmt_step(stored, err);
-    if (rc == 1 && !same(lag_col_real(stored, "loss"), loss)) *differs = true;
+    if (rc == 1 && !lag_same_stored(lag_col_real(stored, "loss"), loss)) *differs = true;
     return rc < 0 ? rc : 0;
 }
 

@@ -1,0 +1,375 @@
+/* Every query of runs, datasets, growths, candidates, losses, decisions, checkpoints and events. */
+#include "fixture.h"
+#include <lagd/base/check.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ID(text) ((char[]){text})
+/* Ids in the order in which a list gave them. */
+struct ids {
+    char text[512];
+    int stop_after, n;
+};
+#define DEFINE_ADD(name, row, member)                                                                                  \
+    static int name(const struct row *r, void *arg) {                                                                  \
+        struct ids *ids = arg;                                                                                         \
+        size_t length = strlen(ids->text);                                                                             \
+        (void)snprintf(ids->text + length, sizeof ids->text - length, "%s ", r->member);                               \
+        return ++ids->n == ids->stop_after ? 7 : 0;                                                                    \
+    }
+DEFINE_ADD(add_dataset, lag_dataset_row, id)
+DEFINE_ADD(add_run, lag_run_row, id)
+DEFINE_ADD(add_growth, lag_growth_row, id)
+DEFINE_ADD(add_candidate, lag_candidate_row, id)
+DEFINE_ADD(add_checkpoint, lag_checkpoint_row, id)
+DEFINE_ADD(add_file, lag_checkpoint_file_row, name)
+DEFINE_ADD(add_event, lag_event_row, type)
+
+static int insert_dataset(struct lag_db *db, void *arg, struct lag_error *err) { return lag_dataset_insert(db, arg, err); }
+static int delete_dataset(struct lag_db *db, void *arg, struct lag_error *err) { return lag_dataset_delete(db, arg, err); }
+static int insert_run(struct lag_db *db, void *arg, struct lag_error *err) { return lag_run_insert(db, arg, err); }
+static int delete_run(struct lag_db *db, void *arg, struct lag_error *err) { return lag_run_delete(db, arg, err); }
+static int insert_growth(struct lag_db *db, void *arg, struct lag_error *err) { return lag_growth_insert(db, arg, err); }
+static int put_decision(struct lag_db *db, void *arg, struct lag_error *err) { return lag_decision_put(db, arg, err); }
+static int insert_event(struct lag_db *db, void *arg, struct lag_error *err) { return lag_event_insert(db, arg, err); }
+static int insert_checkpoint(struct lag_db *db, void *arg, struct lag_error *err) {
+    static const struct lag_checkpoint_file_row files[2] = {
+        {.name = "model.safetensors", .sha256 = "aa", .n_bytes = 100}, {.name = "config.json", .sha256 = "bb", .n_bytes = 10}};
+    return lag_checkpoint_insert(db, arg, files, 2, err);
+}
+
+static void test_datasets(void **state) {
+    struct fixture *f = *state;
+    struct lag_dataset_row row, other = sample_dataset("ds_2", "kjv"), expected = sample_dataset("ds_1", "kjv");
+    assert_ok(f, lag_dataset_get(f->reader, "kjv", &row, &f->err));
+    assert_string_equal(row.path, expected.path);
+    assert_string_equal(row.origin, expected.origin);
+    assert_string_equal(row.format, expected.format);
+    assert_string_equal(row.sha256, expected.sha256);
+    assert_true(row.n_bytes == 4404445 && row.n_tokens == 4404445 && row.max_id == 255 && row.vocab_size == 256);
+    assert_int_equal(row.created_ms, 1000);
+    assert_ok(f, lag_dataset_get(f->reader, "ds_1", &row, &f->err));
+    assert_string_equal(row.name, "kjv");
+    assert_int_equal(lag_dataset_get(f->reader, "x", &row, &f->err), LAG_ENOTFOUND);
+    assert_string_equal(f->err.text, "dataset x does not exist");
+    assert_int_equal(lag_store_write(f->store, insert_dataset, &other, &f->err), LAG_EEXIST);
+    assert_string_equal(f->err.text, "a dataset named kjv exists already: choose another name");
+    other = sample_dataset("ds_2", "other");
+    other.created_ms = 0;
+    write_ok(f, insert_dataset, &other);
+    struct ids ids = {0};
+    assert_ok(f, lag_dataset_list(f->reader, add_dataset, &ids, &f->err));
+    assert_string_equal(ids.text, "ds_2 ds_1 ");
+    assert_int_equal(lag_store_write(f->store, delete_dataset, ID("ds_1"), &f->err), LAG_ESTATE);
+    assert_string_equal(f->err.text, "dataset ds_1 is used by run first: delete that run first");
+    write_ok(f, delete_dataset, ID("ds_2"));
+    assert_int_equal(lag_store_write(f->store, delete_dataset, ID("ds_2"), &f->err), LAG_ENOTFOUND);
+}
+
+static int change_run(struct lag_db *db, void *arg, struct lag_error *err) {
+    int rc = lag_run_set_state(db, "run_1", "running", "", err);
+    if (!rc) rc = lag_run_set_progress(db, "run_1", 9, 9216, 3e12, err);
+    if (!rc) rc = lag_run_set_shape(db, "run_1", 6, 1900000, err);
+    if (!rc) rc = lag_run_set_growth(db, "run_1", "", err);
+    if (!rc) rc = lag_run_set_rollback(db, "run_1", 0.5, 3, 8, err);
+    return rc;
+}
+
+static int change_missing_run(struct lag_db *db, void *arg, struct lag_error *err) {
+    return lag_run_set_state(db, "run_0", "running", "", err);
+}
+
+static void test_runs(void **state) {
+    struct fixture *f = *state;
+    struct lag_run_row row, expected = sample_run("run_1", "first"), other;
+    (void)snprintf(expected.dataset_name, sizeof expected.dataset_name, "kjv");
+    memset(&row, 0xff, sizeof row);
+    assert_ok(f, lag_run_get(f->reader, "run_1", &row, &f->err));
+    assert_string_equal(row.config, expected.config);
+    assert_string_equal(row.dataset_name, "kjv");
+    assert_string_equal(row.growth_id, "gr_9");
+    assert_true(row.n_inner == 512 && row.n_positions == 64 && row.tokens == 5120 && row.flops == 1.5e12);
+    assert_true(row.rollback_step == -1 && row.revision == 1 && row.updated_ms == 2001);
+    write_ok(f, change_run, NULL);
+    assert_ok(f, lag_run_get(f->reader, "first", &row, &f->err));
+    assert_string_equal(row.state, "running");
+    assert_string_equal(row.reason, "");
+    assert_string_equal(row.growth_id, "");
+    assert_true(row.step == 9 && row.tokens == 9216 && row.flops == 3e12 && row.n_layer == 6 && row.n_params == 1900000);
+    assert_true(row.lr_scale == 0.5 && row.n_rollbacks == 3 && row.rollback_step == 8);
+    assert_int_equal(row.revision, 6);
+    assert_true(row.updated_ms > 2001);
+    assert_int_equal(lag_store_write(f->store, change_missing_run, NULL, &f->err), LAG_ENOTFOUND);
+    assert_string_equal(f->err.text, "run run_0 does not exist");
+    assert_int_equal(lag_run_get(f->reader, "second", &row, &f->err), LAG_ENOTFOUND);
+    other = sample_run("run_2", "first");
+    assert_int_equal(lag_store_write(f->store, insert_run, &other, &f->err), LAG_EEXIST);
+    assert_string_equal(f->err.text, "a run named first exists already: choose another name");
+    assert_string_equal(f->err.pointer, "/name");
+    other = sample_run("run_2", "second");
+    (void)snprintf(other.dataset_id, sizeof other.dataset_id, "ds_7");
+    assert_int_equal(lag_store_write(f->store, insert_run, &other, &f->err), LAG_ENOTFOUND);
+    assert_string_equal(f->err.text, "dataset ds_7 does not exist");
+}
+
+static void test_run_list(void **state) {
+    struct fixture *f = *state;
+    static const struct {
+        const char *id, *state;
+        int64_t created_ms;
+    } runs[] = {{"run_2", "running", 2000}, {"run_3", "paused", 2500}, {"run_4", "run", 2500}, {"run_5", "failed", 1000}};
+    for (size_t i = 0; i < LAG_COUNT(runs); i++) {
+        struct lag_run_row row = sample_run(runs[i].id, runs[i].id);
+        row.created_ms = runs[i].created_ms;
+        (void)snprintf(row.state, sizeof row.state, "%s", runs[i].state);
+        write_ok(f, insert_run, &row);
+    }
+    struct ids ids = {0};
+    assert_ok(f, lag_run_list(f->reader, NULL, 0, "", 100, add_run, &ids, &f->err));
+    assert_string_equal(ids.text, "run_4 run_3 run_2 run_1 run_5 ");
+    ids = (struct ids){0};
+    assert_ok(f, lag_run_list(f->reader, NULL, 2500, "run_3", 2, add_run, &ids, &f->err));
+    assert_string_equal(ids.text, "run_2 run_1 ");
+    ids = (struct ids){0};
+    assert_ok(f, lag_run_list(f->reader, "running,paused", 0, "", 100, add_run, &ids, &f->err));
+    assert_string_equal(ids.text, "run_3 run_2 ");
+    ids = (struct ids){.stop_after = 2};
+    assert_int_equal(lag_run_list(f->reader, NULL, 0, NULL, 100, add_run, &ids, &f->err), 7);
+    assert_string_equal(ids.text, "run_4 run_3 ");
+}
+
+static int change_growth(struct lag_db *db, void *arg, struct lag_error *err) {
+    int rc = lag_growth_set_state(db, "gr_1", "probing", "", err);
+    if (!rc) rc = lag_growth_set_parent(db, "gr_1", 300, "ckpt_1", 8, 64, err);
+    return rc ? rc : lag_growth_set_parent_loss(db, "gr_1", 2.5, err);
+}
+
+static void test_growths(void **state) {
+    struct fixture *f = *state;
+    struct lag_growth_row row, other = sample_growth("gr_0", "run_1");
+    assert_ok(f, lag_growth_get(f->reader, "gr_1", &row, &f->err));
+    assert_true(isnan(row.parent_loss) && row.at_step == 300 && row.start_step == -1 && row.probe_steps == 50);
+    assert_string_equal(row.request, "pool=default\n");
+    assert_string_equal(row.mode, "auto");
+    write_ok(f, change_growth, NULL);
+    assert_ok(f, lag_growth_get(f->reader, "gr_1", &row, &f->err));
+    assert_string_equal(row.state, "probing");
+    assert_string_equal(row.parent_checkpoint, "ckpt_1");
+    assert_true(row.start_step == 300 && row.n_batches == 8 && row.eval_sequences == 64 && row.parent_loss == 2.5);
+    assert_int_equal(row.revision, 4);
+    other.created_ms = 2999;
+    write_ok(f, insert_growth, &other);
+    struct ids ids = {0};
+    assert_ok(f, lag_growth_list(f->reader, "run_1", 10, add_growth, &ids, &f->err));
+    assert_ok(f, lag_growth_list(f->reader, NULL, 1, add_growth, &ids, &f->err));
+    assert_string_equal(ids.text, "gr_0 gr_1 gr_0 ");
+    assert_int_equal(lag_growth_get(f->reader, "gr_7", &row, &f->err), LAG_ENOTFOUND);
+    assert_string_equal(f->err.text, "growth gr_7 does not exist");
+    other = sample_growth("gr_2", "run_0");
+    assert_int_equal(lag_store_write(f->store, insert_growth, &other, &f->err), LAG_ENOTFOUND);
+    assert_string_equal(f->err.text, "run run_0 does not exist");
+}
+
+static int change_candidate(struct lag_db *db, void *arg, struct lag_error *err) {
+    int rc = lag_candidate_set_state(db, "cand_1", "done", "reached the lag", err);
+    if (!rc) rc = lag_candidate_set_progress(db, "cand_1", 50, 9e12, err);
+    if (!rc) rc = lag_candidate_set_losses(db, "cand_1", 3.5, NAN, err);
+    if (!rc) rc = lag_candidate_set_losses(db, "cand_1", NAN, 2.5, err);
+    return rc ? rc : lag_candidate_set_checkpoint(db, "cand_1", "ckpt_5", err);
+}
+
+static int insert_same_position(struct lag_db *db, void *arg, struct lag_error *err) {
+    struct lag_candidate_row row = sample_candidate("cand_3", "gr_1", 0);
+    return lag_candidate_insert(db, &row, NULL, err);
+}
+
+static void test_candidates(void **state) {
+    struct fixture *f = *state;
+    struct lag_candidate_row row;
+    assert_ok(f, lag_candidate_get(f->reader, "cand_1", &row, &f->err));
+    assert_true(row.number > 0 && row.eligible && row.rewarm_steps == 12 && isnan(row.loss_at_0));
+    assert_string_equal(row.recipe, "0 1 1 1 1 2");
+    assert_string_equal(row.names, "midas, x");
+    write_ok(f, change_candidate, NULL);
+    assert_ok(f, lag_candidate_get(f->reader, "cand_1", &row, &f->err));
+    assert_true(row.t == 50 && row.flops == 9e12 && row.loss_at_0 == 3.5 && row.loss_at_lag == 2.5);
+    assert_string_equal(row.state, "done");
+    assert_string_equal(row.checkpoint, "ckpt_5");
+    struct ids ids = {0};
+    assert_ok(f, lag_candidate_list(f->reader, "gr_1", add_candidate, &ids, &f->err));
+    assert_string_equal(ids.text, "cand_1 cand_2 ");
+    assert_int_equal(lag_candidate_get(f->reader, "cand_7", &row, &f->err), LAG_ENOTFOUND);
+    assert_int_equal(lag_store_write(f->store, insert_same_position, NULL, &f->err), LAG_EEXIST);
+    assert_string_equal(f->err.text, "growth gr_1 has a candidate at position 0 already");
+}
+
+struct losses {
+    int64_t number, t;
+    double values[3];
+    bool mismatch;
+};
+
+static int put_losses(struct lag_db *db, void *arg, struct lag_error *err) {
+    struct losses *losses = arg;
+    return lag_probe_losses_put(db, losses->number, losses->t, losses->values, 3, &losses->mismatch, err);
+}
+
+static void test_probe_losses(void **state) {
+    struct fixture *f = *state;
+    struct lag_candidate_row candidate;
+    assert_ok(f, lag_candidate_get(f->reader, "cand_2", &candidate, &f->err));
+    struct losses losses = {.number = candidate.number, .t = 8, .values = {1.5, NAN, 0.1}, .mismatch = true};
+    write_ok(f, put_losses, &losses);
+    assert_false(losses.mismatch);
+    write_ok(f, put_losses, &losses);
+    assert_false(losses.mismatch);
+    losses.values[2] = nextafter(0.1, 1);
+    write_ok(f, put_losses, &losses);
+    assert_true(losses.mismatch);
+    losses = (struct losses){.number = candidate.number, .t = 0, .values = {-0.0, 2, 3}};
+    write_ok(f, put_losses, &losses);
+    write_ok(f, put_losses, &losses);
+    assert_false(losses.mismatch);
+    int64_t *t;
+    double *values;
+    int n;
+    assert_ok(f, lag_probe_losses_get(f->reader, candidate.number, 3, &t, &values, &n, &f->err));
+    assert_int_equal(n, 2);
+    assert_true(t[0] == 0 && t[1] == 8 && values[0] == 0 && values[2] == 3 && values[3] == 1.5 && isnan(values[4]));
+    assert_true(values[5] == 0.1);
+    free(t);
+    free(values);
+    losses.number = 99;
+    assert_int_equal(lag_store_write(f->store, put_losses, &losses, &f->err), LAG_ENOTFOUND);
+    assert_string_equal(f->err.text, "candidate number 99 does not exist");
+}
+
+static void test_decisions(void **state) {
+    struct fixture *f = *state;
+    struct lag_decision_row row, decision = {.growth_id = "gr_1", .candidate = "cand_2", .pick_at_0 = "cand_1",
+        .pick_at_lag = "cand_2", .runner_up = "cand_1", .margin = 0.01, .margin_low = -0.01, .margin_high = 0.03, .tau = NAN,
+        .tau_0 = 0.5, .flops = 1e13, .tied = true, .decided_by = "lag", .verdict = "cand_2 is best", .decided_ms = 5};
+    assert_int_equal(lag_decision_get(f->reader, "gr_1", &row, &f->err), LAG_ENOTFOUND);
+    write_ok(f, put_decision, &decision);
+    (void)snprintf(decision.decided_by, sizeof decision.decided_by, "user");
+    (void)snprintf(decision.reason, sizeof decision.reason, "wanted");
+    write_ok(f, put_decision, &decision);
+    assert_ok(f, lag_decision_get(f->reader, "gr_1", &row, &f->err));
+    assert_string_equal(row.decided_by, "user");
+    assert_string_equal(row.reason, "wanted");
+    assert_string_equal(row.verdict, "cand_2 is best");
+    assert_true(row.tied && !row.lag_short && isnan(row.tau) && row.tau_0 == 0.5 && row.margin_low == -0.01);
+    (void)snprintf(decision.growth_id, sizeof decision.growth_id, "gr_7");
+    assert_int_equal(lag_store_write(f->store, put_decision, &decision, &f->err), LAG_ENOTFOUND);
+}
+
+static int keep_checkpoint(struct lag_db *db, void *arg, struct lag_error *err) {
+    return lag_checkpoint_set_keep(db, arg, true, err);
+}
+static int delete_checkpoint(struct lag_db *db, void *arg, struct lag_error *err) {
+    return lag_checkpoint_delete(db, arg, err);
+}
+
+static void test_checkpoints(void **state) {
+    struct fixture *f = *state;
+    static const struct {
+        const char *id, *candidate;
+        int64_t step, created_ms;
+    } all[] = {{"ckpt_1", "", 100, 50}, {"ckpt_2", "", 200, 10}, {"ckpt_3", "cand_1", 250, 60}, {"ckpt_4", "", 200, 20}};
+    struct lag_checkpoint_row row;
+    assert_int_equal(lag_checkpoint_latest(f->reader, "run_1", &row, &f->err), LAG_ENOTFOUND);
+    for (size_t i = 0; i < LAG_COUNT(all); i++) {
+        row = (struct lag_checkpoint_row){.run_id = "run_1", .kind = "periodic", .path = "runs/run_1/x", .n_layer = 3,
+            .n_bytes = 110, .fingerprint = "fp", .step = all[i].step, .created_ms = all[i].created_ms};
+        (void)snprintf(row.id, sizeof row.id, "%s", all[i].id);
+        (void)snprintf(row.candidate_id, sizeof row.candidate_id, "%s", all[i].candidate);
+        write_ok(f, insert_checkpoint, &row);
+    }
+    assert_ok(f, lag_checkpoint_latest(f->reader, "run_1", &row, &f->err));
+    assert_string_equal(row.id, "ckpt_4");
+    struct ids ids = {0};
+    assert_ok(f, lag_checkpoint_list(f->reader, "run_1", add_checkpoint, &ids, &f->err));
+    assert_string_equal(ids.text, "ckpt_3 ckpt_4 ckpt_2 ckpt_1 ");
+    ids = (struct ids){0};
+    assert_ok(f, lag_checkpoint_list(f->reader, NULL, add_checkpoint, &ids, &f->err));
+    assert_string_equal(ids.text, "ckpt_3 ckpt_1 ckpt_4 ckpt_2 ");
+    ids = (struct ids){0};
+    assert_ok(f, lag_checkpoint_files(f->reader, "ckpt_1", add_file, &ids, &f->err));
+    assert_string_equal(ids.text, "config.json model.safetensors ");
+    write_ok(f, keep_checkpoint, ID("ckpt_1"));
+    assert_ok(f, lag_checkpoint_get(f->reader, "ckpt_1", &row, &f->err));
+    assert_true(row.keep);
+    write_ok(f, delete_checkpoint, ID("ckpt_1"));
+    assert_int_equal(lag_checkpoint_get(f->reader, "ckpt_1", &row, &f->err), LAG_ENOTFOUND);
+    ids = (struct ids){0};
+    assert_ok(f, lag_checkpoint_files(f->reader, "ckpt_1", add_file, &ids, &f->err));
+    assert_int_equal(ids.n, 0);
+}
+
+static int prune_all(struct lag_db *db, void *arg, struct lag_error *err) { return lag_event_prune(db, INT64_MAX, err); }
+static int prune_none(struct lag_db *db, void *arg, struct lag_error *err) { return lag_event_prune(db, 0, err); }
+
+static void test_events(void **state) {
+    struct fixture *f = *state;
+    int64_t first, last;
+    assert_ok(f, lag_event_bounds(f->reader, &first, &last, &f->err));
+    assert_true(first == 0 && last == 0);
+    for (int i = 0; i < 4; i++) {
+        struct lag_event_row event = LAG_EVENT_INIT("run.state");
+        (void)snprintf(event.type, sizeof event.type, "e%d", i + 1);
+        if (i % 2) (void)snprintf(event.run_id, sizeof event.run_id, "run_1");
+        write_ok(f, insert_event, &event);
+    }
+    struct ids ids = {0};
+    assert_ok(f, lag_event_list(f->reader, 1, NULL, 2, add_event, &ids, &f->err));
+    assert_ok(f, lag_event_list(f->reader, 0, "run_1", 10, add_event, &ids, &f->err));
+    assert_string_equal(ids.text, "e2 e3 e2 e4 ");
+    write_ok(f, prune_none, NULL);
+    assert_ok(f, lag_event_bounds(f->reader, &first, &last, &f->err));
+    assert_true(first == 1 && last == 4);
+    write_ok(f, prune_all, NULL);
+    assert_ok(f, lag_event_bounds(f->reader, &first, &last, &f->err));
+    assert_true(first == 4 && last == 4);
+}
+
+static void test_delete_run(void **state) {
+    struct fixture *f = *state;
+    int64_t of_run = open_series(f, "run_1", "train/loss", true), of_candidate = open_series(f, "cand_1", "val/loss", true);
+    put_points(f, (struct lag_point[]){{of_run, 1, 1}, {of_candidate, 1, 1}}, 2);
+    struct lag_checkpoint_row checkpoint = {.id = "ckpt_1", .run_id = "run_1", .candidate_id = "cand_1", .kind = "candidate",
+        .path = "x"};
+    write_ok(f, insert_checkpoint, &checkpoint);
+    struct lag_decision_row decision = {.growth_id = "gr_1", .decided_by = "lag"};
+    write_ok(f, put_decision, &decision);
+    write_ok(f, delete_run, ID("run_1"));
+    struct lag_series_row series;
+    struct lag_candidate_row candidate;
+    assert_int_equal(lag_series_find(f->reader, "run_1", "train/loss", &series, &f->err), LAG_ENOTFOUND);
+    assert_int_equal(lag_series_find(f->reader, "cand_1", "val/loss", &series, &f->err), LAG_ENOTFOUND);
+    assert_int_equal(lag_candidate_get(f->reader, "cand_1", &candidate, &f->err), LAG_ENOTFOUND);
+    assert_int_equal(lag_decision_get(f->reader, "gr_1", &decision, &f->err), LAG_ENOTFOUND);
+    assert_int_equal(lag_checkpoint_get(f->reader, "ckpt_1", &checkpoint, &f->err), LAG_ENOTFOUND);
+    assert_int_equal(lag_store_write(f->store, delete_run, ID("run_1"), &f->err), LAG_ENOTFOUND);
+    /* Points that were on their way when the run went do not land anywhere, and a new series gets a new number. */
+    put_points(f, (struct lag_point[]){{of_run, 2, 1}}, 1);
+    assert_true(open_series(f, "run_2", "train/loss", true) > of_candidate);
+    assert_ok(f, lag_db_check(f->reader, &f->err));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_datasets, fixture_store, fixture_end),
+        cmocka_unit_test_setup_teardown(test_runs, fixture_store, fixture_end),
+        cmocka_unit_test_setup_teardown(test_run_list, fixture_store, fixture_end),
+        cmocka_unit_test_setup_teardown(test_growths, fixture_store, fixture_end),
+        cmocka_unit_test_setup_teardown(test_candidates, fixture_store, fixture_end),
+        cmocka_unit_test_setup_teardown(test_probe_losses, fixture_store, fixture_end),
+        cmocka_unit_test_setup_teardown(test_decisions, fixture_store, fixture_end),
+        cmocka_unit_test_setup_teardown(test_checkpoints, fixture_store, fixture_end),
+        cmocka_unit_test_setup_teardown(test_events, fixture_store, fixture_end),
+        cmocka_unit_test_setup_teardown(test_delete_run, fixture_store, fixture_end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
