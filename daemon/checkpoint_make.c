@@ -66,7 +66,8 @@ static int commit(struct lag_db *db, void *arg, struct lag_error *err) {
 
 static void fill_row(struct making *making, const struct lag_state *state) {
     struct lag_checkpoint_row *row = &making->row;
-    lag_id_new("ckpt", row->id);
+    if (making->request->id) (void)lag_copy(row->id, sizeof(row->id), making->request->id);
+    else lag_id_new("ckpt", row->id);
     (void)lag_copy(row->run_id, sizeof(row->run_id), making->request->run_id);
     if (making->request->candidate_id) (void)lag_copy(row->candidate_id, sizeof(row->candidate_id), making->request->candidate_id);
     (void)lag_copy(row->kind, sizeof(row->kind), making->request->kind);

@@ -12,7 +12,11 @@
  * A run's thread: loads the latest checkpoint (or initialises), trains, evaluates, checkpoints, grows.
  *
  * While the thread lives, it alone writes the run's row, its growths, candidates and checkpoints (through the store, one
- * transaction a transition, event included); before and after, the supervisor does. */
+ * transaction a transition, event included); before and after, the supervisor does. Growth requests are the exception:
+ * the supervisor inserts growth and candidates and names the growth in the run's row; and it writes what a person
+ * decided, after checking in the same transaction that the growth's state allows it: cancelled, rejected, or decided
+ * together with the decision row (candidate, decided_by user, reason). Then it wishes LAGD_WISH_GROWTH, and the thread
+ * does the rest: candidates, their checkpoints, the run's state and growth_id. */
 #pragma once
 #include "deps_internal.h"
 #include <lagd/daemon/run_config.h>
@@ -50,6 +54,7 @@ int64_t lagd_growth_memory(const struct lag_run_row *run, const struct lagd_run_
 struct lag_state;
 struct lagd_checkpoint_request {
     const char *run_id, *candidate_id, *kind, *growth_text, *parent_sha256;
+    const char *id; /* lag_id_new("ckpt") by the caller, who needs it in extra; NULL: a new one */
     int64_t tokens;
     uint64_t seed;
     bool keep;

@@ -1,0 +1,213 @@
+/* One probe on a worker of the pool: slots before each step, rows after it. */
+#include "growth_internal.h"
+#include "slots_internal.h"
+#include "transact_internal.h"
+
+#include <lagd/base/check.h>
+#include <lagd/base/clock.h>
+#include <lagd/base/failpoint.h>
+#include <lagd/base/mem.h>
+#include <lagd/engine/cost.h>
+#include <lagd/storage/events.h>
+#include <lagd/storage/growths.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define REPORT_NS (250 * INT64_C(1000000))
+#define REPORT_SHARE 50
+
+struct lagd_probe {
+    struct lagd_job job; /* first: the pool's view */
+    struct lagd_run *run;
+    const struct lagd_round *round;
+    const struct lag_candidate_row *candidate;
+    bool again;
+    bool ended; /* under run->lock */
+    struct lag_probe_job what;
+    struct lagd_recorder recorder;
+    struct lagd_probe_result result;
+    double step_flops, eval_flops;
+    int hook_rc; /* a write that failed: ends the probe */
+    int64_t began_ns, report_due_ns;
+    /* of the evaluation being written */
+    int64_t eval_t;
+    const double *losses;
+    int n_batches;
+    bool mismatch;
+};
+
+static void keep_first(struct lagd_probe *probe, int rc) {
+    if (probe->hook_rc == 0) probe->hook_rc = rc;
+}
+
+/* --- hooks: on the worker --- */
+
+static int begin(void *arg) {
+    struct lagd_probe *probe = arg;
+    int n = 0;
+    if (probe->hook_rc != 0) return probe->hook_rc;
+    int rc = lagd_slots_acquire(probe->run->deps->slots, 1, &probe->job.cancelled, &n);
+    atomic_fetch_add(&probe->run->heartbeat, 1);
+    probe->began_ns = lag_clock_mono_ns();
+    return rc;
+}
+
+static void end(void *arg) {
+    struct lagd_probe *probe = arg;
+    lagd_slots_release(probe->run->deps->slots, 1);
+    atomic_fetch_add(&probe->run->deps->totals.probe_ns, lag_clock_mono_ns() - probe->began_ns);
+}
+
+static int write_progress(struct lag_db *db, void *arg, struct lag_error *err) {
+    const struct lagd_probe *probe = arg;
+    return lag_candidate_set_progress(db, probe->candidate->id, probe->result.t, probe->result.flops, err);
+}
+
+static void step(void *arg, int64_t t, const struct lag_step_result *result) {
+    struct lagd_probe *probe = arg;
+    int64_t at = probe->round->run->growth.start_step + t;
+    const struct { enum lagd_key key; double value; } points[] = {
+        {LAGD_TRAIN_LOSS, result->loss}, {LAGD_LR, result->lr}, {LAGD_GRAD_NORM, result->grad_norm}};
+    for (size_t i = 0; i < LAG_COUNT(points); i++)
+        keep_first(probe, lagd_recorder_add(&probe->recorder, points[i].key, at, points[i].value, &probe->result.err));
+    probe->result.t = t;
+    probe->result.flops += probe->step_flops;
+    atomic_fetch_add(&probe->run->deps->totals.probe_steps, 1);
+    LAG_FP("probe.step");
+    int64_t now = lag_clock_mono_ns();
+    if (probe->again || now < probe->report_due_ns) return;
+    keep_first(probe, lagd_write_patiently(probe->run->deps, write_progress, probe, &probe->job.cancelled, &probe->result.err));
+    int64_t cost_ns = lag_clock_mono_ns() - now;
+    probe->report_due_ns = now + cost_ns + LAG_MAX(REPORT_NS, REPORT_SHARE * cost_ns);
+}
+
+static double mean(const double *losses, int n) {
+    double sum = 0;
+    for (int i = 0; i < n; i++) sum += losses[i];
+    return sum / n;
+}
+
+static int tell_mismatch(struct lag_db *db, const struct lagd_probe *probe, struct lag_error *err) {
+    struct lag_event_row event = LAG_EVENT_INIT("determinism.mismatch");
+    (void)lag_copy(event.run_id, sizeof(event.run_id), probe->run->id);
+    (void)lag_copy(event.growth_id, sizeof(event.growth_id), probe->candidate->growth_id);
+    (void)lag_copy(event.candidate_id, sizeof(event.candidate_id), probe->candidate->id);
+    event.step = probe->eval_t;
+    (void)snprintf(event.message, sizeof(event.message),
+                   "validation losses computed again after %lld probe steps differ from the stored ones, which are kept",
+                   (long long)probe->eval_t);
+    return lag_event_insert(db, &event, err);
+}
+
+static int write_losses(struct lag_db *db, void *arg, struct lag_error *err) {
+    struct lagd_probe *probe = arg;
+    probe->mismatch = false;
+    int rc = lag_probe_losses_put(db, probe->candidate->number, probe->eval_t, probe->losses, probe->n_batches,
+                                  &probe->mismatch, err);
+    if (rc == 0 && probe->mismatch) rc = tell_mismatch(db, probe, err);
+    if (rc == 0 && probe->eval_t == 0 && !probe->again)
+        rc = lag_candidate_set_losses(db, probe->candidate->id, mean(probe->losses, probe->n_batches), NAN, err);
+    if (rc == 0 && !probe->again) rc = write_progress(db, probe, err);
+    return rc;
+}
+
+static void eval(void *arg, int64_t t, const double *losses, int n_batches) {
+    struct lagd_probe *probe = arg;
+    double loss = mean(losses, n_batches);
+    probe->eval_t = t;
+    probe->losses = losses;
+    probe->n_batches = n_batches;
+    probe->result.flops += probe->eval_flops;
+    if (t == probe->what.plan->steps) probe->result.loss_at_lag = loss;
+    LAG_FP("probe.eval");
+    keep_first(probe, lagd_recorder_add(&probe->recorder, LAGD_VAL_LOSS, probe->round->run->growth.start_step + t, loss,
+                                        &probe->result.err));
+    keep_first(probe, lagd_write_patiently(probe->run->deps, write_losses, probe, &probe->job.cancelled, &probe->result.err));
+    if (probe->mismatch) atomic_fetch_add(&probe->run->deps->totals.mismatches, 1);
+}
+
+/* --- the job --- */
+
+static void run_probe(struct lagd_job *job) {
+    struct lagd_probe *probe = (struct lagd_probe *)job;
+    struct lagd_probe_result *result = &probe->result;
+    const struct lag_probe_hooks hooks = {.arg = probe, .begin = begin, .end = end, .step = step, .eval = eval};
+    atomic_fetch_add(&probe->run->deps->totals.probes_active, 1);
+    result->rc = lagd_recorder_open(&probe->recorder, probe->run->deps, probe->candidate->id, false, &job->cancelled,
+                                    &result->err);
+    if (result->rc == 0)
+        result->rc = lag_probe_run(&probe->what, &hooks, NULL, &result->state, result->reason, &result->err);
+    if (result->rc == 0 && probe->hook_rc != 0) result->rc = probe->hook_rc;
+    int rc = lagd_recorder_flush(&probe->recorder, &result->err);
+    if (result->rc >= 0 && rc != 0) result->rc = rc;
+    atomic_fetch_sub(&probe->run->deps->totals.probes_active, 1);
+}
+
+static void tell_ended(struct lagd_job *job) {
+    struct lagd_probe *probe = (struct lagd_probe *)job;
+    struct lagd_run *run = probe->run;
+    (void)pthread_mutex_lock(&run->lock);
+    if (!job->ran) probe->result.rc = LAG_ECANCELED;
+    probe->ended = true;
+    (void)pthread_cond_broadcast(&run->woken);
+    (void)pthread_mutex_unlock(&run->lock);
+}
+
+static int describe(struct lagd_probe *probe, struct lag_error *err) {
+    const struct lagd_round *round = probe->round;
+    struct lagd_run *run = probe->run;
+    probe->what = (struct lag_probe_job){
+        .parent = run->state, .target_layers = (int)run->growth.n_layer_to, .dataset = run->dataset, .config = run->step,
+        .plan = &round->plan, .parent_loss = run->growth.parent_loss,
+        .divergence_bound = round->request.divergence_bound, .divergence_grace = round->plan.steps / 4};
+    int rc = lag_strategy_parse(probe->candidate->strategy, &probe->what.strategy, err);
+    if (rc != 0) return rc;
+    struct lag_spec spec = run->state->layout.spec;
+    if (probe->candidate->rewarm_steps > 0) probe->what.strategy.rewarm_steps = probe->candidate->rewarm_steps;
+    bool grows = strcmp(probe->candidate->op, "none") != 0;
+    if (grows) spec.n_layer = probe->what.target_layers;
+    else probe->what.target_layers = spec.n_layer;
+    probe->step_flops = (double)lagd_run_step_tokens(run) * lag_flops_token_train(&spec, run->step.context);
+    probe->eval_flops = (double)round->plan.n_batches * round->plan.eval_sequences * run->step.context *
+                        lag_flops_token_forward(&spec, run->step.context);
+    return 0;
+}
+
+int lagd_probe_start(struct lagd_round *round, int index, bool again, struct lagd_probe **ret, struct lag_error *err) {
+    struct lagd_probe *probe = lag_calloc(1, sizeof(*probe));
+    if (!probe) return lag_error_set(err, LAG_ENOMEM, "out of memory for a probe");
+    probe->job.run = run_probe;
+    probe->job.done = tell_ended;
+    probe->run = round->run;
+    probe->round = round;
+    probe->candidate = &round->candidates[index];
+    probe->again = again;
+    probe->result.loss_at_lag = NAN;
+    int rc = describe(probe, err);
+    if (rc == 0) {
+        rc = lagd_pool_submit(round->run->deps->probes, &probe->job);
+        if (rc != 0) (void)lag_error_set(err, rc, "the probe pool is stopping");
+    }
+    if (rc != 0) {
+        free(probe);
+        return rc;
+    }
+    *ret = probe;
+    return 0;
+}
+
+bool lagd_probe_ended(const struct lagd_probe *probe) {
+    return probe->ended;
+}
+
+void lagd_probe_cancel(struct lagd_probe *probe) {
+    lagd_pool_cancel(probe->run->deps->probes, &probe->job);
+}
+
+void lagd_probe_finish(struct lagd_probe *probe, struct lagd_probe_result *ret) {
+    if (ret) *ret = probe->result;
+    else lag_state_destroy(probe->result.state);
+    free(probe);
+}

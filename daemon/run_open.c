@@ -1,0 +1,170 @@
+/* What a run needs before its first step: configuration, dataset, state, growth, memory. */
+#include "run_config_internal.h"
+#include "run_parts_internal.h"
+#include "transact_internal.h"
+
+#include <lagd/base/check.h>
+#include <lagd/base/error.h>
+#include <lagd/base/mem.h>
+#include <lagd/base/team.h>
+#include <lagd/storage/growths.h>
+#include <lagd/storage/runs.h>
+#include <string.h>
+
+static int read_dataset(struct lag_db *db, void *arg, struct lag_error *err) {
+    struct lag_dataset_row *row = arg;
+    char id[LAG_ROW_ID];
+    (void)lag_copy(id, sizeof(id), row->id);
+    return lag_dataset_get(db, id, row, err);
+}
+
+static int open_dataset(struct lagd_run *run, struct lag_error *err) {
+    struct lag_dataset_row row = {0};
+    (void)lag_copy(row.id, sizeof(row.id), run->row.dataset_id);
+    int rc = lagd_read(run->deps, read_dataset, &row, err);
+    return rc == 0 ? lagd_dataset_open_row(&row, &run->dataset, err) : rc;
+}
+
+/* --- growth --- */
+
+static int read_growth(struct lag_db *db, void *arg, struct lag_error *err) {
+    struct lagd_run *run = arg;
+    struct lag_run_row row;
+    int rc = lag_run_get(db, run->id, &row, err);
+    if (rc != 0) return rc;
+    (void)lag_copy(run->row.growth_id, sizeof(run->row.growth_id), row.growth_id);
+    run->has_growth = false;
+    if (row.growth_id[0] == '\0') return 0;
+    rc = lag_growth_get(db, row.growth_id, &run->growth, err);
+    run->has_growth = rc == 0;
+    return rc;
+}
+
+int lagd_run_read_growth(struct lagd_run *run, struct lag_error *err) {
+    return lagd_read(run->deps, read_growth, run, err);
+}
+
+bool lagd_run_in_growth(const struct lagd_run *run) {
+    return run->has_growth && strcmp(run->growth.state, "queued") != 0 && run->state->step >= run->growth.start_step;
+}
+
+/* --- the applied growth whose checkpoint is lost --- */
+
+static int find_applied(const struct lag_growth_row *growth, void *arg) {
+    struct lagd_run *run = arg;
+    if (strcmp(growth->state, "applied") == 0 && growth->start_step >= run->state->step &&
+        growth->n_layer_from == run->state->layout.spec.n_layer && !run->has_growth) {
+        run->growth = *growth;
+        run->has_growth = true;
+    }
+    return 0;
+}
+
+static int reopen_growth(struct lag_db *db, void *arg, struct lag_error *err) {
+    struct lagd_run *run = arg;
+    const struct lag_spec *spec = &run->state->layout.spec;
+    int rc = 0;
+    if (run->row.growth_id[0] != '\0' && strcmp(run->row.growth_id, run->growth.id) != 0)
+        rc = lag_growth_set_state(db, run->row.growth_id, "cancelled", "an earlier growth has to be applied again first", err);
+    if (rc == 0) rc = lag_run_set_shape(db, run->id, spec->n_layer, (int64_t)lag_spec_params(spec), err);
+    if (rc == 0) rc = lag_run_set_growth(db, run->id, run->growth.id, err);
+    return rc;
+}
+
+static int list_growths(struct lag_db *db, void *arg, struct lag_error *err) {
+    struct lagd_run *run = arg;
+    return lag_growth_list(db, run->id, 1000, find_applied, run, err);
+}
+
+/* The state that was loaded is from before a growth that the row counts as applied: its own checkpoints were damaged.
+ * The growth goes back to decided, so that the run reaches it again and rebuilds the same winner. */
+int lagd_run_go_back_before_growth(struct lagd_run *run, struct lag_error *err) {
+    int64_t expected = run->row.n_layer;
+    if (run->state->layout.spec.n_layer == expected) return 0;
+    run->has_growth = false;
+    int rc = lagd_read(run->deps, list_growths, run, err);
+    if (rc != 0) return rc;
+    if (!run->has_growth)
+        return lag_error_set(err, LAG_ECORRUPT, "the newest good checkpoint has %d layers, the run %lld, and no growth explains it",
+                             run->state->layout.spec.n_layer, (long long)expected);
+    struct lagd_move move = {.run = run, .growth_state = "decided", .reason = "its checkpoint was damaged: applied again",
+                             .extra = reopen_growth, .extra_arg = run};
+    rc = lagd_write_patiently(run->deps, lagd_move_write, &move, &run->quit, err);
+    if (rc != 0) return rc;
+    lagd_move_committed(&move);
+    run->row.n_layer = run->state->layout.spec.n_layer;
+    (void)lag_copy(run->row.growth_id, sizeof(run->row.growth_id), run->growth.id);
+    return 0;
+}
+
+/* --- state and memory --- */
+
+int lagd_run_load_state(struct lagd_run *run, struct lag_state **ret, int64_t *ret_step, struct lag_error *err) {
+    struct lag_checkpoint_row row;
+    int rc = lagd_checkpoint_latest_with(run->deps, run->id, ret, &row, &run->origin, err);
+    if (rc == 0) {
+        *ret_step = row.step;
+        if (strcmp(row.fingerprint, lag_fingerprint()) != 0)
+            lagd_warn(run->deps, run->id, row.step,
+                      "the checkpoint was written by another machine or library (%s, now %s): from here on results are "
+                      "not bit-comparable with before", row.fingerprint, lag_fingerprint());
+        return 0;
+    }
+    if (rc != LAG_ENOTFOUND) return rc;
+    struct lag_spec spec;
+    lagd_run_spec(&run->config, &spec);
+    run->origin = (struct lag_checkpoint_meta){0};
+    rc = lag_state_create(&spec, ret, err);
+    if (rc != 0) return rc;
+    lag_state_init(*ret, (uint64_t)run->config.seed);
+    *ret_step = -1;
+    return 0;
+}
+
+int lagd_run_equip(struct lagd_run *run, struct lag_error *err) {
+    lag_work_destroy(run->work);
+    run->work = NULL;
+    if (!run->team) {
+        int limit = run->config.threads > 0 ? (int)run->config.threads : run->deps->n_threads;
+        run->n_members = LAG_MAX(1, LAG_MIN(limit, run->deps->n_threads));
+        int rc = lag_team_create(run->n_members, &run->team, err);
+        if (rc != 0) return rc;
+    }
+    return lag_work_create(&run->state->layout.spec, run->step.batch, run->step.context, run->n_members, &run->work, err);
+}
+
+void lagd_run_rewind(struct lagd_run *run) {
+    int64_t step = run->state->step;
+    run->row.flops = step == 0 ? 0 : run->row.flops - lagd_run_flops(run, step, run->row.step);
+    if (run->row.flops < 0) run->row.flops = 0;
+    run->row.step = step;
+    run->row.tokens = step * lagd_run_step_tokens(run);
+}
+
+int lagd_run_open(struct lagd_run *run, struct lag_error *err) {
+    int rc = lagd_run_config_parse(run->row.config, &run->config, err);
+    if (rc != 0) return rc;
+    lagd_run_step_config(&run->config, run->row.lr_scale, &run->step);
+    rc = open_dataset(run, err);
+    if (rc == 0) rc = lagd_run_read_growth(run, err);
+    if (rc == 0) rc = lagd_run_load_state(run, &run->state, &run->checkpoint_step, err);
+    if (rc == 0) rc = lagd_run_go_back_before_growth(run, err);
+    if (rc == 0) rc = lagd_recorder_open(&run->recorder, run->deps, run->id, true, &run->quit, err);
+    if (rc == 0) rc = lagd_run_equip(run, err);
+    if (rc != 0) return rc;
+    run->evaluate_first = run->state->step == 0;
+    lagd_run_rewind(run);
+    struct lagd_move move = {.run = run, .progress = true, .run_state = lagd_run_in_growth(run) ? "growing" : "running"};
+    return lagd_move_make(&move, err);
+}
+
+void lagd_run_close(struct lagd_run *run) {
+    lag_work_destroy(run->work);
+    lag_team_destroy(run->team);
+    lag_state_destroy(run->state);
+    lag_dataset_close(run->dataset);
+    run->work = NULL;
+    run->team = NULL;
+    run->state = NULL;
+    run->dataset = NULL;
+}
