@@ -10,21 +10,13 @@
 #include <lagd/base/mem.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
-/* A file that is shorter than its header says was cut. Not so while a log waits beside it: it may hold the pages. */
-static int check_length(struct lag_db *db, int64_t n_pages, struct lag_error *err) {
-    LAG_CLEANUP(lag_free_p) char *wal = lag_asprintf("%s-wal", db->path);
-    struct stat file, log;
-    int64_t page_bytes;
-    int rc = lag_db_integer(db, "PRAGMA page_size", &page_bytes, err);
-    if (rc) return rc;
-    if (!wal) return lag_error_set(err, LAG_ENOMEM, "no memory to open the database");
-    if (!stat(wal, &log) && log.st_size > 0) return 0;
-    if (stat(db->path, &file)) return lag_error_errno(err, errno, "the database %s", db->path);
-    if (file.st_size >= n_pages * page_bytes) return 0;
-    return lag_error_set(err, LAG_ECORRUPT, "%s is cut short: %lld bytes of %lld are there; restore it from a backup",
-                         db->path, (long long)file.st_size, (long long)(n_pages * page_bytes));
+/* SQLite compares the length of the file with its header, the log counted in, before it reads anything else. */
+static int refuse_damaged(struct lag_db *db, struct lag_error *err) {
+    bool is_foreign = sqlite3_errcode(db->handle) == SQLITE_NOTADB;
+    return lag_error_set(err, LAG_ECORRUPT, "%s is %s: restore it from a backup, or move it away to start anew", db->path,
+                         is_foreign ? "not a SQLite database" : "damaged or cut short");
 }
 
 static const char sql_written_by[] = "SELECT program FROM schema_history ORDER BY version DESC LIMIT 1";
@@ -73,9 +65,7 @@ int lag_schema_inspect(struct lag_db *db, const struct lag_migration *migrations
     int rc = lag_db_integer(db, "PRAGMA page_count", &n_pages, err);
     if (!rc) rc = lag_db_integer(db, "PRAGMA application_id", &id, err);
     if (!rc) rc = lag_db_integer(db, "PRAGMA user_version", &version, err);
-    if (rc == LAG_ECORRUPT)
-        return lag_error_set(err, LAG_ECORRUPT, "%s is not a SQLite database, or its beginning is damaged: "
-                             "restore it from a backup, or move it away to start anew", db->path);
+    if (rc == LAG_ECORRUPT) return refuse_damaged(db, err);
     if (rc) return rc;
     if (n_pages == 0) {
         *ret_version = 0;
@@ -89,7 +79,6 @@ int lag_schema_inspect(struct lag_db *db, const struct lag_migration *migrations
         return lag_error_set(err, LAG_ECORRUPT, "%s belongs to another program (application_id 0x%08x, not 0x%08x): "
                              "move it away, or choose another state directory",
                              db->path, (unsigned)id, LAG_APPLICATION_ID);
-    if ((rc = check_length(db, n_pages, err))) return rc;
     if (version > n) return refuse_newer(db, version, n, err);
     if (!is_blank && (rc = check_history(db, migrations, (int)version, err))) return rc;
     *ret_version = (int)version;
