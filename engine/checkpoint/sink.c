@@ -36,6 +36,7 @@ int lag_sink_write(struct lag_sink *sink, const void *data, size_t length, struc
     while (length > 0) {
         const size_t n = LAG_MIN(length, (size_t)CHUNK_BYTES);
         if (LAG_FP_FAIL("checkpoint.write_error")) return lag_error_errno(err, EIO, "cannot write %s", sink->path);
+        if (LAG_FP_FAIL("checkpoint.disk_full")) return lag_error_errno(err, ENOSPC, "cannot write %s", sink->path);
         const int rc = lag_fs_write_all(sink->fd, bytes, n, err);
         if (rc != 0) return err ? lag_error_wrap(err, "%s", sink->path) : rc;
         lag_sha256_update(sink->hash, bytes, n);
