@@ -64,7 +64,7 @@ static const struct lag_field rows[] = {
     {"threads", LAG_FIELD_INT, AT(threads), 0, 256, "0", NULL, 0, "threads",
      "Compute threads that this run may use; 0 for no limit of its own. Results do not depend on it."},
     {"on_crash", LAG_FIELD_CHOICE, AT(on_crash), 0, 0, "resume", crash_rules, 0, "",
-     "What happens after the daemon crashed or was stopped: resume at once, or stay paused."},
+     "What happens after a crash of the daemon or the machine: resume at once, or stay paused."},
     {"tags", LAG_FIELD_LIST, AT(tags), 0, 0, NULL, NULL, 0, "", "Words to find the run by."},
     {"note", LAG_FIELD_TEXT, AT(note), 0, 511, NULL, NULL, 0, "", "Free text."},
 };

@@ -20,6 +20,9 @@ const char *lagd_supervisor_state_dir(const struct lagd_supervisor *supervisor);
 void lagd_supervisor_config(struct lagd_supervisor *supervisor, struct lagd_config *ret);
 /* fn is called after each commit that wrote events and on every SIGHUP (last_seq 0). Set before run. */
 void lagd_supervisor_on_events(struct lagd_supervisor *supervisor, void (*fn)(void *arg, int64_t last_seq), void *arg);
+/* How SIGHUP and LAGD_RELOAD read the configuration again: load gives a checked one or an error. Set before run. */
+typedef int lagd_reload_fn(void *arg, struct lagd_config *ret, struct lag_error *err);
+void lagd_supervisor_on_reload(struct lagd_supervisor *supervisor, lagd_reload_fn *load, void *arg);
 
 /* What the machine and the daemon are doing, for /system, /readyz and /metrics. Thread: any. */
 struct lagd_status {

@@ -1,0 +1,153 @@
+/* The runs that have a thread: starting, watching, joining. */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lagd/base/check.h"
+#include "lagd/base/clock.h"
+#include "lagd/base/error.h"
+#include "lagd/base/log.h"
+#include "lagd/base/mem.h"
+#include "lagd/storage/runs.h"
+#include "supervisor_internal.h"
+
+#define STALE_NS (300 * INT64_C(1000000000)) /* a step may be long, but not this long */
+#define QUEUE_LOOKED_AT 256
+
+struct lagd_active *lagd_active_find(struct lagd_supervisor *s, const char *run_id) {
+    for (int i = 0; i < s->n_active; i++) {
+        if (strcmp(s->active[i]->id, run_id) == 0) return s->active[i];
+    }
+    return NULL;
+}
+
+/* On the run's thread. Nothing of entry may be touched after the flag is set but the descriptor, which outlives it. */
+static void on_ended(void *arg, const char *run_id) {
+    struct lagd_active *entry = arg;
+    int fd = entry->supervisor->wake_fd;
+    (void)run_id;
+    atomic_store(&entry->ended, true);
+    uint64_t one = 1;
+    ssize_t ignored = write(fd, &one, sizeof(one));
+    (void)ignored;
+}
+
+/* A pause and a resume that crossed: the run goes on. */
+static void resume_again(struct lagd_supervisor *s, const char *run_id) {
+    struct lag_run_row row;
+    struct lag_error err = {0};
+    if (lag_run_get(s->db, run_id, &row, &err) < 0 || strcmp(row.state, "paused") != 0) return;
+    if (lagd_put_run_state(&s->deps, run_id, "queued", "", &err) < 0) {
+        lag_log(LAG_LOG_ERROR, "run %s could not be resumed: %s", run_id, err.text);
+    }
+}
+
+void lagd_active_reap(struct lagd_supervisor *s) {
+    bool any = false;
+    for (int i = 0; i < s->n_active;) {
+        struct lagd_active *entry = s->active[i];
+        if (!atomic_load(&entry->ended)) {
+            i++;
+            continue;
+        }
+        lagd_run_join(entry->run);
+        s->active[i] = s->active[--s->n_active];
+        if (entry->resume_after && !atomic_load(&s->deps.draining)) resume_again(s, entry->id);
+        free(entry);
+        any = true;
+    }
+    if (!any) return;
+    atomic_store(&s->deps.totals.runs_active, s->n_active);
+    s->next_schedule_ns = 0;
+}
+
+static int start_run(struct lagd_supervisor *s, const struct lag_run_row *row, struct lag_error *err) {
+    struct lagd_active *entry = lag_calloc(1, sizeof(*entry));
+    if (!entry) return lag_error_set(err, LAG_ENOMEM, "out of memory while starting run %s", row->id);
+    entry->supervisor = s;
+    entry->moved_ns = lag_clock_mono_ns();
+    (void)lag_copy(entry->id, sizeof(entry->id), row->id);
+    int status = lagd_run_start(&s->deps, row, on_ended, entry, &entry->run, err);
+    if (status < 0) {
+        free(entry);
+        return status;
+    }
+    s->active[s->n_active++] = entry;
+    atomic_store(&s->deps.totals.runs_active, s->n_active);
+    return 0;
+}
+
+struct queue {
+    struct lag_run_row *rows;
+    size_t n, capacity;
+};
+
+static int collect_queued(const struct lag_run_row *row, void *arg) {
+    struct queue *queue = arg;
+    if (lag_grow_array((void **)&queue->rows, &queue->capacity, queue->n + 1, sizeof(*queue->rows)) < 0) return 1;
+    queue->rows[queue->n++] = *row;
+    return 0;
+}
+
+/* What may pass (memory, a full disk) leaves the run paused, where a person can resume it; the rest fails it. */
+static void give_up(struct lagd_supervisor *s, const struct lag_run_row *row, const struct lag_error *why) {
+    bool may_pass = why->code == LAG_ENOMEM || why->code == LAG_EIO || why->code == LAG_ENOSPC;
+    struct lag_error err = {0};
+    lag_log(LAG_LOG_ERROR, "run %s (%s) cannot start: %s", row->id, row->name, why->text);
+    if (lagd_put_run_state(&s->deps, row->id, may_pass ? "paused" : "failed", why->text, &err) < 0) {
+        lag_log(LAG_LOG_ERROR, "run %s: that it cannot start could not be stored: %s", row->id, err.text);
+    }
+}
+
+/* false: it has to wait, and those behind it too, so that a large run is not overtaken for ever. */
+static bool try_start(struct lagd_supervisor *s, const struct lag_run_row *row) {
+    struct lag_error err = {0};
+    int64_t need = 0;
+    int status = lagd_admission_need(s, row, &need, &err);
+    if (status == 0) {
+        status = lagd_admission_check(s, row->name, need, false, &err);
+        if (status == LAG_ENOMEM && lagd_admission_check(s, row->name, need, true, NULL) == 0) return false;
+    }
+    if (status == 0) status = start_run(s, row, &err);
+    if (status < 0) give_up(s, row, &err);
+    else lagd_admission_count(s);
+    return true;
+}
+
+void lagd_active_schedule(struct lagd_supervisor *s) {
+    s->next_schedule_ns = lag_clock_mono_ns() + 2 * INT64_C(1000000000);
+    lagd_admission_count(s);
+    if (atomic_load(&s->deps.draining)) return;
+    struct lagd_config config;
+    lagd_supervisor_config(s, &config);
+    int places = (int)LAG_MIN(config.max_runs, LAGD_ACTIVE_MAX);
+    if (s->n_active >= places) return;
+    struct queue queue = {0};
+    struct lag_error err = {0};
+    if (lag_run_list(s->db, "queued", 0, "", QUEUE_LOOKED_AT, collect_queued, &queue, &err) < 0) {
+        lag_log(LAG_LOG_ERROR, "the queue of runs cannot be read: %s", err.text);
+    }
+    for (size_t i = queue.n; i-- > 0 && s->n_active < places;) { /* listed newest first */
+        if (lagd_active_find(s, queue.rows[i].id)) continue;     /* started, has not written so yet */
+        if (!try_start(s, &queue.rows[i])) break;
+    }
+    free(queue.rows);
+}
+
+void lagd_active_stop_all(struct lagd_supervisor *s) {
+    for (int i = 0; i < s->n_active; i++) lagd_run_wish(s->active[i]->run, LAGD_WISH_STOP, "the daemon was stopped");
+    lagd_slots_wake(s->deps.slots);
+}
+
+bool lagd_active_moving(struct lagd_supervisor *s, int64_t now_ns) {
+    bool moving = true;
+    for (int i = 0; i < s->n_active; i++) {
+        struct lagd_active *entry = s->active[i];
+        bool waiting = false;
+        int64_t heartbeat = lagd_run_heartbeat(entry->run, &waiting);
+        if (waiting || heartbeat != entry->heartbeat) entry->moved_ns = now_ns;
+        entry->heartbeat = heartbeat;
+        if (now_ns - entry->moved_ns > STALE_NS) moving = false;
+    }
+    return moving;
+}

@@ -1,0 +1,146 @@
+/* The supervisor's loop: commands, signals, ended runs, timers; and the orderly stop. */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lagd/base/check.h"
+#include "lagd/base/clock.h"
+#include "lagd/base/error.h"
+#include "lagd/base/failpoint.h"
+#include "lagd/base/log.h"
+#include "lagd/storage/events.h"
+#include "notify_internal.h"
+#include "supervisor_internal.h"
+
+#define SECOND_NS INT64_C(1000000000)
+#define DAY_MS (24 * 3600 * INT64_C(1000))
+#define TICK_MS 1000
+#define DRAIN_TICK_MS 50
+
+/* --- timers ------------------------------------------------------------------------------------------------------ */
+
+static int write_nothing(struct lag_db *db, void *arg, struct lag_error *err) {
+    (void)db;
+    (void)arg;
+    (void)err;
+    return 0;
+}
+
+/* A sign of life is only sent while the runs move and the storage thread answers. */
+static void watch(struct lagd_supervisor *s, int64_t now_ns) {
+    if (s->watchdog_ns == 0 || now_ns < s->next_watchdog_ns) return;
+    s->next_watchdog_ns = now_ns + s->watchdog_ns / 2;
+    if (!lagd_active_moving(s, now_ns)) {
+        lag_log(LAG_LOG_ERROR, "a run has made no progress for minutes: the service manager is not told that all is well");
+        return;
+    }
+    if (lag_store_write(s->store, write_nothing, NULL, NULL) == 0) lagd_notify("WATCHDOG=1");
+}
+
+static void tell_status(struct lagd_supervisor *s, int64_t now_ns) {
+    if (now_ns < s->next_status_ns) return;
+    s->next_status_ns = now_ns + 10 * SECOND_NS;
+    struct lagd_totals *totals = &s->deps.totals;
+    lagd_notify("STATUS=%d runs active, %d candidates probed, %lld steps since the start", s->n_active,
+                atomic_load(&totals->probes_active), (long long)atomic_load(&totals->steps));
+}
+
+static int write_pruned(struct lag_db *db, void *arg, struct lag_error *err) {
+    return lag_event_prune(db, *(const int64_t *)arg, err);
+}
+
+static void prune(struct lagd_supervisor *s, int64_t now_ns) {
+    if (now_ns < s->next_prune_ns) return;
+    s->next_prune_ns = now_ns + 3600 * SECOND_NS;
+    int64_t days = s->config.event_retention_days, before_ms = lag_clock_wall_ms() - days * DAY_MS;
+    struct lag_error err = {0};
+    if (days > 0 && lag_store_write(s->store, write_pruned, &before_ms, &err) < 0) {
+        lag_log(LAG_LOG_WARNING, "old events could not be removed: %s", err.text);
+    }
+}
+
+static void on_tick(struct lagd_supervisor *s) {
+    int64_t now_ns = lag_clock_mono_ns();
+    lagd_active_reap(s);
+    if (now_ns >= s->next_schedule_ns) lagd_active_schedule(s);
+    watch(s, now_ns);
+    tell_status(s, now_ns);
+    prune(s, now_ns);
+}
+
+/* --- waiting ----------------------------------------------------------------------------------------------------- */
+
+static void read_signals(struct lagd_supervisor *s) {
+    unsigned char number;
+    while (read(s->signal_fd, &number, 1) == 1) {
+        if (number == SIGHUP) {
+            if (!atomic_load(&s->deps.draining)) (void)lagd_reload(s, NULL);
+        } else {
+            lag_log(LAG_LOG_INFO, "received signal %d: stopping", number);
+            atomic_store(&s->stop, true);
+        }
+    }
+}
+
+static int wait_for_work(struct lagd_supervisor *s, int timeout_ms, struct lag_error *err) {
+    struct pollfd fds[] = {{.fd = lag_mailbox_fd(s->mailbox), .events = POLLIN},
+                           {.fd = s->signal_fd, .events = POLLIN},
+                           {.fd = s->wake_fd, .events = POLLIN}};
+    int n = poll(fds, LAG_COUNT(fds), timeout_ms);
+    if (n < 0 && errno != EINTR) return lag_error_errno(err, errno, "cannot wait for work");
+    if (n > 0 && fds[2].revents) {
+        uint64_t count;
+        ssize_t ignored = read(s->wake_fd, &count, sizeof(count));
+        (void)ignored;
+    }
+    read_signals(s);
+    return 0;
+}
+
+/* --- the stop ---------------------------------------------------------------------------------------------------- */
+
+/* The services go first: what they do is cut short and answered, and nobody submits to them any more. */
+static void end_services(struct lagd_supervisor *s) {
+    (void)pthread_mutex_lock(&s->lock);
+    struct lagd_pool *services = s->deps.services;
+    s->deps.services = NULL;
+    (void)pthread_mutex_unlock(&s->lock);
+    lagd_slots_wake(s->deps.slots);
+    lagd_pool_destroy(services);
+}
+
+static int drain(struct lagd_supervisor *s, struct lag_error *err) {
+    atomic_store(&s->deps.draining, true);
+    lagd_notify("STOPPING=1\nSTATUS=checkpointing %d runs\nEXTEND_TIMEOUT_USEC=30000000", s->n_active);
+    lag_log(LAG_LOG_INFO, "stopping: %d runs write their checkpoints", s->n_active);
+    lagd_active_stop_all(s);
+    end_services(s);
+    int64_t extend_ns = lag_clock_mono_ns() + 5 * SECOND_NS;
+    for (lagd_active_reap(s); s->n_active > 0; lagd_active_reap(s)) {
+        lagd_commands_refuse(s);
+        int status = wait_for_work(s, DRAIN_TICK_MS, err);
+        if (status < 0) return status;
+        if (lag_clock_mono_ns() < extend_ns) continue;
+        extend_ns = lag_clock_mono_ns() + 5 * SECOND_NS;
+        lagd_notify("EXTEND_TIMEOUT_USEC=30000000\nSTATUS=checkpointing %d runs", s->n_active);
+    }
+    lag_mailbox_close(s->mailbox);
+    lagd_commands_refuse(s);
+    return lag_store_flush(s->store, err);
+}
+
+int lagd_supervisor_run(struct lagd_supervisor *s, void (*on_ready)(void *arg), void *arg, struct lag_error *err) {
+    lagd_active_schedule(s);
+    atomic_store(&s->ready, true);
+    lagd_notify("READY=1\nSTATUS=%d runs resumed", s->n_active);
+    if (on_ready) on_ready(arg);
+    while (!atomic_load(&s->stop)) {
+        on_tick(s);
+        lagd_commands_work(s);
+        int status = wait_for_work(s, TICK_MS, err);
+        if (status < 0) return status;
+    }
+    return drain(s, err);
+}

@@ -1,0 +1,158 @@
+/* Making and unmaking the supervisor, and what others may ask it at any time. */
+#include "lagd/daemon/supervisor.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+#include <errno.h>
+
+#include "lagd/base/check.h"
+#include "lagd/base/clock.h"
+#include "lagd/base/error.h"
+#include "lagd/base/host.h"
+#include "lagd/base/log.h"
+#include "lagd/base/mem.h"
+#include "lagd/engine/train.h"
+#include "lock_internal.h"
+#include "notify_internal.h"
+#include "signals_internal.h"
+#include "supervisor_internal.h"
+
+static void on_commit(void *arg, int64_t last_seq) {
+    struct lagd_supervisor *s = arg;
+    (void)pthread_mutex_lock(&s->lock);
+    if (s->events_fn) s->events_fn(s->events_arg, last_seq);
+    (void)pthread_mutex_unlock(&s->lock);
+}
+
+static int open_files(struct lagd_supervisor *s, struct lag_error *err) {
+    const char *dir = s->config.state_dir;
+    int status = lagd_lock_take(dir, &s->lock_fd, err);
+    if (status == 0) status = lag_store_open(dir, &s->store, err);
+    if (status < 0) return status;
+    lag_store_on_events(s->store, on_commit, s);
+    s->deps.store = s->store;
+    return lag_reader_open(dir, &s->db, err);
+}
+
+static int make_parts(struct lagd_supervisor *s, struct lag_error *err) {
+    struct lagd_deps *deps = &s->deps;
+    deps->n_threads = (int)(s->config.threads > 0 ? s->config.threads : lag_host_cpus());
+    deps->keep_checkpoints = s->config.keep_checkpoints;
+    deps->min_free_bytes = s->config.min_free_bytes;
+    (void)lag_copy(deps->state_dir, sizeof(deps->state_dir), s->config.state_dir);
+    s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (s->wake_fd < 0) return lag_error_errno(err, errno, "cannot make an eventfd");
+    int status = lag_mailbox_create(LAGD_COMMANDS_MAX, &s->mailbox, err);
+    if (status == 0) status = lagd_slots_create(deps->n_threads, &deps->slots, err);
+    if (status == 0) status = lagd_pool_create("probe", deps->n_threads, &deps->probes, err);
+    if (status == 0) status = lagd_pool_create("service", LAGD_SERVICES, &deps->services, err);
+    return status;
+}
+
+int lagd_supervisor_create(const struct lagd_config *config, struct lagd_supervisor **ret, struct lag_error *err) {
+    struct lagd_supervisor *s = lag_calloc(1, sizeof(*s));
+    if (!s) return lag_error_set(err, LAG_ENOMEM, "out of memory while starting");
+    s->config = *config;
+    s->lock_fd = s->wake_fd = s->signal_fd = -1;
+    s->started_ms = lag_clock_wall_ms();
+    s->watchdog_ns = lagd_notify_watchdog_ns();
+    (void)pthread_mutex_init(&s->lock, NULL);
+    int status = lagd_signals_open(&s->signal_fd, err);
+    if (status == 0) status = open_files(s, err);
+    if (status == 0) status = make_parts(s, err);
+    if (status == 0) status = lagd_recover(s, err);
+    if (status < 0) {
+        lagd_supervisor_destroy(s);
+        return status;
+    }
+    *ret = s;
+    return 0;
+}
+
+void lagd_supervisor_destroy(struct lagd_supervisor *s) {
+    if (!s) return;
+    atomic_store(&s->deps.draining, true);
+    if (s->n_active > 0) lagd_active_stop_all(s);
+    while (s->n_active > 0) {
+        struct lagd_active *entry = s->active[--s->n_active];
+        lagd_run_join(entry->run);
+        free(entry);
+    }
+    lagd_pool_destroy(s->deps.services);
+    lagd_pool_destroy(s->deps.probes);
+    if (s->mailbox) {
+        lag_mailbox_close(s->mailbox);
+        lagd_commands_refuse(s);
+        lag_mailbox_destroy(s->mailbox);
+    }
+    lagd_slots_destroy(s->deps.slots);
+    if (s->db) lag_reader_close(s->db);
+    if (s->store) lag_store_close(s->store);
+    if (s->wake_fd >= 0) (void)close(s->wake_fd);
+    if (s->lock_fd >= 0) (void)close(s->lock_fd);
+    lagd_signals_close();
+    (void)pthread_mutex_destroy(&s->lock);
+    free(s);
+}
+
+/* --- asked by others --------------------------------------------------------------------------------------------- */
+
+struct lag_store *lagd_supervisor_store(struct lagd_supervisor *s) { return s->store; }
+const char *lagd_supervisor_state_dir(const struct lagd_supervisor *s) { return s->deps.state_dir; }
+int lagd_supervisor_threads(const struct lagd_supervisor *s) { return s->deps.n_threads; }
+
+void lagd_supervisor_config(struct lagd_supervisor *s, struct lagd_config *ret) {
+    (void)pthread_mutex_lock(&s->lock);
+    *ret = s->config;
+    (void)pthread_mutex_unlock(&s->lock);
+}
+
+void lagd_supervisor_on_events(struct lagd_supervisor *s, void (*fn)(void *arg, int64_t last_seq), void *arg) {
+    (void)pthread_mutex_lock(&s->lock);
+    s->events_fn = fn;
+    s->events_arg = arg;
+    (void)pthread_mutex_unlock(&s->lock);
+}
+
+void lagd_supervisor_on_reload(struct lagd_supervisor *s, lagd_reload_fn *load, void *arg) {
+    s->reload_fn = load;
+    s->reload_arg = arg;
+}
+
+void lagd_supervisor_stop(struct lagd_supervisor *s) {
+    atomic_store(&s->stop, true);
+    uint64_t one = 1;
+    ssize_t ignored = write(s->wake_fd, &one, sizeof(one));
+    (void)ignored;
+}
+
+static int jobs_waiting(struct lagd_supervisor *s) {
+    (void)pthread_mutex_lock(&s->lock);
+    size_t n = lagd_pool_waiting(s->deps.probes) + (s->deps.services ? lagd_pool_waiting(s->deps.services) : 0);
+    (void)pthread_mutex_unlock(&s->lock);
+    return (int)n;
+}
+
+void lagd_supervisor_status(struct lagd_supervisor *s, struct lagd_status *ret) {
+    struct lagd_totals *totals = &s->deps.totals;
+    *ret = (struct lagd_status){
+        .ready = atomic_load(&s->ready) && !atomic_load(&s->deps.draining), .draining = atomic_load(&s->deps.draining),
+        .n_threads = s->deps.n_threads, .n_slots_used = lagd_slots_used(s->deps.slots),
+        .n_runs_active = atomic_load(&totals->runs_active), .n_probes_active = atomic_load(&totals->probes_active),
+        .n_jobs_waiting = jobs_waiting(s), .steps_total = atomic_load(&totals->steps),
+        .tokens_total = atomic_load(&totals->tokens), .probe_steps_total = atomic_load(&totals->probe_steps),
+        .checkpoints_total = atomic_load(&totals->checkpoints),
+        .checkpoint_bytes_total = atomic_load(&totals->checkpoint_bytes),
+        .rollbacks_total = atomic_load(&totals->rollbacks), .decisions_total = atomic_load(&totals->decisions),
+        .mismatches_total = atomic_load(&totals->mismatches), .commands_total = atomic_load(&totals->commands),
+        .step_seconds_total = (double)atomic_load(&totals->step_ns) * 1e-9,
+        .probe_seconds_total = (double)atomic_load(&totals->probe_ns) * 1e-9,
+        .checkpoint_seconds_total = (double)atomic_load(&totals->checkpoint_ns) * 1e-9,
+        .memory_limit_bytes = lagd_admission_limit(s), .memory_reserved_bytes = atomic_load(&s->reserved_bytes),
+        .store_queue = lag_store_queue_length(s->store), .started_ms = s->started_ms};
+    (void)lag_copy(ret->fingerprint, sizeof(ret->fingerprint), lag_fingerprint());
+}

@@ -1,0 +1,94 @@
+/* What the supervisor's parts share. Everything here belongs to the main thread unless it says otherwise. */
+#pragma once
+#include "deps_internal.h"
+#include "pool_internal.h"
+#include "run_internal.h"
+#include "slots_internal.h"
+#include <lagd/base/mailbox.h>
+#include <lagd/daemon/commands.h>
+#include <lagd/daemon/supervisor.h>
+#include <pthread.h>
+
+#define LAGD_COMMANDS_MAX 256 /* waiting at once */
+#define LAGD_ACTIVE_MAX 64    /* as train/max_runs */
+#define LAGD_SERVICES 2       /* workers for scans and samples */
+#define LAGD_SERVICES_WAITING_MAX 16
+
+/* A run with a thread. */
+struct lagd_active {
+    struct lagd_supervisor *supervisor;
+    struct lagd_run *run;
+    char id[LAG_ROW_ID];
+    _Atomic bool ended;          /* set on the run's thread, which is then joined here */
+    bool pausing, resume_after;  /* resume was asked while a pause is under way */
+    int64_t heartbeat, moved_ns; /* last value seen, and when it changed */
+};
+
+struct lagd_supervisor {
+    pthread_mutex_t lock;        /* config, events_fn, reload_fn, and that deps.services is there */
+    struct lagd_config config;
+    void (*events_fn)(void *arg, int64_t last_seq);
+    void *events_arg;
+    lagd_reload_fn *reload_fn;
+    void *reload_arg;
+
+    int lock_fd, signal_fd, wake_fd;
+    struct lag_store *store;
+    struct lag_db *db;           /* the main thread's reader */
+    struct lag_mailbox *mailbox; /* of struct lagd_command */
+    struct lagd_deps deps;
+    struct lagd_active *active[LAGD_ACTIVE_MAX];
+    int n_active;
+    int64_t watchdog_ns, next_watchdog_ns, next_status_ns, next_prune_ns, next_schedule_ns;
+    _Atomic bool ready, stop;
+    _Atomic int64_t reserved_bytes; /* predicted peaks of all active runs and their growths */
+    int64_t started_ms;
+};
+
+/* active.c: the runs that have a thread */
+struct lagd_active *lagd_active_find(struct lagd_supervisor *s, const char *run_id);
+/* Joins the threads that have ended. */
+void lagd_active_reap(struct lagd_supervisor *s);
+/* Starts queued runs, oldest first, as far as places and memory go. */
+void lagd_active_schedule(struct lagd_supervisor *s);
+void lagd_active_stop_all(struct lagd_supervisor *s);
+/* true when every run's thread has made progress lately or has nothing to do. */
+bool lagd_active_moving(struct lagd_supervisor *s, int64_t now_ns);
+
+/* admission.c */
+int64_t lagd_admission_limit(struct lagd_supervisor *s);
+/* What a stored run will need at its present shape, its growth included. */
+int lagd_admission_need(struct lagd_supervisor *s, const struct lag_run_row *row, int64_t *ret_bytes, struct lag_error *err);
+/* LAG_ENOMEM with the numbers when need_bytes are not there. alone: as if nothing else ran. */
+int lagd_admission_check(struct lagd_supervisor *s, const char *what, int64_t need_bytes, bool alone, struct lag_error *err);
+void lagd_admission_count(struct lagd_supervisor *s); /* brings reserved_bytes up to date */
+
+/* recovery.c: what an earlier process left, before anything is served */
+int lagd_recover(struct lagd_supervisor *s, struct lag_error *err);
+
+/* reload.c */
+int lagd_reload(struct lagd_supervisor *s, struct lag_error *err);
+
+/* transitions.c: rows and events that go together, written at once. Thread: any but the storage thread. */
+int lagd_put_run_state(struct lagd_deps *deps, const char *run_id, const char *state, const char *reason, struct lag_error *err);
+/* The same inside a transaction that is under way. */
+int lagd_tx_run_state(struct lag_db *db, const char *run_id, const char *state, const char *reason, struct lag_error *err);
+int lagd_tx_growth_state(struct lag_db *db, const struct lag_growth_row *growth, const char *state, const char *reason,
+                         struct lag_error *err);
+/* The growth ends without effect and its candidates that are not at an end are cancelled; run.growth_id is cleared. */
+int lagd_tx_growth_end(struct lag_db *db, const struct lag_growth_row *growth, const char *state, const char *reason,
+                       struct lag_error *err);
+int lagd_tx_event(struct lag_db *db, const char *type, const char *run_id, const char *growth_id, const char *state,
+                  const char *message, struct lag_error *err);
+
+/* commands.c: answers a command; it is the receiver's from then on. Thread: any. */
+void lagd_command_answer(struct lagd_command *command, int status);
+void lagd_commands_work(struct lagd_supervisor *s);   /* all that wait */
+void lagd_commands_refuse(struct lagd_supervisor *s); /* all that wait, because the daemon stops */
+
+/* Handlers: 0 or a lag_code with command->err; LAGD_LATER: a job answers. */
+enum { LAGD_LATER = 1 };
+typedef int lagd_handler(struct lagd_supervisor *s, struct lagd_command *command);
+lagd_handler lagd_cmd_run_create, lagd_cmd_run_pause, lagd_cmd_run_resume, lagd_cmd_run_cancel, lagd_cmd_run_checkpoint,
+    lagd_cmd_run_delete, lagd_cmd_growth_create, lagd_cmd_growth_cancel, lagd_cmd_growth_decide, lagd_cmd_dataset_add,
+    lagd_cmd_dataset_delete, lagd_cmd_checkpoint_keep, lagd_cmd_generate;
