@@ -14,6 +14,7 @@
 #include "lagd/base/log.h"
 #include "lagd/base/mem.h"
 #include "lagd/daemon/states.h"
+#include "lagd/engine/checkpoint.h"
 #include "lagd/storage/checkpoints.h"
 #include "lagd/storage/growths.h"
 #include "lagd/storage/runs.h"
@@ -126,15 +127,11 @@ static int collect_path(const struct lag_checkpoint_row *row, void *arg) {
     return 0;
 }
 
-/* Temporary folders, and checkpoints that were written but never listed. Anything else is not ours to remove. */
+/* Checkpoints that were written but never listed. Anything else is not ours to remove. */
 static void tidy_entry(const char *dir, const char *name, void *arg) {
     const struct known *known = arg;
     if (strncmp(name, "ckpt-", 5) != 0) return;
-    if (strstr(name, ".tmp-")) {
-        remove_entry(dir, name);
-        return;
-    }
-    if (strstr(name, ".damaged")) return; /* set aside for a person to look at */
+    if (strchr(name, '.')) return; /* set aside for a person to look at */
     char path[LAG_ROW_PATH];
     (void)snprintf(path, sizeof(path), "runs/%s/%.255s", known->run_id, name);
     for (size_t i = 0; i < known->n; i++) {
@@ -147,8 +144,11 @@ static void tidy_run_folder(struct lagd_supervisor *s, const char *run_id) {
     struct known known = {.run_id = run_id};
     struct lag_error err = {0};
     LAG_CLEANUP(lag_free_p) char *dir = lag_asprintf("%s/runs/%s", s->deps.state_dir, run_id);
-    int status = lag_checkpoint_list(s->db, run_id, collect_path, &known, &err);
-    if (dir && status == 0 && !known.failed) walk(dir, tidy_entry, &known);
+    if (!dir) return;
+    int status = lag_checkpoint_sweep(dir, &err); /* half-written and half-replaced ones */
+    if (status == 0) status = lag_checkpoint_list(s->db, run_id, collect_path, &known, &err);
+    if (status < 0) lag_log(LAG_LOG_WARNING, "%s cannot be tidied: %s", dir, err.text);
+    if ( status == 0 && !known.failed) walk(dir, tidy_entry, &known);
     free(known.paths);
 }
 
