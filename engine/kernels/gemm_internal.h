@@ -3,15 +3,23 @@
 #include <lagd/base/team.h>
 #include <lagd/engine/real.h>
 #include <stdbool.h>
+#include <stddef.h>
 
-/* Row-major c[m][n] = alpha op(a)[m][k] op(b)[k][n] + beta c, one BLAS thread. */
 struct lag_matrix {
     const lag_real *data;
     int stride; /* elements between rows as stored */
     bool transposed;
 };
-void lag_gemm(int m, int n, int k, lag_real alpha, struct lag_matrix a, struct lag_matrix b, lag_real beta, lag_real *c,
-              int c_stride);
+/* Elements of the packing buffer that a product needs, 64-byte aligned. */
+#define LAG_PACK_K 256
+#define LAG_PACK_N 512
+#define LAG_PACK_M 256
+#define LAG_PACK_ELEMENTS ((size_t)LAG_PACK_K * (LAG_PACK_N + LAG_PACK_M))
+
+/* Row-major c[m][n] = alpha op(a)[m][k] op(b)[k][n] + beta c on the calling thread alone. On CPUs with AVX-512 the float
+ * build uses its own kernel, else BLAS; both are bit-stable for equal calls. c is not read when beta is 0. */
+void lag_gemm(lag_real *pack, int m, int n, int k, lag_real alpha, struct lag_matrix a, struct lag_matrix b, lag_real beta,
+              lag_real *c, int c_stride);
 
 /* One product cut into tiles of tile_rows × tile_cols of c, each over the whole k. */
 struct lag_gemm_job {
@@ -21,6 +29,7 @@ struct lag_gemm_job {
     lag_real *c;
     int c_stride;
     int tile_rows, tile_cols;
+    lag_real *pack; /* member i's buffer is at pack + i × LAG_PACK_ELEMENTS */
 };
 int lag_gemm_job_tiles(const struct lag_gemm_job *job);
 /* tile_fn over a struct lag_gemm_job. */

@@ -222,6 +222,9 @@ static void adamw(size_t n, const struct lag_adamw_factors *f, const lag_real *r
 #define NAME(level) NAME_(level)
 #define TEXT_(level) #level
 #define TEXT(level) TEXT_(level)
+#ifdef LAG_VEC_GEMM
+extern __typeof__(*((struct lag_vec *)0)->gemm) LAG_VEC_GEMM;
+#endif
 extern const struct lag_vec NAME(LAG_VEC_LEVEL);
 const struct lag_vec NAME(LAG_VEC_LEVEL) = {
     .name = TEXT(LAG_VEC_LEVEL),
@@ -241,4 +244,7 @@ const struct lag_vec NAME(LAG_VEC_LEVEL) = {
     .norm_forward = norm_forward,
     .norm_backward = norm_backward,
     .adamw = adamw,
+#ifdef LAG_VEC_GEMM
+    .gemm = LAG_VEC_GEMM,
+#endif
 };

@@ -15,6 +15,7 @@ struct head {
     lag_real *dq, *dk, *dv;
     lag_real *lse;             /* [T] */
     lag_real *p, *dp;          /* [LAG_ATT_ROWS][T] */
+    lag_real *pack;
 };
 
 static struct head head_of(const struct lag_pass *pass, int tile, int member) {
@@ -32,14 +33,15 @@ static struct head head_of(const struct lag_pass *pass, int tile, int member) {
     head.out = lag_row(a.att, row, C) + column;
     head.dout = lag_row(lag_slot(pass->work, LAG_SLOT_DATT, 0), row, C) + column;
     head.lse = a.lse + (size_t)tile * (size_t)pass->context;
+    head.pack = lag_pass_pack(pass, member);
     head.p = lag_slot(pass->work, LAG_SLOT_SCRATCH, member);
     head.dp = head.p + (size_t)LAG_ATT_ROWS * (size_t)pass->context;
     return head;
 }
 
 /* c[n][keys] = a[n][d] b[keys][d]^T: rows of strides sa, sb. */
-static void scores(int n, int keys, int d, const lag_real *a, int sa, const lag_real *b, int sb, lag_real *c) {
-    lag_gemm(n, keys, d, 1, (struct lag_matrix){a, sa, false}, (struct lag_matrix){b, sb, true}, 0, c, keys);
+static void scores(const struct head *h, int n, int keys, const lag_real *a, int sa, const lag_real *b, int sb, lag_real *c) {
+    lag_gemm(h->pack, n, keys, h->d, 1, (struct lag_matrix){a, sa, false}, (struct lag_matrix){b, sb, true}, 0, c, keys);
 }
 
 void lag_attention_forward_tile(void *arg, int tile, int member) {
@@ -50,7 +52,7 @@ void lag_attention_forward_tile(void *arg, int tile, int member) {
         const int n = LAG_MIN(LAG_ATT_ROWS, h.T - begin), keys = begin + n;
         lag_real *out = lag_row(h.out, begin, pass->C);
         lag_real inverse[LAG_ATT_ROWS];
-        scores(n, keys, h.d, lag_row(h.q, begin, h.stride), h.stride, h.k, h.stride, h.p);
+        scores(&h, n, keys, lag_row(h.q, begin, h.stride), h.stride, h.k, h.stride, h.p);
         for (int i = 0; i < n; i++) {
             lag_real *p = lag_row(h.p, i, keys);
             const size_t seen = (size_t)(begin + i + 1);
@@ -60,7 +62,7 @@ void lag_attention_forward_tile(void *arg, int tile, int member) {
             h.lse[begin + i] = (lag_real)((double)top + log(sum));
             inverse[i] = (lag_real)(1 / sum);
         }
-        lag_gemm(n, h.d, keys, 1, (struct lag_matrix){h.p, keys, false}, (struct lag_matrix){h.v, h.stride, false}, 0,
+        lag_gemm(h.pack, n, h.d, keys, 1, (struct lag_matrix){h.p, keys, false}, (struct lag_matrix){h.v, h.stride, false}, 0,
                  out, pass->C);
         for (int i = 0; i < n; i++) vec->scale((size_t)h.d, inverse[i], lag_row(out, i, pass->C));
     }
@@ -89,14 +91,14 @@ void lag_attention_backward_tile(void *arg, int tile, int member) {
         const int n = LAG_MIN(LAG_ATT_ROWS, h.T - begin), keys = begin + n;
         const lag_real beta = begin == last ? 0 : 1;
         const lag_real *q = lag_row(h.q, begin, h.stride), *dout = lag_row(h.dout, begin, C);
-        scores(n, keys, h.d, q, h.stride, h.k, h.stride, h.p);
-        scores(n, keys, h.d, dout, C, h.v, h.stride, h.dp);
+        scores(&h, n, keys, q, h.stride, h.k, h.stride, h.p);
+        scores(&h, n, keys, dout, C, h.v, h.stride, h.dp);
         score_rows(pass, &h, begin, n, keys);
-        lag_gemm(keys, h.d, n, 1, (struct lag_matrix){h.p, keys, true}, (struct lag_matrix){dout, C, false}, beta, h.dv,
+        lag_gemm(h.pack, keys, h.d, n, 1, (struct lag_matrix){h.p, keys, true}, (struct lag_matrix){dout, C, false}, beta, h.dv,
                  h.stride);
-        lag_gemm(keys, h.d, n, 1, (struct lag_matrix){h.dp, keys, true}, (struct lag_matrix){q, h.stride, false}, beta,
+        lag_gemm(h.pack, keys, h.d, n, 1, (struct lag_matrix){h.dp, keys, true}, (struct lag_matrix){q, h.stride, false}, beta,
                  h.dk, h.stride);
-        lag_gemm(n, h.d, keys, 1, (struct lag_matrix){h.dp, keys, false}, (struct lag_matrix){h.k, h.stride, false}, 0,
+        lag_gemm(h.pack, n, h.d, keys, 1, (struct lag_matrix){h.dp, keys, false}, (struct lag_matrix){h.k, h.stride, false}, 0,
                  lag_row(h.dq, begin, h.stride), h.stride);
     }
 }

@@ -28,8 +28,8 @@ static lag_real *grads_of(const struct lag_pass *pass) {
 }
 
 /* dx = dy w^T for n rows; w is [in][out]. */
-static void project_back(int n, int in, int out, const lag_real *dy, const lag_real *w, lag_real *dx) {
-    lag_gemm(n, in, out, 1, (struct lag_matrix){dy, out, false}, (struct lag_matrix){w, out, true}, 0, dx, in);
+static void project_back(lag_real *pack, int n, int in, int out, const lag_real *dy, const lag_real *w, lag_real *dx) {
+    lag_gemm(pack, n, in, out, 1, (struct lag_matrix){dy, out, false}, (struct lag_matrix){w, out, true}, 0, dx, in);
 }
 
 static void column_sums(const struct lag_pass *pass, int n, int width, lag_real *x, double *sums) {
@@ -71,7 +71,7 @@ static void through_attention_input(const struct lag_pass *pass, int layer, int 
     lag_real *dqkv = lag_row(lag_slot(pass->work, LAG_SLOT_DQKV, 0), begin, 3 * C);
     lag_real *dln1 = lag_slot(pass->work, LAG_SLOT_SCRATCH, member);
     column_sums(pass, n, 3 * C, dqkv, partials(pass, tile, PART_QKV_B));
-    project_back(n, C, 3 * C, dqkv, w.qkv_w, dln1);
+    project_back(lag_pass_pack(pass, member), n, C, 3 * C, dqkv, w.qkv_w, dln1);
     const struct norm norm = {a.x, w.ln1_w, a.mean1, a.rstd1, partials(pass, tile, PART_LN1_W), partials(pass, tile, PART_LN1_B)};
     norm_rows(pass, norm, begin, n, dln1, lag_slot(pass->work, LAG_SLOT_DMID, 0), lag_slot(pass->work, LAG_SLOT_DX, 0));
 }
@@ -84,16 +84,16 @@ static void through_ffn(const struct lag_pass *pass, int layer, int tile, int me
     lag_real *dx = lag_row(lag_slot(pass->work, LAG_SLOT_DX, 0), begin, C);
     lag_real *dmid = lag_row(lag_slot(pass->work, LAG_SLOT_DMID, 0), begin, C);
     lag_real *dfc = lag_row(lag_slot(pass->work, LAG_SLOT_DFC, 0), begin, I);
-    lag_real *dln2 = lag_slot(pass->work, LAG_SLOT_SCRATCH, member);
+    lag_real *dln2 = lag_slot(pass->work, LAG_SLOT_SCRATCH, member), *pack = lag_pass_pack(pass, member);
     column_sums(pass, n, C, dx, partials(pass, tile, PART_FCPROJ_B));
-    project_back(n, I, C, dx, w.fcproj_w, dfc);
+    project_back(pack, n, I, C, dx, w.fcproj_w, dfc);
     for (int r = 0; r < n; r++) pass->vec->gelu_backward((size_t)I, lag_row(a.fc, begin + r, I), lag_row(dfc, r, I));
     column_sums(pass, n, I, dfc, partials(pass, tile, PART_FC_B));
-    project_back(n, C, I, dfc, w.fc_w, dln2);
+    project_back(pack, n, C, I, dfc, w.fc_w, dln2);
     const struct norm norm = {a.mid, w.ln2_w, a.mean2, a.rstd2, partials(pass, tile, PART_LN2_W), partials(pass, tile, PART_LN2_B)};
     norm_rows(pass, norm, begin, n, dln2, lag_slot(pass->work, LAG_SLOT_DX, 0), lag_slot(pass->work, LAG_SLOT_DMID, 0));
     column_sums(pass, n, C, dmid, partials(pass, tile, PART_PROJ_B));
-    project_back(n, C, C, dmid, w.proj_w, lag_row(lag_slot(pass->work, LAG_SLOT_DATT, 0), begin, C));
+    project_back(pack, n, C, C, dmid, w.proj_w, lag_row(lag_slot(pass->work, LAG_SLOT_DATT, 0), begin, C));
 }
 
 static void rows_tile(void *arg, int tile, int member) {
@@ -162,7 +162,7 @@ static void embed_tile(void *arg, int tile, int member) {
 /* dw[in][out] = x^T dy over all tokens. */
 static struct lag_gemm_job weight_job(const struct lag_pass *pass, int in, int out, const lag_real *x, const lag_real *dy,
                                       lag_real *dw) {
-    return (struct lag_gemm_job){.m = in, .n = out, .k = pass->n_tokens, .alpha = 1, .beta = pass->beta,
+    return (struct lag_gemm_job){.pack = lag_pass_pack(pass, 0), .m = in, .n = out, .k = pass->n_tokens, .alpha = 1, .beta = pass->beta,
                                  .a = {x, in, true}, .b = {dy, out, false}, .c = dw, .c_stride = out,
                                  .tile_rows = lag_tile_edge(in, 64, 256), .tile_cols = lag_tile_edge(out, 64, 512)};
 }

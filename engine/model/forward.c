@@ -5,8 +5,8 @@
 #include <lagd/base/check.h>
 
 /* y = x w, rows begin … begin + n; w is [in][out]. */
-static void project(int n, int in, int out, const lag_real *x, const lag_real *w, lag_real *y) {
-    lag_gemm(n, out, in, 1, (struct lag_matrix){x, in, false}, (struct lag_matrix){w, out, false}, 0, y, out);
+static void project(lag_real *pack, int n, int in, int out, const lag_real *x, const lag_real *w, lag_real *y) {
+    lag_gemm(pack, n, out, in, 1, (struct lag_matrix){x, in, false}, (struct lag_matrix){w, out, false}, 0, y, out);
 }
 
 static void normalise(const struct lag_pass *pass, int begin, int n, lag_real *x, const lag_real *w, const lag_real *b,
@@ -27,28 +27,29 @@ static void embed(const struct lag_pass *pass, int begin, int n) {
 }
 
 /* ln_1 and QKV of a layer. */
-static void open_layer(const struct lag_pass *pass, int layer, int begin, int n) {
+static void open_layer(const struct lag_pass *pass, int layer, int member, int begin, int n) {
     const struct lag_acts a = lag_pass_acts(pass, layer);
     const struct lag_weights w = lag_weights_of(&pass->state->layout, pass->state->params, layer);
     const int C = pass->C;
     normalise(pass, begin, n, a.x, w.ln1_w, w.ln1_b, a.ln1, a.mean1, a.rstd1);
-    project(n, C, 3 * C, lag_row(a.ln1, begin, C), w.qkv_w, lag_row(a.qkv, begin, 3 * C));
+    project(lag_pass_pack(pass, member), n, C, 3 * C, lag_row(a.ln1, begin, C), w.qkv_w, lag_row(a.qkv, begin, 3 * C));
     for (int r = begin; r < begin + n; r++) pass->vec->add((size_t)(3 * C), w.qkv_b, lag_row(a.qkv, r, 3 * C));
 }
 
 /* From the heads' outputs to the residual stream of the next layer. */
-static void close_layer(const struct lag_pass *pass, int layer, int begin, int n) {
+static void close_layer(const struct lag_pass *pass, int layer, int member, int begin, int n) {
+    lag_real *pack = lag_pass_pack(pass, member);
     const struct lag_acts a = lag_pass_acts(pass, layer);
     const struct lag_weights w = lag_weights_of(&pass->state->layout, pass->state->params, layer);
     const int C = pass->C, I = pass->I;
     const size_t c = (size_t)C;
-    project(n, C, C, lag_row(a.att, begin, C), w.proj_w, lag_row(a.mid, begin, C));
+    project(pack, n, C, C, lag_row(a.att, begin, C), w.proj_w, lag_row(a.mid, begin, C));
     for (int r = begin; r < begin + n; r++) pass->vec->add2(c, w.proj_b, lag_row(a.x, r, C), lag_row(a.mid, r, C));
     normalise(pass, begin, n, a.mid, w.ln2_w, w.ln2_b, a.ln2, a.mean2, a.rstd2);
-    project(n, C, I, lag_row(a.ln2, begin, C), w.fc_w, lag_row(a.fc, begin, I));
+    project(pack, n, C, I, lag_row(a.ln2, begin, C), w.fc_w, lag_row(a.fc, begin, I));
     for (int r = begin; r < begin + n; r++)
         pass->vec->bias_gelu((size_t)I, w.fc_b, lag_row(a.fc, r, I), lag_row(a.gelu, r, I));
-    project(n, I, C, lag_row(a.gelu, begin, I), w.fcproj_w, lag_row(a.next, begin, C));
+    project(pack, n, I, C, lag_row(a.gelu, begin, I), w.fcproj_w, lag_row(a.next, begin, C));
     for (int r = begin; r < begin + n; r++) pass->vec->add2(c, w.fcproj_b, lag_row(a.mid, r, C), lag_row(a.next, r, C));
 }
 
@@ -68,9 +69,9 @@ static void rows_tile(void *arg, int tile, int member) {
     if (pass->layer == 0)
         embed(pass, begin, n);
     else
-        close_layer(pass, pass->layer - 1, begin, n);
+        close_layer(pass, pass->layer - 1, member, begin, n);
     if (pass->layer < pass->state->layout.spec.n_layer)
-        open_layer(pass, pass->layer, begin, n);
+        open_layer(pass, pass->layer, member, begin, n);
     else
         final_norm(pass, begin, n);
 }

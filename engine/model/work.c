@@ -36,6 +36,7 @@ static uint64_t slot_width(const struct lag_spec *spec, enum lag_slot slot, uint
     case LAG_SLOT_LSE: return n * (uint64_t)spec->n_head;
     case LAG_SLOT_LOGITS: return (uint64_t)lag_chunk_rows((int)n, spec->vocab_size) * (uint64_t)spec->vocab_size;
     case LAG_SLOT_SCRATCH: return LAG_MAX(2 * LAG_ATT_ROWS * context, rows * C);
+    case LAG_SLOT_PACK: return LAG_PACK_ELEMENTS;
     case LAG_SLOT_GRADS: return grads;
     case LAG_SLOT_PARTIAL: return lag_ceil_div(n, rows) * (PARTIAL_WIDTHS * C + I);
     case LAG_SLOT_ROW_LOSS: case LAG_SLOT_TOKENS: case LAG_SLOT_TARGETS: return n;
@@ -46,7 +47,7 @@ static uint64_t slot_width(const struct lag_spec *spec, enum lag_slot slot, uint
 static uint64_t slot_count(const struct lag_spec *spec, enum lag_slot slot, int n_members) {
     if (slot == LAG_SLOT_X || slot == LAG_SLOT_STATS) return (uint64_t)spec->n_layer + 1;
     if (slot <= LAG_SLOT_LSE) return (uint64_t)spec->n_layer;
-    return slot == LAG_SLOT_SCRATCH ? (uint64_t)n_members : 1;
+    return slot == LAG_SLOT_SCRATCH || slot == LAG_SLOT_PACK ? (uint64_t)n_members : 1;
 }
 
 static uint64_t element_bytes(enum lag_slot slot) {

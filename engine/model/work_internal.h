@@ -29,6 +29,7 @@ enum lag_slot {
     LAG_SLOT_DQKV,  /* [N][3C] */
     LAG_SLOT_LOGITS,/* [chunk][V] */
     LAG_SLOT_SCRATCH, /* [members] */
+    LAG_SLOT_PACK,    /* [members][LAG_PACK_ELEMENTS] */
     LAG_SLOT_GRADS,
     LAG_SLOT_ROW_LOSS, /* double [N] */
     LAG_SLOT_PARTIAL,  /* double [row tiles][9C + I] */
@@ -75,6 +76,9 @@ struct lag_pass {
 void lag_pass_init(struct lag_pass *pass, const struct lag_state *state, struct lag_work *work, const int32_t *tokens,
                    int batch, int context, struct lag_team *team);
 lag_real *lag_slot(const struct lag_work *work, enum lag_slot slot, int index);
+static inline lag_real *lag_pass_pack(const struct lag_pass *pass, int member) {
+    return lag_slot(pass->work, LAG_SLOT_PACK, member);
+}
 struct lag_acts lag_pass_acts(const struct lag_pass *pass, int layer);
 struct lag_weights lag_weights_of(const struct lag_layout *layout, lag_real *block, int layer);
 lag_real *lag_param(const struct lag_layout *layout, lag_real *block, enum lag_role role);

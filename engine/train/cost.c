@@ -7,7 +7,6 @@
 #include <lagd/engine/params.h>
 
 #include <pthread.h>
-#include <stdlib.h>
 #include <time.h>
 
 #define EDGE 384
@@ -35,19 +34,20 @@ static double seconds(void) {
 static void measure(void) {
     (void)lag_vec();
     core_rate = 1e9; /* when there is no memory even for this */
-    lag_real *block = lag_calloc(3 * EDGE * EDGE, sizeof(*block));
+    const size_t bytes = (3 * EDGE * EDGE + LAG_PACK_ELEMENTS) * sizeof(lag_real);
+    lag_real *block = lag_block_alloc(bytes), *pack = block + 3 * EDGE * EDGE;
     if (!block) return;
     const struct lag_matrix a = {block, EDGE, false}, b = {block + EDGE * EDGE, EDGE, false};
     const double begin = seconds();
     double best = 1e9;
     for (double at = begin; at - begin < MEASURE_SECONDS;) {
-        lag_gemm(EDGE, EDGE, EDGE, 1, a, b, 0, block + 2 * EDGE * EDGE, EDGE);
+        lag_gemm(pack, EDGE, EDGE, EDGE, 1, a, b, 0, block + 2 * EDGE * EDGE, EDGE);
         const double now = seconds();
         if (now - at < best) best = now - at;
         at = now;
     }
     core_rate = 2.0 * EDGE * EDGE * EDGE / best;
-    free(block);
+    lag_block_free(block, bytes);
 }
 
 double lag_measured_core_rate(void) {

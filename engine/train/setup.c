@@ -24,11 +24,11 @@ static char fingerprint[128];
 static pthread_once_t fingerprint_once = PTHREAD_ONCE_INIT;
 
 static void describe(void) {
-    char version[16] = "?";
-    const char *vec = lag_vec()->name;
+    char matrix[48] = "own", version[16] = "?";
     (void)sscanf(openblas_get_config(), "%*s %15s", version);
-    snprintf(fingerprint, sizeof(fingerprint), "openblas %s %s; vec %s; glibc %s; gcc %.16s", version,
-             openblas_get_corename(), vec, gnu_get_libc_version(), __VERSION__);
+    if (!lag_vec()->gemm) snprintf(matrix, sizeof(matrix), "openblas %s %.20s", version, openblas_get_corename());
+    snprintf(fingerprint, sizeof(fingerprint), "matrix %s; vec %s; glibc %s; gcc %.16s", matrix, lag_vec()->name,
+             gnu_get_libc_version(), __VERSION__);
 }
 
 const char *lag_fingerprint(void) {
@@ -43,7 +43,7 @@ static double reference(const lag_real *a, const lag_real *b, int row, int col) 
 }
 
 /* Products must be right, and the same bits again and at another address. */
-static int self_test(struct lag_error *err) {
+static int self_test(lag_real *pack, struct lag_error *err) {
     enum { A = TEST_M * TEST_K, B = TEST_K * TEST_N, C = TEST_M * TEST_N, SHIFT = 3 };
     LAG_CLEANUP(lag_free_p) lag_real *block = lag_calloc(2 * (A + B + SHIFT) + 2 * C, sizeof(*block));
     if (!block) return lag_error_set(err, LAG_ENOMEM, "no memory for the self-test");
@@ -51,15 +51,15 @@ static int self_test(struct lag_error *err) {
     for (int i = 0; i < A; i++) a[i] = (lag_real)((i * 37) % 101 - 50) / 64;
     for (int i = 0; i < B; i++) b[i] = (lag_real)((i * 53) % 103 - 51) / 64;
     memcpy(moved_a, a, (A + B) * sizeof(*a));
-    lag_gemm(TEST_M, TEST_N, TEST_K, 1, (struct lag_matrix){a, TEST_K, false}, (struct lag_matrix){b, TEST_N, false}, 0, c, TEST_N);
-    lag_gemm(TEST_M, TEST_N, TEST_K, 1, (struct lag_matrix){moved_a, TEST_K, false},
+    lag_gemm(pack, TEST_M, TEST_N, TEST_K, 1, (struct lag_matrix){a, TEST_K, false}, (struct lag_matrix){b, TEST_N, false}, 0, c, TEST_N);
+    lag_gemm(pack, TEST_M, TEST_N, TEST_K, 1, (struct lag_matrix){moved_a, TEST_K, false},
              (struct lag_matrix){moved_b, TEST_N, false}, 0, again, TEST_N);
     for (int i = 0; i < C; i++)
         if (!(fabs((double)c[i] - reference(a, b, i / TEST_N, i % TEST_N)) < 1e-3))
-            return lag_error_set(err, LAG_EUNSUPPORTED, "OpenBLAS gives wrong products on this CPU (%s); install another "
+            return lag_error_set(err, LAG_EUNSUPPORTED, "matrix products are wrong on this CPU (%s); install another "
                                  "version of libopenblas0-pthread or set OPENBLAS_CORETYPE=Haswell", lag_fingerprint());
     if (memcmp(c, again, C * sizeof(*c)))
-        return lag_error_set(err, LAG_EUNSUPPORTED, "OpenBLAS does not repeat its results bit by bit on this CPU (%s); "
+        return lag_error_set(err, LAG_EUNSUPPORTED, "matrix products do not repeat bit by bit on this CPU (%s); "
                              "install another version of libopenblas0-pthread or set OPENBLAS_CORETYPE=Haswell",
                              lag_fingerprint());
     return 0;
@@ -69,6 +69,9 @@ int lag_engine_setup(struct lag_error *err) {
     if (openblas_get_parallel() != PTHREAD_FLAVOUR)
         return lag_error_set(err, LAG_EUNSUPPORTED, "libblas is not the pthread flavour of OpenBLAS; "
                              "apt-get install libopenblas0-pthread and let update-alternatives choose it");
-    (void)lag_vec();
-    return self_test(err);
+    lag_real *pack = lag_block_alloc(LAG_PACK_ELEMENTS * sizeof(*pack));
+    if (!pack) return lag_error_set(err, LAG_ENOMEM, "no memory for the self-test");
+    const int rc = self_test(pack, err);
+    lag_block_free(pack, LAG_PACK_ELEMENTS * sizeof(*pack));
+    return rc;
 }

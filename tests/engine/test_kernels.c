@@ -134,11 +134,12 @@ static void sums(void **unused) {
 /* Every transposition and odd tiles, against plain loops. */
 static void products(void **unused) {
     enum { M = 37, N = 29, K = 41 };
+    static lag_real pack[LAG_PACK_ELEMENTS] __attribute__((aligned(64)));
     static lag_real a[M * K], b[K * N], at[M * K], bt[K * N], c[M * N];
     for (int i = 0; i < M * K; i++) a[i] = at[i % K * M + i / K] = test_normal(1, (uint64_t)i);
     for (int i = 0; i < K * N; i++) b[i] = bt[i % N * K + i / N] = test_normal(2, (uint64_t)i);
     for (int mode = 0; mode < 4; mode++) {
-        struct lag_gemm_job job = {.m = M, .n = N, .k = K, .alpha = 2, .beta = -1, .c = c, .c_stride = N, .tile_rows = 16, .tile_cols = 12,
+        struct lag_gemm_job job = {.pack = pack, .m = M, .n = N, .k = K, .alpha = 2, .beta = -1, .c = c, .c_stride = N, .tile_rows = 16, .tile_cols = 12,
                                    .a = mode & 1 ? (struct lag_matrix){at, M, true} : (struct lag_matrix){a, K, false},
                                    .b = mode & 2 ? (struct lag_matrix){bt, K, true} : (struct lag_matrix){b, N, false}};
         for (int i = 0; i < M * N; i++) c[i] = (lag_real)i;

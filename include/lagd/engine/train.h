@@ -13,7 +13,8 @@ struct lag_work; /* gradients, activations and scratch for one shape */
 /* Once a process, before any other call: one BLAS thread, flavour check, warm-up and self-test of this CPU's sgemm
  * (right, and the same bits at another address). The text tells what to install when it fails. */
 int lag_engine_setup(struct lag_error *err);
-/* "openblas 0.3.21 SkylakeX; vec avx512; glibc 2.36; gcc 12.2.0": results are bit-comparable between equal fingerprints. */
+/* "matrix own; vec avx512; glibc 2.36; gcc 12.2.0", or "matrix openblas 0.3.21 Haswell; vec avx2; …": results are
+ * bit-comparable between equal fingerprints. */
 const char *lag_fingerprint(void);
 
 /* Memory for batches of up to batch × context tokens, used by up to n_members threads at once. */

@@ -1,0 +1,193 @@
+/* Matrix product for AVX-512, single precision, one thread.
+ *
+ * Blocks as in Goto & van de Geijn (ACM TOMS 34, 2008): b is packed in panels of 32 columns so that a panel of at most
+ * 256 rows stays in the L1 cache; 8 × 32 results are kept in registers. Rows of a are read in place, columns of a
+ * transposed a are packed. Each result is a sum over k in order, in blocks of fixed size, so its bits do not depend on
+ * where in the matrix it lies. */
+#include "gemm_internal.h"
+
+#include <lagd/base/check.h>
+
+#include <immintrin.h>
+
+#define MR 8
+#define NR 32
+#define KC LAG_PACK_K
+#define NC LAG_PACK_N
+#define MC LAG_PACK_M
+#define INLINE static inline __attribute__((always_inline))
+
+/* ---- packing: panels of NR columns, [kc][NR] each, the last one filled with zeros ---- */
+
+static void pack_rows(const float *b, size_t stride, int kc, int n, float *to) {
+    const __mmask16 low = (__mmask16)(n >= 16 ? 0xffff : (1u << n) - 1);
+    const __mmask16 high = (__mmask16)(n >= 32 ? 0xffff : n > 16 ? (1u << (n - 16)) - 1 : 0);
+    for (int k = 0; k < kc; k++, b += stride, to += NR) {
+        _mm512_store_ps(to, _mm512_maskz_loadu_ps(low, b));
+        _mm512_store_ps(to + 16, high ? _mm512_maskz_loadu_ps(high, b + 16) : _mm512_setzero_ps());
+    }
+}
+
+/* Transposes 16 × 16: row[i] holds line i on entry and column i at the end. */
+INLINE void transpose16(__m512 row[16]) {
+    __m512 t[16];
+    for (int i = 0; i < 16; i += 2) {
+        t[i] = _mm512_unpacklo_ps(row[i], row[i + 1]);
+        t[i + 1] = _mm512_unpackhi_ps(row[i], row[i + 1]);
+    }
+    for (int i = 0; i < 16; i += 4) {
+        row[i] = _mm512_shuffle_ps(t[i], t[i + 2], 0x44);
+        row[i + 1] = _mm512_shuffle_ps(t[i], t[i + 2], 0xee);
+        row[i + 2] = _mm512_shuffle_ps(t[i + 1], t[i + 3], 0x44);
+        row[i + 3] = _mm512_shuffle_ps(t[i + 1], t[i + 3], 0xee);
+    }
+    for (int i = 0; i < 4; i++) {
+        t[i] = _mm512_shuffle_f32x4(row[i], row[i + 4], 0x88);
+        t[i + 4] = _mm512_shuffle_f32x4(row[i], row[i + 4], 0xdd);
+        t[i + 8] = _mm512_shuffle_f32x4(row[i + 8], row[i + 12], 0x88);
+        t[i + 12] = _mm512_shuffle_f32x4(row[i + 8], row[i + 12], 0xdd);
+    }
+    for (int i = 0; i < 4; i++) {
+        row[i] = _mm512_shuffle_f32x4(t[i], t[i + 8], 0x88);
+        row[i + 8] = _mm512_shuffle_f32x4(t[i], t[i + 8], 0xdd);
+        row[i + 4] = _mm512_shuffle_f32x4(t[i + 4], t[i + 12], 0x88);
+        row[i + 12] = _mm512_shuffle_f32x4(t[i + 4], t[i + 12], 0xdd);
+    }
+}
+
+/* Sixteen columns of the panel from sixteen lines of b; n of them exist. */
+static void pack_lines(const float *b, size_t stride, int kc, int n, float *to) {
+    for (int k = 0; k < kc; k += 16) {
+        const int depth = LAG_MIN(16, kc - k);
+        const __mmask16 mask = (__mmask16)(depth == 16 ? 0xffff : (1u << depth) - 1);
+        __m512 row[16];
+        for (int i = 0; i < 16; i++)
+            row[i] = i < n ? _mm512_maskz_loadu_ps(mask, b + (size_t)i * stride + k) : _mm512_setzero_ps();
+        transpose16(row);
+        if (depth == 16)
+            for (int i = 0; i < 16; i++) _mm512_store_ps(to + (size_t)(k + i) * NR, row[i]);
+        else
+            for (int i = 0; i < depth; i++) _mm512_store_ps(to + (size_t)(k + i) * NR, row[i]);
+    }
+}
+
+static void pack_b(struct lag_matrix b, int kc, int n, float *to) {
+    const size_t stride = (size_t)b.stride;
+    for (int j = 0; j < n; j += NR, to += (size_t)kc * NR) {
+        const int width = LAG_MIN(NR, n - j);
+        if (b.transposed) {
+            pack_lines(b.data + (size_t)j * stride, stride, kc, LAG_MIN(16, width), to);
+            pack_lines(b.data + (size_t)(j + 16) * stride, stride, kc, width - 16, to + 16);
+        } else {
+            pack_rows(b.data + j, stride, kc, width, to);
+        }
+    }
+}
+
+/* A transposed a: [kc][m] in memory to panels of MR rows, [kc][MR] each. */
+static void pack_a(const float *a, size_t stride, int kc, int m, float *to) {
+    for (int i = 0; i < m; i += MR, to += (size_t)kc * MR) {
+        const __mmask8 mask = (__mmask8)(m - i >= MR ? 0xff : (1u << (m - i)) - 1);
+        for (int k = 0; k < kc; k++) _mm256_store_ps(to + (size_t)k * MR, _mm256_maskz_loadu_ps(mask, a + (size_t)k * stride + i));
+    }
+}
+
+/* ---- the kernel: rows × (16 vectors) results ---- */
+
+struct block {
+    const float *a, *b; /* b: packed panel */
+    size_t a_row, a_k;  /* strides of a */
+    int kc;
+    float alpha, beta;
+    float *c;
+    size_t c_stride;
+    __mmask16 mask[2];  /* columns that exist */
+};
+
+INLINE void kernel(const struct block *p, int rows, int vectors, bool packed) {
+    __m512 sum[MR][2];
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < vectors; j++) sum[i][j] = _mm512_setzero_ps();
+    const float *a = p->a, *b = p->b;
+    const size_t a_row = packed ? 1 : p->a_row, a_k = packed ? MR : 1;
+    for (int k = 0; k < p->kc; k++, a += a_k, b += NR) {
+        const __m512 b0 = _mm512_load_ps(b), b1 = vectors > 1 ? _mm512_load_ps(b + 16) : b0;
+#pragma GCC unroll 8
+        for (int i = 0; i < rows; i++) {
+            const __m512 x = _mm512_set1_ps(a[(size_t)i * a_row]);
+            sum[i][0] = _mm512_fmadd_ps(x, b0, sum[i][0]);
+            if (vectors > 1) sum[i][1] = _mm512_fmadd_ps(x, b1, sum[i][1]);
+        }
+    }
+    const __m512 alpha = _mm512_set1_ps(p->alpha), beta = _mm512_set1_ps(p->beta);
+#pragma GCC unroll 8
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < vectors; j++) {
+            float *c = p->c + (size_t)i * p->c_stride + 16 * j;
+            __m512 r = _mm512_mul_ps(alpha, sum[i][j]);
+            if (p->beta != 0) r = _mm512_fmadd_ps(beta, _mm512_maskz_loadu_ps(p->mask[j], c), r);
+            _mm512_mask_storeu_ps(c, p->mask[j], r);
+        }
+}
+
+typedef void kernel_fn(const struct block *p);
+#define KERNEL(rows)                                                            \
+    static void rows_##rows##_1_0(const struct block *p) { kernel(p, rows, 1, false); } \
+    static void rows_##rows##_2_0(const struct block *p) { kernel(p, rows, 2, false); } \
+    static void rows_##rows##_1_1(const struct block *p) { kernel(p, rows, 1, true); }  \
+    static void rows_##rows##_2_1(const struct block *p) { kernel(p, rows, 2, true); }
+KERNEL(1) KERNEL(2) KERNEL(3) KERNEL(4) KERNEL(5) KERNEL(6) KERNEL(7) KERNEL(8)
+#define ENTRY(rows) {{rows_##rows##_1_0, rows_##rows##_2_0}, {rows_##rows##_1_1, rows_##rows##_2_1}}
+static kernel_fn *const KERNELS[MR][2][2] = {ENTRY(1), ENTRY(2), ENTRY(3), ENTRY(4), ENTRY(5), ENTRY(6), ENTRY(7), ENTRY(8)};
+
+/* ---- blocks ---- */
+
+/* m × n results from kc of k. packed_a is NULL when rows of a are read in place. */
+static void multiply_block(int m, int n, struct block block, const float *packed_a) {
+    const float *a = block.a, *b = block.b;
+    float *c = block.c;
+    for (int j = 0; j < n; j += NR) {
+        const int width = LAG_MIN(NR, n - j), vectors = width > 16 ? 2 : 1;
+        block.mask[0] = (__mmask16)(width >= 16 ? 0xffff : (1u << width) - 1);
+        block.mask[1] = (__mmask16)(width >= 32 ? 0xffff : width > 16 ? (1u << (width - 16)) - 1 : 0);
+        block.b = b + (size_t)j * (size_t)block.kc;
+        for (int i = 0; i < m; i += MR) {
+            const int rows = LAG_MIN(MR, m - i);
+            block.a = packed_a ? packed_a + (size_t)i * (size_t)block.kc : a + (size_t)i * block.a_row;
+            block.c = c + (size_t)i * block.c_stride + j;
+            KERNELS[rows - 1][packed_a != NULL][vectors - 1](&block);
+        }
+    }
+}
+
+static int even_part(int n, int most) {
+    const int parts = (n + most - 1) / most;
+    return (n + parts - 1) / parts;
+}
+
+void lag_gemm_avx512(float *pack, int m, int n, int k, float alpha, struct lag_matrix a, struct lag_matrix b, float beta,
+                     float *c, int c_stride);
+void lag_gemm_avx512(float *pack, int m, int n, int k, float alpha, struct lag_matrix a, struct lag_matrix b, float beta,
+                     float *c, int c_stride) {
+    float *packed_b = pack, *packed_a = pack + (size_t)KC * NC;
+    const int k_part = even_part(k, KC);
+    const size_t a_stride = (size_t)a.stride, b_stride = (size_t)b.stride;
+    for (int j = 0; j < n; j += NC) {
+        const int nc = LAG_MIN(NC, n - j);
+        for (int p = 0; p < k; p += k_part) {
+            const int kc = LAG_MIN(k_part, k - p);
+            const size_t at = b.transposed ? (size_t)j * b_stride + (size_t)p : (size_t)p * b_stride + (size_t)j;
+            pack_b((struct lag_matrix){b.data + at, b.stride, b.transposed}, kc, nc, packed_b);
+            for (int i = 0; i < m; i += MC) {
+                const int mc = LAG_MIN(MC, m - i);
+                struct block block = {.b = packed_b, .a_row = a_stride, .kc = kc, .alpha = alpha, .beta = p ? 1 : beta,
+                                      .c = c + (size_t)i * (size_t)c_stride + j, .c_stride = (size_t)c_stride};
+                if (a.transposed)
+                    pack_a(a.data + (size_t)p * a_stride + i, a_stride, kc, mc, packed_a);
+                else
+                    block.a = a.data + (size_t)i * a_stride + p;
+                multiply_block(mc, nc, block, a.transposed ? packed_a : NULL);
+            }
+        }
+    }
+}
