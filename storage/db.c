@@ -34,11 +34,20 @@ static const char *const common_pragmas[] = {
     "PRAGMA foreign_keys = ON",
 };
 
+/* SQLite 3.40 forgets errno when a commit fails; the file of the log still has it. */
+static int system_error_of(sqlite3 *handle) {
+    sqlite3_file *log = NULL;
+    int number = sqlite3_system_errno(handle);
+    if (!number && !sqlite3_file_control(handle, NULL, SQLITE_FCNTL_JOURNAL_POINTER, &log) && log && log->pMethods)
+        (void)log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &number);
+    return number;
+}
+
 static int code_of_io(sqlite3 *handle, int result) {
-    int system_error = sqlite3_system_errno(handle);
+    int number = system_error_of(handle);
     bool is_write = result == SQLITE_IOERR_WRITE;
     /* A quota and a file size limit are a full disk too; an fsync that failed is not: it must never be tried again. */
-    return is_write && (system_error == ENOSPC || system_error == EDQUOT || system_error == EFBIG) ? LAG_ENOSPC : LAG_EIO;
+    return is_write && (number == ENOSPC || number == EDQUOT || number == EFBIG) ? LAG_ENOSPC : LAG_EIO;
 }
 
 static int code_of(sqlite3 *handle, int result) {
@@ -66,7 +75,7 @@ int lag_db_error(struct lag_db *db, int result, const char *what, struct lag_err
     int extended = sqlite3_extended_errcode(db->handle);
     if ((extended & 0xff) == (result & 0xff)) result = extended;
     int code = code_of(db->handle, result);
-    int system_error = sqlite3_system_errno(db->handle);
+    int system_error = system_error_of(db->handle);
     if (code == LAG_ENOSPC)
         return lag_error_set(err, code, "%s: %s: the disk is full: free some space there", db->path, what);
     bool tell_system = system_error && ((result & 0xff) == SQLITE_IOERR || (result & 0xff) == SQLITE_CANTOPEN);

@@ -165,7 +165,7 @@ static void finish_batch(struct lag_store *store, struct write *writes, const st
     if (err->code) {
         store->failed_batch = store->batch;
         store->failure = *err;
-        if (!store->trouble.code) store->trouble = *err;
+        if (store->n_taken && !store->trouble.code) store->trouble = *err; /* writers were told */
         store->due_ns = lag_clock_mono_ns() + RETRY_NS;
         /* After a failed fsync the kernel may have dropped the pages: trying again could succeed and lie. */
         if (err->code == LAG_EIO || err->code == LAG_ECORRUPT) break_store(store, err);

@@ -1,0 +1,187 @@
+/* How SQLite goes about every statement: through indexes; lists of runs without the points. */
+#include "fixture.h"
+#include "db_internal.h"
+#include "q_internal.h"
+#include <lagd/base/check.h>
+#include <lagd/base/fs.h>
+#include <lagd/base/mem.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Lists of everything that is there, in the order of an index: they read all by their nature. */
+static const char *const whole_lists[] = {
+    "SCAN datasets USING INDEX datasets_by_created",
+    "SCAN growths USING INDEX growths_by_created",
+    "SCAN checkpoints USING INDEX checkpoints_by_created",
+};
+
+#define DEFINE_EACH(name, row)                                                                                         \
+    static int name(const struct row *r, void *arg) { return 0; }
+DEFINE_EACH(each_dataset, lag_dataset_row)
+DEFINE_EACH(each_run, lag_run_row)
+DEFINE_EACH(each_growth, lag_growth_row)
+DEFINE_EACH(each_candidate, lag_candidate_row)
+DEFINE_EACH(each_checkpoint, lag_checkpoint_row)
+DEFINE_EACH(each_file, lag_checkpoint_file_row)
+DEFINE_EACH(each_series, lag_series_row)
+DEFINE_EACH(each_event, lag_event_row)
+
+static int call_series(struct lag_db *db, struct lag_error *err) {
+    int64_t id, total, step, other;
+    int n;
+    double value;
+    struct lag_bucket bucket;
+    struct lag_point_cursor *cursor;
+    struct lag_series_row row;
+    int rc = lag_series_open(db, "cand_1", "train/loss", true, &other, err);
+    if (!rc) rc = lag_series_open(db, "run_1", "train/loss", true, &id, err);
+    struct lag_queued_point points[] = {{{id, 1, 1}, 0}, {{id, 1, 2}, 1}, {{other, 7, 3}, 2}};
+    if (!rc) rc = lag_points_put(db, points, LAG_COUNT(points), err);
+    if (!rc) rc = lag_series_find(db, "run_1", "train/loss", &row, err);
+    if (!rc) rc = lag_series_list(db, "run_1", each_series, NULL, err);
+    if (!rc) rc = lag_points_adopt(db, "run_1", "cand_1", 0, err);
+    if (!rc) rc = lag_points_truncate(db, "run_1", 0, err);
+    if (!rc) rc = lag_points_thin(db, other, 0, 10, 1, &bucket, &n, &total, err);
+    if (!rc) rc = lag_point_cursor_open(db, other, 0, &cursor, err);
+    if (rc) return rc;
+    rc = lag_point_cursor_next(cursor, &step, &value, err);
+    lag_point_cursor_close(cursor);
+    return rc < 0 ? rc : 0;
+}
+
+static int call_growth(struct lag_db *db, struct lag_error *err) {
+    struct lag_growth_row growth;
+    struct lag_candidate_row candidate;
+    struct lag_decision_row decision = {.growth_id = "gr_1", .decided_by = "lag"};
+    static const double losses[2] = {1, 2};
+    int64_t *t = NULL;
+    double *values = NULL;
+    int n;
+    int rc = lag_growth_get(db, "gr_1", &growth, err);
+    if (!rc) rc = lag_growth_list(db, "run_1", 9, each_growth, NULL, err);
+    if (!rc) rc = lag_growth_list(db, NULL, 9, each_growth, NULL, err);
+    if (!rc) rc = lag_growth_set_state(db, "gr_1", "probing", "", err);
+    if (!rc) rc = lag_growth_set_parent(db, "gr_1", 1, "ckpt_1", 2, 3, err);
+    if (!rc) rc = lag_growth_set_parent_loss(db, "gr_1", 1, err);
+    if (!rc) rc = lag_candidate_get(db, "cand_1", &candidate, err);
+    if (!rc) rc = lag_candidate_list(db, "gr_1", each_candidate, NULL, err);
+    if (!rc) rc = lag_candidate_set_state(db, "cand_1", "done", "", err);
+    if (!rc) rc = lag_candidate_set_progress(db, "cand_1", 1, 1, err);
+    if (!rc) rc = lag_candidate_set_losses(db, "cand_1", 1, 1, err);
+    if (!rc) rc = lag_candidate_set_checkpoint(db, "cand_1", "", err);
+    for (int twice = 0; twice < 2 && !rc; twice++)
+        rc = lag_probe_losses_put(db, candidate.number, 0, losses, 2, NULL, err);
+    if (!rc) rc = lag_probe_losses_get(db, candidate.number, 2, &t, &values, &n, err);
+    free(t);
+    free(values);
+    if (!rc) rc = lag_decision_put(db, &decision, err);
+    return rc ? rc : lag_decision_get(db, "gr_1", &decision, err);
+}
+
+static int call_checkpoints_and_events(struct lag_db *db, struct lag_error *err) {
+    struct lag_checkpoint_row row = {.id = "ckpt_1", .run_id = "run_1", .kind = "manual", .path = "x"};
+    struct lag_checkpoint_file_row file = {.name = "a", .sha256 = "b"};
+    struct lag_event_row event = LAG_EVENT_INIT("run.state");
+    int64_t first, last;
+    int rc = lag_checkpoint_insert(db, &row, &file, 1, err);
+    if (!rc) rc = lag_checkpoint_get(db, "ckpt_1", &row, err);
+    if (!rc) rc = lag_checkpoint_latest(db, "run_1", &row, err);
+    if (!rc) rc = lag_checkpoint_list(db, "run_1", each_checkpoint, NULL, err);
+    if (!rc) rc = lag_checkpoint_list(db, NULL, each_checkpoint, NULL, err);
+    if (!rc) rc = lag_checkpoint_files(db, "ckpt_1", each_file, NULL, err);
+    if (!rc) rc = lag_checkpoint_set_keep(db, "ckpt_1", true, err);
+    if (!rc) rc = lag_checkpoint_delete(db, "ckpt_1", err);
+    if (!rc) rc = lag_event_insert(db, &event, err);
+    if (!rc) rc = lag_event_list(db, 0, NULL, 9, each_event, NULL, err);
+    if (!rc) rc = lag_event_list(db, 0, "run_1", 9, each_event, NULL, err);
+    if (!rc) rc = lag_event_bounds(db, &first, &last, err);
+    return rc ? rc : lag_event_prune(db, 0, err);
+}
+
+static int call_runs(struct lag_db *db, struct lag_error *err) {
+    struct lag_dataset_row dataset;
+    struct lag_run_row run;
+    int rc = lag_dataset_get(db, "kjv", &dataset, err);
+    if (!rc) rc = lag_dataset_list(db, each_dataset, NULL, err);
+    if (!rc) rc = lag_run_get(db, "first", &run, err);
+    if (!rc) rc = lag_run_list(db, "queued", 0, "", 9, each_run, NULL, err);
+    if (!rc) rc = lag_run_set_state(db, "run_1", "paused", "", err);
+    if (!rc) rc = lag_run_set_progress(db, "run_1", 1, 1, 1, err);
+    if (!rc) rc = lag_run_set_shape(db, "run_1", 1, 1, err);
+    if (!rc) rc = lag_run_set_growth(db, "run_1", "", err);
+    if (!rc) rc = lag_run_set_rollback(db, "run_1", 1, 1, 1, err);
+    if (!rc) rc = lag_run_delete(db, "run_1", err);
+    return rc ? rc : lag_dataset_delete(db, "ds_1", err);
+}
+
+static bool is_allowed(const char *detail) {
+    for (size_t i = 0; i < LAG_COUNT(whole_lists); i++)
+        if (!strcmp(detail, whole_lists[i])) return true;
+    return !strncmp(detail, "SCAN CONSTANT ROW", 17) || !strncmp(detail, "SCAN (subquery", 14);
+}
+
+static int look_at_plan(struct lag_db *db, const char *sql, struct lag_error *err) {
+    char *text = lag_asprintf("EXPLAIN QUERY PLAN %s", sql);
+    sqlite3_stmt *stmt = NULL;
+    int rc = sqlite3_prepare_v2(db->handle, text, -1, &stmt, NULL) ? lag_error_set(err, LAG_EINVAL, "%s", sql) : 0;
+    bool of_runs = strstr(sql, "FROM runs AS r") != NULL;
+    while (!rc && sqlite3_step(stmt) == SQLITE_ROW) {
+        const char *detail = (const char *)sqlite3_column_text(stmt, 3);
+        bool sorts = strstr(detail, "TEMP B-TREE") != NULL;
+        if ((!strncmp(detail, "SCAN", 4) && !is_allowed(detail)) || sorts)
+            rc = lag_error_set(err, LAG_EINVAL, "%s: %s", detail, sql);
+        if (of_runs && (strstr(detail, "points") || strstr(detail, "series")))
+            rc = lag_error_set(err, LAG_EINVAL, "a list of runs reads %s", detail);
+    }
+    (void)sqlite3_finalize(stmt);
+    free(text);
+    return rc;
+}
+
+/* Calls everything once, so that the statement cache holds every text, and looks at their plans. */
+static int look_at_all(struct lag_db *db, void *arg, struct lag_error *err) {
+    int rc = call_series(db, err);
+    if (!rc) rc = call_growth(db, err);
+    if (!rc) rc = call_checkpoints_and_events(db, err);
+    if (!rc) rc = call_runs(db, err);
+    int n_texts = 0;
+    for (size_t i = 0; i < db->n_stmts && !rc; i++) {
+        size_t j = 0;
+        while (db->stmts[j]->sql != db->stmts[i]->sql) j++;
+        /* prepared twice; or of the migrations */
+        if (j < i || strstr(db->stmts[i]->sql, "schema_history")) continue;
+        rc = look_at_plan(db, db->stmts[i]->sql, err);
+        n_texts++;
+    }
+    *(int *)arg = n_texts;
+    return rc;
+}
+
+static int count_in_sources(struct fixture *f) {
+    static const char *const stems[] = {"candidates", "checkpoints", "datasets", "decisions", "events", "growths", "points",
+        "probe_losses", "runs", "series"};
+    static const char mark[] = "static const char sql_";
+    int n = 0;
+    for (size_t i = 0; i < LAG_COUNT(stems); i++) {
+        char path[600], *text;
+        size_t length;
+        (void)snprintf(path, sizeof path, "%s/q_%s.c", LAG_STORAGE_SOURCES, stems[i]);
+        assert_ok(f, lag_fs_read_file(path, 1000000, &text, &length, &f->err));
+        for (const char *at = text; (at = strstr(at, mark)); at++) n++;
+        free(text);
+    }
+    return n;
+}
+
+static void test_plans(void **state) {
+    struct fixture *f = *state;
+    int n_seen = 0;
+    write_ok(f, look_at_all, &n_seen);
+    assert_int_equal(n_seen, count_in_sources(f)); /* or this test does not call a new query yet */
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test_setup_teardown(test_plans, fixture_store, fixture_end)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
