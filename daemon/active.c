@@ -56,9 +56,7 @@ void lagd_active_reap(struct lagd_supervisor *s) {
         free(entry);
         any = true;
     }
-    if (!any) return;
-    atomic_store(&s->deps.totals.runs_active, s->n_active);
-    s->next_schedule_ns = 0;
+    if (any) s->next_schedule_ns = 0;
 }
 
 static int start_run(struct lagd_supervisor *s, const struct lag_run_row *row, struct lag_error *err) {
@@ -73,7 +71,6 @@ static int start_run(struct lagd_supervisor *s, const struct lag_run_row *row, s
         return status;
     }
     s->active[s->n_active++] = entry;
-    atomic_store(&s->deps.totals.runs_active, s->n_active);
     return 0;
 }
 

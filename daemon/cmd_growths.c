@@ -137,8 +137,7 @@ int lagd_cmd_growth_create(struct lagd_supervisor *s, struct lagd_command *comma
 
 struct ending {
     const char *growth_id, *reason;
-    bool alone;      /* no thread works on the run: any stage may be ended here */
-    bool to_thread;  /* answer: the thread has to do it */
+    bool alone; /* no thread works on the run */
     char state[LAG_ROW_STATE];
 };
 
@@ -151,29 +150,22 @@ static int write_cancel(struct lag_db *db, void *arg, struct lag_error *err) {
     if (!lagd_state_allows(LAGD_MACHINE_GROWTH, growth.state, "cancel")) {
         return lag_error_set(err, LAG_ESTATE, "growth %s is %s: it can no longer be cancelled", growth.id, growth.state);
     }
-    if (strcmp(growth.state, "queued") != 0 && !ending->alone) {
-        ending->to_thread = true;
-        return 0;
-    }
     (void)lag_copy(ending->state, sizeof(ending->state), "cancelled");
-    return lagd_tx_growth_end(db, &growth, "cancelled", ending->reason, err);
+    if (ending->alone) return lagd_tx_growth_end(db, &growth, "cancelled", ending->reason, err);
+    return lagd_tx_growth_state(db, &growth, "cancelled", ending->reason, err);
 }
 
 int lagd_cmd_growth_cancel(struct lagd_supervisor *s, struct lagd_command *command) {
     struct lag_growth_row growth;
     int status = lag_growth_get(s->db, command->target, &growth, &command->err);
     if (status < 0) return status;
-    struct lagd_active *active = lagd_active_find(s, growth.run_id);
     struct ending ending = {.growth_id = growth.id, .reason = command->reason[0] ? command->reason : "cancelled by a person",
-                            .alone = active == NULL};
+                            .alone = lagd_active_find(s, growth.run_id) == NULL};
     status = lag_store_write(s->store, write_cancel, &ending, &command->err);
     (void)lag_copy(command->id, sizeof(command->id), growth.id);
     (void)lag_copy(command->state, sizeof(command->state), ending.state);
-    if (status < 0) return status;
-    if (ending.to_thread) lagd_run_growth_cancel(active->run, ending.reason);
-    else wish_growth(s, growth.run_id);
-    lagd_slots_wake(s->deps.slots);
-    return 0;
+    if (status == 0) wish_growth(s, growth.run_id);
+    return status;
 }
 
 /* --- decide ------------------------------------------------------------------------------------------------------ */

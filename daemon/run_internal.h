@@ -1,9 +1,9 @@
 /* What the supervisor writes for a growth, and when:
  * - create: growth row (state queued) with all its candidate rows (state queued, in pool order, `none` last; recipe,
  *   rewarm_steps, eligible as planned) and run.growth_id, in one transaction; then LAGD_WISH_GROWTH.
- * - cancel of a queued growth: in one transaction checks that it is still queued, sets it cancelled and clears
- *   run.growth_id; then LAGD_WISH_GROWTH. So the thread's own step to probing must look at the state in its transaction.
- *   Later than queued: lagd_run_growth_cancel (no thread: the supervisor writes it).
+ * - cancel: in one transaction checks that growth's state allows it and sets it cancelled; then LAGD_WISH_GROWTH. So the
+ *   thread's own steps must look at the state in their transactions. Without a thread the supervisor also cancels the
+ *   candidates and clears run.growth_id.
  * - decide of a growth awaiting approval: approval writes the decision row (candidate, decided_by user, reason) and growth
  *   state decided, rejection the state rejected; then LAGD_WISH_GROWTH, and the thread applies, or goes on and clears
  *   run.growth_id.
@@ -37,9 +37,6 @@ typedef void lagd_run_ended_fn(void *arg, const char *run_id);
 int lagd_run_start(struct lagd_deps *deps, const struct lag_run_row *row, lagd_run_ended_fn *ended, void *arg,
                    struct lagd_run **ret, struct lag_error *err);
 void lagd_run_wish(struct lagd_run *run, unsigned wishes, const char *reason); /* Thread: any */
-/* Asks the thread to cancel its growth: candidates are stopped, growth state cancelled with reason, run goes on as it was.
- * Too late (decided or applying) is no error: the growth ends as it would have. Thread: any. */
-void lagd_run_growth_cancel(struct lagd_run *run, const char *reason);
 void lagd_run_join(struct lagd_run *run);                 /* waits for the end and frees */
 const char *lagd_run_id(const struct lagd_run *run);
 /* Steps begun, for the watchdog: it moves while the thread makes progress. waiting: it has nothing to do (awaiting approval). */

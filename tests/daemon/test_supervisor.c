@@ -1,0 +1,202 @@
+/* The main job through commands: add a text, train, grow, sample, pause and resume, stop and go on. */
+#include "supervisor_fixture.h"
+
+#include "lagd/daemon/growth_request.h"
+
+static struct fixture f;
+
+static int set_up(void **state) {
+    (void)state;
+    memset(&f, 0, sizeof(f));
+    fixture_make_dir(&f);
+    fixture_start(&f);
+    return 0;
+}
+static int tear_down(void **state) {
+    (void)state;
+    fixture_stop(&f);
+    fixture_remove(&f);
+    return 0;
+}
+
+static struct lagd_command *growth_command(const char *run, int64_t target, int64_t steps) {
+    struct lagd_command *command = fixture_command(LAGD_GROWTH_CREATE, run);
+    struct lagd_growth_request *request = command->u.growth = calloc(1, sizeof(*request));
+    lagd_growth_request_defaults(request);
+    request->target_layers = target;
+    request->probe_steps = steps;
+    request->eval_every = 4;
+    return command;
+}
+
+static void get_growth(const char *id, struct lag_growth_row *ret, struct lag_decision_row *ret_decision,
+                       struct lag_decision_row *ret_again) {
+    struct lag_db *db = NULL;
+    struct lag_error err = {0};
+    assert_int_equal(lag_reader_open(f.config.state_dir, &db, &err), 0);
+    assert_int_equal(lag_growth_get(db, id, ret, &err), 0);
+    if (ret_decision) assert_int_equal(lag_decision_get(db, id, ret_decision, &err), 0);
+    if (ret_again) assert_int_equal(lagd_decision_recompute(db, id, ret_again, &err), 0);
+    lag_reader_close(db);
+}
+
+static void wait_growth(const char *id, const char *state) {
+    struct lag_growth_row row;
+    for (int i = 0; i < 3000; i++) {
+        get_growth(id, &row, NULL, NULL);
+        if (strcmp(row.state, state) == 0) return;
+        usleep(10000);
+    }
+    fprintf(stderr, "growth %s is %s (%s), not %s\n", id, row.state, row.reason, state);
+    fail();
+}
+
+static void trains_grows_and_samples(void **state) {
+    (void)state;
+    char run[LAG_ROW_ID], growth[LAG_ROW_ID];
+    fixture_add_text(&f, "words");
+    struct lagd_run_config *config = fixture_run_config("first", 120);
+    config->start = false;
+    fixture_create_run(&f, config, 0, run);
+    struct lagd_command *command = growth_command("first", 4, 8);
+    command->u.growth->at_step = 40;
+    assert_int_equal(fixture_call(&f, command), 0);
+    memcpy(growth, command->id, sizeof(growth));
+    lagd_command_destroy(command);
+    command = growth_command("first", 4, 8); /* one at a time */
+    assert_int_equal(fixture_call(&f, command), LAG_ESTATE);
+    lagd_command_destroy(command);
+    fixture_do(&f, LAGD_RUN_RESUME, "first", 0, NULL);
+    fixture_wait(&f, "first", "completed");
+    struct lag_run_row row;
+    fixture_row(&f, "first", &row);
+    assert_int_equal(row.n_layer, 4);
+    assert_int_equal(row.step, 120);
+    assert_string_equal(row.growth_id, "");
+    struct lag_growth_row grown;
+    struct lag_decision_row decision, again;
+    get_growth(growth, &grown, &decision, &again);
+    assert_string_equal(grown.state, "applied");
+    assert_int_equal(grown.start_step, 40);
+    assert_string_equal(decision.candidate, again.candidate);
+    assert_string_equal(decision.verdict, again.verdict);
+    assert_true(decision.margin == again.margin && decision.flops == again.flops);
+    command = fixture_command(LAGD_GENERATE, "first");
+    struct lagd_generate_request *request = command->u.generate = calloc(1, sizeof(*request));
+    request->n_tokens = 20;
+    request->temperature = 0.8;
+    snprintf(request->prompt, sizeof(request->prompt), "the ");
+    assert_int_equal(fixture_call(&f, command), 0);
+    assert_int_equal(command->n_text, 20);
+    assert_int_equal(command->step, 120);
+    lagd_command_destroy(command);
+    fixture_do(&f, LAGD_RUN_PAUSE, "first", LAG_ESTATE, NULL);
+    fixture_do(&f, LAGD_DATASET_DELETE, "words", LAG_ESTATE, NULL);
+    fixture_do(&f, LAGD_RUN_DELETE, "first", 0, NULL);
+    fixture_do(&f, LAGD_DATASET_DELETE, "words", 0, NULL);
+}
+
+static void asks_in_manual_mode(void **state) {
+    (void)state;
+    char growth[LAG_ROW_ID];
+    fixture_add_text(&f, "words");
+    fixture_create_run(&f, fixture_run_config("asked", 60), 0, NULL);
+    struct lagd_command *command = growth_command("asked", 3, 4);
+    snprintf(command->u.growth->mode, sizeof(command->u.growth->mode), "manual");
+    assert_int_equal(fixture_call(&f, command), 0);
+    memcpy(growth, command->id, sizeof(growth));
+    lagd_command_destroy(command);
+    wait_growth(growth, "awaiting_approval");
+    struct lag_growth_row row;
+    struct lag_decision_row decision;
+    get_growth(growth, &row, &decision, NULL);
+    assert_string_not_equal(decision.runner_up, "");
+    fixture_stop(&f); /* waiting survives a restart */
+    fixture_start(&f);
+    command = fixture_command(LAGD_GROWTH_DECIDE, growth);
+    command->u.decide.approve = true;
+    (void)lag_copy(command->u.decide.candidate, LAG_ROW_ID, decision.runner_up);
+    assert_int_equal(fixture_call(&f, command), LAG_EINVAL); /* an override says why */
+    lagd_command_destroy(command);
+    command = fixture_command(LAGD_GROWTH_DECIDE, growth);
+    command->u.decide.approve = true;
+    (void)lag_copy(command->u.decide.candidate, LAG_ROW_ID, decision.runner_up);
+    snprintf(command->reason, sizeof(command->reason), "I like it better");
+    assert_int_equal(fixture_call(&f, command), 0);
+    lagd_command_destroy(command);
+    wait_growth(growth, "applied");
+    struct lag_decision_row after;
+    get_growth(growth, &row, &after, NULL);
+    assert_string_equal(after.candidate, decision.runner_up);
+    assert_string_equal(after.decided_by, "user");
+    fixture_wait(&f, "asked", "completed");
+}
+
+static void pauses_and_goes_on_after_a_stop(void **state) {
+    (void)state;
+    fixture_add_text(&f, "words");
+    fixture_create_run(&f, fixture_run_config("long", 100000), 0, NULL);
+    fixture_wait(&f, "long", "running");
+    fixture_do(&f, LAGD_RUN_PAUSE, "long", 0, NULL);
+    fixture_do(&f, LAGD_RUN_RESUME, "long", 0, NULL); /* crosses the pause */
+    fixture_wait(&f, "long", "running");
+    fixture_stop(&f);
+    struct lag_run_row before, after;
+    fixture_row(&f, "long", &before);
+    assert_string_equal(before.state, "interrupted");
+    fixture_start(&f);
+    fixture_wait(&f, "long", "running");
+    fixture_row(&f, "long", &after);
+    assert_true(after.step >= before.step);
+    fixture_do(&f, LAGD_RUN_CANCEL, "long", 0, NULL);
+    fixture_wait(&f, "long", "cancelled");
+}
+
+static void refuses_what_does_not_fit(void **state) {
+    (void)state;
+    fixture_add_text(&f, "words");
+    struct lagd_run_config *config = fixture_run_config("big", 10);
+    config->n_layer = 512;
+    config->n_embd = 65536;
+    config->n_head = 256;
+    config->sequences = 1024;
+    fixture_create_run(&f, config, LAG_ENOMEM, NULL);
+    config = fixture_run_config("lost", 10);
+    snprintf(config->dataset, sizeof(config->dataset), "nothing");
+    fixture_create_run(&f, config, LAG_EINVAL, NULL);
+    fixture_create_run(&f, fixture_run_config("twin", 10), 0, NULL);
+    fixture_create_run(&f, fixture_run_config("twin", 10), LAG_EEXIST, NULL);
+    fixture_do(&f, LAGD_RUN_PAUSE, "nobody", LAG_ENOTFOUND, NULL);
+    fixture_wait(&f, "twin", "completed");
+}
+
+static void queues_beyond_max_runs(void **state) {
+    (void)state;
+    fixture_stop(&f);
+    f.config.max_runs = 1;
+    fixture_start(&f);
+    fixture_add_text(&f, "words");
+    fixture_create_run(&f, fixture_run_config("one", 100000), 0, NULL);
+    fixture_create_run(&f, fixture_run_config("two", 10), 0, NULL);
+    fixture_wait(&f, "one", "running");
+    fixture_wait(&f, "two", "queued");
+    fixture_do(&f, LAGD_RUN_PAUSE, "one", 0, NULL);
+    fixture_wait(&f, "two", "completed");
+    fixture_wait(&f, "one", "paused");
+}
+
+int main(void) {
+    struct lag_error err = {0};
+    if (lag_engine_setup(&err) < 0) {
+        fprintf(stderr, "%s\n", err.text);
+        return 1;
+    }
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(trains_grows_and_samples, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(asks_in_manual_mode, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(pauses_and_goes_on_after_a_stop, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(refuses_what_does_not_fit, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(queues_beyond_max_runs, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
