@@ -87,8 +87,9 @@ static int load_file(struct loading *loading, const char *path, struct lag_error
     if (!file) return lag_error_errno(err, errno, "cannot read the configuration file %s", path);
     struct ini ini = {.loading = loading, .path = path, .file = file, .err = err};
     int line = ini_parse_stream(read_line, &ini, on_key, &ini);
-    if (ini.status < 0) return ini.status;
     if (ferror(file)) return lag_error_set(err, LAG_EIO, "cannot read the configuration file %s", path);
+    /* libinih reads on after a line that is none; the first fault is the one to mend. */
+    if (ini.status < 0 && (line <= 0 || line >= ini.line)) return ini.status;
     if (line > 0) {
         return lag_error_set(err, LAG_EINVAL, "%s:%d: neither a [section], a key = value, nor a comment", path, line);
     }
