@@ -79,7 +79,8 @@ int lag_db_error(struct lag_db *db, int result, const char *what, struct lag_err
     if (code == LAG_ENOSPC)
         return lag_error_set(err, code, "%s: %s: the disk is full: free some space there", db->path, what);
     bool tell_system = system_error && ((result & 0xff) == SQLITE_IOERR || (result & 0xff) == SQLITE_CANTOPEN);
-    return lag_error_set(err, code, "%s: %s: %s%s%s", db->path, what, sqlite3_errmsg(db->handle), tell_system ? ": " : "",
+    return lag_error_set(err, code, "%s: %s: %s%s%s", db->path, what, sqlite3_errmsg(db->handle),
+                         tell_system ? ": " : "",
                          tell_system ? strerror(system_error) : "");
 }
 
@@ -155,7 +156,8 @@ static int check_log_mode(struct lag_db *db, struct lag_error *err) {
     int64_t is_wal;
     int rc = lag_db_integer(db, "SELECT journal_mode = 'wal' FROM pragma_journal_mode", &is_wal, err);
     if (rc || is_wal) return rc;
-    return lag_error_set(err, LAG_EUNSUPPORTED, "%s: a write-ahead log is not possible there: put the state directory on a "
+    return lag_error_set(err, LAG_EUNSUPPORTED,
+                         "%s: a write-ahead log is not possible there: put the state directory on a "
                          "local file system", db->path);
 }
 
@@ -205,7 +207,8 @@ int lag_reader_open(const char *dir, struct lag_db **ret, struct lag_error *err)
     int version;
     rc = lag_schema_inspect(db, lag_migrations, lag_n_migrations, &version, err);
     if (!rc && version != lag_n_migrations)
-        rc = lag_error_set(err, LAG_ESTATE, "%s has schema %d and this lagd needs %d: start the daemon once, it upgrades",
+        rc = lag_error_set(err, LAG_ESTATE,
+                           "%s has schema %d and this lagd needs %d: start the daemon once, it upgrades",
                            db->path, version, lag_n_migrations);
     if (!rc) *ret = LAG_TAKE(db);
     return rc;

@@ -64,12 +64,14 @@ struct lag_column {
 };
 #define LAG_COLUMN(row, member)                                                                                        \
     {#member,                                                                                                          \
-     _Generic(((row *)0)->member, int64_t: LAG_COL_I64, double: LAG_COL_REAL, bool: LAG_COL_BOOL, char *: LAG_COL_TEXT), \
+     _Generic(((row *)0)->member,                                                                                      \
+         int64_t: LAG_COL_I64, double: LAG_COL_REAL, bool: LAG_COL_BOOL, char *: LAG_COL_TEXT),                        \
      offsetof(row, member), sizeof(((row *)0)->member)}
 /* Binds all columns; the parameters of the text must be named after them (":id, :name, …"). */
 void lag_bind_row(struct lag_stmt *stmt, const struct lag_column *columns, size_t n, const void *row);
 void lag_col_row(struct lag_stmt *stmt, const struct lag_column *columns, size_t n, void *ret_row);
 /* Steps once, reads the row and closes: 1 = found, 0 = none, negative = error. */
-int lag_stmt_one(struct lag_stmt *stmt, const struct lag_column *columns, size_t n, void *ret_row, struct lag_error *err);
+int lag_stmt_one(struct lag_stmt *stmt, const struct lag_column *columns, size_t n, void *ret_row,
+                 struct lag_error *err);
 /* Runs an UPDATE or DELETE of one row by id; LAG_ENOTFOUND "<what> <id> does not exist" when nothing changed. */
 int lag_stmt_run_one(struct lag_stmt *stmt, const char *what, const char *id, struct lag_error *err);

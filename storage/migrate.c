@@ -15,7 +15,8 @@
 /* SQLite compares the length of the file with its header, the log counted in, before it reads anything else. */
 static int refuse_damaged(struct lag_db *db, struct lag_error *err) {
     bool is_foreign = sqlite3_errcode(db->handle) == SQLITE_NOTADB;
-    return lag_error_set(err, LAG_ECORRUPT, "%s is %s: restore it from a backup, or move it away to start anew", db->path,
+    return lag_error_set(err, LAG_ECORRUPT, "%s is %s: restore it from a backup, or move it away to start anew",
+                         db->path,
                          is_foreign ? "not a SQLite database" : "damaged or cut short");
 }
 
@@ -37,7 +38,8 @@ static int refuse_newer(struct lag_db *db, int64_t version, int known, struct la
 static const char sql_history[] = "SELECT version, sha256 FROM schema_history ORDER BY version";
 
 /* Migrations are never edited after a release; a different text means a file of an unreleased build. */
-static int check_history(struct lag_db *db, const struct lag_migration *migrations, int version, struct lag_error *err) {
+static int check_history(struct lag_db *db, const struct lag_migration *migrations, int version,
+                         struct lag_error *err) {
     struct lag_stmt *stmt;
     int rc = lag_stmt_open(db, sql_history, &stmt, err);
     if (rc) return rc;
@@ -54,8 +56,8 @@ static int check_history(struct lag_db *db, const struct lag_migration *migratio
     if (rc < 0) return rc;
     if (rc == 0 && n == version) return 0;
     return lag_error_set(err, LAG_ECORRUPT,
-                         "%s: the history row of schema %d does not match this lagd %s (written by an unreleased build?): "
-                         "use the lagd that wrote it, or another state directory",
+                         "%s: the history row of schema %d does not match this lagd %s (written by an unreleased "
+                         "build?): use the lagd that wrote it, or another state directory",
                          db->path, rc ? n : version, LAGD_VERSION);
 }
 

@@ -48,7 +48,8 @@ int lag_checkpoint_insert(struct lag_db *db, const struct lag_checkpoint_row *ro
     lag_bind_row(stmt, columns, LAG_COUNT(columns), &stored);
     rc = lag_stmt_run(stmt, err);
     if (rc == LAG_ENOTFOUND)
-        return lag_error_set(err, rc, "run %s%s%s does not exist", row->run_id, *row->candidate_id ? " or candidate " : "",
+        return lag_error_set(err, rc, "run %s%s%s does not exist", row->run_id,
+                             *row->candidate_id ? " or candidate " : "",
                              row->candidate_id);
     if (rc == LAG_EEXIST) return lag_error_set(err, rc, "checkpoint %s exists already", row->id);
     for (int i = 0; i < n_files && !rc; i++) rc = insert_file(db, row->id, &files[i], err);
@@ -78,7 +79,8 @@ int lag_checkpoint_get(struct lag_db *db, const char *id, struct lag_checkpoint_
 static const char sql_latest[] = SELECT
     "WHERE run_id = ? AND candidate_id IS NULL ORDER BY step DESC, created_ms DESC, id DESC LIMIT 1";
 
-int lag_checkpoint_latest(struct lag_db *db, const char *run_id, struct lag_checkpoint_row *ret, struct lag_error *err) {
+int lag_checkpoint_latest(struct lag_db *db, const char *run_id, struct lag_checkpoint_row *ret,
+                          struct lag_error *err) {
     int rc = find(db, sql_latest, run_id, ret, err);
     if (rc == 0) return lag_error_set(err, LAG_ENOTFOUND, "run %s has no checkpoint", run_id);
     return rc < 0 ? rc : 0;

@@ -32,7 +32,8 @@ int lag_dataset_insert(struct lag_db *db, const struct lag_dataset_row *row, str
 static const char sql_by_id[] = SELECT "WHERE id = ?";
 static const char sql_by_name[] = SELECT "WHERE name = ?";
 
-static int find(struct lag_db *db, const char *sql, const char *key, struct lag_dataset_row *ret, struct lag_error *err) {
+static int find(struct lag_db *db, const char *sql, const char *key, struct lag_dataset_row *ret,
+                struct lag_error *err) {
     struct lag_dataset_row row;
     struct lag_stmt *stmt;
     int rc = lag_stmt_open(db, sql, &stmt, err);

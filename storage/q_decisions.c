@@ -30,8 +30,8 @@ int lag_decision_put(struct lag_db *db, const struct lag_decision_row *row, stru
 }
 
 static const char sql_get[] =
-    "SELECT growth_id, candidate, pick_at_0, pick_at_lag, runner_up, margin, margin_low, margin_high, tau, tau_0, flops, "
-    "tied, lag_short, decided_by, verdict, reason, decided_ms FROM decisions WHERE growth_id = ?";
+    "SELECT growth_id, candidate, pick_at_0, pick_at_lag, runner_up, margin, margin_low, margin_high, tau, tau_0, "
+    "flops, tied, lag_short, decided_by, verdict, reason, decided_ms FROM decisions WHERE growth_id = ?";
 
 int lag_decision_get(struct lag_db *db, const char *growth_id, struct lag_decision_row *ret, struct lag_error *err) {
     struct lag_decision_row row;

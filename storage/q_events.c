@@ -68,8 +68,8 @@ int lag_event_bounds(struct lag_db *db, int64_t *ret_first, int64_t *ret_last, s
 /* Only from the front, so that no gap arises where the wall clock jumped; the newest stays, so that bounds keep
  * telling where the numbering stands. */
 static const char sql_prune[] =
-    "DELETE FROM events WHERE seq < coalesce((SELECT seq FROM events WHERE seq > 0 AND ts_ms >= ? ORDER BY seq LIMIT 1), "
-    "(SELECT max(seq) FROM events))";
+    "DELETE FROM events WHERE seq < coalesce((SELECT seq FROM events WHERE seq > 0 AND ts_ms >= ? ORDER BY seq "
+    "LIMIT 1), (SELECT max(seq) FROM events))";
 
 int lag_event_prune(struct lag_db *db, int64_t before_ms, struct lag_error *err) {
     struct lag_stmt *stmt;

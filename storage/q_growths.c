@@ -52,8 +52,8 @@ int lag_growth_get(struct lag_db *db, const char *id, struct lag_growth_row *ret
 static const char sql_list_run[] = SELECT "WHERE run_id = ? ORDER BY created_ms, id LIMIT ?";
 static const char sql_list_all[] = SELECT "ORDER BY created_ms, id LIMIT ?";
 
-int lag_growth_list(struct lag_db *db, const char *run_id, int limit, int (*each)(const struct lag_growth_row *, void *),
-                    void *arg, struct lag_error *err) {
+int lag_growth_list(struct lag_db *db, const char *run_id, int limit,
+                    int (*each)(const struct lag_growth_row *, void *), void *arg, struct lag_error *err) {
     struct lag_growth_row row;
     struct lag_stmt *stmt;
     int rc = lag_stmt_open(db, run_id ? sql_list_run : sql_list_all, &stmt, err);

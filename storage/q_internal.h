@@ -29,7 +29,6 @@ int lag_candidate_owner(struct lag_db *db, const char *owner, struct lag_event_r
 /* Equal bits, after what storing does to them: not finite is NULL, and -0 reads back as 0. */
 static inline bool lag_same_stored(double stored, double computed) {
     if (!isfinite(stored) || !isfinite(computed)) return !isfinite(stored) && !isfinite(computed);
-    stored += 0.0;
-    computed += 0.0;
+    computed += 0.0; /* stored has been through it */
     return !memcmp(&stored, &computed, sizeof stored);
 }

@@ -32,7 +32,8 @@ static int tell_mismatch(struct lag_db *db, const struct lag_series_row *series,
     event.step = mismatch->step;
     event.value = mismatch->computed;
     if (mismatch->n > 1) (void)snprintf(more, sizeof more, " (and %lld more)", (long long)mismatch->n - 1);
-    (void)snprintf(event.message, sizeof event.message, "%s at step %lld: stored %.17g, recomputed %.17g%s", series->key,
+    (void)snprintf(event.message, sizeof event.message, "%s at step %lld: stored %.17g, recomputed %.17g%s",
+                   series->key,
                    (long long)mismatch->step, mismatch->stored, mismatch->computed, more);
     return lag_event_insert(db, &event, err);
 }
@@ -161,11 +162,13 @@ int lag_points_adopt(struct lag_db *db, const char *run_id, const char *candidat
     return lag_series_list(db, candidate_id, adopt_series, &adoption, err);
 }
 
-static const char sql_walk[] = "SELECT step, value FROM points WHERE series = ? AND step >= ? AND step <= ? ORDER BY step";
+static const char sql_walk[] =
+    "SELECT step, value FROM points WHERE series = ? AND step >= ? AND step <= ? ORDER BY step";
 static const char sql_count[] =
     "SELECT count(*) AS n FROM (SELECT 1 FROM points WHERE series = ? AND step >= ? AND step <= ? LIMIT ?)";
 
-static int bind_range(struct lag_db *db, const char *sql, int64_t series, int64_t from, int64_t to, struct lag_stmt **ret,
+static int bind_range(struct lag_db *db, const char *sql, int64_t series, int64_t from, int64_t to,
+                      struct lag_stmt **ret,
                       struct lag_error *err) {
     int rc = lag_stmt_open(db, sql, ret, err);
     if (rc) return rc;
@@ -255,7 +258,8 @@ int lag_point_cursor_open(struct lag_db *db, int64_t series, int64_t from, struc
     return 0;
 }
 
-int lag_point_cursor_next(struct lag_point_cursor *cursor, int64_t *ret_step, double *ret_value, struct lag_error *err) {
+int lag_point_cursor_next(struct lag_point_cursor *cursor, int64_t *ret_step, double *ret_value,
+                          struct lag_error *err) {
     int rc = lag_stmt_step(cursor->stmt, err);
     if (rc != 1) return rc;
     *ret_step = lag_col_i64(cursor->stmt, "step");

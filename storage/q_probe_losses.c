@@ -61,7 +61,8 @@ static int add_eval(struct table *table, int64_t t, int n_batches) {
     return 0;
 }
 
-int lag_probe_losses_get(struct lag_db *db, int64_t candidate_number, int n_batches, int64_t **ret_t, double **ret_losses,
+int lag_probe_losses_get(struct lag_db *db, int64_t candidate_number, int n_batches, int64_t **ret_t,
+                         double **ret_losses,
                          int *ret_n_evals, struct lag_error *err) {
     if (n_batches < 1) return lag_error_set(err, LAG_EINVAL, "a probe has at least one batch");
     struct table table = {0};

@@ -13,7 +13,8 @@ static const struct lag_column columns[] = {
 
 static const char sql_find[] = SELECT "WHERE owner = ? AND key = ?";
 
-static int find(struct lag_db *db, const char *owner, const char *key, struct lag_series_row *ret, struct lag_error *err) {
+static int find(struct lag_db *db, const char *owner, const char *key, struct lag_series_row *ret,
+                struct lag_error *err) {
     struct lag_series_row row;
     struct lag_stmt *stmt;
     int rc = lag_stmt_open(db, sql_find, &stmt, err);
@@ -33,7 +34,8 @@ int lag_series_find(struct lag_db *db, const char *owner, const char *key, struc
 }
 
 static const char sql_insert[] =
-    "INSERT INTO series (owner, key, exact, n_points, first_step, last_step, last_value) VALUES (?, ?, ?, 0, 0, -1, NULL)";
+    "INSERT INTO series (owner, key, exact, n_points, first_step, last_step, last_value) "
+    "VALUES (?, ?, ?, 0, 0, -1, NULL)";
 
 int lag_series_open(struct lag_db *db, const char *owner, const char *key, bool exact, int64_t *ret_id,
                     struct lag_error *err) {

@@ -158,7 +158,8 @@ void lag_col_row(struct lag_stmt *stmt, const struct lag_column *columns, size_t
     }
 }
 
-int lag_stmt_one(struct lag_stmt *stmt, const struct lag_column *columns, size_t n, void *ret_row, struct lag_error *err) {
+int lag_stmt_one(struct lag_stmt *stmt, const struct lag_column *columns, size_t n, void *ret_row,
+                 struct lag_error *err) {
     int rc = lag_stmt_step(stmt, err);
     if (rc == 1) {
         lag_col_row(stmt, columns, n, ret_row);

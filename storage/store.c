@@ -103,7 +103,8 @@ static int run_write(struct lag_store *store, struct write *write, struct lag_er
     write->rc = write->fn(db, write->arg, write->err);
     if (!in_transaction(store))
         return lag_error_set(err, write->rc < 0 ? write->rc : LAG_EIO,
-                             "the database gave up a transaction: %s", write->err ? write->err->text : "no reason known");
+                             "the database gave up a transaction: %s",
+                             write->err ? write->err->text : "no reason known");
     if (write->rc) {
         db->last_event_seq = seq;
         if ((rc = lag_db_exec(db, "ROLLBACK TO one", err))) return rc;
@@ -194,7 +195,8 @@ static void run_batch(struct lag_store *store) {
     finish_batch(store, writes, &err);
     if (rc || store->log_pages < store->next_checkpoint) return;
     pthread_mutex_unlock(&store->mutex);
-    rc = checkpoint_log(store, store->log_pages >= RESTART_PAGES ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE,
+    rc = checkpoint_log(store,
+                        store->log_pages >= RESTART_PAGES ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE,
                         &err);
     pthread_mutex_lock(&store->mutex);
     if (!rc) return;

@@ -67,7 +67,8 @@ static void read_always(void *arg) {
         int n;
         int64_t total, begin = lag_clock_mono_ns();
         must(lag_run_list(db, NULL, 0, "", 100, each_run, NULL, &err), &err);
-        must(lag_points_thin(db, bench->ids[bench->n_reads % N_SERIES], INT64_MIN, INT64_MAX, N_BUCKETS, buckets, &n, &total,
+        must(lag_points_thin(db, bench->ids[bench->n_reads % N_SERIES], INT64_MIN, INT64_MAX, N_BUCKETS, buckets, &n,
+                             &total,
                              &err), &err);
         if (bench->n_reads < MAX_LATENCIES)
             bench->read_ms[bench->n_reads] = (double)(lag_clock_mono_ns() - begin) / 1e6;

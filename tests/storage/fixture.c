@@ -53,8 +53,10 @@ struct lag_dataset_row sample_dataset(const char *id, const char *name) {
 
 struct lag_run_row sample_run(const char *id, const char *name) {
     struct lag_run_row row = {.dataset_id = "ds_1", .state = "queued", .reason = "waits", .config = "a=1\nb=2\n",
-        .n_layer = 3, .n_head = 4, .n_embd = 128, .n_inner = 512, .n_positions = 64, .vocab_size = 256, .n_params = 1000000,
-        .step = 5, .max_steps = 600, .tokens = 5120, .flops = 1.5e12, .lr_scale = 1, .n_rollbacks = 2, .rollback_step = -1,
+        .n_layer = 3, .n_head = 4, .n_embd = 128, .n_inner = 512, .n_positions = 64, .vocab_size = 256,
+        .n_params = 1000000,
+        .step = 5, .max_steps = 600, .tokens = 5120, .flops = 1.5e12, .lr_scale = 1, .n_rollbacks = 2,
+        .rollback_step = -1,
         .growth_id = "gr_9", .revision = 1, .created_ms = 2000, .updated_ms = 2001};
     (void)snprintf(row.id, sizeof row.id, "%s", id);
     (void)snprintf(row.name, sizeof row.name, "%s", name);
@@ -62,7 +64,8 @@ struct lag_run_row sample_run(const char *id, const char *name) {
 }
 
 struct lag_growth_row sample_growth(const char *id, const char *run_id) {
-    struct lag_growth_row row = {.state = "waiting", .reason = "at step 300", .mode = "auto", .request = "pool=default\n",
+    struct lag_growth_row row = {.state = "waiting", .reason = "at step 300", .mode = "auto",
+        .request = "pool=default\n",
         .at_step = 300, .start_step = -1, .n_layer_from = 3, .n_layer_to = 6, .probe_steps = 50, .n_batches = 4,
         .eval_sequences = 32, .parent_loss = NAN, .revision = 1, .created_ms = 3000, .updated_ms = 3000};
     (void)snprintf(row.id, sizeof row.id, "%s", id);
@@ -94,7 +97,9 @@ int fixture_rows(struct lag_db *db, void *arg, struct lag_error *err) {
     return rc;
 }
 
-void write_ok(struct fixture *f, lag_write_fn *fn, void *arg) { assert_ok(f, lag_store_write(f->store, fn, arg, &f->err)); }
+void write_ok(struct fixture *f, lag_write_fn *fn, void *arg) {
+    assert_ok(f, lag_store_write(f->store, fn, arg, &f->err));
+}
 
 struct series_request {
     const char *owner, *key;

@@ -97,7 +97,8 @@ static void test_edited_migration(void **state) {
 static void test_foreign(void **state) {
     struct fixture *f = *state;
     with_file(f, "CREATE TABLE t (a); PRAGMA application_id = 17; PRAGMA user_version = 1");
-    expect_refusal(f, LAG_ECORRUPT, "%s/lagd.db belongs to another program (application_id 0x00000011, not 0x6c616764): "
+    expect_refusal(f, LAG_ECORRUPT,
+                   "%s/lagd.db belongs to another program (application_id 0x00000011, not 0x6c616764): "
         "move it away, or choose another state directory");
 }
 
@@ -201,7 +202,8 @@ static void make_golden(struct fixture *f) {
     with_file(f, text);
     char sha[LAG_SHA256_HEX], record[300];
     lag_sha256_bytes(lag_migrations[0].sql, strlen(lag_migrations[0].sql), sha);
-    (void)snprintf(record, sizeof record, "INSERT INTO schema_history VALUES (1, '0.1.0', '%s', 1); PRAGMA user_version = 1; "
+    (void)snprintf(record, sizeof record,
+                   "INSERT INTO schema_history VALUES (1, '0.1.0', '%s', 1); PRAGMA user_version = 1; "
                    "PRAGMA application_id = %d; PRAGMA journal_mode = WAL", sha, LAG_APPLICATION_ID);
     with_file(f, record);
     free(text);
@@ -262,7 +264,8 @@ static void test_upgrade(void **state) {
     assert_int_equal(n, 5);
     lag_db_close(db);
     expect_refusal(f, LAG_EVERSION, "%s/lagd.db has schema 2, written by lagd " LAGD_VERSION ", but this is lagd "
-        LAGD_VERSION ", which knows schemas up to 1: start that lagd again, or restore the copy made before the upgrade");
+        LAGD_VERSION ", which knows schemas up to 1: start that lagd again, or restore the copy made before the "
+        "upgrade");
     /* The copy made before is schema 1 and opens again. */
     char copy[400];
     (void)snprintf(copy, sizeof copy, "%s", in_dir(f, "lagd.db.schema-1"));

@@ -39,7 +39,8 @@ static void test_counts(void **state) {
 
 static void test_compare(void **state) {
     struct fixture *f = *state;
-    int64_t of_run = open_series(f, "run_1", "train/loss", true), of_candidate = open_series(f, "cand_2", "val/loss", true);
+    int64_t of_run = open_series(f, "run_1", "train/loss", true);
+    int64_t of_candidate = open_series(f, "cand_2", "val/loss", true);
     int64_t speed = open_series(f, "run_1", "perf/tokens_per_s", false);
     const struct lag_point first[] = {{of_run, 1, 0.1}, {of_run, 2, NAN}, {of_run, 3, -0.0}, {of_candidate, 7, 2},
         {of_candidate, 8, 2}, {speed, 1, 100}};
@@ -211,7 +212,8 @@ static void test_adopt(void **state) {
     struct fixture *f = *state;
     int64_t of_run = open_series(f, "run_1", "train/loss", true), train = open_series(f, "cand_1", "train/loss", true);
     int64_t val = open_series(f, "cand_1", "val/loss", false);
-    put_points(f, (struct lag_point[]){{of_run, 99, 1}, {of_run, 100, 2}, {of_run, 101, 3}, {train, 100, 9}, {train, 101, 9},
+    put_points(f, (struct lag_point[]){{of_run, 99, 1}, {of_run, 100, 2}, {of_run, 101, 3}, {train, 100, 9},
+        {train, 101, 9},
         {train, 102, 4}, {train, 103, 5}, {val, 100, 1}, {val, 103, 2}}, 9);
     for (int twice = 0; twice < 2; twice++) {
         write_ok(f, adopt, NULL);

@@ -27,16 +27,19 @@ DEFINE_ADD(add_checkpoint, lag_checkpoint_row, id)
 DEFINE_ADD(add_file, lag_checkpoint_file_row, name)
 DEFINE_ADD(add_event, lag_event_row, type)
 
-static int insert_dataset(struct lag_db *db, void *arg, struct lag_error *err) { return lag_dataset_insert(db, arg, err); }
-static int delete_dataset(struct lag_db *db, void *arg, struct lag_error *err) { return lag_dataset_delete(db, arg, err); }
-static int insert_run(struct lag_db *db, void *arg, struct lag_error *err) { return lag_run_insert(db, arg, err); }
-static int delete_run(struct lag_db *db, void *arg, struct lag_error *err) { return lag_run_delete(db, arg, err); }
-static int insert_growth(struct lag_db *db, void *arg, struct lag_error *err) { return lag_growth_insert(db, arg, err); }
-static int put_decision(struct lag_db *db, void *arg, struct lag_error *err) { return lag_decision_put(db, arg, err); }
-static int insert_event(struct lag_db *db, void *arg, struct lag_error *err) { return lag_event_insert(db, arg, err); }
+#define DEFINE_WRITE(name, query)                                                                                      \
+    static int name(struct lag_db *db, void *arg, struct lag_error *err) { return query(db, arg, err); }
+DEFINE_WRITE(insert_dataset, lag_dataset_insert)
+DEFINE_WRITE(delete_dataset, lag_dataset_delete)
+DEFINE_WRITE(insert_run, lag_run_insert)
+DEFINE_WRITE(delete_run, lag_run_delete)
+DEFINE_WRITE(insert_growth, lag_growth_insert)
+DEFINE_WRITE(put_decision, lag_decision_put)
+DEFINE_WRITE(insert_event, lag_event_insert)
 static int insert_checkpoint(struct lag_db *db, void *arg, struct lag_error *err) {
     static const struct lag_checkpoint_file_row files[2] = {
-        {.name = "model.safetensors", .sha256 = "aa", .n_bytes = 100}, {.name = "config.json", .sha256 = "bb", .n_bytes = 10}};
+        {.name = "model.safetensors", .sha256 = "aa", .n_bytes = 100},
+        {.name = "config.json", .sha256 = "bb", .n_bytes = 10}};
     return lag_checkpoint_insert(db, arg, files, 2, err);
 }
 
@@ -97,7 +100,8 @@ static void test_runs(void **state) {
     assert_string_equal(row.state, "running");
     assert_string_equal(row.reason, "");
     assert_string_equal(row.growth_id, "");
-    assert_true(row.step == 9 && row.tokens == 9216 && row.flops == 3e12 && row.n_layer == 6 && row.n_params == 1900000);
+    assert_true(row.step == 9 && row.tokens == 9216 && row.flops == 3e12);
+    assert_true(row.n_layer == 6 && row.n_params == 1900000);
     assert_true(row.lr_scale == 0.5 && row.n_rollbacks == 3 && row.rollback_step == 8);
     assert_int_equal(row.revision, 6);
     assert_true(row.updated_ms > 2001);
@@ -119,7 +123,8 @@ static void test_run_list(void **state) {
     static const struct {
         const char *id, *state;
         int64_t created_ms;
-    } runs[] = {{"run_2", "running", 2000}, {"run_3", "paused", 2500}, {"run_4", "run", 2500}, {"run_5", "failed", 1000}};
+    } runs[] = {{"run_2", "running", 2000}, {"run_3", "paused", 2500}, {"run_4", "run", 2500},
+                {"run_5", "failed", 1000}};
     for (size_t i = 0; i < LAG_COUNT(runs); i++) {
         struct lag_run_row row = sample_run(runs[i].id, runs[i].id);
         row.created_ms = runs[i].created_ms;
@@ -249,7 +254,8 @@ static void test_probe_losses(void **state) {
 static void test_decisions(void **state) {
     struct fixture *f = *state;
     struct lag_decision_row row, decision = {.growth_id = "gr_1", .candidate = "cand_2", .pick_at_0 = "cand_1",
-        .pick_at_lag = "cand_2", .runner_up = "cand_1", .margin = 0.01, .margin_low = -0.01, .margin_high = 0.03, .tau = NAN,
+        .pick_at_lag = "cand_2", .runner_up = "cand_1", .margin = 0.01, .margin_low = -0.01, .margin_high = 0.03,
+        .tau = NAN,
         .tau_0 = 0.5, .flops = 1e13, .tied = true, .decided_by = "lag", .verdict = "cand_2 is best", .decided_ms = 5};
     assert_int_equal(lag_decision_get(f->reader, "gr_1", &row, &f->err), LAG_ENOTFOUND);
     write_ok(f, put_decision, &decision);
@@ -277,7 +283,8 @@ static void test_checkpoints(void **state) {
     static const struct {
         const char *id, *candidate;
         int64_t step, created_ms;
-    } all[] = {{"ckpt_1", "", 100, 50}, {"ckpt_2", "", 200, 10}, {"ckpt_3", "cand_1", 250, 60}, {"ckpt_4", "", 200, 20}};
+    } all[] = {{"ckpt_1", "", 100, 50}, {"ckpt_2", "", 200, 10}, {"ckpt_3", "cand_1", 250, 60},
+               {"ckpt_4", "", 200, 20}};
     struct lag_checkpoint_row row;
     assert_int_equal(lag_checkpoint_latest(f->reader, "run_1", &row, &f->err), LAG_ENOTFOUND);
     for (size_t i = 0; i < LAG_COUNT(all); i++) {
@@ -308,7 +315,9 @@ static void test_checkpoints(void **state) {
     assert_int_equal(ids.n, 0);
 }
 
-static int prune_all(struct lag_db *db, void *arg, struct lag_error *err) { return lag_event_prune(db, INT64_MAX, err); }
+static int prune_all(struct lag_db *db, void *arg, struct lag_error *err) {
+    return lag_event_prune(db, INT64_MAX, err);
+}
 static int prune_none(struct lag_db *db, void *arg, struct lag_error *err) { return lag_event_prune(db, 0, err); }
 
 static void test_events(void **state) {
@@ -336,9 +345,11 @@ static void test_events(void **state) {
 
 static void test_delete_run(void **state) {
     struct fixture *f = *state;
-    int64_t of_run = open_series(f, "run_1", "train/loss", true), of_candidate = open_series(f, "cand_1", "val/loss", true);
+    int64_t of_run = open_series(f, "run_1", "train/loss", true);
+    int64_t of_candidate = open_series(f, "cand_1", "val/loss", true);
     put_points(f, (struct lag_point[]){{of_run, 1, 1}, {of_candidate, 1, 1}}, 2);
-    struct lag_checkpoint_row checkpoint = {.id = "ckpt_1", .run_id = "run_1", .candidate_id = "cand_1", .kind = "candidate",
+    struct lag_checkpoint_row checkpoint = {.id = "ckpt_1", .run_id = "run_1", .candidate_id = "cand_1",
+        .kind = "candidate",
         .path = "x"};
     write_ok(f, insert_checkpoint, &checkpoint);
     struct lag_decision_row decision = {.growth_id = "gr_1", .decided_by = "lag"};

@@ -16,7 +16,8 @@ static void test_bind_and_read(void **state) {
     lag_bind_text(stmt, "");
     lag_bind_real(stmt, NAN);
     assert_int_equal(lag_stmt_step(stmt, &f->err), 1);
-    assert_true(isnan(lag_col_real(stmt, "d")) && lag_col_real(stmt, "b") == 0.1 && lag_col_i64(stmt, "a") == INT64_MIN);
+    assert_true(isnan(lag_col_real(stmt, "d")) && lag_col_real(stmt, "b") == 0.1 && lag_col_i64(stmt,
+                                                                                                "a") == INT64_MIN);
     lag_col_text(stmt, "c", text, sizeof text);
     assert_string_equal(text, "");
     /* In use: the same text is prepared a second time; free: it is found again. */

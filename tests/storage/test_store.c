@@ -138,7 +138,8 @@ static void test_group_commit_in_time(void **state) {
     int64_t id = open_series(f, "run_1", "train/loss", true);
     assert_ok(f, lag_store_points(f->store, (struct lag_point[]){{id, 1, 1}}, 1, &f->err));
     assert_int_equal(lag_store_queue_length(f->store), 1);
-    for (int i = 0; i < 1000 && lag_store_queue_length(f->store); i++) usleep(5000); /* 100 ms, more on a busy machine */
+    for (int i = 0; i < 1000 && lag_store_queue_length(f->store); i++) usleep(5000); /* 100 ms,
+    more on a busy machine */
     assert_int_equal(lag_store_queue_length(f->store), 0);
     struct lag_series_row row;
     assert_ok(f, lag_series_find(f->reader, "run_1", "train/loss", &row, &f->err));
