@@ -85,11 +85,12 @@ static int check_space(const struct lagd_deps *deps, const struct lag_state *sta
     uint64_t free_bytes = 0, need = lag_checkpoint_bytes(&state->layout.spec);
     int rc = lag_fs_free_bytes(deps->state_dir, &free_bytes, err);
     if (rc != 0) return rc;
-    if (free_bytes >= need + (uint64_t)deps->min_free_bytes) return 0;
+    int64_t min_free_bytes = atomic_load(&deps->min_free_bytes);
+    if (free_bytes >= need + (uint64_t)min_free_bytes) return 0;
     return lag_error_set(err, LAG_ENOSPC,
                          "a checkpoint of %.1f MiB does not fit: %.1f MiB are free and storage/min_free_bytes keeps "
                          "%.1f MiB of them; free some space or delete old runs",
-                         (double)need / 1048576, (double)free_bytes / 1048576, (double)deps->min_free_bytes / 1048576);
+                         (double)need / 1048576, (double)free_bytes / 1048576, (double)min_free_bytes / 1048576);
 }
 
 static int write_files(struct making *making, const char *dir, const struct lag_state *state, struct lag_error *err) {
@@ -131,7 +132,7 @@ int lagd_checkpoint_make(struct lagd_deps *deps, const struct lag_state *state, 
                          struct lag_checkpoint_row *ret, struct lag_error *err) {
     int64_t began_ns = lag_clock_mono_ns();
     struct making making = {.deps = deps, .request = request,
-                            .keep_last = request->keep_last > 0 ? request->keep_last : deps->keep_checkpoints};
+                            .keep_last = request->keep_last > 0 ? request->keep_last : atomic_load(&deps->keep_checkpoints)};
     if (making.keep_last < 1) making.keep_last = 1;
     fill_row(&making, state);
     int rc = check_space(deps, state, err);

@@ -24,7 +24,7 @@ struct lagd_deps {
     struct lagd_pool *services;  /* workers for dataset scans and text samples */
     struct lagd_totals totals;
     int n_threads;               /* the budget */
-    int64_t keep_checkpoints;
-    int64_t min_free_bytes;
+    _Atomic int64_t keep_checkpoints; /* SIGHUP may change these two */
+    _Atomic int64_t min_free_bytes;
     _Atomic bool draining;       /* SIGTERM came: no new work */
 };

@@ -73,30 +73,11 @@ static int commit(struct applying *applying, const char *parent_sha256, struct l
     run->row.step = applying->state->step;
     run->row.tokens = run->row.step * lagd_run_step_tokens(run);
     run->row.flops += row->flops;
-    const struct lagd_checkpoint_request request = {
-        .run_id = run->id, .kind = "growth", .growth_text = row->strategy, .parent_sha256 = parent_sha256,
-        .tokens = run->row.tokens, .seed = (uint64_t)run->config.seed, .keep = true, .keep_last = run->config.keep_last,
-        .extra = lagd_move_write, .extra_arg = &move};
-    int rc = lagd_recorder_flush(&run->recorder, err);
-    if (rc == 0) rc = lagd_checkpoint_make(run->deps, applying->state, &request, NULL, err);
-    if (rc == 0) {
-        lagd_move_committed(&move);
-    } else {
-        lagd_move_drop(&move);
-        run->row = before;
-    }
+    const struct lagd_checkpoint_request request = {.kind = "growth", .growth_text = row->strategy,
+                                                    .parent_sha256 = parent_sha256, .keep = true};
+    int rc = lagd_run_keep_patiently(run, applying->state, &request, &move, err);
+    if (rc != 0) run->row = before;
     return rc;
-}
-
-static int commit_patiently(struct applying *applying, const char *parent_sha256, struct lag_error *err) {
-    for (;;) {
-        int rc = commit(applying, parent_sha256, err);
-        if (!lagd_is_storage_trouble(rc)) return rc;
-        char why[400];
-        (void)lag_copy(why, sizeof(why), err->text);
-        rc = lagd_run_wait_for_storage(applying->round->run, why, err);
-        if (rc != 0) return rc;
-    }
 }
 
 static int take_over(struct applying *applying, const char *parent_sha256, struct lag_error *err) {
@@ -127,7 +108,7 @@ int lagd_round_apply(struct lagd_round *round, struct lag_error *err) {
     LAG_FP("growth.before_apply");
     rc = get_state(&applying, err);
     lagd_checkpoint_model_sha256(run->deps, run->growth.parent_checkpoint, parent_sha256);
-    if (rc == 0) rc = commit_patiently(&applying, parent_sha256, err);
+    if (rc == 0) rc = commit(&applying, parent_sha256, err);
     if (rc == 0) {
         LAG_FP("growth.after_apply");
         rc = take_over(&applying, parent_sha256, err);

@@ -39,23 +39,11 @@ static int keep_parent(struct lagd_round *round, struct lagd_move *move, struct 
     move->progress = true;
     move->extra = write_parent;
     move->extra_arg = &parent;
-    const struct lagd_checkpoint_request request = {
-        .run_id = run->id, .kind = "pre_growth", .id = parent.checkpoint_id, .growth_text = run->origin.growth_text,
-        .parent_sha256 = run->origin.parent_sha256, .tokens = run->row.tokens, .seed = (uint64_t)run->config.seed,
-        .keep = true, .keep_last = run->config.keep_last, .extra = lagd_move_write, .extra_arg = move};
-    for (;;) {
-        int rc = lagd_recorder_flush(&run->recorder, err);
-        if (rc == 0) rc = lagd_checkpoint_make(run->deps, run->state, &request, NULL, err);
-        if (rc == 0) break;
-        lagd_move_drop(move);
-        if (!lagd_is_storage_trouble(rc)) return rc;
-        char why[400];
-        (void)lag_copy(why, sizeof(why), err->text);
-        rc = lagd_run_wait_for_storage(run, why, err);
-        if (rc != 0) return rc;
-    }
-    lagd_move_committed(move);
-    run->checkpoint_step = run->state->step;
+    const struct lagd_checkpoint_request request = {.kind = "pre_growth", .id = parent.checkpoint_id, .keep = true,
+                                                    .growth_text = run->origin.growth_text,
+                                                    .parent_sha256 = run->origin.parent_sha256};
+    int rc = lagd_run_keep_patiently(run, run->state, &request, move, err);
+    if (rc != 0) return rc;
     run->growth.start_step = parent.start_step;
     (void)lag_copy(run->growth.parent_checkpoint, sizeof(run->growth.parent_checkpoint), parent.checkpoint_id);
     run->growth.n_batches = round->plan.n_batches;

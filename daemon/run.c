@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ENDING = LAGD_WISH_PAUSE | LAGD_WISH_CANCEL | LAGD_WISH_STOP, FINAL_RETRY_MS = 1000 };
+enum { ENDING = LAGD_WISH_PAUSE | LAGD_WISH_CANCEL | LAGD_WISH_STOP };
 
 /* --- wishes --- */
 
@@ -64,20 +64,14 @@ static int end_by_wish(struct lagd_run *run, unsigned wishes, const char *reason
 /* --- the loop --- */
 
 static int finish(struct lagd_run *run, struct lag_error *err) {
-    for (;;) {
-        struct lagd_move move = {.run = run, .run_state = "completed", .progress = true, .ends_growth = run->has_growth};
-        if (run->has_growth) {
-            move.growth_state = "cancelled";
-            move.reason = "the run reached its last step";
-        }
-        int rc = lagd_run_checkpoint(run, "final", &move, err);
-        if (!lagd_is_storage_trouble(rc)) return rc;
-        char why[400];
-        (void)lag_copy(why, sizeof(why), err->text);
-        rc = lagd_run_wait_for_storage(run, why, err);
-        if (rc != 0) return rc;
-        lagd_pause_ms(FINAL_RETRY_MS, &run->interrupt);
+    const struct lagd_checkpoint_request request = {.kind = "final", .growth_text = run->origin.growth_text,
+                                                    .parent_sha256 = run->origin.parent_sha256};
+    struct lagd_move move = {.run = run, .run_state = "completed", .progress = true, .ends_growth = run->has_growth};
+    if (run->has_growth) {
+        move.growth_state = "cancelled";
+        move.reason = "the run reached its last step";
     }
+    return lagd_run_keep_patiently(run, run->state, &request, &move, err);
 }
 
 static int look_at_growth(struct lagd_run *run, struct lag_error *err) {

@@ -38,6 +38,7 @@ struct lagd_run {
     bool evaluate_first;          /* at step 0, before the first update */
     bool has_growth;
     struct lag_growth_row growth; /* queued or under way, when has_growth */
+    bool storage_fails;           /* it was waited for, and has not worked since */
     int64_t report_due_ns, step_ended_ns;
 };
 
@@ -89,6 +90,12 @@ int lagd_run_evaluate_first(struct lagd_run *run, struct lag_error *err);
 int lagd_run_step(struct lagd_run *run, struct lag_error *err);
 /* Checkpoint of run->state with move (may be NULL) in its transaction. */
 int lagd_run_checkpoint(struct lagd_run *run, const char *kind, struct lagd_move *move, struct lag_error *err);
+/* The checkpoint of a state of this run with move in its transaction; request says kind, id, growth_text, parent_sha256
+ * and keep, the rest is filled in. patiently: waits for room; LAG_ECANCELED when interrupted meanwhile. */
+int lagd_run_keep(struct lagd_run *run, const struct lag_state *state, const struct lagd_checkpoint_request *request,
+                  struct lagd_move *move, struct lag_error *err);
+int lagd_run_keep_patiently(struct lagd_run *run, const struct lag_state *state,
+                            const struct lagd_checkpoint_request *request, struct lagd_move *move, struct lag_error *err);
 /* Waits until the store takes writes again. LAG_ECANCELED: interrupted. */
 int lagd_run_wait_for_storage(struct lagd_run *run, const char *why, struct lag_error *err);
 

@@ -42,10 +42,10 @@ double lagd_run_flops(const struct lagd_run *run, int64_t from, int64_t to) {
 /* --- the store --- */
 
 int lagd_run_wait_for_storage(struct lagd_run *run, const char *why, struct lag_error *err) {
-    lag_log(LAG_LOG_WARNING, "run %s waits at step %lld until storage works again: %s", run->id,
-            (long long)run->state->step, why);
     char reason[400];
     (void)lag_copy(reason, sizeof(reason), why);
+    if (!run->storage_fails) lagd_warn(run->deps, run->id, run->state->step, "the run waits for storage: %s", reason);
+    run->storage_fails = true;
     atomic_store(&run->waiting, true);
     int rc = LAG_EIO;
     while (rc != 0 && !atomic_load(&run->interrupt)) {
@@ -55,9 +55,14 @@ int lagd_run_wait_for_storage(struct lagd_run *run, const char *why, struct lag_
         if (rc == 0) rc = lagd_recorder_flush(&run->recorder, &again);
     }
     atomic_store(&run->waiting, false);
-    if (rc != 0) return lag_error_set(err, LAG_ECANCELED, "interrupted while storage did not work: %s", reason);
-    lagd_warn(run->deps, run->id, run->state->step, "the run waited for storage (%s) and goes on", reason);
-    return 0;
+    return rc == 0 ? 0 : lag_error_set(err, LAG_ECANCELED, "interrupted while storage did not work: %s", reason);
+}
+
+/* After a write that was waited for. */
+static void storage_works(struct lagd_run *run) {
+    if (!run->storage_fails) return;
+    run->storage_fails = false;
+    lagd_warn(run->deps, run->id, run->state->step, "storage works again, the run goes on");
 }
 
 static int survive(struct lagd_run *run, int rc, struct lag_error *err) {
@@ -80,6 +85,7 @@ static int report(struct lagd_run *run, struct lag_error *err) {
     if (rc == 0) rc = lag_store_write(run->deps->store, write_progress, &run->row, err);
     int64_t ended = lag_clock_mono_ns();
     run->report_due_ns = ended + LAG_MAX(REPORT_NS, REPORT_SHARE * (ended - now));
+    if (rc == 0) storage_works(run);
     return survive(run, rc, err);
 }
 
@@ -104,24 +110,44 @@ static int evaluate(struct lagd_run *run, struct lag_error *err) {
 
 /* --- checkpoints --- */
 
-int lagd_run_checkpoint(struct lagd_run *run, const char *kind, struct lagd_move *move, struct lag_error *err) {
+int lagd_run_keep(struct lagd_run *run, const struct lag_state *state, const struct lagd_checkpoint_request *request,
+                  struct lagd_move *move, struct lag_error *err) {
+    struct lagd_checkpoint_request whole = *request;
+    whole.run_id = run->id;
+    whole.tokens = state->step * lagd_run_step_tokens(run);
+    whole.seed = (uint64_t)run->config.seed;
+    whole.keep_last = run->config.keep_last;
+    whole.extra = lagd_move_write;
+    whole.extra_arg = move;
     int rc = lagd_recorder_flush(&run->recorder, err);
-    if (rc != 0) return rc;
-    struct lagd_move progress = {.run = run, .progress = true};
-    if (!move) move = &progress;
-    const struct lagd_checkpoint_request request = {
-        .run_id = run->id, .kind = kind, .growth_text = run->origin.growth_text,
-        .parent_sha256 = run->origin.parent_sha256, .tokens = run->row.tokens, .seed = (uint64_t)run->config.seed,
-        .keep_last = run->config.keep_last,
-        .extra = lagd_move_write, .extra_arg = move};
-    rc = lagd_checkpoint_make(run->deps, run->state, &request, NULL, err);
+    if (rc == 0) rc = lagd_checkpoint_make(run->deps, state, &whole, NULL, err);
     if (rc != 0) {
         lagd_move_drop(move);
         return rc;
     }
     lagd_move_committed(move);
-    run->checkpoint_step = run->state->step;
+    run->checkpoint_step = state->step;
+    storage_works(run);
     return 0;
+}
+
+int lagd_run_keep_patiently(struct lagd_run *run, const struct lag_state *state,
+                            const struct lagd_checkpoint_request *request, struct lagd_move *move, struct lag_error *err) {
+    for (;;) {
+        int rc = lagd_run_keep(run, state, request, move, err);
+        if (!lagd_is_storage_trouble(rc)) return rc;
+        char why[400];
+        (void)lag_copy(why, sizeof(why), err->text);
+        rc = lagd_run_wait_for_storage(run, why, err);
+        if (rc != 0) return rc;
+    }
+}
+
+int lagd_run_checkpoint(struct lagd_run *run, const char *kind, struct lagd_move *move, struct lag_error *err) {
+    struct lagd_move progress = {.run = run, .progress = true};
+    const struct lagd_checkpoint_request request = {.kind = kind, .growth_text = run->origin.growth_text,
+                                                    .parent_sha256 = run->origin.parent_sha256};
+    return lagd_run_keep(run, run->state, &request, move ? move : &progress, err);
 }
 
 /* A checkpoint that does not fit is tried again at the next interval; nothing is lost but time after a crash. */
