@@ -115,7 +115,7 @@ static inline struct lagd_command *fixture_command(enum lagd_command_type type, 
 static inline void fixture_do(struct fixture *f, enum lagd_command_type type, const char *target, int want, char ret_id[LAG_ROW_ID]) {
     struct lagd_command *command = fixture_command(type, target);
     int status = fixture_call(f, command);
-    if (status != want) fprintf(stderr, "%s %s: %d %s\n", lagd_command_name(type), target, status, command->err.text);
+    if (status != want) fprintf(stderr, "%s %s: %d %s\n", lagd_command_name(type), target ? target : "", status, command->err.text);
     assert_int_equal(status, want);
     if (ret_id) memcpy(ret_id, command->id, LAG_ROW_ID);
     lagd_command_destroy(command);

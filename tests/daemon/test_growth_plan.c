@@ -1,0 +1,185 @@
+/* Growth plans: the pool expanded, equal candidates merged with all their names, the reference last, refusals that point. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "lagd/base/error.h"
+#include "lagd/daemon/growth_request.h"
+#include "lagd/daemon/run_config.h"
+#include "lagd/engine/train.h"
+
+static struct lag_error err;
+static struct lag_run_row run;
+static struct lagd_growth_request request;
+static struct lagd_growth_plan *plan;
+
+static int set_up(void **state) {
+    (void)state;
+    static struct lagd_run_config config;
+    static const struct lag_dataset_row words = {.name = "words", .format = "text", .n_bytes = 100000, .n_tokens = 100000,
+                                                 .max_id = 122, .vocab_size = 256};
+    memset(&err, 0, sizeof(err));
+    memset(&run, 0, sizeof(run));
+    lag_fields_defaults(&lagd_run_fields, &config);
+    strcpy(config.dataset, "words");
+    config.n_layer = 3;
+    config.n_embd = 32;
+    config.seed = 17;
+    config.max_steps = 300;
+    assert_int_equal(lagd_run_config_resolve(&config, &words, &err), 0);
+    assert_int_equal(lagd_run_config_format(&config, run.config, &err), 0);
+    strcpy(run.id, "run_x");
+    strcpy(run.name, "x");
+    run.n_layer = 3;
+    run.max_steps = 300;
+    run.step = 100;
+    run.lr_scale = 1;
+    lagd_growth_request_defaults(&request);
+    request.target_layers = 6;
+    return 0;
+}
+static int tear_down(void **state) {
+    (void)state;
+    free(plan);
+    plan = NULL;
+    return 0;
+}
+
+static int make(void) { return lagd_growth_plan(&request, &run, 2, &plan, &err); }
+
+static void the_default_pool(void **state) {
+    (void)state;
+    if (make() < 0) fail_msg("%s", err.text);
+    assert_true(plan->n_candidates >= 11);
+    double flops = 0;
+    for (int i = 0; i < plan->n_candidates; i++) {
+        const struct lagd_candidate_plan *c = &plan->candidates[i];
+        bool last = i == plan->n_candidates - 1;
+        assert_int_equal(strcmp(c->op, "none") == 0, last);
+        assert_int_equal(c->eligible, !last);
+        assert_true(c->names[0] && c->recipe[0] && c->flops > 0 && c->n_params > 0);
+        assert_non_null(strstr(c->strategy, "seed=17"));
+        struct lagd_strategy_request decoded;
+        assert_int_equal(lagd_strategy_decode(c->strategy, &decoded, &err), 0);
+        assert_string_equal(decoded.op, c->op);
+        bool rewarms = strncmp(decoded.lr, "rewarm", 6) == 0;
+        assert_int_equal(c->rewarm_steps, rewarms ? 12 : 0); /* min(50, 50 / 4) */
+        for (int j = 0; j < i; j++) assert_string_not_equal(c->strategy, plan->candidates[j].strategy);
+        flops += c->flops;
+    }
+    assert_true(plan->flops_total == flops && plan->seconds_guess > 0 && plan->memory_bytes > 0);
+    assert_true(plan->eval_share <= 0.25 && plan->n_batches >= 2 && plan->n_times >= 3);
+    assert_true(plan->candidates[0].n_params > plan->candidates[plan->n_candidates - 1].n_params);
+}
+
+static void strategy(const char *op, const char *param, double value) {
+    struct lagd_strategy_request *s = &request.strategies[request.n_strategies++];
+    memset(s, 0, sizeof(*s));
+    s->rewarm_steps = s->seed = -1;
+    strcpy(s->op, op);
+    if (param) {
+        strcpy(s->params[0].name, param);
+        s->params[0].value = value;
+        s->n_params = 1;
+    }
+}
+
+static void equal_ones_merge_with_all_names(void **state) {
+    (void)state;
+    run.n_layer = 3;
+    strategy("stack", NULL, 0);
+    strategy("gradual_stack", "block", 3); /* the last block is the whole model */
+    strategy("none", NULL, 0);
+    strategy("stack", NULL, 0);
+    strategy("interleave", NULL, 0);
+    if (make() < 0) fail_msg("%s", err.text);
+    assert_int_equal(plan->n_candidates, 3);
+    assert_string_equal(plan->candidates[0].names, "stack, gradual_stack block=3");
+    assert_string_equal(plan->candidates[0].recipe, "0 1 2 0 1 2");
+    assert_string_equal(plan->candidates[1].op, "interleave");
+    assert_string_equal(plan->candidates[2].op, "none");
+    assert_string_equal(plan->candidates[2].recipe, "0 1 2");
+}
+
+static void none_may_win_when_allowed(void **state) {
+    (void)state;
+    request.allow_none = true;
+    strategy("stack", NULL, 0);
+    assert_int_equal(make(), 0);
+    assert_true(plan->candidates[1].eligible);
+}
+
+static void rules_and_seeds_are_taken(void **state) {
+    (void)state;
+    strategy("random", NULL, 0);
+    strcpy(request.strategies[0].optimizer, "reset");
+    strcpy(request.strategies[0].lr, "rewarm");
+    request.strategies[0].rewarm_steps = 7;
+    request.strategies[0].seed = 5;
+    strategy("random", NULL, 0);
+    if (make() < 0) fail_msg("%s", err.text);
+    assert_int_equal(plan->n_candidates, 3);
+    assert_non_null(strstr(plan->candidates[0].strategy, "optimizer=reset lr=rewarm rewarm_steps=7 seed=5"));
+    assert_int_equal(plan->candidates[0].rewarm_steps, 7);
+    assert_non_null(strstr(plan->candidates[1].strategy, "seed=17"));
+}
+
+#define REFUSES(change, pointer_)                                                            \
+    do {                                                                                     \
+        (void)set_up(NULL);                                                                  \
+        change;                                                                              \
+        assert_int_equal(make(), LAG_EINVAL);                                                \
+        if (strcmp(err.pointer, pointer_) != 0) fail_msg("%s: %s %s", #change, err.pointer, err.text); \
+        assert_true(err.text[0] != 0);                                                       \
+    } while (0)
+
+static void refusals_point(void **state) {
+    (void)state;
+    REFUSES(request.target_layers = 3, "/target/n_layer");
+    REFUSES(request.target_layers = 2, "/target/n_layer");
+    REFUSES(request.target_layers = 513, "/target/n_layer");
+    REFUSES(request.at_step = 99, "/when/at_step");
+    REFUSES(request.at_step = 251, "/probe/steps");
+    REFUSES(request.at_step = INT64_MAX, "/probe/steps");
+    REFUSES(request.probe_steps = 201, "/probe/steps");
+    REFUSES(strcpy(request.pool, "swimming"), "/pool");
+    REFUSES(strategy("none", NULL, 0), "/pool");
+    REFUSES((strategy("stack", NULL, 0), strategy("stick", NULL, 0)), "/pool/1/operator");
+    REFUSES(strategy("midas", "blick", 1), "/pool/0/params/blick");
+    REFUSES(strategy("midas", "block", 0.5), "/pool/0/params/block");
+    REFUSES((strategy("stack", NULL, 0), strcpy(request.strategies[0].optimizer, "forget")), "/pool/0/optimizer");
+    REFUSES((strategy("stack", NULL, 0), strcpy(request.strategies[0].lr, "fast")), "/pool/0/lr");
+    REFUSES((strategy("stack", NULL, 0), request.strategies[0].rewarm_steps = 3), "/pool/0/rewarm_steps");
+    (void)set_up(NULL);
+    request.at_step = 250;
+    assert_int_equal(make(), 0);
+}
+
+static void the_catalogue(void **state) {
+    (void)state;
+    int n = lagd_operator_count();
+    assert_true(n >= 12);
+    for (int i = 0; i < n; i++) {
+        struct lagd_operator_info info;
+        lagd_operator_get(i, &info);
+        assert_true(info.name[0] && info.title[0] && info.help[0] && info.reference[0]);
+        assert_true(info.n_params <= LAGD_STRATEGY_PARAMS && info.preset_optimizer && info.preset_lr);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(the_default_pool, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(equal_ones_merge_with_all_names, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(none_may_win_when_allowed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(rules_and_seeds_are_taken, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(refusals_point, set_up, tear_down),
+        cmocka_unit_test(the_catalogue)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,197 @@
+/* What ties the daemon to its process: the lock on the state directory, notification, signals. */
+#include <errno.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "../../daemon/lock_internal.h"
+#include "../../daemon/notify_internal.h"
+#include "../../daemon/signals_internal.h"
+#include "lagd/base/error.h"
+#include "lagd/base/fs.h"
+
+static char dir[128];
+
+static int set_up(void **state) {
+    (void)state;
+    snprintf(dir, sizeof(dir), "/tmp/lagd-process-XXXXXX");
+    return mkdtemp(dir) ? 0 : -1;
+}
+static int tear_down(void **state) {
+    (void)state;
+    return lag_fs_remove_tree(dir, NULL);
+}
+
+/* In a child: 0 when it got the lock, else the code; the text must name the parent. */
+static int try_in_child(void) {
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct lag_error err = {0};
+        int fd = -1;
+        int status = lagd_lock_take(dir, &fd, &err);
+        char expected[64];
+        snprintf(expected, sizeof(expected), "with PID %ld", (long)getppid());
+        if (status == LAG_EBUSY && !strstr(err.text, expected)) _exit(99);
+        _exit(-status);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    return -WEXITSTATUS(status);
+}
+
+static void one_daemon_a_directory(void **state) {
+    (void)state;
+    struct lag_error err = {0};
+    int fd = -1, second = -1;
+    assert_int_equal(lagd_lock_take(dir, &fd, &err), 0);
+    assert_int_equal(try_in_child(), LAG_EBUSY);
+    assert_int_equal(lagd_lock_take(dir, &second, &err), LAG_EBUSY); /* in the same process too */
+    assert_int_equal(second, -1);
+    close(fd);
+    assert_int_equal(try_in_child(), 0); /* which died with it */
+    assert_int_equal(lagd_lock_take(dir, &fd, &err), 0);
+    close(fd);
+}
+
+static void a_killed_holder_leaves_no_lock(void **state) {
+    (void)state;
+    int ready[2];
+    assert_int_equal(pipe(ready), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        int fd;
+        if (lagd_lock_take(dir, &fd, NULL) == 0 && write(ready[1], "x", 1) == 1) pause();
+        _exit(1);
+    }
+    char byte;
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    struct lag_error err = {0};
+    int fd = -1;
+    assert_int_equal(lagd_lock_take(dir, &fd, &err), LAG_EBUSY);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    assert_int_equal(lagd_lock_take(dir, &fd, &err), 0);
+    close(fd);
+    close(ready[0]);
+    close(ready[1]);
+}
+
+static int listen_at(const char *name, bool abstract) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", name);
+    size_t length = strlen(name);
+    if (abstract) address.sun_path[0] = '\0';
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length)), 0);
+    return fd;
+}
+
+static void expect(int fd, const char *text) {
+    char got[600];
+    ssize_t n = recv(fd, got, sizeof(got) - 1, 0);
+    assert_true(n > 0);
+    got[n] = '\0';
+    assert_string_equal(got, text);
+}
+
+static void notifies(void **state) {
+    (void)state;
+    char path[256], name[128];
+    unsetenv("NOTIFY_SOCKET");
+    lagd_notify("READY=1"); /* nobody listens: nothing happens */
+    snprintf(path, sizeof(path), "%s/notify", dir);
+    int fd = listen_at(path, false);
+    setenv("NOTIFY_SOCKET", path, 1);
+    lagd_notify("READY=1\nSTATUS=%d runs", 3);
+    expect(fd, "READY=1\nSTATUS=3 runs");
+    lagd_notify_reloading();
+    char got[256] = "";
+    assert_true(recv(fd, got, sizeof(got) - 1, 0) > 0);
+    assert_int_equal(strncmp(got, "RELOADING=1\nMONOTONIC_USEC=", 27), 0);
+    close(fd);
+    snprintf(name, sizeof(name), "@lagd-test-%ld", (long)getpid());
+    fd = listen_at(name, true);
+    setenv("NOTIFY_SOCKET", name, 1);
+    lagd_notify("STOPPING=1");
+    expect(fd, "STOPPING=1");
+    close(fd);
+    lagd_notify("STOPPING=1"); /* the listener is gone: no signal, no error */
+    setenv("NOTIFY_SOCKET", "relative", 1);
+    lagd_notify("READY=1");
+    unsetenv("NOTIFY_SOCKET");
+}
+
+static void watchdog_interval(void **state) {
+    (void)state;
+    char pid[32];
+    unsetenv("WATCHDOG_USEC");
+    unsetenv("WATCHDOG_PID");
+    assert_int_equal(lagd_notify_watchdog_ns(), 0);
+    setenv("WATCHDOG_USEC", "30000000", 1);
+    assert_int_equal(lagd_notify_watchdog_ns(), INT64_C(30000000000));
+    setenv("WATCHDOG_PID", "1", 1);
+    assert_int_equal(lagd_notify_watchdog_ns(), 0);
+    snprintf(pid, sizeof(pid), "%ld", (long)getpid());
+    setenv("WATCHDOG_PID", pid, 1);
+    assert_int_equal(lagd_notify_watchdog_ns(), INT64_C(30000000000));
+    setenv("WATCHDOG_USEC", "soon", 1);
+    assert_int_equal(lagd_notify_watchdog_ns(), 0);
+    unsetenv("WATCHDOG_USEC");
+    unsetenv("WATCHDOG_PID");
+}
+
+static void signals_arrive_as_bytes(void **state) {
+    (void)state;
+    struct lag_error err = {0};
+    int fd = -1;
+    unsigned char byte;
+    assert_int_equal(lagd_signals_open(&fd, &err), 0);
+    assert_int_equal(raise(SIGHUP), 0);
+    assert_int_equal(raise(SIGHUP), 0);
+    assert_int_equal(raise(SIGTERM), 0);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(read(fd, &byte, 1), 1);
+        assert_int_equal(byte, i < 2 ? SIGHUP : SIGTERM);
+    }
+    assert_int_equal(raise(SIGPIPE), 0);
+    lagd_signals_close();
+}
+
+static void the_second_stop_is_at_once(void **state) {
+    (void)state;
+    pid_t pid = fork();
+    if (pid == 0) {
+        int fd;
+        if (lagd_signals_open(&fd, NULL) < 0) _exit(3);
+        raise(SIGINT);
+        raise(SIGTERM);
+        _exit(4);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 1);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(one_daemon_a_directory, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_killed_holder_leaves_no_lock, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(notifies, set_up, tear_down), cmocka_unit_test(watchdog_interval),
+        cmocka_unit_test(signals_arrive_as_bytes), cmocka_unit_test(the_second_stop_is_at_once)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

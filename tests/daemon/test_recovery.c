@@ -1,0 +1,232 @@
+/* Recovery on a database as a crash leaves it: what becomes of runs, their growths and their folders. */
+#include "supervisor_fixture.h"
+
+#include "lagd/base/mem.h"
+#include "lagd/daemon/run_config.h"
+#include "lagd/storage/checkpoints.h"
+#include "lagd/storage/events.h"
+
+static struct fixture f;
+static struct lag_store *store;
+static char configs[2][LAG_ROW_CONFIG]; /* on_crash resume, pause */
+
+static int insert_dataset(struct lag_db *db, void *arg, struct lag_error *err) { return lag_dataset_insert(db, arg, err); }
+static int insert_run(struct lag_db *db, void *arg, struct lag_error *err) { return lag_run_insert(db, arg, err); }
+static int insert_checkpoint(struct lag_db *db, void *arg, struct lag_error *err) {
+    return lag_checkpoint_insert(db, arg, NULL, 0, err);
+}
+static int insert_growth(struct lag_db *db, void *arg, struct lag_error *err) {
+    const struct lag_growth_row *row = arg;
+    int status = lag_growth_insert(db, row, err);
+    return status < 0 ? status : lag_run_set_growth(db, row->run_id, row->id, err);
+}
+
+static void put(lag_write_fn *fn, void *row) {
+    struct lag_error err = {0};
+    if (lag_store_write(store, fn, row, &err) < 0) fail_msg("%s", err.text);
+}
+
+static void make_configs(void) {
+    struct lag_error err = {0};
+    struct lagd_run_config *config = fixture_run_config("any", 100);
+    struct lag_dataset_row words = {.name = "words", .format = "text", .n_bytes = 100000, .n_tokens = 100000, .max_id = 122,
+                                    .vocab_size = 256};
+    assert_int_equal(lagd_run_config_resolve(config, &words, &err), 0);
+    assert_int_equal(lagd_run_config_format(config, configs[0], &err), 0);
+    strcpy(config->on_crash, "pause");
+    assert_int_equal(lagd_run_config_format(config, configs[1], &err), 0);
+    free(config);
+}
+
+static void run_row(const char *id, const char *state, const char *config) {
+    struct lag_run_row row = {.dataset_id = "ds_00000000000000000000000001", .dataset_name = "words", .n_layer = 2, .n_head = 2,
+                              .n_embd = 16, .n_inner = 64, .n_positions = 16, .vocab_size = 256, .n_params = 1, .max_steps = 100,
+                              .lr_scale = 1, .rollback_step = -1, .revision = 1};
+    static int64_t created;
+    row.created_ms = row.updated_ms = ++created;
+    snprintf(row.id, sizeof(row.id), "run_%s", id);
+    snprintf(row.name, sizeof(row.name), "%.60s", id);
+    snprintf(row.state, sizeof(row.state), "%s", state);
+    snprintf(row.config, sizeof(row.config), "%s", config);
+    put(insert_run, &row);
+}
+
+static void growth_row(const char *id, const char *run, const char *state) {
+    struct lag_growth_row row = {.mode = "auto", .at_step = -1, .start_step = -1, .n_layer_from = 2, .n_layer_to = 4,
+                                 .probe_steps = 5, .n_batches = 2, .eval_sequences = 2, .parent_loss = __builtin_nan("")};
+    snprintf(row.id, sizeof(row.id), "gr_%s", id);
+    snprintf(row.run_id, sizeof(row.run_id), "run_%s", run);
+    snprintf(row.state, sizeof(row.state), "%s", state);
+    put(insert_growth, &row);
+}
+
+static void make_file(const char *format, const char *id) {
+    char dir[1600], path[1700];
+    struct lag_error err = {0};
+    snprintf(dir, sizeof(dir), format, f.config.state_dir, id);
+    if (lag_fs_mkdirs(dir, &err) < 0) fail_msg("%s", err.text);
+    snprintf(path, sizeof(path), "%s/file", dir);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fclose(file);
+}
+
+static bool exists(const char *format, const char *id) {
+    char path[1600];
+    snprintf(path, sizeof(path), format, f.config.state_dir, id);
+    return lag_fs_exists(path);
+}
+
+/* 26 characters, so that folders count as a run's */
+#define A "0000000000000000000000000a"
+#define B "0000000000000000000000000b"
+#define C "0000000000000000000000000c"
+#define D "0000000000000000000000000d"
+#define E "0000000000000000000000000e"
+#define F "0000000000000000000000000f"
+#define G "0000000000000000000000000g"
+#define UNKNOWN "0000000000000000000000000z"
+
+static int set_up(void **state) {
+    (void)state;
+    memset(&f, 0, sizeof(f));
+    fixture_make_dir(&f);
+    lag_log_set_level(getenv("LAGD_TEST_LOG") ? LAG_LOG_DEBUG : (enum lag_log_level)0);
+    struct lag_error err = {0};
+    assert_int_equal(lag_fs_mkdirs(f.config.state_dir, &err), 0);
+    if (lag_store_open(f.config.state_dir, &store, &err) < 0) fail_msg("%s", err.text);
+    struct lag_dataset_row words = {.id = "ds_00000000000000000000000001", .name = "words", .origin = "file", .path = "/nowhere/words",
+                                    .format = "text", .n_bytes = 100000, .n_tokens = 100000, .max_id = 122, .vocab_size = 256,
+                                    .created_ms = 1};
+    memset(words.sha256, 'a', 64);
+    put(insert_dataset, &words);
+    make_configs();
+    return 0;
+}
+static int tear_down(void **state) {
+    (void)state;
+    fixture_remove(&f);
+    return 0;
+}
+
+/* Only what recovery does: the supervisor is made and destroyed, its loop never runs. */
+static void recover(void) {
+    struct lag_error err = {0};
+    lag_store_close(store);
+    store = NULL;
+    if (lagd_supervisor_create(&f.config, &f.s, &err) < 0) fail_msg("%s", err.text);
+    lagd_supervisor_destroy(f.s);
+}
+
+static void check_run(const char *id, const char *state, const char *growth) {
+    struct lag_run_row row;
+    char name[72];
+    snprintf(name, sizeof(name), "run_%s", id);
+    fixture_row(&f, name, &row);
+    if (strcmp(row.state, state) != 0) fail_msg("%s is %s (%s)", id, row.state, row.reason);
+    assert_string_equal(row.growth_id, growth);
+}
+
+static int count_interrupted(const struct lag_event_row *row, void *arg) {
+    if (strcmp(row->type, "run.state") == 0 && strcmp(row->state, "interrupted") == 0) ++*(int *)arg;
+    return 0;
+}
+
+static void runs_come_to_rest(void **state) {
+    (void)state;
+    run_row(A, "running", configs[0]);
+    run_row(B, "running", configs[1]);
+    run_row(C, "interrupted", configs[1]); /* stopped in good order: on_crash does not ask */
+    run_row(D, "paused", configs[0]);
+    run_row(E, "completed", configs[0]);
+    run_row(F, "growing", "nonsense=1\n");
+    run_row(G, "queued", configs[0]);
+    recover();
+    check_run(A, "queued", "");
+    check_run(B, "paused", "");
+    check_run(C, "queued", "");
+    check_run(D, "paused", "");
+    check_run(E, "completed", "");
+    check_run(F, "failed", "");
+    check_run(G, "queued", "");
+    struct lag_db *db = NULL;
+    int n = 0;
+    assert_int_equal(lag_reader_open(f.config.state_dir, &db, NULL), 0);
+    assert_int_equal(lag_event_list(db, 0, NULL, 1000, count_interrupted, &n, NULL), 0);
+    lag_reader_close(db);
+    assert_int_equal(n, 2); /* A and B */
+}
+
+static void growths_keep_their_place(void **state) {
+    (void)state;
+    run_row(A, "growing", configs[0]);
+    growth_row("a", A, "probing");
+    run_row(B, "growing", configs[0]);
+    growth_row("b", B, "applied");
+    run_row(C, "growing", "nonsense=1\n");
+    growth_row("c", C, "probing");
+    run_row(D, "paused", configs[0]);
+    growth_row("d", D, "queued");
+    recover();
+    check_run(A, "queued", "gr_a");
+    check_run(B, "queued", "");
+    check_run(C, "failed", "");
+    check_run(D, "paused", "gr_d");
+    struct lag_db *db = NULL;
+    struct lag_growth_row row;
+    assert_int_equal(lag_reader_open(f.config.state_dir, &db, NULL), 0);
+    assert_int_equal(lag_growth_get(db, "gr_a", &row, NULL), 0);
+    assert_string_equal(row.state, "probing");
+    assert_int_equal(lag_growth_get(db, "gr_c", &row, NULL), 0);
+    assert_string_equal(row.state, "cancelled");
+    lag_reader_close(db);
+}
+
+static void folders_are_tidied(void **state) {
+    (void)state;
+    run_row(A, "paused", configs[0]);
+    struct lag_checkpoint_row listed = {.id = "ckpt_00000000000000000000000001", .run_id = "run_" A, .kind = "periodic",
+                                        .path = "runs/run_" A "/ckpt-00000010-listed", .step = 10, .n_layer = 2};
+    put(insert_checkpoint, &listed);
+    make_file("%s/runs/run_%s/ckpt-00000010-listed", A);
+    make_file("%s/runs/run_%s/ckpt-00000020-orphan", A);
+    make_file("%s/runs/run_%s/ckpt-00000030-half.tmp-77", A);
+    make_file("%s/runs/run_%s/ckpt-00000005-bad.damaged", A);
+    make_file("%s/runs/run_%s/my notes", A);
+    make_file("%s/runs/run_%s/ckpt-00000010-other", UNKNOWN);
+    make_file("%s/uploads/%s", "half");
+    recover();
+    assert_true(exists("%s/runs/run_%s/ckpt-00000010-listed", A));
+    assert_false(exists("%s/runs/run_%s/ckpt-00000020-orphan", A));
+    assert_false(exists("%s/runs/run_%s/ckpt-00000030-half.tmp-77", A));
+    assert_true(exists("%s/runs/run_%s/ckpt-00000005-bad.damaged", A));
+    assert_true(exists("%s/runs/run_%s/my notes", A));
+    assert_true(exists("%s/runs/run_%s/ckpt-00000010-other", UNKNOWN));
+    assert_false(exists("%s/uploads/%s", "half"));
+}
+
+/* The dataset's file is gone: the run fails with the reason, the daemon serves. */
+static void a_run_that_cannot_go_on_fails_alone(void **state) {
+    (void)state;
+    run_row(A, "running", configs[0]);
+    lag_store_close(store);
+    store = NULL;
+    fixture_start(&f);
+    fixture_wait(&f, "run_" A, "failed");
+    struct lag_run_row row;
+    fixture_row(&f, "run_" A, &row);
+    assert_true(row.reason[0] != 0);
+    fixture_do(&f, LAGD_PING, NULL, 0, NULL);
+    fixture_stop(&f);
+}
+
+int main(void) {
+    struct lag_error err = {0};
+    if (lag_engine_setup(&err) < 0) return 1;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(runs_come_to_rest, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(growths_keep_their_place, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(folders_are_tidied, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_run_that_cannot_go_on_fails_alone, set_up, tear_down)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
