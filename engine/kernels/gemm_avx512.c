@@ -1,7 +1,7 @@
 /* Matrix product for AVX-512, single precision, one thread.
  *
- * Blocks as in Goto & van de Geijn (ACM TOMS 34, 2008): b is packed in panels of 32 columns so that a panel of at most
- * 256 rows stays in the L1 cache; 8 × 32 results are kept in registers. Rows of a are read in place, columns of a
+ * Blocks as in Goto & van de Geijn (ACM TOMS 34, 2008): b is packed a panel of 32 columns and at most 256 rows at a time,
+ * which stays in the L1 cache; 8 × 32 results are kept in registers. Rows of a are read in place, columns of a
  * transposed a are packed. Each result is a sum over k in order, in blocks of fixed size, so its bits do not depend on
  * where in the matrix it lies. */
 #include "gemm_internal.h"
@@ -11,9 +11,8 @@
 #include <immintrin.h>
 
 #define MR 8
-#define NR 32
+#define NR LAG_PACK_N
 #define KC LAG_PACK_K
-#define NC LAG_PACK_N
 #define MC LAG_PACK_M
 #define INLINE static inline __attribute__((always_inline))
 
@@ -71,24 +70,27 @@ static void pack_lines(const float *b, size_t stride, int kc, int n, float *to) 
     }
 }
 
-static void pack_b(struct lag_matrix b, int kc, int n, float *to) {
+/* Columns j … j + width of kc of k. */
+static void pack_panel(struct lag_matrix b, int kc, int j, int width, float *to) {
     const size_t stride = (size_t)b.stride;
-    for (int j = 0; j < n; j += NR, to += (size_t)kc * NR) {
-        const int width = LAG_MIN(NR, n - j);
-        if (b.transposed) {
-            pack_lines(b.data + (size_t)j * stride, stride, kc, LAG_MIN(16, width), to);
-            pack_lines(b.data + (size_t)(j + 16) * stride, stride, kc, width - 16, to + 16);
-        } else {
-            pack_rows(b.data + j, stride, kc, width, to);
-        }
+    if (!b.transposed) {
+        pack_rows(b.data + j, stride, kc, width, to);
+        return;
     }
+    pack_lines(b.data + (size_t)j * stride, stride, kc, LAG_MIN(16, width), to);
+    if (width > 16) pack_lines(b.data + (size_t)(j + 16) * stride, stride, kc, width - 16, to + 16);
 }
 
 /* A transposed a: [kc][m] in memory to panels of MR rows, [kc][MR] each. */
 static void pack_a(const float *a, size_t stride, int kc, int m, float *to) {
-    for (int i = 0; i < m; i += MR, to += (size_t)kc * MR) {
-        const __mmask8 mask = (__mmask8)(m - i >= MR ? 0xff : (1u << (m - i)) - 1);
-        for (int k = 0; k < kc; k++) _mm256_store_ps(to + (size_t)k * MR, _mm256_maskz_loadu_ps(mask, a + (size_t)k * stride + i));
+    for (int i = 0; i < m; i += 2 * MR, to += (size_t)kc * 2 * MR) {
+        const __mmask16 mask = (__mmask16)(m - i >= 2 * MR ? 0xffff : (1u << (m - i)) - 1);
+        float *second = m - i > MR ? to + (size_t)kc * MR : NULL;
+        for (int k = 0; k < kc; k++) {
+            const __m512 x = _mm512_maskz_loadu_ps(mask, a + (size_t)k * stride + i);
+            _mm256_store_ps(to + (size_t)k * MR, _mm512_castps512_ps256(x));
+            if (second) _mm256_store_ps(second + (size_t)k * MR, _mm512_extractf32x8_ps(x, 1));
+        }
     }
 }
 
@@ -142,17 +144,31 @@ static kernel_fn *const KERNELS[MR][2][2] = {ENTRY(1), ENTRY(2), ENTRY(3), ENTRY
 
 /* ---- blocks ---- */
 
+/* Asks for a share of the next panel's memory while this one is computed: part of n_parts. */
+static void prefetch_panel(struct lag_matrix b, int kc, int j, int part, int n_parts) {
+    const int lines = b.transposed ? NR : kc, begin = lines * part / n_parts, end = lines * (part + 1) / n_parts;
+    for (int i = begin; i < end; i++) {
+        const float *line = b.transposed ? b.data + (size_t)(j + i) * (size_t)b.stride : b.data + (size_t)i * (size_t)b.stride + j;
+        const int length = b.transposed ? kc : NR;
+        for (int k = 0; k < length; k += 16) _mm_prefetch((const char *)(line + k), _MM_HINT_T1);
+    }
+}
+
 /* m × n results from kc of k. packed_a is NULL when rows of a are read in place. */
-static void multiply_block(int m, int n, struct block block, const float *packed_a) {
-    const float *a = block.a, *b = block.b;
+static void multiply_block(int m, int n, struct block block, struct lag_matrix b, const float *packed_a, float *panel) {
+    const float *a = block.a;
     float *c = block.c;
+    const int n_parts = (m + MR - 1) / MR;
+    block.b = panel;
     for (int j = 0; j < n; j += NR) {
         const int width = LAG_MIN(NR, n - j), vectors = width > 16 ? 2 : 1;
+        const bool more = j + 2 * NR <= n;
         block.mask[0] = (__mmask16)(width >= 16 ? 0xffff : (1u << width) - 1);
         block.mask[1] = (__mmask16)(width >= 32 ? 0xffff : width > 16 ? (1u << (width - 16)) - 1 : 0);
-        block.b = b + (size_t)j * (size_t)block.kc;
+        pack_panel(b, block.kc, j, width, panel);
         for (int i = 0; i < m; i += MR) {
             const int rows = LAG_MIN(MR, m - i);
+            if (more) prefetch_panel(b, block.kc, j + NR, i / MR, n_parts);
             block.a = packed_a ? packed_a + (size_t)i * (size_t)block.kc : a + (size_t)i * block.a_row;
             block.c = c + (size_t)i * block.c_stride + j;
             KERNELS[rows - 1][packed_a != NULL][vectors - 1](&block);
@@ -169,25 +185,21 @@ void lag_gemm_avx512(float *pack, int m, int n, int k, float alpha, struct lag_m
                      float *c, int c_stride);
 void lag_gemm_avx512(float *pack, int m, int n, int k, float alpha, struct lag_matrix a, struct lag_matrix b, float beta,
                      float *c, int c_stride) {
-    float *packed_b = pack, *packed_a = pack + (size_t)KC * NC;
+    float *panel = pack, *packed_a = pack + KC * NR;
     const int k_part = even_part(k, KC);
-    const size_t a_stride = (size_t)a.stride, b_stride = (size_t)b.stride;
-    for (int j = 0; j < n; j += NC) {
-        const int nc = LAG_MIN(NC, n - j);
-        for (int p = 0; p < k; p += k_part) {
-            const int kc = LAG_MIN(k_part, k - p);
-            const size_t at = b.transposed ? (size_t)j * b_stride + (size_t)p : (size_t)p * b_stride + (size_t)j;
-            pack_b((struct lag_matrix){b.data + at, b.stride, b.transposed}, kc, nc, packed_b);
-            for (int i = 0; i < m; i += MC) {
-                const int mc = LAG_MIN(MC, m - i);
-                struct block block = {.b = packed_b, .a_row = a_stride, .kc = kc, .alpha = alpha, .beta = p ? 1 : beta,
-                                      .c = c + (size_t)i * (size_t)c_stride + j, .c_stride = (size_t)c_stride};
-                if (a.transposed)
-                    pack_a(a.data + (size_t)p * a_stride + i, a_stride, kc, mc, packed_a);
-                else
-                    block.a = a.data + (size_t)i * a_stride + p;
-                multiply_block(mc, nc, block, a.transposed ? packed_a : NULL);
-            }
+    const size_t a_stride = (size_t)a.stride;
+    for (int p = 0; p < k; p += k_part) {
+        const int kc = LAG_MIN(k_part, k - p);
+        const struct lag_matrix part = {b.data + (b.transposed ? (size_t)p : (size_t)p * (size_t)b.stride), b.stride, b.transposed};
+        for (int i = 0; i < m; i += MC) {
+            const int mc = LAG_MIN(MC, m - i);
+            struct block block = {.a_row = a_stride, .kc = kc, .alpha = alpha, .beta = p ? 1 : beta,
+                                  .c = c + (size_t)i * (size_t)c_stride, .c_stride = (size_t)c_stride};
+            if (a.transposed)
+                pack_a(a.data + (size_t)p * a_stride + i, a_stride, kc, mc, packed_a);
+            else
+                block.a = a.data + (size_t)i * a_stride + p;
+            multiply_block(mc, n, block, part, a.transposed ? packed_a : NULL, panel);
         }
     }
 }

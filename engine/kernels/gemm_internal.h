@@ -12,8 +12,8 @@ struct lag_matrix {
 };
 /* Elements of the packing buffer that a product needs, 64-byte aligned. */
 #define LAG_PACK_K 256
-#define LAG_PACK_N 512
-#define LAG_PACK_M 256
+#define LAG_PACK_N 32
+#define LAG_PACK_M 512
 #define LAG_PACK_ELEMENTS ((size_t)LAG_PACK_K * (LAG_PACK_N + LAG_PACK_M))
 
 /* Row-major c[m][n] = alpha op(a)[m][k] op(b)[k][n] + beta c on the calling thread alone. On CPUs with AVX-512 the float
