@@ -44,5 +44,9 @@ struct lag_vec {
     void (*adamw)(size_t n, const struct lag_adamw_factors *f, const lag_real *g, lag_real *p, lag_real *m, lag_real *v);
 };
 
+/* The levels that this CPU runs, the best last. */
+const struct lag_vec *const *lag_vec_levels(int *ret_n);
+/* Another level than the best, so that tests reach all. Not while other threads compute. */
+void lag_vec_use(const struct lag_vec *level);
 /* The best level of this CPU. Also makes BLAS use one thread a call. Thread: any; chosen once. */
 const struct lag_vec *lag_vec(void);

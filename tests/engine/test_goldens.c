@@ -2,6 +2,8 @@
  * Float: the largest error of each tensor is at most twice that of PyTorch's float32. Double: 1e-10. */
 #include "gradcheck.h"
 
+#include "../../engine/kernels/vec_internal.h"
+
 #include <lagd/base/cleanup.h>
 
 #ifdef LAG_REAL_DOUBLE
@@ -127,5 +129,11 @@ static void twenty_steps(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(outputs_and_gradients), cmocka_unit_test(twenty_steps)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int n_levels, failed = 0;
+    const struct lag_vec *const *levels = lag_vec_levels(&n_levels);
+    for (int i = 0; i < n_levels; i++) {
+        lag_vec_use(levels[i]);
+        failed += cmocka_run_group_tests_name(levels[i]->name, tests, NULL, NULL);
+    }
+    return failed;
 }

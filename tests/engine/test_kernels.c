@@ -158,5 +158,11 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gelu_values_and_slopes), cmocka_unit_test(exponentials), cmocka_unit_test(norm_gradients),
         cmocka_unit_test(norm_values), cmocka_unit_test(sums), cmocka_unit_test(products)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int n_levels, failed = 0;
+    const struct lag_vec *const *levels = lag_vec_levels(&n_levels);
+    for (int i = 0; i < n_levels; i++) {
+        lag_vec_use(levels[i]);
+        failed += cmocka_run_group_tests_name(levels[i]->name, tests, NULL, NULL);
+    }
+    return failed;
 }
