@@ -58,6 +58,23 @@ void lag_gemm_job_tile(void *arg, int tile, int member) {
              job->c + (size_t)row * (size_t)job->c_stride + col, job->c_stride);
 }
 
+#define PANELS_A_TILE 4
+
+size_t lag_packed_elements(int k, int n) {
+    return (size_t)k * ((size_t)(n + LAG_PACK_N - 1) / LAG_PACK_N * LAG_PACK_N);
+}
+
+int lag_packing_tiles(const struct lag_packing *packing) {
+    return (packing->n + PANELS_A_TILE * LAG_PACK_N - 1) / (PANELS_A_TILE * LAG_PACK_N);
+}
+
+void lag_packing_tile(void *arg, int tile, int member) {
+    const struct lag_packing *p = arg;
+    const int begin = tile * PANELS_A_TILE * LAG_PACK_N, end = LAG_MIN(p->n, begin + PANELS_A_TILE * LAG_PACK_N);
+    for (int j = begin; j < end; j += LAG_PACK_N)
+        lag_vec()->pack(p->b, p->k, j, LAG_MIN(LAG_PACK_N, p->n - j), p->to + (size_t)j * (size_t)p->k);
+}
+
 void lag_region_add(struct lag_region *region, lag_tile_fn *fn, void *arg, int n_tiles) {
     LAG_ASSERT(region->n_jobs < LAG_REGION_JOBS);
     region->job[region->n_jobs].fn = fn;
@@ -82,6 +99,6 @@ static void region_tile(void *arg, int tile, int member) {
 void lag_region_run(struct lag_region *region, struct lag_team *team) {
     int n_tiles = 0;
     for (int i = 0; i < region->n_jobs; i++) n_tiles += region->job[i].n_tiles;
-    lag_team_run(team, n_tiles, region_tile, region);
+    if (n_tiles) lag_team_run(team, n_tiles, region_tile, region);
     region->n_jobs = 0;
 }

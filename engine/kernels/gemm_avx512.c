@@ -10,6 +10,8 @@
 
 #include <immintrin.h>
 
+void lag_pack_avx512(struct lag_matrix b, int kc, int j, int width, float *to);
+
 #define MR 8
 #define NR LAG_PACK_N
 #define KC LAG_PACK_K
@@ -71,7 +73,7 @@ static void pack_lines(const float *b, size_t stride, int kc, int n, float *to) 
 }
 
 /* Columns j … j + width of kc of k. */
-static void pack_panel(struct lag_matrix b, int kc, int j, int width, float *to) {
+void lag_pack_avx512(struct lag_matrix b, int kc, int j, int width, float *to) {
     const size_t stride = (size_t)b.stride;
     if (!b.transposed) {
         pack_rows(b.data + j, stride, kc, width, to);
@@ -162,10 +164,13 @@ static void multiply_block(int m, int n, struct block block, struct lag_matrix b
     block.b = panel;
     for (int j = 0; j < n; j += NR) {
         const int width = LAG_MIN(NR, n - j), vectors = width > 16 ? 2 : 1;
-        const bool more = j + 2 * NR <= n;
+        const bool more = !b.packed && j + 2 * NR <= n;
         block.mask[0] = (__mmask16)(width >= 16 ? 0xffff : (1u << width) - 1);
         block.mask[1] = (__mmask16)(width >= 32 ? 0xffff : width > 16 ? (1u << (width - 16)) - 1 : 0);
-        pack_panel(b, block.kc, j, width, panel);
+        if (b.packed)
+            block.b = b.data + (size_t)j * (size_t)b.stride;
+        else
+            lag_pack_avx512(b, block.kc, j, width, panel);
         for (int i = 0; i < m; i += MR) {
             const int rows = LAG_MIN(MR, m - i);
             if (more) prefetch_panel(b, block.kc, j + NR, i / MR, n_parts);
@@ -190,7 +195,8 @@ void lag_gemm_avx512(float *pack, int m, int n, int k, float alpha, struct lag_m
     const size_t a_stride = (size_t)a.stride;
     for (int p = 0; p < k; p += k_part) {
         const int kc = LAG_MIN(k_part, k - p);
-        const struct lag_matrix part = {b.data + (b.transposed ? (size_t)p : (size_t)p * (size_t)b.stride), b.stride, b.transposed};
+        struct lag_matrix part = b;
+        part.data += b.packed ? (size_t)p * NR : b.transposed ? (size_t)p : (size_t)p * (size_t)b.stride;
         for (int i = 0; i < m; i += MC) {
             const int mc = LAG_MIN(MC, m - i);
             struct block block = {.a_row = a_stride, .kc = kc, .alpha = alpha, .beta = p ? 1 : beta,

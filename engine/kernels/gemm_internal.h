@@ -7,8 +7,8 @@
 
 struct lag_matrix {
     const lag_real *data;
-    int stride; /* elements between rows as stored */
-    bool transposed;
+    int stride; /* elements between rows as stored; of a packed one: its k */
+    bool transposed, packed;
 };
 /* Elements of the packing buffer that a product needs, 64-byte aligned. */
 #define LAG_PACK_K 256
@@ -20,6 +20,17 @@ struct lag_matrix {
  * build uses its own kernel, else BLAS; both are bit-stable for equal calls. c is not read when beta is 0. */
 void lag_gemm(lag_real *pack, int m, int n, int k, lag_real alpha, struct lag_matrix a, struct lag_matrix b, lag_real beta,
               lag_real *c, int c_stride);
+
+/* Operand b of many products, packed once: only where lag_vec()->pack is there. [n/32][k][32], filled with zeros. */
+struct lag_packing {
+    struct lag_matrix b;
+    int k, n;
+    lag_real *to; /* lag_packed_elements(k, n), 64-byte aligned */
+};
+size_t lag_packed_elements(int k, int n);
+int lag_packing_tiles(const struct lag_packing *packing);
+/* tile_fn over a struct lag_packing. */
+void lag_packing_tile(void *packing, int tile, int member);
 
 /* One product cut into tiles of tile_rows × tile_cols of c, each over the whole k. */
 struct lag_gemm_job {
@@ -38,7 +49,7 @@ void lag_gemm_job_tile(void *job, int tile, int member);
 int lag_tile_edge(int n, int low, int high);
 
 /* Jobs that do not depend on each other, run as one region; job order is tile order, so the long ones go first. */
-#define LAG_REGION_JOBS 8
+#define LAG_REGION_JOBS 10
 struct lag_region {
     int n_jobs;
     struct {

@@ -41,6 +41,8 @@ struct lag_vec {
     /* lag_gemm's; NULL where BLAS is as fast */
     void (*gemm)(lag_real *pack, int m, int n, int k, lag_real alpha, struct lag_matrix a, struct lag_matrix b,
                  lag_real beta, lag_real *c, int c_stride);
+    /* Columns j … j + width of b, [k][32]; NULL with gemm */
+    void (*pack)(struct lag_matrix b, int k, int j, int width, lag_real *to);
     void (*adamw)(size_t n, const struct lag_adamw_factors *f, const lag_real *g, lag_real *p, lag_real *m, lag_real *v);
 };
 

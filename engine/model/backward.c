@@ -27,9 +27,9 @@ static lag_real *grads_of(const struct lag_pass *pass) {
     return lag_slot(pass->work, LAG_SLOT_GRADS, 0);
 }
 
-/* dx = dy w^T for n rows; w is [in][out]. */
-static void project_back(lag_real *pack, int n, int in, int out, const lag_real *dy, const lag_real *w, lag_real *dx) {
-    lag_gemm(pack, n, in, out, 1, (struct lag_matrix){dy, out, false}, (struct lag_matrix){w, out, true}, 0, dx, in);
+/* dx = dy w^T for n rows; w is [in][out], transposed here. */
+static void project_back(lag_real *pack, int n, int in, int out, const lag_real *dy, struct lag_matrix w, lag_real *dx) {
+    lag_gemm(pack, n, in, out, 1, (struct lag_matrix){.data = dy, .stride = out}, w, 0, dx, in);
 }
 
 static void column_sums(const struct lag_pass *pass, int n, int width, lag_real *x, double *sums) {
@@ -71,7 +71,8 @@ static void through_attention_input(const struct lag_pass *pass, int layer, int 
     lag_real *dqkv = lag_row(lag_slot(pass->work, LAG_SLOT_DQKV, 0), begin, 3 * C);
     lag_real *dln1 = lag_slot(pass->work, LAG_SLOT_SCRATCH, member);
     column_sums(pass, n, 3 * C, dqkv, partials(pass, tile, PART_QKV_B));
-    project_back(lag_pass_pack(pass, member), n, C, 3 * C, dqkv, w.qkv_w, dln1);
+    project_back(lag_pass_pack(pass, member), n, C, 3 * C, dqkv, lag_pass_matrix(pass, layer, LAG_MATRIX_QKV, true),
+                 dln1);
     const struct norm norm = {a.x, w.ln1_w, a.mean1, a.rstd1, partials(pass, tile, PART_LN1_W), partials(pass, tile, PART_LN1_B)};
     norm_rows(pass, norm, begin, n, dln1, lag_slot(pass->work, LAG_SLOT_DMID, 0), lag_slot(pass->work, LAG_SLOT_DX, 0));
 }
@@ -86,14 +87,15 @@ static void through_ffn(const struct lag_pass *pass, int layer, int tile, int me
     lag_real *dfc = lag_row(lag_slot(pass->work, LAG_SLOT_DFC, 0), begin, I);
     lag_real *dln2 = lag_slot(pass->work, LAG_SLOT_SCRATCH, member), *pack = lag_pass_pack(pass, member);
     column_sums(pass, n, C, dx, partials(pass, tile, PART_FCPROJ_B));
-    project_back(pack, n, I, C, dx, w.fcproj_w, dfc);
+    project_back(pack, n, I, C, dx, lag_pass_matrix(pass, layer, LAG_MATRIX_FCPROJ, true), dfc);
     for (int r = 0; r < n; r++) pass->vec->gelu_backward((size_t)I, lag_row(a.fc, begin + r, I), lag_row(dfc, r, I));
     column_sums(pass, n, I, dfc, partials(pass, tile, PART_FC_B));
-    project_back(pack, n, C, I, dfc, w.fc_w, dln2);
+    project_back(pack, n, C, I, dfc, lag_pass_matrix(pass, layer, LAG_MATRIX_FC, true), dln2);
     const struct norm norm = {a.mid, w.ln2_w, a.mean2, a.rstd2, partials(pass, tile, PART_LN2_W), partials(pass, tile, PART_LN2_B)};
     norm_rows(pass, norm, begin, n, dln2, lag_slot(pass->work, LAG_SLOT_DX, 0), lag_slot(pass->work, LAG_SLOT_DMID, 0));
     column_sums(pass, n, C, dmid, partials(pass, tile, PART_PROJ_B));
-    project_back(pack, n, C, C, dmid, w.proj_w, lag_row(lag_slot(pass->work, LAG_SLOT_DATT, 0), begin, C));
+    project_back(pack, n, C, C, dmid, lag_pass_matrix(pass, layer, LAG_MATRIX_PROJ, true),
+                 lag_row(lag_slot(pass->work, LAG_SLOT_DATT, 0), begin, C));
 }
 
 static void rows_tile(void *arg, int tile, int member) {
@@ -186,6 +188,14 @@ static void rows_region(struct lag_pass *pass, int layer) {
     lag_region_run(&region, pass->team);
 }
 
+/* What the next region 1 multiplies with: QKV of layer (n_layer: none), the others of the layer below. */
+static void add_packing(const struct lag_pass *pass, struct lag_region *region, int layer, struct lag_packing *packing) {
+    if (layer < pass->state->layout.spec.n_layer)
+        lag_pass_pack_add(pass, region, layer, LAG_MATRIX_QKV, true, &packing[LAG_MATRIX_QKV]);
+    for (int id = LAG_MATRIX_PROJ; id < LAG_N_MATRICES && layer > 0; id++)
+        lag_pass_pack_add(pass, region, layer - 1, (enum lag_matrix_id)id, true, &packing[id]);
+}
+
 /* Region 2. */
 static void attention_region(struct lag_pass *pass, int layer) {
     const struct lag_acts a = lag_pass_acts(pass, layer);
@@ -202,11 +212,16 @@ static void attention_region(struct lag_pass *pass, int layer) {
     add_job(&region, &proj);
     lag_region_add(&region, lag_attention_backward_tile, pass, pass->batch * pass->H);
     lag_region_add(&region, reduce_tile, pass, 1);
+    struct lag_packing packing[LAG_N_MATRICES];
+    add_packing(pass, &region, layer, packing);
     lag_region_run(&region, pass->team);
 }
 
 void lag_pass_backward(struct lag_pass *pass) {
     struct lag_region region = {0};
+    struct lag_packing packing[LAG_N_MATRICES];
+    add_packing(pass, &region, pass->state->layout.spec.n_layer, packing);
+    lag_region_run(&region, pass->team);
     for (int layer = pass->state->layout.spec.n_layer - 1; layer >= 0; layer--) {
         rows_region(pass, layer);
         attention_region(pass, layer);

@@ -4,9 +4,9 @@
 
 #include <lagd/base/check.h>
 
-/* y = x w, rows begin … begin + n; w is [in][out]. */
-static void project(lag_real *pack, int n, int in, int out, const lag_real *x, const lag_real *w, lag_real *y) {
-    lag_gemm(pack, n, out, in, 1, (struct lag_matrix){x, in, false}, (struct lag_matrix){w, out, false}, 0, y, out);
+/* y = x w for n rows; w is [in][out]. */
+static void project(lag_real *pack, int n, int in, int out, const lag_real *x, struct lag_matrix w, lag_real *y) {
+    lag_gemm(pack, n, out, in, 1, (struct lag_matrix){.data = x, .stride = in}, w, 0, y, out);
 }
 
 static void normalise(const struct lag_pass *pass, int begin, int n, lag_real *x, const lag_real *w, const lag_real *b,
@@ -32,7 +32,8 @@ static void open_layer(const struct lag_pass *pass, int layer, int member, int b
     const struct lag_weights w = lag_weights_of(&pass->state->layout, pass->state->params, layer);
     const int C = pass->C;
     normalise(pass, begin, n, a.x, w.ln1_w, w.ln1_b, a.ln1, a.mean1, a.rstd1);
-    project(lag_pass_pack(pass, member), n, C, 3 * C, lag_row(a.ln1, begin, C), w.qkv_w, lag_row(a.qkv, begin, 3 * C));
+    project(lag_pass_pack(pass, member), n, C, 3 * C, lag_row(a.ln1, begin, C), lag_pass_matrix(pass, layer, LAG_MATRIX_QKV, false),
+            lag_row(a.qkv, begin, 3 * C));
     for (int r = begin; r < begin + n; r++) pass->vec->add((size_t)(3 * C), w.qkv_b, lag_row(a.qkv, r, 3 * C));
 }
 
@@ -43,13 +44,16 @@ static void close_layer(const struct lag_pass *pass, int layer, int member, int 
     const struct lag_weights w = lag_weights_of(&pass->state->layout, pass->state->params, layer);
     const int C = pass->C, I = pass->I;
     const size_t c = (size_t)C;
-    project(pack, n, C, C, lag_row(a.att, begin, C), w.proj_w, lag_row(a.mid, begin, C));
+    project(pack, n, C, C, lag_row(a.att, begin, C), lag_pass_matrix(pass, layer, LAG_MATRIX_PROJ, false),
+            lag_row(a.mid, begin, C));
     for (int r = begin; r < begin + n; r++) pass->vec->add2(c, w.proj_b, lag_row(a.x, r, C), lag_row(a.mid, r, C));
     normalise(pass, begin, n, a.mid, w.ln2_w, w.ln2_b, a.ln2, a.mean2, a.rstd2);
-    project(pack, n, C, I, lag_row(a.ln2, begin, C), w.fc_w, lag_row(a.fc, begin, I));
+    project(pack, n, C, I, lag_row(a.ln2, begin, C), lag_pass_matrix(pass, layer, LAG_MATRIX_FC, false),
+            lag_row(a.fc, begin, I));
     for (int r = begin; r < begin + n; r++)
         pass->vec->bias_gelu((size_t)I, w.fc_b, lag_row(a.fc, r, I), lag_row(a.gelu, r, I));
-    project(pack, n, I, C, lag_row(a.gelu, begin, I), w.fcproj_w, lag_row(a.next, begin, C));
+    project(pack, n, I, C, lag_row(a.gelu, begin, I), lag_pass_matrix(pass, layer, LAG_MATRIX_FCPROJ, false),
+            lag_row(a.next, begin, C));
     for (int r = begin; r < begin + n; r++) pass->vec->add2(c, w.fcproj_b, lag_row(a.mid, r, C), lag_row(a.next, r, C));
 }
 
@@ -79,12 +83,18 @@ static void rows_tile(void *arg, int tile, int member) {
 void lag_pass_forward(struct lag_pass *pass) {
     const int L = pass->state->layout.spec.n_layer;
     struct lag_region region = {0};
+    struct lag_packing packing[LAG_N_MATRICES];
+    lag_pass_pack_add(pass, &region, 0, LAG_MATRIX_QKV, false, &packing[0]);
+    lag_region_run(&region, pass->team);
     for (int layer = 0; layer <= L; layer++) {
         pass->layer = layer;
         lag_region_add(&region, rows_tile, pass, pass->n_row_tiles);
         lag_region_run(&region, pass->team);
         if (layer == L) break;
         lag_region_add(&region, lag_attention_forward_tile, pass, pass->batch * pass->H);
+        for (int id = LAG_MATRIX_PROJ; id < LAG_N_MATRICES; id++)
+            lag_pass_pack_add(pass, &region, layer, (enum lag_matrix_id)id, false, &packing[id]);
+        if (layer + 1 < L) lag_pass_pack_add(pass, &region, layer + 1, LAG_MATRIX_QKV, false, &packing[LAG_MATRIX_QKV]);
         lag_region_run(&region, pass->team);
     }
 }

@@ -36,6 +36,7 @@ static uint64_t slot_width(const struct lag_spec *spec, enum lag_slot slot, uint
     case LAG_SLOT_LSE: return n * (uint64_t)spec->n_head;
     case LAG_SLOT_LOGITS: return (uint64_t)lag_chunk_rows((int)n, spec->vocab_size) * (uint64_t)spec->vocab_size;
     case LAG_SLOT_SCRATCH: return LAG_MAX(2 * LAG_ATT_ROWS * context, rows * C);
+    case LAG_SLOT_PACKED: return lag_packed_slot(spec);
     case LAG_SLOT_PACK: return LAG_PACK_ELEMENTS;
     case LAG_SLOT_GRADS: return grads;
     case LAG_SLOT_PARTIAL: return lag_ceil_div(n, rows) * (PARTIAL_WIDTHS * C + I);

@@ -30,6 +30,7 @@ enum lag_slot {
     LAG_SLOT_LOGITS,/* [chunk][V] */
     LAG_SLOT_SCRATCH, /* [members] */
     LAG_SLOT_PACK,    /* [members][LAG_PACK_ELEMENTS] */
+    LAG_SLOT_PACKED,  /* the four weight matrices that the next tiles of rows need, packed; empty where BLAS works */
     LAG_SLOT_GRADS,
     LAG_SLOT_ROW_LOSS, /* double [N] */
     LAG_SLOT_PARTIAL,  /* double [row tiles][9C + I] */
@@ -83,6 +84,14 @@ struct lag_acts lag_pass_acts(const struct lag_pass *pass, int layer);
 struct lag_weights lag_weights_of(const struct lag_layout *layout, lag_real *block, int layer);
 lag_real *lag_param(const struct lag_layout *layout, lag_real *block, enum lag_role role);
 static inline lag_real *lag_row(lag_real *block, int row, int width) { return block + (size_t)row * (size_t)width; }
+/* The weight matrices of a layer. */
+enum lag_matrix_id { LAG_MATRIX_QKV, LAG_MATRIX_PROJ, LAG_MATRIX_FC, LAG_MATRIX_FCPROJ, LAG_N_MATRICES };
+uint64_t lag_packed_slot(const struct lag_spec *spec);
+/* The matrix as operand b of a product over tiles of rows: packed when lag_pass_pack_add packed it. */
+struct lag_matrix lag_pass_matrix(const struct lag_pass *pass, int layer, enum lag_matrix_id id, bool transposed);
+/* Adds the job that packs it, for the region before those tiles. packing stays alive until the region has run. */
+void lag_pass_pack_add(const struct lag_pass *pass, struct lag_region *region, int layer, enum lag_matrix_id id,
+                       bool transposed, struct lag_packing *packing);
 /* Row tile number tile: its first row; *ret_n rows. */
 int lag_pass_rows(const struct lag_pass *pass, int tile, int *ret_n);
 int lag_tile_rows(int n_tokens);
