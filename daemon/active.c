@@ -32,31 +32,36 @@ static void on_ended(void *arg, const char *run_id) {
     (void)ignored;
 }
 
-/* A pause and a resume that crossed: the run goes on. */
-static void resume_again(struct lagd_supervisor *s, const char *run_id) {
-    struct lag_run_row row;
-    struct lag_error err = {0};
-    if (lag_run_get(s->db, run_id, &row, &err) < 0 || strcmp(row.state, "paused") != 0) return;
-    if (lagd_put_run_state(&s->deps, run_id, "queued", "", &err) < 0) {
-        lag_log(LAG_LOG_ERROR, "run %s could not be resumed: %s", run_id, err.text);
-    }
+/* A pause and a resume that crossed: now that the run is paused, it can be resumed. */
+static void resume_now(struct lagd_supervisor *s, struct lagd_command *command) {
+    int status = atomic_load(&s->deps.draining) ? lag_error_set(&command->err, LAG_ECANCELED, "lagd is stopping")
+                                                : lagd_cmd_run_resume(s, command);
+    lagd_command_answer(command, status);
+}
+
+/* Joins, answers and forgets the index-th. */
+static void remove_active(struct lagd_supervisor *s, int index) {
+    struct lagd_active *entry = s->active[index];
+    lagd_run_join(entry->run);
+    s->active[index] = s->active[--s->n_active];
+    if (entry->resume) resume_now(s, entry->resume);
+    free(entry);
+    s->next_schedule_ns = 0;
 }
 
 void lagd_active_reap(struct lagd_supervisor *s) {
-    bool any = false;
     for (int i = 0; i < s->n_active;) {
-        struct lagd_active *entry = s->active[i];
-        if (!atomic_load(&entry->ended)) {
-            i++;
-            continue;
-        }
-        lagd_run_join(entry->run);
-        s->active[i] = s->active[--s->n_active];
-        if (entry->resume_after && !atomic_load(&s->deps.draining)) resume_again(s, entry->id);
-        free(entry);
-        any = true;
+        if (atomic_load(&s->active[i]->ended)) remove_active(s, i);
+        else i++;
     }
-    if (any) s->next_schedule_ns = 0;
+}
+
+void lagd_active_await(struct lagd_supervisor *s, const char *run_id) {
+    for (int i = 0; i < s->n_active; i++) {
+        if (strcmp(s->active[i]->id, run_id) != 0) continue;
+        remove_active(s, i);
+        return;
+    }
 }
 
 static int start_run(struct lagd_supervisor *s, const struct lag_run_row *row, struct lag_error *err) {

@@ -111,7 +111,6 @@ int lagd_cmd_run_pause(struct lagd_supervisor *s, struct lagd_command *command) 
     struct lagd_active *active = lagd_active_find(s, row.id);
     if (active) {
         active->pausing = true;
-        active->resume_after = false;
         lagd_run_wish(active->run, LAGD_WISH_PAUSE, command->reason);
         lagd_slots_wake(s->deps.slots);
         return 0;
@@ -125,11 +124,9 @@ int lagd_cmd_run_resume(struct lagd_supervisor *s, struct lagd_command *command)
     int status = lag_run_get(s->db, command->target, &row, &command->err);
     if (status < 0) return status;
     struct lagd_active *active = lagd_active_find(s, row.id);
-    if (active && active->pausing && strcmp(row.state, "paused") != 0) {
-        active->resume_after = true; /* the pause is still under way; it goes on as soon as that is done */
-        (void)lag_copy(command->id, sizeof(command->id), row.id);
-        (void)lag_copy(command->state, sizeof(command->state), row.state);
-        return 0;
+    if (active && active->pausing && !active->resume && lagd_state_allows(LAGD_MACHINE_RUN, row.state, "pause")) {
+        active->resume = command; /* the pause is still under way */
+        return LAGD_LATER;
     }
     status = find_run(s, command, "resume", &row);
     if (status < 0) return status;
@@ -172,7 +169,6 @@ int lagd_cmd_run_cancel(struct lagd_supervisor *s, struct lagd_command *command)
     if (status < 0) return status;
     struct lagd_active *active = lagd_active_find(s, row.id);
     if (active && strcmp(row.state, "paused") != 0) {
-        active->resume_after = false;
         lagd_run_wish(active->run, LAGD_WISH_CANCEL, command->reason);
         lagd_slots_wake(s->deps.slots);
         return 0;
@@ -205,9 +201,7 @@ int lagd_cmd_run_delete(struct lagd_supervisor *s, struct lagd_command *command)
     struct lag_run_row row;
     int status = find_run(s, command, "delete", &row);
     if (status < 0) return status;
-    if (lagd_active_find(s, row.id)) {
-        return lag_error_set(&command->err, LAG_EBUSY, "run %s is just ending; delete it in a moment", row.name);
-    }
+    lagd_active_await(s, row.id);
     status = lag_store_write(s->store, write_deleted, &row, &command->err);
     if (status < 0) return status;
     LAG_CLEANUP(lag_free_p) char *dir = lag_asprintf("%s/runs/%s", s->deps.state_dir, row.id);

@@ -80,6 +80,7 @@ void lagd_supervisor_destroy(struct lagd_supervisor *s) {
     while (s->n_active > 0) {
         struct lagd_active *entry = s->active[--s->n_active];
         lagd_run_join(entry->run);
+        if (entry->resume) lagd_command_answer(entry->resume, LAG_ECANCELED);
         free(entry);
     }
     lagd_pool_destroy(s->deps.services);

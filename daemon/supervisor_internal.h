@@ -20,7 +20,8 @@ struct lagd_active {
     struct lagd_run *run;
     char id[LAG_ROW_ID];
     _Atomic bool ended;          /* set on the run's thread, which is then joined here */
-    bool pausing, resume_after;  /* resume was asked while a pause is under way */
+    bool pausing;                /* asked to pause, not there yet */
+    struct lagd_command *resume; /* owned: came meanwhile; carried out and answered after the pause, as it must be durable */
     int64_t heartbeat, moved_ns; /* last value seen, and when it changed */
 };
 
@@ -49,6 +50,8 @@ struct lagd_supervisor {
 struct lagd_active *lagd_active_find(struct lagd_supervisor *s, const char *run_id);
 /* Joins the threads that have ended. */
 void lagd_active_reap(struct lagd_supervisor *s);
+/* The same for a run whose stored state says that its thread is just ending: waits for that. */
+void lagd_active_await(struct lagd_supervisor *s, const char *run_id);
 /* Starts queued runs, oldest first, as far as places and memory go. */
 void lagd_active_schedule(struct lagd_supervisor *s);
 void lagd_active_stop_all(struct lagd_supervisor *s);
