@@ -1,0 +1,17 @@
+/* All handlers of the route table; each is in the h_*.c of its resource. Thread: the connection's worker. */
+#pragma once
+#include "request_internal.h"
+
+lagd_handler lagd_h_index, lagd_h_version, lagd_h_system, lagd_h_config, lagd_h_operators, lagd_h_problems, lagd_h_problem,
+    lagd_h_openapi;
+lagd_handler lagd_h_healthz, lagd_h_readyz, lagd_h_metrics;
+lagd_handler lagd_h_datasets, lagd_h_dataset_add, lagd_h_dataset, lagd_h_dataset_delete;
+lagd_handler lagd_h_runs, lagd_h_run_create, lagd_h_run, lagd_h_run_delete;
+lagd_handler lagd_h_run_pause, lagd_h_run_resume, lagd_h_run_cancel, lagd_h_run_checkpoint;
+lagd_handler lagd_h_run_metrics, lagd_h_run_series, lagd_h_run_export, lagd_h_run_checkpoints, lagd_h_run_generate;
+lagd_handler lagd_h_run_growths, lagd_h_growth_create, lagd_h_growths, lagd_h_growth, lagd_h_growth_cancel;
+lagd_handler lagd_h_growth_candidates, lagd_h_growth_ranking, lagd_h_decision, lagd_h_decide;
+lagd_handler lagd_h_candidate, lagd_h_candidate_series;
+lagd_handler lagd_h_checkpoints, lagd_h_checkpoint, lagd_h_checkpoint_patch, lagd_h_checkpoint_file,
+    lagd_h_checkpoint_generate;
+lagd_handler lagd_h_events;

@@ -1,0 +1,69 @@
+/* The route table: one row drives dispatch, 404/405/Allow, token check, body limits, query checks, metrics labels and
+ * the OpenAPI document. Thread: any (const tables and pure functions). */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lagd/base/fields.h"
+#include "target_internal.h"
+
+struct lagd_request;
+/* 0: the response is filled in. LAGD_WAIT: suspend, and call again when what it waits for is there. Negative: a problem
+ * from request->err, ->faults and ->slug. */
+typedef int lagd_handler(struct lagd_request *request);
+enum { LAGD_WAIT = 1 };
+
+enum lagd_body_kind { LAGD_BODY_NONE, LAGD_BODY_JSON, LAGD_BODY_JSON_OPTIONAL, LAGD_BODY_UPLOAD };
+enum lagd_route_flags {
+    LAGD_OPEN = 1,      /* needs no token */
+    LAGD_DRY_RUN = 2,   /* answers 200 instead with ?dry_run=true */
+};
+
+enum lagd_parameter_kind { LAGD_PARAM_INT, LAGD_PARAM_BOOL, LAGD_PARAM_TEXT, LAGD_PARAM_CHOICE };
+struct lagd_parameter {
+    const char *name; /* NULL ends a list */
+    enum lagd_parameter_kind kind;
+    bool repeats, required;
+    double min, max; /* INT: below min is refused, above max is taken as max; TEXT: length */
+    const char *preset;
+    const char *const *choices;
+    const char *help;
+};
+/* A JSON body: fields by table, and further properties as JSON Schema text ("\"pool\":{…}"). */
+struct lagd_body_spec {
+    const char *schema;
+    const struct lag_fields *table;
+    const char *more;
+    const char *example;
+};
+struct lagd_route {
+    const char *method, *path, *operation;
+    lagd_handler *handle;
+    unsigned flags;
+    enum lagd_body_kind body;
+    const struct lagd_body_spec *request;
+    const struct lagd_parameter *query;
+    int status;               /* of success */
+    const char *response;     /* schema name; NULL: none */
+    const char *content_type; /* NULL: application/json */
+    const char *summary;
+};
+const struct lagd_route *lagd_routes(size_t *ret_n);
+
+#define LAGD_ROUTE_PARAMS 2
+struct lagd_match {
+    const struct lagd_route *route; /* NULL: no such path, or (allow not empty) no such method */
+    const char *params[LAGD_ROUTE_PARAMS];
+    char allow[96];                 /* methods of the path, for Allow */
+};
+/* HEAD finds GET. Parameters point into target. */
+void lagd_route_match(const struct lagd_route *routes, size_t n_routes, const char *method,
+                      const struct lagd_target *target, struct lagd_match *ret);
+/* 0, or -1 with slug and text for people. Every route takes "pretty" and the ones with flag LAGD_DRY_RUN "dry_run". */
+int lagd_query_check(const struct lagd_route *route, const struct lagd_target *target, const char **ret_slug,
+                     char *ret_detail, size_t size);
+int64_t lagd_query_int(const struct lagd_target *target, const struct lagd_route *route, const char *name);
+/* The parameter's value or its preset; NULL when there is neither. */
+const char *lagd_query_text(const struct lagd_target *target, const struct lagd_route *route, const char *name);
+bool lagd_query_bool(const struct lagd_target *target, const char *name); /* "?pretty" is true */

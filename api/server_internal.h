@@ -1,0 +1,100 @@
+/* The server's inside: listeners, sockets with deadlines, requests that wait, readers, counters. `lock` protects what
+ * stands below it; config_lock protects config and auth. */
+#pragma once
+#include <microhttpd.h>
+#include <pthread.h>
+
+#include "auth_internal.h"
+#include "lagd/daemon/config.h"
+#include "request_internal.h"
+
+#define LAGD_READERS_MAX 8
+#define LAGD_HEADER_DEADLINE_NS (10 * INT64_C(1000000000))
+#define LAGD_BODY_DEADLINE_NS (30 * INT64_C(1000000000))
+#define LAGD_IDLE_SECONDS 15u
+
+struct lagd_http_counters;
+
+/* An accepted socket. The reaper shuts it down when its deadline has passed (the library's time-outs are idle ones);
+ * closing stays the library's. */
+struct lagd_socket {
+    int fd;
+    int64_t deadline_ns; /* 0: none */
+    struct lagd_socket *next, *previous;
+};
+
+enum lagd_phase { LAGD_PHASE_HEAD, LAGD_PHASE_BODY, LAGD_PHASE_DRAIN, LAGD_PHASE_HANDLE, LAGD_PHASE_ANSWERED };
+
+/* One request on its connection. Lives from the request line to the end of the answer. */
+struct lagd_transport {
+    struct lagd_request request;
+    struct MHD_Connection *connection;
+    struct lagd_socket *socket;
+    enum lagd_phase phase;
+    char raw[LAGD_TARGET_MAX + 2];
+    int64_t begun_ns;
+    struct lagd_verdict early; /* a problem to be told once the body has been read away */
+    char allow[96];
+    char if_none_match[128], range[64];
+    char *body;
+    size_t n_body, body_capacity;
+    uint64_t n_drained;
+    int64_t body_limit_bytes;
+    struct lag_db *db;
+    bool failed;
+    struct lagd_transport *next_waiting;
+    bool waiting;
+};
+
+struct lagd_server {
+    struct lagd_supervisor *supervisor;
+    char state_dir[1024], socket_path[108], bound_host[256];
+    struct MHD_Daemon *tcp, *local;
+    pthread_t reaper;
+    bool reaper_started;
+    struct lagd_http_counters *counters;
+
+    pthread_rwlock_t config_lock;
+    struct lagd_config config;
+    struct lagd_auth auth;
+
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool draining;
+    int n_commands; /* posted and not answered */
+    uint64_t n_events;
+    struct lagd_transport *waiting;
+    struct lagd_socket *sockets;
+    struct lag_db *readers[LAGD_READERS_MAX]; /* idle ones */
+    int n_readers;
+};
+
+/* listen.c: descriptors, non-blocking and close-on-exec. ret_bound: "127.0.0.1:40123"; ret_host: its host as in a Host header. */
+int lagd_listen_tcp(const char *address, int *ret_fd, char ret_bound[320], char ret_host[256], struct lag_error *err);
+int lagd_listen_unix(const char *path, int *ret_fd, struct lag_error *err);
+
+/* sockets.c */
+void lagd_socket_notify(void *server, struct MHD_Connection *connection, void **socket_context,
+                        enum MHD_ConnectionNotificationCode code);
+void lagd_socket_deadline(struct lagd_server *server, struct lagd_socket *socket, int64_t from_now_ns); /* 0: none */
+int lagd_reaper_start(struct lagd_server *server, struct lag_error *err);
+
+/* transport.c: callbacks of the library */
+void *lagd_transport_begin(void *server, const char *raw_target, struct MHD_Connection *connection);
+enum MHD_Result lagd_transport_access(void *server, struct MHD_Connection *connection, const char *url, const char *method,
+                                      const char *version, const char *data, size_t *size, void **context);
+void lagd_transport_end(void *server, struct MHD_Connection *connection, void **context,
+                        enum MHD_RequestTerminationCode code);
+
+/* wait.c: suspends and wakes. Events wake every waiting request; stopping too. */
+void lagd_wait(struct lagd_transport *transport);
+void lagd_wake_events(struct lagd_server *server);
+void lagd_wake_expired_locked(struct lagd_server *server, int64_t now_ns);
+
+/* reply.c */
+enum MHD_Result lagd_reply(struct lagd_transport *transport);
+void lagd_reply_problem(struct lagd_request *request, const char *slug, const char *detail);
+
+/* readers */
+int lagd_reader_take(struct lagd_server *server, struct lag_db **ret, struct lag_error *err);
+void lagd_reader_give(struct lagd_server *server, struct lag_db *db);

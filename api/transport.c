@@ -1,0 +1,240 @@
+/* Between the HTTP library and the rest: reads a request's head and body, calls its handler, and waits where asked. */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "admit_internal.h"
+#include "lagd/base/clock.h"
+#include "lagd/base/log.h"
+#include "lagd/base/mem.h"
+#include "problem_internal.h"
+#include "server_internal.h"
+#include "upload_internal.h"
+
+#define DRAIN_MAX_BYTES (1 << 20) /* a refused body up to this size is read away, so that the client sees the answer */
+
+void *lagd_transport_begin(void *cls, const char *raw_target, struct MHD_Connection *connection) {
+    struct lagd_server *server = cls;
+    struct lagd_transport *transport = lag_calloc(1, sizeof(*transport));
+    if (!transport) return NULL;
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    transport->connection = connection;
+    transport->socket = info ? info->socket_context : NULL;
+    transport->begun_ns = lag_clock_mono_ns();
+    (void)lag_copy(transport->raw, sizeof(transport->raw), raw_target);
+    struct lagd_request *request = &transport->request;
+    request->server = server;
+    request->supervisor = server->supervisor;
+    request->transport = transport;
+    request->response.fd = -1;
+    lag_id_new("req", request->id);
+    if (transport->socket) lagd_socket_deadline(server, transport->socket, LAGD_HEADER_DEADLINE_NS);
+    return transport;
+}
+
+/* --- head -------------------------------------------------------------------------------------------------------- */
+
+static enum MHD_Result collect_header(void *arg, enum MHD_ValueKind kind, const char *name, size_t name_size,
+                                      const char *value, size_t value_size) {
+    struct lagd_head *head = arg;
+    if (head->n_headers == LAGD_HEADERS_MAX) {
+        head->too_many_headers = true;
+        return MHD_NO;
+    }
+    if (!name) name = "";
+    if (!value) value = "";
+    if (strlen(name) != name_size || strlen(value) != value_size) head->has_nul = true;
+    head->headers[head->n_headers++] = (struct lagd_header){name, value};
+    return MHD_YES;
+}
+
+static void keep_header(const struct lagd_head *head, const char *name, char *copy, size_t size, const char **ret) {
+    const char *value = lagd_head_find(head, name);
+    if (value && lag_copy(copy, size, value) == 0) *ret = copy;
+}
+
+static enum MHD_Result answer_problem(struct lagd_transport *transport, const struct lagd_verdict *verdict) {
+    transport->failed = true;
+    lagd_reply_problem(&transport->request, verdict->slug, verdict->detail);
+    if (*transport->allow) lagd_header_set(&transport->request, "Allow", "%s", transport->allow);
+    return lagd_reply(transport);
+}
+
+/* Tells the problem now, or, when a small body is on its way, after that has been read away. */
+static enum MHD_Result refuse(struct lagd_transport *transport, const struct lagd_verdict *verdict) {
+    const struct lagd_framing *framing = &transport->request.framing;
+    if (!framing->has_body || framing->content_length > DRAIN_MAX_BYTES) return answer_problem(transport, verdict);
+    transport->early = *verdict;
+    transport->phase = LAGD_PHASE_DRAIN;
+    return MHD_YES;
+}
+
+static enum MHD_Result begin_body(struct lagd_transport *transport, enum lagd_body_plan plan, const struct lagd_limits *limits,
+                                  int64_t min_free_bytes) {
+    struct lagd_request *request = &transport->request;
+    transport->body_limit_bytes = limits->body_bytes;
+    transport->phase = plan == LAGD_PLAN_NONE ? LAGD_PHASE_HANDLE : LAGD_PHASE_BODY;
+    if (plan != LAGD_PLAN_UPLOAD) return MHD_YES;
+    int status = lagd_upload_create(request->server->state_dir, request->id, limits->upload_bytes, min_free_bytes,
+                                    request->framing.content_length, &request->upload, &request->err);
+    if (status == 0) return MHD_YES;
+    struct lagd_verdict verdict = {lagd_problem_slug(status), ""};
+    (void)lag_copy(verdict.detail, sizeof(verdict.detail), request->err.text);
+    return refuse(transport, &verdict);
+}
+
+static enum MHD_Result begin(struct lagd_transport *transport, const char *method, const char *version) {
+    struct lagd_request *request = &transport->request;
+    struct lagd_server *server = request->server;
+    struct lagd_head head = {.method = method ? method : "", .version = version ? version : "", .raw_target = transport->raw};
+    struct lagd_verdict verdict;
+    struct lagd_admission admission;
+    size_t n_routes;
+    const struct lagd_route *routes = lagd_routes(&n_routes);
+    (void)MHD_get_connection_values_n(transport->connection, MHD_HEADER_KIND, collect_header, &head);
+    (void)lag_copy(request->method, sizeof(request->method), head.method);
+    keep_header(&head, "If-None-Match", transport->if_none_match, sizeof(transport->if_none_match), &request->if_none_match);
+    keep_header(&head, "Range", transport->range, sizeof(transport->range), &request->range);
+
+    (void)pthread_rwlock_rdlock(&server->config_lock);
+    const struct lagd_config *config = &server->config;
+    const struct lagd_host_policy policy = {config->allowed_hosts, server->bound_host, config->allowed_origins};
+    const struct lagd_limits limits = {config->body_limit_bytes, config->upload_limit_bytes};
+    int64_t min_free_bytes = config->min_free_bytes;
+    lagd_guard(&head, &policy, &request->target, &request->framing, &verdict);
+    if (!verdict.slug) {
+        lagd_admit(routes, n_routes, &head, &request->target, &request->framing, &server->auth, &limits, &admission);
+    }
+    (void)pthread_rwlock_unlock(&server->config_lock);
+
+    if (transport->socket) lagd_socket_deadline(server, transport->socket, request->framing.has_body ? LAGD_BODY_DEADLINE_NS : 0);
+    if (verdict.slug) return answer_problem(transport, &verdict); /* the framing cannot be trusted: nothing more is read */
+    request->route = admission.match.route;
+    memcpy(request->params, admission.match.params, sizeof(request->params));
+    if (admission.options || (admission.verdict.slug && strcmp(admission.verdict.slug, "method-not-allowed") == 0)) {
+        (void)lag_copy(transport->allow, sizeof(transport->allow), admission.match.allow);
+    }
+    if (admission.verdict.slug) return refuse(transport, &admission.verdict);
+    if (admission.options) {
+        request->response.status = 204;
+        lagd_header_set(request, "Allow", "%s", transport->allow);
+        return lagd_reply(transport);
+    }
+    return begin_body(transport, admission.plan, &limits, min_free_bytes);
+}
+
+/* --- body -------------------------------------------------------------------------------------------------------- */
+
+static enum MHD_Result drain(struct lagd_transport *transport, size_t size) {
+    transport->n_drained += size;
+    return transport->n_drained > DRAIN_MAX_BYTES ? MHD_NO : MHD_YES; /* MHD_NO closes the connection */
+}
+
+static void body_failed(struct lagd_transport *transport, int status) {
+    struct lagd_request *request = &transport->request;
+    transport->phase = LAGD_PHASE_DRAIN;
+    transport->early.slug = lagd_problem_slug(status);
+    (void)lag_copy(transport->early.detail, sizeof(transport->early.detail), request->err.text);
+    lagd_upload_destroy(request->upload);
+    request->upload = NULL;
+    request->err = (struct lag_error){0};
+}
+
+static enum MHD_Result take_body(struct lagd_transport *transport, const char *data, size_t size) {
+    struct lagd_request *request = &transport->request;
+    int status = 0;
+    if (transport->phase == LAGD_PHASE_DRAIN) return drain(transport, size);
+    if (request->upload) {
+        if (transport->socket) lagd_socket_deadline(request->server, transport->socket, LAGD_BODY_DEADLINE_NS);
+        status = lagd_upload_write(request->upload, data, size, &request->err);
+    } else if (size > (uint64_t)transport->body_limit_bytes - transport->n_body) {
+        status = lag_error_set(&request->err, LAG_ETOOBIG, "a body may have %lld bytes (server/body_limit_bytes)",
+                               (long long)transport->body_limit_bytes);
+    } else if (lag_grow_array((void **)&transport->body, &transport->body_capacity, transport->n_body + size, 1) < 0) {
+        status = lag_error_set(&request->err, LAG_EBUSY, "out of memory for the body");
+    } else {
+        memcpy(transport->body + transport->n_body, data, size);
+        transport->n_body += size;
+    }
+    if (status < 0) {
+        body_failed(transport, status);
+        return drain(transport, size);
+    }
+    return MHD_YES;
+}
+
+/* 0, or a failure in request->err. */
+static int finish_body(struct lagd_transport *transport) {
+    struct lagd_request *request = &transport->request;
+    transport->phase = LAGD_PHASE_HANDLE;
+    if (request->upload) return lagd_upload_finish(request->upload, &request->err);
+    int status = lagd_json_parse(transport->body ? transport->body : "", transport->n_body, &request->json, &request->err);
+    if (status == LAG_EINVAL) request->slug = "malformed";
+    free(transport->body);
+    transport->body = NULL;
+    return status;
+}
+
+/* --- handler ----------------------------------------------------------------------------------------------------- */
+
+static enum MHD_Result handle(struct lagd_transport *transport, int status) {
+    struct lagd_request *request = &transport->request;
+    if (status == 0) status = request->route->handle(request);
+    if (transport->db) {
+        lagd_reader_give(request->server, transport->db);
+        transport->db = NULL;
+    }
+    if (status == LAGD_WAIT) {
+        lagd_wait(transport); /* it may be answered and gone when this returns */
+        return MHD_YES;
+    }
+    if (status < 0) {
+        const char *slug = request->faults.n > 0 ? lagd_faults_slug(&request->faults) : request->slug;
+        if (!slug) slug = lagd_problem_slug(status);
+        bool inner = lagd_problem_find(slug)->status == 500;
+        if (inner) lag_log(LAG_LOG_ERROR, "http: %s %s failed (%s): %s", request->method, request->target.path, request->id, request->err.text);
+        transport->failed = true;
+        lagd_reply_problem(request, slug, request->err.text);
+    }
+    return lagd_reply(transport);
+}
+
+enum MHD_Result lagd_transport_access(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
+                                      const char *version, const char *data, size_t *size, void **context) {
+    struct lagd_transport *transport = *context;
+    int status = 0;
+    if (!transport || !transport->socket) return MHD_NO;
+    if (transport->phase == LAGD_PHASE_HEAD) {
+        return begin(transport, method, version);
+    }
+    if (*size > 0) {
+        size_t n = *size;
+        *size = 0;
+        return take_body(transport, data, n);
+    }
+    if (transport->phase == LAGD_PHASE_ANSWERED) return MHD_YES;
+    if (transport->phase == LAGD_PHASE_DRAIN) {
+        struct lagd_verdict early = transport->early;
+        return answer_problem(transport, &early);
+    }
+    lagd_socket_deadline(transport->request.server, transport->socket, 0);
+    if (transport->phase == LAGD_PHASE_BODY) status = finish_body(transport);
+    return handle(transport, status);
+}
+
+void lagd_transport_end(void *cls, struct MHD_Connection *connection, void **context, enum MHD_RequestTerminationCode code) {
+    struct lagd_transport *transport = *context;
+    *context = NULL;
+    if (!transport) return;
+    struct lagd_request *request = &transport->request;
+    if (transport->db) lagd_reader_give(request->server, transport->db);
+    if (transport->socket) lagd_socket_deadline(request->server, transport->socket, LAGD_IDLE_SECONDS * INT64_C(1000000000));
+    json_decref(request->json);
+    lagd_upload_destroy(request->upload);
+    lagd_command_destroy(request->command);
+    if (request->response.fd >= 0) (void)close(request->response.fd);
+    if (request->response.stream_free) request->response.stream_free(request->response.stream_arg);
+    free(request->response.text);
+    free(transport->body);
+    free(transport);
+}
