@@ -157,6 +157,11 @@ void lagd_json_null(struct lagd_json *json, const char *key) {
     put(json, "null", 4);
 }
 
+void lagd_json_raw(struct lagd_json *json, const char *text) {
+    begin_value(json, NULL);
+    put(json, text, strlen(text));
+}
+
 void lagd_json_time(struct lagd_json *json, const char *key, int64_t wall_ms) {
     char text[32];
     if (wall_ms <= 0) {

@@ -40,5 +40,8 @@ void lagd_json_time(struct lagd_json *json, const char *key, int64_t wall_ms);
 /* "a,b,c" as an array of texts. */
 void lagd_json_list(struct lagd_json *json, const char *key, const char *items);
 
+/* Members or items that are JSON text already, without the brackets around. */
+void lagd_json_raw(struct lagd_json *json, const char *text);
+
 /* The digits themselves, for lines written by hand (NaN and infinities: "null"). ret: at least 32 bytes. */
 void lagd_json_format_real(double value, char ret[32]);

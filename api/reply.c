@@ -28,7 +28,7 @@ static struct MHD_Response *make(struct lagd_response *response) {
     }
     char *text = response->text;
     response->text = NULL;
-    struct MHD_Response *made = MHD_create_response_from_buffer(text ? response->n_text : 0, text ? text : "", text ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
+    struct MHD_Response *made = MHD_create_response_from_buffer(text ? response->n_text : 0, text, text ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
     if (!made) free(text);
     return made;
 }

@@ -91,3 +91,5 @@ int lagd_request_wait_event(struct lagd_request *request, int64_t until_ns);
 bool lagd_request_draining(const struct lagd_request *request);
 /* Events told so far; taken before a handler looks, it closes the gap between looking and waiting. */
 uint64_t lagd_request_event_count(const struct lagd_request *request);
+/* Makes the response a problem of this type; detail "": the type's own text. */
+void lagd_reply_problem(struct lagd_request *request, const char *slug, const char *detail);

@@ -93,7 +93,6 @@ void lagd_wake_expired_locked(struct lagd_server *server, int64_t now_ns);
 
 /* reply.c */
 enum MHD_Result lagd_reply(struct lagd_transport *transport);
-void lagd_reply_problem(struct lagd_request *request, const char *slug, const char *detail);
 
 /* readers */
 int lagd_reader_take(struct lagd_server *server, struct lag_db **ret, struct lag_error *err);

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -17,7 +16,6 @@
 struct lagd_upload {
     char dir[1100], path[1200];
     int fd;
-    bool released;
     int64_t n_bytes, limit_bytes, min_free_bytes, next_look_bytes;
 };
 
@@ -79,15 +77,9 @@ int lagd_upload_finish(struct lagd_upload *upload, struct lag_error *err) {
 
 const char *lagd_upload_path(const struct lagd_upload *upload) { return upload->path; }
 
-void lagd_upload_release(struct lagd_upload *upload) { upload->released = true; }
-
 void lagd_upload_destroy(struct lagd_upload *upload) {
     if (!upload) return;
-    if (upload->fd >= 0) {
-        (void)close(upload->fd);
-        (void)unlink(upload->path);
-    } else if (!upload->released && access(upload->path, F_OK) == 0) {
-        (void)unlink(upload->path);
-    }
+    if (upload->fd >= 0) (void)close(upload->fd);
+    (void)unlink(upload->path); /* the name is this request's own: nobody else makes it again */
     free(upload);
 }

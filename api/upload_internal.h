@@ -12,7 +12,5 @@ int lagd_upload_write(struct lagd_upload *upload, const void *data, size_t lengt
 /* Makes the bytes durable. */
 int lagd_upload_finish(struct lagd_upload *upload, struct lag_error *err);
 const char *lagd_upload_path(const struct lagd_upload *upload);
-/* Someone else moves or removes the file from here on. */
-void lagd_upload_release(struct lagd_upload *upload);
-/* Removes the file unless it was released. */
+/* Removes the file, unless somebody moved it away. */
 void lagd_upload_destroy(struct lagd_upload *upload);

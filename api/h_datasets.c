@@ -1,0 +1,103 @@
+/* /datasets */
+#include <string.h>
+
+#include "bodies_internal.h"
+#include "encode_internal.h"
+#include "handlers_internal.h"
+#include "lagd/base/mem.h"
+#include "lagd/storage/runs.h"
+#include "upload_internal.h"
+
+static int write_one(const struct lag_dataset_row *row, void *arg) {
+    lagd_write_dataset(arg, NULL, row);
+    return 0;
+}
+
+int lagd_h_datasets(struct lagd_request *request) {
+    struct lag_db *db;
+    struct lagd_json json;
+    int status = lagd_request_db(request, &db);
+    if (status < 0) return status;
+    lagd_answer_begin(request, &json);
+    lagd_json_open_object(&json, NULL);
+    lagd_json_open_array(&json, "items");
+    status = lag_dataset_list(db, write_one, &json, &request->err);
+    lagd_json_close_array(&json);
+    lagd_json_null(&json, "next_cursor");
+    lagd_json_close_object(&json);
+    int ended = lagd_answer_end(request, &json, 0);
+    return status < 0 ? status : ended;
+}
+
+static int answer_dataset(struct lagd_request *request, const char *id, int success) {
+    struct lag_db *db;
+    struct lag_dataset_row row;
+    struct lagd_json json;
+    int status = lagd_request_db(request, &db);
+    if (status == 0) status = lag_dataset_get(db, id, &row, &request->err);
+    if (status < 0) return status;
+    lagd_answer_begin(request, &json);
+    lagd_write_dataset(&json, NULL, &row);
+    return lagd_answer_end(request, &json, success);
+}
+
+int lagd_h_dataset(struct lagd_request *request) { return answer_dataset(request, request->params[0], 200); }
+
+static int decode_upload(struct lagd_request *request, struct lagd_dataset_add *add) {
+    const struct lagd_target *target = &request->target;
+    const char *format = lagd_query_text(target, request->route, "format");
+    const char *file_name = lagd_query_text(target, request->route, "file_name");
+    const struct lag_field *field = lag_fields_find(&lagd_dataset_fields, "format");
+    int status = lag_field_set_text(field, add, format, &request->err);
+    if (status < 0) return status;
+    (void)lag_copy(add->name, sizeof(add->name), lagd_query_text(target, request->route, "name"));
+    /* The same bytes mean the same whatever the upload is called: text, unless the format or a file name says otherwise. */
+    (void)lag_copy(add->file_name, sizeof(add->file_name), file_name ? file_name : "upload.txt");
+    add->vocab_size = lagd_query_int(target, request->route, "vocab_size");
+    if (lag_copy(add->upload, sizeof(add->upload), lagd_upload_path(request->upload)) == 0) return 0;
+    return lag_error_set(&request->err, LAG_EINTERNAL, "the path of the state directory is too long for uploads");
+}
+
+static int decode_file(struct lagd_request *request, struct lagd_dataset_add *add) {
+    int status = lagd_json_decode(request->json, &lagd_dataset_fields, NULL, "", add, &request->faults);
+    if (status < 0) return status;
+    const char *slash = strrchr(add->path, '/');
+    (void)lag_copy(add->file_name, sizeof(add->file_name), slash ? slash + 1 : add->path);
+    return 0;
+}
+
+int lagd_h_dataset_add(struct lagd_request *request) {
+    if (request->answered) {
+        int status = lagd_request_answer(request);
+        if (status == LAG_ENOTFOUND || status == LAG_EDENIED) request->slug = "path-not-readable";
+        if (status == LAG_ECORRUPT) request->slug = "bad-token-file";
+        if (status < 0) return status;
+        lagd_header_set(request, "Location", "/api/v1/datasets/%s", request->command->id);
+        return answer_dataset(request, request->command->id, 201);
+    }
+    struct lagd_command *command = lagd_command_create(LAGD_DATASET_ADD);
+    if (command) command->u.dataset = lag_calloc(1, sizeof(*command->u.dataset));
+    if (!command || !command->u.dataset) {
+        lagd_command_destroy(command);
+        return lag_error_set(&request->err, LAG_EBUSY, "out of memory");
+    }
+    lag_fields_defaults(&lagd_dataset_fields, command->u.dataset);
+    int status = request->upload ? decode_upload(request, command->u.dataset) : decode_file(request, command->u.dataset);
+    if (status < 0) {
+        lagd_command_destroy(command);
+        return status;
+    }
+    return lagd_request_post(request, command); /* a failed upload is removed with the request, a stored one is gone by then */
+}
+
+int lagd_h_dataset_delete(struct lagd_request *request) {
+    if (request->answered) {
+        int status = lagd_request_answer(request);
+        if (status == LAG_ESTATE) request->slug = "in-use";
+        request->response.status = 204;
+        return status;
+    }
+    struct lagd_command *command = lagd_command_create(LAGD_DATASET_DELETE);
+    if (command) (void)lag_copy(command->target, sizeof(command->target), request->params[0]);
+    return lagd_request_post(request, command);
+}
