@@ -199,8 +199,7 @@ static void run_batch(struct lag_store *store) {
                         store->log_pages >= RESTART_PAGES ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE,
                         &err);
     pthread_mutex_lock(&store->mutex);
-    if (!rc) return;
-    if (!store->trouble.code) store->trouble = err;
+    /* A full disk is met again by the next write that it concerns. */
     if (rc == LAG_EIO || rc == LAG_ECORRUPT) break_store(store, &err);
     pthread_cond_broadcast(&store->done);
 }

@@ -1,6 +1,7 @@
 /* Points: kept, compared, counted, thinned, walked, truncated, adopted. */
 #include "fixture.h"
 #include <lagd/base/check.h>
+#include <lagd/base/strbuf.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -203,8 +204,7 @@ static int adopt(struct lag_db *db, void *arg, struct lag_error *err) {
 }
 
 static int add_key(const struct lag_series_row *row, void *arg) {
-    strcat((char *)arg, row->key);
-    strcat((char *)arg, " ");
+    lag_strbuf_printf(arg, "%s ", row->key);
     return 0;
 }
 
@@ -230,9 +230,10 @@ static void test_adopt(void **state) {
     assert_int_equal(lag_point_cursor_next(cursor, &step, &value, &f->err), 1);
     assert_true(step == 101 && value == 3); /* the run's own stays */
     lag_point_cursor_close(cursor);
-    char keys[200] = "";
-    assert_ok(f, lag_series_list(f->reader, "run_1", add_key, keys, &f->err));
-    assert_string_equal(keys, "train/loss val/loss ");
+    struct lag_strbuf keys = LAG_STRBUF_INIT;
+    assert_ok(f, lag_series_list(f->reader, "run_1", add_key, &keys, &f->err));
+    assert_string_equal(keys.data, "train/loss val/loss ");
+    lag_strbuf_deinit(&keys);
 }
 
 int main(void) {

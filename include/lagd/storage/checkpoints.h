@@ -10,7 +10,7 @@ int lag_checkpoint_get(struct lag_db *db, const char *id, struct lag_checkpoint_
 /* The newest of a run (candidates' excluded) by (step, created, id); LAG_ENOTFOUND when there is none. */
 int lag_checkpoint_latest(struct lag_db *db, const char *run_id, struct lag_checkpoint_row *ret, struct lag_error *err);
 int lag_checkpoint_list(struct lag_db *db, const char *run_id, int (*each)(const struct lag_checkpoint_row *, void *),
-                        void *arg, struct lag_error *err); /* newest first; run_id NULL = all */
+                        void *arg, struct lag_error *err); /* newest first, as latest (NULL = all: by created) */
 int lag_checkpoint_files(struct lag_db *db, const char *id, int (*each)(const struct lag_checkpoint_file_row *, void *),
                          void *arg, struct lag_error *err);
 int lag_checkpoint_set_keep(struct lag_db *db, const char *id, bool keep, struct lag_error *err);

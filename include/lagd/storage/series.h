@@ -12,11 +12,14 @@ int lag_series_list(struct lag_db *db, const char *owner, int (*each)(const stru
                     struct lag_error *err); /* by key */
 /* Removes the points of owner with step > after (rollback) and mends counts and last values. */
 int lag_points_truncate(struct lag_db *db, const char *owner, int64_t after_step, struct lag_error *err);
-/* The candidate's points with step > after_step become points of the run, key by key; existing ones of the run stay. */
+/* The candidate's points with step > after_step become points of the run, key by key; existing ones of the run stay,
+ * and the candidate keeps its own as the record of the probe. */
 int lag_points_adopt(struct lag_db *db, const char *run_id, const char *candidate_id, int64_t after_step, struct lag_error *err);
 
-struct lag_bucket { int64_t step; double min, max, last; int64_t n, n_null; }; /* step of the last point; NaN when all are NULL */
-/* Thins points with from ≤ step ≤ to into at most max_buckets buckets of equal step width, in order. ret_buckets: room
+struct lag_bucket { int64_t step; double min, max, last; int64_t n, n_null; }; /* step of the last point; last: the
+ * last that is not NULL; NaN when all are NULL */
+/* Thins points with from ≤ step ≤ to into at most max_buckets buckets of equal step width, in order; when there are no more
+ * points than buckets, each has one of its own. ret_buckets: room
  * for max_buckets. *ret_total: points in the range. */
 int lag_points_thin(struct lag_db *db, int64_t series, int64_t from, int64_t to, int max_buckets,
                     struct lag_bucket *ret_buckets, int *ret_n, int64_t *ret_total, struct lag_error *err);

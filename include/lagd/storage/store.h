@@ -3,7 +3,9 @@
  * Everyone else reads through connections of their own, opened read-only.
  *
  * Acknowledged = durable: lag_store_write returns after the commit is on disk (synchronous=FULL). Writes that wait
- * together are committed together, each in its own savepoint: one that fails takes only itself back. */
+ * together are committed together, each in its own savepoint: one that fails takes only itself back. A full disk fails
+ * all that wait (LAG_ENOSPC, nothing of theirs is stored) and passes; after an I/O error, an fsync that failed above all,
+ * every write is refused with LAG_EIO until the store is opened anew. */
 #pragma once
 #include <lagd/storage/rows.h>
 #include <stddef.h>
@@ -23,10 +25,12 @@ typedef int lag_write_fn(struct lag_db *db, void *arg, struct lag_error *err);
 int lag_store_write(struct lag_store *store, lag_write_fn *fn, void *arg, struct lag_error *err);
 /* Queues points for group commit (within 100 ms) and returns; waits only while the queue is full. A point that exists
  * already is compared: equal bits are fine, a difference in an exact series is kept as stored and becomes an event
- * determinism.mismatch. Later writes of any thread see points queued before them. Thread: any. */
+ * determinism.mismatch (one a series and batch). Points of a series that was deleted meanwhile are dropped. Later writes
+ * of any thread see points queued before them. LAG_ENOSPC: the disk and the queue are full; sending the same points again
+ * later is safe. LAG_EIO: as below. Thread: any. */
 int lag_store_points(struct lag_store *store, const struct lag_point *points, size_t n_points, struct lag_error *err);
 /* Waits until everything queued before is committed. The first error of a group commit since the last call is
- * returned here (disk full, for one); points are kept and tried again until then. */
+ * returned here (disk full, for one); points are kept and tried again every second. */
 int lag_store_flush(struct lag_store *store, struct lag_error *err);
 /* What waits now, for metrics. */
 size_t lag_store_queue_length(const struct lag_store *store);
