@@ -32,6 +32,11 @@ int lag_tile_edge(int n, int low, int high) {
     return LAG_MAX(1, LAG_MIN(n, LAG_MAX(low, LAG_MIN(half, high))));
 }
 
+int lag_tile_split(int n, int most) {
+    const int parts = (n + most - 1) / most;
+    return LAG_MIN(n, ((n + parts - 1) / parts + 15) / 16 * 16);
+}
+
 static int columns(const struct lag_gemm_job *job) {
     return (job->n + job->tile_cols - 1) / job->tile_cols;
 }

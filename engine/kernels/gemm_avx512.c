@@ -112,6 +112,9 @@ INLINE void kernel(const struct block *p, int rows, int vectors, bool packed) {
     __m512 sum[MR][2];
     for (int i = 0; i < rows; i++)
         for (int j = 0; j < vectors; j++) sum[i][j] = _mm512_setzero_ps();
+    if (p->beta != 0)
+        for (int i = 0; i < rows; i++)
+            for (int j = 0; j < vectors; j++) _mm_prefetch((const char *)(p->c + (size_t)i * p->c_stride + 16 * j), _MM_HINT_T0);
     const float *a = p->a, *b = p->b;
     const size_t a_row = packed ? 1 : p->a_row, a_k = packed ? MR : 1;
     for (int k = 0; k < p->kc; k++, a += a_k, b += NR) {

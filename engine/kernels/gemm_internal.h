@@ -45,6 +45,8 @@ struct lag_gemm_job {
 int lag_gemm_job_tiles(const struct lag_gemm_job *job);
 /* tile_fn over a struct lag_gemm_job. */
 void lag_gemm_job_tile(void *job, int tile, int member);
+/* Edge of even tiles of at most most along an axis of n, a multiple of 16. Depends on the shape only. */
+int lag_tile_split(int n, int most);
 /* Tile edge for one axis of c: about half of it, a multiple of 16, within [low, high]. Depends on the shape only. */
 int lag_tile_edge(int n, int low, int high);
 

@@ -9,6 +9,7 @@
 #include <lagd/base/check.h>
 #include <string.h>
 
+#define WEIGHT_TILE 512 /* longest edge of a weight gradient's tile */
 #define EMBED_COLS 32 /* columns a tile of the embeddings' gradients */
 
 /* Where each vector gradient's sums lie in a row tile's partials, in widths of C; FC_B is last and I wide. */
@@ -166,7 +167,7 @@ static struct lag_gemm_job weight_job(const struct lag_pass *pass, int in, int o
                                       lag_real *dw) {
     return (struct lag_gemm_job){.pack = lag_pass_pack(pass, 0), .m = in, .n = out, .k = pass->n_tokens, .alpha = 1, .beta = pass->beta,
                                  .a = {x, in, true}, .b = {dy, out, false}, .c = dw, .c_stride = out,
-                                 .tile_rows = lag_tile_edge(in, 64, 256), .tile_cols = lag_tile_edge(out, 64, 512)};
+                                 .tile_rows = lag_tile_split(in, WEIGHT_TILE), .tile_cols = lag_tile_split(out, WEIGHT_TILE)};
 }
 
 static void add_job(struct lag_region *region, struct lag_gemm_job *job) {
