@@ -8,8 +8,6 @@
 #include <lagd/base/failpoint.h>
 #include <lagd/base/fs.h>
 #include <lagd/base/mem.h>
-#include <lagd/base/parse.h>
-#include <lagd/base/strbuf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -37,7 +35,7 @@ static int no_memory(struct job *job) {
     return lag_error_set(job->err, LAG_ENOMEM, "out of memory while writing checkpoint %s", job->dir);
 }
 
-uint64_t lag_tensors_header_bytes(int n_tensors) { return 65536 + 512 * (uint64_t)n_tensors; }
+uint64_t lag_tensors_header_bytes(int n_tensors) { return 4096 + 160 * (uint64_t)n_tensors; }
 
 uint32_t lag_tensor_dims(const struct lag_tensor *tensor, uint64_t ret[2]) {
     const bool vector = tensor->row->rows.space == LAG_SPACE_ONE;
@@ -133,34 +131,24 @@ static int write_optimizer(struct job *job) {
     return write_tensors(job, lag_manifest_file_names[2], metadata, LAG_COUNT(metadata), sources, 2 * n);
 }
 
-/* The fewest digits that give the same double again. */
-static void shortest(double value, char ret[32]) {
-    for (int digits = 1; digits <= 17; digits++) {
-        double back;
-        snprintf(ret, 32, "%.*g", digits, value);
-        if (lag_parse_double(ret, &back) == 0 && back == value) return;
-    }
-}
-
 /* What transformers' GPT2Config reads. GPT-2's end-of-text id is named only where the vocabulary is GPT-2's. */
 static int write_config(struct job *job) {
     const struct lag_spec *spec = &job->state->layout.spec;
-    const char *text_end = spec->vocab_size >= 50257 ? "50256" : "null";
+    const bool gpt2_text = spec->vocab_size >= 50257;
     LAG_CLEANUP(strbuf_deinit_p) struct lag_strbuf text = LAG_STRBUF_INIT;
-    char eps[32];
-    shortest(spec->norm_eps, eps);
-    lag_strbuf_printf(&text,
-        "{\n  \"architectures\": [\"GPT2LMHeadModel\"],\n  \"model_type\": \"gpt2\",\n  \"vocab_size\": %d,\n"
-        "  \"n_positions\": %d,\n  \"n_embd\": %d,\n  \"n_layer\": %d,\n  \"n_head\": %d,\n  \"n_inner\": %d,\n",
-        spec->vocab_size, spec->n_positions, spec->n_embd, spec->n_layer, spec->n_head, spec->n_inner);
-    lag_strbuf_printf(&text,
-        "  \"activation_function\": \"gelu_new\",\n  \"resid_pdrop\": 0.0,\n  \"embd_pdrop\": 0.0,\n"
-        "  \"attn_pdrop\": 0.0,\n  \"layer_norm_epsilon\": %s,\n  \"initializer_range\": 0.02,\n"
-        "  \"scale_attn_weights\": true,\n  \"scale_attn_by_inverse_layer_idx\": false,\n"
-        "  \"reorder_and_upcast_attn\": false,\n  \"use_cache\": true,\n  \"tie_word_embeddings\": true,\n",
-        eps);
-    lag_strbuf_printf(&text, "  \"bos_token_id\": %s,\n  \"eos_token_id\": %s,\n  \"torch_dtype\": \"%s\"\n}\n",
-        text_end, text_end, sizeof(lag_real) == sizeof(double) ? "float64" : "float32");
+    json_t *config = json_pack(
+        "{s:[s], s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:s, s:f, s:f, s:f, s:f, s:f, s:b, s:b, s:b, s:b, s:b,"
+        " s:o, s:o, s:s}",
+        "architectures", "GPT2LMHeadModel", "model_type", "gpt2", "vocab_size", spec->vocab_size,
+        "n_positions", spec->n_positions, "n_embd", spec->n_embd, "n_layer", spec->n_layer, "n_head", spec->n_head,
+        "n_inner", spec->n_inner, "activation_function", "gelu_new", "resid_pdrop", 0.0, "embd_pdrop", 0.0,
+        "attn_pdrop", 0.0, "layer_norm_epsilon", spec->norm_eps, "initializer_range", 0.02, "scale_attn_weights", 1,
+        "scale_attn_by_inverse_layer_idx", 0, "reorder_and_upcast_attn", 0, "use_cache", 1, "tie_word_embeddings", 1,
+        "bos_token_id", gpt2_text ? json_integer(50256) : json_null(),
+        "eos_token_id", gpt2_text ? json_integer(50256) : json_null(),
+        "torch_dtype", sizeof(lag_real) == sizeof(double) ? "float64" : "float32");
+    lag_json_append(&text, config, JSON_INDENT(2));
+    lag_strbuf_append(&text, "\n");
     return write_text(job, lag_manifest_file_names[1], &text);
 }
 

@@ -1,203 +1,156 @@
-/* The pull reader. */
+/* Limits before parsing, and tables of members. */
 #include "json_internal.h"
 #include <lagd/base/error.h>
 #include <lagd/base/parse.h>
-#include <lagd/base/strbuf.h>
+#include <inttypes.h>
+#include <limits.h>
 #include <string.h>
 
-int lag_json_fail(const struct lag_json *json, const char *rule) {
-    return lag_error_set(json->err, LAG_ECORRUPT, "byte %zu: %s", (size_t)(json->at - json->begin), rule);
-}
+enum { SLACK = 32 };
 
-static void skip_blanks(struct lag_json *json) {
-    while (json->at < json->end && (*json->at == ' ' || *json->at == '\t' || *json->at == '\n' || *json->at == '\r'))
-        json->at++;
-}
-
-int lag_json_expect(struct lag_json *json, char c) {
-    skip_blanks(json);
-    if (json->at < json->end && *json->at == c) {
-        json->at++;
-        return 0;
+/* Only counts: whether brackets match and strings end is jansson's to say. */
+static int check_limits(const char *text, size_t n, const struct lag_json_limits *limits, struct lag_error *err) {
+    const size_t max_containers = n / limits->bytes_per_container + SLACK;
+    const size_t max_commas = n / limits->bytes_per_comma + SLACK;
+    size_t depth = 0, n_containers = 0, n_commas = 0;
+    bool in_string = false;
+    for (size_t i = 0; i < n; i++) {
+        const char c = text[i];
+        if (in_string && c == '\\') i++;
+        else if (c == '"') in_string = !in_string;
+        else if (in_string) continue;
+        else if (c == ',') n_commas++;
+        else if (c == '{' || c == '[') depth++, n_containers++;
+        else if ((c == '}' || c == ']') && depth > 0) depth--;
+        if (depth > limits->max_depth)
+            return lag_error_set(err, LAG_ECORRUPT, "byte %zu: nested deeper than %zu", i, limits->max_depth);
+        if (n_containers > max_containers || n_commas > max_commas)
+            return lag_error_set(err, LAG_ECORRUPT, "byte %zu: too many values for %zu bytes", i, n);
     }
-    const char rule[] = {'e', 'x', 'p', 'e', 'c', 't', 'e', 'd', ' ', '\'', c, '\'', '\0'};
-    return lag_json_fail(json, rule);
-}
-
-int lag_json_end(struct lag_json *json) {
-    skip_blanks(json);
-    return json->at == json->end ? 0 : lag_json_fail(json, "text after the end");
-}
-
-int lag_json_next(struct lag_json *json, char close, bool first) {
-    skip_blanks(json);
-    if (json->at < json->end && *json->at == close) {
-        json->at++;
-        return 0;
-    }
-    if (first) return 1;
-    const int rc = lag_json_expect(json, ',');
-    return rc == 0 ? 1 : rc;
-}
-
-/* Four hexadecimal digits; -1 when they are not there. */
-static int32_t hex4(struct lag_json *json) {
-    if (json->end - json->at < 4) return -1;
-    int32_t value = 0;
-    for (int i = 0; i < 4; i++) {
-        const char c = *json->at++;
-        const int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                        : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-        if (digit < 0) return -1;
-        value = value * 16 + digit;
-    }
-    return value;
-}
-
-/* After "\u": one code point, from a pair of surrogates if need be. -1 when malformed, a lone surrogate, or NUL. */
-static int32_t unicode_escape(struct lag_json *json) {
-    const int32_t high = hex4(json);
-    if (high <= 0 || (high >= 0xDC00 && high <= 0xDFFF)) return -1;
-    if (high < 0xD800 || high > 0xDBFF) return high;
-    if (json->end - json->at < 2 || json->at[0] != '\\' || json->at[1] != 'u') return -1;
-    json->at += 2;
-    const int32_t low = hex4(json);
-    if (low < 0xDC00 || low > 0xDFFF) return -1;
-    return 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00);
-}
-
-static size_t utf8_encode(int32_t code, unsigned char ret[4]) {
-    if (code < 0x80) {
-        ret[0] = (unsigned char)code;
-        return 1;
-    }
-    const size_t length = code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
-    static const unsigned char leads[] = {[2] = 0xC0, [3] = 0xE0, [4] = 0xF0};
-    for (size_t i = length - 1; i > 0; i--) {
-        ret[i] = (unsigned char)(0x80 | (code & 0x3F));
-        code >>= 6;
-    }
-    ret[0] = (unsigned char)(leads[length] | code);
-    return length;
-}
-
-/* After a backslash: the character it stands for; 0 when there is no such escape. */
-static size_t escape(struct lag_json *json, unsigned char ret[4]) {
-    static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
-    if (json->at == json->end) return 0;
-    const char c = *json->at++;
-    if (c == 'u') {
-        const int32_t code = unicode_escape(json);
-        return code < 0 ? 0 : utf8_encode(code, ret);
-    }
-    const char *found = c ? strchr(from, c) : NULL;
-    if (!found) return 0;
-    ret[0] = (unsigned char)to[found - from];
-    return 1;
-}
-
-int lag_json_string(struct lag_json *json, char *ret, size_t size, size_t *ret_length) {
-    int rc = lag_json_expect(json, '"');
-    if (rc != 0) return rc;
-    size_t length = 0;
-    for (;;) {
-        if (json->at == json->end) return lag_json_fail(json, "a string has no end");
-        const unsigned char *p = (const unsigned char *)json->at;
-        unsigned char escaped[4];
-        size_t n;
-        if (*p == '"') break;
-        if (*p == '\\') {
-            json->at++;
-            n = escape(json, escaped);
-            p = escaped;
-            if (n == 0) return lag_json_fail(json, "a bad escape in a string");
-        } else {
-            n = *p < 0x20 ? 0 : lag_utf8_length(json->at);
-            if (n == 0 || n > (size_t)(json->end - json->at))
-                return lag_json_fail(json, "a string is not UTF-8 or holds a control character");
-            json->at += n;
-        }
-        if (n >= size - length) return lag_json_fail(json, "a string is too long");
-        memcpy(ret + length, p, n);
-        length += n;
-    }
-    json->at++;
-    ret[length] = '\0';
-    if (ret_length) *ret_length = length;
     return 0;
 }
 
-int lag_json_key(struct lag_json *json, char *ret, size_t size, size_t *ret_length) {
-    const int rc = lag_json_string(json, ret, size, ret_length);
-    return rc == 0 ? lag_json_expect(json, ':') : rc;
-}
-
-static bool take_digits(struct lag_json *json) {
-    const char *start = json->at;
-    while (json->at < json->end && *json->at >= '0' && *json->at <= '9') json->at++;
-    return json->at > start;
-}
-
-static bool take(struct lag_json *json, char a, char b) {
-    if (json->at == json->end || (*json->at != a && *json->at != b)) return false;
-    json->at++;
-    return true;
-}
-
-/* The next number's text, of JSON's form, into ret[40]. */
-static int number_text(struct lag_json *json, bool real, char ret[40]) {
-    skip_blanks(json);
-    const char *start = json->at;
-    (void)take(json, '-', '-');
-    const char *digits = json->at;
-    bool good = take_digits(json) && (json->at - digits == 1 || *digits != '0');
-    if (real && take(json, '.', '.')) good = take_digits(json) && good;
-    if (real && take(json, 'e', 'E')) {
-        (void)take(json, '+', '-');
-        good = take_digits(json) && good;
-    }
-    const size_t length = (size_t)(json->at - start);
-    if (!good || length >= 40) {
-        json->at = start;
-        return lag_json_fail(json, real ? "expected a number" : "expected an integer");
-    }
-    memcpy(ret, start, length);
-    ret[length] = '\0';
+int lag_json_parse(const char *text, size_t n, const struct lag_json_limits *limits, json_t **ret,
+                   struct lag_error *err) {
+    json_error_t error;
+    const int rc = check_limits(text, n, limits, err);
+    if (rc != 0) return rc;
+    json_t *tree = json_loadb(text, n, JSON_REJECT_DUPLICATES, &error);
+    if (!tree && (!error.text[0] || json_error_code(&error) == json_error_out_of_memory))
+        return lag_error_set(err, LAG_ENOMEM, "out of memory for %zu bytes of JSON", n);
+    if (!tree) return lag_error_set(err, LAG_ECORRUPT, "byte %d: %s", error.position, error.text);
+    *ret = tree;
     return 0;
 }
 
-int lag_json_u64(struct lag_json *json, uint64_t *ret) {
-    char text[40];
-    const int rc = number_text(json, false, text);
-    if (rc != 0) return rc;
-    return lag_parse_u64(text, ret) == 0 ? 0 : lag_json_fail(json, "an integer is negative or too large");
+static int broken(struct lag_error *err, const char *key, const char *rule) {
+    return lag_error_set(err, LAG_ECORRUPT, "%s%s%s", key ? key : "", key ? ": " : "", rule);
 }
 
-int lag_json_i64(struct lag_json *json, int64_t *ret) {
-    char text[40];
-    const int rc = number_text(json, false, text);
-    if (rc != 0) return rc;
-    return lag_parse_i64(text, ret) == 0 ? 0 : lag_json_fail(json, "an integer is too large");
+int lag_json_integer(const json_t *value, const char *key, int64_t *ret, struct lag_error *err) {
+    if (!json_is_integer(value)) return broken(err, key, "expected an integer");
+    *ret = json_integer_value(value);
+    return 0;
 }
 
-int lag_json_real(struct lag_json *json, double *ret) {
-    char text[40];
-    const int rc = number_text(json, true, text);
+static int read_integer(const json_t *value, const struct lag_json_row *row, void *at, struct lag_error *err) {
+    int64_t wide = 0;
+    const int rc = lag_json_integer(value, row->key, &wide, err);
     if (rc != 0) return rc;
-    return lag_parse_double(text, ret) == 0 ? 0 : lag_json_fail(json, "a number is too large");
-}
-
-void lag_json_append_string(struct lag_strbuf *out, const char *text) {
-    lag_strbuf_append(out, "\"");
-    for (const char *p = text; *p;) {
-        const size_t plain = strcspn(p, "\"\\\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f\x10\x11\x12"
-                                        "\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f");
-        lag_strbuf_append_n(out, p, plain);
-        p += plain;
-        if (!*p) break;
-        if (*p == '"' || *p == '\\') lag_strbuf_printf(out, "\\%c", *p);
-        else lag_strbuf_printf(out, "\\u%04x", (unsigned char)*p);
-        p++;
+    if (row->type == LAG_JSON_I64) {
+        *(int64_t *)at = wide;
+    } else if (row->type == LAG_JSON_U63) {
+        if (wide < 0) return broken(err, row->key, "an integer is negative");
+        *(uint64_t *)at = (uint64_t)wide;
+    } else {
+        if (wide < INT_MIN || wide > INT_MAX) return broken(err, row->key, "an integer is too large");
+        *(int *)at = (int)wide;
     }
-    lag_strbuf_append(out, "\"");
+    return 0;
+}
+
+static int read_text(const json_t *value, const struct lag_json_row *row, void *at, struct lag_error *err) {
+    if (!json_is_string(value)) return broken(err, row->key, "expected a text");
+    if (row->type == LAG_JSON_U64)
+        return lag_parse_u64(json_string_value(value), at) == 0 ? 0
+             : broken(err, row->key, "expected an unsigned integer of 64 bits in quotes");
+    const size_t length = json_string_length(value);
+    if (length >= row->size) return broken(err, row->key, "the text is too long");
+    memcpy(at, json_string_value(value), length + 1);
+    return 0;
+}
+
+static int read_value(json_t *value, const struct lag_json_row *row, void *at, struct lag_error *err) {
+    switch (row->type) {
+    case LAG_JSON_INT:
+    case LAG_JSON_I64:
+    case LAG_JSON_U63: return read_integer(value, row, at, err);
+    case LAG_JSON_U64:
+    case LAG_JSON_TEXT: return read_text(value, row, at, err);
+    case LAG_JSON_VALUE: *(json_t **)at = value; return 0;
+    case LAG_JSON_REAL: break;
+    }
+    if (!json_is_number(value)) return broken(err, row->key, "expected a number");
+    *(double *)at = json_number_value(value);
+    return 0;
+}
+
+static int name_unknown(const json_t *object, const struct lag_json_row *rows, size_t n_rows, struct lag_error *err) {
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)object, key, value) {
+        size_t i = 0;
+        while (i < n_rows && strcmp(rows[i].key, key) != 0) i++;
+        if (i == n_rows) return lag_error_set(err, LAG_ECORRUPT, "unknown key %.40s", key);
+    }
+    return lag_error_set(err, LAG_EINTERNAL, "two rows of one key");
+}
+
+int lag_json_read(const json_t *object, const struct lag_json_row *rows, size_t n_rows, void *ret,
+                  struct lag_error *err) {
+    if (!json_is_object(object)) return lag_error_set(err, LAG_ECORRUPT, "expected an object");
+    for (size_t i = 0; i < n_rows; i++) {
+        json_t *value = json_object_get(object, rows[i].key);
+        if (!value) return lag_error_set(err, LAG_ECORRUPT, "the key %s is missing", rows[i].key);
+        const int rc = read_value(value, &rows[i], (char *)ret + rows[i].offset, err);
+        if (rc != 0) return rc;
+    }
+    return json_object_size(object) == n_rows ? 0 : name_unknown(object, rows, n_rows, err);
+}
+
+static json_t *new_value(const struct lag_json_row *row, const void *at) {
+    char digits[24];
+    switch (row->type) {
+    case LAG_JSON_INT: return json_integer(*(const int *)at);
+    case LAG_JSON_I64: return json_integer(*(const int64_t *)at);
+    case LAG_JSON_U63: return json_integer((json_int_t)*(const uint64_t *)at);
+    case LAG_JSON_REAL: return json_real(*(const double *)at);
+    case LAG_JSON_TEXT: return json_string(at);
+    case LAG_JSON_VALUE: return *(json_t *const *)at;
+    case LAG_JSON_U64: break;
+    }
+    snprintf(digits, sizeof digits, "%" PRIu64, *(const uint64_t *)at);
+    return json_string(digits);
+}
+
+json_t *lag_json_object(const struct lag_json_row *rows, size_t n_rows, const void *from) {
+    json_t *object = json_object();
+    bool failed = !object;
+    for (size_t i = 0; i < n_rows; i++) { /* to the end, so that every LAG_JSON_VALUE is taken */
+        json_t *value = new_value(&rows[i], (const char *)from + rows[i].offset);
+        if (json_object_set_new(object, rows[i].key, value) != 0) failed = true;
+    }
+    if (!failed) return object;
+    json_decref(object);
+    return NULL;
+}
+
+static int append_piece(const char *piece, size_t n, void *out) {
+    lag_strbuf_append_n(out, piece, n);
+    return ((const struct lag_strbuf *)out)->failed ? -1 : 0;
+}
+
+void lag_json_append(struct lag_strbuf *out, json_t *tree, size_t flags) {
+    if (json_dump_callback(tree, append_piece, out, flags | JSON_REAL_PRECISION(17)) != 0) out->failed = true;
+    json_decref(tree);
 }

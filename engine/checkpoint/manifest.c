@@ -9,146 +9,113 @@
 #include <lagd/base/mem.h>
 #include <lagd/base/strbuf.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 const char *const lag_manifest_file_names[LAG_MANIFEST_FILES] = {"model.safetensors", "config.json",
                                                                  "optimizer.safetensors"};
 
-enum key_type { KEY_INT, KEY_I64, KEY_U64, KEY_REAL, KEY_TEXT };
-struct key_row {
-    const char *key;
-    enum key_type type;
-    size_t offset, size;
+/* The whole document, its last line included. */
+struct document {
+    int64_t format, step, schedule_origin;
+    json_t *spec, *meta, *files, *segments;
+    char sha256[LAG_SHA256_HEX];
 };
-#define KEY(type, struct_type, member) {#member, type, offsetof(struct struct_type, member), \
-                                        sizeof(((struct struct_type *)0)->member)}
-
-static const struct key_row spec_keys[] = {
-    KEY(KEY_INT, lag_spec, n_layer), KEY(KEY_INT, lag_spec, n_head), KEY(KEY_INT, lag_spec, n_embd),
-    KEY(KEY_INT, lag_spec, n_inner), KEY(KEY_INT, lag_spec, n_positions), KEY(KEY_INT, lag_spec, vocab_size),
-    KEY(KEY_REAL, lag_spec, norm_eps),
+struct spec_text {
+    char arch[16];
+    struct lag_spec spec;
 };
-static const struct key_row meta_keys[] = {
-    KEY(KEY_TEXT, lag_checkpoint_meta, run_id), KEY(KEY_TEXT, lag_checkpoint_meta, growth_text),
-    KEY(KEY_TEXT, lag_checkpoint_meta, parent_sha256), KEY(KEY_TEXT, lag_checkpoint_meta, fingerprint),
-    KEY(KEY_TEXT, lag_checkpoint_meta, version), KEY(KEY_I64, lag_checkpoint_meta, tokens),
-    KEY(KEY_U64, lag_checkpoint_meta, seed),
-};
-static const struct key_row file_keys[] = {
-    KEY(KEY_TEXT, lag_checkpoint_file, name), KEY(KEY_U64, lag_checkpoint_file, n_bytes),
-    KEY(KEY_TEXT, lag_checkpoint_file, sha256),
-};
-static const struct key_row segment_keys[] = {
-    KEY(KEY_INT, lag_segment, row_begin), KEY(KEY_INT, lag_segment, row_end), KEY(KEY_INT, lag_segment, col_begin),
-    KEY(KEY_INT, lag_segment, col_end), KEY(KEY_I64, lag_segment, age), KEY(KEY_REAL, lag_segment, lr_factor),
-    KEY(KEY_REAL, lag_segment, decay_factor), KEY(KEY_REAL, lag_segment, eps_factor),
-    KEY(KEY_I64, lag_segment, rewarm_from), KEY(KEY_I64, lag_segment, rewarm_steps),
+struct segment_text {
+    char tensor[96];
+    struct lag_segment segment;
 };
 
-static void append_value(struct lag_strbuf *out, const struct key_row *row, const void *object) {
-    const void *at = (const char *)object + row->offset;
-    switch (row->type) {
-    case KEY_INT: lag_strbuf_printf(out, "%d", *(const int *)at); break;
-    case KEY_I64: lag_strbuf_printf(out, "%" PRId64, *(const int64_t *)at); break;
-    case KEY_U64: lag_strbuf_printf(out, "%" PRIu64, *(const uint64_t *)at); break;
-    case KEY_REAL: lag_strbuf_printf(out, "%.17g", *(const double *)at); break;
-    case KEY_TEXT: lag_json_append_string(out, at); break;
-    }
-}
+static const struct lag_json_row document_keys[] = {
+    LAG_JSON_ROW("format", LAG_JSON_I64, document, format), LAG_JSON_ROW("step", LAG_JSON_I64, document, step),
+    LAG_JSON_ROW("schedule_origin", LAG_JSON_I64, document, schedule_origin),
+    LAG_JSON_ROW("spec", LAG_JSON_VALUE, document, spec), LAG_JSON_ROW("meta", LAG_JSON_VALUE, document, meta),
+    LAG_JSON_ROW("files", LAG_JSON_VALUE, document, files),
+    LAG_JSON_ROW("segments", LAG_JSON_VALUE, document, segments),
+    LAG_JSON_ROW("sha256", LAG_JSON_TEXT, document, sha256), /* the seal: not among what it covers */
+};
+enum { SEALED_KEYS = LAG_COUNT(document_keys) - 1 };
+#define SPEC_ROW(member, type) LAG_JSON_ROW(#member, type, spec_text, spec.member)
+static const struct lag_json_row spec_keys[] = {
+    LAG_JSON_ROW("arch", LAG_JSON_TEXT, spec_text, arch),
+    SPEC_ROW(n_layer, LAG_JSON_INT), SPEC_ROW(n_head, LAG_JSON_INT), SPEC_ROW(n_embd, LAG_JSON_INT),
+    SPEC_ROW(n_inner, LAG_JSON_INT), SPEC_ROW(n_positions, LAG_JSON_INT), SPEC_ROW(vocab_size, LAG_JSON_INT),
+    SPEC_ROW(norm_eps, LAG_JSON_REAL),
+};
+#define META_ROW(member, type) LAG_JSON_ROW(#member, type, lag_checkpoint_meta, member)
+static const struct lag_json_row meta_keys[] = {
+    META_ROW(run_id, LAG_JSON_TEXT), META_ROW(growth_text, LAG_JSON_TEXT), META_ROW(parent_sha256, LAG_JSON_TEXT),
+    META_ROW(fingerprint, LAG_JSON_TEXT), META_ROW(version, LAG_JSON_TEXT), META_ROW(tokens, LAG_JSON_I64),
+    META_ROW(seed, LAG_JSON_U64),
+};
+#define FILE_ROW(member, type) LAG_JSON_ROW(#member, type, lag_checkpoint_file, member)
+static const struct lag_json_row file_keys[] = {
+    FILE_ROW(name, LAG_JSON_TEXT), FILE_ROW(n_bytes, LAG_JSON_U63), FILE_ROW(sha256, LAG_JSON_TEXT),
+};
+#define SEGMENT_ROW(member, type) LAG_JSON_ROW(#member, type, segment_text, segment.member)
+static const struct lag_json_row segment_keys[] = {
+    LAG_JSON_ROW("tensor", LAG_JSON_TEXT, segment_text, tensor),
+    SEGMENT_ROW(row_begin, LAG_JSON_INT), SEGMENT_ROW(row_end, LAG_JSON_INT), SEGMENT_ROW(col_begin, LAG_JSON_INT),
+    SEGMENT_ROW(col_end, LAG_JSON_INT), SEGMENT_ROW(age, LAG_JSON_I64), SEGMENT_ROW(lr_factor, LAG_JSON_REAL),
+    SEGMENT_ROW(decay_factor, LAG_JSON_REAL), SEGMENT_ROW(eps_factor, LAG_JSON_REAL),
+    SEGMENT_ROW(rewarm_from, LAG_JSON_I64), SEGMENT_ROW(rewarm_steps, LAG_JSON_I64),
+};
 
-/* The rows' members, after an opening brace and a first member if that is not NULL. */
-static void append_object(struct lag_strbuf *out, const char *first_key, const char *first_value,
-                          const struct key_row *rows, size_t n_rows, const void *object) {
-    lag_strbuf_append(out, "{");
-    if (first_key) {
-        lag_strbuf_printf(out, "\"%s\":", first_key);
-        lag_json_append_string(out, first_value);
-    }
-    for (size_t i = 0; i < n_rows; i++) {
-        lag_strbuf_printf(out, "%s\"%s\":", i > 0 || first_key ? "," : "", rows[i].key);
-        append_value(out, &rows[i], object);
-    }
-    lag_strbuf_append(out, "}");
-}
+/* A segment is one object of at least 160 bytes with 11 commas. */
+static const struct lag_json_limits limits = {.max_depth = 8, .bytes_per_container = 128, .bytes_per_comma = 14};
 
-/* The next member must be key; first: it is the object's first. */
-static int expect_key(struct lag_json *json, const char *key, bool first) {
-    char found[32];
-    int rc = first ? 0 : lag_json_expect(json, ',');
-    if (rc == 0) rc = lag_json_key(json, found, sizeof found, NULL);
-    if (rc != 0) return rc;
-    if (strcmp(found, key) == 0) return 0;
-    return lag_error_set(json->err, LAG_ECORRUPT, "byte %zu: expected the key %s",
-                         (size_t)(json->at - json->begin), key);
-}
-
-static int read_value(struct lag_json *json, const struct key_row *row, void *object) {
-    void *at = (char *)object + row->offset;
-    int64_t wide = 0;
-    int rc;
-    switch (row->type) {
-    case KEY_I64: return lag_json_i64(json, at);
-    case KEY_U64: return lag_json_u64(json, at);
-    case KEY_REAL: return lag_json_real(json, at);
-    case KEY_TEXT: return lag_json_string(json, at, row->size, NULL);
-    case KEY_INT: break;
-    }
-    rc = lag_json_i64(json, &wide);
-    if (rc != 0) return rc;
-    if (wide < INT_MIN || wide > INT_MAX) return lag_json_fail(json, "an integer is too large");
-    *(int *)at = (int)wide;
-    return 0;
-}
-
-/* Members in the order of the rows, then the closing brace. had_first: one was read before. */
-static int read_object(struct lag_json *json, bool had_first, const struct key_row *rows, size_t n_rows, void *object) {
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < n_rows; i++) {
-        rc = expect_key(json, rows[i].key, i == 0 && !had_first);
-        if (rc == 0) rc = read_value(json, &rows[i], object);
-    }
-    return rc == 0 ? lag_json_expect(json, '}') : rc;
-}
-
-/* "key":{"first":"text" */
-static int open_object(struct lag_json *json, const char *first_key, char *ret_text, size_t size) {
-    int rc = lag_json_expect(json, '{');
-    if (rc == 0 && first_key) rc = expect_key(json, first_key, true);
-    return rc == 0 && first_key ? lag_json_string(json, ret_text, size, NULL) : rc;
-}
-
-static const char seal_start[] = "\n\"sha256\":\"", seal_end[] = "\"}\n";
+static const char seal_start[] = ",\n\"sha256\":\"", seal_end[] = "\"}\n";
 enum { SEAL_BYTES = sizeof seal_start - 1 + LAG_SHA256_HEX - 1 + sizeof seal_end - 1 };
+
+static json_t *spec_object(const struct lag_spec *spec) {
+    struct spec_text text = {.spec = *spec};
+    (void)lag_copy(text.arch, sizeof text.arch, lag_arch_name(spec->arch));
+    return lag_json_object(spec_keys, LAG_COUNT(spec_keys), &text);
+}
+
+static json_t *file_array(const struct lag_checkpoint_file file[LAG_MANIFEST_FILES]) {
+    json_t *array = json_array();
+    for (int i = 0; i < LAG_MANIFEST_FILES; i++) {
+        if (json_array_append_new(array, lag_json_object(file_keys, LAG_COUNT(file_keys), &file[i])) == 0) continue;
+        json_decref(array);
+        return NULL;
+    }
+    return array;
+}
+
+static json_t *segment_array(const struct lag_state *state) {
+    json_t *array = json_array();
+    for (int i = 0; i < state->n_segments; i++) {
+        struct segment_text text = {.segment = state->segments[i]};
+        lag_tensor_name(&state->layout.tensors[text.segment.tensor], text.tensor);
+        if (json_array_append_new(array, lag_json_object(segment_keys, LAG_COUNT(segment_keys), &text)) == 0) continue;
+        json_decref(array);
+        return NULL;
+    }
+    return array;
+}
 
 int lag_manifest_format(const struct lag_state *state, const struct lag_checkpoint_meta *meta,
                         const struct lag_checkpoint_file file[LAG_MANIFEST_FILES], struct lag_strbuf *out,
                         struct lag_error *err) {
-    const struct lag_spec *spec = &state->layout.spec;
-    lag_strbuf_printf(out, "{\"format\":%d,\n\"step\":%" PRId64 ",\n\"schedule_origin\":%" PRId64 ",\n\"spec\":",
-                      LAG_MANIFEST_FORMAT, state->step, state->schedule_origin);
-    append_object(out, "arch", lag_arch_name(spec->arch), spec_keys, LAG_COUNT(spec_keys), spec);
-    lag_strbuf_append(out, ",\n\"meta\":");
-    append_object(out, NULL, NULL, meta_keys, LAG_COUNT(meta_keys), meta);
-    lag_strbuf_append(out, ",\n\"files\":[");
-    for (int i = 0; i < LAG_MANIFEST_FILES; i++) {
-        lag_strbuf_append(out, i ? ",\n" : "\n");
-        append_object(out, NULL, NULL, file_keys, LAG_COUNT(file_keys), &file[i]);
+    const struct document document = {
+        .format = LAG_MANIFEST_FORMAT, .step = state->step, .schedule_origin = state->schedule_origin,
+        .spec = spec_object(&state->layout.spec), .meta = lag_json_object(meta_keys, LAG_COUNT(meta_keys), meta),
+        .files = file_array(file), .segments = segment_array(state),
+    };
+    char digest[LAG_SHA256_HEX] = "";
+    lag_json_append(out, lag_json_object(document_keys, SEALED_KEYS, &document), JSON_COMPACT);
+    if (!out->failed) {
+        out->data[--out->length] = '\0'; /* its brace closes behind the seal */
+        lag_sha256_bytes(out->data, out->length, digest);
+        lag_strbuf_printf(out, "%s%s%s", seal_start, digest, seal_end);
     }
-    lag_strbuf_append(out, "],\n\"segments\":[");
-    for (int i = 0; i < state->n_segments; i++) {
-        char name[96];
-        lag_tensor_name(&state->layout.tensors[state->segments[i].tensor], name);
-        lag_strbuf_append(out, i ? ",\n" : "\n");
-        append_object(out, "tensor", name, segment_keys, LAG_COUNT(segment_keys), &state->segments[i]);
-    }
-    lag_strbuf_append(out, "],");
-    if (out->failed) return lag_error_set(err, LAG_ENOMEM, "out of memory for the manifest");
-    char digest[LAG_SHA256_HEX];
-    lag_sha256_bytes(out->data, out->length, digest);
-    lag_strbuf_printf(out, "%s%s%s", seal_start, digest, seal_end);
-    return out->failed ? lag_error_set(err, LAG_ENOMEM, "out of memory for the manifest") : 0;
+    if (out->failed) return lag_error_set(err, LAG_ENOMEM, "out of memory for the manifest, or a text is not UTF-8");
+    return 0;
 }
 
 int lag_manifest_unseal(const char *text, size_t n, size_t *ret_n_body, struct lag_error *err) {
@@ -163,59 +130,53 @@ int lag_manifest_unseal(const char *text, size_t n, size_t *ret_n_body, struct l
     return 0;
 }
 
-static int read_head(struct lag_json *json, struct lag_manifest *manifest) {
-    int64_t format = 0;
-    int rc = lag_json_expect(json, '{');
-    if (rc == 0) rc = expect_key(json, "format", true);
-    if (rc == 0) rc = lag_json_i64(json, &format);
-    if (rc != 0) return rc;
-    if (format > LAG_MANIFEST_FORMAT)
-        return lag_error_set(json->err, LAG_EVERSION, "format %" PRId64 ", written by a newer lagd; this one reads %d",
-                             format, LAG_MANIFEST_FORMAT);
-    if (format != LAG_MANIFEST_FORMAT) return lag_json_fail(json, "unknown format");
-    rc = expect_key(json, "step", false);
-    if (rc == 0) rc = lag_json_i64(json, &manifest->step);
-    if (rc == 0) rc = expect_key(json, "schedule_origin", false);
-    if (rc == 0) rc = lag_json_i64(json, &manifest->schedule_origin);
-    if (rc == 0 && (manifest->step < 0 || manifest->schedule_origin < 0))
-        rc = lag_json_fail(json, "step or schedule_origin is negative");
-    return rc;
+static int broken(struct lag_error *err, const char *rule) { return lag_error_set(err, LAG_ECORRUPT, "%s", rule); }
+
+/* What is wrong lies in this part. */
+static int within(struct lag_error *err, const char *part, int rc) {
+    return rc != 0 && err ? lag_error_wrap(err, "%s", part) : rc;
 }
 
-static int read_spec(struct lag_json *json, struct lag_manifest *manifest) {
-    struct lag_spec spec = {0};
-    char arch[16];
-    int rc = expect_key(json, "spec", false);
-    if (rc == 0) rc = open_object(json, "arch", arch, sizeof arch);
-    if (rc == 0) rc = read_object(json, true, spec_keys, LAG_COUNT(spec_keys), &spec);
+/* A newer format is named before its keys are looked at. */
+static int read_document(const json_t *root, struct document *ret, struct lag_error *err) {
+    int64_t format = 0;
+    if (!json_is_object(root)) return broken(err, "expected an object");
+    const int rc = lag_json_integer(json_object_get(root, "format"), "format", &format, err);
     if (rc != 0) return rc;
-    if (lag_arch_parse(arch, &spec.arch) != 0)
-        return lag_error_set(json->err, LAG_EUNSUPPORTED, "spec: unknown architecture %s", arch);
-    rc = lag_layout_create(&spec, &manifest->layout, json->err);
+    if (format > LAG_MANIFEST_FORMAT)
+        return lag_error_set(err, LAG_EVERSION, "format %" PRId64 ", written by a newer lagd; this one reads %d",
+                             format, LAG_MANIFEST_FORMAT);
+    if (format != LAG_MANIFEST_FORMAT) return broken(err, "unknown format");
+    return lag_json_read(root, document_keys, LAG_COUNT(document_keys), ret, err);
+}
+
+static int read_spec(const json_t *object, struct lag_layout *ret, struct lag_error *err) {
+    struct spec_text text = {0};
+    int rc = lag_json_read(object, spec_keys, LAG_COUNT(spec_keys), &text, err);
+    if (rc != 0) return rc;
+    if (lag_arch_parse(text.arch, &text.spec.arch) != 0)
+        return lag_error_set(err, LAG_EUNSUPPORTED, "unknown architecture %s", text.arch);
+    rc = lag_layout_create(&text.spec, ret, err);
     if (rc != LAG_EINVAL) return rc;
-    if (json->err) (void)lag_error_wrap(json->err, "spec");
-    if (json->err) json->err->code = LAG_ECORRUPT;
+    if (err) err->code = LAG_ECORRUPT;
     return LAG_ECORRUPT;
 }
 
-static int read_files(struct lag_json *json, struct lag_manifest *manifest) {
-    int rc = expect_key(json, "files", false);
-    if (rc == 0) rc = lag_json_expect(json, '[');
-    for (int i = 0; rc == 0 && i < LAG_MANIFEST_FILES; i++) {
-        struct lag_checkpoint_file *file = &manifest->file[i];
-        if (i > 0) rc = lag_json_expect(json, ',');
-        if (rc == 0) rc = open_object(json, NULL, NULL, 0);
-        if (rc == 0) rc = read_object(json, false, file_keys, LAG_COUNT(file_keys), file);
+static int read_files(const json_t *array, struct lag_checkpoint_file *ret, struct lag_error *err) {
+    if (json_array_size(array) != LAG_MANIFEST_FILES)
+        return lag_error_set(err, LAG_ECORRUPT, "expected an array of %d files", LAG_MANIFEST_FILES);
+    for (int i = 0; i < LAG_MANIFEST_FILES; i++) {
+        const int rc = lag_json_read(json_array_get(array, (size_t)i), file_keys, LAG_COUNT(file_keys), &ret[i], err);
         if (rc != 0) return rc;
-        if (strcmp(file->name, lag_manifest_file_names[i]) != 0) return lag_json_fail(json, "unexpected file name");
-        if (strspn(file->sha256, "0123456789abcdef") != LAG_SHA256_HEX - 1)
-            return lag_json_fail(json, "sha256 is not 64 hexadecimal digits");
+        if (strcmp(ret[i].name, lag_manifest_file_names[i]) != 0) return broken(err, "unexpected file name");
+        if (strspn(ret[i].sha256, "0123456789abcdef") != LAG_SHA256_HEX - 1)
+            return broken(err, "sha256 is not 64 hexadecimal digits");
     }
-    return rc == 0 ? lag_json_expect(json, ']') : rc;
+    return 0;
 }
 
 /* Names come in the layout's order, so a segment is of the last one's tensor or of the next. */
-static int find_tensor(struct lag_json *json, const struct lag_layout *layout, const char *name, int last, int *ret) {
+static int find_tensor(const struct lag_layout *layout, const char *name, int last, int *ret, struct lag_error *err) {
     for (int tensor = LAG_MAX(last, 0); tensor <= last + 1 && tensor < layout->n_tensors; tensor++) {
         char expected[96];
         lag_tensor_name(&layout->tensors[tensor], expected);
@@ -223,44 +184,52 @@ static int find_tensor(struct lag_json *json, const struct lag_layout *layout, c
         *ret = tensor;
         return 0;
     }
-    return lag_json_fail(json, "a segment of an unknown tensor, or not in order");
+    return broken(err, "a segment of an unknown tensor, or not in order");
 }
 
-static int read_segments(struct lag_json *json, struct lag_manifest *manifest) {
-    size_t capacity = 0;
-    int n = 0, last = -1, rc = expect_key(json, "segments", false);
-    if (rc == 0) rc = lag_json_expect(json, '[');
-    while (rc == 0 && (rc = lag_json_next(json, ']', n == 0)) == 1) {
-        struct lag_segment segment = {0};
-        char name[96];
-        rc = open_object(json, "tensor", name, sizeof name);
-        if (rc == 0) rc = find_tensor(json, &manifest->layout, name, last, &last);
-        if (rc == 0) rc = read_object(json, true, segment_keys, LAG_COUNT(segment_keys), &segment);
-        if (rc != 0) return rc;
-        segment.tensor = last;
-        void *segments = manifest->segments;
-        if (lag_grow_array(&segments, &capacity, (size_t)n + 1, sizeof segment) != 0)
-            return lag_error_set(json->err, LAG_ENOMEM, "out of memory for %d segments", n);
-        manifest->segments = segments;
-        manifest->segments[n++] = segment;
-        manifest->n_segments = n;
+static int read_segments(const json_t *array, struct lag_manifest *manifest, struct lag_error *err) {
+    if (!json_is_array(array)) return broken(err, "expected an array");
+    const size_t n = json_array_size(array);
+    if (n > LAG_MAX_SEGMENTS) return lag_error_set(err, LAG_ECORRUPT, "more than %d", LAG_MAX_SEGMENTS);
+    manifest->segments = lag_calloc(n, sizeof *manifest->segments);
+    if (!manifest->segments && n > 0) return lag_error_set(err, LAG_ENOMEM, "out of memory for %zu segments", n);
+    int last = -1;
+    for (size_t i = 0; i < n; i++) {
+        struct segment_text text = {0};
+        int rc = lag_json_read(json_array_get(array, i), segment_keys, LAG_COUNT(segment_keys), &text, err);
+        if (rc == 0) rc = find_tensor(&manifest->layout, text.tensor, last, &last, err);
+        if (rc != 0) return err ? lag_error_wrap(err, "item %zu", i) : rc;
+        text.segment.tensor = last;
+        manifest->segments[i] = text.segment;
     }
-    if (rc == 0) rc = lag_segments_check(&manifest->layout, manifest->segments, n, LAG_ECORRUPT, json->err);
-    return rc == 0 ? lag_json_expect(json, ',') : rc;
+    manifest->n_segments = (int)n;
+    return lag_segments_check(&manifest->layout, manifest->segments, (int)n, LAG_ECORRUPT, err);
 }
 
-int lag_manifest_parse(const char *text, size_t n_body, struct lag_manifest *ret, struct lag_error *err) {
+static int read_manifest(const json_t *root, struct lag_manifest *ret, struct lag_error *err) {
+    struct document document = {0};
+    int rc = read_document(root, &document, err);
+    if (rc != 0) return rc;
+    if (document.step < 0 || document.schedule_origin < 0) return broken(err, "step or schedule_origin is negative");
+    ret->step = document.step;
+    ret->schedule_origin = document.schedule_origin;
+    rc = read_spec(document.spec, &ret->layout, err);
+    if (rc != 0) return within(err, "spec", rc);
+    rc = lag_json_read(document.meta, meta_keys, LAG_COUNT(meta_keys), &ret->meta, err);
+    if (rc != 0) return within(err, "meta", rc);
+    if (ret->meta.tokens < 0) return broken(err, "meta: tokens is negative");
+    rc = read_files(document.files, ret->file, err);
+    if (rc != 0) return within(err, "files", rc);
+    return within(err, "segments", read_segments(document.segments, ret, err));
+}
+
+int lag_manifest_parse(const char *text, size_t n, struct lag_manifest *ret, struct lag_error *err) {
     struct lag_manifest manifest = {0};
-    struct lag_json json = {text, text, text + n_body, err};
-    int rc = read_head(&json, &manifest);
-    if (rc == 0) rc = read_spec(&json, &manifest);
-    if (rc == 0) rc = expect_key(&json, "meta", false);
-    if (rc == 0) rc = open_object(&json, NULL, NULL, 0);
-    if (rc == 0) rc = read_object(&json, false, meta_keys, LAG_COUNT(meta_keys), &manifest.meta);
-    if (rc == 0 && manifest.meta.tokens < 0) rc = lag_json_fail(&json, "tokens is negative");
-    if (rc == 0) rc = read_files(&json, &manifest);
-    if (rc == 0) rc = read_segments(&json, &manifest);
-    if (rc == 0) rc = lag_json_end(&json);
+    json_t *root = NULL;
+    int rc = lag_json_parse(text, n, &limits, &root, err);
+    if (rc != 0) return rc;
+    rc = read_manifest(root, &manifest, err);
+    json_decref(root);
     if (rc != 0) lag_manifest_deinit(&manifest);
     else *ret = manifest;
     return rc;
@@ -283,6 +252,6 @@ int lag_manifest_read(const char *dir, struct lag_manifest *ret, struct lag_erro
         return lag_error_set(err, LAG_ECORRUPT, "%s is no regular file, or larger than any manifest", path);
     if (rc != 0) return rc;
     rc = lag_manifest_unseal(text, length, &n_body, err);
-    if (rc == 0) rc = lag_manifest_parse(text, n_body, ret, err);
+    if (rc == 0) rc = lag_manifest_parse(text, length, ret, err);
     return rc != 0 && err ? lag_error_wrap(err, "%s", path) : rc;
 }

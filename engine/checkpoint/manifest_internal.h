@@ -1,4 +1,4 @@
-/* manifest.json: what a checkpoint holds, in a fixed order of keys, sealed by a SHA-256 of its own text.
+/* manifest.json: what a checkpoint holds, sealed by a SHA-256 of its own text.
  *
  * {"format":1,"step":…,"schedule_origin":…,"spec":{…},"meta":{…},"files":[{…}×3],"segments":[{…}…],
  * "sha256":"<of every byte before this line>"}
@@ -8,11 +8,12 @@
 struct lag_strbuf;
 
 #define LAG_MANIFEST_FORMAT 1
-#define LAG_MANIFEST_MAX_BYTES (64u << 20)
 #define LAG_MANIFEST_FILES 3 /* model, config, optimiser */
 #define LAG_MAX_SEGMENTS_PER_TENSOR 4096
-/* An upper bound of one segment's text. */
-#define LAG_SEGMENT_TEXT_BYTES 512u
+#define LAG_MAX_SEGMENTS 65536 /* two growths in width of the deepest model divide each of its tensors in nine */
+/* An upper bound of one segment's text: 141 bytes of keys and signs, a name, seven integers, three reals. */
+#define LAG_SEGMENT_TEXT_BYTES 384u
+#define LAG_MANIFEST_MAX_BYTES (LAG_MAX_SEGMENTS * LAG_SEGMENT_TEXT_BYTES + 65536u)
 
 extern const char *const lag_manifest_file_names[LAG_MANIFEST_FILES];
 
@@ -31,8 +32,8 @@ int lag_manifest_format(const struct lag_state *state, const struct lag_checkpoi
                         struct lag_error *err);
 /* Checks the seal; *ret_n_body is the length of what it covers. */
 int lag_manifest_unseal(const char *text, size_t n, size_t *ret_n_body, struct lag_error *err);
-/* Parses and checks the body (text[n_body] is readable). LAG_EVERSION for a newer format. */
-int lag_manifest_parse(const char *text, size_t n_body, struct lag_manifest *ret, struct lag_error *err);
+/* Parses and checks the text but for its seal. LAG_EVERSION for a newer format. */
+int lag_manifest_parse(const char *text, size_t n, struct lag_manifest *ret, struct lag_error *err);
 int lag_manifest_read(const char *dir, struct lag_manifest *ret, struct lag_error *err);
 void lag_manifest_deinit(struct lag_manifest *manifest);
 

@@ -9,8 +9,10 @@
 #include <stddef.h>
 #include <stdint.h>
 struct lag_error;
+struct json_t;
 
-#define LAG_ST_MAX_HEADER_BYTES (16u << 20)
+/* The deepest model's optimiser has 512 × 12 × 2 + 8 tensors of at most 160 bytes each. */
+#define LAG_ST_MAX_HEADER_BYTES (2u << 20)
 #define LAG_ST_MAX_DIMS 8
 #define LAG_ST_NAME_SIZE 104
 
@@ -23,7 +25,7 @@ const char *lag_st_dtype_name(enum lag_st_dtype dtype);
 unsigned lag_st_dtype_bits(enum lag_st_dtype dtype);
 
 struct lag_st_entry {
-    const char *name; /* in the header's arena */
+    const char *name; /* in the header's tree, as all its strings */
     enum lag_st_dtype dtype;
     uint32_t n_dims;
     uint64_t dims[LAG_ST_MAX_DIMS];
@@ -34,10 +36,10 @@ struct lag_st_pair {
 };
 struct lag_st_header {
     struct lag_st_entry *entries; /* sorted by name */
-    size_t n_entries, capacity_entries;
-    struct lag_st_pair *metadata; /* sorted by key */
-    size_t n_metadata, capacity_metadata;
-    char *arena;                  /* the strings */
+    size_t n_entries;
+    struct lag_st_pair *metadata; /* in the file's order */
+    size_t n_metadata;
+    struct json_t *tree;
     uint64_t data_offset;         /* of the data in the file */
 };
 

@@ -4,7 +4,6 @@
 #include <lagd/base/check.h>
 #include <lagd/base/cleanup.h>
 #include <lagd/base/error.h>
-#include <lagd/base/strbuf.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -24,39 +23,50 @@ static uint64_t n_elements(const struct lag_st_source *source) {
     return n;
 }
 
-static void append_metadata(struct lag_strbuf *out, const struct lag_st_pair *metadata, size_t n) {
-    lag_strbuf_append(out, "\"__metadata__\":{");
+static json_t *metadata_object(const struct lag_st_pair *metadata, size_t n) {
+    json_t *object = json_object();
     for (size_t i = 0; i < n; i++) {
-        if (i > 0) lag_strbuf_append(out, ",");
-        lag_json_append_string(out, metadata[i].key);
-        lag_strbuf_append(out, ":");
-        lag_json_append_string(out, metadata[i].value);
+        if (json_object_set_new(object, metadata[i].key, json_string(metadata[i].value)) == 0) continue;
+        json_decref(object);
+        return NULL;
     }
-    lag_strbuf_append(out, "}");
+    return object;
 }
 
-static void append_source(struct lag_strbuf *out, const struct lag_st_source *source, uint64_t *offset) {
-    lag_json_append_string(out, source->name);
-    lag_strbuf_printf(out, ":{\"dtype\":\"%s\",\"shape\":[", lag_st_dtype_name(DTYPE));
-    for (uint32_t i = 0; i < source->n_dims; i++) lag_strbuf_printf(out, "%s%" PRIu64, i ? "," : "", source->dims[i]);
-    const uint64_t end = *offset + n_elements(source) * sizeof(lag_real);
-    lag_strbuf_printf(out, "],\"data_offsets\":[%" PRIu64 ",%" PRIu64 "]}", *offset, end);
-    *offset = end;
+/* *offset moves behind the source's data. */
+static json_t *source_object(const struct lag_st_source *source, uint64_t *offset) {
+    const json_int_t begin = (json_int_t)*offset;
+    *offset += n_elements(source) * sizeof(lag_real);
+    json_t *shape = json_array();
+    for (uint32_t i = 0; i < source->n_dims; i++) {
+        if (json_array_append_new(shape, json_integer((json_int_t)source->dims[i])) == 0) continue;
+        json_decref(shape);
+        return NULL;
+    }
+    return json_pack("{s:s, s:o, s:[I, I]}", "dtype", lag_st_dtype_name(DTYPE), "shape", shape, "data_offsets", begin,
+                     (json_int_t)*offset);
+}
+
+/* jansson keeps the order of insertion and writes texts as the reference writer does. */
+static json_t *header_object(const struct lag_st_pair *metadata, size_t n_metadata,
+                             const struct lag_st_source *sources, size_t n_sources) {
+    json_t *root = json_object();
+    uint64_t offset = 0;
+    bool failed = n_metadata > 0 &&
+                  json_object_set_new(root, "__metadata__", metadata_object(metadata, n_metadata)) != 0;
+    for (size_t i = 0; !failed && i < n_sources; i++)
+        failed = json_object_set_new(root, sources[i].name, source_object(&sources[i], &offset)) != 0;
+    if (!failed) return root;
+    json_decref(root);
+    return NULL;
 }
 
 static int write_header(struct lag_sink *sink, const struct lag_st_pair *metadata, size_t n_metadata,
                         const struct lag_st_source *sources, size_t n_sources, struct lag_error *err) {
     LAG_CLEANUP(strbuf_deinit_p) struct lag_strbuf text = LAG_STRBUF_INIT;
-    uint64_t offset = 0;
-    lag_strbuf_append(&text, "{");
-    if (n_metadata > 0) append_metadata(&text, metadata, n_metadata);
-    for (size_t i = 0; i < n_sources; i++) {
-        if (i > 0 || n_metadata > 0) lag_strbuf_append(&text, ",");
-        append_source(&text, &sources[i], &offset);
-    }
-    lag_strbuf_append(&text, "}");
+    lag_json_append(&text, header_object(metadata, n_metadata, sources, n_sources), JSON_COMPACT);
     while (!text.failed && text.length % 8 != 0) lag_strbuf_append(&text, " ");
-    if (text.failed) return lag_error_set(err, LAG_ENOMEM, "out of memory for the header of %s", sink->path);
+    if (text.failed) return lag_error_set(err, LAG_ENOMEM, "out of memory for the header of %s, or a text is not UTF-8", sink->path);
     uint8_t first[8];
     for (int i = 0; i < 8; i++) first[i] = (uint8_t)((uint64_t)text.length >> (8 * i));
     const int rc = lag_sink_write(sink, first, sizeof first, err);

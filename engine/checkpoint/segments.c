@@ -46,6 +46,8 @@ static const char *broken_rule(const struct lag_tensor *t, const struct lag_segm
 int lag_segments_check(const struct lag_layout *layout, const struct lag_segment *segments, int n_segments, int code,
                        struct lag_error *err) {
     int at = 0;
+    if (n_segments > LAG_MAX_SEGMENTS)
+        return lag_error_set(err, code, "%d segments; at most %d can be kept", n_segments, LAG_MAX_SEGMENTS);
     for (int tensor = 0; tensor < layout->n_tensors; tensor++) {
         int end = at;
         while (end < n_segments && segments[end].tensor == tensor) end++;

@@ -300,7 +300,7 @@ static void reseal(const char *dir, const char *from, const char *to) {
     lag_strbuf_printf(&out, "%s%s", to, at + strlen(from));
     char sha256[LAG_SHA256_HEX];
     lag_sha256_bytes(out.data, out.length, sha256);
-    lag_strbuf_printf(&out, "\n\"sha256\":\"%s\"}\n", sha256);
+    lag_strbuf_printf(&out, ",\n\"sha256\":\"%s\"}\n", sha256);
     fixture_put(path, out.data, out.length);
     lag_strbuf_deinit(&out);
     free(text);
@@ -315,18 +315,25 @@ struct manifest_case {
 static const struct manifest_case manifests[] = {
     {"\"format\":1", "\"format\":2", LAG_EVERSION, "newer lagd"},
     {"\"format\":1", "\"format\":0", LAG_ECORRUPT, "unknown format"},
-    {"\"format\":1", "\"farmat\":1", LAG_ECORRUPT, "expected the key format"},
+    {"\"format\":1", "\"farmat\":1", LAG_ECORRUPT, "format: expected an integer"},
     {"\"step\":4321", "\"step\":-1", LAG_ECORRUPT, "negative"},
-    {"\"step\":4321", "\"step\":4321.0", LAG_ECORRUPT, "expected ','"},
-    {"\"step\":4321", "\"step\":9223372036854775808", LAG_ECORRUPT, "too large"},
-    {"\"step\":4321,", "\"step\":4321,\"step\":1,", LAG_ECORRUPT, "expected the key schedule_origin"},
+    {"\"step\":4321", "\"step\":4321.0", LAG_ECORRUPT, "step: expected an integer"},
+    {"\"step\":4321", "\"step\":9223372036854775808", LAG_ECORRUPT, "too big integer"},
+    {"\"step\":4321,", "\"step\":4321,\"step\":1,", LAG_ECORRUPT, "duplicate object key"},
+    {"\"step\":4321,", "\"step\":4321,\"stop\":1,", LAG_ECORRUPT, "unknown key stop"},
+    {"\"step\":4321,", "", LAG_ECORRUPT, "the key step is missing"},
+    {"\"step\":4321,", "\"x\":[[[[[[[[0]]]]]]]],", LAG_ECORRUPT, "nested deeper than 8"},
+    {"\"seed\":\"18446744073709551615\"", "\"seed\":\"18446744073709551616\"", LAG_ECORRUPT, "64 bits"},
+    {"\"seed\":\"18446744073709551615\"", "\"seed\":5", LAG_ECORRUPT, "meta: seed: expected a text"},
+    {"\"n_bytes\":", "\"n_bytes\":-", LAG_ECORRUPT, "files: n_bytes: an integer is negative"},
+    {"\"segments\":[", "\"segments\":[7,", LAG_ECORRUPT, "segments: item 0: expected an object"},
     {"\"arch\":\"gpt2\"", "\"arch\":\"bert\"", LAG_EUNSUPPORTED, "unknown architecture bert"},
     {"\"n_layer\":2", "\"n_layer\":0", LAG_ECORRUPT, "n_layer"},
     {"\"n_layer\":2", "\"n_layer\":4294967298", LAG_ECORRUPT, "too large"},
     {"\"n_layer\":2", "\"n_layer\":3", LAG_ECORRUPT, "segment"},
     {"\"vocab_size\":11", "\"vocab_size\":1048576", LAG_ECORRUPT, "do not cover"},
     {"\"n_head\":2", "\"n_head\":4", LAG_ECORRUPT, "n_embd"},
-    {"\"norm_eps\":1.0000000000000001e-05", "\"norm_eps\":1e999", LAG_ECORRUPT, "too large"},
+    {"\"norm_eps\":1.0000000000000001e-5", "\"norm_eps\":1e999", LAG_ECORRUPT, "real number overflow"},
     {"\"tokens\":123456789012", "\"tokens\":-5", LAG_ECORRUPT, "tokens"},
     {"\"run_id\":\"run_01abc\"", "\"run_id\":\"0123456789012345678901234567890123456789\"", LAG_ECORRUPT, "too long"},
     {"\"config.json\"", "\"../../etc/passwd\"", LAG_ECORRUPT, "unexpected file name"},
@@ -339,7 +346,9 @@ static const struct manifest_case manifests[] = {
     {"\"row_begin\":4,\"row_end\":6,\"col_begin\":0", "\"row_begin\":0,\"row_end\":6,\"col_begin\":0",
      LAG_ECORRUPT, "order"},
     {"\"lr_factor\":0.33333333333333331", "\"lr_factor\":-1", LAG_ECORRUPT, "out of range"},
-    {"\"lr_factor\":0.33333333333333331", "\"lr_factor\":NaN", LAG_ECORRUPT, "expected a number"},
+    {"\"lr_factor\":0.33333333333333331", "\"lr_factor\":NaN", LAG_ECORRUPT, "invalid token"},
+    {"\"lr_factor\":0.33333333333333331", "\"lr_factor\":null", LAG_ECORRUPT,
+     "segments: item 0: lr_factor: expected a number"},
     {"\"age\":0", "\"age\":-1", LAG_ECORRUPT, "out of range"},
     {"\"transformer.wpe.weight\"", "\"transformer.wqe.weight\"", LAG_ECORRUPT, "unknown tensor"},
     {"\"transformer.wpe.weight\"", "\"transformer.wte.weight\"", LAG_ECORRUPT, "not in order"},

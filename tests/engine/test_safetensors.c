@@ -1,8 +1,9 @@
 /* The safetensors format: golden files, every rule broken once, conversions. */
-#include "../../engine/checkpoint/safetensors_internal.h"
+#include "../../engine/checkpoint/tensors_internal.h"
 #include "checkpoint_fixture.h"
 #include <lagd/base/check.h>
 #include <lagd/base/hash.h>
+#include <lagd/base/strbuf.h>
 #include <math.h>
 
 /* Vector B: the bytes that the reference writer makes of b = [0.5, -0.5], w = [[1, 2], [3, 4]], format = pt. */
@@ -83,34 +84,37 @@ static const struct header_case headers[] = {
     {"[]", 0, "does not begin with '{'"},
     {" {}", 0, "does not begin with '{'"},
     {"", 0, "does not begin with '{'"},
-    {"{", 0, "expected '\"'"},
-    {"{}{}", 0, "text after the end"},
-    {"{" T("a", "[1]", 0, 4) ",}", 4, "expected '\"'"},
+    {"{", 0, "byte 1: string or '}' expected"},
+    {"{}{}", 0, "end of file expected"},
+    {"{" T("a", "[1]", 0, 4) ",}", 4, "string or '}' expected"},
     {"{" T("a", "[1]", 0, 4) "," T("b", "[1]", 8, 12) "}", 12, "hole"},
     {"{" T("a", "[1]", 4, 8) "}", 8, "hole"},
     {"{" T("a", "[2]", 0, 8) "," T("b", "[1]", 4, 8) "}", 8, "overlap"},
     {"{" T("a", "[1]", 0, 4) "," T("b", "[1]", 0, 4) "}", 4, "overlap"},
     {"{" T("a", "[1]", 4, 0) "}", 4, "do not fit"},
     {"{" T("a", "[4294967296,4294967296,4]", 0, 4) "}", 4, "do not fit"},
-    {"{" T("a", "[18446744073709551615,2]", 0, 4) "}", 4, "do not fit"},
-    {"{" T("a", "[18446744073709551616]", 0, 4) "}", 4, "too large"},
+    {"{" T("a", "[9223372036854775807,2]", 0, 4) "}", 4, "do not fit"},
+    {"{" T("a", "[9223372036854775808]", 0, 4) "}", 4, "too big integer"},
+    {"{" T("a", "[-9223372036854775809]", 0, 4) "}", 4, "too big negative integer"},
+    {"{" T("a", "[18446744073709551616]", 0, 4) "}", 4, "too big integer"},
     {"{" T("a", "[4611686018427387905]", 0, 4) "}", 4, "do not fit"},
     {"{" T("a", "[2]", 0, 4) "}", 4, "do not fit"},
     {"{\"a\":{\"dtype\":\"F4\",\"shape\":[3],\"data_offsets\":[0,1]}}", 1, "do not fit"},
     {"{" T("a", "[1]", 0, 4) "}", 5, "the tensors take 4 bytes, but the file holds 5"},
     {"{" T("a", "[1]", 0, 4) "}", 3, "the tensors take 4 bytes, but the file holds 3"},
     {"{}", 1, "the tensors take 0 bytes"},
-    {"{" T("a", "[0]", 0, 0) "," T("a", "[0]", 0, 0) "}", 0, "duplicate tensor name a"},
-    {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "duplicate key"},
-    {"{\"__metadata__\":{},\"__metadata__\":{}}", 0, "duplicate __metadata__"},
-    {"{\"__metadata__\":{\"k\":\"1\",\"k\":\"2\"}}", 0, "duplicate metadata key k"},
-    {"{\"__metadata__\":{\"k\":1}}", 0, "expected '\"'"},
-    {"{\"__metadata__\":null}", 0, "expected '{'"},
+    {"{" T("a", "[0]", 0, 0) "," T("a", "[0]", 0, 0) "}", 0, "duplicate object key near '\"a\"'"},
+    {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "duplicate object key near '\"shape\"'"},
+    {"{\"__metadata__\":{},\"__metadata__\":{}}", 0, "duplicate object key"},
+    {"{\"__metadata__\":{\"k\":\"1\",\"k\":\"2\"}}", 0, "duplicate object key near '\"k\"'"},
+    {"{\"__metadata__\":{\"k\":1}}", 0, "__metadata__: k: expected a text"},
+    {"{\"__metadata__\":null}", 0, "__metadata__: expected an object"},
+    {"{\"a\":[]}", 0, "tensor a: expected an object"},
     {"{" T("a", "[-1]", 0, 4) "}", 4, "negative"},
-    {"{" T("a", "[1.0]", 0, 4) "}", 4, "expected ','"},
-    {"{" T("a", "[1e0]", 0, 4) "}", 4, "expected ','"},
-    {"{" T("a", "[01]", 0, 4) "}", 4, "expected an integer"},
-    {"{" T("a", "[1]", 0, 4e0) "}", 4, "expected ','"},
+    {"{" T("a", "[1.0]", 0, 4) "}", 4, "tensor a: shape: expected an integer"},
+    {"{" T("a", "[1e0]", 0, 4) "}", 4, "tensor a: shape: expected an integer"},
+    {"{" T("a", "[01]", 0, 4) "}", 4, "invalid token"},
+    {"{" T("a", "[1]", 0, 4e0) "}", 4, "data_offsets: expected an integer"},
     {"{" T("a", "[1,1,1,1,1,1,1,1,1]", 0, 4) "}", 4, "too many items"},
     {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4,4]}}", 4, "too many items"},
     {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0]}}", 4, "two integers"},
@@ -119,18 +123,21 @@ static const struct header_case headers[] = {
     {"{\"a\":{\"dtype\":\"F99\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "unknown dtype"},
     {"{\"a\":{\"dtype\":\"F32F32F32F32F32F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "too long"},
     {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4],\"x\":1}}", 4, "unknown key"},
-    {"{" T("a\\u0000b", "[1]", 0, 4) "}", 4, "bad escape"},
-    {"{" T("\\ud800", "[1]", 0, 4) "}", 4, "bad escape"},
-    {"{" T("\\ud800\\u0041", "[1]", 0, 4) "}", 4, "bad escape"},
-    {"{" T("\\x41", "[1]", 0, 4) "}", 4, "bad escape"},
-    {"{" T("a\xff", "[1]", 0, 4) "}", 4, "not UTF-8"},
-    {"{" T("\xc0\x80", "[1]", 0, 4) "}", 4, "not UTF-8"},
-    {"{" T("\xed\xa0\x80", "[1]", 0, 4) "}", 4, "not UTF-8"},
-    {"{" T("a\nb", "[1]", 0, 4) "}", 4, "control character"},
-    {"{\"a", 0, "no end"},
-    {"{\"a\":[[[[[[[[", 0, "expected '{'"},
-    {"{\"a\":{\"shape\":[[[[[[", 0, "expected an integer"},
-    {"{'a':1}", 0, "expected '\"'"},
+    {"{" T("a\\u0000b", "[1]", 0, 4) "}", 4, "NUL"},
+    {"{" T("\\ud800", "[1]", 0, 4) "}", 4, "invalid Unicode"},
+    {"{" T("\\ud800\\u0041", "[1]", 0, 4) "}", 4, "invalid Unicode"},
+    {"{" T("\\x41", "[1]", 0, 4) "}", 4, "invalid escape"},
+    {"{" T("a\xff", "[1]", 0, 4) "}", 4, "unable to decode byte"},
+    {"{" T("\xc0\x80", "[1]", 0, 4) "}", 4, "unable to decode byte"},
+    {"{" T("\xed\xa0\x80", "[1]", 0, 4) "}", 4, "unable to decode byte"},
+    {"{" T("a\nb", "[1]", 0, 4) "}", 4, "unexpected newline"},
+    {"{" T("a\tb", "[1]", 0, 4) "}", 4, "control character"},
+    {"{\"a", 0, "premature end of input"},
+    {"{\"a\":[[[[[[[[", 0, "byte 8: nested deeper than 4"},
+    {"{\"[[[[[\\\"[[\":[]}", 0, "tensor [[[[[\"[[: expected an object"},
+    {"{\"a\":{\"dtype\":\"F32\",\"shape\":[[1]],\"data_offsets\":[0,4]}}", 4, "expected an integer"},
+    {"{\"a\":{\"shape\":[[[[[[", 0, "nested deeper"},
+    {"{'a':1}", 0, "string or '}' expected"},
 };
 
 static int open_bytes(void **state, uint64_t n, const char *header, size_t n_header, int n_data, uint64_t limit,
@@ -178,7 +185,7 @@ static void lengths_are_checked(void **state) {
     fixture_put(path, &claimed, 8);
     assert_int_equal(truncate(path, (1ll << 34) + 8), 0);
     assert_int_equal(lag_st_open(path, UINT64_MAX, &file, &err), LAG_ECORRUPT);
-    assert_non_null(strstr(err.text, "above the limit of 16777216"));
+    assert_non_null(strstr(err.text, "above the limit of 2097152"));
     /* Not files. */
     assert_int_equal(unlink(path), 0);
     assert_int_equal(mkfifo(path, 0600), 0);
@@ -188,21 +195,60 @@ static void lengths_are_checked(void **state) {
     assert_int_equal(file.fd, -1);
 }
 
-/* Many tensors and deep nesting take time and memory in proportion to the file only. */
+/* Many tensors are read; what would cost more memory than any model's header is refused before it is parsed. */
 static void large_headers(void **state) {
-    enum { N = 100000 };
-    char *text = malloc(64 * N + 3), *at = text;
-    assert_non_null(text);
-    *at++ = '{';
-    for (int i = 0; i < N; i++)
-        at += snprintf(at, 64, "%s\"%d\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}", i ? "," : "", i);
-    *at++ = '}';
+    enum { N = 29000 };
+    static const char *const items[] = {"[", "{},", "0,"}, *const say[] = {"nested deeper", "too many", "too many"};
+    struct lag_strbuf text = LAG_STRBUF_INIT;
     struct lag_error err = {0};
-    assert_int_equal(open_bytes(state, (uint64_t)(at - text), text, (size_t)(at - text), 0, 1 << 24, &err), 0);
-    memset(text, '[', 64 * N);
-    memcpy(text, "{\"a\":", 5);
-    assert_int_equal(open_bytes(state, 64 * N, text, 64 * N, 0, 1 << 24, &err), LAG_ECORRUPT);
-    free(text);
+    for (int i = 0; i < N; i++)
+        lag_strbuf_printf(&text, "%s\"%d\":{\"dtype\":\"U8\",\"shape\":[],\"data_offsets\":[%d,%d]}", i ? "," : "{", i, i,
+                          i + 1);
+    lag_strbuf_append(&text, "}");
+    assert_int_equal(open_bytes(state, text.length, text.data, text.length, N, 1 << 24, &err), 0);
+    lag_strbuf_clear(&text);
+    for (int i = 0; i < N; i++) /* the most commas that a good one can have */
+        lag_strbuf_printf(&text, "%s\"%d\":{\"dtype\":\"U8\",\"shape\":[0,0,0,0,0,0,0,0],\"data_offsets\":[0,0]}",
+                          i ? "," : "{", i);
+    lag_strbuf_append(&text, "}");
+    assert_int_equal(open_bytes(state, text.length, text.data, text.length, 0, 1 << 24, &err), 0);
+    for (int i = 0; i < 3; i++) {
+        lag_strbuf_clear(&text);
+        lag_strbuf_append(&text, "{\"a\":[");
+        for (int k = 0; k < 20 * N; k++) lag_strbuf_append(&text, items[i]);
+        assert_int_equal(open_bytes(state, text.length, text.data, text.length, 0, 1 << 24, &err), LAG_ECORRUPT);
+        assert_non_null(strstr(err.text, say[i]));
+    }
+    lag_strbuf_deinit(&text);
+}
+
+/* 512 layers, and room in the limits for the longest numbers. */
+static void the_deepest_model_is_kept(void **state) {
+    static const struct lag_spec spec = {LAG_ARCH_GPT2, 512, 1, 1, 1, 1, 1, 1e-5};
+    const char *dir = fixture_path(state, "c");
+    struct lag_state *s = NULL, *back = NULL;
+    struct lag_checkpoint_files files;
+    char path[600];
+    char *data;
+    size_t length;
+    uint64_t n_header;
+    assert_int_equal(lag_state_create(&spec, &s, NULL), 0);
+    lag_state_init(s, 1);
+    assert_int_equal(lag_checkpoint_write(dir, s, &fixture_meta, &files, NULL), 0);
+    assert_int_equal(lag_checkpoint_read(dir, &back, NULL, NULL), 0);
+    assert_true(lag_state_equal(s, back));
+    snprintf(path, sizeof path, "%s/optimizer.safetensors", dir);
+    assert_int_equal(lag_fs_read_file(path, 8 << 20, &data, &length, NULL), 0);
+    memcpy(&n_header, data, sizeof n_header);
+    const int n = 2 * s->layout.n_tensors;
+    const uint64_t longest = n_header + (uint64_t)n * (2 * 18 + 2 * 6); /* offsets of 19 digits, dimensions of 7 */
+    assert_in_range(longest, 1 << 20, lag_tensors_header_bytes(n));
+    assert_in_range(lag_tensors_header_bytes(n), longest, LAG_ST_MAX_HEADER_BYTES);
+    print_message("%d tensors, a header of %llu bytes, at most %llu\n", n, (unsigned long long)n_header,
+                  (unsigned long long)longest);
+    free(data);
+    lag_state_destroy(s);
+    lag_state_destroy(back);
 }
 
 static void half_precision_is_converted(void **state) {
@@ -248,6 +294,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(every_rule_is_enforced, fixture_folder, fixture_remove),
         cmocka_unit_test_setup_teardown(lengths_are_checked, fixture_folder, fixture_remove),
         cmocka_unit_test_setup_teardown(large_headers, fixture_folder, fixture_remove),
+        cmocka_unit_test_setup_teardown(the_deepest_model_is_kept, fixture_folder, fixture_remove),
         cmocka_unit_test_setup_teardown(half_precision_is_converted, fixture_folder, fixture_remove),
     };
     return cmocka_run_group_tests_name("engine/safetensors", tests, NULL, NULL);
