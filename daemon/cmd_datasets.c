@@ -47,7 +47,9 @@ static int open_in(const char *root, const char *relative, struct dataset_job *j
     }
     struct lag_error inner = {0};
     int status = lag_fs_open_beneath(root, relative, &job->fd, &inner);
-    return status < 0 ? lag_error_at(err, status, "/path", "%s", inner.text) : 0;
+    if (status == 0) return 0;
+    return lag_error_at(err, status, "/path", "%s%s", inner.text, status != LAG_EDENIED ? "" :
+                        " (a dataset must be a plain file below a folder of storage/dataset_roots, reached without links)");
 }
 
 static int open_below_roots(const char *path, const char *roots, struct dataset_job *job, struct lag_error *err) {

@@ -43,7 +43,7 @@ static void tell_status(struct lagd_supervisor *s, int64_t now_ns) {
     if (now_ns < s->next_status_ns) return;
     s->next_status_ns = now_ns + 10 * SECOND_NS;
     struct lagd_totals *totals = &s->deps.totals;
-    lagd_notify("STATUS=%d runs active, %d candidates probed, %lld steps since the start", s->n_active,
+    lagd_notify("STATUS=active runs: %d, candidates under probe: %d, steps since the start: %lld", s->n_active,
                 atomic_load(&totals->probes_active), (long long)atomic_load(&totals->steps));
 }
 
@@ -113,8 +113,8 @@ static void end_services(struct lagd_supervisor *s) {
 
 static int drain(struct lagd_supervisor *s, struct lag_error *err) {
     atomic_store(&s->deps.draining, true);
-    lagd_notify("STOPPING=1\nSTATUS=checkpointing %d runs\nEXTEND_TIMEOUT_USEC=30000000", s->n_active);
-    lag_log(LAG_LOG_INFO, "stopping: %d runs write their checkpoints", s->n_active);
+    lagd_notify("STOPPING=1\nSTATUS=stopping, runs that write a checkpoint: %d\nEXTEND_TIMEOUT_USEC=30000000", s->n_active);
+    lag_log(LAG_LOG_INFO, "stopping; runs that write a checkpoint first: %d", s->n_active);
     lagd_active_stop_all(s);
     end_services(s);
     int64_t extend_ns = lag_clock_mono_ns() + 5 * SECOND_NS;
@@ -124,7 +124,7 @@ static int drain(struct lagd_supervisor *s, struct lag_error *err) {
         if (status < 0) return status;
         if (lag_clock_mono_ns() < extend_ns) continue;
         extend_ns = lag_clock_mono_ns() + 5 * SECOND_NS;
-        lagd_notify("EXTEND_TIMEOUT_USEC=30000000\nSTATUS=checkpointing %d runs", s->n_active);
+        lagd_notify("EXTEND_TIMEOUT_USEC=30000000\nSTATUS=stopping, runs that write a checkpoint: %d", s->n_active);
     }
     lag_mailbox_close(s->mailbox);
     lagd_commands_refuse(s);
@@ -134,7 +134,7 @@ static int drain(struct lagd_supervisor *s, struct lag_error *err) {
 int lagd_supervisor_run(struct lagd_supervisor *s, void (*on_ready)(void *arg), void *arg, struct lag_error *err) {
     lagd_active_schedule(s);
     atomic_store(&s->ready, true);
-    lagd_notify("READY=1\nSTATUS=%d runs resumed", s->n_active);
+    lagd_notify("READY=1\nSTATUS=active runs: %d", s->n_active);
     if (on_ready) on_ready(arg);
     while (!atomic_load(&s->stop)) {
         on_tick(s);

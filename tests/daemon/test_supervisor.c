@@ -185,6 +185,135 @@ static void queues_beyond_max_runs(void **state) {
     fixture_wait(&f, "one", "paused");
 }
 
+static int read_again(void *arg, struct lagd_config *ret, struct lag_error *err) {
+    const struct lagd_config *fresh = arg;
+    if (fresh->max_runs == 13) return lag_error_set(err, LAG_EINVAL, "thirteen");
+    *ret = *fresh;
+    return 0;
+}
+
+static void reloads_what_may_change(void **state) {
+    (void)state;
+    struct lagd_config fresh = f.config, now;
+    fixture_do(&f, LAGD_RELOAD, NULL, LAG_EUNSUPPORTED, NULL);
+    lagd_supervisor_on_reload(f.s, read_again, &fresh);
+    fresh.max_runs = 7;
+    fresh.connection_limit = 5; /* needs a restart */
+    fixture_do(&f, LAGD_RELOAD, NULL, 0, NULL);
+    lagd_supervisor_config(f.s, &now);
+    assert_int_equal(now.max_runs, 7);
+    assert_int_equal(now.connection_limit, f.config.connection_limit);
+    fresh.max_runs = 13;
+    fixture_do(&f, LAGD_RELOAD, NULL, LAG_EINVAL, NULL);
+    fresh.max_runs = 3;
+    strcpy(fresh.listen, "0.0.0.0:1"); /* does not pass the check: nothing changes */
+    fixture_do(&f, LAGD_RELOAD, NULL, LAG_EDENIED, NULL);
+    lagd_supervisor_config(f.s, &now);
+    assert_int_equal(now.max_runs, 7);
+}
+
+static int add_file(const char *name, const char *path, char *ret_pointer) {
+    struct lagd_command *command = fixture_command(LAGD_DATASET_ADD, NULL);
+    struct lagd_dataset_add *add = command->u.dataset = calloc(1, sizeof(*add));
+    snprintf(add->path, sizeof(add->path), "%s", path);
+    snprintf(add->name, sizeof(add->name), "%s", name);
+    int status = fixture_call(&f, command);
+    memcpy(ret_pointer, command->err.pointer, sizeof(command->err.pointer));
+    if (status == LAG_EDENIED) assert_non_null(strstr(command->err.text, "storage/dataset_roots"));
+    lagd_command_destroy(command);
+    return status;
+}
+
+static void registers_files_below_the_roots_only(void **state) {
+    (void)state;
+    char root[300], path[400], outside[400], pointer[128];
+    snprintf(root, sizeof(root), "%s/texts", f.dir);
+    assert_int_equal(mkdir(root, 0700), 0);
+    snprintf(path, sizeof(path), "%s/a.txt", root);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    for (int i = 0; i < 200; i++) fprintf(file, "line %d of a small text\n", i);
+    fclose(file);
+    snprintf(outside, sizeof(outside), "%s/link", root);
+    assert_int_equal(symlink("/etc/hostname", outside), 0);
+    assert_int_equal(add_file("a", path, pointer), LAG_EDENIED); /* no roots set */
+    fixture_stop(&f);
+    snprintf(f.config.dataset_roots, sizeof(f.config.dataset_roots), "%s", root);
+    fixture_start(&f);
+    assert_int_equal(add_file("a", path, pointer), 0);
+    assert_int_equal(add_file("b", "a.txt", pointer), 0);
+    assert_int_equal(add_file("a", path, pointer), LAG_EEXIST);
+    assert_string_equal(pointer, "/name");
+    assert_true(add_file("c", outside, pointer) < 0);
+    assert_string_equal(pointer, "/path");
+    assert_int_equal(add_file("c", "/etc/passwd", pointer), LAG_EDENIED);
+    snprintf(outside, sizeof(outside), "%s/../up", root);
+    assert_true(add_file("c", outside, pointer) < 0);
+    assert_int_equal(add_file("c", "../up", pointer) < 0, 1);
+    assert_int_equal(add_file("c", "missing.txt", pointer), LAG_ENOTFOUND);
+    assert_int_equal(add_file("bad name", path, pointer), LAG_EINVAL);
+    fixture_do(&f, LAGD_DATASET_DELETE, "a", 0, NULL);
+    assert_true(lag_fs_exists(path)); /* a registered file is never removed */
+}
+
+static void cancels_growths(void **state) {
+    (void)state;
+    fixture_add_text(&f, "words");
+    fixture_create_run(&f, fixture_run_config("slow", 100000), 0, NULL);
+    char growth[LAG_ROW_ID];
+    struct lag_run_row row;
+    for (int late = 0; late < 2; late++) {
+        struct lagd_command *command = growth_command("slow", 6, late ? 20000 : 10);
+        command->u.growth->at_step = late ? -1 : 90000;
+        if (fixture_call(&f, command) < 0) fail_msg("%s", command->err.text);
+        memcpy(growth, command->id, sizeof(growth));
+        lagd_command_destroy(command);
+        if (late) wait_growth(growth, "probing");
+        fixture_do(&f, LAGD_GROWTH_CANCEL, growth, 0, NULL);
+        wait_growth(growth, "cancelled");
+        fixture_wait(&f, "slow", "running");
+        for (int i = 0; i < 500; i++) {
+            fixture_row(&f, "slow", &row);
+            if (!row.growth_id[0]) break;
+            usleep(10000);
+        }
+        assert_string_equal(row.growth_id, "");
+        assert_int_equal(row.n_layer, 2);
+        fixture_do(&f, LAGD_GROWTH_CANCEL, growth, LAG_ESTATE, NULL);
+    }
+    fixture_do(&f, LAGD_RUN_CANCEL, "slow", 0, NULL);
+    fixture_wait(&f, "slow", "cancelled");
+}
+
+/* Everything at once, and then the stop: all is answered, nothing hangs, runs are left to go on. */
+static void stops_in_the_middle_of_all(void **state) {
+    (void)state;
+    fixture_add_text(&f, "words");
+    fixture_create_run(&f, fixture_run_config("one", 1000000), 0, NULL);
+    fixture_create_run(&f, fixture_run_config("two", 1000000), 0, NULL);
+    struct lagd_command *command = growth_command("two", 8, 50000);
+    assert_int_equal(fixture_call(&f, command), 0);
+    char growth[LAG_ROW_ID];
+    memcpy(growth, command->id, sizeof(growth));
+    lagd_command_destroy(command);
+    wait_growth(growth, "probing");
+    fixture_do(&f, LAGD_RUN_CHECKPOINT, "one", 0, NULL);
+    int64_t began_ns = lag_clock_mono_ns();
+    fixture_stop(&f);
+    assert_true(lag_clock_mono_ns() - began_ns < INT64_C(5000000000));
+    struct lag_run_row row;
+    fixture_row(&f, "one", &row);
+    assert_string_equal(row.state, "interrupted");
+    fixture_row(&f, "two", &row);
+    assert_string_equal(row.state, "interrupted");
+    assert_string_equal(row.growth_id, growth);
+    fixture_start(&f);
+    fixture_wait(&f, "two", "growing");
+    fixture_do(&f, LAGD_RUN_CANCEL, "two", 0, NULL);
+    wait_growth(growth, "cancelled");
+    fixture_wait(&f, "two", "cancelled");
+}
+
 int main(void) {
     struct lag_error err = {0};
     if (lag_engine_setup(&err) < 0) {
@@ -197,6 +326,10 @@ int main(void) {
         cmocka_unit_test_setup_teardown(pauses_and_goes_on_after_a_stop, set_up, tear_down),
         cmocka_unit_test_setup_teardown(refuses_what_does_not_fit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(queues_beyond_max_runs, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(reloads_what_may_change, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(registers_files_below_the_roots_only, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(cancels_growths, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(stops_in_the_middle_of_all, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
