@@ -1,4 +1,5 @@
 /* lagd: the composition root. It alone knows every layer: it makes them in order and unmakes them in reverse. */
+#include "notify_internal.h"
 #include "options_internal.h"
 
 #include <lagd/api/server.h>
@@ -25,6 +26,7 @@ static int load_config(void *arg, struct lagd_config *ret, struct lag_error *err
 
 static int complain(const struct lag_error *err, int status) {
     fprintf(stderr, "lagd: %s\n", err->text);
+    lagd_notify("STATUS=%.300s", err->text);
     return status;
 }
 
@@ -65,7 +67,10 @@ static int serve(struct process *process) {
     rc = lagd_supervisor_run(supervisor, on_ready, process, &err);
     if (rc == 0) status = EXIT_SUCCESS;
 error:
-    if (rc != 0) lag_log(LAG_LOG_ERROR, "%s", err.text);
+    if (rc != 0) {
+        lag_log(LAG_LOG_ERROR, "%s", err.text);
+        lagd_notify("STATUS=%.300s", err.text);
+    }
     lagd_server_stop(server);
     lagd_supervisor_destroy(supervisor);
     if (rc == 0) lag_log(LAG_LOG_INFO, "ended; every run is on disk");
