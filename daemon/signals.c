@@ -5,19 +5,25 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <unistd.h>
 
-#include "lagd/base/check.h"
 #include "lagd/base/error.h"
 
-/* A handler has no argument to find its state by, hence these two. */
+/* A handler has no argument to find its state by. */
 static int pipe_fds[2] = {-1, -1};
-static atomic_int n_stops;
+
+static void set_action(int number, void (*handler)(int)) {
+    struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
+    (void)sigemptyset(&action.sa_mask);
+    (void)sigaction(number, &action, NULL);
+}
 
 static void on_signal(int number) {
     int saved = errno;
-    if (number != SIGHUP && atomic_fetch_add(&n_stops, 1) > 0) _exit(1);
+    if (number != SIGHUP) { /* the next one ends the process */
+        set_action(SIGTERM, SIG_DFL);
+        set_action(SIGINT, SIG_DFL);
+    }
     unsigned char byte = (unsigned char)number;
     ssize_t ignored = write(pipe_fds[1], &byte, 1); /* a full pipe holds signals enough */
     (void)ignored;
@@ -26,13 +32,10 @@ static void on_signal(int number) {
 
 int lagd_signals_open(int *ret_fd, struct lag_error *err) {
     if (pipe2(pipe_fds, O_CLOEXEC | O_NONBLOCK) < 0) return lag_error_errno(err, errno, "cannot make a pipe for signals");
-    atomic_store(&n_stops, 0);
-    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
-    (void)sigemptyset(&action.sa_mask);
-    for (size_t i = 0; i < LAG_COUNT(numbers); i++) (void)sigaction(numbers[i], &action, NULL);
-    struct sigaction ignore = {.sa_handler = SIG_IGN};
-    (void)sigaction(SIGPIPE, &ignore, NULL);
+    set_action(SIGTERM, on_signal);
+    set_action(SIGINT, on_signal);
+    set_action(SIGHUP, on_signal);
+    set_action(SIGPIPE, SIG_IGN);
     *ret_fd = pipe_fds[0];
     return 0;
 }
@@ -40,9 +43,9 @@ int lagd_signals_open(int *ret_fd, struct lag_error *err) {
 /* The handlers go first, so that none writes to a closed pipe. SIGHUP is ignored from then on, stops end the process. */
 void lagd_signals_close(void) {
     if (pipe_fds[0] < 0) return;
-    (void)signal(SIGTERM, SIG_DFL);
-    (void)signal(SIGINT, SIG_DFL);
-    (void)signal(SIGHUP, SIG_IGN);
+    set_action(SIGTERM, SIG_DFL);
+    set_action(SIGINT, SIG_DFL);
+    set_action(SIGHUP, SIG_IGN);
     for (int i = 0; i < 2; i++) {
         (void)close(pipe_fds[i]);
         pipe_fds[i] = -1;

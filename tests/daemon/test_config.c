@@ -112,7 +112,7 @@ static void refuses_with_file_and_line(void **state) {
 static void long_lines(void **state) {
     (void)state;
     char text[8192];
-    strcpy(text, "[server]\nallowed_hosts = ");
+    lag_copy(text, sizeof(text), "[server]\nallowed_hosts = ");
     size_t n = strlen(text);
     memset(text + n, 'a', 6000);
     text[n + 6000] = '\0';
@@ -174,25 +174,25 @@ static void checks_what_ranges_cannot_say(void **state) {
     assert_int_equal(check(), 0);
     static const char *const loopback[] = {"127.0.0.1:0", "localhost:80", "[::1]:7437", "127.9.9.9:1"};
     for (size_t i = 0; i < 4; i++) {
-        strcpy(config.listen, loopback[i]);
+        lag_copy(config.listen, sizeof(config.listen), loopback[i]);
         if (check() != 0) fail_msg("%s: %s", loopback[i], err.text);
     }
     static const char *const outside[] = {"0.0.0.0:7437", "[::]:7437", "10.0.0.1:1", "example.org:80"};
     for (size_t i = 0; i < 4; i++) {
-        strcpy(config.listen, outside[i]);
+        lag_copy(config.listen, sizeof(config.listen), outside[i]);
         assert_int_equal(check(), LAG_EDENIED);
         assert_string_equal(err.pointer, "auth/token_file");
     }
     static const char *const wrong[] = {"7437", "127.0.0.1", "127.0.0.1:", ":80", "127.0.0.1:65536", "::1:80", "127.0.0.1:x"};
     for (size_t i = 0; i < 7; i++) {
-        strcpy(config.listen, wrong[i]);
+        lag_copy(config.listen, sizeof(config.listen), wrong[i]);
         assert_int_equal(check(), LAG_EINVAL);
         assert_string_equal(err.pointer, "server/listen");
     }
     snprintf(token, sizeof(token), "%s/token", dir);
     put("token", "0123456789abcdef0123\n");
-    strcpy(config.listen, "0.0.0.0:7437");
-    strcpy(config.token_file, token);
+    lag_copy(config.listen, sizeof(config.listen), "0.0.0.0:7437");
+    lag_copy(config.token_file, sizeof(config.token_file), token);
     assert_int_equal(chmod(token, 0644), 0);
     assert_int_equal(check(), LAG_EDENIED);
     assert_int_equal(chmod(token, 0600), 0);
@@ -200,19 +200,19 @@ static void checks_what_ranges_cannot_say(void **state) {
     put("token", "short\n");
     assert_int_equal(chmod(token, 0600), 0);
     assert_int_equal(check(), LAG_EINVAL);
-    strcpy(config.listen, "");
+    lag_copy(config.listen, sizeof(config.listen), "");
     config.token_file[0] = '\0';
     assert_int_equal(check(), LAG_EINVAL);
-    strcpy(config.socket, "relative.sock");
+    lag_copy(config.socket, sizeof(config.socket), "relative.sock");
     assert_int_equal(check(), LAG_EINVAL);
-    strcpy(config.socket, "/run/x.sock");
+    lag_copy(config.socket, sizeof(config.socket), "/run/x.sock");
     assert_int_equal(check(), 0);
-    strcpy(config.dataset_roots, "/nowhere/at/all");
+    lag_copy(config.dataset_roots, sizeof(config.dataset_roots), "/nowhere/at/all");
     assert_int_equal(check(), LAG_EINVAL);
     assert_string_equal(err.pointer, "storage/dataset_roots");
     snprintf(config.dataset_roots, sizeof(config.dataset_roots), "%s,/", dir);
     assert_int_equal(check(), 0);
-    strcpy(config.state_dir, "state");
+    lag_copy(config.state_dir, sizeof(config.state_dir), "state");
     assert_int_equal(check(), LAG_EINVAL);
 }
 

@@ -11,6 +11,7 @@
 
 #include "../../daemon/decide_internal.h"
 #include "lagd/base/error.h"
+#include "lagd/base/mem.h"
 
 #define N_BATCHES 3
 static const int64_t times[] = {0, 5, 10};
@@ -28,7 +29,7 @@ static struct lag_error err;
 
 static void candidate(int index, const char *op, const double *losses, bool eligible, bool diverged) {
     snprintf(candidates[index].id, sizeof(candidates[index].id), "cand_%d", index);
-    strcpy(candidates[index].op, op);
+    lag_copy(candidates[index].op, sizeof(candidates[index].op), op);
     candidates[index].flops = 1e9 * (index + 1);
     curves[index] = (struct lag_curve){.eligible = eligible, .diverged = diverged, .n_evals = diverged ? 1 : 3, .t = times, .losses = losses};
 }
@@ -37,7 +38,7 @@ static int set_up(void **state) {
     (void)state;
     memset(&set, 0, sizeof(set));
     memset(&err, 0, sizeof(err));
-    strcpy(set.growth.id, "gr_1");
+    lag_copy(set.growth.id, sizeof(set.growth.id), "gr_1");
     set.growth.probe_steps = 10;
     set.growth.n_batches = N_BATCHES;
     set.growth.parent_loss = 3.1;

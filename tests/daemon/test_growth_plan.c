@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "lagd/base/error.h"
+#include "lagd/base/mem.h"
 #include "lagd/daemon/growth_request.h"
 #include "lagd/daemon/run_config.h"
 #include "lagd/engine/train.h"
@@ -27,15 +28,15 @@ static int set_up(void **state) {
     memset(&err, 0, sizeof(err));
     memset(&run, 0, sizeof(run));
     lag_fields_defaults(&lagd_run_fields, &config);
-    strcpy(config.dataset, "words");
+    lag_copy(config.dataset, sizeof(config.dataset), "words");
     config.n_layer = 3;
     config.n_embd = 32;
     config.seed = 17;
     config.max_steps = 300;
     assert_int_equal(lagd_run_config_resolve(&config, &words, &err), 0);
     assert_int_equal(lagd_run_config_format(&config, run.config, &err), 0);
-    strcpy(run.id, "run_x");
-    strcpy(run.name, "x");
+    lag_copy(run.id, sizeof(run.id), "run_x");
+    lag_copy(run.name, sizeof(run.name), "x");
     run.n_layer = 3;
     run.max_steps = 300;
     run.step = 100;
@@ -82,9 +83,9 @@ static void strategy(const char *op, const char *param, double value) {
     struct lagd_strategy_request *s = &request.strategies[request.n_strategies++];
     memset(s, 0, sizeof(*s));
     s->rewarm_steps = s->seed = -1;
-    strcpy(s->op, op);
+    lag_copy(s->op, sizeof(s->op), op);
     if (param) {
-        strcpy(s->params[0].name, param);
+        lag_copy(s->params[0].name, sizeof(s->params[0].name), param);
         s->params[0].value = value;
         s->n_params = 1;
     }
@@ -118,8 +119,8 @@ static void none_may_win_when_allowed(void **state) {
 static void rules_and_seeds_are_taken(void **state) {
     (void)state;
     strategy("random", NULL, 0);
-    strcpy(request.strategies[0].optimizer, "reset");
-    strcpy(request.strategies[0].lr, "rewarm");
+    lag_copy(request.strategies[0].optimizer, sizeof(request.strategies[0].optimizer), "reset");
+    lag_copy(request.strategies[0].lr, sizeof(request.strategies[0].lr), "rewarm");
     request.strategies[0].rewarm_steps = 7;
     request.strategies[0].seed = 5;
     strategy("random", NULL, 0);
@@ -148,13 +149,13 @@ static void refusals_point(void **state) {
     REFUSES(request.at_step = 251, "/probe/steps");
     REFUSES(request.at_step = INT64_MAX, "/probe/steps");
     REFUSES(request.probe_steps = 201, "/probe/steps");
-    REFUSES(strcpy(request.pool, "swimming"), "/pool");
+    REFUSES(lag_copy(request.pool, sizeof(request.pool), "swimming"), "/pool");
     REFUSES(strategy("none", NULL, 0), "/pool");
     REFUSES((strategy("stack", NULL, 0), strategy("stick", NULL, 0)), "/pool/1/operator");
     REFUSES(strategy("midas", "blick", 1), "/pool/0/params/blick");
     REFUSES(strategy("midas", "block", 0.5), "/pool/0/params/block");
-    REFUSES((strategy("stack", NULL, 0), strcpy(request.strategies[0].optimizer, "forget")), "/pool/0/optimizer");
-    REFUSES((strategy("stack", NULL, 0), strcpy(request.strategies[0].lr, "fast")), "/pool/0/lr");
+    REFUSES((strategy("stack", NULL, 0), lag_copy(request.strategies[0].optimizer, sizeof(request.strategies[0].optimizer), "forget")), "/pool/0/optimizer");
+    REFUSES((strategy("stack", NULL, 0), lag_copy(request.strategies[0].lr, sizeof(request.strategies[0].lr), "fast")), "/pool/0/lr");
     REFUSES((strategy("stack", NULL, 0), request.strategies[0].rewarm_steps = 3), "/pool/0/rewarm_steps");
     (void)set_up(NULL);
     request.at_step = 250;

@@ -33,7 +33,7 @@ static void make_configs(void) {
                                     .vocab_size = 256};
     assert_int_equal(lagd_run_config_resolve(config, &words, &err), 0);
     assert_int_equal(lagd_run_config_format(config, configs[0], &err), 0);
-    strcpy(config->on_crash, "pause");
+    lag_copy(config->on_crash, sizeof(config->on_crash), "pause");
     assert_int_equal(lagd_run_config_format(config, configs[1], &err), 0);
     free(config);
 }

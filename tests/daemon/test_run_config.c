@@ -10,6 +10,7 @@
 
 #include "../../daemon/run_config_internal.h"
 #include "lagd/base/error.h"
+#include "lagd/base/mem.h"
 #include "lagd/daemon/run_config.h"
 
 static struct lag_error err;
@@ -20,7 +21,7 @@ static struct lagd_run_config fresh(void) {
     struct lagd_run_config config;
     memset(&config, 0, sizeof(config));
     lag_fields_defaults(&lagd_run_fields, &config);
-    strcpy(config.dataset, "words");
+    lag_copy(config.dataset, sizeof(config.dataset), "words");
     config.max_steps = 100;
     memset(&err, 0, sizeof(err));
     return config;
@@ -34,9 +35,9 @@ static void text_form_is_exact(void **state) {
     config.lr = 0.1 + 0.2;
     config.min_lr = 1e-300;
     config.seed = INT64_C(9007199254740991);
-    strcpy(config.name, "a.b-c_1");
-    strcpy(config.tags, "x,y z");
-    strcpy(config.note, "50 % = half; ünïcode");
+    lag_copy(config.name, sizeof(config.name), "a.b-c_1");
+    lag_copy(config.tags, sizeof(config.tags), "x,y z");
+    lag_copy(config.note, sizeof(config.note), "50 % = half; ünïcode");
     assert_int_equal(lagd_run_config_format(&config, text, &err), 0);
     assert_int_equal(lagd_run_config_parse(text, &back, &err), 0);
     assert_memory_equal(&config, &back, sizeof(config));
@@ -93,8 +94,8 @@ static void resolving_refuses(void **state) {
     REFUSES(config.n_positions = 20000, "/model/n_positions");
     REFUSES(config.warmup_steps = 100, "/schedule/warmup_steps");
     REFUSES(config.min_lr = 1, "/schedule/min_lr");
-    REFUSES(strcpy(config.name, "-x"), "/name");
-    REFUSES(strcpy(config.name, "a b"), "/name");
+    REFUSES(lag_copy(config.name, sizeof(config.name), "-x"), "/name");
+    REFUSES(lag_copy(config.name, sizeof(config.name), "a b"), "/name");
     REFUSES((config.sequences = 65536, config.n_positions = 131072), "/batch/sequences");
 }
 

@@ -206,7 +206,7 @@ static void reloads_what_may_change(void **state) {
     fresh.max_runs = 13;
     fixture_do(&f, LAGD_RELOAD, NULL, LAG_EINVAL, NULL);
     fresh.max_runs = 3;
-    strcpy(fresh.listen, "0.0.0.0:1"); /* does not pass the check: nothing changes */
+    lag_copy(fresh.listen, sizeof(fresh.listen), "0.0.0.0:1"); /* does not pass the check: nothing changes */
     fixture_do(&f, LAGD_RELOAD, NULL, LAG_EDENIED, NULL);
     lagd_supervisor_config(f.s, &now);
     assert_int_equal(now.max_runs, 7);
