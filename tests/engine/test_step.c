@@ -69,6 +69,67 @@ static void same_bits_for_every_team(void **unused) {
     lag_dataset_close(dataset);
 }
 
+/* A step is: the mean gradient of its micro batches, clipped by its norm, AdamW. */
+static void step_is_its_parts(void **unused) {
+    static const double CLIP[] = {0, 1e-2, 1e6};
+    struct lag_dataset *dataset = open_text();
+    const struct lag_spec spec = small();
+    struct lag_work *work = test_work(&spec, 3, 70, 1);
+    int32_t tokens[210], targets[210];
+    for (int i = 0; i < 3; i++) {
+        struct lag_step_config config = CONFIG;
+        struct lag_step_result result;
+        config.optim.grad_clip = CLIP[i];
+        config.lr_scale = 0.5;
+        struct lag_state *state = test_state(&spec, 1), *parts = test_state(&spec, 1);
+        assert_int_equal(lag_train_step(state, work, dataset, &config, NULL, &result, NULL), 0);
+        double loss = 0;
+        for (int micro = 0; micro < 2; micro++) {
+            assert_int_equal(lag_dataset_batch(dataset, 4, 0, micro, 3, 70, tokens, targets, NULL), 0);
+            loss += lag_model_backward(parts, work, tokens, targets, 3, 70, 0.5, micro == 0, NULL) / 2;
+        }
+        const double norm = lag_grad_norm(lag_work_grads(work), parts->layout.n_elements, NULL);
+        assert_true(result.loss == loss && result.grad_norm == norm && norm > 0.1 && norm < 1e5);
+        assert_true(result.lr == 3e-3 / 5 * 0.5);
+        lag_adamw(parts, lag_work_grads(work), &config.optim, result.lr, i == 1 ? 1e-2 / (norm + 1e-6) : 1, NULL);
+        parts->step++;
+        assert_true(lag_state_equal(state, parts));
+        lag_state_destroy(parts);
+        lag_state_destroy(state);
+    }
+    lag_work_destroy(work);
+    lag_dataset_close(dataset);
+}
+
+/* Constant rows give norms of zero variance: outputs are finite, but each norm multiplies the gradient by 1/√epsilon. */
+static void infinite_gradient_of_a_finite_loss(void **unused) {
+    struct lag_dataset *dataset = open_text();
+    struct lag_spec spec = small();
+    spec.norm_eps = sizeof(lag_real) == 4 ? 1e-60 : 1e-200;
+    struct lag_state *state = test_state(&spec, 1), *before;
+    const enum lag_role constant[] = {LAG_ROLE_WTE, LAG_ROLE_WPE};
+    for (int i = 0; i < 2; i++) {
+        const struct lag_tensor *t = lag_layout_tensor(&state->layout, constant[i], 0);
+        for (int k = 0; k < t->n_rows * t->n_cols; k++) state->params[t->offset + (size_t)k] = (lag_real)(k / t->n_cols) / 64;
+    }
+    for (int i = 0; i < state->layout.n_tensors; i++) { /* the branches write nothing, so the rows stay constant */
+        const struct lag_tensor *t = &state->layout.tensors[i];
+        if (t->row->writes_residual && t->n_rows == 1) memset(state->params + t->offset, 0, (size_t)t->n_cols * sizeof(lag_real));
+        if (t->row->role == LAG_ROLE_PROJ_W || t->row->role == LAG_ROLE_FCPROJ_W)
+            for (int k = 0; k < t->n_rows * t->n_cols; k++) state->params[t->offset + (size_t)k] = (lag_real)(k / t->n_cols % 3) / 64;
+    }
+    struct lag_work *work = test_work(&spec, 3, 70, 1);
+    struct lag_step_result result;
+    assert_int_equal(lag_state_clone(state, &before, NULL), 0);
+    assert_int_equal(lag_train_step(state, work, dataset, &CONFIG, NULL, &result, NULL), LAG_TRAIN_NONFINITE);
+    assert_true(isfinite(result.loss) && !isfinite(result.grad_norm));
+    assert_true(lag_state_equal(state, before));
+    lag_work_destroy(work);
+    lag_state_destroy(before);
+    lag_state_destroy(state);
+    lag_dataset_close(dataset);
+}
+
 static void training_learns(void **unused) {
     struct lag_dataset *dataset = open_text();
     const struct lag_spec spec = small();
@@ -167,6 +228,7 @@ static void setup_and_cost(void **unused) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(same_bits_for_every_team), cmocka_unit_test(training_learns),
+        cmocka_unit_test(step_is_its_parts), cmocka_unit_test(infinite_gradient_of_a_finite_loss),
         cmocka_unit_test(bad_numbers_leave_the_state_untouched), cmocka_unit_test(sampling), cmocka_unit_test(setup_and_cost)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
