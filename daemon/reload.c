@@ -34,12 +34,6 @@ static void take_changes(struct lagd_config *config, const struct lagd_config *f
     }
 }
 
-static void tell_listeners(struct lagd_supervisor *s) {
-    (void)pthread_mutex_lock(&s->lock);
-    if (s->events_fn) s->events_fn(s->events_arg, 0);
-    (void)pthread_mutex_unlock(&s->lock);
-}
-
 static int load(struct lagd_supervisor *s, struct lagd_config *fresh, struct lag_error *err) {
     if (!s->reload_fn) return lag_error_set(err, LAG_EUNSUPPORTED, "this process cannot read its configuration again");
     int status = s->reload_fn(s->reload_arg, fresh, err);
@@ -72,7 +66,7 @@ int lagd_reload(struct lagd_supervisor *s, struct lag_error *err) {
     lag_strbuf_deinit(&taken);
     lag_strbuf_deinit(&waiting);
     free(fresh);
-    tell_listeners(s);
+    lagd_tell_listener(s, 0);
     s->next_schedule_ns = 0;
     return 0;
 }

@@ -21,12 +21,13 @@
 #include "signals_internal.h"
 #include "supervisor_internal.h"
 
-static void on_commit(void *arg, int64_t last_seq) {
-    struct lagd_supervisor *s = arg;
-    (void)pthread_mutex_lock(&s->lock);
+void lagd_tell_listener(struct lagd_supervisor *s, int64_t last_seq) {
+    (void)pthread_mutex_lock(&s->events_lock);
     if (s->events_fn) s->events_fn(s->events_arg, last_seq);
-    (void)pthread_mutex_unlock(&s->lock);
+    (void)pthread_mutex_unlock(&s->events_lock);
 }
+
+static void on_commit(void *arg, int64_t last_seq) { lagd_tell_listener(arg, last_seq); }
 
 static int open_files(struct lagd_supervisor *s, struct lag_error *err) {
     const char *dir = s->config.state_dir;
@@ -61,6 +62,7 @@ int lagd_supervisor_create(const struct lagd_config *config, struct lagd_supervi
     s->started_ms = lag_clock_wall_ms();
     s->watchdog_ns = lagd_notify_watchdog_ns();
     (void)pthread_mutex_init(&s->lock, NULL);
+    (void)pthread_mutex_init(&s->events_lock, NULL);
     int status = lagd_signals_open(&s->signal_fd, err);
     if (status == 0) status = open_files(s, err);
     if (status == 0) status = make_parts(s, err);
@@ -96,6 +98,7 @@ void lagd_supervisor_destroy(struct lagd_supervisor *s) {
     if (s->wake_fd >= 0) (void)close(s->wake_fd);
     if (s->lock_fd >= 0) (void)close(s->lock_fd);
     lagd_signals_close();
+    (void)pthread_mutex_destroy(&s->events_lock);
     (void)pthread_mutex_destroy(&s->lock);
     free(s);
 }
@@ -113,10 +116,10 @@ void lagd_supervisor_config(struct lagd_supervisor *s, struct lagd_config *ret) 
 }
 
 void lagd_supervisor_on_events(struct lagd_supervisor *s, void (*fn)(void *arg, int64_t last_seq), void *arg) {
-    (void)pthread_mutex_lock(&s->lock);
+    (void)pthread_mutex_lock(&s->events_lock);
     s->events_fn = fn;
     s->events_arg = arg;
-    (void)pthread_mutex_unlock(&s->lock);
+    (void)pthread_mutex_unlock(&s->events_lock);
 }
 
 void lagd_supervisor_on_reload(struct lagd_supervisor *s, lagd_reload_fn *load, void *arg) {

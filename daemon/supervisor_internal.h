@@ -26,8 +26,9 @@ struct lagd_active {
 };
 
 struct lagd_supervisor {
-    pthread_mutex_t lock;        /* config, events_fn, reload_fn, and that deps.services is there */
+    pthread_mutex_t lock;        /* config, reload_fn, and that deps.services is there */
     struct lagd_config config;
+    pthread_mutex_t events_lock; /* the two below; held while the listener is called, which may ask for the configuration */
     void (*events_fn)(void *arg, int64_t last_seq);
     void *events_arg;
     lagd_reload_fn *reload_fn;
@@ -68,6 +69,9 @@ void lagd_admission_count(struct lagd_supervisor *s); /* brings reserved_bytes u
 
 /* recovery.c: what an earlier process left, before anything is served */
 int lagd_recover(struct lagd_supervisor *s, struct lag_error *err);
+
+/* supervisor.c: last_seq 0 = the configuration was reloaded. Thread: any */
+void lagd_tell_listener(struct lagd_supervisor *s, int64_t last_seq);
 
 /* reload.c */
 int lagd_reload(struct lagd_supervisor *s, struct lag_error *err);

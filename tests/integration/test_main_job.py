@@ -87,7 +87,7 @@ def manual_growth_waits_for_a_person(folder):
                 daemon.kill()  # waiting survives a crash
                 daemon.start()
                 daemon.wait_for(f"/growths/{growth}", lambda g: g["state"] == "awaiting_approval")
-                expect(404, daemon.post, f"/growths/{growth}/decision", {"candidate": "cand_00000000000000000000000000"})
+                expect(422, daemon.post, f"/growths/{growth}/decision", {"candidate": "cand_00000000000000000000000000", "reason": "x"})
                 answer = {"candidate": other["id"], "reason": "I know better"}
             if answer == "cancel":
                 daemon.post(f"/growths/{growth}/cancel")
