@@ -131,27 +131,43 @@ static void sums(void **unused) {
     assert_true(lag_vec()->dot(0, a, b) == 0);
 }
 
-/* Every transposition and odd tiles, against plain loops. */
-static void products(void **unused) {
-    enum { M = 37, N = 29, K = 41 };
-    static lag_real pack[LAG_PACK_ELEMENTS] __attribute__((aligned(64)));
-    static lag_real a[M * K], b[K * N], at[M * K], bt[K * N], c[M * N];
-    for (int i = 0; i < M * K; i++) a[i] = at[i % K * M + i / K] = test_normal(1, (uint64_t)i);
-    for (int i = 0; i < K * N; i++) b[i] = bt[i % N * K + i / N] = test_normal(2, (uint64_t)i);
-    for (int mode = 0; mode < 4; mode++) {
-        struct lag_gemm_job job = {.pack = pack, .m = M, .n = N, .k = K, .alpha = 2, .beta = -1, .c = c, .c_stride = N, .tile_rows = 16, .tile_cols = 12,
-                                   .a = mode & 1 ? (struct lag_matrix){at, M, true} : (struct lag_matrix){a, K, false},
-                                   .b = mode & 2 ? (struct lag_matrix){bt, K, true} : (struct lag_matrix){b, N, false}};
-        for (int i = 0; i < M * N; i++) c[i] = (lag_real)i;
+/* One product in every transposition, plain and packed, against plain loops. */
+static void check_product(int m, int n, int k_length, int tile_rows, int tile_cols) {
+    static lag_real pack[LAG_PACK_ELEMENTS] __attribute__((aligned(64))), packed[64 * 600] __attribute__((aligned(64)));
+    static lag_real a[600 * 600], b[600 * 64], at[600 * 600], bt[600 * 64], c[600 * 64];
+    for (int i = 0; i < m * k_length; i++) a[i] = at[i % k_length * m + i / k_length] = test_normal(1, (uint64_t)i);
+    for (int i = 0; i < k_length * n; i++) b[i] = bt[i % n * k_length + i / n] = test_normal(2, (uint64_t)i);
+    for (int mode = 0; mode < 8; mode++) {
+        struct lag_gemm_job job = {.pack = pack, .m = m, .n = n, .k = k_length, .alpha = 2, .beta = -1, .c = c, .c_stride = n,
+                                   .tile_rows = tile_rows, .tile_cols = tile_cols};
+        job.a = mode & 1 ? (struct lag_matrix){.data = at, .stride = m, .transposed = true} : (struct lag_matrix){.data = a, .stride = k_length};
+        job.b = mode & 2 ? (struct lag_matrix){.data = bt, .stride = k_length, .transposed = true} : (struct lag_matrix){.data = b, .stride = n};
+        struct lag_packing packing = {.b = job.b, .k = k_length, .n = n, .to = packed};
         struct lag_region region = {0};
+        if (mode & 4) {
+            if (!lag_vec()->pack) continue;
+            lag_region_add(&region, lag_packing_tile, &packing, lag_packing_tiles(&packing));
+            lag_region_run(&region, NULL);
+            job.b = (struct lag_matrix){.data = packed, .stride = k_length, .packed = true};
+            job.tile_cols = n;
+        }
+        for (int i = 0; i < m * n; i++) c[i] = (lag_real)(i % 100);
         lag_region_add(&region, lag_gemm_job_tile, &job, lag_gemm_job_tiles(&job));
         lag_region_run(&region, NULL);
-        for (int i = 0; i < M * N; i++) {
-            double wanted = -i;
-            for (int k = 0; k < K; k++) wanted += 2 * (double)a[i / N * K + k] * (double)b[k * N + i % N];
+        for (int i = 0; i < m * n; i++) {
+            double wanted = -(i % 100);
+            for (int k = 0; k < k_length; k++) wanted += 2 * (double)a[i / n * k_length + k] * (double)b[k * n + i % n];
             assert_true(fabs((double)c[i] - wanted) < 1e-3);
         }
     }
+}
+
+static void products(void **unused) {
+    check_product(37, 29, 41, 16, 12);
+    check_product(9, 50, 600, 9, 50);   /* several blocks of k */
+    check_product(530, 33, 17, 530, 33); /* several blocks of rows */
+    check_product(1, 1, 1, 1, 1);
+    check_product(5, 64, 16, 5, 64);
 }
 
 int main(void) {
