@@ -12,7 +12,6 @@
 #include "supervisor_internal.h"
 
 #define STALE_NS (300 * INT64_C(1000000000)) /* a step may be long, but not this long */
-#define QUEUE_LOOKED_AT 256
 
 struct lagd_active *lagd_active_find(struct lagd_supervisor *s, const char *run_id) {
     for (int i = 0; i < s->n_active; i++) {
@@ -79,15 +78,16 @@ static int start_run(struct lagd_supervisor *s, const struct lag_run_row *row, s
     return 0;
 }
 
+/* Ids of the queued runs, newest first. Rows are large, and the queue may be long. */
 struct queue {
-    struct lag_run_row *rows;
+    char (*ids)[LAG_ROW_ID];
     size_t n, capacity;
 };
 
 static int collect_queued(const struct lag_run_row *row, void *arg) {
     struct queue *queue = arg;
-    if (lag_grow_array((void **)&queue->rows, &queue->capacity, queue->n + 1, sizeof(*queue->rows)) < 0) return 1;
-    queue->rows[queue->n++] = *row;
+    if (lag_grow_array((void **)&queue->ids, &queue->capacity, queue->n + 1, sizeof(*queue->ids)) < 0) return 1;
+    (void)lag_copy(queue->ids[queue->n++], LAG_ROW_ID, row->id);
     return 0;
 }
 
@@ -126,14 +126,16 @@ void lagd_active_schedule(struct lagd_supervisor *s) {
     if (s->n_active >= places) return;
     struct queue queue = {0};
     struct lag_error err = {0};
-    if (lag_run_list(s->db, "queued", 0, "", QUEUE_LOOKED_AT, collect_queued, &queue, &err) < 0) {
+    if (lag_run_list(s->db, "queued", 0, "", INT32_MAX, collect_queued, &queue, &err) < 0) {
         lag_log(LAG_LOG_ERROR, "the queue of runs cannot be read: %s", err.text);
     }
-    for (size_t i = queue.n; i-- > 0 && s->n_active < places;) { /* listed newest first */
-        if (lagd_active_find(s, queue.rows[i].id)) continue;     /* started, has not written so yet */
-        if (!try_start(s, &queue.rows[i])) break;
+    for (size_t i = queue.n; i-- > 0 && s->n_active < places;) {
+        struct lag_run_row row;
+        if (lagd_active_find(s, queue.ids[i])) continue; /* started, has not written so yet */
+        if (lag_run_get(s->db, queue.ids[i], &row, NULL) < 0 || strcmp(row.state, "queued") != 0) continue;
+        if (!try_start(s, &row)) break;
     }
-    free(queue.rows);
+    free(queue.ids);
 }
 
 void lagd_active_stop_all(struct lagd_supervisor *s) {

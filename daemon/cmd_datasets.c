@@ -10,6 +10,7 @@
 #include "lagd/base/cleanup.h"
 #include "lagd/base/clock.h"
 #include "lagd/base/error.h"
+#include "lagd/base/failpoint.h"
 #include "lagd/base/fs.h"
 #include "lagd/base/ids.h"
 #include "lagd/base/log.h"
@@ -115,6 +116,7 @@ static int scan(struct dataset_job *job, struct lag_error *err) {
     job->row.vocab_size = info.vocab_size;
     job->row.created_ms = lag_clock_wall_ms();
     if (add->upload[0]) status = move_in(job, err);
+    LAG_FP("dataset.moved");
     if (status == 0) status = lag_store_write(job->deps->store, insert_dataset, &job->row, err);
     return status;
 }

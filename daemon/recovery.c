@@ -169,6 +169,15 @@ static void tidy_run(const char *dir, const char *name, void *arg) {
     }
 }
 
+static void report_dataset(const char *dir, const char *name, void *arg) {
+    struct lagd_supervisor *s = arg;
+    struct lag_dataset_row row;
+    if (lag_id_is(name, "ds") && lag_dataset_get(s->db, name, &row, NULL) == LAG_ENOTFOUND) {
+        lag_log(LAG_LOG_WARNING, "%s/%s belongs to no dataset in the database (an upload that a crash cut short?); lagd leaves "
+                "it alone", dir, name);
+    }
+}
+
 int lagd_recover(struct lagd_supervisor *s, struct lag_error *err) {
     struct runs runs = {0};
     int status = lag_run_list(s->db, "queued,running,paused,growing,interrupted", 0, "", INT32_MAX, collect_run, &runs, err);
@@ -178,8 +187,10 @@ int lagd_recover(struct lagd_supervisor *s, struct lag_error *err) {
     if (status < 0) return status;
     LAG_CLEANUP(lag_free_p) char *uploads = lag_asprintf("%s/uploads", s->deps.state_dir);
     LAG_CLEANUP(lag_free_p) char *folder = lag_asprintf("%s/runs", s->deps.state_dir);
-    if (!uploads || !folder) return lag_error_set(err, LAG_ENOMEM, "out of memory while recovering");
+    LAG_CLEANUP(lag_free_p) char *datasets = lag_asprintf("%s/datasets", s->deps.state_dir);
+    if (!uploads || !folder || !datasets) return lag_error_set(err, LAG_ENOMEM, "out of memory while recovering");
     walk(uploads, tidy_upload, NULL);
     walk(folder, tidy_run, s);
+    walk(datasets, report_dataset, s);
     return 0;
 }
