@@ -21,7 +21,8 @@
 
 /* --- what the daemon tells --------------------------------------------------------------------------------------- */
 
-static void reload(struct lagd_server *server) {
+/* On the reaper's thread: the supervisor holds its own lock while it tells of a change. */
+void lagd_server_reload(struct lagd_server *server) {
     struct lag_error err = {0};
     struct lagd_auth auth;
     struct lagd_config *config = lag_calloc(1, sizeof(*config));
@@ -38,8 +39,14 @@ static void reload(struct lagd_server *server) {
 
 static void on_events(void *arg, int64_t last_seq) {
     struct lagd_server *server = arg;
-    if (last_seq == 0) reload(server);
-    lagd_wake_events(server);
+    if (last_seq > 0) {
+        lagd_wake_events(server);
+        return;
+    }
+    (void)pthread_mutex_lock(&server->lock);
+    server->reload_wanted = true;
+    (void)pthread_cond_broadcast(&server->changed);
+    (void)pthread_mutex_unlock(&server->lock);
 }
 
 /* --- readers ----------------------------------------------------------------------------------------------------- */
@@ -130,7 +137,8 @@ static void panic(void *arg, const char *file, unsigned int line, const char *re
     abort();
 }
 
-/* The library's threads inherit the mask: signals belong to the supervisor alone. */
+/* The library's threads inherit the mask: signals belong to the supervisor alone. Its own strictness is off: all it adds
+ * is a refusal of requests without Host, which it answers with a doubled status line; the guard refuses them as a problem. */
 static struct MHD_Daemon *start_library(struct lagd_server *server, int fd) {
     sigset_t all, before;
     (void)sigfillset(&all);
@@ -141,7 +149,7 @@ static struct MHD_Daemon *start_library(struct lagd_server *server, int fd) {
         MHD_OPTION_THREAD_POOL_SIZE, N_WORKERS, MHD_OPTION_THREAD_STACK_SIZE, WORKER_STACK_BYTES,
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)server->config.connection_limit,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, LAGD_IDLE_SECONDS,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK, lagd_transport_begin, server,
+        MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_URI_LOG_CALLBACK, lagd_transport_begin, server,
         MHD_OPTION_NOTIFY_COMPLETED, lagd_transport_end, server, MHD_OPTION_NOTIFY_CONNECTION, lagd_socket_notify, server, MHD_OPTION_END);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (!daemon) (void)close(fd);

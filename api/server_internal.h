@@ -60,7 +60,7 @@ struct lagd_server {
 
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    bool draining;
+    bool draining, reload_wanted;
     int n_commands; /* posted and not answered */
     uint64_t n_events;
     struct lagd_transport *waiting;
@@ -94,6 +94,7 @@ void lagd_wake_expired_locked(struct lagd_server *server, int64_t now_ns);
 /* reply.c */
 enum MHD_Result lagd_reply(struct lagd_transport *transport);
 
-/* readers */
+/* server.c */
+void lagd_server_reload(struct lagd_server *server);
 int lagd_reader_take(struct lagd_server *server, struct lag_db **ret, struct lag_error *err);
 void lagd_reader_give(struct lagd_server *server, struct lag_db *db);

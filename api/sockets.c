@@ -64,6 +64,13 @@ static void reap(void *arg) {
             lag_log(LAG_LOG_DEBUG, "http: closed a connection that was too slow");
         }
         lagd_wake_expired_locked(server, now);
+        if (server->reload_wanted) {
+            server->reload_wanted = false;
+            (void)pthread_mutex_unlock(&server->lock);
+            lagd_server_reload(server);
+            (void)pthread_mutex_lock(&server->lock);
+            continue;
+        }
         (void)lag_cond_wait_until(&server->changed, &server->lock, now + TICK_NS);
     }
     (void)pthread_mutex_unlock(&server->lock);

@@ -11,7 +11,7 @@
 #include "server_internal.h"
 #include "upload_internal.h"
 
-#define DRAIN_MAX_BYTES (1 << 20) /* a refused body up to this size is read away, so that the client sees the answer */
+#define DRAIN_MAX_BYTES (16 << 20) /* a refused body up to this size is read away, so that the client sees the answer */
 
 void *lagd_transport_begin(void *cls, const char *raw_target, struct MHD_Connection *connection) {
     struct lagd_server *server = cls;
