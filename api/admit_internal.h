@@ -7,11 +7,13 @@
 enum lagd_body_plan { LAGD_PLAN_NONE, LAGD_PLAN_JSON, LAGD_PLAN_UPLOAD };
 struct lagd_admission {
     struct lagd_match match;
-    bool options;              /* answer 204 with Allow */
+    bool options; /* answer 204 with Allow */
     enum lagd_body_plan plan;
     struct lagd_verdict verdict;
 };
-struct lagd_limits { int64_t body_bytes, upload_bytes; };
+struct lagd_limits {
+    int64_t body_bytes, upload_bytes;
+};
 
 void lagd_admit(const struct lagd_route *routes, size_t n_routes, const struct lagd_head *head,
                 const struct lagd_target *target, const struct lagd_framing *framing, const struct lagd_auth *auth,

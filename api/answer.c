@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lagd/base/check.h"
 #include "lagd/base/mem.h"
 #include "lagd/daemon/states.h"
 #include "problem_internal.h"
@@ -34,11 +35,12 @@ int lagd_fail_state(struct lagd_request *request, int machine, const char *state
 
 void lagd_header_set(struct lagd_request *request, const char *name, const char *format, ...) {
     struct lagd_response *response = &request->response;
-    if (response->n_headers == LAGD_RESPONSE_HEADERS) return;
+    if ((size_t)response->n_headers == LAG_COUNT(response->headers)) return;
     va_list arguments;
     va_start(arguments, format);
     response->headers[response->n_headers].name = name;
-    (void)vsnprintf(response->headers[response->n_headers].value, sizeof(response->headers[0].value), format, arguments);
+    (void)vsnprintf(response->headers[response->n_headers].value, sizeof(response->headers[0].value), format,
+                    arguments);
     va_end(arguments);
     response->n_headers++;
 }

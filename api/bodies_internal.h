@@ -3,9 +3,17 @@
 #include "lagd/daemon/commands.h"
 #include "route_internal.h"
 
-struct lagd_reason_body { char reason[512]; };
-struct lagd_decide_body { char candidate[LAG_ROW_ID]; bool approve, reject; char reason[512]; };
-struct lagd_keep_body { bool keep; };
+struct lagd_reason_body {
+    char reason[512];
+};
+struct lagd_decide_body {
+    char candidate[LAG_ROW_ID];
+    bool approve, reject;
+    char reason[512];
+};
+struct lagd_keep_body {
+    bool keep;
+};
 
 extern const struct lag_fields lagd_reason_fields, lagd_decide_fields, lagd_keep_fields, lagd_dataset_fields,
     lagd_generate_fields;

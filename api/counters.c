@@ -11,7 +11,8 @@
 #include "lagd/base/strbuf.h"
 #include "route_internal.h"
 
-static const int codes[] = {200, 201, 202, 204, 206, 304, 400, 401, 403, 404, 405, 409, 413, 414, 415, 416, 421, 422, 431, 500, 503, 507};
+static const int codes[] = {200, 201, 202, 204, 206, 304, 400, 401, 403, 404, 405,
+                            409, 413, 414, 415, 416, 421, 422, 431, 500, 503, 507};
 static const double bounds_seconds[] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30};
 
 struct row {
@@ -54,12 +55,17 @@ static void write_histogram(const struct row *row, const char *route, const char
     uint64_t n = 0;
     for (size_t b = 0; b <= LAG_COUNT(bounds_seconds); b++) {
         n += get(&row->buckets[b]);
-        lag_strbuf_printf(out, "lagd_http_request_duration_seconds_bucket{method=\"%s\",route=\"%s\",le=\"", method, route);
-        if (b < LAG_COUNT(bounds_seconds)) lag_strbuf_printf(out, "%g\"} %" PRIu64 "\n", bounds_seconds[b], n);
-        else lag_strbuf_printf(out, "+Inf\"} %" PRIu64 "\n", n);
+        lag_strbuf_printf(out, "lagd_http_request_duration_seconds_bucket{method=\"%s\",route=\"%s\",le=\"", method,
+                          route);
+        if (b < LAG_COUNT(bounds_seconds))
+            lag_strbuf_printf(out, "%g\"} %" PRIu64 "\n", bounds_seconds[b], n);
+        else
+            lag_strbuf_printf(out, "+Inf\"} %" PRIu64 "\n", n);
     }
-    lag_strbuf_printf(out, "lagd_http_request_duration_seconds_sum{method=\"%s\",route=\"%s\"} %.6f\n", method, route, (double)get(&row->sum_us) / 1e6);
-    lag_strbuf_printf(out, "lagd_http_request_duration_seconds_count{method=\"%s\",route=\"%s\"} %" PRIu64 "\n", method, route, n);
+    lag_strbuf_printf(out, "lagd_http_request_duration_seconds_sum{method=\"%s\",route=\"%s\"} %.6f\n", method, route,
+                      (double)get(&row->sum_us) / 1e6);
+    lag_strbuf_printf(out, "lagd_http_request_duration_seconds_count{method=\"%s\",route=\"%s\"} %" PRIu64 "\n", method,
+                      route, n);
 }
 
 static bool was_used(const struct row *row) {
@@ -72,14 +78,15 @@ static bool was_used(const struct row *row) {
 void lagd_http_counters_write(const struct lagd_http_counters *counters, struct lag_strbuf *out) {
     size_t n;
     const struct lagd_route *routes = lagd_routes(&n);
-    lag_strbuf_append(out, "# HELP lagd_http_requests_total Requests answered.\n# TYPE lagd_http_requests_total counter\n");
+    lag_strbuf_append(out,
+                      "# HELP lagd_http_requests_total Requests answered.\n# TYPE lagd_http_requests_total counter\n");
     for (size_t r = 0; r <= n; r++) {
         const char *route = r < n ? routes[r].path : "none", *method = r < n ? routes[r].method : "none";
         for (size_t c = 0; c <= LAG_COUNT(codes); c++) {
             uint64_t count = get(&counters->rows[r].codes[c]);
             if (!count) continue;
-            lag_strbuf_printf(out, "lagd_http_requests_total{method=\"%s\",route=\"%s\",code=\"%d\"} %" PRIu64 "\n", method, route,
-                              c < LAG_COUNT(codes) ? codes[c] : 0, count);
+            lag_strbuf_printf(out, "lagd_http_requests_total{method=\"%s\",route=\"%s\",code=\"%d\"} %" PRIu64 "\n",
+                              method, route, c < LAG_COUNT(codes) ? codes[c] : 0, count);
         }
     }
     lag_strbuf_append(out, "# HELP lagd_http_request_duration_seconds Time from the request line to the answer.\n"

@@ -19,7 +19,8 @@ int lagd_cursor_parse(const char *text, const char *id_prefix, int64_t *ret_crea
     const char *dot = strchr(text, '.');
     if (!dot || (size_t)(dot - text) >= sizeof(number) || !lag_id_is(dot + 1, id_prefix)) return -1;
     (void)snprintf(number, sizeof(number), "%.*s", (int)(dot - text), text);
-    if (lag_parse_i64(number, &created_ms) < 0 || created_ms <= 0 || lag_copy(ret_id, LAG_ROW_ID, dot + 1) < 0) return -1;
+    if (lag_parse_i64(number, &created_ms) < 0 || created_ms <= 0 || lag_copy(ret_id, LAG_ROW_ID, dot + 1) < 0)
+        return -1;
     *ret_created_ms = created_ms;
     return 0;
 }

@@ -55,7 +55,8 @@ static int write_config(struct lagd_json *json, const struct lag_run_row *row, s
     config->n_inner = row->n_inner;
     config->n_positions = row->n_positions;
     config->vocab_size = row->vocab_size;
-    lagd_write_fields(json, &lagd_run_fields, config, "model,optim,schedule,batch,eval,checkpoint,seed,threads,on_crash,tags,note");
+    lagd_write_fields(json, &lagd_run_fields, config,
+                      "model,optim,schedule,batch,eval,checkpoint,seed,threads,on_crash,tags,note");
     return 0;
 }
 
@@ -70,7 +71,8 @@ static void write_run_links(struct lagd_json *json, const struct lag_run_row *ro
     lagd_json_close_object(json);
 }
 
-int lagd_write_run(struct lagd_json *json, const char *key, const struct lag_run_row *row, struct lag_db *db, struct lag_error *err) {
+int lagd_write_run(struct lagd_json *json, const char *key, const struct lag_run_row *row, struct lag_db *db,
+                   struct lag_error *err) {
     const struct lagd_state *state = lagd_state_find(LAGD_MACHINE_RUN, row->state);
     lagd_json_open_object(json, key);
     lagd_json_text(json, "id", row->id);
@@ -100,7 +102,10 @@ int lagd_write_run(struct lagd_json *json, const char *key, const struct lag_run
     return status;
 }
 
-struct file_list { struct lagd_json *json; const char *id; };
+struct file_list {
+    struct lagd_json *json;
+    const char *id;
+};
 
 static int add_file(const struct lag_checkpoint_file_row *row, void *arg) {
     struct file_list *list = arg;
@@ -113,7 +118,8 @@ static int add_file(const struct lag_checkpoint_file_row *row, void *arg) {
     return 0;
 }
 
-int lagd_write_checkpoint(struct lagd_json *json, const char *key, const struct lag_checkpoint_row *row, struct lag_db *db, struct lag_error *err) {
+int lagd_write_checkpoint(struct lagd_json *json, const char *key, const struct lag_checkpoint_row *row,
+                          struct lag_db *db, struct lag_error *err) {
     struct file_list list = {json, row->id};
     lagd_json_open_object(json, key);
     lagd_json_text(json, "id", row->id);

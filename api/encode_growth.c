@@ -22,14 +22,17 @@ void lagd_write_strategy(struct lagd_json *json, const char *key, const char *ca
     lagd_json_close_object(json);
     lagd_json_text(json, "optimizer", strategy.optimizer);
     lagd_json_text(json, "lr", strategy.lr);
-    if (strategy.rewarm_steps >= 0) lagd_json_int(json, "rewarm_steps", strategy.rewarm_steps);
-    else lagd_json_null(json, "rewarm_steps");
+    if (strategy.rewarm_steps >= 0)
+        lagd_json_int(json, "rewarm_steps", strategy.rewarm_steps);
+    else
+        lagd_json_null(json, "rewarm_steps");
     lagd_json_int(json, "seed", strategy.seed);
     lagd_json_text(json, "text", canonical);
     lagd_json_close_object(json);
 }
 
-int lagd_candidate_rank(const struct lag_candidate_row *row, const struct lag_candidate_row *all, size_t n_all, bool at_lag) {
+int lagd_candidate_rank(const struct lag_candidate_row *row, const struct lag_candidate_row *all, size_t n_all,
+                        bool at_lag) {
     double mine = at_lag ? row->loss_at_lag : row->loss_at_0;
     int rank = 1;
     if (!row->eligible || !isfinite(mine)) return 0;
@@ -41,8 +44,10 @@ int lagd_candidate_rank(const struct lag_candidate_row *row, const struct lag_ca
 }
 
 static void write_rank(struct lagd_json *json, const char *key, int rank) {
-    if (rank > 0) lagd_json_int(json, key, rank);
-    else lagd_json_null(json, key);
+    if (rank > 0)
+        lagd_json_int(json, key, rank);
+    else
+        lagd_json_null(json, key);
 }
 
 /* "a, b" → ["a","b"] */
@@ -135,7 +140,8 @@ static int write_request(struct lagd_json *json, const struct lag_growth_row *ro
     return status;
 }
 
-int lagd_write_growth(struct lagd_json *json, const char *key, const struct lag_growth_row *row, struct lag_db *db, struct lag_error *err) {
+int lagd_write_growth(struct lagd_json *json, const char *key, const struct lag_growth_row *row, struct lag_db *db,
+                      struct lag_error *err) {
     const struct lagd_state *state = lagd_state_find(LAGD_MACHINE_GROWTH, row->state);
     struct lagd_rows list = LAGD_ROWS_INIT(struct lag_candidate_row);
     struct lag_decision_row decision;
@@ -149,8 +155,10 @@ int lagd_write_growth(struct lagd_json *json, const char *key, const struct lag_
     int status = write_request(json, row, err);
     lagd_json_int(json, "n_layer_from", row->n_layer_from);
     lagd_json_int(json, "n_layer_to", row->n_layer_to);
-    if (row->start_step >= 0) lagd_json_int(json, "start_step", row->start_step);
-    else lagd_json_null(json, "start_step");
+    if (row->start_step >= 0)
+        lagd_json_int(json, "start_step", row->start_step);
+    else
+        lagd_json_null(json, "start_step");
     lagd_json_text_or_null(json, "parent_checkpoint", row->parent_checkpoint);
     lagd_json_real(json, "parent_loss", row->parent_loss);
     lagd_json_int(json, "n_batches", row->n_batches);
@@ -158,11 +166,14 @@ int lagd_write_growth(struct lagd_json *json, const char *key, const struct lag_
     if (status == 0) status = lag_candidate_list(db, row->id, add_candidate, &list, err);
     write_progress(json, row, &list);
     lagd_json_open_array(json, "candidates");
-    for (size_t i = 0; i < list.n; i++) lagd_write_candidate(json, NULL, (struct lag_candidate_row *)list.rows + i, list.rows, list.n);
+    for (size_t i = 0; i < list.n; i++)
+        lagd_write_candidate(json, NULL, (struct lag_candidate_row *)list.rows + i, list.rows, list.n);
     lagd_json_close_array(json);
     lagd_rows_deinit(&list);
-    if (lag_decision_get(db, row->id, &decision, &ignored) == 0) lagd_write_decision(json, "decision", &decision);
-    else lagd_json_null(json, "decision");
+    if (lag_decision_get(db, row->id, &decision, &ignored) == 0)
+        lagd_write_decision(json, "decision", &decision);
+    else
+        lagd_json_null(json, "decision");
     lagd_json_list(json, "allowed_actions", state ? state->actions : "");
     lagd_json_open_object(json, "links");
     lagd_write_link(json, "self", "/api/v1/growths/%s", row->id);

@@ -80,12 +80,15 @@ void lagd_write_fields(struct lagd_json *json, const struct lag_fields *table, c
         if (!is_wanted(table->rows[i].path, only)) continue;
         int n = split(table->rows[i].path, parts), same = 0;
         while (same < n_open && same < n - 1 && strcmp(open[same], parts[same]) == 0) same++;
-        for (; n_open > same; n_open--) is_array[n_open - 1] ? lagd_json_close_array(json) : lagd_json_close_object(json);
+        for (; n_open > same; n_open--)
+            is_array[n_open - 1] ? lagd_json_close_array(json) : lagd_json_close_object(json);
         for (; n_open < n - 1; n_open++) {
             memcpy(open[n_open], parts[n_open], sizeof(open[0]));
             is_array[n_open] = is_index(parts[n_open + 1]);
-            if (is_array[n_open]) lagd_json_open_array(json, parts[n_open]);
-            else lagd_json_open_object(json, parts[n_open]);
+            if (is_array[n_open])
+                lagd_json_open_array(json, parts[n_open]);
+            else
+                lagd_json_open_object(json, parts[n_open]);
         }
         write_value(json, is_index(parts[n - 1]) ? NULL : parts[n - 1], &table->rows[i], object);
     }

@@ -58,13 +58,14 @@ static bool check_headers(const struct lagd_head *head, struct lagd_verdict *ver
         }
         for (const unsigned char *p = (const unsigned char *)head->headers[i].value; *p; p++) {
             if ((*p < 0x20 && *p != '\t') || *p == 0x7f) {
-                return refuse(verdict, "malformed", "the value of header %.60s contains control bytes", head->headers[i].name);
+                return refuse(verdict, "malformed", "the value of header %.60s contains control bytes",
+                              head->headers[i].name);
             }
         }
     }
     /* Two of these and one of two readers acts on the other one. */
-    static const char *const single[] = {"Content-Length", "Transfer-Encoding", "Host", "Content-Type", "Origin",
-                                         "Sec-Fetch-Site", "Authorization", "Expect"};
+    static const char *const single[] = {"Content-Length", "Transfer-Encoding", "Host",          "Content-Type",
+                                         "Origin",         "Sec-Fetch-Site",    "Authorization", "Expect"};
     for (size_t i = 0; i < LAG_COUNT(single); i++) {
         if (lagd_head_count(head, single[i]) > 1) {
             return refuse(verdict, "malformed", "header %s is given more than once", single[i]);
@@ -159,19 +160,22 @@ bool lagd_host_allowed(const char *host_header, const struct lagd_host_policy *p
            (policy->bound && *policy->bound && strcasecmp(policy->bound, host) == 0);
 }
 
-static bool check_host(const struct lagd_head *head, const struct lagd_host_policy *policy, struct lagd_verdict *verdict) {
+static bool check_host(const struct lagd_head *head, const struct lagd_host_policy *policy,
+                       struct lagd_verdict *verdict) {
     char parsed[256];
     const char *host = lagd_head_find(head, "Host");
     if (!host) return refuse(verdict, "malformed", "the request has no Host header");
     if (!lagd_host_parse(host, parsed)) return refuse(verdict, "malformed", "the Host header is not a host and port");
     if (lagd_host_allowed(host, policy)) return true;
-    return refuse(verdict, "host-not-allowed",
-                  "this server does not answer for host %.100s; add it to allowed_hosts in section [server] of the configuration",
-                  parsed);
+    return refuse(
+        verdict, "host-not-allowed",
+        "this server does not answer for host %.100s; add it to allowed_hosts in section [server] of the configuration",
+        parsed);
 }
 
 /* The rule of Go's http.CrossOriginProtection: a page of another origin cannot change anything. */
-static bool check_origin(const struct lagd_head *head, const struct lagd_host_policy *policy, struct lagd_verdict *verdict) {
+static bool check_origin(const struct lagd_head *head, const struct lagd_host_policy *policy,
+                         struct lagd_verdict *verdict) {
     if (lagd_method_is_safe(head->method)) return true;
     const char *site = lagd_head_find(head, "Sec-Fetch-Site"), *origin = lagd_head_find(head, "Origin");
     if (origin && list_has(policy->origins, origin)) return true;
@@ -182,9 +186,11 @@ static bool check_origin(const struct lagd_head *head, const struct lagd_host_po
         const char *authority = strstr(origin, "://"), *host = lagd_head_find(head, "Host");
         if (authority && host && strcasecmp(authority + 3, host) == 0) return true;
     }
-    return refuse(verdict, "cross-origin",
-                  "the request comes from a page of another origin (%.100s); allowed_origins in section [server] of the "
-                  "configuration would permit it", origin ? origin : "Sec-Fetch-Site says so");
+    return refuse(
+        verdict, "cross-origin",
+        "the request comes from a page of another origin (%.100s); allowed_origins in section [server] of the "
+        "configuration would permit it",
+        origin ? origin : "Sec-Fetch-Site says so");
 }
 
 void lagd_guard(const struct lagd_head *head, const struct lagd_host_policy *policy, struct lagd_target *ret_target,

@@ -1,12 +1,14 @@
 /* What a request must be before anything reads its body or asks what it means: framing (the packaged libmicrohttpd
  * accepts requests that smuggle, see docs), Host, and where it came from. Pure functions of the request's head. */
 #pragma once
+#include "target_internal.h"
 #include <stdbool.h>
 #include <stdint.h>
-#include "target_internal.h"
 
 #define LAGD_HEADERS_MAX 64
-struct lagd_header { const char *name, *value; };
+struct lagd_header {
+    const char *name, *value;
+};
 struct lagd_head {
     const char *method, *version, *raw_target;
     int n_headers;
@@ -23,7 +25,10 @@ struct lagd_framing {
     int64_t content_length; /* 0 when there is no header */
 };
 /* slug NULL: passed. */
-struct lagd_verdict { const char *slug; char detail[320]; };
+struct lagd_verdict {
+    const char *slug;
+    char detail[320];
+};
 
 /* Everything, in order: framing → target → Host → origin. ret_target and ret_framing are set when it passes. */
 void lagd_guard(const struct lagd_head *head, const struct lagd_host_policy *policy, struct lagd_target *ret_target,

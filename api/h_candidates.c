@@ -24,7 +24,8 @@ int lagd_h_growth_candidates(struct lagd_request *request) {
         lagd_answer_begin(request, &json);
         lagd_json_open_object(&json, NULL);
         lagd_json_open_array(&json, "items");
-        for (size_t i = 0; i < list.n; i++) lagd_write_candidate(&json, NULL, (struct lag_candidate_row *)list.rows + i, list.rows, list.n);
+        for (size_t i = 0; i < list.n; i++)
+            lagd_write_candidate(&json, NULL, (struct lag_candidate_row *)list.rows + i, list.rows, list.n);
         lagd_json_close_array(&json);
         lagd_json_null(&json, "next_cursor");
         lagd_json_close_object(&json);
@@ -58,10 +59,14 @@ static void write_entry(struct lagd_json *json, const struct lagd_ranking_entry 
     lagd_json_text(json, "candidate", entry->candidate);
     lagd_json_text(json, "operator", entry->op);
     lagd_json_bool(json, "eligible", entry->eligible);
-    if (entry->rank > 0) lagd_json_int(json, "rank", entry->rank);
-    else lagd_json_null(json, "rank");
-    if (entry->rank_at_0 > 0) lagd_json_int(json, "rank_at_0", entry->rank_at_0);
-    else lagd_json_null(json, "rank_at_0");
+    if (entry->rank > 0)
+        lagd_json_int(json, "rank", entry->rank);
+    else
+        lagd_json_null(json, "rank");
+    if (entry->rank_at_0 > 0)
+        lagd_json_int(json, "rank_at_0", entry->rank_at_0);
+    else
+        lagd_json_null(json, "rank_at_0");
     lagd_json_real(json, "mean", entry->mean);
     lagd_json_bool(json, "finite", isfinite(entry->mean));
     lagd_json_real(json, "margin_to_best", entry->margin_to_best);
@@ -146,7 +151,8 @@ int lagd_h_decide(struct lagd_request *request) {
     int status = lagd_json_decode(request->json, &lagd_decide_fields, NULL, "", &body, &request->faults);
     if (status < 0) return status;
     if (body.reject ? body.approve || *body.candidate : !body.approve && !*body.candidate) {
-        return lagd_fail(request, "validation", "say one of {\"approve\": true}, {\"candidate\": ID} and {\"reject\": true}");
+        return lagd_fail(request, "validation",
+                         "say one of {\"approve\": true}, {\"candidate\": ID} and {\"reject\": true}");
     }
     struct lagd_command *command = lagd_command_create(LAGD_GROWTH_DECIDE);
     if (command) {

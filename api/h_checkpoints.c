@@ -77,7 +77,11 @@ int lagd_h_checkpoint_patch(struct lagd_request *request) {
 
 /* --- files ------------------------------------------------------------------------------------------------------- */
 
-struct wanted { const char *name; struct lag_checkpoint_file_row row; bool found; };
+struct wanted {
+    const char *name;
+    struct lag_checkpoint_file_row row;
+    bool found;
+};
 
 static int match_file(const struct lag_checkpoint_file_row *row, void *arg) {
     struct wanted *wanted = arg;
@@ -88,13 +92,15 @@ static int match_file(const struct lag_checkpoint_file_row *row, void *arg) {
 }
 
 /* The path is made of what the database says; the name in the URL only chooses a row. */
-static int open_file(struct lagd_request *request, const struct lag_checkpoint_row *checkpoint, const char *name, int *ret_fd) {
+static int open_file(struct lagd_request *request, const struct lag_checkpoint_row *checkpoint, const char *name,
+                     int *ret_fd) {
     char path[LAG_ROW_PATH + 80];
     struct stat info;
     struct lag_error err = {0};
     (void)snprintf(path, sizeof(path), "%s/%s", checkpoint->path, name);
     int status = lag_fs_open_beneath(lagd_supervisor_state_dir(request->supervisor), path, ret_fd, &err);
-    if (status == LAG_ENOTFOUND) return lag_error_set(&request->err, LAG_ENOTFOUND, "the checkpoint was just removed by retention");
+    if (status == LAG_ENOTFOUND)
+        return lag_error_set(&request->err, LAG_ENOTFOUND, "the checkpoint was just removed by retention");
     if (status < 0) return lag_error_set(&request->err, LAG_EINTERNAL, "%s", err.text);
     if (fstat(*ret_fd, &info) == 0) return 0;
     (void)close(*ret_fd);
@@ -119,7 +125,8 @@ static int answer_file(struct lagd_request *request, const struct lag_checkpoint
     if (part < 0) return lagd_fail(request, "range-not-satisfiable", "the file has %" PRIu64 " bytes", size);
     if (part > 0) {
         response->status = 206;
-        lagd_header_set(request, "Content-Range", "bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64, range.first, range.first + range.length - 1, size);
+        lagd_header_set(request, "Content-Range", "bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64, range.first,
+                        range.first + range.length - 1, size);
     }
     response->fd_offset = range.first;
     response->fd_length = range.length;
@@ -134,7 +141,8 @@ int lagd_h_checkpoint_file(struct lagd_request *request) {
     if (status == 0) status = lag_checkpoint_get(db, request->params[0], &checkpoint, &request->err);
     if (status == 0) status = lag_checkpoint_files(db, checkpoint.id, match_file, &wanted, &request->err);
     if (status < 0) return status;
-    if (!wanted.found) return lag_error_set(&request->err, LAG_ENOTFOUND, "checkpoint %s has no file %s", checkpoint.id, wanted.name);
+    if (!wanted.found)
+        return lag_error_set(&request->err, LAG_ENOTFOUND, "checkpoint %s has no file %s", checkpoint.id, wanted.name);
     status = answer_file(request, &wanted.row);
     if (status < 0 || request->response.status == 304) return status;
     return open_file(request, &checkpoint, wanted.row.name, &request->response.fd);
@@ -189,8 +197,10 @@ static int generate(struct lagd_request *request, bool of_run) {
         lagd_command_destroy(command);
         return LAG_EINVAL;
     }
-    if (of_run) (void)lag_copy(command->target, sizeof(command->target), request->params[0]);
-    else (void)lag_copy(wish->checkpoint, sizeof(wish->checkpoint), request->params[0]);
+    if (of_run)
+        (void)lag_copy(command->target, sizeof(command->target), request->params[0]);
+    else
+        (void)lag_copy(wish->checkpoint, sizeof(wish->checkpoint), request->params[0]);
     return lagd_request_post(request, command);
 }
 

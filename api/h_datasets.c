@@ -51,7 +51,8 @@ static int decode_upload(struct lagd_request *request, struct lagd_dataset_add *
     int status = lag_field_set_text(field, add, format, &request->err);
     if (status < 0) return status;
     (void)lag_copy(add->name, sizeof(add->name), lagd_query_text(target, request->route, "name"));
-    /* The same bytes mean the same whatever the upload is called: text, unless the format or a file name says otherwise. */
+    /* The same bytes mean the same whatever the upload is called: text, unless the format or a file name says
+     * otherwise. */
     (void)lag_copy(add->file_name, sizeof(add->file_name), file_name ? file_name : "upload.txt");
     add->vocab_size = lagd_query_int(target, request->route, "vocab_size");
     if (lag_copy(add->upload, sizeof(add->upload), lagd_upload_path(request->upload)) == 0) return 0;
@@ -82,12 +83,14 @@ int lagd_h_dataset_add(struct lagd_request *request) {
         return lag_error_set(&request->err, LAG_EBUSY, "out of memory");
     }
     lag_fields_defaults(&lagd_dataset_fields, command->u.dataset);
-    int status = request->upload ? decode_upload(request, command->u.dataset) : decode_file(request, command->u.dataset);
+    int status =
+        request->upload ? decode_upload(request, command->u.dataset) : decode_file(request, command->u.dataset);
     if (status < 0) {
         lagd_command_destroy(command);
         return status;
     }
-    return lagd_request_post(request, command); /* a failed upload is removed with the request, a stored one is gone by then */
+    return lagd_request_post(request,
+                             command); /* a failed upload is removed with the request, a stored one is gone by then */
 }
 
 int lagd_h_dataset_delete(struct lagd_request *request) {

@@ -10,7 +10,10 @@
 #include "lagd/storage/events.h"
 #include "lagd/storage/runs.h"
 
-struct lines { struct lag_strbuf text; int64_t last; };
+struct lines {
+    struct lag_strbuf text;
+    int64_t last;
+};
 
 static int write_line(const struct lag_event_row *row, void *arg) {
     struct lines *lines = arg;
@@ -57,8 +60,9 @@ int lagd_h_events(struct lagd_request *request) {
     int status = lagd_request_db(request, &db);
     if (status == 0 && run_name) status = lag_run_get(db, run_name, &run, &request->err);
     if (status == 0) {
-        status = lag_event_list(db, lines.last, run_name ? run.id : NULL, (int)lagd_query_int(target, request->route, "limit"),
-                                write_line, &lines, &request->err);
+        status =
+            lag_event_list(db, lines.last, run_name ? run.id : NULL,
+                           (int)lagd_query_int(target, request->route, "limit"), write_line, &lines, &request->err);
     }
     if (status < 0) {
         lag_strbuf_deinit(&lines.text);

@@ -18,7 +18,14 @@
 #define KEYS_MAX 64
 #define LINES_A_FILL 500 /* then the connection to the database is given back: no long transactions */
 
-struct export_key { int64_t series; char name[LAG_ROW_NAME]; struct lag_point_cursor *cursor; bool has; int64_t step; double value; };
+struct export_key {
+    int64_t series;
+    char name[LAG_ROW_NAME];
+    struct lag_point_cursor *cursor;
+    bool has;
+    int64_t step;
+    double value;
+};
 struct export {
     struct lagd_server *server;
     int64_t tokens_per_step;
@@ -75,7 +82,8 @@ static int write_line(struct export *export, struct lag_error *err) {
         if (!key->has || key->step != step) continue;
         lagd_json_format_real(key->value, digits);
         finite = finite && isfinite(key->value);
-        lag_strbuf_printf(&export->text, ",\"%s\":%s", key->name, digits); /* keys are the daemon's own: nothing to escape */
+        lag_strbuf_printf(&export->text, ",\"%s\":%s", key->name,
+                          digits); /* keys are the daemon's own: nothing to escape */
         int status = advance(key, err);
         if (status < 0) return status;
     }
@@ -150,7 +158,9 @@ int lagd_h_run_export(struct lagd_request *request) {
     status = lag_series_list(db, run.id, add_key, export, &request->err);
     if (status < 0) {
         export_destroy(export);
-        return status == LAG_ETOOBIG ? lag_error_set(&request->err, LAG_EINTERNAL, "the run has more than %d series", KEYS_MAX) : status;
+        return status == LAG_ETOOBIG
+                   ? lag_error_set(&request->err, LAG_EINTERNAL, "the run has more than %d series", KEYS_MAX)
+                   : status;
     }
     lagd_header_set(request, "Content-Disposition", "inline; filename=\"%s.jsonl\"", run.name);
     request->response.stream = export_read;

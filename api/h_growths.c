@@ -103,7 +103,8 @@ static int dry_run(struct lagd_request *request, const struct lagd_growth_reques
     LAG_CLEANUP(lag_free_p) struct lagd_growth_plan *plan = NULL;
     int status = lagd_request_db(request, &db);
     if (status == 0) status = lag_run_get(db, request->params[0], &run, &request->err);
-    if (status == 0) status = lagd_growth_plan(growth, &run, lagd_supervisor_threads(request->supervisor), &plan, &request->err);
+    if (status == 0)
+        status = lagd_growth_plan(growth, &run, lagd_supervisor_threads(request->supervisor), &plan, &request->err);
     if (status < 0) return status;
     plan->memory_available_bytes = lagd_supervisor_memory_available(request->supervisor);
     lagd_answer_begin(request, &json);

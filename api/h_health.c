@@ -26,13 +26,17 @@ int lagd_h_readyz(struct lagd_request *request) {
     lagd_supervisor_status(request->supervisor, &now);
     lagd_supervisor_config(request->supervisor, &config);
     int db_status = lagd_request_db(request, &db);
-    if (db_status == 0 && lag_db_schema_version(db) < 1) db_status = lag_error_set(&request->err, LAG_ECORRUPT, "the database has no schema");
-    bool disk = lag_fs_free_bytes(lagd_supervisor_state_dir(request->supervisor), &free_bytes, &err) == 0 && free_bytes >= (uint64_t)config.min_free_bytes;
+    if (db_status == 0 && lag_db_schema_version(db) < 1)
+        db_status = lag_error_set(&request->err, LAG_ECORRUPT, "the database has no schema");
+    bool disk = lag_fs_free_bytes(lagd_supervisor_state_dir(request->supervisor), &free_bytes, &err) == 0 &&
+                free_bytes >= (uint64_t)config.min_free_bytes;
     lagd_answer_begin(request, &json);
     lagd_json_open_object(&json, NULL);
     lagd_json_open_object(&json, "checks");
     bool ok = write_check(&json, "db", db_status == 0, request->err.text);
-    ok = write_check(&json, "disk_free", disk, "less than storage/min_free_bytes is free on the disk of the state directory") && ok;
+    ok = write_check(&json, "disk_free", disk,
+                     "less than storage/min_free_bytes is free on the disk of the state directory") &&
+         ok;
     ok = write_check(&json, "supervisor", now.ready, "the daemon is still starting") && ok;
     ok = write_check(&json, "draining", !now.draining, "the daemon is stopping") && ok;
     lagd_json_close_object(&json);

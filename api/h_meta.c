@@ -12,15 +12,16 @@
 #include "problem_internal.h"
 
 int lagd_h_index(struct lagd_request *request) {
-    static const char *const names[] = {"version", "system", "config", "openapi.json", "problems", "operators", "datasets",
-                                        "runs", "growths", "checkpoints", "events"};
+    static const char *const names[] = {"version",  "system", "config",  "openapi.json", "problems", "operators",
+                                        "datasets", "runs",   "growths", "checkpoints",  "events"};
     struct lagd_json json;
     lagd_answer_begin(request, &json);
     lagd_json_open_object(&json, NULL);
     lagd_json_text(&json, "name", "lagd");
     lagd_json_text(&json, "version", LAGD_VERSION);
     lagd_json_open_object(&json, "links");
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) lagd_write_link(&json, names[i], "/api/v1/%s", names[i]);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        lagd_write_link(&json, names[i], "/api/v1/%s", names[i]);
     lagd_json_text(&json, "health", "/healthz");
     lagd_json_text(&json, "ready", "/readyz");
     lagd_json_text(&json, "metrics", "/metrics");
@@ -66,8 +67,10 @@ static void write_machine(struct lagd_json *json, struct lagd_supervisor *superv
     lagd_json_int(json, "peak_rss_bytes", (int64_t)lag_host_peak_rss_bytes());
     lagd_json_close_object(json);
     lagd_json_open_object(json, "disk");
-    if (lag_fs_free_bytes(dir, &free_bytes, NULL) == 0) lagd_json_int(json, "free_bytes", (int64_t)free_bytes);
-    else lagd_json_null(json, "free_bytes");
+    if (lag_fs_free_bytes(dir, &free_bytes, NULL) == 0)
+        lagd_json_int(json, "free_bytes", (int64_t)free_bytes);
+    else
+        lagd_json_null(json, "free_bytes");
     lagd_json_int(json, "db_bytes", (int64_t)lag_store_db_bytes(dir));
     lagd_json_int(json, "wal_bytes", (int64_t)lag_store_wal_bytes(dir));
     lagd_json_close_object(json);

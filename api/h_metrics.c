@@ -31,18 +31,24 @@ static void write_work(struct lag_strbuf *out, const struct lagd_status *now) {
     metric(out, "lagd_train_steps_total", "counter", "Training steps of all runs.", (double)now->steps_total);
     metric(out, "lagd_train_tokens_total", "counter", "Training tokens of all runs.", (double)now->tokens_total);
     metric(out, "lagd_train_step_seconds_total", "counter", "Time in training steps.", now->step_seconds_total);
-    metric(out, "lagd_probe_steps_total", "counter", "Training steps of all candidates.", (double)now->probe_steps_total);
+    metric(out, "lagd_probe_steps_total", "counter", "Training steps of all candidates.",
+           (double)now->probe_steps_total);
     metric(out, "lagd_probe_seconds_total", "counter", "Time in probes.", now->probe_seconds_total);
     metric(out, "lagd_probes_active", "gauge", "Candidates that train now.", now->n_probes_active);
     metric(out, "lagd_probe_queue_length", "gauge", "Jobs that wait for a worker.", now->n_jobs_waiting);
     metric(out, "lagd_growth_decisions_total", "counter", "Growths decided.", (double)now->decisions_total);
-    metric(out, "lagd_rollbacks_total", "counter", "Returns to a checkpoint after a value that was not finite.", (double)now->rollbacks_total);
-    metric(out, "lagd_determinism_mismatches_total", "counter", "Recomputed values that differ from the stored ones.", (double)now->mismatches_total);
+    metric(out, "lagd_rollbacks_total", "counter", "Returns to a checkpoint after a value that was not finite.",
+           (double)now->rollbacks_total);
+    metric(out, "lagd_determinism_mismatches_total", "counter", "Recomputed values that differ from the stored ones.",
+           (double)now->mismatches_total);
     metric(out, "lagd_checkpoints_total", "counter", "Checkpoints written.", (double)now->checkpoints_total);
-    metric(out, "lagd_checkpoint_bytes_total", "counter", "Bytes of checkpoints written.", (double)now->checkpoint_bytes_total);
-    metric(out, "lagd_checkpoint_seconds_total", "counter", "Time in writing checkpoints.", now->checkpoint_seconds_total);
+    metric(out, "lagd_checkpoint_bytes_total", "counter", "Bytes of checkpoints written.",
+           (double)now->checkpoint_bytes_total);
+    metric(out, "lagd_checkpoint_seconds_total", "counter", "Time in writing checkpoints.",
+           now->checkpoint_seconds_total);
     metric(out, "lagd_commands_total", "counter", "Commands worked off.", (double)now->commands_total);
-    metric(out, "lagd_memory_limit_bytes", "gauge", "Memory that runs may take together.", (double)now->memory_limit_bytes);
+    metric(out, "lagd_memory_limit_bytes", "gauge", "Memory that runs may take together.",
+           (double)now->memory_limit_bytes);
     metric(out, "lagd_memory_reserved_bytes", "gauge", "Memory promised to runs.", (double)now->memory_reserved_bytes);
 }
 
@@ -56,7 +62,14 @@ static void write_storage(struct lag_strbuf *out, const char *dir, const struct 
     }
 }
 
-struct run_counts { size_t n_states, counts[16], n_named; const struct lagd_state *states; struct { char id[LAG_ROW_ID], name[LAG_ROW_NAME]; int64_t step; } named[RUNS_MAX]; };
+struct run_counts {
+    size_t n_states, counts[16], n_named;
+    const struct lagd_state *states;
+    struct {
+        char id[LAG_ROW_ID], name[LAG_ROW_NAME];
+        int64_t step;
+    } named[RUNS_MAX];
+};
 
 static int count_run(const struct lag_run_row *row, void *arg) {
     struct run_counts *counts = arg;
@@ -83,12 +96,16 @@ static int write_runs(struct lagd_request *request, struct lag_strbuf *out) {
     if (status == 0) status = lag_run_list(db, NULL, 0, "", INT32_MAX, count_run, &counts, &request->err);
     if (status < 0) return status;
     lag_strbuf_append(out, "# HELP lagd_runs Runs by state.\n# TYPE lagd_runs gauge\n");
-    for (size_t i = 0; i < counts.n_states; i++) lag_strbuf_printf(out, "lagd_runs{state=\"%s\"} %zu\n", counts.states[i].name, counts.counts[i]);
+    for (size_t i = 0; i < counts.n_states; i++)
+        lag_strbuf_printf(out, "lagd_runs{state=\"%s\"} %zu\n", counts.states[i].name, counts.counts[i]);
     lag_strbuf_append(out, "# HELP lagd_run_step Step of an active run.\n# TYPE lagd_run_step gauge\n");
-    for (size_t i = 0; i < counts.n_named; i++) lag_strbuf_printf(out, "lagd_run_step{run=\"%s\"} %" PRId64 "\n", counts.named[i].name, counts.named[i].step);
-    lag_strbuf_append(out, "# HELP lagd_train_loss Last training loss of an active run.\n# TYPE lagd_train_loss gauge\n");
+    for (size_t i = 0; i < counts.n_named; i++)
+        lag_strbuf_printf(out, "lagd_run_step{run=\"%s\"} %" PRId64 "\n", counts.named[i].name, counts.named[i].step);
+    lag_strbuf_append(out,
+                      "# HELP lagd_train_loss Last training loss of an active run.\n# TYPE lagd_train_loss gauge\n");
     for (size_t i = 0; i < counts.n_named; i++) {
-        if (lag_series_find(db, counts.named[i].id, "train/loss", &series, &err) < 0 || !isfinite(series.last_value)) continue;
+        if (lag_series_find(db, counts.named[i].id, "train/loss", &series, &err) < 0 || !isfinite(series.last_value))
+            continue;
         lag_strbuf_printf(out, "lagd_train_loss{run=\"%s\"} %.9g\n", counts.named[i].name, series.last_value);
     }
     return 0;
@@ -106,7 +123,8 @@ int lagd_h_metrics(struct lagd_request *request) {
     struct lag_strbuf out = LAG_STRBUF_INIT;
     struct lagd_status now;
     lagd_supervisor_status(request->supervisor, &now);
-    lag_strbuf_append(&out, "# HELP lagd_build_info Version and numeric fingerprint.\n# TYPE lagd_build_info gauge\nlagd_build_info{version=\"" LAGD_VERSION "\",fingerprint=\"");
+    lag_strbuf_append(&out, "# HELP lagd_build_info Version and numeric fingerprint.\n# TYPE lagd_build_info "
+                            "gauge\nlagd_build_info{version=\"" LAGD_VERSION "\",fingerprint=\"");
     append_label(&out, now.fingerprint);
     lag_strbuf_append(&out, "\"} 1\n");
     write_process(&out, &now);

@@ -65,7 +65,8 @@ int lagd_h_runs(struct lagd_request *request) {
     struct lagd_rows list = LAGD_ROWS_INIT(struct lag_run_row);
     status = lagd_request_db(request, &db);
     if (status == 0) {
-        status = lag_run_list(db, states && *states ? states : NULL, before_ms, before_id, (int)limit + 1, add_run, &list, &request->err);
+        status = lag_run_list(db, states && *states ? states : NULL, before_ms, before_id, (int)limit + 1, add_run,
+                              &list, &request->err);
     }
     if (status == 0) status = write_page(request, db, &list, limit);
     lagd_rows_deinit(&list);
@@ -98,7 +99,8 @@ int lagd_h_run(struct lagd_request *request) { return answer_run(request, reques
 
 /* --- create ------------------------------------------------------------------------------------------------------ */
 
-static void write_estimate(struct lagd_json *json, const struct lagd_run_config *config, const struct lagd_run_estimate *estimate) {
+static void write_estimate(struct lagd_json *json, const struct lagd_run_config *config,
+                           const struct lagd_run_estimate *estimate) {
     lagd_json_open_object(json, NULL);
     lagd_json_int(json, "n_params", estimate->n_params);
     lagd_json_real(json, "flops_per_token", estimate->flops_per_token);
@@ -128,10 +130,12 @@ static int dry_run(struct lagd_request *request, struct lagd_run_config *config)
     int status = lagd_request_db(request, &db);
     if (status == 0) status = lag_dataset_get(db, config->dataset, &dataset, &request->err);
     if (status == LAG_ENOTFOUND) {
-        return lag_error_at(&request->err, LAG_EINVAL, "/dataset", "there is no dataset %s; GET /api/v1/datasets lists them", config->dataset);
+        return lag_error_at(&request->err, LAG_EINVAL, "/dataset",
+                            "there is no dataset %s; GET /api/v1/datasets lists them", config->dataset);
     }
     if (status == 0) status = lagd_run_config_resolve(config, &dataset, &request->err);
-    if (status == 0) status = lagd_run_estimate(config, lagd_supervisor_threads(request->supervisor), &estimate, &request->err);
+    if (status == 0)
+        status = lagd_run_estimate(config, lagd_supervisor_threads(request->supervisor), &estimate, &request->err);
     if (status < 0) return status;
     estimate.memory_available_bytes = lagd_supervisor_memory_available(request->supervisor);
     lagd_answer_begin(request, &json);
@@ -166,7 +170,8 @@ static int refused(struct lagd_request *request, const char *already, int status
     struct lag_error err;
     const char *state = request->command->state;
     if (status != LAG_ESTATE) return status;
-    if (!*state && lagd_request_db(request, &db) == 0 && lag_run_get(db, request->params[0], &row, &err) == 0) state = row.state;
+    if (!*state && lagd_request_db(request, &db) == 0 && lag_run_get(db, request->params[0], &row, &err) == 0)
+        state = row.state;
     for (const char *p = already; *p;) {
         size_t n = strcspn(p, ",");
         if (strlen(state) == n && strncmp(p, state, n) == 0) return answer_run(request, request->params[0], 200);

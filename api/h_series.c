@@ -47,15 +47,26 @@ int lagd_h_run_metrics(struct lagd_request *request) {
 
 /* --- columns ----------------------------------------------------------------------------------------------------- */
 
-struct column { const char *key; struct lag_bucket *buckets; int n, next; int64_t total, n_null; };
-struct table { struct column columns[KEYS_MAX]; int n_columns; int64_t *steps; size_t n_steps, capacity; };
+struct column {
+    const char *key;
+    struct lag_bucket *buckets;
+    int n, next;
+    int64_t total, n_null;
+};
+struct table {
+    struct column columns[KEYS_MAX];
+    int n_columns;
+    int64_t *steps;
+    size_t n_steps, capacity;
+};
 
 static void table_deinit(struct table *table) {
     for (int i = 0; i < table->n_columns; i++) free(table->columns[i].buckets);
     free(table->steps);
 }
 
-static int read_column(struct lagd_request *request, struct lag_db *db, const char *owner, struct column *column, int max_points) {
+static int read_column(struct lagd_request *request, struct lag_db *db, const char *owner, struct column *column,
+                       int max_points) {
     struct lag_series_row series;
     int64_t from = lagd_query_int(&request->target, request->route, "from");
     int64_t to = lagd_query_int(&request->target, request->route, "to");
@@ -64,7 +75,8 @@ static int read_column(struct lagd_request *request, struct lag_db *db, const ch
     if (status < 0) return status;
     column->buckets = lag_calloc((size_t)max_points, sizeof(*column->buckets));
     if (!column->buckets) return lag_error_set(&request->err, LAG_EBUSY, "out of memory");
-    status = lag_points_thin(db, series.id, from, to, max_points, column->buckets, &column->n, &column->total, &request->err);
+    status = lag_points_thin(db, series.id, from, to, max_points, column->buckets, &column->n, &column->total,
+                             &request->err);
     for (int i = 0; i < column->n; i++) column->n_null += column->buckets[i].n_null;
     return status;
 }
@@ -94,7 +106,8 @@ static int merge_steps(struct lagd_request *request, struct table *table) {
 
 enum part { PART_LAST, PART_MIN, PART_MAX };
 
-static void write_part(struct lagd_json *json, const char *name, const struct table *table, const struct column *column, enum part part) {
+static void write_part(struct lagd_json *json, const char *name, const struct table *table, const struct column *column,
+                       enum part part) {
     int next = 0;
     lagd_json_open_array(json, name);
     for (size_t i = 0; i < table->n_steps; i++) {
@@ -122,7 +135,8 @@ static int write_growth_note(const struct lag_growth_row *row, void *arg) {
     return 0;
 }
 
-static int write_table(struct lagd_request *request, struct lag_db *db, const char *kind, const char *owner, const struct table *table) {
+static int write_table(struct lagd_request *request, struct lag_db *db, const char *kind, const char *owner,
+                       const struct table *table) {
     struct lagd_json json;
     int64_t total = 0;
     int status = 0;
@@ -163,14 +177,17 @@ static int answer_series(struct lagd_request *request, struct lag_db *db, const 
     for (int i = 0; i < request->target.n_query; i++) {
         if (strcmp(request->target.query[i].name, "key") != 0) continue;
         bool repeated = false;
-        for (int j = 0; j < table.n_columns; j++) repeated = repeated || strcmp(table.columns[j].key, request->target.query[i].value) == 0;
+        for (int j = 0; j < table.n_columns; j++)
+            repeated = repeated || strcmp(table.columns[j].key, request->target.query[i].value) == 0;
         if (repeated) continue;
-        if (table.n_columns == KEYS_MAX) return lagd_fail(request, "invalid-parameter", "at most %d keys can be asked for at once", KEYS_MAX);
+        if (table.n_columns == KEYS_MAX)
+            return lagd_fail(request, "invalid-parameter", "at most %d keys can be asked for at once", KEYS_MAX);
         table.columns[table.n_columns++].key = request->target.query[i].value;
     }
     max_points = LAG_MAX(max_points / table.n_columns, 1);
     status = lag_reader_begin(db, &request->err);
-    for (int i = 0; i < table.n_columns && status == 0; i++) status = read_column(request, db, owner, &table.columns[i], max_points);
+    for (int i = 0; i < table.n_columns && status == 0; i++)
+        status = read_column(request, db, owner, &table.columns[i], max_points);
     if (status == 0) status = merge_steps(request, &table);
     if (status == 0) status = write_table(request, db, kind, owner, &table);
     lag_reader_end(db);

@@ -2,8 +2,8 @@
 #pragma once
 #include "request_internal.h"
 
-lagd_handler lagd_h_index, lagd_h_version, lagd_h_system, lagd_h_config, lagd_h_operators, lagd_h_problems, lagd_h_problem,
-    lagd_h_openapi;
+lagd_handler lagd_h_index, lagd_h_version, lagd_h_system, lagd_h_config, lagd_h_operators, lagd_h_problems,
+    lagd_h_problem, lagd_h_openapi;
 lagd_handler lagd_h_healthz, lagd_h_readyz, lagd_h_metrics;
 lagd_handler lagd_h_datasets, lagd_h_dataset_add, lagd_h_dataset, lagd_h_dataset_delete;
 lagd_handler lagd_h_runs, lagd_h_run_create, lagd_h_run, lagd_h_run_delete;

@@ -55,8 +55,8 @@ int lagd_json_parse(const char *text, size_t length, json_t **ret, struct lag_er
     json_error_t where;
     json_t *tree = json_loadb(text, length, JSON_REJECT_DUPLICATES, &where);
     if (!tree) {
-        return lag_error_set(err, LAG_EINVAL, "the body is not valid JSON: %s (line %d, column %d)", where.text, where.line,
-                             where.column);
+        return lag_error_set(err, LAG_EINVAL, "the body is not valid JSON: %s (line %d, column %d)", where.text,
+                             where.line, where.column);
     }
     if (!json_is_object(tree)) {
         json_decref(tree);
@@ -127,7 +127,8 @@ static void set_field(struct decoder *decoder, const struct lag_field *field, js
         set_list(decoder, field, value);
         return;
     }
-    bool takes_text = field->type == LAG_FIELD_TEXT || field->type == LAG_FIELD_CHOICE || field->type == LAG_FIELD_BYTES;
+    bool takes_text =
+        field->type == LAG_FIELD_TEXT || field->type == LAG_FIELD_CHOICE || field->type == LAG_FIELD_BYTES;
     if (json_is_integer(value)) {
         status = lag_field_set_int(field, decoder->object, json_integer_value(value), &err);
     } else if (json_is_real(value)) {
@@ -140,8 +141,10 @@ static void set_field(struct decoder *decoder, const struct lag_field *field, js
                      ? lag_field_set_text(field, decoder->object, text, &err)
                      : lag_error_set(&err, LAG_EINVAL, "must not contain NUL bytes");
     } else {
-        static const char *const wanted[] = {"a whole number", "a number", "true or false", "a text", "a text",
-                                             "a number of bytes, or a text such as \"64K\"", "an array of texts"};
+        static const char *const wanted[] = {"a whole number",   "a number",
+                                             "true or false",    "a text",
+                                             "a text",           "a number of bytes, or a text such as \"64K\"",
+                                             "an array of texts"};
         status = lag_error_set(&err, LAG_EINVAL, "must be %s, not %s", wanted[field->type],
                                json_is_null(value)     ? "null"
                                : json_is_string(value) ? "a text"
@@ -255,8 +258,8 @@ static void decode_value(struct decoder *decoder, const char *base, const char *
     unknown_key(decoder, base, key);
 }
 
-int lagd_json_decode(json_t *body, const struct lag_fields *table, const char *const *others, const char *pointer_prefix,
-                     void *object, struct lagd_faults *faults) {
+int lagd_json_decode(json_t *body, const struct lag_fields *table, const char *const *others,
+                     const char *pointer_prefix, void *object, struct lagd_faults *faults) {
     LAG_CLEANUP(lag_free_p) bool *seen = lag_calloc(table->n_rows + 1, sizeof(*seen));
     if (!seen) {
         lagd_fault_add(faults, false, pointer_prefix, "out of memory");

@@ -4,7 +4,6 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "lagd/base/check.h"
@@ -44,7 +43,8 @@ static void put_quoted(struct lagd_json *json, const char *text, size_t length) 
         char escape[8];
         if (c < 0x20 || c == 0x7f) {
             const char *known = strchr("\nn\tt\rr", c);
-            int n = c && known ? snprintf(escape, sizeof(escape), "\\%c", known[1]) : snprintf(escape, sizeof(escape), "\\u%04x", c);
+            int n = c && known ? snprintf(escape, sizeof(escape), "\\%c", known[1])
+                               : snprintf(escape, sizeof(escape), "\\u%04x", c);
             put(json, escape, (size_t)n);
             i++;
         } else if (c == '"' || c == '\\') {
@@ -136,7 +136,8 @@ void lagd_json_format_real(double value, char ret[32]) {
     }
     for (int digits = 15; digits <= 17; digits++) {
         (void)snprintf(ret, 32, "%.*g", digits, value);
-        if (strtod(ret, NULL) == value) break;
+        double back;
+        if (lag_parse_double(ret, &back) == 0 && back == value) break;
     }
 }
 

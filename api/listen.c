@@ -28,7 +28,9 @@ static int split_address(const char *address, char host[256], char port[16], str
     }
     if (!colon || end - begin < 1 || end - begin > 255 || lag_copy(port, 16, colon + 1) < 0 || !*port ||
         port[strspn(port, "0123456789")]) {
-        return lag_error_at(err, LAG_EINVAL, "server/listen", "server/listen must be ADDRESS:PORT, such as 127.0.0.1:7437 or [::1]:7437 (got %.100s)", address);
+        return lag_error_at(err, LAG_EINVAL, "server/listen",
+                            "server/listen must be ADDRESS:PORT, such as 127.0.0.1:7437 or [::1]:7437 (got %.100s)",
+                            address);
     }
     memcpy(host, begin, (size_t)(end - begin));
     host[end - begin] = '\0';
@@ -43,7 +45,8 @@ static int bind_one(const struct addrinfo *info, const char *address, int *ret_f
     if (info->ai_family == AF_INET6) (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
     if (bind(fd, info->ai_addr, info->ai_addrlen) < 0 || listen(fd, BACKLOG) < 0) {
         if (errno == EADDRINUSE) {
-            return lag_error_at(err, LAG_EBUSY, "server/listen", "%s is in use by another program; choose another port with --listen", address);
+            return lag_error_at(err, LAG_EBUSY, "server/listen",
+                                "%s is in use by another program; choose another port with --listen", address);
         }
         return lag_error_errno(err, errno, "cannot listen on %s", address);
     }
@@ -58,7 +61,9 @@ int lagd_listen_tcp(const char *address, int *ret_fd, char ret_bound[320], char 
     if (status < 0) return status;
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV}, *list = NULL;
     int failed = getaddrinfo(host, port, &hints, &list);
-    if (failed) return lag_error_at(err, LAG_EINVAL, "server/listen", "cannot find address %.100s: %s", address, gai_strerror(failed));
+    if (failed)
+        return lag_error_at(err, LAG_EINVAL, "server/listen", "cannot find address %.100s: %s", address,
+                            gai_strerror(failed));
     int fd = -1;
     status = bind_one(list, address, &fd, err);
     freeaddrinfo(list);
@@ -66,7 +71,8 @@ int lagd_listen_tcp(const char *address, int *ret_fd, char ret_bound[320], char 
     struct sockaddr_storage bound;
     socklen_t length = sizeof(bound);
     if (getsockname(fd, (struct sockaddr *)&bound, &length) < 0 ||
-        getnameinfo((struct sockaddr *)&bound, length, host, sizeof(host), port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV)) {
+        getnameinfo((struct sockaddr *)&bound, length, host, sizeof(host), port, sizeof(port),
+                    NI_NUMERICHOST | NI_NUMERICSERV)) {
         (void)close(fd);
         return lag_error_set(err, LAG_EIO, "cannot tell the address of the listening socket for %.100s", address);
     }
@@ -82,12 +88,14 @@ static int remove_stale(const char *path, const struct sockaddr_un *address, str
     struct stat info;
     if (lstat(path, &info) < 0) return errno == ENOENT ? 0 : lag_error_errno(err, errno, "cannot look at %s", path);
     if (!S_ISSOCK(info.st_mode)) {
-        return lag_error_at(err, LAG_EEXIST, "server/socket", "%s exists and is no socket; remove it or choose another path with --socket", path);
+        return lag_error_at(err, LAG_EEXIST, "server/socket",
+                            "%s exists and is no socket; remove it or choose another path with --socket", path);
     }
     LAG_CLEANUP(lag_close_p) int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (probe < 0) return lag_error_errno(err, errno, "cannot make a socket");
     if (connect(probe, (const struct sockaddr *)address, sizeof(*address)) == 0 || errno == EAGAIN) {
-        return lag_error_at(err, LAG_EBUSY, "server/socket", "another lagd answers on %s; choose another path with --socket", path);
+        return lag_error_at(err, LAG_EBUSY, "server/socket",
+                            "another lagd answers on %s; choose another path with --socket", path);
     }
     if (errno != ECONNREFUSED) return lag_error_errno(err, errno, "cannot tell whether %s is in use", path);
     if (unlink(path) < 0) return lag_error_errno(err, errno, "cannot remove the stale socket %s", path);
@@ -97,7 +105,8 @@ static int remove_stale(const char *path, const struct sockaddr_un *address, str
 int lagd_listen_unix(const char *path, int *ret_fd, struct lag_error *err) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     if (lag_copy(address.sun_path, sizeof(address.sun_path), path) < 0) {
-        return lag_error_at(err, LAG_EINVAL, "server/socket", "the path of the socket is longer than %zu bytes", sizeof(address.sun_path) - 1);
+        return lag_error_at(err, LAG_EINVAL, "server/socket", "the path of the socket is longer than %zu bytes",
+                            sizeof(address.sun_path) - 1);
     }
     int status = remove_stale(path, &address, err);
     if (status < 0) return status;

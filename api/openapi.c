@@ -2,12 +2,12 @@
 #include <ctype.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "bodies_internal.h"
 #include "handlers_internal.h"
 #include "lagd/base/check.h"
+#include "lagd/base/parse.h"
 #include "pool_body_internal.h"
 #include "schema_internal.h"
 
@@ -15,15 +15,21 @@
 
 static void write_number(struct lagd_json *json, const char *key, double value, bool whole) {
     if (!isfinite(value)) return;
-    if (whole && fabs(value) < 9.1e15) lagd_json_int(json, key, (int64_t)value);
-    else lagd_json_real(json, key, value);
+    if (whole && fabs(value) < 9.1e15)
+        lagd_json_int(json, key, (int64_t)value);
+    else
+        lagd_json_real(json, key, value);
 }
 
 static void write_default(struct lagd_json *json, const struct lag_field *field) {
+    double number = 0;
     if (!field->preset || (field->flags & LAG_FIELD_REQUIRED)) return;
+    (void)lag_parse_double(field->preset, &number); /* where it is a number */
     switch (field->type) {
     case LAG_FIELD_INT:
-    case LAG_FIELD_REAL: write_number(json, "default", strtod(field->preset, NULL), field->type == LAG_FIELD_INT); break;
+    case LAG_FIELD_REAL:
+        write_number(json, "default", number, field->type == LAG_FIELD_INT);
+        break;
     case LAG_FIELD_BOOL: lagd_json_bool(json, "default", strcmp(field->preset, "true") == 0); break;
     case LAG_FIELD_LIST: lagd_json_list(json, "default", field->preset); break;
     default: lagd_json_text(json, "default", field->preset); break;
@@ -53,15 +59,18 @@ static void write_field(struct lagd_json *json, const char *key, const struct la
         lagd_json_close_object(json);
     }
     write_default(json, field);
-    (void)snprintf(text, sizeof(text), "%s%s%s%s", field->help, *field->unit ? " [" : "", field->unit, *field->unit ? "]" : "");
+    (void)snprintf(text, sizeof(text), "%s%s%s%s", field->help, *field->unit ? " [" : "", field->unit,
+                   *field->unit ? "]" : "");
     lagd_json_text(json, "description", text);
     lagd_json_close_object(json);
 }
 
 /* Rows whose path begins with prefix ("" or "model/"): an object's schema. more: further properties, as JSON text. */
-static void write_object(struct lagd_json *json, const char *key, const struct lag_fields *table, const char *prefix, const char *more);
+static void write_object(struct lagd_json *json, const char *key, const struct lag_fields *table, const char *prefix,
+                         const char *more);
 
-static void write_tuple(struct lagd_json *json, const char *key, const struct lag_fields *table, size_t first, size_t n) {
+static void write_tuple(struct lagd_json *json, const char *key, const struct lag_fields *table, size_t first,
+                        size_t n) {
     lagd_json_open_object(json, key);
     lagd_json_text(json, "type", "array");
     lagd_json_int(json, "maxItems", (int64_t)n);
@@ -83,10 +92,15 @@ static void write_members(struct lagd_json *json, const struct lag_fields *table
         size_t n = strcspn(path + n_prefix, "/"), same = 1;
         (void)snprintf(name, sizeof(name), "%.*s", (int)n, path + n_prefix);
         (void)snprintf(deeper, sizeof(deeper), "%s%s/", prefix, name);
-        while (path[n_prefix + n] && i + same < table->n_rows && strncmp(table->rows[i + same].path, deeper, strlen(deeper)) == 0) same++;
-        if (!path[n_prefix + n]) write_field(json, name, &table->rows[i]);
-        else if (isdigit((unsigned char)path[n_prefix + n + 1])) write_tuple(json, name, table, i, same);
-        else write_object(json, name, table, deeper, NULL);
+        while (path[n_prefix + n] && i + same < table->n_rows &&
+               strncmp(table->rows[i + same].path, deeper, strlen(deeper)) == 0)
+            same++;
+        if (!path[n_prefix + n])
+            write_field(json, name, &table->rows[i]);
+        else if (isdigit((unsigned char)path[n_prefix + n + 1]))
+            write_tuple(json, name, table, i, same);
+        else
+            write_object(json, name, table, deeper, NULL);
         i += same;
     }
 }
@@ -107,7 +121,8 @@ static void write_required(struct lagd_json *json, const struct lag_fields *tabl
     lagd_json_close_array(json);
 }
 
-static void write_object(struct lagd_json *json, const char *key, const struct lag_fields *table, const char *prefix, const char *more) {
+static void write_object(struct lagd_json *json, const char *key, const struct lag_fields *table, const char *prefix,
+                         const char *more) {
     lagd_json_open_object(json, key);
     lagd_json_text(json, "type", "object");
     lagd_json_bool(json, "additionalProperties", false);
@@ -120,9 +135,11 @@ static void write_object(struct lagd_json *json, const char *key, const struct l
 }
 
 static void write_request_schemas(struct lagd_json *json) {
-    static const struct lagd_body_spec *const bodies[] = {&lagd_run_body, &lagd_growth_body, &lagd_reason_spec, &lagd_decide_spec,
-                                                          &lagd_keep_spec, &lagd_dataset_spec, &lagd_generate_spec};
-    for (size_t i = 0; i < LAG_COUNT(bodies); i++) write_object(json, bodies[i]->schema, bodies[i]->table, "", bodies[i]->more);
+    static const struct lagd_body_spec *const bodies[] = {&lagd_run_body,     &lagd_growth_body, &lagd_reason_spec,
+                                                          &lagd_decide_spec,  &lagd_keep_spec,   &lagd_dataset_spec,
+                                                          &lagd_generate_spec};
+    for (size_t i = 0; i < LAG_COUNT(bodies); i++)
+        write_object(json, bodies[i]->schema, bodies[i]->table, "", bodies[i]->more);
     write_object(json, "StrategyRequest", &lagd_strategy_fields, "",
                  "\"params\":{\"type\":\"object\",\"additionalProperties\":{\"type\":\"number\"}}");
 }
@@ -165,8 +182,12 @@ static void write_parameter(struct lagd_json *json, const struct lagd_parameter 
         if (!parameter->choices[i + 1]) lagd_json_close_array(json);
     }
     if (parameter->preset) {
-        if (parameter->kind == LAGD_PARAM_INT) lagd_json_int(json, "default", strtoll(parameter->preset, NULL, 10));
-        else lagd_json_text(json, "default", parameter->preset);
+        int64_t whole = 0;
+        (void)lag_parse_i64(parameter->preset, &whole);
+        if (parameter->kind == LAGD_PARAM_INT)
+            lagd_json_int(json, "default", whole);
+        else
+            lagd_json_text(json, "default", parameter->preset);
     }
     if (parameter->repeats) lagd_json_close_object(json);
     lagd_json_close_object(json);
@@ -204,7 +225,8 @@ static void write_body(struct lagd_json *json, const struct lagd_route *route) {
     lagd_json_close_object(json);
 }
 
-static void write_response(struct lagd_json *json, int status, const char *description, const char *type, const char *schema) {
+static void write_response(struct lagd_json *json, int status, const char *description, const char *type,
+                           const char *schema) {
     char key[8];
     (void)snprintf(key, sizeof(key), "%d", status);
     lagd_json_open_object(json, status ? key : "default");
@@ -229,8 +251,10 @@ static void write_operation(struct lagd_json *json, const struct lagd_route *rou
     lagd_json_open_array(json, "parameters");
     write_path_parameters(json, route->path);
     for (const struct lagd_parameter *p = route->query; p && p->name; p++) write_parameter(json, p);
-    static const struct lagd_parameter pretty = {"pretty", LAGD_PARAM_BOOL, false, false, 0, 0, NULL, NULL, "Indent the answer for people."};
-    static const struct lagd_parameter dry = {"dry_run", LAGD_PARAM_BOOL, false, false, 0, 0, NULL, NULL, "Check and estimate only; nothing is changed."};
+    static const struct lagd_parameter pretty = {
+        "pretty", LAGD_PARAM_BOOL, false, false, 0, 0, NULL, NULL, "Indent the answer for people."};
+    static const struct lagd_parameter dry = {
+        "dry_run", LAGD_PARAM_BOOL, false, false, 0, 0, NULL, NULL, "Check and estimate only; nothing is changed."};
     if (route->flags & LAGD_DRY_RUN) write_parameter(json, &dry);
     write_parameter(json, &pretty);
     lagd_json_close_array(json);
@@ -239,7 +263,8 @@ static void write_operation(struct lagd_json *json, const struct lagd_route *rou
     const char *type = route->status == 204 ? NULL : route->content_type ? route->content_type : "application/json";
     write_response(json, route->status, "As asked.", type, route->response);
     if (route->flags & LAGD_DRY_RUN) {
-        write_response(json, 200, "The estimate of a dry run.", "application/json", route->status == 201 ? "RunEstimate" : "GrowthPlan");
+        write_response(json, 200, "The estimate of a dry run.", "application/json",
+                       route->status == 201 ? "RunEstimate" : "GrowthPlan");
     }
     write_response(json, 0, "A problem (RFC 9457).", "application/problem+json", "Problem");
     lagd_json_close_object(json);
@@ -266,9 +291,11 @@ static void write_paths(struct lagd_json *json) {
 }
 
 static void write_events(struct lagd_json *json) {
-    static const char *const types[] = {
-        "run.created", "run.state", "run.deleted", "run.checkpoint", "run.rollback", "growth.state", "candidate.state", "growth.decision",
-        "dataset.added", "dataset.deleted", "checkpoint.damaged", "determinism.mismatch", "system.warning"};
+    static const char *const types[] = {"run.created",     "run.state",          "run.deleted",
+                                        "run.checkpoint",  "run.rollback",       "growth.state",
+                                        "candidate.state", "growth.decision",    "dataset.added",
+                                        "dataset.deleted", "checkpoint.damaged", "determinism.mismatch",
+                                        "system.warning"};
     lagd_json_open_object(json, "x-lagd-events");
     lagd_json_text(json, "schema", "#/components/schemas/Event");
     lagd_json_open_array(json, "types");

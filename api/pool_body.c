@@ -11,15 +11,21 @@
 
 /* The daemon knows the words: texts are only passed on, and refused there with the same pointers. */
 static const struct lag_field rows[] = {
-    {"operator", LAG_FIELD_TEXT, AT(op), 1, 31, NULL, NULL, LAG_FIELD_REQUIRED, "", "Name of a growth operator; GET /operators lists them."},
-    {"optimizer", LAG_FIELD_TEXT, AT(optimizer), 0, 15, NULL, NULL, 0, "", "inherit, reset or reset_new; left out: the operator's preset."},
-    {"lr", LAG_FIELD_TEXT, AT(lr), 0, 15, NULL, NULL, 0, "", "continue, rewarm, rewarm_new or restart; left out: the operator's preset."},
-    {"rewarm_steps", LAG_FIELD_INT, AT(rewarm_steps), -1, 1000000, "-1", NULL, 0, "steps", "Length of the re-warm; -1 for min(50, lag / 4)."},
-    {"seed", LAG_FIELD_INT, AT(seed), -1, 9007199254740991.0, "-1", NULL, 0, "", "Seed of random layers; -1 for the run's."},
+    {"operator", LAG_FIELD_TEXT, AT(op), 1, 31, NULL, NULL, LAG_FIELD_REQUIRED, "",
+     "Name of a growth operator; GET /operators lists them."},
+    {"optimizer", LAG_FIELD_TEXT, AT(optimizer), 0, 15, NULL, NULL, 0, "",
+     "inherit, reset or reset_new; left out: the operator's preset."},
+    {"lr", LAG_FIELD_TEXT, AT(lr), 0, 15, NULL, NULL, 0, "",
+     "continue, rewarm, rewarm_new or restart; left out: the operator's preset."},
+    {"rewarm_steps", LAG_FIELD_INT, AT(rewarm_steps), -1, 1000000, "-1", NULL, 0, "steps",
+     "Length of the re-warm; -1 for min(50, lag / 4)."},
+    {"seed", LAG_FIELD_INT, AT(seed), -1, 9007199254740991.0, "-1", NULL, 0, "",
+     "Seed of random layers; -1 for the run's."},
 };
 const struct lag_fields lagd_strategy_fields = {rows, LAG_COUNT(rows)};
 
-static void decode_params(json_t *params, const char *prefix, struct lagd_strategy_request *strategy, struct lagd_faults *faults) {
+static void decode_params(json_t *params, const char *prefix, struct lagd_strategy_request *strategy,
+                          struct lagd_faults *faults) {
     const char *key;
     json_t *value;
     char pointer[160];
@@ -47,10 +53,12 @@ static void decode_params(json_t *params, const char *prefix, struct lagd_strate
 }
 
 /* A bare operator name, or a strategy's canonical text as the api shows it. */
-static void decode_text(const char *text, const char *pointer, struct lagd_strategy_request *strategy, struct lagd_faults *faults) {
+static void decode_text(const char *text, const char *pointer, struct lagd_strategy_request *strategy,
+                        struct lagd_faults *faults) {
     struct lag_error err = {0};
     if (!strchr(text, ' ')) {
-        if (lag_copy(strategy->op, sizeof(strategy->op), text) < 0 || !*text) lagd_fault_add(faults, false, pointer, "is no operator's name");
+        if (lag_copy(strategy->op, sizeof(strategy->op), text) < 0 || !*text)
+            lagd_fault_add(faults, false, pointer, "is no operator's name");
         return;
     }
     if (lagd_strategy_decode(text, strategy, &err) < 0) {
@@ -60,7 +68,8 @@ static void decode_text(const char *text, const char *pointer, struct lagd_strat
     }
 }
 
-static void decode_entry(json_t *entry, const char *pointer, struct lagd_strategy_request *strategy, struct lagd_faults *faults) {
+static void decode_entry(json_t *entry, const char *pointer, struct lagd_strategy_request *strategy,
+                         struct lagd_faults *faults) {
     static const char *const others[] = {"params", NULL};
     lag_fields_defaults(&lagd_strategy_fields, strategy);
     if (json_is_string(entry)) {
@@ -69,7 +78,8 @@ static void decode_entry(json_t *entry, const char *pointer, struct lagd_strateg
         (void)lagd_json_decode(entry, &lagd_strategy_fields, others, pointer, strategy, faults);
         decode_params(json_object_get(entry, "params"), pointer, strategy, faults);
     } else {
-        lagd_fault_add(faults, false, pointer, "must be an operator's name or a strategy object such as {\"operator\": \"stack\"}");
+        lagd_fault_add(faults, false, pointer,
+                       "must be an operator's name or a strategy object such as {\"operator\": \"stack\"}");
     }
 }
 
@@ -82,10 +92,12 @@ void lagd_pool_decode(json_t *pool, struct lagd_growth_request *growth, struct l
         (void)lag_copy(growth->pool, sizeof(growth->pool), "default");
     } else if (json_is_string(pool)) {
         if (lag_copy(growth->pool, sizeof(growth->pool), json_string_value(pool)) < 0 || !*growth->pool) {
-            lagd_fault_add(faults, false, "/pool", "must be the name of a pool, such as \"default\", or a list of strategies");
+            lagd_fault_add(faults, false, "/pool",
+                           "must be the name of a pool, such as \"default\", or a list of strategies");
         }
     } else if (!json_is_array(pool) || json_array_size(pool) == 0) {
-        lagd_fault_add(faults, false, "/pool", "must be the name of a pool, such as \"default\", or a list of strategies");
+        lagd_fault_add(faults, false, "/pool",
+                       "must be the name of a pool, such as \"default\", or a list of strategies");
     } else if (json_array_size(pool) > LAGD_POOL_MAX) {
         lagd_fault_add(faults, false, "/pool", "must have at most 64 strategies");
     } else {

@@ -1,13 +1,15 @@
 /* The catalogue of problem types. */
 #include "problem_internal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "lagd/base/check.h"
 
 static const struct lagd_problem_type types[] = {
     {"malformed", 400, "Malformed request", "The request is not well-formed HTTP or JSON; detail says where."},
-    {"unknown-field", 400, "Unknown field", "The body has a field that this request does not know; errors[].pointer names it."},
+    {"unknown-field", 400, "Unknown field",
+     "The body has a field that this request does not know; errors[].pointer names it."},
     {"unknown-parameter", 400, "Unknown query parameter", "The query has a parameter that this request does not know."},
     {"invalid-parameter", 400, "Invalid query parameter", "A query parameter has a value that cannot be read."},
     {"invalid-cursor", 400, "Invalid cursor", "The cursor was not made by this list; begin again without one."},
@@ -31,8 +33,10 @@ static const struct lagd_problem_type types[] = {
     {"unsupported", 422, "Not supported", "Well-formed, but this version cannot do it."},
     {"bad-token-file", 422, "Bad token file", "The file is not what its format promises; detail says where."},
     {"path-not-readable", 422, "Path not readable",
-     "Only regular files below storage/dataset_roots, reached without links and readable by the daemon, can be registered."},
-    {"insufficient-memory", 422, "Does not fit in memory", "Make the model or the batch smaller, or end another run first."},
+     "Only regular files below storage/dataset_roots, reached without links and readable by the daemon, can be "
+     "registered."},
+    {"insufficient-memory", 422, "Does not fit in memory",
+     "Make the model or the batch smaller, or end another run first."},
     {"header-too-large", 431, "Too many header fields", "Send fewer or shorter header fields."},
     {"internal", 500, "Internal error", "A defect or a damaged file; the log has the request_id."},
     {"busy", 503, "Busy", "Too many requests wait; try again after Retry-After seconds."},
@@ -75,8 +79,8 @@ const char *lagd_problem_slug(int lag_code) {
 
 void lagd_problem_members(struct lagd_json *json, const struct lagd_problem_type *type, const char *detail,
                           const char *instance, const char *request_id) {
-    char uri[96] = "tag:lagd,2026:problem/";
-    strncat(uri, type->slug, sizeof(uri) - strlen(uri) - 1);
+    char uri[96];
+    (void)snprintf(uri, sizeof(uri), "tag:lagd,2026:problem/%s", type->slug);
     lagd_json_text(json, "type", uri);
     lagd_json_text(json, "title", type->title);
     lagd_json_int(json, "status", type->status);

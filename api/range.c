@@ -22,7 +22,7 @@ int lagd_range_parse(const char *text, uint64_t size, struct lagd_range *ret) {
     const char *after = text + n_first + 1;
     size_t n_last = strspn(after, "0123456789");
     if (after[n_last]) return 0; /* several parts: the whole file is a correct answer */
-    if (n_first == 0) { /* the last bytes */
+    if (n_first == 0) {          /* the last bytes */
         if (number(after, n_last, &last) < 0) return 0;
         if (last == 0 || size == 0) return -1;
         if (last > size) last = size;
@@ -30,8 +30,10 @@ int lagd_range_parse(const char *text, uint64_t size, struct lagd_range *ret) {
         return 1;
     }
     if (number(text, n_first, &first) < 0) return 0;
-    if (n_last == 0) last = UINT64_MAX;
-    else if (number(after, n_last, &last) < 0 || last < first) return 0;
+    if (n_last == 0)
+        last = UINT64_MAX;
+    else if (number(after, n_last, &last) < 0 || last < first)
+        return 0;
     if (first >= size) return -1;
     if (last >= size) last = size - 1;
     *ret = (struct lagd_range){first, last - first + 1};

@@ -20,15 +20,18 @@ static ssize_t stream_read(void *arg, uint64_t position, char *buffer, size_t si
 
 /* The stream's argument stays the request's: it outlives the library's use of it. */
 static struct MHD_Response *make(struct lagd_response *response) {
-    if (response->stream) return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, stream_read, response, NULL);
+    if (response->stream)
+        return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, stream_read, response, NULL);
     if (response->fd >= 0) {
-        struct MHD_Response *made = MHD_create_response_from_fd_at_offset64(response->fd_length, response->fd, response->fd_offset);
+        struct MHD_Response *made =
+            MHD_create_response_from_fd_at_offset64(response->fd_length, response->fd, response->fd_offset);
         if (made) response->fd = -1; /* the library closes it */
         return made;
     }
     char *text = response->text;
     response->text = NULL;
-    struct MHD_Response *made = MHD_create_response_from_buffer(text ? response->n_text : 0, text, text ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
+    struct MHD_Response *made = MHD_create_response_from_buffer(text ? response->n_text : 0, text,
+                                                                text ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
     if (!made) free(text);
     return made;
 }
@@ -36,8 +39,12 @@ static struct MHD_Response *make(struct lagd_response *response) {
 static bool add_headers(struct lagd_transport *transport, struct MHD_Response *made, bool close_after) {
     const struct lagd_request *request = &transport->request;
     const struct lagd_response *response = &request->response;
-    static const struct { const char *name, *value; } always[] = {
-        {"X-Content-Type-Options", "nosniff"}, {"Referrer-Policy", "no-referrer"}, {"Cross-Origin-Resource-Policy", "same-origin"},
+    static const struct {
+        const char *name, *value;
+    } always[] = {
+        {"X-Content-Type-Options", "nosniff"},
+        {"Referrer-Policy", "no-referrer"},
+        {"Cross-Origin-Resource-Policy", "same-origin"},
         {"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"},
     };
     bool ok = true;
@@ -45,7 +52,8 @@ static bool add_headers(struct lagd_transport *transport, struct MHD_Response *m
         ok = ok && MHD_add_response_header(made, always[i].name, always[i].value) == MHD_YES;
     }
     const char *type = response->content_type;
-    if (!type && request->route) type = request->route->content_type ? request->route->content_type : "application/json";
+    if (!type && request->route)
+        type = request->route->content_type ? request->route->content_type : "application/json";
     bool bodyless = response->status == 204 || response->status == 304;
     if (type && !bodyless) ok = ok && MHD_add_response_header(made, "Content-Type", type) == MHD_YES;
     ok = ok && MHD_add_response_header(made, "X-Request-Id", request->id) == MHD_YES;
@@ -65,7 +73,8 @@ static void account(struct lagd_transport *transport) {
     const struct lagd_route *routes = lagd_routes(&n_routes);
     int64_t duration_ns = lag_clock_mono_ns() - transport->begun_ns;
     int status = request->response.status;
-    lagd_http_counted(request->server->counters, request->route ? (int)(request->route - routes) : -1, status, duration_ns);
+    lagd_http_counted(request->server->counters, request->route ? (int)(request->route - routes) : -1, status,
+                      duration_ns);
     bool changed = !lagd_method_is_safe(request->method) && status < 400;
     lag_log(changed ? LAG_LOG_INFO : LAG_LOG_DEBUG, "http: %s %s %d %.1f ms %s", request->method,
             *request->target.path ? request->target.path : "-", status, (double)duration_ns / 1e6, request->id);
@@ -77,11 +86,14 @@ enum MHD_Result lagd_reply(struct lagd_transport *transport) {
     if (!response->status) response->status = request->route ? request->route->status : 200;
     uint64_t n_bytes = response->stream ? 0 : response->fd >= 0 ? response->fd_length : response->n_text;
     /* A bare line feed is not visible here, so only what cannot hide a second request keeps its connection. */
-    bool close_after = transport->failed || response->status >= 400 || request->framing.has_body || !lagd_method_is_safe(request->method);
+    bool close_after = transport->failed || response->status >= 400 || request->framing.has_body ||
+                       !lagd_method_is_safe(request->method);
     transport->phase = LAGD_PHASE_ANSWERED;
     struct MHD_Response *made = make(response);
     if (!made) return MHD_NO;
-    enum MHD_Result result = add_headers(transport, made, close_after) ? MHD_queue_response(transport->connection, (unsigned)response->status, made) : MHD_NO;
+    enum MHD_Result result = add_headers(transport, made, close_after)
+                                 ? MHD_queue_response(transport->connection, (unsigned)response->status, made)
+                                 : MHD_NO;
     MHD_destroy_response(made);
     account(transport);
     /* A stream's end is not known: there the library's idle time-out has to do. */

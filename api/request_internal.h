@@ -1,5 +1,6 @@
 /* One request under way: what was asked, what a handler needs to answer it, and the answer. A handler sees no sockets
- * and no HTTP library. Thread: the connection's worker; while it is suspended nobody touches it but the command's answer. */
+ * and no HTTP library. Thread: the connection's worker; while it is suspended nobody touches it but the command's
+ * answer. */
 #pragma once
 #include <jansson.h>
 #include <sys/types.h>
@@ -16,22 +17,23 @@
 struct lagd_server;
 struct lagd_socket;
 struct lagd_upload;
-struct MHD_Connection;
 
-#define LAGD_RESPONSE_HEADERS 8
 struct lagd_response {
     int status;               /* 0: the route's */
     const char *content_type; /* NULL: the route's */
     char *text;               /* owned */
     size_t n_text;
-    int fd;                   /* ≥ 0: bytes of a file, owned */
+    int fd; /* ≥ 0: bytes of a file, owned */
     uint64_t fd_offset, fd_length;
     /* or bytes as they come: > 0 bytes, 0 end, < 0 failed. Called by the worker. */
     ssize_t (*stream)(void *arg, char *buffer, size_t size);
     void (*stream_free)(void *arg);
     void *stream_arg;
     int n_headers;
-    struct { const char *name; char value[256]; } headers[LAGD_RESPONSE_HEADERS];
+    struct {
+        const char *name;
+        char value[256];
+    } headers[8];
 };
 
 struct lagd_request {
@@ -51,25 +53,26 @@ struct lagd_request {
 
     /* for handlers that fail */
     struct lag_error err;
-    const char *slug;                  /* NULL: follows from err.code */
+    const char *slug; /* NULL: follows from err.code */
     struct lagd_faults faults;
-    char state[LAG_ROW_STATE];         /* for invalid-state */
+    char state[LAG_ROW_STATE]; /* for invalid-state */
     const char *allowed_actions;
 
     /* for handlers that wait */
-    struct lagd_command *command;      /* posted, or answered; owned when answered */
+    struct lagd_command *command; /* posted, or answered; owned when answered */
     bool answered;
-    int64_t wait_until_ns;             /* monotonic; for the next event */
-    uint64_t wait_seen;                /* the server's event counter before the handler looked */
+    int64_t wait_until_ns; /* monotonic; for the next event */
+    uint64_t wait_seen;    /* the server's event counter before the handler looked */
     bool wait_for_event;
 
-    struct lagd_transport *transport;  /* the server's part */
+    struct lagd_transport *transport; /* the server's part */
 };
 
 /* A reading connection for this request, given back when it is answered. */
 int lagd_request_db(struct lagd_request *request, struct lag_db **ret);
 /* Fails with a slug of its own. Always returns LAG_EINVAL. */
-int lagd_fail(struct lagd_request *request, const char *slug, const char *format, ...) __attribute__((format(printf, 3, 4)));
+int lagd_fail(struct lagd_request *request, const char *slug, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 /* Fails with state and allowed actions of a life cycle. */
 int lagd_fail_state(struct lagd_request *request, int machine, const char *state, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
@@ -79,7 +82,8 @@ void lagd_header_set(struct lagd_request *request, const char *name, const char 
 /* JSON answers: begin gives a writer, end puts its text into the response. status 0: the route's. */
 void lagd_answer_begin(struct lagd_request *request, struct lagd_json *json);
 int lagd_answer_end(struct lagd_request *request, struct lagd_json *json, int status);
-int lagd_answer_text(struct lagd_request *request, const char *content_type, char *text, size_t length); /* takes text */
+/* Takes text. */
+int lagd_answer_text(struct lagd_request *request, const char *content_type, char *text, size_t length);
 
 /* Posts a command (takes it) and returns LAGD_WAIT; NULL is LAG_ENOMEM. After it was answered the handler runs again
  * with request->answered. */

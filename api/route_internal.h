@@ -16,8 +16,8 @@ enum { LAGD_WAIT = 1 };
 
 enum lagd_body_kind { LAGD_BODY_NONE, LAGD_BODY_JSON, LAGD_BODY_JSON_OPTIONAL, LAGD_BODY_UPLOAD };
 enum lagd_route_flags {
-    LAGD_OPEN = 1,      /* needs no token */
-    LAGD_DRY_RUN = 2,   /* answers 200 instead with ?dry_run=true */
+    LAGD_OPEN = 1,    /* needs no token */
+    LAGD_DRY_RUN = 2, /* answers 200 instead with ?dry_run=true */
 };
 
 enum lagd_parameter_kind { LAGD_PARAM_INT, LAGD_PARAM_BOOL, LAGD_PARAM_TEXT, LAGD_PARAM_CHOICE };
@@ -55,7 +55,7 @@ const struct lagd_route *lagd_routes(size_t *ret_n);
 struct lagd_match {
     const struct lagd_route *route; /* NULL: no such path, or (allow not empty) no such method */
     const char *params[LAGD_ROUTE_PARAMS];
-    char allow[96];                 /* methods of the path, for Allow */
+    char allow[96]; /* methods of the path, for Allow */
 };
 /* HEAD finds GET. Parameters point into target. */
 void lagd_route_match(const struct lagd_route *routes, size_t n_routes, const char *method,

@@ -109,7 +109,8 @@ int lagd_query_check(const struct lagd_route *route, const struct lagd_target *t
         *ret_slug = "invalid-parameter";
         if (!parameter) {
             *ret_slug = "unknown-parameter";
-            int n = snprintf(ret_detail, size, "%s %s knows no query parameter %.60s; it knows", route->method, route->path, item->name);
+            int n = snprintf(ret_detail, size, "%s %s knows no query parameter %.60s; it knows", route->method,
+                             route->path, item->name);
             for (const struct lagd_parameter *p = route->query; p && p->name && n > 0 && (size_t)n < size; p++) {
                 n += snprintf(ret_detail + n, size - (size_t)n, " %s,", p->name);
             }

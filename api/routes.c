@@ -3,126 +3,161 @@
 #include "handlers_internal.h"
 #include "lagd/base/check.h"
 
-#define END {NULL, 0, false, false, 0, 0, NULL, NULL, NULL}
-#define LIMIT {"limit", LAGD_PARAM_INT, false, false, 1, 1000, "50", NULL, "Most items of a page; more than 1000 is taken as 1000."}
-#define CURSOR {"cursor", LAGD_PARAM_TEXT, false, false, 0, 120, NULL, NULL, "next_cursor of the page before."}
+#define END \
+    { NULL, 0, false, false, 0, 0, NULL, NULL, NULL }
+#define LIMIT                                                        \
+    {                                                                \
+        "limit", LAGD_PARAM_INT, false, false, 1, 1000, "50", NULL,  \
+            "Most items of a page; more than 1000 is taken as 1000." \
+    }
+#define CURSOR \
+    { "cursor", LAGD_PARAM_TEXT, false, false, 0, 120, NULL, NULL, "next_cursor of the page before." }
 #define A "/api/v1"
 
 static const char *const export_formats[] = {"jsonl", NULL};
 
 static const struct lagd_parameter dataset_add_query[] = {
     {"name", LAGD_PARAM_TEXT, false, false, 1, 64, NULL, NULL, "Name of an uploaded dataset."},
-    {"format", LAGD_PARAM_TEXT, false, false, 1, 15, "auto", NULL, "Format of an upload: auto, text, nanogpt, llmc_u16 or llmc_u32."},
+    {"format", LAGD_PARAM_TEXT, false, false, 1, 15, "auto", NULL,
+     "Format of an upload: auto, text, nanogpt, llmc_u16 or llmc_u32."},
     {"vocab_size", LAGD_PARAM_INT, false, false, 0, 1048576, "0", NULL, "Vocabulary of an uploaded token file."},
     {"file_name", LAGD_PARAM_TEXT, false, false, 1, 127, NULL, NULL, "File name that the format is guessed from."},
     END};
 static const struct lagd_parameter runs_query[] = {
-    {"state", LAGD_PARAM_TEXT, false, false, 1, 120, NULL, NULL, "Only runs in these states, ',' between."}, LIMIT, CURSOR, END};
+    {"state", LAGD_PARAM_TEXT, false, false, 1, 120, NULL, NULL, "Only runs in these states, ',' between."},
+    LIMIT,
+    CURSOR,
+    END};
 static const struct lagd_parameter growths_query[] = {
     {"run", LAGD_PARAM_TEXT, false, false, 1, 71, NULL, NULL, "Only growths of this run."},
-    {"limit", LAGD_PARAM_INT, false, false, 1, 1000, "100", NULL, "Most growths, oldest first."}, END};
+    {"limit", LAGD_PARAM_INT, false, false, 1, 1000, "100", NULL, "Most growths, oldest first."},
+    END};
 static const struct lagd_parameter run_growths_query[] = {
     {"limit", LAGD_PARAM_INT, false, false, 1, 1000, "100", NULL, "Most growths, oldest first."}, END};
 static const struct lagd_parameter series_query[] = {
     {"key", LAGD_PARAM_TEXT, true, true, 1, 71, NULL, NULL, "Name of a series, such as val/loss; may be repeated."},
     {"from", LAGD_PARAM_INT, false, false, 0, 9007199254740991.0, "0", NULL, "First step."},
     {"to", LAGD_PARAM_INT, false, false, 0, 9007199254740991.0, "9007199254740991", NULL, "Last step."},
-    {"max_points", LAGD_PARAM_INT, false, false, 1, 10000, "1000", NULL, "Most points; more are thinned to min, max and last of equal steps."},
+    {"max_points", LAGD_PARAM_INT, false, false, 1, 10000, "1000", NULL,
+     "Most points; more are thinned to min, max and last of equal steps."},
     END};
 static const struct lagd_parameter export_query[] = {
     {"format", LAGD_PARAM_CHOICE, false, false, 0, 0, "jsonl", export_formats, "One JSON object a step."},
-    {"from", LAGD_PARAM_INT, false, false, 0, 9007199254740991.0, "0", NULL, "First step."}, END};
-static const struct lagd_parameter ranking_query[] = {
-    {"at_step", LAGD_PARAM_INT, false, false, -1, 9007199254740991.0, "-1", NULL,
-     "Probe step; the last evaluation at or before it is used. -1: the latest that every living candidate has reached."}, END};
+    {"from", LAGD_PARAM_INT, false, false, 0, 9007199254740991.0, "0", NULL, "First step."},
+    END};
+static const struct lagd_parameter ranking_query[] = {{"at_step", LAGD_PARAM_INT, false, false, -1, 9007199254740991.0,
+                                                       "-1", NULL,
+                                                       "Probe step; the last evaluation at or before it is used. -1: "
+                                                       "the latest that every living candidate has reached."},
+                                                      END};
 static const struct lagd_parameter events_query[] = {
     {"after", LAGD_PARAM_INT, false, false, 0, 9007199254740991.0, "0", NULL, "seq of the last event already seen."},
     {"run", LAGD_PARAM_TEXT, false, false, 1, 71, NULL, NULL, "Only events of this run (id or name)."},
     {"limit", LAGD_PARAM_INT, false, false, 1, 1000, "100", NULL, "Most events."},
-    {"wait", LAGD_PARAM_INT, false, false, 0, 60, "0", NULL, "Seconds to wait for the first event when there is none yet."}, END};
+    {"wait", LAGD_PARAM_INT, false, false, 0, 60, "0", NULL,
+     "Seconds to wait for the first event when there is none yet."},
+    END};
 
 static const struct lagd_route routes[] = {
-    {"GET", "/healthz", "healthz", lagd_h_healthz, LAGD_OPEN, LAGD_BODY_NONE, NULL, NULL, 200, NULL, "text/plain", "Is the process alive?"},
-    {"GET", "/livez", "livez", lagd_h_healthz, LAGD_OPEN, LAGD_BODY_NONE, NULL, NULL, 200, NULL, "text/plain", "Is the process alive?"},
-    {"GET", "/readyz", "readyz", lagd_h_readyz, LAGD_OPEN, LAGD_BODY_NONE, NULL, NULL, 200, "Ready", NULL, "Can it serve? Check by check."},
-    {"GET", "/metrics", "metrics", lagd_h_metrics, 0, LAGD_BODY_NONE, NULL, NULL, 200, NULL, "text/plain", "Metrics for Prometheus."},
+    {"GET", "/healthz", "healthz", lagd_h_healthz, LAGD_OPEN, LAGD_BODY_NONE, NULL, NULL, 200, NULL, "text/plain",
+     "Is the process alive?"},
+    {"GET", "/livez", "livez", lagd_h_healthz, LAGD_OPEN, LAGD_BODY_NONE, NULL, NULL, 200, NULL, "text/plain",
+     "Is the process alive?"},
+    {"GET", "/readyz", "readyz", lagd_h_readyz, LAGD_OPEN, LAGD_BODY_NONE, NULL, NULL, 200, "Ready", NULL,
+     "Can it serve? Check by check."},
+    {"GET", "/metrics", "metrics", lagd_h_metrics, 0, LAGD_BODY_NONE, NULL, NULL, 200, NULL, "text/plain",
+     "Metrics for Prometheus."},
 
     {"GET", A, "index", lagd_h_index, 0, LAGD_BODY_NONE, NULL, NULL, 200, "Index", NULL, "Where everything is."},
-    {"GET", A "/version", "version", lagd_h_version, 0, LAGD_BODY_NONE, NULL, NULL, 200, "Version", NULL, "Version of the daemon and its libraries."},
-    {"GET", A "/system", "system", lagd_h_system, 0, LAGD_BODY_NONE, NULL, NULL, 200, "System", NULL, "Processors, memory, disk and what is under way."},
-    {"GET", A "/config", "config", lagd_h_config, 0, LAGD_BODY_NONE, NULL, NULL, 200, "Config", NULL, "The configuration in force, key by key."},
-    {"GET", A "/openapi.json", "openapi", lagd_h_openapi, 0, LAGD_BODY_NONE, NULL, NULL, 200, NULL, NULL, "This description."},
-    {"GET", A "/problems", "problems", lagd_h_problems, 0, LAGD_BODY_NONE, NULL, NULL, 200, "ProblemTypeList", NULL, "The problem types."},
-    {"GET", A "/problems/{slug}", "problem", lagd_h_problem, 0, LAGD_BODY_NONE, NULL, NULL, 200, "ProblemType", NULL, "One problem type."},
-    {"GET", A "/operators", "operators", lagd_h_operators, 0, LAGD_BODY_NONE, NULL, NULL, 200, "OperatorList", NULL, "Growth operators and their parameters."},
+    {"GET", A "/version", "version", lagd_h_version, 0, LAGD_BODY_NONE, NULL, NULL, 200, "Version", NULL,
+     "Version of the daemon and its libraries."},
+    {"GET", A "/system", "system", lagd_h_system, 0, LAGD_BODY_NONE, NULL, NULL, 200, "System", NULL,
+     "Processors, memory, disk and what is under way."},
+    {"GET", A "/config", "config", lagd_h_config, 0, LAGD_BODY_NONE, NULL, NULL, 200, "Config", NULL,
+     "The configuration in force, key by key."},
+    {"GET", A "/openapi.json", "openapi", lagd_h_openapi, 0, LAGD_BODY_NONE, NULL, NULL, 200, NULL, NULL,
+     "This description."},
+    {"GET", A "/problems", "problems", lagd_h_problems, 0, LAGD_BODY_NONE, NULL, NULL, 200, "ProblemTypeList", NULL,
+     "The problem types."},
+    {"GET", A "/problems/{slug}", "problem", lagd_h_problem, 0, LAGD_BODY_NONE, NULL, NULL, 200, "ProblemType", NULL,
+     "One problem type."},
+    {"GET", A "/operators", "operators", lagd_h_operators, 0, LAGD_BODY_NONE, NULL, NULL, 200, "OperatorList", NULL,
+     "Growth operators and their parameters."},
 
-    {"GET", A "/datasets", "datasets", lagd_h_datasets, 0, LAGD_BODY_NONE, NULL, NULL, 200, "DatasetList", NULL, "List datasets."},
-    {"POST", A "/datasets", "dataset_add", lagd_h_dataset_add, 0, LAGD_BODY_UPLOAD, &lagd_dataset_spec, dataset_add_query, 201, "Dataset", NULL,
+    {"GET", A "/datasets", "datasets", lagd_h_datasets, 0, LAGD_BODY_NONE, NULL, NULL, 200, "DatasetList", NULL,
+     "List datasets."},
+    {"POST", A "/datasets", "dataset_add", lagd_h_dataset_add, 0, LAGD_BODY_UPLOAD, &lagd_dataset_spec,
+     dataset_add_query, 201, "Dataset", NULL,
      "Upload a text or token file (?name=), or register a file below the roots (JSON)."},
-    {"GET", A "/datasets/{dataset}", "dataset", lagd_h_dataset, 0, LAGD_BODY_NONE, NULL, NULL, 200, "Dataset", NULL, "One dataset."},
-    {"DELETE", A "/datasets/{dataset}", "dataset_delete", lagd_h_dataset_delete, 0, LAGD_BODY_NONE, NULL, NULL, 204, NULL, NULL,
-     "Delete a dataset that no run uses."},
+    {"GET", A "/datasets/{dataset}", "dataset", lagd_h_dataset, 0, LAGD_BODY_NONE, NULL, NULL, 200, "Dataset", NULL,
+     "One dataset."},
+    {"DELETE", A "/datasets/{dataset}", "dataset_delete", lagd_h_dataset_delete, 0, LAGD_BODY_NONE, NULL, NULL, 204,
+     NULL, NULL, "Delete a dataset that no run uses."},
 
-    {"GET", A "/runs", "runs", lagd_h_runs, 0, LAGD_BODY_NONE, NULL, runs_query, 200, "RunList", NULL, "List runs, newest first."},
-    {"POST", A "/runs", "run_create", lagd_h_run_create, LAGD_DRY_RUN, LAGD_BODY_JSON, &lagd_run_body, NULL, 201, "Run", NULL,
-     "Create a run and start it, unless start is false."},
+    {"GET", A "/runs", "runs", lagd_h_runs, 0, LAGD_BODY_NONE, NULL, runs_query, 200, "RunList", NULL,
+     "List runs, newest first."},
+    {"POST", A "/runs", "run_create", lagd_h_run_create, LAGD_DRY_RUN, LAGD_BODY_JSON, &lagd_run_body, NULL, 201, "Run",
+     NULL, "Create a run and start it, unless start is false."},
     {"GET", A "/runs/{run}", "run", lagd_h_run, 0, LAGD_BODY_NONE, NULL, NULL, 200, "Run", NULL, "One run."},
     {"DELETE", A "/runs/{run}", "run_delete", lagd_h_run_delete, 0, LAGD_BODY_NONE, NULL, NULL, 204, NULL, NULL,
      "Delete a run that has ended, with its points, growths and checkpoints."},
-    {"POST", A "/runs/{run}/pause", "run_pause", lagd_h_run_pause, 0, LAGD_BODY_JSON_OPTIONAL, &lagd_reason_spec, NULL, 200, "Run", NULL,
-     "Pause at the next step boundary."},
-    {"POST", A "/runs/{run}/resume", "run_resume", lagd_h_run_resume, 0, LAGD_BODY_JSON_OPTIONAL, &lagd_reason_spec, NULL, 200, "Run", NULL,
-     "Go on with a paused run."},
-    {"POST", A "/runs/{run}/cancel", "run_cancel", lagd_h_run_cancel, 0, LAGD_BODY_JSON_OPTIONAL, &lagd_reason_spec, NULL, 200, "Run", NULL,
-     "End a run for good."},
-    {"POST", A "/runs/{run}/checkpoint", "run_checkpoint", lagd_h_run_checkpoint, 0, LAGD_BODY_JSON_OPTIONAL, &lagd_reason_spec, NULL, 200, "Run",
-     NULL, "Write a checkpoint at the next step boundary."},
-    {"GET", A "/runs/{run}/metrics", "run_metrics", lagd_h_run_metrics, 0, LAGD_BODY_NONE, NULL, NULL, 200, "SeriesKeyList", NULL,
-     "Names of a run's series with count and last value."},
-    {"GET", A "/runs/{run}/series", "run_series", lagd_h_run_series, 0, LAGD_BODY_NONE, NULL, series_query, 200, "Series", NULL,
-     "Points of series as columns, thinned."},
-    {"GET", A "/runs/{run}/export", "run_export", lagd_h_run_export, 0, LAGD_BODY_NONE, NULL, export_query, 200, NULL, "application/x-ndjson",
-     "All points of a run, one line a step."},
-    {"GET", A "/runs/{run}/checkpoints", "run_checkpoints", lagd_h_run_checkpoints, 0, LAGD_BODY_NONE, NULL, NULL, 200, "CheckpointList", NULL,
-     "Checkpoints of a run, newest first."},
-    {"POST", A "/runs/{run}/generate", "run_generate", lagd_h_run_generate, 0, LAGD_BODY_JSON_OPTIONAL, &lagd_generate_spec, NULL, 200, "Sample",
-     NULL, "Let a run's latest state write text."},
-    {"GET", A "/runs/{run}/growths", "run_growths", lagd_h_run_growths, 0, LAGD_BODY_NONE, NULL, run_growths_query, 200, "GrowthList", NULL,
-     "Growths of a run."},
-    {"POST", A "/runs/{run}/growths", "growth_create", lagd_h_growth_create, LAGD_DRY_RUN, LAGD_BODY_JSON, &lagd_growth_body, NULL, 202, "Growth",
-     NULL, "Ask for a growth: probe every strategy of the pool, and take the best."},
+    {"POST", A "/runs/{run}/pause", "run_pause", lagd_h_run_pause, 0, LAGD_BODY_JSON_OPTIONAL, &lagd_reason_spec, NULL,
+     200, "Run", NULL, "Pause at the next step boundary."},
+    {"POST", A "/runs/{run}/resume", "run_resume", lagd_h_run_resume, 0, LAGD_BODY_JSON_OPTIONAL, &lagd_reason_spec,
+     NULL, 200, "Run", NULL, "Go on with a paused run."},
+    {"POST", A "/runs/{run}/cancel", "run_cancel", lagd_h_run_cancel, 0, LAGD_BODY_JSON_OPTIONAL, &lagd_reason_spec,
+     NULL, 200, "Run", NULL, "End a run for good."},
+    {"POST", A "/runs/{run}/checkpoint", "run_checkpoint", lagd_h_run_checkpoint, 0, LAGD_BODY_JSON_OPTIONAL,
+     &lagd_reason_spec, NULL, 200, "Run", NULL, "Write a checkpoint at the next step boundary."},
+    {"GET", A "/runs/{run}/metrics", "run_metrics", lagd_h_run_metrics, 0, LAGD_BODY_NONE, NULL, NULL, 200,
+     "SeriesKeyList", NULL, "Names of a run's series with count and last value."},
+    {"GET", A "/runs/{run}/series", "run_series", lagd_h_run_series, 0, LAGD_BODY_NONE, NULL, series_query, 200,
+     "Series", NULL, "Points of series as columns, thinned."},
+    {"GET", A "/runs/{run}/export", "run_export", lagd_h_run_export, 0, LAGD_BODY_NONE, NULL, export_query, 200, NULL,
+     "application/x-ndjson", "All points of a run, one line a step."},
+    {"GET", A "/runs/{run}/checkpoints", "run_checkpoints", lagd_h_run_checkpoints, 0, LAGD_BODY_NONE, NULL, NULL, 200,
+     "CheckpointList", NULL, "Checkpoints of a run, newest first."},
+    {"POST", A "/runs/{run}/generate", "run_generate", lagd_h_run_generate, 0, LAGD_BODY_JSON_OPTIONAL,
+     &lagd_generate_spec, NULL, 200, "Sample", NULL, "Let a run's latest state write text."},
+    {"GET", A "/runs/{run}/growths", "run_growths", lagd_h_run_growths, 0, LAGD_BODY_NONE, NULL, run_growths_query, 200,
+     "GrowthList", NULL, "Growths of a run."},
+    {"POST", A "/runs/{run}/growths", "growth_create", lagd_h_growth_create, LAGD_DRY_RUN, LAGD_BODY_JSON,
+     &lagd_growth_body, NULL, 202, "Growth", NULL,
+     "Ask for a growth: probe every strategy of the pool, and take the best."},
 
-    {"GET", A "/growths", "growths", lagd_h_growths, 0, LAGD_BODY_NONE, NULL, growths_query, 200, "GrowthList", NULL, "List growths."},
+    {"GET", A "/growths", "growths", lagd_h_growths, 0, LAGD_BODY_NONE, NULL, growths_query, 200, "GrowthList", NULL,
+     "List growths."},
     {"GET", A "/growths/{growth}", "growth", lagd_h_growth, 0, LAGD_BODY_NONE, NULL, NULL, 200, "Growth", NULL,
      "One growth with its candidates and decision."},
-    {"POST", A "/growths/{growth}/cancel", "growth_cancel", lagd_h_growth_cancel, 0, LAGD_BODY_JSON_OPTIONAL, &lagd_reason_spec, NULL, 200,
-     "Growth", NULL, "Withdraw a growth; the run goes on as it was."},
-    {"GET", A "/growths/{growth}/candidates", "growth_candidates", lagd_h_growth_candidates, 0, LAGD_BODY_NONE, NULL, NULL, 200, "CandidateList",
-     NULL, "Candidates of a growth in the order of its pool."},
-    {"GET", A "/growths/{growth}/ranking", "growth_ranking", lagd_h_growth_ranking, 0, LAGD_BODY_NONE, NULL, ranking_query, 200, "Ranking", NULL,
-     "Who would win at any step of the probe, from the stored losses."},
-    {"GET", A "/growths/{growth}/decision", "decision", lagd_h_decision, 0, LAGD_BODY_NONE, NULL, NULL, 200, "Decision", NULL,
-     "What was decided, and why."},
-    {"POST", A "/growths/{growth}/decision", "decide", lagd_h_decide, 0, LAGD_BODY_JSON, &lagd_decide_spec, NULL, 200, "Growth", NULL,
-     "Approve, override or reject what waits for approval."},
+    {"POST", A "/growths/{growth}/cancel", "growth_cancel", lagd_h_growth_cancel, 0, LAGD_BODY_JSON_OPTIONAL,
+     &lagd_reason_spec, NULL, 200, "Growth", NULL, "Withdraw a growth; the run goes on as it was."},
+    {"GET", A "/growths/{growth}/candidates", "growth_candidates", lagd_h_growth_candidates, 0, LAGD_BODY_NONE, NULL,
+     NULL, 200, "CandidateList", NULL, "Candidates of a growth in the order of its pool."},
+    {"GET", A "/growths/{growth}/ranking", "growth_ranking", lagd_h_growth_ranking, 0, LAGD_BODY_NONE, NULL,
+     ranking_query, 200, "Ranking", NULL, "Who would win at any step of the probe, from the stored losses."},
+    {"GET", A "/growths/{growth}/decision", "decision", lagd_h_decision, 0, LAGD_BODY_NONE, NULL, NULL, 200, "Decision",
+     NULL, "What was decided, and why."},
+    {"POST", A "/growths/{growth}/decision", "decide", lagd_h_decide, 0, LAGD_BODY_JSON, &lagd_decide_spec, NULL, 200,
+     "Growth", NULL, "Approve, override or reject what waits for approval."},
 
-    {"GET", A "/candidates/{candidate}", "candidate", lagd_h_candidate, 0, LAGD_BODY_NONE, NULL, NULL, 200, "Candidate", NULL, "One candidate."},
-    {"GET", A "/candidates/{candidate}/series", "candidate_series", lagd_h_candidate_series, 0, LAGD_BODY_NONE, NULL, series_query, 200, "Series",
-     NULL, "Points of a candidate's series as columns."},
+    {"GET", A "/candidates/{candidate}", "candidate", lagd_h_candidate, 0, LAGD_BODY_NONE, NULL, NULL, 200, "Candidate",
+     NULL, "One candidate."},
+    {"GET", A "/candidates/{candidate}/series", "candidate_series", lagd_h_candidate_series, 0, LAGD_BODY_NONE, NULL,
+     series_query, 200, "Series", NULL, "Points of a candidate's series as columns."},
 
-    {"GET", A "/checkpoints", "checkpoints", lagd_h_checkpoints, 0, LAGD_BODY_NONE, NULL, NULL, 200, "CheckpointList", NULL,
-     "All checkpoints, newest first."},
-    {"GET", A "/checkpoints/{checkpoint}", "checkpoint", lagd_h_checkpoint, 0, LAGD_BODY_NONE, NULL, NULL, 200, "Checkpoint", NULL,
-     "One checkpoint with its files."},
-    {"PATCH", A "/checkpoints/{checkpoint}", "checkpoint_patch", lagd_h_checkpoint_patch, 0, LAGD_BODY_JSON, &lagd_keep_spec, NULL, 200,
-     "Checkpoint", NULL, "Keep a checkpoint, or leave it to retention."},
-    {"GET", A "/checkpoints/{checkpoint}/files/{name}", "checkpoint_file", lagd_h_checkpoint_file, 0, LAGD_BODY_NONE, NULL, NULL, 200, NULL,
-     "application/octet-stream", "A file of a checkpoint; Range is understood."},
-    {"POST", A "/checkpoints/{checkpoint}/generate", "checkpoint_generate", lagd_h_checkpoint_generate, 0, LAGD_BODY_JSON_OPTIONAL,
-     &lagd_generate_spec, NULL, 200, "Sample", NULL, "Let a checkpoint write text."},
+    {"GET", A "/checkpoints", "checkpoints", lagd_h_checkpoints, 0, LAGD_BODY_NONE, NULL, NULL, 200, "CheckpointList",
+     NULL, "All checkpoints, newest first."},
+    {"GET", A "/checkpoints/{checkpoint}", "checkpoint", lagd_h_checkpoint, 0, LAGD_BODY_NONE, NULL, NULL, 200,
+     "Checkpoint", NULL, "One checkpoint with its files."},
+    {"PATCH", A "/checkpoints/{checkpoint}", "checkpoint_patch", lagd_h_checkpoint_patch, 0, LAGD_BODY_JSON,
+     &lagd_keep_spec, NULL, 200, "Checkpoint", NULL, "Keep a checkpoint, or leave it to retention."},
+    {"GET", A "/checkpoints/{checkpoint}/files/{name}", "checkpoint_file", lagd_h_checkpoint_file, 0, LAGD_BODY_NONE,
+     NULL, NULL, 200, NULL, "application/octet-stream", "A file of a checkpoint; Range is understood."},
+    {"POST", A "/checkpoints/{checkpoint}/generate", "checkpoint_generate", lagd_h_checkpoint_generate, 0,
+     LAGD_BODY_JSON_OPTIONAL, &lagd_generate_spec, NULL, 200, "Sample", NULL, "Let a checkpoint write text."},
 
-    {"GET", A "/events", "events", lagd_h_events, 0, LAGD_BODY_NONE, NULL, events_query, 200, NULL, "application/x-ndjson",
-     "What happened, one JSON object a line; the last line's seq is the cursor."},
+    {"GET", A "/events", "events", lagd_h_events, 0, LAGD_BODY_NONE, NULL, events_query, 200, NULL,
+     "application/x-ndjson", "What happened, one JSON object a line; the last line's seq is the cursor."},
 };
 
 const struct lagd_route *lagd_routes(size_t *ret_n) {

@@ -15,43 +15,58 @@ static const struct lagd_schema schemas[] = {
     {"Check", "ok:b detail~:s"},
     {"ProblemType", "type:s slug:s status:i title:s help:s"},
     {"ProblemTypeList", "items:[@ProblemType] next_cursor:s?"},
-    {"Problem", "type:s title:s status:i detail:s instance~:s request_id:s errors~:[@Fault] state~:s allowed_actions~:[s]"},
+    {"Problem",
+     "type:s title:s status:i detail:s instance~:s request_id:s errors~:[@Fault] state~:s allowed_actions~:[s]"},
     {"Fault", "detail:s pointer:s"},
     {"OperatorParam", "name:s help:s min:n max:n? preset:n"},
     {"Operator", "name:s title:s help:s reference:s function_preserving:b optimizer:s lr:s params:[@OperatorParam]"},
     {"OperatorList", "items:[@Operator] optimizer_rules:[s] lr_rules:[s] next_cursor:s?"},
-    {"Dataset", "id:s name:s origin:s format:s n_bytes:i n_tokens:i max_id:i vocab_size:i sha256:s created_at:t? links:{s}"},
+    {"Dataset",
+     "id:s name:s origin:s format:s n_bytes:i n_tokens:i max_id:i vocab_size:i sha256:s created_at:t? links:{s}"},
     {"DatasetList", "items:[@Dataset] next_cursor:s?"},
-    {"Run", "id:s name:s state:s reason:s? step:i max_steps:i tokens:i flops:n n_params:i dataset:s dataset_id:s latest:{n?} "
-            "model:o optim:o schedule:o batch:o eval:o checkpoint:o seed:i threads:i on_crash:s tags:[s] note:s growth:s? lr_scale:n "
-            "n_rollbacks:i allowed_actions:[s] links:{s} revision:i created_at:t? updated_at:t?"},
+    {"Run",
+     "id:s name:s state:s reason:s? step:i max_steps:i tokens:i flops:n n_params:i dataset:s dataset_id:s latest:{n?} "
+     "model:o optim:o schedule:o batch:o eval:o checkpoint:o seed:i threads:i on_crash:s tags:[s] note:s growth:s? "
+     "lr_scale:n "
+     "n_rollbacks:i allowed_actions:[s] links:{s} revision:i created_at:t? updated_at:t?"},
     {"RunList", "items:[@Run] next_cursor:s?"},
-    {"RunEstimate", "n_params:i flops_per_token:n flops_per_step:n flops_total:n tokens_per_step:i tokens_total:i memory_bytes:i "
-                    "state_bytes:i activation_bytes:i checkpoint_bytes:i memory_available_bytes:i fits:b step_seconds:n? total_seconds:n? config:o"},
+    {"RunEstimate",
+     "n_params:i flops_per_token:n flops_per_step:n flops_total:n tokens_per_step:i tokens_total:i memory_bytes:i "
+     "state_bytes:i activation_bytes:i checkpoint_bytes:i memory_available_bytes:i fits:b step_seconds:n? "
+     "total_seconds:n? config:o"},
     {"SeriesKey", "key:s exact:b n_points:i first_step:i last_step:i last:n? finite:b"},
     {"SeriesKeyList", "items:[@SeriesKey] next_cursor:s?"},
     {"Column", "last:[n?] min:[n?] max:[n?] points_total:i not_finite:i"},
     {"Annotation", "type:s id:s step:i steps:i n_layer_from:i n_layer_to:i"},
-    {"Series", "run~:s candidate~:s x:s bucket:s points_total:i points_returned:i step:[i] series:{@Column} annotations:[@Annotation]"},
+    {"Series", "run~:s candidate~:s x:s bucket:s points_total:i points_returned:i step:[i] series:{@Column} "
+               "annotations:[@Annotation]"},
     {"CheckpointFile", "name:s n_bytes:i sha256:s href:s"},
-    {"Checkpoint", "id:s run:s candidate:s? kind:s step:i n_layer:i n_bytes:i fingerprint:s keep:b created_at:t? files:[@CheckpointFile] links:{s}"},
+    {"Checkpoint", "id:s run:s candidate:s? kind:s step:i n_layer:i n_bytes:i fingerprint:s keep:b created_at:t? "
+                   "files:[@CheckpointFile] links:{s}"},
     {"CheckpointList", "items:[@Checkpoint] next_cursor:s?"},
     {"Sample", "prompt:s text:s n_tokens:i checkpoint:s? step:i"},
     {"Strategy", "operator:s params:{n} optimizer:s lr:s rewarm_steps:i? seed:i text:s"},
-    {"Candidate", "id:s growth:s position:i operator:s strategy:@Strategy? names:[s] recipe:s eligible:b state:s reason:s? t:i n_params:i "
+    {"Candidate", "id:s growth:s position:i operator:s strategy:@Strategy? names:[s] recipe:s eligible:b state:s "
+                  "reason:s? t:i n_params:i "
                   "rewarm_steps:i loss_at_0:n? loss_at_lag:n? rank_at_0:i? rank:i? flops:n? checkpoint:s? links:{s}"},
     {"CandidateList", "items:[@Candidate] next_cursor:s?"},
-    {"Decision", "growth:s candidate:s? pick_at_0:s? pick_at_lag:s? runner_up:s? margin:n? margin_interval:[n?] tau:n? tau_0:n? flops:n? "
+    {"Decision", "growth:s candidate:s? pick_at_0:s? pick_at_lag:s? runner_up:s? margin:n? margin_interval:[n?] tau:n? "
+                 "tau_0:n? flops:n? "
                  "tied:b lag_short:b verdict:s decided_by:s reason:s? decided_at:t?"},
     {"Progress", "done_steps:i total_steps:i"},
-    {"Growth", "id:s run:s state:s reason:s? mode:s target:o when:o probe:o allow_none:b n_layer_from:i n_layer_to:i start_step:i? "
-               "parent_checkpoint:s? parent_loss:n? n_batches:i eval_sequences:i progress:@Progress candidates:[@Candidate] decision:@Decision? "
+    {"Growth", "id:s run:s state:s reason:s? mode:s target:o when:o probe:o allow_none:b n_layer_from:i n_layer_to:i "
+               "start_step:i? "
+               "parent_checkpoint:s? parent_loss:n? n_batches:i eval_sequences:i progress:@Progress "
+               "candidates:[@Candidate] decision:@Decision? "
                "allowed_actions:[s] links:{s} revision:i created_at:t? updated_at:t?"},
     {"GrowthList", "items:[@Growth] next_cursor:s?"},
-    {"CandidatePlan", "operator:s strategy:@Strategy? names:s recipe:s n_params:i rewarm_steps:i flops:n? eligible:b function_preserving:b connection_rate:n?"},
-    {"GrowthPlan", "candidates:[@CandidatePlan] n_times:i n_batches:i eval_sequences:i eval_share:n? flops_total:n? seconds_guess:n? memory_bytes:i "
+    {"CandidatePlan", "operator:s strategy:@Strategy? names:s recipe:s n_params:i rewarm_steps:i flops:n? eligible:b "
+                      "function_preserving:b connection_rate:n?"},
+    {"GrowthPlan", "candidates:[@CandidatePlan] n_times:i n_batches:i eval_sequences:i eval_share:n? flops_total:n? "
+                   "seconds_guess:n? memory_bytes:i "
                    "memory_available_bytes:i"},
-    {"RankingEntry", "candidate:s operator:s eligible:b rank:i? rank_at_0:i? mean:n? finite:b margin_to_best:n? margin_interval:[n?]"},
+    {"RankingEntry",
+     "candidate:s operator:s eligible:b rank:i? rank_at_0:i? mean:n? finite:b margin_to_best:n? margin_interval:[n?]"},
     {"Ranking", "growth:s at_step:i items:[@RankingEntry] tau_0:n? tau_half:n? tied:b times:[i]"},
     {"Event", "seq:i ts:t? type:s run~:s growth~:s candidate~:s state~:s step~:i value~:n message~:s"},
     {"ExportLine", "step:i tokens:i finite~:b"},
@@ -81,12 +96,14 @@ static const char *write_type(struct lagd_json *json, const char *key, const cha
     if (*type == '@') after = type + strcspn(type, " ]}?");
     if (container) { /* where it ends: brackets nest */
         int depth = 1;
-        for (after = inner; depth > 0 && *after; after++) depth += *after == '[' || *after == '{' ? 1 : *after == ']' || *after == '}' ? -1 : 0;
+        for (after = inner; depth > 0 && *after; after++)
+            depth += *after == '[' || *after == '{' ? 1 : *after == ']' || *after == '}' ? -1 : 0;
     }
     bool nullable = *after == '?';
     lagd_json_open_object(json, key);
     if (*type == '@') {
-        (void)snprintf(reference + strlen(reference), sizeof(reference) - strlen(reference), "%.*s", (int)(after - inner), inner);
+        (void)snprintf(reference + strlen(reference), sizeof(reference) - strlen(reference), "%.*s",
+                       (int)(after - inner), inner);
         if (nullable) {
             lagd_json_open_array(json, "oneOf");
             lagd_json_open_object(json, NULL);

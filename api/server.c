@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "counters_internal.h"
+#include "lagd/base/check.h"
 #include "lagd/base/clock.h"
 #include "lagd/base/log.h"
 #include "lagd/base/mem.h"
@@ -65,7 +66,7 @@ void lagd_reader_give(struct lagd_server *server, struct lag_db *db) {
     if (!db) return;
     lag_reader_end(db);
     (void)pthread_mutex_lock(&server->lock);
-    if (server->n_readers < LAGD_READERS_MAX) {
+    if ((size_t)server->n_readers < LAG_COUNT(server->readers)) {
         server->readers[server->n_readers++] = db;
         db = NULL;
     }
@@ -133,24 +134,26 @@ static void __attribute__((format(printf, 2, 0))) log_library(void *arg, const c
 
 /* The library calls this where it cannot go on, and demands that it never returns. */
 static void panic(void *arg, const char *file, unsigned int line, const char *reason) {
-    lag_log(LAG_LOG_ERROR, "http: the HTTP library gave up at %s:%u: %s", file ? file : "?", line, reason ? reason : "no reason");
-    abort();
+    lag_log(LAG_LOG_ERROR, "http: the HTTP library gave up at %s:%u: %s", file ? file : "?", line,
+            reason ? reason : "no reason");
+    __builtin_trap(); /* stops at once with a core, as abort would; state on disk is what was acknowledged */
 }
 
-/* The library's threads inherit the mask: signals belong to the supervisor alone. Its own strictness is off: all it adds
- * is a refusal of requests without Host, which it answers with a doubled status line; the guard refuses them as a problem. */
+/* The library's threads inherit the mask: signals belong to the supervisor alone. Its own strictness is off: all it
+ * adds is a refusal of requests without Host, which it answers with a doubled status line; the guard refuses them as a
+ * problem. */
 static struct MHD_Daemon *start_library(struct lagd_server *server, int fd) {
     sigset_t all, before;
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     struct MHD_Daemon *daemon = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | MHD_USE_ITC, 0, NULL, NULL, lagd_transport_access, server,
-        MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | MHD_USE_ITC, 0, NULL, NULL,
+        lagd_transport_access, server, MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
         MHD_OPTION_THREAD_POOL_SIZE, N_WORKERS, MHD_OPTION_THREAD_STACK_SIZE, WORKER_STACK_BYTES,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)server->config.connection_limit,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, LAGD_IDLE_SECONDS,
-        MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_URI_LOG_CALLBACK, lagd_transport_begin, server,
-        MHD_OPTION_NOTIFY_COMPLETED, lagd_transport_end, server, MHD_OPTION_NOTIFY_CONNECTION, lagd_socket_notify, server, MHD_OPTION_END);
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)server->config.connection_limit, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        CONNECTION_MEMORY_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, LAGD_IDLE_SECONDS, MHD_OPTION_STRICT_FOR_CLIENT, 0,
+        MHD_OPTION_URI_LOG_CALLBACK, lagd_transport_begin, server, MHD_OPTION_NOTIFY_COMPLETED, lagd_transport_end,
+        server, MHD_OPTION_NOTIFY_CONNECTION, lagd_socket_notify, server, MHD_OPTION_END);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (!daemon) (void)close(fd);
     return daemon;
@@ -182,7 +185,8 @@ static int prepare(struct lagd_server *server, struct lag_error *err) {
     lagd_supervisor_config(server->supervisor, &server->config);
     (void)lag_copy(server->state_dir, sizeof(server->state_dir), lagd_supervisor_state_dir(server->supervisor));
     int status = lagd_auth_load(server->config.token_file, &server->auth, err);
-    if (status == 0 && lagd_http_counters_create(&server->counters) < 0) status = lag_error_set(err, LAG_ENOMEM, "out of memory");
+    if (status == 0 && lagd_http_counters_create(&server->counters) < 0)
+        status = lag_error_set(err, LAG_ENOMEM, "out of memory");
     return status;
 }
 

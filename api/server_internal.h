@@ -1,5 +1,4 @@
-/* The server's inside: listeners, sockets with deadlines, requests that wait, readers, counters. `lock` protects what
- * stands below it; config_lock protects config and auth. */
+/* The server's inside: listeners, sockets with deadlines, requests that wait, readers. `lock` protects what is below it. */
 #pragma once
 #include <microhttpd.h>
 #include <pthread.h>
@@ -8,7 +7,6 @@
 #include "lagd/daemon/config.h"
 #include "request_internal.h"
 
-#define LAGD_READERS_MAX 8
 #define LAGD_HEADER_DEADLINE_NS (10 * INT64_C(1000000000))
 #define LAGD_BODY_DEADLINE_NS (30 * INT64_C(1000000000))
 #define LAGD_IDLE_SECONDS 15u
@@ -65,11 +63,12 @@ struct lagd_server {
     uint64_t n_events;
     struct lagd_transport *waiting;
     struct lagd_socket *sockets;
-    struct lag_db *readers[LAGD_READERS_MAX]; /* idle ones */
+    struct lag_db *readers[8]; /* idle ones */
     int n_readers;
 };
 
-/* listen.c: descriptors, non-blocking and close-on-exec. ret_bound: "127.0.0.1:40123"; ret_host: its host as in a Host header. */
+/* listen.c: descriptors, non-blocking and close-on-exec. ret_bound: "127.0.0.1:40123"; ret_host: its host as in a Host
+ * header. */
 int lagd_listen_tcp(const char *address, int *ret_fd, char ret_bound[320], char ret_host[256], struct lag_error *err);
 int lagd_listen_unix(const char *path, int *ret_fd, struct lag_error *err);
 
@@ -81,8 +80,9 @@ int lagd_reaper_start(struct lagd_server *server, struct lag_error *err);
 
 /* transport.c: callbacks of the library */
 void *lagd_transport_begin(void *server, const char *raw_target, struct MHD_Connection *connection);
-enum MHD_Result lagd_transport_access(void *server, struct MHD_Connection *connection, const char *url, const char *method,
-                                      const char *version, const char *data, size_t *size, void **context);
+enum MHD_Result lagd_transport_access(void *server, struct MHD_Connection *connection, const char *url,
+                                      const char *method, const char *version, const char *data, size_t *size,
+                                      void **context);
 void lagd_transport_end(void *server, struct MHD_Connection *connection, void **context,
                         enum MHD_RequestTerminationCode code);
 

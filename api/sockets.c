@@ -18,8 +18,10 @@ static void add_locked(struct lagd_server *server, struct lagd_socket *socket) {
 
 static void remove_locked(struct lagd_server *server, struct lagd_socket *socket) {
     if (socket->next) socket->next->previous = socket->previous;
-    if (socket->previous) socket->previous->next = socket->next;
-    else server->sockets = socket->next;
+    if (socket->previous)
+        socket->previous->next = socket->next;
+    else
+        server->sockets = socket->next;
 }
 
 /* Called before the library closes the descriptor, so that the reaper never meets a number that means another file. */

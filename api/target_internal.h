@@ -8,7 +8,9 @@
 #define LAGD_SEGMENTS_MAX 12
 #define LAGD_QUERY_MAX 32
 
-struct lagd_query_item { const char *name, *value; };
+struct lagd_query_item {
+    const char *name, *value;
+};
 struct lagd_target {
     char path[LAGD_TARGET_MAX + 1]; /* as sent, without the query */
     char text[LAGD_TARGET_MAX + 1]; /* what the pointers below point into */

@@ -11,7 +11,8 @@
 #include "server_internal.h"
 #include "upload_internal.h"
 
-#define DRAIN_MAX_BYTES (16 << 20) /* a refused body up to this size is read away, so that the client sees the answer */
+#define DRAIN_MAX_BYTES (16 << 20) /* a refused body up to this size is read away, so that the client sees the answer \
+                                    */
 
 void *lagd_transport_begin(void *cls, const char *raw_target, struct MHD_Connection *connection) {
     struct lagd_server *server = cls;
@@ -69,8 +70,8 @@ static enum MHD_Result refuse(struct lagd_transport *transport, const struct lag
     return MHD_YES;
 }
 
-static enum MHD_Result begin_body(struct lagd_transport *transport, enum lagd_body_plan plan, const struct lagd_limits *limits,
-                                  int64_t min_free_bytes) {
+static enum MHD_Result begin_body(struct lagd_transport *transport, enum lagd_body_plan plan,
+                                  const struct lagd_limits *limits, int64_t min_free_bytes) {
     struct lagd_request *request = &transport->request;
     transport->body_limit_bytes = limits->body_bytes;
     transport->phase = plan == LAGD_PLAN_NONE ? LAGD_PHASE_HANDLE : LAGD_PHASE_BODY;
@@ -86,14 +87,16 @@ static enum MHD_Result begin_body(struct lagd_transport *transport, enum lagd_bo
 static enum MHD_Result begin(struct lagd_transport *transport, const char *method, const char *version) {
     struct lagd_request *request = &transport->request;
     struct lagd_server *server = request->server;
-    struct lagd_head head = {.method = method ? method : "", .version = version ? version : "", .raw_target = transport->raw};
+    struct lagd_head head = {
+        .method = method ? method : "", .version = version ? version : "", .raw_target = transport->raw};
     struct lagd_verdict verdict;
     struct lagd_admission admission;
     size_t n_routes;
     const struct lagd_route *routes = lagd_routes(&n_routes);
     (void)MHD_get_connection_values_n(transport->connection, MHD_HEADER_KIND, collect_header, &head);
     (void)lag_copy(request->method, sizeof(request->method), head.method);
-    keep_header(&head, "If-None-Match", transport->if_none_match, sizeof(transport->if_none_match), &request->if_none_match);
+    keep_header(&head, "If-None-Match", transport->if_none_match, sizeof(transport->if_none_match),
+                &request->if_none_match);
     keep_header(&head, "Range", transport->range, sizeof(transport->range), &request->range);
 
     (void)pthread_rwlock_rdlock(&server->config_lock);
@@ -107,8 +110,10 @@ static enum MHD_Result begin(struct lagd_transport *transport, const char *metho
     }
     (void)pthread_rwlock_unlock(&server->config_lock);
 
-    if (transport->socket) lagd_socket_deadline(server, transport->socket, request->framing.has_body ? LAGD_BODY_DEADLINE_NS : 0);
-    if (verdict.slug) return answer_problem(transport, &verdict); /* the framing cannot be trusted: nothing more is read */
+    if (transport->socket)
+        lagd_socket_deadline(server, transport->socket, request->framing.has_body ? LAGD_BODY_DEADLINE_NS : 0);
+    if (verdict.slug)
+        return answer_problem(transport, &verdict); /* the framing cannot be trusted: nothing more is read */
     request->route = admission.match.route;
     memcpy(request->params, admission.match.params, sizeof(request->params));
     if (admission.options || (admission.verdict.slug && strcmp(admission.verdict.slug, "method-not-allowed") == 0)) {
@@ -168,7 +173,8 @@ static int finish_body(struct lagd_transport *transport) {
     struct lagd_request *request = &transport->request;
     transport->phase = LAGD_PHASE_HANDLE;
     if (request->upload) return lagd_upload_finish(request->upload, &request->err);
-    int status = lagd_json_parse(transport->body ? transport->body : "", transport->n_body, &request->json, &request->err);
+    int status =
+        lagd_json_parse(transport->body ? transport->body : "", transport->n_body, &request->json, &request->err);
     if (status == LAG_EINVAL) request->slug = "malformed";
     free(transport->body);
     transport->body = NULL;
@@ -192,7 +198,9 @@ static enum MHD_Result handle(struct lagd_transport *transport, int status) {
         const char *slug = request->faults.n > 0 ? lagd_faults_slug(&request->faults) : request->slug;
         if (!slug) slug = lagd_problem_slug(status);
         bool inner = lagd_problem_find(slug)->status == 500;
-        if (inner) lag_log(LAG_LOG_ERROR, "http: %s %s failed (%s): %s", request->method, request->target.path, request->id, request->err.text);
+        if (inner)
+            lag_log(LAG_LOG_ERROR, "http: %s %s failed (%s): %s", request->method, request->target.path, request->id,
+                    request->err.text);
         transport->failed = true;
         lagd_reply_problem(request, slug, request->err.text);
     }
@@ -222,13 +230,15 @@ enum MHD_Result lagd_transport_access(void *cls, struct MHD_Connection *connecti
     return handle(transport, status);
 }
 
-void lagd_transport_end(void *cls, struct MHD_Connection *connection, void **context, enum MHD_RequestTerminationCode code) {
+void lagd_transport_end(void *cls, struct MHD_Connection *connection, void **context,
+                        enum MHD_RequestTerminationCode code) {
     struct lagd_transport *transport = *context;
     *context = NULL;
     if (!transport) return;
     struct lagd_request *request = &transport->request;
     if (transport->db) lagd_reader_give(request->server, transport->db);
-    if (transport->socket) lagd_socket_deadline(request->server, transport->socket, LAGD_IDLE_SECONDS * INT64_C(1000000000));
+    if (transport->socket)
+        lagd_socket_deadline(request->server, transport->socket, LAGD_IDLE_SECONDS * INT64_C(1000000000));
     json_decref(request->json);
     lagd_upload_destroy(request->upload);
     lagd_command_destroy(request->command);

@@ -25,12 +25,15 @@ static int check_space(const struct lagd_upload *upload, int64_t need_bytes, str
     if (status < 0) return status;
     uint64_t need = (uint64_t)need_bytes + (uint64_t)upload->min_free_bytes;
     if (free_bytes >= need) return 0;
-    return lag_error_set(err, LAG_ENOSPC, "%llu bytes are free where uploads go; this one needs %llu, of which %lld stay free (storage/min_free_bytes)",
-                         (unsigned long long)free_bytes, (unsigned long long)need, (long long)upload->min_free_bytes);
+    return lag_error_set(
+        err, LAG_ENOSPC,
+        "%llu bytes are free where uploads go; this one needs %llu, of which %lld stay free (storage/min_free_bytes)",
+        (unsigned long long)free_bytes, (unsigned long long)need, (long long)upload->min_free_bytes);
 }
 
 static int too_big(const struct lagd_upload *upload, struct lag_error *err) {
-    return lag_error_set(err, LAG_ETOOBIG, "an upload may have %lld bytes (server/upload_limit_bytes)", (long long)upload->limit_bytes);
+    return lag_error_set(err, LAG_ETOOBIG, "an upload may have %lld bytes (server/upload_limit_bytes)",
+                         (long long)upload->limit_bytes);
 }
 
 int lagd_upload_create(const char *state_dir, const char *id, int64_t limit_bytes, int64_t min_free_bytes,

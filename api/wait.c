@@ -26,8 +26,9 @@ static void wait_command(struct lagd_transport *transport) {
     (void)pthread_mutex_unlock(&server->lock);
     int status = draining ? LAG_ECANCELED : lagd_supervisor_post(request->supervisor, command);
     if (status == 0) return; /* neither request nor command may be touched any more */
-    command->status = lag_error_set(&command->err, status, status == LAG_ECANCELED ? "the daemon is stopping"
-                                                                                  : "too many commands wait; try again");
+    command->status =
+        lag_error_set(&command->err, status,
+                      status == LAG_ECANCELED ? "the daemon is stopping" : "too many commands wait; try again");
     command_done(command);
 }
 
@@ -46,8 +47,10 @@ static void wait_event(struct lagd_transport *transport) {
 }
 
 void lagd_wait(struct lagd_transport *transport) {
-    if (transport->request.wait_for_event) wait_event(transport);
-    else wait_command(transport);
+    if (transport->request.wait_for_event)
+        wait_event(transport);
+    else
+        wait_command(transport);
 }
 
 static void resume_locked(struct lagd_transport *transport) {
