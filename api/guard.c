@@ -97,6 +97,7 @@ static bool check_framing(const struct lagd_head *head, struct lagd_framing *ret
     if (expect && strcasecmp(expect, "100-continue") != 0) {
         return refuse(verdict, "malformed", "Expect knows 100-continue only");
     }
+    ret->asks_first = expect != NULL;
     ret->chunked = coding != NULL;
     ret->has_body = coding || ret->content_length > 0;
     return true;

@@ -22,6 +22,7 @@ struct lagd_host_policy {
 };
 struct lagd_framing {
     bool has_body, chunked;
+    bool asks_first;        /* Expect: 100-continue: the body is not on its way yet */
     int64_t content_length; /* 0 when there is no header */
 };
 /* slug NULL: passed. */

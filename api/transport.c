@@ -11,8 +11,9 @@
 #include "server_internal.h"
 #include "upload_internal.h"
 
-#define DRAIN_MAX_BYTES (16 << 20) /* a refused body up to this size is read away, so that the client sees the answer \
-                                    */
+#define DRAIN_MAX_BYTES                                                                           \
+    (16 << 20) /* a refused body up to this size is read away, so that the client sees the answer \
+                */
 
 void *lagd_transport_begin(void *cls, const char *raw_target, struct MHD_Connection *connection) {
     struct lagd_server *server = cls;
@@ -64,7 +65,8 @@ static enum MHD_Result answer_problem(struct lagd_transport *transport, const st
 /* Tells the problem now, or, when a small body is on its way, after that has been read away. */
 static enum MHD_Result refuse(struct lagd_transport *transport, const struct lagd_verdict *verdict) {
     const struct lagd_framing *framing = &transport->request.framing;
-    if (!framing->has_body || framing->content_length > DRAIN_MAX_BYTES) return answer_problem(transport, verdict);
+    if (!framing->has_body || framing->asks_first || framing->content_length > DRAIN_MAX_BYTES)
+        return answer_problem(transport, verdict);
     transport->early = *verdict;
     transport->phase = LAGD_PHASE_DRAIN;
     return MHD_YES;
