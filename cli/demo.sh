@@ -5,11 +5,11 @@
 #   BUILD=build/lagd sh cli/demo.sh          the King James text of Debian's bible-kjv
 #   TEXT=my.txt BUILD=build/lagd sh cli/demo.sh
 #
-# Environment: TEXT (a file), STEPS (900), GROW_AT (400), LAG (50), DEMO_DIR (kept when given, else a temporary folder).
+# Environment: TEXT (a file), STEPS (1200), GROW_AT (500), LAG (50), DEMO_DIR (kept when given, else a temporary folder).
 set -eu
 
 LAGD=${BUILD:-build/lagd}
-STEPS=${STEPS:-900} GROW_AT=${GROW_AT:-400} LAG=${LAG:-50}
+STEPS=${STEPS:-1200} GROW_AT=${GROW_AT:-500} LAG=${LAG:-50}
 WORK=$(mktemp -d "${TMPDIR:-/tmp}/lagd-demo.XXXXXX")
 STATE=${DEMO_DIR:-$WORK/state}
 DAEMON=
@@ -99,7 +99,7 @@ post /runs/demo/resume >/dev/null
 sample() { # sample LABEL: what the run writes now
     text=$(post /runs/demo/generate '{"prompt":"And God said","n_tokens":160,"temperature":0.8,"top_k":20,"seed":7}')
     say ""
-    printf '%s' "$text" | jq -r --arg label "$1" '"sample    \($label):", (.text | gsub("\n"; "\n          ") | "          " + .)'
+    printf '%s' "$text" | jq -r --arg when "$1" '"sample    \($when):", (.text | gsub("\n"; "\n          ") | "          " + .)'
     say ""
 }
 
@@ -118,9 +118,9 @@ decision() {
       def fit($n): . + " " * ([0, $n - length] | max);
       "", "candidate                   at step 0   at the lag  (validation loss; best at the lag first)",
       (.decision as $d | [.candidates[]] | sort_by(.loss_at_lag // 1e9)[] |
-        "  \(.operator | fit(24)) \(.loss_at_0 | num)     \(.loss_at_lag | num)   \(if .id == $d.candidate then "← chosen" elif .id == $d.pick_at_0 then "(lowest at step 0)" else "" end)\(if .state != "completed" then .state else "" end)"),
+        "  \(.operator | fit(24)) \(.loss_at_0 | num)     \(.loss_at_lag | num)   \(if .id == $d.candidate then "← chosen" elif .id == $d.pick_at_0 then "(lowest at step 0)" elif .operator == "none" then "(not growing: the reference)" else "" end)\(if .state != "completed" then .state else "" end)"),
       "", "decision  \(.decision.verdict)",
-      "          rank agreement τ(k/2,k) \(.decision.tau // "undefined"), cost \(.decision.flops / 1e9 | round) GFLOP", ""'
+      "          rank agreement τ(k/2,k) \(.decision.tau // 0 | . * 100 | round / 100), cost \(.decision.flops / 1e9 | round) GFLOP", ""'
 }
 
 RUN_LINE='"\(.state)  step \(.step)/\(.max_steps)  layers \(.model.n_layer)  train \(.latest["train/loss"] // 0 | . * 1000 | round / 1000)  val \(.latest["val/loss"] // 0 | . * 1000 | round / 1000)  \(.latest["perf/tokens_per_s"] // 0 | round) tokens/s"'
