@@ -192,9 +192,17 @@ static int read_again(void *arg, struct lagd_config *ret, struct lag_error *err)
     return 0;
 }
 
+/* As the api does: told of a reload, it asks for the configuration. */
+static void on_events(void *arg, int64_t last_seq) {
+    struct lagd_config *heard = arg;
+    if (last_seq == 0) lagd_supervisor_config(f.s, heard);
+}
+
 static void reloads_what_may_change(void **state) {
     (void)state;
+    static struct lagd_config heard;
     struct lagd_config fresh = f.config, now;
+    lagd_supervisor_on_events(f.s, on_events, &heard);
     fixture_do(&f, LAGD_RELOAD, NULL, LAG_EUNSUPPORTED, NULL);
     lagd_supervisor_on_reload(f.s, read_again, &fresh);
     fresh.max_runs = 7;
@@ -202,6 +210,7 @@ static void reloads_what_may_change(void **state) {
     fixture_do(&f, LAGD_RELOAD, NULL, 0, NULL);
     lagd_supervisor_config(f.s, &now);
     assert_int_equal(now.max_runs, 7);
+    assert_int_equal(heard.max_runs, 7);
     assert_int_equal(now.connection_limit, f.config.connection_limit);
     fresh.max_runs = 13;
     fixture_do(&f, LAGD_RELOAD, NULL, LAG_EINVAL, NULL);
