@@ -8,7 +8,8 @@ int lagd_checkpoint_latest_with(struct lagd_deps *deps, const char *run_id, stru
                                 struct lag_checkpoint_row *ret_row, struct lag_checkpoint_meta *ret_meta,
                                 struct lag_error *err);
 int lagd_checkpoint_with(struct lagd_deps *deps, const char *checkpoint_id, struct lag_state **ret,
-                         struct lag_checkpoint_row *ret_row, struct lag_checkpoint_meta *ret_meta, struct lag_error *err);
+                         struct lag_checkpoint_row *ret_row, struct lag_checkpoint_meta *ret_meta,
+                         struct lag_error *err);
 /* Hash of the weights' file of a checkpoint; "" when it is not known. */
 void lagd_checkpoint_model_sha256(const struct lagd_deps *deps, const char *checkpoint_id, char ret[LAG_SHA256_HEX]);
 /* Removes the folder of a row that has been deleted. relative: to the state directory. */

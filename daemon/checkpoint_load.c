@@ -40,7 +40,8 @@ static int read_folder(const struct lagd_deps *deps, const struct lag_checkpoint
 }
 
 int lagd_checkpoint_with(struct lagd_deps *deps, const char *checkpoint_id, struct lag_state **ret,
-                         struct lag_checkpoint_row *ret_row, struct lag_checkpoint_meta *ret_meta, struct lag_error *err) {
+                         struct lag_checkpoint_row *ret_row, struct lag_checkpoint_meta *ret_meta,
+                         struct lag_error *err) {
     struct query query = {.id = checkpoint_id};
     int rc = lagd_read(deps, get_row, &query, err);
     if (rc == 0) rc = read_folder(deps, &query.row, ret, ret_meta, err);
@@ -72,7 +73,8 @@ static int delete_row(struct lag_db *db, void *arg, struct lag_error *err) {
 }
 
 /* The row goes first: a row without a good folder must not stay. */
-static int set_aside(struct lagd_deps *deps, const struct lag_checkpoint_row *row, const char *why, struct lag_error *err) {
+static int set_aside(struct lagd_deps *deps, const struct lag_checkpoint_row *row, const char *why,
+                     struct lag_error *err) {
     lag_log(LAG_LOG_WARNING, "%s: checkpoint %s is damaged, the one before is taken: %s", row->run_id, row->id, why);
     struct setting_aside aside = {.row = row, .why = why};
     int rc = lag_store_write(deps->store, delete_row, &aside, err);
@@ -87,7 +89,8 @@ static int set_aside(struct lagd_deps *deps, const struct lag_checkpoint_row *ro
 }
 
 static bool is_damage(int code) {
-    return code == LAG_ECORRUPT || code == LAG_ENOTFOUND || code == LAG_ENONFINITE || code == LAG_EINVAL || code == LAG_ETOOBIG;
+    return code == LAG_ECORRUPT || code == LAG_ENOTFOUND || code == LAG_ENONFINITE || code == LAG_EINVAL ||
+           code == LAG_ETOOBIG;
 }
 
 int lagd_checkpoint_latest_with(struct lagd_deps *deps, const char *run_id, struct lag_state **ret,
@@ -120,7 +123,8 @@ int lagd_checkpoint_load_latest(struct lagd_deps *deps, const char *run_id, stru
 
 static int pick_model(const struct lag_checkpoint_file_row *file, void *arg) {
     struct query *query = arg;
-    if (strcmp(file->name, "model.safetensors") == 0) (void)lag_copy(query->sha256, sizeof(query->sha256), file->sha256);
+    if (strcmp(file->name, "model.safetensors") == 0)
+        (void)lag_copy(query->sha256, sizeof(query->sha256), file->sha256);
     return 0;
 }
 

@@ -69,7 +69,8 @@ static void fill_row(struct making *making, const struct lag_state *state) {
     if (making->request->id) (void)lag_copy(row->id, sizeof(row->id), making->request->id);
     else lag_id_new("ckpt", row->id);
     (void)lag_copy(row->run_id, sizeof(row->run_id), making->request->run_id);
-    if (making->request->candidate_id) (void)lag_copy(row->candidate_id, sizeof(row->candidate_id), making->request->candidate_id);
+    if (making->request->candidate_id)
+        (void)lag_copy(row->candidate_id, sizeof(row->candidate_id), making->request->candidate_id);
     (void)lag_copy(row->kind, sizeof(row->kind), making->request->kind);
     /* The random end of the id keeps two checkpoints of one step apart. */
     (void)snprintf(row->path, sizeof(row->path), "runs/%s/ckpt-%08lld-%s", row->run_id, (long long)state->step,
@@ -128,11 +129,14 @@ void lagd_checkpoint_remove_folder(const struct lagd_deps *deps, const char *rel
     if (lag_fs_remove_tree(path, &err) != 0) lag_log(LAG_LOG_WARNING, "an old checkpoint stays behind: %s", err.text);
 }
 
-int lagd_checkpoint_make(struct lagd_deps *deps, const struct lag_state *state, const struct lagd_checkpoint_request *request,
-                         struct lag_checkpoint_row *ret, struct lag_error *err) {
+int lagd_checkpoint_make(struct lagd_deps *deps, const struct lag_state *state,
+                         const struct lagd_checkpoint_request *request, struct lag_checkpoint_row *ret,
+                         struct lag_error *err) {
     int64_t began_ns = lag_clock_mono_ns();
-    struct making making = {.deps = deps, .request = request,
-                            .keep_last = request->keep_last > 0 ? request->keep_last : atomic_load(&deps->keep_checkpoints)};
+    struct making making = {.deps = deps,
+                            .request = request,
+                            .keep_last = request->keep_last > 0 ? request->keep_last
+                                                                : atomic_load(&deps->keep_checkpoints)};
     if (making.keep_last < 1) making.keep_last = 1;
     fill_row(&making, state);
     int rc = check_space(deps, state, err);

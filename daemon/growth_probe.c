@@ -36,8 +36,8 @@ static int know_parent_loss(struct lagd_round *round, struct lag_error *err) {
     int rc = lagd_slots_acquire(run->deps->slots, run->n_members, &run->quit, &n_slots);
     if (rc != 0) return lag_error_set(err, rc, "interrupted");
     lag_team_set_active(run->team, n_slots);
-    rc = lag_evaluate(run->state, run->work, run->dataset, n_batches, round->plan.eval_sequences, run->step.context, losses,
-                      run->team, err);
+    rc = lag_evaluate(run->state, run->work, run->dataset, n_batches, round->plan.eval_sequences, run->step.context,
+                      losses, run->team, err);
     lagd_slots_release(run->deps->slots, n_slots);
     if (rc != 0) return rc;
     double sum = 0;
@@ -99,17 +99,25 @@ static int keep_on_disk(struct candidate_move *move, struct lag_state *state, bo
     struct lagd_run *run = move->round->run;
     char id[LAG_ID_SIZE];
     lag_id_new("ckpt", id);
-    const struct lagd_checkpoint_request request = {
-        .run_id = run->id, .candidate_id = move->row->id, .kind = "candidate", .id = id, .growth_text = move->row->strategy,
-        .tokens = state->step * lagd_run_step_tokens(run), .seed = (uint64_t)run->config.seed, .keep = true,
-        .keep_last = run->config.keep_last, .extra = write_candidate, .extra_arg = move};
+    const struct lagd_checkpoint_request request = {.run_id = run->id,
+                                                    .candidate_id = move->row->id,
+                                                    .kind = "candidate",
+                                                    .id = id,
+                                                    .growth_text = move->row->strategy,
+                                                    .tokens = state->step * lagd_run_step_tokens(run),
+                                                    .seed = (uint64_t)run->config.seed,
+                                                    .keep = true,
+                                                    .keep_last = run->config.keep_last,
+                                                    .extra = write_candidate,
+                                                    .extra_arg = move};
     move->checkpoint_id = id;
     int rc = lagd_checkpoint_make(run->deps, state, &request, NULL, err);
     *ret_done = rc == 0;
     if (rc == 0) follow(move);
     move->checkpoint_id = NULL;
     if (!lagd_is_storage_trouble(rc)) return rc;
-    lagd_warn(run->deps, run->id, run->row.step, "the state of candidate %s is not kept: %.400s", move->row->op, err->text);
+    lagd_warn(run->deps, run->id, run->row.step, "the state of candidate %s is not kept: %.400s", move->row->op,
+              err->text);
     return 0;
 }
 

@@ -54,9 +54,10 @@ static int keep_parent(struct lagd_round *round, struct lagd_move *move, struct 
 static int begin(struct lagd_round *round, struct lag_error *err) {
     const struct lagd_run *run = round->run;
     if (run->config.max_steps - run->state->step < run->growth.probe_steps)
-        return lag_error_set(err, LAG_EINVAL,
-                             "a probe of %lld steps from step %lld would end beyond max_steps %lld; ask for a shorter probe",
-                             (long long)run->growth.probe_steps, (long long)run->state->step, (long long)run->config.max_steps);
+        return lag_error_set(
+            err, LAG_EINVAL,
+            "a probe of %lld steps from step %lld would end beyond max_steps %lld; ask for a shorter probe",
+            (long long)run->growth.probe_steps, (long long)run->state->step, (long long)run->config.max_steps);
     LAG_FP("growth.parent");
     struct lagd_move move = {.growth_from = "queued", .growth_state = "probing"};
     int rc = keep_parent(round, &move, err);
@@ -179,7 +180,8 @@ static int go_through(struct lagd_round *round, struct lag_error *err) {
 static int give_up(struct lagd_run *run, int rc, struct lag_error *err) {
     const struct lag_error why = *err;
     lag_log(LAG_LOG_WARNING, "growth %s of %s failed: %s", run->growth.id, run->id, why.text);
-    struct lagd_move move = {.run = run, .run_state = "running", .growth_state = "failed", .reason = why.text, .ends_growth = true};
+    struct lagd_move move = {
+        .run = run, .run_state = "running", .growth_state = "failed", .reason = why.text, .ends_growth = true};
     int moved = lagd_move_make(&move, err);
     return moved != 0 ? rc : 0;
 }

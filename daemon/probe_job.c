@@ -78,7 +78,8 @@ static void step(void *arg, int64_t t, const struct lag_step_result *result) {
     LAG_FP("probe.step");
     int64_t now = lag_clock_mono_ns();
     if (probe->again || now < probe->report_due_ns) return;
-    keep_first(probe, lagd_write_patiently(probe->run->deps, write_progress, probe, &probe->job.cancelled, &probe->result.err));
+    keep_first(probe, lagd_write_patiently(probe->run->deps, write_progress, probe, &probe->job.cancelled,
+                                           &probe->result.err));
     int64_t cost_ns = lag_clock_mono_ns() - now;
     probe->report_due_ns = now + cost_ns + LAG_MAX(REPORT_NS, REPORT_SHARE * cost_ns);
 }
@@ -124,7 +125,8 @@ static void eval(void *arg, int64_t t, const double *losses, int n_batches) {
     LAG_FP("probe.eval");
     keep_first(probe, lagd_recorder_add(&probe->recorder, LAGD_VAL_LOSS, probe->round->run->growth.start_step + t, loss,
                                         &probe->result.err));
-    keep_first(probe, lagd_write_patiently(probe->run->deps, write_losses, probe, &probe->job.cancelled, &probe->result.err));
+    keep_first(probe,
+               lagd_write_patiently(probe->run->deps, write_losses, probe, &probe->job.cancelled, &probe->result.err));
     if (probe->mismatch) atomic_fetch_add(&probe->run->deps->totals.mismatches, 1);
 }
 
@@ -158,10 +160,14 @@ static void tell_ended(struct lagd_job *job) {
 static int describe(struct lagd_probe *probe, struct lag_error *err) {
     const struct lagd_round *round = probe->round;
     struct lagd_run *run = probe->run;
-    probe->what = (struct lag_probe_job){
-        .parent = run->state, .target_layers = (int)run->growth.n_layer_to, .dataset = run->dataset, .config = run->step,
-        .plan = &round->plan, .parent_loss = run->growth.parent_loss,
-        .divergence_bound = round->request.divergence_bound, .divergence_grace = round->plan.steps / 4};
+    probe->what = (struct lag_probe_job){.parent = run->state,
+                                         .target_layers = (int)run->growth.n_layer_to,
+                                         .dataset = run->dataset,
+                                         .config = run->step,
+                                         .plan = &round->plan,
+                                         .parent_loss = run->growth.parent_loss,
+                                         .divergence_bound = round->request.divergence_bound,
+                                         .divergence_grace = round->plan.steps / 4};
     int rc = lag_strategy_parse(probe->candidate->strategy, &probe->what.strategy, err);
     if (rc != 0) return rc;
     struct lag_spec spec = run->state->layout.spec;

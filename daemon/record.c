@@ -51,7 +51,8 @@ int lagd_recorder_flush(struct lagd_recorder *recorder, struct lag_error *err) {
     return rc;
 }
 
-int lagd_recorder_add(struct lagd_recorder *recorder, enum lagd_key key, int64_t step, double value, struct lag_error *err) {
+int lagd_recorder_add(struct lagd_recorder *recorder, enum lagd_key key, int64_t step, double value,
+                      struct lag_error *err) {
     if (recorder->n_points == LAG_COUNT(recorder->points)) {
         int rc = lagd_recorder_flush(recorder, err);
         if (rc != 0) return rc;

@@ -15,6 +15,7 @@ struct lagd_recorder {
 int lagd_recorder_open(struct lagd_recorder *recorder, struct lagd_deps *deps, const char *owner, bool with_speed,
                        const _Atomic bool *cancel, struct lag_error *err);
 /* Keeps the point until 250 ms are over or many wait; then they are queued for group commit. */
-int lagd_recorder_add(struct lagd_recorder *recorder, enum lagd_key key, int64_t step, double value, struct lag_error *err);
+int lagd_recorder_add(struct lagd_recorder *recorder, enum lagd_key key, int64_t step, double value,
+                      struct lag_error *err);
 /* Queues all: writes made after it see them. */
 int lagd_recorder_flush(struct lagd_recorder *recorder, struct lag_error *err);

@@ -94,8 +94,8 @@ int lagd_run_rollback(struct lagd_run *run, const struct lag_step_result *result
     rc = lagd_read(run->deps, count_before, &rollback, err);
     if (rc == 0 && rollback.n_before > HALVINGS_MAX) rc = give_up(&rollback, what, err);
     if (rc == 0 && rollback.n_before > 0) rollback.lr_scale *= 0.5;
-    (void)snprintf(rollback.message, sizeof(rollback.message), "the %s of step %lld is not finite: back to step %lld%s", what,
-                   (long long)rollback.step, (long long)state->step,
+    (void)snprintf(rollback.message, sizeof(rollback.message), "the %s of step %lld is not finite: back to step %lld%s",
+                   what, (long long)rollback.step, (long long)state->step,
                    rollback.n_before > 0 ? ", with half the learning rate" : "");
     struct lagd_move move = {.run = run, .extra = store, .extra_arg = &rollback};
     if (rc == 0) rc = lagd_move_make(&move, err);

@@ -55,8 +55,9 @@ static int end_by_wish(struct lagd_run *run, unsigned wishes, const char *reason
     if (ending->checkpoints && run->checkpoint_step != run->state->step) {
         int rc = lagd_run_checkpoint(run, "pause", &move, err);
         if (rc == 0) return 0;
-        lagd_warn(run->deps, run->id, run->state->step, "no checkpoint while ending as %s; it will go on from step %lld: %.400s",
-                  ending->state, (long long)(run->checkpoint_step < 0 ? 0 : run->checkpoint_step), err->text);
+        lagd_warn(run->deps, run->id, run->state->step,
+                  "no checkpoint while ending as %s; it will go on from step %lld: %.400s", ending->state,
+                  (long long)(run->checkpoint_step < 0 ? 0 : run->checkpoint_step), err->text);
     }
     return lagd_move_make(&move, err);
 }

@@ -1,22 +1,17 @@
-/* What the supervisor writes for a growth, and when:
- * - create: growth row (state queued) with all its candidate rows (state queued, in pool order, `none` last; recipe,
- *   rewarm_steps, eligible as planned) and run.growth_id, in one transaction; then LAGD_WISH_GROWTH.
- * - cancel: in one transaction checks that growth's state allows it and sets it cancelled; then LAGD_WISH_GROWTH. So the
- *   thread's own steps must look at the state in their transactions. Without a thread the supervisor also cancels the
- *   candidates and clears run.growth_id.
- * - decide of a growth awaiting approval: approval writes the decision row (candidate, decided_by user, reason) and growth
- *   state decided, rejection the state rejected; then LAGD_WISH_GROWTH, and the thread applies, or goes on and clears
- *   run.growth_id.
- * A thread that starts finds any of these states and carries on from there; a terminal growth in run.growth_id is cleared.
+/* A run's thread: loads the latest checkpoint (or initialises), trains, evaluates, checkpoints, grows.
  *
- * A run's thread: loads the latest checkpoint (or initialises), trains, evaluates, checkpoints, grows.
- *
- * While the thread lives, it alone writes the run's row, its growths, candidates and checkpoints (through the store, one
- * transaction a transition, event included); before and after, the supervisor does. Growth requests are the exception:
- * the supervisor inserts growth and candidates and names the growth in the run's row; and it writes what a person
- * decided, after checking in the same transaction that the growth's state allows it: cancelled, rejected, or decided
- * together with the decision row (candidate, decided_by user, reason). Then it wishes LAGD_WISH_GROWTH, and the thread
- * does the rest: candidates, their checkpoints, the run's state and growth_id. */
+ * While the thread lives, it alone writes the run's row, its growths, candidates and checkpoints (through the store,
+ * one transaction a transition, event included); before and after, the supervisor does. Growth requests are the
+ * exception. The supervisor writes, and then wishes LAGD_WISH_GROWTH:
+ * - create: the growth's row (queued), all its candidates' (queued, in pool order, `none` last; recipe, rewarm_steps and
+ *   eligible as planned) and run.growth_id, in one transaction;
+ * - cancel: in one transaction checks that the growth's state allows it and sets it cancelled. The thread's own steps
+ *   look at the state in their transactions, so neither can overtake the other;
+ * - decide, of a growth awaiting approval: the decision row (candidate, decided_by user, reason) with the state decided,
+ *   or the state rejected.
+ * The thread does the rest: candidates, their checkpoints, the run's state and growth_id. Without a thread the supervisor
+ * also cancels the candidates and clears run.growth_id. A thread that starts finds any of these states and carries on
+ * from there; a growth that has ended but is still named by run.growth_id is cleared. */
 #pragma once
 #include "deps_internal.h"
 #include <lagd/daemon/run_config.h>
@@ -39,7 +34,8 @@ int lagd_run_start(struct lagd_deps *deps, const struct lag_run_row *row, lagd_r
 void lagd_run_wish(struct lagd_run *run, unsigned wishes, const char *reason); /* Thread: any */
 void lagd_run_join(struct lagd_run *run);                 /* waits for the end and frees */
 const char *lagd_run_id(const struct lagd_run *run);
-/* Steps begun, for the watchdog: it moves while the thread makes progress. waiting: it has nothing to do (awaiting approval). */
+/* Steps begun, for the watchdog: it moves while the thread makes progress. waiting: it has nothing to do (awaiting
+ * approval). */
 int64_t lagd_run_heartbeat(const struct lagd_run *run, bool *ret_waiting);
 
 /* The predicted peak of a growth on top of the run: n_parallel candidates of the target shape. Pure. */
@@ -59,8 +55,9 @@ struct lagd_checkpoint_request {
     lag_write_fn *extra;
     void *extra_arg;
 };
-int lagd_checkpoint_make(struct lagd_deps *deps, const struct lag_state *state, const struct lagd_checkpoint_request *request,
-                         struct lag_checkpoint_row *ret, struct lag_error *err);
+int lagd_checkpoint_make(struct lagd_deps *deps, const struct lag_state *state,
+                         const struct lagd_checkpoint_request *request, struct lag_checkpoint_row *ret,
+                         struct lag_error *err);
 /* Loads the newest good checkpoint of the run: a damaged one is set aside (renamed *.damaged, row deleted, event) and
  * the one before is taken. LAG_ENOTFOUND when the run has none. */
 int lagd_checkpoint_load_latest(struct lagd_deps *deps, const char *run_id, struct lag_state **ret,

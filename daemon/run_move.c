@@ -100,7 +100,8 @@ int lagd_move_write(struct lag_db *db, void *arg, struct lag_error *err) {
     struct lagd_move *move = arg;
     const struct lagd_run *run = move->run;
     int rc = 0;
-    if (run->has_growth && (move->growth_from || move->growth_state || move->ends_growth)) rc = move_growth(db, move, err);
+    if (run->has_growth && (move->growth_from || move->growth_state || move->ends_growth))
+        rc = move_growth(db, move, err);
     if (rc == 0 && move->run_state && strcmp(move->run_state, run->row.state) != 0) {
         rc = lag_run_set_state(db, run->id, move->run_state, move->reason ? move->reason : "", err);
         if (rc == 0) rc = put_event(db, move, "run.state", NULL, move->run_state, err);

@@ -65,7 +65,8 @@ static int reopen_growth(struct lag_db *db, void *arg, struct lag_error *err) {
     const struct lag_spec *spec = &run->state->layout.spec;
     int rc = 0;
     if (run->row.growth_id[0] != '\0' && strcmp(run->row.growth_id, run->growth.id) != 0)
-        rc = lag_growth_set_state(db, run->row.growth_id, "cancelled", "an earlier growth has to be applied again first", err);
+        rc = lag_growth_set_state(db, run->row.growth_id, "cancelled",
+                                  "an earlier growth has to be applied again first", err);
     if (rc == 0) rc = lag_run_set_shape(db, run->id, spec->n_layer, (int64_t)lag_spec_params(spec), err);
     if (rc == 0) rc = lag_run_set_growth(db, run->id, run->growth.id, err);
     return rc;
@@ -85,10 +86,14 @@ int lagd_run_go_back_before_growth(struct lagd_run *run, struct lag_error *err) 
     int rc = lagd_read(run->deps, list_growths, run, err);
     if (rc != 0) return rc;
     if (!run->has_growth)
-        return lag_error_set(err, LAG_ECORRUPT, "the newest good checkpoint has %d layers, the run %lld, and no growth explains it",
+        return lag_error_set(err, LAG_ECORRUPT,
+                             "the newest good checkpoint has %d layers, the run %lld, and no growth explains it",
                              run->state->layout.spec.n_layer, (long long)expected);
-    struct lagd_move move = {.run = run, .growth_state = "decided", .reason = "its checkpoint was damaged: applied again",
-                             .extra = reopen_growth, .extra_arg = run};
+    struct lagd_move move = {.run = run,
+                             .growth_state = "decided",
+                             .reason = "its checkpoint was damaged: applied again",
+                             .extra = reopen_growth,
+                             .extra_arg = run};
     rc = lagd_write_patiently(run->deps, lagd_move_write, &move, &run->quit, err);
     if (rc != 0) return rc;
     lagd_move_committed(&move);
@@ -130,7 +135,8 @@ int lagd_run_equip(struct lagd_run *run, struct lag_error *err) {
         int rc = lag_team_create(run->n_members, &run->team, err);
         if (rc != 0) return rc;
     }
-    return lag_work_create(&run->state->layout.spec, run->step.batch, run->step.context, run->n_members, &run->work, err);
+    return lag_work_create(&run->state->layout.spec, run->step.batch, run->step.context, run->n_members, &run->work,
+                           err);
 }
 
 void lagd_run_rewind(struct lagd_run *run) {
@@ -154,7 +160,8 @@ int lagd_run_open(struct lagd_run *run, struct lag_error *err) {
     if (rc != 0) return rc;
     run->evaluate_first = run->state->step == 0;
     lagd_run_rewind(run);
-    struct lagd_move move = {.run = run, .progress = true, .run_state = lagd_run_in_growth(run) ? "growing" : "running"};
+    struct lagd_move move = {
+        .run = run, .progress = true, .run_state = lagd_run_in_growth(run) ? "growing" : "running"};
     return lagd_move_make(&move, err);
 }
 

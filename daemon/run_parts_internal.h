@@ -95,7 +95,8 @@ int lagd_run_checkpoint(struct lagd_run *run, const char *kind, struct lagd_move
 int lagd_run_keep(struct lagd_run *run, const struct lag_state *state, const struct lagd_checkpoint_request *request,
                   struct lagd_move *move, struct lag_error *err);
 int lagd_run_keep_patiently(struct lagd_run *run, const struct lag_state *state,
-                            const struct lagd_checkpoint_request *request, struct lagd_move *move, struct lag_error *err);
+                            const struct lagd_checkpoint_request *request, struct lagd_move *move,
+                            struct lag_error *err);
 /* Waits until the store takes writes again. LAG_ECANCELED: interrupted. */
 int lagd_run_wait_for_storage(struct lagd_run *run, const char *why, struct lag_error *err);
 

@@ -33,7 +33,8 @@ static bool is_evaluated(const struct lagd_run *run, int64_t step) {
 
 double lagd_run_flops(const struct lagd_run *run, int64_t from, int64_t to) {
     if (to <= from) return 0;
-    double step_flops = (double)lagd_run_step_tokens(run) * lag_flops_token_train(&run->state->layout.spec, run->step.context);
+    double step_flops = (double)lagd_run_step_tokens(run) *
+                        lag_flops_token_train(&run->state->layout.spec, run->step.context);
     int64_t every = run->config.eval_every, last = run->config.max_steps;
     int64_t n_evaluations = to / every - from / every + (to >= last && from < last && last % every != 0);
     return (double)(to - from) * step_flops + (double)n_evaluations * evaluation_flops(run);
@@ -132,7 +133,8 @@ int lagd_run_keep(struct lagd_run *run, const struct lag_state *state, const str
 }
 
 int lagd_run_keep_patiently(struct lagd_run *run, const struct lag_state *state,
-                            const struct lagd_checkpoint_request *request, struct lagd_move *move, struct lag_error *err) {
+                            const struct lagd_checkpoint_request *request, struct lagd_move *move,
+                            struct lag_error *err) {
     for (;;) {
         int rc = lagd_run_keep(run, state, request, move, err);
         if (!lagd_is_storage_trouble(rc)) return rc;
@@ -153,17 +155,19 @@ int lagd_run_checkpoint(struct lagd_run *run, const char *kind, struct lagd_move
 /* A checkpoint that does not fit is tried again at the next interval; nothing is lost but time after a crash. */
 static int checkpoint_if_due(struct lagd_run *run, struct lag_error *err) {
     int64_t step = run->state->step;
-    if (step % run->config.checkpoint_every != 0 || step >= run->config.max_steps || run->checkpoint_step == step) return 0;
+    if (step % run->config.checkpoint_every != 0 || step >= run->config.max_steps || run->checkpoint_step == step)
+        return 0;
     int rc = lagd_run_checkpoint(run, "periodic", NULL, err);
     if (!lagd_is_storage_trouble(rc)) return rc;
-    lagd_warn(run->deps, run->id, step, "no checkpoint at step %lld, tried again %lld steps on: %.400s", (long long)step,
-              (long long)run->config.checkpoint_every, err->text);
+    lagd_warn(run->deps, run->id, step, "no checkpoint at step %lld, tried again %lld steps on: %.400s",
+              (long long)step, (long long)run->config.checkpoint_every, err->text);
     return 0;
 }
 
 /* --- one update --- */
 
-static int record_step(struct lagd_run *run, const struct lag_step_result *result, int64_t compute_ns, struct lag_error *err) {
+static int record_step(struct lagd_run *run, const struct lag_step_result *result, int64_t compute_ns,
+                       struct lag_error *err) {
     int64_t now = lag_clock_mono_ns();
     int64_t since_ns = run->step_ended_ns > 0 ? now - run->step_ended_ns : compute_ns;
     run->step_ended_ns = now;
@@ -174,7 +178,8 @@ static int record_step(struct lagd_run *run, const struct lag_step_result *resul
     int rc = 0;
     for (int key = 0; rc == 0 && key < LAGD_N_KEYS; key++) {
         if (key == LAGD_VAL_LOSS) continue;
-        rc = survive(run, lagd_recorder_add(&run->recorder, (enum lagd_key)key, run->state->step, values[key], err), err);
+        rc = survive(run, lagd_recorder_add(&run->recorder, (enum lagd_key)key, run->state->step, values[key], err),
+                     err);
     }
     atomic_fetch_add(&run->deps->totals.steps, 1);
     atomic_fetch_add(&run->deps->totals.tokens, lagd_run_step_tokens(run));

@@ -26,7 +26,8 @@ bool lagd_is_storage_trouble(int code) {
 
 void lagd_pause_ms(int ms, const _Atomic bool *cancel) {
     const struct timespec slice = {.tv_nsec = SLICE_MS * 1000000L};
-    for (int slept = 0; slept < ms && !(cancel && atomic_load(cancel)); slept += SLICE_MS) (void)nanosleep(&slice, NULL);
+    for (int slept = 0; slept < ms && !(cancel && atomic_load(cancel)); slept += SLICE_MS)
+        (void)nanosleep(&slice, NULL);
 }
 
 int lagd_write_patiently(const struct lagd_deps *deps, lag_write_fn *fn, void *arg, const _Atomic bool *cancel,

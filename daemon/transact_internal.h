@@ -14,6 +14,7 @@ int lagd_write_patiently(const struct lagd_deps *deps, lag_write_fn *fn, void *a
 bool lagd_is_storage_trouble(int code);
 /* Sleeps up to ms, ends early when *cancel becomes true. */
 void lagd_pause_ms(int ms, const _Atomic bool *cancel);
-/* Inserts a system.warning for a run (run_id may be NULL) in a transaction of its own, and logs it; failure to store it is only logged. */
+/* Inserts a system.warning for a run (run_id may be NULL) in a transaction of its own, and logs it; failure to store it
+ * is only logged. */
 void lagd_warn(const struct lagd_deps *deps, const char *run_id, int64_t step, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

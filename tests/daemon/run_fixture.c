@@ -38,11 +38,14 @@ static void nap(void) {
 
 /* --- the daemon's parts --- */
 
-static int insert_dataset(struct lag_db *db, void *arg, struct lag_error *err) { return lag_dataset_insert(db, arg, err); }
+static int insert_dataset(struct lag_db *db, void *arg, struct lag_error *err) {
+    return lag_dataset_insert(db, arg, err);
+}
 
 /* Words of a small vocabulary in an order that has some structure: there is something to learn. */
 static void write_text(const char *path) {
-    static const char *const words[] = {"the ", "layer ", "grows ", "and ", "learns ", "a ", "small ", "lag ", "of ", "steps. "};
+    static const char *const words[] = {"the ", "layer ", "grows ", "and ", "learns ",
+                                        "a ",   "small ", "lag ",   "of ",  "steps. "};
     FILE *file = fopen(path, "w");
     assert_non_null(file);
     uint32_t state = 12345;
@@ -96,7 +99,9 @@ void fixture_open(struct fixture *fixture, int n_threads) {
     add_dataset(fixture);
 }
 
-static int get_dataset(struct lag_db *db, void *arg, struct lag_error *err) { return lag_dataset_get(db, "text", arg, err); }
+static int get_dataset(struct lag_db *db, void *arg, struct lag_error *err) {
+    return lag_dataset_get(db, "text", arg, err);
+}
 
 void fixture_reopen(struct fixture *fixture, const char *dir, int n_threads) {
     memset(fixture, 0, sizeof(*fixture));
@@ -400,7 +405,8 @@ static int find_point(struct lag_db *db, void *arg, struct lag_error *err) {
     rc = lag_point_cursor_next(cursor, &step, &query->value, err);
     lag_point_cursor_close(cursor);
     if (rc == 1 && step == query->step) return 0;
-    return rc < 0 ? rc : lag_error_set(err, LAG_ENOTFOUND, "%s has no point at %lld", query->text, (long long)query->step);
+    return rc < 0 ? rc
+                  : lag_error_set(err, LAG_ENOTFOUND, "%s has no point at %lld", query->text, (long long)query->step);
 }
 double fixture_point(struct fixture *fixture, const char *owner, const char *key, int64_t step) {
     struct query query = {.id = owner, .text = key, .step = step};
@@ -431,8 +437,8 @@ static int compare_points(struct lag_db *db, void *arg, struct lag_error *err) {
         more = lag_point_cursor_next(cursors[0], &step[0], &value[0], err);
         int other = lag_point_cursor_next(cursors[1], &step[1], &value[1], err);
         if (more != other || step[0] != step[1] || memcmp(&value[0], &value[1], sizeof(double)) != 0)
-            rc = lag_error_set(err, LAG_ECORRUPT, "%s: (%lld, %.17g) against (%lld, %.17g)", pair->key, (long long)step[0],
-                               value[0], (long long)step[1], value[1]);
+            rc = lag_error_set(err, LAG_ECORRUPT, "%s: (%lld, %.17g) against (%lld, %.17g)", pair->key,
+                               (long long)step[0], value[0], (long long)step[1], value[1]);
     }
     for (int i = 0; i < 2; i++) lag_point_cursor_close(cursors[i]);
     return rc;
@@ -536,7 +542,8 @@ static void digest_state(struct fixture *fixture, struct digest *digest) {
     lag_sha256_update(digest->hash, state->params, n_bytes);
     lag_sha256_update(digest->hash, state->m, n_bytes);
     lag_sha256_update(digest->hash, state->v, n_bytes);
-    for (int i = 0; i < state->n_segments; i++) lag_sha256_update(digest->hash, &state->segments[i].age, sizeof(int64_t));
+    for (int i = 0; i < state->n_segments; i++)
+        lag_sha256_update(digest->hash, &state->segments[i].age, sizeof(int64_t));
     lag_state_destroy(state);
 }
 

@@ -117,15 +117,18 @@ static void test_checkpoints_around_a_growth_are_kept(void **unused) {
     int n = fixture_checkpoints(&fixture, run, rows, 16), n_kept = 0;
     for (int i = 0; i < n; i++) {
         n_kept += rows[i].keep;
-        if (strcmp(rows[i].kind, "pre_growth") == 0) assert_true(rows[i].step == AT && rows[i].n_layer == 2 && rows[i].keep);
-        if (strcmp(rows[i].kind, "growth") == 0) assert_true(rows[i].step == AT + LAG && rows[i].n_layer == 4 && rows[i].keep);
+        if (strcmp(rows[i].kind, "pre_growth") == 0)
+            assert_true(rows[i].step == AT && rows[i].n_layer == 2 && rows[i].keep);
+        if (strcmp(rows[i].kind, "growth") == 0)
+            assert_true(rows[i].step == AT + LAG && rows[i].n_layer == 4 && rows[i].keep);
     }
     assert_int_equal(n_kept, 2);
     assert_int_equal(n, 5);
 }
 
 static void test_stops_anywhere_change_nothing(void **unused) {
-    char whole[LAG_ROW_ID], whole_growth[LAG_ROW_ID], run_id[LAG_ROW_ID], growth_id[LAG_ROW_ID], expected[65], digest[65];
+    char whole[LAG_ROW_ID], whole_growth[LAG_ROW_ID], run_id[LAG_ROW_ID], growth_id[LAG_ROW_ID], expected[65],
+        digest[65];
     create_grown("whole", "auto", whole, whole_growth);
     fixture_run_to(&fixture, whole, "completed");
     fixture_digest(&fixture, whole, whole_growth, expected);
@@ -167,7 +170,8 @@ static void answer(struct lagd_run *run, const char *growth_id, const char *stat
 }
 
 static void test_manual_approval(void **unused) {
-    char by_lag[LAG_ROW_ID], by_lag_growth[LAG_ROW_ID], run_id[LAG_ROW_ID], growth_id[LAG_ROW_ID], expected[65], digest[65];
+    char by_lag[LAG_ROW_ID], by_lag_growth[LAG_ROW_ID], run_id[LAG_ROW_ID], growth_id[LAG_ROW_ID], expected[65],
+        digest[65];
     create_grown("by-lag", "auto", by_lag, by_lag_growth);
     fixture_run_to(&fixture, by_lag, "completed");
     fixture_digest(&fixture, by_lag, by_lag_growth, expected);
@@ -328,7 +332,7 @@ static void damage(const char *run_id, const char *kind) {
     }
 }
 
-/* Every checkpoint of the grown shape is lost: the run goes back, meets the decided growth again and comes to the same. */
+/* Every checkpoint of the grown shape is lost: the run goes back, meets the decided growth again and ends the same. */
 static void test_lost_growth_is_applied_again(void **unused) {
     char whole[LAG_ROW_ID], whole_growth[LAG_ROW_ID], run_id[LAG_ROW_ID], growth_id[LAG_ROW_ID];
     create_grown("unharmed", "auto", whole, whole_growth);
@@ -355,7 +359,8 @@ static void test_lost_growth_is_applied_again(void **unused) {
     assert_int_equal(row.n_layer, 4);
     assert_int_equal(fixture_count_events(&fixture, run_id, "determinism.mismatch", NULL), 0);
     for (int step = 1; step <= AT + LAG + 5; step++)
-        assert_true(fixture_point(&fixture, run_id, "train/loss", step) == fixture_point(&fixture, whole, "train/loss", step));
+        assert_true(fixture_point(&fixture, run_id, "train/loss", step) ==
+                    fixture_point(&fixture, whole, "train/loss", step));
 }
 
 int main(void) {

@@ -46,7 +46,8 @@ static void test_completes_with_all_its_points(void **unused) {
     assert_int_equal(fixture_count_points(&fixture, undisturbed, "optim/grad_norm"), STEPS);
     assert_int_equal(fixture_count_points(&fixture, undisturbed, "perf/step_ms"), STEPS);
     assert_int_equal(fixture_count_points(&fixture, undisturbed, "val/loss"), STEPS / 5 + 1);
-    double first = fixture_point(&fixture, undisturbed, "val/loss", 0), last = fixture_point(&fixture, undisturbed, "val/loss", STEPS);
+    double first = fixture_point(&fixture, undisturbed, "val/loss", 0),
+           last = fixture_point(&fixture, undisturbed, "val/loss", STEPS);
     assert_true(fabs(first - log(256)) < 0.1);
     assert_true(last < first - 0.5);
     assert_int_equal(fixture_count_events(&fixture, undisturbed, "run.state", "running"), 1);

@@ -1,4 +1,5 @@
-/* Death at every failpoint of a run with a growth: the process that comes after ends with the same history, bit by bit. */
+/* Death at every failpoint of a run with a growth: the process that comes after ends with the same history, bit by bit.
+ */
 #include "run_fixture.h"
 
 #include <lagd/base/mem.h>
@@ -65,7 +66,8 @@ static void run_victim(const char *dir, const char *run_id, const char *death, i
     assert_true(pid >= 0);
     if (pid == 0) {
         char *const environment[] = {spec, NULL};
-        char *const arguments[] = {program, (char[]){"victim"}, (char *)(uintptr_t)dir, (char *)(uintptr_t)run_id, NULL};
+        char *const arguments[] = {program, (char[]){"victim"}, (char *)(uintptr_t)dir, (char *)(uintptr_t)run_id,
+                                   NULL};
         (void)execve(program, arguments, environment);
         _exit(127);
     }
