@@ -17,8 +17,8 @@
 #define GEMM cblas_sgemm
 #endif
 
-void lag_gemm(lag_real *pack, int m, int n, int k, lag_real alpha, struct lag_matrix a, struct lag_matrix b, lag_real beta,
-              lag_real *c, int c_stride) {
+void lag_gemm(lag_real *pack, int m, int n, int k, lag_real alpha, struct lag_matrix a, struct lag_matrix b,
+              lag_real beta, lag_real *c, int c_stride) {
     if (lag_vec()->gemm) {
         lag_vec()->gemm(pack, m, n, k, alpha, a, b, beta, c, c_stride);
         return;
@@ -58,9 +58,9 @@ static struct lag_matrix shift_cols(struct lag_matrix matrix, int col) {
 void lag_gemm_job_tile(void *arg, int tile, int member) {
     const struct lag_gemm_job *job = arg;
     const int row = tile / columns(job) * job->tile_rows, col = tile % columns(job) * job->tile_cols;
-    lag_gemm(job->pack + (size_t)member * LAG_PACK_ELEMENTS, LAG_MIN(job->tile_rows, job->m - row), LAG_MIN(job->tile_cols, job->n - col), job->k, job->alpha,
-             shift_rows(job->a, row), shift_cols(job->b, col), job->beta,
-             job->c + (size_t)row * (size_t)job->c_stride + col, job->c_stride);
+    lag_gemm(job->pack + (size_t)member * LAG_PACK_ELEMENTS, LAG_MIN(job->tile_rows, job->m - row),
+             LAG_MIN(job->tile_cols, job->n - col), job->k, job->alpha, shift_rows(job->a, row),
+             shift_cols(job->b, col), job->beta, job->c + (size_t)row * (size_t)job->c_stride + col, job->c_stride);
 }
 
 #define PANELS_A_TILE 4

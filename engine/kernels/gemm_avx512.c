@@ -1,7 +1,7 @@
 /* Matrix product for AVX-512, single precision, one thread.
  *
- * Blocks as in Goto & van de Geijn (ACM TOMS 34, 2008): b is packed a panel of 32 columns and at most 256 rows at a time,
- * which stays in the L1 cache; 8 × 32 results are kept in registers. Rows of a are read in place, columns of a
+ * Blocks as in Goto & van de Geijn (ACM TOMS 34, 2008): b is packed a panel of 32 columns and at most 256 rows at a
+ * time, which stays in the L1 cache; 8 × 32 results are kept in registers. Rows of a are read in place, columns of a
  * transposed a are packed. Each result is a sum over k in order, in blocks of fixed size, so its bits do not depend on
  * where in the matrix it lies. */
 #include "gemm_internal.h"
@@ -114,7 +114,8 @@ INLINE void kernel(const struct block *p, int rows, int vectors, bool packed) {
         for (int j = 0; j < vectors; j++) sum[i][j] = _mm512_setzero_ps();
     if (p->beta != 0)
         for (int i = 0; i < rows; i++)
-            for (int j = 0; j < vectors; j++) _mm_prefetch((const char *)(p->c + (size_t)i * p->c_stride + 16 * j), _MM_HINT_T0);
+            for (int j = 0; j < vectors; j++)
+                _mm_prefetch((const char *)(p->c + (size_t)i * p->c_stride + 16 * j), _MM_HINT_T0);
     const float *a = p->a, *b = p->b;
     const size_t a_row = packed ? 1 : p->a_row, a_k = packed ? MR : 1;
     for (int k = 0; k < p->kc; k++, a += a_k, b += NR) {
@@ -145,7 +146,8 @@ typedef void kernel_fn(const struct block *p);
     static void rows_##rows##_2_1(const struct block *p) { kernel(p, rows, 2, true); }
 KERNEL(1) KERNEL(2) KERNEL(3) KERNEL(4) KERNEL(5) KERNEL(6) KERNEL(7) KERNEL(8)
 #define ENTRY(rows) {{rows_##rows##_1_0, rows_##rows##_2_0}, {rows_##rows##_1_1, rows_##rows##_2_1}}
-static kernel_fn *const KERNELS[MR][2][2] = {ENTRY(1), ENTRY(2), ENTRY(3), ENTRY(4), ENTRY(5), ENTRY(6), ENTRY(7), ENTRY(8)};
+static kernel_fn *const KERNELS[MR][2][2] = {ENTRY(1), ENTRY(2), ENTRY(3), ENTRY(4),
+                                             ENTRY(5), ENTRY(6), ENTRY(7), ENTRY(8)};
 
 /* ---- blocks ---- */
 
@@ -153,7 +155,8 @@ static kernel_fn *const KERNELS[MR][2][2] = {ENTRY(1), ENTRY(2), ENTRY(3), ENTRY
 static void prefetch_panel(struct lag_matrix b, int kc, int j, int part, int n_parts) {
     const int lines = b.transposed ? NR : kc, begin = lines * part / n_parts, end = lines * (part + 1) / n_parts;
     for (int i = begin; i < end; i++) {
-        const float *line = b.transposed ? b.data + (size_t)(j + i) * (size_t)b.stride : b.data + (size_t)i * (size_t)b.stride + j;
+        const float *line = b.transposed ? b.data + (size_t)(j + i) * (size_t)b.stride
+                                         : b.data + (size_t)i * (size_t)b.stride + j;
         const int length = b.transposed ? kc : NR;
         for (int k = 0; k < length; k += 16) _mm_prefetch((const char *)(line + k), _MM_HINT_T1);
     }
@@ -189,10 +192,10 @@ static int even_part(int n, int most) {
     return (n + parts - 1) / parts;
 }
 
-void lag_gemm_avx512(float *pack, int m, int n, int k, float alpha, struct lag_matrix a, struct lag_matrix b, float beta,
-                     float *c, int c_stride);
-void lag_gemm_avx512(float *pack, int m, int n, int k, float alpha, struct lag_matrix a, struct lag_matrix b, float beta,
-                     float *c, int c_stride) {
+void lag_gemm_avx512(float *pack, int m, int n, int k, float alpha, struct lag_matrix a, struct lag_matrix b,
+                     float beta, float *c, int c_stride);
+void lag_gemm_avx512(float *pack, int m, int n, int k, float alpha, struct lag_matrix a, struct lag_matrix b,
+                     float beta, float *c, int c_stride) {
     float *panel = pack, *packed_a = pack + KC * NR;
     const int k_part = even_part(k, KC);
     const size_t a_stride = (size_t)a.stride;

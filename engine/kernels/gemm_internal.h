@@ -16,10 +16,10 @@ struct lag_matrix {
 #define LAG_PACK_M 512
 #define LAG_PACK_ELEMENTS ((size_t)LAG_PACK_K * (LAG_PACK_N + LAG_PACK_M))
 
-/* Row-major c[m][n] = alpha op(a)[m][k] op(b)[k][n] + beta c on the calling thread alone. On CPUs with AVX-512 the float
- * build uses its own kernel, else BLAS; both are bit-stable for equal calls. c is not read when beta is 0. */
-void lag_gemm(lag_real *pack, int m, int n, int k, lag_real alpha, struct lag_matrix a, struct lag_matrix b, lag_real beta,
-              lag_real *c, int c_stride);
+/* Row-major c[m][n] = alpha op(a)[m][k] op(b)[k][n] + beta c on the calling thread alone. On CPUs with AVX-512 the
+ * float build uses its own kernel, else BLAS; both are bit-stable for equal calls. c is not read when beta is 0. */
+void lag_gemm(lag_real *pack, int m, int n, int k, lag_real alpha, struct lag_matrix a, struct lag_matrix b,
+              lag_real beta, lag_real *c, int c_stride);
 
 /* Operand b of many products, packed once: only where lag_vec()->pack is there. [n/32][k][32], filled with zeros. */
 struct lag_packing {

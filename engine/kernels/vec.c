@@ -130,7 +130,8 @@ static double exp_sum(size_t n, lag_real factor, lag_real shift, lag_real *restr
     return total;
 }
 
-static void score_backward(size_t n, const lag_real *restrict p, lag_real delta, lag_real factor, lag_real *restrict dp) {
+static void score_backward(size_t n, const lag_real *restrict p, lag_real delta, lag_real factor,
+                           lag_real *restrict dp) {
     IVDEP for (size_t i = 0; i < n; i++) dp[i] = p[i] * (dp[i] - delta) * factor;
 }
 

@@ -28,7 +28,8 @@ struct lag_vec {
     lag_real (*max)(size_t n, const lag_real *x); /* n ≥ 1; NaN is not counted: exp_sum reports it */
     double (*exp_sum)(size_t n, lag_real factor, lag_real shift, lag_real *x); /* x = exp(factor x - shift); the sum */
     void (*exp)(size_t n, lag_real factor, lag_real shift, lag_real *x);
-    void (*score_backward)(size_t n, const lag_real *p, lag_real delta, lag_real factor, lag_real *dp); /* dp = p (dp - delta) factor */
+    void (*score_backward)(size_t n, const lag_real *p, lag_real delta, lag_real factor,
+                           lag_real *dp); /* dp = p (dp - delta) factor */
     double (*dot)(size_t n, const lag_real *a, const lag_real *b);
     double (*square_sum)(size_t n, const lag_real *x);
     void (*accumulate)(size_t n, const lag_real *x, double *sum); /* sum += x */
@@ -43,7 +44,8 @@ struct lag_vec {
                  lag_real beta, lag_real *c, int c_stride);
     /* Columns j … j + width of b, [k][32]; NULL with gemm */
     void (*pack)(struct lag_matrix b, int k, int j, int width, lag_real *to);
-    void (*adamw)(size_t n, const struct lag_adamw_factors *f, const lag_real *g, lag_real *p, lag_real *m, lag_real *v);
+    void (*adamw)(size_t n, const struct lag_adamw_factors *f, const lag_real *g, lag_real *p, lag_real *m,
+                  lag_real *v);
 };
 
 /* The levels that this CPU runs, the best last. */

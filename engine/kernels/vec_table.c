@@ -1,4 +1,4 @@
-/* Chooses the vector kernels once. A table of function pointers instead of ifunc: sanitizers cannot instrument ifunc. */
+/* Chooses the vector kernels once. A table of function pointers instead of ifunc: sanitizers do not bear it. */
 #include "vec_internal.h"
 
 #include <cblas.h>

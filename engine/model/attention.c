@@ -40,8 +40,10 @@ static struct head head_of(const struct lag_pass *pass, int tile, int member) {
 }
 
 /* c[n][keys] = a[n][d] b[keys][d]^T: rows of strides sa, sb. */
-static void scores(const struct head *h, int n, int keys, const lag_real *a, int sa, const lag_real *b, int sb, lag_real *c) {
-    lag_gemm(h->pack, n, keys, h->d, 1, (struct lag_matrix){a, sa, false}, (struct lag_matrix){b, sb, true}, 0, c, keys);
+static void scores(const struct head *h, int n, int keys, const lag_real *a, int sa, const lag_real *b, int sb,
+                   lag_real *c) {
+    lag_gemm(h->pack, n, keys, h->d, 1, (struct lag_matrix){a, sa, false}, (struct lag_matrix){b, sb, true}, 0, c,
+             keys);
 }
 
 void lag_attention_forward_tile(void *arg, int tile, int member) {
@@ -62,8 +64,8 @@ void lag_attention_forward_tile(void *arg, int tile, int member) {
             h.lse[begin + i] = (lag_real)((double)top + log(sum));
             inverse[i] = (lag_real)(1 / sum);
         }
-        lag_gemm(h.pack, n, h.d, keys, 1, (struct lag_matrix){h.p, keys, false}, (struct lag_matrix){h.v, h.stride, false}, 0,
-                 out, pass->C);
+        lag_gemm(h.pack, n, h.d, keys, 1, (struct lag_matrix){h.p, keys, false},
+                 (struct lag_matrix){h.v, h.stride, false}, 0, out, pass->C);
         for (int i = 0; i < n; i++) vec->scale((size_t)h.d, inverse[i], lag_row(out, i, pass->C));
     }
 }
@@ -74,7 +76,8 @@ static void score_rows(const struct lag_pass *pass, const struct head *h, int be
     for (int i = 0; i < n; i++) {
         lag_real *p = lag_row(h->p, i, keys), *dp = lag_row(h->dp, i, keys);
         const size_t seen = (size_t)(begin + i + 1), rest = ((size_t)keys - seen) * sizeof(*p);
-        const double delta = vec->dot((size_t)h->d, lag_row(h->out, begin + i, pass->C), lag_row(h->dout, begin + i, pass->C));
+        const double delta = vec->dot((size_t)h->d, lag_row(h->out, begin + i, pass->C),
+                                      lag_row(h->dout, begin + i, pass->C));
         vec->exp(seen, h->scale, h->lse[begin + i], p);
         vec->score_backward(seen, p, (lag_real)delta, h->scale, dp);
         memset(p + seen, 0, rest);
@@ -94,11 +97,11 @@ void lag_attention_backward_tile(void *arg, int tile, int member) {
         scores(&h, n, keys, q, h.stride, h.k, h.stride, h.p);
         scores(&h, n, keys, dout, C, h.v, h.stride, h.dp);
         score_rows(pass, &h, begin, n, keys);
-        lag_gemm(h.pack, keys, h.d, n, 1, (struct lag_matrix){h.p, keys, true}, (struct lag_matrix){dout, C, false}, beta, h.dv,
-                 h.stride);
-        lag_gemm(h.pack, keys, h.d, n, 1, (struct lag_matrix){h.dp, keys, true}, (struct lag_matrix){q, h.stride, false}, beta,
-                 h.dk, h.stride);
-        lag_gemm(h.pack, n, h.d, keys, 1, (struct lag_matrix){h.dp, keys, false}, (struct lag_matrix){h.k, h.stride, false}, 0,
-                 lag_row(h.dq, begin, h.stride), h.stride);
+        lag_gemm(h.pack, keys, h.d, n, 1, (struct lag_matrix){h.p, keys, true}, (struct lag_matrix){dout, C, false},
+                 beta, h.dv, h.stride);
+        lag_gemm(h.pack, keys, h.d, n, 1, (struct lag_matrix){h.dp, keys, true},
+                 (struct lag_matrix){q, h.stride, false}, beta, h.dk, h.stride);
+        lag_gemm(h.pack, n, h.d, keys, 1, (struct lag_matrix){h.dp, keys, false},
+                 (struct lag_matrix){h.k, h.stride, false}, 0, lag_row(h.dq, begin, h.stride), h.stride);
     }
 }

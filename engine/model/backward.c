@@ -13,7 +13,16 @@
 #define EMBED_COLS 32 /* columns a tile of the embeddings' gradients */
 
 /* Where each vector gradient's sums lie in a row tile's partials, in widths of C; FC_B is last and I wide. */
-enum partial { PART_QKV_B = 0, PART_LN1_W = 3, PART_LN1_B, PART_PROJ_B, PART_LN2_W, PART_LN2_B, PART_FCPROJ_B, PART_FC_B, };
+enum partial {
+    PART_QKV_B = 0,
+    PART_LN1_W = 3,
+    PART_LN1_B,
+    PART_PROJ_B,
+    PART_LN2_W,
+    PART_LN2_B,
+    PART_FCPROJ_B,
+    PART_FC_B,
+};
 
 static size_t partial_width(const struct lag_pass *pass) {
     return PART_FC_B * (size_t)pass->C + (size_t)pass->I;
@@ -29,7 +38,8 @@ static lag_real *grads_of(const struct lag_pass *pass) {
 }
 
 /* dx = dy w^T for n rows; w is [in][out], transposed here. */
-static void project_back(lag_real *pack, int n, int in, int out, const lag_real *dy, struct lag_matrix w, lag_real *dx) {
+static void project_back(lag_real *pack, int n, int in, int out, const lag_real *dy, struct lag_matrix w,
+                         lag_real *dx) {
     lag_gemm(pack, n, in, out, 1, (struct lag_matrix){.data = dy, .stride = out}, w, 0, dx, in);
 }
 
@@ -58,8 +68,12 @@ static void through_final_norm(const struct lag_pass *pass, int tile, int begin,
     const struct lag_layout *layout = &pass->state->layout;
     const int L = layout->spec.n_layer;
     lag_real *stats = lag_slot(pass->work, LAG_SLOT_STATS, L);
-    const struct norm norm = {lag_slot(pass->work, LAG_SLOT_X, L), lag_param(layout, pass->state->params, LAG_ROLE_LNF_W),
-                              stats, stats + pass->n_tokens, partials(pass, tile, PART_LN1_W), partials(pass, tile, PART_LN1_B)};
+    const struct norm norm = {lag_slot(pass->work, LAG_SLOT_X, L),
+                              lag_param(layout, pass->state->params, LAG_ROLE_LNF_W),
+                              stats,
+                              stats + pass->n_tokens,
+                              partials(pass, tile, PART_LN1_W),
+                              partials(pass, tile, PART_LN1_B)};
     norm_rows(pass, norm, begin, n, lag_row(lag_slot(pass->work, LAG_SLOT_DATT, 0), begin, pass->C), NULL,
               lag_slot(pass->work, LAG_SLOT_DX, 0));
 }
@@ -74,7 +88,8 @@ static void through_attention_input(const struct lag_pass *pass, int layer, int 
     column_sums(pass, n, 3 * C, dqkv, partials(pass, tile, PART_QKV_B));
     project_back(lag_pass_pack(pass, member), n, C, 3 * C, dqkv, lag_pass_matrix(pass, layer, LAG_MATRIX_QKV, true),
                  dln1);
-    const struct norm norm = {a.x, w.ln1_w, a.mean1, a.rstd1, partials(pass, tile, PART_LN1_W), partials(pass, tile, PART_LN1_B)};
+    const struct norm norm = {
+        a.x, w.ln1_w, a.mean1, a.rstd1, partials(pass, tile, PART_LN1_W), partials(pass, tile, PART_LN1_B)};
     norm_rows(pass, norm, begin, n, dln1, lag_slot(pass->work, LAG_SLOT_DMID, 0), lag_slot(pass->work, LAG_SLOT_DX, 0));
 }
 
@@ -92,7 +107,8 @@ static void through_ffn(const struct lag_pass *pass, int layer, int tile, int me
     for (int r = 0; r < n; r++) pass->vec->gelu_backward((size_t)I, lag_row(a.fc, begin + r, I), lag_row(dfc, r, I));
     column_sums(pass, n, I, dfc, partials(pass, tile, PART_FC_B));
     project_back(pack, n, C, I, dfc, lag_pass_matrix(pass, layer, LAG_MATRIX_FC, true), dln2);
-    const struct norm norm = {a.mid, w.ln2_w, a.mean2, a.rstd2, partials(pass, tile, PART_LN2_W), partials(pass, tile, PART_LN2_B)};
+    const struct norm norm = {
+        a.mid, w.ln2_w, a.mean2, a.rstd2, partials(pass, tile, PART_LN2_W), partials(pass, tile, PART_LN2_B)};
     norm_rows(pass, norm, begin, n, dln2, lag_slot(pass->work, LAG_SLOT_DX, 0), lag_slot(pass->work, LAG_SLOT_DMID, 0));
     column_sums(pass, n, C, dmid, partials(pass, tile, PART_PROJ_B));
     project_back(pack, n, C, C, dmid, lag_pass_matrix(pass, layer, LAG_MATRIX_PROJ, true),
@@ -163,11 +179,20 @@ static void embed_tile(void *arg, int tile, int member) {
 /* ---- weight gradients ---- */
 
 /* dw[in][out] = x^T dy over all tokens. */
-static struct lag_gemm_job weight_job(const struct lag_pass *pass, int in, int out, const lag_real *x, const lag_real *dy,
-                                      lag_real *dw) {
-    return (struct lag_gemm_job){.pack = lag_pass_pack(pass, 0), .m = in, .n = out, .k = pass->n_tokens, .alpha = 1, .beta = pass->beta,
-                                 .a = {x, in, true}, .b = {dy, out, false}, .c = dw, .c_stride = out,
-                                 .tile_rows = lag_tile_split(in, WEIGHT_TILE), .tile_cols = lag_tile_split(out, WEIGHT_TILE)};
+static struct lag_gemm_job weight_job(const struct lag_pass *pass, int in, int out, const lag_real *x,
+                                      const lag_real *dy, lag_real *dw) {
+    return (struct lag_gemm_job){.pack = lag_pass_pack(pass, 0),
+                                 .m = in,
+                                 .n = out,
+                                 .k = pass->n_tokens,
+                                 .alpha = 1,
+                                 .beta = pass->beta,
+                                 .a = {x, in, true},
+                                 .b = {dy, out, false},
+                                 .c = dw,
+                                 .c_stride = out,
+                                 .tile_rows = lag_tile_split(in, WEIGHT_TILE),
+                                 .tile_cols = lag_tile_split(out, WEIGHT_TILE)};
 }
 
 static void add_job(struct lag_region *region, struct lag_gemm_job *job) {
@@ -183,14 +208,16 @@ static void rows_region(struct lag_pass *pass, int layer) {
     lag_region_add(&region, rows_tile, pass, pass->n_row_tiles);
     if (layer + 1 < pass->state->layout.spec.n_layer) {
         const struct lag_weights above = lag_weights_of(&pass->state->layout, grads_of(pass), layer + 1);
-        qkv = weight_job(pass, C, 3 * C, lag_pass_acts(pass, layer + 1).ln1, lag_slot(pass->work, LAG_SLOT_DQKV, 0), above.qkv_w);
+        qkv = weight_job(pass, C, 3 * C, lag_pass_acts(pass, layer + 1).ln1, lag_slot(pass->work, LAG_SLOT_DQKV, 0),
+                         above.qkv_w);
         add_job(&region, &qkv);
     }
     lag_region_run(&region, pass->team);
 }
 
 /* What the next region 1 multiplies with: QKV of layer (n_layer: none), the others of the layer below. */
-static void add_packing(const struct lag_pass *pass, struct lag_region *region, int layer, struct lag_packing *packing) {
+static void add_packing(const struct lag_pass *pass, struct lag_region *region, int layer,
+                        struct lag_packing *packing) {
     if (layer < pass->state->layout.spec.n_layer)
         lag_pass_pack_add(pass, region, layer, LAG_MATRIX_QKV, true, &packing[LAG_MATRIX_QKV]);
     for (int id = LAG_MATRIX_PROJ; id < LAG_N_MATRICES && layer > 0; id++)

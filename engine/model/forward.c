@@ -32,8 +32,8 @@ static void open_layer(const struct lag_pass *pass, int layer, int member, int b
     const struct lag_weights w = lag_weights_of(&pass->state->layout, pass->state->params, layer);
     const int C = pass->C;
     normalise(pass, begin, n, a.x, w.ln1_w, w.ln1_b, a.ln1, a.mean1, a.rstd1);
-    project(lag_pass_pack(pass, member), n, C, 3 * C, lag_row(a.ln1, begin, C), lag_pass_matrix(pass, layer, LAG_MATRIX_QKV, false),
-            lag_row(a.qkv, begin, 3 * C));
+    project(lag_pass_pack(pass, member), n, C, 3 * C, lag_row(a.ln1, begin, C),
+            lag_pass_matrix(pass, layer, LAG_MATRIX_QKV, false), lag_row(a.qkv, begin, 3 * C));
     for (int r = begin; r < begin + n; r++) pass->vec->add((size_t)(3 * C), w.qkv_b, lag_row(a.qkv, r, 3 * C));
 }
 
@@ -62,8 +62,9 @@ static void final_norm(const struct lag_pass *pass, int begin, int n) {
     const int L = layout->spec.n_layer;
     lag_real *stats = lag_slot(pass->work, LAG_SLOT_STATS, L);
     normalise(pass, begin, n, lag_slot(pass->work, LAG_SLOT_X, pass->keep ? L : 0),
-              lag_param(layout, pass->state->params, LAG_ROLE_LNF_W), lag_param(layout, pass->state->params, LAG_ROLE_LNF_B),
-              lag_slot(pass->work, LAG_SLOT_LNF, 0), stats, stats + pass->n_tokens);
+              lag_param(layout, pass->state->params, LAG_ROLE_LNF_W),
+              lag_param(layout, pass->state->params, LAG_ROLE_LNF_B), lag_slot(pass->work, LAG_SLOT_LNF, 0), stats,
+              stats + pass->n_tokens);
 }
 
 static void rows_tile(void *arg, int tile, int member) {

@@ -44,15 +44,40 @@ static void run_chunk(struct chunk *chunk, bool first) {
     const lag_real *lnf = lag_row(lag_slot(pass->work, LAG_SLOT_LNF, 0), chunk->begin, C);
     const int rows = lag_tile_edge(n / 4, MIN_TILE, pass->tile_rows), edge = LAG_MIN(V, VOCAB_TILE);
     lag_real *pack = lag_pass_pack(pass, 0);
-    struct lag_gemm_job logits = {.pack = pack, .m = n, .n = V, .k = C, .alpha = 1, .a = {lnf, C, false}, .b = {wte, C, true},
-                                  .c = chunk->logits, .c_stride = V, .tile_rows = rows, .tile_cols = edge};
-    struct lag_gemm_job input = {.pack = pack, .m = n, .n = C, .k = V, .alpha = 1, .a = {chunk->logits, V, false}, .b = {wte, C, false},
-                                 .c = lag_row(lag_slot(pass->work, LAG_SLOT_DATT, 0), chunk->begin, C), .c_stride = C,
-                                 .tile_rows = rows, .tile_cols = lag_tile_edge(C, 128, 512)};
-    struct lag_gemm_job weight = {.pack = pack, .m = V, .n = C, .k = n, .alpha = 1, .beta = first ? pass->beta : 1,
-                                  .a = {chunk->logits, V, true}, .b = {lnf, C, false},
-                                  .c = lag_param(layout, lag_slot(pass->work, LAG_SLOT_GRADS, 0), LAG_ROLE_WTE), .c_stride = C,
-                                  .tile_rows = lag_tile_edge(V, 64, VOCAB_TILE), .tile_cols = lag_tile_edge(C, 64, 512)};
+    struct lag_gemm_job logits = {.pack = pack,
+                                  .m = n,
+                                  .n = V,
+                                  .k = C,
+                                  .alpha = 1,
+                                  .a = {lnf, C, false},
+                                  .b = {wte, C, true},
+                                  .c = chunk->logits,
+                                  .c_stride = V,
+                                  .tile_rows = rows,
+                                  .tile_cols = edge};
+    struct lag_gemm_job input = {.pack = pack,
+                                 .m = n,
+                                 .n = C,
+                                 .k = V,
+                                 .alpha = 1,
+                                 .a = {chunk->logits, V, false},
+                                 .b = {wte, C, false},
+                                 .c = lag_row(lag_slot(pass->work, LAG_SLOT_DATT, 0), chunk->begin, C),
+                                 .c_stride = C,
+                                 .tile_rows = rows,
+                                 .tile_cols = lag_tile_edge(C, 128, 512)};
+    struct lag_gemm_job weight = {.pack = pack,
+                                  .m = V,
+                                  .n = C,
+                                  .k = n,
+                                  .alpha = 1,
+                                  .beta = first ? pass->beta : 1,
+                                  .a = {chunk->logits, V, true},
+                                  .b = {lnf, C, false},
+                                  .c = lag_param(layout, lag_slot(pass->work, LAG_SLOT_GRADS, 0), LAG_ROLE_WTE),
+                                  .c_stride = C,
+                                  .tile_rows = lag_tile_edge(V, 64, VOCAB_TILE),
+                                  .tile_cols = lag_tile_edge(C, 64, 512)};
     struct lag_region region = {0};
     lag_region_add(&region, lag_gemm_job_tile, &logits, lag_gemm_job_tiles(&logits));
     lag_region_run(&region, pass->team);

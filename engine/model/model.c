@@ -34,11 +34,17 @@ void lag_model_logits(const struct lag_state *state, struct lag_work *work, cons
     struct lag_pass pass;
     lag_pass_init(&pass, state, work, tokens, batch, context, team);
     lag_pass_forward(&pass);
-    struct lag_gemm_job head = {.pack = lag_pass_pack(&pass, 0), .m = pass.n_tokens, .n = pass.V, .k = pass.C, .alpha = 1,
+    struct lag_gemm_job head = {.pack = lag_pass_pack(&pass, 0),
+                                .m = pass.n_tokens,
+                                .n = pass.V,
+                                .k = pass.C,
+                                .alpha = 1,
                                 .a = {lag_slot(work, LAG_SLOT_LNF, 0), pass.C, false},
                                 .b = {lag_param(&state->layout, state->params, LAG_ROLE_WTE), pass.C, true},
-                                .c = ret_logits, .c_stride = pass.V,
-                                .tile_rows = pass.tile_rows, .tile_cols = LAG_MIN(pass.V, LOGIT_COLS)};
+                                .c = ret_logits,
+                                .c_stride = pass.V,
+                                .tile_rows = pass.tile_rows,
+                                .tile_cols = LAG_MIN(pass.V, LOGIT_COLS)};
     struct lag_region region = {0};
     lag_region_add(&region, lag_gemm_job_tile, &head, lag_gemm_job_tiles(&head));
     lag_region_run(&region, team);

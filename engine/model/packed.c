@@ -37,7 +37,8 @@ static lag_real *place(const struct lag_pass *pass, enum lag_matrix_id id) {
 struct lag_matrix lag_pass_matrix(const struct lag_pass *pass, int layer, enum lag_matrix_id id, bool transposed) {
     const struct lag_tensor *t = tensor_of(pass, layer, id);
     if (pass->vec->pack)
-        return (struct lag_matrix){.data = place(pass, id), .stride = transposed ? t->n_cols : t->n_rows, .packed = true};
+        return (struct lag_matrix){
+            .data = place(pass, id), .stride = transposed ? t->n_cols : t->n_rows, .packed = true};
     return (struct lag_matrix){.data = pass->state->params + t->offset, .stride = t->n_cols, .transposed = transposed};
 }
 

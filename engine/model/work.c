@@ -26,7 +26,8 @@ int lag_chunk_rows(int n_tokens, int vocab_size) {
 }
 
 /* Elements of slot for one layer or member. */
-static uint64_t slot_width(const struct lag_spec *spec, enum lag_slot slot, uint64_t n, uint64_t context, uint64_t grads) {
+static uint64_t slot_width(const struct lag_spec *spec, enum lag_slot slot, uint64_t n, uint64_t context,
+                           uint64_t grads) {
     const uint64_t C = (uint64_t)spec->n_embd, I = (uint64_t)spec->n_inner;
     const uint64_t rows = (uint64_t)lag_tile_rows((int)n);
     switch (slot) {

@@ -14,13 +14,13 @@
 
 static void work_destroy_p(struct lag_work **work) { lag_work_destroy(*work); }
 
-static int check(const struct lag_spec *spec, const int32_t *prompt, int n_prompt, const struct lag_sample_config *config,
-                 struct lag_error *err) {
+static int check(const struct lag_spec *spec, const int32_t *prompt, int n_prompt,
+                 const struct lag_sample_config *config, struct lag_error *err) {
     if (n_prompt < 1) return lag_error_at(err, LAG_EINVAL, "/prompt", "the prompt is empty; give at least one token");
     for (int i = 0; i < n_prompt; i++)
         if (prompt[i] < 0 || prompt[i] >= spec->vocab_size)
-            return lag_error_at(err, LAG_EINVAL, "/prompt", "prompt token %d is outside the vocabulary of %d", prompt[i],
-                                spec->vocab_size);
+            return lag_error_at(err, LAG_EINVAL, "/prompt", "prompt token %d is outside the vocabulary of %d",
+                                prompt[i], spec->vocab_size);
     if (config->n_tokens < 1 || config->n_tokens > MAX_TOKENS)
         return lag_error_at(err, LAG_EINVAL, "/n_tokens", "n_tokens must be between 1 and %d", MAX_TOKENS);
     if (!(config->temperature >= 0 && config->temperature <= 100))
@@ -35,8 +35,10 @@ static void next_logits(const struct lag_state *state, struct lag_work *work, co
     struct lag_pass pass;
     lag_pass_init(&pass, state, work, tokens, 1, n, team);
     lag_pass_forward(&pass);
-    lag_gemm(lag_pass_pack(&pass, 0), 1, pass.V, pass.C, 1, (struct lag_matrix){lag_row(lag_slot(work, LAG_SLOT_LNF, 0), n - 1, pass.C), pass.C, false},
-             (struct lag_matrix){lag_param(&state->layout, state->params, LAG_ROLE_WTE), pass.C, true}, 0, logits, pass.V);
+    lag_gemm(lag_pass_pack(&pass, 0), 1, pass.V, pass.C, 1,
+             (struct lag_matrix){lag_row(lag_slot(work, LAG_SLOT_LNF, 0), n - 1, pass.C), pass.C, false},
+             (struct lag_matrix){lag_param(&state->layout, state->params, LAG_ROLE_WTE), pass.C, true}, 0, logits,
+             pass.V);
 }
 
 static int argmax(const lag_real *x, int n) {
@@ -62,7 +64,8 @@ static int sample(const lag_real *logits, int n, const struct lag_sample_config 
                   lag_real *scratch) {
     const int best = argmax(logits, n);
     if (config->temperature == 0) return best;
-    const lag_real low = config->top_k > 0 && config->top_k < n ? threshold(logits, n, config->top_k, scratch) : -INFINITY;
+    const lag_real low = config->top_k > 0 && config->top_k < n ? threshold(logits, n, config->top_k, scratch)
+                                                                : -INFINITY;
     double sum = 0;
     for (int i = 0; i < n; i++) {
         const double p = logits[i] >= low ? exp((double)(logits[i] - logits[best]) / config->temperature) : 0;
@@ -77,8 +80,9 @@ static int sample(const lag_real *logits, int n, const struct lag_sample_config 
     return best; /* rounding used all of the sum up */
 }
 
-int lag_generate(const struct lag_state *state, const int32_t *prompt, int n_prompt, const struct lag_sample_config *config,
-                 int32_t *ret_tokens, const volatile bool *cancel, struct lag_team *team, struct lag_error *err) {
+int lag_generate(const struct lag_state *state, const int32_t *prompt, int n_prompt,
+                 const struct lag_sample_config *config, int32_t *ret_tokens, const volatile bool *cancel,
+                 struct lag_team *team, struct lag_error *err) {
     const struct lag_spec *spec = &state->layout.spec;
     int rc = check(spec, prompt, n_prompt, config, err);
     if (rc) return rc;

@@ -47,11 +47,13 @@ static int self_test(lag_real *pack, struct lag_error *err) {
     enum { A = TEST_M * TEST_K, B = TEST_K * TEST_N, C = TEST_M * TEST_N, SHIFT = 3 };
     LAG_CLEANUP(lag_free_p) lag_real *block = lag_calloc(2 * (A + B + SHIFT) + 2 * C, sizeof(*block));
     if (!block) return lag_error_set(err, LAG_ENOMEM, "no memory for the self-test");
-    lag_real *a = block, *b = a + A, *moved_a = b + B + SHIFT, *moved_b = moved_a + A, *c = moved_b + B + SHIFT, *again = c + C;
+    lag_real *a = block, *b = a + A, *moved_a = b + B + SHIFT, *moved_b = moved_a + A, *c = moved_b + B + SHIFT,
+             *again = c + C;
     for (int i = 0; i < A; i++) a[i] = (lag_real)((i * 37) % 101 - 50) / 64;
     for (int i = 0; i < B; i++) b[i] = (lag_real)((i * 53) % 103 - 51) / 64;
     memcpy(moved_a, a, (A + B) * sizeof(*a));
-    lag_gemm(pack, TEST_M, TEST_N, TEST_K, 1, (struct lag_matrix){a, TEST_K, false}, (struct lag_matrix){b, TEST_N, false}, 0, c, TEST_N);
+    lag_gemm(pack, TEST_M, TEST_N, TEST_K, 1, (struct lag_matrix){a, TEST_K, false},
+             (struct lag_matrix){b, TEST_N, false}, 0, c, TEST_N);
     lag_gemm(pack, TEST_M, TEST_N, TEST_K, 1, (struct lag_matrix){moved_a, TEST_K, false},
              (struct lag_matrix){moved_b, TEST_N, false}, 0, again, TEST_N);
     for (int i = 0; i < C; i++)

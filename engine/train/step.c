@@ -13,8 +13,8 @@ static int32_t *tokens_of(const struct lag_work *work, enum lag_slot slot) {
 
 static int check_batch(const struct lag_work *work, int batch, int context, struct lag_error *err) {
     if (batch < 1 || batch > work->batch || context < 1 || context > work->context)
-        return lag_error_set(err, LAG_EINTERNAL, "batch %d × context %d does not fit the work's %d × %d", batch, context,
-                             work->batch, work->context);
+        return lag_error_set(err, LAG_EINTERNAL, "batch %d × context %d does not fit the work's %d × %d", batch,
+                             context, work->batch, work->context);
     return 0;
 }
 
@@ -44,7 +44,8 @@ int lag_train_step(struct lag_state *state, struct lag_work *work, const struct 
     rc = accumulate(state, work, dataset, config, team, &result.loss, err);
     if (rc) return rc;
     result.grad_norm = lag_grad_norm(lag_work_grads(work), state->layout.n_elements, team);
-    result.lr = lag_schedule_lr(&config->schedule, config->optim.lr, state->step, state->schedule_origin) * config->lr_scale;
+    result.lr = lag_schedule_lr(&config->schedule, config->optim.lr, state->step, state->schedule_origin) *
+                config->lr_scale;
     *ret = result;
     if (!isfinite(result.loss) || !isfinite(result.grad_norm)) return LAG_TRAIN_NONFINITE;
     const double clip = config->optim.grad_clip;

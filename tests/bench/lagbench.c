@@ -34,7 +34,8 @@ static double seconds(void) {
 }
 
 static int usage(void) {
-    fprintf(stderr, "usage: lagbench [--shape S|M|G|L,H,C,T,B,V] [--precision fp32] [--threads N] [--steps N] [--json]\n");
+    fprintf(stderr,
+            "usage: lagbench [--shape S|M|G|L,H,C,T,B,V] [--precision fp32] [--threads N] [--steps N] [--json]\n");
     return 2;
 }
 
@@ -90,14 +91,15 @@ static void report(const struct options *o, double *took) {
     const double median = took[o->steps / 2], tokens = (double)o->batch * o->spec.n_positions;
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
-    printf("{\"shape\": \"%s\", \"precision\": \"fp32\", \"layers\": %d, \"heads\": %d, \"width\": %d, \"context\": %d, "
-           "\"batch\": %d, \"vocab\": %d, \"threads\": %d, \"step_ms_median\": %.2f, \"step_ms_min\": %.2f, "
-           "\"tokens_per_s\": %.0f, \"gflops\": %.1f, \"matrix_rate_gflops\": %.1f, \"peak_rss_bytes\": %ld, "
-           "\"fingerprint\": \"%s\"}\n",
-           o->shape, o->spec.n_layer, o->spec.n_head, o->spec.n_embd, o->spec.n_positions, o->batch, o->spec.vocab_size,
-           o->threads, median * 1e3, took[0] * 1e3, tokens / median,
-           lag_flops_token_train(&o->spec, o->spec.n_positions) * tokens / median * 1e-9, lag_measured_core_rate() * 1e-9,
-           usage.ru_maxrss * 1024, lag_fingerprint());
+    printf(
+        "{\"shape\": \"%s\", \"precision\": \"fp32\", \"layers\": %d, \"heads\": %d, \"width\": %d, \"context\": %d, "
+        "\"batch\": %d, \"vocab\": %d, \"threads\": %d, \"step_ms_median\": %.2f, \"step_ms_min\": %.2f, "
+        "\"tokens_per_s\": %.0f, \"gflops\": %.1f, \"matrix_rate_gflops\": %.1f, \"peak_rss_bytes\": %ld, "
+        "\"fingerprint\": \"%s\"}\n",
+        o->shape, o->spec.n_layer, o->spec.n_head, o->spec.n_embd, o->spec.n_positions, o->batch, o->spec.vocab_size,
+        o->threads, median * 1e3, took[0] * 1e3, tokens / median,
+        lag_flops_token_train(&o->spec, o->spec.n_positions) * tokens / median * 1e-9, lag_measured_core_rate() * 1e-9,
+        usage.ru_maxrss * 1024, lag_fingerprint());
 }
 
 int main(int argc, char **argv) {
@@ -119,7 +121,8 @@ int main(int argc, char **argv) {
     if (!tokens || !took) return 1;
     for (int i = -WARM_UP; i < o.steps; i++) {
         for (size_t k = 0; k < 2 * n; k++)
-            tokens[k] = (int32_t)lag_rng_below(1, LAG_RNG_BATCH, (uint64_t)(i + WARM_UP), k, (uint64_t)o.spec.vocab_size);
+            tokens[k] = (int32_t)lag_rng_below(1, LAG_RNG_BATCH, (uint64_t)(i + WARM_UP), k,
+                                               (uint64_t)o.spec.vocab_size);
         const double t = one_step(state, work, &o, tokens, team);
         if (i >= 0) took[i] = t;
     }

@@ -14,8 +14,8 @@
 #include <cmocka.h>
 
 static inline struct lag_spec test_spec(int L, int H, int C, int T, int V) {
-    return (struct lag_spec){.n_layer = L, .n_head = H, .n_embd = C, .n_inner = 4 * C, .n_positions = T, .vocab_size = V,
-                             .norm_eps = 1e-5};
+    return (struct lag_spec){
+        .n_layer = L, .n_head = H, .n_embd = C, .n_inner = 4 * C, .n_positions = T, .vocab_size = V, .norm_eps = 1e-5};
 }
 
 static inline lag_real test_normal(uint64_t seed, uint64_t index) {
@@ -31,7 +31,8 @@ static inline struct lag_state *test_state(const struct lag_spec *spec, uint64_t
         const struct lag_tensor *t = &state->layout.tensors[i];
         const size_t n = (size_t)t->n_rows * (size_t)t->n_cols;
         const lag_real spread = (lag_real)(t->n_rows > 1 ? 0.6 / sqrt(t->n_cols) : 0.2);
-        for (size_t k = 0; k < n; k++) state->params[t->offset + k] += spread * test_normal(seed + 1, (uint64_t)i << 32 | k);
+        for (size_t k = 0; k < n; k++)
+            state->params[t->offset + k] += spread * test_normal(seed + 1, (uint64_t)i << 32 | k);
     }
     return state;
 }

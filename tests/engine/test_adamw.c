@@ -113,7 +113,8 @@ static void zero_gradient_and_great_age(void **unused) {
     lag_real *grads = calloc(state->layout.n_elements, sizeof(*grads));
     for (int i = 0; i < state->n_segments; i++) state->segments[i].age = 10000000;
     lag_adamw(state, grads, &OPTIM, 0.01, 1, NULL);
-    const size_t w = lag_layout_tensor(&state->layout, LAG_ROLE_QKV_W, 0)->offset, b = lag_layout_tensor(&state->layout, LAG_ROLE_QKV_B, 0)->offset;
+    const size_t w = lag_layout_tensor(&state->layout, LAG_ROLE_QKV_W, 0)->offset,
+                 b = lag_layout_tensor(&state->layout, LAG_ROLE_QKV_B, 0)->offset;
     assert_true(fabs((double)state->params[w] - (double)before->params[w] * 0.999) < 1e-7); /* decay alone */
     assert_true(state->params[b] == before->params[b]);                                     /* excluded */
     free(grads);
@@ -148,7 +149,7 @@ static void norm(void **unused) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(matches_reference), cmocka_unit_test(zero_gradient_and_great_age),
-                                       cmocka_unit_test(norm)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(matches_reference),
+                                       cmocka_unit_test(zero_gradient_and_great_age), cmocka_unit_test(norm)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

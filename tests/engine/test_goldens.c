@@ -98,7 +98,8 @@ static void outputs_and_gradients(void **unused) {
     lag_model_logits(state, work, g.tokens, g.batch, g.spec.n_positions, logits, NULL);
     const double error = worst(logits, g.logits, n_logits);
     if (!(error <= LIMIT(*g.logits_error))) fail_msg("logits: error %g, peer's %g", error, *g.logits_error);
-    const double loss = lag_model_backward(state, work, g.tokens, g.targets, g.batch, g.spec.n_positions, 1, true, NULL);
+    const double loss = lag_model_backward(state, work, g.tokens, g.targets, g.batch, g.spec.n_positions, 1, true,
+                                           NULL);
     assert_true(fabs(loss - *g.loss) <= LIMIT(*g.loss_error));
     check_tensors(&state->layout, lag_work_grads(work), g.grads, g.grads_error, "gradient");
     free(logits);
@@ -114,7 +115,8 @@ static void twenty_steps(void **unused) {
     struct lag_state *state = start(&g);
     struct lag_work *work = test_work(&g.spec, g.batch, g.spec.n_positions, 1);
     for (int i = 0; i < g.n_steps; i++) {
-        const double loss = lag_model_backward(state, work, g.tokens, g.targets, g.batch, g.spec.n_positions, 1, true, NULL);
+        const double loss = lag_model_backward(state, work, g.tokens, g.targets, g.batch, g.spec.n_positions, 1, true,
+                                               NULL);
         if (!(fabs(loss - g.losses[i]) <= LIMIT(*g.losses_error)))
             fail_msg("loss of step %d is %.9g, wanted %.9g (peer's error %g)", i, loss, g.losses[i], *g.losses_error);
         const double norm = lag_grad_norm(lag_work_grads(work), state->layout.n_elements, NULL);

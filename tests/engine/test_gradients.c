@@ -28,7 +28,8 @@ static double difference(struct lag_state *state, struct lag_work *work, const i
 }
 
 static void check_shape(int index) {
-    const struct lag_spec spec = test_spec(SHAPES[index].L, SHAPES[index].H, SHAPES[index].C, SHAPES[index].T, SHAPES[index].V);
+    const struct lag_spec spec = test_spec(SHAPES[index].L, SHAPES[index].H, SHAPES[index].C, SHAPES[index].T,
+                                           SHAPES[index].V);
     const int batch = SHAPES[index].batch, context = SHAPES[index].context;
     struct lag_state *state = test_state(&spec, 11);
     struct lag_work *work = test_work(&spec, batch, context, 1);
@@ -41,7 +42,9 @@ static void check_shape(int index) {
         const size_t n = (size_t)t->n_rows * (size_t)t->n_cols;
         double error = 0, norm = 0;
         for (int k = 0; k < ENTRIES; k++) {
-            const size_t at = t->offset + (n <= ENTRIES ? (size_t)k % n : lag_rng_below(3, LAG_RNG_NOISE, (uint64_t)i, (uint64_t)k, n));
+            const size_t at = t->offset + (n <= ENTRIES
+                                               ? (size_t)k % n
+                                               : lag_rng_below(3, LAG_RNG_NOISE, (uint64_t)i, (uint64_t)k, n));
             const double wanted = difference(state, work, tokens, targets, batch, context, at);
             const double got = (double)lag_work_grads(work)[at];
             error += (wanted - got) * (wanted - got);

@@ -1,4 +1,5 @@
-/* The row kernels. Double build: each backward against central differences, 1e-7. Float build: against libm in double. */
+/* The row kernels. Double build: each backward against central differences, 1e-7. Float build: against libm in double.
+ */
 #include "gradcheck.h"
 
 #include "../../engine/kernels/gemm_internal.h"
@@ -68,7 +69,8 @@ static double norm_loss(size_t n, const lag_real *x, const lag_real *w, const la
     return sum;
 }
 
-static double slope(size_t n, lag_real *at, const lag_real *x, const lag_real *w, const lag_real *b, const lag_real *weight) {
+static double slope(size_t n, lag_real *at, const lag_real *x, const lag_real *w, const lag_real *b,
+                    const lag_real *weight) {
     const lag_real keep = *at, h = (lag_real)1e-5;
     *at = keep + h;
     const double up = norm_loss(n, x, w, b, weight);
@@ -89,7 +91,8 @@ static void norm_gradients(void **unused) {
         memcpy(dx, dy, sizeof(dx));
         lag_vec()->norm_backward(n, x, w, mean, rstd, dx, residual, dx, dw, db);
         for (size_t i = 0; i < n; i++) {
-            const double sx = slope(n, &x[i], x, w, b, dy), sw = slope(n, &w[i], x, w, b, dy), sb = slope(n, &b[i], x, w, b, dy);
+            const double sx = slope(n, &x[i], x, w, b, dy), sw = slope(n, &w[i], x, w, b, dy),
+                         sb = slope(n, &b[i], x, w, b, dy);
             errors += pow((double)(dx[i] - residual[i]) - sx, 2) + pow(dw[i] - sw, 2) + pow(db[i] - sb, 2);
             scale += sx * sx + sw * sw + sb * sb;
         }
@@ -108,7 +111,8 @@ static void norm_values(void **unused) {
         for (size_t i = 0; i < n; i++) v += pow((double)x[i] - m, 2) / (double)n;
         lag_vec()->norm_forward(n, x, w, b, 1e-5, y, &mean, &rstd);
         for (size_t i = 0; i < n; i++)
-            assert_true(fabs((double)y[i] - (((double)x[i] - m) / sqrt(v + 1e-5) * (double)w[i] + (double)b[i])) < (n == 1 ? 1e-2 : 1e-4));
+            assert_true(fabs((double)y[i] - (((double)x[i] - m) / sqrt(v + 1e-5) * (double)w[i] + (double)b[i])) <
+                        (n == 1 ? 1e-2 : 1e-4));
     }
 }
 
@@ -138,10 +142,20 @@ static void check_product(int m, int n, int k_length, int tile_rows, int tile_co
     for (int i = 0; i < m * k_length; i++) a[i] = at[i % k_length * m + i / k_length] = test_normal(1, (uint64_t)i);
     for (int i = 0; i < k_length * n; i++) b[i] = bt[i % n * k_length + i / n] = test_normal(2, (uint64_t)i);
     for (int mode = 0; mode < 8; mode++) {
-        struct lag_gemm_job job = {.pack = pack, .m = m, .n = n, .k = k_length, .alpha = 2, .beta = -1, .c = c, .c_stride = n,
-                                   .tile_rows = tile_rows, .tile_cols = tile_cols};
-        job.a = mode & 1 ? (struct lag_matrix){.data = at, .stride = m, .transposed = true} : (struct lag_matrix){.data = a, .stride = k_length};
-        job.b = mode & 2 ? (struct lag_matrix){.data = bt, .stride = k_length, .transposed = true} : (struct lag_matrix){.data = b, .stride = n};
+        struct lag_gemm_job job = {.pack = pack,
+                                   .m = m,
+                                   .n = n,
+                                   .k = k_length,
+                                   .alpha = 2,
+                                   .beta = -1,
+                                   .c = c,
+                                   .c_stride = n,
+                                   .tile_rows = tile_rows,
+                                   .tile_cols = tile_cols};
+        job.a = mode & 1 ? (struct lag_matrix){.data = at, .stride = m, .transposed = true}
+                         : (struct lag_matrix){.data = a, .stride = k_length};
+        job.b = mode & 2 ? (struct lag_matrix){.data = bt, .stride = k_length, .transposed = true}
+                         : (struct lag_matrix){.data = b, .stride = n};
         struct lag_packing packing = {.b = job.b, .k = k_length, .n = n, .to = packed};
         struct lag_region region = {0};
         if (mode & 4) {

@@ -1,4 +1,5 @@
-/* What holds for every model: causality, the loss at initialisation, linearity of the gradient, finite-number checks. */
+/* What holds for every model: causality, the loss at initialisation, linearity of the gradient, finite-number checks.
+ */
 #include "gradcheck.h"
 
 static void causality_is_exact(void **unused) {
@@ -128,7 +129,8 @@ static void every_bad_number_is_seen(void **unused) {
             state->params[at] = (lag_real)BAD[k % 3];
             const double loss = lag_model_backward(state, work, tokens, targets, 2, 66, 1, true, NULL);
             const double norm = lag_grad_norm(lag_work_grads(work), state->layout.n_elements, NULL);
-            if (isfinite(loss) && isfinite(norm)) fail_msg("tensor %d, element %zu, %g is not seen", i, at - t->offset, BAD[k % 3]);
+            if (isfinite(loss) && isfinite(norm))
+                fail_msg("tensor %d, element %zu, %g is not seen", i, at - t->offset, BAD[k % 3]);
             state->params[at] = keep;
         }
     }

@@ -53,6 +53,7 @@ static void normals_have_their_moments(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(known_answers), cmocka_unit_test(purposes_and_steps_differ),
-                                       cmocka_unit_test(below_is_uniform), cmocka_unit_test(normals_have_their_moments)};
+                                       cmocka_unit_test(below_is_uniform),
+                                       cmocka_unit_test(normals_have_their_moments)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

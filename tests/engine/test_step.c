@@ -101,7 +101,8 @@ static void step_is_its_parts(void **unused) {
     lag_dataset_close(dataset);
 }
 
-/* Constant rows give norms of zero variance: outputs are finite, but each norm multiplies the gradient by 1/√epsilon. */
+/* Constant rows give norms of zero variance: outputs are finite, but each norm multiplies the gradient by 1/√epsilon.
+ */
 static void infinite_gradient_of_a_finite_loss(void **unused) {
     struct lag_dataset *dataset = open_text();
     struct lag_spec spec = small();
@@ -110,13 +111,16 @@ static void infinite_gradient_of_a_finite_loss(void **unused) {
     const enum lag_role constant[] = {LAG_ROLE_WTE, LAG_ROLE_WPE};
     for (int i = 0; i < 2; i++) {
         const struct lag_tensor *t = lag_layout_tensor(&state->layout, constant[i], 0);
-        for (int k = 0; k < t->n_rows * t->n_cols; k++) state->params[t->offset + (size_t)k] = (lag_real)(k / t->n_cols) / 64;
+        for (int k = 0; k < t->n_rows * t->n_cols; k++)
+            state->params[t->offset + (size_t)k] = (lag_real)(k / t->n_cols) / 64;
     }
     for (int i = 0; i < state->layout.n_tensors; i++) { /* the branches write nothing, so the rows stay constant */
         const struct lag_tensor *t = &state->layout.tensors[i];
-        if (t->row->writes_residual && t->n_rows == 1) memset(state->params + t->offset, 0, (size_t)t->n_cols * sizeof(lag_real));
+        if (t->row->writes_residual && t->n_rows == 1)
+            memset(state->params + t->offset, 0, (size_t)t->n_cols * sizeof(lag_real));
         if (t->row->role == LAG_ROLE_PROJ_W || t->row->role == LAG_ROLE_FCPROJ_W)
-            for (int k = 0; k < t->n_rows * t->n_cols; k++) state->params[t->offset + (size_t)k] = (lag_real)(k / t->n_cols % 3) / 64;
+            for (int k = 0; k < t->n_rows * t->n_cols; k++)
+                state->params[t->offset + (size_t)k] = (lag_real)(k / t->n_cols % 3) / 64;
     }
     struct lag_work *work = test_work(&spec, 3, 70, 1);
     struct lag_step_result result;
@@ -156,7 +160,8 @@ static void bad_numbers_leave_the_state_untouched(void **unused) {
     struct lag_state *state = train(dataset, 0, NULL, 0);
     for (int i = 0; i < state->layout.n_tensors; i++) {
         const struct lag_tensor *t = &state->layout.tensors[i];
-        if (t->row->role == LAG_ROLE_WTE) continue; /* a row that no token uses may hide for one step, but not in the head */
+        if (t->row->role == LAG_ROLE_WTE)
+            continue; /* a row that no token uses may hide for one step, but not in the head */
         state->params[t->offset] = NAN;
         struct lag_state *before;
         struct lag_step_result result = {0};
@@ -226,9 +231,12 @@ static void setup_and_cost(void **unused) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(same_bits_for_every_team), cmocka_unit_test(training_learns),
-        cmocka_unit_test(step_is_its_parts), cmocka_unit_test(infinite_gradient_of_a_finite_loss),
-        cmocka_unit_test(bad_numbers_leave_the_state_untouched), cmocka_unit_test(sampling), cmocka_unit_test(setup_and_cost)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(same_bits_for_every_team),
+                                       cmocka_unit_test(training_learns),
+                                       cmocka_unit_test(step_is_its_parts),
+                                       cmocka_unit_test(infinite_gradient_of_a_finite_loss),
+                                       cmocka_unit_test(bad_numbers_leave_the_state_untouched),
+                                       cmocka_unit_test(sampling),
+                                       cmocka_unit_test(setup_and_cost)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

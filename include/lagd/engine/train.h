@@ -66,5 +66,6 @@ struct lag_sample_config {
     uint64_t seed;
 };
 /* Continues prompt (n_prompt ≥ 1 ids < V) into ret_tokens[n_tokens]. A pure function of its arguments. */
-int lag_generate(const struct lag_state *state, const int32_t *prompt, int n_prompt, const struct lag_sample_config *config,
-                 int32_t *ret_tokens, const volatile bool *cancel, struct lag_team *team, struct lag_error *err);
+int lag_generate(const struct lag_state *state, const int32_t *prompt, int n_prompt,
+                 const struct lag_sample_config *config, int32_t *ret_tokens, const volatile bool *cancel,
+                 struct lag_team *team, struct lag_error *err);
