@@ -91,10 +91,10 @@ struct decoder {
     struct lagd_faults *faults;
 };
 
-static void fault_at(struct decoder *decoder, bool unknown, const char *path, const char *detail) {
+static void fault_at(struct decoder *decoder, const char *path, const char *detail) {
     char pointer[512];
     (void)snprintf(pointer, sizeof(pointer), "%s%s%s", decoder->prefix, *path ? "/" : "", path);
-    lagd_fault_add(decoder->faults, unknown, pointer, detail);
+    lagd_fault_add(decoder->faults, false, pointer, detail);
 }
 
 static void set_list(struct decoder *decoder, const struct lag_field *field, json_t *value) {
@@ -102,7 +102,7 @@ static void set_list(struct decoder *decoder, const struct lag_field *field, jso
     json_t *item;
     struct lag_error err = {0};
     if (!json_is_array(value)) {
-        fault_at(decoder, false, field->path, "must be an array of texts");
+        fault_at(decoder, field->path, "must be an array of texts");
         return;
     }
     ((char *)decoder->object)[field->offset] = '\0';
@@ -114,7 +114,7 @@ static void set_list(struct decoder *decoder, const struct lag_field *field, jso
         if (status < 0) {
             char path[160];
             (void)snprintf(path, sizeof(path), "%s/%zu", field->path, i);
-            fault_at(decoder, false, path, err.text);
+            fault_at(decoder, path, err.text);
         }
     }
 }
@@ -151,7 +151,7 @@ static void set_field(struct decoder *decoder, const struct lag_field *field, js
                                : json_is_array(value)  ? "an array"
                                                        : "an object");
     }
-    if (status < 0) fault_at(decoder, false, field->path, err.text);
+    if (status < 0) fault_at(decoder, field->path, err.text);
 }
 
 /* Number of edits between two words, at most 3: for "did you mean". */
@@ -199,15 +199,9 @@ static void unknown_key(struct decoder *decoder, const char *base, const char *k
     } else if (*known) {
         (void)snprintf(detail, sizeof(detail), "is not known here; there is %s", known);
     }
-    (void)lag_copy(path, sizeof(path), base);
-    if (*path) {
-        lagd_pointer_append(path, sizeof(path), key);
-        fault_at(decoder, true, path, detail);
-    } else {
-        path[0] = '\0';
-        lagd_pointer_append(path, sizeof(path), key);
-        fault_at(decoder, true, path + 1, detail);
-    }
+    (void)snprintf(path, sizeof(path), "%s%s%s", decoder->prefix, *base ? "/" : "", base);
+    lagd_pointer_append(path, sizeof(path), key);
+    lagd_fault_add(decoder->faults, true, path, detail);
 }
 
 static void decode_value(struct decoder *decoder, const char *base, const char *key, json_t *value);
@@ -225,7 +219,7 @@ static void decode_children(struct decoder *decoder, const char *path, json_t *v
             decode_value(decoder, path, index, item);
         }
     } else {
-        fault_at(decoder, false, path, "must be an object");
+        fault_at(decoder, path, "must be an object");
     }
 }
 
@@ -249,7 +243,7 @@ static void decode_value(struct decoder *decoder, const char *base, const char *
         if (strncmp(row, path, (size_t)n) != 0 || row[n] != '/') continue;
         bool is_list = row[n + 1] == '0'; /* "optim/betas/0" */
         if (is_list ? !json_is_array(value) : !json_is_object(value)) {
-            fault_at(decoder, false, path, is_list ? "must be an array" : "must be an object");
+            fault_at(decoder, path, is_list ? "must be an array" : "must be an object");
         } else {
             decode_children(decoder, path, value);
         }
@@ -270,7 +264,7 @@ int lagd_json_decode(json_t *body, const struct lag_fields *table, const char *c
     decode_children(&decoder, "", body);
     for (size_t i = 0; i < table->n_rows; i++) {
         if ((table->rows[i].flags & LAG_FIELD_REQUIRED) && !seen[i]) {
-            fault_at(&decoder, false, table->rows[i].path, "is required");
+            fault_at(&decoder, table->rows[i].path, "is required");
         }
     }
     return faults->n > before ? LAG_EINVAL : 0;

@@ -12,6 +12,7 @@
 #include "lagd/base/cleanup.h"
 #include "lagd/base/error.h"
 #include "lagd/base/mem.h"
+#include "lagd/base/parse.h"
 #include "server_internal.h"
 
 #define BACKLOG 128
@@ -21,13 +22,14 @@
 static int split_address(const char *address, char host[256], char port[16], struct lag_error *err) {
     const char *colon = strrchr(address, ':');
     const char *begin = address, *end = colon;
+    int64_t number;
     if (colon && address[0] == '[') {
         begin = address + 1;
         end = colon - 1;
         if (end < begin || *end != ']') colon = NULL;
     }
     if (!colon || end - begin < 1 || end - begin > 255 || lag_copy(port, 16, colon + 1) < 0 || !*port ||
-        port[strspn(port, "0123456789")]) {
+        port[strspn(port, "0123456789")] || lag_parse_i64(port, &number) < 0 || number > 65535) {
         return lag_error_at(err, LAG_EINVAL, "server/listen",
                             "server/listen must be ADDRESS:PORT, such as 127.0.0.1:7437 or [::1]:7437 (got %.100s)",
                             address);

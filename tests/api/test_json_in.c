@@ -1,0 +1,246 @@
+/* Hostile JSON, and decoding by tables of fields. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../../api/json_in_internal.h"
+#include "../../api/pool_body_internal.h"
+#include "lagd/base/check.h"
+#include "lagd/base/strbuf.h"
+#include "lagd/daemon/run_config.h"
+
+static json_t *parse(const char *text) {
+    json_t *tree = NULL;
+    struct lag_error err = {0};
+    if (lagd_json_parse(text, strlen(text), &tree, &err) < 0) fail_msg("%s: %s", text, err.text);
+    return tree;
+}
+
+static void hostile_texts_are_refused(void **state) {
+    (void)state;
+    static const char *const bad[] = {
+        "",
+        " ",
+        "null",
+        "[]",
+        "1",
+        "\"a\"",
+        "{",
+        "{}{}",
+        "{} x",
+        "{\"a\":1,\"a\":2}",
+        "{\"a\":1e999}",
+        "{\"a\":-1e999}",
+        "{\"a\":99999999999999999999}",
+        "{\"a\":9223372036854775808}",
+        "{\"a\":NaN}",
+        "{\"a\":Infinity}",
+        "{\"a\":01}",
+        "{\"a\":+1}",
+        "{\"a\":.5}",
+        "{'a':1}",
+        "{a:1}",
+        "{\"a\":1,}",
+        "{\"a\":\"\xff\"}",
+        "{\"a\":\"\xc0\x80\"}",
+        "{\"a\":\"\\ud800\"}",
+        "{\"a\":\"\\udc00\\ud800\"}",
+        "{\"a\":\"\xed\xa0\x80\"}",
+        "{\"a\":\"\x01\"}",
+        "{\"a\":\"\\u0000\"}",
+        "{\"\\u0000\":1}",
+        "// x\n{}",
+        "\xef\xbb\xbf{}",
+        "{\"a\":tru}",
+        "{\"a\":\"\\x41\"}",
+    };
+    for (size_t i = 0; i < LAG_COUNT(bad); i++) {
+        json_t *tree = NULL;
+        struct lag_error err = {0};
+        if (lagd_json_parse(bad[i], strlen(bad[i]), &tree, &err) == 0) fail_msg("accepted: %s", bad[i]);
+        assert_int_equal(err.code, LAG_EINVAL);
+        assert_true(err.text[0]);
+        assert_null(tree);
+    }
+    json_decref(parse("{\"a\":-0, \"b\":9223372036854775807, \"c\":\"\\ud83d\\ude00\"}"));
+}
+
+static void nesting_is_bounded(void **state) {
+    (void)state;
+    enum { DEEP = 100000 };
+    char *text = malloc(2 * DEEP + 16);
+    json_t *tree = NULL;
+    struct lag_error err = {0};
+    memset(text, '[', DEEP);
+    assert_int_equal(lagd_json_parse(text, DEEP, &tree, &err), LAG_EINVAL);
+    /* 31 arrays in an object are fine, 32 are not; brackets in texts do not count */
+    for (int n = 31; n <= 32; n++) {
+        size_t at = (size_t)snprintf(text, 32, "{\"[[{{\\\"[[[\":");
+        memset(text + at, '[', (size_t)n);
+        memset(text + at + n, ']', (size_t)n);
+        text[at + 2 * (size_t)n] = '}';
+        int status = lagd_json_parse(text, at + 2 * (size_t)n + 1, &tree, &err);
+        assert_int_equal(status, n == 31 ? 0 : LAG_EINVAL);
+        if (status == 0) json_decref(tree);
+    }
+    free(text);
+}
+
+struct expected {
+    const char *body, *pointer;
+    bool unknown;
+};
+
+static void faults_point_to_the_field(void **state) {
+    (void)state;
+    static const struct expected list[] = {
+        {"{\"dataset\":\"d\",\"schedule\":{\"max_steps\":5},\"modle\":{}}", "/modle", true},
+        {"{\"dataset\":\"d\",\"schedule\":{\"max_steps\":5},\"model\":{\"n_layers\":2}}", "/model/n_layers", true},
+        {"{\"dataset\":\"d\",\"schedule\":{\"max_steps\":5},\"model/n_layer\":2}", "/model~1n_layer", true},
+        {"{\"dataset\":\"d\",\"schedule\":{\"max_steps\":5},\"optim\":{\"betas\":[0.9,0.9,0.9]}}", "/optim/betas/2",
+         true},
+        {"{\"dataset\":\"d\",\"schedule\":{\"max_steps\":5},\"\":1}", "/", true},
+        {"{\"dataset\":\"d\",\"schedule\":{\"max_steps\":5},\"a~b\":1}", "/a~0b", true},
+        {"{\"dataset\":\"d\",\"schedule\":{\"max_steps\":5},\"model\":3}", "/model", false},
+        {"{\"dataset\":\"d\",\"schedule\":{\"max_steps\":5},\"model\":[]}", "/model", false},
+        {"{\"dataset\":\"d\",\"schedule\":{\"max_steps\":5},\"optim\":{\"betas\":{\"0\":0.5}}}", "/optim/betas", false},
+        {"{\"dataset\":\"d\",\"schedule\":{\"max_steps\":5},\"model\":{\"n_layer\":{}}}", "/model/n_layer", false},
+        {"{\"dataset\":\"d\",\"schedule\":{\"max_steps\":5},\"model\":{\"n_layer\":\"2\"}}", "/model/n_layer", false},
+        {"{\"dataset\":\"d\",\"schedule\":{\"max_steps\":5},\"model\":{\"n_layer\":null}}", "/model/n_layer", false},
+        {"{\"dataset\":\"d\",\"schedule\":{\"max_steps\":5},\"model\":{\"n_layer\":2.5}}", "/model/n_layer", false},
+        {"{\"dataset\":\"d\",\"schedule\":{\"max_steps\":5},\"model\":{\"n_layer\":-1}}", "/model/n_layer", false},
+        {"{\"dataset\":\"d\",\"schedule\":{\"max_steps\":5},\"model\":{\"n_layer\":9223372036854775807}}",
+         "/model/n_layer", false},
+        {"{\"dataset\":\"d\",\"schedule\":{\"max_steps\":5},\"optim\":{\"lr\":0}}", "/optim/lr", false},
+        {"{\"dataset\":\"d\",\"schedule\":{\"max_steps\":5},\"start\":1}", "/start", false},
+        {"{\"dataset\":\"d\",\"schedule\":{\"max_steps\":5},\"tags\":\"a\"}", "/tags", false},
+        {"{\"dataset\":\"d\",\"schedule\":{\"max_steps\":5},\"tags\":[\"a\",1]}", "/tags/1", false},
+        {"{\"dataset\":\"d\",\"schedule\":{\"max_steps\":5},\"tags\":[\"a,b\"]}", "/tags/0", false},
+        {"{\"dataset\":\"d\",\"schedule\":{\"kind\":\"linear\",\"max_steps\":5}}", "/schedule/kind", false},
+        {"{\"dataset\":7,\"schedule\":{\"max_steps\":5}}", "/dataset", false},
+        {"{\"schedule\":{\"max_steps\":5}}", "/dataset", false},
+        {"{\"dataset\":\"d\"}", "/schedule/max_steps", false},
+    };
+    struct lagd_run_config config;
+    for (size_t i = 0; i < LAG_COUNT(list); i++) {
+        struct lagd_faults faults = {0};
+        json_t *tree = parse(list[i].body);
+        lag_fields_defaults(&lagd_run_fields, &config);
+        assert_int_equal(lagd_json_decode(tree, &lagd_run_fields, NULL, "", &config, &faults), LAG_EINVAL);
+        if (faults.n != 1 || strcmp(faults.list[0].pointer, list[i].pointer) != 0) {
+            fail_msg("%s: %d faults, first at %s (%s)", list[i].body, faults.n, faults.list[0].pointer,
+                     faults.list[0].detail);
+        }
+        assert_int_equal(faults.list[0].unknown_field, list[i].unknown);
+        assert_string_equal(lagd_faults_slug(&faults), list[i].unknown ? "unknown-field" : "validation");
+        assert_true(strlen(faults.list[0].detail) > 5);
+        json_decref(tree);
+    }
+}
+
+static void good_bodies_are_taken(void **state) {
+    (void)state;
+    struct lagd_run_config config;
+    struct lagd_faults faults = {0};
+    lag_fields_defaults(&lagd_run_fields, &config);
+    json_t *tree =
+        parse("{\"name\":\"ts-6L\",\"dataset\":\"words\",\"seed\":3,\"model\":{\"arch\":\"gpt2\",\"n_layer\":6.0},"
+              "\"optim\":{\"lr\":1,\"betas\":[0.8,0.99]},\"schedule\":{\"max_steps\":2e4},\"start\":false,\"tags\":["
+              "\"a\",\"b c\"]}");
+    assert_int_equal(lagd_json_decode(tree, &lagd_run_fields, NULL, "", &config, &faults), 0);
+    assert_int_equal(config.n_layer, 6);
+    assert_int_equal(config.max_steps, 20000);
+    assert_true(config.beta1 == 0.8 && config.beta2 == 0.99 && config.lr == 1);
+    assert_false(config.start);
+    assert_string_equal(config.tags, "a,b c");
+    json_decref(tree);
+    /* several faults are told together, and no more than there is room for */
+    tree = parse("{\"a\":1,\"b\":1,\"c\":1,\"d\":1,\"e\":1,\"f\":1,\"g\":1,\"h\":1,\"i\":1,\"j\":1}");
+    assert_int_equal(lagd_json_decode(tree, &lagd_run_fields, NULL, "", &config, &faults), LAG_EINVAL);
+    assert_int_equal(faults.n, LAGD_FAULTS_MAX);
+    json_decref(tree);
+}
+
+static void near_misses_are_named(void **state) {
+    (void)state;
+    struct lagd_run_config config;
+    struct lagd_faults faults = {0};
+    lag_fields_defaults(&lagd_run_fields, &config);
+    json_t *tree = parse("{\"dataset\":\"d\",\"schedule\":{\"max_step\":5}}");
+    (void)lagd_json_decode(tree, &lagd_run_fields, NULL, "", &config, &faults);
+    assert_non_null(strstr(faults.list[0].detail, "max_steps"));
+    json_decref(tree);
+}
+
+static void pool(const char *text, struct lagd_growth_request *growth, struct lagd_faults *faults) {
+    json_t *tree = parse(text);
+    memset(faults, 0, sizeof(*faults));
+    lagd_growth_request_defaults(growth);
+    lagd_pool_decode(json_object_get(tree, "pool"), growth, faults);
+    json_decref(tree);
+}
+
+static void pools_are_decoded(void **state) {
+    (void)state;
+    struct lagd_growth_request *growth = calloc(1, sizeof(*growth));
+    struct lagd_faults faults;
+    pool("{}", growth, &faults);
+    assert_int_equal(faults.n, 0);
+    assert_string_equal(growth->pool, "default");
+    pool("{\"pool\":[\"stack\",{\"operator\":\"midas\",\"params\":{\"block\":2},\"lr\":\"rewarm\",\"rewarm_steps\":7,"
+         "\"seed\":9}]}",
+         growth, &faults);
+    assert_int_equal(faults.n, 0);
+    assert_int_equal(growth->n_strategies, 2);
+    assert_string_equal(growth->strategies[0].op, "stack");
+    assert_int_equal(growth->strategies[0].rewarm_steps, -1);
+    assert_int_equal(growth->strategies[0].seed, -1);
+    assert_string_equal(growth->strategies[1].params[0].name, "block");
+    assert_true(growth->strategies[1].params[0].value == 2);
+    assert_int_equal(growth->strategies[1].rewarm_steps, 7);
+    static const struct expected list[] = {
+        {"{\"pool\":3}", "/pool", false},
+        {"{\"pool\":[]}", "/pool", false},
+        {"{\"pool\":\"\"}", "/pool", false},
+        {"{\"pool\":[\"stack\",3]}", "/pool/1", false},
+        {"{\"pool\":[{\"op\":\"x\",\"operator\":\"y\"}]}", "/pool/0/op", true},
+        {"{\"pool\":[{}]}", "/pool/0/operator", false},
+        {"{\"pool\":[{\"operator\":\"x\",\"params\":[]}]}", "/pool/0/params", false},
+        {"{\"pool\":[{\"operator\":\"x\",\"params\":{\"a\":\"b\"}}]}", "/pool/0/params/a", false},
+        {"{\"pool\":[{\"operator\":\"x\",\"params\":{\"a/b-and-a-name-that-is-long\":1}}]}",
+         "/pool/0/params/a~1b-and-a-name-that-is-long", true},
+        {"{\"pool\":[\"midas nonsense=1\"]}", "/pool/0", false},
+        {"{\"pool\":[{\"operator\":\"x\",\"params\":{\"a\":1,\"b\":1,\"c\":1,\"d\":1,\"e\":1}}]}", "/pool/0/params/e",
+         false},
+    };
+    for (size_t i = 0; i < LAG_COUNT(list); i++) {
+        pool(list[i].body, growth, &faults);
+        if (faults.n != 1 || strcmp(faults.list[0].pointer, list[i].pointer) != 0 ||
+            faults.list[0].unknown_field != list[i].unknown) {
+            fail_msg("%s: %d faults, first at %s", list[i].body, faults.n, faults.list[0].pointer);
+        }
+    }
+    struct lag_strbuf many = LAG_STRBUF_INIT;
+    lag_strbuf_append(&many, "{\"pool\":[\"stack\"");
+    for (int i = 0; i < LAGD_POOL_MAX; i++) lag_strbuf_append(&many, ",\"stack\"");
+    lag_strbuf_append(&many, "]}");
+    pool(many.data, growth, &faults);
+    lag_strbuf_deinit(&many);
+    assert_int_equal(faults.n, 1);
+    free(growth);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(hostile_texts_are_refused), cmocka_unit_test(nesting_is_bounded),
+        cmocka_unit_test(faults_point_to_the_field), cmocka_unit_test(good_bodies_are_taken),
+        cmocka_unit_test(near_misses_are_named),     cmocka_unit_test(pools_are_decoded),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,157 @@
+/* JSON out: escapes, numbers, nesting; problem bodies; tables of fields as JSON. */
+#include <jansson.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../../api/encode_internal.h"
+#include "../../api/problem_internal.h"
+#include "lagd/base/check.h"
+#include "lagd/base/mem.h"
+#include "lagd/daemon/config.h"
+
+static char *take(struct lagd_json *json) {
+    size_t length = 0;
+    char *text = lagd_json_take(json, &length);
+    assert_non_null(text);
+    assert_int_equal(strlen(text), length);
+    return text;
+}
+
+static void texts_are_escaped(void **state) {
+    (void)state;
+    struct lagd_json json;
+    lagd_json_init(&json, false);
+    lagd_json_open_array(&json, NULL);
+    lagd_json_text(&json, NULL, "a\"b\\c\n\t\r\x01\x7f/</script>");
+    lagd_json_text(&json, NULL, "h\xc3\xa9 \xf0\x9f\x98\x80 \xff\xc3");
+    lagd_json_text_n(&json, NULL, "a\0b\xe2\x82", 5);
+    lagd_json_close_array(&json);
+    char *text = take(&json);
+    assert_string_equal(
+        text,
+        "[\"a\\\"b\\\\c\\n\\t\\r\\u0001\\u007f/</script>\",\"h\xc3\xa9 \xf0\x9f\x98\x80 \xef\xbf\xbd\xef\xbf\xbd\","
+        "\"a\\u0000b\xef\xbf\xbd\xef\xbf\xbd\"]");
+    json_t *tree = json_loads(text, JSON_ALLOW_NUL, NULL);
+    assert_non_null(tree);
+    json_decref(tree);
+    free(text);
+}
+
+static void numbers_read_back_as_they_are(void **state) {
+    (void)state;
+    static const double values[] = {0.1,  1.0 / 3, 1e300, 5e-324, -0.0, 123456789.123456789, 2.2250738585072014e-308,
+                                    1e22, 3};
+    for (size_t i = 0; i < LAG_COUNT(values); i++) {
+        char digits[32];
+        lagd_json_format_real(values[i], digits);
+        double back = strtod(digits, NULL);
+        assert_memory_equal(&back, &values[i], sizeof(back));
+    }
+    char digits[32];
+    lagd_json_format_real(0.1, digits);
+    assert_string_equal(digits, "0.1");
+    lagd_json_format_real(NAN, digits);
+    assert_string_equal(digits, "null");
+    lagd_json_format_real(-INFINITY, digits);
+    assert_string_equal(digits, "null");
+}
+
+static void structure_is_right_compact_and_pretty(void **state) {
+    (void)state;
+    for (int pretty = 0; pretty < 2; pretty++) {
+        struct lagd_json json;
+        lagd_json_init(&json, pretty);
+        lagd_json_open_object(&json, NULL);
+        lagd_json_open_object(&json, "empty");
+        lagd_json_close_object(&json);
+        lagd_json_list(&json, "list", "a, b,c");
+        lagd_json_list(&json, "none", "");
+        lagd_json_text_or_null(&json, "no", "");
+        lagd_json_bool(&json, "yes", true);
+        lagd_json_time(&json, "at", 1700000000123);
+        lagd_json_int(&json, "n", INT64_MIN);
+        lagd_json_close_object(&json);
+        char *text = take(&json);
+        json_t *tree = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+        assert_non_null(tree);
+        assert_int_equal(json_array_size(json_object_get(tree, "list")), 3);
+        assert_string_equal(json_string_value(json_array_get(json_object_get(tree, "list"), 1)), "b");
+        assert_string_equal(json_string_value(json_object_get(tree, "at")), "2023-11-14T22:13:20.123Z");
+        assert_true(json_is_null(json_object_get(tree, "no")));
+        assert_int_equal(strchr(text, '\n') != NULL, pretty);
+        json_decref(tree);
+        free(text);
+    }
+}
+
+static void problems_are_of_one_shape(void **state) {
+    (void)state;
+    size_t n;
+    const struct lagd_problem_type *types = lagd_problem_types(&n);
+    for (size_t i = 0; i < n; i++) {
+        struct lagd_json json;
+        lagd_json_init(&json, false);
+        lagd_json_open_object(&json, NULL);
+        lagd_problem_members(&json, &types[i], i % 2 ? "say \"so\"" : "", "/api/v1/x", "req_1");
+        lagd_json_close_object(&json);
+        char *text = take(&json);
+        json_t *tree = json_loads(text, 0, NULL);
+        const char *type = json_string_value(json_object_get(tree, "type"));
+        assert_string_equal(strrchr(type, '/') + 1, types[i].slug);
+        assert_int_equal(json_integer_value(json_object_get(tree, "status")), types[i].status);
+        assert_string_equal(json_string_value(json_object_get(tree, "title")), types[i].title);
+        assert_true(json_string_length(json_object_get(tree, "detail")) > 5);
+        assert_true(types[i].status >= 400 && types[i].status < 600);
+        for (size_t j = 0; j < i; j++) assert_string_not_equal(types[i].slug, types[j].slug);
+        json_decref(tree);
+        free(text);
+    }
+    for (int code = LAG_EINTERNAL; code < 0; code++) {
+        const char *slug = lagd_problem_slug(code);
+        assert_string_equal(lagd_problem_find(slug)->slug, slug); /* every code leads to a type that exists */
+    }
+    assert_string_equal(lagd_problem_find("no-such")->slug, "internal");
+    assert_int_equal(lagd_problem_find(lagd_problem_slug(LAG_EEXIST))->status, 409);
+    assert_int_equal(lagd_problem_find(lagd_problem_slug(LAG_ENOMEM))->status, 422);
+}
+
+static void tables_become_nested_objects(void **state) {
+    (void)state;
+    struct lagd_run_config config;
+    struct lagd_json json;
+    lag_fields_defaults(&lagd_run_fields, &config);
+    (void)lag_copy(config.tags, sizeof(config.tags), "a,b");
+    lagd_json_init(&json, false);
+    lagd_json_open_object(&json, NULL);
+    lagd_write_fields(&json, &lagd_run_fields, &config, "model,optim,tags");
+    lagd_json_close_object(&json);
+    char *text = take(&json);
+    json_t *tree = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    assert_non_null(tree);
+    assert_int_equal(json_object_size(tree), 3);
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(tree, "model"), "n_layer")), config.n_layer);
+    json_t *betas = json_object_get(json_object_get(tree, "optim"), "betas");
+    assert_int_equal(json_array_size(betas), 2);
+    assert_true(json_real_value(json_array_get(betas, 0)) == config.beta1);
+    assert_int_equal(json_array_size(json_object_get(tree, "tags")), 2);
+    json_decref(tree);
+    free(text);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(texts_are_escaped),
+        cmocka_unit_test(numbers_read_back_as_they_are),
+        cmocka_unit_test(structure_is_right_compact_and_pretty),
+        cmocka_unit_test(problems_are_of_one_shape),
+        cmocka_unit_test(tables_become_nested_objects),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
