@@ -53,3 +53,12 @@ double lag_rewarm_factor(const struct lag_segment *segment, int64_t step) {
     if (segment->rewarm_steps <= 0 || t < 0 || t >= segment->rewarm_steps) return 1;
     return (double)(t + 1) / (double)segment->rewarm_steps;
 }
+
+double lag_highest_lr(const struct lag_state *state, double lr) {
+    double highest = 0;
+    for (int i = 0; i < state->n_segments; i++) {
+        const struct lag_segment *segment = &state->segments[i];
+        highest = fmax(highest, segment->lr_factor * lag_rewarm_factor(segment, state->step));
+    }
+    return lr * highest;
+}

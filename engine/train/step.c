@@ -44,13 +44,14 @@ int lag_train_step(struct lag_state *state, struct lag_work *work, const struct 
     rc = accumulate(state, work, dataset, config, team, &result.loss, err);
     if (rc) return rc;
     result.grad_norm = lag_grad_norm(lag_work_grads(work), state->layout.n_elements, team);
-    result.lr = lag_schedule_lr(&config->schedule, config->optim.lr, state->step, state->schedule_origin) *
-                config->lr_scale;
+    const double lr = lag_schedule_lr(&config->schedule, config->optim.lr, state->step, state->schedule_origin) *
+                      config->lr_scale;
+    result.lr = lag_highest_lr(state, lr);
     *ret = result;
     if (!isfinite(result.loss) || !isfinite(result.grad_norm)) return LAG_TRAIN_NONFINITE;
     const double clip = config->optim.grad_clip;
     const double scale = clip > 0 ? fmin(1, clip / (result.grad_norm + CLIP_EPS)) : 1;
-    lag_adamw(state, lag_work_grads(work), &config->optim, result.lr, scale, team);
+    lag_adamw(state, lag_work_grads(work), &config->optim, lr, scale, team);
     state->step++;
     return 0;
 }

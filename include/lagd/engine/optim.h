@@ -27,6 +27,8 @@ struct lag_schedule {
 double lag_schedule_lr(const struct lag_schedule *schedule, double peak_lr, int64_t step, int64_t origin);
 /* The factor of a segment's re-warm at step: 1 outside the ramp. Pure. */
 double lag_rewarm_factor(const struct lag_segment *segment, int64_t step);
+/* What the fastest segment makes of lr in the next update: below lr while the whole model re-warms. Pure. */
+double lag_highest_lr(const struct lag_state *state, double lr);
 
 /* L2 norm of n gradients, fixed tile plan, sums in double; NaN or infinity when any element is. */
 double lag_grad_norm(const lag_real *grads, size_t n, struct lag_team *team);

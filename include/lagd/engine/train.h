@@ -47,7 +47,7 @@ struct lag_step_config {
     double lr_scale;                /* 1, halved by each rollback after a non-finite step */
 };
 struct lag_step_result {
-    double loss, grad_norm, lr;
+    double loss, grad_norm, lr; /* lr: of the fastest segment, re-warm included */
 };
 enum { LAG_TRAIN_NONFINITE = 1 };
 /* One optimisation step on batch(dataset, seed, state->step). LAG_TRAIN_NONFINITE: loss or gradient norm is not finite;
