@@ -119,7 +119,7 @@ int lagd_listen_unix(const char *path, int *ret_fd, struct lag_error *err) {
         return lag_error_errno(err, errno, "cannot make socket %s", path);
     }
     if (chmod(path, 0660) < 0 || listen(fd, BACKLOG) < 0) {
-        status = lag_error_errno(err, errno, "cannot listen on %s", path);
+        status = lag_error_errno(err, errno, "cannot listen on socket %s", address.sun_path);
         (void)unlink(path);
         return status;
     }

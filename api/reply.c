@@ -7,6 +7,7 @@
 #include "lagd/base/log.h"
 #include "server_internal.h"
 
+#define REFUSALS_A_SECOND 10
 #define STREAM_BLOCK 32768
 #define DRAIN_NS (30 * INT64_C(1000000000))
 #define DRAIN_BYTES_PER_S 16384 /* the slowest reader that is waited for */
@@ -67,6 +68,17 @@ static bool add_headers(struct lagd_transport *transport, struct MHD_Response *m
     return ok;
 }
 
+/* Refusals are told, but a client that goes on and on cannot fill the log. */
+static bool may_log(struct lagd_server *server) {
+    int64_t now_s = lag_clock_mono_ns() / INT64_C(1000000000);
+    (void)pthread_mutex_lock(&server->lock);
+    if (server->refusals_second != now_s) server->n_refusals = 0;
+    server->refusals_second = now_s;
+    bool may = server->n_refusals++ < REFUSALS_A_SECOND;
+    (void)pthread_mutex_unlock(&server->lock);
+    return may;
+}
+
 static void account(struct lagd_transport *transport) {
     const struct lagd_request *request = &transport->request;
     size_t n_routes;
@@ -76,7 +88,8 @@ static void account(struct lagd_transport *transport) {
     lagd_http_counted(request->server->counters, request->route ? (int)(request->route - routes) : -1, status,
                       duration_ns);
     bool changed = !lagd_method_is_safe(request->method) && status < 400;
-    lag_log(changed ? LAG_LOG_INFO : LAG_LOG_DEBUG, "http: %s %s %d %.1f ms %s", request->method,
+    bool told = changed || (status >= 400 && may_log(request->server));
+    lag_log(told ? LAG_LOG_INFO : LAG_LOG_DEBUG, "http: %s %s %d %.1f ms %s", request->method,
             *request->target.path ? request->target.path : "-", status, (double)duration_ns / 1e6, request->id);
 }
 

@@ -1,4 +1,5 @@
-/* The server's inside: listeners, sockets with deadlines, requests that wait, readers. `lock` protects what is below it. */
+/* The server's inside: listeners, sockets with deadlines, requests that wait, readers. `lock` protects what is below
+ * it. */
 #pragma once
 #include <microhttpd.h>
 #include <pthread.h>
@@ -61,6 +62,7 @@ struct lagd_server {
     bool draining, reload_wanted;
     int n_commands; /* posted and not answered */
     uint64_t n_events;
+    int64_t refusals_second, n_refusals;
     struct lagd_transport *waiting;
     struct lagd_socket *sockets;
     struct lag_db *readers[8]; /* idle ones */
@@ -72,7 +74,6 @@ struct lagd_server {
 int lagd_listen_tcp(const char *address, int *ret_fd, char ret_bound[320], char ret_host[256], struct lag_error *err);
 int lagd_listen_unix(const char *path, int *ret_fd, struct lag_error *err);
 
-/* sockets.c */
 void lagd_socket_notify(void *server, struct MHD_Connection *connection, void **socket_context,
                         enum MHD_ConnectionNotificationCode code);
 void lagd_socket_deadline(struct lagd_server *server, struct lagd_socket *socket, int64_t from_now_ns); /* 0: none */
@@ -86,12 +87,11 @@ enum MHD_Result lagd_transport_access(void *server, struct MHD_Connection *conne
 void lagd_transport_end(void *server, struct MHD_Connection *connection, void **context,
                         enum MHD_RequestTerminationCode code);
 
-/* wait.c: suspends and wakes. Events wake every waiting request; stopping too. */
+/* wait.c: suspends and wakes */
 void lagd_wait(struct lagd_transport *transport);
 void lagd_wake_events(struct lagd_server *server);
 void lagd_wake_expired_locked(struct lagd_server *server, int64_t now_ns);
 
-/* reply.c */
 enum MHD_Result lagd_reply(struct lagd_transport *transport);
 
 /* server.c */
