@@ -89,7 +89,7 @@ static bool check_framing(const struct lagd_head *head, struct lagd_framing *ret
     if (length) {
         size_t n = strspn(length, "0123456789");
         int64_t value = 0;
-        if (n == 0 || n > 18 || length[n] || lag_parse_i64(length, &value) < 0) {
+        if (n == 0 || length[n] || lag_parse_i64(length, &value) < 0) {
             return refuse(verdict, "malformed", "Content-Length must be a decimal number");
         }
         ret->content_length = value;

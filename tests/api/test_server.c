@@ -158,6 +158,7 @@ static const struct vector closing[] = {
     {"GET /api/v1/checkpoints/a/files/..%2f..%2flagd.db HTTP/1.1\r\n" H "\r\n", 404, false},
     {"GET /api/v1/version HTTP/2.0\r\n" H "\r\n", 505, true},
     {"GET /nowhere HTTP/1.1\r\n" H "\r\n", 404, false},
+    {"GET /api/v1/runs/nobody HTTP/1.1\r\n" H "\r\n", 404, false},
     {"G\x01T / HTTP/1.1\r\n" H "\r\n", 400, false},
     {"BREW /api/v1/runs HTTP/1.1\r\n" H "\r\n", 405, false},
     {"get /api/v1/runs HTTP/1.1\r\n" H "\r\n", 405, false},
