@@ -158,7 +158,7 @@ bool lagd_host_allowed(const char *host_header, const struct lagd_host_policy *p
     char host[256];
     if (!lagd_host_parse(host_header, host)) return false;
     return list_has("localhost,127.0.0.1,[::1]", host) || list_has(policy->hosts, host) ||
-           (policy->bound && *policy->bound && strcasecmp(policy->bound, host) == 0);
+           list_has(policy->bound, host);
 }
 
 static bool check_host(const struct lagd_head *head, const struct lagd_host_policy *policy,

@@ -57,7 +57,35 @@ static int bind_one(const struct addrinfo *info, const char *address, int *ret_f
     return 0;
 }
 
-int lagd_listen_tcp(const char *address, int *ret_fd, char ret_bound[320], char ret_host[256], struct lag_error *err) {
+static bool is_loopback(const struct sockaddr_storage *bound) {
+    if (bound->ss_family == AF_INET) return ntohl(((const struct sockaddr_in *)bound)->sin_addr.s_addr) >> 24 == 127;
+    return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)bound)->sin6_addr);
+}
+
+int lagd_address_of(int fd, struct lagd_address *ret, struct lag_error *err) {
+    struct sockaddr_storage bound = {0};
+    socklen_t length = sizeof(bound);
+    char host[200], port[16];
+    if (getsockname(fd, (struct sockaddr *)&bound, &length) < 0)
+        return lag_error_errno(err, errno, "cannot tell the address of a listening socket");
+    memset(ret, 0, sizeof(*ret));
+    if (bound.ss_family == AF_UNIX) {
+        const struct sockaddr_un *local = (const struct sockaddr_un *)&bound;
+        bool abstract = local->sun_path[0] == '\0';
+        (void)snprintf(ret->text, sizeof(ret->text), "unix socket %s%.107s", abstract ? "@" : "", local->sun_path + abstract);
+        return 0;
+    }
+    int failed = getnameinfo((struct sockaddr *)&bound, length, host, sizeof(host), port, sizeof(port),
+                             NI_NUMERICHOST | NI_NUMERICSERV);
+    if (failed) return lag_error_set(err, LAG_EIO, "cannot tell the address of a listening socket: %s", gai_strerror(failed));
+    bool v6 = bound.ss_family == AF_INET6;
+    (void)snprintf(ret->host, sizeof(ret->host), "%s%s%s", v6 ? "[" : "", host, v6 ? "]" : "");
+    (void)snprintf(ret->text, sizeof(ret->text), "http://%s:%s", ret->host, port);
+    ret->beyond_loopback = !is_loopback(&bound);
+    return 0;
+}
+
+int lagd_listen_tcp(const char *address, int *ret_fd, struct lagd_address *ret, struct lag_error *err) {
     char host[256], port[16];
     int status = split_address(address, host, port, err);
     if (status < 0) return status;
@@ -69,18 +97,11 @@ int lagd_listen_tcp(const char *address, int *ret_fd, char ret_bound[320], char 
     int fd = -1;
     status = bind_one(list, address, &fd, err);
     freeaddrinfo(list);
-    if (status < 0) return status;
-    struct sockaddr_storage bound;
-    socklen_t length = sizeof(bound);
-    if (getsockname(fd, (struct sockaddr *)&bound, &length) < 0 ||
-        getnameinfo((struct sockaddr *)&bound, length, host, sizeof(host), port, sizeof(port),
-                    NI_NUMERICHOST | NI_NUMERICSERV)) {
-        (void)close(fd);
-        return lag_error_set(err, LAG_EIO, "cannot tell the address of the listening socket for %.100s", address);
+    if (status == 0) status = lagd_address_of(fd, ret, err);
+    if (status < 0) {
+        if (fd >= 0) (void)close(fd);
+        return status;
     }
-    bool v6 = bound.ss_family == AF_INET6;
-    (void)snprintf(ret_host, 256, "%s%.250s%s", v6 ? "[" : "", host, v6 ? "]" : "");
-    (void)snprintf(ret_bound, 320, "%s:%s", ret_host, port);
     *ret_fd = fd;
     return 0;
 }

@@ -1,8 +1,6 @@
 /* Starts and stops the server; readers and the waiting side of handlers. */
 #include "lagd/api/server.h"
 
-#include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,9 +13,6 @@
 #include "lagd/base/thread.h"
 #include "server_internal.h"
 
-#define N_WORKERS 2u
-#define WORKER_STACK_BYTES ((size_t)1 << 20)
-#define CONNECTION_MEMORY_BYTES ((size_t)32768)
 #define STOP_WAIT_NS (15 * INT64_C(1000000000))
 
 /* --- what the daemon tells --------------------------------------------------------------------------------------- */
@@ -30,6 +25,8 @@ void lagd_server_reload(struct lagd_server *server) {
     if (!config) return;
     lagd_supervisor_config(server->supervisor, config);
     int status = lagd_auth_load(config->token_file, &auth, &err);
+    if (status == 0 && !auth.configured && server->beyond_loopback)
+        status = lag_error_set(&err, LAG_EDENIED, "the API can be reached from outside this machine: set auth/token_file");
     (void)pthread_rwlock_wrlock(&server->config_lock);
     server->config = *config;
     if (status == 0) server->auth = auth;
@@ -125,62 +122,6 @@ uint64_t lagd_request_event_count(const struct lagd_request *request) {
 
 /* --- start and stop ---------------------------------------------------------------------------------------------- */
 
-static void __attribute__((format(printf, 2, 0))) log_library(void *arg, const char *format, va_list arguments) {
-    char text[512];
-    (void)vsnprintf(text, sizeof(text), format, arguments);
-    text[strcspn(text, "\n")] = '\0';
-    lag_log(LAG_LOG_DEBUG, "http: %s", text);
-}
-
-/* The library calls this where it cannot go on, and demands that it never returns. */
-static void panic(void *arg, const char *file, unsigned int line, const char *reason) {
-    lag_log(LAG_LOG_ERROR, "http: the HTTP library gave up at %s:%u: %s", file ? file : "?", line,
-            reason ? reason : "no reason");
-    __builtin_trap(); /* stops at once with a core, as abort would; state on disk is what was acknowledged */
-}
-
-/* The library's threads inherit the mask: signals belong to the supervisor alone. Its own strictness is off: all it
- * adds is a refusal of requests without Host, which it answers with a doubled status line; the guard refuses them as a
- * problem. */
-static struct MHD_Daemon *start_library(struct lagd_server *server, int fd) {
-    sigset_t all, before;
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    struct MHD_Daemon *daemon = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | MHD_USE_ITC, 0, NULL, NULL,
-        lagd_transport_access, server, MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
-        MHD_OPTION_THREAD_POOL_SIZE, N_WORKERS, MHD_OPTION_THREAD_STACK_SIZE, WORKER_STACK_BYTES,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)server->config.connection_limit, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        CONNECTION_MEMORY_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, LAGD_IDLE_SECONDS, MHD_OPTION_STRICT_FOR_CLIENT, 0,
-        MHD_OPTION_URI_LOG_CALLBACK, lagd_transport_begin, server, MHD_OPTION_NOTIFY_COMPLETED, lagd_transport_end,
-        server, MHD_OPTION_NOTIFY_CONNECTION, lagd_socket_notify, server, MHD_OPTION_END);
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (!daemon) (void)close(fd);
-    return daemon;
-}
-
-static int listen_all(struct lagd_server *server, struct lag_error *err) {
-    char bound[320];
-    int fd = -1, status = 0;
-    const char *where = server->config.listen;
-    if (*where) {
-        status = lagd_listen_tcp(where, &fd, bound, server->bound_host, err);
-        if (status < 0) return status;
-        server->tcp = start_library(server, fd);
-        if (!server->tcp) return lag_error_set(err, LAG_EIO, "the HTTP library cannot serve %s", where);
-        lag_log(LAG_LOG_INFO, "http: listening on http://%s", bound);
-    }
-    where = server->config.socket;
-    if (!*where) return 0;
-    status = lagd_listen_unix(where, &fd, err);
-    if (status < 0) return status;
-    (void)lag_copy(server->socket_path, sizeof(server->socket_path), where);
-    server->local = start_library(server, fd);
-    if (!server->local) return lag_error_set(err, LAG_EIO, "the HTTP library cannot serve %s", where);
-    lag_log(LAG_LOG_INFO, "http: listening on unix socket %s", where);
-    return 0;
-}
-
 static int prepare(struct lagd_server *server, struct lag_error *err) {
     lagd_supervisor_config(server->supervisor, &server->config);
     (void)lag_copy(server->state_dir, sizeof(server->state_dir), lagd_supervisor_state_dir(server->supervisor));
@@ -190,7 +131,8 @@ static int prepare(struct lagd_server *server, struct lag_error *err) {
     return status;
 }
 
-int lagd_server_start(struct lagd_supervisor *supervisor, struct lagd_server **ret, struct lag_error *err) {
+int lagd_server_start(struct lagd_supervisor *supervisor, const struct lagd_passed *passed, struct lagd_server **ret,
+                      struct lag_error *err) {
     struct lagd_server *server = lag_calloc(1, sizeof(*server));
     if (!server) return lag_error_set(err, LAG_ENOMEM, "out of memory");
     server->supervisor = supervisor;
@@ -198,12 +140,11 @@ int lagd_server_start(struct lagd_supervisor *supervisor, struct lagd_server **r
     (void)pthread_rwlock_init(&server->config_lock, NULL);
     lag_cond_init(&server->changed);
     json_object_seed(0); /* before there are threads */
-    MHD_set_panic_func(panic, NULL);
     int status = prepare(server, err);
     if (status == 0) status = lagd_reaper_start(server, err);
     if (status == 0) {
         lagd_supervisor_on_events(supervisor, on_events, server);
-        status = listen_all(server, err);
+        status = lagd_listeners_open(server, passed, err);
     }
     if (status < 0) {
         lagd_server_stop(server);
@@ -230,9 +171,7 @@ static bool drain(struct lagd_server *server) {
 
 void lagd_server_stop(struct lagd_server *server) {
     if (!server) return;
-    int quiet_tcp = server->tcp ? MHD_quiesce_daemon(server->tcp) : -1;
-    int quiet_local = server->local ? MHD_quiesce_daemon(server->local) : -1;
-    if (*server->socket_path) (void)unlink(server->socket_path);
+    lagd_listeners_quiesce(server);
     lagd_supervisor_on_events(server->supervisor, NULL, NULL);
     bool drained = drain(server);
     if (server->reaper_started) (void)pthread_join(server->reaper, NULL);
@@ -241,10 +180,7 @@ void lagd_server_stop(struct lagd_server *server) {
         lag_log(LAG_LOG_ERROR, "http: %d commands were not answered; the server is left behind", server->n_commands);
         return;
     }
-    if (server->tcp) MHD_stop_daemon(server->tcp);
-    if (server->local) MHD_stop_daemon(server->local);
-    if (quiet_tcp >= 0) (void)close(quiet_tcp);
-    if (quiet_local >= 0) (void)close(quiet_local);
+    lagd_listeners_close(server);
     while (server->n_readers > 0) lag_reader_close(server->readers[--server->n_readers]);
     lagd_http_counters_destroy(server->counters);
     (void)pthread_cond_destroy(&server->changed);

@@ -5,12 +5,14 @@
 #include <pthread.h>
 
 #include "auth_internal.h"
+#include "lagd/api/server.h"
 #include "lagd/daemon/config.h"
 #include "request_internal.h"
 
 #define LAGD_HEADER_DEADLINE_NS (10 * INT64_C(1000000000))
 #define LAGD_BODY_DEADLINE_NS (30 * INT64_C(1000000000))
 #define LAGD_IDLE_SECONDS 15u
+#define LAGD_HTTP_WORKERS 2u
 
 struct lagd_http_counters;
 
@@ -20,6 +22,12 @@ struct lagd_socket {
     int fd;
     int64_t deadline_ns; /* 0: none */
     struct lagd_socket *next, *previous;
+};
+
+/* One listening socket and the daemon of the library that serves it. */
+struct lagd_listener {
+    struct MHD_Daemon *daemon;
+    int quiet_fd; /* the socket, once it accepts no more; -1 before */
 };
 
 enum lagd_phase { LAGD_PHASE_HEAD, LAGD_PHASE_BODY, LAGD_PHASE_DRAIN, LAGD_PHASE_HANDLE, LAGD_PHASE_ANSWERED };
@@ -47,8 +55,11 @@ struct lagd_transport {
 
 struct lagd_server {
     struct lagd_supervisor *supervisor;
-    char state_dir[1024], socket_path[108], bound_host[256];
-    struct MHD_Daemon *tcp, *local;
+    char state_dir[1024], socket_path[108];
+    char bound_hosts[1024];  /* of all listeners, as in Host headers, ',' between */
+    bool beyond_loopback;    /* a listener can be reached from outside: a token is needed */
+    struct lagd_listener listeners[LAGD_PASSED_MAX];
+    int n_listeners;
     pthread_t reaper;
     bool reaper_started;
     struct lagd_http_counters *counters;
@@ -69,10 +80,22 @@ struct lagd_server {
     int n_readers;
 };
 
-/* listen.c: descriptors, non-blocking and close-on-exec. ret_bound: "127.0.0.1:40123"; ret_host: its host as in a Host
- * header. */
-int lagd_listen_tcp(const char *address, int *ret_fd, char ret_bound[320], char ret_host[256], struct lag_error *err);
+/* What a listening socket is bound to. */
+struct lagd_address {
+    char text[320];       /* "http://127.0.0.1:40123", "unix socket /run/lagd.sock" */
+    char host[256];       /* as in a Host header; "" of a unix socket */
+    bool beyond_loopback; /* can be reached from another machine */
+};
+
+/* listen.c: descriptors, non-blocking and close-on-exec */
+int lagd_listen_tcp(const char *address, int *ret_fd, struct lagd_address *ret, struct lag_error *err);
 int lagd_listen_unix(const char *path, int *ret_fd, struct lag_error *err);
+int lagd_address_of(int fd, struct lagd_address *ret, struct lag_error *err);
+
+/* listeners.c */
+int lagd_listeners_open(struct lagd_server *server, const struct lagd_passed *passed, struct lag_error *err);
+void lagd_listeners_quiesce(struct lagd_server *server); /* accepts no more */
+void lagd_listeners_close(struct lagd_server *server);
 
 void lagd_socket_notify(void *server, struct MHD_Connection *connection, void **socket_context,
                         enum MHD_ConnectionNotificationCode code);

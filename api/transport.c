@@ -103,7 +103,7 @@ static enum MHD_Result begin(struct lagd_transport *transport, const char *metho
 
     (void)pthread_rwlock_rdlock(&server->config_lock);
     const struct lagd_config *config = &server->config;
-    const struct lagd_host_policy policy = {config->allowed_hosts, server->bound_host, config->allowed_origins};
+    const struct lagd_host_policy policy = {config->allowed_hosts, server->bound_hosts, config->allowed_origins};
     const struct lagd_limits limits = {config->body_limit_bytes, config->upload_limit_bytes};
     int64_t min_free_bytes = config->min_free_bytes;
     lagd_guard(&head, &policy, &request->target, &request->framing, &verdict);

@@ -1,4 +1,4 @@
-/* Layers of configuration: preset < file < drop-ins < environment < flags. */
+/* Layers of configuration: preset < credential < file < drop-ins < environment < flags. */
 #include "lagd/daemon/config.h"
 
 #include <ctype.h>
@@ -122,6 +122,18 @@ static int load_drop_ins(struct loading *loading, const char *file, struct lag_e
     return status;
 }
 
+/* --- credentials -------------------------------------------------------------------------------------------------- */
+
+/* The token that the service manager hands over (LoadCredential=lagd.api-token): any layer that names a file wins. */
+static int load_credential(struct loading *loading, struct lag_error *err) {
+    const char *dir = getenv("CREDENTIALS_DIRECTORY");
+    if (!dir || dir[0] != '/') return 0;
+    LAG_CLEANUP(lag_free_p) char *path = lag_asprintf("%s/lagd.api-token", dir);
+    if (!path) return lag_error_set(err, LAG_ENOMEM, "out of memory while reading the configuration");
+    if (access(path, F_OK) < 0) return 0;
+    return set_key(loading, lag_fields_find(&lagd_config_fields, "auth/token_file"), path, "credential lagd.api-token", err);
+}
+
 /* --- environment and flags --------------------------------------------------------------------------------------- */
 
 /* server/listen → LAGD_SERVER_LISTEN */
@@ -156,11 +168,10 @@ static int load_flags(struct loading *loading, const struct lagd_config_flag *fl
 static int load_layers(struct loading *loading, const char *file, const struct lagd_config_flag *flags, int n_flags,
                        struct lag_error *err) {
     if (!file && access(DEFAULT_FILE, F_OK) == 0) file = DEFAULT_FILE;
-    if (file) {
-        int status = load_file(loading, file, err);
-        if (status < 0) return status;
-    }
-    int status = load_drop_ins(loading, file ? file : DEFAULT_FILE, err);
+    int status = load_credential(loading, err);
+    if (status == 0 && file) status = load_file(loading, file, err);
+    if (status < 0) return status;
+    status = load_drop_ins(loading, file ? file : DEFAULT_FILE, err);
     if (status < 0) return status;
     status = load_environment(loading, err);
     if (status < 0) return status;

@@ -64,9 +64,9 @@ static int check_token(const char *path, struct lag_error *err) {
         return lag_error_at(err, LAG_EINVAL, "auth/token_file", "cannot read auth/token_file %s: %s", path,
                             strerror(error_number));
     }
-    if (!S_ISREG(info.st_mode) || (info.st_mode & S_IRWXO)) {
-        return lag_error_at(err, LAG_EDENIED, "auth/token_file", "auth/token_file %s must be a plain file that others cannot "
-                            "read: chmod 600 it", path);
+    if (!S_ISREG(info.st_mode) || (info.st_mode & (S_IRWXO | S_IWGRP))) {
+        return lag_error_at(err, LAG_EDENIED, "auth/token_file", "auth/token_file %s must be a plain file that others can "
+                            "neither read nor change: chmod 600 it", path);
     }
     LAG_CLEANUP(lag_free_p) char *text = NULL;
     size_t length = 0;

@@ -17,6 +17,7 @@ enum { EXIT_USAGE = 2, EXIT_IN_USE = 75, EXIT_BAD_CONFIG = 78 };
 struct process {
     struct lagd_options options;
     struct lagd_config config;
+    struct lagd_passed passed;
 };
 
 static int load_config(void *arg, struct lagd_config *ret, struct lag_error *err) {
@@ -62,7 +63,8 @@ static int serve(struct process *process) {
     if (rc == LAG_EBUSY) status = EXIT_IN_USE;
     if (rc != 0) goto error;
     lagd_supervisor_on_reload(supervisor, load_config, process);
-    rc = lagd_server_start(supervisor, &server, &err);
+    rc = lagd_server_start(supervisor, &process->passed, &server, &err);
+    if (rc == LAG_EINVAL || rc == LAG_EDENIED) status = EXIT_BAD_CONFIG;
     if (rc != 0) goto error;
     rc = lagd_supervisor_run(supervisor, on_ready, process, &err);
     if (rc == 0) status = EXIT_SUCCESS;
@@ -94,7 +96,8 @@ static int run(struct process *process, int argc, char **argv) {
     case LAGD_MODE_SERVE:
         break;
     }
-    int rc = load_config(process, &process->config, &err);
+    int rc = process->options.mode == LAGD_MODE_SERVE ? lagd_passed_take(&process->passed, &err) : 0;
+    if (rc == 0) rc = load_config(process, &process->config, &err);
     if (rc == 0) rc = lagd_config_check(&process->config, &err);
     if (rc != 0) return complain(&err, rc == LAG_ENOMEM ? EXIT_FAILURE : EXIT_BAD_CONFIG);
     if (process->options.mode == LAGD_MODE_CHECK) return printf("the configuration is good\n") > 0 ? 0 : EXIT_FAILURE;

@@ -35,7 +35,7 @@ static int set_up(void **state) {
     assert_true((size_t)snprintf(f.config.socket, sizeof(f.config.socket), "%.80s/s", f.dir) < sizeof(f.config.socket));
     assert_int_equal(lag_engine_setup(&err), 0);
     assert_int_equal(lagd_supervisor_create(&f.config, &f.s, &err), 0);
-    int status = lagd_server_start(f.s, &server, &err);
+    int status = lagd_server_start(f.s, NULL, &server, &err);
     if (status < 0) fail_msg("%s", err.text);
     assert_int_equal(pthread_create(&f.thread, NULL, fixture_loop, &f), 0);
     f.started = true;
@@ -372,7 +372,8 @@ static void slow_connections_are_closed(void **state) {
 static void sockets_are_taken_with_care(void **state) {
     (void)state;
     struct lag_error err = {0};
-    char path[256], bound[320], host[256];
+    char path[256];
+    struct lagd_address address;
     int fd = -1;
     assert_int_equal(lagd_listen_unix(f.config.socket, &fd, &err), LAG_EBUSY); /* live */
     assert_non_null(strstr(err.text, f.config.socket));
@@ -389,14 +390,15 @@ static void sockets_are_taken_with_care(void **state) {
     close(fd);
     unlink(path);
     snprintf(path, sizeof(path), "127.0.0.1:%d", port);
-    assert_int_equal(lagd_listen_tcp(path, &fd, bound, host, &err), LAG_EBUSY);
+    assert_int_equal(lagd_listen_tcp(path, &fd, &address, &err), LAG_EBUSY);
     assert_non_null(strstr(err.text, path));
     static const char *const bad[] = {"",       "127.0.0.1",         ":1", "127.0.0.1:", "127.0.0.1:x",
                                       "[::1:2", "127.0.0.1:99999999"};
-    for (size_t i = 0; i < LAG_COUNT(bad); i++) assert_true(lagd_listen_tcp(bad[i], &fd, bound, host, &err) < 0);
-    assert_int_equal(lagd_listen_tcp("127.0.0.1:0", &fd, bound, host, &err), 0);
-    assert_string_equal(host, "127.0.0.1");
-    assert_true(strncmp(bound, "127.0.0.1:", 10) == 0 && atoi(bound + 10) > 0);
+    for (size_t i = 0; i < LAG_COUNT(bad); i++) assert_true(lagd_listen_tcp(bad[i], &fd, &address, &err) < 0);
+    assert_int_equal(lagd_listen_tcp("127.0.0.1:0", &fd, &address, &err), 0);
+    assert_string_equal(address.host, "127.0.0.1");
+    assert_false(address.beyond_loopback);
+    assert_true(strncmp(address.text, "http://127.0.0.1:", 17) == 0 && atoi(address.text + 17) > 0);
     close(fd);
 }
 
