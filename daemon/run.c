@@ -6,6 +6,7 @@
 #include <lagd/base/log.h>
 #include <lagd/base/mem.h>
 #include <lagd/base/thread.h>
+#include <lagd/daemon/states.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -75,16 +76,19 @@ static int finish(struct lagd_run *run, struct lag_error *err) {
     return lagd_run_keep_patiently(run, run->state, &request, &move, err);
 }
 
+static bool growth_has_ended(const struct lagd_run *run) {
+    const struct lagd_state *state = lagd_state_find(LAGD_MACHINE_GROWTH, run->growth.state);
+    return !state || state->terminal;
+}
+
+/* A growth may have been asked for, decided or ended by a person, also between the thread's first look and its first
+ * step: then the run is called growing though nothing grows. */
 static int look_at_growth(struct lagd_run *run, struct lag_error *err) {
     int rc = lagd_run_read_growth(run, err);
-    if (rc != 0 || !run->has_growth) return rc;
-    static const char *const ended[] = {"cancelled", "rejected", "failed", "applied"};
-    for (size_t i = 0; i < sizeof(ended) / sizeof(*ended); i++) {
-        if (strcmp(run->growth.state, ended[i]) != 0) continue;
-        struct lagd_move move = {.run = run, .ends_growth = true};
-        return lagd_move_make(&move, err);
-    }
-    return 0;
+    if (rc != 0 || (run->has_growth && !growth_has_ended(run))) return rc;
+    if (!run->has_growth && strcmp(run->row.state, "running") == 0) return 0;
+    struct lagd_move move = {.run = run, .run_state = "running", .ends_growth = run->has_growth};
+    return lagd_move_make(&move, err);
 }
 
 static bool growth_is_due(const struct lagd_run *run) {

@@ -5,6 +5,7 @@
 
 #include <lagd/base/check.h>
 #include <lagd/base/error.h>
+#include <lagd/base/failpoint.h>
 #include <lagd/base/mem.h>
 #include <lagd/base/team.h>
 #include <lagd/storage/growths.h>
@@ -160,6 +161,7 @@ int lagd_run_open(struct lagd_run *run, struct lag_error *err) {
     if (rc != 0) return rc;
     run->evaluate_first = run->state->step == 0;
     lagd_run_rewind(run);
+    LAG_FP("run.opened");
     struct lagd_move move = {
         .run = run, .progress = true, .run_state = lagd_run_in_growth(run) ? "growing" : "running"};
     return lagd_move_make(&move, err);

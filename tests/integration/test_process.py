@@ -55,6 +55,23 @@ def sigterm_while_probing(folder):
     daemon.terminate()
 
 
+def growth_cancelled_while_its_run_opens(folder):
+    daemon = Daemon(folder)
+    daemon.start()
+    daemon.upload("words", lagd.text())
+    daemon.post("/runs", run_body("busy", "words", schedule={"max_steps": 100000}, start=False))
+    growth = daemon.post("/runs/busy/growths", {"target": {"n_layer": 4}, "probe": {"steps": 1000, "eval_every": 50},
+                                                "pool": ["stack", "midas"]})["id"]
+    daemon.post("/runs/busy/resume")
+    daemon.wait_for("/runs/busy", lambda r: r["state"] == "growing")
+    daemon.terminate()
+    daemon.start(failpoints="run.opened=sleep:700")
+    daemon.post(f"/growths/{growth}/cancel")
+    daemon.wait_for("/runs/busy", lambda r: r["state"] == "running" and r["step"] > 1, timeout=20)
+    daemon.post("/runs/busy/cancel")
+    daemon.terminate()
+
+
 def second_daemon_is_refused(folder):
     daemon = Daemon(folder)
     daemon.start()
@@ -159,5 +176,6 @@ def damaged_checkpoint_falls_back(folder):
 
 
 if __name__ == "__main__":
-    lagd.main(sigterm_checkpoints_and_ends, sigterm_while_probing, second_daemon_is_refused, sighup_reloads,
+    lagd.main(sigterm_checkpoints_and_ends, sigterm_while_probing,
+              growth_cancelled_while_its_run_opens, second_daemon_is_refused, sighup_reloads,
               bad_flags_and_configuration, port_in_use_is_told, damaged_database_is_refused, damaged_checkpoint_falls_back)
