@@ -29,12 +29,20 @@ void lagd_tell_listener(struct lagd_supervisor *s, int64_t last_seq) {
 
 static void on_commit(void *arg, int64_t last_seq) { lagd_tell_listener(arg, last_seq); }
 
+static void on_points(void *arg, const struct lag_point *points, size_t n_points) {
+    struct lagd_supervisor *s = arg;
+    (void)pthread_mutex_lock(&s->events_lock);
+    if (s->points_fn) s->points_fn(s->points_arg, points, n_points);
+    (void)pthread_mutex_unlock(&s->events_lock);
+}
+
 static int open_files(struct lagd_supervisor *s, struct lag_error *err) {
     const char *dir = s->config.state_dir;
     int status = lagd_lock_take(dir, &s->lock_fd, err);
     if (status == 0) status = lag_store_open(dir, &s->store, err);
     if (status < 0) return status;
     lag_store_on_events(s->store, on_commit, s);
+    lag_store_on_points(s->store, on_points, s);
     s->deps.store = s->store;
     return lag_reader_open(dir, &s->db, err);
 }
@@ -119,6 +127,14 @@ void lagd_supervisor_on_events(struct lagd_supervisor *s, void (*fn)(void *arg, 
     (void)pthread_mutex_lock(&s->events_lock);
     s->events_fn = fn;
     s->events_arg = arg;
+    (void)pthread_mutex_unlock(&s->events_lock);
+}
+
+void lagd_supervisor_on_points(struct lagd_supervisor *s,
+                               void (*fn)(void *arg, const struct lag_point *points, size_t n_points), void *arg) {
+    (void)pthread_mutex_lock(&s->events_lock);
+    s->points_fn = fn;
+    s->points_arg = arg;
     (void)pthread_mutex_unlock(&s->events_lock);
 }
 

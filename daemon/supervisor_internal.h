@@ -28,9 +28,11 @@ struct lagd_active {
 struct lagd_supervisor {
     pthread_mutex_t lock;        /* config, reload_fn, and that deps.services is there */
     struct lagd_config config;
-    pthread_mutex_t events_lock; /* the two below; held while the listener is called, which may ask for the configuration */
+    pthread_mutex_t events_lock; /* the four below; held while the listener is called, which may ask for the configuration */
     void (*events_fn)(void *arg, int64_t last_seq);
     void *events_arg;
+    void (*points_fn)(void *arg, const struct lag_point *points, size_t n_points);
+    void *points_arg;
     lagd_reload_fn *reload_fn;
     void *reload_arg;
 

@@ -2,6 +2,7 @@
 #include "q_internal.h"
 #include <lagd/base/check.h>
 #include <lagd/base/error.h>
+#include <lagd/storage/events.h>
 #include <lagd/storage/series.h>
 
 #define C(member) LAG_COLUMN(struct lag_series_row, member)
@@ -64,6 +65,18 @@ int lag_series_by_id(struct lag_db *db, int64_t id, struct lag_series_row *ret, 
     if (rc) return rc;
     lag_bind_i64(stmt, id);
     return lag_stmt_one(stmt, columns, LAG_COUNT(columns), ret, err);
+}
+
+int lag_series_whose(struct lag_db *db, int64_t id, struct lag_series_row *ret, struct lag_event_row *ret_ids,
+                     struct lag_error *err) {
+    struct lag_series_row row;
+    struct lag_event_row ids = LAG_EVENT_INIT("");
+    int rc = lag_series_by_id(db, id, &row, err);
+    if (rc <= 0) return rc;
+    if ((rc = lag_candidate_owner(db, row.owner, &ids, err))) return rc;
+    *ret = row;
+    *ret_ids = ids;
+    return 1;
 }
 
 static const char sql_list[] = SELECT "WHERE owner = ? ORDER BY key";

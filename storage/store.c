@@ -22,6 +22,7 @@
 #define CHECKPOINT_PAGES 1000  /* log length at which it is copied into the file */
 #define RESTART_PAGES 4000     /* length (16 MiB) at which readers are waited for, briefly, so that it starts anew */
 #define RESTART_WAIT_MS 50
+#define TOLD_AT_ONCE 64        /* points */
 
 struct write {
     lag_write_fn *fn;
@@ -54,6 +55,8 @@ struct lag_store {
     struct lag_error broken;     /* code != 0: the file cannot be trusted to sync any more */
     void (*on_events)(void *arg, int64_t last_seq);
     void *on_events_arg;
+    void (*on_points)(void *arg, const struct lag_point *points, size_t n_points);
+    void *on_points_arg;
     atomic_size_t length;
     int64_t data_version;        /* storage thread: changes when another connection commits */
     int log_pages, next_checkpoint;
@@ -112,6 +115,16 @@ static int run_write(struct lag_store *store, struct write *write, struct lag_er
     return lag_db_exec(db, "RELEASE one", err);
 }
 
+static void tell_points(const struct lag_store *store) {
+    struct lag_point some[TOLD_AT_ONCE];
+    const struct queue *taken = &store->taken;
+    if (!store->on_points) return;
+    for (size_t i = 0, n; i < taken->n; i += n) {
+        for (n = 0; n < TOLD_AT_ONCE && i + n < taken->n; n++) some[n] = taken->points[i + n].point;
+        store->on_points(store->on_points_arg, some, n);
+    }
+}
+
 static int run_transaction(struct lag_store *store, struct write *writes, struct lag_error *err) {
     struct lag_db *db = store->db;
     db->last_event_seq = 0;
@@ -128,6 +141,7 @@ static int run_transaction(struct lag_store *store, struct write *writes, struct
     if (rc) return rc;
     LAG_FP("store.after_commit");
     if (store->taken.n) LAG_FP("store.points_committed");
+    tell_points(store);
     if (db->last_event_seq && store->on_events) store->on_events(store->on_events_arg, db->last_event_seq);
     return 0;
 }
@@ -363,5 +377,13 @@ void lag_store_on_events(struct lag_store *store, void (*fn)(void *arg, int64_t 
     pthread_mutex_lock(&store->mutex);
     store->on_events = fn;
     store->on_events_arg = arg;
+    pthread_mutex_unlock(&store->mutex);
+}
+
+void lag_store_on_points(struct lag_store *store, void (*fn)(void *arg, const struct lag_point *points, size_t n_points),
+                         void *arg) {
+    pthread_mutex_lock(&store->mutex);
+    store->on_points = fn;
+    store->on_points_arg = arg;
     pthread_mutex_unlock(&store->mutex);
 }

@@ -3,6 +3,7 @@
 #include <lagd/daemon/config.h>
 #include <stdbool.h>
 struct lag_error;
+struct lag_point;
 struct lag_store;
 struct lagd_supervisor;
 
@@ -20,6 +21,9 @@ const char *lagd_supervisor_state_dir(const struct lagd_supervisor *supervisor);
 void lagd_supervisor_config(struct lagd_supervisor *supervisor, struct lagd_config *ret);
 /* fn is called after each commit that wrote events and on every SIGHUP (last_seq 0). Set before run. */
 void lagd_supervisor_on_events(struct lagd_supervisor *supervisor, void (*fn)(void *arg, int64_t last_seq), void *arg);
+/* fn is called after each commit that wrote points, on the storage thread: see lag_store_on_points. Thread: any. */
+void lagd_supervisor_on_points(struct lagd_supervisor *supervisor,
+                               void (*fn)(void *arg, const struct lag_point *points, size_t n_points), void *arg);
 /* How SIGHUP and LAGD_RELOAD read the configuration again: load gives a checked one or an error. Set before run. */
 typedef int lagd_reload_fn(void *arg, struct lagd_config *ret, struct lag_error *err);
 void lagd_supervisor_on_reload(struct lagd_supervisor *supervisor, lagd_reload_fn *load, void *arg);

@@ -10,6 +10,10 @@ int lag_series_open(struct lag_db *db, const char *owner, const char *key, bool 
 int lag_series_find(struct lag_db *db, const char *owner, const char *key, struct lag_series_row *ret, struct lag_error *err);
 int lag_series_list(struct lag_db *db, const char *owner, int (*each)(const struct lag_series_row *, void *), void *arg,
                     struct lag_error *err); /* by key */
+/* The series of a number, and whose it is: ret_ids gets run_id, and growth_id and candidate_id when a candidate owns it.
+ * 1 = found, 0 = there is none. */
+int lag_series_whose(struct lag_db *db, int64_t id, struct lag_series_row *ret, struct lag_event_row *ret_ids,
+                     struct lag_error *err);
 /* Removes the points of owner with step > after (rollback) and mends counts and last values. */
 int lag_points_truncate(struct lag_db *db, const char *owner, int64_t after_step, struct lag_error *err);
 /* The candidate's points with step > after_step become points of the run, key by key; existing ones of the run stay,

@@ -37,6 +37,11 @@ size_t lag_store_queue_length(const struct lag_store *store);
 /* Called on the storage thread after a commit that wrote events, with the last sequence number. Set before use. */
 void lag_store_on_events(struct lag_store *store, void (*fn)(void *arg, int64_t last_seq), void *arg);
 
+/* Called on the storage thread after a commit that wrote points, with some of them at a time, until all were told; points
+ * that were stored before are told again. fn must be quick and must not call the store. Set before use. */
+void lag_store_on_points(struct lag_store *store, void (*fn)(void *arg, const struct lag_point *points, size_t n_points),
+                         void *arg);
+
 /* A reading connection: SQLITE_OPEN_READONLY, query_only. Thread: its owner. */
 int lag_reader_open(const char *dir, struct lag_db **ret, struct lag_error *err);
 void lag_reader_close(struct lag_db *db);
