@@ -111,6 +111,18 @@ static int write_runs(struct lagd_request *request, struct lag_strbuf *out) {
     return 0;
 }
 
+static void write_streams(struct lag_strbuf *out, struct lagd_hub *hub) {
+    struct lagd_hub_counts now;
+    lagd_hub_counts(hub, &now);
+    metric(out, "lagd_sse_clients", "gauge", "Clients that follow events.", now.n_streams);
+    metric(out, "lagd_sse_opened_total", "counter", "Clients that began to follow events.", (double)now.n_opened);
+    metric(out, "lagd_sse_refused_total", "counter", "Clients refused by server/max_streams.", (double)now.n_refused);
+    metric(out, "lagd_sse_events_total", "counter", "Events told to followers.", (double)now.n_events);
+    metric(out, "lagd_sse_batches_total", "counter", "Batches of points told to followers.", (double)now.n_batches);
+    metric(out, "lagd_sse_lagged_total", "counter", "Followers cut off as they read too slowly.", (double)now.n_lagged);
+    metric(out, "lagd_sse_dead_total", "counter", "Followers found to be gone.", (double)now.n_dead);
+}
+
 /* A label's value: quotes and backslashes are escaped. */
 static void append_label(struct lag_strbuf *out, const char *text) {
     for (; *text; text++) {
@@ -130,6 +142,7 @@ int lagd_h_metrics(struct lagd_request *request) {
     write_process(&out, &now);
     write_work(&out, &now);
     write_storage(&out, lagd_supervisor_state_dir(request->supervisor), &now);
+    write_streams(&out, request->server->hub);
     int status = write_runs(request, &out);
     lagd_http_counters_write(request->server->counters, &out);
     if (status < 0) {

@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "lagd/api/server.h"
@@ -12,6 +13,7 @@
 
 #define WORKER_STACK_BYTES ((size_t)1 << 20)
 #define CONNECTION_MEMORY_BYTES ((size_t)32768)
+#define OTHER_DESCRIPTORS 256
 
 /* --- the library ------------------------------------------------------------------------------------------------- */
 
@@ -29,6 +31,23 @@ static void panic(void *arg, const char *file, unsigned int line, const char *re
     __builtin_trap(); /* stops at once with a core, as abort would; state on disk is what was acknowledged */
 }
 
+/* Streams take connections of their own, so that they never keep others out. */
+static unsigned connection_limit(const struct lagd_server *server) {
+    return (unsigned)(server->config.connection_limit + server->config.max_streams);
+}
+
+/* All listeners may be full; the rest is for the database, checkpoints and datasets. */
+static void raise_descriptor_limit(const struct lagd_server *server, int n_listeners) {
+    rlim_t wanted = (rlim_t)n_listeners * connection_limit(server) + OTHER_DESCRIPTORS;
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= wanted) return;
+    limit.rlim_cur = LAG_MIN(wanted, limit.rlim_max);
+    if (setrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur == wanted) return;
+    lag_log(LAG_LOG_WARNING, "http: %llu open files are allowed, %llu may be needed: raise the limit (LimitNOFILE=), or "
+            "lower server/connection_limit and server/max_streams", (unsigned long long)limit.rlim_cur,
+            (unsigned long long)wanted);
+}
+
 /* The library's threads inherit the mask: signals belong to the supervisor alone. Its own strictness is off: all it
  * adds is a refusal of requests without Host, which it answers with a doubled status line; the guard refuses them as a
  * problem. */
@@ -40,7 +59,7 @@ static struct MHD_Daemon *start_library(struct lagd_server *server, int fd) {
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | MHD_USE_ITC, 0, NULL, NULL,
         lagd_transport_access, server, MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
         MHD_OPTION_THREAD_POOL_SIZE, LAGD_HTTP_WORKERS, MHD_OPTION_THREAD_STACK_SIZE, WORKER_STACK_BYTES,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)server->config.connection_limit, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        MHD_OPTION_CONNECTION_LIMIT, connection_limit(server), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         CONNECTION_MEMORY_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, LAGD_IDLE_SECONDS, MHD_OPTION_STRICT_FOR_CLIENT, 0,
         MHD_OPTION_URI_LOG_CALLBACK, lagd_transport_begin, server, MHD_OPTION_NOTIFY_COMPLETED, lagd_transport_end,
         server, MHD_OPTION_NOTIFY_CONNECTION, lagd_socket_notify, server, MHD_OPTION_END);
@@ -119,8 +138,10 @@ static int open_configured(struct lagd_server *server, struct lag_error *err) {
 }
 
 int lagd_listeners_open(struct lagd_server *server, const struct lagd_passed *passed, struct lag_error *err) {
+    bool has_passed = passed && passed->n > 0;
     MHD_set_panic_func(panic, NULL);
-    return passed && passed->n > 0 ? open_passed(server, passed, err) : open_configured(server, err);
+    raise_descriptor_limit(server, has_passed ? passed->n : 2);
+    return has_passed ? open_passed(server, passed, err) : open_configured(server, err);
 }
 
 /* A passed unix socket is the service manager's: only our own file is removed. */

@@ -290,6 +290,16 @@ static void write_paths(struct lagd_json *json) {
     lagd_json_close_object(json);
 }
 
+/* What only a live stream sends: it has no number and is not kept. */
+static void write_stream_only(struct lagd_json *json, const char *key, const char *schema, const char *const *types) {
+    lagd_json_open_object(json, key);
+    write_reference(json, schema);
+    lagd_json_open_array(json, "types");
+    for (; *types; types++) lagd_json_text(json, NULL, *types);
+    lagd_json_close_array(json);
+    lagd_json_close_object(json);
+}
+
 static void write_events(struct lagd_json *json) {
     static const char *const types[] = {"run.created",     "run.state",          "run.deleted",
                                         "run.checkpoint",  "run.rollback",       "growth.state",
@@ -301,6 +311,10 @@ static void write_events(struct lagd_json *json) {
     lagd_json_open_array(json, "types");
     for (size_t i = 0; i < LAG_COUNT(types); i++) lagd_json_text(json, NULL, types[i]);
     lagd_json_close_array(json);
+    static const char *const batches[] = {"run.metric", "candidate.metric", NULL};
+    static const char *const notices[] = {"hello", "caught-up", "reset", "lagged", "bye", "hb", NULL};
+    write_stream_only(json, "metrics", "EventBatch", batches);
+    write_stream_only(json, "notices", "EventNotice", notices);
     lagd_json_close_object(json);
 }
 

@@ -40,6 +40,8 @@ static const struct lagd_problem_type types[] = {
     {"header-too-large", 431, "Too many header fields", "Send fewer or shorter header fields."},
     {"internal", 500, "Internal error", "A defect or a damaged file; the log has the request_id."},
     {"busy", 503, "Busy", "Too many requests wait; try again after Retry-After seconds."},
+    {"too-many-streams", 503, "Too many streams",
+     "As many clients follow events as server/max_streams allows; try again after Retry-After seconds."},
     {"draining", 503, "Shutting down", "The daemon is stopping; try again after Retry-After seconds."},
     {"not-ready", 503, "Not ready", "Member checks names what is not ready."},
     {"insufficient-storage", 507, "Not enough disk space", "Free space on the file system of the state directory."},

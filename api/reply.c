@@ -3,12 +3,14 @@
 #include <string.h>
 
 #include "counters_internal.h"
+#include "hub_internal.h"
 #include "lagd/base/clock.h"
 #include "lagd/base/log.h"
 #include "server_internal.h"
 
 #define REFUSALS_A_SECOND 10
 #define STREAM_BLOCK 32768
+#define FOLLOW_BLOCK 2048 /* for HTTP/1.0 only; kept as long as the client follows */
 #define DRAIN_NS (30 * INT64_C(1000000000))
 #define DRAIN_BYTES_PER_S 16384 /* the slowest reader that is waited for */
 
@@ -16,13 +18,15 @@ static ssize_t stream_read(void *arg, uint64_t position, char *buffer, size_t si
     struct lagd_response *response = arg;
     ssize_t n = response->stream(response->stream_arg, buffer, size);
     if (n > 0) return n;
+    if (n == LAGD_STREAM_WAIT) return 0;
     return n == 0 ? MHD_CONTENT_READER_END_OF_STREAM : MHD_CONTENT_READER_END_WITH_ERROR;
 }
 
 /* The stream's argument stays the request's: it outlives the library's use of it. */
 static struct MHD_Response *make(struct lagd_response *response) {
     if (response->stream)
-        return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, stream_read, response, NULL);
+        return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, response->follows ? FOLLOW_BLOCK : STREAM_BLOCK,
+                                                 stream_read, response, NULL);
     if (response->fd >= 0) {
         struct MHD_Response *made =
             MHD_create_response_from_fd_at_offset64(response->fd_length, response->fd, response->fd_offset);
@@ -99,7 +103,7 @@ enum MHD_Result lagd_reply(struct lagd_transport *transport) {
     if (!response->status) response->status = request->route ? request->route->status : 200;
     uint64_t n_bytes = response->stream ? 0 : response->fd >= 0 ? response->fd_length : response->n_text;
     /* A bare line feed is not visible here, so only what cannot hide a second request keeps its connection. */
-    bool close_after = transport->failed || response->status >= 400 || request->framing.has_body ||
+    bool close_after = transport->failed || response->follows || response->status >= 400 || request->framing.has_body ||
                        !lagd_method_is_safe(request->method);
     transport->phase = LAGD_PHASE_ANSWERED;
     struct MHD_Response *made = make(response);

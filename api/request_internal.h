@@ -25,10 +25,11 @@ struct lagd_response {
     size_t n_text;
     int fd; /* ≥ 0: bytes of a file, owned */
     uint64_t fd_offset, fd_length;
-    /* or bytes as they come: > 0 bytes, 0 end, < 0 failed. Called by the worker. */
+    /* or bytes as they come: > 0 bytes, 0 end, LAGD_STREAM_WAIT suspended, else < 0 failed. Called by the worker. */
     ssize_t (*stream)(void *arg, char *buffer, size_t size);
     void (*stream_free)(void *arg);
     void *stream_arg;
+    bool follows; /* has no end of its own */
     int n_headers;
     struct {
         const char *name;
@@ -45,7 +46,7 @@ struct lagd_request {
     struct lagd_framing framing;
     const struct lagd_route *route;
     const char *params[LAGD_ROUTE_PARAMS];
-    const char *if_none_match, *range; /* header values or NULL */
+    const char *if_none_match, *range, *accept, *last_event_id; /* header values or NULL */
     bool too_long;                     /* the raw target was cut */
     json_t *json;                      /* the body, NULL when there is none; owned */
     struct lagd_upload *upload;        /* or the finished upload; owned */

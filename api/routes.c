@@ -51,9 +51,15 @@ static const struct lagd_parameter ranking_query[] = {{"at_step", LAGD_PARAM_INT
                                                        "the latest that every living candidate has reached."},
                                                       END};
 static const struct lagd_parameter events_query[] = {
-    {"after", LAGD_PARAM_INT, false, false, 0, 9007199254740991.0, "0", NULL, "seq of the last event already seen."},
+    {"after", LAGD_PARAM_INT, false, false, 0, 9007199254740991.0, "0", NULL,
+     "seq of the last event already seen. Absent, a stream begins with what happens from now on; Last-Event-ID goes "
+     "before it."},
     {"run", LAGD_PARAM_TEXT, false, false, 1, 71, NULL, NULL, "Only events of this run (id or name)."},
-    {"limit", LAGD_PARAM_INT, false, false, 1, 1000, "100", NULL, "Most events."},
+    {"topics", LAGD_PARAM_TEXT, false, false, 1, 120, NULL, NULL,
+     "Only these, ',' between: run, growth, candidate, metric, dataset, system."},
+    {"follow", LAGD_PARAM_BOOL, false, false, 0, 0, NULL, NULL,
+     "Keep the connection open and send each event as it happens, as a line; Accept: text/event-stream does so too."},
+    {"limit", LAGD_PARAM_INT, false, false, 1, 1000, "100", NULL, "Most events; a stream has no limit."},
     {"wait", LAGD_PARAM_INT, false, false, 0, 60, "0", NULL,
      "Seconds to wait for the first event when there is none yet."},
     END};
@@ -157,7 +163,8 @@ static const struct lagd_route routes[] = {
      LAGD_BODY_JSON_OPTIONAL, &lagd_generate_spec, NULL, 200, "Sample", NULL, "Let a checkpoint write text."},
 
     {"GET", A "/events", "events", lagd_h_events, 0, LAGD_BODY_NONE, NULL, events_query, 200, NULL,
-     "application/x-ndjson", "What happened, one JSON object a line; the last line's seq is the cursor."},
+     "application/x-ndjson", "What happened, one JSON object a line; the last line's seq is the cursor. A live stream with follow, or with "
+     "Accept: text/event-stream."},
 };
 
 const struct lagd_route *lagd_routes(size_t *ret_n) {

@@ -69,6 +69,8 @@ static const struct lagd_schema schemas[] = {
      "candidate:s operator:s eligible:b rank:i? rank_at_0:i? mean:n? finite:b margin_to_best:n? margin_interval:[n?]"},
     {"Ranking", "growth:s at_step:i items:[@RankingEntry] tau_0:n? tau_half:n? tied:b times:[i]"},
     {"Event", "seq:i ts:t? type:s run~:s growth~:s candidate~:s state~:s step~:i value~:n message~:s"},
+    {"EventBatch", "ts:t type:s run:s growth~:s candidate~:s number:i step:[i] series:{[n?]}"},
+    {"EventNotice", "type:s ts~:t cursor~:i"},
     {"ExportLine", "step:i tokens:i finite~:b"},
 };
 

@@ -29,8 +29,11 @@ void lagd_server_reload(struct lagd_server *server) {
         status = lag_error_set(&err, LAG_EDENIED, "the API can be reached from outside this machine: set auth/token_file");
     (void)pthread_rwlock_wrlock(&server->config_lock);
     server->config = *config;
+    bool rotated = status == 0 && auth.configured &&
+                   (!server->auth.configured || strcmp(auth.digest, server->auth.digest) != 0);
     if (status == 0) server->auth = auth;
     (void)pthread_rwlock_unlock(&server->config_lock);
+    if (rotated) lagd_hub_expel(server->hub);
     if (status < 0) lag_log(LAG_LOG_ERROR, "http: the old token stays: %s", err.text);
     free(config);
 }
@@ -39,6 +42,7 @@ static void on_events(void *arg, int64_t last_seq) {
     struct lagd_server *server = arg;
     if (last_seq > 0) {
         lagd_wake_events(server);
+        lagd_hub_wake(server->hub);
         return;
     }
     (void)pthread_mutex_lock(&server->lock);
@@ -128,6 +132,8 @@ static int prepare(struct lagd_server *server, struct lag_error *err) {
     int status = lagd_auth_load(server->config.token_file, &server->auth, err);
     if (status == 0 && lagd_http_counters_create(&server->counters) < 0)
         status = lag_error_set(err, LAG_ENOMEM, "out of memory");
+    if (status == 0)
+        status = lagd_hub_create(server->state_dir, (int)server->config.max_streams, &server->hub, err);
     return status;
 }
 
@@ -144,6 +150,7 @@ int lagd_server_start(struct lagd_supervisor *supervisor, const struct lagd_pass
     if (status == 0) status = lagd_reaper_start(server, err);
     if (status == 0) {
         lagd_supervisor_on_events(supervisor, on_events, server);
+        lagd_supervisor_on_points(supervisor, lagd_hub_points, server->hub);
         status = lagd_listeners_open(server, passed, err);
     }
     if (status < 0) {
@@ -173,6 +180,8 @@ void lagd_server_stop(struct lagd_server *server) {
     if (!server) return;
     lagd_listeners_quiesce(server);
     lagd_supervisor_on_events(server->supervisor, NULL, NULL);
+    lagd_supervisor_on_points(server->supervisor, NULL, NULL);
+    lagd_hub_stop(server->hub);
     bool drained = drain(server);
     if (server->reaper_started) (void)pthread_join(server->reaper, NULL);
     if (!drained) {
@@ -181,6 +190,7 @@ void lagd_server_stop(struct lagd_server *server) {
         return;
     }
     lagd_listeners_close(server);
+    lagd_hub_destroy(server->hub);
     while (server->n_readers > 0) lag_reader_close(server->readers[--server->n_readers]);
     lagd_http_counters_destroy(server->counters);
     (void)pthread_cond_destroy(&server->changed);

@@ -5,6 +5,7 @@
 #include <pthread.h>
 
 #include "auth_internal.h"
+#include "hub_internal.h"
 #include "lagd/api/server.h"
 #include "lagd/daemon/config.h"
 #include "request_internal.h"
@@ -42,7 +43,7 @@ struct lagd_transport {
     int64_t begun_ns;
     struct lagd_verdict early; /* a problem to be told once the body has been read away */
     char allow[96];
-    char if_none_match[128], range[64];
+    char if_none_match[128], range[64], accept[256], last_event_id[32];
     char *body;
     size_t n_body, body_capacity;
     uint64_t n_drained;
@@ -63,6 +64,7 @@ struct lagd_server {
     pthread_t reaper;
     bool reaper_started;
     struct lagd_http_counters *counters;
+    struct lagd_hub *hub;
 
     pthread_rwlock_t config_lock;
     struct lagd_config config;

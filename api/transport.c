@@ -100,6 +100,9 @@ static enum MHD_Result begin(struct lagd_transport *transport, const char *metho
     keep_header(&head, "If-None-Match", transport->if_none_match, sizeof(transport->if_none_match),
                 &request->if_none_match);
     keep_header(&head, "Range", transport->range, sizeof(transport->range), &request->range);
+    keep_header(&head, "Accept", transport->accept, sizeof(transport->accept), &request->accept);
+    keep_header(&head, "Last-Event-ID", transport->last_event_id, sizeof(transport->last_event_id),
+                &request->last_event_id);
 
     (void)pthread_rwlock_rdlock(&server->config_lock);
     const struct lagd_config *config = &server->config;

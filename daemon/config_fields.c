@@ -22,7 +22,9 @@ static const struct lag_field rows[] = {
     {"server/upload_limit_bytes", LAG_FIELD_BYTES, AT(upload_limit_bytes), 1024, 1024 * G, "1G", NULL,
      LAG_FIELD_RELOADABLE, "bytes", "Largest dataset that may be uploaded."},
     {"server/connection_limit", LAG_FIELD_INT, AT(connection_limit), 4, 4096, "128", NULL, 0, "connections",
-     "Connections open at once."},
+     "Connections open at once, beside those of server/max_streams."},
+    {"server/max_streams", LAG_FIELD_INT, AT(max_streams), 1, 4096, "512", NULL, 0, "streams",
+     "Clients that follow events at once; more are refused with 503."},
 
     {"auth/token_file", LAG_FIELD_TEXT, AT(token_file), 0, 1023, NULL, NULL, LAG_FIELD_RELOADABLE, "",
      "File with the bearer token on one line; others must not be able to read it. Empty: no token on loopback."},

@@ -11,7 +11,7 @@ struct lagd_config {
     char socket[108];           /* unix socket, "" = none */
     char allowed_hosts[512];    /* beside localhost, 127.0.0.1, [::1] and the bound address */
     char allowed_origins[512];
-    int64_t body_limit_bytes, upload_limit_bytes, connection_limit;
+    int64_t body_limit_bytes, upload_limit_bytes, connection_limit, max_streams;
     /* auth */
     char token_file[1024];      /* bearer token, one line; must not be readable by others */
     /* train */
