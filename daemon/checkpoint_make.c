@@ -1,6 +1,8 @@
 #include "checkpoint_internal.h"
 #include "transact_internal.h"
 
+#include <lagd/base/check.h>
+#include <lagd/base/cleanup.h>
 #include <lagd/base/clock.h>
 #include <lagd/base/failpoint.h>
 #include <lagd/base/fs.h>
@@ -11,11 +13,11 @@
 #include <lagd/engine/train.h>
 #include <lagd/storage/checkpoints.h>
 #include <lagd/storage/events.h>
+#include <lagd/storage/series.h>
+#include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-
-/* At most so many old ones leave with one new one; the rest leaves with the next. */
-enum { DOOMED_MAX = 16 };
 
 struct making {
     struct lagd_deps *deps;
@@ -23,27 +25,60 @@ struct making {
     struct lag_checkpoint_row row;
     struct lag_checkpoint_file_row files[LAG_CHECKPOINT_FILES];
     int n_files;
-    /* retention */
-    int64_t keep_last, n_kept;
-    struct { char id[LAG_ROW_ID], path[LAG_ROW_PATH]; } doomed[DOOMED_MAX];
-    int n_doomed;
+    struct lagd_retention rules;
+    struct lag_checkpoint_row *all; /* of the run, newest first */
+    bool *stays;
+    size_t n, capacity;
 };
 
-static int judge(const struct lag_checkpoint_row *row, void *arg) {
+/* --- retention --- */
+
+static int collect(const struct lag_checkpoint_row *row, void *arg) {
     struct making *making = arg;
-    if (row->keep || row->candidate_id[0] != '\0' || making->n_doomed == DOOMED_MAX) return 0;
-    if (making->n_kept++ < making->keep_last) return 0;
-    (void)lag_copy(making->doomed[making->n_doomed].id, LAG_ROW_ID, row->id);
-    (void)lag_copy(making->doomed[making->n_doomed].path, LAG_ROW_PATH, row->path);
-    making->n_doomed++;
+    if (lag_grow_array((void **)&making->all, &making->capacity, making->n + 1, sizeof(*making->all)) != 0)
+        return LAG_ENOMEM;
+    making->all[making->n++] = *row;
     return 0;
 }
 
+/* The last validation loss at or before the checkpoint's step. */
+static int find_loss(struct lag_db *db, int64_t series, int64_t step, double *ret, struct lag_error *err) {
+    struct lag_bucket bucket;
+    int n = 0;
+    int64_t total = 0;
+    int rc = lag_points_thin(db, series, 0, step, 1, &bucket, &n, &total, err);
+    if (rc == 0 && n > 0) *ret = bucket.last;
+    return rc;
+}
+
+static int describe(struct lag_db *db, const struct making *making, struct lagd_kept *ret_rows, struct lag_error *err) {
+    struct lag_series_row series = {.id = -1};
+    int rc = 0;
+    if (making->rules.keep_best > 0) {
+        rc = lag_series_find(db, making->row.run_id, "val/loss", &series, err);
+        if (rc == LAG_ENOTFOUND) rc = 0;
+    }
+    for (size_t i = 0; rc == 0 && i < making->n; i++) {
+        const struct lag_checkpoint_row *row = &making->all[i];
+        ret_rows[i] = (struct lagd_kept){row->step, NAN, row->keep || row->candidate_id[0] != '\0'};
+        if (series.id >= 0 && !ret_rows[i].pinned) rc = find_loss(db, series.id, row->step, &ret_rows[i].val_loss, err);
+    }
+    return rc;
+}
+
+/* Rows of those that go are deleted; their folders follow once that is committed. */
 static int retain(struct lag_db *db, struct making *making, struct lag_error *err) {
-    making->n_kept = 0;
-    making->n_doomed = 0;
-    int rc = lag_checkpoint_list(db, making->row.run_id, judge, making, err);
-    for (int i = 0; rc == 0 && i < making->n_doomed; i++) rc = lag_checkpoint_delete(db, making->doomed[i].id, err);
+    making->n = 0;
+    int rc = lag_checkpoint_list(db, making->row.run_id, collect, making, err);
+    if (rc != 0) return rc == LAG_ENOMEM ? lag_error_set(err, rc, "out of memory for a list of checkpoints") : rc;
+    free(making->stays);
+    making->stays = lag_calloc(making->n + 1, sizeof(*making->stays));
+    LAG_CLEANUP(lag_free_p) struct lagd_kept *rows = lag_calloc(making->n + 1, sizeof(*rows));
+    if (!rows || !making->stays) return lag_error_set(err, LAG_ENOMEM, "out of memory for a list of checkpoints");
+    rc = describe(db, making, rows, err);
+    if (rc == 0) lagd_retain(rows, (int)making->n, &making->rules, making->stays);
+    for (size_t i = 0; rc == 0 && i < making->n; i++)
+        if (!making->stays[i]) rc = lag_checkpoint_delete(db, making->all[i].id, err);
     return rc;
 }
 
@@ -129,35 +164,40 @@ void lagd_checkpoint_remove_folder(const struct lagd_deps *deps, const char *rel
     if (lag_fs_remove_tree(path, &err) != 0) lag_log(LAG_LOG_WARNING, "an old checkpoint stays behind: %s", err.text);
 }
 
-int lagd_checkpoint_make(struct lagd_deps *deps, const struct lag_state *state,
-                         const struct lagd_checkpoint_request *request, struct lag_checkpoint_row *ret,
-                         struct lag_error *err) {
+static int make(struct making *making, const struct lag_state *state, struct lag_error *err) {
+    struct lagd_deps *deps = making->deps;
     int64_t began_ns = lag_clock_mono_ns();
-    struct making making = {.deps = deps,
-                            .request = request,
-                            .keep_last = request->keep_last > 0 ? request->keep_last
-                                                                : atomic_load(&deps->keep_checkpoints)};
-    if (making.keep_last < 1) making.keep_last = 1;
-    fill_row(&making, state);
-    int rc = check_space(deps, state, err);
-    if (rc != 0) return rc;
     char dir[2200], parent[2200];
-    state_path(deps, making.row.path, dir);
-    (void)snprintf(parent, sizeof(parent), "%s/runs/%s", deps->state_dir, request->run_id);
-    rc = lag_fs_mkdirs(parent, err);
-    if (rc == 0) rc = write_files(&making, dir, state, err);
+    state_path(deps, making->row.path, dir);
+    (void)snprintf(parent, sizeof(parent), "%s/runs/%s", deps->state_dir, making->row.run_id);
+    int rc = lag_fs_mkdirs(parent, err);
+    if (rc == 0) rc = write_files(making, dir, state, err);
     if (rc != 0) return rc;
     LAG_FP("checkpoint.row");
-    rc = lag_store_write(deps->store, commit, &making, err);
+    rc = lag_store_write(deps->store, commit, making, err);
     if (rc != 0) {
-        lagd_checkpoint_remove_folder(deps, making.row.path);
+        lagd_checkpoint_remove_folder(deps, making->row.path);
         return rc;
     }
     LAG_FP("checkpoint.listed");
-    for (int i = 0; i < making.n_doomed; i++) lagd_checkpoint_remove_folder(deps, making.doomed[i].path);
+    for (size_t i = 0; i < making->n; i++)
+        if (!making->stays[i]) lagd_checkpoint_remove_folder(deps, making->all[i].path);
     atomic_fetch_add(&deps->totals.checkpoints, 1);
-    atomic_fetch_add(&deps->totals.checkpoint_bytes, making.row.n_bytes);
+    atomic_fetch_add(&deps->totals.checkpoint_bytes, making->row.n_bytes);
     atomic_fetch_add(&deps->totals.checkpoint_ns, lag_clock_mono_ns() - began_ns);
-    if (ret) *ret = making.row;
     return 0;
+}
+
+int lagd_checkpoint_make(struct lagd_deps *deps, const struct lag_state *state,
+                         const struct lagd_checkpoint_request *request, struct lag_checkpoint_row *ret,
+                         struct lag_error *err) {
+    struct making making = {.deps = deps, .request = request, .rules = request->retention};
+    if (making.rules.keep_last < 1) making.rules.keep_last = LAG_MAX(1, atomic_load(&deps->keep_checkpoints));
+    fill_row(&making, state);
+    int rc = check_space(deps, state, err);
+    if (rc == 0) rc = make(&making, state, err);
+    if (rc == 0 && ret) *ret = making.row;
+    free(making.all);
+    free(making.stays);
+    return rc;
 }

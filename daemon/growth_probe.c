@@ -1,5 +1,6 @@
 /* Phase probing of a growth: each candidate that has not ended becomes a job; its end is one transaction. */
 #include "growth_internal.h"
+#include "run_config_internal.h"
 #include "slots_internal.h"
 #include "transact_internal.h"
 
@@ -107,7 +108,7 @@ static int keep_on_disk(struct candidate_move *move, struct lag_state *state, bo
                                                     .tokens = state->step * lagd_run_step_tokens(run),
                                                     .seed = (uint64_t)run->config.seed,
                                                     .keep = true,
-                                                    .keep_last = run->config.keep_last,
+                                                    .retention = lagd_run_retention(&run->config),
                                                     .extra = write_candidate,
                                                     .extra_arg = move};
     move->checkpoint_id = id;

@@ -23,6 +23,10 @@ void lagd_run_spec(const struct lagd_run_config *config, struct lag_spec *ret) {
                              .norm_eps = 1e-5};
 }
 
+struct lagd_retention lagd_run_retention(const struct lagd_run_config *config) {
+    return (struct lagd_retention){config->keep_last, config->keep_best, config->keep_every};
+}
+
 void lagd_run_step_config(const struct lagd_run_config *config, double lr_scale, struct lag_step_config *ret) {
     enum lag_schedule_kind kind = LAG_SCHEDULE_CONSTANT;
     (void)lag_schedule_parse(config->schedule, &kind);

@@ -60,6 +60,10 @@ static const struct lag_field rows[] = {
      "Steps between checkpoints; after a crash the run goes on from the last one."},
     {"checkpoint/keep_last", LAG_FIELD_INT, AT(keep_last), 0, 1000, "0", NULL, 0, "checkpoints",
      "Newest checkpoints kept; 0 for the daemon's storage/keep_checkpoints."},
+    {"checkpoint/keep_best", LAG_FIELD_INT, AT(keep_best), 0, 1000, "0", NULL, 0, "checkpoints",
+     "Checkpoints with the lowest validation loss kept beside them."},
+    {"checkpoint/keep_every", LAG_FIELD_INT, AT(keep_every), 0, 1e9, "0", NULL, 0, "steps",
+     "Checkpoints at multiples of so many steps are kept for good; 0 for none."},
 
     {"threads", LAG_FIELD_INT, AT(threads), 0, 256, "0", NULL, 0, "threads",
      "Compute threads that this run may use; 0 for no limit of its own. Results do not depend on it."},

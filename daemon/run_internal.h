@@ -14,6 +14,7 @@
  * from there; a growth that has ended but is still named by run.growth_id is cleared. */
 #pragma once
 #include "deps_internal.h"
+#include "retention_internal.h"
 #include <lagd/daemon/run_config.h>
 #include <pthread.h>
 struct lagd_run;
@@ -51,7 +52,7 @@ struct lagd_checkpoint_request {
     int64_t tokens;
     uint64_t seed;
     bool keep;
-    int64_t keep_last; /* of the run; 0 = the daemon's */
+    struct lagd_retention retention; /* the run's; keep_last 0 = the daemon's */
     lag_write_fn *extra;
     void *extra_arg;
 };

@@ -1,4 +1,5 @@
 /* Training: one update with its points, validation, progress and checkpoints. */
+#include "run_config_internal.h"
 #include "run_parts_internal.h"
 #include "slots_internal.h"
 #include "transact_internal.h"
@@ -117,7 +118,7 @@ int lagd_run_keep(struct lagd_run *run, const struct lag_state *state, const str
     whole.run_id = run->id;
     whole.tokens = state->step * lagd_run_step_tokens(run);
     whole.seed = (uint64_t)run->config.seed;
-    whole.keep_last = run->config.keep_last;
+    whole.retention = lagd_run_retention(&run->config);
     whole.extra = lagd_move_write;
     whole.extra_arg = move;
     int rc = lagd_recorder_flush(&run->recorder, err);

@@ -283,6 +283,33 @@ def checkpoints_are_files(folder):
     daemon.terminate()
 
 
+def whole_body_and_retention(folder):
+    """Every key of a run's body at once, and what its retention keeps."""
+    daemon, _ = ready(folder)
+    daemon.upload("words", lagd.text())
+    body = {
+        "name": "ts-6L", "dataset": "words", "seed": 1,
+        "model": {"arch": "gpt2", "n_layer": 2, "n_head": 2, "n_embd": 16, "n_positions": 16, "vocab_size": 300},
+        "optim": {"name": "adamw", "lr": 6e-4, "betas": [0.9, 0.95], "weight_decay": 0.1, "grad_clip": 1.0},
+        "schedule": {"kind": "cosine", "warmup_steps": 20, "max_steps": 200, "min_lr": 6e-5},
+        "batch": {"sequences": 4, "tokens_per_sequence": 16, "accumulate": 1}, "eval": {"every_steps": 10, "batches": 2},
+        "checkpoint": {"every_steps": 10, "keep_last": 3, "keep_best": 1, "keep_every": 100},
+        "threads": 0, "on_crash": "resume", "tags": ["demo"]}
+    run = daemon.post("/runs", body)
+    for key, value in body.items():
+        if isinstance(value, dict):
+            value, seen = set(value.items() if key != "optim" else []), set(run[key].items() if key != "optim" else [])
+            assert value <= seen, (key, run[key])
+        elif key != "dataset":
+            assert key not in run or run[key] == value, (key, run[key])
+    daemon.wait_for("/runs/ts-6L", lambda r: r["state"] == "completed")
+    steps = [c["step"] for c in daemon.get("/runs/ts-6L/checkpoints")["items"]]
+    losses = daemon.get("/runs/ts-6L/series?key=val/loss&from=1&max_points=1000")
+    best = min(zip(losses["series"]["val/loss"]["last"], losses["step"]))[1]
+    assert steps[:3] == [200, 190, 180] and 100 in steps and best in steps and len(steps) <= 5, (steps, best)
+    daemon.terminate()
+
+
 def pages_and_metrics(folder):
     daemon, _ = ready(folder)
     daemon.upload("words", lagd.text())
@@ -333,4 +360,4 @@ def token_is_asked_for(folder):
 
 if __name__ == "__main__":
     lagd.main(framing_is_guarded, methods_origins_and_types, schema_holds, datasets_below_the_roots_only, upload_over_the_limit,
-              events_resume_by_cursor, checkpoints_are_files, pages_and_metrics, token_is_asked_for)
+              events_resume_by_cursor, checkpoints_are_files, whole_body_and_retention, pages_and_metrics, token_is_asked_for)

@@ -17,7 +17,7 @@ struct lagd_run_config {
     double min_lr, decay_fraction;
     int64_t sequences, tokens_per_sequence, accumulate; /* tokens_per_sequence 0 = n_positions */
     int64_t eval_every, eval_batches;
-    int64_t checkpoint_every, keep_last;  /* keep_last 0 = the daemon's */
+    int64_t checkpoint_every, keep_last, keep_best, keep_every; /* keep_last 0 = the daemon's */
     int64_t threads;            /* at most this many; 0 = no limit of its own */
     char on_crash[16];          /* resume, pause */
     char tags[512];
