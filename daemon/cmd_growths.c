@@ -139,6 +139,7 @@ struct ending {
     const char *growth_id, *reason;
     bool alone; /* no thread works on the run */
     char state[LAG_ROW_STATE];
+    struct lagd_released released;
 };
 
 static int write_cancel(struct lag_db *db, void *arg, struct lag_error *err) {
@@ -151,7 +152,7 @@ static int write_cancel(struct lag_db *db, void *arg, struct lag_error *err) {
         return lag_error_set(err, LAG_ESTATE, "growth %s is %s: it can no longer be cancelled", growth.id, growth.state);
     }
     (void)lag_copy(ending->state, sizeof(ending->state), "cancelled");
-    if (ending->alone) return lagd_tx_growth_end(db, &growth, "cancelled", ending->reason, err);
+    if (ending->alone) return lagd_tx_growth_end(db, &growth, "cancelled", ending->reason, &ending->released, err);
     return lagd_tx_growth_state(db, &growth, "cancelled", ending->reason, err);
 }
 
@@ -162,6 +163,8 @@ int lagd_cmd_growth_cancel(struct lagd_supervisor *s, struct lagd_command *comma
     struct ending ending = {.growth_id = growth.id, .reason = command->reason[0] ? command->reason : "cancelled by a person",
                             .alone = lagd_active_find(s, growth.run_id) == NULL};
     status = lag_store_write(s->store, write_cancel, &ending, &command->err);
+    if (status == 0) lagd_released_remove(&s->deps, &ending.released);
+    else lagd_released_drop(&ending.released);
     (void)lag_copy(command->id, sizeof(command->id), growth.id);
     (void)lag_copy(command->state, sizeof(command->state), ending.state);
     if (status == 0) wish_growth(s, growth.run_id);
@@ -174,6 +177,7 @@ struct deciding {
     struct lagd_command *command;
     struct lag_growth_row growth;
     bool alone;
+    struct lagd_released released;
 };
 
 static int check_choice(struct lag_db *db, const struct deciding *d, const char *candidate_id, struct lag_error *err) {
@@ -232,7 +236,7 @@ static int write_decision(struct lag_db *db, void *arg, struct lag_error *err) {
     }
     if (approve) return write_approval(db, d, err);
     const char *reason = d->command->reason[0] ? d->command->reason : "rejected by a person";
-    if (d->alone) return lagd_tx_growth_end(db, &d->growth, "rejected", reason, err);
+    if (d->alone) return lagd_tx_growth_end(db, &d->growth, "rejected", reason, &d->released, err);
     return lagd_tx_growth_state(db, &d->growth, "rejected", reason, err);
 }
 
@@ -249,6 +253,8 @@ int lagd_cmd_growth_decide(struct lagd_supervisor *s, struct lagd_command *comma
                        status < 0 ? d->growth.state : command->u.decide.approve ? "decided" : "rejected");
     }
     if (status == 0) wish_growth(s, d->growth.run_id);
+    if (status == 0) lagd_released_remove(&s->deps, &d->released);
+    else lagd_released_drop(&d->released);
     free(d);
     return status;
 }

@@ -148,16 +148,17 @@ int lagd_cmd_run_resume(struct lagd_supervisor *s, struct lagd_command *command)
 struct cancelling {
     const struct lag_run_row *run;
     const char *reason;
+    struct lagd_released released;
 };
 
 static int write_cancelled(struct lag_db *db, void *arg, struct lag_error *err) {
-    const struct cancelling *c = arg;
+    struct cancelling *c = arg;
     struct lag_growth_row growth;
     int status = 0;
     if (c->run->growth_id[0] && lag_growth_get(db, c->run->growth_id, &growth, NULL) == 0) {
         const struct lagd_state *state = lagd_state_find(LAGD_MACHINE_GROWTH, growth.state);
         if (state && !state->terminal) {
-            status = lagd_tx_growth_end(db, &growth, "cancelled", "the run was cancelled", err);
+            status = lagd_tx_growth_end(db, &growth, "cancelled", "the run was cancelled", &c->released, err);
         }
     }
     return status < 0 ? status : lagd_tx_run_state(db, c->run->id, "cancelled", c->reason, err);
@@ -173,9 +174,11 @@ int lagd_cmd_run_cancel(struct lagd_supervisor *s, struct lagd_command *command)
         lagd_slots_wake(s->deps.slots);
         return 0;
     }
-    struct cancelling cancelling = {&row, command->reason};
+    struct cancelling cancelling = {.run = &row, .reason = command->reason};
     status = lag_store_write(s->store, write_cancelled, &cancelling, &command->err);
     if (status == 0) (void)lag_copy(command->state, sizeof(command->state), "cancelled");
+    if (status == 0) lagd_released_remove(&s->deps, &cancelling.released);
+    else lagd_released_drop(&cancelling.released);
     return status;
 }
 

@@ -91,7 +91,8 @@ static int take_over(struct applying *applying, const char *parent_sha256, struc
     run->row.n_params = (int64_t)lag_spec_params(&run->state->layout.spec);
     (void)lag_copy(run->origin.growth_text, sizeof(run->origin.growth_text), strategy);
     (void)lag_copy(run->origin.parent_sha256, sizeof(run->origin.parent_sha256), parent_sha256);
-    return lagd_run_equip(run, err);
+    int rc = lagd_run_equip(run, err);
+    return rc == 0 ? lagd_run_reopen_growth(run, err) : rc;
 }
 
 int lagd_round_apply(struct lagd_round *round, struct lag_error *err) {

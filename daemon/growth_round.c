@@ -161,13 +161,16 @@ static int resume(struct lagd_round *round, struct lag_error *err) {
 /* Ended by a person: the run goes on as it was. */
 static int conclude(struct lagd_round *round, struct lag_error *err) {
     struct lagd_move move = {.run = round->run, .run_state = "running", .ends_growth = true};
+    LAG_FP("growth.concluding");
     return lagd_move_make(&move, err);
 }
 
 static int go_through(struct lagd_round *round, struct lag_error *err) {
     struct lagd_run *run = round->run;
+    char id[LAG_ROW_ID];
+    (void)lag_copy(id, sizeof(id), run->growth.id);
     int rc = resume(round, err);
-    while (rc == 0 && run->has_growth) {
+    while (rc == 0 && run->has_growth && strcmp(run->growth.id, id) == 0) { /* a next one begins at its own step */
         const struct phase *phase = find_phase(run->growth.state);
         rc = phase ? phase->act(round, err) : conclude(round, err);
         /* Someone changed the growth's row: what is to be done is looked up again. */

@@ -45,15 +45,23 @@ struct mending {
     bool pause;                     /* on_crash = pause */
 };
 
-/* A growth that is over, or gone, no longer belongs to its run. One that waits on a run at its end is withdrawn. */
+/* A growth that is over, or gone, no longer belongs to its run; the crash may have come before its candidates ended. One
+ * that waits on a run at its end is withdrawn. */
 static int mend_growth(struct lag_db *db, const struct lag_run_row *run, bool ended, struct lag_error *err) {
     struct lag_growth_row growth;
     if (!run->growth_id[0]) return 0;
     if (lag_growth_get(db, run->growth_id, &growth, NULL) < 0) return lag_run_set_growth(db, run->id, "", err);
     const struct lagd_state *state = lagd_state_find(LAGD_MACHINE_GROWTH, growth.state);
-    if (!state || state->terminal) return lag_run_set_growth(db, run->id, "", err);
-    if (!ended) return 0;
-    return lagd_tx_growth_end(db, &growth, "cancelled", "its run has ended", err);
+    struct lagd_released released = {0};
+    int status = 0;
+    if (!state || state->terminal) {
+        status = lagd_tx_candidates_end(db, &growth, growth.reason, &released, err);
+        if (status == 0) status = lag_run_set_growth(db, run->id, "", err);
+    } else if (ended) {
+        status = lagd_tx_growth_end(db, &growth, "cancelled", "its run has ended", &released, err);
+    }
+    lagd_released_drop(&released); /* folders without rows are tidied away later on */
+    return status;
 }
 
 static int mend_run(struct lag_db *db, void *arg, struct lag_error *err) {

@@ -76,8 +76,8 @@ static int take_over(struct lagd_run *run, struct lag_state *state, int64_t chec
     run->state = state;
     run->checkpoint_step = checkpoint_step;
     run->evaluate_first = state->step == 0;
-    int rc = lagd_run_go_back_before_growth(run, err);
-    lagd_run_rewind(run);
+    int rc = lagd_run_reopen_growth(run, err);
+    if (rc == 0) rc = lagd_run_rewind(run, err);
     if (rc == 0 && !same_shape) rc = lagd_run_equip(run, err);
     return rc;
 }

@@ -49,60 +49,6 @@ bool lagd_run_in_growth(const struct lagd_run *run) {
     return run->has_growth && strcmp(run->growth.state, "queued") != 0 && run->state->step >= run->growth.start_step;
 }
 
-/* --- the applied growth whose checkpoint is lost --- */
-
-static int find_applied(const struct lag_growth_row *growth, void *arg) {
-    struct lagd_run *run = arg;
-    if (strcmp(growth->state, "applied") == 0 && growth->start_step >= run->state->step &&
-        growth->n_layer_from == run->state->layout.spec.n_layer && !run->has_growth) {
-        run->growth = *growth;
-        run->has_growth = true;
-    }
-    return 0;
-}
-
-static int reopen_growth(struct lag_db *db, void *arg, struct lag_error *err) {
-    struct lagd_run *run = arg;
-    const struct lag_spec *spec = &run->state->layout.spec;
-    int rc = 0;
-    if (run->row.growth_id[0] != '\0' && strcmp(run->row.growth_id, run->growth.id) != 0)
-        rc = lag_growth_set_state(db, run->row.growth_id, "cancelled",
-                                  "an earlier growth has to be applied again first", err);
-    if (rc == 0) rc = lag_run_set_shape(db, run->id, spec->n_layer, (int64_t)lag_spec_params(spec), err);
-    if (rc == 0) rc = lag_run_set_growth(db, run->id, run->growth.id, err);
-    return rc;
-}
-
-static int list_growths(struct lag_db *db, void *arg, struct lag_error *err) {
-    struct lagd_run *run = arg;
-    return lag_growth_list(db, run->id, 1000, find_applied, run, err);
-}
-
-/* The state that was loaded is from before a growth that the row counts as applied: its own checkpoints were damaged.
- * The growth goes back to decided, so that the run reaches it again and rebuilds the same winner. */
-int lagd_run_go_back_before_growth(struct lagd_run *run, struct lag_error *err) {
-    int64_t expected = run->row.n_layer;
-    if (run->state->layout.spec.n_layer == expected) return 0;
-    run->has_growth = false;
-    int rc = lagd_read(run->deps, list_growths, run, err);
-    if (rc != 0) return rc;
-    if (!run->has_growth)
-        return lag_error_set(err, LAG_ECORRUPT,
-                             "the newest good checkpoint has %d layers, the run %lld, and no growth explains it",
-                             run->state->layout.spec.n_layer, (long long)expected);
-    struct lagd_move move = {.run = run,
-                             .growth_state = "decided",
-                             .reason = "its checkpoint was damaged: applied again",
-                             .extra = reopen_growth,
-                             .extra_arg = run};
-    rc = lagd_write_patiently(run->deps, lagd_move_write, &move, &run->quit, err);
-    if (rc != 0) return rc;
-    lagd_move_committed(&move);
-    run->row.n_layer = run->state->layout.spec.n_layer;
-    (void)lag_copy(run->row.growth_id, sizeof(run->row.growth_id), run->growth.id);
-    return 0;
-}
-
 /* --- state and memory --- */
 
 int lagd_run_load_state(struct lagd_run *run, struct lag_state **ret, int64_t *ret_step, struct lag_error *err) {
@@ -140,14 +86,6 @@ int lagd_run_equip(struct lagd_run *run, struct lag_error *err) {
                            err);
 }
 
-void lagd_run_rewind(struct lagd_run *run) {
-    int64_t step = run->state->step;
-    run->row.flops = step == 0 ? 0 : run->row.flops - lagd_run_flops(run, step, run->row.step);
-    if (run->row.flops < 0) run->row.flops = 0;
-    run->row.step = step;
-    run->row.tokens = step * lagd_run_step_tokens(run);
-}
-
 int lagd_run_open(struct lagd_run *run, struct lag_error *err) {
     int rc = lagd_run_config_parse(run->row.config, &run->config, err);
     if (rc != 0) return rc;
@@ -155,12 +93,13 @@ int lagd_run_open(struct lagd_run *run, struct lag_error *err) {
     rc = open_dataset(run, err);
     if (rc == 0) rc = lagd_run_read_growth(run, err);
     if (rc == 0) rc = lagd_run_load_state(run, &run->state, &run->checkpoint_step, err);
-    if (rc == 0) rc = lagd_run_go_back_before_growth(run, err);
+    if (rc == 0) rc = lagd_run_reopen_growth(run, err);
     if (rc == 0) rc = lagd_recorder_open(&run->recorder, run->deps, run->id, true, &run->quit, err);
     if (rc == 0) rc = lagd_run_equip(run, err);
     if (rc != 0) return rc;
     run->evaluate_first = run->state->step == 0;
-    lagd_run_rewind(run);
+    rc = lagd_run_rewind(run, err);
+    if (rc != 0) return rc;
     LAG_FP("run.opened");
     struct lagd_move move = {
         .run = run, .progress = true, .run_state = lagd_run_in_growth(run) ? "growing" : "running"};

@@ -2,8 +2,8 @@
  * run_steps.c (training), run_move.c (transitions), rollback.c and the growth round. Everything here is called on the
  * run's own thread unless it says otherwise. */
 #pragma once
-#include "checkpoint_internal.h"
 #include "record_internal.h"
+#include "release_internal.h"
 #include <lagd/engine/train.h>
 #include <lagd/storage/rows.h>
 struct lag_team;
@@ -54,9 +54,7 @@ struct lagd_move {
                                    * and those of them with checkpoints give them up */
     lag_write_fn *extra;          /* last in the transaction; may be NULL */
     void *extra_arg;
-    /* folders of checkpoints whose rows went: removed by lagd_move_committed */
-    struct { char path[LAG_ROW_PATH]; } *released;
-    size_t n_released, released_capacity;
+    struct lagd_released released; /* removed by lagd_move_committed */
 };
 lag_write_fn lagd_move_write; /* arg: struct lagd_move; for use inside another transaction */
 void lagd_move_committed(struct lagd_move *move); /* after its commit: run->row and run->growth follow. Frees */
@@ -67,10 +65,6 @@ int lagd_move_make(struct lagd_move *move, struct lag_error *err);
 /* --- run_open.c --- */
 int lagd_run_open(struct lagd_run *run, struct lag_error *err);
 void lagd_run_close(struct lagd_run *run);
-/* After a load: a state from before a growth that the row counts as applied takes the growth back to decided. */
-int lagd_run_go_back_before_growth(struct lagd_run *run, struct lag_error *err);
-/* The row goes back to the step of run->state: what was computed after it is computed again. */
-void lagd_run_rewind(struct lagd_run *run);
 /* work and team for the present shape. */
 int lagd_run_equip(struct lagd_run *run, struct lag_error *err);
 /* run->growth from the stored rows. */
@@ -80,9 +74,17 @@ bool lagd_run_in_growth(const struct lagd_run *run);
 /* Latest good checkpoint, or the initial state of the seed. *ret_step: -1 for the latter. */
 int lagd_run_load_state(struct lagd_run *run, struct lag_state **ret, int64_t *ret_step, struct lag_error *err);
 
+/* --- run_history.c --- */
+/* A state from before a growth that was applied already (checkpoints were damaged) takes the first such growth back to
+ * decided, so that the run reaches it again and rebuilds the same winner. After a load, and after each growth. */
+int lagd_run_reopen_growth(struct lagd_run *run, struct lag_error *err);
+/* The row goes back to the step of run->state: what was computed after it is computed again. */
+int lagd_run_rewind(struct lagd_run *run, struct lag_error *err);
+
 /* --- run_steps.c --- */
-/* FLOPs of training and evaluation from step from to step to, with the present shape. Pure. */
-double lagd_run_flops(const struct lagd_run *run, int64_t from, int64_t to);
+/* FLOPs of training and evaluation from step from to step to with n_layer layers. Pure. */
+double lagd_run_flops(const struct lagd_run *run, int n_layer, int64_t from, int64_t to);
+double lagd_run_first_flops(const struct lagd_run *run); /* of the validation at step 0. Pure */
 int64_t lagd_run_step_tokens(const struct lagd_run *run);
 /* The validation of step 0, before the first update. */
 int lagd_run_evaluate_first(struct lagd_run *run, struct lag_error *err);

@@ -23,22 +23,29 @@ int64_t lagd_run_step_tokens(const struct lagd_run *run) {
     return (int64_t)run->step.accumulate * run->step.batch * run->step.context;
 }
 
-static double evaluation_flops(const struct lagd_run *run) {
+static double evaluation_flops(const struct lagd_run *run, const struct lag_spec *spec) {
     double tokens = (double)run->config.eval_batches * run->step.batch * run->step.context;
-    return tokens * lag_flops_token_forward(&run->state->layout.spec, run->step.context);
+    return tokens * lag_flops_token_forward(spec, run->step.context);
 }
 
 static bool is_evaluated(const struct lagd_run *run, int64_t step) {
     return step % run->config.eval_every == 0 || step == run->config.max_steps;
 }
 
-double lagd_run_flops(const struct lagd_run *run, int64_t from, int64_t to) {
+double lagd_run_flops(const struct lagd_run *run, int n_layer, int64_t from, int64_t to) {
     if (to <= from) return 0;
-    double step_flops = (double)lagd_run_step_tokens(run) *
-                        lag_flops_token_train(&run->state->layout.spec, run->step.context);
+    struct lag_spec spec = run->state->layout.spec;
+    spec.n_layer = n_layer;
+    double step_flops = (double)lagd_run_step_tokens(run) * lag_flops_token_train(&spec, run->step.context);
     int64_t every = run->config.eval_every, last = run->config.max_steps;
     int64_t n_evaluations = to / every - from / every + (to >= last && from < last && last % every != 0);
-    return (double)(to - from) * step_flops + (double)n_evaluations * evaluation_flops(run);
+    return (double)(to - from) * step_flops + (double)n_evaluations * evaluation_flops(run, &spec);
+}
+
+double lagd_run_first_flops(const struct lagd_run *run) {
+    struct lag_spec spec = run->state->layout.spec;
+    spec.n_layer = (int)run->config.n_layer;
+    return evaluation_flops(run, &spec);
 }
 
 /* --- the store --- */
@@ -210,7 +217,7 @@ int lagd_run_evaluate_first(struct lagd_run *run, struct lag_error *err) {
     int rc = evaluate(run, err);
     if (rc != 0) return rc;
     run->evaluate_first = false;
-    run->row.flops += evaluation_flops(run);
+    run->row.flops += lagd_run_first_flops(run);
     return 0;
 }
 
@@ -226,7 +233,7 @@ int lagd_run_step(struct lagd_run *run, struct lag_error *err) {
     int64_t step = run->state->step;
     run->row.step = step;
     run->row.tokens += lagd_run_step_tokens(run);
-    run->row.flops += lagd_run_flops(run, step - 1, step);
+    run->row.flops += lagd_run_flops(run, run->state->layout.spec.n_layer, step - 1, step);
     rc = record_step(run, &result, compute_ns, err);
     if (rc == 0 && is_evaluated(run, step)) rc = evaluate(run, err);
     if (rc == 0) rc = report(run, err);

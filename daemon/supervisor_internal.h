@@ -2,6 +2,7 @@
 #pragma once
 #include "deps_internal.h"
 #include "pool_internal.h"
+#include "release_internal.h"
 #include "run_internal.h"
 #include "slots_internal.h"
 #include <lagd/base/mailbox.h>
@@ -84,9 +85,9 @@ int lagd_put_run_state(struct lagd_deps *deps, const char *run_id, const char *s
 int lagd_tx_run_state(struct lag_db *db, const char *run_id, const char *state, const char *reason, struct lag_error *err);
 int lagd_tx_growth_state(struct lag_db *db, const struct lag_growth_row *growth, const char *state, const char *reason,
                          struct lag_error *err);
-/* The growth ends without effect and its candidates that are not at an end are cancelled; run.growth_id is cleared. */
+/* The growth ends without effect, its candidates with it; run.growth_id is cleared. */
 int lagd_tx_growth_end(struct lag_db *db, const struct lag_growth_row *growth, const char *state, const char *reason,
-                       struct lag_error *err);
+                       struct lagd_released *released, struct lag_error *err);
 int lagd_tx_event(struct lag_db *db, const char *type, const char *run_id, const char *growth_id, const char *state,
                   const char *message, struct lag_error *err);
 

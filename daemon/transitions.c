@@ -1,6 +1,4 @@
 /* A change of state and the event that tells of it, in one transaction. */
-#include <stdlib.h>
-
 #include "lagd/base/error.h"
 #include "lagd/base/mem.h"
 #include "lagd/daemon/states.h"
@@ -33,39 +31,9 @@ int lagd_tx_growth_state(struct lag_db *db, const struct lag_growth_row *growth,
     return lagd_tx_event(db, "growth.state", growth->run_id, growth->id, state, reason, err);
 }
 
-/* Candidates that are not at an end, collected first: the list must not change while it is walked. */
-struct pending {
-    char (*ids)[LAG_ROW_ID];
-    size_t n, capacity;
-    bool failed;
-};
-
-static int collect_pending(const struct lag_candidate_row *row, void *arg) {
-    struct pending *pending = arg;
-    const struct lagd_state *state = lagd_state_find(LAGD_MACHINE_CANDIDATE, row->state);
-    if (state && state->terminal) return 0;
-    if (lag_grow_array((void **)&pending->ids, &pending->capacity, pending->n + 1, sizeof(*pending->ids)) < 0) {
-        pending->failed = true;
-        return 1;
-    }
-    (void)lag_copy(pending->ids[pending->n++], LAG_ROW_ID, row->id);
-    return 0;
-}
-
-static int cancel_candidates(struct lag_db *db, const struct lag_growth_row *growth, const char *reason, struct lag_error *err) {
-    struct pending pending = {0};
-    int status = lag_candidate_list(db, growth->id, collect_pending, &pending, err);
-    if (pending.failed) status = lag_error_set(err, LAG_ENOMEM, "out of memory while ending growth %s", growth->id);
-    for (size_t i = 0; i < pending.n && status == 0; i++) {
-        status = lag_candidate_set_state(db, pending.ids[i], "cancelled", reason, err);
-    }
-    free(pending.ids);
-    return status < 0 ? status : 0;
-}
-
 int lagd_tx_growth_end(struct lag_db *db, const struct lag_growth_row *growth, const char *state, const char *reason,
-                       struct lag_error *err) {
-    int status = cancel_candidates(db, growth, reason, err);
+                       struct lagd_released *released, struct lag_error *err) {
+    int status = lagd_tx_candidates_end(db, growth, reason, released, err);
     if (status == 0) status = lagd_tx_growth_state(db, growth, state, reason, err);
     if (status == 0) status = lag_run_set_growth(db, growth->run_id, "", err);
     return status;

@@ -1,0 +1,137 @@
+"""Files that are damaged, missing or changed: lagd says so, goes back as far as it must, and ends with the same numbers."""
+import glob
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import lagd
+from lagd import Daemon, run_body, same_points
+
+FIRST = {"target": {"n_layer": 3}, "when": {"at_step": 30}, "probe": {"steps": 12, "eval_every": 4},
+         "pool": ["stack", "midas", "llama_pro"]}
+SECOND = {"target": {"n_layer": 5}, "when": {"at_step": 200}, "probe": {"steps": 12, "eval_every": 4},
+          "pool": ["stack", "interleave", "random"]}
+
+
+def started(folder, name):
+    place = os.path.join(folder, name)
+    os.mkdir(place)
+    daemon = Daemon(place)
+    daemon.start()
+    daemon.upload("words", lagd.text())
+    return daemon
+
+
+def completed(daemon, name):
+    return daemon.wait_for(f"/runs/{name}", lambda r: r["state"] == "completed")
+
+
+def begin_two_growths(daemon, **changes):
+    """2 → 3 at step 30, and 3 → 5 at step 200."""
+    daemon.post("/runs", run_body("r", "words", start=False, schedule={"max_steps": 320}, **changes))
+    first = daemon.post("/runs/r/growths", FIRST)["id"]
+    daemon.post("/runs/r/resume")
+    daemon.wait_for(f"/growths/{first}", lambda g: g["state"] == "applied")
+    daemon.post("/runs/r/growths", SECOND)
+
+
+def flip_a_bit(path, at=5000):
+    with open(path, "r+b") as f:
+        f.seek(at)
+        byte = f.read(1)
+        f.seek(at)
+        f.write(bytes([byte[0] ^ 1]))
+
+
+def harvest(daemon):
+    run = daemon.get("/runs/r")
+    assert not [e for e in daemon.events() if e["type"] == "determinism.mismatch"]
+    return daemon.final_weights("r"), run["step"], run["tokens"], run["flops"], run["model"]["n_layer"], run["n_params"]
+
+
+def every_checkpoint_is_damaged(folder):
+    """Back to the seed: both growths are applied again, the same winners win, and nothing is counted twice."""
+    daemon = started(folder, "good")
+    begin_two_growths(daemon)
+    completed(daemon, "r")
+    expected, points = harvest(daemon), daemon.points("r")
+    daemon.terminate()
+    daemon = started(folder, "damaged")
+    begin_two_growths(daemon)
+    daemon.wait_for("/runs/r", lambda r: r["step"] >= 230)
+    daemon.kill()
+    damaged = glob.glob(daemon.state_dir + "/runs/*/ckpt-*/model.safetensors")
+    for path in damaged:
+        flip_a_bit(path)
+    daemon.start()
+    completed(daemon, "r")
+    assert harvest(daemon) == expected
+    same_points(daemon.points("r"), points, "after damage")
+    told = [e for e in daemon.events() if e["type"] == "checkpoint.damaged"]
+    assert len(told) == len(damaged) and all(".damaged" in e.get("message", "") for e in told), told
+    again = [e for e in daemon.events() if e["type"] == "growth.state" and "applied again" in e.get("message", "")]
+    assert len(again) == 2, again
+    daemon.terminate()
+
+
+def the_winner_was_not_to_grow(folder):
+    """`none` won; then the checkpoint of its probe is damaged."""
+    pool = [{"operator": "stack", "optimizer": "reset", "lr": "rewarm", "rewarm_steps": 900}]
+    ends = []
+    for name in ("good", "damaged"):
+        daemon = started(folder, name)
+        daemon.post("/runs", run_body("r", "words", start=False, eval={"every_steps": 4}, checkpoint={"every_steps": 500}))
+        daemon.post("/runs/r/growths", dict(FIRST, pool=pool, allow_none=True))
+        daemon.post("/runs/r/resume")
+        if name == "damaged":
+            daemon.wait_for("/runs/r", lambda r: r["step"] >= 50)
+            daemon.kill()
+            flip_a_bit(glob.glob(daemon.state_dir + "/runs/*/ckpt-00000042-*/model.safetensors")[0])
+            daemon.start()
+        completed(daemon, "r")
+        ends.append((harvest(daemon), daemon.points("r")))
+        assert daemon.get("/runs/r")["model"]["n_layer"] == 2
+        daemon.terminate()
+    assert ends[0][0] == ends[1][0]
+    same_points(ends[0][1], ends[1][1], "after damage")
+
+
+def kept_states_go_with_their_growth(folder):
+    """A manual growth keeps all candidates on disk. They go when it ends, also while no thread works on its run."""
+    for answer in ("reject", "cancel", "cancel the run", "delete the run", "crash after the answer"):
+        daemon = started(folder, answer)
+        daemon.post("/runs", run_body("r", "words", start=False, on_crash="pause"))
+        growth = daemon.post("/runs/r/growths", dict(FIRST, mode="manual"))["id"]
+        daemon.post("/runs/r/resume")
+        daemon.wait_for(f"/growths/{growth}", lambda g: g["state"] == "awaiting_approval")
+        daemon.kill()
+        daemon.start(failpoints="growth.concluding=kill@1" if answer.startswith("crash") else None)
+        assert daemon.get("/runs/r")["state"] == "paused"
+        assert len(glob.glob(daemon.state_dir + "/runs/*/ckpt-*")) == 5
+        if answer == "reject":
+            daemon.post(f"/growths/{growth}/decision", {"reject": True})
+        elif answer == "cancel":
+            daemon.post(f"/growths/{growth}/cancel")
+        elif answer == "cancel the run":
+            daemon.post("/runs/r/cancel")
+        elif answer == "delete the run":
+            daemon.call("DELETE", "/runs/r")
+        else:
+            daemon.post("/runs/r/resume")
+            daemon.wait_for("/runs/r", lambda r: r["state"] == "growing")
+            try:
+                daemon.post(f"/growths/{growth}/decision", {"reject": True})
+            except (OSError, lagd.http.client.HTTPException):
+                pass
+            daemon.process.wait(20)
+            daemon.start()
+        left = glob.glob(daemon.state_dir + "/runs/*/ckpt-*")
+        assert len(left) == (0 if answer == "delete the run" else 1), (answer, left)
+        if answer != "delete the run":
+            assert [c["kind"] for c in daemon.get("/runs/r/checkpoints")["items"]] == ["pre_growth"]
+            assert daemon.get("/runs/r")["growth"] is None
+        daemon.terminate()
+
+
+if __name__ == "__main__":
+    lagd.main(every_checkpoint_is_damaged, the_winner_was_not_to_grow, kept_states_go_with_their_growth)
