@@ -78,7 +78,9 @@ static int add(struct lagd_server *server, int fd, const char *where, struct lag
     }
     struct MHD_Daemon *daemon = start_library(server, fd);
     if (!daemon) return lag_error_set(err, LAG_EIO, "the HTTP library cannot serve %s", where);
-    server->listeners[server->n_listeners++] = (struct lagd_listener){.daemon = daemon, .quiet_fd = -1};
+    struct lagd_listener *listener = &server->listeners[server->n_listeners++];
+    *listener = (struct lagd_listener){.daemon = daemon, .quiet_fd = -1};
+    for (size_t i = 0; i < LAG_COUNT(listener->pings); i++) listener->pings[i].fd = -1;
     return 0;
 }
 
@@ -155,6 +157,7 @@ void lagd_listeners_quiesce(struct lagd_server *server) {
 
 void lagd_listeners_close(struct lagd_server *server) {
     for (int i = 0; i < server->n_listeners; i++) {
+        for (size_t k = 0; k < LAGD_HTTP_WORKERS; k++) lagd_ping_end(&server->listeners[i].pings[k]);
         MHD_stop_daemon(server->listeners[i].daemon);
         if (server->listeners[i].quiet_fd >= 0) (void)close(server->listeners[i].quiet_fd);
     }

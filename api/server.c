@@ -151,6 +151,7 @@ int lagd_server_start(struct lagd_supervisor *supervisor, const struct lagd_pass
     if (status == 0) {
         lagd_supervisor_on_events(supervisor, on_events, server);
         lagd_supervisor_on_points(supervisor, lagd_hub_points, server->hub);
+        lagd_supervisor_on_watch(supervisor, lagd_ping_silence_ns, server);
         status = lagd_listeners_open(server, passed, err);
     }
     if (status < 0) {
@@ -182,6 +183,7 @@ void lagd_server_stop(struct lagd_server *server) {
     lagd_supervisor_on_events(server->supervisor, NULL, NULL);
     lagd_supervisor_on_points(server->supervisor, NULL, NULL);
     lagd_hub_stop(server->hub);
+    lagd_supervisor_on_watch(server->supervisor, NULL, NULL);
     bool drained = drain(server);
     if (server->reaper_started) (void)pthread_join(server->reaper, NULL);
     if (!drained) {

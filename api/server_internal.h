@@ -3,6 +3,7 @@
 #pragma once
 #include <microhttpd.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "auth_internal.h"
 #include "hub_internal.h"
@@ -25,10 +26,18 @@ struct lagd_socket {
     struct lagd_socket *next, *previous;
 };
 
+/* A connection from ourselves to one worker of the library. Thread: main. */
+struct lagd_ping {
+    int fd;           /* -1: none */
+    int64_t asked_ns; /* when the unanswered question was sent, 0 = all are answered */
+    int64_t due_ns;   /* of the next question */
+};
+
 /* One listening socket and the daemon of the library that serves it. */
 struct lagd_listener {
     struct MHD_Daemon *daemon;
     int quiet_fd; /* the socket, once it accepts no more; -1 before */
+    struct lagd_ping pings[LAGD_HTTP_WORKERS];
 };
 
 enum lagd_phase { LAGD_PHASE_HEAD, LAGD_PHASE_BODY, LAGD_PHASE_DRAIN, LAGD_PHASE_HANDLE, LAGD_PHASE_ANSWERED };
@@ -63,6 +72,7 @@ struct lagd_server {
     int n_listeners;
     pthread_t reaper;
     bool reaper_started;
+    _Atomic int64_t reaped_ns; /* the reaper's last round */
     struct lagd_http_counters *counters;
     struct lagd_hub *hub;
 
@@ -93,6 +103,10 @@ struct lagd_address {
 int lagd_listen_tcp(const char *address, int *ret_fd, struct lagd_address *ret, struct lag_error *err);
 int lagd_listen_unix(const char *path, int *ret_fd, struct lag_error *err);
 int lagd_address_of(int fd, struct lagd_address *ret, struct lag_error *err);
+
+/* ping.c: for lagd_supervisor_on_watch, arg is the server */
+int64_t lagd_ping_silence_ns(void *arg);
+void lagd_ping_end(struct lagd_ping *ping);
 
 /* listeners.c */
 int lagd_listeners_open(struct lagd_server *server, const struct lagd_passed *passed, struct lag_error *err);

@@ -59,6 +59,7 @@ static void reap(void *arg) {
     (void)pthread_mutex_lock(&server->lock);
     while (!server->draining) {
         int64_t now = lag_clock_mono_ns();
+        atomic_store(&server->reaped_ns, now);
         for (struct lagd_socket *socket = server->sockets; socket; socket = socket->next) {
             if (!socket->deadline_ns || now < socket->deadline_ns) continue;
             socket->deadline_ns = 0;

@@ -5,6 +5,7 @@
 
 #include "admit_internal.h"
 #include "lagd/base/clock.h"
+#include "lagd/base/failpoint.h"
 #include "lagd/base/log.h"
 #include "lagd/base/mem.h"
 #include "problem_internal.h"
@@ -16,6 +17,7 @@
                 */
 
 void *lagd_transport_begin(void *cls, const char *raw_target, struct MHD_Connection *connection) {
+    LAG_FP("http.request");
     struct lagd_server *server = cls;
     struct lagd_transport *transport = lag_calloc(1, sizeof(*transport));
     if (!transport) return NULL;

@@ -11,8 +11,6 @@
 #include "lagd/storage/runs.h"
 #include "supervisor_internal.h"
 
-#define STALE_NS (300 * INT64_C(1000000000)) /* a step may be long, but not this long */
-
 struct lagd_active *lagd_active_find(struct lagd_supervisor *s, const char *run_id) {
     for (int i = 0; i < s->n_active; i++) {
         if (strcmp(s->active[i]->id, run_id) == 0) return s->active[i];
@@ -67,8 +65,8 @@ static int start_run(struct lagd_supervisor *s, const struct lag_run_row *row, s
     struct lagd_active *entry = lag_calloc(1, sizeof(*entry));
     if (!entry) return lag_error_set(err, LAG_ENOMEM, "out of memory while starting run %s", row->id);
     entry->supervisor = s;
-    entry->moved_ns = lag_clock_mono_ns();
     (void)lag_copy(entry->id, sizeof(entry->id), row->id);
+    (void)lag_copy(entry->name, sizeof(entry->name), row->name);
     int status = lagd_run_start(&s->deps, row, on_ended, entry, &entry->run, err);
     if (status < 0) {
         free(entry);
@@ -141,17 +139,4 @@ void lagd_active_schedule(struct lagd_supervisor *s) {
 void lagd_active_stop_all(struct lagd_supervisor *s) {
     for (int i = 0; i < s->n_active; i++) lagd_run_wish(s->active[i]->run, LAGD_WISH_STOP, "the daemon was stopped");
     lagd_slots_wake(s->deps.slots);
-}
-
-bool lagd_active_moving(struct lagd_supervisor *s, int64_t now_ns) {
-    bool moving = true;
-    for (int i = 0; i < s->n_active; i++) {
-        struct lagd_active *entry = s->active[i];
-        bool waiting = false;
-        int64_t heartbeat = lagd_run_heartbeat(entry->run, &waiting);
-        if (waiting || heartbeat != entry->heartbeat) entry->moved_ns = now_ns;
-        entry->heartbeat = heartbeat;
-        if (now_ns - entry->moved_ns > STALE_NS) moving = false;
-    }
-    return moving;
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lagd/base/check.h"
@@ -19,6 +20,10 @@
 #include "lagd/engine/data.h"
 #include "lagd/storage/runs.h"
 #include "supervisor_internal.h"
+
+/* What the watchdog allows a scan, five times over: a slow disk reads 20 MB/s. */
+#define SCAN_LEAST_NS (60 * INT64_C(1000000000))
+#define SCAN_NS_A_BYTE 50
 
 struct dataset_job {
     struct lagd_job job; /* first: the pool knows only this */
@@ -104,6 +109,7 @@ static int insert_dataset(struct lag_db *db, void *arg, struct lag_error *err) {
 static int scan(struct dataset_job *job, struct lag_error *err) {
     const struct lagd_dataset_add *add = job->command->u.dataset;
     struct lag_dataset_info info;
+    LAG_FP("dataset.scan");
     const char *format = add->format[0] && strcmp(add->format, "auto") != 0 ? add->format : NULL;
     int status = lag_dataset_inspect(job->fd, add->file_name, format, (int)add->vocab_size,
                                      (const volatile bool *)&job->job.cancelled, &info, err);
@@ -176,6 +182,8 @@ static int make_job(struct lagd_supervisor *s, struct lagd_command *command, str
     job->deps = &s->deps;
     job->command = command;
     job->job.run = run_scan;
+    struct stat file;
+    if (fstat(job->fd, &file) == 0) job->job.longest_ns = SCAN_LEAST_NS + (int64_t)file.st_size * SCAN_NS_A_BYTE;
     job->job.done = end_scan;
     return 0;
 }

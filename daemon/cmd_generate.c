@@ -14,6 +14,7 @@
 #include "supervisor_internal.h"
 
 #define BYTE_TOKENS 256
+#define LONGEST_NS (600 * INT64_C(1000000000)) /* a large model may take so long for its tokens */
 
 struct sample_job {
     struct lagd_job job;
@@ -50,7 +51,9 @@ static int continue_prompt(struct sample_job *job, const struct lag_state *state
     if (!in || !out || !text) return lag_error_set(err, LAG_ENOMEM, "out of memory while sampling");
     for (size_t i = 0; i < n_prompt; i++) in[i] = (unsigned char)prompt[i];
     int n_slots = 0;
+    lagd_job_waits(&job->job);
     int status = lagd_slots_acquire(job->deps->slots, 1, &job->job.cancelled, &n_slots);
+    lagd_job_beat(&job->job);
     if (status < 0) return lag_error_set(err, status, "lagd is stopping");
     status = lag_generate(state, in, (int)n_prompt, &config, out, (const volatile bool *)&job->job.cancelled, NULL, err);
     lagd_slots_release(job->deps->slots, n_slots);
@@ -124,6 +127,7 @@ int lagd_cmd_generate(struct lagd_supervisor *s, struct lagd_command *command) {
     job->deps = &s->deps;
     job->command = command;
     job->job.run = run_sample;
+    job->job.longest_ns = LONGEST_NS;
     job->job.done = end_sample;
     status = lagd_pool_submit(s->deps.services, &job->job);
     if (status == 0) return LAGD_LATER;

@@ -34,7 +34,9 @@ static int know_parent_loss(struct lagd_round *round, struct lag_error *err) {
     int n_batches = round->plan.n_batches, n_slots = 0;
     LAG_CLEANUP(lag_free_p) double *losses = lag_calloc((size_t)n_batches, sizeof(*losses));
     if (!losses) return lag_error_set(err, LAG_ENOMEM, "out of memory for the parent's validation");
+    (void)lagd_progress_do(&run->progress, LAGD_DOING_QUEUED);
     int rc = lagd_slots_acquire(run->deps->slots, run->n_members, &run->quit, &n_slots);
+    (void)lagd_progress_do(&run->progress, LAGD_DOING_VALIDATING);
     if (rc != 0) return lag_error_set(err, rc, "interrupted");
     lag_team_set_active(run->team, n_slots);
     rc = lag_evaluate(run->state, run->work, run->dataset, n_batches, round->plan.eval_sequences, run->step.context,
@@ -235,9 +237,18 @@ static int collect(struct lagd_round *round, int index, struct lag_error *err) {
     return rc;
 }
 
+static void tell_progress(struct lagd_round *round) {
+    int n_ended = 0;
+    for (int i = 0; i < round->n; i++) n_ended += !waits_for_probe(&round->candidates[i]);
+    atomic_store(&round->run->progress.n_candidates, round->n);
+    atomic_store(&round->run->progress.n_ended, n_ended);
+}
+
 int lagd_round_probe(struct lagd_round *round, struct lag_error *err) {
     int rc = know_parent_loss(round, err);
+    (void)lagd_progress_do(&round->run->progress, LAGD_DOING_PROBING);
     while (rc == 0) {
+        tell_progress(round);
         rc = start_more(round, err);
         if (rc != 0 || round->n_active == 0) break;
         int index = wait_ended(round, true);
@@ -245,6 +256,7 @@ int lagd_round_probe(struct lagd_round *round, struct lag_error *err) {
         if (rc == 0 && index >= 0) rc = collect(round, index, err);
     }
     stop_all(round);
+    (void)lagd_progress_do(&round->run->progress, LAGD_DOING_TRAINING);
     return rc == 0 ? lagd_round_decide(round, err) : rc;
 }
 
@@ -256,6 +268,7 @@ int lagd_round_rebuild(struct lagd_round *round, int index, struct lag_state **r
     if (rc == 0) rc = lagd_probe_start(round, index, true, &round->probes[index], err);
     if (rc != 0) return rc;
     round->n_active++;
+    (void)lagd_progress_do(&round->run->progress, LAGD_DOING_PROBING);
     while (wait_ended(round, true) < 0) {
         rc = lagd_round_check(round, round->run->growth.state, err);
         if (rc == LAG_ECANCELED) {
@@ -263,6 +276,7 @@ int lagd_round_rebuild(struct lagd_round *round, int index, struct lag_state **r
             return rc;
         }
     }
+    (void)lagd_progress_do(&round->run->progress, LAGD_DOING_TRAINING);
     take_result(round, index, &result);
     if (result.rc == 0) {
         *ret = result.state;

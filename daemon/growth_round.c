@@ -73,7 +73,7 @@ static int await(struct lagd_round *round, struct lag_error *err) {
     lag_state_destroy(round->best);
     round->best = NULL;
     round->best_index = -1;
-    atomic_store(&run->waiting, true);
+    (void)lagd_progress_do(&run->progress, LAGD_DOING_AWAITING);
     int rc = 0;
     while (rc == 0) {
         (void)pthread_mutex_lock(&run->lock);
@@ -82,7 +82,7 @@ static int await(struct lagd_round *round, struct lag_error *err) {
         (void)pthread_mutex_unlock(&run->lock);
         rc = lagd_round_check(round, "awaiting_approval", err);
     }
-    atomic_store(&run->waiting, false);
+    (void)lagd_progress_do(&run->progress, LAGD_DOING_TRAINING);
     return rc;
 }
 

@@ -18,34 +18,9 @@
 #define DAY_MS (24 * 3600 * INT64_C(1000))
 #define TICK_MS 1000
 #define DRAIN_TICK_MS 50
+#define EXTEND_NS (2 * SECOND_NS) /* of the 30 s asked for each time */
 
 /* --- timers ------------------------------------------------------------------------------------------------------ */
-
-static int write_nothing(struct lag_db *db, void *arg, struct lag_error *err) {
-    (void)db;
-    (void)arg;
-    (void)err;
-    return 0;
-}
-
-/* A sign of life is only sent while the runs move and the storage thread answers. */
-static void watch(struct lagd_supervisor *s, int64_t now_ns) {
-    if (s->watchdog_ns == 0 || now_ns < s->next_watchdog_ns) return;
-    s->next_watchdog_ns = now_ns + s->watchdog_ns / 2;
-    if (!lagd_active_moving(s, now_ns)) {
-        lag_log(LAG_LOG_ERROR, "a run has made no progress for minutes: the service manager is not told that all is well");
-        return;
-    }
-    if (lag_store_write(s->store, write_nothing, NULL, NULL) == 0) lagd_notify("WATCHDOG=1");
-}
-
-static void tell_status(struct lagd_supervisor *s, int64_t now_ns) {
-    if (now_ns < s->next_status_ns) return;
-    s->next_status_ns = now_ns + 10 * SECOND_NS;
-    struct lagd_totals *totals = &s->deps.totals;
-    lagd_notify("STATUS=active runs: %d, candidates under probe: %d, steps since the start: %lld", s->n_active,
-                atomic_load(&totals->probes_active), (long long)atomic_load(&totals->steps));
-}
 
 static int write_pruned(struct lag_db *db, void *arg, struct lag_error *err) {
     return lag_event_prune(db, *(const int64_t *)arg, err);
@@ -65,8 +40,8 @@ static void on_tick(struct lagd_supervisor *s) {
     int64_t now_ns = lag_clock_mono_ns();
     lagd_active_reap(s);
     if (now_ns >= s->next_schedule_ns) lagd_active_schedule(s);
-    watch(s, now_ns);
-    tell_status(s, now_ns);
+    lagd_watch(s, now_ns);
+    lagd_say_status(s, now_ns, "");
     prune(s, now_ns);
 }
 
@@ -117,13 +92,15 @@ static int drain(struct lagd_supervisor *s, struct lag_error *err) {
     lag_log(LAG_LOG_INFO, "stopping; runs that write a checkpoint first: %d", s->n_active);
     lagd_active_stop_all(s);
     end_services(s);
-    int64_t extend_ns = lag_clock_mono_ns() + 5 * SECOND_NS;
+    int64_t extend_ns = lag_clock_mono_ns() + EXTEND_NS;
     for (lagd_active_reap(s); s->n_active > 0; lagd_active_reap(s)) {
         lagd_commands_refuse(s);
         int status = wait_for_work(s, DRAIN_TICK_MS, err);
         if (status < 0) return status;
-        if (lag_clock_mono_ns() < extend_ns) continue;
-        extend_ns = lag_clock_mono_ns() + 5 * SECOND_NS;
+        int64_t now_ns = lag_clock_mono_ns();
+        lagd_watch(s, now_ns);
+        if (now_ns < extend_ns) continue;
+        extend_ns = now_ns + EXTEND_NS;
         lagd_notify("EXTEND_TIMEOUT_USEC=30000000\nSTATUS=stopping, runs that write a checkpoint: %d", s->n_active);
     }
     lag_mailbox_close(s->mailbox);
@@ -134,12 +111,13 @@ static int drain(struct lagd_supervisor *s, struct lag_error *err) {
 int lagd_supervisor_run(struct lagd_supervisor *s, void (*on_ready)(void *arg), void *arg, struct lag_error *err) {
     lagd_active_schedule(s);
     atomic_store(&s->ready, true);
-    lagd_notify("READY=1\nSTATUS=active runs: %d", s->n_active);
+    lagd_say_status(s, lag_clock_mono_ns(), "READY=1\n");
     if (on_ready) on_ready(arg);
+    int tick_ms = s->watchdog_ns > 0 ? (int)LAG_MIN(TICK_MS, s->watchdog_ns / 4000000 + 1) : TICK_MS;
     while (!atomic_load(&s->stop)) {
         on_tick(s);
         lagd_commands_work(s);
-        int status = wait_for_work(s, TICK_MS, err);
+        int status = wait_for_work(s, tick_ms, err);
         if (status < 0) return status;
     }
     return drain(s, err);

@@ -1,6 +1,8 @@
 #include "pool_internal.h"
+#include "progress_internal.h"
 
 #include <lagd/base/check.h>
+#include <lagd/base/clock.h>
 #include <lagd/base/mem.h>
 #include <lagd/base/thread.h>
 #include <pthread.h>
@@ -32,6 +34,7 @@ static struct lagd_job *take(struct lagd_pool *pool, struct worker *worker) {
     if (!pool->first) pool->last = &pool->first;
     pool->n_waiting--;
     job->ran = true;
+    lagd_job_beat(job);
     worker->job = job;
     return job;
 }
@@ -44,7 +47,7 @@ static void work(void *arg) {
         (void)pthread_mutex_unlock(&pool->lock);
         job->run(job);
         (void)pthread_mutex_lock(&pool->lock);
-        worker->job = NULL;
+        worker->job = NULL; /* before done(), after which the job may be gone */
         (void)pthread_mutex_unlock(&pool->lock);
         job->done(job);
         (void)pthread_mutex_lock(&pool->lock);
@@ -147,4 +150,26 @@ size_t lagd_pool_waiting(struct lagd_pool *pool) {
     size_t n = pool->n_waiting;
     (void)pthread_mutex_unlock(&pool->lock);
     return n;
+}
+
+void lagd_job_beat(struct lagd_job *job) {
+    atomic_store(&job->beat_ns, lag_clock_mono_ns());
+}
+
+void lagd_job_waits(struct lagd_job *job) {
+    atomic_store(&job->beat_ns, 0);
+}
+
+bool lagd_pool_stuck(struct lagd_pool *pool, int64_t now_ns) {
+    bool stuck = false;
+    (void)pthread_mutex_lock(&pool->lock);
+    for (int i = 0; i < pool->n_started; i++) {
+        const struct lagd_job *job = pool->workers[i].job;
+        int64_t beat_ns = job ? atomic_load(&job->beat_ns) : 0;
+        if (beat_ns == 0) continue;
+        int64_t patience_ns = lagd_patience_ns(job->longest_ns);
+        if (now_ns - beat_ns > patience_ns) stuck = true;
+    }
+    (void)pthread_mutex_unlock(&pool->lock);
+    return stuck;
 }

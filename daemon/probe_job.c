@@ -48,8 +48,9 @@ static int begin(void *arg) {
     struct lagd_probe *probe = arg;
     int n = 0;
     if (probe->hook_rc != 0) return probe->hook_rc;
+    lagd_job_waits(&probe->job);
     int rc = lagd_slots_acquire(probe->run->deps->slots, 1, &probe->job.cancelled, &n);
-    atomic_fetch_add(&probe->run->heartbeat, 1);
+    lagd_job_beat(&probe->job);
     probe->began_ns = lag_clock_mono_ns();
     return rc;
 }
@@ -58,6 +59,14 @@ static void end(void *arg) {
     struct lagd_probe *probe = arg;
     lagd_slots_release(probe->run->deps->slots, 1);
     atomic_fetch_add(&probe->run->deps->totals.probe_ns, lag_clock_mono_ns() - probe->began_ns);
+}
+
+/* While the disk is full that takes as long as it takes. */
+static int write_row(struct lagd_probe *probe, lag_write_fn *fn) {
+    lagd_job_waits(&probe->job);
+    int rc = lagd_write_patiently(probe->run->deps, fn, probe, &probe->job.cancelled, &probe->result.err);
+    lagd_job_beat(&probe->job);
+    return rc;
 }
 
 static int write_progress(struct lag_db *db, void *arg, struct lag_error *err) {
@@ -75,11 +84,11 @@ static void step(void *arg, int64_t t, const struct lag_step_result *result) {
     probe->result.t = t;
     probe->result.flops += probe->step_flops;
     atomic_fetch_add(&probe->run->deps->totals.probe_steps, 1);
+    lagd_job_beat(&probe->job);
     LAG_FP("probe.step");
     int64_t now = lag_clock_mono_ns();
     if (probe->again || now < probe->report_due_ns) return;
-    keep_first(probe, lagd_write_patiently(probe->run->deps, write_progress, probe, &probe->job.cancelled,
-                                           &probe->result.err));
+    keep_first(probe, write_row(probe, write_progress));
     int64_t cost_ns = lag_clock_mono_ns() - now;
     probe->report_due_ns = now + cost_ns + LAG_MAX(REPORT_NS, REPORT_SHARE * cost_ns);
 }
@@ -125,8 +134,7 @@ static void eval(void *arg, int64_t t, const double *losses, int n_batches) {
     LAG_FP("probe.eval");
     keep_first(probe, lagd_recorder_add(&probe->recorder, LAGD_VAL_LOSS, probe->round->run->growth.start_step + t, loss,
                                         &probe->result.err));
-    keep_first(probe,
-               lagd_write_patiently(probe->run->deps, write_losses, probe, &probe->job.cancelled, &probe->result.err));
+    keep_first(probe, write_row(probe, write_losses));
     if (probe->mismatch) atomic_fetch_add(&probe->run->deps->totals.mismatches, 1);
 }
 
@@ -137,8 +145,10 @@ static void run_probe(struct lagd_job *job) {
     struct lagd_probe_result *result = &probe->result;
     const struct lag_probe_hooks hooks = {.arg = probe, .begin = begin, .end = end, .step = step, .eval = eval};
     atomic_fetch_add(&probe->run->deps->totals.probes_active, 1);
+    lagd_job_waits(job);
     result->rc = lagd_recorder_open(&probe->recorder, probe->run->deps, probe->candidate->id, false, &job->cancelled,
                                     &result->err);
+    lagd_job_beat(job);
     if (result->rc == 0)
         result->rc = lag_probe_run(&probe->what, &hooks, NULL, &result->state, result->reason, &result->err);
     if (result->rc == 0 && probe->hook_rc != 0) result->rc = probe->hook_rc;

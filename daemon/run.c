@@ -140,6 +140,10 @@ static void live(void *arg) {
     bool ended = false;
     atomic_fetch_add(&run->deps->totals.runs_active, 1);
     int rc = lagd_run_open(run, &err);
+    if (rc == 0) {
+        atomic_store(&run->progress.max_steps, run->config.max_steps);
+        atomic_store(&run->progress.step, run->state->step);
+    }
     while (rc == 0 && !ended) {
         rc = turn(run, &ended, &err);
         if (rc == LAG_ECANCELED && !ended && atomic_load(&run->interrupt)) rc = 0; /* the wish is looked at next */
@@ -163,6 +167,7 @@ int lagd_run_start(struct lagd_deps *deps, const struct lag_run_row *row, lagd_r
     run->arg = arg;
     run->checkpoint_step = -1;
     (void)lag_copy(run->id, sizeof(run->id), row->id);
+    lagd_progress_begin(&run->progress);
     (void)pthread_mutex_init(&run->lock, NULL);
     lag_cond_init(&run->woken);
     int rc = lag_thread_start(&run->thread, "run", 0, live, run, err);
@@ -188,7 +193,6 @@ const char *lagd_run_id(const struct lagd_run *run) {
     return run->id;
 }
 
-int64_t lagd_run_heartbeat(const struct lagd_run *run, bool *ret_waiting) {
-    *ret_waiting = atomic_load(&run->waiting);
-    return atomic_load(&run->heartbeat);
+const struct lagd_progress *lagd_run_progress(const struct lagd_run *run) {
+    return &run->progress;
 }

@@ -16,6 +16,7 @@
 #include "deps_internal.h"
 #include "retention_internal.h"
 #include <lagd/daemon/run_config.h>
+#include "progress_internal.h"
 #include <pthread.h>
 struct lagd_run;
 
@@ -35,9 +36,8 @@ int lagd_run_start(struct lagd_deps *deps, const struct lag_run_row *row, lagd_r
 void lagd_run_wish(struct lagd_run *run, unsigned wishes, const char *reason); /* Thread: any */
 void lagd_run_join(struct lagd_run *run);                 /* waits for the end and frees */
 const char *lagd_run_id(const struct lagd_run *run);
-/* Steps begun, for the watchdog: it moves while the thread makes progress. waiting: it has nothing to do (awaiting
- * approval). */
-int64_t lagd_run_heartbeat(const struct lagd_run *run, bool *ret_waiting);
+/* What the thread does now; lives as long as the run. */
+const struct lagd_progress *lagd_run_progress(const struct lagd_run *run);
 
 /* The predicted peak of a growth on top of the run: n_parallel candidates of the target shape. Pure. */
 int64_t lagd_growth_memory(const struct lag_run_row *run, const struct lagd_run_config *config, int target_layers,

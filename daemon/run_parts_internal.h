@@ -21,8 +21,7 @@ struct lagd_run {
     char reason[LAG_ROW_TEXT];    /* of the last wish, under lock */
     _Atomic bool interrupt;       /* PAUSE, CANCEL or STOP is wished: leave the queue for slots */
     _Atomic bool quit;            /* CANCEL or STOP is wished: growths and waits for the disk end, too */
-    _Atomic bool waiting;
-    _Atomic int64_t heartbeat;
+    struct lagd_progress progress;
     /* the thread's own */
     struct lag_run_row row;       /* as stored, but for what others write */
     struct lagd_run_config config;

@@ -55,7 +55,7 @@ int lagd_run_wait_for_storage(struct lagd_run *run, const char *why, struct lag_
     (void)lag_copy(reason, sizeof(reason), why);
     if (!run->storage_fails) lagd_warn(run->deps, run->id, run->state->step, "the run waits for storage: %s", reason);
     run->storage_fails = true;
-    atomic_store(&run->waiting, true);
+    enum lagd_doing before = lagd_progress_do(&run->progress, LAGD_DOING_STORAGE);
     int rc = LAG_EIO;
     while (rc != 0 && !atomic_load(&run->interrupt)) {
         lagd_pause_ms(STORAGE_WAIT_MS, &run->interrupt);
@@ -63,7 +63,7 @@ int lagd_run_wait_for_storage(struct lagd_run *run, const char *why, struct lag_
         rc = lag_store_flush(run->deps->store, &again);
         if (rc == 0) rc = lagd_recorder_flush(&run->recorder, &again);
     }
-    atomic_store(&run->waiting, false);
+    (void)lagd_progress_do(&run->progress, before);
     return rc == 0 ? 0 : lag_error_set(err, LAG_ECANCELED, "interrupted while storage did not work: %s", reason);
 }
 
@@ -105,12 +105,15 @@ static int evaluate(struct lagd_run *run, struct lag_error *err) {
     int n_batches = (int)run->config.eval_batches, n_slots = 0;
     LAG_CLEANUP(lag_free_p) double *losses = lag_calloc((size_t)n_batches, sizeof(*losses));
     if (!losses) return lag_error_set(err, LAG_ENOMEM, "out of memory for a validation");
+    (void)lagd_progress_do(&run->progress, LAGD_DOING_QUEUED);
     int rc = lagd_slots_acquire(run->deps->slots, run->n_members, NULL, &n_slots);
     if (rc != 0) return rc;
+    (void)lagd_progress_do(&run->progress, LAGD_DOING_VALIDATING);
     lag_team_set_active(run->team, n_slots);
     rc = lag_evaluate(run->state, run->work, run->dataset, n_batches, run->step.batch, run->step.context, losses,
                       run->team, err);
     lagd_slots_release(run->deps->slots, n_slots);
+    (void)lagd_progress_do(&run->progress, LAGD_DOING_TRAINING);
     if (rc != 0) return rc;
     double sum = 0;
     for (int i = 0; i < n_batches; i++) sum += losses[i];
@@ -128,8 +131,10 @@ int lagd_run_keep(struct lagd_run *run, const struct lag_state *state, const str
     whole.retention = lagd_run_retention(&run->config);
     whole.extra = lagd_move_write;
     whole.extra_arg = move;
+    enum lagd_doing before = lagd_progress_do(&run->progress, LAGD_DOING_CHECKPOINTING);
     int rc = lagd_recorder_flush(&run->recorder, err);
     if (rc == 0) rc = lagd_checkpoint_make(run->deps, state, &whole, NULL, err);
+    (void)lagd_progress_do(&run->progress, before);
     if (rc != 0) {
         lagd_move_drop(move);
         return rc;
@@ -198,7 +203,9 @@ static int record_step(struct lagd_run *run, const struct lag_step_result *resul
 /* The update alone, with compute slots. */
 static int train(struct lagd_run *run, struct lag_step_result *ret, int64_t *ret_ns, struct lag_error *err) {
     int n_slots = 0;
+    (void)lagd_progress_do(&run->progress, LAGD_DOING_QUEUED);
     int rc = lagd_slots_acquire(run->deps->slots, run->n_members, &run->interrupt, &n_slots);
+    (void)lagd_progress_do(&run->progress, LAGD_DOING_TRAINING);
     if (rc != 0) return lag_error_set(err, rc, "interrupted");
     int64_t began = lag_clock_mono_ns();
     lag_team_set_active(run->team, n_slots);
@@ -222,7 +229,7 @@ int lagd_run_evaluate_first(struct lagd_run *run, struct lag_error *err) {
 }
 
 int lagd_run_step(struct lagd_run *run, struct lag_error *err) {
-    atomic_fetch_add(&run->heartbeat, 1);
+    (void)lagd_progress_do(&run->progress, LAGD_DOING_TRAINING);
     LAG_FP("run.before_step");
     struct lag_step_result result;
     int64_t compute_ns = 0;
@@ -232,6 +239,8 @@ int lagd_run_step(struct lagd_run *run, struct lag_error *err) {
     LAG_FP("run.after_step");
     int64_t step = run->state->step;
     run->row.step = step;
+    atomic_store(&run->progress.step, step);
+    atomic_store(&run->progress.loss, result.loss);
     run->row.tokens += lagd_run_step_tokens(run);
     run->row.flops += lagd_run_flops(run, run->state->layout.spec.n_layer, step - 1, step);
     rc = record_step(run, &result, compute_ns, err);

@@ -39,6 +39,8 @@ static void on_points(void *arg, const struct lag_point *points, size_t n_points
 static int open_files(struct lagd_supervisor *s, struct lag_error *err) {
     const char *dir = s->config.state_dir;
     int status = lagd_lock_take(dir, &s->lock_fd, err);
+    /* A new version may have to convert it, after a copy. */
+    lagd_notify("STATUS=opening the database\nEXTEND_TIMEOUT_USEC=%d", 600 * 1000000);
     if (status == 0) status = lag_store_open(dir, &s->store, err);
     if (status < 0) return status;
     lag_store_on_events(s->store, on_commit, s);
@@ -74,6 +76,7 @@ int lagd_supervisor_create(const struct lagd_config *config, struct lagd_supervi
     int status = lagd_signals_open(&s->signal_fd, err);
     if (status == 0) status = open_files(s, err);
     if (status == 0) status = make_parts(s, err);
+    lagd_notify("STATUS=finding out where the runs stand\nEXTEND_TIMEOUT_USEC=%d", 600 * 1000000);
     if (status == 0) status = lagd_recover(s, err);
     if (status < 0) {
         lagd_supervisor_destroy(s);
@@ -141,6 +144,11 @@ void lagd_supervisor_on_points(struct lagd_supervisor *s,
 void lagd_supervisor_on_reload(struct lagd_supervisor *s, lagd_reload_fn *load, void *arg) {
     s->reload_fn = load;
     s->reload_arg = arg;
+}
+
+void lagd_supervisor_on_watch(struct lagd_supervisor *s, lagd_watch_fn *fn, void *arg) {
+    s->watch_fn = fn;
+    s->watch_arg = arg;
 }
 
 void lagd_supervisor_stop(struct lagd_supervisor *s) {

@@ -19,11 +19,10 @@
 struct lagd_active {
     struct lagd_supervisor *supervisor;
     struct lagd_run *run;
-    char id[LAG_ROW_ID];
+    char id[LAG_ROW_ID], name[LAG_ROW_NAME];
     _Atomic bool ended;          /* set on the run's thread, which is then joined here */
     bool pausing;                /* asked to pause, not there yet */
     struct lagd_command *resume; /* owned: came meanwhile; carried out and answered after the pause, as it must be durable */
-    int64_t heartbeat, moved_ns; /* last value seen, and when it changed */
 };
 
 struct lagd_supervisor {
@@ -44,6 +43,10 @@ struct lagd_supervisor {
     struct lagd_deps deps;
     struct lagd_active *active[LAGD_ACTIVE_MAX];
     int n_active;
+    lagd_watch_fn *watch_fn;     /* of the HTTP server */
+    void *watch_arg;
+    char stuck[160];             /* who was, at the last tick; "": nobody */
+    uint64_t status_sign;        /* of the status line told last */
     int64_t watchdog_ns, next_watchdog_ns, next_status_ns, next_prune_ns, next_schedule_ns;
     _Atomic bool ready, stop;
     _Atomic int64_t reserved_bytes; /* predicted peaks of all active runs and their growths */
@@ -59,8 +62,10 @@ void lagd_active_await(struct lagd_supervisor *s, const char *run_id);
 /* Starts queued runs, oldest first, as far as places and memory go. */
 void lagd_active_schedule(struct lagd_supervisor *s);
 void lagd_active_stop_all(struct lagd_supervisor *s);
-/* true when every run's thread has made progress lately or has nothing to do. */
-bool lagd_active_moving(struct lagd_supervisor *s, int64_t now_ns);
+
+/* watch.c, on every tick: WATCHDOG=1 while every thread makes progress; STATUS= with prefix when it is due or changed */
+void lagd_watch(struct lagd_supervisor *s, int64_t now_ns);
+void lagd_say_status(struct lagd_supervisor *s, int64_t now_ns, const char *prefix);
 
 /* admission.c */
 int64_t lagd_admission_limit(struct lagd_supervisor *s);

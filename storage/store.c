@@ -50,6 +50,7 @@ struct lag_store {
     uint64_t batch, failed_batch;/* numbers of the newest batch begun, and failed */
     int64_t due_ns;              /* when waiting points are to be committed */
     bool closing;
+    int64_t asked_ns;            /* of the oldest unanswered question for a sign of life, 0 = all are answered */
     struct lag_error trouble;    /* the first failure of a group commit since the last flush */
     struct lag_error failure;    /* the last one */
     struct lag_error broken;     /* code != 0: the file cannot be trusted to sync any more */
@@ -230,6 +231,7 @@ static void storage_thread(void *arg) {
     struct lag_store *store = arg;
     pthread_mutex_lock(&store->mutex);
     while (!store->closing) {
+        store->asked_ns = 0;
         if (is_work(store, lag_clock_mono_ns())) {
             run_batch(store);
         } else if (!store->broken.code && store->pending.n + store->n_taken) {
@@ -308,6 +310,17 @@ int lag_store_write(struct lag_store *store, lag_write_fn *fn, void *arg, struct
     pthread_mutex_unlock(&store->mutex);
     if (write.rc && err) *err = own;
     return write.rc;
+}
+
+int64_t lag_store_silence_ns(struct lag_store *store) {
+    int64_t now_ns = lag_clock_mono_ns();
+    pthread_mutex_lock(&store->mutex);
+    int64_t silence_ns = store->asked_ns ? now_ns - store->asked_ns : 0;
+    if (!store->asked_ns) store->asked_ns = now_ns;
+    if (store->broken.code) silence_ns = INT64_MAX;
+    pthread_cond_signal(&store->work);
+    pthread_mutex_unlock(&store->mutex);
+    return silence_ns;
 }
 
 /* Room for one more at least. Waits while the queue is full, but not on a disk that stays full. Mutex held. */

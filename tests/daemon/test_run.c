@@ -135,9 +135,9 @@ static void test_checkpoint_on_demand(void **unused) {
     lagd_run_wish(run, LAGD_WISH_CHECKPOINT, NULL);
     struct lag_checkpoint_row rows[4];
     for (int i = 0; i < 5000 && fixture_checkpoints(&fixture, id, rows, 4) == 0; i++) (void)usleep(1000);
-    bool waiting = true;
-    assert_true(lagd_run_heartbeat(run, &waiting) > 0);
-    assert_false(waiting);
+    const struct lagd_progress *progress = lagd_run_progress(run);
+    assert_true(atomic_load(&progress->step) > 0 && atomic_load(&progress->max_steps) == 100000);
+    assert_true(atomic_load(&progress->doing) != LAGD_DOING_OPENING);
     lagd_run_wish(run, LAGD_WISH_CANCEL, NULL);
     lagd_run_join(run);
     assert_int_equal(fixture_checkpoints(&fixture, id, rows, 4), 1);

@@ -4,6 +4,7 @@ import re
 import signal
 import socket
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -171,6 +172,177 @@ def token_comes_as_a_credential(folder):
     service.terminate()
 
 
+# --- notification ------------------------------------------------------------------------------------------------------
+
+
+def statuses(service):
+    return [message["STATUS"] for _, message in service.messages if "STATUS" in message]
+
+
+def it_tells_what_it_does(folder):
+    service = Service(folder)
+    service.spawn(env={"WATCHDOG_USEC": "1000000"})
+    ready = service.listen(30, until=("READY",))
+    assert ready == {"READY": "1", "STATUS": "idle"}, ready
+    assert any("EXTEND_TIMEOUT_USEC" in message for _, message in service.messages)  # while the database is opened
+    assert service.request("GET", "/readyz")[0] == 200
+    service.upload("words", lagd.text())
+    # long enough for the line to be seen
+    service.post("/runs", run_body("busy", "words", schedule={"max_steps": 100000}, start=False, batch={"sequences": 12},
+                                   model={"n_layer": 2, "n_head": 4, "n_embd": 128, "n_positions": 64}))
+    service.post("/runs/busy/growths", {"target": {"n_layer": 4}, "when": {"at_step": 40}, "mode": "manual",
+                                        "probe": {"steps": 30, "eval_every": 10}, "pool": ["stack", "midas", "llama_pro"]})
+    service.post("/runs/busy/resume")
+    for wanted in (r"(training|checkpointing) busy step \d+/100000( loss \d\.\d\d)?$", r"probing busy [0-4]/4 at step 40/100000$",
+                   r"awaiting approval of busy step 40/100000$"):
+        deadline = time.monotonic() + 60
+        while not any(re.match(wanted, status) for status in statuses(service)):
+            assert time.monotonic() < deadline, (wanted, statuses(service))
+            service.listen(0.1)
+    growth = service.get("/growths")["items"][0]["id"]
+    service.post(f"/growths/{growth}/decision", {"approve": True})
+    service.wait_for("/runs/busy", lambda r: r["step"] > 60)
+    n_before = len(service.messages)
+    service.listen(3)
+    beats = [at for at, message in service.messages[n_before:] if message.get("WATCHDOG") == "1"]
+    assert len(beats) >= 3, service.messages[n_before:]
+    before_us = time.clock_gettime(time.CLOCK_MONOTONIC) * 1e6
+    service.process.send_signal(signal.SIGHUP)
+    reloading = service.listen(10, until=("RELOADING",))
+    after_us = time.clock_gettime(time.CLOCK_MONOTONIC) * 1e6
+    assert reloading["RELOADING"] == "1" and before_us <= int(reloading["MONOTONIC_USEC"]) <= after_us, reloading
+    assert service.listen(10, until=("READY",))["READY"] == "1"
+    service.process.send_signal(signal.SIGTERM)
+    stopping = service.listen(10, until=("STOPPING",))
+    assert stopping["STOPPING"] == "1" and int(stopping["EXTEND_TIMEOUT_USEC"]) >= 10e6 and "1" in stopping["STATUS"], stopping
+    assert service.ended()[0] == 0
+
+
+def a_bad_start_and_a_bad_reload_are_told(folder):
+    path = os.path.join(folder, "lagd.conf")
+    with open(path, "w") as f:
+        f.write("[log]\nlevle = debug\n")
+    service = Service(folder, "--config", path)
+    service.spawn()
+    assert "lagd.conf:2" in service.listen(20, until=("STATUS",))["STATUS"]
+    assert service.ended()[0] == 78  # RestartPreventExitStatus=
+    with open(path, "w") as f:
+        f.write("")
+    service.spawn()
+    service.listen(30, until=("READY",))
+    with open(path, "w") as f:
+        f.write("[log]\nlevle = debug\n")
+    service.process.send_signal(signal.SIGHUP)
+    service.listen(10, until=("RELOADING",))
+    ready = service.listen(10, until=("READY",))
+    assert "lagd.conf:2" in ready["STATUS"], ready
+    service.terminate()
+
+
+# --- what only a build with failpoints can show ------------------------------------------------------------------------
+
+
+def a_long_checkpoint_gets_more_time(folder):
+    service = Service(folder)
+    service.spawn("checkpoint.before_rename=sleep:5000@1")
+    service.listen(30, until=("READY",))
+    service.upload("words", lagd.text())
+    service.post("/runs", run_body("busy", "words", schedule={"max_steps": 100000}, checkpoint={"every_steps": 90000}))
+    service.wait_for("/runs/busy", lambda r: r["step"] > 3)
+    service.process.send_signal(signal.SIGTERM)
+    service.listen(10, until=("STOPPING",))
+    n_before = len(service.messages)
+    service.listen(4.6)
+    more = [message for _, message in service.messages[n_before:] if "EXTEND_TIMEOUT_USEC" in message]
+    assert len(more) >= 2 and all(int(m["EXTEND_TIMEOUT_USEC"]) >= 10e6 and "checkpoint" in m["STATUS"] for m in more), more
+    assert service.ended()[0] == 0
+
+
+# One failpoint a kind of thread: (failpoint, what is done to reach it, who is named)
+STUCK = {
+    "run": ("run.before_step=sleep:9000@5", "run", "run run_"),
+    "probe": ("probe.step=sleep:9000@3", "growth", "a worker of the probes"),
+    "dataset": ("dataset.scan=sleep:9000@2", "upload", "a worker of the datasets"),
+    "storage": ("store.before_commit=sleep:9000@3", "upload", "the storage thread"),
+    "http": ("http.request=sleep:9000@4", "ask", "a thread of the HTTP server"),
+    "nobody": (None, "growth", None),
+}
+
+
+def reach(service, how):
+    """Does what leads to the failpoint, and comes back without waiting for it."""
+    def go():
+        try:
+            if how == "ask":
+                for _ in range(8):
+                    service.request("GET", "/healthz")
+                return
+            service.upload("words", lagd.text())
+            if how == "upload":
+                service.upload("more-words", lagd.text())
+                return
+            service.post("/runs", run_body("busy", "words", schedule={"max_steps": 100000}, start=False))
+            if how == "growth":
+                service.post("/runs/busy/growths", {"target": {"n_layer": 4}, "probe": {"steps": 1000, "eval_every": 100},
+                                                    "pool": ["stack", "midas"]})
+            service.post("/runs/busy/resume")
+        except (OSError, lagd.Problem, lagd.http.client.HTTPException):
+            pass  # a stuck lagd may not answer; the test is about what it notifies
+
+    thread = threading.Thread(target=go, daemon=True)
+    thread.start()
+    return thread
+
+
+def longest_gap(service, since):
+    beats = [since] + [at for at, message in service.messages if "WATCHDOG" in message and at > since] + [time.monotonic()]
+    return max(b - a for a, b in zip(beats, beats[1:]))
+
+
+def one_is_stuck(folder, name, results):
+    failpoint, how, who = STUCK[name]
+    place = os.path.join(folder, name)
+    os.mkdir(place)
+    service = Service(place)
+    service.spawn(failpoint, env={"WATCHDOG_USEC": "1000000", "LAGD_PATIENCE_MS": "2500"})
+    service.listen(60, until=("READY",))
+    since = time.monotonic()
+    service.listen(10, until=("WATCHDOG",))
+    thread = reach(service, how)
+    service.listen(14)
+    gap = longest_gap(service, since)
+    told = [status for status in statuses(service) if status.startswith("no progress")]
+    if who:
+        assert gap > 4, f"{name}: fed while it was stuck: longest gap {gap:.1f} s\n{service.log()}"
+        assert any(who in status for status in told), (name, told, service.log())
+        last = [at for at, message in service.messages if "WATCHDOG" in message][-1]
+        assert time.monotonic() - last < 2, f"{name}: not fed again: {service.messages[-5:]}\n{service.log()}"
+    else:
+        assert gap < 2.5 and not told, f"not fed in normal work: {gap:.1f} s {told}\n{service.log()}"
+    thread.join(10)
+    service.kill()
+    results.append(name)
+
+
+def the_watchdog_is_fed_only_while_all_move(folder):
+    results = []
+    threads = [threading.Thread(target=one_is_stuck, args=(folder, name, results)) for name in STUCK]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(results) == sorted(STUCK), f"failed: {sorted(set(STUCK) - set(results))}"
+
+
+CASES = [passed_sockets_are_served, sockets_meant_for_others_are_left, unfit_sockets_are_refused,
+         token_comes_as_a_credential, it_tells_what_it_does, a_bad_start_and_a_bad_reload_are_told]
+WITH_FAILPOINTS = [a_long_checkpoint_gets_more_time, the_watchdog_is_fed_only_while_all_move]
+
+
+def has_failpoints(path):
+    with open(path, "rb") as f:
+        return b"LAGD_FAILPOINTS" in f.read()
+
+
 if __name__ == "__main__":
-    lagd.main(passed_sockets_are_served, sockets_meant_for_others_are_left, unfit_sockets_are_refused,
-              token_comes_as_a_credential)
+    lagd.main(*CASES, *(WITH_FAILPOINTS if has_failpoints(sys.argv[1]) else []))

@@ -27,6 +27,10 @@ void lagd_supervisor_on_points(struct lagd_supervisor *supervisor,
 /* How SIGHUP and LAGD_RELOAD read the configuration again: load gives a checked one or an error. Set before run. */
 typedef int lagd_reload_fn(void *arg, struct lagd_config *ret, struct lag_error *err);
 void lagd_supervisor_on_reload(struct lagd_supervisor *supervisor, lagd_reload_fn *load, void *arg);
+/* fn tells for how many nanoseconds a question to the server's threads has gone unanswered, without waiting itself; 0:
+ * all answer. It is called on every tick while the service manager wants signs of life. Thread of both: main. */
+typedef int64_t lagd_watch_fn(void *arg);
+void lagd_supervisor_on_watch(struct lagd_supervisor *supervisor, lagd_watch_fn *fn, void *arg);
 
 /* What the machine and the daemon are doing, for /system, /readyz and /metrics. Thread: any. */
 struct lagd_status {

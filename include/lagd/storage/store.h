@@ -32,6 +32,9 @@ int lag_store_points(struct lag_store *store, const struct lag_point *points, si
 /* Waits until everything queued before is committed. The first error of a group commit since the last call is
  * returned here (disk full, for one); points are kept and tried again every second. */
 int lag_store_flush(struct lag_store *store, struct lag_error *err);
+/* Asks the storage thread for a sign of life without waiting for it, and tells for how many nanoseconds the oldest question
+ * has gone unanswered (0: none has). INT64_MAX: the database takes no writes until a restart. Thread: any. */
+int64_t lag_store_silence_ns(struct lag_store *store);
 /* What waits now, for metrics. */
 size_t lag_store_queue_length(const struct lag_store *store);
 /* Called on the storage thread after a commit that wrote events, with the last sequence number. Set before use. */
