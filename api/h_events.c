@@ -56,7 +56,6 @@ static int write_line(const struct lag_event_row *row, void *arg) {
     char *text = lagd_json_take(&json, &length);
     if (!text) return LAG_ENOMEM;
     lag_strbuf_append_n(&lines->text, text, length);
-    lag_strbuf_append(&lines->text, "\n");
     free(text);
     return lines->text.failed ? LAG_ENOMEM : 0;
 }

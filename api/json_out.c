@@ -19,7 +19,7 @@ void lagd_json_deinit(struct lagd_json *json) { lag_strbuf_deinit(&json->out); }
 
 char *lagd_json_take(struct lagd_json *json, size_t *ret_length) {
     LAG_ASSERT(json->depth == 0);
-    if (json->pretty) lag_strbuf_append(&json->out, "\n");
+    lag_strbuf_append(&json->out, "\n"); /* a text file by POSIX: the prompt after curl begins on its own line */
     size_t length = json->out.length;
     char *text = lag_strbuf_take(&json->out);
     if (text) *ret_length = length;

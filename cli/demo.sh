@@ -2,166 +2,318 @@
 # The main job, as a user would do it: start lagd, give it a text, train a small Transformer, let a LAG probe grow it from
 # 3 to 6 layers, and go on training. Everything goes through the REST API with curl; jq only prints.
 #
-#   BUILD=build/lagd sh cli/demo.sh          the King James text of Debian's bible-kjv
+#   BUILD=build/lagd sh cli/demo.sh                  the King James text of Debian's bible-kjv
 #   TEXT=my.txt BUILD=build/lagd sh cli/demo.sh
 #
-# Environment: TEXT (a file), STEPS (1200), GROW_AT (500), LAG (50), DEMO_DIR (kept when given, else a temporary folder).
+# Environment: TEXT (a file), PROMPT (what the samples go on from), STEPS (1200), GROW_AT (500), LAG (50),
+# DEMO_DIR (an empty folder for lagd's state, which is kept; else a temporary one, which is not).
+# At a terminal it serves on until Ctrl-C, else it ends with status 0.
+# shellcheck disable=SC2016 # the programs of jq have variables of their own
 set -eu
 
 LAGD=${BUILD:-build/lagd}
 STEPS=${STEPS:-1200} GROW_AT=${GROW_AT:-500} LAG=${LAG:-50}
-WORK=$(mktemp -d "${TMPDIR:-/tmp}/lagd-demo.XXXXXX")
-STATE=${DEMO_DIR:-$WORK/state}
+FIRST_PORT=7437 LAST_PORT=7456
+WORK=
 DAEMON=
-INTERACTIVE=no
-[ -t 1 ] && INTERACTIVE=yes
+TERMINAL=no FANCY=no # FANCY: the terminal can rewrite a line
+if [ -t 1 ]; then
+    TERMINAL=yes
+    case ${TERM:-dumb} in dumb) ;; *) FANCY=yes ;; esac
+fi
+line_open=no # a line of progress is not ended yet
 
 say() { printf '%s\n' "$*"; }
-fail() { say "demo: $*" >&2; [ -f "$WORK/lagd.log" ] && tail -n 20 "$WORK/lagd.log" >&2; exit 1; }
+end_line() {
+    [ "$line_open" = no ] || printf '\n'
+    line_open=no
+}
+fail() {
+    end_line
+    printf 'demo: %s\n' "$*" >&2
+    exit 1
+}
+fail_with_log() { # lagd itself may tell why
+    end_line
+    say 'demo: the last lines of lagd:' >&2
+    tail -n 10 "$WORK/lagd.log" >&2
+    fail "$@"
+}
 
+# --- beginning and end -------------------------------------------------------------------------------------------------
+
+# Whatever happens, lagd is stopped and the temporary folder goes. A second Ctrl-C does not wait for lagd's checkpoint.
 finish() {
     status=$?
-    trap - EXIT INT TERM
-    if [ -n "$DAEMON" ] && kill -0 "$DAEMON" 2>/dev/null; then
-        kill -TERM "$DAEMON" && wait "$DAEMON" || status=$?
+    trap - EXIT
+    trap '' HUP TERM
+    trap '[ -z "$DAEMON" ] || kill -KILL "$DAEMON" 2>/dev/null || :' INT
+    end_line
+    if [ -n "$DAEMON" ]; then
+        kill -TERM "$DAEMON" 2>/dev/null || :
+        while :; do # wait returns early when a signal comes
+            ended=0
+            wait "$DAEMON" || ended=$?
+            kill -0 "$DAEMON" 2>/dev/null || break
+        done
+        if [ "$status" = 0 ] && [ "$ended" != 0 ]; then
+            say "demo: lagd ended with status $ended" >&2
+            status=1
+        fi
     fi
-    rm -rf "$WORK"
+    [ -z "$WORK" ] || rm -rf "$WORK"
     exit "$status"
 }
 trap finish EXIT
+trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-for tool in curl jq; do
-    command -v "$tool" >/dev/null || fail "$tool is missing: run ./dev demo, which installs it"
-done
-[ -x "$LAGD" ] || fail "$LAGD is not built: run ./dev build"
-
-# The text: any file, or the King James text.
-if [ -n "${TEXT:-}" ]; then
-    [ -r "$TEXT" ] || fail "cannot read TEXT=$TEXT"
-    CORPUS=$TEXT
-else
-    command -v bible >/dev/null || fail "bible-kjv is missing: run ./dev demo, which installs it, or give TEXT=FILE"
-    bible gen1:1-rev22:21 >"$WORK/kjv.txt" </dev/null
-    CORPUS=$WORK/kjv.txt
-fi
-
-# Start the daemon on the first free port from 7437 on; being ready is what says that the port was free.
-port=7437
-while :; do
-    "$LAGD" --state-dir "$STATE" --listen "127.0.0.1:$port" --socket "$WORK/lagd.sock" >"$WORK/lagd.log" 2>&1 </dev/null &
-    DAEMON=$!
-    tries=0
-    until curl -fsS -o /dev/null --unix-socket "$WORK/lagd.sock" http://localhost/readyz 2>/dev/null; do
-        kill -0 "$DAEMON" 2>/dev/null || { wait "$DAEMON" || true; DAEMON=; break; }
-        tries=$((tries + 1))
-        [ "$tries" -lt 100 ] || fail "lagd did not become ready in 10 s"
-        sleep 0.1
+check_needs() {
+    for tool in curl jq; do
+        command -v "$tool" >/dev/null || fail "$tool is missing: ./dev demo installs it"
     done
-    [ -z "$DAEMON" ] || break
-    grep -q "127.0.0.1:$port" "$WORK/lagd.log" || fail "lagd ended at once"
-    port=$((port + 1))
-    [ "$port" -lt 7457 ] || fail "no free port from 7437 to 7456"
-done
-API=http://127.0.0.1:$port/api/v1
+    [ -x "$LAGD" ] || fail "$LAGD is not built: run ./dev build"
+    if [ -z "${TEXT:-}" ]; then
+        command -v bible >/dev/null || fail 'bible-kjv is missing: ./dev demo installs it; or give a text, TEXT=FILE'
+    elif ! [ -f "$TEXT" ] || ! [ -r "$TEXT" ]; then
+        fail "cannot read TEXT=$TEXT: give a text file"
+    fi
+    if [ -n "${DEMO_DIR:-}" ] && [ -e "$DEMO_DIR/lagd.db" ]; then
+        fail "DEMO_DIR=$DEMO_DIR holds the state of an earlier demo: choose an empty folder, or look at it with" \
+            "$LAGD --state-dir $DEMO_DIR"
+    fi
+}
 
-# get PATH, post PATH JSON: print the answer; an error answer's detail ends the demo.
-get() { curl -sS "$API$1"; }
+# --- talking to lagd ---------------------------------------------------------------------------------------------------
+
+# ask PATH [ARGUMENTS OF CURL]: the answer is then in $WORK/answer, for pick. Ends the demo when there is none, or a problem.
+ask() {
+    path=$1
+    shift
+    code=$(curl -q -sS --noproxy '*' --max-time 600 -o "$WORK/answer" -w '%{http_code}' "$@" "$API$path" \
+        2>"$WORK/curl.err") || fail_with_log "no answer to $path: $(cat "$WORK/curl.err")"
+    [ "$code" -lt 400 ] || fail "$path: $(pick '.detail // .title' 2>/dev/null || echo "status $code")"
+}
 post() {
-    reply=$(curl -sS -X POST -H 'Content-Type: application/json' --data "${2:-{\}}" "$API$1")
-    detail=$(printf '%s' "$reply" | jq -r 'if type == "object" and has("title") and (.status // 0 | type) == "number" and (.status // 0) >= 400 then .detail // .title else empty end')
-    [ -z "$detail" ] || fail "POST $1: $detail"
-    printf '%s' "$reply"
+    path=$1
+    shift
+    ask "$path" -X POST -H 'Content-Type: application/json' --data "$@"
 }
 
-say "lagd $(get /version | jq -r .version) serves $API (state in $STATE)"
-
-# 1. The text becomes a dataset.
-reply=$(curl -sS -X POST -H 'Content-Type: text/plain' --data-binary @"$CORPUS" "$API/datasets?name=demo-text")
-printf '%s' "$reply" | jq -e .id >/dev/null || fail "$(printf '%s' "$reply" | jq -r '.detail // .title')"
-printf '%s' "$reply" | jq -r '"dataset   \(.name): \(.n_tokens) tokens (bytes), vocabulary \(.vocab_size), sha256 \(.sha256[0:12])…"'
-
-# 2. A run of 3 layers, created paused so that the growth can be planned before its first step.
-run=$(post /runs '{"name":"demo","dataset":"demo-text","seed":1,"start":false,
-  "model":{"arch":"gpt2","n_layer":3,"n_head":4,"n_embd":128,"n_positions":64},
-  "optim":{"name":"adamw","lr":2e-3,"weight_decay":0.1,"grad_clip":1.0},
-  "schedule":{"kind":"wsd","warmup_steps":40,"max_steps":'"$STEPS"',"min_lr":2e-4},
-  "batch":{"sequences":12},"eval":{"every_steps":50,"batches":8},"checkpoint":{"every_steps":200}}')
-printf '%s' "$run" | jq -r '"run       \(.name): \(.model.n_layer) layers, \(.n_params) parameters, \(.max_steps) steps"'
-
-# 3. The growth: 3 → 6 layers at step GROW_AT, decided by what every strategy of the default pool does in LAG steps.
-growth=$(post /runs/demo/growths '{"target":{"n_layer":6},"when":{"at_step":'"$GROW_AT"'},"pool":"default",
-  "probe":{"steps":'"$LAG"',"eval_every":10},"mode":"auto"}' | jq -r .id)
-get "/growths/$growth" | jq -r '"growth    \(.id): 3 → 6 layers at step '"$GROW_AT"', \(.candidates | length) candidates, lag '"$LAG"' steps"'
-post /runs/demo/resume >/dev/null
-
-sample() { # sample LABEL: what the run writes now
-    text=$(post /runs/demo/generate '{"prompt":"And God said","n_tokens":160,"temperature":0.8,"top_k":20,"seed":7}')
-    say ""
-    printf '%s' "$text" | jq -r --arg when "$1" '"sample    \($when):", (.text | gsub("\n"; "\n          ") | "          " + .)'
-    say ""
+# pick FILTER [ARGUMENTS OF JQ]: prints from the last answer.
+pick() {
+    filter=$1
+    shift
+    jq -r "$@" "$JQ_DEFS $filter" "$WORK/answer"
 }
 
-show() { # one line of progress; a terminal rewrites it
-    if [ "$INTERACTIVE" = yes ]; then printf '\r\033[K%s' "$1"; else [ "$1" = "${last_line:-}" ] || say "$1"; fi
+# fixed(n): n digits behind the point. fit(n): padded to n columns.
+JQ_DEFS='
+def fixed($n):
+  if . == null then "–"
+  else (if . < 0 then "-" else "" end) as $sign | pow(10; $n) as $p | (fabs * $p | round) as $i
+    | $sign + ($i / $p | floor | tostring) + if $n == 0 then "" else "." + ("00000000" + ($i % $p | tostring))[-$n:] end
+  end;
+def fit($n): . + " " * ([0, $n - length] | max);
+def right($n): " " * ([0, $n - length] | max) + .;
+'
+
+# Starts lagd on the first free port. It leads a session of its own, so that Ctrl-C reaches this script alone, which then
+# stops it; and it ends should this script be killed.
+start_lagd() {
+    port=$FIRST_PORT
+    while :; do
+        setsid setpriv --pdeathsig TERM \
+            "$LAGD" --state-dir "$STATE" --listen "127.0.0.1:$port" --socket "$WORK/lagd.sock" \
+            >"$WORK/lagd.log" 2>&1 </dev/null &
+        DAEMON=$!
+        tries=0
+        until curl -q -fsS -o /dev/null --unix-socket "$WORK/lagd.sock" http://localhost/readyz 2>/dev/null; do
+            kill -0 "$DAEMON" 2>/dev/null || break
+            tries=$((tries + 1))
+            [ "$tries" -lt 300 ] || fail_with_log 'lagd did not become ready in 30 s'
+            sleep 0.1
+        done
+        kill -0 "$DAEMON" 2>/dev/null && break
+        wait "$DAEMON" || :
+        DAEMON=
+        grep -q "127.0.0.1:$port is in use" "$WORK/lagd.log" || fail_with_log 'lagd ended at once'
+        [ "$port" -lt "$LAST_PORT" ] || fail "no port from $FIRST_PORT to $LAST_PORT is free"
+        port=$((port + 1))
+    done
+    API=http://127.0.0.1:$port/api/v1
+    [ "$port" = "$FIRST_PORT" ] || say "port $FIRST_PORT is in use: taking $port"
+}
+
+# --- showing -----------------------------------------------------------------------------------------------------------
+
+# show TEXT: a line of progress. A terminal rewrites it, without wrapping; a pipe gets it when it is new.
+show() {
+    if [ "$FANCY" = yes ]; then
+        printf '\r\033[?7l%s\033[K\033[?7h' "$1"
+        line_open=yes
+    elif [ "$1" != "${last_line:-}" ]; then
+        say "$1"
+    fi
     last_line=$1
 }
-done_line() { [ "$INTERACTIVE" = no ] || printf '\n'; }
 
-# The candidates, and what was decided.
-decision() {
-    done_line
-    sampled=shown
-    get "/growths/$growth" | jq -r '
-      def num: if . == null then "      –" else (. * 10000 | round / 10000 | tostring) + "0000" | .[0:7] end;
-      def fit($n): . + " " * ([0, $n - length] | max);
-      "", "candidate                   at step 0   at the lag  (validation loss; best at the lag first)",
-      (.decision as $d | [.candidates[]] | sort_by(.loss_at_lag // 1e9)[] |
-        "  \(.operator | fit(24)) \(.loss_at_0 | num)     \(.loss_at_lag | num)   \(if .id == $d.candidate then "← chosen" elif .id == $d.pick_at_0 then "(lowest at step 0)" elif .operator == "none" then "(not growing: the reference)" else "" end)\(if .state != "completed" then .state else "" end)"),
-      "", "decision  \(.decision.verdict)",
-      "          rank agreement τ(k/2,k) \(.decision.tau // 0 | . * 100 | round / 100), cost \(.decision.flops / 1e9 | round) GFLOP", ""'
+# speed TOKENS: sets tokens_per_s, over the time since the last call.
+speed() {
+    clock=$(date +%s%N)
+    if [ -n "${last_clock:-}" ] && [ "$1" -ge "$last_tokens" ]; then
+        tokens_per_s=$((($1 - last_tokens) * 1000 / ((clock - last_clock) / 1000000 + 1)))
+    else
+        tokens_per_s=0
+    fi
+    last_clock=$clock last_tokens=$1
 }
 
-RUN_LINE='"\(.state)  step \(.step)/\(.max_steps)  layers \(.model.n_layer)  train \(.latest["train/loss"] // 0 | . * 1000 | round / 1000)  val \(.latest["val/loss"] // 0 | . * 1000 | round / 1000)  \(.latest["perf/tokens_per_s"] // 0 | round) tokens/s"'
-GROWTH_LINE='[.candidates[] | select(.state == "completed")] as $ended | "probing   \($ended | length)/\(.candidates | length) candidates done\(if ($ended | length) > 0 then ", best so far \($ended | min_by(.loss_at_lag) | "\(.operator) \(.loss_at_lag * 1000 | round / 1000)")" else "" end)"'
-pace=1
-[ "$INTERACTIVE" = yes ] || pace=3
+show_run() {
+    ask /runs/demo
+    speed "$(pick .tokens)"
+    show "$(pick '
+        (.max_steps | tostring | length) as $digits
+        | "\(.state | fit(9)) step \(.step | tostring | right($digits))/\(.max_steps)  \(.model.n_layer) layers"
+        + "  train \(.latest["train/loss"] | fixed(3))  val \(.latest["val/loss"] | fixed(3))"
+        + if $speed > 0 then "  \($speed) tokens/s" else "" end' --argjson speed "$tokens_per_s")"
+}
+
+show_probe() {
+    ask "/growths/$growth"
+    speed "$(($(pick '[.candidates[].t] | add') * TOKENS_PER_STEP))"
+    show "$(pick '
+        [.candidates[] | select(.state == "completed" and .operator != "none")] as $ended
+        | "probing   \([.candidates[] | select(.state == "completed")] | length)/\(.candidates | length) candidates"
+        + if ($ended | length) > 0
+          then ($ended | min_by(.loss_at_lag) | "  best so far \(.operator)  val \(.loss_at_lag | fixed(3))") else "" end
+        + if $speed > 0 then "  \($speed) tokens/s" else "" end' --argjson speed "$tokens_per_s")"
+}
+
+# sample LABEL: what the run writes now.
+sample() {
+    end_line
+    post /runs/demo/generate "$(jq -n --arg prompt "$PROMPT" \
+        '{prompt: $prompt, n_tokens: 200, temperature: 0.7, top_k: 20, seed: 7}')"
+    say ''
+    say "sample    $1:"
+    pick '.prompt + .text' | tr -d '\000-\010\013-\037\177' | fold -s -w 96 | sed 's/^/          /; s/ *$//'
+    say ''
+}
+
+# What every candidate came to, and what was decided.
+show_decision() {
+    end_line
+    ask "/growths/$growth"
+    say ''
+    pick '
+        .decision as $d
+        | "candidate        at step 0   at the lag   (validation loss, best at the lag first)",
+        (.candidates | sort_by(.loss_at_lag // 1e9)[]
+          | [ if .id == $d.candidate then "← chosen" else empty end,
+              if .id == $d.pick_at_0 then "← lowest at step 0" else empty end,
+              if .operator == "none" then "(not growing, the reference)" else empty end,
+              if .state != "completed" then .state else empty end ] as $notes
+          | "  \(.operator | fit(15))  \(.loss_at_0 | fixed(4) | right(7))      \(.loss_at_lag | fixed(4) | right(7))"
+          + if ($notes | length) > 0 then "   " + ($notes | join("  ")) else "" end),
+        ""'
+    pick .decision.verdict | fold -s -w 96 | sed '1s/^/decision  /; 2,$s/^/          /; s/ *$//'
+    pick '"          Ranks halfway and at the lag agree by \(.decision.tau | fixed(2)) (Kendall τ)."
+        + " The probe took \(.decision.flops / 1e9 | round) GFLOP."'
+    say ''
+}
+
+# --- the job -----------------------------------------------------------------------------------------------------------
+
+check_needs
+begun=$(date +%s)
+WORK=$(mktemp -d "${TMPDIR:-/tmp}/lagd-demo.XXXXXX")
+STATE=${DEMO_DIR:-$WORK/state}
+if [ -n "${TEXT:-}" ]; then
+    PROMPT=${PROMPT:-The }
+else
+    PROMPT=${PROMPT:-And God said}
+    TEXT=$WORK/kjv.txt
+    bible gen1:1-rev22:21 >"$TEXT" </dev/null
+fi
+
+start_lagd
+ask /version
+say ''
+say "lagd      $(pick .version) at $API, state in $STATE"
+
+# 1. The text becomes a dataset.
+ask '/datasets?name=demo-text' -X POST -H 'Content-Type: text/plain' --data-binary "@$TEXT"
+pick '"dataset   \(.name): \(.n_tokens) tokens (bytes), vocabulary \(.vocab_size), SHA-256 \(.sha256[0:12])…"'
+
+# 2. A run of 3 layers, created paused, so that the growth can be planned before its first step.
+post /runs '{"name": "demo", "dataset": "demo-text", "seed": 1, "start": false,
+    "model":    {"arch": "gpt2", "n_layer": 3, "n_head": 4, "n_embd": 128, "n_positions": 64},
+    "optim":    {"name": "adamw", "lr": 2e-3, "weight_decay": 0.1, "grad_clip": 1.0},
+    "schedule": {"kind": "wsd", "warmup_steps": 40, "max_steps": '"$STEPS"', "min_lr": 2e-4},
+    "batch": {"sequences": 12}, "eval": {"every_steps": 50, "batches": 8}, "checkpoint": {"every_steps": 200}}'
+pick '"run       \(.name): \(.model.n_layer) layers, \(.n_params) parameters, \(.max_steps) steps"'
+TOKENS_PER_STEP=$(pick '.batch.sequences * .batch.tokens_per_sequence * .batch.accumulate')
+
+# 3. The growth: 3 → 6 layers at step GROW_AT, decided by what every strategy of the default pool does in LAG steps.
+post /runs/demo/growths '{"target": {"n_layer": 6}, "when": {"at_step": '"$GROW_AT"'}, "pool": "default",
+    "probe": {"steps": '"$LAG"', "eval_every": 10}, "mode": "auto"}'
+growth=$(pick .id)
+pick '"growth    \(.n_layer_from) → \(.n_layer_to) layers at step \(.when.at_step), \(.candidates | length) candidates,"
+    + " a lag of \(.probe.steps) steps"'
+say ''
+ask /runs/demo/resume -X POST
 
 # 4. Train until the growth begins, watch the probes, train to the end.
-sampled=no
+pace=1 phase=before
+[ "$FANCY" = yes ] || pace=3
 while :; do
-    now=$(get /runs/demo)
-    state=$(printf '%s' "$now" | jq -r .state)
+    ask /runs/demo
+    state=$(pick .state)
     case $state in
-    running | queued) show "$(printf '%s' "$now" | jq -r "$RUN_LINE")" ;;
-    growing)
-        if [ "$sampled" = no ]; then
-            done_line
-            sample "before growth, 3 layers, step $(printf '%s' "$now" | jq -r .step)"
-            sampled=yes
+    running | queued | completed)
+        if [ "$phase" = probing ]; then
+            phase=after last_clock=
+            show_decision
         fi
-        show "$(get "/growths/$growth" | jq -r "$GROWTH_LINE")"
+        show_run
+        [ "$state" != completed ] || break
         ;;
-    completed) break ;;
-    *) fail "the run is $state: $(printf '%s' "$now" | jq -r '.reason // ""')" ;;
+    growing)
+        if [ "$phase" = before ]; then
+            sample "before the growth, 3 layers, step $(pick .step)"
+            phase=probing last_clock=
+        fi
+        show_probe
+        ;;
+    *) fail "the run is $state: $(pick '.reason // "no reason given"')" ;;
     esac
-    if [ "$sampled" = yes ] && [ "$state" = running ]; then decision; fi
     sleep "$pace"
 done
-[ "$sampled" = shown ] || decision
-now=$(get /runs/demo)
-show "$(printf '%s' "$now" | jq -r "$RUN_LINE")"
-done_line
-sample "after growth, $(printf '%s' "$now" | jq -r .model.n_layer) layers, step $(printf '%s' "$now" | jq -r .step)"
+[ "$phase" = after ] || show_decision # the growth came and went between two looks
+ask /runs/demo
+n_layer=$(pick .model.n_layer)
+sample "after the growth, $n_layer layers, step $(pick .step)"
+[ "$n_layer" = 6 ] || fail 'the run did not grow'
+ask "/growths/$growth"
+[ "$(pick .state)" = applied ] || fail 'the growth was not applied'
 
-[ "$(printf '%s' "$now" | jq -r .model.n_layer)" = 6 ] || fail "the run did not grow"
-[ "$(get "/growths/$growth" | jq -r .state)" = applied ] || fail "the growth was not applied"
-say "checkpoints:"
-get /runs/demo/checkpoints | jq -r '.items[] | "  step \(.step)  \(.kind)  \(.n_layer) layers  \(.n_bytes) bytes"'
-if [ "$INTERACTIVE" = yes ]; then
-    say ""
-    say "lagd keeps serving $API; try:  curl $API/runs/demo?pretty     (Ctrl-C ends it)"
+say 'checkpoints'
+ask /runs/demo/checkpoints
+pick '.items | reverse[]
+    | "  step \(.step | tostring | right(5))  \(.n_layer) layers  \(.n_bytes / 1e6 | fixed(1) | right(5)) MB  \(.kind)"'
+say ''
+say "The demo took $(($(date +%s) - begun)) s."
+if [ "$TERMINAL" = yes ]; then
+    say "lagd goes on serving until you press Ctrl-C. Try in another terminal:"
+    say ''
+    say "  curl '$API/runs/demo?pretty'"
+    say "  curl '$API/runs/demo/series?key=val/loss'"
+    say ''
     trap 'say ""; exit 0' INT
-    wait "$DAEMON"
+    ended=0
+    wait "$DAEMON" || ended=$?
+    DAEMON=
+    fail_with_log "lagd ended by itself with status $ended"
 fi

@@ -21,6 +21,8 @@ static char *take(struct lagd_json *json) {
     char *text = lagd_json_take(json, &length);
     assert_non_null(text);
     assert_int_equal(strlen(text), length);
+    assert_int_equal(text[length - 1], '\n');
+    text[length - 1] = '\0';
     return text;
 }
 
