@@ -104,7 +104,7 @@ static int merge_steps(struct lagd_request *request, struct table *table) {
     }
 }
 
-enum part { PART_LAST, PART_MIN, PART_MAX };
+enum part { PART_LAST, PART_MIN, PART_MAX, PART_SUM };
 
 static void write_part(struct lagd_json *json, const char *name, const struct table *table, const struct column *column,
                        enum part part) {
@@ -116,7 +116,8 @@ static void write_part(struct lagd_json *json, const char *name, const struct ta
             continue;
         }
         const struct lag_bucket *bucket = &column->buckets[next++];
-        lagd_json_real(json, NULL, part == PART_LAST ? bucket->last : part == PART_MIN ? bucket->min : bucket->max);
+        const double values[] = {bucket->last, bucket->min, bucket->max, bucket->sum};
+        lagd_json_real(json, NULL, values[part]);
     }
     lagd_json_close_array(json);
 }
@@ -158,6 +159,7 @@ static int write_table(struct lagd_request *request, struct lag_db *db, const ch
         write_part(&json, "last", table, column, PART_LAST);
         write_part(&json, "min", table, column, PART_MIN);
         write_part(&json, "max", table, column, PART_MAX);
+        if (lagd_query_bool(&request->target, "sum")) write_part(&json, "sum", table, column, PART_SUM);
         lagd_json_int(&json, "points_total", column->total);
         lagd_json_int(&json, "not_finite", column->n_null);
         lagd_json_close_object(&json);

@@ -15,3 +15,4 @@ lagd_handler lagd_h_candidate, lagd_h_candidate_series;
 lagd_handler lagd_h_checkpoints, lagd_h_checkpoint, lagd_h_checkpoint_patch, lagd_h_checkpoint_file,
     lagd_h_checkpoint_generate;
 lagd_handler lagd_h_events;
+lagd_handler lagd_h_front, lagd_h_static;

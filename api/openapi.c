@@ -282,6 +282,10 @@ static void write_paths(struct lagd_json *json) {
     for (size_t i = 0; i < n;) { /* rows of one path stand together */
         size_t same = 1;
         while (i + same < n && strcmp(routes[i].path, routes[i + same].path) == 0) same++;
+        if (routes[i].flags & LAGD_UNLISTED) {
+            i += same;
+            continue;
+        }
         lagd_json_open_object(json, routes[i].path);
         for (size_t j = i; j < i + same; j++) write_operation(json, &routes[j]);
         lagd_json_close_object(json);

@@ -52,8 +52,13 @@ static bool add_headers(struct lagd_transport *transport, struct MHD_Response *m
         {"Cross-Origin-Resource-Policy", "same-origin"},
         {"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"},
     };
-    bool ok = true;
+    bool ok = true, has_cache = false, has_policy = false;
+    for (int i = 0; i < response->n_headers; i++) {
+        has_cache = has_cache || strcmp(response->headers[i].name, "Cache-Control") == 0;
+        has_policy = has_policy || strcmp(response->headers[i].name, "Content-Security-Policy") == 0;
+    }
     for (size_t i = 0; i < sizeof(always) / sizeof(always[0]); i++) {
+        if (has_policy && strcmp(always[i].name, "Content-Security-Policy") == 0) continue;
         ok = ok && MHD_add_response_header(made, always[i].name, always[i].value) == MHD_YES;
     }
     const char *type = response->content_type;
@@ -62,10 +67,8 @@ static bool add_headers(struct lagd_transport *transport, struct MHD_Response *m
     bool bodyless = response->status == 204 || response->status == 304;
     if (type && !bodyless) ok = ok && MHD_add_response_header(made, "Content-Type", type) == MHD_YES;
     ok = ok && MHD_add_response_header(made, "X-Request-Id", request->id) == MHD_YES;
-    bool has_cache = false;
     for (int i = 0; i < response->n_headers; i++) {
         ok = ok && MHD_add_response_header(made, response->headers[i].name, response->headers[i].value) == MHD_YES;
-        has_cache = has_cache || strcmp(response->headers[i].name, "Cache-Control") == 0;
     }
     if (!has_cache) ok = ok && MHD_add_response_header(made, "Cache-Control", "no-store") == MHD_YES;
     if (close_after) ok = ok && MHD_add_response_header(made, "Connection", "close") == MHD_YES;

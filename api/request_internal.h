@@ -16,6 +16,7 @@
 
 struct lagd_server;
 struct lagd_socket;
+struct lagd_static;
 struct lagd_upload;
 
 struct lagd_response {
@@ -46,7 +47,7 @@ struct lagd_request {
     struct lagd_framing framing;
     const struct lagd_route *route;
     const char *params[LAGD_ROUTE_PARAMS];
-    const char *if_none_match, *range, *accept, *last_event_id; /* header values or NULL */
+    const char *if_none_match, *range, *accept, *accept_encoding, *last_event_id; /* header values or NULL */
     bool too_long;                     /* the raw target was cut */
     json_t *json;                      /* the body, NULL when there is none; owned */
     struct lagd_upload *upload;        /* or the finished upload; owned */
@@ -93,6 +94,8 @@ int lagd_request_post(struct lagd_request *request, struct lagd_command *command
 int lagd_request_answer(struct lagd_request *request);
 /* Waits for the next event or until the deadline. */
 int lagd_request_wait_event(struct lagd_request *request, int64_t until_ns);
+/* The dashboard's files. */
+const struct lagd_static *lagd_request_static(const struct lagd_request *request);
 bool lagd_request_draining(const struct lagd_request *request);
 /* Events told so far; taken before a handler looks, it closes the gap between looking and waiting. */
 uint64_t lagd_request_event_count(const struct lagd_request *request);

@@ -14,7 +14,7 @@ static bool parameter_ok(const char *text) {
 
 static bool path_matches(const char *pattern, const struct lagd_target *target, const char **params) {
     int n_params = 0, segment = 0;
-    for (const char *p = pattern; *p; segment++) {
+    for (const char *p = pattern; p[0] && p[1]; segment++) { /* "/" alone has no segments */
         p++; /* the slash */
         size_t n = strcspn(p, "/");
         if (segment >= target->n_segments) return false;

@@ -40,6 +40,7 @@ static const struct lagd_parameter series_query[] = {
     {"to", LAGD_PARAM_INT, false, false, 0, 9007199254740991.0, "9007199254740991", NULL, "Last step."},
     {"max_points", LAGD_PARAM_INT, false, false, 1, 10000, "1000", NULL,
      "Most points; more are thinned to min, max and last of equal steps."},
+    {"sum", LAGD_PARAM_BOOL, false, false, 0, 0, NULL, NULL, "Tell the sum of each bucket too; null ones count nothing."},
     END};
 static const struct lagd_parameter export_query[] = {
     {"format", LAGD_PARAM_CHOICE, false, false, 0, 0, "jsonl", export_formats, "One JSON object a step."},
@@ -65,6 +66,12 @@ static const struct lagd_parameter events_query[] = {
     END};
 
 static const struct lagd_route routes[] = {
+    {"GET", "/", "front", lagd_h_front, LAGD_OPEN, LAGD_BODY_NONE, NULL, NULL, 200, "Index", NULL,
+     "The dashboard for a browser (Accept: text/html), the index of the API for others."},
+    {"GET", "/ui/{name}", "ui_file", lagd_h_static, LAGD_OPEN | LAGD_UNLISTED, LAGD_BODY_NONE, NULL, NULL, 200, NULL,
+     "application/octet-stream", "A file of the dashboard."},
+    {"GET", "/ui/{folder}/{name}", "ui_folder_file", lagd_h_static, LAGD_OPEN | LAGD_UNLISTED, LAGD_BODY_NONE, NULL, NULL, 200, NULL,
+     "application/octet-stream", "A file of the dashboard."},
     {"GET", "/healthz", "healthz", lagd_h_healthz, LAGD_OPEN, LAGD_BODY_NONE, NULL, NULL, 200, NULL, "text/plain",
      "Is the process alive?"},
     {"GET", "/livez", "livez", lagd_h_healthz, LAGD_OPEN, LAGD_BODY_NONE, NULL, NULL, 200, NULL, "text/plain",

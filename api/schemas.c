@@ -36,7 +36,7 @@ static const struct lagd_schema schemas[] = {
      "total_seconds:n? config:o"},
     {"SeriesKey", "key:s exact:b n_points:i first_step:i last_step:i last:n? finite:b"},
     {"SeriesKeyList", "items:[@SeriesKey] next_cursor:s?"},
-    {"Column", "last:[n?] min:[n?] max:[n?] points_total:i not_finite:i"},
+    {"Column", "last:[n?] min:[n?] max:[n?] sum~:[n?] points_total:i not_finite:i"},
     {"Annotation", "type:s id:s step:i steps:i n_layer_from:i n_layer_to:i"},
     {"Series", "run~:s candidate~:s x:s bucket:s points_total:i points_returned:i step:[i] series:{@Column} "
                "annotations:[@Annotation]"},

@@ -12,6 +12,7 @@
 #include "lagd/base/mem.h"
 #include "lagd/base/thread.h"
 #include "server_internal.h"
+#include "static_internal.h"
 
 #define STOP_WAIT_NS (15 * INT64_C(1000000000))
 
@@ -108,6 +109,8 @@ int lagd_request_wait_event(struct lagd_request *request, int64_t until_ns) {
     return LAGD_WAIT;
 }
 
+const struct lagd_static *lagd_request_static(const struct lagd_request *request) { return request->server->files; }
+
 bool lagd_request_draining(const struct lagd_request *request) {
     struct lagd_server *server = request->server;
     (void)pthread_mutex_lock(&server->lock);
@@ -134,6 +137,8 @@ static int prepare(struct lagd_server *server, struct lag_error *err) {
         status = lag_error_set(err, LAG_ENOMEM, "out of memory");
     if (status == 0)
         status = lagd_hub_create(server->state_dir, (int)server->config.max_streams, &server->hub, err);
+    if (status == 0 && lagd_static_load(server->config.web_dir, &server->files) < 0)
+        status = lag_error_set(err, LAG_ENOMEM, "out of memory");
     return status;
 }
 
@@ -195,6 +200,7 @@ void lagd_server_stop(struct lagd_server *server) {
     lagd_hub_destroy(server->hub);
     while (server->n_readers > 0) lag_reader_close(server->readers[--server->n_readers]);
     lagd_http_counters_destroy(server->counters);
+    lagd_static_destroy(server->files);
     (void)pthread_cond_destroy(&server->changed);
     (void)pthread_rwlock_destroy(&server->config_lock);
     (void)pthread_mutex_destroy(&server->lock);

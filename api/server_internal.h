@@ -17,6 +17,7 @@
 #define LAGD_HTTP_WORKERS 2u
 
 struct lagd_http_counters;
+struct lagd_static;
 
 /* An accepted socket. The reaper shuts it down when its deadline has passed (the library's time-outs are idle ones);
  * closing stays the library's. */
@@ -52,7 +53,7 @@ struct lagd_transport {
     int64_t begun_ns;
     struct lagd_verdict early; /* a problem to be told once the body has been read away */
     char allow[96];
-    char if_none_match[128], range[64], accept[256], last_event_id[32];
+    char if_none_match[128], range[64], accept[256], accept_encoding[128], last_event_id[32];
     char *body;
     size_t n_body, body_capacity;
     uint64_t n_drained;
@@ -75,6 +76,7 @@ struct lagd_server {
     _Atomic int64_t reaped_ns; /* the reaper's last round */
     struct lagd_http_counters *counters;
     struct lagd_hub *hub;
+    struct lagd_static *files; /* of the dashboard */
 
     pthread_rwlock_t config_lock;
     struct lagd_config config;

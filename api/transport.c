@@ -101,6 +101,8 @@ static enum MHD_Result begin(struct lagd_transport *transport, const char *metho
     (void)lag_copy(request->method, sizeof(request->method), head.method);
     keep_header(&head, "If-None-Match", transport->if_none_match, sizeof(transport->if_none_match),
                 &request->if_none_match);
+    keep_header(&head, "Accept-Encoding", transport->accept_encoding, sizeof(transport->accept_encoding),
+                &request->accept_encoding);
     keep_header(&head, "Range", transport->range, sizeof(transport->range), &request->range);
     keep_header(&head, "Accept", transport->accept, sizeof(transport->accept), &request->accept);
     keep_header(&head, "Last-Event-ID", transport->last_event_id, sizeof(transport->last_event_id),

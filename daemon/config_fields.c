@@ -25,6 +25,8 @@ static const struct lag_field rows[] = {
      "Connections open at once, beside those of server/max_streams."},
     {"server/max_streams", LAG_FIELD_INT, AT(max_streams), 1, 4096, "512", NULL, 0, "streams",
      "Clients that follow events at once; more are refused with 503."},
+    {"server/web_dir", LAG_FIELD_TEXT, AT(web_dir), 0, 1023, NULL, NULL, 0, "",
+     "Folder of the dashboard's files; empty for the ones that were built or installed with this program."},
 
     {"auth/token_file", LAG_FIELD_TEXT, AT(token_file), 0, 1023, NULL, NULL, LAG_FIELD_RELOADABLE, "",
      "File with the bearer token on one line; others must not be able to read it. Empty: no token on loopback."},

@@ -201,6 +201,7 @@ static void add_to_bucket(struct lag_bucket *bucket, int64_t step, bool is_null,
     if (!(bucket->min <= value)) bucket->min = value;
     if (!(bucket->max >= value)) bucket->max = value;
     bucket->last = value;
+    bucket->sum += value;
 }
 
 int lag_points_thin(struct lag_db *db, int64_t series, int64_t from, int64_t to, int max_buckets,

@@ -71,7 +71,9 @@ static void what_is_not_there_is_said(void **state) {
     static const struct {
         const char *method, *target, *slug, *allow;
     } list[] = {
-        {"GET", "/", "not-found", ""},
+        {"GET", "/", NULL, NULL},
+        {"GET", "/ui", "not-found", ""},
+        {"GET", "/ui/a/b/c", "not-found", ""},
         {"GET", "/nowhere", "not-found", ""},
         {"GET", "/api", "not-found", ""},
         {"GET", "/api/v2/runs", "not-found", ""},

@@ -11,6 +11,7 @@ struct lagd_config {
     char socket[108];           /* unix socket, "" = none */
     char allowed_hosts[512];    /* beside localhost, 127.0.0.1, [::1] and the bound address */
     char allowed_origins[512];
+    char web_dir[1024];         /* the dashboard's files; "" = beside the program, or as installed */
     int64_t body_limit_bytes, upload_limit_bytes, connection_limit, max_streams;
     /* auth */
     char token_file[1024];      /* bearer token, one line; must not be readable by others */

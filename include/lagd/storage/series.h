@@ -20,8 +20,8 @@ int lag_points_truncate(struct lag_db *db, const char *owner, int64_t after_step
  * and the candidate keeps its own as the record of the probe. */
 int lag_points_adopt(struct lag_db *db, const char *run_id, const char *candidate_id, int64_t after_step, struct lag_error *err);
 
-struct lag_bucket { int64_t step; double min, max, last; int64_t n, n_null; }; /* step of the last point; last: the
- * last that is not NULL; NaN when all are NULL */
+struct lag_bucket { int64_t step; double min, max, last, sum; int64_t n, n_null; }; /* step of the last point; last: the
+ * last that is not NULL; NaN when all are NULL; sum: of those that are not NULL */
 /* Thins points with from ≤ step ≤ to into at most max_buckets buckets of equal step width, in order; when there are no more
  * points than buckets, each has one of its own. ret_buckets: room
  * for max_buckets. *ret_total: points in the range. */

@@ -1,0 +1,97 @@
+// The page: navigation, the view that the address asks for, the connection's light, the theme, the token.
+import * as api from './api.js';
+import { button, fill, h } from './dom.js';
+import * as live from './live.js';
+import { address, parse } from './state.js';
+import * as theme from './theme.js';
+import { growthView } from './views/growth.js';
+import { newGrowthView } from './views/new_growth.js';
+import { newRunView } from './views/new_run.js';
+import { overviewView } from './views/overview.js';
+import { runView } from './views/run.js';
+
+// first part of the path, further parts, what makes the view
+const VIEWS = [
+  [[], overviewView],
+  [['new'], newRunView],
+  [['runs', '*'], runView],
+  [['runs', '*', 'grow'], newGrowthView],
+  [['growths', '*'], growthView],
+];
+
+const main = document.getElementById('main');
+const bar = document.getElementById('bar');
+let current = null;
+let shown = '';
+
+function find(path) {
+  for (const [pattern, make] of VIEWS) {
+    if (pattern.length === path.length && pattern.every((p, i) => p === '*' || p === path[i]))
+      return [make, path.filter((_, i) => pattern[i] === '*')];
+  }
+  return null;
+}
+
+function show() {
+  const { path } = parse();
+  const key = path.join('/');
+  if (current && key === shown) {
+    current.changed?.();
+    return;
+  }
+  current?.destroy();
+  shown = key;
+  const found = find(path);
+  if (found) {
+    current = found[0](main, ...found[1]);
+  } else {
+    current = { title: 'Not found', destroy() {} };
+    fill(main, h('h1', {}, 'There is no such page'), h('p', {}, h('a', { href: '#/' }, 'To the overview')));
+  }
+  document.title = `${current.title} – lagd`;
+  for (const link of bar.querySelectorAll('nav a')) {
+    if (link.hash === `#/${key}`) link.setAttribute('aria-current', 'page');
+    else link.removeAttribute('aria-current');
+  }
+  scrollTo(0, 0);
+}
+
+const STATES = {
+  connecting: ['connecting …', 'waiting'], live: ['live', 'good'], lost: ['connection lost, trying again', 'bad'],
+  asleep: ['paused while hidden', 'waiting'],
+};
+
+function makeBar() {
+  const light = h('span', { class: 'light', role: 'status' });
+  live.watch(({ state }) => fill(light, h('span', { class: `dot ${STATES[state][1]}`, 'aria-hidden': 'true' }), STATES[state][0]));
+  const themes = h('select', { 'aria-label': 'Theme', onchange: (event) => theme.choose(event.target.value), value: theme.chosen() },
+    theme.choices.map((name) => h('option', { value: name }, name)));
+  fill(bar, h('a', { class: 'brand', href: '#/' }, 'lagd'),
+    h('nav', { 'aria-label': 'Pages' }, h('a', { href: '#/' }, 'Overview'), h('a', { href: address(['new']) }, 'New run')),
+    h('span', { class: 'grow' }), light, themes);
+}
+
+/** The daemon wants a token: kept for this tab only. */
+function askToken() {
+  if (document.getElementById('token')) return;
+  const input = h('input', { type: 'password', name: 'token', autocomplete: 'off', required: true });
+  const dialog = h('dialog', { id: 'token', 'aria-label': 'Token' },
+    h('form', { method: 'dialog' }, h('h2', {}, 'This daemon asks for a token'),
+      h('p', {}, 'It is the line in the file that auth.token_file names. This tab keeps it until it is closed.'),
+      h('label', { class: 'field' }, h('span', {}, 'Token'), input),
+      h('div', { class: 'row end' }, h('button', { class: 'primary', value: 'yes' }, 'Use it'))));
+  dialog.addEventListener('close', () => {
+    dialog.remove();
+    if (dialog.returnValue !== 'yes') return;
+    api.setToken(input.value.trim());
+    location.reload();
+  });
+  document.body.append(dialog);
+  dialog.showModal();
+}
+
+api.onUnauthenticated(askToken);
+makeBar();
+addEventListener('hashchange', show);
+live.start();
+show();

@@ -1,0 +1,69 @@
+// Numbers and times for people.
+
+const UNITS = ['', 'k', 'M', 'G', 'T', 'P', 'E', 'Z', 'Y'];
+
+/** 1234567 → "1.23 M" */
+export function si(value, unit = '') {
+  if (value === null || value === undefined || !Number.isFinite(value)) return '–';
+  let power = 0, x = Math.abs(value);
+  while (x >= 999.5 && power < UNITS.length - 1) {
+    x /= 1000;
+    power++;
+  }
+  const text = power === 0 && Number.isInteger(value) ? String(x) : x >= 100 ? x.toFixed(0) : x >= 10 ? x.toFixed(1) : x.toFixed(2);
+  const tail = UNITS[power] + unit;
+  return (value < 0 ? '−' : '') + text + (tail ? `\u202f${tail}` : '');
+}
+
+export const bytes = (value) => si(value, 'B');
+export const flops = (value) => si(value, 'FLOP');
+
+export function count(value) {
+  return value === null || value === undefined ? '–' : Math.round(value).toLocaleString('en-GB').replaceAll(',', '\u202f');
+}
+
+export function loss(value, digits = 4) {
+  if (value === null || value === undefined || !Number.isFinite(value)) return '–';
+  return value >= 1000 ? value.toExponential(2) : value.toFixed(digits);
+}
+
+/** Any quantity of a series. */
+export function number(value) {
+  if (value === null || value === undefined || !Number.isFinite(value)) return '–';
+  const x = Math.abs(value);
+  if (x !== 0 && (x < 1e-3 || x >= 1e6)) return value.toExponential(2);
+  return Number.isInteger(value) ? String(value) : value.toPrecision(4);
+}
+
+/** A number beside an axis: no zeros that say nothing. */
+export function tick(value) {
+  if (!Number.isFinite(value)) return '';
+  const x = Math.abs(value), rounded = Number(value.toPrecision(4));
+  return x !== 0 && (x < 1e-3 || x >= 1e6) ? rounded.toExponential().replace('e+', 'e') : String(rounded);
+}
+
+export function duration(seconds) {
+  if (seconds === null || seconds === undefined || !Number.isFinite(seconds)) return '–';
+  const t = Math.round(seconds);
+  if (t < 1) return '< 1 s';
+  if (t < 60) return `${t} s`;
+  if (t < 3600) return `${Math.floor(t / 60)} min ${t % 60} s`;
+  if (t < 86400) return `${Math.floor(t / 3600)} h ${Math.floor((t % 3600) / 60)} min`;
+  return `${Math.floor(t / 86400)} d ${Math.floor((t % 86400) / 3600)} h`;
+}
+
+export function clock(text) {
+  return text ? new Date(text).toLocaleTimeString('en-GB') : '–';
+}
+
+export function when(text) {
+  return text ? new Date(text).toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'short' }) : '–';
+}
+
+export function percent(value) {
+  return value === null || value === undefined || !Number.isFinite(value) ? '–' : `${(value * 100).toFixed(value < 0.1 ? 1 : 0)} %`;
+}
+
+export function words(name) {
+  return String(name).replaceAll('_', ' ');
+}

@@ -1,0 +1,99 @@
+// Forms made of the daemon's own description of a request body: names, limits, presets and help texts are its.
+import * as api from '../api.js';
+import { h } from '../dom.js';
+
+let document_ = null;
+
+/** The schema of a request body, by its name in the OpenAPI document. */
+export async function schema(name, signal) {
+  document_ ??= await api.get('/openapi.json', signal);
+  return document_.components.schemas[name];
+}
+
+/** "/model/n_layer" → its schema and whether it is required. */
+function lookup(root, pointer) {
+  let node = root, required = false;
+  for (const key of pointer.split('/').filter(Boolean)) {
+    required = (node.required ?? []).includes(key);
+    node = node.properties?.[key] ?? node.prefixItems?.[Number(key)];
+    if (!node) throw new Error(`the daemon knows no field ${pointer}`);
+  }
+  return { node, required };
+}
+
+function control(node, required, value) {
+  const preset = node.default;
+  if (node.enum) return h('select', { value: value ?? preset }, node.enum.map((one) => h('option', { value: one }, one)));
+  if (node.type === 'boolean') return h('input', { type: 'checkbox', checked: value ?? preset ?? false });
+  if (node.type === 'integer' || node.type === 'number') {
+    return h('input', { type: 'number', required, min: node.minimum ?? node.exclusiveMinimum, max: node.maximum,
+      step: node.type === 'integer' ? 1 : 'any', value: value ?? '', placeholder: preset ?? '', inputmode: 'decimal' });
+  }
+  return h('input', { type: 'text', required, maxlength: node.maxLength, value: value ?? '', placeholder: preset ?? '', autocomplete: 'off' });
+}
+
+/** One field of a form. read() is undefined when it is left to its preset. */
+export class Field {
+  constructor(root, pointer, { label, value, input } = {}) {
+    const { node, required } = lookup(root, pointer);
+    this.pointer = pointer;
+    this.node = node;
+    this.preset = value;
+    this.input = input ?? control(node, required, value);
+    this.fault = h('span', { class: 'fault', role: 'alert' });
+    const id = `f${pointer.replaceAll('/', '-')}`;
+    this.input.id = id;
+    this.input.setAttribute('aria-describedby', `${id}-help`);
+    const unit = /\[([^\]]+)\]$/.exec(node.description ?? '')?.[1];
+    const help = (node.description ?? '').replace(/ ?\[[^\]]+\]$/, '');
+    this.element = h('div', { class: node.type === 'boolean' ? 'field check-field' : 'field' },
+      h('label', { for: id }, label ?? pointer.split('/').pop().replaceAll('_', ' '), unit && unit !== (label ?? '') && !(label ?? '').endsWith(unit) && h('span', { class: 'dim' }, ` ${unit}`)),
+      this.input, h('small', { class: 'dim', id: `${id}-help` }, help), this.fault);
+  }
+
+  read() {
+    const { node, input } = this;
+    if (node.type === 'boolean') return input.checked === (node.default ?? false) ? undefined : input.checked;
+    const text = input.value.trim();
+    if (text === '') return undefined;
+    if (node.type === 'integer' || node.type === 'number') return Number(text);
+    if (node.type === 'array') return text.split(',').map((one) => one.trim()).filter(Boolean);
+    return text === node.default && this.preset === undefined ? undefined : text;
+  }
+
+  complain(text) {
+    this.fault.textContent = text ?? '';
+    if (text) this.input.setAttribute('aria-invalid', 'true');
+    else this.input.removeAttribute('aria-invalid');
+  }
+}
+
+/** Fields → the body: {model: {n_layer: 3}}. */
+export function bodyOf(fields) {
+  const body = {};
+  for (const field of fields) {
+    const value = field.read();
+    if (value === undefined) continue;
+    const keys = field.pointer.split('/').filter(Boolean);
+    let node = body;
+    keys.slice(0, -1).forEach((key) => { node = node[key] ??= {}; });
+    node[keys[keys.length - 1]] = value;
+  }
+  return body;
+}
+
+/** Faults of a refusal to their fields; returns the ones that have none. */
+export function complain(fields, problem) {
+  const errors = (problem?.body?.errors ?? []).map((one) => ({ pointer: one.pointer.replace(/^#/, ''), detail: one.detail }));
+  for (const field of fields) field.complain(errors.find((one) => one.pointer === field.pointer)?.detail);
+  const rest = errors.filter((one) => !fields.some((field) => field.pointer === one.pointer)).map((one) => one.detail);
+  return problem && errors.length === 0 ? [problem.message] : rest;
+}
+
+export function group(title, ...children) {
+  return h('fieldset', {}, h('legend', {}, title), h('div', { class: 'fields' }, children));
+}
+
+export function more(title, ...children) {
+  return h('details', { class: 'more' }, h('summary', {}, title), h('div', { class: 'fields' }, children));
+}

@@ -1,0 +1,145 @@
+// New run: a form, and beside it what the daemon says it would take, before anything begins.
+import * as api from '../api.js';
+import { button, copy, fill, h, toast } from '../dom.js';
+import * as f from '../format.js';
+import { throttle } from '../panel.js';
+import { address } from '../state.js';
+import { bodyOf, complain, Field, group, more, schema } from './form.js';
+import { fact, facts } from './parts.js';
+
+export function newRunView(main) {
+  const place = h('div', { class: 'form-page', 'aria-busy': 'true' }, h('p', { class: 'dim' }, 'Loading …'));
+  let dry = null;
+  fill(main, h('div', { class: 'page-head' }, h('h1', {}, 'New run')), place);
+  begin();
+
+  async function begin() {
+    try {
+      const [root, datasets] = await Promise.all([schema('RunRequest'), api.get('/datasets')]);
+      dry = build(place, root, datasets.items, begin);
+      place.removeAttribute('aria-busy');
+    } catch (error) {
+      fill(place, h('div', { class: 'failed' }, h('p', {}, error.message), button('Try again', begin)));
+    }
+  }
+  return { title: 'New run', destroy: () => dry?.cancel() };
+}
+
+function build(place, root, datasets, again) {
+  const dataset = h('select', { required: true }, datasets.map((one) =>
+    h('option', { value: one.name }, `${one.name}: ${f.si(one.n_tokens)} tokens, vocabulary ${one.vocab_size}`)));
+  const field = (pointer, options) => new Field(root, pointer, options);
+  const groups = [
+    ['Run', [field('/name'), field('/dataset', { input: dataset }), field('/seed'), field('/start', { label: 'start at once', value: true })],
+      [field('/tags'), field('/note'), field('/threads'), field('/on_crash')]],
+    ['Model', [field('/model/n_layer', { value: 3, label: 'layers' }), field('/model/n_head', { value: 4, label: 'heads' }),
+      field('/model/n_embd', { value: 128, label: 'width' }), field('/model/n_positions', { value: 64, label: 'context' })],
+    [field('/model/n_inner', { label: 'feed-forward width' }), field('/model/vocab_size', { label: 'vocabulary' })]],
+    ['Training', [field('/schedule/max_steps', { value: 1000, label: 'steps' }), field('/batch/sequences', { label: 'batch' }),
+      field('/optim/lr', { value: 0.002, label: 'learning rate' }), field('/schedule/warmup_steps', { value: 40, label: 'warm-up' }),
+      field('/schedule/kind', { label: 'schedule' })],
+    [field('/schedule/min_lr', { label: 'lowest learning rate' }), field('/schedule/decay_fraction'), field('/optim/weight_decay'), field('/optim/grad_clip', { label: 'gradient clip' }),
+      field('/optim/betas/0', { label: 'beta 1' }), field('/optim/betas/1', { label: 'beta 2' }), field('/optim/eps'),
+      field('/batch/tokens_per_sequence'), field('/batch/accumulate')]],
+    ['Looking and keeping', [field('/eval/every_steps', { label: 'validate every' }), field('/checkpoint/every_steps', { label: 'checkpoint every' })],
+      [field('/eval/batches', { label: 'validation batches' }), field('/checkpoint/keep_last')]],
+  ];
+  const fields = groups.flatMap(([, main_, extra]) => [...main_, ...extra]);
+  const body = () => withBetas(bodyOf(fields));
+  const faults = h('div', { class: 'reason', role: 'alert', hidden: true });
+  const submit = h('button', { class: 'primary' }, 'Create run');
+  const form = h('form', { novalidate: true }, groups.map(([title, main_, extra]) =>
+    group(title, main_.map((one) => one.element), more('More', extra.map((one) => one.element)))), faults,
+  h('div', { class: 'row' }, submit, button('Copy as curl', () => copy(api.curl('POST', '/runs', body()), 'curl command'), { class: 'quiet' })));
+  const numbers = h('div', { 'aria-live': 'polite' }, h('p', { class: 'dim' }, 'Asking the daemon …'));
+  const aside = h('aside', { class: 'panel dry', 'aria-label': 'What it would take' }, h('header', {}, h('h2', {}, 'What it would take'),
+    h('span', { class: 'grow' }), h('button', { type: 'button', class: 'quiet small', title: 'Copy this request as a curl command',
+      onclick: () => copy(api.curl('POST', '/runs?dry_run=true', body()), 'curl command') }, 'curl')), numbers);
+
+  const tell = (problem) => {
+    const rest = complain(fields, problem);
+    faults.hidden = rest.length === 0;
+    fill(faults, rest.map((text) => h('p', {}, text)));
+  };
+  let asked = 0;
+  const dry = throttle(async () => {
+    const number = ++asked;
+    try {
+      const estimate = await api.send('POST', '/runs?dry_run=true', body());
+      if (number !== asked) return;
+      tell(null);
+      fill(numbers, estimateFacts(estimate));
+    } catch (error) {
+      if (number !== asked) return;
+      tell(error);
+      fill(numbers, h('p', { class: 'dim' }, error.status === 0 ? error.message : 'The form has a fault; the numbers come when it is mended.'));
+    }
+  }, 350);
+  form.addEventListener('input', dry);
+  form.addEventListener('submit', async (event) => {
+    event.preventDefault();
+    submit.disabled = true;
+    try {
+      const run = await api.send('POST', '/runs', body());
+      toast(`${run.name} is created`);
+      location.assign(address(['runs', run.name]));
+    } catch (error) {
+      tell(error);
+      toast(error.message, 'bad');
+      submit.disabled = false;
+    }
+  });
+  fill(place, datasets.length === 0 ? noDataset(again) : null, h('div', { class: 'form-columns' }, form, aside));
+  if (datasets.length > 0) dry();
+  else fill(numbers, h('p', { class: 'dim' }, 'A dataset is needed first.'));
+  return dry;
+}
+
+/** Both betas or none: an array has no holes. */
+function withBetas(body) {
+  const { betas } = body.optim ?? {};
+  if (betas) body.optim.betas = [betas[0] ?? 0.9, betas[1] ?? 0.95];
+  return body;
+}
+
+function estimateFacts(estimate) {
+  return [
+    facts(
+      fact('Parameters', f.si(estimate.n_params), f.count(estimate.n_params)),
+      fact('Tokens', f.si(estimate.tokens_total), `${f.count(estimate.tokens_per_step)} a step`),
+      fact('Compute', f.flops(estimate.flops_total), `${f.flops(estimate.flops_per_step)} a step`),
+      fact('Time', f.duration(estimate.total_seconds), estimate.step_seconds ? `${f.number(estimate.step_seconds * 1000)} ms a step` : 'not known yet'),
+      fact('Memory', f.bytes(estimate.memory_bytes), `of ${f.bytes(estimate.memory_available_bytes)}`),
+      fact('A checkpoint', f.bytes(estimate.checkpoint_bytes))),
+    h('p', { class: estimate.fits ? 'good-note' : 'reason' }, estimate.fits ? '✓ It fits into the memory that is free.'
+      : 'It does not fit into the memory that is free: take a smaller batch, context, width or depth.'),
+  ];
+}
+
+/** A text chosen here becomes a dataset. */
+function noDataset(again) {
+  const file = h('input', { type: 'file', id: 'text-file', accept: '.txt,text/plain,.bin' });
+  const name = h('input', { id: 'text-name', value: 'mine', maxlength: 64 });
+  return h('section', { class: 'panel', 'aria-label': 'Dataset' }, h('header', {}, h('h2', {}, 'First a dataset')),
+    h('p', {}, 'Any text will do: it is read as bytes. Or paste this into a shell:'),
+    h('pre', { tabindex: 0 }, `curl -H 'Content-Type: text/plain' --data-binary @my.txt '${location.origin}${api.url('/datasets?name=mine')}'`),
+    h('div', { class: 'row' }, h('label', { for: 'text-file' }, 'File '), file, h('label', { for: 'text-name' }, 'Name '), name,
+      button('Upload', () => upload(file.files[0], name.value.trim(), again), { class: 'primary' })));
+}
+
+async function upload(file, name, again) {
+  if (!file) {
+    toast('choose a file first', 'bad');
+    return;
+  }
+  try {
+    const response = await fetch(api.url('/datasets') + api.query({ name, file_name: file.name }), { method: 'POST', body: file,
+      headers: api.headers({ 'Content-Type': 'application/octet-stream' }) });
+    const answer = await response.json();
+    if (!response.ok) throw new api.Problem(response.status, answer);
+    toast(`${answer.name}: ${f.count(answer.n_tokens)} tokens`);
+    again();
+  } catch (error) {
+    toast(error.message, 'bad');
+  }
+}

@@ -1,0 +1,67 @@
+// What several views show.
+import * as api from '../api.js';
+import { ask, button, h } from '../dom.js';
+import { words } from '../format.js';
+import { address } from '../state.js';
+
+const MARKS = {
+  queued: '◌', running: '▶', paused: '❚❚', growing: '⇑', interrupted: '!', completed: '✓', cancelled: '✕', failed: '✕',
+  probing: '▶', awaiting_approval: '?', decided: '✓', applying: '⇑', applied: '✓', rejected: '✕', diverged: '↗',
+};
+
+/** A state: colour, a mark and the word. */
+export function badge(state) {
+  return h('span', { class: `badge ${state}` }, h('span', { 'aria-hidden': 'true' }, MARKS[state] ?? '•'), ` ${words(state)}`);
+}
+
+export function fact(label, value, more) {
+  return h('div', { class: 'fact' }, h('dt', {}, label), h('dd', {}, value, more && h('span', { class: 'dim' }, ` ${more}`)));
+}
+
+export const facts = (...list) => h('dl', { class: 'facts' }, list);
+
+export function progress(done, total, label) {
+  return h('progress', { max: Math.max(total, 1), value: done, 'aria-label': label });
+}
+
+export const runLink = (name, text) => h('a', { href: address(['runs', name]) }, text ?? name);
+export const growthLink = (id, text) => h('a', { href: address(['growths', id]) }, text ?? id);
+
+const VERBS = {
+  pause: { label: 'Pause', done: 'pausing at the next step' },
+  resume: { label: 'Resume', done: 'resumed', primary: true },
+  checkpoint: { label: 'Checkpoint now', done: 'a checkpoint is being written' },
+  cancel: { label: 'Cancel', danger: true, done: 'cancelled', title: 'End this run for good?', confirm: 'End it',
+    text: (run) => `${run.name} ends at step ${run.step}. Its checkpoints and curves stay.` },
+  delete: { label: 'Delete', danger: true, done: 'deleted', title: 'Delete this run?', confirm: 'Delete it',
+    text: (run) => `${run.name} goes with its points, growths and checkpoints. This cannot be taken back.` },
+};
+
+/** A button for every action that the daemon allows. */
+export function runActions(run, after) {
+  return run.allowed_actions.map((action) => {
+    if (action === 'grow') return h('a', { class: 'button', href: address(['runs', run.name, 'grow']) }, 'Grow …');
+    const verb = VERBS[action];
+    if (!verb) return null;
+    return button(verb.label, async () => {
+      let reason = {};
+      if (verb.text) {
+        reason = await ask({ title: verb.title, text: verb.text(run), confirm: verb.confirm, danger: true,
+          fields: action === 'delete' ? [] : [{ name: 'reason', label: 'Reason (kept with the event)' }] });
+        if (!reason) return;
+      }
+      const path = `/runs/${api.part(run.id)}`;
+      const answer = action === 'delete' ? await api.act(`${run.name}: ${verb.done}`, 'DELETE', path, undefined)
+        : await api.act(`${run.name}: ${verb.done}`, 'POST', `${path}/${action}`, reason.reason ? reason : {});
+      if (answer !== undefined) after(action, answer);
+    }, { class: verb.danger ? 'danger' : verb.primary ? 'primary' : '' });
+  });
+}
+
+/** Seconds until the run ends, by its last speed. */
+export function eta(run) {
+  const step_ms = run.latest['perf/step_ms'];
+  return run.state === 'running' && step_ms ? ((run.max_steps - run.step) * step_ms) / 1000 : null;
+}
+
+export const isActive = (run) => ['queued', 'running', 'growing', 'interrupted'].includes(run.state);

@@ -1,0 +1,96 @@
+// Run: its curves, what can be done with it, how it came about, what it writes.
+import * as api from '../api.js';
+import { fill, h } from '../dom.js';
+import * as f from '../format.js';
+import * as live from '../live.js';
+import { panel, throttle } from '../panel.js';
+import { lossPanel, sidePanels } from './run_curves.js';
+import { checkpointPanel, configPanel, lineagePanel, samplePanel } from './run_parts.js';
+import { badge, eta, fact, facts, growthLink, isActive, progress, runActions } from './parts.js';
+import { Settings } from '../state.js';
+
+export function runView(main, name) {
+  const settings = new Settings({ x: 'step', smooth: 0.6, logx: 'false', logy: 'false', from: '', to: '' });
+  const shared = { name, settings, run: null, growths: [], scale: null, changed: () => curves.forEach((one) => one.redraw()) };
+  let known = null; // what decides whether the slow parts are asked again
+
+  const head = panel({
+    title: `Run ${name}`, level: 1, wide: true,
+    curl: ['GET', `/runs/${api.part(name)}`],
+    async load(signal) {
+      const run = await api.get(`/runs/${api.part(name)}`, signal);
+      const growths = await api.get(`/runs/${api.part(name)}/growths`, signal);
+      shared.run = run;
+      shared.growths = growths.items;
+      return run;
+    },
+    show(run, body) {
+      const update = (now) => {
+        fill(body, summary(now, shared.growths, refreshAll));
+        const key = [now.revision, now.growth, now.n_rollbacks].join();
+        if (known !== null && key !== known) slow.forEach((one) => one.refresh());
+        known = key;
+      };
+      update(run);
+      return update;
+    },
+  });
+
+  const loss = lossPanel(shared);
+  const curves = [loss, ...sidePanels(shared)];
+  const slow = [checkpointPanel(shared), lineagePanel(shared), configPanel(shared)];
+  const sample = samplePanel(shared);
+  fill(main, head.element, loss.element, h('div', { class: 'columns three' }, curves.slice(1).map((one) => one.element)),
+    h('div', { class: 'columns' }, slow[1].element, sample.element),
+    h('div', { class: 'columns' }, slow[0].element, slow[2].element));
+
+  const refreshHead = throttle(() => head.refresh(), 700);
+  const refreshCurves = throttle(() => curves.forEach((one) => one.more()), 1000);
+  async function refreshAll() {
+    await head.refresh();
+    slow.forEach((one) => one.refresh());
+  }
+  const unsubscribe = live.subscribe((event) => {
+    const mine = event.run && (event.run === shared.run?.id || event.run === name);
+    if (mine || event.type === 'caught-up' || event.type === 'reset') refreshHead();
+    if (mine || ((event.type === 'caught-up' || event.type === 'reset') && (!shared.run || isActive(shared.run)))) refreshCurves();
+  });
+  head.refresh().then(() => {
+    curves.forEach((one) => one.refresh());
+    slow.forEach((one) => one.refresh());
+  });
+  return {
+    title: name,
+    changed: () => curves.forEach((one) => one.refresh()),
+    destroy() {
+      unsubscribe();
+      refreshHead.cancel();
+      refreshCurves.cancel();
+      for (const one of [head, sample, ...curves, ...slow]) one.destroy();
+    },
+  };
+}
+
+function summary(run, growths, after) {
+  const latest = run.latest, left = eta(run);
+  const waiting = growths.find((growth) => growth.state === 'awaiting_approval');
+  return [
+    h('div', { class: 'row' }, badge(run.state), h('span', { class: 'dim' }, run.id), h('span', { class: 'grow' }),
+      runActions(run, (action) => (action === 'delete' ? location.assign('#/') : after()))),
+    run.reason && h('p', { class: 'reason' }, run.reason),
+    waiting && h('p', { class: 'reason' }, 'A growth waits for your decision: ', growthLink(waiting.id, 'look at its candidates'), '.'),
+    progress(run.step, run.max_steps, 'Steps done'),
+    facts(
+      fact('Step', f.count(run.step), `of ${f.count(run.max_steps)}`),
+      fact('Train loss', f.loss(latest['train/loss'])),
+      fact('Validation loss', f.loss(latest['val/loss'])),
+      fact('Speed', f.si(latest['perf/tokens_per_s']), 'tokens/s'),
+      fact('Time left', f.duration(left)),
+      fact('Parameters', f.si(run.n_params), `${run.model.n_layer} layers`),
+      fact('Tokens', f.si(run.tokens)),
+      fact('Compute', f.flops(run.flops)),
+      run.n_rollbacks > 0 && fact('Rollbacks', run.n_rollbacks, `learning rate × ${f.number(run.lr_scale)}`),
+      run.note && fact('Note', run.note),
+      run.tags.length > 0 && fact('Tags', run.tags.join(', '))),
+  ];
+}

@@ -1,0 +1,199 @@
+// The curves of a run: losses with all controls; learning rate, gradient norm and speed beside them, on the same x.
+import * as api from '../api.js';
+import { LineChart } from '../charts/line.js';
+import { smooth, spacing } from '../charts/smooth.js';
+import { fill, h } from '../dom.js';
+import * as f from '../format.js';
+import { panel, throttle } from '../panel.js';
+import { flopKnots, Scale, Series, timeKnots } from './series.js';
+
+const POINTS = 1000, SIDE_POINTS = 400;
+const AXES = { step: 'step', tokens: 'tokens', time: 'training time', flops: 'FLOPs' };
+
+async function makeScale(shared, annotations, signal) {
+  const { run, settings } = shared;
+  const end = Math.max(run.max_steps, 1), x = settings.get('x');
+  const per_step = run.batch.sequences * run.batch.tokens_per_sequence * run.batch.accumulate;
+  if (x === 'tokens') return new Scale('tokens', [[0, 0], [end, end * per_step]], (v) => f.si(v));
+  if (x === 'time') return new Scale('training time', await timeKnots(run.id, signal), f.duration);
+  if (x === 'flops') return new Scale('FLOPs', await flopKnots(run, annotations), (v) => f.si(v));
+  return new Scale('step', [[0, 0], [end, end]], f.count);
+}
+
+/** Where the model grew, with what it has since. */
+function markers(shared, annotations, scale) {
+  return annotations.map((note) => {
+    const growth = shared.growths.find((one) => one.id === note.id);
+    const winner = growth?.candidates.find((one) => one.id === growth.decision?.candidate);
+    const size = winner ? `, ${f.si(winner.n_params)}` : '';
+    return { x: scale.toX(note.step), text: `${note.n_layer_from}→${note.n_layer_to} layers${size}` };
+  });
+}
+
+function range(settings) {
+  const from = settings.get('from'), to = settings.get('to');
+  return from === '' || to === '' ? null : [Number(from), Number(to)];
+}
+
+/** A panel around one chart of one Series. lines(data, x, shared) → {lines, bands}. */
+function curvePanel(shared, { title, keys, points, label, yLabel, yText, height, lines, tools, wide, note }) {
+  const series = new Series(shared.name, keys, points);
+  let drawn = null;
+  const zoom = (span) => {
+    const { settings } = shared;
+    if (!span || !drawn) {
+      settings.set({ from: null, to: null });
+    } else {
+      const steps = span.map((x) => drawn.scale.toStep(x));
+      settings.set({ from: Math.max(0, Math.floor(steps[0])), to: Math.ceil(steps[1]) });
+    }
+    shared.changed();
+  };
+  const chart = new LineChart({ label, height, onZoom: zoom, sync: `run-${shared.name}` });
+  const draw = () => {
+    if (!drawn) return;
+    const { data, scale } = drawn, { settings } = shared;
+    const x = data.step.map((step) => scale.toX(step));
+    const span = range(settings);
+    chart.draw({
+      x, ...lines(data, x, shared), xLabel: scale.label, yLabel, xText: scale.text, yText,
+      markers: markers(shared, data.annotations, scale), xLog: settings.get('logx') === 'true', yLog: yLog(settings, keys),
+      range: span && span.map((step) => scale.toX(step)), summary: describe(data, keys, yLog(settings, keys), scale),
+    });
+  };
+  const load = async (signal, whole) => {
+    const span = range(shared.settings);
+    const moved = String(span) !== String(series.range);
+    series.range = span;
+    const data = whole || moved ? await series.load(signal) : await series.more(signal);
+    const axis = `${shared.settings.get('x')} ${data.annotations.length}`;
+    const stale = !drawn || drawn.axis !== axis || axis.startsWith('time');
+    return { data, axis, scale: stale ? await makeScale(shared, data.annotations, signal) : drawn.scale };
+  };
+  let whole = true;
+  const self = panel({
+    title, wide, tools, note, curl: () => series.request(),
+    load: (signal) => {
+      const all = whole;
+      whole = false;
+      return load(signal, all);
+    },
+    isEmpty: ({ data }) => data.step.length === 0 && !series.range,
+    empty: () => h('p', { class: 'dim' }, 'No point yet: the first comes with the first step.'),
+    show(first, body) {
+      body.append(chart.element);
+      const update = (now) => {
+        drawn = now;
+        draw();
+      };
+      requestAnimationFrame(() => update(first));
+      return update;
+    },
+  });
+  const settle = throttle(() => self.refresh(), 150);
+  return {
+    element: self.element,
+    more: () => self.refresh(),
+    refresh() {
+      whole = true;
+      return self.refresh();
+    },
+    /** Draws with what is there at once, then asks for what fits the new view. */
+    redraw() {
+      draw();
+      settle();
+    },
+    draw,
+    destroy() {
+      settle.cancel();
+      self.destroy();
+      chart.destroy();
+    },
+  };
+}
+
+const yLog = (settings, keys) => settings.get('logy') === 'true' && keys[0] === 'train/loss';
+
+function describe(data, keys, log, scale) {
+  const parts = [];
+  const column = data.columns.get(keys[0]).last;
+  const known = column.map((value, i) => [value, i]).filter(([value]) => value !== null);
+  if (known.length) {
+    const [value, i] = known[known.length - 1];
+    const [before] = known[Math.max(0, known.length - 1 - Math.ceil(known.length / 10))];
+    const trend = value < before ? 'falling' : value > before ? 'rising' : 'level';
+    parts.push(`${keys[0]} ${f.number(value)} at ${scale.label} ${scale.text(scale.toX(data.step[i]))}, ${trend}.`);
+  }
+  parts.push(`${f.count(data.total)} points${data.thinned ? ', thinned to least, greatest and last of equal stretches; drag to see more' : ''}.`);
+  if (data.notFinite > 0) parts.push(`${data.notFinite} were not finite and are not drawn.`);
+  const low = log ? [...data.columns.values()].reduce((n, c) => n + c.last.filter((v) => v !== null && v <= 0).length, 0) : 0;
+  if (low > 0) parts.push(`${low} are not above 0 and have no place on a log axis.`);
+  return parts.join(' ');
+}
+
+/** Raw line faint, its range as a band, the smoothed one on top. */
+function lossLines(data, x, { settings }) {
+  const weight = Math.min(settings.number('smooth'), 0.999);
+  const train = data.columns.get('train/loss'), val = data.columns.get('val/loss');
+  const lines = [], bands = [];
+  if (data.thinned) {
+    lines.push({ label: 'max', values: train.max, colour: 0, width: 0, alpha: 0, table: false },
+      { label: 'min', values: train.min, colour: 0, width: 0, alpha: 0, table: false });
+    bands.push({ high: 0, low: 1, colour: 0 });
+  }
+  if (weight > 0) lines.push({ label: 'training, raw', values: train.last, colour: 0, width: 1, alpha: 0.28, table: false });
+  const grown = data.annotations.map((note) => x[data.step.findIndex((step) => step >= note.step)]).filter((v) => v !== undefined);
+  const smoothed = smooth(x, train.last, weight, spacing(x), grown);
+  lines.push({ label: weight > 0 ? 'training, smoothed' : 'training', values: smoothed, colour: 0, width: 2 });
+  lines.push({ label: 'validation', values: val.last, colour: 1, width: 2.5, dash: [7, 4], points: val.last.filter((v) => v !== null).length < 60 });
+  const diverged = data.notFinite > 0 ? lastFinite(train.last) : -1;
+  if (diverged >= 0) {
+    lines.push({ label: 'last finite', colour: '--bad', width: 0, points: true, table: false,
+      values: x.map((_, i) => (i === diverged ? train.last[i] : null)) });
+  }
+  return { lines, bands };
+}
+
+const lastFinite = (values) => values.reduce((found, value, i) => (value !== null ? i : found), -1);
+
+function controls(shared) {
+  const { settings } = shared;
+  const out = h('output', {}, settings.number('smooth').toFixed(2));
+  const set = (changes) => {
+    settings.set(changes);
+    shared.changed();
+  };
+  const axis = h('select', { onchange: (event) => set({ x: event.target.value }), value: settings.get('x') },
+    Object.entries(AXES).map(([value, label]) => h('option', { value }, label)));
+  const check = (name, label) => h('label', { class: 'check' },
+    h('input', { type: 'checkbox', checked: settings.get(name) === 'true', onchange: (event) => set({ [name]: event.target.checked }) }), label);
+  const slider = h('input', { type: 'range', min: 0, max: 0.99, step: 0.01, value: settings.number('smooth'),
+    oninput: (event) => {
+      out.textContent = Number(event.target.value).toFixed(2);
+      set({ smooth: event.target.value });
+    } });
+  return h('div', { class: 'controls' }, h('label', {}, 'x ', axis), check('logx', 'log x'), check('logy', 'log y'),
+    h('label', {}, 'smoothing ', slider, ' ', out));
+}
+
+export function lossPanel(shared) {
+  return curvePanel(shared, { title: 'Loss', keys: ['train/loss', 'val/loss'], points: POINTS, label: 'Loss', yLabel: 'loss (nats)',
+    yText: f.tick, height: 360, lines: lossLines, tools: controls(shared), wide: true });
+}
+
+function single(key, label, colour) {
+  return (data) => {
+    const column = data.columns.get(key);
+    if (!data.thinned) return { lines: [{ label, values: column.last, colour, width: 1.5 }], bands: [] };
+    return { lines: [{ label: 'max', values: column.max, colour, width: 0, alpha: 0, table: false },
+      { label: 'min', values: column.min, colour, width: 0, alpha: 0, table: false },
+      { label, values: column.last, colour, width: 1.5 }], bands: [{ high: 0, low: 1, colour }] };
+  };
+}
+
+export function sidePanels(shared) {
+  return [['optim/lr', 'Learning rate', 2], ['optim/grad_norm', 'Gradient norm', 3], ['perf/tokens_per_s', 'Speed', 4]].map(
+    ([key, title, colour]) => curvePanel(shared, { title, keys: [key], points: SIDE_POINTS, label: title,
+      yLabel: key === 'perf/tokens_per_s' ? 'tokens/s' : title.toLowerCase(), yText: key === 'perf/tokens_per_s' ? (v) => f.si(v) : f.tick,
+      height: 190, lines: single(key, title.toLowerCase(), colour) }));
+}

@@ -1,0 +1,123 @@
+// Below a run's curves: checkpoints, lineage, configuration, a sample of its text.
+import * as api from '../api.js';
+import { table } from '../charts/table.js';
+import { fill, h, toast } from '../dom.js';
+import * as f from '../format.js';
+import { panel } from '../panel.js';
+import { badge, growthLink } from './parts.js';
+
+export function checkpointPanel(shared) {
+  const path = `/runs/${api.part(shared.name)}/checkpoints`;
+  const self = panel({
+    title: 'Checkpoints', curl: ['GET', path], load: (signal) => api.get(path, signal),
+    isEmpty: (list) => list.items.length === 0,
+    empty: () => h('p', { class: 'dim' }, 'None yet: one is written at the interval of the configuration.'),
+    show(list, body) {
+      const place = h('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Checkpoints' });
+      const update = (now) => fill(place, table({ numeric: false, caption: 'Checkpoints',
+        head: ['Step', 'Kind', 'Layers', 'Size', 'Kept', 'Files'], rows: now.items.map((one) => row(one, self.refresh)) }));
+      body.append(place);
+      update(list);
+      return update;
+    },
+  });
+  return self;
+}
+
+function row(one, refresh) {
+  const keep = h('input', { type: 'checkbox', checked: one.keep, 'aria-label': `Keep the checkpoint of step ${one.step}`,
+    onchange: async (event) => {
+      const wanted = event.target.checked;
+      await api.act(wanted ? 'kept' : 'left to retention', 'PATCH', `/checkpoints/${api.part(one.id)}`, { keep: wanted });
+      refresh();
+    } });
+  const files = h('details', {}, h('summary', {}, `${one.files.length} files`),
+    h('ul', { class: 'files' }, one.files.map((file) => h('li', {}, h('a', { href: file.href, download: file.name }, file.name), ' ',
+      h('span', { class: 'dim' }, f.bytes(file.n_bytes)), ' ', h('code', { title: `SHA-256 ${file.sha256}` }, file.sha256.slice(0, 12))))));
+  return [f.count(one.step), f.words(one.kind), one.n_layer, f.bytes(one.n_bytes), keep, files];
+}
+
+/** How the model came to be what it is: a stage for each size it had. */
+export function lineagePanel(shared) {
+  const path = `/runs/${api.part(shared.name)}/growths`;
+  return panel({
+    title: 'Lineage', curl: ['GET', path],
+    load: async (signal) => ({ run: shared.run ?? await api.get(`/runs/${api.part(shared.name)}`, signal), growths: (await api.get(path, signal)).items }),
+    show(data, body) {
+      const update = ({ run, growths }) => fill(body, h('ol', { class: 'lineage' }, stages(run, growths)));
+      update(data);
+      return update;
+    },
+  });
+}
+
+function stages(run, growths) {
+  const first = growths.length ? growths[0].n_layer_from : run.model.n_layer;
+  const list = [h('li', {}, h('b', {}, `${first} layers`), h('span', { class: 'dim' }, ` from step 0, seed ${run.seed}`))];
+  for (const growth of growths) {
+    const winner = growth.candidates.find((one) => one.id === growth.decision?.candidate);
+    const step = growth.start_step ?? growth.when.at_step;
+    list.push(h('li', { class: growth.state }, badge(growth.state), ' ', growthLink(growth.id, `${growth.n_layer_from} → ${growth.n_layer_to} layers`),
+      h('span', { class: 'dim' }, step >= 0 ? ` at step ${f.count(step)}` : ' at the next step'),
+      winner && h('div', {}, `by ${winner.operator}: ${f.si(winner.n_params)} parameters, layers ${winner.recipe}`),
+      growth.decision && h('div', { class: 'dim' }, growth.decision.verdict),
+      growth.reason && h('div', { class: 'dim' }, growth.reason)));
+  }
+  list.push(h('li', {}, h('b', {}, `now ${run.model.n_layer} layers`), h('span', { class: 'dim' }, `, ${f.si(run.n_params)} parameters, step ${f.count(run.step)}`)));
+  return list;
+}
+
+const GROUPS = ['model', 'optim', 'schedule', 'batch', 'eval', 'checkpoint'];
+
+export function configPanel(shared) {
+  const path = `/runs/${api.part(shared.name)}`;
+  return panel({
+    title: 'Configuration', curl: ['GET', path], load: (signal) => api.get(path, signal),
+    show(run, body) {
+      const update = (now) => fill(body, h('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Configuration' },
+        table({ numeric: false, caption: 'Configuration', head: ['Key', 'Value'], rows: [
+          ['dataset', now.dataset], ['seed', now.seed], ['threads', now.threads || 'no limit of its own'], ['on_crash', now.on_crash],
+          ...GROUPS.flatMap((group) => Object.entries(now[group]).map(([key, value]) =>
+            [`${group}.${key}`, Array.isArray(value) ? value.join(', ') : String(value)])),
+          ['created', f.when(now.created_at)], ['id', now.id]] })));
+      update(run);
+      return update;
+    },
+  });
+}
+
+/** Not a panel that loads: it asks when somebody asks. */
+export function samplePanel(shared) {
+  const text = h('pre', { class: 'sample', tabindex: 0, 'aria-label': 'Sampled text' });
+  const state = h('p', { class: 'dim', role: 'status' }, 'The latest state of the run goes on from your words.');
+  const prompt = h('input', { name: 'prompt', maxlength: 500, value: 'And ' });
+  const numbers = { n_tokens: [120, 1, 4096, 1], temperature: [0.8, 0, 10, 0.1], top_k: [0, 0, 1000, 1], seed: [0, 0, 999999, 1] };
+  const inputs = Object.entries(numbers).map(([name, [value, min, max, step]]) =>
+    [name, h('input', { type: 'number', name, value, min, max, step, required: true })]);
+  const body = () => ({ prompt: prompt.value, ...Object.fromEntries(inputs.map(([name, input]) => [name, Number(input.value)])) });
+  const path = `/runs/${api.part(shared.name)}/generate`;
+  const submit = h('button', { class: 'primary' }, 'Write');
+  const form = h('form', { class: 'sample-form' }, h('label', { class: 'field wide' }, h('span', {}, 'Prompt'), prompt),
+    inputs.map(([name, input]) => h('label', { class: 'field' }, h('span', {}, f.words(name)), input)), submit);
+  let destroyed = false;
+  form.addEventListener('submit', async (event) => {
+    event.preventDefault();
+    submit.disabled = true;
+    state.textContent = 'Writing …';
+    try {
+      const answer = await api.send('POST', path, body());
+      if (destroyed) return;
+      fill(text, h('b', {}, answer.prompt), answer.text.startsWith(answer.prompt) ? answer.text.slice(answer.prompt.length) : answer.text);
+      state.textContent = `${answer.n_tokens} tokens by the state of step ${f.count(answer.step)}.`;
+    } catch (error) {
+      state.textContent = error.message;
+      toast(error.message, 'bad');
+    } finally {
+      submit.disabled = false;
+    }
+  });
+  const self = panel({ title: 'Text sample', curl: () => ['POST', path, body()], load: () => Promise.resolve(true),
+    show: (_, place) => { place.append(form, state, text); } });
+  self.refresh();
+  return { element: self.element, destroy: () => { destroyed = true; self.destroy(); } };
+}

@@ -1,0 +1,126 @@
+// A run's points in the page: loaded thinned, asked again when zoomed, lengthened by what is new.
+import * as api from '../api.js';
+
+const REFINE_AFTER = 600; // points appended before the whole is thinned anew
+
+export class Series {
+  constructor(run, keys, maxPoints) {
+    this.run = run;
+    this.keys = keys;
+    this.maxPoints = maxPoints;
+    this.range = null;
+    this.clear();
+  }
+
+  clear() {
+    this.data = { step: [], columns: new Map(this.keys.map((key) => [key, { last: [], min: [], max: [] }])), total: 0, notFinite: 0,
+      annotations: [], thinned: false };
+    this.appended = 0;
+  }
+
+  path(from, to) {
+    const query = { key: this.keys, max_points: this.maxPoints * this.keys.length, from, to };
+    return `/runs/${api.part(this.run)}/series${api.query(query)}`;
+  }
+
+  request() {
+    return ['GET', this.path(...(this.range ?? []))];
+  }
+
+  last() {
+    const { step } = this.data;
+    return step.length ? step[step.length - 1] : -1;
+  }
+
+  async load(signal) {
+    const answer = await api.get(this.path(...(this.range ?? [])), signal);
+    this.clear();
+    this.add(answer);
+    this.appended = 0;
+    return this.data;
+  }
+
+  /** What came since; everything when that is due. */
+  async more(signal) {
+    if (this.range) return this.data;
+    if (this.last() < 0 || this.appended > REFINE_AFTER) return this.load(signal);
+    const answer = await api.get(this.path(this.last() + 1), signal);
+    this.add(answer);
+    return this.data;
+  }
+
+  add(answer) {
+    const { data } = this;
+    data.annotations = answer.annotations;
+    data.total += answer.points_total;
+    data.step.push(...answer.step);
+    this.appended += answer.step.length;
+    for (const key of this.keys) {
+      const column = data.columns.get(key), more = answer.series[key];
+      for (const part of ['last', 'min', 'max']) column[part].push(...more[part]);
+      data.notFinite += more.not_finite;
+    }
+    if (answer.points_total > answer.points_returned * this.keys.length || answer.points_total > this.maxPoints * this.keys.length)
+      data.thinned = true;
+  }
+}
+
+/** A monotonous map of steps to another quantity, by straight lines between knots; beyond its end by the last slope. */
+export class Scale {
+  constructor(label, knots, text) {
+    this.label = label;
+    this.knots = knots.length > 1 ? knots : [[0, 0], [1, 1]];
+    this.text = text;
+  }
+
+  through(value, from, to) {
+    const { knots } = this;
+    let low = 0, high = knots.length - 2;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (knots[middle][from] <= value) low = middle;
+      else high = middle - 1;
+    }
+    const a = knots[low], b = knots[low + 1];
+    const width = b[from] - a[from];
+    return width > 0 ? a[to] + ((value - a[from]) / width) * (b[to] - a[to]) : a[to];
+  }
+
+  toX(step) {
+    return this.through(step, 0, 1);
+  }
+
+  toStep(x) {
+    return this.through(x, 1, 0);
+  }
+}
+
+/** Seconds of training by step: the sums of what the steps took. Probes and pauses do not count. */
+export async function timeKnots(run, signal) {
+  const path = `/runs/${api.part(run)}/series${api.query({ key: 'perf/step_ms', max_points: 800, sum: 'true' })}`;
+  const answer = await api.get(path, signal);
+  const knots = [[0, 0]];
+  let seconds = 0;
+  answer.series['perf/step_ms'].sum.forEach((ms, i) => {
+    seconds += (ms ?? 0) / 1000;
+    knots.push([answer.step[i], seconds]);
+  });
+  return knots;
+}
+
+/** FLOPs of training by step: the daemon's own estimate for each depth that the run had. */
+export async function flopKnots(run, annotations) {
+  const depths = annotations.length ? [annotations[0].n_layer_from, ...annotations.map((a) => a.n_layer_to)] : [run.model.n_layer];
+  const steps = [0, ...annotations.map((a) => a.step), Math.max(run.max_steps, 1)];
+  const { arch, n_head, n_embd, n_inner, n_positions, vocab_size } = run.model;
+  const costs = await Promise.all(depths.map(async (n_layer) => {
+    const body = { dataset: run.dataset, model: { arch, n_layer, n_head, n_embd, n_inner, n_positions, vocab_size },
+      batch: run.batch, schedule: { max_steps: run.max_steps } };
+    return (await api.send('POST', '/runs?dry_run=true', body)).flops_per_step;
+  }));
+  const knots = [[0, 0]];
+  depths.forEach((_, i) => {
+    if (steps[i + 1] > steps[i]) knots.push([steps[i + 1], knots[knots.length - 1][1] + costs[i] * (steps[i + 1] - steps[i])]);
+  });
+  return knots;
+}

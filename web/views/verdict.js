@@ -1,0 +1,78 @@
+// The verdict in words, and approving, overriding, rejecting and cancelling.
+import * as api from '../api.js';
+import { ask, button, h, toast } from '../dom.js';
+import * as f from '../format.js';
+import { fact, facts } from './parts.js';
+
+export function verdict(probe, run) {
+  const { growth } = probe, { decision } = growth;
+  if (!decision) return null;
+  const name = (id) => probe.candidates().find((one) => one.id === id)?.label ?? '–';
+  const [low, high] = decision.margin_interval;
+  const waiting = growth.state === 'awaiting_approval';
+  return h('div', { class: 'verdict', role: 'group', 'aria-label': 'Verdict' },
+    h('p', { class: 'sentence' }, decision.verdict),
+    decision.tied && h('p', { class: 'tie' }, h('b', {}, 'Tied. '), 'The data of this probe do not tell the first two apart: either is a sound choice.'),
+    decision.lag_short && h('p', { class: 'tie' }, h('b', {}, 'Short lag. '), 'The order was still changing at the end of the probe: a longer one may decide otherwise.'),
+    facts(
+      fact(waiting ? 'Proposed' : 'Taken', name(decision.candidate)),
+      fact('Step 0 would pick', name(decision.pick_at_0)),
+      fact('Runner-up', name(decision.runner_up)),
+      fact('Margin', f.loss(decision.margin), low === null ? '' : `95 % ${f.loss(low)} to ${f.loss(high)}`),
+      fact('Order k/2 with k', `τ ${f.number(decision.tau)}`),
+      fact('Cost', f.flops(decision.flops), run?.flops ? `${f.percent(decision.flops / run.flops)} of training` : ''),
+      fact('Decided', decision.decided_by === 'lag' ? (waiting ? 'by the lag; waits for you' : 'by the lag') : `by ${decision.decided_by}`,
+        waiting ? '' : f.when(decision.decided_at)),
+      decision.reason && fact('Reason', decision.reason)));
+}
+
+/** A button for each action that the daemon allows. */
+export function decisionButtons(probe, after) {
+  const { growth } = probe, path = `/growths/${api.part(growth.id)}`;
+  const name = (id) => probe.candidates().find((one) => one.id === id)?.label ?? '–';
+  const decide = async (body, text) => {
+    if (await api.act(text, 'POST', `${path}/decision`, body) !== undefined) after();
+  };
+  const actions = {
+    approve: () => [
+      button(`Approve ${name(growth.decision?.candidate)}`, () => decide({ approve: true }, 'approved'), { class: 'primary approve' }),
+      button('Take another …', () => override(probe, decide), { class: 'override' })],
+    reject: () => button('Reject', async () => {
+      const answer = await ask({ title: 'Reject this growth?', text: 'None of the candidates is taken; the run goes on as it was. The probe stays on record.',
+        confirm: 'Reject', danger: true, fields: [{ name: 'reason', label: 'Reason' }] });
+      if (answer) await decide({ reject: true, ...(answer.reason ? { reason: answer.reason } : {}) }, 'rejected');
+    }),
+    cancel: () => button('Cancel growth', async () => {
+      const answer = await ask({ title: 'Cancel this growth?', text: `Growing from ${growth.n_layer_from} to ${growth.n_layer_to} layers is withdrawn; the run goes on as it was.`,
+        confirm: 'Cancel it', danger: true, fields: [{ name: 'reason', label: 'Reason' }] });
+      if (answer && await api.act('growth cancelled', 'POST', `${path}/cancel`, answer.reason ? answer : {}) !== undefined) after();
+    }, { class: 'danger' }),
+  };
+  return growth.allowed_actions.map((action) => actions[action]?.());
+}
+
+/** Another candidate than the lag's, with a reason that stays with the decision. */
+function override(probe, decide) {
+  const { growth } = probe;
+  const list = probe.order(growth.probe.steps).filter((one) => one.candidate.state === 'completed' && one.loss !== null);
+  const select = h('select', { name: 'candidate', required: true }, list.map(({ candidate, loss, rank }) =>
+    h('option', { value: candidate.id }, `${rank}. ${candidate.label}, ${f.loss(loss)}${candidate.id === growth.decision?.candidate ? ' (proposed)' : ''}`)));
+  const reason = h('input', { name: 'reason', required: true, maxlength: 500, autocomplete: 'off' });
+  const form = h('form', { method: 'dialog' }, h('h2', {}, 'Take another candidate'),
+    h('p', {}, 'Your choice is kept beside what the lag proposed.'),
+    h('label', { class: 'field' }, h('span', {}, 'Candidate, by its loss at the lag'), select),
+    h('label', { class: 'field' }, h('span', {}, 'Reason'), reason),
+    h('div', { class: 'row end' }, h('button', { type: 'button', class: 'quiet', onclick: () => dialog.close('') }, 'Leave it'),
+      h('button', { value: 'yes', class: 'primary' }, 'Take it')));
+  const dialog = h('dialog', { 'aria-label': 'Take another candidate' }, form);
+  return new Promise((resolve) => {
+    dialog.addEventListener('close', async () => {
+      dialog.remove();
+      if (dialog.returnValue === 'yes') await decide({ candidate: select.value, reason: reason.value.trim() }, 'your choice is applied');
+      resolve();
+    });
+    document.body.append(dialog);
+    if (list.length === 0) toast('no candidate has reached the lag', 'bad');
+    dialog.showModal();
+  });
+}
