@@ -137,7 +137,7 @@ static void test_stops_anywhere_change_nothing(void **unused) {
     int n_stops = 0;
     for (;; n_stops++) {
         struct lagd_run *run = fixture_start(&fixture, run_id);
-        (void)usleep(4000 + (unsigned)n_stops % 7 * 1500 + (unsigned)n_stops * 500);
+        (void)usleep(500 + (unsigned)n_stops % 7 * 500 + (unsigned)n_stops * 250);
         lagd_run_wish(run, LAGD_WISH_STOP, "");
         lagd_run_join(run);
         fixture_get_run(&fixture, run_id, &row);
