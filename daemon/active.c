@@ -11,6 +11,8 @@
 #include "lagd/storage/runs.h"
 #include "supervisor_internal.h"
 
+#define STOP_NS (10 * INT64_C(1000000000)) /* a request waits so long for the run to reach a step boundary */
+
 struct lagd_active *lagd_active_find(struct lagd_supervisor *s, const char *run_id) {
     for (int i = 0; i < s->n_active; i++) {
         if (strcmp(s->active[i]->id, run_id) == 0) return s->active[i];
@@ -36,11 +38,50 @@ static void resume_now(struct lagd_supervisor *s, struct lagd_command *command) 
     lagd_command_answer(command, status);
 }
 
+/* --- commands that wait for the run to stop --- */
+
+int lagd_active_wait(struct lagd_active *entry, struct lagd_command *command, const char *wanted) {
+    if (entry->n_stops == LAGD_STOPS_MAX) return 0;
+    entry->stops[entry->n_stops++] = (struct lagd_stop){command, wanted, lag_clock_mono_ns() + STOP_NS};
+    return LAGD_LATER;
+}
+
+static int judge_stop(struct lagd_supervisor *s, const char *run_id, const struct lagd_stop *stop) {
+    struct lagd_command *command = stop->command;
+    struct lag_run_row row;
+    int status = lag_run_get(s->db, run_id, &row, &command->err);
+    if (status < 0 || strcmp(row.state, stop->wanted) == 0) return status;
+    if (atomic_load(&s->deps.draining)) return lag_error_set(&command->err, LAG_ECANCELED, "lagd is stopping");
+    (void)lag_copy(command->state, sizeof(command->state), row.state);
+    return lag_error_set(&command->err, LAG_ESTATE, "run %s is %s now", row.name, row.state);
+}
+
+static void answer_stops(struct lagd_supervisor *s, struct lagd_active *entry) {
+    for (int i = 0; i < entry->n_stops; i++)
+        lagd_command_answer(entry->stops[i].command, judge_stop(s, entry->id, &entry->stops[i]));
+    entry->n_stops = 0;
+}
+
+/* The run's state in the answer tells that it has not stopped yet. */
+void lagd_active_answer_late(struct lagd_supervisor *s, int64_t now_ns) {
+    for (int i = 0; i < s->n_active; i++) {
+        struct lagd_active *entry = s->active[i];
+        int n_left = 0;
+        for (int j = 0; j < entry->n_stops; j++) {
+            struct lagd_stop stop = entry->stops[j];
+            if (now_ns < stop.due_ns) entry->stops[n_left++] = stop;
+            else lagd_command_answer(stop.command, 0);
+        }
+        entry->n_stops = n_left;
+    }
+}
+
 /* Joins, answers and forgets the index-th. */
 static void remove_active(struct lagd_supervisor *s, int index) {
     struct lagd_active *entry = s->active[index];
     lagd_run_join(entry->run);
     s->active[index] = s->active[--s->n_active];
+    answer_stops(s, entry);
     if (entry->resume) resume_now(s, entry->resume);
     free(entry);
     s->next_schedule_ns = 0;

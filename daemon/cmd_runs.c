@@ -112,8 +112,7 @@ int lagd_cmd_run_pause(struct lagd_supervisor *s, struct lagd_command *command) 
     if (active) {
         active->pausing = true;
         lagd_run_wish(active->run, LAGD_WISH_PAUSE, command->reason);
-        lagd_slots_wake(s->deps.slots);
-        return 0;
+        return lagd_active_wait(active, command, "paused");
     }
     (void)lag_copy(command->state, sizeof(command->state), "paused");
     return lagd_put_run_state(&s->deps, row.id, "paused", command->reason, &command->err);
@@ -171,8 +170,7 @@ int lagd_cmd_run_cancel(struct lagd_supervisor *s, struct lagd_command *command)
     struct lagd_active *active = lagd_active_find(s, row.id);
     if (active && strcmp(row.state, "paused") != 0) {
         lagd_run_wish(active->run, LAGD_WISH_CANCEL, command->reason);
-        lagd_slots_wake(s->deps.slots);
-        return 0;
+        return lagd_active_wait(active, command, "cancelled");
     }
     struct cancelling cancelling = {.run = &row, .reason = command->reason};
     status = lag_store_write(s->store, write_cancelled, &cancelling, &command->err);

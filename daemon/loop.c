@@ -39,6 +39,7 @@ static void prune(struct lagd_supervisor *s, int64_t now_ns) {
 static void on_tick(struct lagd_supervisor *s) {
     int64_t now_ns = lag_clock_mono_ns();
     lagd_active_reap(s);
+    lagd_active_answer_late(s, now_ns);
     if (now_ns >= s->next_schedule_ns) lagd_active_schedule(s);
     lagd_watch(s, now_ns);
     lagd_say_status(s, now_ns, "");
@@ -95,6 +96,7 @@ static int drain(struct lagd_supervisor *s, struct lag_error *err) {
     int64_t extend_ns = lag_clock_mono_ns() + EXTEND_NS;
     for (lagd_active_reap(s); s->n_active > 0; lagd_active_reap(s)) {
         lagd_commands_refuse(s);
+        lagd_active_answer_late(s, lag_clock_mono_ns());
         int status = wait_for_work(s, DRAIN_TICK_MS, err);
         if (status < 0) return status;
         int64_t now_ns = lag_clock_mono_ns();

@@ -93,6 +93,7 @@ void lagd_supervisor_destroy(struct lagd_supervisor *s) {
     while (s->n_active > 0) {
         struct lagd_active *entry = s->active[--s->n_active];
         lagd_run_join(entry->run);
+        for (int i = 0; i < entry->n_stops; i++) lagd_command_answer(entry->stops[i].command, LAG_ECANCELED);
         if (entry->resume) lagd_command_answer(entry->resume, LAG_ECANCELED);
         free(entry);
     }

@@ -12,6 +12,7 @@
 
 #define LAGD_COMMANDS_MAX 256 /* waiting at once */
 #define LAGD_ACTIVE_MAX 64    /* as train/max_runs */
+#define LAGD_STOPS_MAX 4      /* commands of one run that wait for its end; more are answered at once */
 #define LAGD_SERVICES 2       /* workers for scans and samples */
 #define LAGD_SERVICES_WAITING_MAX 16
 
@@ -21,6 +22,8 @@ struct lagd_active {
     struct lagd_run *run;
     char id[LAG_ROW_ID], name[LAG_ROW_NAME];
     _Atomic bool ended;          /* set on the run's thread, which is then joined here */
+    struct lagd_stop { struct lagd_command *command; const char *wanted; int64_t due_ns; } stops[LAGD_STOPS_MAX];
+    int n_stops;                 /* owned: pauses and cancellations, answered once the run's new state is stored */
     bool pausing;                /* asked to pause, not there yet */
     struct lagd_command *resume; /* owned: came meanwhile; carried out and answered after the pause, as it must be durable */
 };
@@ -57,6 +60,10 @@ struct lagd_supervisor {
 struct lagd_active *lagd_active_find(struct lagd_supervisor *s, const char *run_id);
 /* Joins the threads that have ended. */
 void lagd_active_reap(struct lagd_supervisor *s);
+/* Keeps a command that was wished of the run's thread until the run is in state wanted (a literal), or has ended
+ * otherwise; after ten seconds it is answered anyhow. LAGD_LATER, or 0: nobody waits. */
+int lagd_active_wait(struct lagd_active *entry, struct lagd_command *command, const char *wanted);
+void lagd_active_answer_late(struct lagd_supervisor *s, int64_t now_ns);
 /* The same for a run whose stored state says that its thread is just ending: waits for that. */
 void lagd_active_await(struct lagd_supervisor *s, const char *run_id);
 /* Starts queued runs, oldest first, as far as places and memory go. */
