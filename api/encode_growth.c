@@ -180,6 +180,7 @@ int lagd_write_growth(struct lagd_json *json, const char *key, const struct lag_
     lagd_write_link(json, "run", "/api/v1/runs/%s", row->run_id);
     lagd_write_link(json, "candidates", "/api/v1/growths/%s/candidates", row->id);
     lagd_write_link(json, "ranking", "/api/v1/growths/%s/ranking", row->id);
+    lagd_write_link(json, "report", "/api/v1/growths/%s/report", row->id);
     lagd_write_link(json, "events", "/api/v1/events?run=%s", row->run_id);
     lagd_json_close_object(json);
     lagd_json_int(json, "revision", row->revision);

@@ -11,7 +11,7 @@ lagd_handler lagd_h_run_pause, lagd_h_run_resume, lagd_h_run_cancel, lagd_h_run_
 lagd_handler lagd_h_run_metrics, lagd_h_run_series, lagd_h_run_export, lagd_h_run_checkpoints, lagd_h_run_generate;
 lagd_handler lagd_h_run_growths, lagd_h_growth_create, lagd_h_growths, lagd_h_growth, lagd_h_growth_cancel;
 lagd_handler lagd_h_growth_candidates, lagd_h_growth_ranking, lagd_h_decision, lagd_h_decide;
-lagd_handler lagd_h_candidate, lagd_h_candidate_series;
+lagd_handler lagd_h_candidate, lagd_h_candidate_series, lagd_h_growth_report;
 lagd_handler lagd_h_checkpoints, lagd_h_checkpoint, lagd_h_checkpoint_patch, lagd_h_checkpoint_file,
     lagd_h_checkpoint_generate;
 lagd_handler lagd_h_events;

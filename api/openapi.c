@@ -225,8 +225,23 @@ static void write_body(struct lagd_json *json, const struct lagd_route *route) {
     lagd_json_close_object(json);
 }
 
+/* Forms that an answer takes besides the route's own, when its query asks for them. */
+static const struct {
+    const char *operation, *content_type;
+} other_forms[] = {
+    {"growth_report", "text/markdown"},
+};
+
+static void write_other_forms(struct lagd_json *json, const char *operation) {
+    for (size_t i = 0; i < LAG_COUNT(other_forms); i++) {
+        if (strcmp(other_forms[i].operation, operation) != 0) continue;
+        lagd_json_open_object(json, other_forms[i].content_type);
+        lagd_json_close_object(json);
+    }
+}
+
 static void write_response(struct lagd_json *json, int status, const char *description, const char *type,
-                           const char *schema) {
+                           const char *schema, const char *operation) {
     char key[8];
     (void)snprintf(key, sizeof(key), "%d", status);
     lagd_json_open_object(json, status ? key : "default");
@@ -236,6 +251,7 @@ static void write_response(struct lagd_json *json, int status, const char *descr
         lagd_json_open_object(json, type);
         if (schema) write_reference(json, schema);
         lagd_json_close_object(json);
+        if (operation) write_other_forms(json, operation);
         lagd_json_close_object(json);
     }
     lagd_json_close_object(json);
@@ -261,12 +277,12 @@ static void write_operation(struct lagd_json *json, const struct lagd_route *rou
     write_body(json, route);
     lagd_json_open_object(json, "responses");
     const char *type = route->status == 204 ? NULL : route->content_type ? route->content_type : "application/json";
-    write_response(json, route->status, "As asked.", type, route->response);
+    write_response(json, route->status, "As asked.", type, route->response, route->operation);
     if (route->flags & LAGD_DRY_RUN) {
         write_response(json, 200, "The estimate of a dry run.", "application/json",
-                       route->status == 201 ? "RunEstimate" : "GrowthPlan");
+                       route->status == 201 ? "RunEstimate" : "GrowthPlan", NULL);
     }
-    write_response(json, 0, "A problem (RFC 9457).", "application/problem+json", "Problem");
+    write_response(json, 0, "A problem (RFC 9457).", "application/problem+json", "Problem", NULL);
     lagd_json_close_object(json);
     if (route->flags & LAGD_OPEN) {
         lagd_json_open_array(json, "security");

@@ -14,6 +14,7 @@
     { "cursor", LAGD_PARAM_TEXT, false, false, 0, 120, NULL, NULL, "next_cursor of the page before." }
 #define A "/api/v1"
 
+static const char *const report_formats[] = {"json", "md", NULL};
 static const char *const export_formats[] = {"jsonl", NULL};
 
 static const struct lagd_parameter dataset_add_query[] = {
@@ -51,6 +52,8 @@ static const struct lagd_parameter ranking_query[] = {{"at_step", LAGD_PARAM_INT
                                                        "Probe step; the last evaluation at or before it is used. -1: "
                                                        "the latest that every living candidate has reached."},
                                                       END};
+static const struct lagd_parameter report_query[] = {
+    {"format", LAGD_PARAM_CHOICE, false, false, 0, 0, "json", report_formats, "json, or md for Markdown."}, END};
 static const struct lagd_parameter events_query[] = {
     {"after", LAGD_PARAM_INT, false, false, 0, 9007199254740991.0, "0", NULL,
      "seq of the last event already seen. Absent, a stream begins with what happens from now on; Last-Event-ID goes "
@@ -148,6 +151,8 @@ static const struct lagd_route routes[] = {
      NULL, 200, "CandidateList", NULL, "Candidates of a growth in the order of its pool."},
     {"GET", A "/growths/{growth}/ranking", "growth_ranking", lagd_h_growth_ranking, 0, LAGD_BODY_NONE, NULL,
      ranking_query, 200, "Ranking", NULL, "Who would win at any step of the probe, from the stored losses."},
+    {"GET", A "/growths/{growth}/report", "growth_report", lagd_h_growth_report, 0, LAGD_BODY_NONE, NULL, report_query, 200,
+     "GrowthReport", NULL, "What was tried, the curves, the rule, the winner and the cost, to keep."},
     {"GET", A "/growths/{growth}/decision", "decision", lagd_h_decision, 0, LAGD_BODY_NONE, NULL, NULL, 200, "Decision",
      NULL, "What was decided, and why."},
     {"POST", A "/growths/{growth}/decision", "decide", lagd_h_decide, 0, LAGD_BODY_JSON, &lagd_decide_spec, NULL, 200,

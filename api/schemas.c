@@ -68,6 +68,10 @@ static const struct lagd_schema schemas[] = {
     {"RankingEntry",
      "candidate:s operator:s eligible:b rank:i? rank_at_0:i? mean:n? finite:b margin_to_best:n? margin_interval:[n?]"},
     {"Ranking", "growth:s at_step:i items:[@RankingEntry] tau_0:n? tau_half:n? tied:b times:[i]"},
+    {"ReportOrigin", "run:s run_name:s seed:i dataset:s dataset_sha256:s parent_checkpoint:s? parent_sha256:{s}"},
+    {"ReportCurve", "candidate:s operator:s strategy:s mean:[n?] rank:[i?] sparkline:s"},
+    {"GrowthReport", "growth:@Growth origin:@ReportOrigin rule:s winner:s? winner_strategy:s? probe_flops:n? run_flops:n? "
+                     "times:[i] curves:[@ReportCurve]"},
     {"Event", "seq:i ts:t? type:s run~:s growth~:s candidate~:s state~:s step~:i value~:n message~:s"},
     {"EventBatch", "ts:t type:s run:s growth~:s candidate~:s number:i step:[i] series:{[n?]}"},
     {"EventNotice", "type:s ts~:t cursor~:i"},
