@@ -191,6 +191,23 @@ static void test_manual_approval(void **unused) {
     assert_string_equal(digest, expected);
 }
 
+/* Whenever the end of the growth reaches a thread that starts, the run's row tells that it trains again. */
+static void test_cancelled_while_it_opens(void **unused) {
+    for (int i = 0; i < 8; i++) {
+        char name[32], run_id[LAG_ROW_ID], growth_id[LAG_ROW_ID];
+        (void)snprintf(name, sizeof(name), "opens-%d", i);
+        create_grown(name, "manual", run_id, growth_id);
+        struct lagd_run *run = start_until_asked(run_id, growth_id);
+        lagd_run_wish(run, LAGD_WISH_STOP, NULL);
+        lagd_run_join(run);
+        run = fixture_start(&fixture, run_id);
+        (void)usleep((unsigned)i * 500);
+        answer(run, growth_id, "cancelled", NULL);
+        assert_int_equal(fixture_count_events(&fixture, run_id, "run.state", "running"), 2);
+        check_free(run_id, 2);
+    }
+}
+
 static void test_override_applies_the_chosen_one(void **unused) {
     static const char *const only[] = {"stack", ""};
     char run_id[LAG_ROW_ID], growth_id[LAG_ROW_ID], other[LAG_ROW_ID], other_growth[LAG_ROW_ID];
@@ -369,6 +386,7 @@ int main(void) {
         cmocka_unit_test(test_checkpoints_around_a_growth_are_kept),
         cmocka_unit_test(test_stops_anywhere_change_nothing),
         cmocka_unit_test(test_manual_approval),
+        cmocka_unit_test(test_cancelled_while_it_opens),
         cmocka_unit_test(test_override_applies_the_chosen_one),
         cmocka_unit_test(test_rejection_leaves_no_trace_in_the_run),
         cmocka_unit_test(test_cancelled_while_probing),
