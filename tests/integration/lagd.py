@@ -2,6 +2,9 @@
 
 Every test program takes the path of lagd as its first argument and runs what its cases() yields; a case is a function
 of a temporary folder. The programs print a line a case and end with a non-zero status when one failed.
+
+A case also fails when a sanitizer reported anything about any process that it started, killed ones included.
+LAGD_SLOW=n allows everything n times the time: ./dev asan and ./dev tsan set it, nothing else does.
 """
 import hashlib
 import http.client
@@ -18,6 +21,22 @@ import time
 import traceback
 
 LAGD = None  # path of the program under test, set by main()
+SLOW = float(os.environ.get("LAGD_SLOW", "1"))
+SANITIZERS = ("ASAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS")
+REPORTS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "WARNING: ThreadSanitizer", "runtime error:")
+
+
+def slow(seconds):
+    """How long that may take here."""
+    return seconds * SLOW
+
+
+def until(ok, seconds):
+    """Asks again until it is so, or the time is over; the last answer."""
+    deadline = time.monotonic() + slow(seconds)
+    while not ok() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return ok()
 
 
 def text(n_bytes=60000, seed=3):
@@ -84,7 +103,7 @@ class Daemon:
     def start(self, failpoints=None, env=None, wait=True):
         """True once it is ready; False when it died first (a failpoint may do that)."""
         self.spawn(failpoints, env)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + slow(60)
         while wait:
             if self.process.poll() is not None:
                 if failpoints:
@@ -96,7 +115,7 @@ class Daemon:
             except (OSError, http.client.HTTPException):
                 pass
             if time.monotonic() > deadline:
-                raise AssertionError("lagd is not ready after 60 s:\n" + self.log())
+                raise AssertionError("lagd is not ready in time:\n" + self.log())
             time.sleep(0.01)
         return True
 
@@ -113,7 +132,7 @@ class Daemon:
         """Seconds it took to end by SIGTERM; asserts status 0."""
         begin = time.monotonic()
         self.process.send_signal(signal.SIGTERM)
-        self.process.wait(timeout)
+        self.process.wait(slow(timeout))
         assert self.process.returncode == 0, f"SIGTERM gave status {self.process.returncode}:\n{self.log()}"
         return time.monotonic() - begin
 
@@ -123,7 +142,7 @@ class Daemon:
 
     def request(self, method, path, body=None, headers=None, timeout=60):
         """(status, headers, bytes)."""
-        connection = UnixConnection(self.socket, timeout)
+        connection = UnixConnection(self.socket, slow(timeout))
         try:
             headers = dict(headers or {})
             if body is not None and not isinstance(body, (bytes, str)):
@@ -154,7 +173,7 @@ class Daemon:
         return self.call("POST", f"/datasets?name={name}", content, {"Content-Type": "text/plain"})
 
     def wait_for(self, path, ok, timeout=120, pace=0.03):
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + slow(timeout)
         while True:
             value = self.get(path)
             if ok(value):
@@ -221,6 +240,30 @@ def same_points(a, b, what):
         assert a[step] == b[step], f"{what}: step {step}: {a[step]} is not {b[step]}"
 
 
+def is_report(text):
+    return any(report in text for report in REPORTS)
+
+
+def listen_to_sanitizers(folder):
+    """From now on what they report goes to files in the folder (UBSan beside ASan writes to stderr all the same)."""
+    for name in SANITIZERS:
+        given = BEFORE.get(name)
+        os.environ[name] = (given + ":" if given else "") + "log_path=" + os.path.join(folder, "sanitizer")
+
+
+def sanitizer_reports(folder):
+    """The reports in the folder, and the logs in it and below it that have one in them."""
+    reports = []
+    for place, _, names in os.walk(folder):
+        for name in names:
+            if name.startswith("sanitizer.") or name.endswith(".log"):
+                with open(os.path.join(place, name), errors="replace") as f:
+                    text = f.read()
+                if name.startswith("sanitizer.") or is_report(text):
+                    reports.append(text)
+    return reports
+
+
 def main(*cases):
     global LAGD
     LAGD = os.path.abspath(sys.argv[1])
@@ -231,23 +274,34 @@ def main(*cases):
             continue
         folder = tempfile.mkdtemp(prefix="lagd-test-")
         begin = time.monotonic()
+        listen_to_sanitizers(folder)
         try:
-            case(folder)
+            try:
+                case(folder)
+            finally:
+                end_all()
+                reports = sanitizer_reports(folder)
+                print(*reports[:5], sep="\n", end="", flush=True)
+            assert not reports, f"{len(reports)} reports of sanitizers"
             print(f"ok      {case.__name__}  {time.monotonic() - begin:.1f} s", flush=True)
         except Exception:
             failed += 1
             print(f"FAILED  {case.__name__}", flush=True)
             traceback.print_exc()
         finally:
-            for process in list(STARTED):
-                if process.poll() is None:
-                    process.kill()
-                    process.wait()
-            STARTED.clear()
             shutil.rmtree(folder, ignore_errors=True)
     sys.exit(1 if failed else 0)
 
 
+def end_all():
+    for process in list(STARTED):
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+    STARTED.clear()
+
+
+BEFORE = dict(os.environ)
 STARTED = []
 _popen = subprocess.Popen
 

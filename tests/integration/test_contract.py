@@ -9,7 +9,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import lagd
-from lagd import Daemon, run_body
+from lagd import Daemon, run_body, slow, until
 
 
 def tcp_port(daemon):
@@ -20,9 +20,9 @@ def tcp_port(daemon):
 
 def raw(port, data, timeout=5):
     """Sends bytes, returns what comes back until the peer closes or stays silent."""
-    with socket.create_connection(("127.0.0.1", port), timeout=timeout) as s:
+    with socket.create_connection(("127.0.0.1", port), timeout=slow(timeout)) as s:
         s.sendall(data)
-        s.settimeout(1.5)
+        s.settimeout(slow(1.5))
         out = b""
         try:
             while True:
@@ -230,9 +230,8 @@ def upload_over_the_limit(folder):
     # an upload that breaks off leaves nothing
     with socket.create_connection(("127.0.0.1", port)) as s:
         s.sendall(f"POST /api/v1/datasets?name=half HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nContent-Length: 900000\r\n\r\n".encode() + b"x" * 1000)
-        time.sleep(0.2)
-    time.sleep(0.5)
-    assert not os.listdir(os.path.join(daemon.state_dir, "uploads"))
+        time.sleep(slow(0.2))
+    assert until(lambda: not os.listdir(os.path.join(daemon.state_dir, "uploads")), 0.5)
     daemon.terminate()
 
 
@@ -258,10 +257,10 @@ def events_resume_by_cursor(folder):
         answer["seconds"] = time.monotonic() - begin
     thread = threading.Thread(target=wait)
     thread.start()
-    time.sleep(0.3)
+    time.sleep(slow(0.3))
     daemon.post("/runs", run_body("two", "words", start=False))
     thread.join()
-    assert json.loads(answer["data"].splitlines()[0])["seq"] == last + 1 and answer["seconds"] < 5, answer
+    assert json.loads(answer["data"].splitlines()[0])["seq"] == last + 1 and answer["seconds"] < slow(5), answer
     daemon.terminate()
 
 
@@ -275,7 +274,7 @@ def checkpoints_are_files(folder):
     for f in daemon.get(f"/checkpoints/{items[0]['id']}")["files"]:
         status, headers, data = daemon.request("GET", f"/api/v1/checkpoints/{items[0]['id']}/files/{f['name']}")
         assert status == 200 and hashlib.sha256(data).hexdigest() == f["sha256"] and len(data) == f["n_bytes"], f
-    time.sleep(0.2)
+    time.sleep(slow(0.2))
     on_disk = sum(name.startswith("ckpt-") for _, names, _ in os.walk(os.path.join(daemon.state_dir, "runs")) for name in names)
     assert on_disk == len(items)
     config = json.loads(daemon.request("GET", f"/api/v1/checkpoints/{items[0]['id']}/files/config.json")[2])
@@ -342,7 +341,7 @@ def token_is_asked_for(folder):
     os.chmod(path, 0o600)
     daemon = Daemon(folder, config=f"[auth]\ntoken_file = {path}\n")
     daemon.spawn()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + slow(20)
     while time.monotonic() < deadline:
         try:
             if daemon.request("GET", "/healthz")[0] == 200:

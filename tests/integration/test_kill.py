@@ -9,7 +9,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import lagd
-from lagd import Daemon, run_body, same_points
+from lagd import Daemon, run_body, same_points, slow, until
 
 FAILPOINTS = [
     "run.before_step@7", "run.after_step@12", "checkpoint.begin@1", "checkpoint.before_fsync@1", "checkpoint.before_rename@1",
@@ -89,13 +89,13 @@ def kills_lose_nothing(folder):
             name, n = what.split("@")
             # a growth or a checkpoint may be over already: then nothing dies there, and the kill comes from outside
             ready = daemon.start(failpoints=f"{name}=kill@{n}")
-            deadline = time.monotonic() + 8
+            deadline = time.monotonic() + slow(8)
             while daemon.alive() and time.monotonic() < deadline and not (ready and finished_or_dead(daemon)):
                 time.sleep(0.01)
             hits += dead_soon(daemon)
         else:
             daemon.start(wait=False)
-            time.sleep(what)
+            time.sleep(slow(what))
         daemon.kill()
         survived += 1
         daemon.start()
@@ -140,7 +140,7 @@ def every_failpoint(folder):
         try:
             for run in ("grows", "beside"):
                 daemon.post(f"/runs/{run}/resume")
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + slow(60)
             while daemon.alive() and time.monotonic() < deadline and not finished_or_dead(daemon):
                 time.sleep(0.02)
         except (OSError, lagd.http.client.HTTPException):
@@ -160,11 +160,7 @@ def every_failpoint(folder):
 
 def dead_soon(daemon):
     """A connection breaks a moment before the process is gone."""
-    for _ in range(100):
-        if not daemon.alive():
-            return True
-        time.sleep(0.01)
-    return False
+    return until(lambda: not daemon.alive(), 1)
 
 
 def begin_paused(daemon):

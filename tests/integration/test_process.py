@@ -8,12 +8,13 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import lagd
-from lagd import Daemon, run_body
+from lagd import Daemon, run_body, slow, until
 
 
 def run_lagd(*args, env=None, timeout=20):
-    done = subprocess.run([lagd.LAGD, *args], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout,
+    done = subprocess.run([lagd.LAGD, *args], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=slow(timeout),
                           env=dict(os.environ, **(env or {})))
+    assert not lagd.is_report(done.stderr), done.stderr
     return done.returncode, done.stdout, done.stderr
 
 
@@ -28,7 +29,7 @@ def sigterm_checkpoints_and_ends(folder):
     for _ in range(3):
         before = daemon.wait_for("/runs/busy", lambda r: r["state"] == "running" and r["step"] >= 3)["step"]
         seconds = daemon.terminate()
-        assert seconds < 5, f"SIGTERM took {seconds:.1f} s"
+        assert seconds < slow(5), f"SIGTERM took {seconds:.1f} s"
         daemon.start()
         run = daemon.get("/runs/busy")
         assert run["step"] >= before, (run["step"], before)
@@ -46,7 +47,7 @@ def sigterm_while_probing(folder):
                                                 "pool": ["stack", "midas"]})["id"]
     daemon.post("/runs/busy/resume")
     daemon.wait_for("/runs/busy", lambda r: r["state"] == "growing")
-    assert daemon.terminate() < 5
+    assert daemon.terminate() < slow(5)
     daemon.start()
     daemon.wait_for(f"/growths/{growth}", lambda g: g["state"] == "probing")
     daemon.post(f"/growths/{growth}/cancel")
@@ -92,13 +93,11 @@ def sighup_reloads(folder):
     with open(path, "w") as f:
         f.write("[log]\nlevel = debug\n")
     daemon.process.send_signal(signal.SIGHUP)
-    time.sleep(0.3)
-    assert "reload" in daemon.log(), daemon.log()
+    assert until(lambda: "reload" in daemon.log(), 0.3), daemon.log()
     with open(path, "w") as f:
         f.write("[log]\nlevle = debug\n")
     daemon.process.send_signal(signal.SIGHUP)
-    time.sleep(0.3)
-    assert daemon.alive() and "lagd.conf:2" in daemon.log(), daemon.log()
+    assert until(lambda: "lagd.conf:2" in daemon.log(), 0.3) and daemon.alive(), daemon.log()
     daemon.terminate()
 
 
