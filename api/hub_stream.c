@@ -14,11 +14,12 @@
 
 /* What the kernel keeps for a follower that does not read; it holds minutes of events. */
 #define SEND_BUFFER_BYTES 65536
-/* A peer that vanished without a word is gone after this. */
-#define USER_TIMEOUT_MS 15000
-#define KEEPALIVE_IDLE_S 8
-#define KEEPALIVE_INTERVAL_S 4
-#define KEEPALIVE_COUNT 3
+/* A peer that vanished without a word: found by keepalive after 10 s, or, as a heartbeat under way holds that back, 10 s
+ * after the heartbeat; and by the next sweep. Together that is less than 30 s. */
+#define USER_TIMEOUT_MS 10000
+#define KEEPALIVE_IDLE_S 6
+#define KEEPALIVE_INTERVAL_S 2
+#define KEEPALIVE_COUNT 2
 
 static void set_up_socket(int fd) {
     static const struct {

@@ -19,6 +19,7 @@
 
 static const char *const names[] = {LAGD_WEB_FILES NULL};
 #define N_FILES (LAG_COUNT(names) - 1)
+static const size_t n_files = N_FILES; /* may be none: compared as a variable, a constant would be warned of */
 
 struct lagd_static {
     struct lagd_static_file files[N_FILES + 1];
@@ -79,22 +80,22 @@ int lagd_static_load(const char *web_dir, struct lagd_static **ret) {
     struct lagd_static *made = lag_calloc(1, sizeof(*made));
     if (!made) return LAG_ENOMEM;
     const char *dir = *web_dir ? web_dir : beside_program(beside) ? beside : LAGD_WEB_DIR;
-    for (size_t i = 0; i < N_FILES; i++) {
+    for (size_t i = 0; i < n_files; i++) {
         made->files[i].path = names[i];
         if (!read_file(&made->files[i], dir, names[i], &err)) n_missing++;
     }
-    if (N_FILES == 0)
+    if (n_files == 0)
         lag_log(LAG_LOG_INFO, "http: this lagd was built without the dashboard");
     else if (n_missing > 0)
         lag_log(LAG_LOG_WARNING, "http: %zu of %zu files of the dashboard are missing in %s (server/web_dir): %s",
-                n_missing, N_FILES, dir, err.text);
+                n_missing, n_files, dir, err.text);
     *ret = made;
     return 0;
 }
 
 void lagd_static_destroy(struct lagd_static *files) {
     if (!files) return;
-    for (size_t i = 0; i < N_FILES; i++) {
+    for (size_t i = 0; i < n_files; i++) {
         free(files->files[i].data);
         free(files->files[i].gzip);
     }
@@ -102,7 +103,7 @@ void lagd_static_destroy(struct lagd_static *files) {
 }
 
 const struct lagd_static_file *lagd_static_find(const struct lagd_static *files, const char *path) {
-    for (size_t i = 0; files && i < N_FILES; i++) {
+    for (size_t i = 0; files && i < n_files; i++) {
         const struct lagd_static_file *file = &files->files[i];
         if (strcmp(file->path, path) == 0) return file->data ? file : NULL;
     }
