@@ -35,7 +35,7 @@ struct lagd_text *lagd_text_event(const struct lag_event_row *row);
 struct lagd_text *lagd_text_notice(const char *type, int64_t cursor, bool with_id);
 struct lagd_text *lagd_text_retry(void);
 struct lagd_text *lagd_text_beat(void);
-/* json: one line, without its end. id < 0: none. */
+/* json: one line, with or without its end. id < 0: none. */
 struct lagd_text *lagd_text_make(const char *type, int64_t id, const char *json, size_t n_json);
 /* Texts one behind the other as one; takes nothing. */
 struct lagd_text *lagd_text_join(struct lagd_text *const *texts, size_t n);

@@ -64,6 +64,7 @@ void lagd_text_drop(struct lagd_text *text) {
 
 struct lagd_text *lagd_text_make(const char *type, int64_t id, const char *json, size_t n_json) {
     char head[160], number[32] = "";
+    if (n_json > 0 && json[n_json - 1] == '\n') n_json--; /* an empty line would end the event */
     if (id >= 0) (void)snprintf(number, sizeof(number), "id: %" PRId64 "\n", id);
     int n_head = snprintf(head, sizeof(head), "%sevent: %s\ndata: ", number, type);
     if (n_head < 0 || (size_t)n_head >= sizeof(head)) return NULL;

@@ -236,9 +236,10 @@ static void the_last_batch_wins(void **state) {
     (void)drain(&deaf, 4096);
     put_batch(3, "{\"type\":\"a1\"}", "run_1");
     put_batch(0, "{\"type\":\"b1\"}", "run_2");
-    put_batch(3, "{\"type\":\"a2\"}", "run_1");
+    put_batch(3, "{\"type\":\"a2\"}\n", "run_1");
     push(11, "run.state", "run_1");
     (void)drain(&feed, 4096);
+    assert_null(strstr(got, "\n\n"));
     assert_string_equal(types(), "run.state b1 a2"); /* states first, then points in their order */
     (void)drain(&mine, 4096);
     assert_string_equal(types(), "b1");
