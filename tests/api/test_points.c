@@ -21,7 +21,7 @@ static void keep(void *arg, int slot, struct lagd_text *text, const char *run_id
     assert_true(n_batches < (int)LAG_COUNT(batches));
     struct batch *batch = &batches[n_batches++];
     batch->slot = slot;
-    strcpy(batch->run_id, run_id);
+    (void)snprintf(batch->run_id, sizeof(batch->run_id), "%s", run_id);
     batch->json = json_loadb(text->data + text->line_at, text->n_line, 0, NULL);
     assert_non_null(batch->json);
     lagd_text_drop(text);
