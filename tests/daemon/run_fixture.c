@@ -1,3 +1,4 @@
+#include "../slow.h"
 #include "run_fixture.h"
 
 #include <dirent.h>
@@ -179,7 +180,7 @@ void fixture_run_to(struct fixture *fixture, const char *run_id, const char *sta
 }
 
 void fixture_wait_step(struct fixture *fixture, const char *run_id, int64_t step) {
-    for (int i = 0; i < 20000; i++) {
+    for (unsigned i = 0; i < 20000 * slow(); i++) {
         struct lag_error err = {0};
         (void)lag_store_flush(fixture->deps.store, &err);
         if (fixture_count_points(fixture, run_id, "train/loss") >= step) return;
@@ -255,7 +256,7 @@ void fixture_create_growth(struct fixture *fixture, const char *run_id, struct l
 
 void fixture_wait_growth(struct fixture *fixture, const char *growth_id, const char *state) {
     struct lag_growth_row row;
-    for (int i = 0; i < 20000; i++) {
+    for (unsigned i = 0; i < 20000 * slow(); i++) {
         fixture_get_growth(fixture, growth_id, &row);
         if (strcmp(row.state, state) == 0) return;
         nap();

@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "../slow.h"
 #include "lagd/base/clock.h"
 #include "lagd/base/error.h"
 #include "lagd/base/fs.h"
@@ -178,7 +179,7 @@ static inline void fixture_row(struct fixture *f, const char *run, struct lag_ru
 /* Waits until the run is in the state, up to 30 s. */
 static inline void fixture_wait(struct fixture *f, const char *run, const char *state) {
     struct lag_run_row row;
-    for (int i = 0; i < 3000; i++) {
+    for (unsigned i = 0; i < 3000 * slow(); i++) {
         fixture_row(f, run, &row);
         if (strcmp(row.state, state) == 0) return;
         usleep(10000);

@@ -1,4 +1,5 @@
 /* Growths on real runs: the verdict, the winner's state, and that nothing is left of what did not win. */
+#include "../slow.h"
 #include "run_fixture.h"
 
 #include <lagd/engine/train.h>
@@ -137,7 +138,7 @@ static void test_stops_anywhere_change_nothing(void **unused) {
     int n_stops = 0;
     for (;; n_stops++) {
         struct lagd_run *run = fixture_start(&fixture, run_id);
-        (void)usleep(500 + (unsigned)n_stops % 7 * 500 + (unsigned)n_stops * 250);
+        (void)usleep(slow() * (500 + (unsigned)n_stops % 7 * 500 + (unsigned)n_stops * 250));
         lagd_run_wish(run, LAGD_WISH_STOP, "");
         lagd_run_join(run);
         fixture_get_run(&fixture, run_id, &row);
@@ -155,7 +156,7 @@ static struct lagd_run *start_until_asked(const char *run_id, const char *growth
     struct lagd_run *run = fixture_start(&fixture, run_id);
     fixture_wait_growth(&fixture, growth_id, "awaiting_approval");
     bool waiting = false;
-    for (int i = 0; i < 1000 && !waiting; i++) {
+    for (unsigned i = 0; i < 1000 * slow() && !waiting; i++) {
         waiting = atomic_load(&lagd_run_progress(run)->doing) == LAGD_DOING_AWAITING;
         (void)usleep(1000);
     }
@@ -201,7 +202,7 @@ static void test_cancelled_while_it_opens(void **unused) {
         lagd_run_wish(run, LAGD_WISH_STOP, NULL);
         lagd_run_join(run);
         run = fixture_start(&fixture, run_id);
-        (void)usleep((unsigned)i * 500);
+        (void)usleep(slow() * (unsigned)i * 500);
         answer(run, growth_id, "cancelled", NULL);
         assert_int_equal(fixture_count_events(&fixture, run_id, "run.state", "running"), 2);
         check_free(run_id, 2);

@@ -1,4 +1,5 @@
 /* Runs on a real store: whatever interrupts them, points and weights come out the same. */
+#include "../slow.h"
 #include "run_fixture.h"
 
 #include <lagd/base/fs.h>
@@ -134,7 +135,7 @@ static void test_checkpoint_on_demand(void **unused) {
     fixture_wait_step(&fixture, id, 3);
     lagd_run_wish(run, LAGD_WISH_CHECKPOINT, NULL);
     struct lag_checkpoint_row rows[4];
-    for (int i = 0; i < 5000 && fixture_checkpoints(&fixture, id, rows, 4) == 0; i++) (void)usleep(1000);
+    for (unsigned i = 0; i < 5000 * slow() && fixture_checkpoints(&fixture, id, rows, 4) == 0; i++) (void)usleep(1000);
     const struct lagd_progress *progress = lagd_run_progress(run);
     assert_true(atomic_load(&progress->step) > 0 && atomic_load(&progress->max_steps) == 100000);
     assert_true(atomic_load(&progress->doing) != LAGD_DOING_OPENING);

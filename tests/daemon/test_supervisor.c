@@ -42,7 +42,7 @@ static void get_growth(const char *id, struct lag_growth_row *ret, struct lag_de
 
 static void wait_growth(const char *id, const char *state) {
     struct lag_growth_row row;
-    for (int i = 0; i < 3000; i++) {
+    for (unsigned i = 0; i < 3000 * slow(); i++) {
         get_growth(id, &row, NULL, NULL);
         if (strcmp(row.state, state) == 0) return;
         usleep(10000);
@@ -281,7 +281,7 @@ static void cancels_growths(void **state) {
         fixture_do(&f, LAGD_GROWTH_CANCEL, growth, 0, NULL);
         wait_growth(growth, "cancelled");
         fixture_wait(&f, "slow", "running");
-        for (int i = 0; i < 500; i++) {
+        for (unsigned i = 0; i < 500 * slow(); i++) {
             fixture_row(&f, "slow", &row);
             if (!row.growth_id[0]) break;
             usleep(10000);
@@ -309,7 +309,7 @@ static void stops_in_the_middle_of_all(void **state) {
     fixture_do(&f, LAGD_RUN_CHECKPOINT, "one", 0, NULL);
     int64_t began_ns = lag_clock_mono_ns();
     fixture_stop(&f);
-    assert_true(lag_clock_mono_ns() - began_ns < INT64_C(5000000000));
+    assert_true(lag_clock_mono_ns() - began_ns < slow() * INT64_C(5000000000));
     struct lag_run_row row;
     fixture_row(&f, "one", &row);
     assert_string_equal(row.state, "interrupted");
