@@ -8,6 +8,7 @@
 #include "lagd/base/check.h"
 #include "lagd/base/clock.h"
 #include "lagd/base/error.h"
+#include "lagd/base/failpoint.h"
 #include "lagd/base/log.h"
 #include "lagd/base/mem.h"
 #include "lagd/base/thread.h"
@@ -262,10 +263,13 @@ static void work(void *arg) {
     int64_t now_ns = lag_clock_mono_ns();
     struct schedule due = {now_ns + BEAT_NS, now_ns + SWEEP_NS, 0, 0};
     bool goes_on = page != NULL;
+    atomic_store(&hub->turned_ns, now_ns);
     while (goes_on) {
         goes_on = wait_for_work(hub, &due);
+        LAG_FP("hub.turn");
         struct lag_error err = {0};
         now_ns = lag_clock_mono_ns();
+        atomic_store(&hub->turned_ns, now_ns);
         int status = open_db(hub, &err);
         if (status == 0) status = fetch(hub, page, &err);
         due.fetch_ns = now_ns + FETCH_NS;
@@ -279,6 +283,11 @@ static void work(void *arg) {
     }
     say_bye(hub);
     free(page);
+}
+
+int64_t lagd_hub_silence_ns(const struct lagd_hub *hub) {
+    int64_t turned_ns = atomic_load(&hub->turned_ns), silence_ns = lag_clock_mono_ns() - turned_ns;
+    return turned_ns && silence_ns > SWEEP_NS + RETRY_NS ? silence_ns : 0;
 }
 
 /* --- making and unmaking ----------------------------------------------------------------------------------------- */

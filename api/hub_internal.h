@@ -35,6 +35,9 @@ int lagd_stream_open(struct lagd_hub *hub, struct MHD_Connection *connection, in
 ssize_t lagd_stream_read(void *stream, char *buffer, size_t size);
 void lagd_stream_close(void *stream); /* Thread: the connection's worker */
 
+/* For how long the thread has gone without a round; 0 while that is not more than usual. Thread: any. */
+int64_t lagd_hub_silence_ns(const struct lagd_hub *hub);
+
 struct lagd_hub_counts {
     int n_streams;
     int64_t n_opened, n_refused, n_events, n_batches, n_lagged, n_dead;

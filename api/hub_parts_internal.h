@@ -36,6 +36,7 @@ struct lagd_hub {
     bool stopping;
     int64_t n_opened, n_refused, n_events, n_batches, n_dead;
 
+    _Atomic int64_t turned_ns;   /* the thread's last round */
     atomic_int n_metric_streams; /* 0: points are not kept */
     pthread_mutex_t points_lock;
     pthread_cond_t wake;

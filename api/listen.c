@@ -72,12 +72,14 @@ int lagd_address_of(int fd, struct lagd_address *ret, struct lag_error *err) {
     if (bound.ss_family == AF_UNIX) {
         const struct sockaddr_un *local = (const struct sockaddr_un *)&bound;
         bool abstract = local->sun_path[0] == '\0';
-        (void)snprintf(ret->text, sizeof(ret->text), "unix socket %s%.107s", abstract ? "@" : "", local->sun_path + abstract);
+        (void)snprintf(ret->text, sizeof(ret->text), "unix socket %s%.107s", abstract ? "@" : "",
+                       local->sun_path + abstract);
         return 0;
     }
     int failed = getnameinfo((struct sockaddr *)&bound, length, host, sizeof(host), port, sizeof(port),
                              NI_NUMERICHOST | NI_NUMERICSERV);
-    if (failed) return lag_error_set(err, LAG_EIO, "cannot tell the address of a listening socket: %s", gai_strerror(failed));
+    if (failed)
+        return lag_error_set(err, LAG_EIO, "cannot tell the address of a listening socket: %s", gai_strerror(failed));
     bool v6 = bound.ss_family == AF_INET6;
     (void)snprintf(ret->host, sizeof(ret->host), "%s%s%s", v6 ? "[" : "", host, v6 ? "]" : "");
     (void)snprintf(ret->text, sizeof(ret->text), "http://%s:%s", ret->host, port);

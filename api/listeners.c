@@ -90,14 +90,15 @@ static void allow_host(struct lagd_server *server, const char *host) {
 }
 
 static int open_passed(struct lagd_server *server, const struct lagd_passed *passed, struct lag_error *err) {
-    lag_log(LAG_LOG_INFO, "http: %d sockets were passed by the service manager; server/listen and server/socket are not used",
-            passed->n);
+    lag_log(LAG_LOG_INFO,
+            "http: %d sockets were passed by the service manager; server/listen and server/socket are not used", passed->n);
     for (int i = 0; i < passed->n; i++) {
         struct lagd_address address;
         int fd = passed->fds[i], status = lagd_address_of(fd, &address, err);
         if (status == 0 && address.beyond_loopback && !server->auth.configured) {
-            status = lag_error_at(err, LAG_EDENIED, "auth/token_file", "the passed socket %.300s can be reached from outside "
-                                  "this machine: set auth/token_file, or let lagd.socket listen on 127.0.0.1", address.text);
+            status = lag_error_at(err, LAG_EDENIED, "auth/token_file",
+                                  "the passed socket %.300s can be reached from outside this machine: set "
+                                  "auth/token_file, or let lagd.socket listen on 127.0.0.1", address.text);
         }
         if (status < 0) {
             while (i < passed->n) (void)close(passed->fds[i++]);

@@ -1,4 +1,4 @@
-/* Sockets that the service manager opened: descriptors from 3 on, counted by $LISTEN_FDS for the process $LISTEN_PID. */
+/* Sockets that the service manager opened: descriptors from 3 on, as many as $LISTEN_FDS says to $LISTEN_PID. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -19,11 +19,13 @@ static int check(int fd, const char *name, struct lag_error *err) {
     if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0 ||
         getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &size) < 0 ||
         getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) < 0) {
-        return lag_error_set(err, LAG_EINVAL, "the passed descriptor %d (%s) is no socket: %s", fd, name, strerror(errno));
+        return lag_error_set(err, LAG_EINVAL, "the passed descriptor %d (%s) is no socket: %s", fd, name,
+                             strerror(errno));
     }
     if (type != SOCK_STREAM || !listens || (family != AF_UNIX && family != AF_INET && family != AF_INET6)) {
-        return lag_error_set(err, LAG_EINVAL, "the passed descriptor %d (%s) is no listening unix or internet stream socket: "
-                             "lagd.socket may use ListenStream= only, with Accept=no", fd, name);
+        return lag_error_set(err, LAG_EINVAL,
+                             "the passed descriptor %d (%s) is no listening unix or internet stream socket: lagd.socket "
+                             "may use ListenStream= only, with Accept=no", fd, name);
     }
     int flags = fcntl(fd, F_GETFL);
     if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
@@ -36,7 +38,8 @@ static int take(struct lagd_passed *ret, struct lag_error *err) {
     int64_t owner, n;
     if (!pid || !count || lag_parse_i64(pid, &owner) < 0 || owner != (int64_t)getpid()) return 0;
     if (lag_parse_i64(count, &n) < 0 || n < 0 || n > LAGD_PASSED_MAX)
-        return lag_error_set(err, LAG_EINVAL, "LISTEN_FDS=%.20s: at most %d sockets can be passed", count, LAGD_PASSED_MAX);
+        return lag_error_set(err, LAG_EINVAL, "LISTEN_FDS=%.20s: at most %d sockets can be passed", count,
+                             LAGD_PASSED_MAX);
     for (int i = 0; i < (int)n; i++) {
         char name[64];
         size_t length = names ? strcspn(names, ":") : 0;

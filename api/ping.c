@@ -1,12 +1,11 @@
-/* Signs of life of the server's threads. Each worker of the HTTP library has a connection from ourselves, kept open, over
- * which it is asked now and then; what waits for room among the clients' connections would not tell. */
+/* Signs of life of the server's threads. Each worker of the HTTP library has a connection from ourselves, kept open,
+ * over which it is asked now and then; what waits for room among the clients' connections would not tell. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "hub_internal.h"
 #include "lagd/base/check.h"
 #include "lagd/base/clock.h"
 #include "server_internal.h"
@@ -70,6 +69,8 @@ int64_t lagd_ping_silence_ns(void *arg) {
     struct lagd_server *server = arg;
     int64_t now_ns = lag_clock_mono_ns(), reaped_ns = atomic_load(&server->reaped_ns);
     int64_t longest_ns = reaped_ns && now_ns - reaped_ns > SECOND_NS ? now_ns - reaped_ns : 0;
+    int64_t hub_ns = lagd_hub_silence_ns(server->hub);
+    longest_ns = LAG_MAX(longest_ns, hub_ns);
     for (int i = 0; i < server->n_listeners; i++) {
         for (unsigned worker = 0; worker < LAGD_HTTP_WORKERS; worker++) {
             struct lagd_listener *listener = &server->listeners[i];

@@ -96,8 +96,9 @@ static void account(struct lagd_transport *transport) {
                       duration_ns);
     bool changed = !lagd_method_is_safe(request->method) && status < 400;
     bool told = changed || (status >= 400 && may_log(request->server));
-    lag_log(told ? LAG_LOG_INFO : LAG_LOG_DEBUG, "http: %s %s %d %.1f ms %s", request->method,
-            *request->target.path ? request->target.path : "-", status, (double)duration_ns / 1e6, request->id);
+    const struct lag_log_field fields[] = {{"REQUEST_ID", request->id}, {0}};
+    lag_log_fields(told ? LAG_LOG_INFO : LAG_LOG_DEBUG, fields, "http: %s %s %d %.1f ms %s", request->method,
+                   *request->target.path ? request->target.path : "-", status, (double)duration_ns / 1e6, request->id);
 }
 
 enum MHD_Result lagd_reply(struct lagd_transport *transport) {

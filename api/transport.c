@@ -207,9 +207,10 @@ static enum MHD_Result handle(struct lagd_transport *transport, int status) {
         const char *slug = request->faults.n > 0 ? lagd_faults_slug(&request->faults) : request->slug;
         if (!slug) slug = lagd_problem_slug(status);
         bool inner = lagd_problem_find(slug)->status == 500;
+        const struct lag_log_field fields[] = {{"REQUEST_ID", request->id}, {0}};
         if (inner)
-            lag_log(LAG_LOG_ERROR, "http: %s %s failed (%s): %s", request->method, request->target.path, request->id,
-                    request->err.text);
+            lag_log_fields(LAG_LOG_ERROR, fields, "http: %s %s failed (%s): %s", request->method, request->target.path,
+                           request->id, request->err.text);
         transport->failed = true;
         lagd_reply_problem(request, slug, request->err.text);
     }

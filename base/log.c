@@ -1,6 +1,9 @@
+#include "journal_internal.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +16,7 @@
 
 /* Global, because every thread logs and standard error is one. */
 static atomic_int max_level = LAG_LOG_INFO;
-static atomic_int for_journal;
+static atomic_int for_journal, to_journal;
 
 static const struct {
     enum lag_log_level level;
@@ -73,15 +76,23 @@ static void write_line(const char *line, size_t length) {
     }
 }
 
-void lag_log(enum lag_log_level level, const char *format, ...) {
-    if ((int)level > atomic_load(&max_level)) return;
-    int saved_errno = errno;
-    char text[3000], line[4096];
-    va_list args;
-    va_start(args, format);
-    int wanted = vsnprintf(text, sizeof(text), format, args);
-    va_end(args);
-    if (wanted < 0) text[0] = '\0';
+/* Text with its priority, its fields and who says it, as the journal takes it. */
+static int send_to_journal(enum lag_log_level level, const struct lag_log_field *fields, const char *text) {
+    char lines[8192];
+    int head = snprintf(lines, sizeof(lines), "PRIORITY=%d\nSYSLOG_IDENTIFIER=lagd\nMESSAGE=", (int)level);
+    size_t length = (size_t)head + escape(lines + head, 4096, text);
+    lines[length++] = '\n';
+    for (; fields && fields->name; fields++) {
+        if (!fields->value || !*fields->value || length + strlen(fields->name) + 300 > sizeof(lines)) continue;
+        length += (size_t)snprintf(lines + length, sizeof(lines) - length, "%s=", fields->name);
+        length += escape(lines + length, 256, fields->value);
+        lines[length++] = '\n';
+    }
+    return lag_journal_send(lines, length);
+}
+
+static void write_text(enum lag_log_level level, const char *text, bool cut) {
+    char line[4096];
     int head;
     if (atomic_load(&for_journal)) {
         head = snprintf(line, sizeof(line), "<%d>", (int)level);
@@ -92,11 +103,46 @@ void lag_log(enum lag_log_level level, const char *format, ...) {
     }
     size_t length = (size_t)head;
     length += escape(line + length, sizeof(line) - length - 4, text);
-    if ((size_t)wanted >= sizeof(text)) {
+    if (cut) {
         memcpy(line + length, "...", 3);
         length += 3;
     }
     line[length++] = '\n';
     write_line(line, length);
+}
+
+static void __attribute__((format(printf, 3, 0)))
+say(enum lag_log_level level, const struct lag_log_field *fields, const char *format, va_list args) {
+    int saved_errno = errno;
+    char text[3000];
+    int wanted = vsnprintf(text, sizeof(text), format, args);
+    if (wanted < 0) text[0] = '\0';
+    if (!atomic_load(&to_journal) || send_to_journal(level, fields, text) < 0)
+        write_text(level, text, wanted >= (int)sizeof(text));
     errno = saved_errno;
+}
+
+void lag_log(enum lag_log_level level, const char *format, ...) {
+    if ((int)level > atomic_load(&max_level)) return;
+    va_list args;
+    va_start(args, format);
+    say(level, NULL, format, args);
+    va_end(args);
+}
+
+void lag_log_fields(enum lag_log_level level, const struct lag_log_field *fields, const char *format, ...) {
+    if ((int)level > atomic_load(&max_level)) return;
+    va_list args;
+    va_start(args, format);
+    say(level, fields, format, args);
+    va_end(args);
+}
+
+int lag_log_to_journal(void) {
+    int is_journal = lag_journal_open();
+    if (is_journal) {
+        atomic_store(&for_journal, 1);
+        atomic_store(&to_journal, 1);
+    }
+    return is_journal;
 }

@@ -1,4 +1,5 @@
 #include "checkpoint_internal.h"
+#include "tell_internal.h"
 #include "transact_internal.h"
 
 #include <lagd/base/check.h>
@@ -9,6 +10,7 @@
 #include <lagd/base/ids.h>
 #include <lagd/base/log.h>
 #include <lagd/base/mem.h>
+#include <lagd/daemon/messages.h>
 #include <lagd/engine/checkpoint.h>
 #include <lagd/engine/train.h>
 #include <lagd/storage/checkpoints.h>
@@ -182,6 +184,10 @@ static int make(struct making *making, const struct lag_state *state, struct lag
     LAG_FP("checkpoint.listed");
     for (size_t i = 0; i < making->n; i++)
         if (!making->stays[i]) lagd_checkpoint_remove_folder(deps, making->all[i].path);
+    const struct lagd_checkpoint_request *request = making->request;
+    const struct lagd_about about = {request->run_id, NULL, state->step, LAGD_MESSAGE_CHECKPOINT_WRITTEN};
+    lagd_tell(LAG_LOG_INFO, &about, "run %s: checkpoint %s (%s) of step %lld, %lld bytes", request->run_id,
+              making->row.id, request->kind, (long long)state->step, (long long)making->row.n_bytes);
     atomic_fetch_add(&deps->totals.checkpoints, 1);
     atomic_fetch_add(&deps->totals.checkpoint_bytes, making->row.n_bytes);
     atomic_fetch_add(&deps->totals.checkpoint_ns, lag_clock_mono_ns() - began_ns);

@@ -1,11 +1,13 @@
 /* The decision of a growth: computed from the stored rows, and stored before it is acted on. */
 #include "decide_internal.h"
 #include "growth_internal.h"
+#include "tell_internal.h"
 #include "transact_internal.h"
 
 #include <lagd/base/clock.h>
 #include <lagd/base/failpoint.h>
 #include <lagd/base/mem.h>
+#include <lagd/daemon/messages.h>
 #include <lagd/storage/events.h>
 #include <lagd/storage/growths.h>
 #include <string.h>
@@ -59,5 +61,8 @@ int lagd_round_decide(struct lagd_round *round, struct lag_error *err) {
     if (rc != 0) return rc;
     LAG_FP("decision.after_commit");
     atomic_fetch_add(&run->deps->totals.decisions, 1);
+    const struct lagd_about about = {run->id, deciding.row.growth_id, run->state->step, LAGD_MESSAGE_GROWTH_DECIDED};
+    lagd_tell(LAG_LOG_INFO, &about, "growth %s of %s is decided: %s", deciding.row.growth_id, run->id,
+              deciding.row.verdict);
     return 0;
 }

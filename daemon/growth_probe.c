@@ -2,6 +2,7 @@
 #include "growth_internal.h"
 #include "run_config_internal.h"
 #include "slots_internal.h"
+#include "tell_internal.h"
 #include "transact_internal.h"
 
 #include <lagd/base/check.h>
@@ -153,8 +154,9 @@ static int end_candidate(struct lagd_round *round, int index, struct lagd_probe_
     if (rc == 0 && !done) rc = move_candidate(&move, err);
     if (rc != 0) return rc;
     LAG_FP("candidate.completed");
-    lag_log(LAG_LOG_INFO, "candidate %s of %s: %s%s%s", move.row->op, round->run->growth.id, move.state,
-            move.reason[0] ? ": " : "", move.reason);
+    const struct lagd_about about = {round->run->id, round->run->growth.id, round->run->row.step, NULL};
+    lagd_tell(LAG_LOG_INFO, &about, "candidate %s of %s: %s%s%s", move.row->op, round->run->growth.id, move.state,
+              move.reason[0] ? ": " : "", move.reason);
     if (result->rc == 0) keep_best(round, index, &result->state);
     return 0;
 }

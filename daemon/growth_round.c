@@ -2,12 +2,12 @@
  * code: nothing but the rows and the parent's state says where a growth stands. */
 #include "growth_internal.h"
 #include "run_config_internal.h"
+#include "tell_internal.h"
 #include "transact_internal.h"
 
 #include <lagd/base/check.h>
 #include <lagd/base/failpoint.h>
 #include <lagd/base/ids.h>
-#include <lagd/base/log.h>
 #include <lagd/base/mem.h>
 #include <lagd/storage/growths.h>
 #include <lagd/storage/runs.h>
@@ -182,7 +182,8 @@ static int go_through(struct lagd_round *round, struct lag_error *err) {
 /* The growth cannot be done; the run can go on. */
 static int give_up(struct lagd_run *run, int rc, struct lag_error *err) {
     const struct lag_error why = *err;
-    lag_log(LAG_LOG_WARNING, "growth %s of %s failed: %s", run->growth.id, run->id, why.text);
+    const struct lagd_about about = {run->id, run->growth.id, run->row.step, NULL};
+    lagd_tell(LAG_LOG_WARNING, &about, "growth %s of %s failed: %s", run->growth.id, run->id, why.text);
     struct lagd_move move = {
         .run = run, .run_state = "running", .growth_state = "failed", .reason = why.text, .ends_growth = true};
     int moved = lagd_move_make(&move, err);

@@ -89,7 +89,8 @@ static void end_services(struct lagd_supervisor *s) {
 
 static int drain(struct lagd_supervisor *s, struct lag_error *err) {
     atomic_store(&s->deps.draining, true);
-    lagd_notify("STOPPING=1\nSTATUS=stopping, runs that write a checkpoint: %d\nEXTEND_TIMEOUT_USEC=30000000", s->n_active);
+    lagd_notify("STOPPING=1\nSTATUS=stopping, runs that write a checkpoint: %d\nEXTEND_TIMEOUT_USEC=30000000",
+                s->n_active);
     lag_log(LAG_LOG_INFO, "stopping; runs that write a checkpoint first: %d", s->n_active);
     lagd_active_stop_all(s);
     end_services(s);

@@ -44,7 +44,8 @@ static int print(char *text) {
 static void setup_log(const struct lagd_config *config) {
     enum lag_log_level level = LAG_LOG_INFO;
     (void)lag_log_level_parse(config->log_level, &level);
-    lag_log_setup(level, getenv("JOURNAL_STREAM") != NULL);
+    lag_log_setup(level, 0);
+    (void)lag_log_to_journal();
 }
 
 static void on_ready(void *arg) {

@@ -78,8 +78,10 @@ static void describe(const struct lagd_snapshot *run, char *ret, size_t size) {
     bool shows_probes = doings[run->doing].shows_probes;
     if (shows_probes) (void)snprintf(probes, sizeof(probes), " %d/%d", run->n_ended, run->n_candidates);
     if (run->max_steps > 0)
-        (void)snprintf(step, sizeof(step), "%s step %" PRId64 "/%" PRId64, shows_probes ? " at" : "", run->step, run->max_steps);
-    if (doings[run->doing].shows_loss && isfinite(run->loss)) (void)snprintf(loss, sizeof(loss), " loss %.2f", run->loss);
+        (void)snprintf(step, sizeof(step), "%s step %" PRId64 "/%" PRId64, shows_probes ? " at" : "", run->step,
+                       run->max_steps);
+    if (doings[run->doing].shows_loss && isfinite(run->loss))
+        (void)snprintf(loss, sizeof(loss), " loss %.2f", run->loss);
     (void)snprintf(ret, size, "%s %s%s%s%s", doings[run->doing].verb, run->name, probes, step, loss);
 }
 

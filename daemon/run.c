@@ -1,11 +1,13 @@
 /* The thread of a run: its loop, and the wishes that reach it. */
 #include "run_parts_internal.h"
 #include "slots_internal.h"
+#include "tell_internal.h"
 #include "transact_internal.h"
 
 #include <lagd/base/log.h>
 #include <lagd/base/mem.h>
 #include <lagd/base/thread.h>
+#include <lagd/daemon/messages.h>
 #include <lagd/daemon/states.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,7 +127,8 @@ static int turn(struct lagd_run *run, bool *ret_ended, struct lag_error *err) {
 }
 
 static void fail(struct lagd_run *run, const struct lag_error *why) {
-    lag_log(LAG_LOG_ERROR, "run %s failed: %s", run->id, why->text);
+    const struct lagd_about about = {run->id, run->has_growth ? run->growth.id : NULL, run->row.step, NULL};
+    lagd_tell(LAG_LOG_ERROR, &about, "run %s failed: %s", run->id, why->text);
     struct lagd_move move = {.run = run, .run_state = "failed", .reason = why->text, .ends_growth = run->has_growth,
                              .growth_state = run->has_growth ? "failed" : NULL};
     struct lag_error err = {0};
@@ -143,6 +146,9 @@ static void live(void *arg) {
     if (rc == 0) {
         atomic_store(&run->progress.max_steps, run->config.max_steps);
         atomic_store(&run->progress.step, run->state->step);
+        const struct lagd_about about = {run->id, NULL, run->state->step, LAGD_MESSAGE_RUN_STARTED};
+        lagd_tell(LAG_LOG_INFO, &about, "run %s (%s) trains from step %lld on", run->id, run->row.name,
+                  (long long)run->state->step);
     }
     while (rc == 0 && !ended) {
         rc = turn(run, &ended, &err);

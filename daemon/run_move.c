@@ -1,8 +1,8 @@
 /* Transitions of a run and its growth: rows and events in one transaction. */
 #include "run_parts_internal.h"
+#include "tell_internal.h"
 #include "transact_internal.h"
 
-#include <lagd/base/log.h>
 #include <lagd/base/mem.h>
 #include <lagd/storage/events.h>
 #include <lagd/storage/growths.h>
@@ -57,8 +57,9 @@ int lagd_move_write(struct lag_db *db, void *arg, struct lag_error *err) {
 
 void lagd_move_committed(struct lagd_move *move) {
     struct lagd_run *run = move->run;
+    const struct lagd_about about = {run->id, run->has_growth ? run->growth.id : NULL, run->row.step, NULL};
     if (move->growth_state && run->has_growth) {
-        lag_log(LAG_LOG_INFO, "growth %s of %s: %s", run->growth.id, run->id, move->growth_state);
+        lagd_tell(LAG_LOG_INFO, &about, "growth %s of %s: %s", run->growth.id, run->id, move->growth_state);
         (void)lag_copy(run->growth.state, sizeof(run->growth.state), move->growth_state);
     }
     if (move->ends_growth) {
@@ -66,8 +67,8 @@ void lagd_move_committed(struct lagd_move *move) {
         run->row.growth_id[0] = '\0';
     }
     if (move->run_state && strcmp(move->run_state, run->row.state) != 0) {
-        lag_log(LAG_LOG_INFO, "run %s: %s at step %lld%s%s", run->id, move->run_state, (long long)run->row.step,
-                move->reason ? ": " : "", move->reason ? move->reason : "");
+        lagd_tell(LAG_LOG_INFO, &about, "run %s: %s at step %lld%s%s", run->id, move->run_state,
+                  (long long)run->row.step, move->reason ? ": " : "", move->reason ? move->reason : "");
         (void)lag_copy(run->row.state, sizeof(run->row.state), move->run_state);
     }
     lagd_released_remove(run->deps, &move->released);

@@ -1,3 +1,4 @@
+#include "tell_internal.h"
 #include "transact_internal.h"
 
 #include <lagd/base/log.h>
@@ -54,7 +55,8 @@ void lagd_warn(const struct lagd_deps *deps, const char *run_id, int64_t step, c
     va_start(args, format);
     (void)vsnprintf(event.message, sizeof(event.message), format, args);
     va_end(args);
-    lag_log(LAG_LOG_WARNING, "%s%s%s", run_id ? run_id : "", run_id ? ": " : "", event.message);
+    const struct lagd_about about = {run_id, NULL, step, NULL};
+    lagd_tell(LAG_LOG_WARNING, &about, "%s%s%s", run_id ? run_id : "", run_id ? ": " : "", event.message);
     struct lag_error err = {0};
     if (lag_store_write(deps->store, insert_event, &event, &err) != 0)
         lag_log(LAG_LOG_WARNING, "the warning could not be stored: %s", err.text);

@@ -5,8 +5,10 @@
 #include "lagd/base/check.h"
 #include "lagd/base/clock.h"
 #include "lagd/base/log.h"
+#include "lagd/daemon/messages.h"
 #include "notify_internal.h"
 #include "supervisor_internal.h"
+#include "tell_internal.h"
 
 #define STATUS_NS (10 * INT64_C(1000000000))
 
@@ -57,7 +59,8 @@ void lagd_watch(struct lagd_supervisor *s, int64_t now_ns) {
         if (parts[i](s, now_ns, name, sizeof(name)) && !who[0]) memcpy(who, name, sizeof(who));
     }
     if (who[0] && strcmp(who, s->stuck) != 0) {
-        lag_log(LAG_LOG_ERROR, "%s makes no progress: the service manager is not told that all is well", who);
+        const struct lagd_about about = {.step = -1, .message_id = LAGD_MESSAGE_WATCHDOG_MISS};
+        lagd_tell(LAG_LOG_ERROR, &about, "%s makes no progress: the service manager is not told that all is well", who);
         lagd_notify("STATUS=no progress: %s", who);
     } else if (!who[0] && s->stuck[0]) {
         lag_log(LAG_LOG_WARNING, "every thread makes progress again");

@@ -28,6 +28,7 @@ def main():
     if options.confine:
         import confine  # pylint: disable=import-outside-toplevel # needs libseccomp
         confine.by_unit(options.confine)
+        confine.check()
     os.execv(options.command[0], options.command)
 
 

@@ -9,3 +9,14 @@ void lag_log_setup(enum lag_log_level level, int journal);
 void lag_log_set_level(enum lag_log_level level);
 int lag_log_level_parse(const char *text, enum lag_log_level *ret); /* error, warning, info, debug */
 void lag_log(enum lag_log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The same with fields for programs, which only the journal keeps. name: A-Z, 0-9 and _; NULL ends the list; a field whose
+ * value is NULL or empty is left out. */
+struct lag_log_field {
+    const char *name, *value;
+};
+void lag_log_fields(enum lag_log_level level, const struct lag_log_field *fields, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* From now on messages go to the journal by its own protocol, where standard error is connected to it, and to standard
+ * error with priority prefixes while the journal refuses. 0: standard error is not the journal. Thread: main. */
+int lag_log_to_journal(void);
