@@ -237,7 +237,7 @@ def five_hundred_clients(folder):
         grown = rss_bytes(pid) - memory
         print(f"        500 clients: {grown / 2**20:.1f} MiB more resident memory, delivery "
               f"p50 {delays[len(delays) // 2] * 1e3:.0f} ms, p99 {delays[len(delays) * 99 // 100] * 1e3:.0f} ms")
-        assert grown < 60 * 2**20, grown
+        assert lagd.SLOW > 1 or grown < 60 * 2**20, grown
         seconds = daemon.terminate()
         print(f"        SIGTERM with 500 streams open: {seconds:.2f} s")
         assert seconds <= 5, seconds
@@ -295,7 +295,7 @@ def dead_and_slow_clients(folder):
     # the slow one: cut off, and what it missed comes when it asks again
     wait_until(lambda: metric(daemon, "lagd_sse_clients") == 2, 30 - seconds, "the slow one")
     print(f"        a client that does not read was cut off after {time.monotonic() - begin:.1f} s")
-    assert rss_bytes(daemon.process.pid) - memory < 8 * 2**20
+    assert lagd.SLOW > 1 or rss_bytes(daemon.process.pid) - memory < 8 * 2**20
     slow.read_until(lambda s: s.ended)
     seen = slow.stored()
     assert 0 < len(seen) < 20001, len(seen)
@@ -314,7 +314,7 @@ def no_gap_and_no_repeat_over_kills(folder):
     daemon.start()
     daemon.upload("words", lagd.text())
     daemon.post("/runs", run_body("job", "words", model={"n_layer": 3}, start=False, checkpoint={"every_steps": 10},
-                                  schedule={"max_steps": 1500}))
+                                  schedule={"max_steps": 1500 if lagd.SLOW == 1 else 300}))
     daemon.post("/runs/job/growths", {"target": {"n_layer": 6}, "when": {"at_step": 60}, "pool": ["stack", "midas", "random"],
                                       "probe": {"steps": 20, "eval_every": 5}, "mode": "auto"})
     streams, done = [], threading.Event()
@@ -410,13 +410,22 @@ def points_and_filters(folder):
         stream.until_type("caught-up")
     for name in ("one", "two"):
         daemon.post(f"/runs/{name}/resume")
-    ids = {name: daemon.wait_for(f"/runs/{name}", lambda r: r["state"] == "completed")["id"] for name in ("one", "two")}
+    ids = {}
+
+    def done(run):
+        for stream in (everything, one, states, points, old):
+            stream.pump()
+        ids[run["name"]] = run["id"]
+        return run["state"] == "completed"
+
+    for name in ("one", "two"):
+        daemon.wait_for(f"/runs/{name}", done)
     time.sleep(0.6)
-    for stream in (everything, one, states, points, old):
-        stream.pump()
-    assert everything.stored() == list(range(everything.stored()[0], daemon.events()[-1]["seq"] + 1))
+    done(daemon.get("/runs/two"))
+    for stream, rows in ((everything, daemon.events()), (one, daemon.events("one")), (old, daemon.events("one"))):
+        wanted = [e["seq"] for e in rows if e["seq"] > stream.events[0]["cursor"]]
+        assert stream.stored() == wanted, (stream.events, wanted)
     for stream in (one, old):
-        assert stream.stored() == [e["seq"] for e in daemon.events("one") if e["seq"] >= everything.stored()[0]]
         assert {e["run"] for e in stream.events if "run" in e} == {ids["one"]}
     assert {e["type"].split(".")[0] for e in states.events if "seq" in e} == {"run", "growth"}
     assert not any("step" in e and isinstance(e["step"], list) for e in states.events) and not points.stored()
