@@ -112,6 +112,7 @@ void lagd_reply_problem(struct lagd_request *request, const char *slug, const ch
         lagd_json_text(&json, "state", request->state);
         lagd_json_list(&json, "allowed_actions", request->allowed_actions ? request->allowed_actions : "");
     }
+    if (request->revision > 0) lagd_json_int(&json, "revision", request->revision);
     lagd_json_close_object(&json);
     response->n_headers = 0;
     if (lagd_answer_end(request, &json, type->status) < 0) response->n_text = 0;

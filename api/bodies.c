@@ -56,6 +56,8 @@ const struct lagd_body_spec lagd_reason_spec = {"ReasonRequest", &lagd_reason_fi
                                                 "{\"reason\": \"disk is needed\"}"};
 const struct lagd_body_spec lagd_decide_spec = {"DecideRequest", &lagd_decide_fields, NULL, "{\"approve\": true}"};
 const struct lagd_body_spec lagd_keep_spec = {"KeepRequest", &lagd_keep_fields, NULL, "{\"keep\": true}"};
+const struct lagd_body_spec lagd_patch_spec = {"RunPatch", &lagd_run_patch_fields, NULL,
+                                               "{\"note\": \"the good one\", \"tags\": [\"sweep\"]}"};
 const struct lagd_body_spec lagd_dataset_spec = {"DatasetRequest", &lagd_dataset_fields, NULL,
                                                  "{\"name\": \"words\", \"path\": \"words.txt\"}"};
 const struct lagd_body_spec lagd_generate_spec = {

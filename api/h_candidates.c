@@ -4,6 +4,7 @@
 
 #include "bodies_internal.h"
 #include "encode_internal.h"
+#include "etag_internal.h"
 #include "handlers_internal.h"
 #include "lagd/base/cleanup.h"
 #include "lagd/base/mem.h"
@@ -129,6 +130,7 @@ static int answer_growth(struct lagd_request *request) {
     int status = lagd_request_db(request, &db);
     if (status == 0) status = lag_growth_get(db, request->params[0], &row, &request->err);
     if (status < 0) return status;
+    (void)lagd_etag_fresh(request, row.revision);
     lagd_answer_begin(request, &json);
     status = lagd_write_growth(&json, NULL, &row, db, &request->err);
     int ended = lagd_answer_end(request, &json, 0);
@@ -139,6 +141,7 @@ static int decided(struct lagd_request *request) {
     int status = lagd_request_answer(request);
     if (status == 0) return answer_growth(request);
     if (status != LAG_ESTATE) return status;
+    if (request->command->mismatch) return lagd_fail_revision(request);
     char text[sizeof(request->err.text)];
     (void)lag_copy(text, sizeof(text), request->err.text);
     return lagd_fail_state(request, LAGD_MACHINE_GROWTH, request->command->state, "%s", text);
@@ -158,6 +161,7 @@ int lagd_h_decide(struct lagd_request *request) {
     if (command) {
         (void)lag_copy(command->target, sizeof(command->target), request->params[0]);
         (void)lag_copy(command->reason, sizeof(command->reason), body.reason);
+        lagd_etag_precondition(request->if_match, &command->if_match);
         command->u.decide.approve = !body.reject;
         (void)lag_copy(command->u.decide.candidate, sizeof(command->u.decide.candidate), body.candidate);
     }

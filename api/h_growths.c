@@ -1,9 +1,9 @@
 /* Growths: ask, list, look, withdraw; candidates. */
-#include <inttypes.h>
 #include <string.h>
 
 #include "bodies_internal.h"
 #include "encode_internal.h"
+#include "etag_internal.h"
 #include "handlers_internal.h"
 #include "lagd/base/cleanup.h"
 #include "lagd/base/mem.h"
@@ -17,11 +17,16 @@ static int answer_growth(struct lagd_request *request, const char *id, int succe
     struct lag_growth_row row;
     struct lagd_json json;
     int status = lagd_request_db(request, &db);
-    if (status == 0) status = lag_growth_get(db, id, &row, &request->err);
+    if (status == 0) status = lag_reader_begin(db, &request->err); /* the tag is that of all that is shown */
     if (status < 0) return status;
-    lagd_header_set(request, "ETag", "\"r%" PRId64 "\"", row.revision);
+    status = lag_growth_get(db, id, &row, &request->err);
+    if (status < 0 || lagd_etag_fresh(request, row.revision)) {
+        lag_reader_end(db);
+        return status;
+    }
     lagd_answer_begin(request, &json);
     status = lagd_write_growth(&json, NULL, &row, db, &request->err);
+    lag_reader_end(db);
     int ended = lagd_answer_end(request, &json, success);
     return status < 0 ? status : ended;
 }

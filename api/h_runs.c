@@ -6,6 +6,7 @@
 #include "bodies_internal.h"
 #include "cursor_internal.h"
 #include "encode_internal.h"
+#include "etag_internal.h"
 #include "handlers_internal.h"
 #include "lagd/base/cleanup.h"
 #include "lagd/base/mem.h"
@@ -75,27 +76,21 @@ int lagd_h_runs(struct lagd_request *request) {
 
 /* --- one --------------------------------------------------------------------------------------------------------- */
 
-static int answer_run(struct lagd_request *request, const char *id, int success) {
+int lagd_answer_run(struct lagd_request *request, const char *id, int success) {
     struct lag_db *db;
     struct lag_run_row row;
     struct lagd_json json;
-    char tag[32];
     int status = lagd_request_db(request, &db);
     if (status == 0) status = lag_run_get(db, id, &row, &request->err);
     if (status < 0) return status;
-    (void)snprintf(tag, sizeof(tag), "\"r%" PRId64 "\"", row.revision);
-    lagd_header_set(request, "ETag", "%s", tag);
-    if (success == 200 && request->if_none_match && strstr(request->if_none_match, tag)) {
-        request->response.status = 304;
-        return 0;
-    }
+    if (lagd_etag_fresh(request, row.revision)) return 0;
     lagd_answer_begin(request, &json);
     status = lagd_write_run(&json, NULL, &row, db, &request->err);
     int ended = lagd_answer_end(request, &json, success);
     return status < 0 ? status : ended;
 }
 
-int lagd_h_run(struct lagd_request *request) { return answer_run(request, request->params[0], 200); }
+int lagd_h_run(struct lagd_request *request) { return lagd_answer_run(request, request->params[0], 200); }
 
 /* --- create ------------------------------------------------------------------------------------------------------ */
 
@@ -148,7 +143,7 @@ int lagd_h_run_create(struct lagd_request *request) {
         int status = lagd_request_answer(request);
         if (status < 0) return status;
         lagd_header_set(request, "Location", "/api/v1/runs/%s", request->command->id);
-        return answer_run(request, request->command->id, 201);
+        return lagd_answer_run(request, request->command->id, 201);
     }
     LAG_CLEANUP(lag_free_p) struct lagd_run_config *config = lag_calloc(1, sizeof(*config));
     if (!config) return lag_error_set(&request->err, LAG_EBUSY, "out of memory");
@@ -170,11 +165,12 @@ static int refused(struct lagd_request *request, const char *already, int status
     struct lag_error err;
     const char *state = request->command->state;
     if (status != LAG_ESTATE) return status;
+    if (request->command->mismatch) return lagd_fail_revision(request);
     if (!*state && lagd_request_db(request, &db) == 0 && lag_run_get(db, request->params[0], &row, &err) == 0)
         state = row.state;
     for (const char *p = already; *p;) {
         size_t n = strcspn(p, ",");
-        if (strlen(state) == n && strncmp(p, state, n) == 0) return answer_run(request, request->params[0], 200);
+        if (strlen(state) == n && strncmp(p, state, n) == 0) return lagd_answer_run(request, request->params[0], 200);
         p += n + (p[n] == ',');
     }
     char text[sizeof(err.text)];
@@ -186,7 +182,7 @@ static int refused(struct lagd_request *request, const char *already, int status
 static int verb(struct lagd_request *request, enum lagd_command_type type, const char *already) {
     if (request->answered) {
         int status = lagd_request_answer(request);
-        return status < 0 ? refused(request, already, status) : answer_run(request, request->params[0], 200);
+        return status < 0 ? refused(request, already, status) : lagd_answer_run(request, request->params[0], 200);
     }
     struct lagd_reason_body body = {""};
     if (request->json) {
@@ -213,6 +209,9 @@ int lagd_h_run_delete(struct lagd_request *request) {
         return status < 0 ? refused(request, "", status) : 0;
     }
     struct lagd_command *command = lagd_command_create(LAGD_RUN_DELETE);
-    if (command) (void)lag_copy(command->target, sizeof(command->target), request->params[0]);
+    if (command) {
+        (void)lag_copy(command->target, sizeof(command->target), request->params[0]);
+        lagd_etag_precondition(request->if_match, &command->if_match);
+    }
     return lagd_request_post(request, command);
 }

@@ -137,7 +137,7 @@ static void write_object(struct lagd_json *json, const char *key, const struct l
 static void write_request_schemas(struct lagd_json *json) {
     static const struct lagd_body_spec *const bodies[] = {&lagd_run_body,     &lagd_growth_body, &lagd_reason_spec,
                                                           &lagd_decide_spec,  &lagd_keep_spec,   &lagd_dataset_spec,
-                                                          &lagd_generate_spec};
+                                                          &lagd_generate_spec, &lagd_patch_spec};
     for (size_t i = 0; i < LAG_COUNT(bodies); i++)
         write_object(json, bodies[i]->schema, bodies[i]->table, "", bodies[i]->more);
     write_object(json, "StrategyRequest", &lagd_strategy_fields, "",
@@ -192,6 +192,31 @@ static void write_parameter(struct lagd_json *json, const struct lagd_parameter 
     if (parameter->repeats) lagd_json_close_object(json);
     lagd_json_close_object(json);
     lagd_json_close_object(json);
+}
+
+static const struct {
+    const char *operation, *name, *help;
+} headers[] = {
+    {"run", "If-None-Match", "ETag of the answer already there: 304 while it is the present one."},
+    {"growth", "If-None-Match", "ETag of the answer already there: 304 while it is the present one."},
+    {"run_patch", "If-Match", "Only while the run has one of these ETags; else 412 revision-mismatch."},
+    {"run_delete", "If-Match", "Only while the run has one of these ETags; else 412 revision-mismatch."},
+    {"decide", "If-Match", "Only while the growth has one of these ETags; else 412 revision-mismatch."},
+};
+
+static void write_headers(struct lagd_json *json, const char *operation) {
+    for (size_t i = 0; i < LAG_COUNT(headers); i++) {
+        if (strcmp(headers[i].operation, operation) != 0) continue;
+        lagd_json_open_object(json, NULL);
+        lagd_json_text(json, "name", headers[i].name);
+        lagd_json_text(json, "in", "header");
+        lagd_json_bool(json, "required", false);
+        lagd_json_text(json, "description", headers[i].help);
+        lagd_json_open_object(json, "schema");
+        lagd_json_text(json, "type", "string");
+        lagd_json_close_object(json);
+        lagd_json_close_object(json);
+    }
 }
 
 static void write_reference(struct lagd_json *json, const char *schema) {
@@ -273,6 +298,7 @@ static void write_operation(struct lagd_json *json, const struct lagd_route *rou
         "dry_run", LAGD_PARAM_BOOL, false, false, 0, 0, NULL, NULL, "Check and estimate only; nothing is changed."};
     if (route->flags & LAGD_DRY_RUN) write_parameter(json, &dry);
     write_parameter(json, &pretty);
+    write_headers(json, route->operation);
     lagd_json_close_array(json);
     write_body(json, route);
     lagd_json_open_object(json, "responses");
@@ -321,7 +347,7 @@ static void write_stream_only(struct lagd_json *json, const char *key, const cha
 }
 
 static void write_events(struct lagd_json *json) {
-    static const char *const types[] = {"run.created",     "run.state",          "run.deleted",
+    static const char *const types[] = {"run.created",     "run.changed", "run.state",          "run.deleted",
                                         "run.checkpoint",  "run.rollback",       "growth.state",
                                         "candidate.state", "growth.decision",    "dataset.added",
                                         "dataset.deleted", "checkpoint.damaged", "determinism.mismatch",

@@ -23,6 +23,8 @@ static const struct lagd_problem_type types[] = {
     {"name-taken", 409, "Name is taken", "Choose another name, or delete what has it."},
     {"not-reached", 409, "Step not reached yet", "Ask again later, or for an earlier step."},
     {"in-use", 409, "Still in use", "Something still needs it; delete that first."},
+    {"revision-mismatch", 412, "Changed meanwhile",
+     "If-Match names another revision than the present one, which member revision tells; look at it again."},
     {"too-large", 413, "Body too large", "The body is larger than the limit that detail names."},
     {"uri-too-long", 414, "Request target too long", "Shorten the address and its query."},
     {"unsupported-media-type", 415, "Unsupported media type", "Send JSON as 'Content-Type: application/json'."},

@@ -47,6 +47,7 @@ struct lagd_request {
     struct lagd_framing framing;
     const struct lagd_route *route;
     const char *params[LAGD_ROUTE_PARAMS];
+    const char *if_match; /* "" when it was too long to be kept: matches nothing */
     const char *if_none_match, *range, *accept, *accept_encoding, *last_event_id; /* header values or NULL */
     bool too_long;                     /* the raw target was cut */
     json_t *json;                      /* the body, NULL when there is none; owned */
@@ -59,6 +60,7 @@ struct lagd_request {
     struct lagd_faults faults;
     char state[LAG_ROW_STATE]; /* for invalid-state */
     const char *allowed_actions;
+    int64_t revision; /* for revision-mismatch: the present one */
 
     /* for handlers that wait */
     struct lagd_command *command; /* posted, or answered; owned when answered */

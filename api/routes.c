@@ -115,6 +115,8 @@ static const struct lagd_route routes[] = {
     {"POST", A "/runs", "run_create", lagd_h_run_create, LAGD_DRY_RUN, LAGD_BODY_JSON, &lagd_run_body, NULL, 201, "Run",
      NULL, "Create a run and start it, unless start is false."},
     {"GET", A "/runs/{run}", "run", lagd_h_run, 0, LAGD_BODY_NONE, NULL, NULL, 200, "Run", NULL, "One run."},
+    {"PATCH", A "/runs/{run}", "run_patch", lagd_h_run_patch, 0, LAGD_BODY_JSON, &lagd_patch_spec, NULL, 200, "Run", NULL,
+     "Change a run's name, note, tags and how its checkpoints are kept; If-Match is obeyed."},
     {"DELETE", A "/runs/{run}", "run_delete", lagd_h_run_delete, 0, LAGD_BODY_NONE, NULL, NULL, 204, NULL, NULL,
      "Delete a run that has ended, with its points, growths and checkpoints."},
     {"POST", A "/runs/{run}/pause", "run_pause", lagd_h_run_pause, 0, LAGD_BODY_JSON_OPTIONAL, &lagd_reason_spec, NULL,

@@ -16,7 +16,8 @@ static const struct lagd_schema schemas[] = {
     {"ProblemType", "type:s slug:s status:i title:s help:s"},
     {"ProblemTypeList", "items:[@ProblemType] next_cursor:s?"},
     {"Problem",
-     "type:s title:s status:i detail:s instance~:s request_id:s errors~:[@Fault] state~:s allowed_actions~:[s]"},
+     "type:s title:s status:i detail:s instance~:s request_id:s errors~:[@Fault] state~:s allowed_actions~:[s] "
+     "revision~:i"},
     {"Fault", "detail:s pointer:s"},
     {"OperatorParam", "name:s help:s min:n max:n? preset:n"},
     {"Operator", "name:s title:s help:s reference:s function_preserving:b optimizer:s lr:s params:[@OperatorParam]"},

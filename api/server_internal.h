@@ -53,7 +53,7 @@ struct lagd_transport {
     int64_t begun_ns;
     struct lagd_verdict early; /* a problem to be told once the body has been read away */
     char allow[96];
-    char if_none_match[128], range[64], accept[256], accept_encoding[128], last_event_id[32];
+    char if_match[128], if_none_match[128], range[64], accept[256], accept_encoding[128], last_event_id[32];
     char *body;
     size_t n_body, body_capacity;
     uint64_t n_drained;

@@ -99,6 +99,8 @@ static enum MHD_Result begin(struct lagd_transport *transport, const char *metho
     const struct lagd_route *routes = lagd_routes(&n_routes);
     (void)MHD_get_connection_values_n(transport->connection, MHD_HEADER_KIND, collect_header, &head);
     (void)lag_copy(request->method, sizeof(request->method), head.method);
+    if (lagd_head_find(&head, "If-Match")) request->if_match = "";
+    keep_header(&head, "If-Match", transport->if_match, sizeof(transport->if_match), &request->if_match);
     keep_header(&head, "If-None-Match", transport->if_none_match, sizeof(transport->if_none_match),
                 &request->if_none_match);
     keep_header(&head, "Accept-Encoding", transport->accept_encoding, sizeof(transport->accept_encoding),

@@ -1,4 +1,5 @@
 #include "checkpoint_internal.h"
+#include "run_config_internal.h"
 #include "tell_internal.h"
 #include "transact_internal.h"
 
@@ -15,6 +16,7 @@
 #include <lagd/engine/train.h>
 #include <lagd/storage/checkpoints.h>
 #include <lagd/storage/events.h>
+#include <lagd/storage/runs.h>
 #include <lagd/storage/series.h>
 #include <math.h>
 #include <stdio.h>
@@ -84,6 +86,15 @@ static int retain(struct lag_db *db, struct making *making, struct lag_error *er
     return rc;
 }
 
+/* The run's rules may have been changed since its thread read them. */
+static void read_rules(struct lag_db *db, struct making *making) {
+    struct lag_run_row run;
+    struct lagd_run_config config;
+    if (lag_run_get(db, making->row.run_id, &run, NULL) != 0 || lagd_run_config_parse(run.config, &config, NULL) != 0) return;
+    making->rules = lagd_run_retention(&config);
+    if (making->rules.keep_last < 1) making->rules.keep_last = LAG_MAX(1, atomic_load(&making->deps->keep_checkpoints));
+}
+
 static int commit(struct lag_db *db, void *arg, struct lag_error *err) {
     struct making *making = arg;
     int rc = lag_checkpoint_insert(db, &making->row, making->files, making->n_files, err);
@@ -96,6 +107,7 @@ static int commit(struct lag_db *db, void *arg, struct lag_error *err) {
     event.step = making->row.step;
     event.value = (double)making->row.n_bytes;
     rc = lag_event_insert(db, &event, err);
+    if (rc == 0) read_rules(db, making);
     if (rc == 0) rc = retain(db, making, err);
     if (rc == 0 && making->request->extra) rc = making->request->extra(db, making->request->extra_arg, err);
     return rc;

@@ -229,6 +229,7 @@ static int write_decision(struct lag_db *db, void *arg, struct lag_error *err) {
     struct deciding *d = arg;
     bool approve = d->command->u.decide.approve;
     int status = lag_growth_get(db, d->command->target, &d->growth, err);
+    if (status == 0) status = lagd_command_check_revision(d->command, d->growth.revision, err);
     if (status < 0) return status;
     if (!lagd_state_allows(LAGD_MACHINE_GROWTH, d->growth.state, approve ? "approve" : "reject")) {
         return lag_error_set(err, LAG_ESTATE, "growth %s is %s: only one that awaits approval can be decided by a person",

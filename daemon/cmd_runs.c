@@ -192,9 +192,18 @@ int lagd_cmd_run_checkpoint(struct lagd_supervisor *s, struct lagd_command *comm
 
 /* --- delete ------------------------------------------------------------------------------------------------------ */
 
+struct deleting {
+    struct lagd_command *command;
+    const struct lag_run_row *run;
+};
+
 static int write_deleted(struct lag_db *db, void *arg, struct lag_error *err) {
-    const struct lag_run_row *row = arg;
-    int status = lag_run_delete(db, row->id, err);
+    const struct deleting *d = arg;
+    const struct lag_run_row *row = d->run;
+    struct lag_run_row now;
+    int status = lag_run_get(db, row->id, &now, err);
+    if (status == 0) status = lagd_command_check_revision(d->command, now.revision, err);
+    if (status == 0) status = lag_run_delete(db, row->id, err);
     return status < 0 ? status : lagd_tx_event(db, "run.deleted", row->id, NULL, NULL, row->name, err);
 }
 
@@ -203,7 +212,8 @@ int lagd_cmd_run_delete(struct lagd_supervisor *s, struct lagd_command *command)
     int status = find_run(s, command, "delete", &row);
     if (status < 0) return status;
     lagd_active_await(s, row.id);
-    status = lag_store_write(s->store, write_deleted, &row, &command->err);
+    struct deleting deleting = {command, &row};
+    status = lag_store_write(s->store, write_deleted, &deleting, &command->err);
     if (status < 0) return status;
     LAG_CLEANUP(lag_free_p) char *dir = lag_asprintf("%s/runs/%s", s->deps.state_dir, row.id);
     struct lag_error err = {0};

@@ -24,6 +24,7 @@ static const struct {
     [LAGD_RUN_RESUME] = {"run.resume", lagd_cmd_run_resume},
     [LAGD_RUN_CANCEL] = {"run.cancel", lagd_cmd_run_cancel},
     [LAGD_RUN_CHECKPOINT] = {"run.checkpoint", lagd_cmd_run_checkpoint},
+    [LAGD_RUN_PATCH] = {"run.patch", lagd_cmd_run_patch},
     [LAGD_RUN_DELETE] = {"run.delete", lagd_cmd_run_delete},
     [LAGD_GROWTH_CREATE] = {"growth.create", lagd_cmd_growth_create},
     [LAGD_GROWTH_CANCEL] = {"growth.cancel", lagd_cmd_growth_cancel},
@@ -51,6 +52,7 @@ void lagd_command_destroy(struct lagd_command *command) {
     if (!command) return;
     switch (command->type) {
     case LAGD_RUN_CREATE: free(command->u.run); break;
+    case LAGD_RUN_PATCH: free(command->u.patch); break;
     case LAGD_GROWTH_CREATE: free(command->u.growth); break;
     case LAGD_DATASET_ADD: free(command->u.dataset); break;
     case LAGD_GENERATE: free(command->u.generate); break;

@@ -10,9 +10,25 @@ static const char *const optimizers[] = {"adamw", NULL};
 static const char *const schedules[] = {"constant", "cosine", "wsd", NULL};
 static const char *const crash_rules[] = {"resume", "pause", NULL};
 
+/* Rows of both tables: what a run is made with, and what of it may be changed later. */
+#define NAME_ROW \
+    {"name", LAG_FIELD_TEXT, AT(name), 1, 64, NULL, NULL, 0, "", \
+     "Name of the run, unique: letters, digits and . _ -; made from the id when left out."}
+#define KEEP_ROWS \
+    {"checkpoint/keep_last", LAG_FIELD_INT, AT(keep_last), 0, 1000, "0", NULL, 0, "checkpoints", \
+     "Newest checkpoints kept; 0 for the daemon's storage/keep_checkpoints."}, \
+    {"checkpoint/keep_best", LAG_FIELD_INT, AT(keep_best), 0, 1000, "0", NULL, 0, "checkpoints", \
+     "Checkpoints with the lowest validation loss kept beside them."}, \
+    {"checkpoint/keep_every", LAG_FIELD_INT, AT(keep_every), 0, 1e9, "0", NULL, 0, "steps", \
+     "Checkpoints at multiples of so many steps are kept for good; 0 for none."}
+#define LABEL_ROWS \
+    {"on_crash", LAG_FIELD_CHOICE, AT(on_crash), 0, 0, "resume", crash_rules, 0, "", \
+     "What happens after a crash of the daemon or the machine: resume at once, or stay paused."}, \
+    {"tags", LAG_FIELD_LIST, AT(tags), 0, 0, NULL, NULL, 0, "", "Words to find the run by."}, \
+    {"note", LAG_FIELD_TEXT, AT(note), 0, 511, NULL, NULL, 0, "", "Free text."}
+
 static const struct lag_field rows[] = {
-    {"name", LAG_FIELD_TEXT, AT(name), 1, 64, NULL, NULL, 0, "",
-     "Name of the run, unique: letters, digits and . _ -; made from the id when left out."},
+    NAME_ROW,
     {"dataset", LAG_FIELD_TEXT, AT(dataset), 1, LAG_ROW_NAME - 1, NULL, NULL, LAG_FIELD_REQUIRED, "",
      "Id or name of the dataset."},
     {"seed", LAG_FIELD_INT, AT(seed), 0, SEED_MAX, "1", NULL, 0, "",
@@ -58,19 +74,14 @@ static const struct lag_field rows[] = {
 
     {"checkpoint/every_steps", LAG_FIELD_INT, AT(checkpoint_every), 1, 1e9, "500", NULL, 0, "steps",
      "Steps between checkpoints; after a crash the run goes on from the last one."},
-    {"checkpoint/keep_last", LAG_FIELD_INT, AT(keep_last), 0, 1000, "0", NULL, 0, "checkpoints",
-     "Newest checkpoints kept; 0 for the daemon's storage/keep_checkpoints."},
-    {"checkpoint/keep_best", LAG_FIELD_INT, AT(keep_best), 0, 1000, "0", NULL, 0, "checkpoints",
-     "Checkpoints with the lowest validation loss kept beside them."},
-    {"checkpoint/keep_every", LAG_FIELD_INT, AT(keep_every), 0, 1e9, "0", NULL, 0, "steps",
-     "Checkpoints at multiples of so many steps are kept for good; 0 for none."},
+    KEEP_ROWS,
 
     {"threads", LAG_FIELD_INT, AT(threads), 0, 256, "0", NULL, 0, "threads",
      "Compute threads that this run may use; 0 for no limit of its own. Results do not depend on it."},
-    {"on_crash", LAG_FIELD_CHOICE, AT(on_crash), 0, 0, "resume", crash_rules, 0, "",
-     "What happens after a crash of the daemon or the machine: resume at once, or stay paused."},
-    {"tags", LAG_FIELD_LIST, AT(tags), 0, 0, NULL, NULL, 0, "", "Words to find the run by."},
-    {"note", LAG_FIELD_TEXT, AT(note), 0, 511, NULL, NULL, 0, "", "Free text."},
+    LABEL_ROWS,
 };
 
 const struct lag_fields lagd_run_fields = {rows, LAG_COUNT(rows)};
+
+static const struct lag_field patch_rows[] = {NAME_ROW, KEEP_ROWS, LABEL_ROWS};
+const struct lag_fields lagd_run_patch_fields = {patch_rows, LAG_COUNT(patch_rows)};

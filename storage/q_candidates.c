@@ -1,6 +1,7 @@
 #include "db_internal.h"
 #include "q_internal.h"
 #include <lagd/base/check.h>
+#include <lagd/base/clock.h>
 #include <lagd/base/error.h>
 #include <lagd/storage/growths.h>
 
@@ -68,9 +69,18 @@ int lag_candidate_list(struct lag_db *db, const char *growth_id, int (*each)(con
     return rc;
 }
 
+static const char sql_touch_growth[] = "UPDATE growths SET revision = revision + 1, updated_ms = ? "
+                                       "WHERE id = (SELECT growth_id FROM candidates WHERE id = ?)";
+
+/* A growth is shown with its candidates: when one changes, so does the growth's revision. */
 static int finish(struct lag_stmt *stmt, const char *id, struct lag_error *err) {
+    struct lag_db *db = stmt->db;
     lag_bind_text(stmt, id);
-    return lag_stmt_run_one(stmt, "candidate", id, err);
+    int rc = lag_stmt_run_one(stmt, "candidate", id, err);
+    if (rc || (rc = lag_stmt_open(db, sql_touch_growth, &stmt, err))) return rc;
+    lag_bind_i64(stmt, lag_clock_wall_ms());
+    lag_bind_text(stmt, id);
+    return lag_stmt_run(stmt, err);
 }
 
 static const char sql_set_state[] = "UPDATE candidates SET state = ?, reason = ? WHERE id = ?";

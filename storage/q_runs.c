@@ -154,6 +154,20 @@ int lag_run_set_rollback(struct lag_db *db, const char *id, double lr_scale, int
     return touch(stmt, id, err);
 }
 
+static const char sql_set_config[] = "UPDATE runs SET name = ?, config = ?, " TOUCH;
+
+int lag_run_set_config(struct lag_db *db, const char *id, const char *name, const char *config, struct lag_error *err) {
+    struct lag_stmt *stmt;
+    int rc = lag_stmt_open(db, sql_set_config, &stmt, err);
+    if (rc) return rc;
+    lag_bind_text(stmt, name);
+    lag_bind_text(stmt, config);
+    rc = touch(stmt, id, err);
+    if (rc == LAG_EEXIST)
+        return lag_error_at(err, rc, "/name", "a run named %s exists already: choose another name", name);
+    return rc;
+}
+
 /* Growths, candidates, probe losses, decisions and checkpoints follow by foreign keys; series have none. */
 static const char sql_delete[] = "DELETE FROM runs WHERE id = ?";
 

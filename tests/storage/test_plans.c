@@ -125,6 +125,7 @@ static int call_runs(struct lag_db *db, struct lag_error *err) {
     if (!rc) rc = lag_run_set_shape(db, "run_1", 1, 1, err);
     if (!rc) rc = lag_run_set_growth(db, "run_1", "", err);
     if (!rc) rc = lag_run_set_rollback(db, "run_1", 1, 1, 1, err);
+    if (!rc) rc = lag_run_set_config(db, "run_1", "second", "seed=1", err);
     if (!rc) rc = lag_run_delete(db, "run_1", err);
     return rc ? rc : lag_dataset_delete(db, "ds_1", err);
 }

@@ -6,7 +6,7 @@
 struct lagd_supervisor;
 
 enum lagd_command_type {
-    LAGD_RUN_CREATE, LAGD_RUN_PAUSE, LAGD_RUN_RESUME, LAGD_RUN_CANCEL, LAGD_RUN_CHECKPOINT, LAGD_RUN_DELETE,
+    LAGD_RUN_CREATE, LAGD_RUN_PAUSE, LAGD_RUN_RESUME, LAGD_RUN_CANCEL, LAGD_RUN_CHECKPOINT, LAGD_RUN_PATCH, LAGD_RUN_DELETE,
     LAGD_GROWTH_CREATE, LAGD_GROWTH_CANCEL, LAGD_GROWTH_DECIDE,
     LAGD_DATASET_ADD, LAGD_DATASET_DELETE, LAGD_CHECKPOINT_KEEP, LAGD_GENERATE, LAGD_RELOAD, LAGD_PING,
     LAGD_N_COMMANDS
@@ -27,19 +27,29 @@ struct lagd_generate_request {
     int64_t n_tokens, top_k, seed;
     double temperature;
 };
+/* Obeyed by RUN_PATCH, RUN_DELETE and GROWTH_DECIDE: carried out only while the target has one of these revisions. */
+struct lagd_precondition {
+    bool given;
+    int n;                      /* 0 with given: none is right */
+    int64_t revisions[4];
+};
 struct lagd_command {
     enum lagd_command_type type;
     char target[LAG_ROW_NAME];  /* run, growth, dataset or checkpoint: id or name */
     char reason[512];
     union {
         struct lagd_run_config *run;          /* owned: freed with the command */
+        struct lagd_run_patch *patch;         /* owned */
         struct lagd_growth_request *growth;   /* owned */
         struct { bool approve; char candidate[LAG_ROW_ID]; } decide; /* approve with "" = the decision's pick */
         struct lagd_dataset_add *dataset;     /* owned */
         struct lagd_generate_request *generate; /* owned */
         bool keep;
     } u;
+    struct lagd_precondition if_match;
     /* the answer */
+    bool mismatch;              /* on LAG_ESTATE: the precondition failed; revision is the present one */
+    int64_t revision;
     int status;                 /* 0 or a lag_code, with err */
     struct lag_error err;
     char id[LAG_ROW_ID];        /* of what was made or changed */

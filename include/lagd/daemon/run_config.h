@@ -25,6 +25,13 @@ struct lagd_run_config {
 };
 extern const struct lag_fields lagd_run_fields; /* paths of the JSON body: "model/n_layer", "optim/betas/0" … */
 
+/* What may be changed while the run exists: rows of lagd_run_fields. */
+extern const struct lag_fields lagd_run_patch_fields;
+struct lagd_run_patch {
+    uint32_t given;             /* bit i: row i of lagd_run_patch_fields */
+    struct lagd_run_config config; /* only the given fields count */
+};
+
 /* What cannot be said by ranges: heads divide width, dataset fits context, schedule adds up; fills the zeros that mean
  * "derive" from the dataset's row. Errors carry pointers. */
 int lagd_run_config_resolve(struct lagd_run_config *config, const struct lag_dataset_row *dataset, struct lag_error *err);

@@ -23,5 +23,7 @@ int lag_run_set_shape(struct lag_db *db, const char *id, int64_t n_layer, int64_
 int lag_run_set_growth(struct lag_db *db, const char *id, const char *growth_id, struct lag_error *err);
 int lag_run_set_rollback(struct lag_db *db, const char *id, double lr_scale, int64_t n_rollbacks, int64_t rollback_step,
                          struct lag_error *err);
+/* Another name (LAG_EEXIST: taken) and configuration. */
+int lag_run_set_config(struct lag_db *db, const char *id, const char *name, const char *config, struct lag_error *err);
 /* Deletes the run with everything of its: growths, candidates, points, checkpoints' rows. */
 int lag_run_delete(struct lag_db *db, const char *id, struct lag_error *err);
