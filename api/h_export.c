@@ -1,5 +1,6 @@
 /* /runs/{run}/export: all points of a run, one line a step, streamed. A line has the step, the tokens seen by then, and
- * every key that has a point there; a value that is not finite is null, with "finite": false on the line. */
+ * every key that has a point there; a value that is not finite is null, with "finite": false on the line. As CSV every key
+ * that the run has at the beginning is a column; a cell without a point is empty, a value that is not finite is nan. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -30,7 +31,7 @@ struct export {
     struct lagd_server *server;
     int64_t tokens_per_step;
     int64_t next_step;
-    bool ended;
+    bool ended, csv;
     int n_keys;
     struct export_key keys[KEYS_MAX];
     struct lag_strbuf text;
@@ -65,6 +66,28 @@ static void close_cursors(struct export *export) {
     }
 }
 
+static void write_header(struct export *export) {
+    lag_strbuf_append(&export->text, "step,tokens");
+    for (int i = 0; i < export->n_keys; i++) lag_strbuf_printf(&export->text, ",%s", export->keys[i].name);
+    lag_strbuf_append(&export->text, "\n");
+}
+
+static int write_row(struct export *export, int64_t step, struct lag_error *err) {
+    char digits[32];
+    int status = 0;
+    lag_strbuf_printf(&export->text, "%" PRId64 ",%" PRId64, step, step * export->tokens_per_step);
+    for (int i = 0; i < export->n_keys && status == 0; i++) {
+        struct export_key *key = &export->keys[i];
+        bool there = key->has && key->step == step;
+        lagd_json_format_real(key->value, digits);
+        lag_strbuf_printf(&export->text, ",%s", !there ? "" : isfinite(key->value) ? digits : "nan");
+        if (there) status = advance(key, err);
+    }
+    lag_strbuf_append(&export->text, "\n");
+    export->next_step = step + 1;
+    return status < 0 ? status : 1;
+}
+
 /* 1 = a line, 0 = the end. */
 static int write_line(struct export *export, struct lag_error *err) {
     int64_t step = INT64_MAX;
@@ -76,6 +99,7 @@ static int write_line(struct export *export, struct lag_error *err) {
         step = LAG_MIN(step, export->keys[i].step);
     }
     if (!any) return 0;
+    if (export->csv) return write_row(export, step, err);
     lag_strbuf_printf(&export->text, "{\"step\":%" PRId64 ",\"tokens\":%" PRId64, step, step * export->tokens_per_step);
     for (int i = 0; i < export->n_keys; i++) {
         struct export_key *key = &export->keys[i];
@@ -162,7 +186,12 @@ int lagd_h_run_export(struct lagd_request *request) {
                    ? lag_error_set(&request->err, LAG_EINTERNAL, "the run has more than %d series", KEYS_MAX)
                    : status;
     }
-    lagd_header_set(request, "Content-Disposition", "inline; filename=\"%s.jsonl\"", run.name);
+    export->csv = strcmp(lagd_query_text(&request->target, request->route, "format"), "csv") == 0;
+    if (export->csv) {
+        request->response.content_type = "text/csv; charset=utf-8; header=present";
+        write_header(export);
+    }
+    lagd_header_set(request, "Content-Disposition", "inline; filename=\"%s.%s\"", run.name, export->csv ? "csv" : "jsonl");
     request->response.stream = export_read;
     request->response.stream_free = export_destroy;
     request->response.stream_arg = export;

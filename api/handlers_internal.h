@@ -8,7 +8,7 @@ lagd_handler lagd_h_healthz, lagd_h_readyz, lagd_h_metrics;
 lagd_handler lagd_h_datasets, lagd_h_dataset_add, lagd_h_dataset, lagd_h_dataset_delete;
 /* The run as the answer, with its tag; 304 to one who has it. h_runs.c */
 int lagd_answer_run(struct lagd_request *request, const char *id, int success);
-lagd_handler lagd_h_run_patch;
+lagd_handler lagd_h_run_patch, lagd_h_checkpoint_archive;
 lagd_handler lagd_h_runs, lagd_h_run_create, lagd_h_run, lagd_h_run_delete;
 lagd_handler lagd_h_run_pause, lagd_h_run_resume, lagd_h_run_cancel, lagd_h_run_checkpoint;
 lagd_handler lagd_h_run_metrics, lagd_h_run_series, lagd_h_run_export, lagd_h_run_checkpoints, lagd_h_run_generate;

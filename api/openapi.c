@@ -255,6 +255,7 @@ static const struct {
     const char *operation, *content_type;
 } other_forms[] = {
     {"growth_report", "text/markdown"},
+    {"run_export", "text/csv"},
 };
 
 static void write_other_forms(struct lagd_json *json, const char *operation) {

@@ -25,7 +25,7 @@ static ssize_t stream_read(void *arg, uint64_t position, char *buffer, size_t si
 /* The stream's argument stays the request's: it outlives the library's use of it. */
 static struct MHD_Response *make(struct lagd_response *response) {
     if (response->stream)
-        return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, response->follows ? FOLLOW_BLOCK : STREAM_BLOCK,
+        return MHD_create_response_from_callback(response->stream_bytes ? response->stream_bytes : MHD_SIZE_UNKNOWN, response->follows ? FOLLOW_BLOCK : STREAM_BLOCK,
                                                  stream_read, response, NULL);
     if (response->fd >= 0) {
         struct MHD_Response *made =

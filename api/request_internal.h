@@ -30,6 +30,7 @@ struct lagd_response {
     ssize_t (*stream)(void *arg, char *buffer, size_t size);
     void (*stream_free)(void *arg);
     void *stream_arg;
+    uint64_t stream_bytes; /* all that will come, when that is known before; else 0 */
     bool follows; /* has no end of its own */
     int n_headers;
     struct {

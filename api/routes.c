@@ -15,7 +15,7 @@
 #define A "/api/v1"
 
 static const char *const report_formats[] = {"json", "md", NULL};
-static const char *const export_formats[] = {"jsonl", NULL};
+static const char *const export_formats[] = {"jsonl", "csv", NULL};
 
 static const struct lagd_parameter dataset_add_query[] = {
     {"name", LAGD_PARAM_TEXT, false, false, 1, 64, NULL, NULL, "Name of an uploaded dataset."},
@@ -44,7 +44,7 @@ static const struct lagd_parameter series_query[] = {
     {"sum", LAGD_PARAM_BOOL, false, false, 0, 0, NULL, NULL, "Tell the sum of each bucket too; null ones count nothing."},
     END};
 static const struct lagd_parameter export_query[] = {
-    {"format", LAGD_PARAM_CHOICE, false, false, 0, 0, "jsonl", export_formats, "One JSON object a step."},
+    {"format", LAGD_PARAM_CHOICE, false, false, 0, 0, "jsonl", export_formats, "jsonl: one JSON object a step; csv: one row a step."},
     {"from", LAGD_PARAM_INT, false, false, 0, 9007199254740991.0, "0", NULL, "First step."},
     END};
 static const struct lagd_parameter ranking_query[] = {{"at_step", LAGD_PARAM_INT, false, false, -1, 9007199254740991.0,
@@ -173,6 +173,8 @@ static const struct lagd_route routes[] = {
      &lagd_keep_spec, NULL, 200, "Checkpoint", NULL, "Keep a checkpoint, or leave it to retention."},
     {"GET", A "/checkpoints/{checkpoint}/files/{name}", "checkpoint_file", lagd_h_checkpoint_file, 0, LAGD_BODY_NONE,
      NULL, NULL, 200, NULL, "application/octet-stream", "A file of a checkpoint; Range is understood."},
+    {"GET", A "/checkpoints/{checkpoint}/archive.tar", "checkpoint_archive", lagd_h_checkpoint_archive, 0, LAGD_BODY_NONE,
+     NULL, NULL, 200, NULL, "application/x-tar", "All files of a checkpoint as one archive."},
     {"POST", A "/checkpoints/{checkpoint}/generate", "checkpoint_generate", lagd_h_checkpoint_generate, 0,
      LAGD_BODY_JSON_OPTIONAL, &lagd_generate_spec, NULL, 200, "Sample", NULL, "Let a checkpoint write text."},
 

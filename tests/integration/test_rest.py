@@ -1,8 +1,13 @@
 """The larger answers of a real daemon and its conditional requests: reports, patches, retries, archives, comparisons."""
+import csv
+import hashlib
+import io
 import json
 import os
 import sqlite3
+import subprocess
 import sys
+import tarfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import lagd
@@ -188,6 +193,56 @@ def a_growth_s_revision_follows_its_candidates(folder):
     daemon.terminate()
 
 
+def a_checkpoint_is_one_archive(folder):
+    daemon = started(folder)
+    daemon.post("/runs", run_body("one", "words", schedule={"max_steps": 60}))
+    daemon.wait_for("/runs/one", lambda r: r["state"] == "completed")
+    newest = daemon.get("/runs/one/checkpoints")["items"][0]
+    status, headers, data = daemon.request("GET", f"/api/v1/checkpoints/{newest['id']}/archive.tar")
+    assert status == 200 and headers["Content-Type"] == "application/x-tar", headers
+    assert int(headers["Content-Length"]) == len(data) and len(data) % 512 == 0, headers
+    hashes = {f["name"]: f["sha256"] for f in newest["files"]}
+    assert "config.json" in hashes
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        members = archive.getmembers()
+        assert all(m.isreg() and m.mode == 0o644 for m in members)
+        got = {m.name.removeprefix(newest["id"] + "/"): hashlib.sha256(archive.extractfile(m).read()).hexdigest() for m in members}
+    assert got == hashes, (got, hashes)
+    path = os.path.join(folder, "archive.tar")
+    with open(path, "wb") as f:
+        f.write(data)
+    told = subprocess.run(["tar", "xvf", path, "-C", folder], capture_output=True, text=True)
+    assert told.returncode == 0 and not told.stderr, told
+    assert sorted(os.listdir(os.path.join(folder, newest["id"]))) == sorted(hashes)
+    status, headers, body = daemon.request("HEAD", f"/api/v1/checkpoints/{newest['id']}/archive.tar")
+    assert status == 200 and int(headers["Content-Length"]) == len(data) and not body, headers
+    assert daemon.request("GET", "/api/v1/checkpoints/ckpt_none/archive.tar")[0] == 404
+    # a file that is not what it was is no archive
+    found = [os.path.join(d, "config.json") for d, _, names in os.walk(daemon.state_dir) if "config.json" in names
+             and f"{newest['step']:08d}" in d]
+    with open(found[0], "a") as f:
+        f.write(" ")
+    assert daemon.request("GET", f"/api/v1/checkpoints/{newest['id']}/archive.tar")[0] == 500
+    daemon.terminate()
+
+
+def points_are_exported_as_csv(folder):
+    daemon = started(folder)
+    daemon.post("/runs", run_body("one", "words", schedule={"max_steps": 1200}))
+    daemon.wait_for("/runs/one", lambda r: r["state"] == "completed")
+    status, headers, data = daemon.request("GET", "/api/v1/runs/one/export?format=csv")
+    assert status == 200 and headers["Content-Type"].startswith("text/csv"), headers
+    rows = list(csv.DictReader(io.StringIO(data.decode())))
+    lines = [json.loads(line) for line in daemon.request("GET", "/api/v1/runs/one/export")[2].splitlines()]
+    assert len(rows) == len(lines) >= 1200, (len(rows), len(lines))
+    for row, line in zip(rows, lines):
+        assert {key: float(value) for key, value in row.items() if value} == line, (row, line)
+    tail = daemon.request("GET", "/api/v1/runs/one/export?format=csv&from=1195")[2].decode().splitlines()
+    assert tail[0] == data.decode().splitlines()[0] and tail[1:] == data.decode().splitlines()[-len(tail) + 1:], tail
+    assert daemon.request("GET", "/api/v1/runs/one/export?format=xls")[0] == 400
+    daemon.terminate()
+
+
 if __name__ == "__main__":
     lagd.main(report_tells_what_was_tried, runs_are_patched, retention_changes_while_it_trains, requests_are_conditional,
-              a_growth_s_revision_follows_its_candidates)
+              a_growth_s_revision_follows_its_candidates, a_checkpoint_is_one_archive, points_are_exported_as_csv)
