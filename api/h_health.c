@@ -34,6 +34,8 @@ int lagd_h_readyz(struct lagd_request *request) {
     lagd_json_open_object(&json, NULL);
     lagd_json_open_object(&json, "checks");
     bool ok = write_check(&json, "db", db_status == 0, request->err.text);
+    int storage = lagd_supervisor_storage(request->supervisor, &err);
+    ok = write_check(&json, "storage", storage == 0, err.text) && ok;
     ok = write_check(&json, "disk_free", disk,
                      "less than storage/min_free_bytes is free on the disk of the state directory") &&
          ok;

@@ -108,7 +108,9 @@ static int drain(struct lagd_supervisor *s, struct lag_error *err) {
     }
     lag_mailbox_close(s->mailbox);
     lagd_commands_refuse(s);
-    return lag_store_flush(s->store, err);
+    int status = lag_store_flush(s->store, err);
+    if (status == LAG_ENOSPC) status = lag_store_flush(s->store, err); /* the first may tell of what is long over */
+    return status;
 }
 
 int lagd_supervisor_run(struct lagd_supervisor *s, void (*on_ready)(void *arg), void *arg, struct lag_error *err) {
@@ -121,6 +123,8 @@ int lagd_supervisor_run(struct lagd_supervisor *s, void (*on_ready)(void *arg), 
         on_tick(s);
         lagd_commands_work(s);
         int status = wait_for_work(s, tick_ms, err);
+        /* Runs would wait for ever; after a restart they go on from what is on disk, as after a crash. */
+        if (status == 0 && lag_store_check(s->store, err) == LAG_EIO) status = LAG_EIO;
         if (status < 0) return status;
     }
     return drain(s, err);

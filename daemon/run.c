@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ENDING = LAGD_WISH_PAUSE | LAGD_WISH_CANCEL | LAGD_WISH_STOP };
+enum { STORAGE_WAIT_MS = 500, ENDING = LAGD_WISH_PAUSE | LAGD_WISH_CANCEL | LAGD_WISH_STOP };
 
 /* --- wishes --- */
 
@@ -24,6 +24,7 @@ void lagd_run_wish(struct lagd_run *run, unsigned wishes, const char *reason) {
         atomic_store(&run->interrupt, true);
     }
     if (wishes & (LAGD_WISH_CANCEL | LAGD_WISH_STOP)) atomic_store(&run->quit, true);
+    if (wishes & LAGD_WISH_STOP) atomic_store(&run->stop, true);
     (void)pthread_cond_broadcast(&run->woken);
     (void)pthread_mutex_unlock(&run->lock);
     lagd_slots_wake(run->deps->slots);
@@ -62,7 +63,12 @@ static int end_by_wish(struct lagd_run *run, unsigned wishes, const char *reason
                   "no checkpoint while ending as %s; it will go on from step %lld: %.400s", ending->state,
                   (long long)(run->checkpoint_step < 0 ? 0 : run->checkpoint_step), err->text);
     }
-    return lagd_move_make(&move, err);
+    /* A row must not say that a run goes on which has no thread: only the daemon's end cuts the wait for the disk short. */
+    for (;;) {
+        int rc = lagd_move_make_until(&move, &run->stop, err);
+        if (!lagd_is_storage_trouble(rc) || atomic_load(&run->stop)) return rc;
+        lagd_pause_ms(STORAGE_WAIT_MS, &run->stop);
+    }
 }
 
 /* --- the loop --- */
@@ -132,7 +138,7 @@ static void fail(struct lagd_run *run, const struct lag_error *why) {
     struct lagd_move move = {.run = run, .run_state = "failed", .reason = why->text, .ends_growth = run->has_growth,
                              .growth_state = run->has_growth ? "failed" : NULL};
     struct lag_error err = {0};
-    int rc = lagd_write_patiently(run->deps, lagd_move_write, &move, &run->quit, &err);
+    int rc = lagd_write_patiently(run->deps, lagd_move_write, &move, &run->stop, &err);
     if (rc == 0) lagd_move_committed(&move);
     else lag_log(LAG_LOG_ERROR, "and that could not be stored: %s", err.text);
 }
@@ -152,10 +158,12 @@ static void live(void *arg) {
     }
     while (rc == 0 && !ended) {
         rc = turn(run, &ended, &err);
-        if (rc == LAG_ECANCELED && !ended && atomic_load(&run->interrupt)) rc = 0; /* the wish is looked at next */
+        bool by_wish = rc == LAG_ECANCELED && atomic_load(&run->interrupt);
+        bool by_cancel = lagd_is_storage_trouble(rc) && atomic_load(&run->quit) && !atomic_load(&run->stop);
+        if (!ended && (by_wish || by_cancel)) rc = 0; /* the wish is looked at next */
     }
     /* A daemon that stops while the disk refuses leaves the row as it is: found so at the next start, it is resumed. */
-    if (rc != 0 && !(lagd_is_storage_trouble(rc) && atomic_load(&run->quit))) fail(run, &err);
+    if (rc != 0 && !(lagd_is_storage_trouble(rc) && atomic_load(&run->stop))) fail(run, &err);
     lagd_run_close(run);
     atomic_fetch_sub(&run->deps->totals.runs_active, 1);
     if (run->ended) run->ended(run->arg, run->id);

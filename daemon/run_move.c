@@ -79,9 +79,13 @@ void lagd_move_drop(struct lagd_move *move) {
 }
 
 int lagd_move_make(struct lagd_move *move, struct lag_error *err) {
+    return lagd_move_make_until(move, &move->run->quit, err);
+}
+
+int lagd_move_make_until(struct lagd_move *move, const _Atomic bool *cancel, struct lag_error *err) {
     struct lagd_run *run = move->run;
     int rc = lagd_recorder_flush(&run->recorder, err);
-    if (rc == 0) rc = lagd_write_patiently(run->deps, lagd_move_write, move, &run->quit, err);
+    if (rc == 0) rc = lagd_write_patiently(run->deps, lagd_move_write, move, cancel, err);
     if (rc == 0) lagd_move_committed(move);
     else lagd_move_drop(move);
     return rc;

@@ -21,6 +21,7 @@ struct lagd_run {
     char reason[LAG_ROW_TEXT];    /* of the last wish, under lock */
     _Atomic bool interrupt;       /* PAUSE, CANCEL or STOP is wished: leave the queue for slots */
     _Atomic bool quit;            /* CANCEL or STOP is wished: growths and waits for the disk end, too */
+    _Atomic bool stop;            /* STOP is wished: the thread ends even when that cannot be stored */
     struct lagd_progress progress;
     /* the thread's own */
     struct lag_run_row row;       /* as stored, but for what others write */
@@ -58,8 +59,9 @@ struct lagd_move {
 lag_write_fn lagd_move_write; /* arg: struct lagd_move; for use inside another transaction */
 void lagd_move_committed(struct lagd_move *move); /* after its commit: run->row and run->growth follow. Frees */
 void lagd_move_drop(struct lagd_move *move); /* after it was not committed */
-/* All of it; waits while the disk refuses, unless the run quits. */
+/* All of it; waits while the disk refuses, unless the run quits (or until *cancel). */
 int lagd_move_make(struct lagd_move *move, struct lag_error *err);
+int lagd_move_make_until(struct lagd_move *move, const _Atomic bool *cancel, struct lag_error *err);
 
 /* --- run_open.c --- */
 int lagd_run_open(struct lagd_run *run, struct lag_error *err);

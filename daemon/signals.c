@@ -36,6 +36,7 @@ int lagd_signals_open(int *ret_fd, struct lag_error *err) {
     set_action(SIGINT, on_signal);
     set_action(SIGHUP, on_signal);
     set_action(SIGPIPE, SIG_IGN);
+    set_action(SIGXFSZ, SIG_IGN); /* a limit on the size of files is met as a full disk */
     set_action(SIGUSR1, SIG_IGN); /* a stray one must not end hours of training */
     set_action(SIGUSR2, SIG_IGN);
     *ret_fd = pipe_fds[0];

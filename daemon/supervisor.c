@@ -118,6 +118,7 @@ void lagd_supervisor_destroy(struct lagd_supervisor *s) {
 /* --- asked by others --------------------------------------------------------------------------------------------- */
 
 struct lag_store *lagd_supervisor_store(struct lagd_supervisor *s) { return s->store; }
+int lagd_supervisor_storage(struct lagd_supervisor *s, struct lag_error *err) { return lag_store_check(s->store, err); }
 const char *lagd_supervisor_state_dir(const struct lagd_supervisor *s) { return s->deps.state_dir; }
 int lagd_supervisor_threads(const struct lagd_supervisor *s) { return s->deps.n_threads; }
 

@@ -384,6 +384,15 @@ int lag_store_flush(struct lag_store *store, struct lag_error *err) {
     return rc;
 }
 
+int lag_store_check(struct lag_store *store, struct lag_error *err) {
+    int rc = 0;
+    pthread_mutex_lock(&store->mutex);
+    if (store->broken.code) rc = copy_error(err, &store->broken);
+    else if (store->failed_batch > 0 && store->failed_batch == store->batch) rc = copy_error(err, &store->failure);
+    pthread_mutex_unlock(&store->mutex);
+    return rc;
+}
+
 size_t lag_store_queue_length(const struct lag_store *store) { return atomic_load(&store->length); }
 
 void lag_store_on_events(struct lag_store *store, void (*fn)(void *arg, int64_t last_seq), void *arg) {

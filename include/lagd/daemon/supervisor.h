@@ -45,6 +45,8 @@ struct lagd_status {
     int64_t started_ms;
 };
 void lagd_supervisor_status(struct lagd_supervisor *supervisor, struct lagd_status *ret);
+/* 0 when the database takes writes, else why not. Thread: any. */
+int lagd_supervisor_storage(struct lagd_supervisor *supervisor, struct lag_error *err);
 /* Memory that admission would grant now, and the compute budget. Thread: any. */
 int64_t lagd_supervisor_memory_available(struct lagd_supervisor *supervisor);
 int lagd_supervisor_threads(const struct lagd_supervisor *supervisor);
