@@ -102,7 +102,7 @@ def verbs_in_a_storm(folder):
         daemon = started(folder, str(i))
         prepare(daemon, GROWTH)
         while True:
-            end = time.monotonic() + rng.uniform(0, 0.3)
+            end = time.monotonic() + rng.uniform(0, 0.3 + 0.05 * kills)  # a busy machine must get on, too
             while time.monotonic() < end:
                 try:
                     daemon.post("/runs/r/" + rng.choice(["pause", "resume", "checkpoint", "resume"]))
@@ -130,7 +130,7 @@ def a_person_decides_in_a_storm(folder):
     while daemon.get("/runs/r")["state"] != "completed":
         if daemon.get(f"/growths/{growth}")["state"] == "awaiting_approval" and rng.random() < 0.5:
             daemon.post(f"/growths/{growth}/decision", {"approve": True})
-        time.sleep(rng.uniform(0, 0.12 + 0.005 * kills))
+        time.sleep(rng.uniform(0, 0.12 + 0.03 * kills))
         daemon.kill()
         kills += 1
         daemon.start()
@@ -151,10 +151,12 @@ def at_the_first_and_the_last_step(folder):
         daemon = started(place, "killed")
         prepare(daemon, growth)
         rng = random.Random(at)
+        kills = 0
         while daemon.get("/runs/r")["state"] != "completed":
-            time.sleep(rng.uniform(0, 0.1))
+            time.sleep(rng.uniform(0, 0.1 + 0.05 * kills))
             daemon.kill()
             daemon.start()
+            kills += 1
         check(daemon, expected)
         daemon.terminate()
 
