@@ -198,7 +198,7 @@ def it_tells_what_it_does(folder):
     service.post("/runs/busy/resume")
     for wanted in (r"(training|checkpointing) busy step \d+/100000( loss \d\.\d\d)?$", r"probing busy [0-4]/4 at step 40/100000$",
                    r"awaiting approval of busy step 40/100000$"):
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240
         while not any(re.match(wanted, status) for status in statuses(service)):
             assert time.monotonic() < deadline, (wanted, statuses(service))
             service.listen(0.1)
@@ -408,6 +408,10 @@ def reach(service, how):
     return thread
 
 
+def told_stuck(service):
+    return [status for status in statuses(service) if status.startswith("no progress")]
+
+
 def longest_gap(service, since):
     beats = [since] + [at for at, message in service.messages if "WATCHDOG" in message and at > since] + [time.monotonic()]
     return max(b - a for a, b in zip(beats, beats[1:]))
@@ -423,16 +427,18 @@ def one_is_stuck(folder, name, results):
     since = time.monotonic()
     service.listen(10, until=("WATCHDOG",))
     thread = reach(service, how)
-    service.listen(19 if name == "events" else 14)
-    gap = longest_gap(service, since)
-    told = [status for status in statuses(service) if status.startswith("no progress")]
     if who:
-        assert gap > 4, f"{name}: fed while it was stuck: longest gap {gap:.1f} s\n{service.log()}"
-        assert any(who in status for status in told), (name, told, service.log())
-        last = [at for at, message in service.messages if "WATCHDOG" in message][-1]
-        assert time.monotonic() - last < 2, f"{name}: not fed again: {service.messages[-5:]}\n{service.log()}"
+        deadline = time.monotonic() + 120
+        while not any(who in status for status in told_stuck(service)):
+            assert time.monotonic() < deadline, f"{name}: not noticed: {told_stuck(service)}\n{service.log()}"
+            service.listen(0.2)
+        service.listen(90, until=("WATCHDOG",))  # it moves again
+        gap = longest_gap(service, since)
+        assert gap > 3, f"{name}: fed while it was stuck: longest gap {gap:.1f} s\n{service.log()}"
     else:
-        assert gap < 4 and not told, f"not fed in normal work: {gap:.1f} s {told}\n{service.log()}"
+        service.listen(14)
+        gap = longest_gap(service, since)
+        assert gap < 4 and not told_stuck(service), f"not fed in normal work: {gap:.1f} s\n{service.log()}"
     thread.join(10)
     service.kill()
     results.append(name)
