@@ -31,7 +31,8 @@ export function loss(value, digits = 4) {
 export function number(value) {
   if (value === null || value === undefined || !Number.isFinite(value)) return '–';
   const x = Math.abs(value);
-  if (x !== 0 && (x < 1e-3 || x >= 1e6)) return value.toExponential(2);
+  if (x !== 0 && (x < 1e-3 || x >= 1e9)) return value.toExponential(2);
+  if (x >= 1000) return count(value);
   return Number.isInteger(value) ? String(value) : value.toPrecision(4);
 }
 
@@ -62,6 +63,11 @@ export function when(text) {
 
 export function percent(value) {
   return value === null || value === undefined || !Number.isFinite(value) ? '–' : `${(value * 100).toFixed(value < 0.1 ? 1 : 0)} %`;
+}
+
+/** A part or a multiple of something: "9.4 % of training", "19.5 times training". */
+export function share(value, of) {
+  return value >= 2 ? `${value.toFixed(1)} times ${of}` : `${percent(value)} of ${of}`;
 }
 
 export function words(name) {

@@ -1,9 +1,10 @@
 // Loss at step 0 (hollow) beside loss at the lag (filled), a row for each candidate: what a choice at step 0 would have seen,
 // and what came of it.
 import { h, s } from '../dom.js';
-import { loss } from '../format.js';
+import { loss, tick } from '../format.js';
 import * as theme from '../theme.js';
 import { pointTable } from './table.js';
+import { logTicks } from './ticks.js';
 
 const LEFT = 150, RIGHT = 20, TOP = 8, ROW = 26, BOTTOM = 40;
 
@@ -41,7 +42,7 @@ export class DumbbellChart {
     const x = (v) => LEFT + ((Math.log(v) - low + air) / (high - low + 2 * air)) * (width - LEFT - RIGHT);
     const height = TOP + model.rows.length * ROW + BOTTOM;
     const svg = s('svg', { width, height, role: 'img', 'aria-label': `${this.label}; the table below has its numbers` });
-    svg.append(...ticks(low - air, high + air, x, height));
+    svg.append(...ticks(Math.exp(low - air), Math.exp(high + air), x, height));
     if (model.reference > 0)
       svg.append(s('line', { class: 'reference', x1: x(model.reference), x2: x(model.reference), y1: TOP, y2: height - BOTTOM }));
     model.rows.forEach((row, i) => svg.append(...bar(row, x, TOP + (i + 0.5) * ROW)));
@@ -52,17 +53,11 @@ export class DumbbellChart {
 }
 
 function ticks(low, high, x, height) {
-  const out = [], span = high - low;
-  const steps = span > 2.5 ? [1, 2, 5] : span > 1 ? [1, 1.5, 2, 3, 4, 5, 7] : [1, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.7, 1.8, 1.9, 2, 2.2, 2.5, 2.8, 3, 3.3, 3.6, 4, 4.5, 5, 5.5, 6, 6.5, 7, 7.5, 8, 8.5, 9, 9.5];
-  let last = -Infinity;
-  for (let power = Math.floor(low / Math.LN10); power <= high / Math.LN10; power++) {
-    for (const step of steps) {
-      const value = step * 10 ** power;
-      if (Math.log(value) < low || Math.log(value) > high || x(value) - last < 44) continue;
-      last = x(value);
-      out.push(s('line', { class: 'grid', x1: last, x2: last, y1: TOP, y2: height - BOTTOM }),
-        s('text', { x: last, y: height - BOTTOM + 15, 'text-anchor': 'middle', class: 'tick' }, Number(value.toPrecision(3))));
-    }
+  const out = [], n = Math.max(2, Math.floor((x(high) - x(low)) / 60));
+  for (const value of logTicks(low, high, n)) {
+    const at = x(value);
+    out.push(s('line', { class: 'grid', x1: at, x2: at, y1: TOP, y2: height - BOTTOM }),
+      s('text', { x: at, y: height - BOTTOM + 15, 'text-anchor': 'middle', class: 'tick' }, tick(value)));
   }
   return out;
 }

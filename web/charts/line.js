@@ -4,20 +4,23 @@ import { button, fill, h } from '../dom.js';
 import { number, tick } from '../format.js';
 import * as theme from '../theme.js';
 import { pointTable } from './table.js';
+import { logTicks } from './ticks.js';
 
 const uPlot = window.uPlot;
 const FONT = '12px system-ui, sans-serif';
 const POINTS_TABLE = 2000;
 
-/** Whole steps of ten on a log axis leave a short range without labels: then every tick has one. */
-function axisOf(label, log, values) {
+const LABEL_PX = { x: 70, y: 34 }; // room that a number on a log axis takes
+
+function axisOf(way, label, log, values) {
   return {
-    label, labelSize: 22, labelFont: FONT, font: FONT, labelGap: 0,
-    stroke: () => theme.css('--dim'), size: log === undefined ? 42 : 62,
+    label, labelSize: 20, labelFont: FONT, font: FONT, labelGap: 0, size: way === 'x' ? 32 : 58,
+    stroke: () => theme.css('--dim'),
     grid: { stroke: () => theme.css('--grid'), width: 1 },
     ticks: { stroke: () => theme.css('--grid'), width: 1, size: 5 },
     values: (u, splits) => splits.map((v) => (v === null ? '' : values(v))),
-    ...(log ? { filter: (u, splits) => splits } : {}),
+    ...(log ? { filter: (u, splits) => splits, splits: (u, axis, low, high) =>
+      logTicks(low, high, Math.max(2, Math.floor((way === 'x' ? u.bbox.width : u.bbox.height) / devicePixelRatio / LABEL_PX[way]))) } : {}),
   };
 }
 
@@ -86,11 +89,12 @@ export class LineChart {
   }
 
   data(model) {
-    const positive = (list, log) => (log ? list.map((v) => (v > 0 ? v : null)) : list);
-    return [model.x, ...model.lines.map((line) => positive(line.values, model.yLog))];
+    const drawn = (values) => (model.yLog ? values.map((v) => (v > 0 ? v : null)) : values);
+    return [model.x, ...model.lines.map((line) => drawn(line.values))];
   }
 
-  draw(model) {
+  draw(given) {
+    const model = given.xLog ? positive(given) : given;
     const same = this.model && this.plot && this.signature(model) === this.signature(this.model);
     this.model = model;
     if (same) {
@@ -107,9 +111,9 @@ export class LineChart {
   /** What of x is shown: all there is, or what was zoomed to. */
   span() {
     const { x, range, xLog } = this.model;
-    const first = xLog ? x.find((v) => v > 0) : x[0];
-    const [min, max] = range ?? [first ?? 0, x[x.length - 1] ?? 1];
-    const low = xLog && !(min > 0) ? first ?? 1 : min;
+    const first = x[0] ?? 0;
+    const [min, max] = range ?? [first, x[x.length - 1] ?? 1];
+    const low = xLog && !(min > 0) ? first || 1 : min;
     return [low, max > low ? max : low + 1];
   }
 
@@ -129,9 +133,9 @@ export class LineChart {
         ...(this.sync ? { sync: { key: this.sync, setSeries: false } } : {}) },
       scales: {
         x: { time: false, distr: model.xLog ? 3 : 1, range: () => this.span() },
-        y: { distr: model.yLog ? 3 : 1, range: model.yLog ? undefined : (u, min, max) => padded(min, max) },
+        y: { distr: model.yLog ? 3 : 1, range: (u, min, max) => padded(min, max, model.yLog) },
       },
-      axes: [axisOf(model.xLabel, undefined, (v) => this.xText(v)), axisOf(model.yLabel, Boolean(model.yLog), model.yText ?? tick)],
+      axes: [axisOf('x', model.xLabel, model.xLog, (v) => this.xText(v)), axisOf('y', model.yLabel, model.yLog, model.yText ?? tick)],
       series: [{}, ...series],
       bands: (model.bands ?? []).map((band) => ({ series: [band.high + 1, band.low + 1],
         fill: () => `${theme.colour(band.colour)}30` })),
@@ -224,9 +228,20 @@ export class LineChart {
   }
 }
 
+/** Without what has no place on a log x. */
+function positive(model) {
+  const first = model.x.findIndex((x) => x > 0);
+  if (first <= 0) return model;
+  return { ...model, x: model.x.slice(first), lines: model.lines.map((line) => ({ ...line, values: line.values.slice(first) })) };
+}
+
 /** A little air above and below, and a range of its own for a flat line. */
-function padded(min, max) {
-  if (min === null || max === null) return [0, 1];
+function padded(min, max, log) {
+  if (min === null || max === null) return log ? [1, 10] : [0, 1];
+  if (log) {
+    const more = Math.max((max / min) ** 0.05, 1.01);
+    return [min / more, max * more];
+  }
   const air = (max - min) * 0.06 || Math.abs(max) * 0.1 || 1;
   return [min >= 0 && min - air < 0 ? 0 : min - air, max + air];
 }

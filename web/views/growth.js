@@ -5,16 +5,16 @@ import { DecideLine } from '../charts/decide.js';
 import { DumbbellChart } from '../charts/dumbbell.js';
 import { LineChart } from '../charts/line.js';
 import { table } from '../charts/table.js';
-import { copy, download, fill, h } from '../dom.js';
+import { copy, download, fill, h, toast } from '../dom.js';
 import * as f from '../format.js';
 import * as live from '../live.js';
-import { panel, throttle } from '../panel.js';
+import { panel } from '../panel.js';
+import { throttle } from '../throttle.js';
 import { Settings } from '../state.js';
 import * as theme from '../theme.js';
 import { badge, progress, runLink } from './parts.js';
 import { Probe, sentences } from './probe.js';
 import { RankList } from './rank.js';
-import { report } from './report.js';
 import { decisionButtons, verdict } from './verdict.js';
 
 export function growthView(main, id) {
@@ -28,7 +28,7 @@ export function growthView(main, id) {
   const bump = new BumpChart('Rank by probe step');
   const dumbbell = new DumbbellChart('Loss at step 0 and at the line');
   const sentence = h('p', { class: 'says', role: 'status', 'aria-live': 'polite' });
-  const costs = h('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Candidates and their cost' });
+  const costs = h('div', { class: 'scroll tall', tabindex: 0, role: 'region', 'aria-label': 'Candidates and their cost, table' });
   const empty = h('p', { class: 'dim' });
   let focus = null;
 
@@ -60,8 +60,18 @@ export function growthView(main, id) {
     },
   });
 
+  /** The daemon's own report, as Markdown. */
+  async function withReport(use) {
+    try {
+      const response = await api.open('GET', `/growths/${api.part(id)}/report?format=md`, { accept: 'text/markdown' });
+      await use(await response.text());
+    } catch (error) {
+      toast(error.message, 'bad');
+    }
+  }
+
   function summary() {
-    const { growth } = probe, text = () => report(probe, run);
+    const { growth } = probe;
     const ended = growth.candidates.filter((one) => !['queued', 'running'].includes(one.state)).length;
     return [
       h('div', { class: 'row' }, badge(growth.state), h('strong', {}, `${growth.n_layer_from} → ${growth.n_layer_to} layers`),
@@ -69,8 +79,9 @@ export function growthView(main, id) {
           ? growth.when.at_step >= 0 ? `, waits for step ${f.count(growth.when.at_step)} (now ${f.count(run.step)})` : ', begins at the next step'
           : ` at step ${f.count(growth.start_step)}, lag ${growth.probe.steps} steps, ${growth.mode === 'manual' ? 'decided by a person' : 'decided by itself'}`),
         h('span', { class: 'grow' }), decisionButtons(probe, head.refresh),
-        h('button', { type: 'button', onclick: () => copy(text(), 'report') }, 'Copy report'),
-        h('button', { type: 'button', onclick: () => download(`growth-${run.name}-${growth.start_step ?? 'planned'}.md`, 'text/markdown', text()) }, 'Report (Markdown)')),
+        h('button', { type: 'button', onclick: () => withReport((text) => copy(text, 'report')) }, 'Copy report'),
+        h('button', { type: 'button', onclick: () => withReport((text) => download(`growth-${run.name}-${growth.start_step ?? 'planned'}.md`, 'text/markdown', text)) },
+          'Report (Markdown)')),
       growth.reason && h('p', { class: 'reason' }, growth.reason),
       growth.state === 'probing' && h('div', {}, progress(growth.progress.done_steps, growth.progress.total_steps, 'Probe steps done'),
         h('p', { class: 'dim' }, `${ended} of ${growth.candidates.length} candidates done, ${f.count(growth.progress.done_steps)} of ${f.count(growth.progress.total_steps)} steps`)),
@@ -113,7 +124,8 @@ export function growthView(main, id) {
   }
 
   function drawRanks() {
-    ranks.draw({ order: probe.order(at), first: probe.order(0), ranking: ranking?.at_step === at ? ranking : null, chosen: chosen(), focus });
+    ranks.draw({ order: probe.order(at), first: probe.order(0), ranking: ranking?.at_step === at ? ranking : null, chosen: chosen(), focus,
+      word: probe.growth.state === 'awaiting_approval' ? 'proposed' : 'chosen' });
     fill(sentence, sentences(probe, at, ranking?.at_step === at ? ranking : null, f.loss).join(' '));
     dumbbell.draw({ rows: probe.order(at).map(({ candidate, loss }) => ({ id: candidate.id, label: candidate.label, at0: probe.lossAt(candidate, 0),
       at: loss, index: candidate.index, chosen: candidate.id === chosen() })), atLabel: `Loss at step ${at}`, reference: probe.growth.parent_loss,
@@ -129,6 +141,7 @@ export function growthView(main, id) {
 
   const askRanking = throttle(async () => {
     const step = at;
+    if (!probe.reached(step)) return;
     try {
       const answer = await probe.ranking(step);
       if (destroyed || step !== at) return;
@@ -157,7 +170,7 @@ export function growthView(main, id) {
       rows: [...probe.candidates().map((one) => [one.label, one.recipe || '–', f.si(one.n_params), f.loss(one.loss_at_0), f.loss(one.loss_at_lag),
         one.eligible ? `${one.rank_at_0 ?? '–'} → ${one.rank ?? '–'}` : 'reference', f.flops(one.flops),
         h('span', {}, badge(one.state), one.reason && h('span', { class: 'dim' }, ` ${one.reason}`))]),
-      ['all', '', '', '', '', '', `${f.flops(total)}${run?.flops ? ` = ${f.percent(total / run.flops)} of training` : ''}`, '']] });
+      ['all', '', '', '', '', '', `${f.flops(total)}${run?.flops ? ` = ${f.share(total / run.flops, 'training')}` : ''}`, '']] });
   }
 
   fill(main, head.element, empty, details);

@@ -3,7 +3,7 @@ import * as api from '../api.js';
 import { table } from '../charts/table.js';
 import { button, copy, fill, h, toast } from '../dom.js';
 import * as f from '../format.js';
-import { throttle } from '../panel.js';
+import { throttle } from '../throttle.js';
 import { address } from '../state.js';
 import { bodyOf, complain, Field, group, more, schema } from './form.js';
 import { fact, facts, runLink } from './parts.js';
@@ -104,7 +104,7 @@ function planFacts(plan, run) {
   return [
     facts(
       fact('Candidates', plan.candidates.length, 'the reference included'),
-      fact('Compute', f.flops(plan.flops_total), run.flops > 0 ? `${f.percent(plan.flops_total / run.flops)} of training so far` : ''),
+      fact('Compute', f.flops(plan.flops_total), run.flops > 0 ? f.share(plan.flops_total / run.flops, 'training so far') : ''),
       fact('Time', f.duration(plan.seconds_guess), plan.seconds_guess === null ? 'not known before the first step' : 'about'),
       fact('Memory', f.bytes(plan.memory_bytes), `of ${f.bytes(plan.memory_available_bytes)}`),
       fact('Evaluations', plan.n_times, `of ${plan.n_batches} batches`),

@@ -2,7 +2,7 @@
 import * as api from '../api.js';
 import { button, copy, fill, h, toast } from '../dom.js';
 import * as f from '../format.js';
-import { throttle } from '../panel.js';
+import { throttle } from '../throttle.js';
 import { address } from '../state.js';
 import { bodyOf, complain, Field, group, more, schema } from './form.js';
 import { fact, facts } from './parts.js';

@@ -4,7 +4,8 @@ import { spark } from '../charts/spark.js';
 import { button, copy, fill, h } from '../dom.js';
 import * as f from '../format.js';
 import * as live from '../live.js';
-import { panel, throttle } from '../panel.js';
+import { panel } from '../panel.js';
+import { throttle } from '../throttle.js';
 import { badge, eta, fact, facts, growthLink, isActive, progress, runActions, runLink } from './parts.js';
 
 const PAGE = 24, SPARK_POINTS = 80, SPARK_MS = 4000, HOST_MS = 10000;

@@ -58,6 +58,11 @@ export class Probe {
     return list.map((entry) => ({ ...entry, rank: entry.loss === null ? null : 1 + list.filter((other) => other.loss !== null && other.loss < entry.loss).length }));
   }
 
+  /** Whether every candidate that still runs has been evaluated there: before, the daemon has no ranking. */
+  reached(step) {
+    return this.candidates().every((one) => !['queued', 'running'].includes(one.state) || Math.max(-1, ...one.curve.keys()) >= step);
+  }
+
   /** The daemon's own ranking there, with its intervals. */
   async ranking(step, signal) {
     if (!this.rankings.has(step))

@@ -14,8 +14,9 @@ export class RankList {
     this.rows = new Map();
   }
 
-  /** order: [{candidate, loss, rank}], first: the order at step 0, ranking: the daemon's or null, chosen, focus: ids. */
-  draw({ order, first, ranking, chosen, focus }) {
+  /** order: [{candidate, loss, rank}], first: the order at step 0, ranking: the daemon's or null, chosen, focus: ids,
+   *  word: what the chosen one is. */
+  draw({ order, first, ranking, chosen, word, focus }) {
     const before = new Map([...this.rows].map(([id, row]) => [id, row.getBoundingClientRect().top]));
     const best = order[0];
     for (const [id, row] of this.rows) if (!order.some((one) => one.candidate.id === id)) { row.remove(); this.rows.delete(id); }
@@ -28,7 +29,7 @@ export class RankList {
       const told = ranking?.items.find((one) => one.candidate === candidate.id);
       const content = [h('span', { class: 'rank-number' }, entry.rank ?? '–'),
         swatch({ colour: candidate.index, dash: theme.dash(candidate.index) }),
-        h('span', { class: 'rank-name' }, candidate.label, candidate.id === chosen && h('span', { class: 'tag' }, 'chosen')),
+        h('span', { class: 'rank-name' }, candidate.label, candidate.id === chosen && h('span', { class: 'tag' }, word)),
         h('span', { class: 'rank-loss' }, f.loss(entry.loss)), h('span', { class: 'rank-note dim' }, note(entry, best, told, at0))];
       const press = row.firstElementChild ?? h('button', { type: 'button', title: `Layers ${candidate.recipe}; press to single this curve out`,
         onclick: () => this.onFocus(candidate.id) });

@@ -3,7 +3,8 @@ import * as api from '../api.js';
 import { fill, h } from '../dom.js';
 import * as f from '../format.js';
 import * as live from '../live.js';
-import { panel, throttle } from '../panel.js';
+import { panel } from '../panel.js';
+import { throttle } from '../throttle.js';
 import { lossPanel, sidePanels } from './run_curves.js';
 import { checkpointPanel, configPanel, lineagePanel, samplePanel } from './run_parts.js';
 import { badge, eta, fact, facts, growthLink, isActive, progress, runActions } from './parts.js';
@@ -26,6 +27,7 @@ export function runView(main, name) {
     },
     show(run, body) {
       const update = (now) => {
+        rest.hidden = false;
         fill(body, summary(now, shared.growths, refreshAll));
         const key = [now.revision, now.growth, now.n_rollbacks].join();
         if (known !== null && key !== known) slow.forEach((one) => one.refresh());
@@ -40,9 +42,10 @@ export function runView(main, name) {
   const curves = [loss, ...sidePanels(shared)];
   const slow = [checkpointPanel(shared), lineagePanel(shared), configPanel(shared)];
   const sample = samplePanel(shared);
-  fill(main, head.element, loss.element, h('div', { class: 'columns three' }, curves.slice(1).map((one) => one.element)),
+  const rest = h('div', { class: 'stack' }, loss.element, h('div', { class: 'columns three' }, curves.slice(1).map((one) => one.element)),
     h('div', { class: 'columns' }, slow[1].element, sample.element),
     h('div', { class: 'columns' }, slow[0].element, slow[2].element));
+  fill(main, head.element, rest);
 
   const refreshHead = throttle(() => head.refresh(), 700);
   const refreshCurves = throttle(() => curves.forEach((one) => one.more()), 1000);
@@ -56,6 +59,7 @@ export function runView(main, name) {
     if (mine || ((event.type === 'caught-up' || event.type === 'reset') && (!shared.run || isActive(shared.run)))) refreshCurves();
   });
   head.refresh().then(() => {
+    rest.hidden = !shared.run; // no such run: said once is enough
     curves.forEach((one) => one.refresh());
     slow.forEach((one) => one.refresh());
   });

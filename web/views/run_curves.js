@@ -4,7 +4,8 @@ import { LineChart } from '../charts/line.js';
 import { smooth, spacing } from '../charts/smooth.js';
 import { fill, h } from '../dom.js';
 import * as f from '../format.js';
-import { panel, throttle } from '../panel.js';
+import { panel } from '../panel.js';
+import { throttle } from '../throttle.js';
 import { flopKnots, Scale, Series, timeKnots } from './series.js';
 
 const POINTS = 1000, SIDE_POINTS = 400;
@@ -181,13 +182,19 @@ export function lossPanel(shared) {
     yText: f.tick, height: 360, lines: lossLines, tools: controls(shared), wide: true });
 }
 
-function single(key, label, colour) {
-  return (data) => {
-    const column = data.columns.get(key);
-    if (!data.thinned) return { lines: [{ label, values: column.last, colour, width: 1.5 }], bands: [] };
-    return { lines: [{ label: 'max', values: column.max, colour, width: 0, alpha: 0, table: false },
-      { label: 'min', values: column.min, colour, width: 0, alpha: 0, table: false },
-      { label, values: column.last, colour, width: 1.5 }], bands: [{ high: 0, low: 1, colour }] };
+/** One quantity: its range as a band, the raw line faint behind the smoothed one where smoothing is wanted. */
+function single(key, label, colour, smoothed) {
+  return (data, x, { settings }) => {
+    const column = data.columns.get(key), lines = [], bands = [];
+    const weight = smoothed ? Math.min(settings.number('smooth'), 0.999) : 0;
+    if (data.thinned) {
+      lines.push({ label: 'max', values: column.max, colour, width: 0, alpha: 0, table: false },
+        { label: 'min', values: column.min, colour, width: 0, alpha: 0, table: false });
+      bands.push({ high: 0, low: 1, colour });
+    }
+    if (weight > 0) lines.push({ label: 'raw', values: column.last, colour, width: 1, alpha: 0.28, table: false });
+    lines.push({ label, values: smooth(x, column.last, weight, spacing(x)), colour, width: 1.7 });
+    return { lines, bands };
   };
 }
 
@@ -195,5 +202,5 @@ export function sidePanels(shared) {
   return [['optim/lr', 'Learning rate', 2], ['optim/grad_norm', 'Gradient norm', 3], ['perf/tokens_per_s', 'Speed', 4]].map(
     ([key, title, colour]) => curvePanel(shared, { title, keys: [key], points: SIDE_POINTS, label: title,
       yLabel: key === 'perf/tokens_per_s' ? 'tokens/s' : title.toLowerCase(), yText: key === 'perf/tokens_per_s' ? (v) => f.si(v) : f.tick,
-      height: 190, lines: single(key, title.toLowerCase(), colour) }));
+      height: 190, lines: single(key, title.toLowerCase(), colour, key !== 'optim/lr') }));
 }

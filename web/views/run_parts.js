@@ -13,7 +13,7 @@ export function checkpointPanel(shared) {
     isEmpty: (list) => list.items.length === 0,
     empty: () => h('p', { class: 'dim' }, 'None yet: one is written at the interval of the configuration.'),
     show(list, body) {
-      const place = h('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Checkpoints' });
+      const place = h('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Checkpoints, table' });
       const update = (now) => fill(place, table({ numeric: false, caption: 'Checkpoints',
         head: ['Step', 'Kind', 'Layers', 'Size', 'Kept', 'Files'], rows: now.items.map((one) => row(one, self.refresh)) }));
       body.append(place);
@@ -74,7 +74,7 @@ export function configPanel(shared) {
   return panel({
     title: 'Configuration', curl: ['GET', path], load: (signal) => api.get(path, signal),
     show(run, body) {
-      const update = (now) => fill(body, h('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Configuration' },
+      const update = (now) => fill(body, h('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Configuration, table' },
         table({ numeric: false, caption: 'Configuration', head: ['Key', 'Value'], rows: [
           ['dataset', now.dataset], ['seed', now.seed], ['threads', now.threads || 'no limit of its own'], ['on_crash', now.on_crash],
           ...GROUPS.flatMap((group) => Object.entries(now[group]).map(([key, value]) =>
@@ -88,7 +88,7 @@ export function configPanel(shared) {
 
 /** Not a panel that loads: it asks when somebody asks. */
 export function samplePanel(shared) {
-  const text = h('pre', { class: 'sample', tabindex: 0, 'aria-label': 'Sampled text' });
+  const text = h('pre', { class: 'sample', tabindex: 0, role: 'region', 'aria-label': 'Sampled text' });
   const state = h('p', { class: 'dim', role: 'status' }, 'The latest state of the run goes on from your words.');
   const prompt = h('input', { name: 'prompt', maxlength: 500, value: 'And ' });
   const numbers = { n_tokens: [120, 1, 4096, 1], temperature: [0.8, 0, 10, 0.1], top_k: [0, 0, 1000, 1], seed: [0, 0, 999999, 1] };

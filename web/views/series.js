@@ -1,7 +1,7 @@
 // A run's points in the page: loaded thinned, asked again when zoomed, lengthened by what is new.
 import * as api from '../api.js';
 
-const REFINE_AFTER = 600; // points appended before the whole is thinned anew
+const REFINE_AFTER = 150; // points appended before the whole is thinned anew
 
 export class Series {
   constructor(run, keys, maxPoints) {

@@ -20,7 +20,7 @@ export function verdict(probe, run) {
       fact('Runner-up', name(decision.runner_up)),
       fact('Margin', f.loss(decision.margin), low === null ? '' : `95 % ${f.loss(low)} to ${f.loss(high)}`),
       fact('Order k/2 with k', `τ ${f.number(decision.tau)}`),
-      fact('Cost', f.flops(decision.flops), run?.flops ? `${f.percent(decision.flops / run.flops)} of training` : ''),
+      fact('Cost', f.flops(decision.flops), run?.flops ? f.share(decision.flops / run.flops, 'training') : ''),
       fact('Decided', decision.decided_by === 'lag' ? (waiting ? 'by the lag; waits for you' : 'by the lag') : `by ${decision.decided_by}`,
         waiting ? '' : f.when(decision.decided_at)),
       decision.reason && fact('Reason', decision.reason)));

@@ -1,0 +1,236 @@
+// The main job in the browser: an empty page, a run by the form, its curves live, a growth whose line is moved and that is approved
+// by a click, a restart of the daemon under the open page; then every view in both themes under axe, and pictures of them.
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { axe, browse, check, Daemon, folder, main, runBody, sleep, until } from './harness.mjs';
+
+const HOSTILE = '<img src=x onerror="document.title=\'owned\'">\u2028<script>document.title="owned"</script>';
+const portrait = process.env.LAGD_PORTRAIT; // a file for the picture in README
+const pictures = process.env.LAGD_PICTURES; // a folder for screenshots
+const daemon = new Daemon();
+let browser, growth;
+
+const page = () => browser.page;
+const texts = (selector) => page().locator(selector).allTextContents();
+const main_ = () => page().locator('main').innerText();
+
+async function emptyOverviewSaysWhatToDo() {
+  await daemon.start();
+  browser = await browse(daemon.origin);
+  await browser.open('');
+  await page().waitForSelector('.first pre');
+  const text = await page().locator('.first pre').innerText();
+  check(text.includes('curl') && text.includes(daemon.origin), text);
+  await until('the light is green', async () => (await page().locator('#bar .light').innerText()) === 'live');
+}
+
+async function aRunIsMadeByTheForm() {
+  await daemon.upload('words');
+  await browser.open('#/new');
+  await page().fill('#f-name', 'first');
+  browser.failuresAreExpected(true);
+  await page().fill('#f-model-n_embd', '33');
+  await until('the fault stands at its field', async () => (await page().locator('[aria-invalid=true], .reason:not([hidden])').count()) > 0);
+  await page().fill('#f-model-n_embd', '32');
+  await page().fill('#f-model-n_head', '2');
+  await page().fill('#f-model-n_positions', '32');
+  await page().fill('#f-schedule-max_steps', '100000');
+  await page().fill('#f-batch-sequences', '4');
+  await page().fill('#f-eval-every_steps', '20');
+  browser.failuresAreExpected(false);
+  await until('the dry run tells parameters', async () => (await texts('.dry .fact dt')).includes('Parameters'));
+  await page().click('text=Create run');
+  await page().waitForURL(/#\/runs\/first/);
+  await page().waitForSelector('.u-over');
+  const step = () => page().locator('.fact dd').first().innerText().then((t) => Number(t.split(' of')[0].replace(/\D/g, '')));
+  const first = await step();
+  await until('the steps go on', async () => (await step()) > first + 5);
+  await page().click('button:text-is("Pause")');
+  await until('the run is paused', async () => (await daemon.get('/runs/first')).state === 'paused');
+  await until('the page shows it', async () => (await texts('.badge')).some((t) => t.includes('paused')));
+  check(await page().locator('button:text-is("Resume")').isVisible(), 'a paused run can be resumed');
+}
+
+async function curvesObeyTheirControls() {
+  await page().selectOption('.controls select', 'tokens');
+  check(page().url().includes('x=tokens'), page().url());
+  for (const x of ['time', 'flops', 'step']) {
+    await page().selectOption('.controls select', x);
+    await until(`x is ${x}`, async () => (await texts('.readout')).length > 0 && !(await main_()).includes('stale'));
+  }
+  await page().check('text=log y');
+  await page().check('text=log x');
+  check(/logx=true/.test(page().url()) && /logy=true/.test(page().url()), page().url());
+  await page().uncheck('text=log x');
+  const plot = page().locator('.plot').first();
+  await plot.focus();
+  for (const key of ['Home', 'ArrowRight', 'ArrowRight', '+', 'Escape', 'End', 'ArrowLeft']) await page().keyboard.press(key);
+  const box = await page().locator('.u-over').first().boundingBox();
+  await page().mouse.move(box.x + box.width * 0.3, box.y + 80);
+  await page().mouse.down();
+  await page().mouse.move(box.x + box.width * 0.6, box.y + 80, { steps: 5 });
+  const asked = page().waitForRequest((request) => /series\?.*from=\d+&to=\d+/.test(request.url()));
+  await page().mouse.up();
+  await asked;
+  check(/from=\d+.*to=\d+/.test(page().url()), `the zoom is not in the address: ${page().url()}`);
+  await page().click('button.reset >> nth=0');
+  check(!/from=/.test(page().url()), page().url());
+  await page().locator('.as-table summary').first().click();
+  await page().waitForSelector('.as-table[open] tbody tr');
+  await page().locator('button:text-is("curl")').nth(1).click();
+  const copied = await page().evaluate(() => navigator.clipboard.readText());
+  check(copied.startsWith('curl ') && copied.includes('/series?key=train/loss'), copied);
+  await page().fill('input[name=n_tokens]', '20');
+  await page().click('button:text-is("Write")');
+  await until('a sample is written', async () => (await page().locator('pre.sample').innerText()).length > 5);
+}
+
+async function aGrowthIsApprovedByClicking() {
+  await daemon.post('/runs', runBody('grown', { start: false, note: HOSTILE, tags: ['a'], schedule: { warmup_steps: 10, max_steps: 100000 } }));
+  await browser.open('#/runs/grown/grow');
+  await page().waitForSelector('.dry table');
+  await page().fill('#f-when-at_step', '60');
+  await page().fill('#f-probe-steps', '48');
+  await page().fill('#f-probe-eval_every', '4');
+  await page().click('text=Ask for this growth');
+  await page().waitForURL(/#\/growths\/gr_/);
+  growth = decodeURIComponent(page().url().split('/').pop());
+  await until('the page says what it waits for', async () => (await main_()).includes('waits for step 60'));
+  await daemon.post('/runs/grown/resume');
+  await page().waitForSelector('button.approve', { timeout: 120000 });
+  await page().waitForSelector('.verdict .sentence');
+  await theLineMoves();
+  if (portrait) await takePortrait();
+  const pick = (await daemon.get(`/growths/${growth}`)).decision.candidate;
+  await page().click('button.approve');
+  await until('it is applied', async () => (await daemon.get(`/growths/${growth}`)).state === 'applied');
+  check((await daemon.get(`/growths/${growth}`)).decision.candidate === pick, 'what was proposed is what is applied');
+  await until('the page shows it', async () => (await texts('.badge')).some((t) => t.includes('applied')));
+  await page().click('text=Copy report');
+  await until('the report is copied', async () => (await page().evaluate(() => navigator.clipboard.readText())).startsWith('# '));
+  const report = await page().evaluate(() => navigator.clipboard.readText());
+  check(report.includes('random') && report.includes('|') && report.includes(growth), report);
+  const saving = page().waitForEvent('download');
+  await page().click('text=Report (Markdown)');
+  check((await saving).suggestedFilename() === 'growth-grown-60.md', 'the report has a name');
+}
+
+async function theLineMoves() {
+  const line = page().locator('.decide-line');
+  const ranks = () => texts('.rank-name');
+  check(await line.getAttribute('aria-valuenow') === '48', 'the line begins at the lag');
+  const last = await ranks();
+  await line.focus();
+  await page().keyboard.press('Home');
+  await until('the line is at 0', async () => await line.getAttribute('aria-valuenow') === '0');
+  check(/k=0/.test(page().url()), page().url());
+  const first = await ranks();
+  const answer = await daemon.get(`/growths/${growth}/ranking?at_step=0`);
+  const names = new Map((await daemon.get(`/growths/${growth}`)).candidates.map((one) => [one.id, one.operator]));
+  check(first[0] === names.get(answer.items[0].candidate), `first at 0: ${first[0]}, the daemon says ${names.get(answer.items[0].candidate)}`);
+  check(String(first) !== String(last), 'the list is sorted anew');
+  await page().keyboard.press('ArrowRight');
+  check(await line.getAttribute('aria-valuenow') === '1', 'an arrow goes to the next evaluation');
+  const box = await page().locator('.u-over').first().boundingBox(), grip = await line.boundingBox();
+  await page().mouse.move(grip.x + grip.width / 2, grip.y + 150);
+  await page().mouse.down();
+  await page().mouse.move(box.x + box.width / 2, grip.y + 150, { steps: 8 });
+  await page().mouse.up();
+  check(await line.getAttribute('aria-valuenow') === '24', `dragged to the middle: ${await line.getAttribute('aria-valuenow')}`);
+  await until('ties are told plainly', async () => /tie with|Nothing is tied/.test(await page().locator('.says').innerText()));
+  await page().locator('.bump').click({ position: { x: 40, y: 60 } });
+  await until('the ranks\' chart moves the line too', async () => Number(await line.getAttribute('aria-valuenow')) <= 1);
+  await line.focus();
+  await page().keyboard.press('End');
+}
+
+async function takePortrait() {
+  const session = await browser.context.newCDPSession(page());
+  await session.send('Emulation.setDeviceMetricsOverride', { width: 1400, height: 1130, deviceScaleFactor: 0.75, mobile: false });
+  await page().locator('.decide-line').focus();
+  for (let i = 0; i < 8; i++) await page().keyboard.press('ArrowLeft');
+  await page().locator('.ranks button').first().focus();
+  await page().evaluate(() => { document.activeElement.blur(); scrollTo(0, 0); });
+  await sleep(800);
+  const { data } = await session.send('Page.captureScreenshot', { format: 'png', optimizeForSpeed: false });
+  writeFileSync(portrait, Buffer.from(data, 'base64'));
+  await session.send('Emulation.clearDeviceMetricsOverride');
+}
+
+async function aRestartHealsByItself() {
+  await browser.open('#/runs/grown');
+  await page().waitForSelector('.u-over');
+  browser.failuresAreExpected(true);
+  await daemon.stop();
+  await until('the page says so', async () => /lost/.test(await page().locator('#bar .light').innerText()));
+  await until('panels are marked stale', async () => (await page().locator('.panel[data-state=stale]').count()) > 0);
+  await daemon.start();
+  await until('the light is green again', async () => (await page().locator('#bar .light').innerText()) === 'live');
+  browser.failuresAreExpected(false);
+  await until('nothing is stale', async () => (await page().locator('.panel[data-state=stale], .panel[data-state=error]').count()) === 0);
+  const step = async () => Number((await page().locator('.fact dd').first().innerText()).split(' of')[0].replace(/\D/g, ''));
+  const before = await step();
+  await until('the steps go on', async () => (await step()) > before);
+  browser.failuresAreExpected(true);
+  await daemon.stop('SIGKILL');
+  await daemon.start();
+  await until('also after kill -9', async () => (await page().locator('#bar .light').innerText()) === 'live' && (await step()) > before);
+  browser.failuresAreExpected(false);
+  await page().click('button:text-is("Pause")');
+  await until('the run is paused', async () => (await daemon.get('/runs/grown')).state === 'paused');
+}
+
+async function everyViewIsForEveryone() {
+  const views = { overview: '#/', run: '#/runs/grown?x=tokens', growth: `#/growths/${growth}?k=4`, new_run: '#/new', new_growth: '#/runs/grown/grow', missing: '#/runs/nobody' };
+  await daemon.post('/runs', runBody('hostile', { note: HOSTILE, start: false }));
+  const found = [];
+  for (const theme of ['light', 'dark']) {
+    const other = await browse(daemon.origin, { theme });
+    other.failuresAreExpected(true); // the view of a run that is not there
+    for (const [name, hash] of Object.entries(views)) {
+      await other.open('#/new');
+      await other.open(hash);
+      await sleep(900);
+      if (pictures) {
+        mkdirSync(pictures, { recursive: true });
+        await other.page.screenshot({ path: join(pictures, `${name}-${theme}.png`), fullPage: true });
+      }
+      for (const finding of await axe(other.page)) found.push({ view: name, theme, ...finding });
+      check((await other.page.title()) !== 'owned', 'a text was read as markup');
+    }
+    await other.open('#/runs/hostile');
+    await sleep(500);
+    check((await other.page.locator('main').innerText()).includes('<img src=x'), 'the note is shown as it is');
+    check((await other.page.title()) !== 'owned', 'a text was read as markup');
+    other.faults.length && check(false, other.faults.join('\n'));
+    await other.context.close();
+  }
+  const serious = found.filter((one) => ['serious', 'critical'].includes(one.impact));
+  const others = found.filter((one) => !serious.includes(one)).map((one) => `${one.id} (${one.view})`);
+  console.log(`        axe: ${serious.length} serious or critical, ${others.length} others${others.length ? `: ${others.join(', ')}` : ''}`);
+  check(serious.length === 0, JSON.stringify(serious, null, 1));
+}
+
+/** A daemon with a token: the page asks for it once and keeps it for its tab. */
+async function aTokenIsAskedFor() {
+  const file = join(folder, 'token');
+  writeFileSync(file, 'a-long-enough-token-for-tests-0123456789\n', { mode: 0o600 });
+  const guarded = await new Daemon('guarded', { LAGD_AUTH_TOKEN_FILE: file }).start();
+  const other = await browse(guarded.origin);
+  other.failuresAreExpected(true);
+  await other.page.goto(guarded.origin);
+  await other.page.fill('#token input', 'a-long-enough-token-for-tests-0123456789');
+  await other.page.click('#token button');
+  await other.page.waitForSelector('.first pre');
+  await until('the stream has it too', async () => (await other.page.locator('#bar .light').innerText()) === 'live');
+  check(other.faults.length === 0, other.faults.join('\n'));
+  await other.context.close();
+  await guarded.stop();
+}
+
+async function nothingWentWrongOnTheWay() {
+  check(browser.faults.length === 0, browser.faults.join('\n'));
+}
+
+await main([emptyOverviewSaysWhatToDo, aRunIsMadeByTheForm, curvesObeyTheirControls, aGrowthIsApprovedByClicking, aRestartHealsByItself,
+  everyViewIsForEveryone, aTokenIsAskedFor, nothingWentWrongOnTheWay]);
