@@ -1,4 +1,4 @@
-/* lagbench: one measurement of a whole training step, as ../shared/bench/torch_step.py measures its peer. */
+/* lagbench: one measurement of a whole training step, as peer_torch.py measures its peer. */
 #include <lagd/base/error.h>
 #include <lagd/base/team.h>
 #include <lagd/engine/cost.h>
