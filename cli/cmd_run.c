@@ -1,0 +1,94 @@
+/* run create, wait. */
+#include <stdio.h>
+#include <string.h>
+
+#include "ctl_internal.h"
+#include "lagd/base/clock.h"
+#include "lagd/base/ids.h"
+#include "lagd/base/parse.h"
+
+int ctl_cmd_run_create(struct ctl *ctl) {
+    bool dry = ctl_value(ctl->call, "dry-run") != NULL;
+    json_t *body = NULL, *answer = NULL;
+    if (!ctl_value(ctl->call, "file")) return ctl_fail(CTL_USAGE, "'run create' needs -f FILE; - reads standard input");
+    int status = ctl_body_of(ctl, &body);
+    if (status == CTL_OK) status = ctl_ask(ctl, "POST", dry ? "/runs?dry_run=true" : "/runs", body, &answer);
+    if (status == CTL_OK) status = ctl_print(ctl, dry ? &ctl_estimate_view : ctl->call->command->view, answer);
+    json_decref(answer);
+    json_decref(body);
+    return status;
+}
+
+struct condition {
+    const char *states; /* "completed,failed", or NULL */
+    int64_t step;       /* -1: none */
+};
+
+static bool holds(const struct condition *condition, json_t *thing) {
+    const char *state = ctl_json_text(thing, "state");
+    size_t length = strlen(state);
+    if (condition->step >= 0) return ctl_json_number(thing, "step") >= (double)condition->step;
+    for (const char *p = condition->states; *p; p += *p == ',') {
+        size_t n = strcspn(p, ",");
+        if (n == length && strncmp(p, state, n) == 0) return true;
+        p += n;
+    }
+    return false;
+}
+
+/* A run that has ended, and a growth that nothing can be done with, stay as they are. */
+static bool is_final(json_t *thing, bool growth) {
+    static const char final[] = " completed cancelled failed applied rejected ";
+    char word[40];
+    (void)snprintf(word, sizeof(word), " %s ", ctl_json_text(thing, "state"));
+    return strstr(final, word) && (growth || strcmp(word, " applied ") != 0);
+}
+
+static int parse_condition(const char *text, bool growth, struct condition *ret) {
+    *ret = (struct condition){growth ? "applied" : "completed", -1};
+    if (!text) return CTL_OK;
+    if (strncmp(text, "state=", 6) == 0 && text[6]) {
+        ret->states = text + 6;
+        return CTL_OK;
+    }
+    if (!growth && strncmp(text, "step=", 5) == 0 && lag_parse_i64(text + 5, &ret->step) == 0 && ret->step >= 0)
+        return CTL_OK;
+    return ctl_fail(CTL_USAGE, "--for: '%s' is neither state=NAME[,NAME] nor step=N%s", text,
+                    growth ? " (of runs only)" : "");
+}
+
+int ctl_cmd_wait(struct ctl *ctl) {
+    const char *name = ctl->call->arguments[0], *limit = ctl_value(ctl->call, "timeout");
+    bool growth = lag_id_is(name, "gr");
+    int64_t deadline_ns = limit ? lag_clock_mono_ns() + ctl_duration_ms(limit) * 1000000 : INT64_MAX, pause_ms = 100;
+    struct condition condition;
+    struct lag_strbuf path = LAG_STRBUF_INIT;
+    json_t *thing = NULL;
+    int status = parse_condition(ctl_value(ctl->call, "for"), growth, &condition);
+    lag_strbuf_append(&path, growth ? "/growths/" : "/runs/");
+    ctl_escape(&path, name);
+    while (status == CTL_OK && !path.failed) {
+        json_decref(thing);
+        thing = NULL;
+        status = ctl_ask(ctl, "GET", path.data, NULL, &thing);
+        if (status != CTL_OK || holds(&condition, thing)) break;
+        if (is_final(thing, growth)) {
+            status = ctl_fail(CTL_FAILED, "%s is %s: %s", name, ctl_json_text(thing, "state"),
+                              *ctl_json_text(thing, "reason") ? ctl_json_text(thing, "reason") : "it stays so");
+        } else if (lag_clock_mono_ns() >= deadline_ns) {
+            status = ctl_fail(CTL_TIMEOUT, "%s is still %s after %s", name, ctl_json_text(thing, "state"), limit);
+        } else {
+            int64_t left_ms = (deadline_ns - lag_clock_mono_ns()) / 1000000 + 1;
+            if (!ctl_sleep_ms(left_ms < pause_ms ? left_ms : pause_ms)) status = CTL_INTERRUPTED;
+            pause_ms = pause_ms < 1000 ? pause_ms * 5 / 4 : 1000;
+        }
+    }
+    if (status == CTL_OK && thing) {
+        struct ctl_view view = {ctl->call->command->view->columns,
+                                growth ? "{id}: {state}" : "{name}: {state}, step {step}", NULL, NULL};
+        status = ctl_print(ctl, &view, thing);
+    }
+    json_decref(thing);
+    lag_strbuf_deinit(&path);
+    return status;
+}

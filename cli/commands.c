@@ -1,0 +1,274 @@
+/* The table of commands. One row is a command: how it is called, what it asks for, how its answer is shown. */
+#include "ctl_internal.h"
+#include "lagd/base/check.h"
+
+const struct ctl_option ctl_global_options[] = {
+    {0, "socket", "FILE", NULL, "unix socket of the daemon (environment: LAGD_SOCKET)", false},
+    {'H', "host", "URL", NULL, "address of the daemon, such as 127.0.0.1:7437 (environment: LAGD_HOST)", false},
+    {0, "token-file", "FILE", NULL, "file with the bearer token (environment: LAGD_TOKEN_FILE)", false},
+    {'o', "output", "table|json|jsonl|tsv|name", NULL, "form of the output, default table", false},
+    {'q', "quiet", NULL, NULL, "say nothing but what was asked for", false},
+    {0, "no-color", NULL, NULL, "no colours (environment: NO_COLOR)", false},
+    {'h', "help", NULL, NULL, "explain the command", false},
+    CTL_OPTION_END};
+
+#define REASON \
+    { 'r', "reason", "TEXT", "/reason", "why; kept with the event", false }
+#define LIMIT \
+    { 'n', "limit", "N", NULL, "most items, default all", false }
+#define END CTL_OPTION_END
+
+static const struct ctl_option ps_options[] = {{'a', "all", NULL, NULL, "runs that have ended, too", false}, END};
+static const struct ctl_option top_options[] = {
+    {'n', "frames", "N", NULL, "end after so many pictures, default 1 when the output is no terminal", false},
+    {'d', "delay", "DURATION", NULL, "time between two pictures, default 1s", false},
+    END};
+static const struct ctl_option create_options[] = {
+    {'f', "file", "FILE", NULL, "the run as JSON; - reads standard input", false},
+    {0, "name", "NAME", "/name", "name of the run", false},
+    {0, "paused", NULL, "/start=false", "create it paused", false},
+    {0, "dry-run", NULL, "?dry_run=true", "only say what the run would take", false},
+    END};
+static const struct ctl_option runs_options[] = {
+    {0, "state", "LIST", "?state", "only runs in these states, ',' between", false}, LIMIT, END};
+static const struct ctl_option reason_options[] = {REASON, END};
+static const struct ctl_option grow_options[] = {
+    {'f', "file", "FILE", NULL, "the growth as JSON; - reads standard input", false},
+    {0, "to", "N", "/target/n_layer", "layers after the growth", false},
+    {0, "at", "STEP", "/when/at_step", "step to grow at, default the next", false},
+    {0, "lag", "STEPS", "/probe/steps", "steps that every candidate trains before the choice", false},
+    {0, "eval-every", "STEPS", "/probe/eval_every", "steps between two validations of a candidate", false},
+    {0, "pool", "LIST", "/pool", "operators to try, ',' between; or default", false},
+    {0, "manual", NULL, "/mode=manual", "wait for a person's decision", false},
+    {0, "allow-none", NULL, "/allow_none=true", "let not growing win", false},
+    REASON,
+    {0, "dry-run", NULL, "?dry_run=true", "only list the candidates and their cost", false},
+    {'w', "wait", NULL, NULL, "stay until it is decided, and show the candidates' progress", false},
+    END};
+static const struct ctl_option rank_options[] = {
+    {0, "at-step", "STEP", "?at_step", "rank by the losses at this step of the probe", false}, END};
+static const struct ctl_option report_options[] = {
+    {0, "format", "md|json", NULL, "Markdown (the default) or JSON", false}, END};
+static const struct ctl_option approve_options[] = {
+    {'c', "candidate", "CANDIDATE", NULL, "apply this one instead: id, or name of its operator", false}, REASON, END};
+static const struct ctl_option reject_options[] = {REASON, END};
+static const struct ctl_option metrics_options[] = {
+    {'k', "key", "KEY", NULL, "a series, such as val/loss; may be given several times", true},
+    {0, "plot", NULL, NULL, "draw the series, default train/loss and val/loss", false},
+    {0, "from", "STEP", NULL, "first step", false},
+    {0, "to", "STEP", NULL, "last step", false},
+    {0, "points", "N", NULL, "most points of a series, default 200", false},
+    END};
+static const struct ctl_option logs_options[] = {
+    {'f', "follow", NULL, NULL, "stay and show what comes", false},
+    {'n', "tail", "N", NULL, "of the old ones only the last so many", false},
+    END};
+static const struct ctl_option events_options[] = {
+    {'f', "follow", NULL, NULL, "stay and show what comes", false},
+    {'n', "tail", "N", NULL, "of the old ones only the last so many", false},
+    {0, "after", "SEQ", NULL, "begin behind the event with this number", false},
+    {0, "run", "RUN", NULL, "only events of this run", false},
+    END};
+static const struct ctl_option pull_options[] = {
+    {'d', "dir", "DIR", NULL, "folder to write to, default the checkpoint's id", false}, END};
+static const struct ctl_option keep_options[] = {
+    {0, "off", NULL, "/keep=false", "leave the checkpoint to retention again", false}, END};
+static const struct ctl_option export_options[] = {
+    {0, "format", "jsonl", "?format", "one JSON object a step (the default)", false},
+    {0, "from", "STEP", "?from", "first step", false},
+    END};
+static const struct ctl_option generate_options[] = {
+    {'n', "tokens", "N", "/n_tokens", "tokens to write, default 100", false},
+    {'t', "temperature", "X", "/temperature", "0 always takes the likeliest token, default 0.8", false},
+    {0, "top-k", "N", "/top_k", "draw from the likeliest tokens only", false},
+    {0, "seed", "N", "/seed", "the same seed gives the same text", false},
+    END};
+static const struct ctl_option dataset_options[] = {
+    {0, "name", "NAME", NULL, "name of the dataset, default the file's", false},
+    {0, "path", "PATH", NULL, "register this file below the daemon's dataset roots instead of uploading one", false},
+    {0, "format", "auto|text|nanogpt|llmc_u16|llmc_u32", NULL, "how the file is read, default auto", false},
+    {0, "vocab-size", "N", NULL, "vocabulary of a token file", false},
+    END};
+static const struct ctl_option wait_options[] = {
+    {0, "for", "CONDITION", NULL, "state=NAME[,NAME] or step=N, default state=completed (of a growth: applied)", false},
+    {0, "timeout", "DURATION", NULL, "give up after this time, with status 7", false},
+    END};
+static const struct ctl_option api_options[] = {
+    {'d', "data", "TEXT", NULL, "JSON body; @FILE reads a file, @- standard input", false}, END};
+static const struct ctl_option no_options[] = {END};
+
+static const struct ctl_column run_columns[] = {
+    {"NAME", "name", CTL_TEXT},        {"STATE", "state", CTL_STATE},
+    {"STEP", "step", CTL_INT},         {"OF", "max_steps", CTL_INT},
+    {"LAYERS", "model.n_layer", CTL_INT}, {"PARAMS", "n_params", CTL_COUNT},
+    {"TRAIN", "latest.train/loss", CTL_LOSS}, {"VAL", "latest.val/loss", CTL_LOSS},
+    {"TOKENS/S", "latest.perf/tokens_per_s", CTL_COUNT}, {"UPDATED", "updated_at", CTL_TIME},
+    {NULL, NULL, 0}};
+static const struct ctl_column run_show_columns[] = {
+    {"id", "id", CTL_TEXT}, {"name", "name", CTL_TEXT}, {"state", "state", CTL_STATE}, {"reason", "reason", CTL_TEXT},
+    {"step", "step", CTL_INT}, {"of", "max_steps", CTL_INT}, {"tokens", "tokens", CTL_COUNT},
+    {"flops", "flops", CTL_COUNT}, {"params", "n_params", CTL_COUNT}, {"dataset", "dataset", CTL_TEXT},
+    {"layers", "model.n_layer", CTL_INT}, {"heads", "model.n_head", CTL_INT}, {"width", "model.n_embd", CTL_INT},
+    {"context", "model.n_positions", CTL_INT}, {"train/loss", "latest.train/loss", CTL_LOSS},
+    {"val/loss", "latest.val/loss", CTL_LOSS}, {"tokens/s", "latest.perf/tokens_per_s", CTL_COUNT},
+    {"learning rate", "optim.lr", CTL_NUMBER}, {"schedule", "schedule.kind", CTL_TEXT}, {"growth", "growth", CTL_TEXT},
+    {"tags", "tags", CTL_LIST}, {"note", "note", CTL_TEXT}, {"possible now", "allowed_actions", CTL_LIST},
+    {"created", "created_at", CTL_TIME}, {"updated", "updated_at", CTL_TIME}, {NULL, NULL, 0}};
+static const struct ctl_column estimate_columns[] = {
+    {"parameters", "n_params", CTL_COUNT}, {"tokens a step", "tokens_per_step", CTL_INT},
+    {"tokens", "tokens_total", CTL_COUNT}, {"FLOPs", "flops_total", CTL_COUNT}, {"memory", "memory_bytes", CTL_BYTES},
+    {"memory available", "memory_available_bytes", CTL_BYTES}, {"fits", "fits", CTL_TEXT},
+    {"a checkpoint", "checkpoint_bytes", CTL_BYTES}, {"time", "total_seconds", CTL_SECONDS}, {NULL, NULL, 0}};
+static const struct ctl_column growth_columns[] = {
+    {"ID", "id", CTL_TEXT}, {"STATE", "state", CTL_STATE}, {"RUN", "run", CTL_TEXT}, {"FROM", "n_layer_from", CTL_INT},
+    {"TO", "n_layer_to", CTL_INT}, {"AT", "start_step", CTL_INT}, {"DONE", "progress.done_steps", CTL_INT},
+    {"OF", "progress.total_steps", CTL_INT}, {"MODE", "mode", CTL_TEXT}, {"CREATED", "created_at", CTL_TIME},
+    {NULL, NULL, 0}};
+static const struct ctl_column candidate_columns[] = {
+    {"RANK", "rank", CTL_INT}, {"OPERATOR", "operator", CTL_TEXT}, {"LOSS", "mean", CTL_LOSS},
+    {"BEHIND", "margin_to_best", CTL_LOSS}, {"RANK AT 0", "rank_at_0", CTL_INT}, {"CANDIDATE", "candidate", CTL_TEXT},
+    {NULL, NULL, 0}};
+static const struct ctl_column series_key_columns[] = {
+    {"KEY", "key", CTL_TEXT}, {"LAST", "last", CTL_NUMBER}, {"AT STEP", "last_step", CTL_INT},
+    {"POINTS", "n_points", CTL_INT}, {"FROM", "first_step", CTL_INT}, {NULL, NULL, 0}};
+static const struct ctl_column event_columns[] = {
+    {"SEQ", "seq", CTL_INT}, {"TIME", "ts", CTL_TEXT}, {"TYPE", "type", CTL_TEXT}, {"RUN", "run", CTL_TEXT},
+    {"GROWTH", "growth", CTL_TEXT}, {"CANDIDATE", "candidate", CTL_TEXT}, {"STATE", "state", CTL_STATE},
+    {"STEP", "step", CTL_INT}, {"VALUE", "value", CTL_NUMBER}, {"MESSAGE", "message", CTL_TEXT}, {NULL, NULL, 0}};
+static const struct ctl_column checkpoint_columns[] = {
+    {"ID", "id", CTL_TEXT}, {"KIND", "kind", CTL_TEXT}, {"STEP", "step", CTL_INT}, {"LAYERS", "n_layer", CTL_INT},
+    {"SIZE", "n_bytes", CTL_BYTES}, {"KEPT", "keep", CTL_TEXT}, {"CREATED", "created_at", CTL_TIME}, {NULL, NULL, 0}};
+static const struct ctl_column dataset_columns[] = {
+    {"NAME", "name", CTL_TEXT}, {"FORMAT", "format", CTL_TEXT}, {"TOKENS", "n_tokens", CTL_COUNT},
+    {"VOCABULARY", "vocab_size", CTL_INT}, {"SIZE", "n_bytes", CTL_BYTES}, {"ORIGIN", "origin", CTL_TEXT},
+    {"CREATED", "created_at", CTL_TIME}, {"ID", "id", CTL_TEXT}, {NULL, NULL, 0}};
+static const struct ctl_column sample_columns[] = {
+    {"TEXT", "text", CTL_TEXT}, {"STEP", "step", CTL_INT}, {"CHECKPOINT", "checkpoint", CTL_TEXT}, {NULL, NULL, 0}};
+static const struct ctl_column doctor_columns[] = {
+    {"CHECK", "check", CTL_TEXT}, {"RESULT", "state", CTL_STATE}, {"FOUND", "found", CTL_TEXT},
+    {"FIX", "fix", CTL_TEXT}, {NULL, NULL, 0}};
+static const struct ctl_column version_columns[] = {
+    {"lagctl", "lagctl", CTL_TEXT}, {"lagd", "lagd", CTL_TEXT}, {NULL, NULL, 0}};
+static const struct ctl_column status_columns[] = {
+    {"daemon", "version", CTL_TEXT}, {"address", "address", CTL_TEXT}, {"up since", "system.started_at", CTL_TIME},
+    {"state", "state", CTL_STATE}, {"processors", "system.cpu.n_cpus", CTL_INT},
+    {"compute threads", "system.work.n_threads", CTL_INT}, {"runs training", "system.work.n_runs_active", CTL_INT},
+    {"probes", "system.work.n_probes_active", CTL_INT}, {"jobs waiting", "system.work.n_jobs_waiting", CTL_INT},
+    {"memory used", "system.memory.rss_bytes", CTL_BYTES}, {"memory free", "system.memory.available_bytes", CTL_BYTES},
+    {"disk free", "system.disk.free_bytes", CTL_BYTES}, {"database", "system.disk.db_bytes", CTL_BYTES},
+    {NULL, NULL, 0}};
+
+static const struct ctl_view status_view = {status_columns, NULL, NULL, NULL};
+static const struct ctl_view runs_view = {
+    run_columns, NULL, "no runs; create one by: lagctl run create -f run.json", NULL};
+static const struct ctl_view run_view = {run_show_columns, NULL, NULL, NULL};
+static const struct ctl_view run_said = {run_columns, "{name}: {state}, step {step} of {max_steps}", NULL, NULL};
+static const struct ctl_view growths_view = {
+    growth_columns, NULL, "no growths; ask for one by: lagctl grow RUN --to N", NULL};
+static const struct ctl_view growth_view = {growth_columns, NULL, NULL, ctl_print_growth};
+static const struct ctl_view growth_said = {growth_columns, "{id}: {state}", NULL, NULL};
+static const struct ctl_view ranking_view = {candidate_columns, NULL, NULL, ctl_print_ranking};
+static const struct ctl_view checkpoints_view = {checkpoint_columns, NULL, "no checkpoints", NULL};
+static const struct ctl_view checkpoint_said = {checkpoint_columns, "{id}: kept {keep}", NULL, NULL};
+static const struct ctl_view datasets_view = {
+    dataset_columns, NULL, "no datasets; add one by: lagctl dataset add FILE", NULL};
+static const struct ctl_view dataset_view = {dataset_columns, NULL, NULL, NULL};
+static const struct ctl_view dataset_said = {
+    dataset_columns, "{name}: {n_tokens} tokens, vocabulary {vocab_size}, format {format}", NULL, NULL};
+static const struct ctl_view events_view = {event_columns, NULL, NULL, NULL};
+static const struct ctl_view series_keys_view = {series_key_columns, NULL, "no points yet", NULL};
+static const struct ctl_view sample_view = {sample_columns, NULL, NULL, NULL};
+static const struct ctl_view doctor_view = {doctor_columns, NULL, NULL, NULL};
+static const struct ctl_view version_view = {version_columns, NULL, NULL, NULL};
+static const struct ctl_view deleted_view = {NULL, "deleted", NULL, NULL};
+
+const struct ctl_view ctl_estimate_view = {estimate_columns, NULL, NULL, NULL};
+const struct ctl_view ctl_growth_plan_view = {growth_columns, NULL, NULL, ctl_print_growth_plan};
+
+static const struct ctl_command commands[] = {
+    {"status", "", no_options, "GET", "/system", "Show what the daemon does, on one screen.", NULL, &status_view,
+     ctl_cmd_status},
+    {"ps", "", ps_options, "GET", "/runs", "List the runs that have not ended.", NULL, &runs_view, ctl_cmd_ps},
+    {"top", "", top_options, "GET", "/runs", "Watch runs and machine live; q quits.", NULL, &runs_view, ctl_cmd_top},
+
+    {"run create", "", create_options, "POST", "/runs", "Create a run from a JSON file.", NULL, &run_said,
+     ctl_cmd_run_create},
+    {"run list", "", runs_options, "GET", "/runs", "List runs, newest first.", NULL, &runs_view, NULL},
+    {"run show", "RUN", no_options, "GET", "/runs/{RUN}", "Show one run.", NULL, &run_view, NULL},
+    {"run pause", "RUN", reason_options, "POST", "/runs/{RUN}/pause", "Pause a run at its next step.", NULL, &run_said,
+     NULL},
+    {"run resume", "RUN", reason_options, "POST", "/runs/{RUN}/resume", "Go on with a paused run.", NULL, &run_said,
+     NULL},
+    {"run cancel", "RUN", reason_options, "POST", "/runs/{RUN}/cancel", "End a run for good.", NULL, &run_said, NULL},
+    {"run checkpoint", "RUN", reason_options, "POST", "/runs/{RUN}/checkpoint",
+     "Write a checkpoint at the run's next step.", NULL, &run_said, NULL},
+    {"run rm", "RUN", no_options, "DELETE", "/runs/{RUN}",
+     "Delete a run that has ended, with its points, growths and checkpoints.", NULL, &deleted_view, NULL},
+
+    {"grow", "RUN", grow_options, "POST", "/runs/{RUN}/growths",
+     "Ask for a growth: try every operator of the pool for some steps, and take the best.",
+     "Give a JSON file, or flags, or both: flags override the file. With --wait the exit status is 0 when the growth "
+     "was applied or waits for approval, 1 when it was not.",
+     &growth_said, ctl_cmd_grow},
+    {"grow list", "[RUN]", no_options, "GET", "/growths?run={RUN}", "List growths.", NULL, &growths_view, NULL},
+    {"grow show", "GROWTH", no_options, "GET", "/growths/{GROWTH}", "Show a growth with its candidates and verdict.",
+     NULL, &growth_view, NULL},
+    {"grow rank", "GROWTH", rank_options, "GET", "/growths/{GROWTH}/ranking",
+     "Rank the candidates as they were at any step of the probe.", NULL, &ranking_view, NULL},
+    {"grow report", "GROWTH", report_options, "GET", "/growths/{GROWTH}/report",
+     "Write a growth's report, to keep: what was tried, curves, rule, winner and cost.", NULL, NULL, ctl_cmd_report},
+    {"grow approve", "GROWTH", approve_options, "POST", "/growths/{GROWTH}/decision",
+     "Apply the picked candidate, or another one.", NULL, &growth_said, ctl_cmd_approve},
+    {"grow reject", "GROWTH", reject_options, "POST", "/growths/{GROWTH}/decision",
+     "Apply no candidate; the run goes on as it was.", NULL, &growth_said, ctl_cmd_reject},
+    {"grow cancel", "GROWTH", reason_options, "POST", "/growths/{GROWTH}/cancel",
+     "Withdraw a growth; the run goes on as it was.", NULL, &growth_said, NULL},
+
+    {"metrics", "RUN", metrics_options, "GET", "/runs/{RUN}/metrics", "List a run's series, or show and plot them.",
+     NULL, &series_keys_view, ctl_cmd_metrics},
+    {"logs", "RUN", logs_options, "GET", "/events", "Tell what happened to a run, one line an event.", NULL,
+     &events_view, ctl_cmd_logs},
+    {"events", "", events_options, "GET", "/events", "Show events, oldest first.",
+     "With --follow a lost connection is taken up again where it broke off.", &events_view, ctl_cmd_events},
+
+    {"ckpt list", "[RUN]", no_options, "GET", "/checkpoints", "List checkpoints, newest first.", NULL,
+     &checkpoints_view, ctl_cmd_ckpt_list},
+    {"ckpt pull", "CHECKPOINT", pull_options, "GET", "/checkpoints/{CHECKPOINT}",
+     "Copy a checkpoint's files here, each verified by its SHA-256.", NULL, &checkpoint_said, ctl_cmd_ckpt_pull},
+    {"ckpt keep", "CHECKPOINT", keep_options, "PATCH", "/checkpoints/{CHECKPOINT}",
+     "Keep a checkpoint from retention.", NULL, &checkpoint_said, ctl_cmd_ckpt_keep},
+
+    {"export", "RUN", export_options, "GET", "/runs/{RUN}/export", "Write all points of a run to standard output.",
+     NULL, NULL, ctl_cmd_export},
+    {"generate", "RUN PROMPT", generate_options, "POST", "/runs/{RUN}/generate",
+     "Let a run's latest state go on from a text.", NULL, &sample_view, ctl_cmd_generate},
+
+    {"dataset add", "[FILE]", dataset_options, "POST", "/datasets",
+     "Upload a text or token file, or register one that the daemon can read.", NULL, &dataset_said,
+     ctl_cmd_dataset_add},
+    {"dataset list", "", no_options, "GET", "/datasets", "List datasets.", NULL, &datasets_view, NULL},
+    {"dataset show", "DATASET", no_options, "GET", "/datasets/{DATASET}", "Show one dataset.", NULL, &dataset_view,
+     NULL},
+    {"dataset rm", "DATASET", no_options, "DELETE", "/datasets/{DATASET}", "Delete a dataset that no run uses.", NULL,
+     &deleted_view, NULL},
+
+    {"wait", "RUN", wait_options, "GET", "/runs/{RUN}", "Wait until a run or growth is in a state, or a run at a step.",
+     "RUN may be the id of a growth. The exit status is 0 when the condition holds, 1 when it cannot hold any more, 7 "
+     "when the time is up.",
+     &run_said, ctl_cmd_wait},
+    {"doctor", "", no_options, "GET", "/readyz", "Check daemon and machine, and say how to mend what is wrong.", NULL,
+     &doctor_view, ctl_cmd_doctor},
+    {"api", "METHOD PATH", api_options, NULL, NULL, "Send any request, and print the answer as it is.",
+     "PATH begins behind /api/v1, as in /runs?limit=5.", NULL, ctl_cmd_api},
+    {"completion", "bash|zsh", no_options, NULL, NULL, "Print the shell's completion of lagctl.", NULL, NULL,
+     ctl_cmd_completion},
+    {"version", "", no_options, "GET", "/version", "Print the versions of lagctl and of the daemon.", NULL,
+     &version_view, ctl_cmd_version},
+    {"help", "[COMMAND] [WORD]", no_options, NULL, NULL, "Explain lagctl, or a group of commands.", NULL, NULL,
+     ctl_cmd_help},
+};
+
+const struct ctl_command *ctl_commands(size_t *ret_n) {
+    *ret_n = LAG_COUNT(commands);
+    return commands;
+}

@@ -1,0 +1,107 @@
+/* Growths, rankings and plans for people. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ctl_internal.h"
+#include "draw_internal.h"
+
+static const struct ctl_column candidates[] = {
+    {"RANK", "rank", CTL_INT},         {"CANDIDATE", "names", CTL_LIST}, {"STATE", "state", CTL_STATE},
+    {"STEPS", "t", CTL_INT},           {"AT 0", "loss_at_0", CTL_LOSS},  {"AT LAG", "loss_at_lag", CTL_LOSS},
+    {"PARAMS", "n_params", CTL_COUNT}, {"", "mark", CTL_TEXT},           {NULL, NULL, 0}};
+static const struct ctl_column ranks[] = {{"RANK", "rank", CTL_INT},
+                                          {"OPERATOR", "operator", CTL_TEXT},
+                                          {"LOSS", "mean", CTL_LOSS},
+                                          {"BEHIND", "margin_to_best", CTL_LOSS},
+                                          {"95 %", "interval", CTL_TEXT},
+                                          {"RANK AT 0", "rank_at_0", CTL_INT},
+                                          {"CANDIDATE", "candidate", CTL_TEXT},
+                                          {NULL, NULL, 0}};
+static const struct ctl_column plans[] = {{"CANDIDATE", "names", CTL_TEXT},
+                                          {"LAYERS", "recipe", CTL_TEXT},
+                                          {"PARAMS", "n_params", CTL_COUNT},
+                                          {"FLOPS", "flops", CTL_COUNT},
+                                          {"SAME FUNCTION", "function_preserving", CTL_TEXT},
+                                          {"ELIGIBLE", "eligible", CTL_TEXT},
+                                          {NULL, NULL, 0}};
+
+static double order_of(json_t *candidate) {
+    double loss = ctl_json_number(candidate, "loss_at_lag");
+    return isfinite(loss) ? loss : (double)INFINITY;
+}
+
+/* The best at the lag first; a stable insertion sort of at most some dozens. */
+static json_t *by_loss(json_t *items) {
+    json_t *sorted = json_array(), *item;
+    size_t i;
+    json_array_foreach(items, i, item) {
+        size_t at = json_array_size(sorted);
+        while (at > 0 && order_of(json_array_get(sorted, at - 1)) > order_of(item)) at--;
+        if (json_array_insert(sorted, at, item) < 0) break;
+    }
+    return sorted;
+}
+
+static void mark(json_t *items, json_t *growth) {
+    const char *chosen = ctl_json_text(growth, "decision.candidate"),
+               *first = ctl_json_text(growth, "decision.pick_at_0");
+    json_t *item;
+    size_t i;
+    json_array_foreach(items, i, item) {
+        const char *id = ctl_json_text(item, "id");
+        const char *text = *chosen && strcmp(id, chosen) == 0                     ? "<- chosen"
+                           : *first && strcmp(id, first) == 0                     ? "lowest at step 0"
+                           : strcmp(ctl_json_text(item, "operator"), "none") == 0 ? "not growing: the reference"
+                                                                                  : "";
+        (void)json_object_set_new(item, "mark", json_string(text));
+    }
+}
+
+int ctl_print_growth(struct ctl *ctl, json_t *growth) {
+    struct lag_strbuf out = LAG_STRBUF_INIT;
+    json_t *items = by_loss(json_object_get(growth, "candidates"));
+    mark(items, growth);
+    ctl_say(&out, "growth    {id}\nrun       {run}\nstate     {state}", growth);
+    if (*ctl_json_text(growth, "reason")) ctl_say(&out, ": {reason}", growth);
+    ctl_say(&out, "\nlayers    {n_layer_from} to {n_layer_to}", growth);
+    if (ctl_json_at(growth, "start_step")) ctl_say(&out, " at step {start_step}", growth);
+    ctl_say(&out, ", lag {probe.steps} steps, {mode}\n\n", growth);
+    ctl_table(&out, candidates, items, ctl->term.utf8, ctl->term.colour, ctl->term.width);
+    if (ctl_json_at(growth, "decision")) ctl_say(&out, "\n{decision.verdict}\n", growth);
+    if (strcmp(ctl_json_text(growth, "state"), "awaiting_approval") == 0)
+        ctl_say(&out, "\nIt waits for you: lagctl grow approve {id}, or grow reject {id}\n", growth);
+    json_decref(items);
+    return ctl_put(&out);
+}
+
+int ctl_print_ranking(struct ctl *ctl, json_t *ranking) {
+    struct lag_strbuf out = LAG_STRBUF_INIT;
+    json_t *items = json_object_get(ranking, "items"), *item;
+    char text[48];
+    size_t i;
+    json_array_foreach(items, i, item) {
+        json_t *interval = json_object_get(item, "margin_interval");
+        double low = json_number_value(json_array_get(interval, 0)),
+               high = json_number_value(json_array_get(interval, 1));
+        (void)snprintf(text, sizeof(text), "%.4f to %.4f", low, high);
+        bool known = json_is_number(json_array_get(interval, 0)) && (low != 0 || high != 0);
+        (void)json_object_set_new(item, "interval", json_string(known ? text : ""));
+    }
+    ctl_say(&out, "after {at_step} steps of the probe:\n", ranking);
+    ctl_table(&out, ranks, items, ctl->term.utf8, ctl->term.colour, ctl->term.width);
+    if (json_is_true(json_object_get(ranking, "tied"))) lag_strbuf_append(&out, "\nThe first two are tied.\n");
+    return ctl_put(&out);
+}
+
+int ctl_print_growth_plan(struct ctl *ctl, json_t *plan) {
+    struct lag_strbuf out = LAG_STRBUF_INIT;
+    char time[48], memory[16], flops[16];
+    ctl_seconds_text(ctl_json_number(plan, "seconds_guess"), time);
+    ctl_bytes_text(ctl_json_number(plan, "memory_bytes"), memory);
+    ctl_count_text(ctl_json_number(plan, "flops_total"), flops);
+    ctl_table(&out, plans, json_object_get(plan, "candidates"), ctl->term.utf8, ctl->term.colour, ctl->term.width);
+    lag_strbuf_printf(&out, "\nprobing takes about %s, %s of memory, %s FLOPs\n",
+                      isfinite(ctl_json_number(plan, "seconds_guess")) ? time : "an unknown time", memory, flops);
+    return ctl_put(&out);
+}

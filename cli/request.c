@@ -1,0 +1,161 @@
+/* The generic command: arguments and options become a path, a query and a body as the table says. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl_internal.h"
+#include "lagd/base/cleanup.h"
+#include "lagd/base/error.h"
+#include "lagd/base/fs.h"
+#include "lagd/base/mem.h"
+#include "lagd/base/parse.h"
+
+#define BODY_MAX ((size_t)64 << 20)
+
+/* "/runs/{RUN}/pause": names of arguments become their values; a query whose argument was left out goes. */
+static void expand_path(const struct ctl_call *call, struct lag_strbuf *out) {
+    for (const char *p = call->command->path; *p; p++) {
+        char kind[32];
+        const char *end = *p == '{' ? strchr(p, '}') : NULL;
+        if (!end) {
+            lag_strbuf_append_n(out, p, 1);
+            continue;
+        }
+        (void)snprintf(kind, sizeof(kind), "%.*s", (int)(end - p - 1), p + 1);
+        const char *value = ctl_argument(call, kind);
+        if (value) {
+            ctl_escape(out, value);
+        } else if (!out->failed && strchr(out->data, '?')) {
+            out->length = (size_t)(strchr(out->data, '?') - out->data);
+            out->data[out->length] = '\0';
+        }
+        p = end;
+    }
+}
+
+int ctl_path_of(struct ctl *ctl, struct lag_strbuf *ret) {
+    const struct ctl_call *call = ctl->call;
+    expand_path(call, ret);
+    for (int i = 0; i < call->n_values; i++) {
+        const char *sends = call->values[i].option->sends, *value = call->values[i].value;
+        if (!sends || *sends != '?') continue;
+        size_t name = strcspn(sends + 1, "=");
+        lag_strbuf_printf(ret, "%c%.*s=", !ret->failed && strchr(ret->data, '?') ? '&' : '?', (int)name, sends + 1);
+        ctl_escape(ret, sends[1 + name] == '=' ? sends + name + 2 : value);
+    }
+    return ret->failed ? ctl_fail(CTL_FAILED, "out of memory") : CTL_OK;
+}
+
+/* "stack,midas" → ["stack","midas"]; "default" names a pool. */
+static json_t *list_value(const char *text) {
+    if (strcmp(text, "default") == 0) return json_string(text);
+    json_t *list = json_array();
+    while (*text) {
+        size_t n = strcspn(text, ",");
+        if (n > 0 && json_array_append_new(list, json_stringn(text, n)) < 0) break;
+        text += n + (text[n] == ',');
+    }
+    return list;
+}
+
+static json_t *typed_value(const char *kind, const char *text) {
+    static const char whole[] = "N STEP STEPS SEQ";
+    int64_t integer;
+    double real;
+    if (!kind && lag_parse_i64(text, &integer) < 0)
+        return strcmp(text, "true") == 0 ? json_true() : strcmp(text, "false") == 0 ? json_false() : json_string(text);
+    if ((!kind || strstr(whole, kind)) && lag_parse_i64(text, &integer) == 0) return json_integer(integer);
+    if (kind && strcmp(kind, "X") == 0 && lag_parse_double(text, &real) == 0) return json_real(real);
+    return kind && strcmp(kind, "LIST") == 0 ? list_value(text) : json_string(text);
+}
+
+/* The object that a pointer such as "/target/n_layer" leads to, made on the way; its last name in key. */
+static json_t *walk_to(json_t *body, const char *pointer, char key[64]) {
+    while (body) {
+        size_t n = strcspn(pointer + 1, "/=");
+        (void)snprintf(key, 64, "%.*s", (int)n, pointer + 1);
+        pointer += n + 1;
+        if (*pointer != '/') return body;
+        if (!json_is_object(json_object_get(body, key)) && json_object_set_new(body, key, json_object()) < 0)
+            return NULL;
+        body = json_object_get(body, key);
+    }
+    return NULL;
+}
+
+/* A flag sends what stands behind '=' of "/mode=manual". */
+static int set_member(json_t *body, const struct ctl_option *option, const char *value) {
+    const char *constant = strchr(option->sends, '=');
+    char key[64];
+    json_t *object = walk_to(body, option->sends, key);
+    return object ? json_object_set_new(object, key, typed_value(option->argument, constant ? constant + 1 : value))
+                  : -1;
+}
+
+static int read_body(const char *path, json_t **ret) {
+    struct lag_error err = {0};
+    json_error_t error;
+    json_t *value = NULL;
+    if (strcmp(path, "-") == 0) {
+        value = json_loadf(stdin, JSON_REJECT_DUPLICATES, &error);
+    } else {
+        LAG_CLEANUP(lag_free_p) char *text = NULL;
+        size_t length = 0;
+        if (lag_fs_read_file(path, BODY_MAX, &text, &length, &err) < 0) return ctl_fail(CTL_FAILED, "%s", err.text);
+        value = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
+    }
+    if (!value) return ctl_fail(CTL_FAILED, "%s:%d:%d: %s", path, error.line, error.column, error.text);
+    if (!json_is_object(value)) {
+        json_decref(value);
+        return ctl_fail(CTL_FAILED, "%s: this must be a JSON object", path);
+    }
+    *ret = value;
+    return CTL_OK;
+}
+
+int ctl_body_of(struct ctl *ctl, json_t **ret) {
+    const struct ctl_call *call = ctl->call;
+    const char *file = NULL;
+    json_t *body = NULL;
+    for (int i = 0; i < call->n_values; i++) {
+        if (strcmp(call->values[i].option->name, "file") == 0) file = call->values[i].value;
+    }
+    int status = file ? read_body(file, &body) : CTL_OK;
+    for (int i = 0; status == CTL_OK && i < call->n_values; i++) {
+        const struct ctl_option *option = call->values[i].option;
+        if (!option->sends || *option->sends != '/') continue;
+        if (!body) body = json_object();
+        if (set_member(body, option, call->values[i].value) < 0)
+            status = ctl_fail(CTL_FAILED, "out of memory, or an option's value is no UTF-8");
+    }
+    if (status == CTL_OK)
+        *ret = body;
+    else
+        json_decref(body);
+    return status;
+}
+
+int ctl_run_generic(struct ctl *ctl) {
+    const struct ctl_command *command = ctl->call->command;
+    struct lag_strbuf path = LAG_STRBUF_INIT;
+    json_t *body = NULL, *answer = NULL;
+    bool reads = strcmp(command->method, "GET") == 0;
+    int status = ctl_path_of(ctl, &path);
+    if (status == CTL_OK && !reads) status = ctl_body_of(ctl, &body);
+    if (status == CTL_OK) {
+        status = reads ? ctl_get_all(ctl, path.data, ctl_value_int(ctl->call, "limit", -1), &answer)
+                       : ctl_ask(ctl, command->method, path.data, body, &answer);
+    }
+    if (status == CTL_OK && answer) {
+        status = ctl_print(ctl, command->view, answer);
+    } else if (status == CTL_OK && ctl->form == CTL_FORM_TABLE && !ctl->quiet && ctl->call->n_arguments) {
+        struct lag_strbuf out = LAG_STRBUF_INIT;
+        lag_strbuf_printf(&out, "%s %s\n", command->view && command->view->say ? command->view->say : "done",
+                          ctl->call->arguments[0]);
+        status = ctl_put(&out);
+    }
+    json_decref(answer);
+    json_decref(body);
+    lag_strbuf_deinit(&path);
+    return status;
+}

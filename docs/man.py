@@ -1,0 +1,96 @@
+#!/usr/bin/python3
+"""Makes a manual page: man.py PAGE.in LAGD LAGCTL OPENAPI.json > PAGE
+
+Lines such as @keys@ of PAGE.in are replaced by what the programs say of themselves: flags and configuration keys of
+lagd, options and commands of lagctl, routes of the OpenAPI document."""
+import json
+import os
+import re
+import subprocess
+import sys
+
+
+def escape(text):
+    """Text that starts no request, calls no macro and keeps its backslashes."""
+    text = text.replace("\\", "\\e").replace("-", "\\-")
+    return re.sub(r"(^|\s)([.'])", r"\1\\&\2", text)
+
+
+def sentences(text):
+    """A sentence a line, as mdoc wants it."""
+    return "".join(escape(s) + "\n" for s in re.split(r"(?<=[.;:]) (?=[A-Z])", text.strip()) if s)
+
+
+def argument(text):
+    return "\\&" + escape(text)
+
+
+def output_of(*command):
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("LAGD_")}
+    return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
+
+
+def flags(lagd):
+    """The rows of `lagd --help` between "Flags:" and the next empty line."""
+    rows = output_of(lagd, "--help").split("Flags:\n", 1)[1].split("\n\n", 1)[0].splitlines()
+    out = ".Bl -tag -width Ds\n"
+    for row in rows:
+        flag, value, text = re.match(r"\s+--(\S+)(?: (\S+))?\s{2,}(.+)", row).groups()
+        out += ".It Fl Fl %s%s\n%s" % (escape(flag), " Ar " + argument(value) if value else "", sentences(text + "."))
+    return out + ".El\n"
+
+
+def keys(lagd):
+    """Sections, comments and defaults of `lagd --print-config`."""
+    out, text, section = "", "", None
+    for line in output_of(lagd, "--print-config").splitlines():
+        if line.startswith("["):
+            out += (".El\n" if section else "") + ".Ss Section [%s]\n.Bl -tag -width Ds\n" % line[1:-1]
+            section = line[1:-1]
+            text = ""
+        elif line.startswith("#"):
+            text += " " + line[1:].strip()
+        elif "=" in line:
+            key, default = (part.strip() for part in line.split("=", 1))
+            out += ".It Ic %s\n%s" % (escape(key), sentences(text))
+            out += "Default:\n.Ql %s .\n" % escape(default) if default else "Empty by default.\n"
+            out += "Environment:\n.Ev LAGD_%s_%s .\n" % (section.upper(), key.upper())
+            text = ""
+    return out + ".El\n"
+
+
+def parameters(operation):
+    rows = [p for p in operation.get("parameters", []) if p["in"] == "query"]
+    if not rows:
+        return ""
+    out = ".Bl -tag -width Ds -compact\n"
+    for row in rows:
+        out += ".It Va %s\n%s" % (argument(row["name"]), sentences(row.get("description", "")))
+    return out + ".El\n"
+
+
+def routes(openapi):
+    with open(openapi, encoding="utf-8") as file:
+        document = json.load(file)
+    out = ".Bl -tag -width Ds\n"
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            out += ".It Ic %s Pa %s\n%s" % (method.upper(), escape(path), sentences(operation["summary"]))
+            out += parameters(operation)
+    return out + ".El\n"
+
+
+def main():
+    page, lagd, lagctl, openapi = sys.argv[1:5]
+    parts = {
+        "@flags@": lambda: flags(lagd), "@keys@": lambda: keys(lagd), "@routes@": lambda: routes(openapi),
+        "@commands@": lambda: output_of(lagctl, "--print-mdoc"),
+    }
+    with open(page, encoding="utf-8") as file:
+        for line in file:
+            make = parts.get(line.strip())
+            sys.stdout.write(make() if make else line)
+
+
+if __name__ == "__main__":
+    main()

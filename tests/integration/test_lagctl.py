@@ -1,0 +1,401 @@
+"""lagctl against a real daemon: every command once, forms of output, exit statuses, following, waiting, terminals."""
+import fcntl
+import hashlib
+import json
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import threading
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import lagd
+from lagd import Daemon, run_body
+
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+
+
+def program():
+    return os.environ.get("LAGCTL") or os.path.join(os.path.dirname(lagd.LAGD), "cli", "lagctl")
+
+
+def environment(**more):
+    plain = {k: v for k, v in os.environ.items() if not k.startswith(("LAGD_", "LC_", "LANG", "NO_COLOR"))}
+    return {**plain, "LANG": "C.UTF-8", "TERM": "xterm", **more}
+
+
+class Client:
+    def __init__(self, daemon, *options, **more):
+        self.options = list(options)
+        self.env = environment(**({"LAGD_SOCKET": daemon.socket} if daemon else {}), **more)
+
+    def command(self, *words):
+        return [program()] + self.options + list(words)
+
+    def __call__(self, *words, status=0, stdin=None, error=None, folder=None, timeout=60):
+        """Standard output; asserts exit status, standard error, and that a pipe gets no control sequences."""
+        done = subprocess.run(self.command(*words), input=stdin, capture_output=True, text=True, timeout=timeout,
+                              env=self.env, cwd=folder, check=False)
+        said = f"{words}: status {done.returncode}\n{done.stdout}\n{done.stderr}"
+        assert done.returncode == status, said
+        assert not CONTROL.search(done.stdout + done.stderr), said
+        assert error is None or error in done.stderr, said
+        assert error is not None or status or not done.stderr, said
+        return done.stdout
+
+    def json(self, *words, **more):
+        return json.loads(self(*words, "-o", "json", **more))
+
+    def spawn(self, *words):
+        return subprocess.Popen(self.command(*words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                env=self.env)
+
+
+def write(folder, name, value):
+    path = os.path.join(folder, name)
+    with open(path, "w") as f:
+        f.write(value if isinstance(value, str) else json.dumps(value))
+    return path
+
+
+def started(folder, **more):
+    daemon = Daemon(folder, **more)
+    daemon.start()
+    return daemon, Client(daemon)
+
+
+GROWTH = ("--to", "3", "--at", "20", "--lag", "8", "--eval-every", "4", "--pool", "stack,midas")
+
+
+def a_run_from_text_to_files(folder):
+    """The tour of the README, by lagctl alone."""
+    daemon, ctl = started(folder)
+    text = write(folder, "old book.txt", lagd.text())
+    assert "old-book: 60000 tokens, vocabulary 256" in ctl("dataset", "add", text)
+    assert ctl("dataset", "list", "-o", "name") == "old-book\n"
+    assert "60.0k" in ctl("dataset", "show", "old-book")
+    body = run_body("one", "old-book", schedule={"max_steps": 60}, checkpoint={"every_steps": 20})
+    path = write(folder, "run.json", body)
+    assert re.search(r"^fits +yes$", ctl("run", "create", "-f", path, "--dry-run"), re.M)
+    assert ctl.json("run", "list")["items"] == []
+    assert ctl("run", "create", "-f", path, "--paused") == "one: paused, step 0 of 60\n"
+    made = ctl.json("run", "create", "-f", "-", "--name", "two", "--paused", stdin=json.dumps(body))
+    assert made["name"] == "two" and made["state"] == "paused", made
+    plan = ctl("grow", "one", *GROWTH, "--dry-run")
+    assert "midas" in plan and "probing takes about" in plan, plan
+    growth = ctl.json("grow", "one", *GROWTH)["id"]
+    assert ctl.json("grow", "show", growth)["target"]["n_layer"] == 3
+    assert ctl("grow", "list", "one", "-o", "name") == growth + "\n"
+    assert ctl("run", "resume", "one", "-r", "go") in ("one: queued, step 0 of 60\n", "one: running, step 0 of 60\n")
+    ctl("wait", "one", "--for", "step=30", "--timeout", "60s")
+    assert ctl("wait", "one", "--timeout", "60s") == "one: completed, step 60\n"
+    assert ctl("wait", growth) == growth + ": applied\n"
+    ctl("wait", "one", "--for", "state=failed", status=1, error="one is completed")
+    shown = ctl("grow", "show", growth)
+    assert "<- chosen" in shown and "After a lag of 8 steps" in shown and "layers    2 to 3 at step 20" in shown, shown
+    ranked = ctl("grow", "rank", growth, "--at-step", "4")
+    assert "after 4 steps" in ranked and "stack" in ranked, ranked
+    assert ctl("grow", "report", growth).startswith("#") and "midas" in ctl("grow", "report", growth)
+    assert json.loads(ctl("grow", "report", growth, "--format", "json"))
+    see_the_run(ctl, folder, growth)
+    daemon.terminate()
+
+
+def see_the_run(ctl, folder, growth):
+    assert re.search(r"^one +completed +60 +60 +3 ", ctl("run", "list", "--state", "completed"), re.M)
+    assert re.search(r"^two +paused", ctl("ps"), re.M)
+    assert "completed" not in ctl("ps") and "completed" in ctl("ps", "-a")
+    assert re.search(r"^state +completed$", ctl("run", "show", "one"), re.M)
+    assert len(ctl.json("run", "list", "-n", "1")["items"]) == 1
+    keys = ctl("metrics", "one", "-o", "name").split()
+    assert "train/loss" in keys and "val/loss" in keys
+    rows = ctl("metrics", "one", "-k", "train/loss", "-k", "val/loss", "--from", "11", "--to", "20", "-o", "tsv")
+    rows = [row.split("\t") for row in rows.splitlines()]
+    assert rows[0] == ["step", "train/loss", "val/loss"] and [r[0] for r in rows[1:]] == [str(s) for s in range(11, 21)]
+    plot = ctl("metrics", "one", "--plot")
+    assert re.search("[\u2801-\u28ff]", plot) and "step 20: growth 2 to 3 layers" in plot, plot
+    ascii_ctl = Client(None, **{**ctl.env, "LC_ALL": "C"})
+    assert ascii_ctl("metrics", "one", "--plot").isascii() and ascii_ctl("top").isascii() and ascii_ctl("ps").isascii()
+    log = ctl("logs", "one").splitlines()
+    assert any("run.state  completed  step 60" in line for line in log) and any(growth in line for line in log)
+    assert ctl("logs", "one", "-n", "2").splitlines() == log[-2:]
+    events = [json.loads(line) for line in ctl("events", "-o", "jsonl").splitlines()]
+    assert [e["seq"] for e in events] == list(range(1, len(events) + 1))
+    after = ctl("events", "--after", "3", "--run", "two", "-o", "tsv").splitlines()
+    assert after[0].startswith("SEQ\tTIME") and all(int(line.split("\t")[0]) > 3 for line in after[1:])
+    lines = [json.loads(line) for line in ctl("export", "one", "--format", "jsonl", "--from", "31").splitlines()]
+    assert [line["step"] for line in lines] == list(range(31, 61))
+    write_on = ("generate", "one", "And the", "-n", "12", "--seed", "3", "-t", "0.5")
+    assert ctl(*write_on).startswith("And the") and ctl(*write_on) == ctl(*write_on)
+    see_files(ctl, folder)
+    assert re.search(r"^state +ready$", ctl("status"), re.M)
+    assert "runs training" in ctl("top") and "one" in ctl("top")
+    assert {row["state"] for row in ctl.json("doctor")["items"]} <= {"ok", "warning"}
+    assert re.search(r"^lagctl +\d+\.\d+\.\d+\nlagd +\d", ctl("version"))
+    assert json.loads(ctl("api", "GET", "/version"))["version"]
+    assert json.loads(ctl("api", "POST", "/runs?dry_run=true", "-d", json.dumps(run_body("x", "old-book"))))["fits"]
+    assert "lagd_build_info" in ctl("api", "GET", "/metrics")
+    assert ctl("help", "run").startswith("Commands:\n  run create")
+    assert "Usage: lagctl run pause RUN" in ctl("help", "run", "pause")
+    assert "_lagctl" in ctl("completion", "bash") and ctl("completion", "zsh").startswith("#compdef lagctl\n")
+    assert ctl("run", "checkpoint", "one", status=4, error="completed") == ""
+    assert ctl("run", "cancel", "two", "-o", "json", "-r", "enough").startswith('{\n  "id"')
+    ctl("dataset", "rm", "old-book", status=4, error="is used by run one")
+    assert ctl("run", "rm", "two") == "deleted two\n" and ctl("run", "rm", "one", "-q") == ""
+    assert ctl("dataset", "rm", "old-book") == "deleted old-book\n"
+
+
+def see_files(ctl, folder):
+    items = ctl.json("ckpt", "list", "one")["items"]
+    newest = items[0]["id"]
+    assert newest in ctl("ckpt", "list") and items[0]["step"] == 60
+    ctl("ckpt", "pull", newest, folder=folder)
+    for file in items[0]["files"]:
+        with open(os.path.join(folder, newest, file["name"]), "rb") as f:
+            assert hashlib.sha256(f.read()).hexdigest() == file["sha256"]
+    pulled = ctl("ckpt", "pull", newest, "-d", "mine/deep", folder=folder)
+    assert "mine/deep/model.safetensors" in pulled
+    assert sorted(os.listdir(os.path.join(folder, "mine/deep"))) == sorted(f["name"] for f in items[0]["files"])
+    assert ctl.json("ckpt", "keep", newest)["keep"] is True
+    assert ctl("ckpt", "keep", newest, "--off") == newest + ": kept no\n"
+
+
+def decisions_by_hand(folder):
+    daemon, ctl = started(folder)
+    daemon.upload("words", lagd.text())
+    growths = {}
+    for name in ("approved", "chosen", "rejected", "cancelled"):
+        daemon.post("/runs", run_body(name, "words", schedule={"max_steps": 40}, start=False))
+        growths[name] = ctl("grow", name, *GROWTH, "--manual", "-o", "name").strip()
+        ctl("run", "resume", name)
+    for growth in growths.values():
+        ctl("wait", growth, "--for", "state=awaiting_approval", "--timeout", "60s")
+    assert "It waits for you: lagctl grow approve" in ctl("grow", "show", growths["approved"])
+    ctl("grow", "approve", growths["approved"])
+    ctl("grow", "approve", growths["chosen"], "-c", "nobody", status=3, error="no candidate nobody")
+    ctl("grow", "approve", growths["chosen"], "-c", "stack", "-r", "I like it")
+    assert ctl.json("grow", "reject", growths["rejected"])["state"] == "rejected"
+    assert ctl("grow", "cancel", growths["cancelled"]) == growths["cancelled"] + ": cancelled\n"
+    ctl("grow", "approve", growths["rejected"], status=4)
+    ctl("wait", growths["chosen"], "--timeout", "60s")
+    chosen = ctl.json("grow", "show", growths["chosen"])
+    assert next(c for c in chosen["candidates"] if c["id"] == chosen["decision"]["candidate"])["operator"] == "stack"
+    ctl("wait", growths["rejected"], status=1, error="is rejected")
+    daemon.terminate()
+
+
+def grow_waits_for_the_decision(folder):
+    daemon, ctl = started(folder)
+    daemon.upload("words", lagd.text())
+    daemon.post("/runs", run_body("one", "words", schedule={"max_steps": 200}, start=False))
+    waiting = ctl.spawn("grow", "one", *GROWTH, "--wait")
+    daemon.wait_for("/growths", lambda page: page["items"])
+    ctl("run", "resume", "one")
+    out, err = waiting.communicate(timeout=60)
+    assert waiting.returncode == 0 and "After a lag of 8 steps" in out, (waiting.returncode, out, err)
+    assert "applied" in err and not CONTROL.search(out + err), err
+    # manual: it ends when a person is needed; a growth that is withdrawn has failed
+    ctl("run", "pause", "one")
+    body = {"target": {"n_layer": 9}, "pool": ["stack"], "probe": {"steps": 4, "eval_every": 2}}
+    path = write(folder, "growth.json", body)
+    waiting = ctl.spawn("grow", "one", "-f", path, "--to", "4", "--wait", "-q", "-o", "json")
+    growth = daemon.wait_for("/growths", lambda page: len(page["items"]) == 2)["items"][-1]
+    assert growth["target"]["n_layer"] == 4, growth
+    ctl("grow", "cancel", growth["id"])
+    out, err = waiting.communicate(timeout=60)
+    assert waiting.returncode == 1 and json.loads(out)["state"] == "cancelled" and err == "", (waiting.returncode, err)
+    daemon.terminate()
+
+
+def exit_statuses(folder):
+    token = write(folder, "token", "correct horse battery staple\n")
+    os.chmod(token, 0o600)
+    wrong = write(folder, "wrong", "wrong horse battery staple\n")
+    daemon, ctl = started(folder)
+    daemon.upload("words", lagd.text())
+    path = write(folder, "run.json", run_body("one", "words", start=False))
+    bad = write(folder, "bad.json", run_body("bad", "words", schedule={"max_steps": 0}))
+    broken = write(folder, "broken.json", '{"name": ,}')
+    ctl("run", "create", "-f", path)
+    nowhere = Client(None, "--socket", os.path.join(folder, "none.sock"))
+    table = [
+        (ctl, ["ps"], 0, None), (ctl, ["--help"], 0, None), (ctl, ["--version"], 0, None),
+        (ctl, [], 2, None), (ctl, ["fly"], 2, "no command 'fly'"), (ctl, ["run"], 2, "needs one of"),
+        (ctl, ["run", "show"], 2, "needs RUN"), (ctl, ["ps", "-o", "xml"], 2, "none of"),
+        (ctl, ["grow", "one"], 2, "--to"),
+        (ctl, ["run", "create"], 2, "-f FILE"), (ctl, ["wait", "one", "--for", "x"], 2, "neither"),
+        (ctl, ["--host", "a", "--socket", "b", "ps"], 2, "not both"), (ctl, ["api", "GET", "runs"], 2, "begins with"),
+        (ctl, ["dataset", "add"], 2, "FILE"), (ctl, ["help", "fly"], 2, "no command"),
+        (ctl, ["run", "create", "-f", bad], 1, "/schedule/max_steps: "),
+        (ctl, ["run", "create", "-f", broken], 1, "broken.json:1:"),
+        (ctl, ["run", "create", "-f", "/nonexistent"], 1, "nonexistent"),
+        (ctl, ["dataset", "add", folder], 1, "no regular file"),
+        (ctl, ["run", "show", "nobody"], 3, "nobody does not exist"), (ctl, ["logs", "nobody"], 3, "nobody"),
+        (ctl, ["grow", "show", "gr_x"], 3, "gr_x"), (ctl, ["api", "GET", "/nowhere"], 3, ""),
+        (ctl, ["run", "show", "a/b"], 3, ""),
+        (ctl, ["run", "create", "-f", path], 4, "one"), (ctl, ["run", "checkpoint", "one"], 4, "possible now: resume"),
+        (ctl, ["wait", "one", "--timeout", "200ms"], 7, "one is still paused"),
+        (ctl, ["--token-file", "/nonexistent", "ps"], 5, "token file"),
+        (nowhere, ["ps"], 6, "is lagd running"), (nowhere, ["events", "-f"], 6, "none.sock"),
+        (nowhere, ["doctor"], 6, None),
+        (Client(None, "-H", "127.0.0.1:1"), ["status"], 6, "127.0.0.1:1"),
+        (nowhere, ["version"], 0, None), (nowhere, ["completion", "bash"], 0, None),
+    ]
+    for client, words, status, error in table:
+        client(*words, status=status, error=error)
+    problem = json.loads(ctl("run", "show", "nobody", "-o", "json", status=3, error="nobody"))
+    assert problem["status"] == 404 and problem["request_id"], problem
+    assert "systemctl start lagd" in nowhere("doctor", status=6)
+    daemon.terminate()
+    asks_for_a_token(folder, token, wrong)
+
+
+def asks_for_a_token(folder, token, wrong):
+    inner = os.path.join(folder, "inner")
+    os.mkdir(inner)
+    daemon = Daemon(inner, config=f"[auth]\ntoken_file = {token}\n")
+    daemon.spawn()
+    deadline = time.monotonic() + 30
+    ctl = Client(daemon)
+    ask = ctl.command("api", "GET", "/healthz")
+    while subprocess.run(ask, env=ctl.env, capture_output=True, check=False).returncode:
+        assert time.monotonic() < deadline, daemon.log()
+        time.sleep(0.05)
+    port = int(re.findall(r"127\.0\.0\.1:(\d+)", daemon.log())[-1])
+    tcp = Client(None, LAGD_HOST=f"127.0.0.1:{port}")
+    tcp("ps", status=5, error="")
+    tcp("--token-file", wrong, "ps", status=5, error="")
+    assert "LAGD_TOKEN_FILE" in tcp("doctor", status=5)
+    Client(None, LAGD_HOST=f"127.0.0.1:{port}", LAGD_TOKEN_FILE=token)("ps", error="no runs")
+    daemon.terminate()
+
+
+def forms_of_output(folder):
+    daemon, ctl = started(folder)
+    ctl("run", "list", error="no runs; create one")
+    assert ctl("run", "list", "-q") == "" and ctl.json("run", "list") == {"items": [], "next_cursor": None}
+    daemon.upload("words", lagd.text())
+    for i in range(3):
+        daemon.post("/runs", run_body(f"r{i}", "words", start=False, optim={"lr": 0.1}, note="täglich"))
+    assert ctl("run", "list", "-o", "name") == "r2\nr1\nr0\n"
+    table = ctl("run", "list").splitlines()
+    assert re.match(r"NAME +STATE +STEP +OF", table[0]) and len(table) == 4
+    rows = ctl("run", "list", "-o", "tsv").splitlines()
+    assert rows[0].split("\t")[:4] == ["NAME", "STATE", "STEP", "OF"]
+    assert rows[1].split("\t")[:4] == ["r2", "paused", "0", "200"]
+    assert len(ctl("run", "list", "-o", "tsv", "-q").splitlines()) == 3
+    lines = [json.loads(line) for line in ctl("run", "list", "-o", "jsonl").splitlines()]
+    assert [line["name"] for line in lines] == ["r2", "r1", "r0"]
+    assert ctl.json("run", "list")["items"] == lines == daemon.get("/runs")["items"]
+    assert '"lr": 0.1,' in ctl("run", "show", "r0", "-o", "json") and "täglich" in ctl("run", "show", "r0")
+    # a reader that has enough is no error of ours
+    pipe = f"'{program()}' api GET /openapi.json | head -c 10 >/dev/null; echo ${{PIPESTATUS[0]}}"
+    shell = subprocess.run(["bash", "-c", pipe], capture_output=True, text=True, env=ctl.env, check=False)
+    assert shell.stderr == "" and shell.stdout.strip() in ("0", "141"), shell
+    with open("/dev/full", "w") as disk:
+        full = subprocess.run(ctl.command("ps"), stdout=disk, stderr=subprocess.PIPE, env=ctl.env, check=False)
+    assert full.returncode == 1 and b"cannot write" in full.stderr, full
+    daemon.terminate()
+
+
+def following(folder):
+    daemon, ctl = started(folder)
+    daemon.upload("words", lagd.text())
+    begin = time.monotonic()
+    followers = [ctl.spawn("events", "-f", "-o", "jsonl"), ctl.spawn("events", "-f", "-n", "0", "-o", "name")]
+    seen = [[], []]
+
+    def read(i):
+        seen[i].extend(followers[i].stdout)
+    threads = [threading.Thread(target=read, args=(i,)) for i in range(2)]
+    for thread in threads:
+        thread.start()
+    while not seen[0]:
+        assert time.monotonic() - begin < 30
+        time.sleep(0.02)
+    time.sleep(0.3)
+    daemon.post("/runs", run_body("one", "words", schedule={"max_steps": 30}))
+    daemon.wait_for("/runs/one", lambda r: r["state"] == "completed")
+    # over a crash: nothing is missing, nothing comes twice
+    daemon.kill()
+    time.sleep(1.2)
+    daemon.start()
+    daemon.post("/runs", run_body("two", "words", start=False))
+    last = daemon.events()[-1]["seq"]
+    logs = ctl.spawn("logs", "one", "-f")
+    deadline = time.monotonic() + 30
+    while (not seen[0] or json.loads(seen[0][-1])["seq"] < last) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    for follower in followers + [logs]:
+        follower.send_signal(signal.SIGINT)
+    for thread in threads:
+        thread.join(10)
+    assert [f.wait(10) for f in followers + [logs]] == [130, 130, 130]
+    assert [json.loads(line)["seq"] for line in seen[0]] == list(range(1, last + 1))
+    assert [int(line) for line in seen[1]] == list(range(2, last + 1)), seen[1]
+    told = followers[0].stderr.read()
+    assert "connection is lost" in told, told
+    assert "run.state  completed" in logs.stdout.read()
+    waiting = ctl.spawn("wait", "two")
+    time.sleep(0.3)
+    waiting.send_signal(signal.SIGINT)
+    assert waiting.wait(10) == 130
+    daemon.terminate()
+
+
+def on_a_terminal(client, *words, keys=b"", signal_number=None, seconds=1.2):
+    """(exit status, what the terminal got) of a lagctl on a terminal of 100 columns."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 120, 0, 0))
+    before = termios.tcgetattr(slave)
+    process = subprocess.Popen(client.command(*words), stdin=slave, stdout=slave, stderr=slave, env=client.env)
+    out, deadline, sent = b"", time.monotonic() + 30, False
+    begin = time.monotonic()
+    while process.poll() is None and time.monotonic() < deadline:
+        if select.select([master], [], [], 0.05)[0]:
+            out += os.read(master, 65536)
+        if not sent and time.monotonic() - begin > seconds:
+            sent = True
+            if keys:
+                os.write(master, keys)
+            if signal_number:
+                process.send_signal(signal_number)
+    while select.select([master], [], [], 0.05)[0]:
+        out += os.read(master, 65536)
+    status = process.wait(5)
+    assert termios.tcgetattr(slave)[3] == before[3], "the terminal is left in another mode"
+    os.close(master)
+    os.close(slave)
+    return status, out.decode()
+
+
+def terminals(folder):
+    daemon, ctl = started(folder)
+    daemon.upload("words", lagd.text())
+    daemon.post("/runs", run_body("one", "words", schedule={"max_steps": 20}))
+    daemon.wait_for("/runs/one", lambda r: r["state"] == "completed")
+    daemon.post("/runs", run_body("two", "words", start=False))
+    status, out = on_a_terminal(ctl, "ps")
+    assert status == 0 and "\x1b[33mpaused\x1b[0m" in out, out
+    plain = ((ctl, "--no-color"), (Client(daemon, NO_COLOR="1"), "-q"), (Client(daemon, TERM="dumb"), "-q"))
+    for client, flag in plain:
+        assert "\x1b" not in on_a_terminal(client, "ps", flag)[1]
+    status, out = on_a_terminal(ctl, "top", "-d", "200ms", keys=b"q")
+    assert status == 0 and out.count("q quits") > 2 and re.search("[▁-█]", out), (status, out)
+    assert out.rstrip().endswith("\x1b[?25h\x1b[?1049l"), out[-60:]
+    status, out = on_a_terminal(ctl, "top", signal_number=signal.SIGINT)
+    assert status == 130 and out.rstrip().endswith("\x1b[?25h\x1b[?1049l"), (status, out[-60:])
+    status, out = on_a_terminal(ctl, "grow", "two", *GROWTH, "--wait", signal_number=signal.SIGINT)
+    assert status == 130 and "░" in out and "lagctl run resume two" in out, (status, out)
+    daemon.terminate()
+
+
+if __name__ == "__main__":
+    lagd.main(a_run_from_text_to_files, decisions_by_hand, grow_waits_for_the_decision, exit_statuses, forms_of_output,
+              following, terminals)
