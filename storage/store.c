@@ -53,6 +53,7 @@ struct lag_store {
     int64_t asked_ns;            /* of the oldest unanswered question for a sign of life, 0 = all are answered */
     struct lag_error trouble;    /* the first failure of a group commit since the last flush */
     struct lag_error failure;    /* the last one */
+    bool is_failing;             /* since failure, nothing was committed */
     struct lag_error broken;     /* code != 0: the file cannot be trusted to sync any more */
     void (*on_events)(void *arg, int64_t last_seq);
     void *on_events_arg;
@@ -181,11 +182,13 @@ static void finish_batch(struct lag_store *store, struct write *writes, const st
     if (err->code) {
         store->failed_batch = store->batch;
         store->failure = *err;
+        store->is_failing = true;
         if (store->n_taken && !store->trouble.code) store->trouble = *err; /* writers were told */
         store->due_ns = lag_clock_mono_ns() + RETRY_NS;
         /* After a failed fsync the kernel may have dropped the pages: trying again could succeed and lie. */
         if (err->code == LAG_EIO || err->code == LAG_ECORRUPT) break_store(store, err);
     } else {
+        store->is_failing = false;
         store->n_committed += store->taken.n;
         store->taken.n = store->n_taken = 0;
         store->due_ns = lag_clock_mono_ns() + TICK_NS; /* for what was queued meanwhile */
@@ -388,7 +391,7 @@ int lag_store_check(struct lag_store *store, struct lag_error *err) {
     int rc = 0;
     pthread_mutex_lock(&store->mutex);
     if (store->broken.code) rc = copy_error(err, &store->broken);
-    else if (store->failed_batch > 0 && store->failed_batch == store->batch) rc = copy_error(err, &store->failure);
+    else if (store->is_failing) rc = copy_error(err, &store->failure);
     pthread_mutex_unlock(&store->mutex);
     return rc;
 }

@@ -100,6 +100,13 @@ static int insert_note(struct lag_db *db, void *arg, struct lag_error *err) {
     return 0;
 }
 
+/* A look while the next commit is on its way must not see the trouble as over. */
+static int look_and_insert(struct lag_db *db, void *arg, struct lag_error *err) {
+    struct fixture *f = arg;
+    check(lag_store_check(f->store, &f->err) == LAG_ENOSPC);
+    return insert_note(db, NULL, err);
+}
+
 /* Shared by both ways of filling a disk: release() makes room again. */
 static void fill_up(struct fixture *f, void (*release)(struct fixture *)) {
     int64_t before, after, first;
@@ -110,6 +117,8 @@ static void fill_up(struct fixture *f, void (*release)(struct fixture *)) {
     check(rc == LAG_ENOSPC);
     check(strstr(f->err.text, "the disk is full: free some space there"));
     check(!lag_event_bounds(f->reader, &first, &before, &f->err) && before == 200 * n_good);
+    check(lag_store_write(f->store, look_and_insert, f, &f->err) == LAG_ENOSPC);
+    check(lag_store_check(f->store, &f->err) == LAG_ENOSPC);
     /* Points stay queued; flush tells; later ones are taken too. */
     struct lag_point points[30000];
     for (int i = 0; i < 30000; i++) points[i] = (struct lag_point){1, i, i};
@@ -122,6 +131,7 @@ static void fill_up(struct fixture *f, void (*release)(struct fixture *)) {
     (void)lag_store_flush(f->store, NULL); /* what failed meanwhile */
     check(!lag_store_flush(f->store, &f->err));
     check(lag_store_queue_length(f->store) == 0);
+    check(!lag_store_check(f->store, &f->err));
     struct lag_series_row series;
     struct lag_run_row run;
     check(!lag_series_find(f->reader, "run_1", "train/loss", &series, &f->err) && series.n_points == 30000);

@@ -35,7 +35,8 @@ int lag_store_flush(struct lag_store *store, struct lag_error *err);
 /* Asks the storage thread for a sign of life without waiting for it, and tells for how many nanoseconds the oldest question
  * has gone unanswered (0: none has). INT64_MAX: the database takes no writes until a restart. Thread: any. */
 int64_t lag_store_silence_ns(struct lag_store *store);
-/* How the last commit went: 0, or its error (LAG_ENOSPC, or LAG_EIO: nothing is written until a restart). Thread: any. */
+/* How the last commit went, also while the next one is tried: 0, or its error (LAG_ENOSPC, or LAG_EIO: nothing is written
+ * until a restart). Thread: any. */
 int lag_store_check(struct lag_store *store, struct lag_error *err);
 /* What waits now, for metrics. */
 size_t lag_store_queue_length(const struct lag_store *store);
