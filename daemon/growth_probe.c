@@ -233,8 +233,13 @@ int lagd_round_check(struct lagd_round *round, const char *state, struct lag_err
 static int collect(struct lagd_round *round, int index, struct lag_error *err) {
     struct lagd_probe_result result;
     take_result(round, index, &result);
-    int rc = result.rc == LAG_ECANCELED ? lag_error_set(err, LAG_ECANCELED, "the probe was cancelled")
-                                        : end_candidate(round, index, &result, err);
+    int rc = 0;
+    if (result.rc == LAG_ECANCELED)
+        rc = lag_error_set(err, LAG_ECANCELED, "the probe was cancelled");
+    else if (result.rc < 0 && lagd_run_lacks_dataset(round->run)) /* no fault of the candidate */
+        rc = lag_error_set(err, result.rc, "%s", result.err.text);
+    else
+        rc = end_candidate(round, index, &result, err);
     if (result.rc == 0) lag_state_destroy(result.state);
     return rc;
 }

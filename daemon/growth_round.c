@@ -196,6 +196,7 @@ int lagd_growth_round(struct lagd_run *run, struct lag_error *err) {
     if (rc == 0) rc = go_through(&round, err);
     close_round(&round);
     if (rc == 0 || rc == LAG_ECANCELED || !run->has_growth || atomic_load(&run->quit)) return rc;
+    if (lagd_run_lacks_dataset(run)) return rc; /* the run is paused, and the growth goes on with it */
     return give_up(run, rc, err);
 }
 

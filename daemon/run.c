@@ -9,6 +9,7 @@
 #include <lagd/base/thread.h>
 #include <lagd/daemon/messages.h>
 #include <lagd/daemon/states.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -132,11 +133,15 @@ static int turn(struct lagd_run *run, bool *ret_ended, struct lag_error *err) {
     return rc;
 }
 
+/* A dataset can come back (a disk that is not mounted yet): the run waits for that, and its growth with it. */
 static void fail(struct lagd_run *run, const struct lag_error *why) {
+    bool waits = lagd_run_lacks_dataset(run), ends_growth = run->has_growth && !waits;
+    char reason[LAG_ROW_TEXT];
+    (void)snprintf(reason, sizeof(reason), "%.600s%s", why->text, waits ? "; resume the run once the dataset is back" : "");
     const struct lagd_about about = {run->id, run->has_growth ? run->growth.id : NULL, run->row.step, NULL};
-    lagd_tell(LAG_LOG_ERROR, &about, "run %s failed: %s", run->id, why->text);
-    struct lagd_move move = {.run = run, .run_state = "failed", .reason = why->text, .ends_growth = run->has_growth,
-                             .growth_state = run->has_growth ? "failed" : NULL};
+    lagd_tell(LAG_LOG_ERROR, &about, "run %s %s: %s", run->id, waits ? "cannot go on" : "failed", reason);
+    struct lagd_move move = {.run = run, .run_state = waits ? "paused" : "failed", .reason = reason,
+                             .ends_growth = ends_growth, .growth_state = ends_growth ? "failed" : NULL};
     struct lag_error err = {0};
     int rc = lagd_write_patiently(run->deps, lagd_move_write, &move, &run->stop, &err);
     if (rc == 0) lagd_move_committed(&move);

@@ -19,11 +19,25 @@ static int read_dataset(struct lag_db *db, void *arg, struct lag_error *err) {
     return lag_dataset_get(db, id, row, err);
 }
 
+static int find_dataset(const struct lagd_run *run, struct lag_dataset_row *ret, struct lag_error *err) {
+    (void)lag_copy(ret->id, sizeof(ret->id), run->row.dataset_id);
+    return lagd_read(run->deps, read_dataset, ret, err);
+}
+
 static int open_dataset(struct lagd_run *run, struct lag_error *err) {
     struct lag_dataset_row row = {0};
-    (void)lag_copy(row.id, sizeof(row.id), run->row.dataset_id);
-    int rc = lagd_read(run->deps, read_dataset, &row, err);
+    int rc = find_dataset(run, &row, err);
     return rc == 0 ? lagd_dataset_open_row(&row, &run->dataset, err) : rc;
+}
+
+bool lagd_run_lacks_dataset(struct lagd_run *run) {
+    struct lag_dataset_row row = {0};
+    struct lag_dataset *dataset = NULL;
+    if (run->lacks_dataset || find_dataset(run, &row, NULL) != 0) return run->lacks_dataset;
+    int rc = lagd_dataset_open_row(&row, &dataset, NULL);
+    lag_dataset_close(dataset);
+    run->lacks_dataset = rc != 0 && rc != LAG_ENOMEM;
+    return run->lacks_dataset;
 }
 
 /* --- growth --- */

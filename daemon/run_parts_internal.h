@@ -36,6 +36,7 @@ struct lagd_run {
     struct lag_checkpoint_meta origin; /* growth_text and parent_sha256 of the present shape */
     int64_t checkpoint_step;      /* of the newest checkpoint, -1 without one */
     bool evaluate_first;          /* at step 0, before the first update */
+    bool lacks_dataset;           /* as lagd_run_lacks_dataset found it */
     bool has_growth;
     struct lag_growth_row growth; /* queued or under way, when has_growth */
     bool storage_fails;           /* it was waited for, and has not worked since */
@@ -66,6 +67,9 @@ int lagd_move_make_until(struct lagd_move *move, const _Atomic bool *cancel, str
 /* --- run_open.c --- */
 int lagd_run_open(struct lagd_run *run, struct lag_error *err);
 void lagd_run_close(struct lagd_run *run);
+/* Asked after a failure: is its cause that the file is gone, or not what was registered? Once true it stays so until the
+ * thread ends: all who ask about one failure must hear the same, though the file may come back meanwhile. */
+bool lagd_run_lacks_dataset(struct lagd_run *run);
 /* work and team for the present shape. */
 int lagd_run_equip(struct lagd_run *run, struct lag_error *err);
 /* run->growth from the stored rows. */

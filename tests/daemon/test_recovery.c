@@ -205,14 +205,14 @@ static void folders_are_tidied(void **state) {
     assert_false(exists("%s/uploads/%s", "half"));
 }
 
-/* The dataset's file is gone: the run fails with the reason, the daemon serves. */
-static void a_run_that_cannot_go_on_fails_alone(void **state) {
+/* The dataset's file is gone: the run is paused with the reason, as it may come back, and the daemon serves. */
+static void a_run_that_cannot_go_on_stops_alone(void **state) {
     (void)state;
     run_row(A, "running", configs[0]);
     lag_store_close(store);
     store = NULL;
     fixture_start(&f);
-    fixture_wait(&f, "run_" A, "failed");
+    fixture_wait(&f, "run_" A, "paused");
     struct lag_run_row row;
     fixture_row(&f, "run_" A, &row);
     assert_true(row.reason[0] != 0);
@@ -227,6 +227,6 @@ int main(void) {
         cmocka_unit_test_setup_teardown(runs_come_to_rest, set_up, tear_down),
         cmocka_unit_test_setup_teardown(growths_keep_their_place, set_up, tear_down),
         cmocka_unit_test_setup_teardown(folders_are_tidied, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_run_that_cannot_go_on_fails_alone, set_up, tear_down)};
+        cmocka_unit_test_setup_teardown(a_run_that_cannot_go_on_stops_alone, set_up, tear_down)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

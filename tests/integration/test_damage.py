@@ -134,5 +134,48 @@ def kept_states_go_with_their_growth(folder):
         daemon.terminate()
 
 
+def the_dataset_goes_and_comes_back(folder):
+    """Cut short while training and while probing, and gone at a start: the run waits, paused, and nothing is lost."""
+    growth = dict(FIRST, probe={"steps": 100, "eval_every": 20})
+    ends = []
+    for name in ("good", "probing", "training"):
+        place = os.path.join(folder, name)
+        os.makedirs(os.path.join(place, "data"))
+        path = os.path.join(place, "data", "words.txt")
+        with open(path, "w") as f:
+            f.write(lagd.text())
+        daemon = Daemon(place, config=f"[storage]\ndataset_roots = {place}/data\n")
+        daemon.start()
+        daemon.post("/datasets", {"name": "words", "path": "words.txt"})
+        daemon.post("/runs", run_body("r", "words", start=False, schedule={"max_steps": 2500}))
+        id = daemon.post("/runs/r/growths", growth)["id"]
+        daemon.post("/runs/r/resume")
+        if name != "good":
+            if name == "probing":
+                daemon.wait_for(f"/growths/{id}", lambda g: g["progress"]["done_steps"] > 5, pace=0.002)
+            else:
+                daemon.wait_for(f"/growths/{id}", lambda g: g["state"] == "applied")
+            os.truncate(path, 3000)
+            paused = daemon.wait_for("/runs/r", lambda r: r["state"] == "paused")
+            assert "resume the run once the dataset is back" in paused["reason"], paused
+            assert daemon.get(f"/growths/{id}")["state"] == ("probing" if name == "probing" else "applied")
+            daemon.kill()
+            os.unlink(path)
+            daemon.start()
+            daemon.post("/runs/r/resume")
+            paused = daemon.wait_for("/runs/r", lambda r: r["state"] == "paused")
+            assert "words.txt" in paused["reason"], paused
+            with open(path, "w") as f:
+                f.write(lagd.text())
+            daemon.post("/runs/r/resume")
+        completed(daemon, "r")
+        ends.append((harvest(daemon), daemon.points("r")))
+        daemon.terminate()
+    for result, points in ends[1:]:
+        assert result == ends[0][0]
+        same_points(points, ends[0][1], "after the dataset came back")
+
+
 if __name__ == "__main__":
-    lagd.main(every_checkpoint_is_damaged, the_winner_was_not_to_grow, kept_states_go_with_their_growth)
+    lagd.main(every_checkpoint_is_damaged, the_winner_was_not_to_grow, kept_states_go_with_their_growth,
+              the_dataset_goes_and_comes_back)
