@@ -2,7 +2,8 @@
  *
  * The first time at a place the run only goes back (the fault may have been the machine's). Each further time the
  * learning rate is halved; after three halvings the run is given up. A place lasts until a checkpoint beyond it is
- * written. All of it is stored before it is acted on, so that a run that crashes here takes the same path again. */
+ * written. The rate is stored before a step is made with it, so that a run that crashes here takes the same path again:
+ * going back is what a restart does as well. */
 #include "run_parts_internal.h"
 #include "transact_internal.h"
 
@@ -69,43 +70,40 @@ static int give_up(const struct rollback *rollback, const char *what, struct lag
                          what, (long long)rollback->step, HALVINGS_MAX, run->config.lr, run->row.lr_scale);
 }
 
-/* The state that was loaded becomes the run's. */
-static int take_over(struct lagd_run *run, struct lag_state *state, int64_t checkpoint_step, struct lag_error *err) {
-    bool same_shape = lag_spec_equal(&state->layout.spec, &run->state->layout.spec);
+/* The run's state becomes that of the last good checkpoint. The old one is given up first: admission promised memory for
+ * one. On an error there may be none. */
+static int go_back(struct lagd_run *run, struct lag_error *err) {
+    const struct lag_spec spec = run->state->layout.spec;
     lag_state_destroy(run->state);
-    run->state = state;
-    run->checkpoint_step = checkpoint_step;
-    run->evaluate_first = state->step == 0;
-    int rc = lagd_run_reopen_growth(run, err);
+    run->state = NULL;
+    int rc = lagd_run_load_state(run, &run->state, &run->checkpoint_step, err);
+    if (rc != 0) return rc;
+    run->evaluate_first = run->state->step == 0;
+    rc = lagd_run_reopen_growth(run, err);
     if (rc == 0) rc = lagd_run_rewind(run, err);
-    if (rc == 0 && !same_shape) rc = lagd_run_equip(run, err);
+    if (rc == 0 && !lag_spec_equal(&run->state->layout.spec, &spec)) rc = lagd_run_equip(run, err);
     return rc;
 }
 
 int lagd_run_rollback(struct lagd_run *run, const struct lag_step_result *result, struct lag_error *err) {
     struct rollback rollback = {.run = run, .step = run->state->step + 1, .lr_scale = run->row.lr_scale};
     const char *what = isfinite(result->loss) ? "gradient norm" : "training loss";
-    struct lag_state *state = NULL;
-    int64_t checkpoint_step = -1;
     int rc = lagd_recorder_flush(&run->recorder, err);
-    if (rc == 0) rc = lagd_run_load_state(run, &state, &checkpoint_step, err);
+    if (rc == 0) rc = go_back(run, err);
     if (rc != 0) return rc;
-    rollback.checkpoint_step = state->step;
+    rollback.checkpoint_step = run->state->step;
     rc = lagd_read(run->deps, count_before, &rollback, err);
     if (rc == 0 && rollback.n_before > HALVINGS_MAX) rc = give_up(&rollback, what, err);
     if (rc == 0 && rollback.n_before > 0) rollback.lr_scale *= 0.5;
     (void)snprintf(rollback.message, sizeof(rollback.message), "the %s of step %lld is not finite: back to step %lld%s",
-                   what, (long long)rollback.step, (long long)state->step,
+                   what, (long long)rollback.step, (long long)run->state->step,
                    rollback.n_before > 0 ? ", with half the learning rate" : "");
     struct lagd_move move = {.run = run, .extra = store, .extra_arg = &rollback};
     if (rc == 0) rc = lagd_move_make(&move, err);
-    if (rc != 0) {
-        lag_state_destroy(state);
-        return rc;
-    }
+    if (rc != 0) return rc;
     run->row.lr_scale = run->step.lr_scale = rollback.lr_scale;
     run->row.n_rollbacks++;
     run->row.rollback_step = rollback.step;
     atomic_fetch_add(&run->deps->totals.rollbacks, 1);
-    return take_over(run, state, checkpoint_step, err);
+    return 0;
 }

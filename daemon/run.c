@@ -165,7 +165,7 @@ static void live(void *arg) {
         rc = turn(run, &ended, &err);
         bool by_wish = rc == LAG_ECANCELED && atomic_load(&run->interrupt);
         bool by_cancel = lagd_is_storage_trouble(rc) && atomic_load(&run->quit) && !atomic_load(&run->stop);
-        if (!ended && (by_wish || by_cancel)) rc = 0; /* the wish is looked at next */
+        if (!ended && run->state && (by_wish || by_cancel)) rc = 0; /* the wish is looked at next */
     }
     /* A daemon that stops while the disk refuses leaves the row as it is: found so at the next start, it is resumed. */
     if (rc != 0 && !(lagd_is_storage_trouble(rc) && atomic_load(&run->stop))) fail(run, &err);
