@@ -177,7 +177,7 @@ show_run() {
         (.max_steps | tostring | length) as $digits
         | "\(.state | fit(9)) step \(.step | tostring | right($digits))/\(.max_steps)  \(.model.n_layer) layers"
         + "  train \(.latest["train/loss"] | fixed(3))  val \(.latest["val/loss"] | fixed(3))"
-        + if $speed > 0 then "  \($speed) tokens/s" else "" end' --argjson speed "$tokens_per_s")"
+        + if $speed > 0 and .state == "running" then "  \($speed) tokens/s" else "" end' --argjson speed "$tokens_per_s")"
 }
 
 show_probe() {
