@@ -65,7 +65,8 @@ static bool check_headers(const struct lagd_head *head, struct lagd_verdict *ver
     }
     /* Two of these and one of two readers acts on the other one. */
     static const char *const single[] = {"Content-Length", "Transfer-Encoding", "Host",          "Content-Type",
-                                         "Origin",         "Sec-Fetch-Site",    "Authorization", "Expect"};
+                                         "Origin",         "Sec-Fetch-Site",    "Authorization", "Expect",
+                                         "Idempotency-Key"};
     for (size_t i = 0; i < LAG_COUNT(single); i++) {
         if (lagd_head_count(head, single[i]) > 1) {
             return refuse(verdict, "malformed", "header %s is given more than once", single[i]);

@@ -204,18 +204,28 @@ static const struct {
     {"decide", "If-Match", "Only while the growth has one of these ETags; else 412 revision-mismatch."},
 };
 
-static void write_headers(struct lagd_json *json, const char *operation) {
+static void write_header(struct lagd_json *json, const char *name, const char *help, int max_length) {
+    lagd_json_open_object(json, NULL);
+    lagd_json_text(json, "name", name);
+    lagd_json_text(json, "in", "header");
+    lagd_json_bool(json, "required", false);
+    lagd_json_text(json, "description", help);
+    lagd_json_open_object(json, "schema");
+    lagd_json_text(json, "type", "string");
+    if (max_length > 0) lagd_json_int(json, "maxLength", max_length);
+    lagd_json_close_object(json);
+    lagd_json_close_object(json);
+}
+
+static void write_headers(struct lagd_json *json, const struct lagd_route *route) {
     for (size_t i = 0; i < LAG_COUNT(headers); i++) {
-        if (strcmp(headers[i].operation, operation) != 0) continue;
-        lagd_json_open_object(json, NULL);
-        lagd_json_text(json, "name", headers[i].name);
-        lagd_json_text(json, "in", "header");
-        lagd_json_bool(json, "required", false);
-        lagd_json_text(json, "description", headers[i].help);
-        lagd_json_open_object(json, "schema");
-        lagd_json_text(json, "type", "string");
-        lagd_json_close_object(json);
-        lagd_json_close_object(json);
+        if (strcmp(headers[i].operation, route->operation) == 0) write_header(json, headers[i].name, headers[i].help, 0);
+    }
+    if (route->flags & LAGD_KEYED) {
+        write_header(json, "Idempotency-Key",
+                     "Makes the request safe to send again: for 24 hours the same key with the same request gets the "
+                     "first success's answer, marked by Idempotency-Replayed: true, and changes nothing. 1 to 255 visible "
+                     "ASCII characters.", LAG_KEY_SIZE - 1);
     }
 }
 
@@ -299,7 +309,7 @@ static void write_operation(struct lagd_json *json, const struct lagd_route *rou
         "dry_run", LAGD_PARAM_BOOL, false, false, 0, 0, NULL, NULL, "Check and estimate only; nothing is changed."};
     if (route->flags & LAGD_DRY_RUN) write_parameter(json, &dry);
     write_parameter(json, &pretty);
-    write_headers(json, route->operation);
+    write_headers(json, route);
     lagd_json_close_array(json);
     write_body(json, route);
     lagd_json_open_object(json, "responses");

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include "guard_internal.h"
+#include "idempotency_internal.h"
 #include "json_in_internal.h"
 #include "json_out_internal.h"
 #include "lagd/base/ids.h"
@@ -50,6 +51,8 @@ struct lagd_request {
     const char *params[LAGD_ROUTE_PARAMS];
     const char *if_match; /* "" when it was too long to be kept: matches nothing */
     const char *if_none_match, *range, *accept, *accept_encoding, *last_event_id; /* header values or NULL */
+    const char *idempotency_key;       /* NULL: none, or the route takes none */
+    struct lagd_idem idem;
     bool too_long;                     /* the raw target was cut */
     json_t *json;                      /* the body, NULL when there is none; owned */
     struct lagd_upload *upload;        /* or the finished upload; owned */

@@ -18,6 +18,7 @@ enum lagd_body_kind { LAGD_BODY_NONE, LAGD_BODY_JSON, LAGD_BODY_JSON_OPTIONAL, L
 enum lagd_route_flags {
     LAGD_OPEN = 1,    /* needs no token */
     LAGD_UNLISTED = 4, /* no part of the API: left out of the OpenAPI document */
+    LAGD_KEYED = 8,   /* takes an Idempotency-Key */
     LAGD_DRY_RUN = 2, /* answers 200 instead with ?dry_run=true */
 };
 

@@ -92,6 +92,10 @@ int lagd_request_post(struct lagd_request *request, struct lagd_command *command
     if (!command) return lag_error_set(&request->err, LAG_EBUSY, "out of memory");
     request->command = command;
     request->answered = false;
+    if (request->idempotency_key) {
+        (void)lag_copy(command->key, sizeof(command->key), request->idempotency_key);
+        (void)lag_copy(command->fingerprint, sizeof(command->fingerprint), request->idem.fingerprint);
+    }
     return LAGD_WAIT;
 }
 

@@ -53,7 +53,8 @@ struct lagd_transport {
     int64_t begun_ns;
     struct lagd_verdict early; /* a problem to be told once the body has been read away */
     char allow[96];
-    char if_match[128], if_none_match[128], range[64], accept[256], accept_encoding[128], last_event_id[32];
+    char if_match[128], if_none_match[128], range[64], accept[256], accept_encoding[128], last_event_id[32],
+        idempotency_key[LAG_KEY_SIZE];
     char *body;
     size_t n_body, body_capacity;
     uint64_t n_drained;
@@ -89,6 +90,7 @@ struct lagd_server {
     uint64_t n_events;
     int64_t refusals_second, n_refusals;
     struct lagd_transport *waiting;
+    struct lagd_request *keys; /* that hold an idempotency key */
     struct lagd_socket *sockets;
     struct lag_db *readers[8]; /* idle ones */
     int n_readers;

@@ -1,4 +1,5 @@
 /* Between the HTTP library and the rest: reads a request's head and body, calls its handler, and waits where asked. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -82,10 +83,26 @@ static enum MHD_Result begin_body(struct lagd_transport *transport, enum lagd_bo
     if (plan != LAGD_PLAN_UPLOAD) return MHD_YES;
     int status = lagd_upload_create(request->server->state_dir, request->id, limits->upload_bytes, min_free_bytes,
                                     request->framing.content_length, &request->upload, &request->err);
+    if (status == 0 && request->idempotency_key) status = lagd_upload_hash(request->upload, &request->err);
     if (status == 0) return MHD_YES;
     struct lagd_verdict verdict = {lagd_problem_slug(status), ""};
     (void)lag_copy(verdict.detail, sizeof(verdict.detail), request->err.text);
     return refuse(transport, &verdict);
+}
+
+/* Where nothing is changed, a key means nothing and is passed over. */
+static void check_key(struct lagd_transport *transport, const char *key, struct lagd_verdict *verdict) {
+    struct lagd_request *request = &transport->request;
+    if (!(request->route->flags & LAGD_KEYED) || lagd_query_bool(&request->target, "dry_run")) return;
+    if (!lagd_idem_key_valid(key)) {
+        verdict->slug = "malformed";
+        (void)snprintf(verdict->detail, sizeof(verdict->detail),
+                       "Idempotency-Key must be 1 to %d visible ASCII characters without blanks", LAG_KEY_SIZE - 1);
+        return;
+    }
+    (void)lag_copy(transport->idempotency_key, sizeof(transport->idempotency_key), key);
+    request->idempotency_key = transport->idempotency_key;
+    request->idem.step = LAGD_IDEM_WANTED;
 }
 
 static enum MHD_Result begin(struct lagd_transport *transport, const char *method, const char *version) {
@@ -109,6 +126,7 @@ static enum MHD_Result begin(struct lagd_transport *transport, const char *metho
     keep_header(&head, "Accept", transport->accept, sizeof(transport->accept), &request->accept);
     keep_header(&head, "Last-Event-ID", transport->last_event_id, sizeof(transport->last_event_id),
                 &request->last_event_id);
+    const char *key = lagd_head_find(&head, "Idempotency-Key");
 
     (void)pthread_rwlock_rdlock(&server->config_lock);
     const struct lagd_config *config = &server->config;
@@ -130,6 +148,7 @@ static enum MHD_Result begin(struct lagd_transport *transport, const char *metho
     if (admission.options || (admission.verdict.slug && strcmp(admission.verdict.slug, "method-not-allowed") == 0)) {
         (void)lag_copy(transport->allow, sizeof(transport->allow), admission.match.allow);
     }
+    if (!admission.verdict.slug && key && !admission.options) check_key(transport, key, &admission.verdict);
     if (admission.verdict.slug) return refuse(transport, &admission.verdict);
     if (admission.options) {
         request->response.status = 204;
@@ -179,11 +198,22 @@ static enum MHD_Result take_body(struct lagd_transport *transport, const char *d
     return MHD_YES;
 }
 
+static void note_fingerprint(struct lagd_transport *transport) {
+    struct lagd_request *request = &transport->request;
+    if (request->idem.step != LAGD_IDEM_WANTED) return;
+    lagd_idem_fingerprint(request->method, transport->raw, transport->body, transport->n_body,
+                          request->upload ? lagd_upload_sha256(request->upload) : NULL, request->idem.fingerprint);
+}
+
 /* 0, or a failure in request->err. */
 static int finish_body(struct lagd_transport *transport) {
     struct lagd_request *request = &transport->request;
-    transport->phase = LAGD_PHASE_HANDLE;
-    if (request->upload) return lagd_upload_finish(request->upload, &request->err);
+    if (request->upload) {
+        int finished = lagd_upload_finish(request->upload, &request->err);
+        if (finished == 0) note_fingerprint(transport);
+        return finished;
+    }
+    note_fingerprint(transport);
     int status =
         lagd_json_parse(transport->body ? transport->body : "", transport->n_body, &request->json, &request->err);
     if (status == LAG_EINVAL) request->slug = "malformed";
@@ -194,9 +224,22 @@ static int finish_body(struct lagd_transport *transport) {
 
 /* --- handler ----------------------------------------------------------------------------------------------------- */
 
+/* The handler, and what a key asks for around it. */
+static int work(struct lagd_transport *transport) {
+    struct lagd_request *request = &transport->request;
+    int status = 0;
+    if (request->idem.step == LAGD_IDEM_WANTED) {
+        if (!*request->idem.fingerprint) note_fingerprint(transport); /* there was no body */
+        status = lagd_idem_begin(request);
+        if (status == LAGD_IDEM_REPLAYED) return 0;
+    }
+    if (status == 0) status = request->route->handle(request);
+    return status == 0 && lagd_idem_keep(request) ? LAGD_WAIT : status;
+}
+
 static enum MHD_Result handle(struct lagd_transport *transport, int status) {
     struct lagd_request *request = &transport->request;
-    if (status == 0) status = request->route->handle(request);
+    if (status == 0) status = work(transport);
     if (transport->db) {
         lagd_reader_give(request->server, transport->db);
         transport->db = NULL;
@@ -219,6 +262,16 @@ static enum MHD_Result handle(struct lagd_transport *transport, int status) {
     return lagd_reply(transport);
 }
 
+/* The answer waited until it was stored, or could not be; the client gets it in any case. */
+static enum MHD_Result answer_kept(struct lagd_transport *transport) {
+    const struct lagd_request *request = &transport->request;
+    const struct lag_log_field fields[] = {{"REQUEST_ID", request->id}, {0}};
+    if (request->command->status < 0)
+        lag_log_fields(LAG_LOG_WARNING, fields, "http: the answer to %s could not be kept for its Idempotency-Key: %s",
+                       request->id, request->command->err.text);
+    return lagd_reply(transport);
+}
+
 enum MHD_Result lagd_transport_access(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
                                       const char *version, const char *data, size_t *size, void **context) {
     struct lagd_transport *transport = *context;
@@ -238,7 +291,11 @@ enum MHD_Result lagd_transport_access(void *cls, struct MHD_Connection *connecti
         return answer_problem(transport, &early);
     }
     lagd_socket_deadline(transport->request.server, transport->socket, 0);
-    if (transport->phase == LAGD_PHASE_BODY) status = finish_body(transport);
+    if (transport->request.idem.step == LAGD_IDEM_KEEPING) return answer_kept(transport);
+    if (transport->phase == LAGD_PHASE_BODY) {
+        transport->phase = LAGD_PHASE_HANDLE;
+        status = finish_body(transport);
+    }
     return handle(transport, status);
 }
 
@@ -249,6 +306,7 @@ void lagd_transport_end(void *cls, struct MHD_Connection *connection, void **con
     if (!transport) return;
     struct lagd_request *request = &transport->request;
     if (transport->db) lagd_reader_give(request->server, transport->db);
+    lagd_idem_end(request);
     if (transport->socket)
         lagd_socket_deadline(request->server, transport->socket, LAGD_IDLE_SECONDS * INT64_C(1000000000));
     json_decref(request->json);

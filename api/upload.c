@@ -9,6 +9,7 @@
 
 #include "lagd/base/error.h"
 #include "lagd/base/fs.h"
+#include "lagd/base/hash.h"
 #include "lagd/base/mem.h"
 
 #define LOOK_EVERY_BYTES (64 << 20)
@@ -17,6 +18,8 @@ struct lagd_upload {
     char dir[1100], path[1200];
     int fd;
     int64_t n_bytes, limit_bytes, min_free_bytes, next_look_bytes;
+    struct lag_sha256 *hash; /* NULL: not asked for */
+    char sha256[LAG_SHA256_HEX];
 };
 
 static int check_space(const struct lagd_upload *upload, int64_t need_bytes, struct lag_error *err) {
@@ -65,12 +68,21 @@ int lagd_upload_write(struct lagd_upload *upload, const void *data, size_t lengt
     int status = lag_fs_write_all(upload->fd, data, length, err);
     if (status < 0) return lag_error_wrap(err, "cannot store the upload");
     upload->n_bytes += (int64_t)length;
+    if (upload->hash) lag_sha256_update(upload->hash, data, length);
     if (upload->n_bytes < upload->next_look_bytes) return 0;
     upload->next_look_bytes += LOOK_EVERY_BYTES;
     return check_space(upload, LOOK_EVERY_BYTES, err);
 }
 
+int lagd_upload_hash(struct lagd_upload *upload, struct lag_error *err) {
+    return lag_sha256_create(&upload->hash) == 0 ? 0 : lag_error_set(err, LAG_ENOMEM, "out of memory");
+}
+
+const char *lagd_upload_sha256(const struct lagd_upload *upload) { return upload->sha256; }
+
 int lagd_upload_finish(struct lagd_upload *upload, struct lag_error *err) {
+    if (upload->hash) lag_sha256_finish(upload->hash, upload->sha256);
+    upload->hash = NULL;
     int fd = upload->fd;
     upload->fd = -1;
     int failed = fsync(fd) < 0 ? errno : 0;
@@ -83,6 +95,7 @@ const char *lagd_upload_path(const struct lagd_upload *upload) { return upload->
 void lagd_upload_destroy(struct lagd_upload *upload) {
     if (!upload) return;
     if (upload->fd >= 0) (void)close(upload->fd);
+    if (upload->hash) lag_sha256_destroy(upload->hash);
     (void)unlink(upload->path); /* the name is this request's own: nobody else makes it again */
     free(upload);
 }

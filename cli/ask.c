@@ -7,9 +7,12 @@
 
 #include "ctl_internal.h"
 #include "lagd/base/check.h"
+#include "lagd/base/ids.h"
 #include "lagd/base/mem.h"
 
 #define ASK_TIMEOUT_MS 300000
+#define RETRIES 10
+#define RETRY_MS 500
 
 int ctl_exit_of_status(long status) {
     static const struct {
@@ -63,6 +66,20 @@ int ctl_judge(struct ctl *ctl, const struct ctl_answer *answer) {
     return exit_status;
 }
 
+/* A request whose answer was lost is sent again: under its key it happens once. While the first one is still worked on, or
+ * the daemon comes back, there is a little patience. */
+static void send_once_more(struct ctl *ctl, const struct ctl_request *request, struct ctl_answer *answer) {
+    ctl_send(ctl->client, request, answer);
+    if (!request->key || !answer->broke_off) return;
+    for (int n_tries = 0; n_tries < RETRIES; n_tries++) {
+        if (!ctl_sleep_ms(RETRY_MS)) return;
+        ctl_answer_deinit(answer);
+        ctl_send(ctl->client, request, answer);
+        bool waits = answer->status == 409 && strstr(answer->body.data, "idempotency-in-flight");
+        if (!waits && answer->failure != CTL_UNREACHABLE) return;
+    }
+}
+
 int ctl_ask(struct ctl *ctl, const char *method, const char *path, json_t *body, json_t **ret) {
     struct ctl_request request = {.method = method, .path = path, .timeout_ms = ASK_TIMEOUT_MS};
     struct ctl_answer answer;
@@ -72,7 +89,10 @@ int ctl_ask(struct ctl *ctl, const char *method, const char *path, json_t *body,
     if (body && !text) return ctl_fail(CTL_FAILED, "out of memory");
     request.body = text;
     request.body_length = text ? strlen(text) : 0;
-    ctl_send(ctl->client, &request, &answer);
+    char key[LAG_ID_SIZE];
+    lag_id_new("ctl", key);
+    if (strcmp(method, "POST") == 0) request.key = key;
+    send_once_more(ctl, &request, &answer);
     int status = ctl_judge(ctl, &answer);
     if (status == CTL_OK && answer.body.length > 0) {
         value = json_loadb(answer.body.data, answer.body.length, JSON_DECODE_ANY, &error);

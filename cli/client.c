@@ -140,13 +140,17 @@ static size_t on_header(char *data, size_t size, size_t n, void *arg) {
 static int on_progress(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d) { return ctl_interrupted(); }
 
 static struct curl_slist *headers_of(const struct ctl_client *client, const struct ctl_request *request) {
-    char line[128];
+    char line[320];
     const char *accept = request->accept ? request->accept : "application/json";
     bool has_body = request->body || request->upload;
     struct curl_slist *list = NULL;
     (void)snprintf(line, sizeof(line), "Accept: %s", accept);
     list = curl_slist_append(list, line);
     if (*client->authorization) list = curl_slist_append(list, client->authorization);
+    if (request->key) {
+        (void)snprintf(line, sizeof(line), "Idempotency-Key: %s", request->key);
+        list = curl_slist_append(list, line);
+    }
     if (has_body) {
         (void)snprintf(line, sizeof(line), "Content-Type: %s",
                        request->content_type ? request->content_type : "application/json");
@@ -199,6 +203,8 @@ static void note_failure(const struct ctl_client *client, CURLcode code, const c
     struct ctl_answer *answer = transfer->answer;
     const char *where = *client->place.socket ? client->place.socket : client->place.url;
     if (code == CURLE_OK || transfer->taken) return;
+    answer->broke_off = code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR ||
+                        code == CURLE_PARTIAL_FILE;
     answer->failure = code == CURLE_ABORTED_BY_CALLBACK  ? CTL_INTERRUPTED
                       : code == CURLE_OPERATION_TIMEDOUT ? CTL_TIMEOUT
                       : code == CURLE_OUT_OF_MEMORY || code == CURLE_WRITE_ERROR || code == CURLE_URL_MALFORMAT ||

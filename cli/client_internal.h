@@ -30,6 +30,7 @@ struct ctl_request {
     FILE *upload; /* instead of body */
     int64_t upload_bytes;
     int64_t timeout_ms; /* 0: none */
+    const char *key; /* Idempotency-Key, or NULL */
     /* Takes the body of a 2xx answer as it comes, instead of ctl_answer.body; not 0 ends the request quietly. */
     int (*take)(void *arg, const char *content_type, const char *data, size_t length);
     void *arg;
@@ -38,6 +39,7 @@ struct ctl_answer {
     long status; /* 0: none came */
     int failure; /* 0, CTL_UNREACHABLE, CTL_TIMEOUT or CTL_INTERRUPTED: what kept the answer from being whole */
     char reason[640]; /* of the failure */
+    bool broke_off;   /* the daemon may have read the request */
     char content_type[64], date[64];
     struct lag_strbuf body;
 };

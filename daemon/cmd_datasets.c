@@ -123,7 +123,7 @@ static int scan(struct dataset_job *job, struct lag_error *err) {
     job->row.created_ms = lag_clock_wall_ms();
     if (add->upload[0]) status = move_in(job, err);
     LAG_FP("dataset.moved");
-    if (status == 0) status = lag_store_write(job->deps->store, insert_dataset, &job->row, err);
+    if (status == 0) status = lagd_command_write(job->deps->store, job->command, job->row.id, insert_dataset, &job->row);
     return status;
 }
 

@@ -120,7 +120,7 @@ int lagd_cmd_growth_create(struct lagd_supervisor *s, struct lagd_command *comma
     if (!creation) return lag_error_set(err, LAG_ENOMEM, "out of memory while creating a growth");
     creation->plan = plan;
     status = fill_growth(command->u.growth, &run, plan, &creation->growth, err);
-    if (status == 0) status = lag_store_write(s->store, insert_growth, creation, err);
+    if (status == 0) status = lagd_command_write(s->store, command, creation->growth.id, insert_growth, creation);
     if (status < 0) {
         (void)lag_copy(command->state, sizeof(command->state), creation->state);
         return status;
@@ -162,7 +162,7 @@ int lagd_cmd_growth_cancel(struct lagd_supervisor *s, struct lagd_command *comma
     if (status < 0) return status;
     struct ending ending = {.growth_id = growth.id, .reason = command->reason[0] ? command->reason : "cancelled by a person",
                             .alone = lagd_active_find(s, growth.run_id) == NULL};
-    status = lag_store_write(s->store, write_cancel, &ending, &command->err);
+    status = lagd_command_write(s->store, command, growth.id, write_cancel, &ending);
     if (status == 0) lagd_released_remove(&s->deps, &ending.released);
     else lagd_released_drop(&ending.released);
     (void)lag_copy(command->id, sizeof(command->id), growth.id);
@@ -248,7 +248,7 @@ int lagd_cmd_growth_decide(struct lagd_supervisor *s, struct lagd_command *comma
     if (status == 0) {
         d->command = command;
         d->alone = lagd_active_find(s, d->growth.run_id) == NULL;
-        status = lag_store_write(s->store, write_decision, d, &command->err);
+        status = lagd_command_write(s->store, command, d->growth.id, write_decision, d);
         (void)lag_copy(command->id, sizeof(command->id), d->growth.id);
         (void)lag_copy(command->state, sizeof(command->state),
                        status < 0 ? d->growth.state : command->u.decide.approve ? "decided" : "rejected");

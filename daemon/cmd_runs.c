@@ -91,7 +91,7 @@ int lagd_cmd_run_create(struct lagd_supervisor *s, struct lagd_command *command)
     (void)lag_copy(config->dataset, sizeof(config->dataset), dataset.id);
     (void)lag_copy(config->name, sizeof(config->name), row.name);
     status = lagd_run_config_format(config, row.config, err);
-    if (status == 0) status = lag_store_write(s->store, insert_run, &row, err);
+    if (status == 0) status = lagd_command_write(s->store, command, row.id, insert_run, &row);
     if (status == LAG_EEXIST) {
         return lag_error_at(err, LAG_EEXIST, "/name", "a run with the name %s exists already; choose another", row.name);
     }
@@ -104,6 +104,16 @@ int lagd_cmd_run_create(struct lagd_supervisor *s, struct lagd_command *command)
 
 /* --- life cycle -------------------------------------------------------------------------------------------------- */
 
+/* The state that the command has noted becomes its run's. */
+static int put_state(struct lag_db *db, void *arg, struct lag_error *err) {
+    const struct lagd_command *command = arg;
+    return lagd_tx_run_state(db, command->id, command->state, command->reason, err);
+}
+
+static int write_state(struct lagd_supervisor *s, struct lagd_command *command) {
+    return lagd_command_write(s->store, command, command->id, put_state, command);
+}
+
 int lagd_cmd_run_pause(struct lagd_supervisor *s, struct lagd_command *command) {
     struct lag_run_row row;
     int status = find_run(s, command, "pause", &row);
@@ -115,7 +125,7 @@ int lagd_cmd_run_pause(struct lagd_supervisor *s, struct lagd_command *command) 
         return lagd_active_wait(active, command, "paused");
     }
     (void)lag_copy(command->state, sizeof(command->state), "paused");
-    return lagd_put_run_state(&s->deps, row.id, "paused", command->reason, &command->err);
+    return write_state(s, command);
 }
 
 int lagd_cmd_run_resume(struct lagd_supervisor *s, struct lagd_command *command) {
@@ -137,9 +147,10 @@ int lagd_cmd_run_resume(struct lagd_supervisor *s, struct lagd_command *command)
         lagd_admission_count(s);
         status = lagd_admission_check(s, row.name, need, s->n_active >= config.max_runs, &command->err);
     }
-    if (status == 0) status = lagd_put_run_state(&s->deps, row.id, "queued", command->reason, &command->err);
     if (status < 0) return status;
     (void)lag_copy(command->state, sizeof(command->state), "queued");
+    status = write_state(s, command);
+    if (status < 0) return status;
     s->next_schedule_ns = 0;
     return 0;
 }
@@ -173,7 +184,7 @@ int lagd_cmd_run_cancel(struct lagd_supervisor *s, struct lagd_command *command)
         return lagd_active_wait(active, command, "cancelled");
     }
     struct cancelling cancelling = {.run = &row, .reason = command->reason};
-    status = lag_store_write(s->store, write_cancelled, &cancelling, &command->err);
+    status = lagd_command_write(s->store, command, row.id, write_cancelled, &cancelling);
     if (status == 0) (void)lag_copy(command->state, sizeof(command->state), "cancelled");
     if (status == 0) lagd_released_remove(&s->deps, &cancelling.released);
     else lagd_released_drop(&cancelling.released);

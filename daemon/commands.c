@@ -33,6 +33,7 @@ static const struct {
     [LAGD_DATASET_DELETE] = {"dataset.delete", lagd_cmd_dataset_delete},
     [LAGD_CHECKPOINT_KEEP] = {"checkpoint.keep", lagd_cmd_checkpoint_keep},
     [LAGD_GENERATE] = {"generate", lagd_cmd_generate},
+    [LAGD_KEY_ANSWER] = {"key.answer", lagd_cmd_key_answer},
     [LAGD_RELOAD] = {"reload", reload},
     [LAGD_PING] = {"ping", ping},
 };
@@ -56,6 +57,10 @@ void lagd_command_destroy(struct lagd_command *command) {
     case LAGD_GROWTH_CREATE: free(command->u.growth); break;
     case LAGD_DATASET_ADD: free(command->u.dataset); break;
     case LAGD_GENERATE: free(command->u.generate); break;
+    case LAGD_KEY_ANSWER:
+        if (command->u.answer) free(command->u.answer->body);
+        free(command->u.answer);
+        break;
     default: break;
     }
     free(command->text);

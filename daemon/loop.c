@@ -11,6 +11,7 @@
 #include "lagd/base/failpoint.h"
 #include "lagd/base/log.h"
 #include "lagd/storage/events.h"
+#include "lagd/storage/keys.h"
 #include "notify_internal.h"
 #include "supervisor_internal.h"
 
@@ -26,6 +27,10 @@ static int write_pruned(struct lag_db *db, void *arg, struct lag_error *err) {
     return lag_event_prune(db, *(const int64_t *)arg, err);
 }
 
+static int write_keys_pruned(struct lag_db *db, void *arg, struct lag_error *err) {
+    return lag_key_prune(db, *(const int64_t *)arg, err);
+}
+
 static void prune(struct lagd_supervisor *s, int64_t now_ns) {
     if (now_ns < s->next_prune_ns) return;
     s->next_prune_ns = now_ns + 3600 * SECOND_NS;
@@ -33,6 +38,10 @@ static void prune(struct lagd_supervisor *s, int64_t now_ns) {
     struct lag_error err = {0};
     if (days > 0 && lag_store_write(s->store, write_pruned, &before_ms, &err) < 0) {
         lag_log(LAG_LOG_WARNING, "old events could not be removed: %s", err.text);
+    }
+    before_ms = lag_clock_wall_ms() - LAG_KEY_LIFE_MS;
+    if (lag_store_write(s->store, write_keys_pruned, &before_ms, &err) < 0) {
+        lag_log(LAG_LOG_WARNING, "old idempotency keys could not be removed: %s", err.text);
     }
 }
 

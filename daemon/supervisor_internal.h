@@ -112,9 +112,13 @@ void lagd_commands_refuse(struct lagd_supervisor *s); /* all that wait, because 
  * the transaction that changes the row. */
 int lagd_command_check_revision(struct lagd_command *command, int64_t revision, struct lag_error *err);
 
+/* cmd_keys.c: lag_store_write, with the command's idempotency key in the same transaction. resource: id of what is made or
+ * changed. Thread: any but the storage thread. */
+int lagd_command_write(struct lag_store *store, struct lagd_command *command, const char *resource, lag_write_fn *fn, void *arg);
+
 /* Handlers: 0 or a lag_code with command->err; LAGD_LATER: a job answers. */
 enum { LAGD_LATER = 1 };
 typedef int lagd_handler(struct lagd_supervisor *s, struct lagd_command *command);
 lagd_handler lagd_cmd_run_create, lagd_cmd_run_pause, lagd_cmd_run_resume, lagd_cmd_run_cancel, lagd_cmd_run_checkpoint,
     lagd_cmd_run_patch, lagd_cmd_run_delete, lagd_cmd_growth_create, lagd_cmd_growth_cancel, lagd_cmd_growth_decide, lagd_cmd_dataset_add,
-    lagd_cmd_dataset_delete, lagd_cmd_checkpoint_keep, lagd_cmd_generate;
+    lagd_cmd_dataset_delete, lagd_cmd_checkpoint_keep, lagd_cmd_generate, lagd_cmd_key_answer;

@@ -193,7 +193,7 @@ def decisions_by_hand(folder):
 def grow_waits_for_the_decision(folder):
     daemon, ctl = started(folder)
     daemon.upload("words", lagd.text())
-    daemon.post("/runs", run_body("one", "words", schedule={"max_steps": 200}, start=False))
+    daemon.post("/runs", run_body("one", "words", schedule={"max_steps": 20000}, start=False))
     waiting = ctl.spawn("grow", "one", *GROWTH, "--wait")
     daemon.wait_for("/growths", lambda page: page["items"])
     ctl("run", "resume", "one")
@@ -349,6 +349,24 @@ def following(folder):
     daemon.terminate()
 
 
+def lost_answers(folder):
+    """lagd dies once the run is made and before it says so: lagctl asks again, and there is one run."""
+    daemon, ctl = started(folder)
+    daemon.upload("words", lagd.text())
+    daemon.kill()
+    daemon.start("key.written=kill")
+    body = run_body("x", "words", start=False)
+    del body["name"]
+    path = write(folder, "run.json", body)
+    asking = ctl.spawn("run", "create", "-f", path, "-o", "json")
+    daemon.process.wait(30)
+    daemon.start()
+    out, told = asking.communicate(timeout=30)
+    assert asking.returncode == 0, told
+    assert [r["id"] for r in daemon.get("/runs")["items"]] == [json.loads(out)["id"]]
+    daemon.terminate()
+
+
 def on_a_terminal(client, *words, keys=b"", signal_number=None, seconds=1.2):
     """(exit status, what the terminal got) of a lagctl on a terminal of 100 columns."""
     master, slave = pty.openpty()
@@ -398,4 +416,4 @@ def terminals(folder):
 
 if __name__ == "__main__":
     lagd.main(a_run_from_text_to_files, decisions_by_hand, grow_waits_for_the_decision, exit_statuses, forms_of_output,
-              following, terminals)
+              following, lost_answers, terminals)

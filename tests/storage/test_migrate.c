@@ -5,6 +5,7 @@
 #include <lagd/base/check.h>
 #include <lagd/base/fs.h>
 #include <lagd/base/hash.h>
+#include <lagd/storage/keys.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,10 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+/* The newest schema and the one after it; test_new compares. */
+#define NEWEST "2"
+#define NEXT "3"
 
 static char *in_dir(const struct fixture *f, const char *name) {
     static char path[400]; /* one test at a time */
@@ -52,6 +57,8 @@ static void expect_refusal(struct fixture *f, int code, const char *format) {
 static void test_new(void **state) {
     struct fixture *f = *state;
     fixture_open(f);
+    assert_int_equal(lag_n_migrations, atoi(NEWEST));
+    assert_int_equal(atoi(NEXT), atoi(NEWEST) + 1);
     assert_int_equal(lag_db_schema_version(f->reader), lag_n_migrations);
     int64_t n;
     assert_ok(f, lag_db_integer(f->reader, "SELECT count(*) FROM schema_history WHERE program = '" LAGD_VERSION
@@ -80,7 +87,7 @@ static void test_newer(void **state) {
     fixture_close(f);
     with_file(f, "PRAGMA user_version = 9; INSERT INTO schema_history VALUES (9, '7.1.0', 'x', 1)");
     expect_refusal(f, LAG_EVERSION, "%s/lagd.db has schema 9, written by lagd 7.1.0, but this is lagd " LAGD_VERSION
-        ", which knows schemas up to 1: start that lagd again, or restore the copy made before the upgrade");
+        ", which knows schemas up to " NEWEST ": start that lagd again, or restore the copy made before the upgrade");
     struct lag_db *reader;
     assert_int_equal(lag_reader_open(f->dir, &reader, &f->err), LAG_EVERSION);
 }
@@ -190,9 +197,9 @@ static void test_read_only(void **state) {
     assert_int_equal(status, 0);
 }
 
-static const char good_2[] = "ALTER TABLE runs ADD COLUMN note TEXT; CREATE TABLE tags (run_id TEXT NOT NULL) STRICT;";
-static const char bad_2[] = "ALTER TABLE runs ADD COLUMN note TEXT; CREATE TABLE runs (x);";
-static const char orphan_2[] = "DELETE FROM datasets;";
+static const char good_next[] = "ALTER TABLE runs ADD COLUMN note TEXT; CREATE TABLE tags (run_id TEXT NOT NULL) STRICT;";
+static const char bad_next[] = "ALTER TABLE runs ADD COLUMN note TEXT; CREATE TABLE runs (x);";
+static const char orphan_next[] = "DELETE FROM datasets;";
 
 static void make_golden(struct fixture *f) {
     char *text;
@@ -209,11 +216,15 @@ static void make_golden(struct fixture *f) {
     free(text);
 }
 
-static int migrate_to_2(struct fixture *f, const char *sql) {
-    const struct lag_migration both[] = {lag_migrations[0], {2, "002_test", sql}};
+/* All migrations that there are, and one more. */
+static int migrate_further(struct fixture *f, const char *sql) {
+    struct lag_migration all[8];
+    assert_true(lag_n_migrations < (int)LAG_COUNT(all));
+    memcpy(all, lag_migrations, (size_t)lag_n_migrations * sizeof all[0]);
+    all[lag_n_migrations] = (struct lag_migration){lag_n_migrations + 1, "00" NEXT "_test", sql};
     struct lag_db *db;
     assert_ok(f, lag_db_open(f->dir, LAG_DB_WRITER, &db, &f->err));
-    int rc = lag_schema_migrate(db, both, 2, &f->err);
+    int rc = lag_schema_migrate(db, all, lag_n_migrations + 1, &f->err);
     int64_t keys = 0;
     assert_int_equal(lag_db_integer(db, "PRAGMA foreign_keys", &keys, NULL), 0);
     assert_int_equal(keys, 1);
@@ -250,23 +261,54 @@ static void test_golden(void **state) {
     assert_ok(f, lag_db_check(f->reader, &f->err));
 }
 
+static int put_key(struct lag_db *db, void *arg, struct lag_error *err) { return lag_key_put(db, arg, "{}", err); }
+
+/* From the schema of 0.1.0 to the newest: the tables that came are there and work, and the copy is as it was. */
+static void test_upgrade_of_golden(void **state) {
+    struct fixture *f = *state;
+    int64_t n = 0;
+    make_golden(f);
+    fixture_open(f);
+    assert_int_equal(lag_db_schema_version(f->reader), lag_n_migrations);
+    assert_ok(f, lag_db_integer(f->reader, "SELECT count(*) FROM idempotency", &n, &f->err));
+    assert_int_equal(n, 0);
+    struct lag_key_row row = {.key = "k", .fingerprint = "f", .resource = "run_1", .status = 201}, found;
+    write_ok(f, put_key, &row);
+    assert_int_equal(lag_key_find(f->reader, "k", 0, &found, NULL, &f->err), 1);
+    assert_ok(f, lag_db_check(f->reader, &f->err));
+    fixture_close(f);
+    sqlite3 *copy;
+    sqlite3_stmt *stmt;
+    assert_int_equal(sqlite3_open_v2(in_dir(f, "lagd.db.schema-1"), &copy, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(copy, "SELECT (SELECT count(*) FROM sqlite_schema WHERE name = 'idempotency'), "
+        "(SELECT max(version) FROM schema_history), (SELECT count(*) FROM runs)", -1, &stmt, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+    assert_int_equal(sqlite3_column_int(stmt, 0), 0);
+    assert_int_equal(sqlite3_column_int(stmt, 1), 1);
+    assert_int_equal(sqlite3_column_int(stmt, 2), 1);
+    (void)sqlite3_finalize(stmt);
+    (void)sqlite3_close(copy);
+    fixture_open(f); /* nothing to do the second time */
+    assert_int_equal(lag_key_find(f->reader, "k", 0, &found, NULL, &f->err), 1);
+}
+
 static void test_upgrade(void **state) {
     struct fixture *f = *state;
     int64_t n = 0;
     make_golden(f);
-    assert_ok(f, migrate_to_2(f, good_2));
+    assert_ok(f, migrate_further(f, good_next));
     struct lag_db *db;
     assert_ok(f, lag_db_open(f->dir, LAG_DB_READER, &db, &f->err));
-    assert_int_equal(lag_db_schema_version(db), 2);
+    assert_int_equal(lag_db_schema_version(db), lag_n_migrations + 1);
     assert_ok(f, lag_db_integer(db, "SELECT count(*) FROM schema_history", &n, &f->err));
-    assert_int_equal(n, 2);
+    assert_int_equal(n, lag_n_migrations + 1);
     assert_ok(f, lag_db_integer(db, "SELECT step FROM runs WHERE note IS NULL", &n, &f->err));
     assert_int_equal(n, 5);
     lag_db_close(db);
-    expect_refusal(f, LAG_EVERSION, "%s/lagd.db has schema 2, written by lagd " LAGD_VERSION ", but this is lagd "
-        LAGD_VERSION ", which knows schemas up to 1: start that lagd again, or restore the copy made before the "
+    expect_refusal(f, LAG_EVERSION, "%s/lagd.db has schema " NEXT ", written by lagd " LAGD_VERSION ", but this is lagd "
+        LAGD_VERSION ", which knows schemas up to " NEWEST ": start that lagd again, or restore the copy made before the "
         "upgrade");
-    /* The copy made before is schema 1 and opens again. */
+    /* The copy made before is schema 1 and opens again, by way of its own upgrade. */
     char copy[400];
     (void)snprintf(copy, sizeof copy, "%s", in_dir(f, "lagd.db.schema-1"));
     assert_int_equal(remove(in_dir(f, "lagd.db-wal")), 0);
@@ -279,13 +321,13 @@ static void test_upgrade(void **state) {
 static void test_failed_upgrade(void **state) {
     struct fixture *f = *state;
     make_golden(f);
-    assert_int_equal(migrate_to_2(f, bad_2), LAG_EINTERNAL);
-    assert_memory_equal(f->err.text, "schema 2 (002_test) was not applied, nothing changed: ", 54);
-    assert_int_equal(migrate_to_2(f, orphan_2), LAG_ECORRUPT);
+    assert_int_equal(migrate_further(f, bad_next), LAG_EINTERNAL);
+    assert_memory_equal(f->err.text, "schema " NEXT " (00" NEXT "_test) was not applied, nothing changed: ", 54);
+    assert_int_equal(migrate_further(f, orphan_next), LAG_ECORRUPT);
     assert_string_equal(f->err.text,
-                        "schema 2 (002_test) was not applied, nothing changed: 1 rows refer to missing ones");
-    fixture_open(f);
-    assert_int_equal(lag_db_schema_version(f->reader), 1);
+                        "schema " NEXT " (00" NEXT "_test) was not applied, nothing changed: 1 rows refer to missing ones");
+    fixture_open(f); /* those before the failed one hold */
+    assert_int_equal(lag_db_schema_version(f->reader), lag_n_migrations);
     assert_ok(f, lag_db_check(f->reader, &f->err));
 }
 
@@ -302,6 +344,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_missing, fixture_folder, fixture_end),
         cmocka_unit_test_setup_teardown(test_read_only, fixture_folder, fixture_end),
         cmocka_unit_test_setup_teardown(test_golden, fixture_folder, fixture_end),
+        cmocka_unit_test_setup_teardown(test_upgrade_of_golden, fixture_folder, fixture_end),
         cmocka_unit_test_setup_teardown(test_upgrade, fixture_folder, fixture_end),
         cmocka_unit_test_setup_teardown(test_failed_upgrade, fixture_folder, fixture_end),
     };

@@ -5,6 +5,7 @@
 #include <lagd/base/check.h>
 #include <lagd/base/fs.h>
 #include <lagd/base/mem.h>
+#include <lagd/storage/keys.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,7 @@ static const struct {
     {"FROM growths WHERE run_id = ?", "growths_by_run (run_id=?)"},
     {"WHERE run_id = ? AND candidate_id IS NULL", "checkpoints_of_runs (run_id=?)"},
     {"FROM series WHERE owner = ? ORDER", "sqlite_autoindex_series_1 (owner=?)"},
+    {"DELETE FROM idempotency WHERE created_ms", "idempotency_by_created (created_ms<?)"},
     {"FROM probe_losses WHERE candidate = ? ORDER", "PRIMARY KEY (candidate=?)"},
 };
 
@@ -110,6 +112,10 @@ static int call_checkpoints_and_events(struct lag_db *db, struct lag_error *err)
     if (!rc) rc = lag_event_list(db, 0, NULL, 9, each_event, NULL, err);
     if (!rc) rc = lag_event_list(db, 0, "run_1", 9, each_event, NULL, err);
     if (!rc) rc = lag_event_bounds(db, &first, &last, err);
+    struct lag_key_row key = {.key = "k", .fingerprint = "f"};
+    if (!rc) rc = lag_key_put(db, &key, NULL, err);
+    if (!rc) rc = lag_key_find(db, "k", 0, &key, NULL, err) == 1 ? 0 : LAG_EINTERNAL;
+    if (!rc) rc = lag_key_prune(db, 0, err);
     return rc ? rc : lag_event_prune(db, 0, err);
 }
 
@@ -178,7 +184,7 @@ static int look_at_all(struct lag_db *db, void *arg, struct lag_error *err) {
 }
 
 static int count_in_sources(struct fixture *f) {
-    static const char *const stems[] = {"candidates", "checkpoints", "datasets", "decisions", "events", "growths",
+    static const char *const stems[] = {"candidates", "checkpoints", "datasets", "decisions", "events", "growths", "keys",
         "points",
         "probe_losses", "runs", "series"};
     static const char mark[] = "static const char sql_";

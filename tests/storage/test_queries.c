@@ -1,6 +1,7 @@
 /* Every query of runs, datasets, growths, candidates, losses, decisions, checkpoints and events. */
 #include "fixture.h"
 #include <lagd/base/check.h>
+#include <lagd/storage/keys.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -369,6 +370,52 @@ static void test_delete_run(void **state) {
     assert_ok(f, lag_db_check(f->reader, &f->err));
 }
 
+static int put_key(struct lag_db *db, void *arg, struct lag_error *err) { return lag_key_put(db, arg, NULL, err); }
+static int put_answer(struct lag_db *db, void *arg, struct lag_error *err) {
+    return lag_key_put(db, arg, "{\"id\": \"run_1\"}", err);
+}
+static int prune_keys(struct lag_db *db, void *arg, struct lag_error *err) {
+    return lag_key_prune(db, *(int64_t *)arg, err);
+}
+
+static void test_keys(void **state) {
+    struct fixture *f = *state;
+    const int64_t t = INT64_C(5000000000), life = LAG_KEY_LIFE_MS;
+    struct lag_key_row row = {.key = "k", .fingerprint = "f", .resource = "run_1", .created_ms = t}, found;
+    char *body = NULL;
+    assert_int_equal(lag_key_find(f->reader, "k", t, &found, &body, &f->err), 0);
+    write_ok(f, put_key, &row);
+    assert_int_equal(lag_key_find(f->reader, "k", t, &found, &body, &f->err), 1);
+    assert_null(body);
+    assert_int_equal(found.status, 0);
+    assert_string_equal(found.resource, "run_1");
+    /* The answer may be filled in once, by the same request only. */
+    struct lag_key_row other = {.key = "k", .fingerprint = "g", .status = 200, .created_ms = t + 1};
+    assert_int_equal(lag_store_write(f->store, put_answer, &other, &f->err), LAG_EEXIST);
+    struct lag_key_row answer = {.key = "k", .fingerprint = "f", .status = 201, .headers = "ETag: \"r1\"\n", .created_ms = t + 2};
+    write_ok(f, put_answer, &answer);
+    assert_int_equal(lag_key_find(f->reader, "k", t, &found, &body, &f->err), 1);
+    assert_string_equal(body, "{\"id\": \"run_1\"}");
+    assert_string_equal(found.headers, answer.headers);
+    assert_string_equal(found.resource, "run_1"); /* kept from before */
+    assert_int_equal(found.status, 201);
+    free(body);
+    assert_int_equal(lag_store_write(f->store, put_answer, &answer, &f->err), LAG_EEXIST);
+    /* A day later it counts for nothing: not found, and free for another request. */
+    assert_int_equal(lag_key_find(f->reader, "k", t + 2 + life, &found, NULL, &f->err), 1);
+    assert_int_equal(lag_key_find(f->reader, "k", t + 3 + life, &found, NULL, &f->err), 0);
+    other.created_ms = t + 3 + life;
+    write_ok(f, put_answer, &other);
+    assert_int_equal(lag_key_find(f->reader, "k", t + 3 + life, &found, NULL, &f->err), 1);
+    assert_string_equal(found.fingerprint, "g");
+    int64_t before = t + 3 + life;
+    write_ok(f, prune_keys, &before);
+    assert_int_equal(lag_key_find(f->reader, "k", before, &found, NULL, &f->err), 1);
+    before++;
+    write_ok(f, prune_keys, &before);
+    assert_int_equal(lag_key_find(f->reader, "k", 0, &found, NULL, &f->err), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_datasets, fixture_store, fixture_end),
@@ -380,6 +427,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_decisions, fixture_store, fixture_end),
         cmocka_unit_test_setup_teardown(test_checkpoints, fixture_store, fixture_end),
         cmocka_unit_test_setup_teardown(test_events, fixture_store, fixture_end),
+        cmocka_unit_test_setup_teardown(test_keys, fixture_store, fixture_end),
         cmocka_unit_test_setup_teardown(test_delete_run, fixture_store, fixture_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

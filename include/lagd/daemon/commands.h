@@ -8,7 +8,7 @@ struct lagd_supervisor;
 enum lagd_command_type {
     LAGD_RUN_CREATE, LAGD_RUN_PAUSE, LAGD_RUN_RESUME, LAGD_RUN_CANCEL, LAGD_RUN_CHECKPOINT, LAGD_RUN_PATCH, LAGD_RUN_DELETE,
     LAGD_GROWTH_CREATE, LAGD_GROWTH_CANCEL, LAGD_GROWTH_DECIDE,
-    LAGD_DATASET_ADD, LAGD_DATASET_DELETE, LAGD_CHECKPOINT_KEEP, LAGD_GENERATE, LAGD_RELOAD, LAGD_PING,
+    LAGD_DATASET_ADD, LAGD_DATASET_DELETE, LAGD_CHECKPOINT_KEEP, LAGD_GENERATE, LAGD_KEY_ANSWER, LAGD_RELOAD, LAGD_PING,
     LAGD_N_COMMANDS
 };
 const char *lagd_command_name(enum lagd_command_type type);
@@ -27,6 +27,11 @@ struct lagd_generate_request {
     int64_t n_tokens, top_k, seed;
     double temperature;
 };
+/* The answer to a request with an Idempotency-Key, to be kept. */
+struct lagd_key_answer {
+    struct lag_key_row row;
+    char *body;                 /* owned */
+};
 /* Obeyed by RUN_PATCH, RUN_DELETE and GROWTH_DECIDE: carried out only while the target has one of these revisions. */
 struct lagd_precondition {
     bool given;
@@ -44,9 +49,13 @@ struct lagd_command {
         struct { bool approve; char candidate[LAG_ROW_ID]; } decide; /* approve with "" = the decision's pick */
         struct lagd_dataset_add *dataset;     /* owned */
         struct lagd_generate_request *generate; /* owned */
+        struct lagd_key_answer *answer;         /* owned */
         bool keep;
     } u;
     struct lagd_precondition if_match;
+    /* The request's Idempotency-Key and fingerprint, "" without one: a row with status 0 is written in the transaction of
+     * the command's effect. Pauses, cancellations and checkpoints of a run with a thread leave that to KEY_ANSWER. */
+    char key[LAG_KEY_SIZE], fingerprint[65];
     /* the answer */
     bool mismatch;              /* on LAG_ESTATE: the precondition failed; revision is the present one */
     int64_t revision;

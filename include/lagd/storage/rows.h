@@ -100,3 +100,12 @@ struct lag_event_row {
     double value;              /* NaN = none */
     char message[LAG_ROW_TEXT];
 };
+/* An Idempotency-Key and what was answered to it. */
+#define LAG_KEY_SIZE 256       /* with its terminator */
+#define LAG_KEY_LIFE_MS (INT64_C(24) * 3600 * 1000)
+struct lag_key_row {
+    char key[LAG_KEY_SIZE], fingerprint[65]; /* of the request: SHA-256 */
+    char resource[LAG_ROW_ID]; /* what was made or changed */
+    int64_t created_ms, status; /* 0: the effect is there, the answer was not written down */
+    char headers[LAG_ROW_TEXT]; /* of the answer: "Name: value", one a line */
+};
