@@ -290,6 +290,13 @@ class Journal:
     def of(self, name):
         return [entry for entry in self.entries if entry.get("MESSAGE_ID") == MESSAGES[name]]
 
+    def until(self, name, step):
+        """What is told follows what is stored, a little later."""
+        deadline = time.monotonic() + 10
+        while not any(entry["LAGD_STEP"] == str(step) for entry in self.of(name)):
+            assert time.monotonic() < deadline, self.of(name)
+            time.sleep(0.01)
+
 
 def message_ids():
     header = os.path.join(HERE, "..", "..", "include", "lagd", "daemon", "messages.h")
@@ -314,6 +321,7 @@ def the_journal_gets_fields(folder):
                                                 "probe": {"steps": 10, "eval_every": 5}, "pool": ["stack", "midas"]})["id"]
     answer = service.request("POST", "/api/v1/runs/job/resume")
     service.wait_for("/runs/job", lambda r: r["state"] == "completed")
+    journal.until("CHECKPOINT_WRITTEN", 200)
     started, = journal.of("RUN_STARTED")
     assert started["LAGD_RUN"] == run and started["LAGD_STEP"] == "0" and started["PRIORITY"] == "6", started
     decided, = journal.of("GROWTH_DECIDED")
