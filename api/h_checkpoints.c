@@ -75,6 +75,36 @@ int lagd_h_checkpoint_patch(struct lagd_request *request) {
     return lagd_request_post(request, command);
 }
 
+int lagd_h_checkpoint_delete(struct lagd_request *request) {
+    if (request->answered) {
+        int status = lagd_request_answer(request);
+        if (status == LAG_ESTATE) request->slug = "in-use";
+        request->response.status = 204;
+        return status;
+    }
+    struct lagd_command *command = lagd_command_create(LAGD_CHECKPOINT_DELETE);
+    if (command) (void)lag_copy(command->target, sizeof(command->target), request->params[0]);
+    return lagd_request_post(request, command);
+}
+
+/* The same by way of its run, which must be the checkpoint's. */
+int lagd_h_run_checkpoint_delete(struct lagd_request *request) {
+    struct lag_db *db;
+    struct lag_run_row run;
+    struct lag_checkpoint_row row;
+    if (!request->answered) {
+        int status = lagd_request_db(request, &db);
+        if (status == 0) status = lag_run_get(db, request->params[0], &run, &request->err);
+        if (status == 0) status = lag_checkpoint_get(db, request->params[1], &row, &request->err);
+        if (status < 0) return status;
+        if (strcmp(row.run_id, run.id) != 0) {
+            return lag_error_set(&request->err, LAG_ENOTFOUND, "run %s has no checkpoint %s", run.name, row.id);
+        }
+        request->params[0] = request->params[1];
+    }
+    return lagd_h_checkpoint_delete(request);
+}
+
 /* --- files ------------------------------------------------------------------------------------------------------- */
 
 struct wanted {

@@ -361,7 +361,7 @@ static void write_events(struct lagd_json *json) {
     static const char *const types[] = {"run.created",     "run.changed", "run.state",          "run.deleted",
                                         "run.checkpoint",  "run.rollback",       "growth.state",
                                         "candidate.state", "growth.decision",    "dataset.added",
-                                        "dataset.deleted", "checkpoint.damaged", "determinism.mismatch",
+                                        "dataset.deleted", "checkpoint.damaged", "checkpoint.deleted", "determinism.mismatch",
                                         "system.warning"};
     lagd_json_open_object(json, "x-lagd-events");
     lagd_json_text(json, "schema", "#/components/schemas/Event");

@@ -237,6 +237,9 @@ static const struct ctl_command commands[] = {
      "Copy a checkpoint's files here, each verified by its SHA-256.", NULL, &checkpoint_said, ctl_cmd_ckpt_pull},
     {"ckpt keep", "CHECKPOINT", keep_options, "PATCH", "/checkpoints/{CHECKPOINT}",
      "Keep a checkpoint from retention.", NULL, &checkpoint_said, ctl_cmd_ckpt_keep},
+    {"ckpt rm", "CHECKPOINT", no_options, "DELETE", "/checkpoints/{CHECKPOINT}",
+     "Delete a checkpoint that nothing goes on from.", "A kept one is to be left to retention first: ckpt keep --off.",
+     &deleted_view, NULL},
 
     {"export", "RUN", export_options, "GET", "/runs/{RUN}/export", "Write all points of a run to standard output.",
      NULL, NULL, ctl_cmd_export},

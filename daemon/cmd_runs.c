@@ -12,7 +12,6 @@
 #include "lagd/base/log.h"
 #include "lagd/base/mem.h"
 #include "lagd/daemon/states.h"
-#include "lagd/storage/checkpoints.h"
 #include "lagd/storage/growths.h"
 #include "lagd/storage/runs.h"
 #include "supervisor_internal.h"
@@ -232,17 +231,4 @@ int lagd_cmd_run_delete(struct lagd_supervisor *s, struct lagd_command *command)
         lag_log(LAG_LOG_WARNING, "the folder of the deleted run %s could not be removed: %s", row.id, err.text);
     }
     return 0;
-}
-
-/* --- checkpoints ------------------------------------------------------------------------------------------------- */
-
-static int write_keep(struct lag_db *db, void *arg, struct lag_error *err) {
-    const struct lagd_command *command = arg;
-    return lag_checkpoint_set_keep(db, command->target, command->u.keep, err);
-}
-
-int lagd_cmd_checkpoint_keep(struct lagd_supervisor *s, struct lagd_command *command) {
-    int status = lag_store_write(s->store, write_keep, command, &command->err);
-    if (status == 0) (void)lag_copy(command->id, sizeof(command->id), command->target);
-    return status;
 }

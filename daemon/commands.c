@@ -32,6 +32,7 @@ static const struct {
     [LAGD_DATASET_ADD] = {"dataset.add", lagd_cmd_dataset_add},
     [LAGD_DATASET_DELETE] = {"dataset.delete", lagd_cmd_dataset_delete},
     [LAGD_CHECKPOINT_KEEP] = {"checkpoint.keep", lagd_cmd_checkpoint_keep},
+    [LAGD_CHECKPOINT_DELETE] = {"checkpoint.delete", lagd_cmd_checkpoint_delete},
     [LAGD_GENERATE] = {"generate", lagd_cmd_generate},
     [LAGD_KEY_ANSWER] = {"key.answer", lagd_cmd_key_answer},
     [LAGD_RELOAD] = {"reload", reload},

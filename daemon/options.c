@@ -97,8 +97,8 @@ static int take(struct lagd_options *options, int value, const char *word, struc
     case OPT_PRINT: options->mode = LAGD_MODE_PRINT_CONFIG; return 0;
     case OPT_VERSION: options->mode = LAGD_MODE_VERSION; return 0;
     case OPT_HELP: options->mode = LAGD_MODE_HELP; return 0;
-    case ':': return lag_error_set(err, LAG_EINVAL, "%s needs a value; lagd --help lists the flags", word);
-    default: return lag_error_set(err, LAG_EINVAL, "unknown flag %s; lagd --help lists the flags", word);
+    case ':': return lag_error_set(err, LAG_EINVAL, "%s needs a value", word);
+    default: return lag_error_set(err, LAG_EINVAL, "unknown flag %s", word);
     }
 }
 
@@ -115,7 +115,7 @@ int lagd_options_parse(int argc, char **argv, struct lagd_options *ret, struct l
         int status = take(ret, value, before < argc ? argv[before] : "", err);
         if (status < 0) return status;
     }
-    if (optind < argc) return lag_error_set(err, LAG_EINVAL, "unexpected argument %s; lagd --help lists the flags", argv[optind]);
+    if (optind < argc) return lag_error_set(err, LAG_EINVAL, "unexpected argument %s", argv[optind]);
     return 0;
 }
 

@@ -121,4 +121,4 @@ enum { LAGD_LATER = 1 };
 typedef int lagd_handler(struct lagd_supervisor *s, struct lagd_command *command);
 lagd_handler lagd_cmd_run_create, lagd_cmd_run_pause, lagd_cmd_run_resume, lagd_cmd_run_cancel, lagd_cmd_run_checkpoint,
     lagd_cmd_run_patch, lagd_cmd_run_delete, lagd_cmd_growth_create, lagd_cmd_growth_cancel, lagd_cmd_growth_decide, lagd_cmd_dataset_add,
-    lagd_cmd_dataset_delete, lagd_cmd_checkpoint_keep, lagd_cmd_generate, lagd_cmd_key_answer;
+    lagd_cmd_dataset_delete, lagd_cmd_checkpoint_keep, lagd_cmd_checkpoint_delete, lagd_cmd_generate, lagd_cmd_key_answer;

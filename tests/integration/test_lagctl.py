@@ -164,6 +164,9 @@ def see_files(ctl, folder):
     assert sorted(os.listdir(os.path.join(folder, "mine/deep"))) == sorted(f["name"] for f in items[0]["files"])
     assert ctl.json("ckpt", "keep", newest)["keep"] is True
     assert ctl("ckpt", "keep", newest, "--off") == newest + ": kept no\n"
+    kept = [c["id"] for c in items if c["keep"]][0]
+    ctl("ckpt", "rm", kept, status=4, error="is kept: leave it to retention first")
+    assert ctl("ckpt", "rm", newest) == f"deleted {newest}\n" and newest not in ctl("ckpt", "list")
 
 
 def decisions_by_hand(folder):

@@ -1,6 +1,8 @@
 """The larger answers of a real daemon and its conditional requests: reports, patches, retries, archives, comparisons."""
 import csv
+import glob
 import hashlib
+import http.client
 import io
 import json
 import os
@@ -30,6 +32,66 @@ def grown(daemon, name="one", mode="auto", pool=("stack", "midas", "interleave")
     until = "applied" if mode == "auto" else "awaiting_approval"
     daemon.wait_for(f"/growths/{growth}", lambda g: g["state"] == until)
     return growth
+
+
+def folders(daemon):
+    """Of checkpoints on disk, relative to the state directory."""
+    return sorted(os.path.relpath(p, daemon.state_dir) for p in glob.glob(daemon.state_dir + "/runs/*/ckpt-*"))
+
+
+def delete_checkpoint(daemon, path):
+    status, _, data = daemon.request("DELETE", "/api/v1" + path)
+    return (status, json.loads(data)["type"].rpartition("/")[2], json.loads(data)["detail"]) if data else (status,)
+
+
+def checkpoints_go_when_nothing_needs_them(folder):
+    daemon = started(folder)
+    growth = grown(daemon, mode="manual")
+    daemon.call("PATCH", "/runs/one", {"checkpoint": {"keep_last": 50}})  # retention takes none
+    every = daemon.get("/runs/one/checkpoints")["items"]
+    parent = [c for c in every if c["kind"] == "pre_growth"][0]
+    probed = [c for c in every if c["kind"] == "candidate"]
+    assert len(probed) == 4 and every[-1]["kind"] == "pre_growth", every
+    daemon.call("PATCH", f"/checkpoints/{parent['id']}", {"keep": False})
+    for needed in [parent, *probed]:
+        status, slug, detail = delete_checkpoint(daemon, f"/runs/one/checkpoints/{needed['id']}")
+        assert status == 409 and slug == "in-use" and growth in detail, detail
+    daemon.post(f"/growths/{growth}/decision", {"approve": True})
+    daemon.wait_for(f"/growths/{growth}", lambda g: g["state"] == "applied")
+    daemon.post("/runs/one/pause")
+    if daemon.get("/runs/one")["state"] == "paused":
+        newest = daemon.get("/runs/one/checkpoints")["items"][0]
+        daemon.call("PATCH", f"/checkpoints/{newest['id']}", {"keep": False})
+        status, slug, detail = delete_checkpoint(daemon, f"/checkpoints/{newest['id']}")
+        assert status == 409 and slug == "in-use" and "newest" in detail, detail
+        daemon.call("PATCH", f"/checkpoints/{newest['id']}", {"keep": newest["keep"]})
+        daemon.post("/runs/one/resume")
+    daemon.wait_for("/runs/one", lambda r: r["state"] == "completed")
+
+    # By its own address, by the run's, and with a crash between the row and the folder.
+    by_run = {c["kind"]: c for c in daemon.get("/runs/one/checkpoints")["items"]}
+    status, slug, detail = delete_checkpoint(daemon, f"/checkpoints/{by_run['growth']['id']}")
+    assert status == 409 and "keep" in detail, detail
+    assert delete_checkpoint(daemon, f"/runs/one/checkpoints/{parent['id']}") == (204,)
+    assert delete_checkpoint(daemon, f"/runs/one/checkpoints/{parent['id']}")[0] == 404
+    assert parent["id"] not in [c["id"] for c in daemon.get("/runs/one/checkpoints")["items"]]
+    told = [e for e in daemon.events("one") if e["type"] == "checkpoint.deleted"]
+    assert [e["message"] for e in told] == [parent["id"]] and told[0]["step"] == parent["step"], told
+    daemon.post("/runs", run_body("two", "words", start=False))
+    assert delete_checkpoint(daemon, f"/runs/two/checkpoints/{by_run['final']['id']}")[0] == 404
+    n = len(daemon.get("/runs/one/checkpoints")["items"])
+    assert len(folders(daemon)) == n
+    daemon.kill()
+    daemon.start("checkpoint.unlisted=kill")
+    try:
+        delete_checkpoint(daemon, f"/checkpoints/{by_run['final']['id']}")
+        raise AssertionError("lagd lives on")
+    except (OSError, http.client.HTTPException):
+        daemon.process.wait()
+    assert len(folders(daemon)) == n
+    daemon.start()
+    assert len(daemon.get("/runs/one/checkpoints")["items"]) == len(folders(daemon)) == n - 1
+    assert delete_checkpoint(daemon, f"/checkpoints/{by_run['final']['id']}")[0] == 404
 
 
 def report_tells_what_was_tried(folder):
@@ -244,5 +306,5 @@ def points_are_exported_as_csv(folder):
 
 
 if __name__ == "__main__":
-    lagd.main(report_tells_what_was_tried, runs_are_patched, retention_changes_while_it_trains, requests_are_conditional,
-              a_growth_s_revision_follows_its_candidates, a_checkpoint_is_one_archive, points_are_exported_as_csv)
+    lagd.main(checkpoints_go_when_nothing_needs_them, report_tells_what_was_tried, runs_are_patched,
+              retention_changes_while_it_trains, requests_are_conditional, a_growth_s_revision_follows_its_candidates, a_checkpoint_is_one_archive, points_are_exported_as_csv)
