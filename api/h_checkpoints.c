@@ -13,32 +13,47 @@
 #include "lagd/base/mem.h"
 #include "lagd/storage/checkpoints.h"
 #include "lagd/storage/runs.h"
+#include "pages_internal.h"
 #include "range_internal.h"
 
-static int add_checkpoint(const struct lag_checkpoint_row *row, void *arg) { return lagd_rows_add(arg, row); }
+struct listing {
+    struct lagd_page page;
+    struct lagd_rows rows;
+    bool of_run; /* sorted by step; else by creation */
+};
+
+static int add_checkpoint(const struct lag_checkpoint_row *row, void *arg) {
+    struct listing *listing = arg;
+    int verdict = lagd_page_add(&listing->page, listing->of_run ? row->step : row->created_ms, row->id);
+    if (verdict == LAGD_PAGE_TAKE) return lagd_rows_add(&listing->rows, row);
+    return verdict == LAGD_PAGE_FULL;
+}
 
 static int list_checkpoints(struct lagd_request *request, const char *run) {
     struct lag_db *db;
     struct lag_run_row found;
     struct lagd_json json;
-    struct lagd_rows list = LAGD_ROWS_INIT(struct lag_checkpoint_row);
-    int status = lagd_request_db(request, &db);
+    struct listing listing = {.rows = LAGD_ROWS_INIT(struct lag_checkpoint_row), .of_run = run != NULL};
+    const struct lagd_rows *list = &listing.rows;
+    int status = lagd_page_begin(request, "ckpt", false, &listing.page);
+    if (status == 0) status = lagd_request_db(request, &db);
     if (status == 0 && run) status = lag_run_get(db, run, &found, &request->err);
-    if (status == 0) status = lag_checkpoint_list(db, run ? found.id : NULL, add_checkpoint, &list, &request->err);
-    if (status == 0) {
+    if (status == 0) status = lag_checkpoint_list(db, run ? found.id : NULL, add_checkpoint, &listing, &request->err);
+    if (status >= 0) {
+        status = 0;
         lagd_answer_begin(request, &json);
         lagd_json_open_object(&json, NULL);
         lagd_json_open_array(&json, "items");
-        for (size_t i = 0; i < list.n && status == 0; i++) {
-            status = lagd_write_checkpoint(&json, NULL, (struct lag_checkpoint_row *)list.rows + i, db, &request->err);
+        for (size_t i = 0; i < list->n && status == 0; i++) {
+            status = lagd_write_checkpoint(&json, NULL, (struct lag_checkpoint_row *)list->rows + i, db, &request->err);
         }
         lagd_json_close_array(&json);
-        lagd_json_null(&json, "next_cursor");
+        lagd_page_write(&json, &listing.page);
         lagd_json_close_object(&json);
         int ended = lagd_answer_end(request, &json, 0);
         status = status < 0 ? status : ended;
     }
-    lagd_rows_deinit(&list);
+    lagd_rows_deinit(&listing.rows);
     return status;
 }
 

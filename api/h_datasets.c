@@ -6,26 +6,35 @@
 #include "handlers_internal.h"
 #include "lagd/base/mem.h"
 #include "lagd/storage/runs.h"
+#include "pages_internal.h"
 #include "upload_internal.h"
 
+struct listing {
+    struct lagd_json json;
+    struct lagd_page page;
+};
+
 static int write_one(const struct lag_dataset_row *row, void *arg) {
-    lagd_write_dataset(arg, NULL, row);
-    return 0;
+    struct listing *listing = arg;
+    int verdict = lagd_page_add(&listing->page, row->created_ms, row->id);
+    if (verdict == LAGD_PAGE_TAKE) lagd_write_dataset(&listing->json, NULL, row);
+    return verdict == LAGD_PAGE_FULL;
 }
 
 int lagd_h_datasets(struct lagd_request *request) {
     struct lag_db *db;
-    struct lagd_json json;
-    int status = lagd_request_db(request, &db);
+    struct listing listing;
+    int status = lagd_page_begin(request, "ds", false, &listing.page);
+    if (status == 0) status = lagd_request_db(request, &db);
     if (status < 0) return status;
-    lagd_answer_begin(request, &json);
-    lagd_json_open_object(&json, NULL);
-    lagd_json_open_array(&json, "items");
-    status = lag_dataset_list(db, write_one, &json, &request->err);
-    lagd_json_close_array(&json);
-    lagd_json_null(&json, "next_cursor");
-    lagd_json_close_object(&json);
-    int ended = lagd_answer_end(request, &json, 0);
+    lagd_answer_begin(request, &listing.json);
+    lagd_json_open_object(&listing.json, NULL);
+    lagd_json_open_array(&listing.json, "items");
+    status = lag_dataset_list(db, write_one, &listing, &request->err);
+    lagd_json_close_array(&listing.json);
+    lagd_page_write(&listing.json, &listing.page);
+    lagd_json_close_object(&listing.json);
+    int ended = lagd_answer_end(request, &listing.json, 0);
     return status < 0 ? status : ended;
 }
 

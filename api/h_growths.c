@@ -10,6 +10,7 @@
 #include "lagd/daemon/states.h"
 #include "lagd/storage/growths.h"
 #include "lagd/storage/runs.h"
+#include "pages_internal.h"
 #include "pool_body_internal.h"
 
 static int answer_growth(struct lagd_request *request, const char *id, int success) {
@@ -35,31 +36,43 @@ int lagd_h_growth(struct lagd_request *request) { return answer_growth(request, 
 
 /* --- lists ------------------------------------------------------------------------------------------------------- */
 
-static int add_growth(const struct lag_growth_row *row, void *arg) { return lagd_rows_add(arg, row); }
+struct listing {
+    struct lagd_page page;
+    struct lagd_rows rows;
+};
+
+static int add_growth(const struct lag_growth_row *row, void *arg) {
+    struct listing *listing = arg;
+    int verdict = lagd_page_add(&listing->page, row->created_ms, row->id);
+    if (verdict == LAGD_PAGE_TAKE) return lagd_rows_add(&listing->rows, row);
+    return verdict == LAGD_PAGE_FULL;
+}
 
 static int list_growths(struct lagd_request *request, const char *run) {
     struct lag_db *db;
     struct lag_run_row found;
     struct lagd_json json;
-    struct lagd_rows list = LAGD_ROWS_INIT(struct lag_growth_row);
-    int limit = (int)lagd_query_int(&request->target, request->route, "limit");
-    int status = lagd_request_db(request, &db);
+    struct listing listing = {.rows = LAGD_ROWS_INIT(struct lag_growth_row)};
+    const struct lagd_rows *list = &listing.rows;
+    int status = lagd_page_begin(request, "gr", true, &listing.page);
+    if (status == 0) status = lagd_request_db(request, &db);
     if (status == 0 && run) status = lag_run_get(db, run, &found, &request->err);
-    if (status == 0) status = lag_growth_list(db, run ? found.id : NULL, limit, add_growth, &list, &request->err);
+    if (status == 0) status = lag_growth_list(db, run ? found.id : NULL, INT32_MAX, add_growth, &listing, &request->err);
     if (status < 0) {
-        lagd_rows_deinit(&list);
+        lagd_rows_deinit(&listing.rows);
         return status;
     }
+    status = 0;
     lagd_answer_begin(request, &json);
     lagd_json_open_object(&json, NULL);
     lagd_json_open_array(&json, "items");
-    for (size_t i = 0; i < list.n && status == 0; i++) {
-        status = lagd_write_growth(&json, NULL, (struct lag_growth_row *)list.rows + i, db, &request->err);
+    for (size_t i = 0; i < list->n && status == 0; i++) {
+        status = lagd_write_growth(&json, NULL, (struct lag_growth_row *)list->rows + i, db, &request->err);
     }
     lagd_json_close_array(&json);
-    lagd_json_null(&json, "next_cursor");
+    lagd_page_write(&json, &listing.page);
     lagd_json_close_object(&json);
-    lagd_rows_deinit(&list);
+    lagd_rows_deinit(&listing.rows);
     int ended = lagd_answer_end(request, &json, 0);
     return status < 0 ? status : ended;
 }

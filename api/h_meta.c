@@ -8,7 +8,9 @@
 #include "lagd/base/cleanup.h"
 #include "lagd/base/fs.h"
 #include "lagd/base/host.h"
+#include "lagd/base/check.h"
 #include "lagd/base/mem.h"
+#include "lagd/base/strbuf.h"
 #include "problem_internal.h"
 
 int lagd_h_index(struct lagd_request *request) {
@@ -102,14 +104,50 @@ int lagd_h_system(struct lagd_request *request) {
     return lagd_answer_end(request, &json, 0);
 }
 
+/* The first word of a source, and all of it where that tells more. */
+static void write_source(struct lagd_json *json, const char *text) {
+    static const char *const kinds[] = {"environment", "credential", "flag"};
+    const char *kind = *text == '\0' || strcmp(text, "preset") == 0 ? "default" : "file";
+    for (size_t i = 0; i < LAG_COUNT(kinds); i++) {
+        if (strncmp(text, kinds[i], strlen(kinds[i])) == 0) kind = kinds[i];
+    }
+    const char *blank = strchr(text, ' ');
+    lagd_json_text(json, "source", kind);
+    lagd_json_text_or_null(json, "where", strcmp(kind, "file") == 0 ? text : blank ? blank + 1 : "");
+}
+
+static void write_keys(struct lagd_json *json, const struct lagd_config *config, const struct lagd_config_origins *origins) {
+    lagd_json_open_array(json, "items");
+    for (size_t i = 0; i < lagd_config_fields.n_rows; i++) {
+        const struct lag_field *field = &lagd_config_fields.rows[i];
+        struct lag_strbuf value = LAG_STRBUF_INIT;
+        lag_field_format(field, config, &value);
+        bool hidden = (field->flags & LAG_FIELD_SECRET) != 0;
+        lagd_json_open_object(json, NULL);
+        lagd_json_text(json, "key", field->path);
+        lagd_json_text(json, "value", hidden ? "(hidden)" : value.length ? value.data : "");
+        write_source(json, origins->sources[i].text);
+        lagd_json_bool(json, "reloadable", (field->flags & LAG_FIELD_RELOADABLE) != 0);
+        lagd_json_bool(json, "waiting", origins->waiting[i]);
+        lagd_json_text(json, "help", field->help);
+        lagd_json_close_object(json);
+        lag_strbuf_deinit(&value);
+    }
+    lagd_json_close_array(json);
+    lagd_json_null(json, "next_cursor");
+}
+
 int lagd_h_config(struct lagd_request *request) {
     struct lagd_json json;
+    LAG_CLEANUP(lag_free_p) struct lagd_config_origins *origins = lag_calloc(1, sizeof(*origins));
     LAG_CLEANUP(lag_free_p) struct lagd_config *config = lag_calloc(1, sizeof(*config));
-    if (!config) return lag_error_set(&request->err, LAG_EBUSY, "out of memory");
+    if (!config || !origins) return lag_error_set(&request->err, LAG_EBUSY, "out of memory");
     lagd_supervisor_config(request->supervisor, config);
+    lagd_supervisor_origins(request->supervisor, origins);
     lagd_answer_begin(request, &json);
     lagd_json_open_object(&json, NULL);
     lagd_write_fields(&json, &lagd_config_fields, config, NULL);
+    write_keys(&json, config, origins);
     lagd_json_close_object(&json);
     return lagd_answer_end(request, &json, 0);
 }

@@ -31,10 +31,13 @@ static const struct lagd_parameter runs_query[] = {
     END};
 static const struct lagd_parameter growths_query[] = {
     {"run", LAGD_PARAM_TEXT, false, false, 1, 71, NULL, NULL, "Only growths of this run."},
-    {"limit", LAGD_PARAM_INT, false, false, 1, 1000, "100", NULL, "Most growths, oldest first."},
+    {"limit", LAGD_PARAM_INT, false, false, 1, 1000, "100", NULL, "Most growths of a page, oldest first."},
+    CURSOR,
     END};
 static const struct lagd_parameter run_growths_query[] = {
-    {"limit", LAGD_PARAM_INT, false, false, 1, 1000, "100", NULL, "Most growths, oldest first."}, END};
+    {"limit", LAGD_PARAM_INT, false, false, 1, 1000, "100", NULL, "Most growths of a page, oldest first."}, CURSOR, END};
+static const struct lagd_parameter page_query[] = {
+    {"limit", LAGD_PARAM_INT, false, false, 1, 1000, "1000", NULL, "Most items of a page, newest first."}, CURSOR, END};
 static const struct lagd_parameter series_query[] = {
     {"key", LAGD_PARAM_TEXT, true, true, 1, 71, NULL, NULL, "Name of a series, such as val/loss; may be repeated."},
     {"from", LAGD_PARAM_INT, false, false, 0, 9007199254740991.0, "0", NULL, "First step."},
@@ -90,7 +93,7 @@ static const struct lagd_route routes[] = {
     {"GET", A "/system", "system", lagd_h_system, 0, LAGD_BODY_NONE, NULL, NULL, 200, "System", NULL,
      "Processors, memory, disk and what is under way."},
     {"GET", A "/config", "config", lagd_h_config, 0, LAGD_BODY_NONE, NULL, NULL, 200, "Config", NULL,
-     "The configuration in force, key by key."},
+     "The configuration in force, by section, and key by key with where it comes from and whether a reload changes it."},
     {"GET", A "/openapi.json", "openapi", lagd_h_openapi, 0, LAGD_BODY_NONE, NULL, NULL, 200, NULL, NULL,
      "This description."},
     {"GET", A "/problems", "problems", lagd_h_problems, 0, LAGD_BODY_NONE, NULL, NULL, 200, "ProblemTypeList", NULL,
@@ -100,7 +103,7 @@ static const struct lagd_route routes[] = {
     {"GET", A "/operators", "operators", lagd_h_operators, 0, LAGD_BODY_NONE, NULL, NULL, 200, "OperatorList", NULL,
      "Growth operators and their parameters."},
 
-    {"GET", A "/datasets", "datasets", lagd_h_datasets, 0, LAGD_BODY_NONE, NULL, NULL, 200, "DatasetList", NULL,
+    {"GET", A "/datasets", "datasets", lagd_h_datasets, 0, LAGD_BODY_NONE, NULL, page_query, 200, "DatasetList", NULL,
      "List datasets."},
     {"POST", A "/datasets", "dataset_add", lagd_h_dataset_add, LAGD_KEYED, LAGD_BODY_UPLOAD, &lagd_dataset_spec,
      dataset_add_query, 201, "Dataset", NULL,
@@ -133,7 +136,7 @@ static const struct lagd_route routes[] = {
      "Series", NULL, "Points of series as columns, thinned."},
     {"GET", A "/runs/{run}/export", "run_export", lagd_h_run_export, 0, LAGD_BODY_NONE, NULL, export_query, 200, NULL,
      "application/x-ndjson", "All points of a run, one line a step."},
-    {"GET", A "/runs/{run}/checkpoints", "run_checkpoints", lagd_h_run_checkpoints, 0, LAGD_BODY_NONE, NULL, NULL, 200,
+    {"GET", A "/runs/{run}/checkpoints", "run_checkpoints", lagd_h_run_checkpoints, 0, LAGD_BODY_NONE, NULL, page_query, 200,
      "CheckpointList", NULL, "Checkpoints of a run, newest first."},
     {"DELETE", A "/runs/{run}/checkpoints/{checkpoint}", "run_checkpoint_delete", lagd_h_run_checkpoint_delete, 0,
      LAGD_BODY_NONE, NULL, NULL, 204, NULL, NULL, "Delete a checkpoint of a run, as by its own address."},
@@ -167,7 +170,7 @@ static const struct lagd_route routes[] = {
     {"GET", A "/candidates/{candidate}/series", "candidate_series", lagd_h_candidate_series, 0, LAGD_BODY_NONE, NULL,
      series_query, 200, "Series", NULL, "Points of a candidate's series as columns."},
 
-    {"GET", A "/checkpoints", "checkpoints", lagd_h_checkpoints, 0, LAGD_BODY_NONE, NULL, NULL, 200, "CheckpointList",
+    {"GET", A "/checkpoints", "checkpoints", lagd_h_checkpoints, 0, LAGD_BODY_NONE, NULL, page_query, 200, "CheckpointList",
      NULL, "All checkpoints, newest first."},
     {"GET", A "/checkpoints/{checkpoint}", "checkpoint", lagd_h_checkpoint, 0, LAGD_BODY_NONE, NULL, NULL, 200,
      "Checkpoint", NULL, "One checkpoint with its files."},

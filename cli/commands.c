@@ -147,6 +147,9 @@ static const struct ctl_column sample_columns[] = {
 static const struct ctl_column doctor_columns[] = {
     {"CHECK", "check", CTL_TEXT}, {"RESULT", "state", CTL_STATE}, {"FOUND", "found", CTL_TEXT},
     {"FIX", "fix", CTL_TEXT}, {NULL, NULL, 0}};
+static const struct ctl_column config_columns[] = {
+    {"KEY", "key", CTL_TEXT}, {"VALUE", "value", CTL_TEXT}, {"FROM", "source", CTL_TEXT}, {"WHERE", "where", CTL_TEXT},
+    {"RELOADABLE", "reloadable", CTL_TEXT}, {"WAITS", "waiting", CTL_TEXT}, {NULL, NULL, 0}};
 static const struct ctl_column version_columns[] = {
     {"lagctl", "lagctl", CTL_TEXT}, {"lagd", "lagd", CTL_TEXT}, {NULL, NULL, 0}};
 static const struct ctl_column status_columns[] = {
@@ -179,6 +182,7 @@ static const struct ctl_view events_view = {event_columns, NULL, NULL, NULL};
 static const struct ctl_view series_keys_view = {series_key_columns, NULL, "no points yet", NULL};
 static const struct ctl_view sample_view = {sample_columns, NULL, NULL, NULL};
 static const struct ctl_view doctor_view = {doctor_columns, NULL, NULL, NULL};
+static const struct ctl_view config_view = {config_columns, NULL, NULL, NULL};
 static const struct ctl_view version_view = {version_columns, NULL, NULL, NULL};
 static const struct ctl_view deleted_view = {NULL, "deleted", NULL, NULL};
 
@@ -261,6 +265,8 @@ static const struct ctl_command commands[] = {
      &run_said, ctl_cmd_wait},
     {"doctor", "", no_options, "GET", "/readyz", "Check daemon and machine, and say how to mend what is wrong.", NULL,
      &doctor_view, ctl_cmd_doctor},
+    {"config", "", no_options, "GET", "/config", "List the daemon's configuration and where each value comes from.",
+     "WAITS says that a reload read another value, which a restart will take.", &config_view, NULL},
     {"api", "METHOD PATH", api_options, NULL, NULL, "Send any request, and print the answer as it is.",
      "PATH begins behind /api/v1, as in /runs?limit=5.", NULL, ctl_cmd_api},
     {"completion", "bash|zsh", no_options, NULL, NULL, "Print the shell's completion of lagctl.", NULL, NULL,

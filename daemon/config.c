@@ -15,11 +15,10 @@
 #include "lagd/base/mem.h"
 
 #define DEFAULT_FILE "/etc/lagd/lagd.conf"
-#define N_KEYS_MAX 64
 
 struct loading {
     struct lagd_config config;
-    struct lagd_config_source sources[N_KEYS_MAX];
+    struct lagd_config_source sources[LAGD_CONFIG_KEYS_MAX];
 };
 
 static int set_key(struct loading *loading, const struct lag_field *field, const char *value, const char *source,
@@ -39,7 +38,7 @@ struct ini {
     const char *path;
     FILE *file;
     int line;
-    bool seen[N_KEYS_MAX];
+    bool seen[LAGD_CONFIG_KEYS_MAX];
     int status;               /* of the first error */
     struct lag_error *err;
 };
@@ -180,7 +179,7 @@ static int load_layers(struct loading *loading, const char *file, const struct l
 
 int lagd_config_load(const char *file, const struct lagd_config_flag *flags, int n_flags, struct lagd_config *ret,
                      struct lagd_config_source *ret_sources, struct lag_error *err) {
-    LAG_ASSERT(lagd_config_fields.n_rows <= N_KEYS_MAX);
+    LAG_ASSERT(lagd_config_fields.n_rows <= LAGD_CONFIG_KEYS_MAX);
     struct loading *loading = lag_calloc(1, sizeof(*loading));
     if (!loading) return lag_error_set(err, LAG_ENOMEM, "out of memory while reading the configuration");
     lag_fields_defaults(&lagd_config_fields, &loading->config);

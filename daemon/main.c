@@ -17,12 +17,13 @@ enum { EXIT_USAGE = 2, EXIT_IN_USE = 75, EXIT_BAD_CONFIG = 78 };
 struct process {
     struct lagd_options options;
     struct lagd_config config;
+    struct lagd_config_source sources[LAGD_CONFIG_KEYS_MAX];
     struct lagd_passed passed;
 };
 
-static int load_config(void *arg, struct lagd_config *ret, struct lag_error *err) {
+static int load_config(void *arg, struct lagd_config *ret, struct lagd_config_source *ret_sources, struct lag_error *err) {
     const struct process *process = arg;
-    return lagd_config_load(process->options.config_file, process->options.flags, process->options.n_flags, ret, NULL, err);
+    return lagd_config_load(process->options.config_file, process->options.flags, process->options.n_flags, ret, ret_sources, err);
 }
 
 static int complain(const struct lag_error *err, int status) {
@@ -63,6 +64,7 @@ static int serve(struct process *process) {
     rc = lagd_supervisor_create(&process->config, &supervisor, &err);
     if (rc == LAG_EBUSY) status = EXIT_IN_USE;
     if (rc != 0) goto error;
+    lagd_supervisor_set_sources(supervisor, process->sources);
     lagd_supervisor_on_reload(supervisor, load_config, process);
     rc = lagd_server_start(supervisor, &process->passed, &server, &err);
     if (rc == LAG_EINVAL || rc == LAG_EDENIED) status = EXIT_BAD_CONFIG;
@@ -98,7 +100,7 @@ static int run(struct process *process, int argc, char **argv) {
         break;
     }
     int rc = process->options.mode == LAGD_MODE_SERVE ? lagd_passed_take(&process->passed, &err) : 0;
-    if (rc == 0) rc = load_config(process, &process->config, &err);
+    if (rc == 0) rc = load_config(process, &process->config, process->sources, &err);
     if (rc == 0) rc = lagd_config_check(&process->config, &err);
     if (rc != 0) return complain(&err, rc == LAG_ENOMEM ? EXIT_FAILURE : EXIT_BAD_CONFIG);
     if (process->options.mode == LAGD_MODE_CHECK) return printf("the configuration is good\n") > 0 ? 0 : EXIT_FAILURE;

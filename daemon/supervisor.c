@@ -128,6 +128,16 @@ void lagd_supervisor_config(struct lagd_supervisor *s, struct lagd_config *ret) 
     (void)pthread_mutex_unlock(&s->lock);
 }
 
+void lagd_supervisor_set_sources(struct lagd_supervisor *s, const struct lagd_config_source *sources) {
+    memcpy(s->origins.sources, sources, lagd_config_fields.n_rows * sizeof(*sources));
+}
+
+void lagd_supervisor_origins(struct lagd_supervisor *s, struct lagd_config_origins *ret) {
+    (void)pthread_mutex_lock(&s->lock);
+    *ret = s->origins;
+    (void)pthread_mutex_unlock(&s->lock);
+}
+
 void lagd_supervisor_on_events(struct lagd_supervisor *s, void (*fn)(void *arg, int64_t last_seq), void *arg) {
     (void)pthread_mutex_lock(&s->events_lock);
     s->events_fn = fn;

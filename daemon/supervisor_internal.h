@@ -29,8 +29,9 @@ struct lagd_active {
 };
 
 struct lagd_supervisor {
-    pthread_mutex_t lock;        /* config, reload_fn, and that deps.services is there */
+    pthread_mutex_t lock;        /* config, origins, reload_fn, and that deps.services is there */
     struct lagd_config config;
+    struct lagd_config_origins origins;
     pthread_mutex_t events_lock; /* the four below; held while the listener is called, which may ask for the configuration */
     void (*events_fn)(void *arg, int64_t last_seq);
     void *events_arg;

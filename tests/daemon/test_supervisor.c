@@ -185,11 +185,21 @@ static void queues_beyond_max_runs(void **state) {
     fixture_wait(&f, "one", "paused");
 }
 
-static int read_again(void *arg, struct lagd_config *ret, struct lag_error *err) {
+static int read_again(void *arg, struct lagd_config *ret, struct lagd_config_source *ret_sources, struct lag_error *err) {
     const struct lagd_config *fresh = arg;
     if (fresh->max_runs == 13) return lag_error_set(err, LAG_EINVAL, "thirteen");
     *ret = *fresh;
+    for (size_t i = 0; i < lagd_config_fields.n_rows; i++)
+        (void)lag_copy(ret_sources[i].text, sizeof(ret_sources[i].text), "read again");
     return 0;
+}
+
+static void origin_is(const char *path, const char *source, bool waiting) {
+    struct lagd_config_origins origins;
+    lagd_supervisor_origins(f.s, &origins);
+    const struct lag_field *field = lag_fields_find(&lagd_config_fields, path);
+    assert_string_equal(origins.sources[field - lagd_config_fields.rows].text, source);
+    assert_int_equal(origins.waiting[field - lagd_config_fields.rows], waiting);
 }
 
 /* As the api does: told of a reload, it asks for the configuration. */
@@ -211,6 +221,9 @@ static void reloads_what_may_change(void **state) {
     lagd_supervisor_config(f.s, &now);
     assert_int_equal(now.max_runs, 7);
     assert_int_equal(heard.max_runs, 7);
+    origin_is("train/max_runs", "read again", false);
+    origin_is("server/connection_limit", "", true);
+    origin_is("storage/keep_checkpoints", "read again", false); /* the same value, said elsewhere */
     assert_int_equal(now.connection_limit, f.config.connection_limit);
     fresh.max_runs = 13;
     fixture_do(&f, LAGD_RELOAD, NULL, LAG_EINVAL, NULL);

@@ -3,6 +3,7 @@ import hashlib
 import json
 import os
 import re
+import signal
 import socket
 import sys
 import time
@@ -113,6 +114,29 @@ def methods_origins_and_types(folder):
     assert got[0] == 200 and got[2] == b""
     got = daemon.request("GET", "/api/v1/runs?limit=x")
     assert got[0] == 400, got
+    daemon.terminate()
+
+
+def configuration_tells_where_it_is_from(folder):
+    daemon = lagd.Daemon(folder, config="[train]\nmax_runs = 3\n[storage]\nkeep_checkpoints = 5\n")
+    daemon.start(env={"LAGD_STORAGE_MIN_FREE_BYTES": "1M"})
+    keys = {item["key"]: item for item in daemon.get("/config")["items"]}
+
+    def told(key):
+        return tuple(keys[key][name] for name in ("value", "source", "where", "reloadable", "waiting"))
+    path = os.path.join(folder, "lagd.conf")
+    assert told("train/max_runs") == ("3", "file", path + ":2", True, False), told("train/max_runs")
+    assert told("storage/keep_checkpoints") == ("5", "file", path + ":4", False, False), told("storage/keep_checkpoints")
+    assert told("storage/min_free_bytes")[1:4] == ("environment", "LAGD_STORAGE_MIN_FREE_BYTES", False)
+    assert told("server/listen") == ("127.0.0.1:0", "flag", None, False, False), told("server/listen")
+    assert told("log/level") == ("info", "default", None, True, False), told("log/level")
+    with open(path, "w") as f:
+        f.write("[storage]\nkeep_checkpoints = 9\n[train]\n\nmax_runs = 4\n")
+    daemon.process.send_signal(signal.SIGHUP)
+    assert lagd.until(lambda: daemon.get("/config")["train"]["max_runs"] == 4, 10)
+    keys = {item["key"]: item for item in daemon.get("/config")["items"]}
+    assert told("train/max_runs") == ("4", "file", path + ":5", True, False), told("train/max_runs")
+    assert told("storage/keep_checkpoints") == ("5", "file", path + ":4", False, True), told("storage/keep_checkpoints")
     daemon.terminate()
 
 
@@ -358,5 +382,5 @@ def token_is_asked_for(folder):
 
 
 if __name__ == "__main__":
-    lagd.main(framing_is_guarded, methods_origins_and_types, schema_holds, datasets_below_the_roots_only, upload_over_the_limit,
+    lagd.main(configuration_tells_where_it_is_from, framing_is_guarded, methods_origins_and_types, schema_holds, datasets_below_the_roots_only, upload_over_the_limit,
               events_resume_by_cursor, checkpoints_are_files, whole_body_and_retention, pages_and_metrics, token_is_asked_for)

@@ -58,14 +58,16 @@ def checkpoints_go_when_nothing_needs_them(folder):
         assert status == 409 and slug == "in-use" and growth in detail, detail
     daemon.post(f"/growths/{growth}/decision", {"approve": True})
     daemon.wait_for(f"/growths/{growth}", lambda g: g["state"] == "applied")
-    daemon.post("/runs/one/pause")
-    if daemon.get("/runs/one")["state"] == "paused":
-        newest = daemon.get("/runs/one/checkpoints")["items"][0]
-        daemon.call("PATCH", f"/checkpoints/{newest['id']}", {"keep": False})
-        status, slug, detail = delete_checkpoint(daemon, f"/checkpoints/{newest['id']}")
-        assert status == 409 and slug == "in-use" and "newest" in detail, detail
-        daemon.call("PATCH", f"/checkpoints/{newest['id']}", {"keep": newest["keep"]})
-        daemon.post("/runs/one/resume")
+    daemon.post("/runs", run_body("long", "words", schedule={"max_steps": 100000}))
+    daemon.wait_for("/runs/long", lambda r: r["step"] > 45)
+    daemon.post("/runs/long/pause")
+    newest, older = daemon.get("/runs/long/checkpoints")["items"][:2]
+    status, slug, detail = delete_checkpoint(daemon, f"/checkpoints/{newest['id']}")
+    assert status == 409 and slug == "in-use" and "newest" in detail, detail
+    assert delete_checkpoint(daemon, f"/checkpoints/{older['id']}") == (204,)
+    daemon.post("/runs/long/cancel")
+    assert delete_checkpoint(daemon, f"/checkpoints/{newest['id']}") == (204,)
+    daemon.call("DELETE", "/runs/long")
     daemon.wait_for("/runs/one", lambda r: r["state"] == "completed")
 
     # By its own address, by the run's, and with a crash between the row and the folder.
@@ -92,6 +94,49 @@ def checkpoints_go_when_nothing_needs_them(folder):
     daemon.start()
     assert len(daemon.get("/runs/one/checkpoints")["items"]) == len(folders(daemon)) == n - 1
     assert delete_checkpoint(daemon, f"/checkpoints/{by_run['final']['id']}")[0] == 404
+
+
+def pages(daemon, path, limit):
+    """All items, the number of pages, and that each page is full but the last."""
+    items, n, cursor = [], 0, ""
+    while cursor is not None:
+        page = daemon.get(f"{path}{'&' if '?' in path else '?'}limit={limit}" + (f"&cursor={cursor}" if cursor else ""))
+        cursor = page["next_cursor"]
+        n += 1
+        assert len(page["items"]) == limit or cursor is None and len(page["items"]) < limit, (path, page)
+        items += page["items"]
+    return [item["id"] for item in items], n
+
+
+def every_list_has_pages(folder):
+    daemon = started(folder)
+    for i in range(6):
+        daemon.upload(f"more-{i}", lagd.text(2000, i))
+        daemon.post("/runs", run_body(f"run-{i}", "words", schedule={"max_steps": 6, "warmup_steps": 1}, start=i == 0,
+                                      checkpoint={"every_steps": 1, "keep_last": 50}))
+    body = {"target": {"n_layer": 4}, "when": {"at_step": 2}, "probe": {"steps": 2, "eval_every": 1}, "pool": ["stack"]}
+    for _ in range(7):
+        growth = daemon.post("/runs/run-1/growths", body)["id"]
+        daemon.post(f"/growths/{growth}/cancel")
+    daemon.wait_for("/runs/run-0", lambda r: r["state"] == "completed")
+    for path, prefix, least in (("/runs", "run", 6), ("/datasets", "ds", 7), ("/growths", "gr", 7), ("/checkpoints", "ckpt", 6),
+                                ("/runs/run-1/growths", "gr", 7), ("/growths?run=run-1", "gr", 7),
+                                ("/runs/run-0/checkpoints", "ckpt", 6)):
+        whole, n = pages(daemon, path, 1000)
+        assert n == 1 and len(whole) >= least and len(set(whole)) == len(whole), (path, whole)
+        for limit in (1, 2, 3, len(whole)):
+            found, n = pages(daemon, path, limit)
+            assert found == whole, (path, limit, found, whole)
+            assert n == -(-len(whole) // limit) > (2 if limit < 3 else 0), (path, limit, n)
+        other = "1700000000000." + ("ds_" if prefix != "ds" else "run_") + "0" * 26
+        for wrong in ("x", other, whole[0]):
+            status, _, data = daemon.request("GET", f"/api/v1{path}{'&' if '?' in path else '?'}cursor={wrong}")
+            assert status == 400 and b"invalid-cursor" in data, (path, wrong, data)
+    # What goes away between two pages takes nothing else with it.
+    page = daemon.get("/datasets?limit=3")
+    daemon.call("DELETE", f"/datasets/{page['items'][-1]['id']}")
+    rest = daemon.get(f"/datasets?limit=3&cursor={page['next_cursor']}")
+    assert [d["name"] for d in page["items"] + rest["items"]] == [f"more-{i}" for i in (5, 4, 3, 2, 1, 0)]
 
 
 def report_tells_what_was_tried(folder):
@@ -306,5 +351,5 @@ def points_are_exported_as_csv(folder):
 
 
 if __name__ == "__main__":
-    lagd.main(checkpoints_go_when_nothing_needs_them, report_tells_what_was_tried, runs_are_patched,
+    lagd.main(every_list_has_pages, checkpoints_go_when_nothing_needs_them, report_tells_what_was_tried, runs_are_patched,
               retention_changes_while_it_trains, requests_are_conditional, a_growth_s_revision_follows_its_candidates, a_checkpoint_is_one_archive, points_are_exported_as_csv)

@@ -31,7 +31,14 @@ struct lagd_config {
 };
 extern const struct lag_fields lagd_config_fields; /* paths "server/listen", "train/threads" … = [section] key */
 
-struct lagd_config_source { char text[160]; };  /* "/etc/lagd/lagd.conf:12", "flag", "environment", "preset" */
+#define LAGD_CONFIG_KEYS_MAX 64 /* rows of the table */
+/* "/etc/lagd/lagd.conf:12", "flag", "environment LAGD_…", "credential …", "preset" */
+struct lagd_config_source { char text[160]; };
+/* Of the values in force, one a row of the table. waiting: a reload read another value, which a restart will take. */
+struct lagd_config_origins {
+    struct lagd_config_source sources[LAGD_CONFIG_KEYS_MAX];
+    bool waiting[LAGD_CONFIG_KEYS_MAX];
+};
 struct lagd_config_flag { const char *path, *value; };
 /* file: NULL = /etc/lagd/lagd.conf when it exists. ret_sources: one per row of the table, or NULL. */
 int lagd_config_load(const char *file, const struct lagd_config_flag *flags, int n_flags, struct lagd_config *ret,

@@ -19,13 +19,16 @@ struct lag_store *lagd_supervisor_store(struct lagd_supervisor *supervisor); /* 
 const char *lagd_supervisor_state_dir(const struct lagd_supervisor *supervisor);
 /* The configuration in force; a copy, since SIGHUP may change it. Thread: any. */
 void lagd_supervisor_config(struct lagd_supervisor *supervisor, struct lagd_config *ret);
+/* Where its values come from, as lagd_config_load told; set before run, all "" until then. get: thread any. */
+void lagd_supervisor_set_sources(struct lagd_supervisor *supervisor, const struct lagd_config_source *sources);
+void lagd_supervisor_origins(struct lagd_supervisor *supervisor, struct lagd_config_origins *ret);
 /* fn is called after each commit that wrote events and on every SIGHUP (last_seq 0). Set before run. */
 void lagd_supervisor_on_events(struct lagd_supervisor *supervisor, void (*fn)(void *arg, int64_t last_seq), void *arg);
 /* fn is called after each commit that wrote points, on the storage thread: see lag_store_on_points. Thread: any. */
 void lagd_supervisor_on_points(struct lagd_supervisor *supervisor,
                                void (*fn)(void *arg, const struct lag_point *points, size_t n_points), void *arg);
 /* How SIGHUP and LAGD_RELOAD read the configuration again: load gives a checked one or an error. Set before run. */
-typedef int lagd_reload_fn(void *arg, struct lagd_config *ret, struct lag_error *err);
+typedef int lagd_reload_fn(void *arg, struct lagd_config *ret, struct lagd_config_source *ret_sources, struct lag_error *err);
 void lagd_supervisor_on_reload(struct lagd_supervisor *supervisor, lagd_reload_fn *load, void *arg);
 /* fn tells for how many nanoseconds a question to the server's threads has gone unanswered, without waiting itself; 0:
  * all answer. It is called on every tick while the service manager wants signs of life. Thread of both: main. */
