@@ -255,7 +255,7 @@ def upload_over_the_limit(folder):
     with socket.create_connection(("127.0.0.1", port)) as s:
         s.sendall(f"POST /api/v1/datasets?name=half HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nContent-Length: 900000\r\n\r\n".encode() + b"x" * 1000)
         time.sleep(slow(0.2))
-    assert until(lambda: not os.listdir(os.path.join(daemon.state_dir, "uploads")), 0.5)
+    assert until(lambda: not os.listdir(os.path.join(daemon.state_dir, "uploads")), 10)
     daemon.terminate()
 
 
@@ -298,9 +298,11 @@ def checkpoints_are_files(folder):
     for f in daemon.get(f"/checkpoints/{items[0]['id']}")["files"]:
         status, headers, data = daemon.request("GET", f"/api/v1/checkpoints/{items[0]['id']}/files/{f['name']}")
         assert status == 200 and hashlib.sha256(data).hexdigest() == f["sha256"] and len(data) == f["n_bytes"], f
-    time.sleep(slow(0.2))
-    on_disk = sum(name.startswith("ckpt-") for _, names, _ in os.walk(os.path.join(daemon.state_dir, "runs")) for name in names)
-    assert on_disk == len(items)
+    runs = os.path.join(daemon.state_dir, "runs")
+
+    def on_disk():
+        return sum(name.startswith("ckpt-") for _, names, _ in os.walk(runs) for name in names)
+    assert until(lambda: on_disk() == len(items), 10), (on_disk(), items)
     config = json.loads(daemon.request("GET", f"/api/v1/checkpoints/{items[0]['id']}/files/config.json")[2])
     assert config["architectures"] == ["GPT2LMHeadModel"] and config["n_layer"] == 2
     daemon.terminate()

@@ -9,7 +9,8 @@ from lagd import Daemon, run_body, same_points
 
 FIRST = {"target": {"n_layer": 3}, "when": {"at_step": 30}, "probe": {"steps": 12, "eval_every": 4},
          "pool": ["stack", "midas", "llama_pro"]}
-SECOND = {"target": {"n_layer": 5}, "when": {"at_step": 200}, "probe": {"steps": 12, "eval_every": 4},
+# Far behind the first: it is asked for while the run trains on.
+SECOND = {"target": {"n_layer": 5}, "when": {"at_step": 900}, "probe": {"steps": 12, "eval_every": 4},
           "pool": ["stack", "interleave", "random"]}
 
 
@@ -26,9 +27,10 @@ def completed(daemon, name):
     return daemon.wait_for(f"/runs/{name}", lambda r: r["state"] == "completed")
 
 
-def begin_two_growths(daemon, **changes):
-    """2 → 3 at step 30, and 3 → 5 at step 200."""
-    daemon.post("/runs", run_body("r", "words", start=False, schedule={"max_steps": 320}, **changes))
+def begin_two_growths(daemon):
+    """2 → 3 at step 30, and 3 → 5 at step 900."""
+    daemon.post("/runs", run_body("r", "words", start=False, schedule={"max_steps": 2000}, eval={"every_steps": 100},
+                                  checkpoint={"every_steps": 200}))
     first = daemon.post("/runs/r/growths", FIRST)["id"]
     daemon.post("/runs/r/resume")
     daemon.wait_for(f"/growths/{first}", lambda g: g["state"] == "applied")
@@ -58,7 +60,7 @@ def every_checkpoint_is_damaged(folder):
     daemon.terminate()
     daemon = started(folder, "damaged")
     begin_two_growths(daemon)
-    daemon.wait_for("/runs/r", lambda r: r["step"] >= 230)
+    daemon.wait_for("/runs/r", lambda r: r["step"] >= 920)
     daemon.kill()
     damaged = glob.glob(daemon.state_dir + "/runs/*/ckpt-*/model.safetensors")
     for path in damaged:
@@ -81,17 +83,19 @@ def the_winner_was_not_to_grow(folder):
     ends = []
     for name in ("good", "damaged"):
         daemon = started(folder, name)
-        daemon.post("/runs", run_body("r", "words", start=False, eval={"every_steps": 4}, checkpoint={"every_steps": 500}))
+        daemon.post("/runs", run_body("r", "words", start=False, eval={"every_steps": 20}, checkpoint={"every_steps": 5000},
+                                      schedule={"max_steps": 1500}))
         daemon.post("/runs/r/growths", dict(FIRST, pool=pool, allow_none=True))
         daemon.post("/runs/r/resume")
         if name == "damaged":
-            daemon.wait_for("/runs/r", lambda r: r["step"] >= 50)
+            daemon.wait_for("/runs/r", lambda r: r["step"] > 42)
             daemon.kill()
             flip_a_bit(glob.glob(daemon.state_dir + "/runs/*/ckpt-00000042-*/model.safetensors")[0])
             daemon.start()
         completed(daemon, "r")
         ends.append((harvest(daemon), daemon.points("r")))
         assert daemon.get("/runs/r")["model"]["n_layer"] == 2
+        assert any(e["type"] == "checkpoint.damaged" for e in daemon.events()) == (name == "damaged")
         daemon.terminate()
     assert ends[0][0] == ends[1][0]
     same_points(ends[0][1], ends[1][1], "after damage")
@@ -124,7 +128,7 @@ def kept_states_go_with_their_growth(folder):
                 daemon.post(f"/growths/{growth}/decision", {"reject": True})
             except (OSError, lagd.http.client.HTTPException):
                 pass
-            daemon.process.wait(20)
+            daemon.process.wait(lagd.slow(20))
             daemon.start()
         left = glob.glob(daemon.state_dir + "/runs/*/ckpt-*")
         assert len(left) == (0 if answer == "delete the run" else 1), (answer, left)
@@ -136,7 +140,7 @@ def kept_states_go_with_their_growth(folder):
 
 def the_dataset_goes_and_comes_back(folder):
     """Cut short while training and while probing, and gone at a start: the run waits, paused, and nothing is lost."""
-    growth = dict(FIRST, probe={"steps": 100, "eval_every": 20})
+    growth = dict(FIRST, probe={"steps": 300, "eval_every": 50})
     ends = []
     for name in ("good", "probing", "training"):
         place = os.path.join(folder, name)

@@ -97,7 +97,7 @@ class Stream:
             self.times.append(time.time())
 
     def read_until(self, done, timeout=30):
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + lagd.slow(timeout)
         while not done(self):
             assert time.monotonic() < deadline, f"after {timeout} s: {self.head} {self.events[-5:]} {self.ended}"
             with selectors.DefaultSelector() as selector:
@@ -136,7 +136,7 @@ def when(event):
 def wait_until(done, timeout, what):
     begin = time.monotonic()
     while not done():
-        assert time.monotonic() - begin < timeout, f"{what}: not after {timeout} s"
+        assert time.monotonic() - begin < lagd.slow(timeout), f"{what}: not after {timeout} s"
         time.sleep(0.05)
     return time.monotonic() - begin
 
@@ -340,7 +340,7 @@ def no_gap_and_no_repeat_over_kills(folder):
     try:
         daemon.post("/runs/job/resume")
         for wanted in ("run", "growth", "candidate"):
-            end = time.monotonic() + 60
+            end = time.monotonic() + lagd.slow(60)
             while not any(e["type"].startswith(wanted) and e.get("state") in ("running", "probing") for e in daemon.events()):
                 assert time.monotonic() < end, daemon.events()
             daemon.kill()
@@ -420,10 +420,11 @@ def points_and_filters(folder):
 
     for name in ("one", "two"):
         daemon.wait_for(f"/runs/{name}", done)
-    time.sleep(0.6)
-    done(daemon.get("/runs/two"))
+    for stream in (everything, points):  # the last points come after the last step
+        stream.read_until(lambda s: any(400 in e["step"] for e in s.events if e["type"] == "run.metric" and e["run"] == ids["two"]))
     for stream, rows in ((everything, daemon.events()), (one, daemon.events("one")), (old, daemon.events("one"))):
         wanted = [e["seq"] for e in rows if e["seq"] > stream.events[0]["cursor"]]
+        stream.read_until(lambda s: s.stored()[-1:] == wanted[-1:])  # pylint: disable=cell-var-from-loop
         assert stream.stored() == wanted, (stream.events, wanted)
     for stream in (one, old):
         assert {e["run"] for e in stream.events if "run" in e} == {ids["one"]}

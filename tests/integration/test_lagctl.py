@@ -40,7 +40,7 @@ class Client:
 
     def __call__(self, *words, status=0, stdin=None, error=None, folder=None, timeout=60):
         """Standard output; asserts exit status, standard error, and that a pipe gets no control sequences."""
-        done = subprocess.run(self.command(*words), input=stdin, capture_output=True, text=True, timeout=timeout,
+        done = subprocess.run(self.command(*words), input=stdin, capture_output=True, text=True, timeout=lagd.slow(timeout),
                               env=self.env, cwd=folder, check=False)
         said = f"{words}: status {done.returncode}\n{done.stdout}\n{done.stderr}"
         assert done.returncode == status, said
@@ -92,7 +92,7 @@ def a_run_from_text_to_files(folder):
     growth = ctl.json("grow", "one", *GROWTH)["id"]
     assert ctl.json("grow", "show", growth)["target"]["n_layer"] == 3
     assert ctl("grow", "list", "one", "-o", "name") == growth + "\n"
-    assert ctl("run", "resume", "one", "-r", "go") in ("one: queued, step 0 of 60\n", "one: running, step 0 of 60\n")
+    assert re.fullmatch(r"one: (queued|running|growing|completed), step \d+ of 60\n", ctl("run", "resume", "one", "-r", "go"))
     ctl("wait", "one", "--for", "step=30", "--timeout", "60s")
     assert ctl("wait", "one", "--timeout", "60s") == "one: completed, step 60\n"
     assert ctl("wait", growth) == growth + ": applied\n"
@@ -196,11 +196,11 @@ def decisions_by_hand(folder):
 def grow_waits_for_the_decision(folder):
     daemon, ctl = started(folder)
     daemon.upload("words", lagd.text())
-    daemon.post("/runs", run_body("one", "words", schedule={"max_steps": 20000}, start=False))
+    daemon.post("/runs", run_body("one", "words", schedule={"max_steps": 10**6}, start=False))
     waiting = ctl.spawn("grow", "one", *GROWTH, "--wait")
     daemon.wait_for("/growths", lambda page: page["items"])
     ctl("run", "resume", "one")
-    out, err = waiting.communicate(timeout=60)
+    out, err = waiting.communicate(timeout=lagd.slow(60))
     assert waiting.returncode == 0 and "After a lag of 8 steps" in out, (waiting.returncode, out, err)
     assert "applied" in err and not CONTROL.search(out + err), err
     # manual: it ends when a person is needed; a growth that is withdrawn has failed
@@ -211,7 +211,7 @@ def grow_waits_for_the_decision(folder):
     growth = daemon.wait_for("/growths", lambda page: len(page["items"]) == 2)["items"][-1]
     assert growth["target"]["n_layer"] == 4, growth
     ctl("grow", "cancel", growth["id"])
-    out, err = waiting.communicate(timeout=60)
+    out, err = waiting.communicate(timeout=lagd.slow(60))
     assert waiting.returncode == 1 and json.loads(out)["state"] == "cancelled" and err == "", (waiting.returncode, err)
     daemon.terminate()
 
@@ -264,12 +264,9 @@ def asks_for_a_token(folder, token, wrong):
     os.mkdir(inner)
     daemon = Daemon(inner, config=f"[auth]\ntoken_file = {token}\n")
     daemon.spawn()
-    deadline = time.monotonic() + 30
     ctl = Client(daemon)
     ask = ctl.command("api", "GET", "/healthz")
-    while subprocess.run(ask, env=ctl.env, capture_output=True, check=False).returncode:
-        assert time.monotonic() < deadline, daemon.log()
-        time.sleep(0.05)
+    assert lagd.until(lambda: subprocess.run(ask, env=ctl.env, capture_output=True, check=False).returncode == 0, 30), daemon.log()
     port = int(re.findall(r"127\.0\.0\.1:(\d+)", daemon.log())[-1])
     tcp = Client(None, LAGD_HOST=f"127.0.0.1:{port}")
     tcp("ps", status=5, error="")
@@ -307,48 +304,59 @@ def forms_of_output(folder):
     daemon.terminate()
 
 
+class Reader:
+    """What a lagctl says, line by line, as it comes."""
+
+    def __init__(self, process):
+        self.process, self.out, self.err = process, [], []
+        self.threads = [threading.Thread(target=sink.extend, args=(stream,))
+                        for sink, stream in ((self.out, process.stdout), (self.err, process.stderr))]
+        for thread in self.threads:
+            thread.start()
+
+    def interrupt(self):
+        """Its exit status after SIGINT."""
+        assert lagd.until(lambda: heeds(self.process, signal.SIGINT), 30)
+        self.process.send_signal(signal.SIGINT)
+        status = self.process.wait(lagd.slow(10))
+        for thread in self.threads:
+            thread.join()
+        return status
+
+
+def heeds(process, signal_number):
+    """The process has a handler for the signal by now."""
+    with open(f"/proc/{process.pid}/status") as f:
+        caught = next(line.split()[1] for line in f if line.startswith("SigCgt"))
+    return bool(int(caught, 16) >> (signal_number - 1) & 1)
+
+
+def n_streams(daemon):
+    return int(re.search(r"^lagd_sse_clients (\d+)$", daemon.request("GET", "/metrics")[2].decode(), re.M)[1])
+
+
 def following(folder):
     daemon, ctl = started(folder)
     daemon.upload("words", lagd.text())
-    begin = time.monotonic()
-    followers = [ctl.spawn("events", "-f", "-o", "jsonl"), ctl.spawn("events", "-f", "-n", "0", "-o", "name")]
-    seen = [[], []]
-
-    def read(i):
-        seen[i].extend(followers[i].stdout)
-    threads = [threading.Thread(target=read, args=(i,)) for i in range(2)]
-    for thread in threads:
-        thread.start()
-    while not seen[0]:
-        assert time.monotonic() - begin < 30
-        time.sleep(0.02)
-    time.sleep(0.3)
+    all_of_it = Reader(ctl.spawn("events", "-f", "-o", "jsonl"))
+    from_now = Reader(ctl.spawn("events", "-f", "-n", "0", "-o", "name"))
+    assert lagd.until(lambda: n_streams(daemon) == 2, 30)
     daemon.post("/runs", run_body("one", "words", schedule={"max_steps": 30}))
     daemon.wait_for("/runs/one", lambda r: r["state"] == "completed")
     # over a crash: nothing is missing, nothing comes twice
     daemon.kill()
-    time.sleep(1.2)
+    assert lagd.until(lambda: any("connection is lost" in line for line in all_of_it.err), 30), all_of_it.err
     daemon.start()
     daemon.post("/runs", run_body("two", "words", start=False))
     last = daemon.events()[-1]["seq"]
-    logs = ctl.spawn("logs", "one", "-f")
-    deadline = time.monotonic() + 30
-    while (not seen[0] or json.loads(seen[0][-1])["seq"] < last) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    for follower in followers + [logs]:
-        follower.send_signal(signal.SIGINT)
-    for thread in threads:
-        thread.join(10)
-    assert [f.wait(10) for f in followers + [logs]] == [130, 130, 130]
-    assert [json.loads(line)["seq"] for line in seen[0]] == list(range(1, last + 1))
-    assert [int(line) for line in seen[1]] == list(range(2, last + 1)), seen[1]
-    told = followers[0].stderr.read()
-    assert "connection is lost" in told, told
-    assert "run.state  completed" in logs.stdout.read()
-    waiting = ctl.spawn("wait", "two")
-    time.sleep(0.3)
-    waiting.send_signal(signal.SIGINT)
-    assert waiting.wait(10) == 130
+    logs = Reader(ctl.spawn("logs", "one", "-f"))
+    assert lagd.until(lambda: all_of_it.out and json.loads(all_of_it.out[-1])["seq"] >= last, 30), all_of_it.err
+    assert lagd.until(lambda: from_now.out and int(from_now.out[-1]) >= last, 30), from_now.err
+    assert lagd.until(lambda: any("run.state  completed" in line for line in logs.out), 30), logs.err
+    assert [reader.interrupt() for reader in (all_of_it, from_now, logs)] == [130, 130, 130]
+    assert [json.loads(line)["seq"] for line in all_of_it.out] == list(range(1, last + 1))
+    assert [int(line) for line in from_now.out] == list(range(2, last + 1)), from_now.out
+    assert Reader(ctl.spawn("wait", "two")).interrupt() == 130
     daemon.terminate()
 
 
@@ -362,26 +370,26 @@ def lost_answers(folder):
     del body["name"]
     path = write(folder, "run.json", body)
     asking = ctl.spawn("run", "create", "-f", path, "-o", "json")
-    daemon.process.wait(30)
+    daemon.process.wait(lagd.slow(30))
     daemon.start()
-    out, told = asking.communicate(timeout=30)
+    out, told = asking.communicate(timeout=lagd.slow(30))
     assert asking.returncode == 0, told
     assert [r["id"] for r in daemon.get("/runs")["items"]] == [json.loads(out)["id"]]
     daemon.terminate()
 
 
-def on_a_terminal(client, *words, keys=b"", signal_number=None, seconds=1.2):
-    """(exit status, what the terminal got) of a lagctl on a terminal of 100 columns."""
+def on_a_terminal(client, *words, keys=b"", signal_number=None, ready=None):
+    """(exit status, what the terminal got) of a lagctl on a terminal of 120 columns. It gets the keys or the signal as
+    soon as what it showed is ready."""
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 120, 0, 0))
     before = termios.tcgetattr(slave)
     process = subprocess.Popen(client.command(*words), stdin=slave, stdout=slave, stderr=slave, env=client.env)
-    out, deadline, sent = b"", time.monotonic() + 30, False
-    begin = time.monotonic()
+    out, deadline, sent = b"", time.monotonic() + lagd.slow(30), False
     while process.poll() is None and time.monotonic() < deadline:
         if select.select([master], [], [], 0.05)[0]:
             out += os.read(master, 65536)
-        if not sent and time.monotonic() - begin > seconds:
+        if ready and not sent and ready(out.decode(errors="ignore")):
             sent = True
             if keys:
                 os.write(master, keys)
@@ -389,7 +397,7 @@ def on_a_terminal(client, *words, keys=b"", signal_number=None, seconds=1.2):
                 process.send_signal(signal_number)
     while select.select([master], [], [], 0.05)[0]:
         out += os.read(master, 65536)
-    status = process.wait(5)
+    status = process.wait(lagd.slow(5))
     assert termios.tcgetattr(slave)[3] == before[3], "the terminal is left in another mode"
     os.close(master)
     os.close(slave)
@@ -407,12 +415,13 @@ def terminals(folder):
     plain = ((ctl, "--no-color"), (Client(daemon, NO_COLOR="1"), "-q"), (Client(daemon, TERM="dumb"), "-q"))
     for client, flag in plain:
         assert "\x1b" not in on_a_terminal(client, "ps", flag)[1]
-    status, out = on_a_terminal(ctl, "top", "-d", "200ms", keys=b"q")
-    assert status == 0 and out.count("q quits") > 2 and re.search("[▁-█]", out), (status, out)
+    status, out = on_a_terminal(ctl, "top", "-d", "200ms", keys=b"q", ready=lambda out: out.count("q quits") > 2)
+    assert status == 0 and re.search("[▁-█]", out), (status, out)
     assert out.rstrip().endswith("\x1b[?25h\x1b[?1049l"), out[-60:]
-    status, out = on_a_terminal(ctl, "top", signal_number=signal.SIGINT)
+    status, out = on_a_terminal(ctl, "top", signal_number=signal.SIGINT, ready=lambda out: "q quits" in out)
     assert status == 130 and out.rstrip().endswith("\x1b[?25h\x1b[?1049l"), (status, out[-60:])
-    status, out = on_a_terminal(ctl, "grow", "two", *GROWTH, "--wait", signal_number=signal.SIGINT)
+    status, out = on_a_terminal(ctl, "grow", "two", *GROWTH, "--wait", signal_number=signal.SIGINT,
+                                ready=lambda out: "░" in out)
     assert status == 130 and "░" in out and "lagctl run resume two" in out, (status, out)
     daemon.terminate()
 

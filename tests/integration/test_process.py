@@ -18,6 +18,10 @@ def run_lagd(*args, env=None, timeout=20):
     return done.returncode, done.stdout, done.stderr
 
 
+# Not over before the test has done what it does meanwhile.
+ENDLESS = {"target": {"n_layer": 4}, "probe": {"steps": 100000, "eval_every": 10000}, "pool": ["stack", "midas"]}
+
+
 def sigterm_checkpoints_and_ends(folder):
     daemon = Daemon(folder)
     daemon.start()
@@ -42,9 +46,8 @@ def sigterm_while_probing(folder):
     daemon = Daemon(folder)
     daemon.start()
     daemon.upload("words", lagd.text())
-    daemon.post("/runs", run_body("busy", "words", schedule={"max_steps": 3000}, start=False))
-    growth = daemon.post("/runs/busy/growths", {"target": {"n_layer": 4}, "probe": {"steps": 1000, "eval_every": 50},
-                                                "pool": ["stack", "midas"]})["id"]
+    daemon.post("/runs", run_body("busy", "words", schedule={"max_steps": 10**6}, start=False))
+    growth = daemon.post("/runs/busy/growths", ENDLESS)["id"]
     daemon.post("/runs/busy/resume")
     daemon.wait_for("/runs/busy", lambda r: r["state"] == "growing")
     assert daemon.terminate() < slow(5)
@@ -60,9 +63,8 @@ def growth_cancelled_while_its_run_opens(folder):
     daemon = Daemon(folder)
     daemon.start()
     daemon.upload("words", lagd.text())
-    daemon.post("/runs", run_body("busy", "words", schedule={"max_steps": 100000}, start=False))
-    growth = daemon.post("/runs/busy/growths", {"target": {"n_layer": 4}, "probe": {"steps": 1000, "eval_every": 50},
-                                                "pool": ["stack", "midas"]})["id"]
+    daemon.post("/runs", run_body("busy", "words", schedule={"max_steps": 10**6}, start=False))
+    growth = daemon.post("/runs/busy/growths", ENDLESS)["id"]
     daemon.post("/runs/busy/resume")
     daemon.wait_for("/runs/busy", lambda r: r["state"] == "growing")
     daemon.terminate()
@@ -93,11 +95,11 @@ def sighup_reloads(folder):
     with open(path, "w") as f:
         f.write("[log]\nlevel = debug\n")
     daemon.process.send_signal(signal.SIGHUP)
-    assert until(lambda: "reload" in daemon.log(), 0.3), daemon.log()
+    assert until(lambda: "reload" in daemon.log(), 10), daemon.log()
     with open(path, "w") as f:
         f.write("[log]\nlevle = debug\n")
     daemon.process.send_signal(signal.SIGHUP)
-    assert until(lambda: "lagd.conf:2" in daemon.log(), 0.3) and daemon.alive(), daemon.log()
+    assert until(lambda: "lagd.conf:2" in daemon.log(), 10) and daemon.alive(), daemon.log()
     daemon.terminate()
 
 

@@ -182,6 +182,13 @@ def statuses(service):
     return [message["STATUS"] for _, message in service.messages if "STATUS" in message]
 
 
+def it_says(service, pattern):
+    deadline = time.monotonic() + 240
+    while not any(re.match(pattern, status) for status in statuses(service)):
+        assert time.monotonic() < deadline, (pattern, statuses(service))
+        service.listen(0.1)
+
+
 def it_tells_what_it_does(folder):
     service = Service(folder)
     service.spawn(env={"WATCHDOG_USEC": "1000000"})
@@ -190,21 +197,18 @@ def it_tells_what_it_does(folder):
     assert any("EXTEND_TIMEOUT_USEC" in message for _, message in service.messages)  # while the database is opened
     assert service.request("GET", "/readyz")[0] == 200
     service.upload("words", lagd.text())
-    # long enough for the line to be seen
-    service.post("/runs", run_body("busy", "words", schedule={"max_steps": 100000}, start=False, batch={"sequences": 12},
-                                   model={"n_layer": 2, "n_head": 4, "n_embd": 128, "n_positions": 64}))
-    service.post("/runs/busy/growths", {"target": {"n_layer": 4}, "when": {"at_step": 40}, "mode": "manual",
-                                        "probe": {"steps": 30, "eval_every": 10}, "pool": ["stack", "midas", "llama_pro"]})
-    service.post("/runs/busy/resume")
-    for wanted in (r"(training|checkpointing) busy step \d+/100000( loss \d\.\d\d)?$", r"probing busy [0-4]/4 at step 40/100000$",
-                   r"awaiting approval of busy step 40/100000$"):
-        deadline = time.monotonic() + 240
-        while not any(re.match(wanted, status) for status in statuses(service)):
-            assert time.monotonic() < deadline, (wanted, statuses(service))
-            service.listen(0.1)
-    growth = service.get("/growths")["items"][0]["id"]
+    # each lasts until its line was seen
+    service.post("/runs", run_body("busy", "words", schedule={"max_steps": 10**6}))
+    it_says(service, r"(training|checkpointing) busy step \d+/1000000( loss \d\.\d\d)?$")
+    body = {"target": {"n_layer": 4}, "mode": "manual", "pool": ["stack", "midas", "llama_pro"]}
+    growth = service.post("/runs/busy/growths", dict(body, probe={"steps": 100000, "eval_every": 10000}))["id"]
+    it_says(service, r"probing busy [0-4]/4 at step \d+/1000000$")
+    service.post(f"/growths/{growth}/cancel")
+    service.wait_for("/runs/busy", lambda r: r["state"] == "running")
+    growth = service.post("/runs/busy/growths", dict(body, probe={"steps": 30, "eval_every": 10}))["id"]
+    it_says(service, r"awaiting approval of busy step \d+/1000000$")
     service.post(f"/growths/{growth}/decision", {"approve": True})
-    service.wait_for("/runs/busy", lambda r: r["step"] > 60)
+    service.wait_for("/runs/busy", lambda r: r["model"]["n_layer"] == 4 and r["state"] == "running")
     n_before = len(service.messages)
     service.listen(3)
     beats = [at for at, message in service.messages[n_before:] if message.get("WATCHDOG") == "1"]
