@@ -6,6 +6,7 @@
 
 #include "handlers_internal.h"
 #include "lagd/base/clock.h"
+#include "lagd/base/failpoint.h"
 #include "lagd/base/mem.h"
 #include "lagd/base/parse.h"
 #include "lagd/storage/events.h"
@@ -80,6 +81,7 @@ static int answer_page(struct lagd_request *request, const struct filter *filter
             lag_event_list(db, lines.last, *filter->run_id ? filter->run_id : NULL,
                            (int)lagd_query_int(target, request->route, "limit"), write_line, &lines, &request->err);
     }
+    LAG_FP("events.looked");
     if (status < 0) {
         lag_strbuf_deinit(&lines.text);
         return status;

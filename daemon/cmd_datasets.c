@@ -92,7 +92,7 @@ static int move_in(struct dataset_job *job, struct lag_error *err) {
     if (length < 0 || (size_t)length + strlen(name) + 2 > sizeof(job->row.path)) {
         return lag_error_set(err, LAG_ETOOBIG, "the path of the state directory is too long for a dataset");
     }
-    int status = lag_fs_mkdirs(dir, err);
+    int status = lagd_unlisted_mark(dir, err);
     if (status < 0) return status;
     memcpy(job->row.path, dir, (size_t)length + 1);
     job->row.path[length] = '/';
@@ -104,6 +104,11 @@ static int insert_dataset(struct lag_db *db, void *arg, struct lag_error *err) {
     const struct lag_dataset_row *row = arg;
     int status = lag_dataset_insert(db, row, err);
     return status < 0 ? status : lagd_tx_event(db, "dataset.added", NULL, NULL, NULL, row->name, err);
+}
+
+static void list_upload(const struct dataset_job *job) {
+    LAG_CLEANUP(lag_free_p) char *dir = lag_asprintf("%s/datasets/%s", job->deps->state_dir, job->row.id);
+    if (dir) lagd_unlisted_unmark(dir);
 }
 
 static int scan(struct dataset_job *job, struct lag_error *err) {
@@ -124,6 +129,7 @@ static int scan(struct dataset_job *job, struct lag_error *err) {
     if (add->upload[0]) status = move_in(job, err);
     LAG_FP("dataset.moved");
     if (status == 0) status = lagd_command_write(job->deps->store, job->command, job->row.id, insert_dataset, &job->row);
+    if (status == 0 && add->upload[0]) list_upload(job);
     return status;
 }
 
@@ -145,7 +151,8 @@ static void end_scan(struct lagd_job *base) {
     struct lagd_command *command = job->command;
     if (!base->ran) job->status = lag_error_set(&command->err, LAG_ECANCELED, "lagd is stopping");
     if (job->fd >= 0) (void)close(job->fd);
-    if (job->status < 0) drop_upload(job->deps, command->u.dataset, job->row.id);
+    /* After an error of the device the row may be there; the next start knows, and looks at the mark. */
+    if (job->status < 0) drop_upload(job->deps, command->u.dataset, job->status == LAG_EIO ? "" : job->row.id);
     else (void)lag_copy(command->id, sizeof(command->id), job->row.id);
     int status = job->status;
     free(job);
@@ -215,11 +222,15 @@ static int write_deleted(struct lag_db *db, void *arg, struct lag_error *err) {
 int lagd_cmd_dataset_delete(struct lagd_supervisor *s, struct lagd_command *command) {
     struct lag_dataset_row row;
     int status = lag_dataset_get(s->db, command->target, &row, &command->err);
-    if (status == 0) status = lag_store_write(s->store, write_deleted, &row, &command->err);
+    if (status < 0) return status;
+    bool uploaded = strcmp(row.origin, "upload") == 0;
+    LAG_CLEANUP(lag_free_p) char *dir = lag_asprintf("%s/datasets/%s", s->deps.state_dir, row.id);
+    if (uploaded && dir) (void)lagd_unlisted_mark(dir, NULL); /* a full disk must not keep from deleting */
+    status = lag_store_write(s->store, write_deleted, &row, &command->err);
+    LAG_FP("dataset.deleted");
     if (status < 0) return status;
     (void)lag_copy(command->id, sizeof(command->id), row.id);
-    if (strcmp(row.origin, "upload") != 0) return 0;
-    LAG_CLEANUP(lag_free_p) char *dir = lag_asprintf("%s/datasets/%s", s->deps.state_dir, row.id);
+    if (!uploaded) return 0;
     struct lag_error err = {0};
     if (!dir || lag_fs_remove_tree(dir, &err) < 0) {
         lag_log(LAG_LOG_WARNING, "the files of the deleted dataset %s could not be removed: %s", row.name, err.text);

@@ -7,6 +7,7 @@
 #include "lagd/base/cleanup.h"
 #include "lagd/base/clock.h"
 #include "lagd/base/error.h"
+#include "lagd/base/failpoint.h"
 #include "lagd/base/fs.h"
 #include "lagd/base/ids.h"
 #include "lagd/base/log.h"
@@ -223,9 +224,11 @@ int lagd_cmd_run_delete(struct lagd_supervisor *s, struct lagd_command *command)
     if (status < 0) return status;
     lagd_active_await(s, row.id);
     struct deleting deleting = {command, &row};
-    status = lag_store_write(s->store, write_deleted, &deleting, &command->err);
-    if (status < 0) return status;
     LAG_CLEANUP(lag_free_p) char *dir = lag_asprintf("%s/runs/%s", s->deps.state_dir, row.id);
+    if (dir) (void)lagd_unlisted_mark(dir, NULL); /* a full disk must not keep from deleting */
+    status = lag_store_write(s->store, write_deleted, &deleting, &command->err);
+    LAG_FP("run.deleted");
+    if (status < 0) return status;
     struct lag_error err = {0};
     if (!dir || lag_fs_remove_tree(dir, &err) < 0) {
         lag_log(LAG_LOG_WARNING, "the folder of the deleted run %s could not be removed: %s", row.id, err.text);

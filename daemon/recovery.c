@@ -165,25 +165,30 @@ static void tidy_upload(const char *dir, const char *name, void *arg) {
     remove_entry(dir, name);
 }
 
-/* Folders of known runs are tidied; one of an unknown run may belong to another copy of the database. */
+/* status: 0 or LAG_ENOTFOUND, whether the folder has a row. A marked one without was being uploaded or deleted when a
+ * crash came; any other may belong to another copy of the database. */
+static void tidy_folder(const char *dir, const char *name, int status) {
+    LAG_CLEANUP(lag_free_p) char *path = lag_asprintf("%s/%s", dir, name);
+    bool marked = path && lagd_unlisted_is_marked(path);
+    if (status == 0 && marked) lagd_unlisted_unmark(path);
+    if (status == LAG_ENOTFOUND && marked) remove_entry(dir, name);
+    if (status == LAG_ENOTFOUND && !marked)
+        lag_log(LAG_LOG_WARNING, "%s/%s belongs to nothing in the database; lagd leaves it alone", dir, name);
+}
+
 static void tidy_run(const char *dir, const char *name, void *arg) {
     struct lagd_supervisor *s = arg;
     struct lag_run_row row;
     if (!lag_id_is(name, "run")) return;
     int status = lag_run_get(s->db, name, &row, NULL);
     if (status == 0) tidy_run_folder(s, name);
-    if (status == LAG_ENOTFOUND) {
-        lag_log(LAG_LOG_WARNING, "%s/%s belongs to no run in the database; lagd leaves it alone", dir, name);
-    }
+    tidy_folder(dir, name, status);
 }
 
-static void report_dataset(const char *dir, const char *name, void *arg) {
+static void tidy_dataset(const char *dir, const char *name, void *arg) {
     struct lagd_supervisor *s = arg;
     struct lag_dataset_row row;
-    if (lag_id_is(name, "ds") && lag_dataset_get(s->db, name, &row, NULL) == LAG_ENOTFOUND) {
-        lag_log(LAG_LOG_WARNING, "%s/%s belongs to no dataset in the database (an upload that a crash cut short?); lagd leaves "
-                "it alone", dir, name);
-    }
+    if (lag_id_is(name, "ds")) tidy_folder(dir, name, lag_dataset_get(s->db, name, &row, NULL));
 }
 
 int lagd_recover(struct lagd_supervisor *s, struct lag_error *err) {
@@ -199,6 +204,6 @@ int lagd_recover(struct lagd_supervisor *s, struct lag_error *err) {
     if (!uploads || !folder || !datasets) return lag_error_set(err, LAG_ENOMEM, "out of memory while recovering");
     walk(uploads, tidy_upload, NULL);
     walk(folder, tidy_run, s);
-    walk(datasets, report_dataset, s);
+    walk(datasets, tidy_dataset, s);
     return 0;
 }

@@ -104,6 +104,12 @@ int lagd_tx_growth_end(struct lag_db *db, const struct lag_growth_row *growth, c
 int lagd_tx_event(struct lag_db *db, const char *type, const char *run_id, const char *growth_id, const char *state,
                   const char *message, struct lag_error *err);
 
+/* unlisted.c: the mark of a folder (below the state directory) that may be without a row. Marking makes the folder, too.
+ * Thread: any. */
+int lagd_unlisted_mark(const char *dir, struct lag_error *err);
+void lagd_unlisted_unmark(const char *dir);
+bool lagd_unlisted_is_marked(const char *dir);
+
 /* commands.c: answers a command; it is the receiver's from then on. Thread: any. */
 void lagd_command_answer(struct lagd_command *command, int status);
 void lagd_commands_work(struct lagd_supervisor *s);   /* all that wait */

@@ -1,6 +1,8 @@
 /* Recovery on a database as a crash leaves it: what becomes of runs, their growths and their folders. */
 #include "supervisor_fixture.h"
 
+#include "../../daemon/supervisor_internal.h"
+
 #include "lagd/base/mem.h"
 #include "lagd/daemon/run_config.h"
 #include "lagd/storage/checkpoints.h"
@@ -60,6 +62,13 @@ static void growth_row(const char *id, const char *run, const char *state) {
     put(insert_growth, &row);
 }
 
+static void mark(const char *format, const char *id) {
+    char dir[1600];
+    snprintf(dir, sizeof(dir), format, f.config.state_dir, id);
+    assert_int_equal(lagd_unlisted_mark(dir, NULL), 0);
+    assert_true(lagd_unlisted_is_marked(dir));
+}
+
 static void make_file(const char *format, const char *id) {
     char dir[1600], path[1700];
     struct lag_error err = {0};
@@ -86,6 +95,7 @@ static bool exists(const char *format, const char *id) {
 #define F "0000000000000000000000000f"
 #define G "0000000000000000000000000g"
 #define UNKNOWN "0000000000000000000000000z"
+#define GONE "0000000000000000000000000y"
 
 static int set_up(void **state) {
     (void)state;
@@ -194,8 +204,17 @@ static void folders_are_tidied(void **state) {
     make_file("%s/runs/run_%s/ckpt-00000005-bad.damaged", A);
     make_file("%s/runs/run_%s/my notes", A);
     make_file("%s/runs/run_%s/ckpt-00000010-other", UNKNOWN);
+    make_file("%s/datasets/ds_%s/data", GONE);
+    make_file("%s/datasets/ds_%s/data", UNKNOWN);
+    mark("%s/runs/run_%s", GONE);
+    mark("%s/runs/run_%s", A); /* a deletion that was not made */
+    mark("%s/datasets/ds_%s", GONE);
     make_file("%s/uploads/%s", "half");
     recover();
+    assert_false(exists("%s/runs/run_%s", GONE));
+    assert_false(exists("%s/runs/run_%s/.unlisted", A));
+    assert_false(exists("%s/datasets/ds_%s", GONE));
+    assert_true(exists("%s/datasets/ds_%s/data", UNKNOWN));
     assert_true(exists("%s/runs/run_%s/ckpt-00000010-listed", A));
     assert_false(exists("%s/runs/run_%s/ckpt-00000020-orphan", A));
     assert_false(exists("%s/runs/run_%s/ckpt-00000030-half.tmp-77", A));

@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -271,7 +272,6 @@ def events_resume_by_cursor(folder):
     _, _, data = daemon.request("GET", f"/api/v1/events?after={events[2]['seq']}&limit=2")
     assert [json.loads(line)["seq"] for line in data.splitlines()] == [4, 5]
     # a waiting reader is answered by the next event
-    import threading
     answer = {}
     last = events[-1]["seq"]
 
@@ -285,6 +285,26 @@ def events_resume_by_cursor(folder):
     daemon.post("/runs", run_body("two", "words", start=False))
     thread.join()
     assert json.loads(answer["data"].splitlines()[0])["seq"] == last + 1 and answer["seconds"] < slow(5), answer
+    daemon.terminate()
+
+
+def no_event_is_lost_between_look_and_wait(folder):
+    """An event that comes when a reader has looked and does not wait yet must not be slept through."""
+    daemon = Daemon(folder)
+    daemon.start(failpoints="events.looked=sleep:2000@3")
+    daemon.upload("words", lagd.text(3000))
+    last = daemon.events()[-1]["seq"]  # that takes two looks
+    for _ in range(2):  # the second one waits as always
+        begin, answers = time.monotonic(), []
+        thread = threading.Thread(target=lambda: answers.append(
+            daemon.request("GET", f"/api/v1/events?after={last}&wait=60", timeout=90)[2]))  # pylint: disable=cell-var-from-loop
+        thread.start()
+        time.sleep(0.5)
+        daemon.upload(f"words{last}", lagd.text(3000))
+        thread.join()
+        assert [json.loads(line)["seq"] for line in answers[0].splitlines()] == [last + 1], answers
+        assert time.monotonic() - begin < 30, "it slept until the end of its patience"
+        last += 1
     daemon.terminate()
 
 
@@ -384,5 +404,7 @@ def token_is_asked_for(folder):
 
 
 if __name__ == "__main__":
-    lagd.main(configuration_tells_where_it_is_from, framing_is_guarded, methods_origins_and_types, schema_holds, datasets_below_the_roots_only, upload_over_the_limit,
-              events_resume_by_cursor, checkpoints_are_files, whole_body_and_retention, pages_and_metrics, token_is_asked_for)
+    lagd.main(configuration_tells_where_it_is_from, framing_is_guarded, methods_origins_and_types, schema_holds,
+              datasets_below_the_roots_only, upload_over_the_limit, events_resume_by_cursor,
+              no_event_is_lost_between_look_and_wait, checkpoints_are_files, whole_body_and_retention, pages_and_metrics,
+              token_is_asked_for)

@@ -205,6 +205,36 @@ def a_rollback_keeps_to_the_promised_memory(folder):
     daemon.terminate()
 
 
+def nothing_is_left_half_made(folder):
+    """kill -9 while a dataset or a run is made or deleted: afterwards it is there, or nothing of it is."""
+    words = lagd.text(3000)
+    for point in ("dataset.scan", "dataset.moved", "dataset.deleted", "run.deleted", "store.before_commit", "store.after_commit"):
+        daemon = started(folder, point)
+        daemon.upload("old", words)
+        daemon.post("/runs", run_body("r", "words", start=False))
+        daemon.terminate()
+        daemon.start(failpoints=f"{point}=kill")
+        try:
+            daemon.upload("new", words)
+            daemon.call("DELETE", "/runs/r")
+            daemon.call("DELETE", "/datasets/old")
+        except (OSError, lagd.http.client.HTTPException):
+            daemon.process.wait(lagd.slow(20))
+        daemon.kill()
+        daemon.start()
+        for kind, ids in (("datasets", {d["id"] for d in daemon.get("/datasets")["items"]}),
+                          ("runs", {r["id"] for r in daemon.get("/runs")["items"]})):
+            there = os.path.join(daemon.state_dir, kind)
+            assert set(os.listdir(there) if os.path.isdir(there) else []) <= ids, (point, kind, ids)
+        for dataset in daemon.get("/datasets")["items"]:
+            name = dataset["name"]
+            files = os.listdir(os.path.join(daemon.state_dir, "datasets", dataset["id"]))
+            assert len(files) == 1 and files[0] != ".unlisted", (point, files)
+            daemon.post("/runs", run_body("on-" + name, name, start=False))
+        assert not os.listdir(os.path.join(daemon.state_dir, "uploads")), point
+        daemon.terminate()
+
+
 if __name__ == "__main__":
     lagd.main(every_checkpoint_is_damaged, the_winner_was_not_to_grow, kept_states_go_with_their_growth,
-              the_dataset_goes_and_comes_back, a_rollback_keeps_to_the_promised_memory)
+              the_dataset_goes_and_comes_back, a_rollback_keeps_to_the_promised_memory, nothing_is_left_half_made)
