@@ -46,6 +46,15 @@ static const struct lagd_parameter series_query[] = {
      "Most points; more are thinned to min, max and last of equal steps."},
     {"sum", LAGD_PARAM_BOOL, false, false, 0, 0, NULL, NULL, "Tell the sum of each bucket too; null ones count nothing."},
     END};
+static const char *const axes[] = {"step", "tokens", NULL};
+static const struct lagd_parameter compare_query[] = {
+    {"runs", LAGD_PARAM_TEXT, false, true, 1, 600, NULL, NULL, "Ids or names of up to 8 runs, ',' between."},
+    {"series", LAGD_PARAM_TEXT, false, false, 1, 200, "train/loss,val/loss", NULL, "Up to 4 series, ',' between."},
+    {"x", LAGD_PARAM_CHOICE, false, false, 0, 0, "step", axes, "What the runs are aligned by: step, or tokens trained on."},
+    {"at", LAGD_PARAM_INT, false, false, -1, 9007199254740991.0, "-1", NULL,
+     "Tell each metric at this place of the axis too: its last value at or before it."},
+    {"max_points", LAGD_PARAM_INT, false, false, 1, 5000, "500", NULL, "Most points of each run and series; more are thinned."},
+    END};
 static const struct lagd_parameter export_query[] = {
     {"format", LAGD_PARAM_CHOICE, false, false, 0, 0, "jsonl", export_formats, "jsonl: one JSON object a step; csv: one row a step."},
     {"from", LAGD_PARAM_INT, false, false, 0, 9007199254740991.0, "0", NULL, "First step."},
@@ -147,6 +156,11 @@ static const struct lagd_route routes[] = {
     {"POST", A "/runs/{run}/growths", "growth_create", lagd_h_growth_create, LAGD_DRY_RUN | LAGD_KEYED, LAGD_BODY_JSON,
      &lagd_growth_body, NULL, 202, "Growth", NULL,
      "Ask for a growth: probe every strategy of the pool, and take the best."},
+
+    {"GET", A "/runs/{run}/lineage", "run_lineage", lagd_h_run_lineage, 0, LAGD_BODY_NONE, NULL, NULL, 200, "Lineage", NULL,
+     "The sizes that the model had, how each came about, its checkpoints, and every growth that was tried."},
+    {"GET", A "/compare", "compare", lagd_h_compare, 0, LAGD_BODY_NONE, NULL, compare_query, 200, "Comparison", NULL,
+     "Runs side by side: what differs, and their series on one axis."},
 
     {"GET", A "/growths", "growths", lagd_h_growths, 0, LAGD_BODY_NONE, NULL, growths_query, 200, "GrowthList", NULL,
      "List growths."},

@@ -139,6 +139,77 @@ def every_list_has_pages(folder):
     assert [d["name"] for d in page["items"] + rest["items"]] == [f"more-{i}" for i in (5, 4, 3, 2, 1, 0)]
 
 
+def a_run_has_a_lineage(folder):
+    daemon = started(folder)
+    growth = grown(daemon)
+    daemon.wait_for("/runs/one", lambda r: r["state"] == "completed")
+    now, told = daemon.get("/runs/one"), daemon.get("/runs/one/lineage")
+    first, second = told["stages"]
+    plan = daemon.post("/runs?dry_run=true", run_body("x", "words"))
+    assert (first["n_layer"], first["n_params"], first["from_step"], first["to_step"]) == (2, plan["n_params"], 0, 20), first
+    assert first["operator"] is None and first["growth"] is None
+    applied = daemon.get(f"/growths/{growth}")
+    winner = [c for c in applied["candidates"] if c["id"] == applied["decision"]["candidate"]][0]
+    assert (second["n_layer"], second["n_params"], second["from_step"], second["to_step"]) == (4, now["n_params"], 20, 80), second
+    assert (second["growth"], second["operator"], second["recipe"]) == (growth, winner["operator"], winner["recipe"])
+    assert second["verdict"] == applied["decision"]["verdict"] and second["decided_by"] == "lag"
+    # Every checkpoint of the run is in exactly one stage, oldest first.
+    listed = [c for c in daemon.get("/runs/one/checkpoints")["items"] if c["candidate"] is None]
+    assert [c["id"] for s in told["stages"] for c in s["checkpoints"]] == [c["id"] for c in reversed(listed)]
+    assert [c["kind"] for c in first["checkpoints"]][-1] == "pre_growth", first
+    assert [c["kind"] for c in second["checkpoints"]][0] == "growth", second
+    one, = told["growths"]
+    assert one["state"] == "applied" and one["step"] == 20 and one["n_candidates"] == 4 and one["lag_steps"] == 8, one
+    assert one["loss_at_lag"] == winner["loss_at_lag"] and one["parent_loss"] == applied["parent_loss"], one
+    daemon.post("/runs", run_body("plain", "words", start=False))
+    body = {"target": {"n_layer": 6}, "when": {"at_step": 70}, "probe": {"steps": 1, "eval_every": 1}, "pool": ["stack"]}
+    other = daemon.post("/runs/plain/growths", body)["id"]
+    daemon.post(f"/growths/{other}/cancel", {"reason": "not yet"})
+    plain = daemon.get("/runs/plain/lineage")
+    assert len(plain["stages"]) == 1 and plain["stages"][0]["checkpoints"] == [], plain
+    one, = plain["growths"]
+    assert (one["id"], one["state"], one["step"], one["reason"], one["verdict"]) == (other, "cancelled", 70, "not yet", None)
+    assert daemon.request("GET", "/api/v1/runs/none/lineage")[0] == 404
+
+
+def runs_are_compared(folder):
+    daemon = started(folder)
+    daemon.post("/runs", run_body("a", "words", schedule={"max_steps": 30}))
+    daemon.post("/runs", run_body("b", "words", schedule={"max_steps": 60}, optim={"lr": 1e-3}, batch={"sequences": 8}))
+    for name in "ab":
+        daemon.wait_for(f"/runs/{name}", lambda r: r["state"] == "completed")
+    exact = {name: daemon.points(name) for name in "ab"}
+    told = daemon.get("/compare?runs=a,b")
+    assert [r["name"] for r in told["runs"]] == ["a", "b"] and told["x"] == "step"
+    assert {d["key"]: d["values"] for d in told["differences"]} == {
+        "optim/lr": ["0.003", "0.001"], "batch/sequences": ["4", "8"], "schedule/max_steps": ["30", "60"]}, told["differences"]
+    rows = told["series"]["train/loss"]
+    assert [row[0] for row in rows] == list(range(1, 61)), rows
+    for step, a, b in rows:
+        assert a == (exact["a"][step]["train/loss"] if step <= 30 else None) and b == exact["b"][step]["train/loss"], step
+    for step, a, b in told["series"]["val/loss"]:
+        assert a == exact["a"].get(step, {}).get("val/loss") and b == exact["b"].get(step, {}).get("val/loss"), step
+    assert told["series"]["val/loss"]
+    for run in told["runs"]:
+        last = run["metrics"]["train/loss"]
+        assert last["last"] == exact[run["name"]][last["last_step"]]["train/loss"], run
+
+    told = daemon.get("/compare?runs=b,a&series=train/loss&x=tokens&at=2600")
+    rows = told["series"]["train/loss"]
+    assert [row[0] for row in rows] == sorted({128 * s for s in range(1, 31)} | {256 * s for s in range(1, 61)}), rows
+    for tokens, b, a in rows:
+        assert b == (exact["b"][tokens // 256]["train/loss"] if tokens % 256 == 0 else None), (tokens, b)
+        assert a == (exact["a"][tokens // 128]["train/loss"] if tokens <= 30 * 128 else None), (tokens, a)
+    at = [(r["metrics"]["train/loss"]["at_step"], r["metrics"]["train/loss"]["at"]) for r in told["runs"]]
+    assert at == [(10, exact["b"][10]["train/loss"]), (20, exact["a"][20]["train/loss"])], at
+    thinned = daemon.get("/compare?runs=a,b&series=train/loss&max_points=10")["series"]["train/loss"]
+    assert 5 <= len(thinned) <= 20, thinned
+    assert daemon.get("/compare?runs=a&series=no/such")["series"] == {"no/such": []}
+    for query, status in (("runs=a,none", 404), ("runs=a,a", 400), ("", 400), ("runs=,", 400), ("runs=a&x=time", 400),
+                          ("runs=a&series=a,b,c,d,e", 400), ("runs=" + ",".join("abcdefghi"), 404)):
+        assert daemon.request("GET", f"/api/v1/compare?{query}")[0] == status, query
+
+
 def report_tells_what_was_tried(folder):
     daemon = started(folder)
     growth = grown(daemon)
@@ -351,5 +422,5 @@ def points_are_exported_as_csv(folder):
 
 
 if __name__ == "__main__":
-    lagd.main(every_list_has_pages, checkpoints_go_when_nothing_needs_them, report_tells_what_was_tried, runs_are_patched,
+    lagd.main(a_run_has_a_lineage, runs_are_compared, every_list_has_pages, checkpoints_go_when_nothing_needs_them, report_tells_what_was_tried, runs_are_patched,
               retention_changes_while_it_trains, requests_are_conditional, a_growth_s_revision_follows_its_candidates, a_checkpoint_is_one_archive, points_are_exported_as_csv)

@@ -37,34 +37,34 @@ function row(one, refresh) {
   return [f.count(one.step), f.words(one.kind), one.n_layer, f.bytes(one.n_bytes), keep, files];
 }
 
-/** How the model came to be what it is: a stage for each size it had. */
+/** How the model came to be what it is: a stage for each size it had, and what was tried without effect. */
 export function lineagePanel(shared) {
-  const path = `/runs/${api.part(shared.name)}/growths`;
+  const path = `/runs/${api.part(shared.name)}/lineage`;
   return panel({
-    title: 'Lineage', curl: ['GET', path],
-    load: async (signal) => ({ run: shared.run ?? await api.get(`/runs/${api.part(shared.name)}`, signal), growths: (await api.get(path, signal)).items }),
+    title: 'Lineage', curl: ['GET', path], load: (signal) => api.get(path, signal),
     show(data, body) {
-      const update = ({ run, growths }) => fill(body, h('ol', { class: 'lineage' }, stages(run, growths)));
+      const update = (lineage) => fill(body, h('ol', { class: 'lineage' }, lineage.stages.map(stage)), tried(lineage.growths));
       update(data);
       return update;
     },
   });
 }
 
-function stages(run, growths) {
-  const first = growths.length ? growths[0].n_layer_from : run.model.n_layer;
-  const list = [h('li', {}, h('b', {}, `${first} layers`), h('span', { class: 'dim' }, ` from step 0, seed ${run.seed}`))];
-  for (const growth of growths) {
-    const winner = growth.candidates.find((one) => one.id === growth.decision?.candidate);
-    const step = growth.start_step ?? growth.when.at_step;
-    list.push(h('li', { class: growth.state }, badge(growth.state), ' ', growthLink(growth.id, `${growth.n_layer_from} → ${growth.n_layer_to} layers`),
-      h('span', { class: 'dim' }, step >= 0 ? ` at step ${f.count(step)}` : ' at the next step'),
-      winner && h('div', {}, `by ${winner.operator}: ${f.si(winner.n_params)} parameters, layers ${winner.recipe}`),
-      growth.decision && h('div', { class: 'dim' }, growth.decision.verdict),
-      growth.reason && h('div', { class: 'dim' }, growth.reason)));
-  }
-  list.push(h('li', {}, h('b', {}, `now ${run.model.n_layer} layers`), h('span', { class: 'dim' }, `, ${f.si(run.n_params)} parameters, step ${f.count(run.step)}`)));
-  return list;
+function stage(one) {
+  const kept = one.checkpoints.filter((checkpoint) => checkpoint.keep).length;
+  return h('li', {}, h('b', {}, `${one.n_layer} layers`), h('span', { class: 'dim' }, `, ${f.si(one.n_params)} parameters, steps ${f.count(one.from_step)} to ${f.count(one.to_step)}`),
+    one.growth && h('div', {}, growthLink(one.growth, `grown by ${one.operator}`), `, layers ${one.recipe}`),
+    one.verdict && h('div', { class: 'dim' }, one.verdict),
+    one.checkpoints.length > 0 && h('div', { class: 'dim' }, `${one.checkpoints.length} checkpoint${one.checkpoints.length > 1 ? 's' : ''}, ${kept} kept`));
+}
+
+function tried(growths) {
+  const others = growths.filter((growth) => growth.state !== 'applied');
+  if (!others.length) return null;
+  return h('ul', { class: 'lineage' }, others.map((growth) => h('li', {}, badge(growth.state), ' ',
+    growthLink(growth.id, `${growth.n_layer_from} → ${growth.n_layer_to} layers`),
+    h('span', { class: 'dim' }, growth.step >= 0 && growth.step !== null ? ` at step ${f.count(growth.step)}` : ' at the next step'),
+    growth.reason && h('div', { class: 'dim' }, growth.reason))));
 }
 
 const GROUPS = ['model', 'optim', 'schedule', 'batch', 'eval', 'checkpoint'];
