@@ -127,7 +127,7 @@ static void fill_row(struct making *making, const struct lag_state *state) {
     row->step = state->step;
     row->n_layer = state->layout.spec.n_layer;
     row->keep = making->request->keep;
-    (void)lag_copy(row->fingerprint, sizeof(row->fingerprint), lag_fingerprint());
+    (void)lag_copy(row->fingerprint, sizeof(row->fingerprint), lag_fingerprint(making->request->precision));
     row->created_ms = lag_clock_wall_ms();
 }
 
@@ -149,7 +149,7 @@ static int write_files(struct making *making, const char *dir, const struct lag_
     (void)lag_copy(meta.run_id, sizeof(meta.run_id), request->run_id);
     if (request->growth_text) (void)lag_copy(meta.growth_text, sizeof(meta.growth_text), request->growth_text);
     if (request->parent_sha256) (void)lag_copy(meta.parent_sha256, sizeof(meta.parent_sha256), request->parent_sha256);
-    (void)lag_copy(meta.fingerprint, sizeof(meta.fingerprint), lag_fingerprint());
+    (void)lag_copy(meta.fingerprint, sizeof(meta.fingerprint), lag_fingerprint(request->precision));
     (void)lag_copy(meta.version, sizeof(meta.version), LAGD_VERSION);
     struct lag_checkpoint_files files = {0};
     int rc = lag_checkpoint_write(dir, state, &meta, &files, err);

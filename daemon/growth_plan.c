@@ -247,7 +247,8 @@ static void count_costs(struct planning *p, int n_threads) {
     plan->n_batches = p->probe.n_batches;
     plan->eval_sequences = p->probe.eval_sequences;
     plan->eval_share = p->probe.eval_share;
-    plan->seconds_guess = plan->flops_total / (lag_measured_core_rate() * PROBE_EFFICIENCY * LAG_MAX(parallel, 1));
+    const double core_rate = lag_measured_core_rate(lagd_run_precision(&p->config));
+    plan->seconds_guess = plan->flops_total / (core_rate * PROBE_EFFICIENCY * LAG_MAX(parallel, 1));
     plan->memory_bytes = lagd_growth_memory(p->run, &p->config, p->target, plan->n_candidates, parallel);
     plan->memory_available_bytes = (int64_t)lag_host_memory_available_bytes();
 }

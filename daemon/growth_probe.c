@@ -110,6 +110,7 @@ static int keep_on_disk(struct candidate_move *move, struct lag_state *state, bo
                                                     .growth_text = move->row->strategy,
                                                     .tokens = state->step * lagd_run_step_tokens(run),
                                                     .seed = (uint64_t)run->config.seed,
+                                                    .precision = lagd_run_precision(&run->config),
                                                     .keep = true,
                                                     .retention = lagd_run_retention(&run->config),
                                                     .extra = write_candidate,

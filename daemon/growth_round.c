@@ -207,7 +207,8 @@ int64_t lagd_growth_memory(const struct lag_run_row *row, const struct lagd_run_
     lagd_run_spec(config, &spec);
     spec.n_layer = target_layers;
     lagd_run_step_config(config, row->lr_scale, &step);
-    uint64_t state_bytes = lag_state_bytes(&spec), work_bytes = lag_work_bytes(&spec, step.batch, step.context, 1);
+    uint64_t state_bytes = lag_state_bytes(&spec);
+    uint64_t work_bytes = lag_work_bytes(&spec, lagd_run_precision(config), step.batch, step.context, 1);
     uint64_t one = 0, all = 0;
     bool fits = work_bytes > 0 && lag_add_u64(state_bytes, work_bytes, &one) &&
                 lag_mul_u64(one, (uint64_t)LAG_MAX(1, LAG_MIN(n_candidates, n_parallel)), &all) &&

@@ -1,5 +1,6 @@
 /* One probe on a worker of the pool: slots before each step, rows after it. */
 #include "growth_internal.h"
+#include "run_config_internal.h"
 #include "slots_internal.h"
 #include "transact_internal.h"
 
@@ -174,6 +175,7 @@ static int describe(struct lagd_probe *probe, struct lag_error *err) {
                                          .target_layers = (int)run->growth.n_layer_to,
                                          .dataset = run->dataset,
                                          .config = run->step,
+                                         .precision = lagd_run_precision(&run->config),
                                          .plan = &round->plan,
                                          .parent_loss = run->growth.parent_loss,
                                          .divergence_bound = round->request.divergence_bound,

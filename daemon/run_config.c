@@ -23,6 +23,12 @@ void lagd_run_spec(const struct lagd_run_config *config, struct lag_spec *ret) {
                              .norm_eps = 1e-5};
 }
 
+enum lag_precision lagd_run_precision(const struct lagd_run_config *config) {
+    enum lag_precision precision = LAG_FP32;
+    (void)lag_precision_parse(config->precision, &precision);
+    return precision;
+}
+
 struct lagd_retention lagd_run_retention(const struct lagd_run_config *config) {
     return (struct lagd_retention){config->keep_last, config->keep_best, config->keep_every};
 }
@@ -103,7 +109,8 @@ int lagd_run_config_resolve(struct lagd_run_config *config, const struct lag_dat
                             "or -");
     }
     struct lagd_run_config resolved = *config;
-    int status = resolve_schedule(&resolved, err);
+    int status = lag_precision_check(lagd_run_precision(&resolved), err);
+    if (status == 0) status = resolve_schedule(&resolved, err);
     if (status == 0) status = resolve_model(&resolved, dataset, err);
     if (status == 0) status = resolve_sizes(&resolved, err);
     if (status < 0) return status;

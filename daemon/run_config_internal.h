@@ -9,6 +9,7 @@
 void lagd_run_spec(const struct lagd_run_config *resolved, struct lag_spec *ret);
 /* lr_scale: the row's, 1 until a rollback. Pure. */
 void lagd_run_step_config(const struct lagd_run_config *resolved, double lr_scale, struct lag_step_config *ret);
+enum lag_precision lagd_run_precision(const struct lagd_run_config *config);
 struct lagd_retention lagd_run_retention(const struct lagd_run_config *config);
 /* Present shape of a stored run (depth from the row, the rest from its configuration). ret_config may be NULL. */
 int lagd_run_spec_of_row(const struct lag_run_row *row, struct lagd_run_config *ret_config, struct lag_spec *ret,

@@ -5,6 +5,7 @@
 #define AT(member) LAG_FIELD_AT(struct lagd_run_config, member)
 #define SEED_MAX 9007199254740991.0 /* 2^53 - 1: exact in JSON */
 
+static const char *const precisions[] = {"fp32", "bf16", NULL};
 static const char *const archs[] = {"gpt2", NULL};
 static const char *const optimizers[] = {"adamw", NULL};
 static const char *const schedules[] = {"constant", "cosine", "wsd", NULL};
@@ -34,6 +35,10 @@ static const struct lag_field rows[] = {
     {"seed", LAG_FIELD_INT, AT(seed), 0, SEED_MAX, "1", NULL, 0, "",
      "Seed of weights, data order and growth; equal seeds give bit-equal runs."},
     {"start", LAG_FIELD_BOOL, AT(start), 0, 0, "true", NULL, 0, "", "false creates the run paused."},
+
+    {"precision", LAG_FIELD_CHOICE, AT(precision), 0, 0, "fp32", precisions, 0, "",
+     "Numbers that matrix products are made in: fp32, or bf16 for bfloat16 operands with fp32 sums, about twice as fast, on "
+     "a CPU with AVX-512 BF16. Weights, optimiser and checkpoints are fp32 in both."},
 
     {"model/arch", LAG_FIELD_CHOICE, AT(arch), 0, 0, "gpt2", archs, 0, "", "Model family."},
     {"model/n_layer", LAG_FIELD_INT, AT(n_layer), 1, 512, "4", NULL, 0, "layers", "Transformer blocks."},

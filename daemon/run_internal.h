@@ -17,6 +17,7 @@
 #include "retention_internal.h"
 #include <lagd/daemon/run_config.h>
 #include "progress_internal.h"
+#include <lagd/engine/precision.h>
 #include <pthread.h>
 struct lagd_run;
 
@@ -51,6 +52,7 @@ struct lagd_checkpoint_request {
     const char *id; /* lag_id_new("ckpt") by the caller, who needs it in extra; NULL: a new one */
     int64_t tokens;
     uint64_t seed;
+    enum lag_precision precision;
     bool keep;
     struct lagd_retention retention; /* the run's; keep_last 0 = the daemon's */
     lag_write_fn *extra;

@@ -70,10 +70,11 @@ int lagd_run_load_state(struct lagd_run *run, struct lag_state **ret, int64_t *r
     int rc = lagd_checkpoint_latest_with(run->deps, run->id, ret, &row, &run->origin, err);
     if (rc == 0) {
         *ret_step = row.step;
-        if (strcmp(row.fingerprint, lag_fingerprint()) != 0)
+        const char *now = lag_fingerprint(lagd_run_precision(&run->config));
+        if (strcmp(row.fingerprint, now) != 0)
             lagd_warn(run->deps, run->id, row.step,
                       "the checkpoint was written by another machine or library (%s, now %s): from here on results are "
-                      "not bit-comparable with before", row.fingerprint, lag_fingerprint());
+                      "not bit-comparable with before", row.fingerprint, now);
         return 0;
     }
     if (rc != LAG_ENOTFOUND) return rc;
@@ -96,8 +97,8 @@ int lagd_run_equip(struct lagd_run *run, struct lag_error *err) {
         int rc = lag_team_create(run->n_members, &run->team, err);
         if (rc != 0) return rc;
     }
-    return lag_work_create(&run->state->layout.spec, run->step.batch, run->step.context, run->n_members, &run->work,
-                           err);
+    return lag_work_create(&run->state->layout.spec, lagd_run_precision(&run->config), run->step.batch,
+                           run->step.context, run->n_members, &run->work, err);
 }
 
 int lagd_run_open(struct lagd_run *run, struct lag_error *err) {

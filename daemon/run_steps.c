@@ -128,6 +128,7 @@ int lagd_run_keep(struct lagd_run *run, const struct lag_state *state, const str
     whole.run_id = run->id;
     whole.tokens = state->step * lagd_run_step_tokens(run);
     whole.seed = (uint64_t)run->config.seed;
+    whole.precision = lagd_run_precision(&run->config);
     whole.retention = lagd_run_retention(&run->config);
     whole.extra = lagd_move_write;
     whole.extra_arg = move;

@@ -194,5 +194,5 @@ void lagd_supervisor_status(struct lagd_supervisor *s, struct lagd_status *ret) 
         .checkpoint_seconds_total = (double)atomic_load(&totals->checkpoint_ns) * 1e-9,
         .memory_limit_bytes = lagd_admission_limit(s), .memory_reserved_bytes = atomic_load(&s->reserved_bytes),
         .store_queue = lag_store_queue_length(s->store), .started_ms = s->started_ms};
-    (void)lag_copy(ret->fingerprint, sizeof(ret->fingerprint), lag_fingerprint());
+    (void)lag_copy(ret->fingerprint, sizeof(ret->fingerprint), lag_fingerprint(LAG_FP32));
 }

@@ -27,6 +27,14 @@ void lag_gemm(lag_real *pack, int m, int n, int k, lag_real alpha, struct lag_ma
          alpha, a.data, a.stride, b.data, b.stride, beta, c, c_stride);
 }
 
+void lag_gemm_in(enum lag_precision precision, lag_real *pack, int m, int n, int k, lag_real alpha,
+                 struct lag_matrix a, struct lag_matrix b, lag_real beta, lag_real *c, int c_stride) {
+    if (precision == LAG_BF16)
+        lag_bf16()->gemm(pack, m, n, k, alpha, a, b, beta, c, c_stride);
+    else
+        lag_gemm(pack, m, n, k, alpha, a, b, beta, c, c_stride);
+}
+
 int lag_tile_edge(int n, int low, int high) {
     const int half = (n / 2 + 15) / 16 * 16;
     return LAG_MAX(1, LAG_MIN(n, LAG_MAX(low, LAG_MIN(half, high))));
@@ -45,28 +53,40 @@ int lag_gemm_job_tiles(const struct lag_gemm_job *job) {
     return (job->m + job->tile_rows - 1) / job->tile_rows * columns(job);
 }
 
-static struct lag_matrix shift_rows(struct lag_matrix matrix, int row) {
-    matrix.data += matrix.transposed ? (size_t)row : (size_t)row * (size_t)matrix.stride;
+static struct lag_matrix shift(struct lag_matrix matrix, size_t elements) {
+    if (matrix.half)
+        matrix.data = (const lag_real *)(const void *)((const uint16_t *)(const void *)matrix.data + elements);
+    else
+        matrix.data += elements;
     return matrix;
 }
 
+static struct lag_matrix shift_rows(struct lag_matrix matrix, int row) {
+    return shift(matrix, matrix.transposed ? (size_t)row : (size_t)row * (size_t)matrix.stride);
+}
+
 static struct lag_matrix shift_cols(struct lag_matrix matrix, int col) {
-    matrix.data += matrix.transposed ? (size_t)col * (size_t)matrix.stride : (size_t)col;
-    return matrix;
+    return shift(matrix, matrix.transposed ? (size_t)col * (size_t)matrix.stride : (size_t)col);
 }
 
 void lag_gemm_job_tile(void *arg, int tile, int member) {
     const struct lag_gemm_job *job = arg;
     const int row = tile / columns(job) * job->tile_rows, col = tile % columns(job) * job->tile_cols;
-    lag_gemm(job->pack + (size_t)member * LAG_PACK_ELEMENTS, LAG_MIN(job->tile_rows, job->m - row),
-             LAG_MIN(job->tile_cols, job->n - col), job->k, job->alpha, shift_rows(job->a, row),
-             shift_cols(job->b, col), job->beta, job->c + (size_t)row * (size_t)job->c_stride + col, job->c_stride);
+    lag_gemm_in(job->precision, job->pack + (size_t)member * LAG_PACK_ELEMENTS,
+                LAG_MIN(job->tile_rows, job->m - row), LAG_MIN(job->tile_cols, job->n - col), job->k, job->alpha,
+                shift_rows(job->a, row), shift_cols(job->b, col), job->beta,
+                job->c + (size_t)row * (size_t)job->c_stride + col, job->c_stride);
 }
 
 #define PANELS_A_TILE 4
 
-size_t lag_packed_elements(int k, int n) {
-    return (size_t)k * ((size_t)(n + LAG_PACK_N - 1) / LAG_PACK_N * LAG_PACK_N);
+bool lag_packs(enum lag_precision precision) {
+    return precision == LAG_BF16 || lag_vec()->pack;
+}
+
+size_t lag_packed_elements(enum lag_precision precision, int k, int n) {
+    const size_t words = precision == LAG_BF16 ? ((size_t)k + 1) / 2 : (size_t)k;
+    return words * ((size_t)(n + LAG_PACK_N - 1) / LAG_PACK_N * LAG_PACK_N);
 }
 
 int lag_packing_tiles(const struct lag_packing *packing) {
@@ -77,7 +97,8 @@ void lag_packing_tile(void *arg, int tile, int member) {
     const struct lag_packing *p = arg;
     const int begin = tile * PANELS_A_TILE * LAG_PACK_N, end = LAG_MIN(p->n, begin + PANELS_A_TILE * LAG_PACK_N);
     for (int j = begin; j < end; j += LAG_PACK_N)
-        lag_vec()->pack(p->b, p->k, j, LAG_MIN(LAG_PACK_N, p->n - j), p->to + (size_t)j * (size_t)p->k);
+        (p->precision == LAG_BF16 ? lag_bf16()->pack : lag_vec()->pack)(
+            p->b, p->k, j, LAG_MIN(LAG_PACK_N, p->n - j), p->to + lag_packed_elements(p->precision, p->k, j));
 }
 
 void lag_region_add(struct lag_region *region, lag_tile_fn *fn, void *arg, int n_tiles) {

@@ -1,6 +1,7 @@
 /* Matrix products and the lists of tiles that a team computes. */
 #pragma once
 #include <lagd/base/team.h>
+#include <lagd/engine/precision.h>
 #include <lagd/engine/real.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -9,31 +10,53 @@ struct lag_matrix {
     const lag_real *data;
     int stride; /* elements between rows as stored; of a packed one: its k */
     bool transposed, packed;
+    bool half; /* data points to bfloat16 instead; a product in bfloat16 only */
 };
 /* Elements of the packing buffer that a product needs, 64-byte aligned. */
 #define LAG_PACK_K 256
 #define LAG_PACK_N 32
 #define LAG_PACK_M 512
 #define LAG_PACK_ELEMENTS ((size_t)LAG_PACK_K * (LAG_PACK_N + LAG_PACK_M))
+/* The same buffer for bfloat16: two elements a word. */
+#define LAG_BF16_K 512
+#define LAG_BF16_M 504
 
 /* Row-major c[m][n] = alpha op(a)[m][k] op(b)[k][n] + beta c on the calling thread alone. On CPUs with AVX-512 the
  * float build uses its own kernel, else BLAS; both are bit-stable for equal calls. c is not read when beta is 0. */
 void lag_gemm(lag_real *pack, int m, int n, int k, lag_real alpha, struct lag_matrix a, struct lag_matrix b,
               lag_real beta, lag_real *c, int c_stride);
+/* The same in any precision that lag_precision_check allows. */
+void lag_gemm_in(enum lag_precision precision, lag_real *pack, int m, int n, int k, lag_real alpha,
+                 struct lag_matrix a, struct lag_matrix b, lag_real beta, lag_real *c, int c_stride);
 
-/* Operand b of many products, packed once: only where lag_vec()->pack is there. [n/32][k][32], filled with zeros. */
+/* The kernels of bfloat16 products. */
+struct lag_bf16 {
+    /* lag_gemm's; operands are rounded here unless they are half or packed */
+    void (*gemm)(lag_real *pack, int m, int n, int k, lag_real alpha, struct lag_matrix a, struct lag_matrix b,
+                 lag_real beta, lag_real *c, int c_stride);
+    /* Columns j … j + width of b, [k/2][32] words of two */
+    void (*pack)(struct lag_matrix b, int k, int j, int width, lag_real *to);
+};
+/* NULL where this CPU or build has none. */
+const struct lag_bf16 *lag_bf16(void);
+
+/* Operand b of many products, packed once, filled with zeros: [n/32][k][32], or [n/32][k/2][32] words in bfloat16.
+ * Single precision only where lag_packs says so. */
+bool lag_packs(enum lag_precision precision);
 struct lag_packing {
+    enum lag_precision precision;
     struct lag_matrix b;
     int k, n;
-    lag_real *to; /* lag_packed_elements(k, n), 64-byte aligned */
+    lag_real *to; /* lag_packed_elements(precision, k, n), 64-byte aligned */
 };
-size_t lag_packed_elements(int k, int n);
+size_t lag_packed_elements(enum lag_precision precision, int k, int n);
 int lag_packing_tiles(const struct lag_packing *packing);
 /* tile_fn over a struct lag_packing. */
 void lag_packing_tile(void *packing, int tile, int member);
 
 /* One product cut into tiles of tile_rows × tile_cols of c, each over the whole k. */
 struct lag_gemm_job {
+    enum lag_precision precision;
     int m, n, k;
     lag_real alpha, beta;
     struct lag_matrix a, b;

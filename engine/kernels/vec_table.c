@@ -7,11 +7,13 @@
 extern const struct lag_vec lag_vec_baseline;
 #if defined(__x86_64__) && !defined(LAG_REAL_DOUBLE)
 extern const struct lag_vec lag_vec_avx2, lag_vec_avx512;
+extern const struct lag_bf16 lag_bf16_avx512;
 #endif
 
 /* Globals, because what they describe is the process's CPU and BLAS library. */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static const struct lag_vec *chosen;
+static const struct lag_bf16 *half;
 
 static const struct lag_vec *levels[3];
 static int n_levels;
@@ -25,6 +27,7 @@ static void choose(void) {
     if (n_levels == 2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
         levels[n_levels++] = &lag_vec_avx512;
+    if (n_levels == 3 && __builtin_cpu_supports("avx512bf16")) half = &lag_bf16_avx512;
 #endif
     chosen = levels[n_levels - 1];
 }
@@ -32,6 +35,11 @@ static void choose(void) {
 const struct lag_vec *lag_vec(void) {
     pthread_once(&once, choose);
     return chosen;
+}
+
+const struct lag_bf16 *lag_bf16(void) {
+    pthread_once(&once, choose);
+    return half;
 }
 
 const struct lag_vec *const *lag_vec_levels(int *ret_n) {

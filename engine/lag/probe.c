@@ -99,7 +99,7 @@ int lag_probe_run(const struct lag_probe_job *job, const struct lag_probe_hooks 
     int rc = lag_grow(job->parent, &strategy, job->target_layers, &state, err);
     if (rc) return rc;
     const int batch = LAG_MAX(job->config.batch, job->plan->eval_sequences);
-    rc = lag_work_create(&state->layout.spec, batch, job->config.context, lag_team_size(team), &work, err);
+    rc = lag_work_create(&state->layout.spec, job->precision, batch, job->config.context, lag_team_size(team), &work, err);
     if (rc) return rc;
     struct probe probe = {job, hooks, team, state, work, losses, ret_reason};
     if ((rc = follow_plan(&probe, err))) return rc;

@@ -38,9 +38,10 @@ static lag_real *grads_of(const struct lag_pass *pass) {
 }
 
 /* dx = dy w^T for n rows; w is [in][out], transposed here. */
-static void project_back(lag_real *pack, int n, int in, int out, const lag_real *dy, struct lag_matrix w,
-                         lag_real *dx) {
-    lag_gemm(pack, n, in, out, 1, (struct lag_matrix){.data = dy, .stride = out}, w, 0, dx, in);
+static void project_back(const struct lag_pass *pass, int member, int n, int in, int out, const lag_real *dy,
+                         struct lag_matrix w, lag_real *dx) {
+    lag_gemm_in(pass->precision, lag_pass_pack(pass, member), n, in, out, 1,
+                (struct lag_matrix){.data = dy, .stride = out}, w, 0, dx, in);
 }
 
 static void column_sums(const struct lag_pass *pass, int n, int width, lag_real *x, double *sums) {
@@ -86,7 +87,7 @@ static void through_attention_input(const struct lag_pass *pass, int layer, int 
     lag_real *dqkv = lag_row(lag_slot(pass->work, LAG_SLOT_DQKV, 0), begin, 3 * C);
     lag_real *dln1 = lag_slot(pass->work, LAG_SLOT_SCRATCH, member);
     column_sums(pass, n, 3 * C, dqkv, partials(pass, tile, PART_QKV_B));
-    project_back(lag_pass_pack(pass, member), n, C, 3 * C, dqkv, lag_pass_matrix(pass, layer, LAG_MATRIX_QKV, true),
+    project_back(pass, member, n, C, 3 * C, dqkv, lag_pass_matrix(pass, layer, LAG_MATRIX_QKV, true),
                  dln1);
     const struct norm norm = {
         a.x, w.ln1_w, a.mean1, a.rstd1, partials(pass, tile, PART_LN1_W), partials(pass, tile, PART_LN1_B)};
@@ -101,17 +102,17 @@ static void through_ffn(const struct lag_pass *pass, int layer, int tile, int me
     lag_real *dx = lag_row(lag_slot(pass->work, LAG_SLOT_DX, 0), begin, C);
     lag_real *dmid = lag_row(lag_slot(pass->work, LAG_SLOT_DMID, 0), begin, C);
     lag_real *dfc = lag_row(lag_slot(pass->work, LAG_SLOT_DFC, 0), begin, I);
-    lag_real *dln2 = lag_slot(pass->work, LAG_SLOT_SCRATCH, member), *pack = lag_pass_pack(pass, member);
+    lag_real *dln2 = lag_slot(pass->work, LAG_SLOT_SCRATCH, member);
     column_sums(pass, n, C, dx, partials(pass, tile, PART_FCPROJ_B));
-    project_back(pack, n, I, C, dx, lag_pass_matrix(pass, layer, LAG_MATRIX_FCPROJ, true), dfc);
+    project_back(pass, member, n, I, C, dx, lag_pass_matrix(pass, layer, LAG_MATRIX_FCPROJ, true), dfc);
     for (int r = 0; r < n; r++) pass->vec->gelu_backward((size_t)I, lag_row(a.fc, begin + r, I), lag_row(dfc, r, I));
     column_sums(pass, n, I, dfc, partials(pass, tile, PART_FC_B));
-    project_back(pack, n, C, I, dfc, lag_pass_matrix(pass, layer, LAG_MATRIX_FC, true), dln2);
+    project_back(pass, member, n, C, I, dfc, lag_pass_matrix(pass, layer, LAG_MATRIX_FC, true), dln2);
     const struct norm norm = {
         a.mid, w.ln2_w, a.mean2, a.rstd2, partials(pass, tile, PART_LN2_W), partials(pass, tile, PART_LN2_B)};
     norm_rows(pass, norm, begin, n, dln2, lag_slot(pass->work, LAG_SLOT_DX, 0), lag_slot(pass->work, LAG_SLOT_DMID, 0));
     column_sums(pass, n, C, dmid, partials(pass, tile, PART_PROJ_B));
-    project_back(pack, n, C, C, dmid, lag_pass_matrix(pass, layer, LAG_MATRIX_PROJ, true),
+    project_back(pass, member, n, C, C, dmid, lag_pass_matrix(pass, layer, LAG_MATRIX_PROJ, true),
                  lag_row(lag_slot(pass->work, LAG_SLOT_DATT, 0), begin, C));
 }
 
@@ -181,7 +182,8 @@ static void embed_tile(void *arg, int tile, int member) {
 /* dw[in][out] = x^T dy over all tokens. */
 static struct lag_gemm_job weight_job(const struct lag_pass *pass, int in, int out, const lag_real *x,
                                       const lag_real *dy, lag_real *dw) {
-    return (struct lag_gemm_job){.pack = lag_pass_pack(pass, 0),
+    return (struct lag_gemm_job){.precision = pass->precision,
+                                 .pack = lag_pass_pack(pass, 0),
                                  .m = in,
                                  .n = out,
                                  .k = pass->n_tokens,

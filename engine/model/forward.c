@@ -5,8 +5,9 @@
 #include <lagd/base/check.h>
 
 /* y = x w for n rows; w is [in][out]. */
-static void project(lag_real *pack, int n, int in, int out, const lag_real *x, struct lag_matrix w, lag_real *y) {
-    lag_gemm(pack, n, out, in, 1, (struct lag_matrix){.data = x, .stride = in}, w, 0, y, out);
+static void project(const struct lag_pass *pass, int member, int n, int in, int out, const lag_real *x,
+                    struct lag_matrix w, lag_real *y) {
+    lag_gemm_in(pass->precision, lag_pass_pack(pass, member), n, out, in, 1, (struct lag_matrix){.data = x, .stride = in}, w, 0, y, out);
 }
 
 static void normalise(const struct lag_pass *pass, int begin, int n, lag_real *x, const lag_real *w, const lag_real *b,
@@ -32,27 +33,26 @@ static void open_layer(const struct lag_pass *pass, int layer, int member, int b
     const struct lag_weights w = lag_weights_of(&pass->state->layout, pass->state->params, layer);
     const int C = pass->C;
     normalise(pass, begin, n, a.x, w.ln1_w, w.ln1_b, a.ln1, a.mean1, a.rstd1);
-    project(lag_pass_pack(pass, member), n, C, 3 * C, lag_row(a.ln1, begin, C),
+    project(pass, member, n, C, 3 * C, lag_row(a.ln1, begin, C),
             lag_pass_matrix(pass, layer, LAG_MATRIX_QKV, false), lag_row(a.qkv, begin, 3 * C));
     for (int r = begin; r < begin + n; r++) pass->vec->add((size_t)(3 * C), w.qkv_b, lag_row(a.qkv, r, 3 * C));
 }
 
 /* From the heads' outputs to the residual stream of the next layer. */
 static void close_layer(const struct lag_pass *pass, int layer, int member, int begin, int n) {
-    lag_real *pack = lag_pass_pack(pass, member);
     const struct lag_acts a = lag_pass_acts(pass, layer);
     const struct lag_weights w = lag_weights_of(&pass->state->layout, pass->state->params, layer);
     const int C = pass->C, I = pass->I;
     const size_t c = (size_t)C;
-    project(pack, n, C, C, lag_row(a.att, begin, C), lag_pass_matrix(pass, layer, LAG_MATRIX_PROJ, false),
+    project(pass, member, n, C, C, lag_row(a.att, begin, C), lag_pass_matrix(pass, layer, LAG_MATRIX_PROJ, false),
             lag_row(a.mid, begin, C));
     for (int r = begin; r < begin + n; r++) pass->vec->add2(c, w.proj_b, lag_row(a.x, r, C), lag_row(a.mid, r, C));
     normalise(pass, begin, n, a.mid, w.ln2_w, w.ln2_b, a.ln2, a.mean2, a.rstd2);
-    project(pack, n, C, I, lag_row(a.ln2, begin, C), lag_pass_matrix(pass, layer, LAG_MATRIX_FC, false),
+    project(pass, member, n, C, I, lag_row(a.ln2, begin, C), lag_pass_matrix(pass, layer, LAG_MATRIX_FC, false),
             lag_row(a.fc, begin, I));
     for (int r = begin; r < begin + n; r++)
         pass->vec->bias_gelu((size_t)I, w.fc_b, lag_row(a.fc, r, I), lag_row(a.gelu, r, I));
-    project(pack, n, I, C, lag_row(a.gelu, begin, I), lag_pass_matrix(pass, layer, LAG_MATRIX_FCPROJ, false),
+    project(pass, member, n, I, C, lag_row(a.gelu, begin, I), lag_pass_matrix(pass, layer, LAG_MATRIX_FCPROJ, false),
             lag_row(a.next, begin, C));
     for (int r = begin; r < begin + n; r++) pass->vec->add2(c, w.fcproj_b, lag_row(a.mid, r, C), lag_row(a.next, r, C));
 }

@@ -44,7 +44,8 @@ static void run_chunk(struct chunk *chunk, bool first) {
     const lag_real *lnf = lag_row(lag_slot(pass->work, LAG_SLOT_LNF, 0), chunk->begin, C);
     const int rows = lag_tile_edge(n / 4, MIN_TILE, pass->tile_rows), edge = LAG_MIN(V, VOCAB_TILE);
     lag_real *pack = lag_pass_pack(pass, 0);
-    struct lag_gemm_job logits = {.pack = pack,
+    struct lag_gemm_job logits = {.precision = pass->precision,
+                                  .pack = pack,
                                   .m = n,
                                   .n = V,
                                   .k = C,
@@ -55,7 +56,8 @@ static void run_chunk(struct chunk *chunk, bool first) {
                                   .c_stride = V,
                                   .tile_rows = rows,
                                   .tile_cols = edge};
-    struct lag_gemm_job input = {.pack = pack,
+    struct lag_gemm_job input = {.precision = pass->precision,
+                                 .pack = pack,
                                  .m = n,
                                  .n = C,
                                  .k = V,
@@ -66,7 +68,8 @@ static void run_chunk(struct chunk *chunk, bool first) {
                                  .c_stride = C,
                                  .tile_rows = rows,
                                  .tile_cols = lag_tile_edge(C, 128, 512)};
-    struct lag_gemm_job weight = {.pack = pack,
+    struct lag_gemm_job weight = {.precision = pass->precision,
+                                  .pack = pack,
                                   .m = V,
                                   .n = C,
                                   .k = n,

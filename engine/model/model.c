@@ -34,7 +34,8 @@ void lag_model_logits(const struct lag_state *state, struct lag_work *work, cons
     struct lag_pass pass;
     lag_pass_init(&pass, state, work, tokens, batch, context, team);
     lag_pass_forward(&pass);
-    struct lag_gemm_job head = {.pack = lag_pass_pack(&pass, 0),
+    struct lag_gemm_job head = {.precision = pass.precision,
+                                .pack = lag_pass_pack(&pass, 0),
                                 .m = pass.n_tokens,
                                 .n = pass.V,
                                 .k = pass.C,

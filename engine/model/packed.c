@@ -11,14 +11,14 @@ static const enum lag_role ROLES[LAG_N_MATRICES] = {
 };
 
 /* Elements that the matrix may need, either way round. */
-static size_t room(int n_rows, int n_cols) {
-    return LAG_MAX(lag_packed_elements(n_rows, n_cols), lag_packed_elements(n_cols, n_rows));
+static size_t room(enum lag_precision precision, int n_rows, int n_cols) {
+    return LAG_MAX(lag_packed_elements(precision, n_rows, n_cols), lag_packed_elements(precision, n_cols, n_rows));
 }
 
-uint64_t lag_packed_slot(const struct lag_spec *spec) {
-    if (!lag_vec()->pack) return 0;
+uint64_t lag_packed_slot(const struct lag_spec *spec, enum lag_precision precision) {
+    if (!lag_packs(precision)) return 0;
     const int C = spec->n_embd, I = spec->n_inner;
-    return room(C, 3 * C) + room(C, C) + room(C, I) + room(I, C);
+    return room(precision, C, 3 * C) + room(precision, C, C) + room(precision, C, I) + room(precision, I, C);
 }
 
 static const struct lag_tensor *tensor_of(const struct lag_pass *pass, int layer, enum lag_matrix_id id) {
@@ -29,14 +29,14 @@ static lag_real *place(const struct lag_pass *pass, enum lag_matrix_id id) {
     lag_real *to = lag_slot(pass->work, LAG_SLOT_PACKED, 0);
     for (int i = 0; i < (int)id; i++) {
         const struct lag_tensor *t = tensor_of(pass, 0, (enum lag_matrix_id)i);
-        to += room(t->n_rows, t->n_cols);
+        to += room(pass->precision, t->n_rows, t->n_cols);
     }
     return to;
 }
 
 struct lag_matrix lag_pass_matrix(const struct lag_pass *pass, int layer, enum lag_matrix_id id, bool transposed) {
     const struct lag_tensor *t = tensor_of(pass, layer, id);
-    if (pass->vec->pack)
+    if (lag_packs(pass->precision))
         return (struct lag_matrix){
             .data = place(pass, id), .stride = transposed ? t->n_cols : t->n_rows, .packed = true};
     return (struct lag_matrix){.data = pass->state->params + t->offset, .stride = t->n_cols, .transposed = transposed};
@@ -44,9 +44,10 @@ struct lag_matrix lag_pass_matrix(const struct lag_pass *pass, int layer, enum l
 
 void lag_pass_pack_add(const struct lag_pass *pass, struct lag_region *region, int layer, enum lag_matrix_id id,
                        bool transposed, struct lag_packing *packing) {
-    if (!pass->vec->pack) return;
+    if (!lag_packs(pass->precision)) return;
     const struct lag_tensor *t = tensor_of(pass, layer, id);
-    *packing = (struct lag_packing){.b = {pass->state->params + t->offset, t->n_cols, transposed, false},
+    *packing = (struct lag_packing){.precision = pass->precision,
+                                    .b = {pass->state->params + t->offset, t->n_cols, transposed, false},
                                     .k = transposed ? t->n_cols : t->n_rows, .n = transposed ? t->n_rows : t->n_cols,
                                     .to = place(pass, id)};
     lag_region_add(region, lag_packing_tile, packing, lag_packing_tiles(packing));

@@ -26,8 +26,8 @@ int lag_chunk_rows(int n_tokens, int vocab_size) {
 }
 
 /* Elements of slot for one layer or member. */
-static uint64_t slot_width(const struct lag_spec *spec, enum lag_slot slot, uint64_t n, uint64_t context,
-                           uint64_t grads) {
+static uint64_t slot_width(const struct lag_work *work, enum lag_slot slot, uint64_t n) {
+    const struct lag_spec *spec = &work->spec;
     const uint64_t C = (uint64_t)spec->n_embd, I = (uint64_t)spec->n_inner;
     const uint64_t rows = (uint64_t)lag_tile_rows((int)n);
     switch (slot) {
@@ -36,10 +36,10 @@ static uint64_t slot_width(const struct lag_spec *spec, enum lag_slot slot, uint
     case LAG_SLOT_STATS: return 4 * n;
     case LAG_SLOT_LSE: return n * (uint64_t)spec->n_head;
     case LAG_SLOT_LOGITS: return (uint64_t)lag_chunk_rows((int)n, spec->vocab_size) * (uint64_t)spec->vocab_size;
-    case LAG_SLOT_SCRATCH: return LAG_MAX(2 * LAG_ATT_ROWS * context, rows * C);
-    case LAG_SLOT_PACKED: return lag_packed_slot(spec);
+    case LAG_SLOT_SCRATCH: return LAG_MAX(2 * LAG_ATT_ROWS * (uint64_t)work->context, rows * C);
+    case LAG_SLOT_PACKED: return lag_packed_slot(spec, work->precision);
     case LAG_SLOT_PACK: return LAG_PACK_ELEMENTS;
-    case LAG_SLOT_GRADS: return grads;
+    case LAG_SLOT_GRADS: return work->layout.n_elements;
     case LAG_SLOT_PARTIAL: return lag_ceil_div(n, rows) * (PARTIAL_WIDTHS * C + I);
     case LAG_SLOT_ROW_LOSS: case LAG_SLOT_TOKENS: case LAG_SLOT_TARGETS: return n;
     default: return n * C;
@@ -64,8 +64,7 @@ static bool plan(struct lag_work *work) {
     for (int i = 0; i < LAG_N_SLOTS; i++) {
         const enum lag_slot slot = (enum lag_slot)i;
         uint64_t bytes;
-        if (!lag_mul_u64(slot_width(&work->spec, slot, n, (uint64_t)work->context, work->layout.n_elements),
-                         element_bytes(slot), &bytes))
+        if (!lag_mul_u64(slot_width(work, slot, n), element_bytes(slot), &bytes))
             return false;
         bytes = lag_ceil_div(bytes, ALIGN) * ALIGN;
         work->offset[i] = total;
@@ -92,13 +91,15 @@ static int prepare(struct lag_work *work, struct lag_error *err) {
     return 0;
 }
 
-int lag_work_create(const struct lag_spec *spec, int batch, int context, int n_members, struct lag_work **ret,
-                    struct lag_error *err) {
-    (void)lag_vec();
+int lag_work_create(const struct lag_spec *spec, enum lag_precision precision, int batch, int context, int n_members,
+                    struct lag_work **ret, struct lag_error *err) {
+    int rc = lag_precision_check(precision, err);
+    if (rc) return rc;
     struct lag_work *work = lag_calloc(1, sizeof(*work));
     if (!work) return lag_error_set(err, LAG_ENOMEM, "no memory for activations");
-    *work = (struct lag_work){.spec = *spec, .batch = batch, .context = context, .n_members = n_members};
-    int rc = prepare(work, err);
+    *work = (struct lag_work){
+        .spec = *spec, .precision = precision, .batch = batch, .context = context, .n_members = n_members};
+    rc = prepare(work, err);
     if (!rc) {
         work->block = lag_block_alloc(work->bytes);
         if (!work->block)
@@ -119,8 +120,10 @@ void lag_work_destroy(struct lag_work *work) {
     free(work);
 }
 
-uint64_t lag_work_bytes(const struct lag_spec *spec, int batch, int context, int n_members) {
-    struct lag_work work = {.spec = *spec, .batch = batch, .context = context, .n_members = n_members};
+uint64_t lag_work_bytes(const struct lag_spec *spec, enum lag_precision precision, int batch, int context,
+                        int n_members) {
+    struct lag_work work = {
+        .spec = *spec, .precision = precision, .batch = batch, .context = context, .n_members = n_members};
     uint64_t bytes = 0;
     if (!prepare(&work, NULL))
         bytes = work.bytes + sizeof(work) + (uint64_t)work.layout.n_tensors * sizeof(struct lag_tensor);

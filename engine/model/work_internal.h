@@ -40,6 +40,7 @@ enum lag_slot {
 
 struct lag_work {
     struct lag_spec spec;
+    enum lag_precision precision;
     int batch, context, n_members;
     struct lag_layout layout;
     char *block;
@@ -61,6 +62,7 @@ struct lag_weights {
 /* One call of the model. */
 struct lag_pass {
     const struct lag_vec *vec;
+    enum lag_precision precision;
     const struct lag_state *state;
     struct lag_work *work;
     struct lag_team *team;
@@ -86,7 +88,7 @@ lag_real *lag_param(const struct lag_layout *layout, lag_real *block, enum lag_r
 static inline lag_real *lag_row(lag_real *block, int row, int width) { return block + (size_t)row * (size_t)width; }
 /* The weight matrices of a layer. */
 enum lag_matrix_id { LAG_MATRIX_QKV, LAG_MATRIX_PROJ, LAG_MATRIX_FC, LAG_MATRIX_FCPROJ, LAG_N_MATRICES };
-uint64_t lag_packed_slot(const struct lag_spec *spec);
+uint64_t lag_packed_slot(const struct lag_spec *spec, enum lag_precision precision);
 /* The matrix as operand b of a product over tiles of rows: packed when lag_pass_pack_add packed it. */
 struct lag_matrix lag_pass_matrix(const struct lag_pass *pass, int layer, enum lag_matrix_id id, bool transposed);
 /* Adds the job that packs it, for the region before those tiles. packing stays alive until the region has run. */

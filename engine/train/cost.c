@@ -1,6 +1,5 @@
 /* What training costs, and how fast this machine multiplies. */
 #include "../kernels/gemm_internal.h"
-#include "../kernels/vec_internal.h"
 
 #include <lagd/base/mem.h>
 #include <lagd/engine/cost.h>
@@ -21,9 +20,9 @@ double lag_flops_token_forward(const struct lag_spec *spec, int context) {
     return lag_flops_token_train(spec, context) / 3;
 }
 
-/* Global: a property of the machine, measured once. */
-static pthread_once_t measure_once = PTHREAD_ONCE_INIT;
-static double core_rate;
+/* Globals: properties of the machine, each measured once. */
+static pthread_once_t fp32_once = PTHREAD_ONCE_INIT, bf16_once = PTHREAD_ONCE_INIT;
+static double core_rate[LAG_N_PRECISIONS];
 
 static double seconds(void) {
     struct timespec t;
@@ -31,9 +30,8 @@ static double seconds(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static void measure(void) {
-    (void)lag_vec();
-    core_rate = 1e9; /* when there is no memory even for this */
+static void measure(enum lag_precision precision) {
+    core_rate[precision] = 1e9; /* when there is no memory even for this */
     const size_t bytes = (3 * EDGE * EDGE + LAG_PACK_ELEMENTS) * sizeof(lag_real);
     lag_real *block = lag_block_alloc(bytes), *pack = block + 3 * EDGE * EDGE;
     if (!block) return;
@@ -41,16 +39,27 @@ static void measure(void) {
     const double begin = seconds();
     double best = 1e9;
     for (double at = begin; at - begin < MEASURE_SECONDS;) {
-        lag_gemm(pack, EDGE, EDGE, EDGE, 1, a, b, 0, block + 2 * EDGE * EDGE, EDGE);
+        lag_gemm_in(precision, pack, EDGE, EDGE, EDGE, 1, a, b, 0, block + 2 * EDGE * EDGE, EDGE);
         const double now = seconds();
         if (now - at < best) best = now - at;
         at = now;
     }
-    core_rate = 2.0 * EDGE * EDGE * EDGE / best;
+    core_rate[precision] = 2.0 * EDGE * EDGE * EDGE / best;
     lag_block_free(block, bytes);
 }
 
-double lag_measured_core_rate(void) {
-    pthread_once(&measure_once, measure);
-    return core_rate;
+static void measure_fp32(void) {
+    measure(LAG_FP32);
+}
+
+static void measure_bf16(void) {
+    if (!lag_precision_check(LAG_BF16, NULL)) measure(LAG_BF16);
+}
+
+double lag_measured_core_rate(enum lag_precision precision) {
+    if (precision == LAG_FP32)
+        pthread_once(&fp32_once, measure_fp32);
+    else
+        pthread_once(&bf16_once, measure_bf16);
+    return core_rate[precision];
 }

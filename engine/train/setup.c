@@ -20,20 +20,21 @@
 #define TEST_K 130
 
 /* Global: it describes the process. Written once. */
-static char fingerprint[128];
+static char fingerprint[LAG_N_PRECISIONS][128];
 static pthread_once_t fingerprint_once = PTHREAD_ONCE_INIT;
 
 static void describe(void) {
+    const char *const form = "matrix %s; vec %s; glibc %s; gcc %.16s", *const vec = lag_vec()->name;
     char matrix[48] = "own", version[16] = "?";
     (void)sscanf(openblas_get_config(), "%*s %15s", version);
     if (!lag_vec()->gemm) snprintf(matrix, sizeof(matrix), "openblas %s %.20s", version, openblas_get_corename());
-    snprintf(fingerprint, sizeof(fingerprint), "matrix %s; vec %s; glibc %s; gcc %.16s", matrix, lag_vec()->name,
-             gnu_get_libc_version(), __VERSION__);
+    snprintf(fingerprint[LAG_FP32], sizeof(*fingerprint), form, matrix, vec, gnu_get_libc_version(), __VERSION__);
+    snprintf(fingerprint[LAG_BF16], sizeof(*fingerprint), form, "own bf16", vec, gnu_get_libc_version(), __VERSION__);
 }
 
-const char *lag_fingerprint(void) {
+const char *lag_fingerprint(enum lag_precision precision) {
     pthread_once(&fingerprint_once, describe);
-    return fingerprint;
+    return fingerprint[precision];
 }
 
 static double reference(const lag_real *a, const lag_real *b, int row, int col) {
@@ -59,11 +60,11 @@ static int self_test(lag_real *pack, struct lag_error *err) {
     for (int i = 0; i < C; i++)
         if (!(fabs((double)c[i] - reference(a, b, i / TEST_N, i % TEST_N)) < 1e-3))
             return lag_error_set(err, LAG_EUNSUPPORTED, "matrix products are wrong on this CPU (%s); install another "
-                                 "version of libopenblas0-pthread or set OPENBLAS_CORETYPE=Haswell", lag_fingerprint());
+                                 "version of libopenblas0-pthread or set OPENBLAS_CORETYPE=Haswell", lag_fingerprint(LAG_FP32));
     if (memcmp(c, again, C * sizeof(*c)))
         return lag_error_set(err, LAG_EUNSUPPORTED, "matrix products do not repeat bit by bit on this CPU (%s); "
                              "install another version of libopenblas0-pthread or set OPENBLAS_CORETYPE=Haswell",
-                             lag_fingerprint());
+                             lag_fingerprint(LAG_FP32));
     return 0;
 }
 

@@ -24,6 +24,7 @@ static const struct { const char *name; int L, H, C, T, B, V; } SHAPES[] = {
 struct options {
     struct lag_spec spec;
     const char *shape;
+    enum lag_precision precision;
     int batch, threads, steps;
 };
 
@@ -35,7 +36,8 @@ static double seconds(void) {
 
 static int usage(void) {
     fprintf(stderr,
-            "usage: lagbench [--shape S|M|G|L,H,C,T,B,V] [--precision fp32] [--threads N] [--steps N] [--json]\n");
+            "usage: lagbench [--shape S|M|G|L,H,C,T,B,V] [--precision fp32|bf16|best] [--threads N] [--steps N] "
+            "[--json]\n");
     return 2;
 }
 
@@ -54,6 +56,12 @@ static int parse_shape(const char *text, struct options *o) {
     return 0;
 }
 
+static int parse_precision(const char *text, struct options *o) {
+    if (strcmp(text, "best")) return lag_precision_parse(text, &o->precision);
+    o->precision = lag_precision_check(LAG_BF16, NULL) ? LAG_FP32 : LAG_BF16;
+    return 0;
+}
+
 static int parse(int argc, char **argv, struct options *o) {
     static const struct option LONG[] = {{"shape", 1, 0, 's'}, {"precision", 1, 0, 'p'}, {"threads", 1, 0, 't'},
                                          {"steps", 1, 0, 'n'}, {"json", 0, 0, 'j'}, {0}};
@@ -61,7 +69,7 @@ static int parse(int argc, char **argv, struct options *o) {
     if (parse_shape("S", o)) return -1;
     for (int c; (c = getopt_long(argc, argv, "", LONG, NULL)) != -1;) {
         if (c == 's' && parse_shape(optarg, o)) return -1;
-        if (c == 'p' && strcmp(optarg, "fp32")) return -1;
+        if (c == 'p' && parse_precision(optarg, o)) return -1;
         if (c == 't' && (o->threads = atoi(optarg)) < 1) return -1;
         if (c == 'n' && (o->steps = atoi(optarg)) < 1) return -1;
         if (c == '?') return -1;
@@ -92,14 +100,14 @@ static void report(const struct options *o, double *took) {
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
     printf(
-        "{\"shape\": \"%s\", \"precision\": \"fp32\", \"layers\": %d, \"heads\": %d, \"width\": %d, \"context\": %d, "
+        "{\"shape\": \"%s\", \"precision\": \"%s\", \"layers\": %d, \"heads\": %d, \"width\": %d, \"context\": %d, "
         "\"batch\": %d, \"vocab\": %d, \"threads\": %d, \"step_ms_median\": %.2f, \"step_ms_min\": %.2f, "
         "\"tokens_per_s\": %.0f, \"gflops\": %.1f, \"matrix_rate_gflops\": %.1f, \"peak_rss_bytes\": %ld, "
         "\"fingerprint\": \"%s\"}\n",
-        o->shape, o->spec.n_layer, o->spec.n_head, o->spec.n_embd, o->spec.n_positions, o->batch, o->spec.vocab_size,
+        o->shape, lag_precision_name(o->precision), o->spec.n_layer, o->spec.n_head, o->spec.n_embd, o->spec.n_positions, o->batch, o->spec.vocab_size,
         o->threads, median * 1e3, took[0] * 1e3, tokens / median,
-        lag_flops_token_train(&o->spec, o->spec.n_positions) * tokens / median * 1e-9, lag_measured_core_rate() * 1e-9,
-        usage.ru_maxrss * 1024, lag_fingerprint());
+        lag_flops_token_train(&o->spec, o->spec.n_positions) * tokens / median * 1e-9, lag_measured_core_rate(o->precision) * 1e-9,
+        usage.ru_maxrss * 1024, lag_fingerprint(o->precision));
 }
 
 int main(int argc, char **argv) {
@@ -110,7 +118,7 @@ int main(int argc, char **argv) {
     struct lag_team *team;
     if (parse(argc, argv, &o)) return usage();
     if (lag_engine_setup(&err) || lag_state_create(&o.spec, &state, &err) || lag_team_create(o.threads, &team, &err) ||
-        lag_work_create(&o.spec, o.batch, o.spec.n_positions, o.threads, &work, &err)) {
+        lag_work_create(&o.spec, o.precision, o.batch, o.spec.n_positions, o.threads, &work, &err)) {
         fprintf(stderr, "lagbench: %s\n", err.text);
         return 1;
     }

@@ -37,11 +37,16 @@ static inline struct lag_state *test_state(const struct lag_spec *spec, uint64_t
     return state;
 }
 
-static inline struct lag_work *test_work(const struct lag_spec *spec, int batch, int context, int members) {
+static inline struct lag_work *test_work_in(enum lag_precision precision, const struct lag_spec *spec, int batch,
+                                            int context, int members) {
     struct lag_work *work = NULL;
     struct lag_error err;
-    if (lag_work_create(spec, batch, context, members, &work, &err)) fail_msg("%s", err.text);
+    if (lag_work_create(spec, precision, batch, context, members, &work, &err)) fail_msg("%s", err.text);
     return work;
+}
+
+static inline struct lag_work *test_work(const struct lag_spec *spec, int batch, int context, int members) {
+    return test_work_in(LAG_FP32, spec, batch, context, members);
 }
 
 static inline void test_batch(int n, int vocab, uint64_t seed, int32_t *tokens, int32_t *targets) {

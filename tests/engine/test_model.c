@@ -141,12 +141,12 @@ static void every_bad_number_is_seen(void **unused) {
 
 static void work_is_as_large_as_told(void **unused) {
     const struct lag_spec spec = test_spec(2, 2, 20, 66, 9);
-    const uint64_t one = lag_work_bytes(&spec, 2, 66, 1), three = lag_work_bytes(&spec, 2, 66, 3);
+    const uint64_t one = lag_work_bytes(&spec, LAG_FP32, 2, 66, 1), three = lag_work_bytes(&spec, LAG_FP32, 2, 66, 3);
     assert_true(one > 0 && three > one);
     struct lag_error err;
     struct lag_work *work;
-    assert_int_equal(lag_work_create(&spec, 2, 67, 1, &work, &err), LAG_EINVAL);
-    assert_int_equal(lag_work_create(&spec, 0, 66, 1, &work, &err), LAG_EINVAL);
+    assert_int_equal(lag_work_create(&spec, LAG_FP32, 2, 67, 1, &work, &err), LAG_EINVAL);
+    assert_int_equal(lag_work_create(&spec, LAG_FP32, 0, 66, 1, &work, &err), LAG_EINVAL);
     lag_work_destroy(NULL);
 }
 

@@ -220,14 +220,14 @@ static void setup_and_cost(void **unused) {
     struct lag_error err;
     if (lag_engine_setup(&err)) fail_msg("%s", err.text);
     assert_int_equal(lag_engine_setup(NULL), 0);
-    assert_non_null(strstr(lag_fingerprint(), "matrix "));
-    assert_non_null(strstr(lag_fingerprint(), "vec "));
-    assert_true(strlen(lag_fingerprint()) < 127);
+    assert_non_null(strstr(lag_fingerprint(LAG_FP32), "matrix "));
+    assert_non_null(strstr(lag_fingerprint(LAG_FP32), "vec "));
+    assert_true(strlen(lag_fingerprint(LAG_FP32)) < 127);
     const struct lag_spec m = test_spec(6, 6, 384, 256, 256);
     assert_true(lag_flops_token_train(&m, 256) == 6.0 * 10745856 + 12.0 * 6 * 384 * 256);
     assert_true(lag_flops_token_forward(&m, 256) * 3 == lag_flops_token_train(&m, 256));
-    assert_true(lag_measured_core_rate() > 1e8);
-    assert_true(lag_measured_core_rate() == lag_measured_core_rate());
+    assert_true(lag_measured_core_rate(LAG_FP32) > 1e8);
+    assert_true(lag_measured_core_rate(LAG_FP32) == lag_measured_core_rate(LAG_FP32));
 }
 
 int main(void) {

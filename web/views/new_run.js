@@ -37,7 +37,7 @@ function build(place, root, datasets, again) {
     [field('/model/n_inner', { label: 'feed-forward width' }), field('/model/vocab_size', { label: 'vocabulary' })]],
     ['Training', [field('/schedule/max_steps', { value: 1000, label: 'steps' }), field('/batch/sequences', { label: 'batch' }),
       field('/optim/lr', { value: 0.002, label: 'learning rate' }), field('/schedule/warmup_steps', { value: 40, label: 'warm-up' }),
-      field('/schedule/kind', { label: 'schedule' })],
+      field('/schedule/kind', { label: 'schedule' }), field('/precision')],
     [field('/schedule/min_lr', { label: 'lowest learning rate' }), field('/schedule/decay_fraction'), field('/optim/weight_decay'), field('/optim/grad_clip', { label: 'gradient clip' }),
       field('/optim/betas/0', { label: 'beta 1' }), field('/optim/betas/1', { label: 'beta 2' }), field('/optim/eps'),
       field('/batch/tokens_per_sequence'), field('/batch/accumulate')]],

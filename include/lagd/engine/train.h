@@ -5,6 +5,7 @@
 #pragma once
 #include <lagd/engine/data.h>
 #include <lagd/engine/optim.h>
+#include <lagd/engine/precision.h>
 #include <lagd/engine/state.h>
 #include <stdbool.h>
 struct lag_team;
@@ -13,17 +14,19 @@ struct lag_work; /* gradients, activations and scratch for one shape */
 /* Once a process, before any other call: one BLAS thread, flavour check, warm-up and self-test of this CPU's sgemm
  * (right, and the same bits at another address). The text tells what to install when it fails. */
 int lag_engine_setup(struct lag_error *err);
-/* "matrix own; vec avx512; glibc 2.36; gcc 12.2.0", or "matrix openblas 0.3.21 Haswell; vec avx2; …": results are
+/* "matrix own; vec avx512; glibc 2.36; gcc 12.2.0", "matrix own bf16; …" or "matrix openblas 0.3.21 Haswell; …": results are
  * bit-comparable between equal fingerprints. */
-const char *lag_fingerprint(void);
+const char *lag_fingerprint(enum lag_precision precision);
 
-/* Memory for batches of up to batch × context tokens, used by up to n_members threads at once. */
-int lag_work_create(const struct lag_spec *spec, int batch, int context, int n_members, struct lag_work **ret,
-                    struct lag_error *err);
+/* Memory for batches of up to batch × context tokens, used by up to n_members threads at once; products are made in
+ * precision. */
+int lag_work_create(const struct lag_spec *spec, enum lag_precision precision, int batch, int context, int n_members,
+                    struct lag_work **ret, struct lag_error *err);
 void lag_work_destroy(struct lag_work *work);
 static inline void lag_work_destroy_p(struct lag_work **p) { lag_work_destroy(*p); }
 /* Exactly what lag_work_create will allocate. Pure. 0 on overflow. */
-uint64_t lag_work_bytes(const struct lag_spec *spec, int batch, int context, int n_members);
+uint64_t lag_work_bytes(const struct lag_spec *spec, enum lag_precision precision, int batch, int context,
+                        int n_members);
 uint64_t lag_state_bytes(const struct lag_spec *spec);
 /* The gradients of the last backward, in the layout of the state. Borrowed. */
 const lag_real *lag_work_grads(const struct lag_work *work);
