@@ -55,6 +55,11 @@ def text(n_bytes=60000, seed=3):
     return "".join(out)[:n_bytes]
 
 
+def has_failpoints():
+    with open(LAGD, "rb") as f:
+        return b"LAGD_FAILPOINTS" in f.read()
+
+
 class Problem(Exception):
     def __init__(self, status, body):
         super().__init__(f"{status}: {body}")

@@ -205,6 +205,29 @@ def a_rollback_keeps_to_the_promised_memory(folder):
     daemon.terminate()
 
 
+def a_halved_rate_survives_a_kill(folder):
+    """Step 53 is not finite twice: from step 40 on the rate is halved. kill -9 before the next checkpoint keeps that."""
+    if not lagd.has_failpoints():
+        return
+    faults = "train.nonfinite=fail@53,train.nonfinite=fail@66"
+    ends = []
+    for name in ("good", "killed"):
+        daemon = started(folder, name)
+        daemon.terminate()
+        daemon.start(failpoints=faults + (",run.after_step=kill@94" if name == "killed" else ""))  # step 70
+        daemon.post("/runs", run_body("r", "words"))
+        if name == "killed":
+            daemon.process.wait(lagd.slow(30))
+            daemon.start()
+            assert 40 <= daemon.get("/runs/r")["step"]
+        run = completed(daemon, "r")
+        assert (run["n_rollbacks"], run["lr_scale"]) == (2, 0.5), run
+        ends.append((harvest(daemon), daemon.points("r")))
+        daemon.terminate()
+    assert ends[0][0] == ends[1][0]
+    same_points(ends[0][1], ends[1][1], "after a kill")
+
+
 def nothing_is_left_half_made(folder):
     """kill -9 while a dataset or a run is made or deleted: afterwards it is there, or nothing of it is."""
     words = lagd.text(3000)
@@ -237,4 +260,5 @@ def nothing_is_left_half_made(folder):
 
 if __name__ == "__main__":
     lagd.main(every_checkpoint_is_damaged, the_winner_was_not_to_grow, kept_states_go_with_their_growth,
-              the_dataset_goes_and_comes_back, a_rollback_keeps_to_the_promised_memory, nothing_is_left_half_made)
+              the_dataset_goes_and_comes_back, a_rollback_keeps_to_the_promised_memory, a_halved_rate_survives_a_kill,
+              nothing_is_left_half_made)
