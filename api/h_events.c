@@ -114,17 +114,13 @@ static int read_cursor(struct lagd_request *request, struct lagd_feed *feed) {
     return 0;
 }
 
-static int answer_stream(struct lagd_request *request, const struct filter *filter, bool lines) {
-    struct lagd_feed feed = {.lines = lines, .topics = filter->topics};
+int lagd_answer_stream(struct lagd_request *request, struct lagd_feed *feed) {
     struct lagd_transport *transport = request->transport;
     struct lagd_response *response = &request->response;
     struct lagd_stream *stream = NULL;
-    memcpy(feed.run_id, filter->run_id, sizeof(feed.run_id));
-    int status = read_cursor(request, &feed);
-    if (status < 0) return status;
     if (strcmp(request->method, "HEAD") != 0) {
-        status = lagd_stream_open(request->server->hub, transport->connection, transport->socket->fd, &feed, &stream,
-                                  &request->err);
+        int status = lagd_stream_open(request->server->hub, transport->connection, transport->socket->fd, feed, &stream,
+                                      &request->err);
         if (status == LAG_EBUSY) request->slug = "too-many-streams";
         if (status < 0) return status;
     }
@@ -132,9 +128,16 @@ static int answer_stream(struct lagd_request *request, const struct filter *filt
     response->stream = lagd_stream_read;
     response->stream_free = lagd_stream_close;
     response->stream_arg = stream;
-    response->content_type = lines ? "application/x-ndjson" : "text/event-stream";
+    response->content_type = feed->lines ? "application/x-ndjson" : "text/event-stream";
     lagd_header_set(request, "X-Accel-Buffering", "no");
     return 0;
+}
+
+static int answer_events(struct lagd_request *request, const struct filter *filter, bool lines) {
+    struct lagd_feed feed = {.lines = lines, .topics = filter->topics};
+    memcpy(feed.run_id, filter->run_id, sizeof(feed.run_id));
+    int status = read_cursor(request, &feed);
+    return status < 0 ? status : lagd_answer_stream(request, &feed);
 }
 
 int lagd_h_events(struct lagd_request *request) {
@@ -142,6 +145,6 @@ int lagd_h_events(struct lagd_request *request) {
     bool sse = asks_for_sse(request);
     int status = read_filter(request, &filter);
     if (status < 0) return status;
-    if (sse || lagd_query_bool(&request->target, "follow")) return answer_stream(request, &filter, !sse);
+    if (sse || lagd_query_bool(&request->target, "follow")) return answer_events(request, &filter, !sse);
     return answer_page(request, &filter);
 }

@@ -18,5 +18,8 @@ lagd_handler lagd_h_candidate, lagd_h_candidate_series, lagd_h_growth_report;
 lagd_handler lagd_h_checkpoints, lagd_h_checkpoint, lagd_h_checkpoint_patch, lagd_h_checkpoint_file,
     lagd_h_checkpoint_generate, lagd_h_checkpoint_delete, lagd_h_run_checkpoint_delete;
 lagd_handler lagd_h_compare, lagd_h_run_lineage;
-lagd_handler lagd_h_events;
+/* The response follows feed; a HEAD opens none. h_events.c */
+struct lagd_feed;
+int lagd_answer_stream(struct lagd_request *request, struct lagd_feed *feed);
+lagd_handler lagd_h_events, lagd_h_run_logs;
 lagd_handler lagd_h_front, lagd_h_static;

@@ -266,6 +266,7 @@ static const struct {
 } other_forms[] = {
     {"growth_report", "text/markdown"},
     {"run_export", "text/csv"},
+    {"run_logs", "text/plain"},
 };
 
 static void write_other_forms(struct lagd_json *json, const char *operation) {

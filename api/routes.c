@@ -46,6 +46,13 @@ static const struct lagd_parameter series_query[] = {
      "Most points; more are thinned to min, max and last of equal steps."},
     {"sum", LAGD_PARAM_BOOL, false, false, 0, 0, NULL, NULL, "Tell the sum of each bucket too; null ones count nothing."},
     END};
+static const char *const log_formats[] = {"jsonl", "text", NULL};
+static const struct lagd_parameter logs_query[] = {
+    {"tail", LAGD_PARAM_INT, false, false, 0, 10000, "200", NULL, "Most events that have happened, the last ones, oldest first."},
+    {"follow", LAGD_PARAM_BOOL, false, false, 0, 0, NULL, NULL, "Keep the connection open and send each event as it happens."},
+    {"format", LAGD_PARAM_CHOICE, false, false, 0, 0, "jsonl", log_formats,
+     "jsonl: one JSON object an event; text, or Accept: text/plain: a line for people."},
+    END};
 static const char *const axes[] = {"step", "tokens", NULL};
 static const struct lagd_parameter compare_query[] = {
     {"runs", LAGD_PARAM_TEXT, false, true, 1, 600, NULL, NULL, "Ids or names of up to 8 runs, ',' between."},
@@ -157,6 +164,9 @@ static const struct lagd_route routes[] = {
      &lagd_growth_body, NULL, 202, "Growth", NULL,
      "Ask for a growth: probe every strategy of the pool, and take the best."},
 
+    {"GET", A "/runs/{run}/logs", "run_logs", lagd_h_run_logs, 0, LAGD_BODY_NONE, NULL, logs_query, 200, NULL,
+     "application/x-ndjson", "The last events of a run, as /events gives them or as lines of text; with follow, or with Accept: "
+     "text/event-stream, as a live stream that goes on with what comes."},
     {"GET", A "/runs/{run}/lineage", "run_lineage", lagd_h_run_lineage, 0, LAGD_BODY_NONE, NULL, NULL, 200, "Lineage", NULL,
      "The sizes that the model had, how each came about, its checkpoints, and every growth that was tried."},
     {"GET", A "/compare", "compare", lagd_h_compare, 0, LAGD_BODY_NONE, NULL, compare_query, 200, "Comparison", NULL,

@@ -9,6 +9,7 @@
 #include "lagd/base/mem.h"
 
 #define PAGE 1000
+#define TAIL_MAX 10000 /* of /runs/{run}/logs */
 #define WAIT_SECONDS 30
 #define RETRY_MS 500
 #define GIVE_UP_MS 60000
@@ -75,6 +76,24 @@ static int read_pages(struct reader *reader) {
     return status;
 }
 
+/* The last ones of a run at once. */
+static int read_tail(struct reader *reader) {
+    struct lag_strbuf path = LAG_STRBUF_INIT;
+    struct ctl_answer answer;
+    lag_strbuf_append(&path, "/runs/");
+    ctl_escape(&path, reader->what->run);
+    lag_strbuf_printf(&path, "/logs?tail=%" PRId64, reader->what->tail);
+    struct ctl_request request = {
+        .method = "GET", .path = path.data, .accept = "application/x-ndjson", .take = on_bytes, .arg = reader};
+    ctl_send(reader->ctl->client, &request, &answer);
+    int status = ctl_judge(reader->ctl, &answer);
+    ctl_answer_deinit(&answer);
+    ctl_lines_deinit(&reader->lines);
+    reader->lines = (struct ctl_lines){0};
+    lag_strbuf_deinit(&path);
+    return status;
+}
+
 static int give_kept(struct reader *reader) {
     json_t *event, *kept = reader->kept;
     size_t i;
@@ -123,8 +142,9 @@ int ctl_follow(struct ctl *ctl, const struct ctl_follow *what) {
     struct reader reader = {.ctl = ctl, .what = what, .last = what->after};
     bool polls = false;
     int64_t lost_ms = 0;
-    if (what->tail >= 0 && !(reader.kept = json_array())) return ctl_fail(CTL_FAILED, "out of memory");
-    int status = read_pages(&reader);
+    bool at_once = what->run && what->after == 0 && what->tail > 0 && what->tail <= TAIL_MAX;
+    if (what->tail >= 0 && !at_once && !(reader.kept = json_array())) return ctl_fail(CTL_FAILED, "out of memory");
+    int status = at_once ? read_tail(&reader) : read_pages(&reader);
     if (status == CTL_OK && reader.kept) status = give_kept(&reader);
     json_decref(reader.kept);
     while (status == CTL_OK && what->follow && !reader.ended && read_more(&reader, &polls, &lost_ms, &status)) continue;

@@ -48,6 +48,20 @@ int lag_event_list(struct lag_db *db, int64_t after, const char *run_id, int lim
     return rc;
 }
 
+static const char sql_before_last[] = "SELECT seq FROM events WHERE run_id = ? ORDER BY seq DESC LIMIT 1 OFFSET ?";
+
+int lag_event_before_last(struct lag_db *db, const char *run_id, int n, int64_t *ret_seq, struct lag_error *err) {
+    struct lag_stmt *stmt;
+    int rc = lag_stmt_open(db, sql_before_last, &stmt, err);
+    if (rc) return rc;
+    lag_bind_text(stmt, run_id);
+    lag_bind_i64(stmt, n);
+    rc = lag_stmt_step(stmt, err);
+    if (rc >= 0) *ret_seq = rc == 1 ? lag_col_i64(stmt, "seq") : 0;
+    lag_stmt_close(stmt);
+    return rc < 0 ? rc : 0;
+}
+
 /* Two subqueries: each of min and max alone is one look into the tree, both together walk it. */
 static const char sql_bounds[] =
     "SELECT coalesce((SELECT min(seq) FROM events), 0) AS first, coalesce((SELECT max(seq) FROM events), 0) AS last";

@@ -350,6 +350,10 @@ def following(folder):
     daemon.post("/runs", run_body("two", "words", start=False))
     last = daemon.events()[-1]["seq"]
     logs = Reader(ctl.spawn("logs", "one", "-f"))
+    lines = ctl("logs", "one").splitlines()
+    assert len(lines) > 3 and ctl("logs", "one", "-n", "2").splitlines() == lines[-2:], lines
+    assert ctl("logs", "one", "-n", "500").splitlines() == lines and ctl("logs", "one", "-n", "0") == ""
+    ctl("logs", "none", "-n", "5", status=3, error="none")
     assert lagd.until(lambda: all_of_it.out and json.loads(all_of_it.out[-1])["seq"] >= last, 30), all_of_it.err
     assert lagd.until(lambda: from_now.out and int(from_now.out[-1]) >= last, 30), from_now.err
     assert lagd.until(lambda: any("run.state  completed" in line for line in logs.out), 30), logs.err

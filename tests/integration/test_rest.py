@@ -210,6 +210,70 @@ def runs_are_compared(folder):
         assert daemon.request("GET", f"/api/v1/compare?{query}")[0] == status, query
 
 
+class Lines:
+    """Lines of a stream as they come."""
+
+    def __init__(self, daemon, path, **headers):
+        self.connection = lagd.UnixConnection(daemon.socket, lagd.slow(30))
+        self.connection.request("GET", "/api/v1" + path, headers=headers)
+        self.answer = self.connection.getresponse()
+        self.seen = []
+
+    def until(self, found):
+        while not (self.seen and found(self.seen[-1])):
+            line = self.answer.readline()
+            assert line, self.seen
+            self.seen.append(line.decode().rstrip("\n"))
+        return self.seen
+
+    def close(self):
+        self.connection.close()
+
+
+def a_run_has_logs(folder):
+    daemon = started(folder)
+    daemon.post("/runs", run_body("other", "words", start=False))
+    daemon.post("/runs", run_body("one", "words", start=False, schedule={"max_steps": 100}))
+    path = "/runs/one/logs"
+    rows = Lines(daemon, path + "?follow=1&tail=1")
+    prose = Lines(daemon, path + "?follow&format=text")
+    events = Lines(daemon, path, Accept="text/event-stream")
+    kinds = [s.answer.getheader("Content-Type") for s in (rows, prose, events)]
+    assert kinds == ["application/x-ndjson", "text/plain; charset=utf-8", "text/event-stream"], kinds
+    daemon.post("/runs/other/resume")
+    daemon.post("/runs/one/resume")
+    daemon.wait_for("/runs/one", lambda r: r["state"] == "completed")
+    all_of_it = daemon.events(daemon.get("/runs/one")["id"])
+
+    def last(line):
+        return "completed" in line
+    told = [json.loads(line) for line in rows.until(last)]
+    assert [e for e in told if "seq" in e] == all_of_it[1:], (told, all_of_it)  # the last of then, and all since
+    assert "caught-up" in [e["type"] for e in told]
+    lines = [line for line in prose.until(last) if line]
+    assert len(lines) == len(all_of_it), (lines, all_of_it)
+    for line, event in zip(lines, all_of_it):
+        assert line.startswith(f"{event['ts']} {event['type']} ") and line.endswith(event.get("message", "")), (line, event)
+        assert "step" not in event or f" step {event['step']}" in line, (line, event)
+    numbers = [int(line[4:]) for line in events.until(lambda line: "data" in line and last(line)) if line.startswith("id: ")]
+    assert sorted(set(numbers) & {e["seq"] for e in all_of_it}) == [e["seq"] for e in all_of_it], numbers
+    for stream in (rows, prose, events):
+        stream.close()
+
+    for tail in (0, 1, 3, 200):
+        status, headers, data = daemon.request("GET", f"/api/v1{path}?tail={tail}")
+        assert status == 200 and [json.loads(line) for line in data.decode().splitlines()] == all_of_it[-tail:][:tail], tail
+    text = daemon.request("GET", f"/api/v1{path}?format=text")[2].decode()
+    assert text.splitlines() == lines
+    assert daemon.request("GET", f"/api/v1{path}?tail=2", headers={"Accept": "text/plain"})[2].decode().splitlines() == lines[-2:]
+    assert daemon.request("GET", "/api/v1/runs/none/logs")[0] == 404
+    assert daemon.request("GET", f"/api/v1{path}?format=xml")[0] == 400
+    # Lines of text end with the daemon.
+    prose = Lines(daemon, path + "?follow&format=text&tail=0")
+    daemon.terminate()
+    assert prose.answer.read() == b"", "nothing happened to the run"
+
+
 def report_tells_what_was_tried(folder):
     daemon = started(folder)
     growth = grown(daemon)
@@ -422,5 +486,6 @@ def points_are_exported_as_csv(folder):
 
 
 if __name__ == "__main__":
-    lagd.main(a_run_has_a_lineage, runs_are_compared, every_list_has_pages, checkpoints_go_when_nothing_needs_them, report_tells_what_was_tried, runs_are_patched,
+    lagd.main(a_run_has_logs, a_run_has_a_lineage, runs_are_compared, every_list_has_pages,
+              checkpoints_go_when_nothing_needs_them, report_tells_what_was_tried, runs_are_patched,
               retention_changes_while_it_trains, requests_are_conditional, a_growth_s_revision_follows_its_candidates, a_checkpoint_is_one_archive, points_are_exported_as_csv)

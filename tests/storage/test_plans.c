@@ -23,6 +23,7 @@ static const struct {
 } wanted[] = {
     {"FROM runs AS r LEFT JOIN datasets AS d ON d.id = r.dataset_id WHERE (r.created_ms, r.id) <", "runs_by_created"},
     {"FROM events WHERE run_id = ? AND seq > ?", "events_by_run (run_id=? AND seq>?)"},
+    {"FROM events WHERE run_id = ? ORDER BY seq DESC", "events_by_run (run_id=?)"},
     {"FROM events WHERE seq > ? ORDER", "INTEGER PRIMARY KEY (rowid>?)"},
     {"FROM points WHERE series = ? AND step >= ?", "PRIMARY KEY (series=? AND step>? AND step<?)"},
     {"FROM growths WHERE run_id = ?", "growths_by_run (run_id=?)"},
@@ -112,6 +113,7 @@ static int call_checkpoints_and_events(struct lag_db *db, struct lag_error *err)
     if (!rc) rc = lag_event_list(db, 0, NULL, 9, each_event, NULL, err);
     if (!rc) rc = lag_event_list(db, 0, "run_1", 9, each_event, NULL, err);
     if (!rc) rc = lag_event_bounds(db, &first, &last, err);
+    if (!rc) rc = lag_event_before_last(db, "run_1", 3, &first, err);
     struct lag_key_row key = {.key = "k", .fingerprint = "f"};
     if (!rc) rc = lag_key_put(db, &key, NULL, err);
     if (!rc) rc = lag_key_find(db, "k", 0, &key, NULL, err) == 1 ? 0 : LAG_EINTERNAL;

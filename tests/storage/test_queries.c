@@ -336,6 +336,11 @@ static void test_events(void **state) {
     assert_ok(f, lag_event_list(f->reader, 1, NULL, 2, add_event, &ids, &f->err));
     assert_ok(f, lag_event_list(f->reader, 0, "run_1", 10, add_event, &ids, &f->err));
     assert_string_equal(ids.text, "e2 e3 e2 e4 ");
+    static const int64_t before[] = {4, 2, 0, 0}; /* behind it there are n events of the run */
+    for (int n = 0; n < (int)LAG_COUNT(before); n++) {
+        assert_ok(f, lag_event_before_last(f->reader, "run_1", n, &first, &f->err));
+        assert_int_equal(first, before[n]);
+    }
     write_ok(f, prune_none, NULL);
     assert_ok(f, lag_event_bounds(f->reader, &first, &last, &f->err));
     assert_true(first == 1 && last == 4);
