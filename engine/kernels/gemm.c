@@ -116,7 +116,9 @@ static void region_tile(void *arg, int tile, int member) {
     const unsigned before = _mm_getcsr();
     _mm_setcsr(before | FLUSH_AND_ZERO);
 #endif
+    lag_part_begin(region->parts, member, LAG_PART_MATMUL);
     region->job[job].fn(region->job[job].arg, tile, member);
+    lag_part_begin(region->parts, member, LAG_PART_OTHER);
 #if defined(__SSE__) && !defined(LAG_REAL_DOUBLE)
     _mm_setcsr(before);
 #endif

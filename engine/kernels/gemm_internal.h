@@ -1,5 +1,7 @@
 /* Matrix products and the lists of tiles that a team computes. */
 #pragma once
+#include "parts_internal.h"
+
 #include <lagd/base/team.h>
 #include <lagd/engine/precision.h>
 #include <lagd/engine/real.h>
@@ -76,6 +78,7 @@ int lag_tile_edge(int n, int low, int high);
 /* Jobs that do not depend on each other, run as one region; job order is tile order, so the long ones go first. */
 #define LAG_REGION_JOBS 10
 struct lag_region {
+    struct lag_parts *parts; /* a tile counts as matmul unless its function begins another part; NULL: not measured */
     int n_jobs;
     struct {
         lag_tile_fn *fn;

@@ -50,6 +50,7 @@ void lag_attention_forward_tile(void *arg, int tile, int member) {
     const struct lag_pass *pass = arg;
     const struct lag_vec *vec = pass->vec;
     const struct head h = head_of(pass, tile, member);
+    lag_part_begin(pass->parts, member, LAG_PART_ATTENTION);
     for (int begin = 0; begin < h.T; begin += LAG_ATT_ROWS) {
         const int n = LAG_MIN(LAG_ATT_ROWS, h.T - begin), keys = begin + n;
         lag_real *out = lag_row(h.out, begin, pass->C);
@@ -88,6 +89,7 @@ static void score_rows(const struct lag_pass *pass, const struct head *h, int be
 void lag_attention_backward_tile(void *arg, int tile, int member) {
     const struct lag_pass *pass = arg;
     const struct head h = head_of(pass, tile, member);
+    lag_part_begin(pass->parts, member, LAG_PART_ATTENTION);
     const int C = pass->C, last = (h.T - 1) / LAG_ATT_ROWS * LAG_ATT_ROWS;
     /* From the last block down: it reaches all keys, so it sets dk and dv, and the others add to a part of them. */
     for (int begin = last; begin >= 0; begin -= LAG_ATT_ROWS) {

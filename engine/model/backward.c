@@ -40,6 +40,7 @@ static lag_real *grads_of(const struct lag_pass *pass) {
 /* dx = dy w^T for n rows; w is [in][out], transposed here. */
 static void project_back(const struct lag_pass *pass, int member, int n, int in, int out, const lag_real *dy,
                          struct lag_matrix w, lag_real *dx) {
+    lag_part_begin(pass->parts, member, LAG_PART_MATMUL);
     lag_gemm_in(pass->precision, lag_pass_pack(pass, member), n, in, out, 1,
                 (struct lag_matrix){.data = dy, .stride = out}, w, 0, dx, in);
 }
@@ -65,7 +66,7 @@ static void norm_rows(const struct lag_pass *pass, struct norm norm, int begin, 
     }
 }
 
-static void through_final_norm(const struct lag_pass *pass, int tile, int begin, int n) {
+static void through_final_norm(const struct lag_pass *pass, int tile, int member, int begin, int n) {
     const struct lag_layout *layout = &pass->state->layout;
     const int L = layout->spec.n_layer;
     lag_real *stats = lag_slot(pass->work, LAG_SLOT_STATS, L);
@@ -75,6 +76,7 @@ static void through_final_norm(const struct lag_pass *pass, int tile, int begin,
                               stats + pass->n_tokens,
                               partials(pass, tile, PART_LN1_W),
                               partials(pass, tile, PART_LN1_B)};
+    lag_part_begin(pass->parts, member, LAG_PART_NORM);
     norm_rows(pass, norm, begin, n, lag_row(lag_slot(pass->work, LAG_SLOT_DATT, 0), begin, pass->C), NULL,
               lag_slot(pass->work, LAG_SLOT_DX, 0));
 }
@@ -86,11 +88,13 @@ static void through_attention_input(const struct lag_pass *pass, int layer, int 
     const int C = pass->C;
     lag_real *dqkv = lag_row(lag_slot(pass->work, LAG_SLOT_DQKV, 0), begin, 3 * C);
     lag_real *dln1 = lag_slot(pass->work, LAG_SLOT_SCRATCH, member);
+    lag_part_begin(pass->parts, member, LAG_PART_ACTIVATION);
     column_sums(pass, n, 3 * C, dqkv, partials(pass, tile, PART_QKV_B));
     project_back(pass, member, n, C, 3 * C, dqkv, lag_pass_matrix(pass, layer, LAG_MATRIX_QKV, true),
                  dln1);
     const struct norm norm = {
         a.x, w.ln1_w, a.mean1, a.rstd1, partials(pass, tile, PART_LN1_W), partials(pass, tile, PART_LN1_B)};
+    lag_part_begin(pass->parts, member, LAG_PART_NORM);
     norm_rows(pass, norm, begin, n, dln1, lag_slot(pass->work, LAG_SLOT_DMID, 0), lag_slot(pass->work, LAG_SLOT_DX, 0));
 }
 
@@ -103,14 +107,18 @@ static void through_ffn(const struct lag_pass *pass, int layer, int tile, int me
     lag_real *dmid = lag_row(lag_slot(pass->work, LAG_SLOT_DMID, 0), begin, C);
     lag_real *dfc = lag_row(lag_slot(pass->work, LAG_SLOT_DFC, 0), begin, I);
     lag_real *dln2 = lag_slot(pass->work, LAG_SLOT_SCRATCH, member);
+    lag_part_begin(pass->parts, member, LAG_PART_ACTIVATION);
     column_sums(pass, n, C, dx, partials(pass, tile, PART_FCPROJ_B));
     project_back(pass, member, n, I, C, dx, lag_pass_matrix(pass, layer, LAG_MATRIX_FCPROJ, true), dfc);
+    lag_part_begin(pass->parts, member, LAG_PART_ACTIVATION);
     for (int r = 0; r < n; r++) pass->vec->gelu_backward((size_t)I, lag_row(a.fc, begin + r, I), lag_row(dfc, r, I));
     column_sums(pass, n, I, dfc, partials(pass, tile, PART_FC_B));
     project_back(pass, member, n, C, I, dfc, lag_pass_matrix(pass, layer, LAG_MATRIX_FC, true), dln2);
     const struct norm norm = {
         a.mid, w.ln2_w, a.mean2, a.rstd2, partials(pass, tile, PART_LN2_W), partials(pass, tile, PART_LN2_B)};
+    lag_part_begin(pass->parts, member, LAG_PART_NORM);
     norm_rows(pass, norm, begin, n, dln2, lag_slot(pass->work, LAG_SLOT_DX, 0), lag_slot(pass->work, LAG_SLOT_DMID, 0));
+    lag_part_begin(pass->parts, member, LAG_PART_ACTIVATION);
     column_sums(pass, n, C, dmid, partials(pass, tile, PART_PROJ_B));
     project_back(pass, member, n, C, C, dmid, lag_pass_matrix(pass, layer, LAG_MATRIX_PROJ, true),
                  lag_row(lag_slot(pass->work, LAG_SLOT_DATT, 0), begin, C));
@@ -123,7 +131,7 @@ static void rows_tile(void *arg, int tile, int member) {
     const int begin = lag_pass_rows(pass, tile, &n);
     memset(partials(pass, tile, 0), 0, partial_width(pass) * sizeof(double));
     if (layer + 1 == pass->state->layout.spec.n_layer)
-        through_final_norm(pass, tile, begin, n);
+        through_final_norm(pass, tile, member, begin, n);
     else
         through_attention_input(pass, layer + 1, tile, member, begin, n);
     if (layer >= 0) through_ffn(pass, layer, tile, member, begin, n);
@@ -144,6 +152,7 @@ static void reduce(const struct lag_pass *pass, int part, int width, enum lag_ro
 static void reduce_tile(void *arg, int tile, int member) {
     const struct lag_pass *pass = arg;
     const int layer = pass->layer, C = pass->C;
+    lag_part_begin(pass->parts, member, LAG_PART_OTHER);
     if (layer + 1 == pass->state->layout.spec.n_layer) {
         reduce(pass, PART_LN1_W, C, LAG_ROLE_LNF_W, 0);
         reduce(pass, PART_LN1_B, C, LAG_ROLE_LNF_B, 0);
@@ -169,6 +178,7 @@ static void embed_tile(void *arg, int tile, int member) {
     lag_real *wte = lag_param(layout, grads_of(pass), LAG_ROLE_WTE) + begin;
     lag_real *wpe = lag_param(layout, grads_of(pass), LAG_ROLE_WPE) + begin;
     lag_real *dx = lag_slot(pass->work, LAG_SLOT_DX, 0) + begin;
+    lag_part_begin(pass->parts, member, LAG_PART_OTHER);
     if (pass->beta == 0)
         for (int t = 0; t < layout->spec.n_positions; t++) memset(lag_row(wpe, t, C), 0, n * sizeof(*wpe));
     for (int r = 0; r < pass->n_tokens; r++) {
@@ -204,7 +214,7 @@ static void add_job(struct lag_region *region, struct lag_gemm_job *job) {
 /* Region 1; layer -1 ends at the embeddings. */
 static void rows_region(struct lag_pass *pass, int layer) {
     const int C = pass->C;
-    struct lag_region region = {0};
+    struct lag_region region = {.parts = pass->parts};
     struct lag_gemm_job qkv;
     pass->layer = layer;
     lag_region_add(&region, rows_tile, pass, pass->n_row_tiles);
@@ -235,7 +245,7 @@ static void attention_region(struct lag_pass *pass, int layer) {
     struct lag_gemm_job fcproj = weight_job(pass, I, C, a.gelu, dx, d.fcproj_w);
     struct lag_gemm_job fc = weight_job(pass, C, I, a.ln2, lag_slot(pass->work, LAG_SLOT_DFC, 0), d.fc_w);
     struct lag_gemm_job proj = weight_job(pass, C, C, a.att, dmid, d.proj_w);
-    struct lag_region region = {0};
+    struct lag_region region = {.parts = pass->parts};
     pass->layer = layer;
     add_job(&region, &fcproj);
     add_job(&region, &fc);
@@ -248,7 +258,7 @@ static void attention_region(struct lag_pass *pass, int layer) {
 }
 
 void lag_pass_backward(struct lag_pass *pass) {
-    struct lag_region region = {0};
+    struct lag_region region = {.parts = pass->parts};
     struct lag_packing packing[LAG_N_MATRICES];
     add_packing(pass, &region, pass->state->layout.spec.n_layer, packing);
     lag_region_run(&region, pass->team);

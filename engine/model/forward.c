@@ -7,7 +7,9 @@
 /* y = x w for n rows; w is [in][out]. */
 static void project(const struct lag_pass *pass, int member, int n, int in, int out, const lag_real *x,
                     struct lag_matrix w, lag_real *y) {
-    lag_gemm_in(pass->precision, lag_pass_pack(pass, member), n, out, in, 1, (struct lag_matrix){.data = x, .stride = in}, w, 0, y, out);
+    lag_part_begin(pass->parts, member, LAG_PART_MATMUL);
+    lag_gemm_in(pass->precision, lag_pass_pack(pass, member), n, out, in, 1,
+                (struct lag_matrix){.data = x, .stride = in}, w, 0, y, out);
 }
 
 static void normalise(const struct lag_pass *pass, int begin, int n, lag_real *x, const lag_real *w, const lag_real *b,
@@ -17,11 +19,12 @@ static void normalise(const struct lag_pass *pass, int begin, int n, lag_real *x
                                 lag_row(y, r, pass->C), &mean[r], &rstd[r]);
 }
 
-static void embed(const struct lag_pass *pass, int begin, int n) {
+static void embed(const struct lag_pass *pass, int member, int begin, int n) {
     const struct lag_layout *layout = &pass->state->layout;
     lag_real *wte = lag_param(layout, pass->state->params, LAG_ROLE_WTE);
     lag_real *wpe = lag_param(layout, pass->state->params, LAG_ROLE_WPE);
     lag_real *x = lag_slot(pass->work, LAG_SLOT_X, 0);
+    lag_part_begin(pass->parts, member, LAG_PART_OTHER);
     for (int r = begin; r < begin + n; r++)
         pass->vec->sum2((size_t)pass->C, lag_row(wte, pass->tokens[r], pass->C),
                         lag_row(wpe, r % pass->context, pass->C), lag_row(x, r, pass->C));
@@ -32,9 +35,11 @@ static void open_layer(const struct lag_pass *pass, int layer, int member, int b
     const struct lag_acts a = lag_pass_acts(pass, layer);
     const struct lag_weights w = lag_weights_of(&pass->state->layout, pass->state->params, layer);
     const int C = pass->C;
+    lag_part_begin(pass->parts, member, LAG_PART_NORM);
     normalise(pass, begin, n, a.x, w.ln1_w, w.ln1_b, a.ln1, a.mean1, a.rstd1);
     project(pass, member, n, C, 3 * C, lag_row(a.ln1, begin, C),
             lag_pass_matrix(pass, layer, LAG_MATRIX_QKV, false), lag_row(a.qkv, begin, 3 * C));
+    lag_part_begin(pass->parts, member, LAG_PART_ACTIVATION);
     for (int r = begin; r < begin + n; r++) pass->vec->add((size_t)(3 * C), w.qkv_b, lag_row(a.qkv, r, 3 * C));
 }
 
@@ -46,21 +51,26 @@ static void close_layer(const struct lag_pass *pass, int layer, int member, int 
     const size_t c = (size_t)C;
     project(pass, member, n, C, C, lag_row(a.att, begin, C), lag_pass_matrix(pass, layer, LAG_MATRIX_PROJ, false),
             lag_row(a.mid, begin, C));
+    lag_part_begin(pass->parts, member, LAG_PART_ACTIVATION);
     for (int r = begin; r < begin + n; r++) pass->vec->add2(c, w.proj_b, lag_row(a.x, r, C), lag_row(a.mid, r, C));
+    lag_part_begin(pass->parts, member, LAG_PART_NORM);
     normalise(pass, begin, n, a.mid, w.ln2_w, w.ln2_b, a.ln2, a.mean2, a.rstd2);
     project(pass, member, n, C, I, lag_row(a.ln2, begin, C), lag_pass_matrix(pass, layer, LAG_MATRIX_FC, false),
             lag_row(a.fc, begin, I));
+    lag_part_begin(pass->parts, member, LAG_PART_ACTIVATION);
     for (int r = begin; r < begin + n; r++)
         pass->vec->bias_gelu((size_t)I, w.fc_b, lag_row(a.fc, r, I), lag_row(a.gelu, r, I));
     project(pass, member, n, I, C, lag_row(a.gelu, begin, I), lag_pass_matrix(pass, layer, LAG_MATRIX_FCPROJ, false),
             lag_row(a.next, begin, C));
+    lag_part_begin(pass->parts, member, LAG_PART_ACTIVATION);
     for (int r = begin; r < begin + n; r++) pass->vec->add2(c, w.fcproj_b, lag_row(a.mid, r, C), lag_row(a.next, r, C));
 }
 
-static void final_norm(const struct lag_pass *pass, int begin, int n) {
+static void final_norm(const struct lag_pass *pass, int member, int begin, int n) {
     const struct lag_layout *layout = &pass->state->layout;
     const int L = layout->spec.n_layer;
     lag_real *stats = lag_slot(pass->work, LAG_SLOT_STATS, L);
+    lag_part_begin(pass->parts, member, LAG_PART_NORM);
     normalise(pass, begin, n, lag_slot(pass->work, LAG_SLOT_X, pass->keep ? L : 0),
               lag_param(layout, pass->state->params, LAG_ROLE_LNF_W),
               lag_param(layout, pass->state->params, LAG_ROLE_LNF_B), lag_slot(pass->work, LAG_SLOT_LNF, 0), stats,
@@ -72,18 +82,18 @@ static void rows_tile(void *arg, int tile, int member) {
     int n;
     const int begin = lag_pass_rows(pass, tile, &n);
     if (pass->layer == 0)
-        embed(pass, begin, n);
+        embed(pass, member, begin, n);
     else
         close_layer(pass, pass->layer - 1, member, begin, n);
     if (pass->layer < pass->state->layout.spec.n_layer)
         open_layer(pass, pass->layer, member, begin, n);
     else
-        final_norm(pass, begin, n);
+        final_norm(pass, member, begin, n);
 }
 
 void lag_pass_forward(struct lag_pass *pass) {
     const int L = pass->state->layout.spec.n_layer;
-    struct lag_region region = {0};
+    struct lag_region region = {.parts = pass->parts};
     struct lag_packing packing[LAG_N_MATRICES];
     lag_pass_pack_add(pass, &region, 0, LAG_MATRIX_QKV, false, &packing[0]);
     lag_region_run(&region, pass->team);

@@ -23,6 +23,7 @@ static void softmax_tile(void *arg, int tile, int member) {
     double *row_loss = (double *)(void *)lag_slot(pass->work, LAG_SLOT_ROW_LOSS, 0);
     const double weight = pass->scale / pass->n_tokens;
     const int end = LAG_MIN(chunk->n, (tile + 1) * SOFTMAX_ROWS);
+    lag_part_begin(pass->parts, member, LAG_PART_LOSS);
     for (int i = tile * SOFTMAX_ROWS; i < end; i++) {
         lag_real *x = lag_row(chunk->logits, i, pass->V);
         const int32_t target = pass->targets[chunk->begin + i];
@@ -81,7 +82,7 @@ static void run_chunk(struct chunk *chunk, bool first) {
                                   .c_stride = C,
                                   .tile_rows = lag_tile_edge(V, 64, VOCAB_TILE),
                                   .tile_cols = lag_tile_edge(C, 64, 512)};
-    struct lag_region region = {0};
+    struct lag_region region = {.parts = pass->parts};
     lag_region_add(&region, lag_gemm_job_tile, &logits, lag_gemm_job_tiles(&logits));
     lag_region_run(&region, pass->team);
     lag_region_add(&region, softmax_tile, chunk, (n + SOFTMAX_ROWS - 1) / SOFTMAX_ROWS);

@@ -13,7 +13,7 @@ void lag_pass_init(struct lag_pass *pass, const struct lag_state *state, struct 
                               .batch = batch, .context = context, .n_tokens = n,
                               .C = spec->n_embd, .I = spec->n_inner, .H = spec->n_head, .V = spec->vocab_size,
                               .head = spec->n_embd / spec->n_head,
-                              .tile_rows = rows, .n_row_tiles = (n + rows - 1) / rows};
+                              .parts = lag_work_clocks(work), .tile_rows = rows, .n_row_tiles = (n + rows - 1) / rows};
 }
 
 struct lag_acts lag_pass_acts(const struct lag_pass *pass, int layer) {

@@ -42,6 +42,7 @@ static uint64_t slot_width(const struct lag_work *work, enum lag_slot slot, uint
     case LAG_SLOT_GRADS: return work->layout.n_elements;
     case LAG_SLOT_PARTIAL: return lag_ceil_div(n, rows) * (PARTIAL_WIDTHS * C + I);
     case LAG_SLOT_ROW_LOSS: case LAG_SLOT_TOKENS: case LAG_SLOT_TARGETS: return n;
+    case LAG_SLOT_PARTS: return 1;
     default: return n * C;
     }
 }
@@ -49,11 +50,13 @@ static uint64_t slot_width(const struct lag_work *work, enum lag_slot slot, uint
 static uint64_t slot_count(const struct lag_spec *spec, enum lag_slot slot, int n_members) {
     if (slot == LAG_SLOT_X || slot == LAG_SLOT_STATS) return (uint64_t)spec->n_layer + 1;
     if (slot <= LAG_SLOT_LSE) return (uint64_t)spec->n_layer;
-    return slot == LAG_SLOT_SCRATCH || slot == LAG_SLOT_PACK ? (uint64_t)n_members : 1;
+    const bool each = slot == LAG_SLOT_SCRATCH || slot == LAG_SLOT_PACK || slot == LAG_SLOT_PARTS;
+    return each ? (uint64_t)n_members : 1;
 }
 
 static uint64_t element_bytes(enum lag_slot slot) {
     if (slot == LAG_SLOT_ROW_LOSS || slot == LAG_SLOT_PARTIAL) return sizeof(double);
+    if (slot == LAG_SLOT_PARTS) return sizeof(struct lag_parts);
     return slot == LAG_SLOT_TOKENS || slot == LAG_SLOT_TARGETS ? sizeof(int32_t) : sizeof(lag_real);
 }
 
@@ -137,4 +140,33 @@ lag_real *lag_slot(const struct lag_work *work, enum lag_slot slot, int index) {
 
 const lag_real *lag_work_grads(const struct lag_work *work) {
     return lag_slot(work, LAG_SLOT_GRADS, 0);
+}
+
+static struct lag_parts *parts_of(const struct lag_work *work) {
+    return (struct lag_parts *)(void *)(work->block + work->offset[LAG_SLOT_PARTS]);
+}
+
+struct lag_parts *lag_work_clocks(const struct lag_work *work) {
+    return work->measured ? parts_of(work) : NULL;
+}
+
+void lag_work_measure(struct lag_work *work, bool on) {
+    const int64_t now_ns = lag_clock_mono_ns();
+    for (int i = 0; i < work->n_members; i++)
+        parts_of(work)[i] = (struct lag_parts){.since_ns = now_ns, .part = LAG_PART_OTHER};
+    work->measured = on;
+}
+
+void lag_work_parts(struct lag_work *work, double ret_seconds[LAG_N_PARTS]) {
+    for (int i = 0; i < LAG_N_PARTS; i++) ret_seconds[i] = 0;
+    for (int member = 0; member < work->n_members; member++) {
+        lag_part_begin(lag_work_clocks(work), member, LAG_PART_OTHER);
+        for (int i = 0; i < LAG_N_PARTS; i++)
+            ret_seconds[i] += 1e-9 * (double)parts_of(work)[member].ns[i] / work->n_members;
+    }
+}
+
+const char *lag_part_name(enum lag_part part) {
+    static const char *const NAMES[LAG_N_PARTS] = {"matmul", "attention", "norm", "activation", "loss", "other"};
+    return NAMES[part];
 }

@@ -35,6 +35,7 @@ enum lag_slot {
     LAG_SLOT_ROW_LOSS, /* double [N] */
     LAG_SLOT_PARTIAL,  /* double [row tiles][9C + I] */
     LAG_SLOT_TOKENS, LAG_SLOT_TARGETS, /* int32 [N] */
+    LAG_SLOT_PARTS, /* struct lag_parts [members] */
     LAG_N_SLOTS
 };
 
@@ -47,6 +48,7 @@ struct lag_work {
     size_t bytes;
     size_t offset[LAG_N_SLOTS]; /* bytes */
     size_t stride[LAG_N_SLOTS]; /* bytes of one layer or member */
+    bool measured;
 };
 
 /* Pointers to the activations of one layer. */
@@ -74,10 +76,13 @@ struct lag_pass {
     double scale;
     lag_real beta; /* 0 replaces weight gradients, 1 adds to them */
     int layer;     /* that the running region works on */
+    struct lag_parts *parts; /* [members], NULL when not measured */
 };
 
 void lag_pass_init(struct lag_pass *pass, const struct lag_state *state, struct lag_work *work, const int32_t *tokens,
                    int batch, int context, struct lag_team *team);
+/* NULL when the work is not measured. */
+struct lag_parts *lag_work_clocks(const struct lag_work *work);
 lag_real *lag_slot(const struct lag_work *work, enum lag_slot slot, int index);
 static inline lag_real *lag_pass_pack(const struct lag_pass *pass, int member) {
     return lag_slot(pass->work, LAG_SLOT_PACK, member);

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Every measurement in one sitting: training steps beside PyTorch (when it is installed), storage, service.
 
-usage: bench.py BUILD_FOLDER [--rounds N] [--steps-only]
+usage: bench.py BUILD_FOLDER [--rounds N] [--shapes S,M,G] [--threads 1,2] [--steps-only]
 
 Prints tables, then the same as JSON lines, which also go to BUILD_FOLDER/bench.jsonl. lagd and PyTorch take turns, so that
 whatever else happens on the machine meets both; a figure is the median over the rounds of a round's median step.
@@ -14,67 +14,126 @@ import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-SHAPES = ["S", "M"]
+PRECISIONS = ["fp32", "bf16"]
 N_CPUS = len(os.sched_getaffinity(0))
-SECONDS_A_ROUND = 4
+SECONDS_A_ROUND = 3
+PARTS = ["matmul", "attention", "norm", "activation", "loss", "optimiser", "other"]
+
+
+def run(*command):
+    return subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def json_of(*command):
     """The last line that a program prints, with the lines before it."""
-    run = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=True)
-    lines = run.stdout.splitlines()
+    done = run(*command)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)}: {done.stderr}")
+    lines = done.stdout.splitlines()
     return json.loads(lines[-1]), lines[:-1]
 
 
 def has_torch():
-    return subprocess.run([sys.executable, "-c", "import torch"], stderr=subprocess.DEVNULL).returncode == 0
+    return run(sys.executable, "-c", "import torch").returncode == 0
 
 
-def median_step(rounds):
-    best = dict(rounds[0])
-    best["step_ms_median"] = statistics.median(r["step_ms_median"] for r in rounds)
-    best["step_ms_min"] = min(r["step_ms_min"] for r in rounds)
-    return best
+def median_round(rounds):
+    """The round of the median step, with the least step of all."""
+    rounds = sorted(rounds, key=lambda r: r["step_ms_median"])
+    return {**rounds[(len(rounds) - 1) // 2], "step_ms_min": min(r["step_ms_min"] for r in rounds)}
 
 
-def steps(build, shape, threads, n_rounds, torch):
-    """(lagd's figures, the peer's or None)."""
-    bench = [os.path.join(build, "tests/bench/lagbench"), "--shape", shape, "--threads", str(threads), "--json"]
-    probe = json_of(*bench, "--steps", "5")[0]
-    n_steps = str(max(5, min(200, int(SECONDS_A_ROUND * 1e3 / probe["step_ms_median"]))))
-    names = ("layers", "heads", "width", "context", "batch", "vocab")
-    peer = [sys.executable, os.path.join(HERE, "peer_torch.py"), ",".join(str(probe[name]) for name in names),
-            "--threads", str(threads), "--steps", n_steps]
-    ours, theirs = [], []
+class Steps:
+    """The programs that measure one shape with one number of threads."""
+
+    def __init__(self, build, shape, threads):
+        self.bench = [os.path.join(build, "lagbench"), "--shape", shape, "--threads", str(threads), "--json"]
+        self.shape, self.threads, self.n_steps, self.peer = shape, threads, {}, None
+
+    def ours(self, precision):
+        return json_of(*self.bench, "--precision", precision, "--steps", str(self.n_steps[precision]))[0]
+
+    def probe(self, precision):
+        """Chooses the number of steps; the reason when this precision is not there, else None."""
+        done = run(*self.bench, "--precision", precision, "--steps", "3")
+        if done.returncode:
+            return done.stderr.strip()
+        figures = json.loads(done.stdout)
+        self.n_steps[precision] = max(3, min(200, int(SECONDS_A_ROUND * 1e3 / figures["step_ms_median"])))
+        self.dimensions = ",".join(str(figures[n]) for n in ("layers", "heads", "width", "context", "batch", "vocab"))
+        return None
+
+    def theirs(self, precision):
+        n_steps = self.n_steps.get(precision, self.n_steps["fp32"])
+        return json_of(sys.executable, os.path.join(HERE, "peer_torch.py"), self.dimensions, "--precision", precision,
+                       "--threads", str(self.threads), "--steps", str(max(3, n_steps // 2)))[0]
+
+
+def measure(build, shape, threads, n_rounds, torch):
+    """(lagd's figures a precision, the peer's a precision, reasons for missing precisions)."""
+    steps = Steps(build, shape, threads)
+    missing = {p: steps.probe(p) for p in PRECISIONS}
+    ours, theirs = {p: [] for p in PRECISIONS if not missing[p]}, {p: [] for p in PRECISIONS if torch}
     for _ in range(n_rounds):
-        ours.append(json_of(*bench, "--steps", n_steps)[0])
-        if torch:
-            theirs.append(json_of(*peer)[0])
-    ours, theirs = median_step(ours), median_step(theirs) if torch else None
-    seconds = ours["step_ms_median"] / 1e3
-    ours["gflops"] = round(ours["gflops"] * ours["tokens_per_s"] ** -1 * ours["batch"] * ours["context"] / seconds, 1)
-    ours["tokens_per_s"] = round(ours["batch"] * ours["context"] / seconds)
-    if torch:
-        theirs["shape"] = shape
-        theirs["tokens_per_s"] = round(ours["batch"] * ours["context"] / theirs["step_ms_median"] * 1e3)
-        ours["times_peer"] = round(theirs["step_ms_median"] / ours["step_ms_median"], 2)
-    return ours, theirs
-
-
-def all_steps(build, n_rounds):
-    torch, lines = has_torch(), []
-    print("Training steps, fp32. S: 4 layers, width 128, context 64, batch 12; M: 6 layers, width 384, context 256, batch 12.\n")
-    print(f"  {'shape':<7}{'threads':>7}{'lagd ms':>10}{'tokens/s':>10}{'GFLOP/s':>9}"
-          + (f"{'PyTorch ms':>12}{'lagd is':>16}" if torch else ""))
-    for shape in SHAPES:
-        for threads in sorted({1, N_CPUS}):
-            ours, theirs = steps(build, shape, threads, n_rounds, torch)
-            row = f"  {shape:<7}{threads:>7}{ours['step_ms_median']:>10.2f}{ours['tokens_per_s']:>10}{ours['gflops']:>9.1f}"
+        for precision in PRECISIONS:
+            if precision in ours:
+                ours[precision].append(steps.ours(precision))
             if torch:
-                row += f"{theirs['step_ms_median']:>12.2f}{ours['times_peer']:>10.2f} times as fast"
-            print(row, flush=True)
-            lines += [{"bench": "step", **ours}] + ([{"bench": "peer step", **theirs}] if torch else [])
-    if not torch:
+                theirs[precision].append(steps.theirs(precision))
+    ours = {p: median_round(rounds) for p, rounds in ours.items()}
+    theirs = {p: {"shape": shape, **median_round(rounds)} for p, rounds in theirs.items()}
+    for precision, figures in ours.items():
+        figures["matrix_share"] = round(figures["gflops"] / figures["matrix_rate_gflops"], 3)
+        if torch:
+            best = min(theirs.values(), key=lambda peer: peer["step_ms_median"])
+            figures["times_peer"] = round(theirs[precision]["step_ms_median"] / figures["step_ms_median"], 2)
+            figures["times_best_peer"] = round(best["step_ms_median"] / figures["step_ms_median"], 2)
+            figures["rss_of_best_peer"] = round(figures["peak_rss_bytes"] / best["peak_rss_bytes"], 2)
+    return ours, theirs, {p: reason for p, reason in missing.items() if reason}
+
+
+def print_row(ours, theirs):
+    row = (f"  {ours['shape']:<6}{ours['precision']:<6}{ours['threads']:>3}{ours['step_ms_median']:>10.2f}"
+           f"{ours['step_ms_min']:>9.2f}{ours['tokens_per_s']:>9}{ours['gflops']:>9.1f}{100 * ours['matrix_share']:>6.0f} %"
+           f"{ours['peak_rss_bytes'] / 1e6:>7.0f}")
+    if theirs:
+        peer = theirs[ours["precision"]]
+        row += (f"{peer['step_ms_median']:>10.1f}{ours['times_peer']:>7.2f}×{ours['times_best_peer']:>7.2f}×"
+                f"{ours['rss_of_best_peer']:>7.2f}")
+    print(row, flush=True)
+
+
+def print_split(ours):
+    share = 100 / sum(ours["parts"].values())
+    print(f"  {ours['shape']:<6}{ours['precision']:<6}{ours['threads']:>3}" +
+          "".join(f"{ours['parts'][part]:>9.2f}{share * ours['parts'][part]:>3.0f} %" for part in PARTS))
+
+
+def all_steps(build, shapes, threads, n_rounds):
+    torch, lines, rows, reasons = has_torch(), [], [], {}
+    print("Training steps. S: 4 layers, width 128, context 64, batch 12; M: 6 layers, width 384, context 256, batch 12;\n"
+          "G: 12 layers, width 768, context 512, batch 2, vocabulary 50257 (GPT-2). rate: share of the rate of matrix products\n"
+          "alone.\n\n"
+          f"  {'shape':<12}{'thr':>3}{'ms':>10}{'least':>9}{'tokens/s':>9}{'GFLOP/s':>9}{'rate':>8}{'MB':>7}"
+          + (f"{'torch ms':>10}{'faster':>8}{'/best':>8}{'RSS':>7}" if torch else ""), flush=True)
+    for shape in shapes:
+        for n in threads:
+            ours, theirs, missing = measure(build, shape, n, n_rounds, torch)
+            reasons.update(missing)
+            for figures in ours.values():
+                print_row(figures, theirs)
+                rows.append(figures)
+                lines.append({"bench": "step", **figures})
+            lines += [{"bench": "peer step", **figures} for figures in theirs.values()]
+    print("\nWhere a step's milliseconds go, mean over its threads.\n\n"
+          f"  {'shape':<12}{'thr':>3}" + "".join(f"{part:>14}" for part in PARTS))
+    for figures in rows:
+        print_split(figures)
+    for precision, reason in reasons.items():
+        print(f"\n  {precision} is not measured: {reason}")
+    if torch:
+        print("\n  faster: than PyTorch in the same precision; /best, RSS: against PyTorch in its fastest one.")
+    else:
         print("\n  PyTorch's steps are measured beside when python3-torch is installed.")
     return lines
 
@@ -100,12 +159,15 @@ def service(build):
 def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("build")
-    arguments.add_argument("--rounds", type=int, default=5)
+    arguments.add_argument("--rounds", type=int, default=3)
+    arguments.add_argument("--shapes", default="S,M,G")
+    arguments.add_argument("--threads", default=",".join(str(n) for n in sorted({1, N_CPUS})))
     arguments.add_argument("--steps-only", action="store_true")
     arguments = arguments.parse_args()
     load = os.getloadavg()[0]
     print(f"{N_CPUS} processors, load {load:.2f}" + (": other programs make what follows worse" if load > 0.5 else "") + "\n")
-    lines = all_steps(arguments.build, arguments.rounds)
+    lines = all_steps(arguments.build, arguments.shapes.split(","), [int(n) for n in arguments.threads.split(",")],
+                      arguments.rounds)
     if not arguments.steps_only:
         lines += storage(arguments.build) + service(arguments.build)
     print()

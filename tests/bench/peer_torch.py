@@ -1,13 +1,16 @@
 #!/usr/bin/python3
 """The peer of lagbench: the same training step of the same shape by PyTorch on the processor. Prints one JSON line.
 
-usage: peer_torch.py L,H,C,T,B,V [--threads N] [--steps N]      layers, heads, width, context, batch, vocabulary
+usage: peer_torch.py L,H,C,T,B,V [--precision fp32|bf16] [--threads N] [--steps N]
+       layers, heads, width, context, batch, vocabulary; bf16: autocast
 
 A pre-LN decoder with learned positions, biases and a tied head; forward, backward, clipping by the global norm, AdamW. GELU is
 the exact one, which PyTorch computes faster than the tanh form that lagd uses: the peer shall be at its best.
 """
 import argparse
+import contextlib
 import json
+import resource
 import statistics
 import time
 
@@ -58,10 +61,11 @@ class Decoder(nn.Module):
         return F.linear(self.norm(x), self.tokens.weight)
 
 
-def step(model, optimizer, tokens):
+def step(model, optimizer, tokens, precision):
     begin = time.perf_counter()
-    logits = model(tokens[:, :-1])
-    loss = F.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten())
+    with torch.autocast("cpu", dtype=torch.bfloat16) if precision == "bf16" else contextlib.nullcontext():
+        logits = model(tokens[:, :-1])
+        loss = F.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten())
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -72,6 +76,7 @@ def step(model, optimizer, tokens):
 def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("shape")
+    arguments.add_argument("--precision", choices=["fp32", "bf16"], default="fp32")
     arguments.add_argument("--threads", type=int, default=2)
     arguments.add_argument("--steps", type=int, default=15)
     arguments = arguments.parse_args()
@@ -80,11 +85,13 @@ def main():
     torch.manual_seed(0)
     model = Decoder(n_layer, n_head, width, context, vocab)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, betas=(0.9, 0.95), weight_decay=0.1)
-    took = [step(model, optimizer, torch.randint(vocab, (batch, context + 1))) for _ in range(arguments.steps + 1)][1:]
+    took = [step(model, optimizer, torch.randint(vocab, (batch, context + 1)), arguments.precision)
+            for _ in range(arguments.steps + 1)][1:]
     median = statistics.median(took)
-    print(json.dumps({"peer": f"torch {torch.__version__}", "threads": arguments.threads,
+    print(json.dumps({"peer": f"torch {torch.__version__}", "precision": arguments.precision, "threads": arguments.threads,
                       "step_ms_median": round(median * 1e3, 2), "step_ms_min": round(min(took) * 1e3, 2),
-                      "tokens_per_s": round(batch * context / median)}))
+                      "tokens_per_s": round(batch * context / median),
+                      "peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}))
 
 
 if __name__ == "__main__":
