@@ -7,6 +7,9 @@
 #define SOFTMAX_ROWS 16 /* rows a tile */
 #define VOCAB_TILE 512
 #define MIN_TILE 32
+#define MANY_TILES 32 /* tiles of the vocabulary from which on tokens are not cut into small tiles too */
+#define LARGE_ROWS 512
+#define LARGE_INPUT_ROWS 256
 
 struct chunk {
     struct lag_pass *pass;
@@ -37,13 +40,19 @@ static void softmax_tile(void *arg, int tile, int member) {
     }
 }
 
+/* Rows a tile of logits. The embeddings are packed once a tile, so with a large vocabulary a tile has many rows. */
+static int logit_rows(const struct lag_pass *pass, int n) {
+    if (pass->V >= MANY_TILES * VOCAB_TILE) return LAG_MIN(n, LARGE_ROWS);
+    return lag_tile_edge(n / 4, MIN_TILE, pass->tile_rows);
+}
+
 static void run_chunk(struct chunk *chunk, bool first) {
     struct lag_pass *pass = chunk->pass;
     const struct lag_layout *layout = &pass->state->layout;
     const int C = pass->C, V = pass->V, n = chunk->n;
     const lag_real *wte = lag_param(layout, pass->state->params, LAG_ROLE_WTE);
     const lag_real *lnf = lag_row(lag_slot(pass->work, LAG_SLOT_LNF, 0), chunk->begin, C);
-    const int rows = lag_tile_edge(n / 4, MIN_TILE, pass->tile_rows), edge = LAG_MIN(V, VOCAB_TILE);
+    const int rows = logit_rows(pass, n), edge = LAG_MIN(V, VOCAB_TILE);
     lag_real *pack = lag_pass_pack(pass, 0);
     struct lag_gemm_job logits = {.precision = pass->precision,
                                   .pack = pack,
@@ -67,7 +76,7 @@ static void run_chunk(struct chunk *chunk, bool first) {
                                  .b = {wte, C, false},
                                  .c = lag_row(lag_slot(pass->work, LAG_SLOT_DATT, 0), chunk->begin, C),
                                  .c_stride = C,
-                                 .tile_rows = rows,
+                                 .tile_rows = LAG_MIN(rows, LARGE_INPUT_ROWS),
                                  .tile_cols = lag_tile_edge(C, 128, 512)};
     struct lag_gemm_job weight = {.precision = pass->precision,
                                   .pack = pack,

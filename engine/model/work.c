@@ -11,7 +11,7 @@
 #define TARGET_ROW_TILES 12 /* divides well among 2, 3, 4 and 6 members */
 #define MIN_TILE_ROWS 32
 #define MAX_TILE_ROWS 256
-#define CHUNK_BYTES (UINT64_C(16) << 20)
+#define CHUNK_BYTES (UINT64_C(104) << 20) /* of logits: the embeddings are read three times a chunk */
 #define MIN_CHUNK_ROWS 16
 #define PARTIAL_WIDTHS 9 /* of C: biases of qkv (3), proj, fcproj; ln_1 and ln_2, weight and bias */
 
@@ -22,7 +22,8 @@ int lag_tile_rows(int n_tokens) {
 
 int lag_chunk_rows(int n_tokens, int vocab_size) {
     const uint64_t fit = CHUNK_BYTES / ((uint64_t)vocab_size * sizeof(lag_real));
-    return (int)LAG_MIN((uint64_t)n_tokens, LAG_MAX(fit, MIN_CHUNK_ROWS));
+    const int most = (int)LAG_MIN((uint64_t)n_tokens, LAG_MAX(fit, MIN_CHUNK_ROWS));
+    return lag_tile_split(n_tokens, most);
 }
 
 /* Elements of slot for one layer or member. */
