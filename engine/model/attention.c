@@ -1,6 +1,7 @@
 /* Causal attention of one (batch, head) a tile, in blocks of query rows against all keys before them. The scores of
  * one block live in the member's scratch; the backward pass computes them again from the stored log-sum-exp (as
- * FlashAttention does, Dao et al., arXiv 2205.14135), so no T × T matrix is kept. */
+ * FlashAttention does, Dao et al., arXiv 2205.14135), so no T × T matrix is kept. Keys and values are packed once a
+ * head, for all blocks. */
 #include "work_internal.h"
 
 #include <lagd/base/check.h>
@@ -16,7 +17,20 @@ struct head {
     lag_real *lse;             /* [T] */
     lag_real *p, *dp;          /* [LAG_ATT_ROWS][T] */
     lag_real *pack;
+    enum lag_precision precision;
+    int member;
 };
+
+/* Operands of all blocks that may be packed: elements each needs in the scratch. */
+enum { KEYS_T, VALUES, VALUES_T, KEYS, N_OPERANDS };
+
+static size_t operand_elements(enum lag_precision precision, int T, int d) {
+    return lag_packs(precision) ? LAG_MAX(lag_packed_elements(precision, d, T), lag_packed_elements(precision, T, d)) : 0;
+}
+
+uint64_t lag_attention_scratch(enum lag_precision precision, int context, int head) {
+    return 2 * (uint64_t)LAG_ATT_ROWS * (uint64_t)context + N_OPERANDS * operand_elements(precision, context, head);
+}
 
 static struct head head_of(const struct lag_pass *pass, int tile, int member) {
     const struct lag_acts a = lag_pass_acts(pass, pass->layer);
@@ -36,14 +50,26 @@ static struct head head_of(const struct lag_pass *pass, int tile, int member) {
     head.pack = lag_pass_pack(pass, member);
     head.p = lag_slot(pass->work, LAG_SLOT_SCRATCH, member);
     head.dp = head.p + (size_t)LAG_ATT_ROWS * (size_t)pass->context;
+    head.precision = pass->precision;
+    head.member = member;
     return head;
 }
 
-/* c[n][keys] = a[n][d] b[keys][d]^T: rows of strides sa, sb. */
-static void scores(const struct head *h, int n, int keys, const lag_real *a, int sa, const lag_real *b, int sb,
-                   lag_real *c) {
-    lag_gemm(h->pack, n, keys, h->d, 1, (struct lag_matrix){a, sa, false}, (struct lag_matrix){b, sb, true}, 0, c,
-             keys);
+/* Keys or values, packed where that pays: [d][T] when transposed, else [T][d]. */
+static struct lag_matrix operand(const struct head *h, int which, const lag_real *rows, bool transposed) {
+    const struct lag_matrix stored = {.data = rows, .stride = h->stride, .transposed = transposed};
+    if (!lag_packs(h->precision)) return stored;
+    const int k = transposed ? h->d : h->T, n = transposed ? h->T : h->d;
+    lag_real *to = h->dp + (size_t)LAG_ATT_ROWS * (size_t)h->T +
+                   (size_t)which * operand_elements(h->precision, h->T, h->d);
+    struct lag_packing packing = {.precision = h->precision, .b = stored, .k = k, .n = n, .to = to};
+    for (int i = 0; i < lag_packing_tiles(&packing); i++) lag_packing_tile(&packing, i, h->member);
+    return (struct lag_matrix){.data = to, .stride = k, .packed = true};
+}
+
+static void multiply(const struct head *h, int m, int n, int k, struct lag_matrix a, struct lag_matrix b, lag_real beta,
+                     lag_real *c, int c_stride) {
+    lag_gemm_in(h->precision, h->pack, m, n, k, 1, a, b, beta, c, c_stride);
 }
 
 void lag_attention_forward_tile(void *arg, int tile, int member) {
@@ -51,11 +77,13 @@ void lag_attention_forward_tile(void *arg, int tile, int member) {
     const struct lag_vec *vec = pass->vec;
     const struct head h = head_of(pass, tile, member);
     lag_part_begin(pass->parts, member, LAG_PART_ATTENTION);
+    const struct lag_matrix keys_t = operand(&h, KEYS_T, h.k, true), values = operand(&h, VALUES, h.v, false);
     for (int begin = 0; begin < h.T; begin += LAG_ATT_ROWS) {
         const int n = LAG_MIN(LAG_ATT_ROWS, h.T - begin), keys = begin + n;
         lag_real *out = lag_row(h.out, begin, pass->C);
         lag_real inverse[LAG_ATT_ROWS];
-        scores(&h, n, keys, lag_row(h.q, begin, h.stride), h.stride, h.k, h.stride, h.p);
+        multiply(&h, n, keys, h.d, (struct lag_matrix){.data = lag_row(h.q, begin, h.stride), .stride = h.stride}, keys_t, 0,
+                 h.p, keys);
         for (int i = 0; i < n; i++) {
             lag_real *p = lag_row(h.p, i, keys);
             const size_t seen = (size_t)(begin + i + 1);
@@ -65,8 +93,7 @@ void lag_attention_forward_tile(void *arg, int tile, int member) {
             h.lse[begin + i] = (lag_real)((double)top + log(sum));
             inverse[i] = (lag_real)(1 / sum);
         }
-        lag_gemm(h.pack, n, h.d, keys, 1, (struct lag_matrix){h.p, keys, false},
-                 (struct lag_matrix){h.v, h.stride, false}, 0, out, pass->C);
+        multiply(&h, n, h.d, keys, (struct lag_matrix){.data = h.p, .stride = keys}, values, 0, out, pass->C);
         for (int i = 0; i < n; i++) vec->scale((size_t)h.d, inverse[i], lag_row(out, i, pass->C));
     }
 }
@@ -91,19 +118,21 @@ void lag_attention_backward_tile(void *arg, int tile, int member) {
     const struct head h = head_of(pass, tile, member);
     lag_part_begin(pass->parts, member, LAG_PART_ATTENTION);
     const int C = pass->C, last = (h.T - 1) / LAG_ATT_ROWS * LAG_ATT_ROWS;
+    const struct lag_matrix keys_t = operand(&h, KEYS_T, h.k, true), values_t = operand(&h, VALUES_T, h.v, true);
+    const struct lag_matrix all_keys = operand(&h, KEYS, h.k, false);
     /* From the last block down: it reaches all keys, so it sets dk and dv, and the others add to a part of them. */
     for (int begin = last; begin >= 0; begin -= LAG_ATT_ROWS) {
         const int n = LAG_MIN(LAG_ATT_ROWS, h.T - begin), keys = begin + n;
         const lag_real beta = begin == last ? 0 : 1;
-        const lag_real *q = lag_row(h.q, begin, h.stride), *dout = lag_row(h.dout, begin, C);
-        scores(&h, n, keys, q, h.stride, h.k, h.stride, h.p);
-        scores(&h, n, keys, dout, C, h.v, h.stride, h.dp);
+        const struct lag_matrix q = {.data = lag_row(h.q, begin, h.stride), .stride = h.stride};
+        const struct lag_matrix dout = {.data = lag_row(h.dout, begin, C), .stride = C};
+        multiply(&h, n, keys, h.d, q, keys_t, 0, h.p, keys);
+        multiply(&h, n, keys, h.d, dout, values_t, 0, h.dp, keys);
         score_rows(pass, &h, begin, n, keys);
-        lag_gemm(h.pack, keys, h.d, n, 1, (struct lag_matrix){h.p, keys, true}, (struct lag_matrix){dout, C, false},
-                 beta, h.dv, h.stride);
-        lag_gemm(h.pack, keys, h.d, n, 1, (struct lag_matrix){h.dp, keys, true},
-                 (struct lag_matrix){q, h.stride, false}, beta, h.dk, h.stride);
-        lag_gemm(h.pack, n, h.d, keys, 1, (struct lag_matrix){h.dp, keys, false},
-                 (struct lag_matrix){h.k, h.stride, false}, 0, lag_row(h.dq, begin, h.stride), h.stride);
+        const struct lag_matrix p = {.data = h.p, .stride = keys, .transposed = true};
+        const struct lag_matrix dp = {.data = h.dp, .stride = keys}, dp_t = {.data = h.dp, .stride = keys, .transposed = true};
+        multiply(&h, keys, h.d, n, p, dout, beta, h.dv, h.stride);
+        multiply(&h, keys, h.d, n, dp_t, q, beta, h.dk, h.stride);
+        multiply(&h, n, h.d, keys, dp, all_keys, 0, lag_row(h.dq, begin, h.stride), h.stride);
     }
 }

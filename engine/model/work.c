@@ -9,6 +9,7 @@
 
 #define ALIGN 64
 #define TARGET_ROW_TILES 12 /* divides well among 2, 3, 4 and 6 members */
+#define OTHER_ROW_TILES 8
 #define MIN_TILE_ROWS 32
 #define MAX_TILE_ROWS 256
 #define CHUNK_BYTES (UINT64_C(104) << 20) /* of logits: the embeddings are read three times a chunk */
@@ -16,7 +17,8 @@
 #define PARTIAL_WIDTHS 9 /* of C: biases of qkv (3), proj, fcproj; ln_1 and ln_2, weight and bias */
 
 int lag_tile_rows(int n_tokens) {
-    const int rows = (n_tokens / TARGET_ROW_TILES + 15) / 16 * 16;
+    int rows = (n_tokens / TARGET_ROW_TILES + 15) / 16 * 16;
+    if (n_tokens % (TARGET_ROW_TILES * 16) && n_tokens % (OTHER_ROW_TILES * 16) == 0) rows = n_tokens / OTHER_ROW_TILES;
     return LAG_MAX(MIN_TILE_ROWS, LAG_MIN(rows, MAX_TILE_ROWS));
 }
 
@@ -37,7 +39,8 @@ static uint64_t slot_width(const struct lag_work *work, enum lag_slot slot, uint
     case LAG_SLOT_STATS: return 4 * n;
     case LAG_SLOT_LSE: return n * (uint64_t)spec->n_head;
     case LAG_SLOT_LOGITS: return (uint64_t)lag_chunk_rows((int)n, spec->vocab_size) * (uint64_t)spec->vocab_size;
-    case LAG_SLOT_SCRATCH: return LAG_MAX(2 * LAG_ATT_ROWS * (uint64_t)work->context, rows * C);
+    case LAG_SLOT_SCRATCH:
+        return LAG_MAX(lag_attention_scratch(work->precision, work->context, spec->n_embd / spec->n_head), rows * C);
     case LAG_SLOT_PACKED: return lag_packed_slot(spec, work->precision);
     case LAG_SLOT_PACK: return LAG_PACK_ELEMENTS;
     case LAG_SLOT_GRADS: return work->layout.n_elements;

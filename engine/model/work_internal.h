@@ -114,6 +114,8 @@ double lag_pass_loss(struct lag_pass *pass, bool with_gradients);
 /* From LAG_SLOT_DATT down to the embeddings. */
 void lag_pass_backward(struct lag_pass *pass);
 
+/* Elements of scratch that attention needs. */
+uint64_t lag_attention_scratch(enum lag_precision precision, int context, int head);
 /* tile_fn over a struct lag_pass: one (batch, head) a tile. */
 void lag_attention_forward_tile(void *pass, int tile, int member);
 void lag_attention_backward_tile(void *pass, int tile, int member);
