@@ -167,12 +167,12 @@ def installs(bare, packages):
 
 def trains(bare):
     rng = random.Random(3)
-    with open(bare.path("root/words.txt"), "w") as f:
+    with open(bare.path("srv/words.txt"), "w") as f:
         f.write(" ".join(rng.choice("and the king went up to his city of old".split()) for _ in range(20000)))
-    with open(bare.path("root/run.json"), "w") as f:
+    with open(bare.path("srv/run.json"), "w") as f:
         json.dump(RUN, f)
-    bare("lagctl", "dataset", "add", "/root/words.txt")
-    bare("lagctl", "run", "create", "-f", "/root/run.json")
+    bare("lagctl", "dataset", "add", "/srv/words.txt")
+    bare("lagctl", "run", "create", "-f", "/srv/run.json")
     wait_until("the run trains", lambda: bare.step() > 20)
     assert "r" in bare("lagctl", "ps", "-o", "name").split()
     bare("lagctl", "doctor")
