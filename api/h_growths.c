@@ -108,8 +108,11 @@ static void write_plan(struct lagd_json *json, const struct lagd_growth_plan *pl
     lagd_json_int(json, "eval_sequences", plan->eval_sequences);
     lagd_json_real(json, "eval_share", plan->eval_share);
     lagd_json_real(json, "flops_total", plan->flops_total);
+    lagd_json_int(json, "n_workers", plan->n_workers);
     lagd_json_real(json, "seconds_guess", plan->seconds_guess);
+    lagd_json_text(json, "time_basis", plan->time_basis);
     lagd_json_int(json, "memory_bytes", plan->memory_bytes);
+    lagd_json_int(json, "memory_peak_bytes", plan->memory_peak_bytes);
     lagd_json_int(json, "memory_available_bytes", plan->memory_available_bytes);
     lagd_json_close_object(json);
 }
@@ -125,6 +128,7 @@ static int dry_run(struct lagd_request *request, const struct lagd_growth_reques
         status = lagd_growth_plan(growth, &run, lagd_supervisor_threads(request->supervisor), &plan, &request->err);
     if (status < 0) return status;
     plan->memory_available_bytes = lagd_supervisor_memory_available(request->supervisor);
+    lagd_supervisor_predict(request->supervisor, &run, plan);
     lagd_answer_begin(request, &json);
     write_plan(&json, plan);
     return lagd_answer_end(request, &json, 200);

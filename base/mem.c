@@ -75,6 +75,11 @@ static void *map_block(size_t bytes) {
     return base + head;
 }
 
+size_t lag_block_bytes(size_t bytes) {
+    if (bytes >= map_from_bytes) return mapped_bytes(bytes);
+    return (size_t)lag_ceil_div(bytes ? bytes : 1, LINE_BYTES) * LINE_BYTES;
+}
+
 void *lag_block_alloc(size_t bytes) {
     if (bytes >= map_from_bytes) return map_block(bytes);
     size_t length = (size_t)lag_ceil_div(bytes ? bytes : 1, LINE_BYTES) * LINE_BYTES;

@@ -96,12 +96,16 @@ int ctl_print_ranking(struct ctl *ctl, json_t *ranking) {
 
 int ctl_print_growth_plan(struct ctl *ctl, json_t *plan) {
     struct lag_strbuf out = LAG_STRBUF_INIT;
-    char time[48], memory[16], flops[16];
+    char time[48], memory[16], peak[16], flops[16];
     ctl_seconds_text(ctl_json_number(plan, "seconds_guess"), time);
     ctl_bytes_text(ctl_json_number(plan, "memory_bytes"), memory);
+    ctl_bytes_text(ctl_json_number(plan, "memory_peak_bytes"), peak);
     ctl_count_text(ctl_json_number(plan, "flops_total"), flops);
     ctl_table(&out, plans, json_object_get(plan, "candidates"), ctl->term.utf8, ctl->term.colour, ctl->term.width);
-    lag_strbuf_printf(&out, "\nprobing takes about %s, %s of memory, %s FLOPs\n",
-                      isfinite(ctl_json_number(plan, "seconds_guess")) ? time : "an unknown time", memory, flops);
+    lag_strbuf_printf(&out, "\nprobing %.0f at once takes about %s, %s of memory (%s with the run), %s FLOPs\n",
+                      ctl_json_number(plan, "n_workers"),
+                      isfinite(ctl_json_number(plan, "seconds_guess")) ? time : "an unknown time", memory, peak, flops);
+    if (strcmp(ctl_json_text(plan, "time_basis"), "run") != 0)
+        lag_strbuf_append(&out, "the run has not trained since the daemon started: the time is a guess\n");
     return ctl_put(&out);
 }

@@ -1,11 +1,13 @@
 /* Memory admission: what runs and growths are predicted to need at their peak, against what there is. */
 #include <inttypes.h>
+#include <string.h>
 
 #include "lagd/base/check.h"
 #include "lagd/base/error.h"
 #include "lagd/base/host.h"
 #include "lagd/storage/growths.h"
 #include "lagd/storage/runs.h"
+#include "growth_cost_internal.h"
 #include "run_config_internal.h"
 #include "supervisor_internal.h"
 
@@ -50,6 +52,7 @@ static int count_candidate(const struct lag_candidate_row *row, void *arg) {
     return 0;
 }
 
+/* Of the run with its growth. */
 static int growth_need(struct lagd_supervisor *s, const struct lag_run_row *row, const struct lagd_run_config *config,
                        int64_t *ret, struct lag_error *err) {
     struct lag_growth_row growth;
@@ -60,7 +63,11 @@ static int growth_need(struct lagd_supervisor *s, const struct lag_run_row *row,
     if (status == 0) status = lag_candidate_list(s->db, growth.id, count_candidate, &n_candidates, err);
     if (status < 0) return status;
     int parallel = (int)(request.parallel > 0 ? LAG_MIN(request.parallel, s->deps.n_threads) : s->deps.n_threads);
-    *ret = lagd_growth_memory(row, config, (int)growth.n_layer_to, n_candidates, LAG_MIN(parallel, LAG_MAX(n_candidates, 1)));
+    const struct lagd_growth_shape shape = {.run = row, .config = config, .target_layers = (int)growth.n_layer_to,
+                                            .n_candidates = n_candidates,
+                                            .n_workers = LAG_MIN(parallel, LAG_MAX(n_candidates, 1)),
+                                            .keeps_best = strcmp(growth.mode, "manual") != 0};
+    *ret = lagd_growth_peak(&shape, s->deps.n_threads);
     return 0;
 }
 
@@ -74,7 +81,7 @@ int lagd_admission_need(struct lagd_supervisor *s, const struct lag_run_row *row
     if (status < 0) return status;
     int64_t growth = 0;
     if (row->growth_id[0] && growth_need(s, row, &config, &growth, err) < 0) growth = 0; /* recovery mends such rows */
-    *ret_bytes = estimate.memory_bytes + growth;
+    *ret_bytes = LAG_MAX(estimate.memory_bytes, growth);
     return 0;
 }
 

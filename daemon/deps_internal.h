@@ -8,6 +8,7 @@
 #include <stdint.h>
 struct lagd_slots;
 struct lagd_pool;
+struct lagd_speeds;
 
 /* Sums since the start, for /metrics. Doubles are kept as nanoseconds. */
 struct lagd_totals {
@@ -22,6 +23,7 @@ struct lagd_deps {
     struct lagd_slots *slots;    /* compute slots: never more than the budget are out */
     struct lagd_pool *probes;    /* workers for candidates */
     struct lagd_pool *services;  /* workers for dataset scans and text samples */
+    struct lagd_speeds *speeds;  /* how fast each run is here; NULL: nobody asks */
     struct lagd_totals totals;
     int n_threads;               /* the budget */
     _Atomic int64_t keep_checkpoints; /* SIGHUP may change these two */

@@ -10,15 +10,15 @@
 #include "lagd/base/host.h"
 #include "lagd/base/mem.h"
 #include "lagd/daemon/growth_request.h"
+#include "lagd/engine/checkpoint.h"
 #include "lagd/engine/cost.h"
 #include "lagd/engine/grow.h"
 #include "lagd/engine/lag.h"
 #include "lagd/engine/params.h"
 #include "lagd/engine/probe.h"
+#include "growth_cost_internal.h"
 #include "run_config_internal.h"
 #include "run_internal.h"
-
-#define PROBE_EFFICIENCY 0.5 /* share of the measured matrix rate that whole probe steps reach */
 
 struct planning {
     const struct lagd_growth_request *request;
@@ -128,7 +128,8 @@ static int describe(struct planning *p, const struct lag_strategy *strategy, str
     bool rewarms = strategy->lr == LAG_LR_REWARM || strategy->lr == LAG_LR_REWARM_NEW;
     *out = (struct lagd_candidate_plan){
         .n_params = (int64_t)lag_spec_params(&grown), .rewarm_steps = rewarms ? strategy->rewarm_steps : 0,
-        .flops = lag_probe_flops(&grown, &p->step, &p->probe), .eligible = !none || p->request->allow_none,
+        .flops = lag_probe_flops(&grown, &p->step, &p->probe), .eval_flops = lag_probe_eval_flops(&grown, &p->step, &p->probe),
+        .eligible = !none || p->request->allow_none,
         .function_preserving = strategy->op->function_preserving, .connection_rate = lag_recipe_connection_rate(&recipe)};
     char text[LAG_STRATEGY_TEXT];
     lag_strategy_format(strategy, text);
@@ -238,6 +239,19 @@ static int add_none(struct planning *p, struct lag_error *err) {
 
 /* --- the plan ---------------------------------------------------------------------------------------------------- */
 
+static void count_memory(struct planning *p, int n_threads) {
+    struct lagd_growth_plan *plan = p->plan;
+    struct lagd_run_estimate run;
+    struct lagd_run_config config = p->config;
+    config.n_layer = p->run->n_layer;
+    const struct lagd_growth_shape shape = {.run = p->run, .config = &config, .target_layers = p->target,
+                                            .n_candidates = plan->n_candidates, .n_workers = (int)plan->n_workers,
+                                            .keeps_best = strcmp(p->request->mode, "manual") != 0};
+    plan->memory_peak_bytes = lagd_growth_peak(&shape, n_threads);
+    bool known = lagd_run_estimate(&config, n_threads, &run, NULL) == 0;
+    plan->memory_bytes = LAG_MAX(0, plan->memory_peak_bytes - (known ? run.memory_bytes : 0));
+}
+
 static void count_costs(struct planning *p, int n_threads) {
     struct lagd_growth_plan *plan = p->plan;
     int parallel = (int)(p->request->parallel > 0 ? p->request->parallel : n_threads);
@@ -247,9 +261,12 @@ static void count_costs(struct planning *p, int n_threads) {
     plan->n_batches = p->probe.n_batches;
     plan->eval_sequences = p->probe.eval_sequences;
     plan->eval_share = p->probe.eval_share;
-    const double core_rate = lag_measured_core_rate(lagd_run_precision(&p->config));
-    plan->seconds_guess = plan->flops_total / (core_rate * PROBE_EFFICIENCY * LAG_MAX(parallel, 1));
-    plan->memory_bytes = lagd_growth_memory(p->run, &p->config, p->target, plan->n_candidates, parallel);
+    plan->n_workers = LAG_MAX(parallel, 1);
+    struct lagd_growth_pace pace = {.core_rate = lag_measured_core_rate(lagd_run_precision(&p->config)),
+                                    .n_threads = n_threads,
+                                    .checkpoint_bytes = (double)lag_checkpoint_bytes(&p->spec)};
+    lagd_growth_time(plan, &pace);
+    count_memory(p, n_threads);
     plan->memory_available_bytes = (int64_t)lag_host_memory_available_bytes();
 }
 

@@ -29,14 +29,16 @@ static int write_parent_loss(struct lag_db *db, void *arg, struct lag_error *err
 }
 
 /* On the same batches as the candidates: it is bit-equal to the first evaluation of `none`. */
-static int know_parent_loss(struct lagd_round *round, struct lag_error *err) {
+static int evaluate_parent(struct lagd_round *round, struct lag_error *err) {
     struct lagd_run *run = round->run;
     if (!isnan(run->growth.parent_loss)) return 0;
     int n_batches = round->plan.n_batches, n_slots = 0;
     LAG_CLEANUP(lag_free_p) double *losses = lag_calloc((size_t)n_batches, sizeof(*losses));
     if (!losses) return lag_error_set(err, LAG_ENOMEM, "out of memory for the parent's validation");
+    int rc = lagd_run_ready(run, err);
+    if (rc != 0) return rc;
     (void)lagd_progress_do(&run->progress, LAGD_DOING_QUEUED);
-    int rc = lagd_slots_acquire(run->deps->slots, run->n_members, &run->quit, &n_slots);
+    rc = lagd_slots_acquire(run->deps->slots, run->n_members, &run->quit, &n_slots);
     (void)lagd_progress_do(&run->progress, LAGD_DOING_VALIDATING);
     if (rc != 0) return lag_error_set(err, rc, "interrupted");
     lag_team_set_active(run->team, n_slots);
@@ -48,6 +50,13 @@ static int know_parent_loss(struct lagd_round *round, struct lag_error *err) {
     for (int i = 0; i < n_batches; i++) sum += losses[i];
     run->growth.parent_loss = sum / n_batches;
     return lagd_write_patiently(run->deps, write_parent_loss, &run->growth, &run->quit, err);
+}
+
+/* Afterwards the run keeps its state only, which the candidates read. */
+static int know_parent_loss(struct lagd_round *round, struct lag_error *err) {
+    int rc = evaluate_parent(round, err);
+    if (rc == 0) lagd_run_lay_down(round->run);
+    return rc;
 }
 
 /* --- transitions of one candidate --- */
@@ -127,9 +136,7 @@ static int keep_on_disk(struct candidate_move *move, struct lag_state *state, bo
 }
 
 static int move_candidate(struct candidate_move *move, struct lag_error *err) {
-    int rc = lagd_write_patiently(move->round->run->deps, write_candidate, move, &move->round->run->quit, err);
-    if (rc == 0) follow(move);
-    return rc;
+    return lagd_write_patiently(move->round->run->deps, write_candidate, move, &move->round->run->quit, err);
 }
 
 /* The same order as lag_select: lowest mean, then position. */
@@ -144,36 +151,18 @@ static void keep_best(struct lagd_round *round, int index, struct lag_state **st
     round->best_index = index;
 }
 
-static int end_candidate(struct lagd_round *round, int index, struct lagd_probe_result *result, struct lag_error *err) {
-    struct candidate_move move = {.round = round, .row = &round->candidates[index], .result = result};
-    bool done = false;
-    int rc = 0;
-    move.state = result->rc == 0 ? "completed" : result->rc == LAG_PROBE_DIVERGED ? "diverged" : "failed";
-    move.reason = result->rc == 0 ? "" : result->rc == LAG_PROBE_DIVERGED ? result->reason : result->err.text;
-    if (result->rc == 0 && strcmp(round->run->growth.mode, "manual") == 0)
-        rc = keep_on_disk(&move, result->state, &done, err);
-    if (rc == 0 && !done) rc = move_candidate(&move, err);
-    if (rc != 0) return rc;
-    LAG_FP("candidate.completed");
-    const struct lagd_about about = {round->run->id, round->run->growth.id, round->run->row.step, NULL};
-    lagd_tell(LAG_LOG_INFO, &about, "candidate %s of %s: %s%s%s", move.row->op, round->run->growth.id, move.state,
-              move.reason[0] ? ": " : "", move.reason);
-    if (result->rc == 0) keep_best(round, index, &result->state);
-    return 0;
-}
-
 /* --- the round --- */
 
+/* The probe begins while its row is written. */
 static int start_one(struct lagd_round *round, int index, struct lag_error *err) {
     struct lag_candidate_row *row = &round->candidates[index];
-    if (strcmp(row->state, "queued") == 0) {
-        struct candidate_move move = {.round = round, .row = row, .state = "running", .reason = ""};
-        int rc = move_candidate(&move, err);
-        if (rc != 0) return rc;
-    }
     int rc = lagd_probe_start(round, index, false, &round->probes[index], err);
-    if (rc == 0) round->n_active++;
-    return rc;
+    if (rc != 0) return rc;
+    round->n_active++;
+    if (strcmp(row->state, "queued") != 0) return 0;
+    struct candidate_move move = {.round = round, .row = row, .state = "running", .reason = ""};
+    follow(&move);
+    return move_candidate(&move, err);
 }
 
 static int start_more(struct lagd_round *round, struct lag_error *err) {
@@ -182,6 +171,30 @@ static int start_more(struct lagd_round *round, struct lag_error *err) {
     for (int i = 0; rc == 0 && i < round->n && round->n_active < limit; i++)
         if (!round->probes[i] && waits_for_probe(&round->candidates[i])) rc = start_one(round, i, err);
     return rc;
+}
+
+/* In mode manual the state goes to disk and is not kept here; in mode auto the worst of two goes at once. */
+static int end_candidate(struct lagd_round *round, int index, struct lagd_probe_result *result, struct lag_error *err) {
+    struct candidate_move move = {.round = round, .row = &round->candidates[index], .result = result};
+    bool done = false, manual = strcmp(round->run->growth.mode, "manual") == 0;
+    int rc = 0;
+    move.state = result->rc == 0 ? "completed" : result->rc == LAG_PROBE_DIVERGED ? "diverged" : "failed";
+    move.reason = result->rc == 0 ? "" : result->rc == LAG_PROBE_DIVERGED ? result->reason : result->err.text;
+    if (result->rc == 0 && manual) rc = keep_on_disk(&move, result->state, &done, err);
+    if (rc != 0) return rc;
+    follow(&move);
+    if (result->rc == 0 && !manual) keep_best(round, index, &result->state);
+    lag_state_destroy(result->state);
+    result->state = NULL;
+    /* Its worker need not wait for the disk. Nothing is lost: a candidate whose end was not stored is probed again. */
+    rc = start_more(round, err);
+    if (rc == 0 && !done) rc = move_candidate(&move, err);
+    if (rc != 0) return rc;
+    LAG_FP("candidate.completed");
+    const struct lagd_about about = {round->run->id, round->run->growth.id, round->run->row.step, NULL};
+    lagd_tell(LAG_LOG_INFO, &about, "candidate %s of %s: %s%s%s", move.row->op, round->run->growth.id, move.state,
+              move.reason[0] ? ": " : "", move.reason);
+    return 0;
 }
 
 /* Takes one that has ended out of round->probes; -1 when all run on. Under run->lock. */

@@ -199,19 +199,3 @@ int lagd_growth_round(struct lagd_run *run, struct lag_error *err) {
     if (lagd_run_lacks_dataset(run)) return rc; /* the run is paused, and the growth goes on with it */
     return give_up(run, rc, err);
 }
-
-int64_t lagd_growth_memory(const struct lag_run_row *row, const struct lagd_run_config *config, int target_layers,
-                           int n_candidates, int n_parallel) {
-    struct lag_spec spec;
-    struct lag_step_config step;
-    lagd_run_spec(config, &spec);
-    spec.n_layer = target_layers;
-    lagd_run_step_config(config, row->lr_scale, &step);
-    uint64_t state_bytes = lag_state_bytes(&spec);
-    uint64_t work_bytes = lag_work_bytes(&spec, lagd_run_precision(config), step.batch, step.context, 1);
-    uint64_t one = 0, all = 0;
-    bool fits = work_bytes > 0 && lag_add_u64(state_bytes, work_bytes, &one) &&
-                lag_mul_u64(one, (uint64_t)LAG_MAX(1, LAG_MIN(n_candidates, n_parallel)), &all) &&
-                lag_add_u64(all, state_bytes, &all); /* the best one is kept beside */
-    return fits && all <= INT64_MAX ? (int64_t)all : INT64_MAX;
-}

@@ -125,6 +125,7 @@ static int turn(struct lagd_run *run, bool *ret_ended, struct lag_error *err) {
     if (wishes & LAGD_WISH_CHECKPOINT) rc = manual_checkpoint(run, err);
     if (rc == 0 && (wishes & LAGD_WISH_GROWTH)) rc = look_at_growth(run, err);
     if (rc != 0) return rc;
+    if (!growth_is_due(run) && (rc = lagd_run_ready(run, err)) != 0) return rc;
     if (run->evaluate_first) return lagd_run_evaluate_first(run, err);
     if (growth_is_due(run)) return lagd_growth_round(run, err);
     if (run->state->step < run->config.max_steps) return lagd_run_step(run, err);

@@ -40,10 +40,6 @@ const char *lagd_run_id(const struct lagd_run *run);
 /* What the thread does now; lives as long as the run. */
 const struct lagd_progress *lagd_run_progress(const struct lagd_run *run);
 
-/* The predicted peak of a growth on top of the run: n_parallel candidates of the target shape. Pure. */
-int64_t lagd_growth_memory(const struct lag_run_row *run, const struct lagd_run_config *config, int target_layers,
-                           int n_candidates, int n_parallel);
-
 /* Writes a checkpoint folder of state and the row, with event, in one go; applies retention. kind as in rows.h.
  * extra (may be NULL) runs in the same transaction as the row. */
 struct lag_state;

@@ -101,6 +101,15 @@ int lagd_run_equip(struct lagd_run *run, struct lag_error *err) {
                            run->step.context, run->n_members, &run->work, err);
 }
 
+int lagd_run_ready(struct lagd_run *run, struct lag_error *err) {
+    return run->work ? 0 : lagd_run_equip(run, err);
+}
+
+void lagd_run_lay_down(struct lagd_run *run) {
+    lag_work_destroy(run->work);
+    run->work = NULL;
+}
+
 int lagd_run_open(struct lagd_run *run, struct lag_error *err) {
     int rc = lagd_run_config_parse(run->row.config, &run->config, err);
     if (rc != 0) return rc;

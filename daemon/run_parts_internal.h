@@ -41,6 +41,8 @@ struct lagd_run {
     struct lag_growth_row growth; /* queued or under way, when has_growth */
     bool storage_fails;           /* it was waited for, and has not worked since */
     int64_t report_due_ns, step_ended_ns;
+    int n_steps;                  /* made by this thread */
+    int64_t team_ns;              /* of the last step, by all threads together */
 };
 
 /* --- run_move.c: transitions, each one transaction with its events --- */
@@ -72,6 +74,9 @@ void lagd_run_close(struct lagd_run *run);
 bool lagd_run_lacks_dataset(struct lagd_run *run);
 /* work and team for the present shape. */
 int lagd_run_equip(struct lagd_run *run, struct lag_error *err);
+/* work is there again: while candidates are probed the run itself computes nothing and has laid it down. */
+int lagd_run_ready(struct lagd_run *run, struct lag_error *err);
+void lagd_run_lay_down(struct lagd_run *run);
 /* run->growth from the stored rows. */
 int lagd_run_read_growth(struct lagd_run *run, struct lag_error *err);
 /* The growth is past queued and stands at this step: training must not go on before it has ended. */

@@ -2,6 +2,7 @@
 #include "run_config_internal.h"
 #include "run_parts_internal.h"
 #include "slots_internal.h"
+#include "speeds_internal.h"
 #include "transact_internal.h"
 
 #include <lagd/base/check.h>
@@ -17,7 +18,8 @@
 
 #define REPORT_NS (250 * INT64_C(1000000))
 #define REPORT_SHARE 50 /* the report waits for the disk: at most one part in so many of the time */
-enum { STORAGE_WAIT_MS = 500 };
+#define LONGEST_ALONE_NS (250 * INT64_C(1000000))
+enum { STORAGE_WAIT_MS = 500, FIRST_ALONE = 8, N_ALONE = 5 };
 
 int64_t lagd_run_step_tokens(const struct lagd_run *run) {
     return (int64_t)run->step.accumulate * run->step.batch * run->step.context;
@@ -110,11 +112,15 @@ static int evaluate(struct lagd_run *run, struct lag_error *err) {
     if (rc != 0) return rc;
     (void)lagd_progress_do(&run->progress, LAGD_DOING_VALIDATING);
     lag_team_set_active(run->team, n_slots);
+    int64_t began = lag_clock_mono_ns();
     rc = lag_evaluate(run->state, run->work, run->dataset, n_batches, run->step.batch, run->step.context, losses,
                       run->team, err);
+    int64_t compute_ns = lag_clock_mono_ns() - began;
     lagd_slots_release(run->deps->slots, n_slots);
     (void)lagd_progress_do(&run->progress, LAGD_DOING_TRAINING);
     if (rc != 0) return rc;
+    lagd_speeds_add(run->deps->speeds, run->id, LAGD_SPEED_EVAL, evaluation_flops(run, &run->state->layout.spec),
+                    compute_ns, n_slots);
     double sum = 0;
     for (int i = 0; i < n_batches; i++) sum += losses[i];
     return survive(run, lagd_recorder_add(&run->recorder, LAGD_VAL_LOSS, run->state->step, sum / n_batches, err), err);
@@ -201,6 +207,13 @@ static int record_step(struct lagd_run *run, const struct lag_step_result *resul
     return rc;
 }
 
+/* A few early steps of a small model are made by one thread, which changes no bit of their results: how fast it is tells
+ * how long probes will take. Threads of a large model's team hardly wait for each other. */
+static bool goes_alone(const struct lagd_run *run, int n_slots) {
+    return n_slots > 1 && run->n_steps >= FIRST_ALONE && run->n_steps < FIRST_ALONE + N_ALONE &&
+           run->team_ns < LONGEST_ALONE_NS;
+}
+
 /* The update alone, with compute slots. */
 static int train(struct lagd_run *run, struct lag_step_result *ret, int64_t *ret_ns, struct lag_error *err) {
     int n_slots = 0;
@@ -209,15 +222,22 @@ static int train(struct lagd_run *run, struct lag_step_result *ret, int64_t *ret
     (void)lagd_progress_do(&run->progress, LAGD_DOING_TRAINING);
     if (rc != 0) return lag_error_set(err, rc, "interrupted");
     int64_t began = lag_clock_mono_ns();
-    lag_team_set_active(run->team, n_slots);
+    const bool alone = goes_alone(run, n_slots);
+    lag_team_set_active(run->team, alone ? 1 : n_slots);
     if (LAG_FP_FAIL("train.nonfinite")) {
         *ret = (struct lag_step_result){.loss = NAN, .grad_norm = NAN, .lr = NAN};
         rc = LAG_TRAIN_NONFINITE;
     } else {
         rc = lag_train_step(run->state, run->work, run->dataset, &run->step, run->team, ret, err);
     }
-    lagd_slots_release(run->deps->slots, n_slots);
     *ret_ns = lag_clock_mono_ns() - began;
+    lagd_slots_release(run->deps->slots, n_slots);
+    const double flops = (double)lagd_run_step_tokens(run) *
+                         lag_flops_token_train(&run->state->layout.spec, run->step.context);
+    lagd_speeds_add(run->deps->speeds, run->id, alone ? LAGD_SPEED_ALONE : LAGD_SPEED_TRAIN, flops, *ret_ns,
+                    alone ? 1 : n_slots);
+    run->n_steps++;
+    run->team_ns = *ret_ns * n_slots;
     return rc;
 }
 

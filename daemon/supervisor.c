@@ -19,6 +19,7 @@
 #include "lock_internal.h"
 #include "notify_internal.h"
 #include "signals_internal.h"
+#include "speeds_internal.h"
 #include "supervisor_internal.h"
 
 void lagd_tell_listener(struct lagd_supervisor *s, int64_t last_seq) {
@@ -61,6 +62,7 @@ static int make_parts(struct lagd_supervisor *s, struct lag_error *err) {
     if (status == 0) status = lagd_slots_create(deps->n_threads, &deps->slots, err);
     if (status == 0) status = lagd_pool_create("probe", deps->n_threads, &deps->probes, err);
     if (status == 0) status = lagd_pool_create("service", LAGD_SERVICES, &deps->services, err);
+    if (status == 0) status = lagd_speeds_create(&deps->speeds, err);
     return status;
 }
 
@@ -105,6 +107,7 @@ void lagd_supervisor_destroy(struct lagd_supervisor *s) {
         lag_mailbox_destroy(s->mailbox);
     }
     lagd_slots_destroy(s->deps.slots);
+    lagd_speeds_destroy(s->deps.speeds);
     if (s->db) lag_reader_close(s->db);
     if (s->store) lag_store_close(s->store);
     if (s->wake_fd >= 0) (void)close(s->wake_fd);

@@ -107,10 +107,15 @@ int lag_probe_run(const struct lag_probe_job *job, const struct lag_probe_hooks 
     return 0;
 }
 
+double lag_probe_eval_flops(const struct lag_spec *grown, const struct lag_step_config *config,
+                            const struct lag_probe_plan *plan) {
+    const double eval_tokens = (double)plan->n_batches * plan->eval_sequences * config->context;
+    return plan->n_times * eval_tokens * lag_flops_token_forward(grown, config->context);
+}
+
 double lag_probe_flops(const struct lag_spec *grown, const struct lag_step_config *config,
                        const struct lag_probe_plan *plan) {
     const double step_tokens = (double)config->accumulate * config->batch * config->context;
-    const double eval_tokens = (double)plan->n_batches * plan->eval_sequences * config->context;
     return (double)plan->steps * step_tokens * lag_flops_token_train(grown, config->context) +
-           plan->n_times * eval_tokens * lag_flops_token_forward(grown, config->context);
+           lag_probe_eval_flops(grown, config, plan);
 }

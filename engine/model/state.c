@@ -152,7 +152,7 @@ bool lag_state_equal(const struct lag_state *a, const struct lag_state *b) {
 uint64_t lag_state_bytes(const struct lag_spec *spec) {
     struct lag_layout layout;
     if (lag_layout_create(spec, &layout, NULL)) return 0;
-    const uint64_t bytes = 3 * (uint64_t)block_bytes(&layout);
+    const uint64_t bytes = 3 * (uint64_t)lag_block_bytes(block_bytes(&layout));
     lag_layout_deinit(&layout);
     return bytes;
 }

@@ -133,7 +133,7 @@ uint64_t lag_work_bytes(const struct lag_spec *spec, enum lag_precision precisio
         .spec = *spec, .precision = precision, .batch = batch, .context = context, .n_members = n_members};
     uint64_t bytes = 0;
     if (!prepare(&work, NULL))
-        bytes = work.bytes + sizeof(work) + (uint64_t)work.layout.n_tensors * sizeof(struct lag_tensor);
+        bytes = lag_block_bytes(work.bytes) + sizeof(work) + (uint64_t)work.layout.n_tensors * sizeof(struct lag_tensor);
     lag_layout_deinit(&work.layout);
     return bytes;
 }

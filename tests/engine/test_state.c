@@ -1,4 +1,5 @@
 /* Parameter table, layout, counts, initialisation, clones. */
+#include <lagd/base/mem.h>
 #include "gradcheck.h"
 
 static void gpt2_counts(void **unused) {
@@ -88,7 +89,7 @@ static void initial_weights(void **unused) {
     clone->v[17] = state->v[17];
     clone->segments[3].age++;
     assert_false(lag_state_equal(state, clone));
-    assert_true(lag_state_bytes(&spec) == 3 * state->layout.n_elements * sizeof(lag_real));
+    assert_true(lag_state_bytes(&spec) == 3 * lag_block_bytes(state->layout.n_elements * sizeof(lag_real)));
     lag_state_destroy(clone);
     lag_state_destroy(other);
     lag_state_destroy(same);

@@ -88,7 +88,7 @@ def a_run_from_text_to_files(folder):
     made = ctl.json("run", "create", "-f", "-", "--name", "two", "--paused", stdin=json.dumps(body))
     assert made["name"] == "two" and made["state"] == "paused", made
     plan = ctl("grow", "one", *GROWTH, "--dry-run")
-    assert "midas" in plan and "probing takes about" in plan, plan
+    assert "midas" in plan and "at once takes about" in plan, plan
     growth = ctl.json("grow", "one", *GROWTH)["id"]
     assert ctl.json("grow", "show", growth)["target"]["n_layer"] == 3
     assert ctl("grow", "list", "one", "-o", "name") == growth + "\n"

@@ -105,8 +105,8 @@ function planFacts(plan, run) {
     facts(
       fact('Candidates', plan.candidates.length, 'the reference included'),
       fact('Compute', f.flops(plan.flops_total), run.flops > 0 ? f.share(plan.flops_total / run.flops, 'training so far') : ''),
-      fact('Time', f.duration(plan.seconds_guess), plan.seconds_guess === null ? 'not known before the first step' : 'about'),
-      fact('Memory', f.bytes(plan.memory_bytes), `of ${f.bytes(plan.memory_available_bytes)}`),
+      fact('Time', f.duration(plan.seconds_guess), plan.time_basis === 'run' ? `about, ${plan.n_workers} at once` : 'a guess: the run has not trained yet'),
+      fact('Memory', f.bytes(plan.memory_bytes), `of ${f.bytes(plan.memory_available_bytes)}; ${f.bytes(plan.memory_peak_bytes)} with the run`),
       fact('Evaluations', plan.n_times, `of ${plan.n_batches} batches`),
       fact('Spent on them', f.percent(plan.eval_share))),
     h('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Candidates' },

@@ -10,6 +10,8 @@ char *lag_strdup(const char *text);
 char *lag_asprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* 64-byte aligned, zeroed; large blocks come from mmap with huge pages advised. free with lag_block_free(block, bytes). */
 void *lag_block_alloc(size_t bytes);
+/* What a block of that size takes, the rounding to huge pages included. */
+size_t lag_block_bytes(size_t bytes);
 void lag_block_free(void *block, size_t bytes);
 /* Copies src into dst[size] and always terminates; returns 0, or -1 when it was cut. */
 int lag_copy(char *dst, size_t size, const char *src);

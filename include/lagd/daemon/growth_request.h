@@ -33,7 +33,7 @@ void lagd_growth_request_defaults(struct lagd_growth_request *request);
 struct lagd_candidate_plan {
     char strategy[LAG_ROW_STRATEGY], op[32], names[512], recipe[LAG_ROW_TEXT];
     int64_t n_params, rewarm_steps;
-    double flops;               /* of its probe */
+    double flops, eval_flops;   /* of its probe, and of the evaluations among them */
     bool eligible, function_preserving;
     double connection_rate;
 };
@@ -41,13 +41,21 @@ struct lagd_growth_plan {
     int n_candidates;
     struct lagd_candidate_plan candidates[LAGD_POOL_MAX + 1]; /* `none` is the last */
     int64_t n_times, n_batches, eval_sequences;
-    double eval_share, flops_total, seconds_guess;
-    int64_t memory_bytes, memory_available_bytes;
+    int64_t n_workers;          /* candidates at once */
+    double eval_share, flops_total;
+    double seconds_guess;       /* from the request to the verdict, when probing may begin at once */
+    char time_basis[16];        /* what the time is predicted from: run (its own steps or probes), other_runs, machine */
+    int64_t memory_bytes, memory_available_bytes; /* needed beside what the run has; what admission would grant now */
+    int64_t memory_peak_bytes;  /* of the run and its growth together */
 };
 /* Expands and merges the pool for a run as it stands. *ret is large: free() it. Errors carry pointers, e.g. "/pool/2/operator".
  * Refuses: target not deeper than the run, at_step or at_step + probe steps beyond max_steps, unknown names or parameters. */
 int lagd_growth_plan(const struct lagd_growth_request *request, const struct lag_run_row *run, int n_threads,
                      struct lagd_growth_plan **ret, struct lag_error *err);
+/* Predicts the time of a plan anew, from the speed that the run has shown since the daemon started. Thread: any. */
+struct lagd_supervisor;
+void lagd_supervisor_predict(struct lagd_supervisor *supervisor, const struct lag_run_row *run,
+                             struct lagd_growth_plan *plan);
 /* Canonical text ↔ request form, so that the api can show a stored strategy as an object. */
 int lagd_strategy_decode(const char *text, struct lagd_strategy_request *ret, struct lag_error *err);
 

@@ -37,3 +37,6 @@ int lag_probe_run(const struct lag_probe_job *job, const struct lag_probe_hooks 
                   struct lag_state **ret_state, char *ret_reason, struct lag_error *err);
 /* FLOPs of steps and evaluations of a whole probe. Pure. */
 double lag_probe_flops(const struct lag_spec *grown, const struct lag_step_config *config, const struct lag_probe_plan *plan);
+/* Those of its evaluations alone. Pure. */
+double lag_probe_eval_flops(const struct lag_spec *grown, const struct lag_step_config *config,
+                            const struct lag_probe_plan *plan);

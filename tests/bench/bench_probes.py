@@ -1,0 +1,154 @@
+#!/usr/bin/python3
+"""Growths by a real lagd: how probes scale over workers, and what the dry run predicted against what was.
+
+usage: bench_probes.py LAGD [--shape NAME]… [--rounds N] [--limit SECONDS] [--json]
+
+For each shape a run trains a few seconds; then the same growth is made with one worker and with all of them, in turn. The
+dry run is asked right before each. Time is from the request's row to the decision's; memory is VmHWM of the daemon over the
+growth, less what it has at rest. Prints a table, and one JSON line at the end (with --json nothing else).
+"""
+import argparse
+import datetime
+import json
+import os
+import shutil
+import statistics
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
+import lagd
+
+N_CPUS = len(os.sched_getaffinity(0))
+# layers, heads, width, context, batch | target | probe steps | strategies | steps before the growth
+SHAPES = {
+    "tiny": ((2, 2, 32, 32, 8), 4, 200, 5, 300),
+    "demo": ((3, 4, 128, 64, 12), 6, 60, 11, 100),
+    "S": ((4, 4, 128, 64, 12), 8, 60, 7, 100),
+    "half": ((4, 6, 384, 128, 6), 8, 10, 5, 10),
+    "M": ((6, 6, 384, 256, 12), 12, 4, 3, 4),
+}
+
+
+def seconds_between(first, last):
+    return (datetime.datetime.fromisoformat(last.replace("Z", "+00:00"))
+            - datetime.datetime.fromisoformat(first.replace("Z", "+00:00"))).total_seconds()
+
+
+def status_kb(daemon, key):
+    with open(f"/proc/{daemon.process.pid}/status") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith(key + ":"))
+
+
+def forget_peak(daemon):
+    with open(f"/proc/{daemon.process.pid}/clear_refs", "w") as f:
+        f.write("5")
+
+
+def run_body(name, shape):
+    layers, heads, width, context, batch = shape
+    return {"name": name, "dataset": "words", "seed": 1,
+            "model": {"arch": "gpt2", "n_layer": layers, "n_head": heads, "n_embd": width, "n_positions": context},
+            "schedule": {"kind": "constant", "warmup_steps": 10, "max_steps": 1000000}, "batch": {"sequences": batch},
+            "eval": {"every_steps": 1000000, "batches": 2}, "checkpoint": {"every_steps": 1000000}}
+
+
+def pool_of(daemon, n):
+    known = [o["name"] for o in daemon.get("/operators")["items"] if o["name"] != "none"]
+    return [{"operator": name} for name in known[:n]] if n <= len(known) else "default"
+
+
+def growth(daemon, run, body):
+    """One growth, from the dry run until the winner is the run."""
+    plan = daemon.post(f"/runs/{run}/growths?dry_run=true", body)
+    forget_peak(daemon)
+    asked = daemon.post(f"/runs/{run}/growths", body)
+    done = daemon.wait_for(f"/growths/{asked['id']}", lambda g: g["state"] in ("applied", "failed"),
+                           timeout=900, pace=0.05)
+    assert done["decision"], done
+    peak = status_kb(daemon, "VmHWM") * 1024
+    took = seconds_between(done["created_at"], done["decision"]["decided_at"])
+    return plan, took, peak, done
+
+
+def measure(daemon, name, workers, rest, n_rounds):
+    shape, target, steps, n_pool, warm = SHAPES[name]
+    figures = []
+    for i in range(n_rounds):
+        for parallel in workers:
+            run = f"{name}-{i}-{parallel}"
+            daemon.post("/runs", run_body(run, shape))
+            daemon.wait_for(f"/runs/{run}", lambda r: r["step"] >= warm, timeout=300)
+            body = {"target": {"n_layer": target}, "probe": {"steps": steps, "parallel": parallel},
+                    "pool": pool_of(daemon, n_pool)}
+            plan, took, peak, done = growth(daemon, run, body)
+            figures.append({"shape": name, "workers": parallel, "candidates": len(plan["candidates"]),
+                            "seconds": took, "seconds_predicted": plan["seconds_guess"], "basis": plan["time_basis"],
+                            "peak_bytes": peak - rest, "peak_predicted_bytes": plan["memory_peak_bytes"],
+                            "probe_flops": sum(c["flops"] for c in done["candidates"])})
+            daemon.post(f"/runs/{run}/cancel", {})
+            daemon.wait_for(f"/runs/{run}", lambda r: r["state"] == "cancelled", timeout=300)
+            daemon.request("DELETE", f"/api/v1/runs/{run}")
+    return figures
+
+
+def summary(figures, name, workers):
+    rows = []
+    for parallel in workers:
+        mine = [f for f in figures if f["shape"] == name and f["workers"] == parallel]
+        row = dict(mine[0])
+        row["seconds"] = statistics.median(f["seconds"] for f in mine)
+        row["time_ratio"] = statistics.median(f["seconds_predicted"] / f["seconds"] for f in mine)
+        row["peak_bytes"] = max(f["peak_bytes"] for f in mine)
+        row["memory_ratio"] = row["peak_predicted_bytes"] / row["peak_bytes"]
+        rows.append(row)
+    for row in rows:
+        row["scaling"] = rows[0]["seconds"] / row["seconds"]
+    return rows
+
+
+def print_rows(rows):
+    for r in rows:
+        print(f"  {r['shape']:<6}{r['workers']:>8}{r['candidates']:>11}{r['seconds']:>10.2f} s{r['scaling']:>10.2f}"
+              f"{r['seconds_predicted']:>12.2f} s{100 * (r['time_ratio'] - 1):>+8.0f} %"
+              f"{r['peak_bytes'] / 1e6:>10.0f} MB{r['peak_predicted_bytes'] / 1e6:>11.0f} MB{100 * (r['memory_ratio'] - 1):>+8.1f} %",
+              flush=True)
+
+
+def main():
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("lagd")
+    arguments.add_argument("--shape", action="append", choices=SHAPES)
+    arguments.add_argument("--rounds", type=int, default=1)
+    arguments.add_argument("--json", action="store_true")
+    arguments = arguments.parse_args()
+    lagd.LAGD = os.path.abspath(arguments.lagd)
+    folder = tempfile.mkdtemp(prefix="lagd-bench-")
+    workers, lines = sorted({1, N_CPUS}), []
+    if not arguments.json:
+        print(f"  {'shape':<6}{'workers':>8}{'candidates':>11}{'time':>12}{'scaling':>10}{'predicted':>14}{'off':>10}"
+              f"{'peak':>13}{'predicted':>14}{'off':>10}")
+    try:
+        for name in arguments.shape or list(SHAPES):
+            path = os.path.join(folder, name)
+            os.mkdir(path)
+            daemon = lagd.Daemon(path)
+            daemon.start()
+            daemon.upload("words", lagd.text(1000000))
+            rest = status_kb(daemon, "VmRSS") * 1024
+            rows = summary(measure(daemon, name, workers, rest, arguments.rounds), name, workers)
+            lines += rows
+            if not arguments.json:
+                print_rows(rows)
+            daemon.terminate()
+    finally:
+        for process in lagd.STARTED:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+    print(json.dumps({"bench": "probes", "cpus": N_CPUS, "load_average": os.getloadavg()[0], "growths": lines}), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,147 @@
+/* What a growth is predicted to take: speeds as samples came, time over workers, memory of those that live. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../../daemon/growth_cost_internal.h"
+#include "../../daemon/run_config_internal.h"
+#include "lagd/base/error.h"
+#include "lagd/base/mem.h"
+#include "lagd/engine/train.h"
+
+#define SECOND_NS 1000000000LL
+
+static struct lag_error err;
+static struct lagd_speeds *speeds;
+
+static int set_up(void **state) {
+    (void)state;
+    return lagd_speeds_create(&speeds, &err);
+}
+static int tear_down(void **state) {
+    (void)state;
+    lagd_speeds_destroy(speeds);
+    return 0;
+}
+
+static void a_median_without_the_first(void **state) {
+    (void)state;
+    struct lagd_speed speed;
+    assert_false(lagd_speeds_get(speeds, "run_a", &speed));
+    assert_true(speed.train == 0);
+    lagd_speeds_add(speeds, "run_a", LAGD_SPEED_TRAIN, 1e9, 100 * SECOND_NS, 2); /* the first: cold */
+    assert_false(lagd_speeds_get(speeds, "run_a", &speed));
+    for (int i = 0; i < 9; i++) /* two of them while something else had the processors */
+        lagd_speeds_add(speeds, "run_a", LAGD_SPEED_TRAIN, 1e9, (i == 3 || i == 7 ? 20 : 1) * SECOND_NS, 2);
+    assert_true(lagd_speeds_get(speeds, "run_a", &speed));
+    assert_float_equal(speed.train, 0.5e9, 1);
+    /* Another run is told what the first one reached. */
+    assert_false(lagd_speeds_get(speeds, "run_b", &speed));
+    assert_float_equal(speed.train, 0.5e9, 1);
+}
+
+static void short_steps_count_together(void **state) {
+    (void)state;
+    struct lagd_speed speed;
+    lagd_speeds_add(speeds, "run_a", LAGD_SPEED_ALONE, 1e6, 1, 1);
+    for (int i = 0; i < 101; i++) lagd_speeds_add(speeds, "run_a", LAGD_SPEED_ALONE, 1e6, SECOND_NS / 1000, 1);
+    lagd_speeds_get(speeds, "run_a", &speed);
+    assert_float_equal(speed.alone, 1e9, 1);
+}
+
+static void the_run_used_longest_ago_is_forgotten(void **state) {
+    (void)state;
+    struct lagd_speed speed;
+    char id[32];
+    for (int i = 0; i < 65; i++) {
+        (void)snprintf(id, sizeof(id), "run_%d", i);
+        for (int k = 0; k < 2; k++) lagd_speeds_add(speeds, id, LAGD_SPEED_TRAIN, 1e9, SECOND_NS, 1);
+    }
+    assert_false(lagd_speeds_get(speeds, "run_0", &speed));
+    assert_true(lagd_speeds_get(speeds, "run_1", &speed));
+    assert_true(lagd_speeds_get(speeds, "run_64", &speed));
+}
+
+/* Five candidates of ten seconds each, one of them spent on evaluations; the last is the reference. */
+static void time_over_workers(void **state) {
+    (void)state;
+    static struct lagd_growth_plan plan;
+    plan = (struct lagd_growth_plan){.n_candidates = 5, .n_times = 1000000, .n_workers = 1};
+    for (int i = 0; i < 5; i++) plan.candidates[i] = (struct lagd_candidate_plan){.flops = 10e9, .eval_flops = 1e9};
+    struct lagd_growth_pace pace = {.speed = {.probe_train = 1e9, .probe_eval = 1e9}, .is_own = true, .n_threads = 2};
+    lagd_growth_time(&plan, &pace);
+    assert_float_equal(plan.seconds_guess, 50, 0.01);
+    assert_string_equal(plan.time_basis, "run");
+    plan.n_workers = 2;
+    lagd_growth_time(&plan, &pace);
+    assert_float_equal(plan.seconds_guess, 30, 0.01);
+    pace.n_others = 1; /* three claim two slots */
+    lagd_growth_time(&plan, &pace);
+    assert_float_equal(plan.seconds_guess, 45, 0.01);
+    pace.n_others = 0;
+    pace.speed.probe_eval = 0.5e9;
+    lagd_growth_time(&plan, &pace);
+    assert_float_equal(plan.seconds_guess, 33, 0.01);
+    /* From the run's own steps: alone a thread is faster than in a team. */
+    pace.speed = (struct lagd_speed){.train = 0.8e9, .alone = 1e9};
+    plan.n_workers = 1;
+    lagd_growth_time(&plan, &pace);
+    assert_float_equal(plan.seconds_guess, 50, 0.01);
+    plan.n_workers = 2;
+    lagd_growth_time(&plan, &pace);
+    assert_float_equal(plan.seconds_guess, 30 / 0.9, 0.01);
+    pace = (struct lagd_growth_pace){.core_rate = 1e9, .n_threads = 2, .checkpoint_bytes = 1e9, .checkpoint_bytes_per_s = 1e8};
+    lagd_growth_time(&plan, &pace);
+    assert_string_equal(plan.time_basis, "machine");
+    assert_true(plan.seconds_guess > 40);
+}
+
+static void memory_of_those_that_live(void **state) {
+    (void)state;
+    static struct lagd_run_config config;
+    static const struct lag_dataset_row words = {.name = "words", .format = "text", .n_bytes = 100000, .n_tokens = 100000,
+                                                 .max_id = 122, .vocab_size = 256};
+    static const struct lag_run_row run = {.n_layer = 6, .lr_scale = 1};
+    lag_fields_defaults(&lagd_run_fields, &config);
+    (void)lag_copy(config.dataset, sizeof(config.dataset), "words");
+    config.n_layer = 6;
+    config.n_embd = 384;
+    config.n_head = 6;
+    config.n_positions = 256;
+    config.sequences = 12;
+    config.max_steps = 300;
+    assert_int_equal(lagd_run_config_resolve(&config, &words, &err), 0);
+    struct lag_spec spec;
+    lagd_run_spec(&config, &spec);
+    int64_t parent = (int64_t)lag_state_bytes(&spec);
+    spec.n_layer = 12;
+    int64_t state_bytes = (int64_t)lag_state_bytes(&spec), work = (int64_t)lag_work_bytes(&spec, LAG_FP32, 12, 256, 1);
+    struct lagd_growth_shape shape = {.run = &run, .config = &config, .target_layers = 12, .n_candidates = 12,
+                                      .n_workers = 2, .keeps_best = true};
+    int64_t auto_two = lagd_growth_peak(&shape, 2);
+    int64_t least = parent + 2 * (state_bytes + work) + state_bytes;
+    assert_true(auto_two >= least && auto_two <= least + (16 << 20));
+    shape.n_candidates = 40; /* a larger pool takes no more */
+    assert_true(lagd_growth_peak(&shape, 2) == auto_two);
+    shape.keeps_best = false; /* on disk */
+    assert_true(lagd_growth_peak(&shape, 2) == auto_two - state_bytes);
+    shape.keeps_best = true;
+    shape.n_candidates = 2; /* one that grows and the reference, at once: none has ended while both run */
+    assert_true(lagd_growth_peak(&shape, 2) < auto_two - state_bytes);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_median_without_the_first, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(short_steps_count_together, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_run_used_longest_ago_is_forgotten, set_up, tear_down),
+        cmocka_unit_test(time_over_workers),
+        cmocka_unit_test(memory_of_those_that_live),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
