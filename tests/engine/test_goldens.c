@@ -1,5 +1,6 @@
 /* Logits, loss, every gradient and twenty AdamW steps against PyTorch (tests/golden/make_goldens.py).
- * Float: the largest error of each tensor is at most twice that of PyTorch's float32. Double: 1e-10. */
+ * Float: the largest error of each tensor is at most twice that of PyTorch's float32, in bfloat16 that of its autocast.
+ * Double: 1e-10. */
 #include "gradcheck.h"
 
 #include "../../engine/kernels/vec_internal.h"
@@ -10,8 +11,14 @@
 #define LIMIT(peer_error) 1e-10
 #else
 /* The yardstick is one sample of rounding noise, so a few units of float's precision are always allowed. */
-#define LIMIT(peer_error) (2 * (peer_error) + 6e-7)
+#define LIMIT(peer_error) (2 * (peer_error) + slack)
 #endif
+#define SLACK_FP32 6e-7
+#define SLACK_BF16 4e-3 /* about 2^-8: one unit of bfloat16 at 1 */
+
+/* What the tests under way compute in, and what of a yardstick's noise they allow. */
+static enum lag_precision precision;
+static double slack = SLACK_FP32;
 
 struct golden {
     struct lag_spec spec;
@@ -21,6 +28,14 @@ struct golden {
     const double *params, *logits, *loss, *grads, *losses, *final;
     const double *logits_error, *loss_error, *grads_error, *losses_error, *final_error;
 };
+
+/* PyTorch's errors in bfloat16 take the place of those in float32. */
+static void read_bf16_errors(double *errors, size_t n) {
+    LAG_CLEANUP(lag_fclose_p) FILE *f = fopen(GOLDEN_DIR "/gpt2_tiny_bf16.bin", "rb");
+    assert_non_null(f);
+    assert_int_equal(fread(errors, sizeof(*errors), n, f), n);
+    assert_int_equal(fgetc(f), EOF);
+}
 
 static void read_golden(struct golden *g, char *file, size_t size) {
     LAG_CLEANUP(lag_fclose_p) FILE *f = fopen(GOLDEN_DIR "/gpt2_tiny.bin", "rb");
@@ -54,6 +69,7 @@ static void read_golden(struct golden *g, char *file, size_t size) {
     g->losses_error = g->grads_error + n_tensors;
     g->final_error = g->losses_error + 1;
     assert_true((size_t)(g->final_error + n_tensors - g->values) * sizeof(double) == bytes);
+    if (precision == LAG_BF16) read_bf16_errors((double *)(uintptr_t)g->logits_error, 3 + 2 * n_tensors);
 }
 
 static double worst(const lag_real *got, const double *wanted, size_t n) {
@@ -92,7 +108,7 @@ static void outputs_and_gradients(void **unused) {
     struct golden g;
     read_golden(&g, file, sizeof(file));
     struct lag_state *state = start(&g);
-    struct lag_work *work = test_work(&g.spec, g.batch, g.spec.n_positions, 1);
+    struct lag_work *work = test_work_in(precision, &g.spec, g.batch, g.spec.n_positions, 1);
     const size_t n_logits = (size_t)g.n_tokens * (size_t)g.spec.vocab_size;
     lag_real *logits = calloc(n_logits, sizeof(*logits));
     lag_model_logits(state, work, g.tokens, g.batch, g.spec.n_positions, logits, NULL);
@@ -113,7 +129,7 @@ static void twenty_steps(void **unused) {
     struct golden g;
     read_golden(&g, file, sizeof(file));
     struct lag_state *state = start(&g);
-    struct lag_work *work = test_work(&g.spec, g.batch, g.spec.n_positions, 1);
+    struct lag_work *work = test_work_in(precision, &g.spec, g.batch, g.spec.n_positions, 1);
     for (int i = 0; i < g.n_steps; i++) {
         const double loss = lag_model_backward(state, work, g.tokens, g.targets, g.batch, g.spec.n_positions, 1, true,
                                                NULL);
@@ -136,6 +152,11 @@ int main(void) {
     for (int i = 0; i < n_levels; i++) {
         lag_vec_use(levels[i]);
         failed += cmocka_run_group_tests_name(levels[i]->name, tests, NULL, NULL);
+    }
+    if (sizeof(lag_real) == sizeof(float) && !lag_precision_check(LAG_BF16, NULL)) {
+        precision = LAG_BF16;
+        slack = SLACK_BF16;
+        failed += cmocka_run_group_tests_name("bf16", tests, NULL, NULL);
     }
     return failed;
 }

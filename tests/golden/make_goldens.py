@@ -8,8 +8,12 @@ Little-endian: int32 header L H C I T V B n_steps; int32 tokens[B][T], targets[B
 logits, loss, gradients, losses of n_steps AdamW steps, final parameters, and the largest absolute error of float32 in
 each tensor of: logits (1), loss (1), gradients (one a tensor), losses (1), final parameters (one a tensor).
 Tensors are in the order of the engine's layout, without gaps.
+
+gpt2_tiny_bf16.bin: the same errors of PyTorch's bfloat16 autocast, float64. It is what --bf16 makes, alone.
 """
+import contextlib
 import math
+import sys
 
 import numpy as np
 import torch
@@ -54,11 +58,12 @@ def loss_of(p, x, y):
     return torch.nn.functional.cross_entropy(logits_of(p, x).view(-1, V), y.reshape(-1))
 
 
-def run(start, x, y, dtype):
+def run(start, x, y, dtype, cast=contextlib.nullcontext):
     """Everything the engine is compared with, as float64 arrays."""
     p = {k: v.to(dtype, copy=True).requires_grad_() for k, v in start.items()}
-    logits = logits_of(p, x).detach()
-    loss = loss_of(p, x, y)
+    with cast():
+        logits = logits_of(p, x).detach()
+        loss = loss_of(p, x, y)
     loss.backward()
     grads = {k: v.grad.clone() for k, v in p.items()}
     groups = [{"params": [v for v in p.values() if v.dim() > 1], "weight_decay": DECAY},
@@ -67,7 +72,8 @@ def run(start, x, y, dtype):
     losses = []
     for _ in range(STEPS):
         opt.zero_grad()
-        l = loss_of(p, x, y)
+        with cast():
+            l = loss_of(p, x, y)
         l.backward()
         torch.nn.utils.clip_grad_norm_(p.values(), CLIP)
         opt.step()
@@ -76,6 +82,11 @@ def run(start, x, y, dtype):
         return v.detach().double().numpy().ravel()
     return dict(logits=[wide(logits)], loss=[wide(loss)], grads=[wide(v) for v in grads.values()],
                 losses=[np.array(losses)], final=[wide(v) for v in p.values()])
+
+
+def write_errors(f, truth, peer):
+    for key in truth:
+        f.write(np.array([np.abs(a - b).max() for a, b in zip(truth[key], peer[key])], "<f8").tobytes())
 
 
 def main():
@@ -88,6 +99,12 @@ def main():
             w = w + 1
         start[name] = w.float().double()  # exact in float32
     x, y = torch.randint(V, (B, T)), torch.randint(V, (B, T))
+    if "--bf16" in sys.argv:
+        truth = run(start, x, y, torch.float64)
+        half = run(start, x, y, torch.float32, lambda: torch.autocast("cpu", dtype=torch.bfloat16))
+        with open("gpt2_tiny_bf16.bin", "wb") as f:
+            write_errors(f, truth, half)
+        return
     truth, peer = run(start, x, y, torch.float64), run(start, x, y, torch.float32)
     with open("gpt2_tiny.bin", "wb") as f:
         f.write(np.array([L, H, C, I, T, V, B, STEPS], "<i4").tobytes())
@@ -98,8 +115,7 @@ def main():
         for part in truth.values():
             for array in part:
                 f.write(array.astype("<f8").tobytes())
-        for key in truth:
-            f.write(np.array([np.abs(a - b).max() for a, b in zip(truth[key], peer[key])], "<f8").tobytes())
+        write_errors(f, truth, peer)
 
 
 main()

@@ -222,6 +222,12 @@ class Daemon:
             after = page[-1]["seq"]
 
 
+def has_bf16():
+    """Does this CPU multiply in bfloat16?"""
+    with open("/proc/cpuinfo") as f:
+        return "avx512_bf16" in f.read()
+
+
 def run_body(name, dataset, **changes):
     """A small run; changes are merged one level deep."""
     body = {

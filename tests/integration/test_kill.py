@@ -1,6 +1,7 @@
 """kill -9 at any moment loses nothing: weights, points, probes and decisions equal those of an undisturbed run.
 
 LAGD_KILLS=n sets the number of kills at random moments (default 24; the failpoints come on top), LAGD_SEED the moments.
+The run that grows is in bf16 where the CPU has it; LAGD_PRECISION chooses.
 """
 import os
 import random
@@ -21,11 +22,13 @@ FAILPOINTS = [
 GROWTH = {"target": {"n_layer": 4}, "when": {"at_step": 60}, "probe": {"steps": 20, "eval_every": 5}, "mode": "auto",
           "pool": ["stack", "interleave", "midas", {"operator": "random", "seed": 5}, "llama_pro"]}
 
+PRECISION = os.environ.get("LAGD_PRECISION") or ("bf16" if lagd.has_bf16() else "fp32")
+
 
 def begin(daemon):
-    """Two runs: one grows at step 60, the other trains beside it."""
+    """Two runs: one grows at step 60, the other, in fp32, trains beside it."""
     daemon.upload("words", lagd.text())
-    daemon.post("/runs", run_body("grows", "words", start=False))
+    daemon.post("/runs", run_body("grows", "words", start=False, precision=PRECISION))
     growth = daemon.post("/runs/grows/growths", GROWTH)["id"]
     daemon.post("/runs/grows/resume")
     daemon.post("/runs", run_body("beside", "words", seed=12, schedule={"kind": "cosine"}))
@@ -165,7 +168,7 @@ def dead_soon(daemon):
 
 def begin_paused(daemon):
     daemon.upload("words", lagd.text())
-    daemon.post("/runs", run_body("grows", "words", start=False))
+    daemon.post("/runs", run_body("grows", "words", start=False, precision=PRECISION))
     growth = daemon.post("/runs/grows/growths", GROWTH)["id"]
     daemon.post("/runs", run_body("beside", "words", seed=12, schedule={"kind": "cosine"}, start=False))
     return growth
