@@ -383,13 +383,13 @@ def why_no_sandbox(path):
     return None
 
 
-# One failpoint a kind of thread: (failpoint, what is done to reach it, who is named)
+# One failpoint a kind of thread: (failpoint, what is done to reach it, who is named). HTTP threads are asked every 5 s only.
 STUCK = {
     "run": ("run.before_step=sleep:9000@5", "run", "run run_"),
     "probe": ("probe.step=sleep:9000@3", "growth", "a worker of the probes"),
     "dataset": ("dataset.scan=sleep:9000@2", "upload", "a worker of the datasets"),
     "storage": ("store.before_commit=sleep:9000@3", "upload", "the storage thread"),
-    "http": ("http.request=sleep:9000@4", "ask", "a thread of the HTTP server"),
+    "http": ("http.request=sleep:13000@4", "ask", "a thread of the HTTP server"),
     "events": ("hub.turn=sleep:13000@1", "upload", "a thread of the HTTP server"),
     "nobody": (None, "growth", None),
 }
