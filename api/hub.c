@@ -18,7 +18,9 @@
 #define BEAT_NS (15000 * MS_NS)
 #define SWEEP_NS (5000 * MS_NS)
 #define FETCH_NS (20 * MS_NS)  /* between two rounds of waking: events of a burst go out together */
-#define BATCH_NS (250 * MS_NS) /* between two batches of points */
+#define BATCH_NS (250 * MS_NS) /* between two batches of points, at least … */
+#define BATCH_STREAM_NS (2 * MS_NS) /* … and so long for each who follows them: a batch is one send to everyone … */
+#define BATCH_MOST_NS (1000 * MS_NS) /* … but nobody waits longer */
 #define RETRY_NS (1000 * MS_NS)
 #define BYE_NS (1000 * MS_NS) /* for followers to take what is there */
 #define PAGE_EVENTS 128
@@ -230,6 +232,11 @@ static bool wait_for_work(struct lagd_hub *hub, const struct schedule *due) {
     return !stop;
 }
 
+static int64_t batch_ns(struct lagd_hub *hub) {
+    int64_t wanted_ns = atomic_load(&hub->n_metric_streams) * BATCH_STREAM_NS;
+    return LAG_MAX(BATCH_NS, LAG_MIN(BATCH_MOST_NS, wanted_ns));
+}
+
 static int open_db(struct lagd_hub *hub, struct lag_error *err) {
     return hub->db ? 0 : lag_reader_open(hub->state_dir, &hub->db, err);
 }
@@ -275,7 +282,7 @@ static void work(void *arg) {
         due.fetch_ns = now_ns + FETCH_NS;
         if (status == 0) status = serve_pages(hub, page, &err);
         if (status == 0 && now_ns >= due.batch_ns) {
-            due.batch_ns = now_ns + BATCH_NS;
+            due.batch_ns = now_ns + batch_ns(hub);
             status = tell_points(hub, &err);
         }
         if (status < 0) after_failure(hub, &due, &err);

@@ -150,8 +150,16 @@ def storage(build):
 
 
 def service(build):
-    figures, table = json_of(sys.executable, os.path.join(HERE, "bench_service.py"), os.path.join(build, "lagd"))
+    figures, table = json_of(sys.executable, os.path.join(HERE, "bench_service.py"), os.path.join(build, "lagd"),
+                             os.path.join(build, "tests/bench/load"))
     print("\nService, while a run of the demo's shape trains on every processor.\n")
+    print("\n".join(table), flush=True)
+    return [figures]
+
+
+def probes(build):
+    figures, table = json_of(sys.executable, os.path.join(HERE, "bench_probes.py"), os.path.join(build, "lagd"))
+    print("\nGrowths: how probes scale over workers; what the dry run predicted, and how far off it was.\n")
     print("\n".join(table), flush=True)
     return [figures]
 
@@ -169,7 +177,7 @@ def main():
     lines = all_steps(arguments.build, arguments.shapes.split(","), [int(n) for n in arguments.threads.split(",")],
                       arguments.rounds)
     if not arguments.steps_only:
-        lines += storage(arguments.build) + service(arguments.build)
+        lines += storage(arguments.build) + service(arguments.build) + probes(arguments.build)
     print()
     with open(os.path.join(arguments.build, "bench.jsonl"), "w") as f:
         for line in lines:

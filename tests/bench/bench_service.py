@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """What lagd costs as a service: start, memory at rest, answers while it trains, stops and recoveries.
 
-usage: bench_service.py LAGD [--periods N] [--period SECONDS] [--json]
+usage: bench_service.py LAGD LOAD [--periods N] [--period SECONDS] [--answers-only] [--json]
 
 Prints a table, and one JSON line at the end (with --json nothing else). Goals are noted, not enforced: other programs on the
 machine make every figure worse, so their share of the processors is measured and printed too.
@@ -13,16 +13,18 @@ import shutil
 import signal
 import socket
 import statistics
+import subprocess
 import sys
 import tempfile
-import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
 import lagd
 
 N_STARTS, N_STOPS, N_KILLS = 10, 10, 5
-N_CONNECTIONS, REQUESTS_PER_S = 4, 100
+N_CONNECTIONS, REQUESTS_PER_S = 4, 200
+COMPUTES = ("lagd-team", "probe-")
+LOAD = None  # path of the program beside this script, as it was built
 TICKS = os.sysconf("SC_CLK_TCK")
 N_CPUS = len(os.sched_getaffinity(0))
 
@@ -68,15 +70,23 @@ class Lagd(lagd.Daemon):
         with open(f"/proc/{self.process.pid}/status") as f:
             return next(int(line.split()[1]) for line in f if line.startswith("VmRSS")) * 1024 / 1e6
 
-    def http_cpu_s(self):
-        """Processor time of the threads that serve HTTP."""
+    def steps(self):
+        text = self.request("GET", "/metrics")[2].decode()
+        return next(float(line.split()[1]) for line in text.splitlines() if line.startswith("lagd_train_steps_total"))
+
+    def service_cpu_s(self):
+        """Processor time of every thread that does not compute: HTTP, events, storage, watchdog and supervisor."""
         total = 0
         for task in os.listdir(f"/proc/{self.process.pid}/task"):
-            with open(f"/proc/{self.process.pid}/task/{task}/stat") as f:
-                name, rest = f.read().split("(", 1)[1].rsplit(")", 1)
-            if name.startswith("MHD-"):
-                total += sum(int(x) for x in rest.split()[11:13])
-        return total / TICKS
+            try:
+                with open(f"/proc/{self.process.pid}/task/{task}/comm") as f:
+                    name = f.read().strip()
+                with open(f"/proc/{self.process.pid}/task/{task}/schedstat") as f:
+                    spent = int(f.read().split()[0])
+            except FileNotFoundError:
+                continue
+            total += 0 if name == "run" or name.startswith(COMPUTES) else spent
+        return total / 1e9
 
 
 class OtherPrograms:
@@ -102,47 +112,15 @@ class OtherPrograms:
 
 
 class Load:
-    """Asks for the list of runs about 100 times a second over connections that stay open. A request that comes late because
-    the one before it took long counts from the moment when it was due."""
+    """The program load beside this script: asks for the list of runs, and follows metrics, for so many seconds."""
 
-    REQUEST = b"GET /api/v1/runs HTTP/1.1\r\nHost: localhost\r\n\r\n"
-
-    def __init__(self, port):
-        self.port, self.latencies, self.stop = port, [], threading.Event()
-        self.threads = [threading.Thread(target=self.ask, args=(i,)) for i in range(N_CONNECTIONS)]
-        for thread in self.threads:
-            thread.start()
-
-    def ask(self, index):
-        with socket.create_connection(("127.0.0.1", self.port)) as s:
-            s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            due = time.monotonic() + index / REQUESTS_PER_S
-            while not self.stop.is_set():
-                now = time.monotonic()
-                if due > now:
-                    time.sleep(due - now)
-                    due = max(due, now)
-                    begin = time.monotonic()  # the sleep's own lateness is not lagd's
-                else:
-                    begin = due
-                self.one(s)
-                self.latencies.append(time.monotonic() - begin)
-                due += N_CONNECTIONS / REQUESTS_PER_S
-
-    def one(self, s):
-        s.sendall(self.REQUEST)
-        data = s.recv(65536)
-        head, _, body = data.partition(b"\r\n\r\n")
-        assert head.startswith(b"HTTP/1.1 200"), head
-        length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
-        while len(body) < length:
-            body += s.recv(65536)
+    def __init__(self, port, per_second, n_streams, seconds):
+        self.process = subprocess.Popen([LOAD, str(port), str(per_second), str(N_CONNECTIONS if per_second else 0),
+                                         str(n_streams), str(seconds)], stdout=subprocess.PIPE, text=True)
+        self.process.stdout.readline()
 
     def end(self):
-        self.stop.set()
-        for thread in self.threads:
-            thread.join()
-        return self.latencies
+        return json.loads(self.process.communicate()[0])
 
 
 def starts(folder):
@@ -169,34 +147,54 @@ def training(folder):
 
 
 def steps_per_s(daemon, seconds):
-    first, begin = daemon.get("/runs/bench")["step"], time.monotonic()
+    """From a counter that no report delays."""
+    first, begin = daemon.steps(), time.monotonic()
     time.sleep(seconds)
-    last, end = daemon.get("/runs/bench")["step"], time.monotonic()
+    last, end = daemon.steps(), time.monotonic()
     return (last - first) / (end - begin)
 
 
+# name | requests a second | followers of metrics
+LOADS = [("asked", REQUESTS_PER_S, 10), ("followed", 0, 500)]
+
+
+def under_load(daemon, name, per_second, n_streams, n_periods, seconds):
+    """Periods without and with the load in turn, so that what else happens on the machine meets both alike."""
+    quiet, loaded, latencies, cpu = [], [], [], {"client": 0.0, "service": 0.0, "calm": 0.0}
+    for i in range(n_periods):
+        before = daemon.service_cpu_s()
+        quiet.append(steps_per_s(daemon, seconds))
+        cpu["calm"] += daemon.service_cpu_s() - before
+        load = Load(daemon.port(), per_second, n_streams, seconds + 1)
+        time.sleep(0.5)  # followers are connected, the past is sent
+        before = daemon.service_cpu_s()
+        loaded.append(steps_per_s(daemon, seconds))
+        cpu["service"] += daemon.service_cpu_s() - before
+        told = load.end()
+        assert told["n_failed"] == 0, told["n_failed"]
+        latencies += told["latencies_ms"]
+        cpu["client"] += told["cpu_s"]
+    pairs = [1 - l / q for l, q in zip(loaded, quiet)]
+    # The next quiet period is as good a pair as the one before.
+    pairs += [1 - l / q for l, q in zip(loaded, quiet[1:])]
+    processors = n_periods * seconds * N_CPUS
+    figures = {f"{name}_slower_percent": statistics.median(pairs) * 100,
+               f"{name}_service_cpu_percent": cpu["service"] / processors * 100,
+               f"{name}_client_cpu_percent": cpu["client"] / processors * 100,
+               f"{name}_calm_cpu_percent": cpu["calm"] / processors * 100,
+               f"{name}_steps_per_s_quiet": statistics.median(quiet)}
+    if latencies:
+        figures |= {"n_requests": len(latencies), "p50_ms": percentile(latencies, 0.5), "p99_ms": percentile(latencies, 0.99),
+                    "max_ms": max(latencies)}
+    return figures
+
+
 def answers(daemon, n_periods, seconds):
-    """Periods with and without requests in turn, so that what else happens on the machine meets both alike."""
-    quiet, asked, latencies, others = [], [], [], OtherPrograms(daemon.process.pid)
-    http_s = client_s = 0
-    for i in range(2 * n_periods):
-        if i % 2 == 0:
-            quiet.append(steps_per_s(daemon, seconds))
-        else:
-            http_s -= daemon.http_cpu_s()
-            client_s -= time.process_time()
-            load = Load(daemon.port())
-            asked.append(steps_per_s(daemon, seconds))
-            latencies += load.end()
-            http_s += daemon.http_cpu_s()
-            client_s += time.process_time()
-    slower = statistics.median(1 - a / q for a, q in zip(asked, quiet))
-    return {"n_requests": len(latencies), "requests_per_s": len(latencies) / (n_periods * seconds),
-            "p50_ms": percentile(latencies, 0.5) * 1e3, "p99_ms": percentile(latencies, 0.99) * 1e3,
-            "max_ms": max(latencies) * 1e3, "steps_per_s_quiet": statistics.median(quiet),
-            "steps_per_s_asked": statistics.median(asked), "slower_percent": slower * 100,
-            "http_cpu_us": http_s / len(latencies) * 1e6, "client_cpu_us": client_s / len(latencies) * 1e6,
-            "others_percent": others.read() * 100}
+    others = OtherPrograms(daemon.process.pid)
+    figures = {}
+    for name, per_second, n_streams in LOADS:
+        figures |= under_load(daemon, name, per_second, n_streams, n_periods, seconds)
+    return figures | {"others_percent": others.read() * 100}
 
 
 def stops(daemon):
@@ -232,12 +230,14 @@ TABLE = [
     ("GET /runs while training, p50", "p50_ms", "ms", 2, None),
     ("GET /runs while training, p99", "p99_ms", "ms", 2, 20),
     ("GET /runs while training, slowest", "max_ms", "ms", 2, None),
-    ("requests a second", "requests_per_s", "/s", 0, None),
-    ("processor time of a request, lagd", "http_cpu_us", "µs", 0, None),
-    ("processor time of a request, client", "client_cpu_us", "µs", 0, None),
-    ("training without requests", "steps_per_s_quiet", "steps/s", 1, None),
-    ("training with requests", "steps_per_s_asked", "steps/s", 1, None),
-    ("training slower by", "slower_percent", "%", 1, 2),
+    ("training alone", "asked_steps_per_s_quiet", "steps/s", 1, None),
+    ("  events, storage, watchdog: of all processors", "asked_calm_cpu_percent", "%", 2, 1),
+    ("200 requests/s and 10 followers: slower by", "asked_slower_percent", "%", 1, 2),
+    ("  lagd's service threads meanwhile", "asked_service_cpu_percent", "%", 2, None),
+    ("  the clients", "asked_client_cpu_percent", "%", 2, None),
+    ("500 followers of metrics: slower by", "followed_slower_percent", "%", 1, 2),
+    ("  lagd's service threads meanwhile", "followed_service_cpu_percent", "%", 2, None),
+    ("  the clients", "followed_client_cpu_percent", "%", 2, None),
     ("SIGTERM while training, median of 10", "sigterm_s_median", "s", 2, None),
     ("SIGTERM while training, slowest", "sigterm_s_max", "s", 2, 5),
     ("kill -9 to ready, median of 5", "recovery_ready_ms_median", "ms", 0, None),
@@ -248,25 +248,34 @@ TABLE = [
 
 def print_table(figures):
     for what, name, unit, digits, goal in TABLE:
+        if name not in figures:
+            continue
         verdict = "" if goal is None else f"   goal ≤ {goal}" + ("" if figures[name] <= goal else "   MISSED")
-        print(f"  {what:<40}{figures[name]:10.{digits}f} {unit:<8}{verdict}")
+        print(f"  {what:<48}{figures[name]:10.{digits}f} {unit:<8}{verdict}")
 
 
 def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("lagd")
+    arguments.add_argument("load")
+    arguments.add_argument("--answers-only", action="store_true")
     arguments.add_argument("--periods", type=int, default=10)
     arguments.add_argument("--period", type=float, default=4)
     arguments.add_argument("--json", action="store_true")
     arguments = arguments.parse_args()
+    global LOAD
+    LOAD = os.path.abspath(arguments.load)
     lagd.LAGD = os.path.abspath(arguments.lagd)
     folder = tempfile.mkdtemp(prefix="lagd-bench-")
     try:
-        figures = {"bench": "service", "cpus": N_CPUS, **starts(folder)}
+        figures = {"bench": "service", "cpus": N_CPUS}
+        if not arguments.answers_only:
+            figures |= starts(folder)
         daemon = training(os.path.join(folder, "run"))
         figures |= answers(daemon, arguments.periods, arguments.period)
-        figures |= stops(daemon)
-        figures |= recoveries(daemon)
+        if not arguments.answers_only:
+            figures |= stops(daemon)
+            figures |= recoveries(daemon)
         daemon.terminate()
         figures["load_average"] = os.getloadavg()[0]
     finally:
