@@ -26,6 +26,11 @@ def started(folder, name, **flags):
     return daemon
 
 
+def patience(seconds, kills):
+    """How long the next kill is waited for at most: more each time, so that any machine gets on."""
+    return lagd.slow(seconds) * 1.08 ** kills
+
+
 def prepare(daemon, growth, **changes):
     daemon.post("/runs", run_body("r", "words", start=False, **changes))
     id = daemon.post("/runs/r/growths", growth)["id"]
@@ -102,7 +107,7 @@ def verbs_in_a_storm(folder):
         daemon = started(folder, str(i))
         prepare(daemon, GROWTH)
         while True:
-            end = time.monotonic() + rng.uniform(0, 0.3 + 0.05 * kills)  # a busy machine must get on, too
+            end = time.monotonic() + rng.uniform(0, patience(0.3, kills))
             while time.monotonic() < end:
                 try:
                     daemon.post("/runs/r/" + rng.choice(["pause", "resume", "checkpoint", "resume"]))
@@ -130,7 +135,7 @@ def a_person_decides_in_a_storm(folder):
     while daemon.get("/runs/r")["state"] != "completed":
         if daemon.get(f"/growths/{growth}")["state"] == "awaiting_approval" and rng.random() < 0.5:
             daemon.post(f"/growths/{growth}/decision", {"approve": True})
-        time.sleep(rng.uniform(0, 0.12 + 0.03 * kills))
+        time.sleep(rng.uniform(0, patience(0.12, kills)))
         daemon.kill()
         kills += 1
         daemon.start()
@@ -153,7 +158,7 @@ def at_the_first_and_the_last_step(folder):
         rng = random.Random(at)
         kills = 0
         while daemon.get("/runs/r")["state"] != "completed":
-            time.sleep(rng.uniform(0, 0.1 + 0.05 * kills))
+            time.sleep(rng.uniform(0, patience(0.1, kills)))
             daemon.kill()
             daemon.start()
             kills += 1
