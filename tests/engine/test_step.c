@@ -1,8 +1,10 @@
 /* Steps on a dataset: the same bits for every team, non-finite steps refused, evaluation, sampling. */
 #include "gradcheck.h"
 
+#include <lagd/base/clock.h>
 #include <lagd/base/team.h>
 #include <lagd/engine/cost.h>
+#include <lagd/engine/parts.h>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -216,6 +218,72 @@ static void sampling(void **unused) {
     lag_state_destroy(state);
 }
 
+/* The loss in two chunks and in tall tiles: along the gradient it rises by the gradient's length, and two halves, of one
+ * chunk each, have the same gradient. */
+static void large_vocabulary(void **unused) {
+    enum { BATCH = 14, CONTEXT = 100, N = BATCH * CONTEXT };
+    const struct lag_spec spec = test_spec(1, 2, 8, CONTEXT, 20000);
+    struct lag_state *state = test_state(&spec, 3);
+    struct lag_work *work = test_work(&spec, BATCH, CONTEXT, 1);
+    int32_t tokens[N], targets[N];
+    test_batch(N, spec.vocab_size, 5, tokens, targets);
+    const double loss = lag_model_backward(state, work, tokens, targets, BATCH, CONTEXT, 1, true, NULL);
+    const size_t n = state->layout.n_elements;
+    const double norm = lag_grad_norm(lag_work_grads(work), n, NULL), h = 0.02;
+    double moved[2];
+    for (int side = 0; side < 2; side++) {
+        const lag_real step = (lag_real)((side ? 1 : -1) * h / norm), *grads = lag_work_grads(work);
+        struct lag_state *at = NULL;
+        assert_int_equal(lag_state_clone(state, &at, NULL), 0);
+        for (size_t i = 0; i < n; i++) at->params[i] += step * grads[i];
+        moved[side] = lag_model_loss(at, work, tokens, targets, BATCH, CONTEXT, NULL);
+        lag_state_destroy(at);
+    }
+    assert_true(moved[0] < loss && loss < moved[1]);
+    assert_true(fabs((moved[1] - moved[0]) / (2 * h) - norm) < 0.01 * norm);
+    struct lag_work *half = test_work(&spec, BATCH / 2, CONTEXT, 1);
+    for (int i = 0; i < 2; i++)
+        (void)lag_model_backward(state, half, tokens + i * N / 2, targets + i * N / 2, BATCH / 2, CONTEXT, 0.5, i == 0, NULL);
+    (void)lag_model_backward(state, work, tokens, targets, BATCH, CONTEXT, 1, true, NULL);
+    for (size_t i = 0; i < n; i++)
+        assert_true(fabs((double)(lag_work_grads(half)[i] - lag_work_grads(work)[i])) < 1e-5 * norm);
+    lag_work_destroy(half);
+    lag_work_destroy(work);
+    lag_state_destroy(state);
+}
+
+/* Parts add up to the time that passed, and measuring changes no bit. */
+static void parts_add_up(void **unused) {
+    enum { BATCH = 2, CONTEXT = 32, N = BATCH * CONTEXT };
+    const struct lag_spec spec = test_spec(2, 2, 16, CONTEXT, 50);
+    struct lag_state *state = test_state(&spec, 3);
+    struct lag_work *work = test_work(&spec, BATCH, CONTEXT, 2);
+    struct lag_team *team = NULL;
+    assert_int_equal(lag_team_create(2, &team, NULL), 0);
+    int32_t tokens[N], targets[N];
+    double parts[LAG_N_PARTS], sum = 0;
+    test_batch(N, spec.vocab_size, 5, tokens, targets);
+    const double loss = lag_model_backward(state, work, tokens, targets, BATCH, CONTEXT, 1, true, team);
+    const int64_t before_ns = lag_clock_mono_ns();
+    lag_work_measure(work, true);
+    const int64_t begin_ns = lag_clock_mono_ns();
+    const double again = lag_model_backward(state, work, tokens, targets, BATCH, CONTEXT, 1, true, team);
+    const int64_t end_ns = lag_clock_mono_ns();
+    lag_work_parts(work, parts);
+    const int64_t after_ns = lag_clock_mono_ns();
+    for (int i = 0; i < LAG_N_PARTS; i++) {
+        assert_true(parts[i] > 0);
+        sum += parts[i];
+    }
+    assert_true(sum >= 1e-9 * (double)(end_ns - begin_ns) - 1e-8);
+    assert_true(sum <= 1e-9 * (double)(after_ns - before_ns) + 1e-8);
+    assert_true(loss == again);
+    assert_string_equal(lag_part_name(LAG_PART_MATMUL), "matmul");
+    lag_team_destroy(team);
+    lag_work_destroy(work);
+    lag_state_destroy(state);
+}
+
 static void setup_and_cost(void **unused) {
     struct lag_error err;
     if (lag_engine_setup(&err)) fail_msg("%s", err.text);
@@ -237,6 +305,8 @@ int main(void) {
                                        cmocka_unit_test(infinite_gradient_of_a_finite_loss),
                                        cmocka_unit_test(bad_numbers_leave_the_state_untouched),
                                        cmocka_unit_test(sampling),
+                                       cmocka_unit_test(large_vocabulary),
+                                       cmocka_unit_test(parts_add_up),
                                        cmocka_unit_test(setup_and_cost)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
