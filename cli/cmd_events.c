@@ -10,7 +10,7 @@ static void append_time(struct lag_strbuf *out, const char *ts) {
 }
 
 static void append_event(struct ctl *ctl, struct lag_strbuf *out, json_t *event, bool with_ids) {
-    static const struct ctl_column value = {"", "value", CTL_NUMBER};
+    static const struct ctl_column number = {"", "value", CTL_NUMBER}, bytes = {"", "value", CTL_BYTES};
     const char *state = ctl_json_text(event, "state"), *colour = ctl_term_colour(ctl->term.colour, state);
     if (with_ids) ctl_say(out, "{seq}  ", event);
     append_time(out, ctl_json_text(event, "ts"));
@@ -29,7 +29,8 @@ static void append_event(struct ctl *ctl, struct lag_strbuf *out, json_t *event,
     if (json_object_get(event, "step")) ctl_say(out, "  step {step}", event);
     if (json_object_get(event, "value")) {
         lag_strbuf_append(out, "  ");
-        ctl_cell(out, event, &value, false);
+        bool is_size = strcmp(ctl_json_text(event, "type"), "run.checkpoint") == 0;
+        ctl_cell(out, event, is_size ? &bytes : &number, false);
     }
     if (*ctl_json_text(event, "message")) ctl_say(out, "  {message}", event);
     lag_strbuf_append(out, "\n");
