@@ -1,8 +1,7 @@
 #!/usr/bin/python3
 """Help, manual and completions name exactly what the programs have: check_docs.py LAGD LAGCTL OPENAPI.json FOLDER
 
-FOLDER holds the built pages and completions. Pages are read as text by mandoc or groff; where neither is, their source
-is searched. Both also lint them."""
+FOLDER holds the built pages and completions. Pages are read as text by mandoc or groff, and linted by both."""
 import json
 import os
 import re
@@ -34,12 +33,8 @@ def rendered(path):
     """The page as one line of plain text."""
     if shutil.which("mandoc"):
         text = output_of("mandoc", "-T", "utf8", "-O", "width=1000", path)
-    elif shutil.which("groff"):
-        text = output_of("groff", "-mandoc", "-Tascii", "-P-c", "-rLL=1000n", path)
     else:
-        with open(path, encoding="utf-8") as file:
-            text = re.sub(r"^\.(It|Ql|Ev)|\b(Fl|Cm|Ar|Oo|Oc|Ic|Pa|Va)\b|\\&", "", file.read(), flags=re.M)
-            text = text.replace("\\-", "-").replace("\\e", "\\")
+        text = output_of("groff", "-mandoc", "-Tascii", "-P-c", "-rLL=1000n", path)
     text = re.sub(r"\x1b\[[0-9;]*m", "", re.sub(".\b", "", text))
     return re.sub(r"\s+", " ", text.translate({0x2010: "-", 0x2212: "-"}))
 
