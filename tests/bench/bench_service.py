@@ -64,7 +64,8 @@ class Lagd(lagd.Daemon):
             time.sleep(0.001)
 
     def port(self):
-        return int(self.log().rsplit("listening on http://127.0.0.1:", 1)[1].split()[0])
+        with open(self.log_path, errors="replace") as f:
+            return int(f.read().rsplit("listening on http://127.0.0.1:", 1)[1].split()[0])
 
     def rss_mb(self):
         with open(f"/proc/{self.process.pid}/status") as f:
