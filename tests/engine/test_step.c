@@ -34,15 +34,16 @@ static const struct lag_step_config CONFIG = {
     .batch = 3, .context = 70, .accumulate = 2, .seed = 4, .lr_scale = 1,
 };
 
-/* active: for step i, cycle[i % n_cycle] members work. */
-static struct lag_state *train(const struct lag_dataset *dataset, int members, const int *cycle, int n_cycle) {
+/* cycle: in step i cycle[i % n_cycle] members work. */
+static struct lag_state *train_in(enum lag_precision precision, const struct lag_dataset *dataset, int members,
+                                  const int *cycle, int n_cycle) {
     const struct lag_spec spec = small();
     struct lag_state *state;
     assert_int_equal(lag_state_create(&spec, &state, NULL), 0);
     lag_state_init(state, 1);
     struct lag_team *team = NULL;
     if (members) assert_int_equal(lag_team_create(members, &team, NULL), 0);
-    struct lag_work *work = test_work(&spec, 3, 70, lag_team_size(team));
+    struct lag_work *work = test_work_in(precision, &spec, 3, 70, lag_team_size(team));
     for (int i = 0; i < STEPS; i++) {
         if (n_cycle) lag_team_set_active(team, cycle[i % n_cycle]);
         struct lag_step_result result;
@@ -55,20 +56,37 @@ static struct lag_state *train(const struct lag_dataset *dataset, int members, c
     return state;
 }
 
-static void same_bits_for_every_team(void **unused) {
+static struct lag_state *train(const struct lag_dataset *dataset, int members, const int *cycle, int n_cycle) {
+    return train_in(LAG_FP32, dataset, members, cycle, n_cycle);
+}
+
+static void same_bits_in(enum lag_precision precision) {
     static const int CYCLE[] = {1, 3, 2, 2, 1};
     struct lag_dataset *dataset = open_text();
-    struct lag_state *alone = train(dataset, 0, NULL, 0);
+    struct lag_state *alone = train_in(precision, dataset, 0, NULL, 0);
     for (int members = 1; members <= 3; members++) {
-        struct lag_state *team = train(dataset, members, NULL, 0);
+        struct lag_state *team = train_in(precision, dataset, members, NULL, 0);
         assert_true(lag_state_equal(alone, team));
         lag_state_destroy(team);
     }
-    struct lag_state *changing = train(dataset, 3, CYCLE, 5);
+    struct lag_state *changing = train_in(precision, dataset, 3, CYCLE, 5);
     assert_true(lag_state_equal(alone, changing));
     lag_state_destroy(changing);
     lag_state_destroy(alone);
     lag_dataset_close(dataset);
+}
+
+static void same_bits_for_every_team(void **unused) {
+    same_bits_in(LAG_FP32);
+}
+
+static void same_bits_for_every_team_in_bf16(void **unused) {
+    struct lag_error err;
+    if (lag_precision_check(LAG_BF16, &err)) {
+        print_message("%s\n", err.text);
+        skip();
+    }
+    same_bits_in(LAG_BF16);
 }
 
 /* A step is: the mean gradient of its micro batches, clipped by its norm, AdamW. */
@@ -300,6 +318,7 @@ static void setup_and_cost(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(same_bits_for_every_team),
+                                       cmocka_unit_test(same_bits_for_every_team_in_bf16),
                                        cmocka_unit_test(training_learns),
                                        cmocka_unit_test(step_is_its_parts),
                                        cmocka_unit_test(infinite_gradient_of_a_finite_loss),
