@@ -19,6 +19,7 @@ enum lagd_route_flags {
     LAGD_OPEN = 1,    /* needs no token */
     LAGD_UNLISTED = 4, /* no part of the API: left out of the OpenAPI document */
     LAGD_KEYED = 8,   /* takes an Idempotency-Key */
+    LAGD_KEPT = 16,   /* its answer follows from the target and the database alone: kept while both are the same */
     LAGD_DRY_RUN = 2, /* answers 200 instead with ?dry_run=true */
 };
 

@@ -129,7 +129,7 @@ static const struct lagd_route routes[] = {
     {"DELETE", A "/datasets/{dataset}", "dataset_delete", lagd_h_dataset_delete, 0, LAGD_BODY_NONE, NULL, NULL, 204,
      NULL, NULL, "Delete a dataset that no run uses."},
 
-    {"GET", A "/runs", "runs", lagd_h_runs, 0, LAGD_BODY_NONE, NULL, runs_query, 200, "RunList", NULL,
+    {"GET", A "/runs", "runs", lagd_h_runs, LAGD_KEPT, LAGD_BODY_NONE, NULL, runs_query, 200, "RunList", NULL,
      "List runs, newest first."},
     {"POST", A "/runs", "run_create", lagd_h_run_create, LAGD_DRY_RUN | LAGD_KEYED, LAGD_BODY_JSON, &lagd_run_body, NULL, 201, "Run",
      NULL, "Create a run and start it, unless start is false."},

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "counters_internal.h"
+#include "kept_internal.h"
 #include "lagd/base/check.h"
 #include "lagd/base/clock.h"
 #include "lagd/base/log.h"
@@ -137,7 +138,7 @@ static int prepare(struct lagd_server *server, struct lag_error *err) {
     lagd_supervisor_config(server->supervisor, &server->config);
     (void)lag_copy(server->state_dir, sizeof(server->state_dir), lagd_supervisor_state_dir(server->supervisor));
     int status = lagd_auth_load(server->config.token_file, &server->auth, err);
-    if (status == 0 && lagd_http_counters_create(&server->counters) < 0)
+    if (status == 0 && (lagd_http_counters_create(&server->counters) < 0 || lagd_kept_create(&server->kept) < 0))
         status = lag_error_set(err, LAG_ENOMEM, "out of memory");
     if (status == 0)
         status = lagd_hub_create(server->state_dir, (int)server->config.max_streams, &server->hub, err);
@@ -204,6 +205,7 @@ void lagd_server_stop(struct lagd_server *server) {
     lagd_hub_destroy(server->hub);
     while (server->n_readers > 0) lag_reader_close(server->readers[--server->n_readers]);
     lagd_http_counters_destroy(server->counters);
+    lagd_kept_destroy(server->kept);
     lagd_static_destroy(server->files);
     (void)pthread_cond_destroy(&server->changed);
     (void)pthread_rwlock_destroy(&server->config_lock);

@@ -17,6 +17,7 @@
 #define LAGD_HTTP_WORKERS 2u
 
 struct lagd_http_counters;
+struct lagd_kept;
 struct lagd_static;
 
 /* An accepted socket. The reaper shuts it down when its deadline has passed (the library's time-outs are idle ones);
@@ -77,6 +78,7 @@ struct lagd_server {
     _Atomic int64_t reaped_ns; /* the reaper's last round */
     struct lagd_http_counters *counters;
     struct lagd_hub *hub;
+    struct lagd_kept *kept;
     struct lagd_static *files; /* of the dashboard */
 
     pthread_rwlock_t config_lock;

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "admit_internal.h"
+#include "kept_internal.h"
 #include "lagd/base/clock.h"
 #include "lagd/base/failpoint.h"
 #include "lagd/base/log.h"
@@ -224,6 +225,21 @@ static int finish_body(struct lagd_transport *transport) {
 
 /* --- handler ----------------------------------------------------------------------------------------------------- */
 
+/* The handler, unless its last answer still holds. While a commit is under way (the version is odd) neither the state
+ * before nor the one after it can be vouched for; and only what was told of one version from beginning to end is kept. */
+static int call(struct lagd_transport *transport) {
+    struct lagd_request *request = &transport->request;
+    const struct lag_store *store = lagd_supervisor_store(request->supervisor);
+    struct lagd_kept *kept = request->server->kept;
+    const uint64_t version = lag_store_version(store);
+    if (!(request->route->flags & LAGD_KEPT) || version % 2) return request->route->handle(request);
+    if (lagd_kept_find(kept, transport->raw, version, transport->begun_ns, &request->response)) return 0;
+    const int status = request->route->handle(request);
+    if (status == 0 && lag_store_version(store) == version)
+        lagd_kept_put(kept, transport->raw, version, transport->begun_ns, &request->response);
+    return status;
+}
+
 /* The handler, and what a key asks for around it. */
 static int work(struct lagd_transport *transport) {
     struct lagd_request *request = &transport->request;
@@ -233,7 +249,7 @@ static int work(struct lagd_transport *transport) {
         status = lagd_idem_begin(request);
         if (status == LAGD_IDEM_REPLAYED) return 0;
     }
-    if (status == 0) status = request->route->handle(request);
+    if (status == 0) status = call(transport);
     return status == 0 && lagd_idem_keep(request) ? LAGD_WAIT : status;
 }
 

@@ -60,6 +60,7 @@ struct lag_store {
     void (*on_points)(void *arg, const struct lag_point *points, size_t n_points);
     void *on_points_arg;
     atomic_size_t length;
+    atomic_uint_least64_t version; /* of what readers see; odd: about to change */
     int64_t data_version;        /* storage thread: changes when another connection commits */
     int log_pages, next_checkpoint;
 };
@@ -138,7 +139,12 @@ static int run_transaction(struct lag_store *store, struct write *writes, struct
     LAG_FP("store.before_commit");
     if (!rc && LAG_FP_FAIL("store.commit_io"))
         rc = lag_error_set(err, LAG_EIO, "%s: the database refused a command: failpoint store.commit_io", db->path);
-    if (!rc) rc = lag_db_exec(db, "COMMIT", err);
+    if (!rc) {
+        atomic_fetch_add(&store->version, 1);
+        rc = lag_db_exec(db, "COMMIT", err);
+        LAG_FP("store.committed");
+        atomic_fetch_add(&store->version, 1); /* before anybody is told */
+    }
     if (rc && in_transaction(store)) (void)sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
     if (rc) return rc;
     LAG_FP("store.after_commit");
@@ -412,3 +418,4 @@ void lag_store_on_points(struct lag_store *store, void (*fn)(void *arg, const st
     store->on_points_arg = arg;
     pthread_mutex_unlock(&store->mutex);
 }
+uint64_t lag_store_version(const struct lag_store *store) { return atomic_load(&store->version); }

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """What lagd costs as a service: start, memory at rest, answers while it trains, stops and recoveries.
 
-usage: bench_service.py LAGD LOAD [--periods N] [--period SECONDS] [--answers-only] [--json]
+usage: bench_service.py LAGD LOAD [--shape s|m] [--periods N] [--period SECONDS] [--answers-only] [--asked-only] [--json]
 
 Prints a table, and one JSON line at the end (with --json nothing else). Goals are noted, not enforced: other programs on the
 machine make every figure worse, so their share of the processors is measured and printed too.
@@ -38,6 +38,10 @@ RUN = {
 }
 
 
+# Shape M of docs/performance.md.
+MODEL_M = {"arch": "gpt2", "n_layer": 6, "n_head": 6, "n_embd": 384, "n_positions": 256}
+
+
 def percentile(values, share):
     values = sorted(values)
     return values[min(len(values) - 1, int(share * len(values)))]
@@ -72,8 +76,11 @@ class Lagd(lagd.Daemon):
             return next(int(line.split()[1]) for line in f if line.startswith("VmRSS")) * 1024 / 1e6
 
     def steps(self):
+        """Steps made, and the seconds that they took without what lies between them: validations and checkpoints fall into
+        one period and not into the next, which says nothing about the load."""
         text = self.request("GET", "/metrics")[2].decode()
-        return next(float(line.split()[1]) for line in text.splitlines() if line.startswith("lagd_train_steps_total"))
+        return [next(float(line.split()[1]) for line in text.splitlines() if line.startswith(name + " "))
+                for name in ("lagd_train_steps_total", "lagd_train_step_seconds_total")]
 
     def service_cpu_s(self):
         """Processor time of every thread that does not compute: HTTP, events, storage, watchdog and supervisor."""
@@ -137,22 +144,22 @@ def starts(folder):
     return {"start_ms_median": statistics.median(took), "start_ms_max": max(took), "idle_rss_mb": max(rss)}
 
 
-def training(folder):
+def training(folder, shape="s"):
     os.mkdir(folder)
     daemon = Lagd(folder)
     daemon.start_timed()
     daemon.upload("words", lagd.text(1000000))
-    daemon.post("/runs", RUN)
-    daemon.wait_for("/runs/bench", lambda r: r["step"] >= 50)
+    daemon.post("/runs", RUN if shape == "s" else RUN | {"model": MODEL_M})
+    daemon.wait_for("/runs/bench", lambda r: r["step"] >= (50 if shape == "s" else 10), timeout=240)
     return daemon
 
 
 def steps_per_s(daemon, seconds):
     """From a counter that no report delays."""
-    first, begin = daemon.steps(), time.monotonic()
+    first, first_s = daemon.steps()
     time.sleep(seconds)
-    last, end = daemon.steps(), time.monotonic()
-    return (last - first) / (end - begin)
+    last, last_s = daemon.steps()
+    return (last - first) / (last_s - first_s)
 
 
 # name | requests a second | followers of metrics
@@ -180,6 +187,7 @@ def under_load(daemon, name, per_second, n_streams, n_periods, seconds):
     pairs += [1 - l / q for l, q in zip(loaded, quiet[1:])]
     processors = n_periods * seconds * N_CPUS
     figures = {f"{name}_slower_percent": statistics.median(pairs) * 100,
+               f"{name}_slower_percent_quartiles": [round(q * 100, 2) for q in statistics.quantiles(pairs, n=4)[::2]],
                f"{name}_service_cpu_percent": cpu["service"] / processors * 100,
                f"{name}_client_cpu_percent": cpu["client"] / processors * 100,
                f"{name}_calm_cpu_percent": cpu["calm"] / processors * 100,
@@ -190,10 +198,10 @@ def under_load(daemon, name, per_second, n_streams, n_periods, seconds):
     return figures
 
 
-def answers(daemon, n_periods, seconds):
+def answers(daemon, loads, n_periods, seconds):
     others = OtherPrograms(daemon.process.pid)
     figures = {}
-    for name, per_second, n_streams in LOADS:
+    for name, per_second, n_streams in loads:
         figures |= under_load(daemon, name, per_second, n_streams, n_periods, seconds)
     return figures | {"others_percent": others.read() * 100}
 
@@ -260,21 +268,24 @@ def main():
     arguments.add_argument("lagd")
     arguments.add_argument("load")
     arguments.add_argument("--answers-only", action="store_true")
+    arguments.add_argument("--asked-only", action="store_true")
+    arguments.add_argument("--shape", choices=["s", "m"], default="s")
     arguments.add_argument("--periods", type=int, default=10)
     arguments.add_argument("--period", type=float, default=4)
     arguments.add_argument("--json", action="store_true")
     arguments = arguments.parse_args()
+    partial = arguments.answers_only or arguments.asked_only
     global LOAD
     LOAD = os.path.abspath(arguments.load)
     lagd.LAGD = os.path.abspath(arguments.lagd)
     folder = tempfile.mkdtemp(prefix="lagd-bench-")
     try:
         figures = {"bench": "service", "cpus": N_CPUS}
-        if not arguments.answers_only:
+        if not partial:
             figures |= starts(folder)
-        daemon = training(os.path.join(folder, "run"))
-        figures |= answers(daemon, arguments.periods, arguments.period)
-        if not arguments.answers_only:
+        daemon = training(os.path.join(folder, "run"), arguments.shape)
+        figures |= answers(daemon, LOADS[:1] if arguments.asked_only else LOADS, arguments.periods, arguments.period)
+        if not partial:
             figures |= stops(daemon)
             figures |= recoveries(daemon)
         daemon.terminate()

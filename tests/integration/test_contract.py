@@ -382,6 +382,43 @@ def pages_and_metrics(folder):
     daemon.terminate()
 
 
+def a_list_is_never_older_than_its_runs(folder):
+    """The list of runs is told again from memory while the database is the same: never beyond that, neither after a change
+    nor while one has been committed that nobody was told of yet (the storage thread is held up there)."""
+    daemon = Daemon(folder)
+    daemon.start(failpoints="store.committed=sleep:700@20" if lagd.has_failpoints() else None)
+    daemon.upload("words", lagd.text(3000))
+    daemon.post("/runs", run_body("one", "words", start=False))
+    over, n_seen = threading.Event(), []
+
+    def compare():
+        while not over.is_set():
+            revision = daemon.get("/runs/one")["revision"]
+            for _ in range(3):
+                n_seen.append(daemon.get("/runs")["items"][0]["revision"] - revision)
+    threads = [threading.Thread(target=compare) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        for i in range(40):
+            changed = daemon.call("PATCH", "/runs/one", {"note": f"note {i}"})
+            item = daemon.get("/runs")["items"][0]
+            assert (item["note"], item["revision"]) == (f"note {i}", changed["revision"]), (i, item)
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+    assert len(n_seen) > 100 and min(n_seen) >= 0, (len(n_seen), min(n_seen))
+    # what was kept of one target is not told for another one
+    daemon.post("/runs", run_body("two", "words", start=False))
+    assert [len(daemon.get(path)["items"]) for path in ("/runs", "/runs?limit=1", "/runs", "/runs?limit=1")] == [2, 1, 2, 1]
+    link = [daemon.request("GET", "/api/v1/runs?limit=1")[1].get("Link") for _ in range(2)]
+    assert link[0] and link[0] == link[1], link
+    ids = [daemon.request("GET", "/api/v1/runs")[1]["X-Request-Id"] for _ in range(2)]
+    assert ids[0] != ids[1], ids
+    daemon.terminate()
+
+
 def token_is_asked_for(folder):
     path = os.path.join(folder, "token")
     with open(path, "w") as f:
@@ -402,6 +439,7 @@ def token_is_asked_for(folder):
     assert statuses(answer) == [401] and b"WWW-Authenticate: Bearer" in answer, answer
     assert statuses(raw(port, ask + b"Authorization: Bearer wrong\r\n\r\n")) == [401]
     assert statuses(raw(port, ask + b"Authorization: Bearer correct horse battery staple\r\n\r\n")) == [200]
+    assert statuses(raw(port, ask + b"\r\n")) == [401]  # also when the answer is known
     daemon.terminate()
 
 
@@ -409,4 +447,4 @@ if __name__ == "__main__":
     lagd.main(configuration_tells_where_it_is_from, framing_is_guarded, methods_origins_and_types, schema_holds,
               datasets_below_the_roots_only, upload_over_the_limit, events_resume_by_cursor,
               no_event_is_lost_between_look_and_wait, checkpoints_are_files, whole_body_and_retention, pages_and_metrics,
-              token_is_asked_for)
+              a_list_is_never_older_than_its_runs, token_is_asked_for)

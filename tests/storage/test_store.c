@@ -98,6 +98,37 @@ static void test_events_are_told(void **state) {
     assert_true(atomic_load(&heard.last) == 2 && atomic_load(&heard.n) == 2);
 }
 
+struct versions {
+    struct lag_store *store;
+    uint64_t inside, told;
+};
+static int look_inside(struct lag_db *db, void *arg, struct lag_error *err) {
+    struct versions *seen = arg;
+    seen->inside = lag_store_version(seen->store);
+    return add_event(db, err, "x");
+}
+static void look_when_told(void *arg, int64_t last_seq) {
+    struct versions *seen = arg;
+    seen->told = lag_store_version(seen->store);
+}
+
+static void test_version_changes_with_commits(void **state) {
+    struct fixture *f = *state;
+    struct versions seen = {f->store, 1, 1};
+    uint64_t before = lag_store_version(f->store);
+    lag_store_on_events(f->store, look_when_told, &seen);
+    write_ok(f, look_inside, &seen);
+    assert_int_equal(before % 2, 0);
+    assert_int_equal(seen.inside, before);
+    assert_int_equal(seen.told, before + 2);
+    assert_int_equal(lag_store_version(f->store), before + 2);
+    int64_t id = open_series(f, "run_1", "train/loss", true);
+    before = lag_store_version(f->store);
+    put_points(f, (struct lag_point[]){{id, 1, 1}}, 1);
+    assert_true(lag_store_version(f->store) > before);
+    assert_int_equal(lag_store_version(f->store) % 2, 0);
+}
+
 struct nested {
     struct lag_store *store;
     int rc;
@@ -292,6 +323,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_isolation, fixture_store, fixture_end),
         cmocka_unit_test_setup_teardown(test_events_are_told, fixture_store, fixture_end),
+        cmocka_unit_test_setup_teardown(test_version_changes_with_commits, fixture_store, fixture_end),
         cmocka_unit_test_setup_teardown(test_nested_write_is_refused, fixture_store, fixture_end),
         cmocka_unit_test_setup_teardown(test_points_before_writes, fixture_store, fixture_end),
         cmocka_unit_test_setup_teardown(test_group_commit_in_time, fixture_store, fixture_end),

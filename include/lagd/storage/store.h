@@ -38,6 +38,9 @@ int64_t lag_store_silence_ns(struct lag_store *store);
 /* How the last commit went, also while the next one is tried: 0, or its error (LAG_ENOSPC, or LAG_EIO: nothing is written
  * until a restart). Thread: any. */
 int lag_store_check(struct lag_store *store, struct lag_error *err);
+/* Changes with every commit, and is odd while one is under way: what was read while it stayed the same even number is what
+ * the database holds. Thread: any. */
+uint64_t lag_store_version(const struct lag_store *store);
 /* What waits now, for metrics. */
 size_t lag_store_queue_length(const struct lag_store *store);
 /* Called on the storage thread after a commit that wrote events, with the last sequence number. Set before use. */

@@ -1,0 +1,17 @@
+/* Answers that are kept: what a route with LAGD_KEPT told follows from its target and the database alone, so it is told
+ * again as long as the database is the same (lag_store_version). Thread: any. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+struct lagd_kept;
+struct lagd_response;
+
+int lagd_kept_create(struct lagd_kept **ret); /* LAG_ENOMEM */
+void lagd_kept_destroy(struct lagd_kept *kept);
+/* Fills in the response with a copy of what was put for this target and version, at most a second ago. */
+bool lagd_kept_find(struct lagd_kept *kept, const char *target, uint64_t version, int64_t now_ns,
+                    struct lagd_response *ret);
+/* Copies a text; passes over whatever else there is, and over what is too large. */
+void lagd_kept_put(struct lagd_kept *kept, const char *target, uint64_t version, int64_t now_ns,
+                   const struct lagd_response *response);
