@@ -12,7 +12,7 @@
 
 /* ULID, https://github.com/ulid/spec: 48 bits of milliseconds, then 80 random bits; Crockford's base 32, five bits a
  * character, the first one holding three. */
-enum { ULID_CHARS = 26, RANDOM_BYTES = 10 };
+enum { ULID_CHARS = 26, RANDOM_BYTES = 10, POOL_BYTES = 32 * RANDOM_BYTES };
 static const char alphabet[] = "0123456789abcdefghjkmnpqrstvwxyz";
 
 /* The last identifier of this process. One for all threads, because order within a millisecond is promised to all. */
@@ -20,6 +20,8 @@ static struct {
     pthread_mutex_t mutex;
     int64_t ms;
     unsigned char random[RANDOM_BYTES];
+    unsigned char pool[POOL_BYTES]; /* the last n_pool are unused: one call for 32 milliseconds */
+    size_t n_pool;
 } last = {.mutex = PTHREAD_MUTEX_INITIALIZER, .ms = -1};
 
 static void fill_random(unsigned char *bytes, size_t length) {
@@ -29,12 +31,23 @@ static void fill_random(unsigned char *bytes, size_t length) {
         if (got > 0) done += (size_t)got;
         if (got < 0 && errno != EINTR) break;
     }
+    if (done == length) return;
     /* A kernel without getrandom: identifiers must be unique, not secret. */
     uint64_t mix = (uint64_t)lag_clock_mono_ns() ^ ((uint64_t)getpid() << 40);
     for (; done < length; done++) {
         mix = mix * 6364136223846793005u + 1442695040888963407u;
         bytes[done] = (unsigned char)(mix >> 56);
     }
+}
+
+/* Mutex held. */
+static void draw(unsigned char ret[RANDOM_BYTES]) {
+    if (last.n_pool == 0) {
+        fill_random(last.pool, POOL_BYTES);
+        last.n_pool = POOL_BYTES;
+    }
+    last.n_pool -= RANDOM_BYTES;
+    memcpy(ret, last.pool + POOL_BYTES - RANDOM_BYTES - last.n_pool, RANDOM_BYTES);
 }
 
 static bool increment(unsigned char *bytes, size_t length) {
@@ -50,7 +63,7 @@ static void next_ulid(unsigned char ret[16]) {
     (void)pthread_mutex_lock(&last.mutex);
     if (now_ms > last.ms || !increment(last.random, RANDOM_BYTES)) {
         last.ms = LAG_MAX(now_ms, last.ms + 1);
-        fill_random(last.random, RANDOM_BYTES);
+        draw(last.random);
         last.random[0] &= 0x7f; /* room to count up within this millisecond */
     }
     for (int i = 0; i < 6; i++) ret[i] = (unsigned char)(last.ms >> (40 - 8 * i));
