@@ -186,10 +186,11 @@ def under_load(daemon, name, per_second, n_streams, n_periods, seconds):
     # The next quiet period is as good a pair as the one before.
     pairs += [1 - l / q for l, q in zip(loaded, quiet[1:])]
     processors = n_periods * seconds * N_CPUS
+    client_processors = n_periods * (seconds + 1) * N_CPUS
     figures = {f"{name}_slower_percent": statistics.median(pairs) * 100,
                f"{name}_slower_percent_quartiles": [round(q * 100, 2) for q in statistics.quantiles(pairs, n=4)[::2]],
                f"{name}_service_cpu_percent": cpu["service"] / processors * 100,
-               f"{name}_client_cpu_percent": cpu["client"] / processors * 100,
+               f"{name}_client_cpu_percent": cpu["client"] / client_processors * 100,
                f"{name}_calm_cpu_percent": cpu["calm"] / processors * 100,
                f"{name}_steps_per_s_quiet": statistics.median(quiet)}
     if latencies:

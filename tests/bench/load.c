@@ -1,7 +1,10 @@
-/* Asks lagd for its runs at a steady rate over connections that stay open, and follows its metrics over others; spends as
- * little of the machine on that as it can. Prints JSON: latencies (a request that is late because the one before it took
- * long counts from the moment when it was due), what came over the streams, and its own processor time.
+/* Asks lagd for its runs at a steady rate over connections that stay open, and follows its metrics over others. It stands
+ * for clients on other machines, so it spends as little of this one as it can: it does not wake for an answer but reads it
+ * at the connection's next turn, with the kernel's time stamp of its arrival. Prints JSON: latencies (a request that is late
+ * because the one before it took long counts from the moment when it was due), what came over the streams, and its own
+ * processor time.
  * usage: load PORT REQUESTS_PER_S CONNECTIONS STREAMS SECONDS */
+#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
@@ -19,20 +22,25 @@
 #define FOLLOW "GET /api/v1/events?topics=metric,run HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n"
 #define MAX_LATENCIES 1000000
 #define BUFFER_BYTES 65536
+#define LATE_S 0.001    /* between looks for an answer that is late */
+#define STREAMS_S 0.25  /* between looks at the streams */
+#define LAST_S 0.1      /* for the last answers */
 
 struct load {
     int port, n_connections, n_streams, epoll;
     double per_second, seconds;
     int *fds;          /* connections, then streams */
-    double *due;       /* of each connection's next request; < 0: one is under way */
-    double *begun;
+    double *due;       /* of each connection's next request */
+    double *begun;     /* of the request under way; < 0: none */
+    bool *late;
     double *latencies; /* ms */
     long n_latencies, stream_bytes, n_failed;
 };
 
+/* The clock of the kernel's time stamps. */
 static double now(void) {
     struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    (void)clock_gettime(CLOCK_REALTIME, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
@@ -47,62 +55,99 @@ static int dial(const struct load *load, int index) {
     const int one = 1, fd = socket(AF_INET, SOCK_STREAM, 0);
     if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) die("connect");
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    (void)setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &one, sizeof(one));
     struct epoll_event event = {.events = EPOLLIN, .data.u32 = (uint32_t)index};
-    if (epoll_ctl(load->epoll, EPOLL_CTL_ADD, fd, &event) < 0) die("epoll_ctl");
+    if (index >= load->n_connections && epoll_ctl(load->epoll, EPOLL_CTL_ADD, fd, &event) < 0) die("epoll_ctl");
     return fd;
 }
 
-static void ask(struct load *load, int i, double at) {
-    if (write(load->fds[i], REQUEST, sizeof(REQUEST) - 1) < 0) die("write");
-    load->begun[i] = at;
+static void ask(struct load *load, int i, double from) {
+    if (send(load->fds[i], REQUEST, sizeof(REQUEST) - 1, MSG_NOSIGNAL) < 0) die("send");
+    load->begun[i] = from;
     load->due[i] += load->n_connections / load->per_second;
 }
 
-/* Answers are short: one read holds one. */
-static void take(struct load *load, int i) {
-    static char buffer[BUFFER_BYTES];
-    const ssize_t n = read(load->fds[i], buffer, sizeof(buffer));
-    if (n <= 0) die("the server closed a connection");
-    if (i >= load->n_connections) {
-        load->stream_bytes += n;
-        return;
+/* When the kernel took the answer in. */
+static double arrival(struct msghdr *message) {
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
+        struct timespec t;
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_TIMESTAMPNS) continue;
+        memcpy(&t, CMSG_DATA(c), sizeof(t));
+        return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
     }
-    if (load->begun[i] < 0) return;
-    load->n_failed += strncmp(buffer, "HTTP/1.1 200", 12) != 0;
-    if (load->n_latencies < MAX_LATENCIES) load->latencies[load->n_latencies++] = (now() - load->begun[i]) * 1e3;
-    load->begun[i] = -1;
+    return now();
 }
 
-/* What is due is asked; sleeping late is this program's fault, waiting for an answer the server's. */
-static int ask_due(struct load *load, bool slept) {
-    double next = 1e18;
-    const double at = now();
-    for (int i = 0; load->per_second > 0 && i < load->n_connections; i++) {
-        if (load->begun[i] >= 0) continue;
-        if (load->due[i] <= at) {
-            if (slept) load->due[i] = at;
-            ask(load, i, slept ? at : load->due[i]);
-        } else if (load->due[i] < next) {
-            next = load->due[i];
+/* Answers are short: one read holds one. False: it has not come yet. */
+static bool take_answer(struct load *load, int i) {
+    static char buffer[BUFFER_BYTES];
+    _Alignas(struct cmsghdr) char control[256];
+    struct iovec part = {buffer, sizeof(buffer)};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+    if (load->begun[i] < 0) return true;
+    const ssize_t n = recvmsg(load->fds[i], &message, MSG_DONTWAIT);
+    if (n < 0 && errno == EAGAIN) return false;
+    if (n <= 0) die("the server closed a connection");
+    load->n_failed += strncmp(buffer, "HTTP/1.1 200", 12) != 0;
+    if (load->n_latencies < MAX_LATENCIES)
+        load->latencies[load->n_latencies++] = (arrival(&message) - load->begun[i]) * 1e3;
+    load->begun[i] = -1;
+    return true;
+}
+
+static void read_streams(struct load *load) {
+    static char buffer[BUFFER_BYTES];
+    struct epoll_event events[64];
+    int n = 64;
+    for (int rest = load->n_streams; n == 64 && rest > 0; rest -= n) {
+        n = epoll_wait(load->epoll, events, 64, 0);
+        for (int e = 0; e < n; e++) {
+            const ssize_t got = read(load->fds[events[e].data.u32], buffer, sizeof(buffer));
+            if (got <= 0) die("the server closed a stream");
+            load->stream_bytes += got;
         }
     }
-    return next > at + 0.2 ? 200 : (int)((next - at) * 1e3) + 1;
+}
+
+static void sleep_until(double when) {
+    const struct timespec t = {(time_t)when, (long)((when - (double)(time_t)when) * 1e9)};
+    while (clock_nanosleep(CLOCK_REALTIME, TIMER_ABSTIME, &t, NULL) == EINTR) continue;
+}
+
+/* Asks when it is the connection's turn, and takes its last answer then: one waking a request. An answer that is not there
+ * yet holds its connection up, and the next request counts from the moment it was due. Returns when to come back. */
+static double serve(struct load *load, int i) {
+    const double at = now();
+    if (at < load->due[i]) return load->due[i];
+    if (!take_answer(load, i)) {
+        load->late[i] = true;
+        return at + LATE_S;
+    }
+    ask(load, i, load->late[i] ? load->due[i] : at);
+    load->late[i] = false;
+    return load->due[i];
 }
 
 static void run(struct load *load) {
-    struct epoll_event events[64];
-    const double begin = now();
+    const double begin = now(), end = begin + load->seconds;
+    double streams_due = begin;
     for (int i = 0; i < load->n_connections; i++) {
         load->begun[i] = -1;
-        load->due[i] = begin + i / (load->per_second > 0 ? load->per_second : 1);
+        load->due[i] = begin + i / load->per_second;
     }
-    bool slept = false;
-    while (now() - begin < load->seconds) {
-        const int wait_ms = ask_due(load, slept);
-        const int n = epoll_wait(load->epoll, events, 64, wait_ms);
-        for (int e = 0; e < n; e++) take(load, (int)events[e].data.u32);
-        slept = n == 0;
+    for (double at = begin, next; at < end; at = next) {
+        sleep_until(at);
+        next = streams_due;
+        for (int i = 0; i < load->n_connections; i++) {
+            const double again = serve(load, i);
+            if (again < next) next = again;
+        }
+        if (now() < streams_due) continue;
+        read_streams(load);
+        streams_due += STREAMS_S;
     }
+    sleep_until(end + LAST_S);
+    for (int i = 0; i < load->n_connections; i++) load->n_failed += !take_answer(load, i);
 }
 
 static int ascending(const void *a, const void *b) {
@@ -126,8 +171,9 @@ int main(int argc, char **argv) {
     load.fds = calloc((size_t)n_fds + 1, sizeof(int));
     load.due = calloc((size_t)load.n_connections + 1, sizeof(double));
     load.begun = calloc((size_t)load.n_connections + 1, sizeof(double));
+    load.late = calloc((size_t)load.n_connections + 1, sizeof(bool));
     load.latencies = calloc(MAX_LATENCIES, sizeof(double));
-    if (load.epoll < 0 || !load.fds || !load.due || !load.begun || !load.latencies) die("load");
+    if (load.epoll < 0 || !load.fds || !load.due || !load.begun || !load.late || !load.latencies) die("load");
     for (int i = 0; i < n_fds; i++) {
         load.fds[i] = dial(&load, i);
         if (i >= load.n_connections && write(load.fds[i], FOLLOW, sizeof(FOLLOW) - 1) < 0) die("write");
