@@ -3,8 +3,9 @@
 
 usage: bench.py BUILD_FOLDER [--rounds N] [--shapes S,M,G] [--threads 1,2] [--steps-only]
 
-Prints tables, then the same as JSON lines, which also go to BUILD_FOLDER/bench.jsonl. lagd and PyTorch take turns, so that
-whatever else happens on the machine meets both; a figure is the median over the rounds of a round's median step.
+Prints tables, then the same as JSON lines, which also go to BUILD_FOLDER/bench.jsonl (those of other shapes and threads
+stay in it, so a long measurement can be made a shape at a time). lagd and PyTorch take turns, so that whatever else happens on
+the machine meets both; a figure is the median over the rounds of a round's median step.
 """
 import argparse
 import json
@@ -20,13 +21,17 @@ SECONDS_A_ROUND = 3
 PARTS = ["matmul", "attention", "norm", "activation", "loss", "optimiser", "other"]
 
 
-def run(*command):
-    return subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def run(*command, threads=N_CPUS):
+    """OpenBLAS chooses its kernel itself, whatever the environment says: PyTorch's fp32 depends on it."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("OPENBLAS_", "OMP_", "MKL_"))}
+    env.update(OPENBLAS_NUM_THREADS=str(threads), OMP_NUM_THREADS=str(threads))
+    return subprocess.run(command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True)
 
 
-def json_of(*command):
+def json_of(*command, threads=N_CPUS):
     """The last line that a program prints, with the lines before it."""
-    done = run(*command)
+    done = run(*command, threads=threads)
     if done.returncode:
         sys.exit(f"{' '.join(command)}: {done.stderr}")
     lines = done.stdout.splitlines()
@@ -66,7 +71,7 @@ class Steps:
     def theirs(self, precision):
         n_steps = self.n_steps.get(precision, self.n_steps["fp32"])
         return json_of(sys.executable, os.path.join(HERE, "peer_torch.py"), self.dimensions, "--precision", precision,
-                       "--threads", str(self.threads), "--steps", str(max(3, n_steps // 2)))[0]
+                       "--threads", str(self.threads), "--steps", str(max(3, n_steps // 2)), threads=self.threads)[0]
 
 
 def measure(build, shape, threads, n_rounds, torch):
@@ -84,6 +89,7 @@ def measure(build, shape, threads, n_rounds, torch):
     theirs = {p: {"shape": shape, **median_round(rounds)} for p, rounds in theirs.items()}
     for precision, figures in ours.items():
         figures["matrix_share"] = round(figures["gflops"] / figures["matrix_rate_gflops"], 3)
+        figures["sgemm_share"] = round(figures["gflops"] / figures["sgemm_rate_gflops"], 3)
         if torch:
             best = min(theirs.values(), key=lambda peer: peer["step_ms_median"])
             figures["times_peer"] = round(theirs[precision]["step_ms_median"] / figures["step_ms_median"], 2)
@@ -94,7 +100,8 @@ def measure(build, shape, threads, n_rounds, torch):
 
 def print_row(ours, theirs):
     row = (f"  {ours['shape']:<6}{ours['precision']:<6}{ours['threads']:>3}{ours['step_ms_median']:>10.2f}"
-           f"{ours['step_ms_min']:>9.2f}{ours['tokens_per_s']:>9}{ours['gflops']:>9.1f}{100 * ours['matrix_share']:>6.0f} %"
+           f"{ours['step_ms_min']:>9.2f}{ours['tokens_per_s']:>9}{ours['gflops']:>9.1f}{ours['matrix_rate_gflops']:>8.0f}"
+           f"{100 * ours['matrix_share']:>6.0f} %{ours['sgemm_rate_gflops']:>7.0f}{100 * ours['sgemm_share']:>6.0f} %"
            f"{ours['peak_rss_bytes'] / 1e6:>7.0f}")
     if theirs:
         peer = theirs[ours["precision"]]
@@ -112,9 +119,10 @@ def print_split(ours):
 def all_steps(build, shapes, threads, n_rounds):
     torch, lines, rows, reasons = has_torch(), [], [], {}
     print("Training steps. S: 4 layers, width 128, context 64, batch 12; M: 6 layers, width 384, context 256, batch 12;\n"
-          "G: 12 layers, width 768, context 512, batch 2, vocabulary 50257 (GPT-2). rate: share of the rate of matrix products\n"
-          "alone.\n\n"
-          f"  {'shape':<12}{'thr':>3}{'ms':>10}{'least':>9}{'tokens/s':>9}{'GFLOP/s':>9}{'rate':>8}{'MB':>7}"
+          "G: 12 layers, width 768, context 512, batch 2, vocabulary 50257 (GPT-2). matrix: GFLOP/s of the best products of\n"
+          "this precision alone, all threads at once, and the step's share of it; sgemm: the same by OpenBLAS.\n\n"
+          f"  {'shape':<12}{'thr':>3}{'ms':>10}{'least':>9}{'tokens/s':>9}{'GFLOP/s':>9}{'matrix':>8}{'share':>8}{'sgemm':>7}"
+          f"{'share':>8}{'MB':>7}"
           + (f"{'torch ms':>10}{'faster':>8}{'/best':>8}{'RSS':>7}" if torch else ""), flush=True)
     for shape in shapes:
         for n in threads:
@@ -164,6 +172,19 @@ def probes(build):
     return [figures]
 
 
+def keep(path, lines):
+    """Writes lines, and leaves those of an earlier run about what was not measured now (--shapes, --threads)."""
+    def about(line):
+        return tuple(line.get(name) for name in ("bench", "shape", "threads", "precision"))
+
+    measured = {about(line) for line in lines}
+    if os.path.exists(path):
+        with open(path) as f:
+            lines = [line for line in map(json.loads, f) if about(line) not in measured] + lines
+    with open(path, "w") as f:
+        f.writelines(json.dumps(line) + "\n" for line in lines)
+
+
 def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("build")
@@ -179,10 +200,9 @@ def main():
     if not arguments.steps_only:
         lines += storage(arguments.build) + service(arguments.build) + probes(arguments.build)
     print()
-    with open(os.path.join(arguments.build, "bench.jsonl"), "w") as f:
-        for line in lines:
-            print(json.dumps(line))
-            print(json.dumps(line), file=f)
+    for line in lines:
+        print(json.dumps(line))
+    keep(os.path.join(arguments.build, "bench.jsonl"), lines)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
 /* lagbench: measures whole training steps of one shape: forward, backward, clipping, AdamW. One JSON object. */
+#include "matrix_rate.h"
+
 #include <lagd/base/clock.h>
 #include <lagd/base/error.h>
 #include <lagd/base/team.h>
@@ -7,6 +9,7 @@
 #include <lagd/engine/rng.h>
 #include <lagd/engine/train.h>
 
+#include <cblas.h>
 #include <getopt.h>
 #include <math.h>
 #include <stdio.h>
@@ -41,6 +44,8 @@ struct bench {
     double *took;    /* seconds, one a step */
     double optimiser; /* seconds since the split began */
     double parts[LAG_N_PARTS + 1]; /* ms of the median step; the last is the optimiser's */
+    long peak_kb;                  /* of the steps, before matrix products alone are measured */
+    double sgemm_rate, own_rate;   /* FLOP/s of matrix products on all threads at once; own_rate in the step's precision */
 };
 
 static double seconds(void) {
@@ -138,29 +143,47 @@ static void print_parts(const struct bench *b) {
     }
 }
 
+/* The best that products of this precision reach here. */
+static bool sgemm_leads(const struct bench *b) {
+    return b->o.precision == LAG_FP32 && b->sgemm_rate > b->own_rate;
+}
+
+static int measure_rates(struct bench *b, struct lag_error *err) {
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    b->peak_kb = usage.ru_maxrss;
+    int rc = matrix_rate(MATRIX_SGEMM, b->o.threads, b->team, &b->sgemm_rate, err);
+    if (!rc) rc = matrix_rate(b->o.precision == LAG_BF16 ? MATRIX_BF16 : MATRIX_FP32, b->o.threads, b->team, &b->own_rate, err);
+    return rc;
+}
+
 static void report(const struct bench *b, double median) {
     const struct options *o = &b->o;
     const double tokens = (double)o->batch * o->spec.n_positions;
     const double gflops = lag_flops_token_train(&o->spec, o->spec.n_positions) * tokens / median * 1e-9;
-    const double rate = lag_measured_core_rate(o->precision) * 1e-9;
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
+    const double rate = 1e-9 * (sgemm_leads(b) ? b->sgemm_rate : b->own_rate);
+    const char *const of = sgemm_leads(b) ? "sgemm" : "own";
+    char library[16] = "?";
+    (void)sscanf(openblas_get_config(), "%*s %15s", library);
     if (!o->json) {
-        printf("%s %s, %d threads: %.2f ms a step (least %.2f), %.0f tokens/s, %.1f GFLOP/s; matrix rate of a thread %.1f "
-               "GFLOP/s, the step reaches %.0f %%; peak RSS %ld MB\n  ",
+        printf("%s %s, %d threads: %.2f ms a step (least %.2f), %.0f tokens/s, %.1f GFLOP/s, %.0f %% of the matrix rate of "
+               "%.1f GFLOP/s (%s; sgemm by openblas %s %s: %.1f); peak RSS %ld MB\n  ",
                o->shape, lag_precision_name(o->precision), o->threads, median * 1e3, b->took[0] * 1e3, tokens / median,
-               gflops, rate, 100 * gflops / (rate * o->threads), usage.ru_maxrss / 1000);
+               gflops, 100 * gflops / rate, rate, of, library, openblas_get_corename(), b->sgemm_rate * 1e-9,
+               b->peak_kb / 1000);
         print_parts(b);
         printf("\n");
         return;
     }
     printf("{\"shape\": \"%s\", \"precision\": \"%s\", \"layers\": %d, \"heads\": %d, \"width\": %d, \"context\": %d, "
            "\"batch\": %d, \"vocab\": %d, \"threads\": %d, \"steps\": %d, \"step_ms_median\": %.2f, \"step_ms_min\": %.2f, "
-           "\"tokens_per_s\": %.0f, \"gflops\": %.1f, \"matrix_rate_gflops\": %.1f, \"peak_rss_bytes\": %ld, \"parts\": {",
+           "\"tokens_per_s\": %.0f, \"gflops\": %.1f, ",
            o->shape, lag_precision_name(o->precision), o->spec.n_layer, o->spec.n_head, o->spec.n_embd,
-           o->spec.n_positions, o->batch, o->spec.vocab_size, o->threads,
-           o->steps, median * 1e3, b->took[0] * 1e3, tokens / median, gflops, rate * o->threads,
-           usage.ru_maxrss * 1024);
+           o->spec.n_positions, o->batch, o->spec.vocab_size, o->threads, o->steps, median * 1e3, b->took[0] * 1e3,
+           tokens / median, gflops);
+    printf("\"matrix_rate_gflops\": %.1f, \"matrix_rate_of\": \"%s\", \"own_rate_gflops\": %.1f, \"sgemm_rate_gflops\": %.1f, "
+           "\"sgemm\": \"openblas %s %s\", \"peak_rss_bytes\": %ld, \"parts\": {", rate, of, b->own_rate * 1e-9,
+           b->sgemm_rate * 1e-9, library, openblas_get_corename(), b->peak_kb * 1024);
     print_parts(b);
     printf("}, \"fingerprint\": \"%s\"}\n", lag_fingerprint(o->precision));
 }
@@ -202,8 +225,12 @@ int main(int argc, char **argv) {
     } else {
         const double median = b.took[b.o.steps / 2];
         split(&b, median);
-        report(&b, median);
-        status = 0;
+        if (measure_rates(&b, &err)) {
+            fprintf(stderr, "lagbench: %s\n", err.text);
+        } else {
+            report(&b, median);
+            status = 0;
+        }
     }
     free(b.took);
     free(b.tokens);

@@ -68,8 +68,8 @@ def check_private(root, path, layer, name):
     beside = os.path.normpath(os.path.join(os.path.dirname(path), name))
     homes = [layer if layer != "main" else "daemon"]
     if layer == "tests":
-        folder = path.split(os.sep)[1]  # tests/<layer>; tests/fuzz reaches into the parsers of every layer
-        homes = ["tests"] + [layer for layer in lint.LAYERS if folder in (layer, "fuzz")]
+        folder = path.split(os.sep)[1]  # tests/<layer>; tests/fuzz and tests/bench reach into every layer
+        homes = ["tests"] + [layer for layer in lint.LAYERS if folder in (layer, "fuzz", "bench")]
     candidates = [beside, os.path.normpath(name)] + [os.path.normpath(os.path.join(h, name)) for h in homes]
     for candidate in candidates:
         if os.path.isfile(os.path.join(root, candidate)):
