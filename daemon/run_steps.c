@@ -18,8 +18,9 @@
 
 #define REPORT_NS (250 * INT64_C(1000000))
 #define REPORT_SHARE 50 /* the report waits for the disk: at most one part in so many of the time */
-#define LONGEST_ALONE_NS (250 * INT64_C(1000000))
-enum { STORAGE_WAIT_MS = 500, FIRST_ALONE = 8, N_ALONE = 5 };
+#define SHORT_ALONE_NS (250 * INT64_C(1000000))
+#define LONGEST_ALONE_NS (5000 * INT64_C(1000000))
+enum { STORAGE_WAIT_MS = 500, FIRST_ALONE = 8, N_ALONE = 5, FIRST_LONG_ALONE = 3, N_LONG_ALONE = 2 };
 
 int64_t lagd_run_step_tokens(const struct lagd_run *run) {
     return (int64_t)run->step.accumulate * run->step.batch * run->step.context;
@@ -207,11 +208,12 @@ static int record_step(struct lagd_run *run, const struct lag_step_result *resul
     return rc;
 }
 
-/* A few early steps of a small model are made by one thread, which changes no bit of their results: how fast it is tells
- * how long probes will take. Threads of a large model's team hardly wait for each other. */
+/* A few early steps are made by one thread, which changes no bit of their results: how fast it is tells how long probes
+ * will take. Of a large model, whose team hardly waits, two are enough; of a very large one they would take too long. */
 static bool goes_alone(const struct lagd_run *run, int n_slots) {
-    return n_slots > 1 && run->n_steps >= FIRST_ALONE && run->n_steps < FIRST_ALONE + N_ALONE &&
-           run->team_ns < LONGEST_ALONE_NS;
+    const bool is_short = run->team_ns < SHORT_ALONE_NS;
+    const int first = is_short ? FIRST_ALONE : FIRST_LONG_ALONE, n = is_short ? N_ALONE : N_LONG_ALONE;
+    return n_slots > 1 && run->n_steps >= first && run->n_steps < first + n && run->team_ns < LONGEST_ALONE_NS;
 }
 
 /* The update alone, with compute slots. */
@@ -237,7 +239,7 @@ static int train(struct lagd_run *run, struct lag_step_result *ret, int64_t *ret
     lagd_speeds_add(run->deps->speeds, run->id, alone ? LAGD_SPEED_ALONE : LAGD_SPEED_TRAIN, flops, *ret_ns,
                     alone ? 1 : n_slots);
     run->n_steps++;
-    run->team_ns = *ret_ns * n_slots;
+    run->team_ns = *ret_ns * (alone ? 1 : n_slots);
     return rc;
 }
 

@@ -1,14 +1,21 @@
 #include "speeds_internal.h"
 
 #include <lagd/base/check.h>
+#include <lagd/base/cleanup.h>
+#include <lagd/base/fs.h>
 #include <lagd/base/mem.h>
+#include <lagd/base/parse.h>
 #include <lagd/storage/rows.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define N_ENTRIES 64
 #define N_SAMPLES 31
+#define FILE_NAME "speeds"
+#define FILE_BYTES (64 * 1024) /* most of it; N_ENTRIES lines and the head fit */
+#define LINE_BYTES 256
 #define SAMPLE_NS (50 * 1000000LL) /* shorter steps are taken together */
 
 /* The latest samples. What counts is their median: a step during which something else had the processors is left out. */
@@ -133,4 +140,60 @@ bool lagd_speeds_get(struct lagd_speeds *speeds, const char *run_id, struct lagd
                                .alone = values[LAGD_SPEED_ALONE], .probe_train = values[LAGD_SPEED_PROBE_TRAIN],
                                .probe_eval = values[LAGD_SPEED_PROBE_EVAL]};
     return own;
+}
+
+/* --- between two processes: a text of a head and a line a run ------------------------------------------------------ */
+
+static void format_line(const struct entry *entry, char line[LINE_BYTES]) {
+    double values[LAGD_N_SPEEDS];
+    for (int i = 0; i < LAGD_N_SPEEDS; i++) values[i] = median(&entry->rates[i]);
+    (void)snprintf(line, LINE_BYTES, "%s %.9g %.9g %.9g %.9g %.9g\n", entry->run_id, values[LAGD_SPEED_TRAIN],
+                   values[LAGD_SPEED_EVAL], values[LAGD_SPEED_ALONE], values[LAGD_SPEED_PROBE_TRAIN],
+                   values[LAGD_SPEED_PROBE_EVAL]);
+}
+
+int lagd_speeds_save(struct lagd_speeds *speeds, const char *dir, const char *machine, struct lag_error *err) {
+    LAG_CLEANUP(lag_free_p) char *text = lag_calloc(FILE_BYTES, 1);
+    if (!text) return lag_error_set(err, LAG_ENOMEM, "out of memory for the speeds of runs");
+    size_t length = (size_t)LAG_MIN(snprintf(text, LINE_BYTES, "%.200s\n", machine), LINE_BYTES - 1);
+    (void)pthread_mutex_lock(&speeds->lock);
+    for (int i = 0; i < N_ENTRIES; i++) {
+        if (speeds->entries[i].used == 0) continue;
+        format_line(&speeds->entries[i], text + length);
+        length += strlen(text + length);
+    }
+    (void)pthread_mutex_unlock(&speeds->lock);
+    return lag_fs_write_file(dir, FILE_NAME, text, length, err);
+}
+
+/* What the earlier process had measured counts as one sample, which new ones soon outnumber. */
+static void read_line(struct lagd_speeds *speeds, char *line) {
+    double values[LAGD_N_SPEEDS];
+    const char *id = strsep(&line, " ");
+    if (id[0] == '\0' || strlen(id) >= LAG_ROW_ID) return;
+    for (int i = 0; i < LAGD_N_SPEEDS; i++) {
+        const char *word = strsep(&line, " ");
+        if (!word || lag_parse_double(word, &values[i]) != 0 || !(values[i] >= 0 && values[i] < 1e18)) return;
+    }
+    struct entry *entry = make(speeds, id);
+    entry->used = ++speeds->calls;
+    for (int i = 0; i < LAGD_N_SPEEDS; i++)
+        entry->rates[i] = (struct rate){.samples = {values[i]}, .n_samples = values[i] > 0, .next = values[i] > 0};
+}
+
+int lagd_speeds_load(struct lagd_speeds *speeds, const char *dir, const char *machine, struct lag_error *err) {
+    LAG_CLEANUP(lag_free_p) char *path = lag_asprintf("%s/" FILE_NAME, dir);
+    LAG_CLEANUP(lag_free_p) char *text = NULL;
+    size_t length = 0;
+    char head[LINE_BYTES];
+    if (!path) return lag_error_set(err, LAG_ENOMEM, "out of memory for the speeds of runs");
+    if (!lag_fs_exists(path)) return 0;
+    int rc = lag_fs_read_file(path, FILE_BYTES, &text, &length, err);
+    if (rc != 0) return rc;
+    (void)snprintf(head, sizeof(head), "%.200s\n", machine);
+    if (strncmp(text, head, strlen(head)) != 0) return 0; /* another machine measured them */
+    (void)pthread_mutex_lock(&speeds->lock);
+    for (char *rest = text + strlen(head), *line; (line = strsep(&rest, "\n")) != NULL;) read_line(speeds, line);
+    (void)pthread_mutex_unlock(&speeds->lock);
+    return 0;
 }

@@ -1,5 +1,5 @@
-/* How fast each run trains here, as measured: what a growth will take is predicted from it. The table lives as long as
- * the process and knows the runs that worked last. Thread: any. */
+/* How fast each run trains here, as measured: what a growth will take is predicted from it. The table knows the runs that
+ * worked last. It is saved when the process ends in order, so that a run that goes on afterwards is known at once. Thread: any. */
 #pragma once
 #include <lagd/base/error.h>
 #include <stdbool.h>
@@ -28,3 +28,7 @@ void lagd_speeds_add(struct lagd_speeds *speeds, const char *run_id, enum lagd_s
 /* What is known of the run; where it is not known, what all other runs reach on average; all 0 when nothing is known.
  * Returns true when it is the run's own. speeds NULL: all 0. */
 bool lagd_speeds_get(struct lagd_speeds *speeds, const char *run_id, struct lagd_speed *ret);
+/* Writes the file "speeds" of dir; loads it where there is one that machine (what makes speeds comparable: one line) wrote.
+ * A table that was just created takes what is loaded; lines that cannot be read are passed over. */
+int lagd_speeds_save(struct lagd_speeds *speeds, const char *dir, const char *machine, struct lag_error *err);
+int lagd_speeds_load(struct lagd_speeds *speeds, const char *dir, const char *machine, struct lag_error *err);

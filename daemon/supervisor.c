@@ -50,6 +50,28 @@ static int open_files(struct lagd_supervisor *s, struct lag_error *err) {
     return lag_reader_open(dir, &s->db, err);
 }
 
+/* Speeds are known for predictions only: without the file a daemon works as well. */
+static void name_machine(const struct lagd_deps *deps, char ret[160]) {
+    (void)snprintf(ret, 160, "%d threads; %s", deps->n_threads, lag_fingerprint(LAG_FP32));
+}
+
+static void load_speeds(struct lagd_supervisor *s) {
+    struct lag_error err = {0};
+    char machine[160];
+    name_machine(&s->deps, machine);
+    if (lagd_speeds_load(s->deps.speeds, s->deps.state_dir, machine, &err) != 0)
+        lag_log(LAG_LOG_WARNING, "how fast runs were is not known: %s", err.text);
+}
+
+static void save_speeds(struct lagd_supervisor *s) {
+    struct lag_error err = {0};
+    char machine[160];
+    if (!s->deps.speeds || s->lock_fd < 0) return;
+    name_machine(&s->deps, machine);
+    if (lagd_speeds_save(s->deps.speeds, s->deps.state_dir, machine, &err) != 0)
+        lag_log(LAG_LOG_WARNING, "how fast runs were is not kept: %s", err.text);
+}
+
 static int make_parts(struct lagd_supervisor *s, struct lag_error *err) {
     struct lagd_deps *deps = &s->deps;
     deps->n_threads = (int)(s->config.threads > 0 ? s->config.threads : lag_host_cpus());
@@ -63,6 +85,7 @@ static int make_parts(struct lagd_supervisor *s, struct lag_error *err) {
     if (status == 0) status = lagd_pool_create("probe", deps->n_threads, &deps->probes, err);
     if (status == 0) status = lagd_pool_create("service", LAGD_SERVICES, &deps->services, err);
     if (status == 0) status = lagd_speeds_create(&deps->speeds, err);
+    if (status == 0) load_speeds(s);
     return status;
 }
 
@@ -107,6 +130,7 @@ void lagd_supervisor_destroy(struct lagd_supervisor *s) {
         lag_mailbox_destroy(s->mailbox);
     }
     lagd_slots_destroy(s->deps.slots);
+    save_speeds(s);
     lagd_speeds_destroy(s->deps.speeds);
     if (s->db) lag_reader_close(s->db);
     if (s->store) lag_store_close(s->store);

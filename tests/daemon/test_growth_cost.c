@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -11,6 +12,7 @@
 #include "../../daemon/growth_cost_internal.h"
 #include "../../daemon/run_config_internal.h"
 #include "lagd/base/error.h"
+#include "lagd/base/fs.h"
 #include "lagd/base/mem.h"
 #include "lagd/engine/train.h"
 
@@ -65,6 +67,34 @@ static void the_run_used_longest_ago_is_forgotten(void **state) {
     assert_false(lagd_speeds_get(speeds, "run_0", &speed));
     assert_true(lagd_speeds_get(speeds, "run_1", &speed));
     assert_true(lagd_speeds_get(speeds, "run_64", &speed));
+}
+
+static void another_process_goes_on_with_them(void **state) {
+    (void)state;
+    char dir[] = "/tmp/lagd-test-XXXXXX";
+    struct lagd_speeds *later = NULL;
+    struct lagd_speed speed;
+    assert_non_null(mkdtemp(dir));
+    assert_int_equal(lagd_speeds_load(speeds, dir, "this one", &err), 0); /* no file yet */
+    for (int i = 0; i < 5; i++) {
+        lagd_speeds_add(speeds, "run_a", LAGD_SPEED_TRAIN, 1e9, 2 * SECOND_NS, 1);
+        lagd_speeds_add(speeds, "run_b", LAGD_SPEED_PROBE_EVAL, 3e9, SECOND_NS, 1);
+        lagd_speeds_add(speeds, "run_b", LAGD_SPEED_PROBE_TRAIN, 2e9, SECOND_NS, 1);
+    }
+    assert_int_equal(lagd_speeds_save(speeds, dir, "this one", &err), 0);
+    assert_int_equal(lagd_speeds_create(&later, &err), 0);
+    assert_int_equal(lagd_speeds_load(later, dir, "another machine", &err), 0);
+    assert_false(lagd_speeds_get(later, "run_a", &speed));
+    assert_true(speed.train == 0);
+    assert_int_equal(lagd_speeds_load(later, dir, "this one", &err), 0);
+    assert_true(lagd_speeds_get(later, "run_a", &speed));
+    assert_float_equal(speed.train, 0.5e9, 1);
+    assert_true(speed.alone == 0 && speed.probe_train == 0);
+    assert_true(lagd_speeds_get(later, "run_b", &speed));
+    assert_float_equal(speed.probe_eval, 3e9, 1);
+    assert_float_equal(speed.probe_train, 2e9, 1);
+    lagd_speeds_destroy(later);
+    assert_int_equal(lag_fs_remove_tree(dir, &err), 0);
 }
 
 /* Five candidates of ten seconds each, one of them spent on evaluations; the last is the reference. */
@@ -140,6 +170,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_median_without_the_first, set_up, tear_down),
         cmocka_unit_test_setup_teardown(short_steps_count_together, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_run_used_longest_ago_is_forgotten, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(another_process_goes_on_with_them, set_up, tear_down),
         cmocka_unit_test(time_over_workers),
         cmocka_unit_test(memory_of_those_that_live),
     };
