@@ -111,6 +111,7 @@ static void write_estimate(struct lagd_json *json, const struct lagd_run_config 
     lagd_json_bool(json, "fits", estimate->memory_bytes <= estimate->memory_available_bytes);
     lagd_json_real(json, "step_seconds", estimate->step_seconds);
     lagd_json_real(json, "total_seconds", estimate->total_seconds);
+    lagd_json_text_or_null(json, "precision_note", estimate->precision_note);
     lagd_json_open_object(json, "config");
     lagd_write_fields(json, &lagd_run_fields, config, NULL);
     lagd_json_close_object(json);

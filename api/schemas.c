@@ -28,14 +28,14 @@ static const struct lagd_schema schemas[] = {
     {"DatasetList", "items:[@Dataset] next_cursor:s?"},
     {"Run",
      "id:s name:s state:s reason:s? step:i max_steps:i tokens:i flops:n n_params:i dataset:s dataset_id:s latest:{n?} "
-     "model:o optim:o schedule:o batch:o eval:o checkpoint:o seed:i threads:i on_crash:s tags:[s] note:s growth:s? "
+     "model:o optim:o schedule:o batch:o eval:o checkpoint:o precision:s seed:i threads:i on_crash:s tags:[s] note:s growth:s? "
      "lr_scale:n "
      "n_rollbacks:i allowed_actions:[s] links:{s} revision:i created_at:t? updated_at:t?"},
     {"RunList", "items:[@Run] next_cursor:s?"},
     {"RunEstimate",
      "n_params:i flops_per_token:n flops_per_step:n flops_total:n tokens_per_step:i tokens_total:i memory_bytes:i "
      "state_bytes:i activation_bytes:i checkpoint_bytes:i memory_available_bytes:i fits:b step_seconds:n? "
-     "total_seconds:n? config:o"},
+     "total_seconds:n? precision_note:s? config:o"},
     {"SeriesKey", "key:s exact:b n_points:i first_step:i last_step:i last:n? finite:b"},
     {"SeriesKeyList", "items:[@SeriesKey] next_cursor:s?"},
     {"Column", "last:[n?] min:[n?] max:[n?] sum~:[n?] points_total:i not_finite:i"},

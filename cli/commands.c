@@ -118,7 +118,8 @@ static const struct ctl_column estimate_columns[] = {
     {"parameters", "n_params", CTL_COUNT}, {"tokens a step", "tokens_per_step", CTL_INT},
     {"tokens", "tokens_total", CTL_COUNT}, {"FLOPs", "flops_total", CTL_COUNT}, {"memory", "memory_bytes", CTL_BYTES},
     {"memory available", "memory_available_bytes", CTL_BYTES}, {"fits", "fits", CTL_TEXT},
-    {"a checkpoint", "checkpoint_bytes", CTL_BYTES}, {"time", "total_seconds", CTL_SECONDS}, {NULL, NULL, 0}};
+    {"a checkpoint", "checkpoint_bytes", CTL_BYTES}, {"time", "total_seconds", CTL_SECONDS},
+    {"precision", "precision_note", CTL_TEXT}, {NULL, NULL, 0}};
 static const struct ctl_column growth_columns[] = {
     {"ID", "id", CTL_TEXT}, {"STATE", "state", CTL_STATE}, {"RUN", "run", CTL_TEXT}, {"FROM", "n_layer_from", CTL_INT},
     {"TO", "n_layer_to", CTL_INT}, {"AT", "start_step", CTL_INT}, {"DONE", "progress.done_steps", CTL_INT},

@@ -45,6 +45,7 @@ int lagd_run_estimate(const struct lagd_run_config *resolved, int n_threads, str
     out.memory_available_bytes = (int64_t)lag_host_memory_available_bytes();
     out.step_seconds = out.flops_per_step / (lag_measured_core_rate(precision) * STEP_EFFICIENCY * threads);
     out.total_seconds = out.step_seconds * (double)resolved->max_steps;
+    out.precision_note = lag_precision_note(precision);
     *ret = out;
     return 0;
 }

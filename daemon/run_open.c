@@ -121,6 +121,8 @@ int lagd_run_open(struct lagd_run *run, struct lag_error *err) {
     if (rc == 0) rc = lagd_recorder_open(&run->recorder, run->deps, run->id, true, &run->quit, err);
     if (rc == 0) rc = lagd_run_equip(run, err);
     if (rc != 0) return rc;
+    const char *note = lag_precision_note(lagd_run_precision(&run->config));
+    if (note) lagd_warn(run->deps, run->id, run->state->step, "%s", note);
     run->evaluate_first = run->state->step == 0;
     rc = lagd_run_rewind(run, err);
     if (rc != 0) return rc;

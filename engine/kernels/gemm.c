@@ -17,22 +17,16 @@
 #define GEMM cblas_sgemm
 #endif
 
-void lag_gemm(lag_real *pack, int m, int n, int k, lag_real alpha, struct lag_matrix a, struct lag_matrix b,
-              lag_real beta, lag_real *c, int c_stride) {
-    if (lag_vec()->gemm) {
-        lag_vec()->gemm(pack, m, n, k, alpha, a, b, beta, c, c_stride);
+void lag_gemm(enum lag_precision precision, lag_real *pack, int m, int n, int k, lag_real alpha, struct lag_matrix a,
+              struct lag_matrix b, lag_real beta, lag_real *c, int c_stride) {
+    const struct lag_products *products = lag_products(precision);
+    if (products) {
+        products->gemm(pack, m, n, k, alpha, a, b, beta, c, c_stride);
         return;
     }
+    LAG_ASSERT(precision == LAG_FP32);
     GEMM(CblasRowMajor, a.transposed ? CblasTrans : CblasNoTrans, b.transposed ? CblasTrans : CblasNoTrans, m, n, k,
          alpha, a.data, a.stride, b.data, b.stride, beta, c, c_stride);
-}
-
-void lag_gemm_in(enum lag_precision precision, lag_real *pack, int m, int n, int k, lag_real alpha,
-                 struct lag_matrix a, struct lag_matrix b, lag_real beta, lag_real *c, int c_stride) {
-    if (precision == LAG_BF16)
-        lag_bf16()->gemm(pack, m, n, k, alpha, a, b, beta, c, c_stride);
-    else
-        lag_gemm(pack, m, n, k, alpha, a, b, beta, c, c_stride);
 }
 
 int lag_tile_edge(int n, int low, int high) {
@@ -72,33 +66,31 @@ static struct lag_matrix shift_cols(struct lag_matrix matrix, int col) {
 void lag_gemm_job_tile(void *arg, int tile, int member) {
     const struct lag_gemm_job *job = arg;
     const int row = tile / columns(job) * job->tile_rows, col = tile % columns(job) * job->tile_cols;
-    lag_gemm_in(job->precision, job->pack + (size_t)member * LAG_PACK_ELEMENTS,
+    lag_gemm(job->precision, job->pack + (size_t)member * LAG_PACK_ELEMENTS,
                 LAG_MIN(job->tile_rows, job->m - row), LAG_MIN(job->tile_cols, job->n - col), job->k, job->alpha,
                 shift_rows(job->a, row), shift_cols(job->b, col), job->beta,
                 job->c + (size_t)row * (size_t)job->c_stride + col, job->c_stride);
 }
 
-#define PANELS_A_TILE 4
-
-bool lag_packs(enum lag_precision precision) {
-    return precision == LAG_BF16 || lag_vec()->pack;
-}
+#define COLUMNS_A_TILE (4 * LAG_PACK_N)
 
 size_t lag_packed_elements(enum lag_precision precision, int k, int n) {
-    const size_t words = precision == LAG_BF16 ? ((size_t)k + 1) / 2 : (size_t)k;
-    return words * ((size_t)(n + LAG_PACK_N - 1) / LAG_PACK_N * LAG_PACK_N);
+    const struct lag_products *products = lag_products(precision);
+    const size_t words = (size_t)(k + products->k_a_word - 1) / (size_t)products->k_a_word;
+    return words * ((size_t)(n + products->width - 1) / (size_t)products->width * (size_t)products->width);
 }
 
 int lag_packing_tiles(const struct lag_packing *packing) {
-    return (packing->n + PANELS_A_TILE * LAG_PACK_N - 1) / (PANELS_A_TILE * LAG_PACK_N);
+    return (packing->n + COLUMNS_A_TILE - 1) / COLUMNS_A_TILE;
 }
 
 void lag_packing_tile(void *arg, int tile, int member) {
     const struct lag_packing *p = arg;
-    const int begin = tile * PANELS_A_TILE * LAG_PACK_N, end = LAG_MIN(p->n, begin + PANELS_A_TILE * LAG_PACK_N);
-    for (int j = begin; j < end; j += LAG_PACK_N)
-        (p->precision == LAG_BF16 ? lag_bf16()->pack : lag_vec()->pack)(
-            p->b, p->k, j, LAG_MIN(LAG_PACK_N, p->n - j), p->to + lag_packed_elements(p->precision, p->k, j));
+    const struct lag_products *products = lag_products(p->precision);
+    const int begin = tile * COLUMNS_A_TILE, end = LAG_MIN(p->n, begin + COLUMNS_A_TILE);
+    for (int j = begin; j < end; j += products->width)
+        products->pack(p->b, p->k, j, LAG_MIN(products->width, p->n - j),
+                       p->to + lag_packed_elements(p->precision, p->k, j));
 }
 
 void lag_region_add(struct lag_region *region, lag_tile_fn *fn, void *arg, int n_tiles) {

@@ -10,8 +10,6 @@
 
 #include <immintrin.h>
 
-void lag_pack_avx512(struct lag_matrix b, int kc, int j, int width, float *to);
-
 #define MR 8
 #define NR LAG_PACK_N
 #define KC LAG_PACK_K
@@ -73,7 +71,7 @@ static void pack_lines(const float *b, size_t stride, int kc, int n, float *to) 
 }
 
 /* Columns j … j + width of kc of k. */
-void lag_pack_avx512(struct lag_matrix b, int kc, int j, int width, float *to) {
+static void pack_panel(struct lag_matrix b, int kc, int j, int width, float *to) {
     const size_t stride = (size_t)b.stride;
     if (!b.transposed) {
         pack_rows(b.data + j, stride, kc, width, to);
@@ -176,7 +174,7 @@ static void multiply_block(int m, int n, struct block block, struct lag_matrix b
         if (b.packed)
             block.b = b.data + (size_t)j * (size_t)b.stride;
         else
-            lag_pack_avx512(b, block.kc, j, width, panel);
+            pack_panel(b, block.kc, j, width, panel);
         for (int i = 0; i < m; i += MR) {
             const int rows = LAG_MIN(MR, m - i);
             if (more) prefetch_panel(b, block.kc, j + NR, i / MR, n_parts);
@@ -192,9 +190,7 @@ static int even_part(int n, int most) {
     return (n + parts - 1) / parts;
 }
 
-void lag_gemm_avx512(float *pack, int m, int n, int k, float alpha, struct lag_matrix a, struct lag_matrix b,
-                     float beta, float *c, int c_stride);
-void lag_gemm_avx512(float *pack, int m, int n, int k, float alpha, struct lag_matrix a, struct lag_matrix b,
+static void multiply(float *pack, int m, int n, int k, float alpha, struct lag_matrix a, struct lag_matrix b,
                      float beta, float *c, int c_stride) {
     float *panel = pack, *packed_a = pack + KC * NR;
     const int k_part = even_part(k, KC);
@@ -215,3 +211,7 @@ void lag_gemm_avx512(float *pack, int m, int n, int k, float alpha, struct lag_m
         }
     }
 }
+
+extern const struct lag_products lag_products_avx512;
+const struct lag_products lag_products_avx512 = {
+    .name = "own", .width = NR, .k_a_word = 1, .gemm = multiply, .pack = pack_panel};

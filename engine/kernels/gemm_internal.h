@@ -23,28 +23,30 @@ struct lag_matrix {
 #define LAG_BF16_K 512
 #define LAG_BF16_M 504
 
-/* Row-major c[m][n] = alpha op(a)[m][k] op(b)[k][n] + beta c on the calling thread alone. On CPUs with AVX-512 the
- * float build uses its own kernel, else BLAS; both are bit-stable for equal calls. c is not read when beta is 0. */
-void lag_gemm(lag_real *pack, int m, int n, int k, lag_real alpha, struct lag_matrix a, struct lag_matrix b,
-              lag_real beta, lag_real *c, int c_stride);
-/* The same in any precision that lag_precision_check allows. */
-void lag_gemm_in(enum lag_precision precision, lag_real *pack, int m, int n, int k, lag_real alpha,
-                 struct lag_matrix a, struct lag_matrix b, lag_real beta, lag_real *c, int c_stride);
+/* Row-major c[m][n] = alpha op(a)[m][k] op(b)[k][n] + beta c on the calling thread alone, in a precision that
+ * lag_precision_check allows: by lag_products, else by BLAS. Both are bit-stable for equal calls. c is not read when
+ * beta is 0. */
+void lag_gemm(enum lag_precision precision, lag_real *pack, int m, int n, int k, lag_real alpha, struct lag_matrix a,
+              struct lag_matrix b, lag_real beta, lag_real *c, int c_stride);
 
-/* The kernels of bfloat16 products. */
-struct lag_bf16 {
-    /* lag_gemm's; operands are rounded here unless they are half or packed */
+/* Our own matrix products, of one CPU level and precision. */
+struct lag_products {
+    const char *name; /* as the fingerprint tells it */
+    int width;        /* columns of a packed panel, at most LAG_PACK_N */
+    int k_a_word;     /* elements along k that one packed word holds */
+    /* lag_gemm's; operands of bfloat16 products are rounded here unless they are half or packed */
     void (*gemm)(lag_real *pack, int m, int n, int k, lag_real alpha, struct lag_matrix a, struct lag_matrix b,
                  lag_real beta, lag_real *c, int c_stride);
-    /* Columns j … j + width of b, [k/2][32] words of two */
+    /* Columns j … j + width of b, [k / k_a_word][width of a panel] words */
     void (*pack)(struct lag_matrix b, int k, int j, int width, lag_real *to);
+    /* What people should know of products that are made another way than the precision's name says, or NULL */
+    const char *note;
 };
-/* NULL where this CPU or build has none. */
-const struct lag_bf16 *lag_bf16(void);
+/* Those of the level in force. NULL where single precision is left to BLAS, or where there is no bfloat16. */
+const struct lag_products *lag_products(enum lag_precision precision);
 
-/* Operand b of many products, packed once, filled with zeros: [n/32][k][32], or [n/32][k/2][32] words in bfloat16.
- * Single precision only where lag_packs says so. */
-bool lag_packs(enum lag_precision precision);
+/* Operand b of many products, packed once, filled with zeros: a panel of columns after the other, as lag_products
+ * has them. Only where it is not NULL. */
 struct lag_packing {
     enum lag_precision precision;
     struct lag_matrix b;

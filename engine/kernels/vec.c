@@ -223,10 +223,6 @@ static void adamw(size_t n, const struct lag_adamw_factors *f, const lag_real *r
 #define NAME(level) NAME_(level)
 #define TEXT_(level) #level
 #define TEXT(level) TEXT_(level)
-#ifdef LAG_VEC_GEMM
-extern __typeof__(*((struct lag_vec *)0)->gemm) lag_gemm_avx512;
-extern __typeof__(*((struct lag_vec *)0)->pack) lag_pack_avx512;
-#endif
 extern const struct lag_vec NAME(LAG_VEC_LEVEL);
 const struct lag_vec NAME(LAG_VEC_LEVEL) = {
     .name = TEXT(LAG_VEC_LEVEL),
@@ -246,8 +242,4 @@ const struct lag_vec NAME(LAG_VEC_LEVEL) = {
     .norm_forward = norm_forward,
     .norm_backward = norm_backward,
     .adamw = adamw,
-#ifdef LAG_VEC_GEMM
-    .gemm = lag_gemm_avx512,
-    .pack = lag_pack_avx512,
-#endif
 };

@@ -3,8 +3,6 @@
  * Elementwise loops are in lag_real; sums are in double with eight fixed lanes. NaN and infinity propagate. Results
  * depend on the arguments and the level only. n may be 0. Thread: any. */
 #pragma once
-#include "gemm_internal.h"
-
 #include <lagd/engine/real.h>
 #include <stddef.h>
 
@@ -39,11 +37,6 @@ struct lag_vec {
     /* dx = dy through the norm, plus residual when not NULL; dw, db are added to. dx may be dy or residual. */
     void (*norm_backward)(size_t n, const lag_real *x, const lag_real *w, lag_real mean, lag_real rstd,
                           const lag_real *dy, const lag_real *residual, lag_real *dx, double *dw, double *db);
-    /* lag_gemm's; NULL where BLAS is as fast */
-    void (*gemm)(lag_real *pack, int m, int n, int k, lag_real alpha, struct lag_matrix a, struct lag_matrix b,
-                 lag_real beta, lag_real *c, int c_stride);
-    /* Columns j … j + width of b, [k][32]; NULL with gemm */
-    void (*pack)(struct lag_matrix b, int k, int j, int width, lag_real *to);
     void (*adamw)(size_t n, const struct lag_adamw_factors *f, const lag_real *g, lag_real *p, lag_real *m,
                   lag_real *v);
 };

@@ -25,7 +25,7 @@ struct head {
 enum { KEYS_T, VALUES, VALUES_T, KEYS, N_OPERANDS };
 
 static size_t operand_elements(enum lag_precision precision, int T, int d) {
-    return lag_packs(precision) ? LAG_MAX(lag_packed_elements(precision, d, T), lag_packed_elements(precision, T, d)) : 0;
+    return lag_products(precision) ? LAG_MAX(lag_packed_elements(precision, d, T), lag_packed_elements(precision, T, d)) : 0;
 }
 
 uint64_t lag_attention_scratch(enum lag_precision precision, int context, int head) {
@@ -58,7 +58,7 @@ static struct head head_of(const struct lag_pass *pass, int tile, int member) {
 /* Keys or values, packed where that pays: [d][T] when transposed, else [T][d]. */
 static struct lag_matrix operand(const struct head *h, int which, const lag_real *rows, bool transposed) {
     const struct lag_matrix stored = {.data = rows, .stride = h->stride, .transposed = transposed};
-    if (!lag_packs(h->precision)) return stored;
+    if (!lag_products(h->precision)) return stored;
     const int k = transposed ? h->d : h->T, n = transposed ? h->T : h->d;
     lag_real *to = h->dp + (size_t)LAG_ATT_ROWS * (size_t)h->T +
                    (size_t)which * operand_elements(h->precision, h->T, h->d);
@@ -69,7 +69,7 @@ static struct lag_matrix operand(const struct head *h, int which, const lag_real
 
 static void multiply(const struct head *h, int m, int n, int k, struct lag_matrix a, struct lag_matrix b, lag_real beta,
                      lag_real *c, int c_stride) {
-    lag_gemm_in(h->precision, h->pack, m, n, k, 1, a, b, beta, c, c_stride);
+    lag_gemm(h->precision, h->pack, m, n, k, 1, a, b, beta, c, c_stride);
 }
 
 void lag_attention_forward_tile(void *arg, int tile, int member) {

@@ -41,7 +41,7 @@ static lag_real *grads_of(const struct lag_pass *pass) {
 static void project_back(const struct lag_pass *pass, int member, int n, int in, int out, const lag_real *dy,
                          struct lag_matrix w, lag_real *dx) {
     lag_part_begin(pass->parts, member, LAG_PART_MATMUL);
-    lag_gemm_in(pass->precision, lag_pass_pack(pass, member), n, in, out, 1,
+    lag_gemm(pass->precision, lag_pass_pack(pass, member), n, in, out, 1,
                 (struct lag_matrix){.data = dy, .stride = out}, w, 0, dx, in);
 }
 

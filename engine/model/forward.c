@@ -8,7 +8,7 @@
 static void project(const struct lag_pass *pass, int member, int n, int in, int out, const lag_real *x,
                     struct lag_matrix w, lag_real *y) {
     lag_part_begin(pass->parts, member, LAG_PART_MATMUL);
-    lag_gemm_in(pass->precision, lag_pass_pack(pass, member), n, out, in, 1,
+    lag_gemm(pass->precision, lag_pass_pack(pass, member), n, out, in, 1,
                 (struct lag_matrix){.data = x, .stride = in}, w, 0, y, out);
 }
 

@@ -16,7 +16,7 @@ static size_t room(enum lag_precision precision, int n_rows, int n_cols) {
 }
 
 uint64_t lag_packed_slot(const struct lag_spec *spec, enum lag_precision precision) {
-    if (!lag_packs(precision)) return 0;
+    if (!lag_products(precision)) return 0;
     const int C = spec->n_embd, I = spec->n_inner;
     return room(precision, C, 3 * C) + room(precision, C, C) + room(precision, C, I) + room(precision, I, C);
 }
@@ -36,7 +36,7 @@ static lag_real *place(const struct lag_pass *pass, enum lag_matrix_id id) {
 
 struct lag_matrix lag_pass_matrix(const struct lag_pass *pass, int layer, enum lag_matrix_id id, bool transposed) {
     const struct lag_tensor *t = tensor_of(pass, layer, id);
-    if (lag_packs(pass->precision))
+    if (lag_products(pass->precision))
         return (struct lag_matrix){
             .data = place(pass, id), .stride = transposed ? t->n_cols : t->n_rows, .packed = true};
     return (struct lag_matrix){.data = pass->state->params + t->offset, .stride = t->n_cols, .transposed = transposed};
@@ -44,7 +44,7 @@ struct lag_matrix lag_pass_matrix(const struct lag_pass *pass, int layer, enum l
 
 void lag_pass_pack_add(const struct lag_pass *pass, struct lag_region *region, int layer, enum lag_matrix_id id,
                        bool transposed, struct lag_packing *packing) {
-    if (!lag_packs(pass->precision)) return;
+    if (!lag_products(pass->precision)) return;
     const struct lag_tensor *t = tensor_of(pass, layer, id);
     *packing = (struct lag_packing){.precision = pass->precision,
                                     .b = {pass->state->params + t->offset, t->n_cols, transposed, false},

@@ -39,7 +39,7 @@ static void measure(enum lag_precision precision) {
     const double begin = seconds();
     double best = 1e9;
     for (double at = begin; at - begin < MEASURE_SECONDS;) {
-        lag_gemm_in(precision, pack, EDGE, EDGE, EDGE, 1, a, b, 0, block + 2 * EDGE * EDGE, EDGE);
+        lag_gemm(precision, pack, EDGE, EDGE, EDGE, 1, a, b, 0, block + 2 * EDGE * EDGE, EDGE);
         const double now = seconds();
         if (now - at < best) best = now - at;
         at = now;

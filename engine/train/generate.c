@@ -35,7 +35,7 @@ static void next_logits(const struct lag_state *state, struct lag_work *work, co
     struct lag_pass pass;
     lag_pass_init(&pass, state, work, tokens, 1, n, team);
     lag_pass_forward(&pass);
-    lag_gemm(lag_pass_pack(&pass, 0), 1, pass.V, pass.C, 1,
+    lag_gemm(LAG_FP32, lag_pass_pack(&pass, 0), 1, pass.V, pass.C, 1,
              (struct lag_matrix){lag_row(lag_slot(work, LAG_SLOT_LNF, 0), n - 1, pass.C), pass.C, false},
              (struct lag_matrix){lag_param(&state->layout, state->params, LAG_ROLE_WTE), pass.C, true}, 0, logits,
              pass.V);

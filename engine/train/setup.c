@@ -25,11 +25,14 @@ static pthread_once_t fingerprint_once = PTHREAD_ONCE_INIT;
 
 static void describe(void) {
     const char *const form = "matrix %s; vec %s; glibc %s; gcc %.16s", *const vec = lag_vec()->name;
-    char matrix[48] = "own", version[16] = "?";
+    char blas[48], version[16] = "?";
     (void)sscanf(openblas_get_config(), "%*s %15s", version);
-    if (!lag_vec()->gemm) snprintf(matrix, sizeof(matrix), "openblas %s %.20s", version, openblas_get_corename());
-    snprintf(fingerprint[LAG_FP32], sizeof(*fingerprint), form, matrix, vec, gnu_get_libc_version(), __VERSION__);
-    snprintf(fingerprint[LAG_BF16], sizeof(*fingerprint), form, "own bf16", vec, gnu_get_libc_version(), __VERSION__);
+    snprintf(blas, sizeof(blas), "openblas %s %.20s", version, openblas_get_corename());
+    for (int i = 0; i < LAG_N_PRECISIONS; i++) {
+        const struct lag_products *own = lag_products((enum lag_precision)i);
+        snprintf(fingerprint[i], sizeof(*fingerprint), form, own ? own->name : i == LAG_FP32 ? blas : "none", vec,
+                 gnu_get_libc_version(), __VERSION__);
+    }
 }
 
 const char *lag_fingerprint(enum lag_precision precision) {
@@ -53,9 +56,9 @@ static int self_test(lag_real *pack, struct lag_error *err) {
     for (int i = 0; i < A; i++) a[i] = (lag_real)((i * 37) % 101 - 50) / 64;
     for (int i = 0; i < B; i++) b[i] = (lag_real)((i * 53) % 103 - 51) / 64;
     memcpy(moved_a, a, (A + B) * sizeof(*a));
-    lag_gemm(pack, TEST_M, TEST_N, TEST_K, 1, (struct lag_matrix){a, TEST_K, false},
+    lag_gemm(LAG_FP32, pack, TEST_M, TEST_N, TEST_K, 1, (struct lag_matrix){a, TEST_K, false},
              (struct lag_matrix){b, TEST_N, false}, 0, c, TEST_N);
-    lag_gemm(pack, TEST_M, TEST_N, TEST_K, 1, (struct lag_matrix){moved_a, TEST_K, false},
+    lag_gemm(LAG_FP32, pack, TEST_M, TEST_N, TEST_K, 1, (struct lag_matrix){moved_a, TEST_K, false},
              (struct lag_matrix){moved_b, TEST_N, false}, 0, again, TEST_N);
     for (int i = 0; i < C; i++)
         if (!(fabs((double)c[i] - reference(a, b, i / TEST_N, i % TEST_N)) < 1e-3))

@@ -37,7 +37,7 @@ static void window(void *arg, int tile, int member) {
         if (r->kernel == MATRIX_SGEMM)
             cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, EDGE, EDGE, EDGE, 1, a, EDGE, b.data, EDGE, 0, c, EDGE);
         else
-            lag_gemm_in(r->kernel == MATRIX_BF16 ? LAG_BF16 : LAG_FP32, scratch, EDGE, EDGE, EDGE, 1,
+            lag_gemm(r->kernel == MATRIX_BF16 ? LAG_BF16 : LAG_FP32, scratch, EDGE, EDGE, EDGE, 1,
                         (struct lag_matrix){a, EDGE, false}, b, 0, c, EDGE);
     }
     r->rate[tile] = 2.0 * EDGE * (double)ELEMENTS * (double)calls / (double)(end - begin);
@@ -46,7 +46,7 @@ static void window(void *arg, int tile, int member) {
 /* Fills a and b with numbers in [-1, 1), and packs b where products take it packed. */
 static void fill(struct rates *r, int threads) {
     const enum lag_precision precision = r->kernel == MATRIX_BF16 ? LAG_BF16 : LAG_FP32;
-    const bool packed = r->kernel != MATRIX_SGEMM && lag_packs(precision);
+    const bool packed = r->kernel != MATRIX_SGEMM && lag_products(precision);
     const size_t at = (packed ? 3 : 1) * ELEMENTS;
     for (int t = 0; t < threads; t++) {
         float *a = r->block + (size_t)t * BLOCK;

@@ -2,6 +2,7 @@
 #include "gradcheck.h"
 
 #include "../../engine/kernels/gemm_internal.h"
+#include "../../engine/kernels/vec_internal.h"
 
 #include <lagd/base/error.h>
 #include <lagd/base/team.h>
@@ -81,7 +82,7 @@ static void bad_numbers_show(void **unused) {
     for (int i = 0; i < 3; i++) {
         for (int k = 0; k < 64 * 64; k++) a[k] = b[k] = 1;
         a[5 * 64 + 7] = (lag_real)BAD[i];
-        lag_gemm_in(LAG_BF16, pack, 64, 64, 64, 1, (struct lag_matrix){a, 64}, (struct lag_matrix){b, 64}, 0, c, 64);
+        lag_gemm(LAG_BF16, pack, 64, 64, 64, 1, (struct lag_matrix){a, 64}, (struct lag_matrix){b, 64}, 0, c, 64);
         for (int k = 0; k < 64 * 64; k++) assert_true(isfinite((double)c[k]) == (k / 64 != 5));
     }
 }
@@ -160,6 +161,19 @@ static void names_and_memory(void **unused) {
     assert_true(lag_measured_core_rate(LAG_BF16) > 1e8);
 }
 
+/* Where the products are of another kind than the CPU's own, people are told, and so is the fingerprint. */
+static void said_where_fp32_multiplies(void **unused) {
+    const struct lag_products *products = lag_products(LAG_BF16);
+    assert_null(lag_precision_note(LAG_FP32));
+    if (products->k_a_word == 2) {
+        assert_string_equal(products->name, "own bf16");
+        assert_null(lag_precision_note(LAG_BF16));
+    } else {
+        assert_string_equal(products->name, "own bf16 by fp32");
+        assert_non_null(strstr(lag_precision_note(LAG_BF16), "AVX-512 BF16"));
+    }
+}
+
 static void refused_with_the_reason(void **unused) {
     const struct lag_spec spec = test_spec(2, 3, 48, 71, 97);
     struct lag_work *work = NULL;
@@ -174,8 +188,14 @@ int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(products), cmocka_unit_test(bad_numbers_show),
                                        cmocka_unit_test(same_bits_for_every_team),
                                        cmocka_unit_test(logits_are_causal_and_near),
-                                       cmocka_unit_test(names_and_memory)};
+                                       cmocka_unit_test(names_and_memory), cmocka_unit_test(said_where_fp32_multiplies)};
     const struct CMUnitTest without[] = {cmocka_unit_test(refused_with_the_reason)};
-    return lag_precision_check(LAG_BF16, NULL) ? cmocka_run_group_tests(without, NULL, NULL)
-                                               : cmocka_run_group_tests(tests, NULL, NULL);
+    int n_levels, failed = 0;
+    const struct lag_vec *const *levels = lag_vec_levels(&n_levels);
+    for (int i = 0; i < n_levels; i++) {
+        lag_vec_use(levels[i]);
+        failed += lag_precision_check(LAG_BF16, NULL) ? cmocka_run_group_tests_name(levels[i]->name, without, NULL, NULL)
+                                                      : cmocka_run_group_tests_name(levels[i]->name, tests, NULL, NULL);
+    }
+    return failed;
 }

@@ -151,9 +151,10 @@ int main(void) {
     const struct lag_vec *const *levels = lag_vec_levels(&n_levels);
     for (int i = 0; i < n_levels; i++) {
         lag_vec_use(levels[i]);
+        precision = LAG_FP32;
+        slack = SLACK_FP32;
         failed += cmocka_run_group_tests_name(levels[i]->name, tests, NULL, NULL);
-    }
-    if (sizeof(lag_real) == sizeof(float) && !lag_precision_check(LAG_BF16, NULL)) {
+        if (sizeof(lag_real) != sizeof(float) || lag_precision_check(LAG_BF16, NULL)) continue;
         precision = LAG_BF16;
         slack = SLACK_BF16;
         failed += cmocka_run_group_tests_name("bf16", tests, NULL, NULL);

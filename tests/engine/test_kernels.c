@@ -159,7 +159,7 @@ static void check_product(int m, int n, int k_length, int tile_rows, int tile_co
         struct lag_packing packing = {.b = job.b, .k = k_length, .n = n, .to = packed};
         struct lag_region region = {0};
         if (mode & 4) {
-            if (!lag_vec()->pack) continue;
+            if (!lag_products(LAG_FP32)) continue;
             lag_region_add(&region, lag_packing_tile, &packing, lag_packing_tiles(&packing));
             lag_region_run(&region, NULL);
             job.b = (struct lag_matrix){.data = packed, .stride = k_length, .packed = true};

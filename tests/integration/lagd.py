@@ -222,10 +222,14 @@ class Daemon:
             after = page[-1]["seq"]
 
 
-def has_bf16():
-    """Does this CPU multiply in bfloat16?"""
+def cpu_has(*flags):
     with open("/proc/cpuinfo") as f:
-        return "avx512_bf16" in f.read()
+        return set(flags) <= set(f.read().split())
+
+
+def has_bf16():
+    """Can runs be in bf16 on this CPU, by its own instructions or in single precision?"""
+    return cpu_has("avx2", "fma")
 
 
 def run_body(name, dataset, **changes):

@@ -485,7 +485,28 @@ def points_are_exported_as_csv(folder):
     daemon.terminate()
 
 
+def bf16_by_other_means_is_told(folder):
+    """A CPU without the instructions trains in bf16 all the same; the dry run and an event say what that means."""
+    daemon = started(folder)
+    body = run_body("half", "words", precision="bf16", schedule={"max_steps": 20, "warmup_steps": 2})
+    if not lagd.has_bf16():
+        problem = daemon.request("POST", "/api/v1/runs", body)
+        assert problem[0] == 422 and "set precision to fp32" in problem[2].decode(), problem
+        return
+    note = daemon.post("/runs?dry_run=true", body)["precision_note"]
+    assert (note is None) == lagd.cpu_has("avx512_bf16"), note
+    assert daemon.post("/runs?dry_run=true", run_body("full", "words"))["precision_note"] is None
+    daemon.post("/runs", body)
+    run = daemon.wait_for("/runs/half", lambda r: r["state"] == "completed")
+    warnings = [e["message"] for e in daemon.events() if e["type"] == "system.warning" and e["run"] == run["id"]]
+    assert warnings == ([note] if note else []), warnings
+    fingerprint = daemon.get("/runs/half/checkpoints")["items"][0]["fingerprint"]
+    assert fingerprint.startswith("matrix own bf16 by fp32;" if note else "matrix own bf16;"), fingerprint
+    daemon.terminate()
+
+
 if __name__ == "__main__":
     lagd.main(a_run_has_logs, a_run_has_a_lineage, runs_are_compared, every_list_has_pages,
               checkpoints_go_when_nothing_needs_them, report_tells_what_was_tried, runs_are_patched,
-              retention_changes_while_it_trains, requests_are_conditional, a_growth_s_revision_follows_its_candidates, a_checkpoint_is_one_archive, points_are_exported_as_csv)
+              retention_changes_while_it_trains, requests_are_conditional, a_growth_s_revision_follows_its_candidates, a_checkpoint_is_one_archive, points_are_exported_as_csv,
+              bf16_by_other_means_is_told)

@@ -113,6 +113,7 @@ function estimateFacts(estimate) {
       fact('A checkpoint', f.bytes(estimate.checkpoint_bytes))),
     h('p', { class: estimate.fits ? 'good-note' : 'reason' }, estimate.fits ? '✓ It fits into the memory that is free.'
       : 'It does not fit into the memory that is free: take a smaller batch, context, width or depth.'),
+    estimate.precision_note && h('p', { class: 'reason' }, `${estimate.precision_note}.`),
   ];
 }
 

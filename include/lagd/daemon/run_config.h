@@ -48,5 +48,6 @@ struct lagd_run_estimate {
     int64_t memory_bytes, state_bytes, activation_bytes, checkpoint_bytes; /* predicted peak of the run and its parts */
     int64_t memory_available_bytes;                      /* what admission would grant now */
     double step_seconds, total_seconds;                  /* from the measured matrix rate of this machine; a guess */
+    const char *precision_note; /* lag_precision_note's */
 };
 int lagd_run_estimate(const struct lagd_run_config *resolved, int n_threads, struct lagd_run_estimate *ret, struct lag_error *err);

@@ -13,3 +13,6 @@ const char *lag_precision_name(enum lag_precision precision); /* fp32, bf16 */
 int lag_precision_parse(const char *name, enum lag_precision *ret);
 /* LAG_EUNSUPPORTED at "/precision" where this CPU or build cannot; the text says what to change. */
 int lag_precision_check(enum lag_precision precision, struct lag_error *err);
+/* What people should know where this CPU has the precision only by other means, else NULL: bfloat16 operands are then
+ * multiplied in single precision, with the speed of fp32. */
+const char *lag_precision_note(enum lag_precision precision);

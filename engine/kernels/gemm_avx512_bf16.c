@@ -253,5 +253,6 @@ static void multiply(float *pack, int m, int n, int k, float alpha, struct lag_m
     }
 }
 
-extern const struct lag_bf16 lag_bf16_avx512;
-const struct lag_bf16 lag_bf16_avx512 = {.gemm = multiply, .pack = pack_panel};
+extern const struct lag_products lag_products_avx512_bf16;
+const struct lag_products lag_products_avx512_bf16 = {
+    .name = "own bf16", .width = NR, .k_a_word = 2, .gemm = multiply, .pack = pack_panel};
