@@ -56,7 +56,7 @@ static int write_config(struct lagd_json *json, const struct lag_run_row *row, s
     config->n_positions = row->n_positions;
     config->vocab_size = row->vocab_size;
     lagd_write_fields(json, &lagd_run_fields, config,
-                      "model,optim,schedule,batch,eval,checkpoint,seed,threads,on_crash,tags,note");
+                      "model,optim,schedule,batch,eval,checkpoint,precision,recompute,seed,threads,on_crash,tags,note");
     return 0;
 }
 

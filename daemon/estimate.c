@@ -23,8 +23,8 @@ int lagd_run_estimate(const struct lagd_run_config *resolved, int n_threads, str
     int threads = (int)(resolved->threads > 0 ? LAG_MIN(resolved->threads, n_threads) : n_threads);
     struct lagd_run_estimate out = {.n_params = (int64_t)lag_spec_params(&spec)};
     uint64_t state = lag_state_bytes(&spec);
-    enum lag_precision precision = lagd_run_precision(resolved);
-    uint64_t work = lag_work_bytes(&spec, precision, (int)resolved->sequences, (int)resolved->tokens_per_sequence, threads);
+    const struct lag_work_shape shape = lagd_run_work_shape(resolved, threads);
+    uint64_t work = lag_work_bytes(&spec, &shape);
     uint64_t peak = 0;
     bool fits = state > 0 && work > 0 && lag_add_u64(state, work, &peak) && lag_add_u64(peak, OVERHEAD_BYTES, &peak) &&
                 peak <= INT64_MAX / 2;
@@ -43,9 +43,9 @@ int lagd_run_estimate(const struct lagd_run_config *resolved, int n_threads, str
     out.activation_bytes = (int64_t)work;
     out.checkpoint_bytes = (int64_t)lag_checkpoint_bytes(&spec);
     out.memory_available_bytes = (int64_t)lag_host_memory_available_bytes();
-    out.step_seconds = out.flops_per_step / (lag_measured_core_rate(precision) * STEP_EFFICIENCY * threads);
+    out.step_seconds = out.flops_per_step / (lagd_run_core_rate(resolved) * STEP_EFFICIENCY * threads);
     out.total_seconds = out.step_seconds * (double)resolved->max_steps;
-    out.precision_note = lag_precision_note(precision);
+    out.precision_note = lag_precision_note(shape.precision);
     *ret = out;
     return 0;
 }

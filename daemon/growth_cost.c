@@ -23,11 +23,10 @@ struct sizes {
 
 static bool measure(const struct lagd_growth_shape *shape, int n_layer, struct sizes *ret) {
     struct lag_spec spec;
-    struct lag_step_config step;
+    const struct lag_work_shape one_thread = lagd_run_work_shape(shape->config, 1);
     lagd_run_spec(shape->config, &spec);
-    lagd_run_step_config(shape->config, shape->run->lr_scale, &step);
     spec.n_layer = n_layer;
-    uint64_t work = lag_work_bytes(&spec, lagd_run_precision(shape->config), step.batch, step.context, 1);
+    uint64_t work = lag_work_bytes(&spec, &one_thread);
     ret->state = lag_state_bytes(&spec);
     return ret->state > 0 && work > 0 && lag_add_u64(ret->state, work, &ret->probe);
 }

@@ -196,6 +196,7 @@ static int describe(struct lagd_probe *probe, struct lag_error *err) {
                                          .dataset = run->dataset,
                                          .config = run->step,
                                          .precision = lagd_run_precision(&run->config),
+                                         .recompute = run->config.recompute,
                                          .plan = &round->plan,
                                          .parent_loss = run->growth.parent_loss,
                                          .divergence_bound = round->request.divergence_bound,

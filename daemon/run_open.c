@@ -97,8 +97,8 @@ int lagd_run_equip(struct lagd_run *run, struct lag_error *err) {
         int rc = lag_team_create(run->n_members, &run->team, err);
         if (rc != 0) return rc;
     }
-    return lag_work_create(&run->state->layout.spec, lagd_run_precision(&run->config), run->step.batch,
-                           run->step.context, run->n_members, &run->work, err);
+    const struct lag_work_shape shape = lagd_run_work_shape(&run->config, run->n_members);
+    return lag_work_create(&run->state->layout.spec, &shape, &run->work, err);
 }
 
 int lagd_run_ready(struct lagd_run *run, struct lag_error *err) {

@@ -98,8 +98,12 @@ int lag_probe_run(const struct lag_probe_job *job, const struct lag_probe_hooks 
     if (strategy.rewarm_steps == LAG_REWARM_DEFAULT) strategy.rewarm_steps = lag_default_rewarm(job->plan->steps);
     int rc = lag_grow(job->parent, &strategy, job->target_layers, &state, err);
     if (rc) return rc;
-    const int batch = LAG_MAX(job->config.batch, job->plan->eval_sequences);
-    rc = lag_work_create(&state->layout.spec, job->precision, batch, job->config.context, lag_team_size(team), &work, err);
+    const struct lag_work_shape shape = {.batch = LAG_MAX(job->config.batch, job->plan->eval_sequences),
+                                         .context = job->config.context,
+                                         .n_members = lag_team_size(team),
+                                         .precision = job->precision,
+                                         .recompute = job->recompute};
+    rc = lag_work_create(&state->layout.spec, &shape, &work, err);
     if (rc) return rc;
     struct probe probe = {job, hooks, team, state, work, losses, ret_reason};
     if ((rc = follow_plan(&probe, err))) return rc;

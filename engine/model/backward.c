@@ -3,7 +3,9 @@
  * Region 1, tiles of token rows: through ln_1 of the layer above into DX, then through the FFN, ln_2 and the output
  * projection of this layer into DATT; beside it the QKV weight gradient of the layer above.
  * Region 2: attention tiles into DQKV; beside them this layer's other weight gradients (tiles over the weight, each
- * over all tokens), and the sums over row tiles of region 1's vector gradients. */
+ * over all tokens), and the sums over row tiles of region 1's vector gradients.
+ *
+ * With recomputation a layer's activations are made again before its region 1; the last layer's are still there. */
 #include "work_internal.h"
 
 #include <lagd/base/check.h>
@@ -236,6 +238,10 @@ static void add_packing(const struct lag_pass *pass, struct lag_region *region, 
         lag_pass_pack_add(pass, region, layer - 1, (enum lag_matrix_id)id, true, &packing[id]);
 }
 
+static bool is_recomputed(const struct lag_pass *pass, int layer) {
+    return pass->recompute && layer >= 0 && layer + 1 < pass->state->layout.spec.n_layer;
+}
+
 /* Region 2. */
 static void attention_region(struct lag_pass *pass, int layer) {
     const struct lag_acts a = lag_pass_acts(pass, layer);
@@ -253,7 +259,16 @@ static void attention_region(struct lag_pass *pass, int layer) {
     lag_region_add(&region, lag_attention_backward_tile, pass, pass->batch * pass->H);
     lag_region_add(&region, reduce_tile, pass, 1);
     struct lag_packing packing[LAG_N_MATRICES];
-    add_packing(pass, &region, layer, packing);
+    if (!is_recomputed(pass, layer - 1)) add_packing(pass, &region, layer, packing);
+    lag_region_run(&region, pass->team);
+}
+
+/* Then what region 1 multiplies with is packed, where the forward pass's packed weights were. */
+static void recompute(struct lag_pass *pass, int layer) {
+    struct lag_region region = {.parts = pass->parts};
+    struct lag_packing packing[LAG_N_MATRICES];
+    lag_pass_recompute(pass, layer);
+    add_packing(pass, &region, layer + 1, packing);
     lag_region_run(&region, pass->team);
 }
 
@@ -263,6 +278,7 @@ void lag_pass_backward(struct lag_pass *pass) {
     add_packing(pass, &region, pass->state->layout.spec.n_layer, packing);
     lag_region_run(&region, pass->team);
     for (int layer = pass->state->layout.spec.n_layer - 1; layer >= 0; layer--) {
+        if (is_recomputed(pass, layer)) recompute(pass, layer);
         rows_region(pass, layer);
         attention_region(pass, layer);
     }

@@ -43,8 +43,8 @@ static void open_layer(const struct lag_pass *pass, int layer, int member, int b
     for (int r = begin; r < begin + n; r++) pass->vec->add((size_t)(3 * C), w.qkv_b, lag_row(a.qkv, r, 3 * C));
 }
 
-/* From the heads' outputs to the residual stream of the next layer. */
-static void close_layer(const struct lag_pass *pass, int layer, int member, int begin, int n) {
+/* From the heads' outputs to the FFN's inner activations. */
+static void widen(const struct lag_pass *pass, int layer, int member, int begin, int n) {
     const struct lag_acts a = lag_pass_acts(pass, layer);
     const struct lag_weights w = lag_weights_of(&pass->state->layout, pass->state->params, layer);
     const int C = pass->C, I = pass->I;
@@ -60,10 +60,19 @@ static void close_layer(const struct lag_pass *pass, int layer, int member, int 
     lag_part_begin(pass->parts, member, LAG_PART_ACTIVATION);
     for (int r = begin; r < begin + n; r++)
         pass->vec->bias_gelu((size_t)I, w.fc_b, lag_row(a.fc, r, I), lag_row(a.gelu, r, I));
+}
+
+/* From the heads' outputs to the residual stream of the next layer. */
+static void close_layer(const struct lag_pass *pass, int layer, int member, int begin, int n) {
+    const struct lag_acts a = lag_pass_acts(pass, layer);
+    const struct lag_weights w = lag_weights_of(&pass->state->layout, pass->state->params, layer);
+    const int C = pass->C, I = pass->I;
+    widen(pass, layer, member, begin, n);
     project(pass, member, n, I, C, lag_row(a.gelu, begin, I), lag_pass_matrix(pass, layer, LAG_MATRIX_FCPROJ, false),
             lag_row(a.next, begin, C));
     lag_part_begin(pass->parts, member, LAG_PART_ACTIVATION);
-    for (int r = begin; r < begin + n; r++) pass->vec->add2(c, w.fcproj_b, lag_row(a.mid, r, C), lag_row(a.next, r, C));
+    for (int r = begin; r < begin + n; r++)
+        pass->vec->add2((size_t)C, w.fcproj_b, lag_row(a.mid, r, C), lag_row(a.next, r, C));
 }
 
 static void final_norm(const struct lag_pass *pass, int member, int begin, int n) {
@@ -108,4 +117,36 @@ void lag_pass_forward(struct lag_pass *pass) {
         if (layer + 1 < L) lag_pass_pack_add(pass, &region, layer + 1, LAG_MATRIX_QKV, false, &packing[LAG_MATRIX_QKV]);
         lag_region_run(&region, pass->team);
     }
+}
+
+/* ---- again, for the backward pass ---- */
+
+static void open_tile(void *arg, int tile, int member) {
+    const struct lag_pass *pass = arg;
+    int n;
+    const int begin = lag_pass_rows(pass, tile, &n);
+    open_layer(pass, pass->layer, member, begin, n);
+}
+
+static void widen_tile(void *arg, int tile, int member) {
+    const struct lag_pass *pass = arg;
+    int n;
+    const int begin = lag_pass_rows(pass, tile, &n);
+    widen(pass, pass->layer, member, begin, n);
+}
+
+void lag_pass_recompute(struct lag_pass *pass, int layer) {
+    struct lag_region region = {.parts = pass->parts};
+    struct lag_packing packing[LAG_N_MATRICES];
+    pass->layer = layer;
+    lag_pass_pack_add(pass, &region, layer, LAG_MATRIX_QKV, false, &packing[LAG_MATRIX_QKV]);
+    lag_region_run(&region, pass->team);
+    lag_region_add(&region, open_tile, pass, pass->n_row_tiles);
+    lag_region_run(&region, pass->team);
+    lag_region_add(&region, lag_attention_forward_tile, pass, pass->batch * pass->H);
+    lag_pass_pack_add(pass, &region, layer, LAG_MATRIX_PROJ, false, &packing[LAG_MATRIX_PROJ]);
+    lag_pass_pack_add(pass, &region, layer, LAG_MATRIX_FC, false, &packing[LAG_MATRIX_FC]);
+    lag_region_run(&region, pass->team);
+    lag_region_add(&region, widen_tile, pass, pass->n_row_tiles);
+    lag_region_run(&region, pass->team);
 }

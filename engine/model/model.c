@@ -21,6 +21,7 @@ double lag_model_backward(const struct lag_state *state, struct lag_work *work, 
     lag_pass_init(&pass, state, work, tokens, batch, context, team);
     pass.targets = targets;
     pass.keep = true;
+    pass.recompute = work->shape.recompute;
     pass.scale = scale;
     pass.beta = clear ? 0 : 1;
     lag_pass_forward(&pass);

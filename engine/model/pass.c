@@ -6,10 +6,10 @@
 void lag_pass_init(struct lag_pass *pass, const struct lag_state *state, struct lag_work *work, const int32_t *tokens,
                    int batch, int context, struct lag_team *team) {
     const struct lag_spec *spec = &state->layout.spec;
-    LAG_ASSERT(lag_spec_equal(spec, &work->spec) && lag_team_size(team) <= work->n_members);
-    LAG_ASSERT(batch >= 1 && batch <= work->batch && context >= 1 && context <= work->context);
+    LAG_ASSERT(lag_spec_equal(spec, &work->spec) && lag_team_size(team) <= work->shape.n_members);
+    LAG_ASSERT(batch >= 1 && batch <= work->shape.batch && context >= 1 && context <= work->shape.context);
     const int n = batch * context, rows = lag_tile_rows(n);
-    *pass = (struct lag_pass){.vec = lag_vec(), .precision = work->precision, .state = state, .work = work, .team = team, .tokens = tokens,
+    *pass = (struct lag_pass){.vec = lag_vec(), .precision = work->shape.precision, .state = state, .work = work, .team = team, .tokens = tokens,
                               .batch = batch, .context = context, .n_tokens = n,
                               .C = spec->n_embd, .I = spec->n_inner, .H = spec->n_head, .V = spec->vocab_size,
                               .head = spec->n_embd / spec->n_head,
@@ -18,12 +18,12 @@ void lag_pass_init(struct lag_pass *pass, const struct lag_state *state, struct 
 
 struct lag_acts lag_pass_acts(const struct lag_pass *pass, int layer) {
     const struct lag_work *work = pass->work;
-    const int i = pass->keep ? layer : 0;
-    lag_real *stats = lag_slot(work, LAG_SLOT_STATS, i);
+    const int kept = pass->keep ? layer : 0, i = pass->recompute ? 0 : kept;
+    lag_real *stats = lag_slot(work, LAG_SLOT_STATS, kept);
     const size_t n = (size_t)pass->n_tokens;
     return (struct lag_acts){
-        .x = lag_slot(work, LAG_SLOT_X, i),
-        .ln1 = lag_slot(work, LAG_SLOT_LN1, i),
+        .x = lag_slot(work, LAG_SLOT_X, kept),
+        .ln1 = lag_slot(work, LAG_SLOT_LN1, pass->recompute ? layer % 2 : kept),
         .qkv = lag_slot(work, LAG_SLOT_QKV, i),
         .att = lag_slot(work, LAG_SLOT_ATT, i),
         .mid = lag_slot(work, LAG_SLOT_MID, i),

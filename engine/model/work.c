@@ -40,8 +40,8 @@ static uint64_t slot_width(const struct lag_work *work, enum lag_slot slot, uint
     case LAG_SLOT_LSE: return n * (uint64_t)spec->n_head;
     case LAG_SLOT_LOGITS: return (uint64_t)lag_chunk_rows((int)n, spec->vocab_size) * (uint64_t)spec->vocab_size;
     case LAG_SLOT_SCRATCH:
-        return LAG_MAX(lag_attention_scratch(work->precision, work->context, spec->n_embd / spec->n_head), rows * C);
-    case LAG_SLOT_PACKED: return lag_packed_slot(spec, work->precision);
+        return LAG_MAX(lag_attention_scratch(work->shape.precision, work->shape.context, spec->n_embd / spec->n_head), rows * C);
+    case LAG_SLOT_PACKED: return lag_packed_slot(spec, work->shape.precision);
     case LAG_SLOT_PACK: return LAG_PACK_ELEMENTS;
     case LAG_SLOT_GRADS: return work->layout.n_elements;
     case LAG_SLOT_PARTIAL: return lag_ceil_div(n, rows) * (PARTIAL_WIDTHS * C + I);
@@ -51,11 +51,12 @@ static uint64_t slot_width(const struct lag_work *work, enum lag_slot slot, uint
     }
 }
 
-static uint64_t slot_count(const struct lag_spec *spec, enum lag_slot slot, int n_members) {
-    if (slot == LAG_SLOT_X || slot == LAG_SLOT_STATS) return (uint64_t)spec->n_layer + 1;
-    if (slot <= LAG_SLOT_LSE) return (uint64_t)spec->n_layer;
+static uint64_t slot_count(const struct lag_work *work, enum lag_slot slot) {
+    const uint64_t n_layer = (uint64_t)work->spec.n_layer;
+    if (slot == LAG_SLOT_X || slot == LAG_SLOT_STATS) return n_layer + 1;
+    if (slot <= LAG_SLOT_LSE) return !work->shape.recompute ? n_layer : slot == LAG_SLOT_LN1 ? LAG_MIN(n_layer, 2) : 1;
     const bool each = slot == LAG_SLOT_SCRATCH || slot == LAG_SLOT_PACK || slot == LAG_SLOT_PARTS;
-    return each ? (uint64_t)n_members : 1;
+    return each ? (uint64_t)work->shape.n_members : 1;
 }
 
 static uint64_t element_bytes(enum lag_slot slot) {
@@ -67,7 +68,7 @@ static uint64_t element_bytes(enum lag_slot slot) {
 /* Fills offset, stride and bytes; false when the sum does not fit. */
 static bool plan(struct lag_work *work) {
     uint64_t n, total = 0;
-    if (!lag_mul_u64((uint64_t)work->batch, (uint64_t)work->context, &n) || n > INT32_MAX / 2) return false;
+    if (!lag_mul_u64((uint64_t)work->shape.batch, (uint64_t)work->shape.context, &n) || n > INT32_MAX / 2) return false;
     for (int i = 0; i < LAG_N_SLOTS; i++) {
         const enum lag_slot slot = (enum lag_slot)i;
         uint64_t bytes;
@@ -76,7 +77,7 @@ static bool plan(struct lag_work *work) {
         bytes = lag_ceil_div(bytes, ALIGN) * ALIGN;
         work->offset[i] = total;
         work->stride[i] = bytes;
-        if (!lag_mul_u64(bytes, slot_count(&work->spec, slot, work->n_members), &bytes) ||
+        if (!lag_mul_u64(bytes, slot_count(work, slot), &bytes) ||
             !lag_add_u64(total, bytes, &total) || total > PTRDIFF_MAX)
             return false;
     }
@@ -85,27 +86,26 @@ static bool plan(struct lag_work *work) {
 }
 
 static int prepare(struct lag_work *work, struct lag_error *err) {
-    if (work->batch < 1 || work->context < 1 || work->n_members < 1)
+    if (work->shape.batch < 1 || work->shape.context < 1 || work->shape.n_members < 1)
         return lag_error_set(err, LAG_EINVAL, "batch, context and threads must be at least 1");
-    if (work->context > work->spec.n_positions)
-        return lag_error_set(err, LAG_EINVAL, "context %d is longer than the model's n_positions %d", work->context,
+    if (work->shape.context > work->spec.n_positions)
+        return lag_error_set(err, LAG_EINVAL, "context %d is longer than the model's n_positions %d", work->shape.context,
                              work->spec.n_positions);
     const int rc = lag_layout_create(&work->spec, &work->layout, err);
     if (rc) return rc;
     if (!plan(work))
         return lag_error_set(err, LAG_ETOOBIG, "batch %d × context %d is too large for this model; make one smaller",
-                             work->batch, work->context);
+                             work->shape.batch, work->shape.context);
     return 0;
 }
 
-int lag_work_create(const struct lag_spec *spec, enum lag_precision precision, int batch, int context, int n_members,
-                    struct lag_work **ret, struct lag_error *err) {
-    int rc = lag_precision_check(precision, err);
+int lag_work_create(const struct lag_spec *spec, const struct lag_work_shape *shape, struct lag_work **ret,
+                    struct lag_error *err) {
+    int rc = lag_precision_check(shape->precision, err);
     if (rc) return rc;
     struct lag_work *work = lag_calloc(1, sizeof(*work));
     if (!work) return lag_error_set(err, LAG_ENOMEM, "no memory for activations");
-    *work = (struct lag_work){
-        .spec = *spec, .precision = precision, .batch = batch, .context = context, .n_members = n_members};
+    *work = (struct lag_work){.spec = *spec, .shape = *shape};
     rc = prepare(work, err);
     if (!rc) {
         work->block = lag_block_alloc(work->bytes);
@@ -127,10 +127,8 @@ void lag_work_destroy(struct lag_work *work) {
     free(work);
 }
 
-uint64_t lag_work_bytes(const struct lag_spec *spec, enum lag_precision precision, int batch, int context,
-                        int n_members) {
-    struct lag_work work = {
-        .spec = *spec, .precision = precision, .batch = batch, .context = context, .n_members = n_members};
+uint64_t lag_work_bytes(const struct lag_spec *spec, const struct lag_work_shape *shape) {
+    struct lag_work work = {.spec = *spec, .shape = *shape};
     uint64_t bytes = 0;
     if (!prepare(&work, NULL))
         bytes = lag_block_bytes(work.bytes) + sizeof(work) + (uint64_t)work.layout.n_tensors * sizeof(struct lag_tensor);
@@ -156,17 +154,17 @@ struct lag_parts *lag_work_clocks(const struct lag_work *work) {
 
 void lag_work_measure(struct lag_work *work, bool on) {
     const int64_t now_ns = lag_clock_mono_ns();
-    for (int i = 0; i < work->n_members; i++)
+    for (int i = 0; i < work->shape.n_members; i++)
         parts_of(work)[i] = (struct lag_parts){.since_ns = now_ns, .part = LAG_PART_OTHER};
     work->measured = on;
 }
 
 void lag_work_parts(struct lag_work *work, double ret_seconds[LAG_N_PARTS]) {
     for (int i = 0; i < LAG_N_PARTS; i++) ret_seconds[i] = 0;
-    for (int member = 0; member < work->n_members; member++) {
+    for (int member = 0; member < work->shape.n_members; member++) {
         lag_part_begin(lag_work_clocks(work), member, LAG_PART_OTHER);
         for (int i = 0; i < LAG_N_PARTS; i++)
-            ret_seconds[i] += 1e-9 * (double)parts_of(work)[member].ns[i] / work->n_members;
+            ret_seconds[i] += 1e-9 * (double)parts_of(work)[member].ns[i] / work->shape.n_members;
     }
 }
 

@@ -9,9 +9,9 @@
 #include <stddef.h>
 
 enum lag_slot {
-    /* saved for the backward pass, one a layer */
+    /* saved for the backward pass, one a layer; with recomputation only X and STATS are, the others hold one layer */
     LAG_SLOT_X,     /* [L+1][N][C] residual stream before each layer and at the end */
-    LAG_SLOT_LN1,   /* [L][N][C] */
+    LAG_SLOT_LN1,   /* [L][N][C]; with recomputation of two neighbours, as the upper one's gradients are made last */
     LAG_SLOT_QKV,   /* [L][N][3C] */
     LAG_SLOT_ATT,   /* [L][N][C] heads' outputs */
     LAG_SLOT_MID,   /* [L][N][C] residual stream between attention and FFN */
@@ -41,8 +41,7 @@ enum lag_slot {
 
 struct lag_work {
     struct lag_spec spec;
-    enum lag_precision precision;
-    int batch, context, n_members;
+    struct lag_work_shape shape;
     struct lag_layout layout;
     char *block;
     size_t bytes;
@@ -72,7 +71,8 @@ struct lag_pass {
     int batch, context, n_tokens;
     int C, I, H, V, head; /* head = C / H */
     int tile_rows, n_row_tiles;
-    bool keep; /* keep every layer's activations for a backward pass */
+    bool keep; /* keep what the backward pass needs of every layer */
+    bool recompute; /* keep only inputs of layers; for a pass with keep */
     double scale;
     lag_real beta; /* 0 replaces weight gradients, 1 adds to them */
     int layer;     /* that the running region works on */
@@ -111,6 +111,8 @@ int lag_chunk_rows(int n_tokens, int vocab_size);
 void lag_pass_forward(struct lag_pass *pass);
 /* Mean loss; with gradients also dlnf into LAG_SLOT_DATT and the head's part of wte's gradient. */
 double lag_pass_loss(struct lag_pass *pass, bool with_gradients);
+/* The layer's activations again, from its input. */
+void lag_pass_recompute(struct lag_pass *pass, int layer);
 /* From LAG_SLOT_DATT down to the embeddings. */
 void lag_pass_backward(struct lag_pass *pass);
 

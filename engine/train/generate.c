@@ -91,7 +91,9 @@ int lag_generate(const struct lag_state *state, const int32_t *prompt, int n_pro
     LAG_CLEANUP(lag_free_p) lag_real *logits = lag_calloc(2 * (size_t)spec->vocab_size, sizeof(*logits));
     LAG_CLEANUP(work_destroy_p) struct lag_work *work = NULL;
     if (!tokens || !logits) return lag_error_set(err, LAG_ENOMEM, "no memory to generate text");
-    rc = lag_work_create(spec, LAG_FP32, 1, LAG_MIN(window, kept + config->n_tokens), lag_team_size(team), &work, err);
+    const struct lag_work_shape shape = {
+        .batch = 1, .context = LAG_MIN(window, kept + config->n_tokens), .n_members = lag_team_size(team)};
+    rc = lag_work_create(spec, &shape, &work, err);
     if (rc) return rc;
     memcpy(tokens, prompt + (n_prompt - kept), (size_t)kept * sizeof(*tokens));
     for (int i = 0; i < config->n_tokens; i++) {

@@ -12,9 +12,9 @@ static int32_t *tokens_of(const struct lag_work *work, enum lag_slot slot) {
 }
 
 static int check_batch(const struct lag_work *work, int batch, int context, struct lag_error *err) {
-    if (batch < 1 || batch > work->batch || context < 1 || context > work->context)
+    if (batch < 1 || batch > work->shape.batch || context < 1 || context > work->shape.context)
         return lag_error_set(err, LAG_EINTERNAL, "batch %d × context %d does not fit the work's %d × %d", batch,
-                             context, work->batch, work->context);
+                             context, work->shape.batch, work->shape.context);
     return 0;
 }
 

@@ -28,12 +28,14 @@ static int train(const struct lag_dataset *dataset, enum lag_precision precision
         .optim = {.lr = 2e-3, .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .weight_decay = 0.1, .grad_clip = 1},
         .schedule = {.kind = LAG_SCHEDULE_COSINE, .warmup_steps = n_steps / 20, .max_steps = n_steps, .min_lr = 2e-4},
         .batch = BATCH, .context = CONTEXT, .accumulate = 1, .seed = (uint64_t)seed, .lr_scale = 1};
+    const struct lag_work_shape shape = {
+        .batch = BATCH, .context = CONTEXT, .n_members = lag_team_size(team), .precision = precision};
     struct lag_state *state = NULL;
     struct lag_work *work = NULL;
     double losses[EVAL_BATCHES];
     struct outcome out = {0};
     int rc = lag_state_create(&SPEC, &state, err);
-    if (!rc) rc = lag_work_create(&SPEC, precision, BATCH, CONTEXT, lag_team_size(team), &work, err);
+    if (!rc) rc = lag_work_create(&SPEC, &shape, &work, err);
     if (!rc) lag_state_init(state, (uint64_t)seed);
     const int tail = n_steps / 10 > 0 ? n_steps / 10 : 1;
     for (int i = 0; !rc && i < n_steps; i++) {

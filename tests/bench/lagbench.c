@@ -31,7 +31,7 @@ struct options {
     enum lag_precision precision;
     const char *shape;
     int batch, threads, steps;
-    bool json;
+    bool recompute, json;
 };
 
 /* What a step needs, and what was measured. */
@@ -54,7 +54,7 @@ static double seconds(void) {
 
 static int usage(void) {
     fprintf(stderr, "usage: lagbench [--shape S|M|G|L,H,C,T,B,V] [--precision fp32|bf16|best] [--threads N] [--steps N] "
-                    "[--json]\n");
+                    "[--recompute] [--json]\n");
     return 2;
 }
 
@@ -83,7 +83,7 @@ static int parse_precision(const char *text, struct options *o) {
 
 static int parse(int argc, char **argv, struct options *o) {
     static const struct option LONG[] = {{"shape", 1, 0, 's'}, {"precision", 1, 0, 'p'}, {"threads", 1, 0, 't'},
-                                         {"steps", 1, 0, 'n'}, {"json", 0, 0, 'j'}, {0}};
+                                         {"steps", 1, 0, 'n'}, {"recompute", 0, 0, 'r'}, {"json", 0, 0, 'j'}, {0}};
     *o = (struct options){.threads = 2};
     if (parse_shape("S", o)) return -1;
     for (int c; (c = getopt_long(argc, argv, "", LONG, NULL)) != -1;) {
@@ -91,6 +91,7 @@ static int parse(int argc, char **argv, struct options *o) {
         if (c == 'p' && parse_precision(optarg, o)) return -1;
         if (c == 't' && (o->threads = atoi(optarg)) < 1) return -1;
         if (c == 'n' && (o->steps = atoi(optarg)) < 1) return -1;
+        if (c == 'r') o->recompute = true;
         if (c == 'j') o->json = true;
         if (c == '?') return -1;
     }
@@ -176,10 +177,10 @@ static void report(const struct bench *b, double median) {
         return;
     }
     printf("{\"shape\": \"%s\", \"precision\": \"%s\", \"layers\": %d, \"heads\": %d, \"width\": %d, \"context\": %d, "
-           "\"batch\": %d, \"vocab\": %d, \"threads\": %d, \"steps\": %d, \"step_ms_median\": %.2f, \"step_ms_min\": %.2f, "
+           "\"batch\": %d, \"vocab\": %d, \"threads\": %d, \"recompute\": %s, \"steps\": %d, \"step_ms_median\": %.2f, \"step_ms_min\": %.2f, "
            "\"tokens_per_s\": %.0f, \"gflops\": %.1f, ",
            o->shape, lag_precision_name(o->precision), o->spec.n_layer, o->spec.n_head, o->spec.n_embd,
-           o->spec.n_positions, o->batch, o->spec.vocab_size, o->threads, o->steps, median * 1e3, b->took[0] * 1e3,
+           o->spec.n_positions, o->batch, o->spec.vocab_size, o->threads, o->recompute ? "true" : "false", o->steps, median * 1e3, b->took[0] * 1e3,
            tokens / median, gflops);
     printf("\"matrix_rate_gflops\": %.1f, \"matrix_rate_of\": \"%s\", \"own_rate_gflops\": %.1f, \"sgemm_rate_gflops\": %.1f, "
            "\"sgemm\": \"openblas %s %s\", \"peak_rss_bytes\": %ld, \"parts\": {", rate, of, b->own_rate * 1e-9,
@@ -193,7 +194,9 @@ static int prepare(struct bench *b, struct lag_error *err) {
     int rc = lag_engine_setup(err);
     if (!rc) rc = lag_state_create(&o->spec, &b->state, err);
     if (!rc) rc = lag_team_create(o->threads, &b->team, err);
-    if (!rc) rc = lag_work_create(&o->spec, o->precision, o->batch, o->spec.n_positions, o->threads, &b->work, err);
+    const struct lag_work_shape shape = {.batch = o->batch, .context = o->spec.n_positions, .n_members = o->threads,
+                                         .precision = o->precision, .recompute = o->recompute};
+    if (!rc) rc = lag_work_create(&o->spec, &shape, &b->work, err);
     if (rc) return rc;
     b->tokens = calloc(2 * (size_t)o->batch * (size_t)o->spec.n_positions, sizeof(*b->tokens));
     if (!b->tokens) return lag_error_set(err, LAG_ENOMEM, "no memory for tokens");

@@ -150,7 +150,7 @@ static void memory_of_those_that_live(void **state) {
     lagd_run_spec(&config, &spec);
     int64_t parent = (int64_t)lag_state_bytes(&spec);
     spec.n_layer = 12;
-    int64_t state_bytes = (int64_t)lag_state_bytes(&spec), work = (int64_t)lag_work_bytes(&spec, LAG_FP32, 12, 256, 1);
+    int64_t state_bytes = (int64_t)lag_state_bytes(&spec), work = (int64_t)lag_work_bytes(&spec, &(struct lag_work_shape){.batch = 12, .context = 256, .n_members = 1});
     struct lagd_growth_shape shape = {.run = &run, .config = &config, .target_layers = 12, .n_candidates = 12,
                                       .n_workers = 2, .keeps_best = true};
     int64_t auto_two = lagd_growth_peak(&shape, 2);

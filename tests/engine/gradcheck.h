@@ -37,12 +37,16 @@ static inline struct lag_state *test_state(const struct lag_spec *spec, uint64_t
     return state;
 }
 
-static inline struct lag_work *test_work_in(enum lag_precision precision, const struct lag_spec *spec, int batch,
-                                            int context, int members) {
+static inline struct lag_work *test_work_of(const struct lag_spec *spec, struct lag_work_shape shape) {
     struct lag_work *work = NULL;
     struct lag_error err;
-    if (lag_work_create(spec, precision, batch, context, members, &work, &err)) fail_msg("%s", err.text);
+    if (lag_work_create(spec, &shape, &work, &err)) fail_msg("%s", err.text);
     return work;
+}
+
+static inline struct lag_work *test_work_in(enum lag_precision precision, const struct lag_spec *spec, int batch,
+                                            int context, int members) {
+    return test_work_of(spec, (struct lag_work_shape){batch, context, members, precision, false});
 }
 
 static inline struct lag_work *test_work(const struct lag_spec *spec, int batch, int context, int members) {

@@ -156,8 +156,9 @@ static void names_and_memory(void **unused) {
     assert_string_equal(lag_precision_name(precision), "bf16");
     assert_int_equal(lag_precision_parse("fp16", &precision), LAG_ENOTFOUND);
     assert_string_not_equal(lag_fingerprint(LAG_FP32), lag_fingerprint(LAG_BF16));
-    assert_true(lag_work_bytes(&spec, LAG_BF16, 3, 71, 1) > 0);
-    assert_true(lag_work_bytes(&spec, LAG_BF16, 3, 71, 1) <= lag_work_bytes(&spec, LAG_FP32, 3, 71, 1));
+    const struct lag_work_shape half = {3, 71, 1, LAG_BF16, false}, full = {3, 71, 1, LAG_FP32, false};
+    assert_true(lag_work_bytes(&spec, &half) > 0);
+    assert_true(lag_work_bytes(&spec, &half) <= lag_work_bytes(&spec, &full));
     assert_true(lag_measured_core_rate(LAG_BF16) > 1e8);
 }
 
@@ -179,7 +180,7 @@ static void refused_with_the_reason(void **unused) {
     struct lag_work *work = NULL;
     struct lag_error err = {0};
     assert_int_equal(lag_precision_check(LAG_FP32, &err), 0);
-    assert_int_equal(lag_work_create(&spec, LAG_BF16, 3, 71, 1, &work, &err), LAG_EUNSUPPORTED);
+    assert_int_equal(lag_work_create(&spec, &(struct lag_work_shape){3, 71, 1, LAG_BF16, false}, &work, &err), LAG_EUNSUPPORTED);
     assert_string_equal(err.pointer, "/precision");
     assert_non_null(strstr(err.text, "fp32"));
 }

@@ -2,6 +2,8 @@
  */
 #include "gradcheck.h"
 
+#include <lagd/base/team.h>
+
 static void causality_is_exact(void **unused) {
     const struct lag_spec spec = test_spec(2, 2, 24, 130, 11);
     struct lag_state *state = test_state(&spec, 1);
@@ -141,13 +143,51 @@ static void every_bad_number_is_seen(void **unused) {
 
 static void work_is_as_large_as_told(void **unused) {
     const struct lag_spec spec = test_spec(2, 2, 20, 66, 9);
-    const uint64_t one = lag_work_bytes(&spec, LAG_FP32, 2, 66, 1), three = lag_work_bytes(&spec, LAG_FP32, 2, 66, 3);
+    const struct lag_work_shape shape = {2, 66, 1, LAG_FP32, false}, longer = {2, 67, 1, LAG_FP32, false},
+                                empty = {0, 66, 1, LAG_FP32, false}, by_three = {2, 66, 3, LAG_FP32, false};
+    const uint64_t one = lag_work_bytes(&spec, &shape), three = lag_work_bytes(&spec, &by_three);
     assert_true(one > 0 && three > one);
     struct lag_error err;
     struct lag_work *work;
-    assert_int_equal(lag_work_create(&spec, LAG_FP32, 2, 67, 1, &work, &err), LAG_EINVAL);
-    assert_int_equal(lag_work_create(&spec, LAG_FP32, 0, 66, 1, &work, &err), LAG_EINVAL);
+    assert_int_equal(lag_work_create(&spec, &longer, &work, &err), LAG_EINVAL);
+    assert_int_equal(lag_work_create(&spec, &empty, &work, &err), LAG_EINVAL);
     lag_work_destroy(NULL);
+}
+
+/* All but the inputs of 11 of 12 layers is saved: 14 widths a token, and ln_1's output of 10. */
+static void recomputing_saves_all_layers_but_one(void **unused) {
+    const struct lag_spec spec = test_spec(12, 12, 768, 512, 50257);
+    const struct lag_work_shape kept = {2, 512, 2, LAG_FP32, false}, again = {2, 512, 2, LAG_FP32, true};
+    const double less = (double)lag_work_bytes(&spec, &kept) - (double)lag_work_bytes(&spec, &again);
+    assert_true(fabs(less / (1024.0 * 768 * (11 * 14 + 10) * sizeof(lag_real)) - 1) < 0.01);
+}
+
+/* Activations computed again give the same gradients, to the last bit. */
+static void recomputed_gradients_are_the_same(void **unused) {
+    enum { B = 3, T = 66, V = 9, N = B * T };
+    int32_t tokens[N], targets[N];
+    test_batch(N, V, 8, tokens, targets);
+    for (int n_layer = 1; n_layer <= 4; n_layer++)
+        for (int precision = 0; precision < LAG_N_PRECISIONS; precision++) {
+            if (lag_precision_check((enum lag_precision)precision, NULL)) continue;
+            const struct lag_spec spec = test_spec(n_layer, 2, 20, T, V);
+            const struct lag_work_shape kept = {B, T, 2, (enum lag_precision)precision, false},
+                                        again = {B, T, 2, (enum lag_precision)precision, true};
+            struct lag_state *state = test_state(&spec, 2);
+            struct lag_work *wanted = test_work_of(&spec, kept), *work = test_work_of(&spec, again);
+            struct lag_team *team = NULL;
+            assert_int_equal(lag_team_create(2, &team, NULL), 0);
+            for (int pass = 0; pass < 2; pass++) { /* the second adds to the first */
+                const double loss = lag_model_backward(state, wanted, tokens, targets, B, T, 0.5, pass == 0, team);
+                assert_true(loss == lag_model_backward(state, work, tokens, targets, B, T, 0.5, pass == 0, team));
+                assert_memory_equal(lag_work_grads(work), lag_work_grads(wanted), state->layout.n_elements * sizeof(lag_real));
+                assert_true(loss == lag_model_loss(state, work, tokens, targets, B, T, team));
+            }
+            lag_team_destroy(team);
+            lag_work_destroy(work);
+            lag_work_destroy(wanted);
+            lag_state_destroy(state);
+        }
 }
 
 int main(void) {
@@ -155,6 +195,7 @@ int main(void) {
         cmocka_unit_test(causality_is_exact), cmocka_unit_test(loss_at_start_is_log_vocabulary),
         cmocka_unit_test(overfits_one_batch), cmocka_unit_test(accumulation_equals_the_bigger_batch),
         cmocka_unit_test(duplicates_and_unused_positions), cmocka_unit_test(every_bad_number_is_seen),
-        cmocka_unit_test(work_is_as_large_as_told)};
+        cmocka_unit_test(work_is_as_large_as_told), cmocka_unit_test(recomputed_gradients_are_the_same),
+        cmocka_unit_test(recomputing_saves_all_layers_but_one)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

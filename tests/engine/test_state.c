@@ -34,7 +34,7 @@ static void spec_limits(void **unused) {
                                   .n_positions = 131072, .vocab_size = 1048576, .norm_eps = 1e-5};
     assert_int_equal(lag_spec_check(&huge, &err), 0);
     assert_true(lag_spec_params(&huge) > UINT64_C(26000000000000));
-    assert_true(lag_work_bytes(&huge, LAG_FP32, 65536, 131072, 1) == 0);
+    assert_true(lag_work_bytes(&huge, &(struct lag_work_shape){65536, 131072, 1, LAG_FP32, false}) == 0);
 }
 
 static void layout_names_and_gaps(void **unused) {

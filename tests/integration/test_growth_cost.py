@@ -34,26 +34,27 @@ def memory_is_predicted(folder):
     if any(name in lagd.BEFORE for name in lagd.SANITIZERS):
         print("  (under a sanitizer memory is another thing)")
         return
-    cases = [(1, "auto", "fp32"), (2, "auto", "fp32"), (2, "manual", "fp32")]
+    cases = [(1, "auto", "fp32", False), (2, "auto", "fp32", False), (2, "manual", "fp32", False), (2, "auto", "fp32", True)]
     if lagd.has_bf16():
-        cases += [(1, "auto", "bf16"), (2, "auto", "bf16")]
-    for workers, mode, precision in cases:
-        place = os.path.join(folder, f"{workers}-{mode}-{precision}")
+        cases += [(1, "auto", "bf16", False), (2, "auto", "bf16", False)]
+    for workers, mode, precision, recompute in cases:
+        name = f"{workers} at once, {mode}, {precision}" + (", recomputed" if recompute else "")
+        place = os.path.join(folder, name.replace(", ", "-"))
         os.mkdir(place)
         daemon = Daemon(place, "--threads", "2")
         daemon.start()
         daemon.upload("words", lagd.text(200000))
         rest = memory_bytes(daemon, "VmRSS")
         daemon.post("/runs", run_body("job", "words", model={"n_layer": 4, "n_embd": 128, "n_head": 4, "n_positions": 128},
-                                      precision=precision, batch={"sequences": 12}, schedule={"max_steps": 100000},
+                                      precision=precision, recompute=recompute, batch={"sequences": 12}, schedule={"max_steps": 100000},
                                       eval={"every_steps": 100000}, checkpoint={"every_steps": 100000}))
         daemon.wait_for("/runs/job", lambda r: r["step"] >= 2)
         plan, peak = growth(daemon, "job", workers, 3, mode)
         assert plan["n_workers"] == workers, plan
         predicted, measured = plan["memory_peak_bytes"], peak - rest
         share = predicted / measured
-        print(f"  {workers} at once, {mode}, {precision}: predicted {predicted / MB:.1f} MB, measured {measured / MB:.1f} MB, {share:.3f}")
-        assert 1.0 <= share <= 1.12, f"{workers} {mode} {precision}: predicted {predicted}, measured {measured}"
+        print(f"  {name}: predicted {predicted / MB:.1f} MB, measured {measured / MB:.1f} MB, {share:.3f}")
+        assert 1.0 <= share <= 1.12, f"{name}: predicted {predicted}, measured {measured}"
         assert 0 < plan["memory_bytes"] < plan["memory_peak_bytes"], plan
         daemon.kill()
 

@@ -150,6 +150,31 @@ def threads_and_company_change_nothing(folder):
         same_points(end[1], ends[0][1], "threads")
 
 
+def recomputed_activations_change_nothing(folder):
+    """A run that grows, with and without: the same weights, candidates and points, in less memory."""
+    ends, memory = [], []
+    for recompute in (False, True):
+        place = os.path.join(folder, str(recompute))
+        os.mkdir(place)
+        daemon = started(place)
+        body = run_body("same", "words", recompute=recompute, schedule={"max_steps": 80}, start=False,
+                        model={"n_layer": 3})
+        memory.append(daemon.post("/runs?dry_run=true", body)["activation_bytes"])
+        daemon.post("/runs", body)
+        grow = {"target": {"n_layer": 6}, "when": {"at_step": 20}, "pool": ["stack", "interleave"],
+                "probe": {"steps": 10, "eval_every": 5}}
+        growth = daemon.post("/runs/same/growths", grow)["id"]
+        daemon.call("POST", "/runs/same/resume")
+        run = daemon.wait_for("/runs/same", lambda r: r["state"] == "completed")
+        assert run["recompute"] == recompute, run
+        losses = [(c["operator"], c["loss_at_lag"]) for c in daemon.get(f"/growths/{growth}")["candidates"]]
+        ends.append((daemon.final_weights("same"), losses, daemon.points("same")))
+        daemon.terminate()
+    assert ends[0][:2] == ends[1][:2], (ends[0][1], ends[1][1])
+    same_points(ends[1][2], ends[0][2], "recompute")
+    assert memory[1] < memory[0], memory
+
+
 def requests_that_cannot_be(folder):
     daemon = started(folder)
     body = expect(422, daemon.post, "/runs", run_body("x", "words", model={"n_head": 5}))
@@ -199,4 +224,4 @@ def diverging_candidates_are_dropped(folder):
 
 if __name__ == "__main__":
     lagd.main(trains_grows_and_goes_on, manual_growth_waits_for_a_person, pause_and_resume_change_nothing,
-              threads_and_company_change_nothing, requests_that_cannot_be, diverging_candidates_are_dropped)
+              threads_and_company_change_nothing, recomputed_activations_change_nothing, requests_that_cannot_be, diverging_candidates_are_dropped)

@@ -498,6 +498,7 @@ def bf16_by_other_means_is_told(folder):
     assert daemon.post("/runs?dry_run=true", run_body("full", "words"))["precision_note"] is None
     daemon.post("/runs", body)
     run = daemon.wait_for("/runs/half", lambda r: r["state"] == "completed")
+    assert run["precision"] == "bf16" and run["recompute"] is False, run
     warnings = [e["message"] for e in daemon.events() if e["type"] == "system.warning" and e["run"] == run["id"]]
     assert warnings == ([note] if note else []), warnings
     fingerprint = daemon.get("/runs/half/checkpoints")["items"][0]["fingerprint"]

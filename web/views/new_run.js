@@ -40,7 +40,7 @@ function build(place, root, datasets, again) {
       field('/schedule/kind', { label: 'schedule' }), field('/precision')],
     [field('/schedule/min_lr', { label: 'lowest learning rate' }), field('/schedule/decay_fraction'), field('/optim/weight_decay'), field('/optim/grad_clip', { label: 'gradient clip' }),
       field('/optim/betas/0', { label: 'beta 1' }), field('/optim/betas/1', { label: 'beta 2' }), field('/optim/eps'),
-      field('/batch/tokens_per_sequence'), field('/batch/accumulate')]],
+      field('/batch/tokens_per_sequence'), field('/batch/accumulate'), field('/recompute', { label: 'recompute activations' })]],
     ['Looking and keeping', [field('/eval/every_steps', { label: 'validate every' }), field('/checkpoint/every_steps', { label: 'checkpoint every' })],
       [field('/eval/batches', { label: 'validation batches' }), field('/checkpoint/keep_last')]],
   ];
@@ -112,7 +112,7 @@ function estimateFacts(estimate) {
       fact('Memory', f.bytes(estimate.memory_bytes), `of ${f.bytes(estimate.memory_available_bytes)}`),
       fact('A checkpoint', f.bytes(estimate.checkpoint_bytes))),
     h('p', { class: estimate.fits ? 'good-note' : 'reason' }, estimate.fits ? '✓ It fits into the memory that is free.'
-      : 'It does not fit into the memory that is free: take a smaller batch, context, width or depth.'),
+      : 'It does not fit into the memory that is free: take a smaller batch, context, width or depth, or recompute activations.'),
     estimate.precision_note && h('p', { class: 'reason' }, `${estimate.precision_note}.`),
   ];
 }

@@ -76,7 +76,7 @@ export function configPanel(shared) {
     show(run, body) {
       const update = (now) => fill(body, h('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Configuration, table' },
         table({ numeric: false, caption: 'Configuration', head: ['Key', 'Value'], rows: [
-          ['dataset', now.dataset], ['seed', now.seed], ['precision', now.precision], ['threads', now.threads || 'no limit of its own'], ['on_crash', now.on_crash],
+          ['dataset', now.dataset], ['seed', now.seed], ['precision', now.precision], ['recompute', String(now.recompute)], ['threads', now.threads || 'no limit of its own'], ['on_crash', now.on_crash],
           ...GROUPS.flatMap((group) => Object.entries(now[group]).map(([key, value]) =>
             [`${group}.${key}`, Array.isArray(value) ? value.join(', ') : String(value)])),
           ['created', f.when(now.created_at)], ['id', now.id]] })));

@@ -9,6 +9,7 @@ struct lagd_run_config {
     int64_t seed;
     bool start;                 /* false: created paused */
     char precision[8];          /* fp32, bf16 */
+    bool recompute;             /* activations of the backward pass are computed again */
     char arch[16];
     int64_t n_layer, n_head, n_embd, n_inner, n_positions, vocab_size; /* n_inner 0 = 4 × n_embd, vocab_size 0 = the dataset's */
     char optim_name[16];

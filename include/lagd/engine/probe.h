@@ -23,6 +23,7 @@ struct lag_probe_job {
     const struct lag_dataset *dataset;
     struct lag_step_config config;
     enum lag_precision precision; /* of the run */
+    bool recompute;               /* as the run does */
     const struct lag_probe_plan *plan;
     double parent_loss;      /* validation loss of the parent on the plan's batches; NaN: taken from t = 0 of none, no bound */
     double divergence_bound; /* a mean validation loss above parent_loss + bound after t = 0 … */

@@ -18,15 +18,20 @@ int lag_engine_setup(struct lag_error *err);
  * bit-comparable between equal fingerprints. */
 const char *lag_fingerprint(enum lag_precision precision);
 
-/* Memory for batches of up to batch × context tokens, used by up to n_members threads at once; products are made in
- * precision. */
-int lag_work_create(const struct lag_spec *spec, enum lag_precision precision, int batch, int context, int n_members,
-                    struct lag_work **ret, struct lag_error *err);
+/* What passes over batches of up to batch × context tokens work in, used by up to n_members threads at once. */
+struct lag_work_shape {
+    int batch, context, n_members;
+    enum lag_precision precision; /* of products */
+    /* Keep each layer's input only and compute its activations again in the backward pass (Chen et al., arXiv
+     * 1604.06174): the same bits in less memory and more time. */
+    bool recompute;
+};
+int lag_work_create(const struct lag_spec *spec, const struct lag_work_shape *shape, struct lag_work **ret,
+                    struct lag_error *err);
 void lag_work_destroy(struct lag_work *work);
 static inline void lag_work_destroy_p(struct lag_work **p) { lag_work_destroy(*p); }
 /* Exactly what lag_work_create will allocate. Pure. 0 on overflow. */
-uint64_t lag_work_bytes(const struct lag_spec *spec, enum lag_precision precision, int batch, int context,
-                        int n_members);
+uint64_t lag_work_bytes(const struct lag_spec *spec, const struct lag_work_shape *shape);
 uint64_t lag_state_bytes(const struct lag_spec *spec);
 /* The gradients of the last backward, in the layout of the state. Borrowed. */
 const lag_real *lag_work_grads(const struct lag_work *work);
