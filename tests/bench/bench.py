@@ -38,8 +38,13 @@ def json_of(*command, threads=N_CPUS):
     return json.loads(lines[-1]), lines[:-1]
 
 
-def has_torch():
-    return run(sys.executable, "-c", "import torch").returncode == 0
+def peer_precisions():
+    """What PyTorch is measured in: nothing where it is not installed. Without AVX-512 its bf16 multiplies in plain loops, on
+    one thread: a step of M takes minutes."""
+    if run(sys.executable, "-c", "import torch").returncode != 0:
+        return []
+    with open("/proc/cpuinfo") as f:
+        return PRECISIONS if "avx512bw" in f.read().split() else ["fp32"]
 
 
 def median_round(rounds):
@@ -74,25 +79,26 @@ class Steps:
                        "--threads", str(self.threads), "--steps", str(max(3, n_steps // 2)), threads=self.threads)[0]
 
 
-def measure(build, shape, threads, n_rounds, torch):
+def measure(build, shape, threads, n_rounds, peers):
     """(lagd's figures a precision, the peer's a precision, reasons for missing precisions)."""
     steps = Steps(build, shape, threads)
     missing = {p: steps.probe(p) for p in PRECISIONS}
-    ours, theirs = {p: [] for p in PRECISIONS if not missing[p]}, {p: [] for p in PRECISIONS if torch}
+    ours, theirs = {p: [] for p in PRECISIONS if not missing[p]}, {p: [] for p in peers}
     for _ in range(n_rounds):
         for precision in PRECISIONS:
             if precision in ours:
                 ours[precision].append(steps.ours(precision))
-            if torch:
+            if precision in theirs:
                 theirs[precision].append(steps.theirs(precision))
     ours = {p: median_round(rounds) for p, rounds in ours.items()}
     theirs = {p: {"shape": shape, **median_round(rounds)} for p, rounds in theirs.items()}
     for precision, figures in ours.items():
         figures["matrix_share"] = round(figures["gflops"] / figures["matrix_rate_gflops"], 3)
         figures["sgemm_share"] = round(figures["gflops"] / figures["sgemm_rate_gflops"], 3)
-        if torch:
+        if theirs:
             best = min(theirs.values(), key=lambda peer: peer["step_ms_median"])
-            figures["times_peer"] = round(theirs[precision]["step_ms_median"] / figures["step_ms_median"], 2)
+            if precision in theirs:
+                figures["times_peer"] = round(theirs[precision]["step_ms_median"] / figures["step_ms_median"], 2)
             figures["times_best_peer"] = round(best["step_ms_median"] / figures["step_ms_median"], 2)
             figures["rss_of_best_peer"] = round(figures["peak_rss_bytes"] / best["peak_rss_bytes"], 2)
     return ours, theirs, {p: reason for p, reason in missing.items() if reason}
@@ -103,10 +109,12 @@ def print_row(ours, theirs):
            f"{ours['step_ms_min']:>9.2f}{ours['tokens_per_s']:>9}{ours['gflops']:>9.1f}{ours['matrix_rate_gflops']:>8.0f}"
            f"{100 * ours['matrix_share']:>6.0f} %{ours['sgemm_rate_gflops']:>7.0f}{100 * ours['sgemm_share']:>6.0f} %"
            f"{ours['peak_rss_bytes'] / 1e6:>7.0f}")
+    if ours["precision"] in theirs:
+        row += f"{theirs[ours['precision']]['step_ms_median']:>10.1f}{ours['times_peer']:>7.2f}×"
+    elif theirs:
+        row += f"{'–':>10}{'–':>8}"
     if theirs:
-        peer = theirs[ours["precision"]]
-        row += (f"{peer['step_ms_median']:>10.1f}{ours['times_peer']:>7.2f}×{ours['times_best_peer']:>7.2f}×"
-                f"{ours['rss_of_best_peer']:>7.2f}")
+        row += f"{ours['times_best_peer']:>7.2f}×{ours['rss_of_best_peer']:>7.2f}"
     print(row, flush=True)
 
 
@@ -117,16 +125,16 @@ def print_split(ours):
 
 
 def all_steps(build, shapes, threads, n_rounds):
-    torch, lines, rows, reasons = has_torch(), [], [], {}
+    peers, lines, rows, reasons = peer_precisions(), [], [], {}
     print("Training steps. S: 4 layers, width 128, context 64, batch 12; M: 6 layers, width 384, context 256, batch 12;\n"
           "G: 12 layers, width 768, context 512, batch 2, vocabulary 50257 (GPT-2). matrix: GFLOP/s of the best products of\n"
           "this precision alone, all threads at once, and the step's share of it; sgemm: the same by OpenBLAS.\n\n"
           f"  {'shape':<12}{'thr':>3}{'ms':>10}{'least':>9}{'tokens/s':>9}{'GFLOP/s':>9}{'matrix':>8}{'share':>8}{'sgemm':>7}"
           f"{'share':>8}{'MB':>7}"
-          + (f"{'torch ms':>10}{'faster':>8}{'/best':>8}{'RSS':>7}" if torch else ""), flush=True)
+          + (f"{'torch ms':>10}{'faster':>8}{'/best':>8}{'RSS':>7}" if peers else ""), flush=True)
     for shape in shapes:
         for n in threads:
-            ours, theirs, missing = measure(build, shape, n, n_rounds, torch)
+            ours, theirs, missing = measure(build, shape, n, n_rounds, peers)
             reasons.update(missing)
             for figures in ours.values():
                 print_row(figures, theirs)
@@ -139,9 +147,11 @@ def all_steps(build, shapes, threads, n_rounds):
         print_split(figures)
     for precision, reason in reasons.items():
         print(f"\n  {precision} is not measured: {reason}")
-    if torch:
+    if peers:
         print("\n  faster: than PyTorch in the same precision; /best, RSS: against PyTorch in its fastest one.")
-    else:
+    if peers == ["fp32"]:
+        print("  PyTorch is not measured in bf16: without AVX-512 it multiplies in plain loops, on one thread.")
+    if not peers:
         print("\n  PyTorch's steps are measured beside when python3-torch is installed.")
     return lines
 
