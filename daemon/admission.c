@@ -63,9 +63,12 @@ static int growth_need(struct lagd_supervisor *s, const struct lag_run_row *row,
     if (status == 0) status = lag_candidate_list(s->db, growth.id, count_candidate, &n_candidates, err);
     if (status < 0) return status;
     int parallel = (int)(request.parallel > 0 ? LAG_MIN(request.parallel, s->deps.n_threads) : s->deps.n_threads);
+    const struct lag_probe_plan probe = {.steps = growth.probe_steps, .n_batches = (int)growth.n_batches,
+                                         .eval_sequences = (int)growth.eval_sequences};
     const struct lagd_growth_shape shape = {.run = row, .config = config, .target_layers = (int)growth.n_layer_to,
                                             .n_candidates = n_candidates,
                                             .n_workers = LAG_MIN(parallel, LAG_MAX(n_candidates, 1)),
+                                            .probe = &probe,
                                             .keeps_best = strcmp(growth.mode, "manual") != 0};
     *ret = lagd_growth_peak(&shape, s->deps.n_threads);
     return 0;

@@ -3,8 +3,6 @@
 
 #include <lagd/base/check.h>
 #include <lagd/base/mem.h>
-#include <lagd/engine/lag.h>
-#include <lagd/engine/train.h>
 #include <math.h>
 
 /* Stacks, file buffers and the loss bookkeeping of a run's thread and its probes. */
@@ -43,16 +41,36 @@ static bool add_candidates(const struct lagd_growth_shape *shape, const struct s
     return fits;
 }
 
+void lagd_growth_batches(const struct lag_step_config *step, const struct lag_probe_plan *probe, int64_t first_step,
+                         struct lag_kept_batches *ret) {
+    *ret = (struct lag_kept_batches){.seed = step->seed, .first_step = first_step, .n_steps = probe->steps,
+                                     .accumulate = step->accumulate, .batch = step->batch,
+                                     .n_batches = probe->n_batches, .sequences = probe->eval_sequences,
+                                     .context = step->context};
+}
+
+static uint64_t batches_bytes(const struct lagd_growth_shape *shape) {
+    struct lag_step_config step;
+    struct lag_kept_batches batches;
+    lagd_run_step_config(shape->config, shape->run->lr_scale, &step);
+    lagd_growth_batches(&step, shape->probe, 0, &batches);
+    return lag_kept_bytes(&batches);
+}
+
+/* The batches are there before the candidates, while the parent is validated, which still has all that the run has. */
 int64_t lagd_growth_peak(const struct lagd_growth_shape *shape, int n_threads) {
-    struct lagd_run_estimate after;
+    struct lagd_run_estimate before, after;
     struct lagd_run_config grown_config = *shape->config;
     struct sizes parent, grown;
     grown_config.n_layer = shape->target_layers;
-    uint64_t sum = OVERHEAD_BYTES;
+    const uint64_t batches = batches_bytes(shape);
+    uint64_t sum = OVERHEAD_BYTES + batches;
     bool fits = measure(shape, (int)shape->config->n_layer, &parent) && measure(shape, shape->target_layers, &grown) &&
                 lag_add_u64(sum, parent.state, &sum) && add_candidates(shape, &parent, &grown, &sum) &&
-                sum <= INT64_MAX && lagd_run_estimate(&grown_config, n_threads, &after, NULL) == 0;
-    return fits ? LAG_MAX((int64_t)sum, after.memory_bytes) : INT64_MAX;
+                sum <= INT64_MAX && lagd_run_estimate(shape->config, n_threads, &before, NULL) == 0 &&
+                lagd_run_estimate(&grown_config, n_threads, &after, NULL) == 0;
+    if (!fits) return INT64_MAX;
+    return LAG_MAX(LAG_MAX((int64_t)sum, before.memory_bytes + (int64_t)batches), after.memory_bytes);
 }
 
 /* --- time -------------------------------------------------------------------------------------------------------- */

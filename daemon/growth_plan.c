@@ -246,6 +246,7 @@ static void count_memory(struct planning *p, int n_threads) {
     config.n_layer = p->run->n_layer;
     const struct lagd_growth_shape shape = {.run = p->run, .config = &config, .target_layers = p->target,
                                             .n_candidates = plan->n_candidates, .n_workers = (int)plan->n_workers,
+                                            .probe = &p->probe,
                                             .keeps_best = strcmp(p->request->mode, "manual") != 0};
     plan->memory_peak_bytes = lagd_growth_peak(&shape, n_threads);
     bool known = lagd_run_estimate(&config, n_threads, &run, NULL) == 0;

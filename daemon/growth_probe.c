@@ -1,4 +1,5 @@
 /* Phase probing of a growth: each candidate that has not ended becomes a job; its end is one transaction. */
+#include "growth_cost_internal.h"
 #include "growth_internal.h"
 #include "run_config_internal.h"
 #include "slots_internal.h"
@@ -265,7 +266,19 @@ static void tell_progress(struct lagd_round *round) {
     atomic_store(&round->run->progress.n_ended, n_ended);
 }
 
+/* All candidates see the same batches, and the parent the same validation: from here on each is read once. That saves
+ * time only: without the memory for it the growth goes on. */
+static void keep_batches(const struct lagd_round *round) {
+    const struct lagd_run *run = round->run;
+    struct lag_kept_batches batches;
+    struct lag_error err = {0};
+    lagd_growth_batches(&run->step, &round->plan, run->state->step, &batches);
+    if (lag_dataset_keep(run->dataset, &batches, &err) != 0)
+        lag_log(LAG_LOG_WARNING, "growth %s: each candidate reads its batches itself: %s", run->growth.id, err.text);
+}
+
 int lagd_round_probe(struct lagd_round *round, struct lag_error *err) {
+    keep_batches(round);
     int rc = know_parent_loss(round, err);
     (void)lagd_progress_do(&round->run->progress, LAGD_DOING_PROBING);
     while (rc == 0) {
@@ -277,6 +290,7 @@ int lagd_round_probe(struct lagd_round *round, struct lag_error *err) {
         if (rc == 0 && index >= 0) rc = collect(round, index, err);
     }
     stop_all(round);
+    lag_dataset_forget(round->run->dataset);
     (void)lagd_progress_do(&round->run->progress, LAGD_DOING_TRAINING);
     return rc == 0 ? lagd_round_decide(round, err) : rc;
 }

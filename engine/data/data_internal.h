@@ -29,6 +29,29 @@ uint32_t lag_tokens_decode(const uint8_t *bytes, unsigned width_bytes, size_t n,
 /* pread until length bytes are there or the file ends; the count read, or -1 with errno. */
 int64_t lag_pread_full(int fd, void *data, size_t length, uint64_t offset);
 
+/* A batch as it is asked for: micro-batch index of a training step, or, where n_batches > 0, the index-th of as many
+ * validation batches. */
+struct lag_batch {
+    uint64_t seed;
+    int64_t step;
+    int index, n_batches;
+    int rows, context;
+};
+/* From the file: row r of tokens and targets begins at r × stride ids, stride ≥ context. targets may be tokens + 1. */
+int lag_dataset_read(const struct lag_dataset *dataset, const struct lag_batch *batch, size_t stride,
+                     int32_t *ret_tokens, int32_t *ret_targets, struct lag_error *err);
+
+/* --- kept.c: the memory behind lag_dataset_keep --- */
+struct lag_kept;
+enum { LAG_NOT_KEPT = 1 };
+/* NULL: out of memory. */
+struct lag_kept *lag_kept_create(const struct lag_kept_batches *what);
+void lag_kept_destroy(struct lag_kept *kept);
+/* Copies the batch, which is read by lag_dataset_read first when nobody has asked for it yet. LAG_NOT_KEPT: it is none
+ * of those that are kept, and nothing was done. A failure to read leaves it unread. Thread: any, many at once. */
+int lag_kept_answer(struct lag_kept *kept, const struct lag_dataset *dataset, const struct lag_batch *batch,
+                    int32_t *ret_tokens, int32_t *ret_targets, struct lag_error *err);
+
 /* The first n_validation(info) tokens from the end are for validation. */
 static inline uint64_t lag_dataset_n_validation(const struct lag_dataset_info *info) { return info->n_tokens / 10; }
 static inline uint64_t lag_dataset_n_training(const struct lag_dataset_info *info) {

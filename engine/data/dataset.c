@@ -14,6 +14,7 @@ enum { READ_TOKENS = 2048 }; /* tokens a pread: the buffers fit the stack */
 struct lag_dataset {
     int fd;
     struct lag_dataset_info info;
+    struct lag_kept *kept; /* NULL: nothing is */
 };
 
 int lag_dataset_open(int fd, const struct lag_dataset_info *info, struct lag_dataset **ret, struct lag_error *err) {
@@ -31,13 +32,14 @@ int lag_dataset_open(int fd, const struct lag_dataset_info *info, struct lag_dat
         (void)close(fd);
         return rc;
     }
-    *dataset = (struct lag_dataset){fd, *info};
+    *dataset = (struct lag_dataset){fd, *info, NULL};
     *ret = dataset;
     return 0;
 }
 
 void lag_dataset_close(struct lag_dataset *dataset) {
     if (!dataset) return;
+    lag_kept_destroy(dataset->kept);
     (void)close(dataset->fd);
     free(dataset);
 }
@@ -110,31 +112,57 @@ static int check_part(uint64_t starts, int context, const char *part, struct lag
                         context, part);
 }
 
-int lag_dataset_batch(const struct lag_dataset *dataset, uint64_t seed, int64_t step, int micro, int batch, int context,
-                      int32_t *ret_tokens, int32_t *ret_targets, struct lag_error *err) {
-    const uint64_t starts = n_starts(lag_dataset_n_training(&dataset->info), context);
-    int rc = check_part(starts, context, "training", err);
-    for (int row = 0; rc == 0 && row < batch; row++) {
-        const uint64_t index = (uint64_t)micro * (uint64_t)batch + (uint64_t)row;
-        const uint64_t start = lag_rng_below(seed, LAG_RNG_BATCH, (uint64_t)step, index, starts);
-        const size_t at = (size_t)row * (size_t)context;
-        rc = read_window(dataset, start, context, ret_tokens + at, ret_targets + at, err);
+static uint64_t find_start(const struct lag_dataset_info *info, const struct lag_batch *batch, uint64_t starts,
+                           int row) {
+    const uint64_t window = (uint64_t)batch->index * (uint64_t)batch->rows + (uint64_t)row;
+    if (batch->n_batches == 0) return lag_rng_below(batch->seed, LAG_RNG_BATCH, (uint64_t)batch->step, window, starts);
+    const uint64_t n_windows = (uint64_t)batch->n_batches * (uint64_t)batch->rows;
+    return lag_dataset_n_training(info) + (uint64_t)((unsigned __int128)window * starts / n_windows);
+}
+
+int lag_dataset_read(const struct lag_dataset *dataset, const struct lag_batch *batch, size_t stride,
+                     int32_t *ret_tokens, int32_t *ret_targets, struct lag_error *err) {
+    const struct lag_dataset_info *info = &dataset->info;
+    const bool trains = batch->n_batches == 0;
+    const uint64_t n_tokens = trains ? lag_dataset_n_training(info) : lag_dataset_n_validation(info);
+    const uint64_t starts = n_starts(n_tokens, batch->context);
+    int rc = check_part(starts, batch->context, trains ? "training" : "validation", err);
+    for (int row = 0; rc == 0 && row < batch->rows; row++) {
+        const uint64_t start = find_start(info, batch, starts, row);
+        const size_t at = (size_t)row * stride;
+        rc = read_window(dataset, start, batch->context, ret_tokens + at, ret_targets + at, err);
     }
     return rc;
+}
+
+static int get_batch(const struct lag_dataset *dataset, const struct lag_batch *batch, int32_t *ret_tokens,
+                     int32_t *ret_targets, struct lag_error *err) {
+    int rc = LAG_NOT_KEPT;
+    if (dataset->kept) rc = lag_kept_answer(dataset->kept, dataset, batch, ret_tokens, ret_targets, err);
+    if (rc != LAG_NOT_KEPT) return rc;
+    return lag_dataset_read(dataset, batch, (size_t)batch->context, ret_tokens, ret_targets, err);
+}
+
+int lag_dataset_batch(const struct lag_dataset *dataset, uint64_t seed, int64_t step, int micro, int batch, int context,
+                      int32_t *ret_tokens, int32_t *ret_targets, struct lag_error *err) {
+    const struct lag_batch asked = {.seed = seed, .step = step, .index = micro, .rows = batch, .context = context};
+    return get_batch(dataset, &asked, ret_tokens, ret_targets, err);
 }
 
 int lag_dataset_validation(const struct lag_dataset *dataset, int index, int n_batches, int batch, int context,
                            int32_t *ret_tokens, int32_t *ret_targets, struct lag_error *err) {
     LAG_ASSERT(index >= 0 && index < n_batches);
-    const uint64_t first = lag_dataset_n_training(&dataset->info);
-    const uint64_t starts = n_starts(lag_dataset_n_validation(&dataset->info), context);
-    const uint64_t n_windows = (uint64_t)n_batches * (uint64_t)batch;
-    int rc = check_part(starts, context, "validation", err);
-    for (int row = 0; rc == 0 && row < batch; row++) {
-        const uint64_t window = (uint64_t)index * (uint64_t)batch + (uint64_t)row;
-        const uint64_t start = first + (uint64_t)((unsigned __int128)window * starts / n_windows);
-        const size_t at = (size_t)row * (size_t)context;
-        rc = read_window(dataset, start, context, ret_tokens + at, ret_targets + at, err);
-    }
-    return rc;
+    const struct lag_batch asked = {.index = index, .n_batches = n_batches, .rows = batch, .context = context};
+    return get_batch(dataset, &asked, ret_tokens, ret_targets, err);
+}
+
+int lag_dataset_keep(struct lag_dataset *dataset, const struct lag_kept_batches *what, struct lag_error *err) {
+    lag_dataset_forget(dataset);
+    dataset->kept = lag_kept_create(what);
+    return dataset->kept ? 0 : lag_error_set(err, LAG_ENOMEM, "out of memory for the batches of a dataset");
+}
+
+void lag_dataset_forget(struct lag_dataset *dataset) {
+    lag_kept_destroy(dataset->kept);
+    dataset->kept = NULL;
 }

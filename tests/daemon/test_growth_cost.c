@@ -151,8 +151,9 @@ static void memory_of_those_that_live(void **state) {
     int64_t parent = (int64_t)lag_state_bytes(&spec);
     spec.n_layer = 12;
     int64_t state_bytes = (int64_t)lag_state_bytes(&spec), work = (int64_t)lag_work_bytes(&spec, &(struct lag_work_shape){.batch = 12, .context = 256, .n_members = 1});
+    struct lag_probe_plan probe = {.steps = 50, .n_batches = 16, .eval_sequences = 8};
     struct lagd_growth_shape shape = {.run = &run, .config = &config, .target_layers = 12, .n_candidates = 12,
-                                      .n_workers = 2, .keeps_best = true};
+                                      .n_workers = 2, .probe = &probe, .keeps_best = true};
     int64_t auto_two = lagd_growth_peak(&shape, 2);
     int64_t least = parent + 2 * (state_bytes + work) + state_bytes;
     assert_true(auto_two >= least && auto_two <= least + (16 << 20));
@@ -165,6 +166,42 @@ static void memory_of_those_that_live(void **state) {
     assert_true(lagd_growth_peak(&shape, 2) < auto_two - state_bytes);
 }
 
+/* The batches of all steps are kept as well, up to a bound. */
+static void memory_of_the_batches(void **state) {
+    (void)state;
+    static struct lagd_run_config config;
+    static const struct lag_run_row run = {.n_layer = 2, .lr_scale = 1};
+    lag_fields_defaults(&lagd_run_fields, &config);
+    config.n_layer = 2;
+    config.n_embd = 32;
+    config.n_head = 2;
+    config.vocab_size = 256;
+    config.n_positions = config.tokens_per_sequence = 63;
+    config.n_inner = 128;
+    config.sequences = 16;
+    config.accumulate = 2;
+    struct lag_probe_plan probe = {.n_batches = 16, .eval_sequences = 8};
+    struct lagd_growth_shape shape = {.run = &run, .config = &config, .target_layers = 4, .n_candidates = 12,
+                                      .n_workers = 1, .probe = &probe, .keeps_best = true};
+    const int64_t least = lagd_growth_peak(&shape, 2), window = 64 * 4;
+    probe.steps = 50;
+    const int64_t fifty = lagd_growth_peak(&shape, 2), ids = 50 * 2 * 16 * window;
+    assert_in_range(fifty - least, ids, ids + 1000);
+    probe.steps = 1000; /* in huge pages */
+    const int64_t thousand = lagd_growth_peak(&shape, 2);
+    assert_in_range(thousand - least, 1000 * 2 * 16 * window, 1000 * 2 * 16 * window + (2 << 20) + 4000);
+    probe.steps = 1000000;
+    assert_in_range(lagd_growth_peak(&shape, 2), thousand, least + (33 << 20));
+    /* They are there before the candidates: here the parent's validation by 64 threads is the peak. */
+    struct lagd_run_estimate parent;
+    struct lag_step_config step;
+    struct lag_kept_batches batches;
+    assert_int_equal(lagd_run_estimate(&config, 64, &parent, &err), 0);
+    lagd_run_step_config(&config, 1, &step);
+    lagd_growth_batches(&step, &probe, 0, &batches);
+    assert_true(lagd_growth_peak(&shape, 64) == parent.memory_bytes + (int64_t)lag_kept_bytes(&batches));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_median_without_the_first, set_up, tear_down),
@@ -173,6 +210,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(another_process_goes_on_with_them, set_up, tear_down),
         cmocka_unit_test(time_over_workers),
         cmocka_unit_test(memory_of_those_that_live),
+        cmocka_unit_test(memory_of_the_batches),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,9 +2,11 @@
 #include "../slow.h"
 #include "run_fixture.h"
 
+#include <fcntl.h>
 #include <lagd/engine/train.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -108,6 +110,55 @@ static void test_auto_end_to_end(void **unused) {
     fixture_get_run(&fixture, run, &row);
     assert_int_equal(row.tokens, plain_row.tokens);
     assert_true(row.flops > plain_row.flops);
+}
+
+/* Other tokens in the same file, and back. */
+static void spoil_the_text(bool spoilt) {
+    static char text[100000];
+    static ssize_t length;
+    int fd = open(fixture.dataset.path, O_RDWR | O_CLOEXEC);
+    assert_true(fd >= 0);
+    if (spoilt) length = pread(fd, text, sizeof(text), 0);
+    assert_int_equal(length, fixture.dataset.n_bytes);
+    for (ssize_t i = 0; i < length; i++) text[i] ^= 1;
+    assert_int_equal(pwrite(fd, text, (size_t)length, 0), length);
+    assert_int_equal(close(fd), 0);
+}
+
+/* All candidates, one after the other; from the end of the first one on, the file holds other tokens. */
+static int probe_all(const char *name, bool spoilt, struct lag_candidate_row ret[8]) {
+    char run_id[LAG_ROW_ID], growth_id[LAG_ROW_ID];
+    struct lagd_growth_request request;
+    create(name, run_id);
+    fixture_growth_request(&request, AT, STEPS - AT);
+    (void)snprintf(request.mode, sizeof(request.mode), "manual");
+    request.parallel = 1;
+    fixture_create_growth(&fixture, run_id, &request, pool, growth_id);
+    struct lagd_run *run = fixture_start(&fixture, run_id);
+    do {
+        (void)usleep(500);
+        assert_int_equal(fixture_candidates(&fixture, growth_id, ret, 8), 5);
+    } while (spoilt && strcmp(ret[0].state, "completed") != 0);
+    if (spoilt) spoil_the_text(true);
+    fixture_wait_growth(&fixture, growth_id, "awaiting_approval");
+    int n = fixture_candidates(&fixture, growth_id, ret, 8);
+    if (spoilt) spoil_the_text(false);
+    lagd_run_wish(run, LAGD_WISH_CANCEL, NULL);
+    lagd_run_join(run);
+    return n;
+}
+
+/* What one candidate has read no other reads again. The first growth has no memory to keep it (see main), which changes
+ * no bit. */
+static void test_batches_are_read_once(void **unused) {
+    struct lag_candidate_row from_file[8], kept[8];
+    int n = probe_all("from-the-file", false, from_file);
+    assert_int_equal(probe_all("from-memory", true, kept), n);
+    for (int i = 0; i < n; i++) {
+        assert_string_equal(kept[i].state, "completed");
+        assert_true(kept[i].loss_at_0 == from_file[i].loss_at_0);
+        assert_true(kept[i].loss_at_lag == from_file[i].loss_at_lag);
+    }
 }
 
 static void test_checkpoints_around_a_growth_are_kept(void **unused) {
@@ -385,7 +436,9 @@ static void test_lost_growth_is_applied_again(void **unused) {
 }
 
 int main(void) {
+    if (setenv("LAGD_FAILPOINTS", "dataset.keep=fail@1", 1) != 0) return 1;
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_batches_are_read_once), /* has the first growth */
         cmocka_unit_test(test_auto_end_to_end),
         cmocka_unit_test(test_checkpoints_around_a_growth_are_kept),
         cmocka_unit_test(test_stops_anywhere_change_nothing),

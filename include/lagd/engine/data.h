@@ -46,3 +46,25 @@ int lag_dataset_batch(const struct lag_dataset *dataset, uint64_t seed, int64_t 
 /* The index-th of n_batches validation batches: n_batches × batch windows evenly spaced over the validation part. */
 int lag_dataset_validation(const struct lag_dataset *dataset, int index, int n_batches, int batch, int context,
                            int32_t *ret_tokens, int32_t *ret_targets, struct lag_error *err);
+
+/* Batches that many readers will ask for, as the candidates of a growth do: those of the steps first_step …
+ * first_step + n_steps - 1 (lag_dataset_batch with this seed, batch and context, micro < accumulate), and all n_batches
+ * of lag_dataset_validation (sequences windows each). */
+struct lag_kept_batches {
+    uint64_t seed;
+    int64_t first_step, n_steps;
+    int accumulate, batch;
+    int n_batches, sequences; /* one of them below 1: no validation */
+    int context;
+};
+#define LAG_KEPT_LIMIT_BYTES (32u << 20)
+/* From now on each of these batches is read from the file once, for whoever asks first, and the others take it from
+ * memory: the same ids, also when the file has changed since. As context + 1 int32 a window, LAG_KEPT_LIMIT_BYTES at
+ * most: the validation batches, then the micro-batches from first_step on, as many as fit. Any other batch is read as
+ * before. A failure to read is told to the one who asked, and the next one reads again. What was kept before is
+ * forgotten. LAG_ENOMEM: nothing is kept, and batches are read as before.
+ * Thread: while no other reads the dataset, lag_dataset_forget too; between them any, many at once. */
+int lag_dataset_keep(struct lag_dataset *dataset, const struct lag_kept_batches *what, struct lag_error *err);
+void lag_dataset_forget(struct lag_dataset *dataset); /* closing does so, too */
+/* Exactly what lag_dataset_keep will allocate. Pure. */
+uint64_t lag_kept_bytes(const struct lag_kept_batches *what);
