@@ -74,10 +74,11 @@ static int parse_shape(const char *text, struct options *o) {
     return 0;
 }
 
-/* best: bf16 where this machine has it. */
+/* best: bf16 where this CPU has instructions for it. */
 static int parse_precision(const char *text, struct options *o) {
     if (strcmp(text, "best")) return lag_precision_parse(text, &o->precision);
-    o->precision = lag_precision_check(LAG_BF16, NULL) ? LAG_FP32 : LAG_BF16;
+    const bool has = !lag_precision_check(LAG_BF16, NULL) && !lag_precision_note(LAG_BF16);
+    o->precision = has ? LAG_BF16 : LAG_FP32;
     return 0;
 }
 
