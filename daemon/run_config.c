@@ -15,8 +15,8 @@
 #include "lagd/engine/spec.h"
 #include "run_config_internal.h"
 
-/* A step that computes activations again, in steps that keep them: nearly all of a forward pass more. */
-#define RECOMPUTE_TIME 1.25
+/* A step that computes activations again, in steps that keep them: most of a forward pass more. */
+#define RECOMPUTE_TIME 1.2
 
 void lagd_run_spec(const struct lagd_run_config *config, struct lag_spec *ret) {
     enum lag_arch arch = LAG_ARCH_GPT2;

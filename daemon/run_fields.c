@@ -41,7 +41,7 @@ static const struct lag_field rows[] = {
      "a CPU with AVX-512 BF16; one with AVX2 makes the same products at the speed of fp32. Weights, optimiser and checkpoints are fp32 in both."},
     {"recompute", LAG_FIELD_BOOL, AT(recompute), 0, 0, "false", NULL, 0, "",
      "true keeps only the input of each layer for the backward pass and computes the layer's other activations again: "
-     "less memory, about a quarter more time, the same results to the last bit."},
+     "less memory, about a fifth more time, the same results to the last bit."},
 
     {"model/arch", LAG_FIELD_CHOICE, AT(arch), 0, 0, "gpt2", archs, 0, "", "Model family."},
     {"model/n_layer", LAG_FIELD_INT, AT(n_layer), 1, 512, "4", NULL, 0, "layers", "Transformer blocks."},

@@ -5,7 +5,8 @@ usage: bench_probes.py LAGD [--shape NAME]… [--case NAME]… [--workers N]… 
 
 For each shape a run trains a few seconds; then the same growth is made with one worker and with all of them, in turn. The
 dry run is asked right before each. Time is from the request's row to the decision's; memory is VmHWM of the daemon over the
-growth, less what it has at rest. Cases: plain; bf16 (the run's precision); restart (the daemon ends and starts between
+growth, less what it has at rest. possible: the scaling of workers that do not hinder each other at all, since the last
+candidates leave some of them idle. Cases: plain; bf16 (the run's precision); restart (the daemon ends and starts between
 training and the dry run, so that nothing but what it stored says how fast the run is); again (a second growth of the same
 run, by two layers). Prints a table, and one JSON line at the end (with --json nothing else). "off" is the median of
 predicted over measured, and of all rounds the lowest and the highest.
@@ -102,6 +103,14 @@ def parts(daemon, growth_id):
         print(f"      {seconds_between(first, e['ts']):8.3f} s  {e['type']} {e.get('state') or ''} {e.get('message') or ''}"[:110])
 
 
+def rounds_of_work(plan, workers):
+    """What the candidates' FLOPs take when each goes to the worker that is free first: no scaling is better than this."""
+    ends = [0.0] * workers
+    for candidate in plan["candidates"]:
+        ends[ends.index(min(ends))] += candidate["flops"]
+    return max(ends)
+
+
 def measure(daemon, name, case, workers, rest, rounds, verbose):
     figures = []
     for i in range(rounds):
@@ -110,6 +119,7 @@ def measure(daemon, name, case, workers, rest, rounds, verbose):
             figures.append({"shape": name, "case": case, "workers": parallel, "candidates": len(plan["candidates"]),
                             "seconds": took, "seconds_predicted": plan["seconds_guess"], "basis": plan["time_basis"],
                             "peak_bytes": peak - rest, "peak_predicted_bytes": plan["memory_peak_bytes"],
+                            "scaling_possible": rounds_of_work(plan, 1) / rounds_of_work(plan, parallel),
                             "probe_flops": sum(c["flops"] for c in done["candidates"])})
             if verbose:
                 print(f"    {name} {case} {parallel}: {took:.3f} s, predicted {plan['seconds_guess']:.3f} s", flush=True)
@@ -144,6 +154,7 @@ def print_rows(rows):
     for r in rows:
         off = f"{percent(r['time_ratio'])} ({percent(r['time_ratio_least'])} … {percent(r['time_ratio_most'])}) %"
         print(f"  {r['shape']:<6}{r['case']:<9}{r['workers']:>7}{r['candidates']:>11}{r['seconds']:>10.2f} s{r['scaling']:>9.2f}"
+              f"{r['scaling_possible']:>9.2f}"
               f"{r['seconds_predicted']:>10.2f} s {r['basis']:<11}{off:>20}{r['peak_bytes'] / 1e6:>9.0f} MB"
               f"{r['peak_predicted_bytes'] / 1e6:>9.0f} MB{100 * (r['memory_ratio'] - 1):>+7.1f} %", flush=True)
 
@@ -166,7 +177,7 @@ def main():
     folder = tempfile.mkdtemp(prefix="lagd-bench-")
     workers, lines = arguments.workers or sorted({1, N_CPUS}), []
     if not arguments.json:
-        print(f"  {'shape':<6}{'case':<9}{'workers':>7}{'candidates':>11}{'time':>12}{'scaling':>9}{'predicted':>12} {'from':<11}"
+        print(f"  {'shape':<6}{'case':<9}{'workers':>7}{'candidates':>11}{'time':>12}{'scaling':>9}{'possible':>9}{'predicted':>12} {'from':<11}"
               f"{'off':>20}{'peak':>12}{'predicted':>12}{'off':>9}")
     try:
         for name in arguments.shape or list(SHAPES):
