@@ -26,12 +26,12 @@ PRECISION = os.environ.get("LAGD_PRECISION") or ("bf16" if lagd.has_bf16() else 
 
 
 def begin(daemon):
-    """Two runs: one grows at step 60, the other, in fp32, trains beside it."""
+    """Two runs: one grows at step 60, the other, in fp32, trains beside it and computes activations again."""
     daemon.upload("words", lagd.text())
     daemon.post("/runs", run_body("grows", "words", start=False, precision=PRECISION))
     growth = daemon.post("/runs/grows/growths", GROWTH)["id"]
     daemon.post("/runs/grows/resume")
-    daemon.post("/runs", run_body("beside", "words", seed=12, schedule={"kind": "cosine"}))
+    daemon.post("/runs", run_body("beside", "words", seed=12, recompute=True, schedule={"kind": "cosine"}))
     return growth
 
 
