@@ -43,7 +43,8 @@ int lagd_run_estimate(const struct lagd_run_config *resolved, int n_threads, str
     out.activation_bytes = (int64_t)work;
     out.checkpoint_bytes = (int64_t)lag_checkpoint_bytes(&spec);
     out.memory_available_bytes = (int64_t)lag_host_memory_available_bytes();
-    out.step_seconds = out.flops_per_step / (lagd_run_core_rate(resolved) * STEP_EFFICIENCY * threads);
+    out.step_seconds = out.flops_per_step / (lag_measured_core_rate(shape.precision) * STEP_EFFICIENCY * threads) *
+                       (shape.recompute ? LAGD_RECOMPUTE_TIME : 1);
     out.total_seconds = out.step_seconds * (double)resolved->max_steps;
     out.precision_note = lag_precision_note(shape.precision);
     *ret = out;

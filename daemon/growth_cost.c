@@ -87,12 +87,13 @@ static double step_rate(const struct lagd_speed *speed, int n_workers, int n_thr
 /* FLOP/s of one probe in steps and in evaluations. What probes have shown counts first, then the run's own steps. */
 static void choose_rates(const struct lagd_growth_pace *pace, int n_workers, double *ret_train, double *ret_eval) {
     const struct lagd_speed *speed = &pace->speed;
-    const double step = step_rate(speed, n_workers, pace->n_threads);
+    const double machine = pace->core_rate * EFFICIENCY, step = step_rate(speed, n_workers, pace->n_threads);
     *ret_train = speed->probe_train > 0 ? speed->probe_train : step;
-    if (!(*ret_train > 0)) *ret_train = pace->core_rate * EFFICIENCY;
+    const bool known = *ret_train > 0;
+    if (!known) *ret_train = machine / (pace->recompute ? LAGD_RECOMPUTE_TIME : 1);
     *ret_eval = speed->probe_eval;
     if (!(*ret_eval > 0) && speed->train > 0) *ret_eval = speed->eval * step / speed->train;
-    if (!(*ret_eval > 0)) *ret_eval = *ret_train;
+    if (!(*ret_eval > 0)) *ret_eval = known ? *ret_train : machine;
 }
 
 /* The end of the last candidate when each takes the worker that is free first. */

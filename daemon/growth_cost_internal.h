@@ -31,6 +31,7 @@ struct lagd_growth_pace {
     struct lagd_speed speed;
     bool is_own;                    /* the speed is the run's, not that of others */
     double core_rate;               /* FLOP/s of a core in matrix products, where no speed is known */
+    bool recompute;                 /* steps compute activations again */
     double checkpoint_bytes_per_s;  /* 0 = not known */
     double step_flops;              /* of the run's step under way, 0 when none is */
     double checkpoint_bytes;        /* of the parent */

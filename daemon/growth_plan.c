@@ -263,7 +263,8 @@ static void count_costs(struct planning *p, int n_threads) {
     plan->eval_sequences = p->probe.eval_sequences;
     plan->eval_share = p->probe.eval_share;
     plan->n_workers = LAG_MAX(parallel, 1);
-    struct lagd_growth_pace pace = {.core_rate = lagd_run_core_rate(&p->config),
+    struct lagd_growth_pace pace = {.core_rate = lag_measured_core_rate(lagd_run_precision(&p->config)),
+                                    .recompute = p->config.recompute,
                                     .n_threads = n_threads,
                                     .checkpoint_bytes = (double)lag_checkpoint_bytes(&p->spec)};
     lagd_growth_time(plan, &pace);

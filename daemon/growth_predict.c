@@ -22,7 +22,8 @@ void lagd_supervisor_predict(struct lagd_supervisor *s, const struct lag_run_row
     pace.n_others = LAG_MAX(0, atomic_load(&totals->runs_active) - (is_active || begins));
     if (lagd_run_spec_of_row(run, &config, &spec, NULL) == 0) {
         double tokens = (double)(config.sequences * config.tokens_per_sequence * config.accumulate);
-        pace.core_rate = lagd_run_core_rate(&config);
+        pace.core_rate = lag_measured_core_rate(lagd_run_precision(&config));
+        pace.recompute = config.recompute;
         pace.checkpoint_bytes = (double)lag_checkpoint_bytes(&spec);
         if (is_active) pace.step_flops = tokens * lag_flops_token_train(&spec, (int)config.tokens_per_sequence);
     }

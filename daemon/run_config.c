@@ -10,13 +10,9 @@
 #include "lagd/base/mem.h"
 #include "lagd/base/parse.h"
 #include "lagd/base/strbuf.h"
-#include "lagd/engine/cost.h"
 #include "lagd/engine/data.h"
 #include "lagd/engine/spec.h"
 #include "run_config_internal.h"
-
-/* A step that computes activations again, in steps that keep them: most of a forward pass more. */
-#define RECOMPUTE_TIME 1.2
 
 void lagd_run_spec(const struct lagd_run_config *config, struct lag_spec *ret) {
     enum lag_arch arch = LAG_ARCH_GPT2;
@@ -37,10 +33,6 @@ struct lag_work_shape lagd_run_work_shape(const struct lagd_run_config *config, 
     return (struct lag_work_shape){.batch = (int)config->sequences, .context = (int)config->tokens_per_sequence,
                                    .n_members = n_threads, .precision = lagd_run_precision(config),
                                    .recompute = config->recompute};
-}
-
-double lagd_run_core_rate(const struct lagd_run_config *config) {
-    return lag_measured_core_rate(lagd_run_precision(config)) / (config->recompute ? RECOMPUTE_TIME : 1);
 }
 
 struct lagd_retention lagd_run_retention(const struct lagd_run_config *config) {

@@ -65,16 +65,24 @@ bool lagd_run_in_growth(const struct lagd_run *run) {
 
 /* --- state and memory --- */
 
+/* Once where training begins on a CPU that has the precision by other means only. */
+static void tell_precision(const struct lagd_run *run, int64_t step) {
+    const char *note = lag_precision_note(lagd_run_precision(&run->config));
+    if (note) lagd_warn(run->deps, run->id, step, "%s", note);
+}
+
 int lagd_run_load_state(struct lagd_run *run, struct lag_state **ret, int64_t *ret_step, struct lag_error *err) {
     struct lag_checkpoint_row row;
     int rc = lagd_checkpoint_latest_with(run->deps, run->id, ret, &row, &run->origin, err);
     if (rc == 0) {
         *ret_step = row.step;
         const char *now = lag_fingerprint(lagd_run_precision(&run->config));
-        if (strcmp(row.fingerprint, now) != 0)
+        if (strcmp(row.fingerprint, now) != 0) {
             lagd_warn(run->deps, run->id, row.step,
                       "the checkpoint was written by another machine or library (%s, now %s): from here on results are "
                       "not bit-comparable with before", row.fingerprint, now);
+            tell_precision(run, row.step);
+        }
         return 0;
     }
     if (rc != LAG_ENOTFOUND) return rc;
@@ -84,6 +92,7 @@ int lagd_run_load_state(struct lagd_run *run, struct lag_state **ret, int64_t *r
     rc = lag_state_create(&spec, ret, err);
     if (rc != 0) return rc;
     lag_state_init(*ret, (uint64_t)run->config.seed);
+    tell_precision(run, 0);
     *ret_step = -1;
     return 0;
 }
@@ -121,8 +130,6 @@ int lagd_run_open(struct lagd_run *run, struct lag_error *err) {
     if (rc == 0) rc = lagd_recorder_open(&run->recorder, run->deps, run->id, true, &run->quit, err);
     if (rc == 0) rc = lagd_run_equip(run, err);
     if (rc != 0) return rc;
-    const char *note = lag_precision_note(lagd_run_precision(&run->config));
-    if (note) lagd_warn(run->deps, run->id, run->state->step, "%s", note);
     run->evaluate_first = run->state->step == 0;
     rc = lagd_run_rewind(run, err);
     if (rc != 0) return rc;

@@ -67,9 +67,9 @@ void lag_gemm_job_tile(void *arg, int tile, int member) {
     const struct lag_gemm_job *job = arg;
     const int row = tile / columns(job) * job->tile_rows, col = tile % columns(job) * job->tile_cols;
     lag_gemm(job->precision, job->pack + (size_t)member * LAG_PACK_ELEMENTS,
-                LAG_MIN(job->tile_rows, job->m - row), LAG_MIN(job->tile_cols, job->n - col), job->k, job->alpha,
-                shift_rows(job->a, row), shift_cols(job->b, col), job->beta,
-                job->c + (size_t)row * (size_t)job->c_stride + col, job->c_stride);
+             LAG_MIN(job->tile_rows, job->m - row), LAG_MIN(job->tile_cols, job->n - col), job->k, job->alpha,
+             shift_rows(job->a, row), shift_cols(job->b, col), job->beta,
+             job->c + (size_t)row * (size_t)job->c_stride + col, job->c_stride);
 }
 
 #define COLUMNS_A_TILE (4 * LAG_PACK_N)

@@ -104,7 +104,7 @@ INLINE void pack_panel(struct lag_matrix b, int kc, int j, int width, float *to,
 }
 
 /* m rows of a as [m][stride], filled with zeros. */
-static void round_rows(struct lag_matrix a, int kc, int m, float *to, size_t stride) {
+INLINE void round_rows(struct lag_matrix a, int kc, int m, float *to, size_t stride) {
     for (int i = 0; i < m; i++, to += stride)
         for (int k = 0; k < kc; k += 8)
             _mm256_storeu_ps(to + k, load8(a, (size_t)i * (size_t)a.stride + (size_t)k, kc - k, true));
@@ -239,18 +239,18 @@ INLINE void multiply(float *pack, int m, int n, int k, float alpha, struct lag_m
     }
 }
 
-#define PRODUCTS(suffix, form, rounded, text)                                                                            \
+#define PRODUCTS(suffix, form, rounded, text)                                                                         \
     static void gemm##suffix(float *pack, int m, int n, int k, float alpha, struct lag_matrix a, struct lag_matrix b, \
-                             float beta, float *c, int c_stride) {                                                 \
-        multiply(pack, m, n, k, alpha, a, b, beta, c, c_stride, rounded);                                          \
-    }                                                                                                              \
-    static void pack##suffix(struct lag_matrix b, int k, int j, int width, float *to) {                            \
-        pack_panel(b, k, j, width, to, rounded);                                                                   \
-    }                                                                                                              \
-    extern const struct lag_products lag_products_avx2##suffix;                                                    \
-    const struct lag_products lag_products_avx2##suffix = {                                                        \
+                             float beta, float *c, int c_stride) {                                                    \
+        multiply(pack, m, n, k, alpha, a, b, beta, c, c_stride, rounded);                                             \
+    }                                                                                                                 \
+    static void pack##suffix(struct lag_matrix b, int k, int j, int width, float *to) {                               \
+        pack_panel(b, k, j, width, to, rounded);                                                                      \
+    }                                                                                                                 \
+    extern const struct lag_products lag_products_avx2##suffix;                                                       \
+    const struct lag_products lag_products_avx2##suffix = {                                                           \
         .name = form, .width = NR, .k_a_word = 1, .gemm = gemm##suffix, .pack = pack##suffix, .note = text};
 PRODUCTS(, "own", false, NULL)
 PRODUCTS(_bf16, "own bf16 by fp32", true,
-         "this CPU has no AVX-512 BF16 instructions: operands are rounded to bfloat16 and multiplied in single precision, so "
-         "bf16 is no faster than fp32 here")
+         "this CPU has no AVX-512 BF16 instructions: operands are rounded to bfloat16 and multiplied in single "
+         "precision, so bf16 is no faster than fp32 here")

@@ -24,7 +24,8 @@ int lag_precision_parse(const char *name, enum lag_precision *ret) {
 int lag_precision_check(enum lag_precision precision, struct lag_error *err) {
     if (precision != LAG_BF16 || lag_products(LAG_BF16)) return 0;
     return lag_error_at(err, LAG_EUNSUPPORTED, "/precision",
-                        "this CPU has neither AVX-512 BF16 nor AVX2 with FMA, one of which bf16 needs; set precision to fp32");
+                        "this CPU has neither AVX-512 BF16 nor AVX2 with FMA, one of which bf16 needs; set "
+                        "precision to fp32");
 }
 
 const char *lag_precision_note(enum lag_precision precision) {

@@ -25,7 +25,8 @@ struct head {
 enum { KEYS_T, VALUES, VALUES_T, KEYS, N_OPERANDS };
 
 static size_t operand_elements(enum lag_precision precision, int T, int d) {
-    return lag_products(precision) ? LAG_MAX(lag_packed_elements(precision, d, T), lag_packed_elements(precision, T, d)) : 0;
+    if (!lag_products(precision)) return 0;
+    return LAG_MAX(lag_packed_elements(precision, d, T), lag_packed_elements(precision, T, d));
 }
 
 uint64_t lag_attention_scratch(enum lag_precision precision, int context, int head) {

@@ -44,7 +44,7 @@ static void project_back(const struct lag_pass *pass, int member, int n, int in,
                          struct lag_matrix w, lag_real *dx) {
     lag_part_begin(pass->parts, member, LAG_PART_MATMUL);
     lag_gemm(pass->precision, lag_pass_pack(pass, member), n, in, out, 1,
-                (struct lag_matrix){.data = dy, .stride = out}, w, 0, dx, in);
+             (struct lag_matrix){.data = dy, .stride = out}, w, 0, dx, in);
 }
 
 static void column_sums(const struct lag_pass *pass, int n, int width, lag_real *x, double *sums) {

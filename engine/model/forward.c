@@ -9,7 +9,7 @@ static void project(const struct lag_pass *pass, int member, int n, int in, int 
                     struct lag_matrix w, lag_real *y) {
     lag_part_begin(pass->parts, member, LAG_PART_MATMUL);
     lag_gemm(pass->precision, lag_pass_pack(pass, member), n, out, in, 1,
-                (struct lag_matrix){.data = x, .stride = in}, w, 0, y, out);
+             (struct lag_matrix){.data = x, .stride = in}, w, 0, y, out);
 }
 
 static void normalise(const struct lag_pass *pass, int begin, int n, lag_real *x, const lag_real *w, const lag_real *b,

@@ -9,7 +9,8 @@ void lag_pass_init(struct lag_pass *pass, const struct lag_state *state, struct 
     LAG_ASSERT(lag_spec_equal(spec, &work->spec) && lag_team_size(team) <= work->shape.n_members);
     LAG_ASSERT(batch >= 1 && batch <= work->shape.batch && context >= 1 && context <= work->shape.context);
     const int n = batch * context, rows = lag_tile_rows(n);
-    *pass = (struct lag_pass){.vec = lag_vec(), .precision = work->shape.precision, .state = state, .work = work, .team = team, .tokens = tokens,
+    *pass = (struct lag_pass){.vec = lag_vec(), .precision = work->shape.precision, .state = state, .work = work,
+                              .team = team, .tokens = tokens,
                               .batch = batch, .context = context, .n_tokens = n,
                               .C = spec->n_embd, .I = spec->n_inner, .H = spec->n_head, .V = spec->vocab_size,
                               .head = spec->n_embd / spec->n_head,

@@ -40,7 +40,8 @@ static uint64_t slot_width(const struct lag_work *work, enum lag_slot slot, uint
     case LAG_SLOT_LSE: return n * (uint64_t)spec->n_head;
     case LAG_SLOT_LOGITS: return (uint64_t)lag_chunk_rows((int)n, spec->vocab_size) * (uint64_t)spec->vocab_size;
     case LAG_SLOT_SCRATCH:
-        return LAG_MAX(lag_attention_scratch(work->shape.precision, work->shape.context, spec->n_embd / spec->n_head), rows * C);
+        return LAG_MAX(lag_attention_scratch(work->shape.precision, work->shape.context, spec->n_embd / spec->n_head),
+                       rows * C);
     case LAG_SLOT_PACKED: return lag_packed_slot(spec, work->shape.precision);
     case LAG_SLOT_PACK: return LAG_PACK_ELEMENTS;
     case LAG_SLOT_GRADS: return work->layout.n_elements;
@@ -89,8 +90,8 @@ static int prepare(struct lag_work *work, struct lag_error *err) {
     if (work->shape.batch < 1 || work->shape.context < 1 || work->shape.n_members < 1)
         return lag_error_set(err, LAG_EINVAL, "batch, context and threads must be at least 1");
     if (work->shape.context > work->spec.n_positions)
-        return lag_error_set(err, LAG_EINVAL, "context %d is longer than the model's n_positions %d", work->shape.context,
-                             work->spec.n_positions);
+        return lag_error_set(err, LAG_EINVAL, "context %d is longer than the model's n_positions %d",
+                             work->shape.context, work->spec.n_positions);
     const int rc = lag_layout_create(&work->spec, &work->layout, err);
     if (rc) return rc;
     if (!plan(work))

@@ -38,7 +38,7 @@ static void window(void *arg, int tile, int member) {
             cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, EDGE, EDGE, EDGE, 1, a, EDGE, b.data, EDGE, 0, c, EDGE);
         else
             lag_gemm(r->kernel == MATRIX_BF16 ? LAG_BF16 : LAG_FP32, scratch, EDGE, EDGE, EDGE, 1,
-                        (struct lag_matrix){a, EDGE, false}, b, 0, c, EDGE);
+                     (struct lag_matrix){a, EDGE, false}, b, 0, c, EDGE);
     }
     r->rate[tile] = 2.0 * EDGE * (double)ELEMENTS * (double)calls / (double)(end - begin);
 }

@@ -129,6 +129,10 @@ static void time_over_workers(void **state) {
     lagd_growth_time(&plan, &pace);
     assert_string_equal(plan.time_basis, "machine");
     assert_true(plan.seconds_guess > 40);
+    const double kept = plan.seconds_guess;
+    pace.recompute = true;
+    lagd_growth_time(&plan, &pace);
+    assert_true(plan.seconds_guess > kept && plan.seconds_guess < 1.2 * kept);
 }
 
 static void memory_of_those_that_live(void **state) {
@@ -150,7 +154,8 @@ static void memory_of_those_that_live(void **state) {
     lagd_run_spec(&config, &spec);
     int64_t parent = (int64_t)lag_state_bytes(&spec);
     spec.n_layer = 12;
-    int64_t state_bytes = (int64_t)lag_state_bytes(&spec), work = (int64_t)lag_work_bytes(&spec, &(struct lag_work_shape){.batch = 12, .context = 256, .n_members = 1});
+    const struct lag_work_shape one_thread = {.batch = 12, .context = 256, .n_members = 1};
+    int64_t state_bytes = (int64_t)lag_state_bytes(&spec), work = (int64_t)lag_work_bytes(&spec, &one_thread);
     struct lag_probe_plan probe = {.steps = 50, .n_batches = 16, .eval_sequences = 8};
     struct lagd_growth_shape shape = {.run = &run, .config = &config, .target_layers = 12, .n_candidates = 12,
                                       .n_workers = 2, .probe = &probe, .keeps_best = true};

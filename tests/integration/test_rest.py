@@ -496,7 +496,14 @@ def bf16_by_other_means_is_told(folder):
     note = daemon.post("/runs?dry_run=true", body)["precision_note"]
     assert (note is None) == lagd.cpu_has("avx512_bf16"), note
     assert daemon.post("/runs?dry_run=true", run_body("full", "words"))["precision_note"] is None
+    body["schedule"]["max_steps"] = 2000
     daemon.post("/runs", body)
+    daemon.wait_for("/runs/half", lambda r: r["step"] >= 5)
+    daemon.post("/runs/half/pause")
+    daemon.wait_for("/runs/half", lambda r: r["state"] == "paused")
+    daemon.terminate()
+    daemon.start()
+    daemon.post("/runs/half/resume")
     run = daemon.wait_for("/runs/half", lambda r: r["state"] == "completed")
     assert run["precision"] == "bf16" and run["recompute"] is False, run
     warnings = [e["message"] for e in daemon.events() if e["type"] == "system.warning" and e["run"] == run["id"]]
