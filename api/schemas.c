@@ -28,7 +28,8 @@ static const struct lagd_schema schemas[] = {
     {"DatasetList", "items:[@Dataset] next_cursor:s?"},
     {"Run",
      "id:s name:s state:s reason:s? step:i max_steps:i tokens:i flops:n n_params:i dataset:s dataset_id:s latest:{n?} "
-     "model:o optim:o schedule:o batch:o eval:o checkpoint:o precision:s recompute:b seed:i threads:i on_crash:s tags:[s] note:s growth:s? "
+     "model:o optim:o schedule:o batch:o eval:o checkpoint:o precision:s recompute:b "
+     "seed:i threads:i on_crash:s tags:[s] note:s growth:s? "
      "lr_scale:n "
      "n_rollbacks:i allowed_actions:[s] links:{s} revision:i created_at:t? updated_at:t?"},
     {"RunList", "items:[@Run] next_cursor:s?"},

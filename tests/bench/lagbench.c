@@ -178,10 +178,12 @@ static void report(const struct bench *b, double median) {
         return;
     }
     printf("{\"shape\": \"%s\", \"precision\": \"%s\", \"layers\": %d, \"heads\": %d, \"width\": %d, \"context\": %d, "
-           "\"batch\": %d, \"vocab\": %d, \"threads\": %d, \"recompute\": %s, \"steps\": %d, \"step_ms_median\": %.2f, \"step_ms_min\": %.2f, "
+           "\"batch\": %d, \"vocab\": %d, \"threads\": %d, \"recompute\": %s, "
+           "\"steps\": %d, \"step_ms_median\": %.2f, \"step_ms_min\": %.2f, "
            "\"tokens_per_s\": %.0f, \"gflops\": %.1f, ",
            o->shape, lag_precision_name(o->precision), o->spec.n_layer, o->spec.n_head, o->spec.n_embd,
-           o->spec.n_positions, o->batch, o->spec.vocab_size, o->threads, o->recompute ? "true" : "false", o->steps, median * 1e3, b->took[0] * 1e3,
+           o->spec.n_positions, o->batch, o->spec.vocab_size, o->threads,
+           o->recompute ? "true" : "false", o->steps, median * 1e3, b->took[0] * 1e3,
            tokens / median, gflops);
     printf("\"matrix_rate_gflops\": %.1f, \"matrix_rate_of\": \"%s\", \"own_rate_gflops\": %.1f, \"sgemm_rate_gflops\": %.1f, "
            "\"sgemm\": \"openblas %s %s\", \"peak_rss_bytes\": %ld, \"parts\": {", rate, of, b->own_rate * 1e-9,

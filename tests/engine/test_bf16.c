@@ -190,7 +190,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(products), cmocka_unit_test(bad_numbers_show),
                                        cmocka_unit_test(same_bits_for_every_team),
                                        cmocka_unit_test(logits_are_causal_and_near),
-                                       cmocka_unit_test(names_and_memory), cmocka_unit_test(said_where_fp32_multiplies)};
+                                       cmocka_unit_test(names_and_memory),
+                                       cmocka_unit_test(said_where_fp32_multiplies)};
     const struct CMUnitTest without[] = {cmocka_unit_test(refused_with_the_reason)};
     int n_levels, failed = 0;
     const struct lag_vec *const *levels = lag_vec_levels(&n_levels);

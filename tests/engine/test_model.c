@@ -180,7 +180,8 @@ static void recomputed_gradients_are_the_same(void **unused) {
             for (int pass = 0; pass < 2; pass++) { /* the second adds to the first */
                 const double loss = lag_model_backward(state, wanted, tokens, targets, B, T, 0.5, pass == 0, team);
                 assert_true(loss == lag_model_backward(state, work, tokens, targets, B, T, 0.5, pass == 0, team));
-                assert_memory_equal(lag_work_grads(work), lag_work_grads(wanted), state->layout.n_elements * sizeof(lag_real));
+                assert_memory_equal(lag_work_grads(work), lag_work_grads(wanted),
+                                    state->layout.n_elements * sizeof(lag_real));
                 assert_true(loss == lag_model_loss(state, work, tokens, targets, B, T, team));
             }
             lag_team_destroy(team);

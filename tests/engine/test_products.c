@@ -1,5 +1,5 @@
-/* Every product of our own against sums in double: in every transposition, packed and not, and with bfloat16 operands that
- * are stored as such. Operands and results end where memory ends, so that nothing is read or written beyond.
+/* Every product of our own against sums in double: in every transposition, packed and not, and with bfloat16 operands
+ * that are stored as such. Operands and results end where memory ends, so that nothing is read or written beyond.
  *
  * The AVX-512 kernels are also here on a CPU without: their own source, compiled for any (portable/immintrin.h). */
 #include "gradcheck.h"

@@ -63,7 +63,7 @@ struct lag_kept_batches {
  * then the micro-batches from first_step on, as many as fit into LAG_KEPT_LIMIT_BYTES (before rounding to pages). Any
  * other batch is read as before. A failure to read is told to the one who asked, and the next one reads again. What was
  * kept before is forgotten. LAG_ENOMEM: nothing is kept, and batches are read as before.
- * Thread: while no other reads the dataset, lag_dataset_forget too; between them any, many at once, one of them reading. */
+ * Thread: while no other reads the dataset, lag_dataset_forget too; between them any, many at once, one reading. */
 int lag_dataset_keep(struct lag_dataset *dataset, const struct lag_kept_batches *what, struct lag_error *err);
 void lag_dataset_forget(struct lag_dataset *dataset); /* closing does so, too */
 /* Exactly what lag_dataset_keep will allocate. Pure. */
