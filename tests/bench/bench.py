@@ -39,8 +39,8 @@ def json_of(*command, threads=N_CPUS):
 
 
 def peer_precisions():
-    """What PyTorch is measured in: nothing where it is not installed. Without AVX-512 its bf16 multiplies in plain loops, on
-    one thread: a step of M takes minutes."""
+    """What PyTorch is measured in: nothing where it is not installed. Without AVX-512 its bf16
+    keeps one core busy, and a few steps of M take more than eight minutes."""
     if run(sys.executable, "-c", "import torch").returncode != 0:
         return []
     with open("/proc/cpuinfo") as f:
@@ -150,7 +150,7 @@ def all_steps(build, shapes, threads, n_rounds):
     if peers:
         print("\n  faster: than PyTorch in the same precision; /best, RSS: against PyTorch in its fastest one.")
     if peers == ["fp32"]:
-        print("  PyTorch is not measured in bf16: without AVX-512 it multiplies in plain loops, on one thread.")
+        print("  PyTorch is not measured in bf16: without AVX-512 a few steps of M take it more than eight minutes.")
     if not peers:
         print("\n  PyTorch's steps are measured beside when python3-torch is installed.")
     return lines

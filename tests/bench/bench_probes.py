@@ -5,8 +5,8 @@ usage: bench_probes.py LAGD [--shape NAME]… [--case NAME]… [--workers N]… 
 
 For each shape a run trains a few seconds; then the same growth is made with one worker and with all of them, in turn. The
 dry run is asked right before each. Time is from the request's row to the decision's; memory is VmHWM of the daemon over the
-growth, less what it has at rest. possible: the scaling of workers that do not hinder each other at all, since the last
-candidates leave some of them idle. Cases: plain; bf16 (the run's precision); restart (the daemon ends and starts between
+growth, less what it has at rest. possible: the scaling by the candidates' FLOPs alone, since the last of them leave some
+workers idle. Cases: plain; bf16 (the run's precision); restart (the daemon ends and starts between
 training and the dry run, so that nothing but what it stored says how fast the run is); again (a second growth of the same
 run, by two layers). Prints a table, and one JSON line at the end (with --json nothing else). "off" is the median of
 predicted over measured, and of all rounds the lowest and the highest.
@@ -104,7 +104,7 @@ def parts(daemon, growth_id):
 
 
 def rounds_of_work(plan, workers):
-    """What the candidates' FLOPs take when each goes to the worker that is free first: no scaling is better than this."""
+    """What the candidates' FLOPs take when each goes to the worker that is free first."""
     ends = [0.0] * workers
     for candidate in plan["candidates"]:
         ends[ends.index(min(ends))] += candidate["flops"]
