@@ -10,10 +10,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../../daemon/pool_internal.h"
-#include "../../daemon/run_config_internal.h"
-#include "../../daemon/slots_internal.h"
-#include "../../daemon/transact_internal.h"
+#include "exec/pool_internal.h"
+#include "plan/run_config_internal.h"
+#include "exec/slots_internal.h"
+#include "records/transact_internal.h"
 #include <lagd/base/fs.h>
 #include <lagd/base/ids.h>
 #include <lagd/base/mem.h>

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "../../daemon/run_internal.h"
+#include "runs/run_internal.h"
 #include <lagd/base/hash.h>
 #include <lagd/daemon/growth_request.h>
 #include <lagd/engine/state.h>

@@ -12,11 +12,11 @@
 
 #include <cmocka.h>
 
-#include "../../daemon/options_internal.h"
-#include "lagd/base/error.h"
-#include "lagd/base/fs.h"
-#include "lagd/base/mem.h"
-#include "lagd/daemon/config.h"
+#include "config/options_internal.h"
+#include <lagd/base/error.h>
+#include <lagd/base/fs.h>
+#include <lagd/base/mem.h>
+#include <lagd/daemon/config.h>
 
 static char dir[128], file[256];
 static struct lagd_config config;

@@ -9,9 +9,9 @@
 
 #include <cmocka.h>
 
-#include "../../daemon/decide_internal.h"
-#include "lagd/base/error.h"
-#include "lagd/base/mem.h"
+#include "evidence/decide_internal.h"
+#include <lagd/base/error.h>
+#include <lagd/base/mem.h>
 
 #define N_BATCHES 3
 static const int64_t times[] = {0, 5, 10};

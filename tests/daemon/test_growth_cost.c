@@ -9,12 +9,12 @@
 
 #include <cmocka.h>
 
-#include "../../daemon/growth_cost_internal.h"
-#include "../../daemon/run_config_internal.h"
-#include "lagd/base/error.h"
-#include "lagd/base/fs.h"
-#include "lagd/base/mem.h"
-#include "lagd/engine/train.h"
+#include "plan/growth_cost_internal.h"
+#include "plan/run_config_internal.h"
+#include <lagd/base/error.h>
+#include <lagd/base/fs.h>
+#include <lagd/base/mem.h>
+#include <lagd/engine/train.h>
 
 #define SECOND_NS 1000000000LL
 

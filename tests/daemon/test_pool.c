@@ -6,7 +6,7 @@
 #include <cmocka.h>
 #include <time.h>
 
-#include "../../daemon/pool_internal.h"
+#include "exec/pool_internal.h"
 
 struct job {
     struct lagd_job base;

@@ -16,11 +16,11 @@
 
 #include <cmocka.h>
 
-#include "../../daemon/lock_internal.h"
-#include "../../daemon/notify_internal.h"
-#include "../../daemon/signals_internal.h"
-#include "lagd/base/error.h"
-#include "lagd/base/fs.h"
+#include "process/lock_internal.h"
+#include "process/notify_internal.h"
+#include "process/signals_internal.h"
+#include <lagd/base/error.h>
+#include <lagd/base/fs.h>
 
 static char dir[128];
 

@@ -11,8 +11,8 @@
 
 #include <cmocka.h>
 
-#include "../../daemon/progress_internal.h"
-#include "lagd/base/clock.h"
+#include "exec/progress_internal.h"
+#include <lagd/base/clock.h>
 
 #define SECOND INT64_C(1000000000)
 

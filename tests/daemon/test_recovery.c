@@ -1,12 +1,12 @@
 /* Recovery on a database as a crash leaves it: what becomes of runs, their growths and their folders. */
 #include "supervisor_fixture.h"
 
-#include "../../daemon/supervisor_internal.h"
+#include "supervisor/supervisor_internal.h"
 
-#include "lagd/base/mem.h"
-#include "lagd/daemon/run_config.h"
-#include "lagd/storage/checkpoints.h"
-#include "lagd/storage/events.h"
+#include <lagd/base/mem.h>
+#include <lagd/daemon/run_config.h>
+#include <lagd/storage/checkpoints.h>
+#include <lagd/storage/events.h>
 
 static struct fixture f;
 static struct lag_store *store;

@@ -1,5 +1,5 @@
 /* Which checkpoints stay. */
-#include "../../daemon/retention_internal.h"
+#include "checkpoint/retention_internal.h"
 
 #include <math.h>
 #include <setjmp.h>

@@ -8,10 +8,10 @@
 
 #include <cmocka.h>
 
-#include "../../daemon/run_config_internal.h"
-#include "lagd/base/error.h"
-#include "lagd/base/mem.h"
-#include "lagd/daemon/run_config.h"
+#include "plan/run_config_internal.h"
+#include <lagd/base/error.h>
+#include <lagd/base/mem.h>
+#include <lagd/daemon/run_config.h>
 
 static struct lag_error err;
 static const struct lag_dataset_row words = {.id = "ds_1", .name = "words", .format = "text", .n_bytes = 100000,

@@ -7,7 +7,7 @@
 #include <pthread.h>
 #include <time.h>
 
-#include "../../daemon/slots_internal.h"
+#include "exec/slots_internal.h"
 
 static void test_lone_claimant_takes_all(void **unused) {
     struct lagd_slots *slots = NULL;

@@ -4,12 +4,12 @@ import re
 
 import lint
 
-MAIN = r"daemon/main\.c"
+MAIN = r"main/"
 TESTS = r"tests/"
 
 # Calls: names, where they are allowed all the same (a pattern of paths), what to do instead.
 CALLS = [
-    ("exit|_exit|_Exit|quick_exit|abort", MAIN + "|" + TESTS, "return an error; only main.c ends the process"),
+    ("exit|_exit|_Exit|quick_exit|abort", MAIN + "|" + TESTS, "return an error; only main/ ends the process"),
     ("strcpy|strcat|stpcpy|sprintf|vsprintf|gets|strncat", None, "use lag_copy, lag_strbuf or snprintf"),
     ("strtok|ctime|asctime|localtime|gmtime|readdir_r", None,
      "use the form that is safe with threads"),
@@ -88,7 +88,7 @@ def one(code, path="base/x.c"):
 
 PLANTED = [
     (None, one("/* exit(1) */ const char *s = \"system(\"; int lag_exit(int); x.exit(1); p->system(2); on_exit2(3);\n")),
-    (None, one("exit(1);\n", "daemon/main.c")),
+    (None, one("exit(1);\n", "main/lagd.c")),
     (None, one("json_t *v = json_object(); json_object_set_new(o, \"k\", v);\n", "api/x.c")),
     (None, one("f() {\n    json_array_append_new(a, v);\n}\ng() {\n    json_decref(v);\n}\n", "api/x.c")),
     (None, one("f() {\n    json_array_append_new(a, v);\n    v = json_null();\n    json_decref(v);\n}\n", "api/x.c")),
@@ -106,7 +106,7 @@ PLANTED = [
     ("setlocale", one("setlocale(LC_ALL, a);\n")),
     ("mktemp", one("mktemp(a);\n")),
     ("alloca", one("alloca(9);\n")),
-    ("signal: use", one("signal(SIGINT, f);\n", "daemon/main.c")),
+    ("signal: use", one("signal(SIGINT, f);\n", "main/lagd.c")),
     ("never log above debug", one("lag_log( LAG_LOG_ERROR, a);\n", "storage/x.c")),
     ("the api only reads", one("lag_store_write(s, f, a, e);\n", "api/x.c")),
     ("this leaks", one("json_object_set(o, k,\n    json_integer(3));\n", "api/x.c")),

@@ -5,7 +5,7 @@ import re
 
 import lint
 
-# Who may include headers of which layer. main is daemon/main.c, tests include what they test.
+# Who may include headers of which layer. main is main/lagd.c, tests include what they test.
 EDGES = {
     "base": {"base"},
     "engine": {"base", "engine"},
@@ -20,7 +20,7 @@ EDGES = {
 HIDDEN = {"api": {"engine"}, "storage": {"engine"}, "engine": {"storage", "daemon", "api"}, "daemon": {"api"}}
 # A single header that a layer must not use although the edge is legal, and why.
 DENIED = {("engine", "base/log.h"): "the engine never logs", ("engine", "base/thread.h"): "the engine starts no thread"}
-# Libraries and the layers that may know them (main.c and tests may know all).
+# Libraries and the layers that may know them (main/ and tests may know all).
 LIBRARIES = {
     "sqlite3.h": {"storage"}, "microhttpd.h": {"api"}, "jansson.h": {"api", "engine", "cli"}, "ini.h": {"daemon"},
     "cblas.h": {"engine"}, "openblas_config.h": {"engine"}, "openssl/": {"base"}, "curl/": {"cli"},
@@ -103,7 +103,7 @@ def check(root):
 A, B = "include/lagd/base/a.h", "include/lagd/engine/b.h"
 PLANTED = [
     (None, {A: "", B: '#include <lagd/base/a.h>\n', "engine/x.c": '#include "x_internal.h"\n', "engine/x_internal.h": "",
-            "daemon/main.c": '#include "lagd/engine/b.h"\n#include <sqlite3.h>\n',
+            "main/lagd.c": '#include "lagd/engine/b.h"\n#include <sqlite3.h>\n',
             "daemon/d.c": '/* \n#include "lagd/api/none.h"\n*/\n#include "lagd/engine/b.h"\n',
             "tests/engine/t.c": '#include "x_internal.h"\n#include "t.h"\n', "tests/engine/t.h": ""}),
     ("base must not include lagd/engine/b.h", {B: "", "base/x.c": '#include "lagd/engine/b.h"\n'}),

@@ -45,9 +45,9 @@ def line_of(text, offset):
 
 def layer_of(path):
     """base for base/x.c and include/lagd/base/x.h; main for the file that may see all; None elsewhere."""
-    if path == os.path.join("daemon", "main.c"):
-        return "main"
     parts = path.split(os.sep)
+    if parts[0] == "main" and len(parts) > 1:
+        return "main"
     if parts[:2] == ["include", "lagd"] and len(parts) > 3:
         return parts[2]
     return parts[0] if parts[0] in LAYERS + ("tests",) and len(parts) > 1 else None

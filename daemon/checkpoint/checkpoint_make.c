@@ -1,0 +1,221 @@
+#include "checkpoint/checkpoint_internal.h"
+#include "plan/run_config_internal.h"
+#include "process/tell_internal.h"
+#include "records/transact_internal.h"
+
+#include <lagd/base/check.h>
+#include <lagd/base/cleanup.h>
+#include <lagd/base/clock.h>
+#include <lagd/base/failpoint.h>
+#include <lagd/base/fs.h>
+#include <lagd/base/ids.h>
+#include <lagd/base/log.h>
+#include <lagd/base/mem.h>
+#include <lagd/daemon/messages.h>
+#include <lagd/engine/checkpoint.h>
+#include <lagd/engine/train.h>
+#include <lagd/storage/checkpoints.h>
+#include <lagd/storage/events.h>
+#include <lagd/storage/runs.h>
+#include <lagd/storage/series.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct making {
+    struct lagd_deps *deps;
+    const struct lagd_checkpoint_request *request;
+    struct lag_checkpoint_row row;
+    struct lag_checkpoint_file_row files[LAG_CHECKPOINT_FILES];
+    int n_files;
+    struct lagd_retention rules;
+    struct lag_checkpoint_row *all; /* of the run, newest first */
+    bool *stays;
+    size_t n, capacity;
+};
+
+/* --- retention --- */
+
+static int collect(const struct lag_checkpoint_row *row, void *arg) {
+    struct making *making = arg;
+    if (lag_grow_array((void **)&making->all, &making->capacity, making->n + 1, sizeof(*making->all)) != 0)
+        return LAG_ENOMEM;
+    making->all[making->n++] = *row;
+    return 0;
+}
+
+/* The last validation loss at or before the checkpoint's step. */
+static int find_loss(struct lag_db *db, int64_t series, int64_t step, double *ret, struct lag_error *err) {
+    struct lag_bucket bucket;
+    int n = 0;
+    int64_t total = 0;
+    int rc = lag_points_thin(db, series, 0, step, 1, &bucket, &n, &total, err);
+    if (rc == 0 && n > 0) *ret = bucket.last;
+    return rc;
+}
+
+static int describe(struct lag_db *db, const struct making *making, struct lagd_kept *ret_rows, struct lag_error *err) {
+    struct lag_series_row series = {.id = -1};
+    int rc = 0;
+    if (making->rules.keep_best > 0) {
+        rc = lag_series_find(db, making->row.run_id, "val/loss", &series, err);
+        if (rc == LAG_ENOTFOUND) rc = 0;
+    }
+    for (size_t i = 0; rc == 0 && i < making->n; i++) {
+        const struct lag_checkpoint_row *row = &making->all[i];
+        ret_rows[i] = (struct lagd_kept){row->step, NAN, row->keep || row->candidate_id[0] != '\0'};
+        if (series.id >= 0 && !ret_rows[i].pinned) rc = find_loss(db, series.id, row->step, &ret_rows[i].val_loss, err);
+    }
+    return rc;
+}
+
+/* Rows of those that go are deleted; their folders follow once that is committed. */
+static int retain(struct lag_db *db, struct making *making, struct lag_error *err) {
+    making->n = 0;
+    int rc = lag_checkpoint_list(db, making->row.run_id, collect, making, err);
+    if (rc != 0) return rc == LAG_ENOMEM ? lag_error_set(err, rc, "out of memory for a list of checkpoints") : rc;
+    free(making->stays);
+    making->stays = lag_calloc(making->n + 1, sizeof(*making->stays));
+    LAG_CLEANUP(lag_free_p) struct lagd_kept *rows = lag_calloc(making->n + 1, sizeof(*rows));
+    if (!rows || !making->stays) return lag_error_set(err, LAG_ENOMEM, "out of memory for a list of checkpoints");
+    rc = describe(db, making, rows, err);
+    if (rc == 0) lagd_retain(rows, (int)making->n, &making->rules, making->stays);
+    for (size_t i = 0; rc == 0 && i < making->n; i++)
+        if (!making->stays[i]) rc = lag_checkpoint_delete(db, making->all[i].id, err);
+    return rc;
+}
+
+/* The run's rules may have been changed since its thread read them. */
+static void read_rules(struct lag_db *db, struct making *making) {
+    struct lag_run_row run;
+    struct lagd_run_config config;
+    if (lag_run_get(db, making->row.run_id, &run, NULL) != 0 || lagd_run_config_parse(run.config, &config, NULL) != 0) return;
+    making->rules = lagd_run_retention(&config);
+    if (making->rules.keep_last < 1) making->rules.keep_last = LAG_MAX(1, atomic_load(&making->deps->keep_checkpoints));
+}
+
+static int commit(struct lag_db *db, void *arg, struct lag_error *err) {
+    struct making *making = arg;
+    int rc = lag_checkpoint_insert(db, &making->row, making->files, making->n_files, err);
+    if (rc != 0) return rc;
+    struct lag_event_row event = LAG_EVENT_INIT("run.checkpoint");
+    (void)lag_copy(event.run_id, sizeof(event.run_id), making->row.run_id);
+    (void)lag_copy(event.candidate_id, sizeof(event.candidate_id), making->row.candidate_id);
+    (void)lag_copy(event.state, sizeof(event.state), making->row.kind);
+    (void)lag_copy(event.message, sizeof(event.message), making->row.id);
+    event.step = making->row.step;
+    event.value = (double)making->row.n_bytes;
+    rc = lag_event_insert(db, &event, err);
+    if (rc == 0) read_rules(db, making);
+    if (rc == 0) rc = retain(db, making, err);
+    if (rc == 0 && making->request->extra) rc = making->request->extra(db, making->request->extra_arg, err);
+    return rc;
+}
+
+static void fill_row(struct making *making, const struct lag_state *state) {
+    struct lag_checkpoint_row *row = &making->row;
+    if (making->request->id) (void)lag_copy(row->id, sizeof(row->id), making->request->id);
+    else lag_id_new("ckpt", row->id);
+    (void)lag_copy(row->run_id, sizeof(row->run_id), making->request->run_id);
+    if (making->request->candidate_id)
+        (void)lag_copy(row->candidate_id, sizeof(row->candidate_id), making->request->candidate_id);
+    (void)lag_copy(row->kind, sizeof(row->kind), making->request->kind);
+    /* The random end of the id keeps two checkpoints of one step apart. */
+    (void)snprintf(row->path, sizeof(row->path), "runs/%s/ckpt-%08lld-%s", row->run_id, (long long)state->step,
+                   row->id + strlen(row->id) - 10);
+    row->step = state->step;
+    row->n_layer = state->layout.spec.n_layer;
+    row->keep = making->request->keep;
+    (void)lag_copy(row->fingerprint, sizeof(row->fingerprint), lag_fingerprint(making->request->precision));
+    row->created_ms = lag_clock_wall_ms();
+}
+
+static int check_space(const struct lagd_deps *deps, const struct lag_state *state, struct lag_error *err) {
+    uint64_t free_bytes = 0, need = lag_checkpoint_bytes(&state->layout.spec);
+    int rc = lag_fs_free_bytes(deps->state_dir, &free_bytes, err);
+    if (rc != 0) return rc;
+    int64_t min_free_bytes = atomic_load(&deps->min_free_bytes);
+    if (free_bytes >= need + (uint64_t)min_free_bytes) return 0;
+    return lag_error_set(err, LAG_ENOSPC,
+                         "a checkpoint of %.1f MiB does not fit: %.1f MiB are free and storage/min_free_bytes keeps "
+                         "%.1f MiB of them; free some space or delete old runs",
+                         (double)need / 1048576, (double)free_bytes / 1048576, (double)min_free_bytes / 1048576);
+}
+
+static int write_files(struct making *making, const char *dir, const struct lag_state *state, struct lag_error *err) {
+    const struct lagd_checkpoint_request *request = making->request;
+    struct lag_checkpoint_meta meta = {.tokens = request->tokens, .seed = request->seed};
+    (void)lag_copy(meta.run_id, sizeof(meta.run_id), request->run_id);
+    if (request->growth_text) (void)lag_copy(meta.growth_text, sizeof(meta.growth_text), request->growth_text);
+    if (request->parent_sha256) (void)lag_copy(meta.parent_sha256, sizeof(meta.parent_sha256), request->parent_sha256);
+    (void)lag_copy(meta.fingerprint, sizeof(meta.fingerprint), lag_fingerprint(request->precision));
+    (void)lag_copy(meta.version, sizeof(meta.version), LAGD_VERSION);
+    struct lag_checkpoint_files files = {0};
+    int rc = lag_checkpoint_write(dir, state, &meta, &files, err);
+    if (rc != 0) return rc;
+    for (int i = 0; i < files.n_files; i++) {
+        struct lag_checkpoint_file_row *file = &making->files[i];
+        (void)lag_copy(file->checkpoint_id, sizeof(file->checkpoint_id), making->row.id);
+        (void)lag_copy(file->name, sizeof(file->name), files.file[i].name);
+        (void)lag_copy(file->sha256, sizeof(file->sha256), files.file[i].sha256);
+        file->n_bytes = (int64_t)files.file[i].n_bytes;
+    }
+    making->n_files = files.n_files;
+    making->row.n_bytes = (int64_t)files.n_bytes;
+    return 0;
+}
+
+static void state_path(const struct lagd_deps *deps, const char *relative, char ret[2200]) {
+    (void)snprintf(ret, 2200, "%s/%s", deps->state_dir, relative);
+}
+
+/* Rows are gone, so these folders are nobody's; what cannot be removed now is found at the next start. */
+void lagd_checkpoint_remove_folder(const struct lagd_deps *deps, const char *relative) {
+    char path[2200];
+    state_path(deps, relative, path);
+    struct lag_error err = {0};
+    if (lag_fs_remove_tree(path, &err) != 0) lag_log(LAG_LOG_WARNING, "an old checkpoint stays behind: %s", err.text);
+}
+
+static int make(struct making *making, const struct lag_state *state, struct lag_error *err) {
+    struct lagd_deps *deps = making->deps;
+    int64_t began_ns = lag_clock_mono_ns();
+    char dir[2200], parent[2200];
+    state_path(deps, making->row.path, dir);
+    (void)snprintf(parent, sizeof(parent), "%s/runs/%s", deps->state_dir, making->row.run_id);
+    int rc = lag_fs_mkdirs(parent, err);
+    if (rc == 0) rc = write_files(making, dir, state, err);
+    if (rc != 0) return rc;
+    LAG_FP("checkpoint.row");
+    rc = lag_store_write(deps->store, commit, making, err);
+    if (rc != 0) {
+        lagd_checkpoint_remove_folder(deps, making->row.path);
+        return rc;
+    }
+    LAG_FP("checkpoint.listed");
+    for (size_t i = 0; i < making->n; i++)
+        if (!making->stays[i]) lagd_checkpoint_remove_folder(deps, making->all[i].path);
+    const struct lagd_checkpoint_request *request = making->request;
+    const struct lagd_about about = {request->run_id, NULL, state->step, LAGD_MESSAGE_CHECKPOINT_WRITTEN};
+    lagd_tell(LAG_LOG_INFO, &about, "run %s: checkpoint %s (%s) of step %lld, %lld bytes", request->run_id,
+              making->row.id, request->kind, (long long)state->step, (long long)making->row.n_bytes);
+    atomic_fetch_add(&deps->totals.checkpoints, 1);
+    atomic_fetch_add(&deps->totals.checkpoint_bytes, making->row.n_bytes);
+    atomic_fetch_add(&deps->totals.checkpoint_ns, lag_clock_mono_ns() - began_ns);
+    return 0;
+}
+
+int lagd_checkpoint_make(struct lagd_deps *deps, const struct lag_state *state,
+                         const struct lagd_checkpoint_request *request, struct lag_checkpoint_row *ret,
+                         struct lag_error *err) {
+    struct making making = {.deps = deps, .request = request, .rules = request->retention};
+    if (making.rules.keep_last < 1) making.rules.keep_last = LAG_MAX(1, atomic_load(&deps->keep_checkpoints));
+    fill_row(&making, state);
+    int rc = check_space(deps, state, err);
+    if (rc == 0) rc = make(&making, state, err);
+    if (rc == 0 && ret) *ret = making.row;
+    free(making.all);
+    free(making.stays);
+    return rc;
+}

@@ -1,0 +1,94 @@
+/* Commands on checkpoints: what retention leaves alone, and what a person deletes. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "checkpoint/checkpoint_internal.h"
+#include <lagd/base/error.h>
+#include <lagd/base/failpoint.h>
+#include <lagd/base/log.h>
+#include <lagd/base/mem.h>
+#include <lagd/daemon/states.h>
+#include <lagd/storage/checkpoints.h>
+#include <lagd/storage/events.h>
+#include <lagd/storage/growths.h>
+#include <lagd/storage/runs.h>
+#include "supervisor/supervisor_internal.h"
+
+static int write_keep(struct lag_db *db, void *arg, struct lag_error *err) {
+    const struct lagd_command *command = arg;
+    return lag_checkpoint_set_keep(db, command->target, command->u.keep, err);
+}
+
+int lagd_cmd_checkpoint_keep(struct lagd_supervisor *s, struct lagd_command *command) {
+    int status = lag_store_write(s->store, write_keep, command, &command->err);
+    if (status == 0) (void)lag_copy(command->id, sizeof(command->id), command->target);
+    return status;
+}
+
+/* --- delete ------------------------------------------------------------------------------------------------------ */
+
+static bool has_ended(enum lagd_machine machine, const char *state) {
+    const struct lagd_state *found = lagd_state_find(machine, state);
+    return found && found->terminal;
+}
+
+/* The growth under way goes on from its parent, and a person may still choose any of its candidates. */
+static int check_growth(struct lag_db *db, const struct lag_checkpoint_row *row, const struct lag_run_row *run,
+                        struct lag_error *err) {
+    struct lag_growth_row growth;
+    if (!run->growth_id[0]) return 0;
+    int status = lag_growth_get(db, run->growth_id, &growth, err);
+    if (status < 0 || has_ended(LAGD_MACHINE_GROWTH, growth.state)) return status;
+    if (strcmp(growth.parent_checkpoint, row->id) != 0 && !row->candidate_id[0]) return 0;
+    return lag_error_set(err, LAG_ESTATE, "growth %s is %s and needs the checkpoint %s: wait until it has ended, or cancel it",
+                         growth.id, growth.state, row->id);
+}
+
+static int check_needed(struct lag_db *db, const struct lag_checkpoint_row *row, struct lag_error *err) {
+    struct lag_run_row run;
+    struct lag_checkpoint_row newest;
+    int status = lag_run_get(db, row->run_id, &run, err);
+    if (status == 0) status = check_growth(db, row, &run, err);
+    if (status < 0) return status;
+    if (row->keep) {
+        return lag_error_set(err, LAG_ESTATE, "checkpoint %s (%s) is kept: leave it to retention first (PATCH with "
+                             "\"keep\": false), then delete it", row->id, row->kind);
+    }
+    if (has_ended(LAGD_MACHINE_RUN, run.state) || row->candidate_id[0]) return 0;
+    status = lag_checkpoint_latest(db, run.id, &newest, err);
+    if (status < 0 || strcmp(newest.id, row->id) != 0) return status;
+    return lag_error_set(err, LAG_ESTATE, "checkpoint %s of step %" PRId64 " is the newest of run %s, which goes on from it "
+                         "after a crash or a pause: write a newer one first, or end the run", row->id, row->step, run.name);
+}
+
+struct removal {
+    const char *id;
+    struct lag_checkpoint_row row;
+};
+
+/* The run's thread may write or retire checkpoints meanwhile: all is looked at where the row goes. */
+static int write_removed(struct lag_db *db, void *arg, struct lag_error *err) {
+    struct removal *removal = arg;
+    int status = lag_checkpoint_get(db, removal->id, &removal->row, err);
+    if (status == 0) status = check_needed(db, &removal->row, err);
+    if (status == 0) status = lag_checkpoint_delete(db, removal->id, err);
+    if (status < 0) return status;
+    struct lag_event_row event = LAG_EVENT_INIT("checkpoint.deleted");
+    (void)lag_copy(event.run_id, sizeof(event.run_id), removal->row.run_id);
+    (void)lag_copy(event.state, sizeof(event.state), removal->row.kind);
+    (void)lag_copy(event.message, sizeof(event.message), removal->row.id);
+    event.step = removal->row.step;
+    event.value = (double)removal->row.n_bytes;
+    return lag_event_insert(db, &event, err);
+}
+
+/* The row goes first: a folder without a row is tidied away at the next start, a row without a folder would mislead. */
+int lagd_cmd_checkpoint_delete(struct lagd_supervisor *s, struct lagd_command *command) {
+    struct removal removal = {.id = command->target};
+    int status = lag_store_write(s->store, write_removed, &removal, &command->err);
+    if (status < 0) return status;
+    LAG_FP("checkpoint.unlisted");
+    lagd_checkpoint_remove_folder(&s->deps, removal.row.path);
+    (void)lag_copy(command->id, sizeof(command->id), removal.row.id);
+    return 0;
+}

@@ -1,0 +1,239 @@
+/* Datasets: a file below the configured roots, or an uploaded one that is moved in. Scanned by a services worker. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <lagd/base/check.h>
+#include <lagd/base/cleanup.h>
+#include <lagd/base/clock.h>
+#include <lagd/base/error.h>
+#include <lagd/base/failpoint.h>
+#include <lagd/base/fs.h>
+#include <lagd/base/ids.h>
+#include <lagd/base/log.h>
+#include <lagd/base/mem.h>
+#include <lagd/base/parse.h>
+#include <lagd/engine/data.h>
+#include <lagd/storage/runs.h>
+#include "supervisor/supervisor_internal.h"
+
+/* What the watchdog allows a scan, five times over: a slow disk reads 20 MB/s. */
+#define SCAN_LEAST_NS (60 * INT64_C(1000000000))
+#define SCAN_NS_A_BYTE 50
+
+struct dataset_job {
+    struct lagd_job job; /* first: the pool knows only this */
+    struct lagd_deps *deps;
+    struct lagd_command *command;
+    int fd;
+    int status;
+    struct lag_dataset_row row;
+};
+
+/* --- opening ----------------------------------------------------------------------------------------------------- */
+
+/* path below root (which has no '/' at its end, but for "/" itself): the part after it, else NULL. */
+static const char *part_below(const char *path, const char *root) {
+    size_t length = strlen(root);
+    while (length > 1 && root[length - 1] == '/') length--;
+    if (length == 1 && root[0] == '/') return path[0] == '/' && path[1] ? path + 1 : NULL;
+    if (strncmp(path, root, length) != 0 || path[length] != '/') return NULL;
+    const char *rest = path + length + strspn(path + length, "/");
+    return *rest ? rest : NULL;
+}
+
+static int open_in(const char *root, const char *relative, struct dataset_job *job, struct lag_error *err) {
+    int length = snprintf(job->row.path, sizeof(job->row.path), "%s/%s", strcmp(root, "/") == 0 ? "" : root, relative);
+    if (length < 0 || (size_t)length >= sizeof(job->row.path)) {
+        return lag_error_at(err, LAG_ETOOBIG, "/path", "the path of the dataset is longer than %d bytes", LAG_ROW_PATH - 1);
+    }
+    struct lag_error inner = {0};
+    int status = lag_fs_open_beneath(root, relative, &job->fd, &inner);
+    if (status == 0) return 0;
+    return lag_error_at(err, status, "/path", "%s%s", inner.text, status != LAG_EDENIED ? "" :
+                        " (a dataset must be a plain file below a folder of storage/dataset_roots, reached without links)");
+}
+
+static int open_below_roots(const char *path, const char *roots, struct dataset_job *job, struct lag_error *err) {
+    LAG_CLEANUP(lag_free_p) char *copy = lag_strdup(roots);
+    if (!copy) return lag_error_set(err, LAG_ENOMEM, "out of memory while adding a dataset");
+    if (path[0] != '/') {
+        if (copy[0] && !strchr(copy, ',')) return open_in(copy, path, job, err);
+        return lag_error_at(err, LAG_EINVAL, "/path", "a relative path needs exactly one folder in storage/dataset_roots of "
+                            "lagd.conf; give an absolute path below one of: %.300s", roots[0] ? roots : "(none is set)");
+    }
+    char *rest = *copy ? copy : NULL;
+    for (char *root; (root = strsep(&rest, ",")) != NULL;) {
+        const char *relative = part_below(path, root);
+        if (relative) return open_in(root, relative, job, err);
+    }
+    return lag_error_at(err, LAG_EDENIED, "/path", "%.300s is not below a folder of storage/dataset_roots in lagd.conf (%.200s); "
+                        "add its folder there, or upload the file", path, roots[0] ? roots : "none is set");
+}
+
+static int open_upload(const char *path, struct dataset_job *job, struct lag_error *err) {
+    job->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    return job->fd < 0 ? lag_error_errno(err, errno, "cannot open the upload") : 0;
+}
+
+/* --- the job ----------------------------------------------------------------------------------------------------- */
+
+/* The uploaded file gets its place in the state directory, durably, before the row that points to it. */
+static int move_in(struct dataset_job *job, struct lag_error *err) {
+    const struct lagd_dataset_add *add = job->command->u.dataset;
+    if (fsync(job->fd) < 0) return lag_error_errno(err, errno, "cannot write the upload to disk");
+    const char *name = lag_name_valid(add->file_name) ? add->file_name : strcmp(job->row.format, "text") == 0 ? "data.txt" : "data.bin";
+    char dir[LAG_ROW_PATH];
+    int length = snprintf(dir, sizeof(dir), "%s/datasets/%s", job->deps->state_dir, job->row.id);
+    if (length < 0 || (size_t)length + strlen(name) + 2 > sizeof(job->row.path)) {
+        return lag_error_set(err, LAG_ETOOBIG, "the path of the state directory is too long for a dataset");
+    }
+    int status = lagd_unlisted_mark(dir, err);
+    if (status < 0) return status;
+    memcpy(job->row.path, dir, (size_t)length + 1);
+    job->row.path[length] = '/';
+    (void)lag_copy(job->row.path + length + 1, sizeof(job->row.path) - (size_t)length - 1, name);
+    return lag_fs_rename_durable(add->upload, job->row.path, err);
+}
+
+static int insert_dataset(struct lag_db *db, void *arg, struct lag_error *err) {
+    const struct lag_dataset_row *row = arg;
+    int status = lag_dataset_insert(db, row, err);
+    return status < 0 ? status : lagd_tx_event(db, "dataset.added", NULL, NULL, NULL, row->name, err);
+}
+
+static void list_upload(const struct dataset_job *job) {
+    LAG_CLEANUP(lag_free_p) char *dir = lag_asprintf("%s/datasets/%s", job->deps->state_dir, job->row.id);
+    if (dir) lagd_unlisted_unmark(dir);
+}
+
+static int scan(struct dataset_job *job, struct lag_error *err) {
+    const struct lagd_dataset_add *add = job->command->u.dataset;
+    struct lag_dataset_info info;
+    LAG_FP("dataset.scan");
+    const char *format = add->format[0] && strcmp(add->format, "auto") != 0 ? add->format : NULL;
+    int status = lag_dataset_inspect(job->fd, add->file_name, format, (int)add->vocab_size,
+                                     (const volatile bool *)&job->job.cancelled, &info, err);
+    if (status < 0) return status;
+    (void)lag_copy(job->row.format, sizeof(job->row.format), lag_token_format_name(info.format));
+    (void)lag_copy(job->row.sha256, sizeof(job->row.sha256), info.sha256);
+    job->row.n_bytes = (int64_t)info.n_bytes;
+    job->row.n_tokens = (int64_t)info.n_tokens;
+    job->row.max_id = (int64_t)info.max_id;
+    job->row.vocab_size = info.vocab_size;
+    job->row.created_ms = lag_clock_wall_ms();
+    if (add->upload[0]) status = move_in(job, err);
+    LAG_FP("dataset.moved");
+    if (status == 0) status = lagd_command_write(job->deps->store, job->command, job->row.id, insert_dataset, &job->row);
+    if (status == 0 && add->upload[0]) list_upload(job);
+    return status;
+}
+
+/* What a failed upload leaves: its temporary file, or the folder that it was moved to. */
+static void drop_upload(struct lagd_deps *deps, const struct lagd_dataset_add *add, const char *id) {
+    if (!add->upload[0]) return;
+    (void)unlink(add->upload);
+    LAG_CLEANUP(lag_free_p) char *dir = id[0] ? lag_asprintf("%s/datasets/%s", deps->state_dir, id) : NULL;
+    if (dir) (void)lag_fs_remove_tree(dir, NULL);
+}
+
+static void run_scan(struct lagd_job *base) {
+    struct dataset_job *job = (struct dataset_job *)base;
+    job->status = scan(job, &job->command->err);
+}
+
+static void end_scan(struct lagd_job *base) {
+    struct dataset_job *job = (struct dataset_job *)base;
+    struct lagd_command *command = job->command;
+    if (!base->ran) job->status = lag_error_set(&command->err, LAG_ECANCELED, "lagd is stopping");
+    if (job->fd >= 0) (void)close(job->fd);
+    /* After an error of the device the row may be there; the next start knows, and looks at the mark. */
+    if (job->status < 0) drop_upload(job->deps, command->u.dataset, job->status == LAG_EIO ? "" : job->row.id);
+    else (void)lag_copy(command->id, sizeof(command->id), job->row.id);
+    int status = job->status;
+    free(job);
+    lagd_command_answer(command, status);
+}
+
+/* --- commands ---------------------------------------------------------------------------------------------------- */
+
+static int check_add(struct lagd_supervisor *s, const struct lagd_dataset_add *add, struct lag_error *err) {
+    struct lag_dataset_row row;
+    if (!lag_name_valid(add->name)) {
+        return lag_error_at(err, LAG_EINVAL, "/name", "name must be 1 to 64 letters, digits or . _ -, and not begin with . "
+                            "or -");
+    }
+    if (lag_dataset_get(s->db, add->name, &row, NULL) == 0) {
+        return lag_error_at(err, LAG_EEXIST, "/name", "a dataset with the name %s exists already; choose another", add->name);
+    }
+    if (lagd_pool_waiting(s->deps.services) >= LAGD_SERVICES_WAITING_MAX) {
+        return lag_error_set(err, LAG_EBUSY, "too many datasets and samples wait; try again in a moment");
+    }
+    return 0;
+}
+
+static int make_job(struct lagd_supervisor *s, struct lagd_command *command, struct dataset_job *job) {
+    const struct lagd_dataset_add *add = command->u.dataset;
+    struct lagd_config config;
+    lagd_supervisor_config(s, &config);
+    int status = add->upload[0] ? open_upload(add->upload, job, &command->err)
+                                : open_below_roots(add->path, config.dataset_roots, job, &command->err);
+    if (status < 0) return status;
+    (void)lag_copy(job->row.name, sizeof(job->row.name), add->name);
+    (void)lag_copy(job->row.origin, sizeof(job->row.origin), add->upload[0] ? "upload" : "file");
+    lag_id_new("ds", job->row.id);
+    job->deps = &s->deps;
+    job->command = command;
+    job->job.run = run_scan;
+    struct stat file;
+    if (fstat(job->fd, &file) == 0) job->job.longest_ns = SCAN_LEAST_NS + (int64_t)file.st_size * SCAN_NS_A_BYTE;
+    job->job.done = end_scan;
+    return 0;
+}
+
+int lagd_cmd_dataset_add(struct lagd_supervisor *s, struct lagd_command *command) {
+    struct lagd_dataset_add *add = command->u.dataset;
+    if (!add->file_name[0]) {
+        const char *slash = strrchr(add->path, '/');
+        (void)lag_copy(add->file_name, sizeof(add->file_name), slash ? slash + 1 : add->path);
+    }
+    struct dataset_job *job = lag_calloc(1, sizeof(*job));
+    int status = job ? check_add(s, add, &command->err) : lag_error_set(&command->err, LAG_ENOMEM, "out of memory while adding a dataset");
+    if (job) job->fd = -1;
+    if (status == 0) status = make_job(s, command, job);
+    if (status == 0 && lagd_pool_submit(s->deps.services, &job->job) == 0) return LAGD_LATER;
+    if (status == 0) status = lag_error_set(&command->err, LAG_ECANCELED, "lagd is stopping");
+    if (job && job->fd >= 0) (void)close(job->fd);
+    free(job);
+    drop_upload(&s->deps, add, "");
+    return status;
+}
+
+static int write_deleted(struct lag_db *db, void *arg, struct lag_error *err) {
+    const struct lag_dataset_row *row = arg;
+    int status = lag_dataset_delete(db, row->id, err);
+    return status < 0 ? status : lagd_tx_event(db, "dataset.deleted", NULL, NULL, NULL, row->name, err);
+}
+
+int lagd_cmd_dataset_delete(struct lagd_supervisor *s, struct lagd_command *command) {
+    struct lag_dataset_row row;
+    int status = lag_dataset_get(s->db, command->target, &row, &command->err);
+    if (status < 0) return status;
+    bool uploaded = strcmp(row.origin, "upload") == 0;
+    LAG_CLEANUP(lag_free_p) char *dir = lag_asprintf("%s/datasets/%s", s->deps.state_dir, row.id);
+    if (uploaded && dir) (void)lagd_unlisted_mark(dir, NULL); /* a full disk must not keep from deleting */
+    status = lag_store_write(s->store, write_deleted, &row, &command->err);
+    LAG_FP("dataset.deleted");
+    if (status < 0) return status;
+    (void)lag_copy(command->id, sizeof(command->id), row.id);
+    if (!uploaded) return 0;
+    struct lag_error err = {0};
+    if (!dir || lag_fs_remove_tree(dir, &err) < 0) {
+        lag_log(LAG_LOG_WARNING, "the files of the deleted dataset %s could not be removed: %s", row.name, err.text);
+    }
+    return 0;
+}

@@ -1,0 +1,136 @@
+/* Text samples: a job on a services worker that loads a checkpoint, takes a compute slot and continues a prompt. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <lagd/base/check.h>
+#include <lagd/base/cleanup.h>
+#include <lagd/base/error.h>
+#include <lagd/base/mem.h>
+#include <lagd/engine/state.h>
+#include <lagd/engine/train.h>
+#include <lagd/storage/checkpoints.h>
+#include <lagd/storage/runs.h>
+#include "supervisor/supervisor_internal.h"
+
+#define BYTE_TOKENS 256
+#define LONGEST_NS (600 * INT64_C(1000000000)) /* a large model may take so long for its tokens */
+
+struct sample_job {
+    struct lagd_job job;
+    struct lagd_deps *deps;
+    struct lagd_command *command;
+    char run_id[LAG_ROW_ID];
+    int status;
+};
+
+static int load_state(struct sample_job *job, struct lag_state **ret, struct lag_error *err) {
+    struct lag_checkpoint_row row;
+    const char *id = job->command->u.generate->checkpoint;
+    int status = id[0] ? lagd_checkpoint_load(job->deps, id, ret, &row, err)
+                       : lagd_checkpoint_load_latest(job->deps, job->run_id, ret, &row, err);
+    if (status == LAG_ENOTFOUND && !id[0]) {
+        return lag_error_set(err, LAG_ESTATE, "the run has no checkpoint yet: ask for one (POST …/checkpoint), or wait");
+    }
+    if (status < 0) return status;
+    job->command->step = row.step;
+    (void)lag_copy(job->command->id, sizeof(job->command->id), row.id);
+    return 0;
+}
+
+/* Bytes are tokens; a token of a larger vocabulary that is no byte is written as '?'. */
+static int continue_prompt(struct sample_job *job, const struct lag_state *state, struct lag_error *err) {
+    const struct lagd_generate_request *request = job->command->u.generate;
+    struct lag_sample_config config = {.n_tokens = (int)request->n_tokens, .temperature = request->temperature,
+                                       .top_k = (int)request->top_k, .seed = (uint64_t)request->seed};
+    const char *prompt = request->prompt[0] ? request->prompt : "\n";
+    size_t n_prompt = strlen(prompt);
+    LAG_CLEANUP(lag_free_p) int32_t *in = lag_calloc(n_prompt, sizeof(*in));
+    LAG_CLEANUP(lag_free_p) int32_t *out = lag_calloc((size_t)config.n_tokens, sizeof(*out));
+    LAG_CLEANUP(lag_free_p) char *text = lag_calloc((size_t)config.n_tokens + 1, 1);
+    if (!in || !out || !text) return lag_error_set(err, LAG_ENOMEM, "out of memory while sampling");
+    for (size_t i = 0; i < n_prompt; i++) in[i] = (unsigned char)prompt[i];
+    int n_slots = 0;
+    lagd_job_waits(&job->job);
+    int status = lagd_slots_acquire(job->deps->slots, 1, &job->job.cancelled, &n_slots);
+    lagd_job_beat(&job->job);
+    if (status < 0) return lag_error_set(err, status, "lagd is stopping");
+    status = lag_generate(state, in, (int)n_prompt, &config, out, (const volatile bool *)&job->job.cancelled, NULL, err);
+    lagd_slots_release(job->deps->slots, n_slots);
+    if (status < 0) return status;
+    for (int i = 0; i < config.n_tokens; i++) text[i] = out[i] >= 0 && out[i] < BYTE_TOKENS ? (char)out[i] : '?';
+    job->command->text = LAG_TAKE(text);
+    job->command->n_text = (size_t)config.n_tokens;
+    return 0;
+}
+
+static void run_sample(struct lagd_job *base) {
+    struct sample_job *job = (struct sample_job *)base;
+    struct lag_error *err = &job->command->err;
+    LAG_CLEANUP(lag_state_destroy_p) struct lag_state *state = NULL;
+    job->status = load_state(job, &state, err);
+    if (job->status == 0) job->status = continue_prompt(job, state, err);
+}
+
+static void end_sample(struct lagd_job *base) {
+    struct sample_job *job = (struct sample_job *)base;
+    struct lagd_command *command = job->command;
+    int status = base->ran ? job->status : lag_error_set(&command->err, LAG_ECANCELED, "lagd is stopping");
+    free(job);
+    lagd_command_answer(command, status);
+}
+
+static int check_numbers(const struct lagd_generate_request *request, struct lag_error *err) {
+    if (request->n_tokens < 1 || request->n_tokens > 4096) {
+        return lag_error_at(err, LAG_EINVAL, "/n_tokens", "n_tokens must be between 1 and 4096");
+    }
+    if (!(request->temperature >= 0 && request->temperature <= 100)) {
+        return lag_error_at(err, LAG_EINVAL, "/temperature", "temperature must be between 0 and 100");
+    }
+    if (request->top_k < 0 || request->top_k > 1048576) {
+        return lag_error_at(err, LAG_EINVAL, "/top_k", "top_k must be between 0 and 1048576; 0 for all");
+    }
+    return 0;
+}
+
+/* The run whose checkpoint is sampled, and whether its tokens are bytes. */
+static int find_run(struct lagd_supervisor *s, struct lagd_command *command, struct lag_run_row *ret) {
+    struct lag_error *err = &command->err;
+    const char *run = command->target;
+    struct lag_checkpoint_row checkpoint;
+    struct lag_dataset_row dataset;
+    int status = 0;
+    if (command->u.generate->checkpoint[0]) {
+        status = lag_checkpoint_get(s->db, command->u.generate->checkpoint, &checkpoint, err);
+        run = checkpoint.run_id;
+    }
+    if (status == 0) status = lag_run_get(s->db, run, ret, err);
+    if (status == 0) status = lag_dataset_get(s->db, ret->dataset_id, &dataset, err);
+    if (status < 0) return status;
+    if (strcmp(dataset.format, "text") == 0) return 0;
+    return lag_error_set(err, LAG_EUNSUPPORTED, "dataset %s holds %s tokens without a tokenizer: only runs on byte-level text "
+                         "can be sampled as text", dataset.name, dataset.format);
+}
+
+int lagd_cmd_generate(struct lagd_supervisor *s, struct lagd_command *command) {
+    struct lag_error *err = &command->err;
+    struct lag_run_row run;
+    int status = check_numbers(command->u.generate, err);
+    if (status == 0) status = find_run(s, command, &run);
+    if (status < 0) return status;
+    if (lagd_pool_waiting(s->deps.services) >= LAGD_SERVICES_WAITING_MAX) {
+        return lag_error_set(err, LAG_EBUSY, "too many datasets and samples wait; try again in a moment");
+    }
+    struct sample_job *job = lag_calloc(1, sizeof(*job));
+    if (!job) return lag_error_set(err, LAG_ENOMEM, "out of memory while sampling");
+    (void)lag_copy(job->run_id, sizeof(job->run_id), run.id);
+    job->deps = &s->deps;
+    job->command = command;
+    job->job.run = run_sample;
+    job->job.longest_ns = LONGEST_NS;
+    job->job.done = end_sample;
+    status = lagd_pool_submit(s->deps.services, &job->job);
+    if (status == 0) return LAGD_LATER;
+    free(job);
+    return lag_error_set(err, LAG_ECANCELED, "lagd is stopping");
+}

@@ -1,0 +1,261 @@
+/* Commands on growths: who writes what is told in run_internal.h. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <lagd/base/check.h>
+#include <lagd/base/cleanup.h>
+#include <lagd/base/clock.h>
+#include <lagd/base/error.h>
+#include <lagd/base/failpoint.h>
+#include <lagd/base/ids.h>
+#include <lagd/base/mem.h>
+#include <lagd/base/strbuf.h>
+#include <lagd/daemon/states.h>
+#include <lagd/storage/events.h>
+#include <lagd/storage/growths.h>
+#include <lagd/storage/runs.h>
+#include "supervisor/supervisor_internal.h"
+
+static void wish_growth(struct lagd_supervisor *s, const char *run_id) {
+    struct lagd_active *active = lagd_active_find(s, run_id);
+    if (active) lagd_run_wish(active->run, LAGD_WISH_GROWTH, NULL);
+}
+
+/* --- create ------------------------------------------------------------------------------------------------------ */
+
+struct creation {
+    struct lag_growth_row growth;
+    const struct lagd_growth_plan *plan;
+    char state[LAG_ROW_STATE]; /* of the run, when it forbids a growth */
+};
+
+static int refuse_state(const struct lag_run_row *run, char *ret_state, struct lag_error *err) {
+    (void)lag_copy(ret_state, LAG_ROW_STATE, run->state);
+    if (run->growth_id[0]) {
+        return lag_error_set(err, LAG_ESTATE, "run %s has growth %s already; one at a time: wait for it, or cancel it",
+                             run->name, run->growth_id);
+    }
+    const struct lagd_state *state = lagd_state_find(LAGD_MACHINE_RUN, run->state);
+    return lag_error_set(err, LAG_ESTATE, "run %s is %s (%s): it cannot grow", run->name, run->state, state ? state->help : "");
+}
+
+static bool may_grow(const struct lag_run_row *run) {
+    return !run->growth_id[0] && lagd_state_allows(LAGD_MACHINE_RUN, run->state, "grow");
+}
+
+static int insert_candidate(struct lag_db *db, const struct creation *c, int position, struct lag_error *err) {
+    const struct lagd_candidate_plan *plan = &c->plan->candidates[position];
+    struct lag_candidate_row row = {.position = position, .eligible = plan->eligible, .n_params = plan->n_params,
+                                    .rewarm_steps = plan->rewarm_steps, .loss_at_0 = NAN, .loss_at_lag = NAN, .state = "queued"};
+    lag_id_new("cand", row.id);
+    (void)lag_copy(row.growth_id, sizeof(row.growth_id), c->growth.id);
+    (void)lag_copy(row.op, sizeof(row.op), plan->op);
+    (void)lag_copy(row.strategy, sizeof(row.strategy), plan->strategy);
+    (void)lag_copy(row.names, sizeof(row.names), plan->names);
+    (void)lag_copy(row.recipe, sizeof(row.recipe), plan->recipe);
+    int64_t number = 0;
+    return lag_candidate_insert(db, &row, &number, err);
+}
+
+/* The run's thread may have changed the run's state since it was looked at: it is looked at again here. */
+static int insert_growth(struct lag_db *db, void *arg, struct lag_error *err) {
+    struct creation *c = arg;
+    struct lag_run_row run;
+    int status = lag_run_get(db, c->growth.run_id, &run, err);
+    if (status == 0 && !may_grow(&run)) status = refuse_state(&run, c->state, err);
+    if (status == 0) status = lag_growth_insert(db, &c->growth, err);
+    for (int i = 0; i < c->plan->n_candidates && status == 0; i++) status = insert_candidate(db, c, i, err);
+    if (status == 0) status = lag_run_set_growth(db, run.id, c->growth.id, err);
+    if (status < 0) return status;
+    return lagd_tx_event(db, "growth.state", run.id, c->growth.id, "queued", c->growth.reason, err);
+}
+
+static int fill_growth(const struct lagd_growth_request *request, const struct lag_run_row *run,
+                       const struct lagd_growth_plan *plan, struct lag_growth_row *row, struct lag_error *err) {
+    lag_id_new("gr", row->id);
+    (void)lag_copy(row->run_id, sizeof(row->run_id), run->id);
+    (void)lag_copy(row->state, sizeof(row->state), "queued");
+    (void)lag_copy(row->reason, sizeof(row->reason), request->reason);
+    (void)lag_copy(row->mode, sizeof(row->mode), request->mode);
+    row->at_step = request->at_step;
+    row->start_step = -1;
+    row->n_layer_from = run->n_layer;
+    row->n_layer_to = request->target_layers;
+    row->probe_steps = request->probe_steps;
+    row->n_batches = plan->n_batches;
+    row->eval_sequences = plan->eval_sequences;
+    row->parent_loss = NAN;
+    row->revision = 1;
+    row->created_ms = row->updated_ms = lag_clock_wall_ms();
+    struct lag_strbuf text = LAG_STRBUF_INIT;
+    lag_fields_format(&lagd_growth_fields, request, &text);
+    int status = text.failed ? LAG_ENOMEM : 0;
+    if (status == 0 && lag_copy(row->request, sizeof(row->request), text.data) < 0) status = LAG_ETOOBIG;
+    lag_strbuf_deinit(&text);
+    return status == 0 ? 0 : lag_error_set(err, status, "the growth request cannot be stored: shorten its reason");
+}
+
+/* A growth of an active run must fit beside all that runs; that of a waiting one together with its run. */
+static int admit(struct lagd_supervisor *s, const struct lag_run_row *run, int64_t growth_bytes, struct lag_error *err) {
+    int64_t need = 0;
+    lagd_admission_count(s);
+    if (lagd_active_find(s, run->id)) return lagd_admission_check(s, "the growth", growth_bytes, false, err);
+    int status = lagd_admission_need(s, run, &need, err);
+    return status < 0 ? status : lagd_admission_check(s, "the run with its growth", need + growth_bytes, true, err);
+}
+
+int lagd_cmd_growth_create(struct lagd_supervisor *s, struct lagd_command *command) {
+    struct lag_error *err = &command->err;
+    struct lag_run_row run;
+    int status = lag_run_get(s->db, command->target, &run, err);
+    if (status < 0) return status;
+    if (!may_grow(&run)) return refuse_state(&run, command->state, err);
+    LAG_CLEANUP(lag_free_p) struct lagd_growth_plan *plan = NULL;
+    status = lagd_growth_plan(command->u.growth, &run, s->deps.n_threads, &plan, err);
+    if (status < 0) return status;
+    status = admit(s, &run, plan->memory_bytes, err);
+    if (status < 0) return status;
+    LAG_CLEANUP(lag_free_p) struct creation *creation = lag_calloc(1, sizeof(*creation));
+    if (!creation) return lag_error_set(err, LAG_ENOMEM, "out of memory while creating a growth");
+    creation->plan = plan;
+    status = fill_growth(command->u.growth, &run, plan, &creation->growth, err);
+    if (status == 0) status = lagd_command_write(s->store, command, creation->growth.id, insert_growth, creation);
+    if (status < 0) {
+        (void)lag_copy(command->state, sizeof(command->state), creation->state);
+        return status;
+    }
+    LAG_FP("growth.created");
+    (void)lag_copy(command->id, sizeof(command->id), creation->growth.id);
+    (void)lag_copy(command->state, sizeof(command->state), "queued");
+    lagd_admission_count(s);
+    wish_growth(s, run.id);
+    return 0;
+}
+
+/* --- cancel ------------------------------------------------------------------------------------------------------ */
+
+struct ending {
+    const char *growth_id, *reason;
+    bool alone; /* no thread works on the run */
+    char state[LAG_ROW_STATE];
+    struct lagd_released released;
+};
+
+static int write_cancel(struct lag_db *db, void *arg, struct lag_error *err) {
+    struct ending *ending = arg;
+    struct lag_growth_row growth;
+    int status = lag_growth_get(db, ending->growth_id, &growth, err);
+    if (status < 0) return status;
+    (void)lag_copy(ending->state, sizeof(ending->state), growth.state);
+    if (!lagd_state_allows(LAGD_MACHINE_GROWTH, growth.state, "cancel")) {
+        return lag_error_set(err, LAG_ESTATE, "growth %s is %s: it can no longer be cancelled", growth.id, growth.state);
+    }
+    (void)lag_copy(ending->state, sizeof(ending->state), "cancelled");
+    if (ending->alone) return lagd_tx_growth_end(db, &growth, "cancelled", ending->reason, &ending->released, err);
+    return lagd_tx_growth_state(db, &growth, "cancelled", ending->reason, err);
+}
+
+int lagd_cmd_growth_cancel(struct lagd_supervisor *s, struct lagd_command *command) {
+    struct lag_growth_row growth;
+    int status = lag_growth_get(s->db, command->target, &growth, &command->err);
+    if (status < 0) return status;
+    struct ending ending = {.growth_id = growth.id, .reason = command->reason[0] ? command->reason : "cancelled by a person",
+                            .alone = lagd_active_find(s, growth.run_id) == NULL};
+    status = lagd_command_write(s->store, command, growth.id, write_cancel, &ending);
+    if (status == 0) lagd_released_remove(&s->deps, &ending.released);
+    else lagd_released_drop(&ending.released);
+    (void)lag_copy(command->id, sizeof(command->id), growth.id);
+    (void)lag_copy(command->state, sizeof(command->state), ending.state);
+    if (status == 0) wish_growth(s, growth.run_id);
+    return status;
+}
+
+/* --- decide ------------------------------------------------------------------------------------------------------ */
+
+struct deciding {
+    struct lagd_command *command;
+    struct lag_growth_row growth;
+    bool alone;
+    struct lagd_released released;
+};
+
+static int check_choice(struct lag_db *db, const struct deciding *d, const char *candidate_id, struct lag_error *err) {
+    struct lag_candidate_row row;
+    if (!candidate_id[0]) {
+        return lag_error_at(err, LAG_EINVAL, "/candidate", "growth %s has no pick to approve: name a candidate, or reject it",
+                            d->growth.id);
+    }
+    if (lag_candidate_get(db, candidate_id, &row, NULL) < 0 || strcmp(row.growth_id, d->growth.id) != 0) {
+        return lag_error_at(err, LAG_EINVAL, "/candidate", "growth %s has no candidate %s", d->growth.id, candidate_id);
+    }
+    if (strcmp(row.state, "completed") != 0) {
+        return lag_error_at(err, LAG_EINVAL, "/candidate", "candidate %s (%s) is %s: only a completed one can be applied",
+                            row.id, row.op, row.state);
+    }
+    return 0;
+}
+
+static int write_approval(struct lag_db *db, struct deciding *d, struct lag_error *err) {
+    const struct lagd_command *command = d->command;
+    struct lag_decision_row decision;
+    int status = lag_decision_get(db, d->growth.id, &decision, err);
+    if (status < 0) return status;
+    const char *choice = command->u.decide.candidate[0] ? command->u.decide.candidate : decision.candidate;
+    status = check_choice(db, d, choice, err);
+    if (status < 0) return status;
+    bool overrides = strcmp(choice, decision.pick_at_lag) != 0;
+    if (overrides && !command->reason[0]) {
+        return lag_error_at(err, LAG_EINVAL, "/reason", "another candidate than the one ranked first needs a reason");
+    }
+    char id[LAG_ROW_ID];
+    (void)lag_copy(id, sizeof(id), choice);
+    (void)lag_copy(decision.candidate, sizeof(decision.candidate), id);
+    (void)lag_copy(decision.decided_by, sizeof(decision.decided_by), "user");
+    (void)lag_copy(decision.reason, sizeof(decision.reason), command->reason);
+    decision.decided_ms = lag_clock_wall_ms();
+    status = lag_decision_put(db, &decision, err);
+    if (status < 0) return status;
+    struct lag_event_row event = LAG_EVENT_INIT("growth.decision");
+    (void)lag_copy(event.run_id, sizeof(event.run_id), d->growth.run_id);
+    (void)lag_copy(event.growth_id, sizeof(event.growth_id), d->growth.id);
+    (void)lag_copy(event.candidate_id, sizeof(event.candidate_id), id);
+    (void)lag_copy(event.message, sizeof(event.message), overrides ? command->reason : decision.verdict);
+    status = lag_event_insert(db, &event, err);
+    return status < 0 ? status : lagd_tx_growth_state(db, &d->growth, "decided", command->reason, err);
+}
+
+static int write_decision(struct lag_db *db, void *arg, struct lag_error *err) {
+    struct deciding *d = arg;
+    bool approve = d->command->u.decide.approve;
+    int status = lag_growth_get(db, d->command->target, &d->growth, err);
+    if (status == 0) status = lagd_command_check_revision(d->command, d->growth.revision, err);
+    if (status < 0) return status;
+    if (!lagd_state_allows(LAGD_MACHINE_GROWTH, d->growth.state, approve ? "approve" : "reject")) {
+        return lag_error_set(err, LAG_ESTATE, "growth %s is %s: only one that awaits approval can be decided by a person",
+                             d->growth.id, d->growth.state);
+    }
+    if (approve) return write_approval(db, d, err);
+    const char *reason = d->command->reason[0] ? d->command->reason : "rejected by a person";
+    if (d->alone) return lagd_tx_growth_end(db, &d->growth, "rejected", reason, &d->released, err);
+    return lagd_tx_growth_state(db, &d->growth, "rejected", reason, err);
+}
+
+int lagd_cmd_growth_decide(struct lagd_supervisor *s, struct lagd_command *command) {
+    struct deciding *d = lag_calloc(1, sizeof(*d));
+    if (!d) return lag_error_set(&command->err, LAG_ENOMEM, "out of memory while deciding a growth");
+    int status = lag_growth_get(s->db, command->target, &d->growth, &command->err);
+    if (status == 0) {
+        d->command = command;
+        d->alone = lagd_active_find(s, d->growth.run_id) == NULL;
+        status = lagd_command_write(s->store, command, d->growth.id, write_decision, d);
+        (void)lag_copy(command->id, sizeof(command->id), d->growth.id);
+        (void)lag_copy(command->state, sizeof(command->state),
+                       status < 0 ? d->growth.state : command->u.decide.approve ? "decided" : "rejected");
+    }
+    if (status == 0) wish_growth(s, d->growth.run_id);
+    if (status == 0) lagd_released_remove(&s->deps, &d->released);
+    else lagd_released_drop(&d->released);
+    free(d);
+    return status;
+}

@@ -1,0 +1,60 @@
+/* Changes of what a run is called and how it is kept; and the precondition that such commands may carry. */
+#include <inttypes.h>
+#include <string.h>
+
+#include <lagd/base/cleanup.h>
+#include <lagd/base/error.h>
+#include <lagd/base/mem.h>
+#include <lagd/base/parse.h>
+#include <lagd/storage/runs.h>
+#include "supervisor/supervisor_internal.h"
+
+int lagd_command_check_revision(struct lagd_command *command, int64_t revision, struct lag_error *err) {
+    const struct lagd_precondition *condition = &command->if_match;
+    bool met = !condition->given;
+    for (int i = 0; i < condition->n && !met; i++) met = condition->revisions[i] == revision;
+    if (met) return 0;
+    command->mismatch = true;
+    command->revision = revision;
+    return lag_error_set(err, LAG_ESTATE, "it has changed meanwhile and has revision %" PRId64 " now: look at it again",
+                         revision);
+}
+
+struct patching {
+    struct lagd_command *command;
+    struct lag_run_row row;
+    struct lagd_run_config config;
+};
+
+static void merge(const struct lagd_run_patch *patch, struct lagd_run_config *config) {
+    for (size_t i = 0; i < lagd_run_patch_fields.n_rows; i++) {
+        const struct lag_field *field = &lagd_run_patch_fields.rows[i];
+        if (!(patch->given >> i & 1)) continue;
+        memcpy((char *)config + field->offset, (const char *)&patch->config + field->offset, field->size);
+    }
+}
+
+static int write_patch(struct lag_db *db, void *arg, struct lag_error *err) {
+    struct patching *p = arg;
+    int status = lag_run_get(db, p->command->target, &p->row, err);
+    if (status == 0) status = lagd_command_check_revision(p->command, p->row.revision, err);
+    if (status == 0) status = lagd_run_config_parse(p->row.config, &p->config, err);
+    if (status < 0) return status;
+    merge(p->command->u.patch, &p->config);
+    if (!lag_name_valid(p->config.name)) {
+        return lag_error_at(err, LAG_EINVAL, "/name", "name must be 1 to 64 letters, digits or . _ -, and not begin with . "
+                            "or -");
+    }
+    status = lagd_run_config_format(&p->config, p->row.config, err);
+    if (status == 0) status = lag_run_set_config(db, p->row.id, p->config.name, p->row.config, err);
+    return status < 0 ? status : lagd_tx_event(db, "run.changed", p->row.id, NULL, p->row.state, p->config.name, err);
+}
+
+int lagd_cmd_run_patch(struct lagd_supervisor *s, struct lagd_command *command) {
+    LAG_CLEANUP(lag_free_p) struct patching *patching = lag_calloc(1, sizeof(*patching));
+    if (!patching) return lag_error_set(&command->err, LAG_ENOMEM, "out of memory while changing a run");
+    patching->command = command;
+    int status = lag_store_write(s->store, write_patch, patching, &command->err);
+    if (status == 0) (void)lag_copy(command->id, sizeof(command->id), patching->row.id);
+    return status;
+}

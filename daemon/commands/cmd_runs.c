@@ -1,0 +1,237 @@
+/* Commands on runs. A run with a thread is told what is wished; without one its row is changed here. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <lagd/base/check.h>
+#include <lagd/base/cleanup.h>
+#include <lagd/base/clock.h>
+#include <lagd/base/error.h>
+#include <lagd/base/failpoint.h>
+#include <lagd/base/fs.h>
+#include <lagd/base/ids.h>
+#include <lagd/base/log.h>
+#include <lagd/base/mem.h>
+#include <lagd/daemon/states.h>
+#include <lagd/storage/growths.h>
+#include <lagd/storage/runs.h>
+#include "supervisor/supervisor_internal.h"
+
+/* The run of the command when its state allows the action; else LAG_ESTATE with state and what is possible. */
+static int find_run(struct lagd_supervisor *s, struct lagd_command *command, const char *action, struct lag_run_row *ret) {
+    int status = lag_run_get(s->db, command->target, ret, &command->err);
+    if (status < 0) return status;
+    (void)lag_copy(command->id, sizeof(command->id), ret->id);
+    (void)lag_copy(command->state, sizeof(command->state), ret->state);
+    if (lagd_state_allows(LAGD_MACHINE_RUN, ret->state, action)) return 0;
+    const struct lagd_state *state = lagd_state_find(LAGD_MACHINE_RUN, ret->state);
+    return lag_error_set(&command->err, LAG_ESTATE, "run %s is %s (%s): %s is not possible; possible now: %s", ret->name,
+                         ret->state, state ? state->help : "", action, state && state->actions[0] ? state->actions : "nothing");
+}
+
+/* --- create ------------------------------------------------------------------------------------------------------ */
+
+static int insert_run(struct lag_db *db, void *arg, struct lag_error *err) {
+    const struct lag_run_row *row = arg;
+    int status = lag_run_insert(db, row, err);
+    if (status < 0) return status;
+    status = lagd_tx_event(db, "run.created", row->id, NULL, row->state, row->name, err);
+    if (status < 0) return status;
+    return lagd_tx_event(db, "run.state", row->id, NULL, row->state, "", err);
+}
+
+static void fill_row(const struct lagd_run_config *config, const struct lag_dataset_row *dataset,
+                     const struct lagd_run_estimate *estimate, struct lag_run_row *row) {
+    lag_id_new("run", row->id);
+    if (config->name[0]) (void)lag_copy(row->name, sizeof(row->name), config->name);
+    else (void)snprintf(row->name, sizeof(row->name), "run-%s", row->id + strlen(row->id) - 8);
+    (void)lag_copy(row->dataset_id, sizeof(row->dataset_id), dataset->id);
+    (void)lag_copy(row->dataset_name, sizeof(row->dataset_name), dataset->name);
+    (void)lag_copy(row->state, sizeof(row->state), config->start ? "queued" : "paused");
+    row->n_layer = config->n_layer;
+    row->n_head = config->n_head;
+    row->n_embd = config->n_embd;
+    row->n_inner = config->n_inner;
+    row->n_positions = config->n_positions;
+    row->vocab_size = config->vocab_size;
+    row->n_params = estimate->n_params;
+    row->max_steps = config->max_steps;
+    row->lr_scale = 1;
+    row->rollback_step = -1;
+    row->revision = 1;
+    row->created_ms = row->updated_ms = lag_clock_wall_ms();
+}
+
+/* A run that may start at once must fit beside the others; one that has to wait anyway must fit alone. */
+static int admit(struct lagd_supervisor *s, const struct lagd_run_config *config, const struct lagd_run_estimate *estimate,
+                 struct lag_error *err) {
+    struct lagd_config daemon;
+    lagd_supervisor_config(s, &daemon);
+    bool alone = !config->start || s->n_active >= daemon.max_runs;
+    lagd_admission_count(s);
+    return lagd_admission_check(s, "the run", estimate->memory_bytes, alone, err);
+}
+
+int lagd_cmd_run_create(struct lagd_supervisor *s, struct lagd_command *command) {
+    struct lagd_run_config *config = command->u.run;
+    struct lag_error *err = &command->err;
+    struct lag_dataset_row dataset;
+    int status = lag_dataset_get(s->db, config->dataset, &dataset, err);
+    if (status == LAG_ENOTFOUND) {
+        return lag_error_at(err, LAG_EINVAL, "/dataset", "there is no dataset %s: add it first, or name one of the known ones",
+                            config->dataset);
+    }
+    if (status == 0) status = lagd_run_config_resolve(config, &dataset, err);
+    struct lagd_run_estimate estimate;
+    if (status == 0) status = lagd_run_estimate(config, s->deps.n_threads, &estimate, err);
+    if (status == 0) status = admit(s, config, &estimate, err);
+    if (status < 0) return status;
+    struct lag_run_row row = {0};
+    fill_row(config, &dataset, &estimate, &row);
+    (void)lag_copy(config->dataset, sizeof(config->dataset), dataset.id);
+    (void)lag_copy(config->name, sizeof(config->name), row.name);
+    status = lagd_run_config_format(config, row.config, err);
+    if (status == 0) status = lagd_command_write(s->store, command, row.id, insert_run, &row);
+    if (status == LAG_EEXIST) {
+        return lag_error_at(err, LAG_EEXIST, "/name", "a run with the name %s exists already; choose another", row.name);
+    }
+    if (status < 0) return status;
+    (void)lag_copy(command->id, sizeof(command->id), row.id);
+    (void)lag_copy(command->state, sizeof(command->state), row.state);
+    s->next_schedule_ns = 0;
+    return 0;
+}
+
+/* --- life cycle -------------------------------------------------------------------------------------------------- */
+
+/* The state that the command has noted becomes its run's. */
+static int put_state(struct lag_db *db, void *arg, struct lag_error *err) {
+    const struct lagd_command *command = arg;
+    return lagd_tx_run_state(db, command->id, command->state, command->reason, err);
+}
+
+static int write_state(struct lagd_supervisor *s, struct lagd_command *command) {
+    return lagd_command_write(s->store, command, command->id, put_state, command);
+}
+
+int lagd_cmd_run_pause(struct lagd_supervisor *s, struct lagd_command *command) {
+    struct lag_run_row row;
+    int status = find_run(s, command, "pause", &row);
+    if (status < 0) return status;
+    struct lagd_active *active = lagd_active_find(s, row.id);
+    if (active) {
+        active->pausing = true;
+        lagd_run_wish(active->run, LAGD_WISH_PAUSE, command->reason);
+        return lagd_active_wait(active, command, "paused");
+    }
+    (void)lag_copy(command->state, sizeof(command->state), "paused");
+    return write_state(s, command);
+}
+
+int lagd_cmd_run_resume(struct lagd_supervisor *s, struct lagd_command *command) {
+    struct lag_run_row row;
+    int status = lag_run_get(s->db, command->target, &row, &command->err);
+    if (status < 0) return status;
+    struct lagd_active *active = lagd_active_find(s, row.id);
+    if (active && active->pausing && !active->resume && lagd_state_allows(LAGD_MACHINE_RUN, row.state, "pause")) {
+        active->resume = command; /* the pause is still under way */
+        return LAGD_LATER;
+    }
+    status = find_run(s, command, "resume", &row);
+    if (status < 0) return status;
+    int64_t need = 0;
+    struct lagd_config config;
+    lagd_supervisor_config(s, &config);
+    status = lagd_admission_need(s, &row, &need, &command->err);
+    if (status == 0) {
+        lagd_admission_count(s);
+        status = lagd_admission_check(s, row.name, need, s->n_active >= config.max_runs, &command->err);
+    }
+    if (status < 0) return status;
+    (void)lag_copy(command->state, sizeof(command->state), "queued");
+    status = write_state(s, command);
+    if (status < 0) return status;
+    s->next_schedule_ns = 0;
+    return 0;
+}
+
+struct cancelling {
+    const struct lag_run_row *run;
+    const char *reason;
+    struct lagd_released released;
+};
+
+static int write_cancelled(struct lag_db *db, void *arg, struct lag_error *err) {
+    struct cancelling *c = arg;
+    struct lag_growth_row growth;
+    int status = 0;
+    if (c->run->growth_id[0] && lag_growth_get(db, c->run->growth_id, &growth, NULL) == 0) {
+        const struct lagd_state *state = lagd_state_find(LAGD_MACHINE_GROWTH, growth.state);
+        if (state && !state->terminal) {
+            status = lagd_tx_growth_end(db, &growth, "cancelled", "the run was cancelled", &c->released, err);
+        }
+    }
+    return status < 0 ? status : lagd_tx_run_state(db, c->run->id, "cancelled", c->reason, err);
+}
+
+int lagd_cmd_run_cancel(struct lagd_supervisor *s, struct lagd_command *command) {
+    struct lag_run_row row;
+    int status = find_run(s, command, "cancel", &row);
+    if (status < 0) return status;
+    struct lagd_active *active = lagd_active_find(s, row.id);
+    if (active && strcmp(row.state, "paused") != 0) {
+        lagd_run_wish(active->run, LAGD_WISH_CANCEL, command->reason);
+        return lagd_active_wait(active, command, "cancelled");
+    }
+    struct cancelling cancelling = {.run = &row, .reason = command->reason};
+    status = lagd_command_write(s->store, command, row.id, write_cancelled, &cancelling);
+    if (status == 0) (void)lag_copy(command->state, sizeof(command->state), "cancelled");
+    if (status == 0) lagd_released_remove(&s->deps, &cancelling.released);
+    else lagd_released_drop(&cancelling.released);
+    return status;
+}
+
+int lagd_cmd_run_checkpoint(struct lagd_supervisor *s, struct lagd_command *command) {
+    struct lag_run_row row;
+    int status = find_run(s, command, "checkpoint", &row);
+    if (status < 0) return status;
+    struct lagd_active *active = lagd_active_find(s, row.id);
+    if (!active) return lag_error_set(&command->err, LAG_ESTATE, "run %s is just ending; ask again", row.name);
+    lagd_run_wish(active->run, LAGD_WISH_CHECKPOINT, command->reason);
+    return 0;
+}
+
+/* --- delete ------------------------------------------------------------------------------------------------------ */
+
+struct deleting {
+    struct lagd_command *command;
+    const struct lag_run_row *run;
+};
+
+static int write_deleted(struct lag_db *db, void *arg, struct lag_error *err) {
+    const struct deleting *d = arg;
+    const struct lag_run_row *row = d->run;
+    struct lag_run_row now;
+    int status = lag_run_get(db, row->id, &now, err);
+    if (status == 0) status = lagd_command_check_revision(d->command, now.revision, err);
+    if (status == 0) status = lag_run_delete(db, row->id, err);
+    return status < 0 ? status : lagd_tx_event(db, "run.deleted", row->id, NULL, NULL, row->name, err);
+}
+
+int lagd_cmd_run_delete(struct lagd_supervisor *s, struct lagd_command *command) {
+    struct lag_run_row row;
+    int status = find_run(s, command, "delete", &row);
+    if (status < 0) return status;
+    lagd_active_await(s, row.id);
+    struct deleting deleting = {command, &row};
+    LAG_CLEANUP(lag_free_p) char *dir = lag_asprintf("%s/runs/%s", s->deps.state_dir, row.id);
+    if (dir) (void)lagd_unlisted_mark(dir, NULL); /* a full disk must not keep from deleting */
+    status = lag_store_write(s->store, write_deleted, &deleting, &command->err);
+    LAG_FP("run.deleted");
+    if (status < 0) return status;
+    struct lag_error err = {0};
+    if (!dir || lag_fs_remove_tree(dir, &err) < 0) {
+        lag_log(LAG_LOG_WARNING, "the folder of the deleted run %s could not be removed: %s", row.id, err.text);
+    }
+    return 0;
+}

@@ -1,0 +1,196 @@
+/* Layers of configuration: preset < credential < file < drop-ins < environment < flags. */
+#include <lagd/daemon/config.h>
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <ini.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <lagd/base/check.h>
+#include <lagd/base/cleanup.h>
+#include <lagd/base/error.h>
+#include <lagd/base/mem.h>
+
+#define DEFAULT_FILE "/etc/lagd/lagd.conf"
+
+struct loading {
+    struct lagd_config config;
+    struct lagd_config_source sources[LAGD_CONFIG_KEYS_MAX];
+};
+
+static int set_key(struct loading *loading, const struct lag_field *field, const char *value, const char *source,
+                   struct lag_error *err) {
+    struct lag_error inner = {0};
+    int status = lag_field_set_text(field, &loading->config, value, &inner);
+    if (status < 0) return lag_error_at(err, status, inner.pointer, "%s: %s", source, inner.text);
+    size_t index = (size_t)(field - lagd_config_fields.rows);
+    (void)lag_copy(loading->sources[index].text, sizeof(loading->sources[index].text), source);
+    return 0;
+}
+
+/* --- files ------------------------------------------------------------------------------------------------------- */
+
+struct ini {
+    struct loading *loading;
+    const char *path;
+    FILE *file;
+    int line;
+    bool seen[LAGD_CONFIG_KEYS_MAX];
+    int status;               /* of the first error */
+    struct lag_error *err;
+};
+
+/* libinih does not tell its handler where it is, so lines are counted as they are read. */
+static char *read_line(char *buffer, int size, void *stream) {
+    struct ini *ini = stream;
+    if (ini->status < 0) return NULL;
+    char *got = fgets(buffer, size, ini->file);
+    if (!got) return NULL;
+    ini->line++;
+    size_t length = strlen(got);
+    if (length + 1 == (size_t)size && got[length - 1] != '\n') {
+        ini->status = lag_error_set(ini->err, LAG_EINVAL, "%s:%d: the line is longer than %d bytes; shorten it, or give "
+                                    "the value in the environment", ini->path, ini->line, size - 2);
+        return NULL;
+    }
+    return got;
+}
+
+static int on_key(void *user, const char *section, const char *name, const char *value) {
+    struct ini *ini = user;
+    if (ini->status < 0) return 0;
+    char path[160], source[160];
+    (void)snprintf(path, sizeof(path), "%.60s/%.60s", section, name);
+    (void)snprintf(source, sizeof(source), "%.140s:%d", ini->path, ini->line);
+    const struct lag_field *field = lag_fields_find(&lagd_config_fields, path);
+    if (!field) {
+        ini->status = lag_error_at(ini->err, LAG_EINVAL, path, "%s: unknown key %s in section [%s]; "
+                                   "lagd --print-config lists the keys", source, name, section);
+        return 0;
+    }
+    size_t index = (size_t)(field - lagd_config_fields.rows);
+    if (ini->seen[index]) {
+        ini->status = lag_error_at(ini->err, LAG_EINVAL, path, "%s: %s is given twice in this file", source, path);
+        return 0;
+    }
+    ini->seen[index] = true;
+    ini->status = set_key(ini->loading, field, value ? value : "", source, ini->err);
+    return ini->status == 0;
+}
+
+static int load_file(struct loading *loading, const char *path, struct lag_error *err) {
+    LAG_CLEANUP(lag_fclose_p) FILE *file = fopen(path, "re");
+    if (!file) return lag_error_errno(err, errno, "cannot read the configuration file %s", path);
+    struct ini ini = {.loading = loading, .path = path, .file = file, .err = err};
+    int line = ini_parse_stream(read_line, &ini, on_key, &ini);
+    if (ferror(file)) return lag_error_set(err, LAG_EIO, "cannot read the configuration file %s", path);
+    /* libinih reads on after a line that is none; the first fault is the one to mend. */
+    if (ini.status < 0 && (line <= 0 || line >= ini.line)) return ini.status;
+    if (line > 0) {
+        return lag_error_set(err, LAG_EINVAL, "%s:%d: neither a [section], a key = value, nor a comment", path, line);
+    }
+    return line < 0 ? lag_error_set(err, LAG_ENOMEM, "out of memory while reading %s", path) : 0;
+}
+
+static int is_drop_in(const struct dirent *entry) {
+    size_t length = strlen(entry->d_name);
+    return entry->d_name[0] != '.' && length > 5 && strcmp(entry->d_name + length - 5, ".conf") == 0;
+}
+
+static int by_name(const struct dirent **a, const struct dirent **b) { return strcmp((*a)->d_name, (*b)->d_name); }
+
+static int load_drop_ins(struct loading *loading, const char *file, struct lag_error *err) {
+    LAG_CLEANUP(lag_free_p) char *dir = lag_asprintf("%s.d", file);
+    if (!dir) return lag_error_set(err, LAG_ENOMEM, "out of memory while reading the configuration");
+    struct dirent **entries = NULL;
+    int n = scandir(dir, &entries, is_drop_in, by_name);
+    if (n < 0) return errno == ENOENT ? 0 : lag_error_errno(err, errno, "cannot list the drop-in folder %s", dir);
+    int status = 0;
+    for (int i = 0; i < n; i++) {
+        LAG_CLEANUP(lag_free_p) char *path = lag_asprintf("%s/%s", dir, entries[i]->d_name);
+        if (status == 0) {
+            status = path ? load_file(loading, path, err)
+                          : lag_error_set(err, LAG_ENOMEM, "out of memory while reading the configuration");
+        }
+        free(entries[i]);
+    }
+    free(entries);
+    return status;
+}
+
+/* --- credentials -------------------------------------------------------------------------------------------------- */
+
+/* The token that the service manager hands over (LoadCredential=lagd.api-token): any layer that names a file wins. */
+static int load_credential(struct loading *loading, struct lag_error *err) {
+    const char *dir = getenv("CREDENTIALS_DIRECTORY");
+    if (!dir || dir[0] != '/') return 0;
+    LAG_CLEANUP(lag_free_p) char *path = lag_asprintf("%s/lagd.api-token", dir);
+    if (!path) return lag_error_set(err, LAG_ENOMEM, "out of memory while reading the configuration");
+    if (access(path, F_OK) < 0) return 0;
+    return set_key(loading, lag_fields_find(&lagd_config_fields, "auth/token_file"), path, "credential lagd.api-token", err);
+}
+
+/* --- environment and flags --------------------------------------------------------------------------------------- */
+
+/* server/listen → LAGD_SERVER_LISTEN */
+static void environment_name(const char *path, char *ret, size_t size) {
+    (void)snprintf(ret, size, "LAGD_%s", path);
+    for (char *p = ret; *p; p++) *p = *p == '/' ? '_' : (char)toupper((unsigned char)*p);
+}
+
+static int load_environment(struct loading *loading, struct lag_error *err) {
+    for (size_t i = 0; i < lagd_config_fields.n_rows; i++) {
+        char name[96], source[128];
+        environment_name(lagd_config_fields.rows[i].path, name, sizeof(name));
+        const char *value = getenv(name);
+        if (!value) continue;
+        (void)snprintf(source, sizeof(source), "environment %s", name);
+        int status = set_key(loading, &lagd_config_fields.rows[i], value, source, err);
+        if (status < 0) return status;
+    }
+    return 0;
+}
+
+static int load_flags(struct loading *loading, const struct lagd_config_flag *flags, int n_flags, struct lag_error *err) {
+    for (int i = 0; i < n_flags; i++) {
+        const struct lag_field *field = lag_fields_find(&lagd_config_fields, flags[i].path);
+        if (!field) return lag_error_at(err, LAG_EINVAL, flags[i].path, "unknown configuration key %s", flags[i].path);
+        int status = set_key(loading, field, flags[i].value, "flag", err);
+        if (status < 0) return status;
+    }
+    return 0;
+}
+
+static int load_layers(struct loading *loading, const char *file, const struct lagd_config_flag *flags, int n_flags,
+                       struct lag_error *err) {
+    if (!file && access(DEFAULT_FILE, F_OK) == 0) file = DEFAULT_FILE;
+    int status = load_credential(loading, err);
+    if (status == 0 && file) status = load_file(loading, file, err);
+    if (status < 0) return status;
+    status = load_drop_ins(loading, file ? file : DEFAULT_FILE, err);
+    if (status < 0) return status;
+    status = load_environment(loading, err);
+    if (status < 0) return status;
+    return load_flags(loading, flags, n_flags, err);
+}
+
+int lagd_config_load(const char *file, const struct lagd_config_flag *flags, int n_flags, struct lagd_config *ret,
+                     struct lagd_config_source *ret_sources, struct lag_error *err) {
+    LAG_ASSERT(lagd_config_fields.n_rows <= LAGD_CONFIG_KEYS_MAX);
+    struct loading *loading = lag_calloc(1, sizeof(*loading));
+    if (!loading) return lag_error_set(err, LAG_ENOMEM, "out of memory while reading the configuration");
+    lag_fields_defaults(&lagd_config_fields, &loading->config);
+    for (size_t i = 0; i < lagd_config_fields.n_rows; i++) {
+        (void)lag_copy(loading->sources[i].text, sizeof(loading->sources[i].text), "preset");
+    }
+    int status = load_layers(loading, file, flags, n_flags, err);
+    if (status == 0) {
+        *ret = loading->config;
+        if (ret_sources) memcpy(ret_sources, loading->sources, lagd_config_fields.n_rows * sizeof(*ret_sources));
+    }
+    free(loading);
+    return status;
+}

@@ -1,0 +1,58 @@
+/* The table of configuration keys: the only place where a key, its range and its preset are written. */
+#include <lagd/daemon/config.h>
+
+#include <lagd/base/check.h>
+
+#define AT(member) LAG_FIELD_AT(struct lagd_config, member)
+#define G 1073741824.0
+
+static const char *const log_levels[] = {"error", "warning", "info", "debug", NULL};
+
+static const struct lag_field rows[] = {
+    {"server/listen", LAG_FIELD_TEXT, AT(listen), 0, 255, "127.0.0.1:7437", NULL, 0, "",
+     "Address and port of the HTTP API, [::1]:7437 for IPv6; empty for none. Beyond loopback auth/token_file is needed."},
+    {"server/socket", LAG_FIELD_TEXT, AT(socket), 0, 107, NULL, NULL, 0, "",
+     "Path of the unix socket of the HTTP API; empty for none."},
+    {"server/allowed_hosts", LAG_FIELD_LIST, AT(allowed_hosts), 0, 0, NULL, NULL, LAG_FIELD_RELOADABLE, "",
+     "Host names that requests may use beside localhost, 127.0.0.1, [::1] and the bound address."},
+    {"server/allowed_origins", LAG_FIELD_LIST, AT(allowed_origins), 0, 0, NULL, NULL, LAG_FIELD_RELOADABLE, "",
+     "Origins (https://host:port) from which pages may send requests that change something."},
+    {"server/body_limit_bytes", LAG_FIELD_BYTES, AT(body_limit_bytes), 1024, 16777216, "64K", NULL, LAG_FIELD_RELOADABLE,
+     "bytes", "Largest JSON body of a request."},
+    {"server/upload_limit_bytes", LAG_FIELD_BYTES, AT(upload_limit_bytes), 1024, 1024 * G, "1G", NULL,
+     LAG_FIELD_RELOADABLE, "bytes", "Largest dataset that may be uploaded."},
+    {"server/connection_limit", LAG_FIELD_INT, AT(connection_limit), 4, 4096, "128", NULL, 0, "connections",
+     "Connections open at once, beside those of server/max_streams."},
+    {"server/max_streams", LAG_FIELD_INT, AT(max_streams), 1, 4096, "512", NULL, 0, "streams",
+     "Clients that follow events at once; more are refused with 503."},
+    {"server/web_dir", LAG_FIELD_TEXT, AT(web_dir), 0, 1023, NULL, NULL, 0, "",
+     "Folder of the dashboard's files; empty for the ones that were built or installed with this program."},
+
+    {"auth/token_file", LAG_FIELD_TEXT, AT(token_file), 0, 1023, NULL, NULL, LAG_FIELD_RELOADABLE, "",
+     "File with the bearer token on one line; others must not be able to read it. Empty: no token on loopback."},
+
+    {"train/threads", LAG_FIELD_INT, AT(threads), 0, 256, "0", NULL, 0, "threads",
+     "Compute threads; 0 for every processor that this process may use."},
+    {"train/max_runs", LAG_FIELD_INT, AT(max_runs), 1, 64, "4", NULL, LAG_FIELD_RELOADABLE, "runs",
+     "Runs that train at once; further ones wait in state queued."},
+    {"train/memory_limit_bytes", LAG_FIELD_BYTES, AT(memory_limit_bytes), 0, 65536 * G, "0", NULL, LAG_FIELD_RELOADABLE,
+     "bytes", "Memory for all runs and growths together; 0 for what the machine or its cgroup allows."},
+    {"train/memory_reserve_bytes", LAG_FIELD_BYTES, AT(memory_reserve_bytes), 0, 1024 * G, "256M", NULL,
+     LAG_FIELD_RELOADABLE, "bytes", "Memory that is never promised to a run."},
+
+    {"storage/state_dir", LAG_FIELD_TEXT, AT(state_dir), 1, 1023, "/var/lib/lagd", NULL, 0, "",
+     "Folder of the database, the checkpoints and the uploaded datasets. One daemon at a time."},
+    {"storage/dataset_roots", LAG_FIELD_LIST, AT(dataset_roots), 0, 0, NULL, NULL, LAG_FIELD_RELOADABLE, "",
+     "Folders below which dataset files may be registered, ',' between; empty: uploads only."},
+    {"storage/keep_checkpoints", LAG_FIELD_INT, AT(keep_checkpoints), 1, 1000, "3", NULL, 0, "checkpoints",
+     "Newest checkpoints kept of a run; the ones from before a growth are kept beside them."},
+    {"storage/min_free_bytes", LAG_FIELD_BYTES, AT(min_free_bytes), 0, 1024 * G, "256M", NULL, 0, "bytes",
+     "A checkpoint or upload that would leave less free space than this is refused."},
+    {"storage/event_retention_days", LAG_FIELD_INT, AT(event_retention_days), 0, 36500, "30", NULL, LAG_FIELD_RELOADABLE,
+     "days", "Events older than this are removed; 0 keeps all."},
+
+    {"log/level", LAG_FIELD_CHOICE, AT(log_level), 0, 0, "info", log_levels, LAG_FIELD_RELOADABLE, "",
+     "Least important messages written to standard error."},
+};
+
+const struct lag_fields lagd_config_fields = {rows, LAG_COUNT(rows)};

@@ -1,0 +1,87 @@
+/* Losses and ranks of a growth over the whole probe, from the stored losses. */
+#include <lagd/daemon/rank_table.h>
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "evidence/decide_internal.h"
+#include <lagd/base/error.h>
+#include <lagd/base/mem.h>
+
+static int ascending(const void *a, const void *b) {
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* All evaluated steps of all curves, each once. */
+static int collect_times(const struct lagd_curves *set, struct lagd_rank_table *table) {
+    size_t n = 0;
+    for (int i = 0; i < set->n; i++) n += (size_t)set->curves[i].n_evals;
+    table->times = lag_calloc(n + 1, sizeof(*table->times));
+    if (!table->times) return LAG_ENOMEM;
+    size_t used = 0;
+    for (int i = 0; i < set->n; i++) {
+        for (int e = 0; e < set->curves[i].n_evals; e++) table->times[used++] = set->curves[i].t[e];
+    }
+    qsort(table->times, n, sizeof(*table->times), ascending);
+    used = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (i == 0 || table->times[i] != table->times[i - 1]) table->times[used++] = table->times[i];
+    }
+    table->n_times = (int)used;
+    return 0;
+}
+
+/* A dropped candidate keeps its losses here: the report shows how it went wrong. */
+static double mean_at(const struct lagd_curves *set, int index, int64_t t) {
+    const struct lag_curve *curve = &set->curves[index];
+    int n = (int)set->growth.n_batches;
+    for (int e = 0; e < curve->n_evals; e++) {
+        if (curve->t[e] != t) continue;
+        double sum = 0;
+        for (int b = 0; b < n; b++) sum += curve->losses[(size_t)e * (size_t)n + (size_t)b];
+        return isfinite(sum) ? sum / n : NAN;
+    }
+    return NAN;
+}
+
+static int fill(const struct lagd_curves *set, struct lagd_rank_table *table) {
+    int status = collect_times(set, table);
+    if (status < 0) return status;
+    size_t n = (size_t)set->n, n_cells = (size_t)table->n_times * n;
+    table->n_candidates = set->n;
+    table->means = lag_calloc(n_cells + 1, sizeof(*table->means));
+    table->ranks = lag_calloc(n_cells + 1, sizeof(*table->ranks));
+    double *ranked = lag_calloc(n + 1, sizeof(*ranked)); /* the means of those that are ranked: not asked for here */
+    status = table->means && table->ranks && ranked ? 0 : LAG_ENOMEM;
+    for (int k = 0; k < table->n_times && status == 0; k++) {
+        int64_t t = table->times[k];
+        lag_rank_at(set->curves, set->n, (int)set->growth.n_batches, t, ranked, table->ranks + (size_t)k * n);
+        for (int i = 0; i < set->n; i++) table->means[(size_t)k * n + (size_t)i] = mean_at(set, i, t);
+    }
+    free(ranked);
+    return status;
+}
+
+int lagd_rank_table_create(struct lag_db *db, const char *growth_id, struct lagd_rank_table **ret, struct lag_error *err) {
+    struct lagd_curves *set = NULL;
+    int status = lagd_curves_load(db, growth_id, &set, err);
+    if (status < 0) return status;
+    struct lagd_rank_table *table = lag_calloc(1, sizeof(*table));
+    status = table ? fill(set, table) : LAG_ENOMEM;
+    lagd_curves_destroy(set);
+    if (status < 0) {
+        lagd_rank_table_destroy(table);
+        return lag_error_set(err, status, "out of memory while ranking growth %s", growth_id);
+    }
+    *ret = table;
+    return 0;
+}
+
+void lagd_rank_table_destroy(struct lagd_rank_table *table) {
+    if (!table) return;
+    free(table->times);
+    free(table->means);
+    free(table->ranks);
+    free(table);
+}

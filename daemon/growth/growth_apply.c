@@ -1,0 +1,119 @@
+/* The end of a growth: the winner's probed state becomes the run's. */
+#include "growth/growth_internal.h"
+#include "records/transact_internal.h"
+
+#include <lagd/base/cleanup.h>
+#include <lagd/base/failpoint.h>
+#include <lagd/base/ids.h>
+#include <lagd/base/log.h>
+#include <lagd/base/mem.h>
+#include <lagd/storage/growths.h>
+#include <lagd/storage/runs.h>
+#include <lagd/storage/series.h>
+#include <string.h>
+
+struct applying {
+    struct lagd_round *round;
+    struct lag_decision_row decision;
+    int index;               /* of the winner */
+    struct lag_state *state; /* owned until it is the run's */
+};
+
+static int read_decision(struct lag_db *db, void *arg, struct lag_error *err) {
+    struct applying *applying = arg;
+    return lag_decision_get(db, applying->round->run->growth.id, &applying->decision, err);
+}
+
+static int find_winner(struct applying *applying, struct lag_error *err) {
+    const struct lagd_round *round = applying->round;
+    int rc = lagd_read(round->run->deps, read_decision, applying, err);
+    if (rc != 0) return rc;
+    for (int i = 0; i < round->n; i++) {
+        if (strcmp(round->candidates[i].id, applying->decision.candidate) != 0) continue;
+        applying->index = i;
+        return 0;
+    }
+    return lag_error_set(err, LAG_ECORRUPT, "the decision names %s, which is no candidate of growth %s",
+                         applying->decision.candidate, round->run->growth.id);
+}
+
+/* In memory, else on disk, else built again from the parent. */
+static int get_state(struct applying *applying, struct lag_error *err) {
+    struct lagd_round *round = applying->round;
+    const struct lag_candidate_row *row = &round->candidates[applying->index];
+    if (round->best && round->best_index == applying->index) {
+        applying->state = LAG_TAKE(round->best);
+        round->best_index = -1;
+        return 0;
+    }
+    if (row->checkpoint[0] != '\0') {
+        if (lagd_checkpoint_load(round->run->deps, row->checkpoint, &applying->state, NULL, err) == 0) return 0;
+        lag_log(LAG_LOG_WARNING, "the kept state of candidate %s cannot be read: %s", row->op, err->text);
+    }
+    return lagd_round_rebuild(round, applying->index, &applying->state, err);
+}
+
+/* Beside what the move does: shape and history. */
+static int write_applied(struct lag_db *db, void *arg, struct lag_error *err) {
+    const struct applying *applying = arg;
+    const struct lagd_run *run = applying->round->run;
+    const struct lag_spec *spec = &applying->state->layout.spec;
+    int rc = lag_run_set_shape(db, run->id, spec->n_layer, (int64_t)lag_spec_params(spec), err);
+    if (rc == 0) rc = lag_points_adopt(db, run->id, applying->decision.candidate, run->growth.start_step, err);
+    return rc;
+}
+
+/* Checkpoint and rows in one transaction. The row of the run moves on with it, or not at all. */
+static int commit(struct applying *applying, const char *parent_sha256, struct lag_error *err) {
+    struct lagd_run *run = applying->round->run;
+    const struct lag_candidate_row *row = &applying->round->candidates[applying->index];
+    const struct lag_run_row before = run->row;
+    struct lagd_move move = {.run = run, .growth_from = "applying", .growth_state = "applied", .run_state = "running",
+                             .progress = true, .ends_growth = true, .extra = write_applied, .extra_arg = applying};
+    run->row.step = applying->state->step;
+    run->row.tokens = run->row.step * lagd_run_step_tokens(run);
+    run->row.flops += row->flops;
+    const struct lagd_checkpoint_request request = {.kind = "growth", .growth_text = row->strategy,
+                                                    .parent_sha256 = parent_sha256, .keep = true};
+    int rc = lagd_run_keep_patiently(run, applying->state, &request, &move, err);
+    if (rc != 0) run->row = before;
+    return rc;
+}
+
+static int take_over(struct applying *applying, const char *parent_sha256, struct lag_error *err) {
+    struct lagd_run *run = applying->round->run;
+    const char *strategy = applying->round->candidates[applying->index].strategy;
+    lag_state_destroy(run->state);
+    run->state = LAG_TAKE(applying->state);
+    run->checkpoint_step = run->state->step;
+    run->step_ended_ns = 0;
+    run->row.n_layer = run->state->layout.spec.n_layer;
+    run->row.n_params = (int64_t)lag_spec_params(&run->state->layout.spec);
+    (void)lag_copy(run->origin.growth_text, sizeof(run->origin.growth_text), strategy);
+    (void)lag_copy(run->origin.parent_sha256, sizeof(run->origin.parent_sha256), parent_sha256);
+    int rc = lagd_run_equip(run, err);
+    return rc == 0 ? lagd_run_reopen_growth(run, err) : rc;
+}
+
+int lagd_round_apply(struct lagd_round *round, struct lag_error *err) {
+    struct lagd_run *run = round->run;
+    struct applying applying = {.round = round, .index = -1};
+    char parent_sha256[LAG_SHA256_HEX];
+    int rc = find_winner(&applying, err);
+    if (rc != 0) return rc;
+    if (strcmp(run->growth.state, "decided") == 0) {
+        struct lagd_move move = {.run = run, .growth_from = "decided", .growth_state = "applying"};
+        rc = lagd_move_make(&move, err);
+        if (rc != 0) return rc;
+    }
+    LAG_FP("growth.before_apply");
+    rc = get_state(&applying, err);
+    lagd_checkpoint_model_sha256(run->deps, run->growth.parent_checkpoint, parent_sha256);
+    if (rc == 0) rc = commit(&applying, parent_sha256, err);
+    if (rc == 0) {
+        LAG_FP("growth.after_apply");
+        rc = take_over(&applying, parent_sha256, err);
+    }
+    lag_state_destroy(applying.state);
+    return rc;
+}

@@ -1,0 +1,68 @@
+/* The decision of a growth: computed from the stored rows, and stored before it is acted on. */
+#include "evidence/decide_internal.h"
+#include "growth/growth_internal.h"
+#include "process/tell_internal.h"
+#include "records/transact_internal.h"
+
+#include <lagd/base/clock.h>
+#include <lagd/base/failpoint.h>
+#include <lagd/base/mem.h>
+#include <lagd/daemon/messages.h>
+#include <lagd/storage/events.h>
+#include <lagd/storage/growths.h>
+#include <string.h>
+
+struct deciding {
+    const struct lagd_run *run;
+    struct lag_decision_row row;
+};
+
+static int compute(struct lag_db *db, void *arg, struct lag_error *err) {
+    struct deciding *deciding = arg;
+    struct lagd_curves *curves = NULL;
+    int rc = lagd_curves_load(db, deciding->run->growth.id, &curves, err);
+    if (rc == 0) rc = lagd_decide(curves, &deciding->row, err);
+    lagd_curves_destroy(curves);
+    /* Losses that are missing are a defect here, not a state that may pass. */
+    return rc == LAG_ESTATE ? LAG_EINTERNAL : rc;
+}
+
+static int store(struct lag_db *db, void *arg, struct lag_error *err) {
+    const struct deciding *deciding = arg;
+    const struct lag_decision_row *row = &deciding->row;
+    int rc = lag_decision_put(db, row, err);
+    struct lag_event_row event = LAG_EVENT_INIT("growth.decision");
+    (void)lag_copy(event.run_id, sizeof(event.run_id), deciding->run->id);
+    (void)lag_copy(event.growth_id, sizeof(event.growth_id), row->growth_id);
+    (void)lag_copy(event.candidate_id, sizeof(event.candidate_id), row->candidate);
+    (void)lag_copy(event.message, sizeof(event.message), row->verdict);
+    event.step = deciding->run->growth.start_step;
+    event.value = row->margin;
+    return rc == 0 ? lag_event_insert(db, &event, err) : rc;
+}
+
+int lagd_round_decide(struct lagd_round *round, struct lag_error *err) {
+    struct lagd_run *run = round->run;
+    struct deciding deciding = {.run = run};
+    int rc = lagd_read(run->deps, compute, &deciding, err);
+    if (rc != 0) return rc;
+    deciding.row.decided_ms = lag_clock_wall_ms();
+    struct lagd_move move = {.run = run, .growth_from = "probing", .extra = store, .extra_arg = &deciding};
+    if (deciding.row.candidate[0] == '\0') {
+        move.growth_state = "failed";
+        move.reason = deciding.row.verdict;
+        move.run_state = "running";
+        move.ends_growth = true;
+    } else {
+        move.growth_state = strcmp(run->growth.mode, "manual") == 0 ? "awaiting_approval" : "decided";
+    }
+    LAG_FP("decision.before_commit");
+    rc = lagd_move_make(&move, err);
+    if (rc != 0) return rc;
+    LAG_FP("decision.after_commit");
+    atomic_fetch_add(&run->deps->totals.decisions, 1);
+    const struct lagd_about about = {run->id, deciding.row.growth_id, run->state->step, LAGD_MESSAGE_GROWTH_DECIDED};
+    lagd_tell(LAG_LOG_INFO, &about, "growth %s of %s is decided: %s", deciding.row.growth_id, run->id,
+              deciding.row.verdict);
+    return 0;
+}

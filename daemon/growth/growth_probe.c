@@ -1,0 +1,322 @@
+/* Phase probing of a growth: each candidate that has not ended becomes a job; its end is one transaction. */
+#include "plan/growth_cost_internal.h"
+#include "growth/growth_internal.h"
+#include "plan/run_config_internal.h"
+#include "exec/slots_internal.h"
+#include "process/tell_internal.h"
+#include "records/transact_internal.h"
+
+#include <lagd/base/check.h>
+#include <lagd/base/cleanup.h>
+#include <lagd/base/failpoint.h>
+#include <lagd/base/ids.h>
+#include <lagd/base/log.h>
+#include <lagd/base/mem.h>
+#include <lagd/base/team.h>
+#include <lagd/storage/events.h>
+#include <lagd/storage/growths.h>
+#include <math.h>
+#include <string.h>
+
+static bool waits_for_probe(const struct lag_candidate_row *row) {
+    return strcmp(row->state, "queued") == 0 || strcmp(row->state, "running") == 0;
+}
+
+/* --- the parent's loss, from which divergence is measured --- */
+
+static int write_parent_loss(struct lag_db *db, void *arg, struct lag_error *err) {
+    const struct lag_growth_row *growth = arg;
+    return lag_growth_set_parent_loss(db, growth->id, growth->parent_loss, err);
+}
+
+/* On the same batches as the candidates: it is bit-equal to the first evaluation of `none`. */
+static int evaluate_parent(struct lagd_round *round, struct lag_error *err) {
+    struct lagd_run *run = round->run;
+    if (!isnan(run->growth.parent_loss)) return 0;
+    int n_batches = round->plan.n_batches, n_slots = 0;
+    LAG_CLEANUP(lag_free_p) double *losses = lag_calloc((size_t)n_batches, sizeof(*losses));
+    if (!losses) return lag_error_set(err, LAG_ENOMEM, "out of memory for the parent's validation");
+    int rc = lagd_run_ready(run, err);
+    if (rc != 0) return rc;
+    (void)lagd_progress_do(&run->progress, LAGD_DOING_QUEUED);
+    rc = lagd_slots_acquire(run->deps->slots, run->n_members, &run->quit, &n_slots);
+    (void)lagd_progress_do(&run->progress, LAGD_DOING_VALIDATING);
+    if (rc != 0) return lag_error_set(err, rc, "interrupted");
+    lag_team_set_active(run->team, n_slots);
+    rc = lag_evaluate(run->state, run->work, run->dataset, n_batches, round->plan.eval_sequences, run->step.context,
+                      losses, run->team, err);
+    lagd_slots_release(run->deps->slots, n_slots);
+    if (rc != 0) return rc;
+    double sum = 0;
+    for (int i = 0; i < n_batches; i++) sum += losses[i];
+    run->growth.parent_loss = sum / n_batches;
+    return lagd_write_patiently(run->deps, write_parent_loss, &run->growth, &run->quit, err);
+}
+
+/* Afterwards the run keeps its state only, which the candidates read. */
+static int know_parent_loss(struct lagd_round *round, struct lag_error *err) {
+    int rc = evaluate_parent(round, err);
+    if (rc == 0) lagd_run_lay_down(round->run);
+    return rc;
+}
+
+/* --- transitions of one candidate --- */
+
+struct candidate_move {
+    const struct lagd_round *round;
+    struct lag_candidate_row *row; /* follows once committed */
+    const char *state, *reason;
+    const struct lagd_probe_result *result; /* NULL at the start */
+    const char *checkpoint_id;              /* NULL = none */
+};
+
+static int put_event(struct lag_db *db, const struct candidate_move *move, struct lag_error *err) {
+    struct lag_event_row event = LAG_EVENT_INIT("candidate.state");
+    (void)lag_copy(event.run_id, sizeof(event.run_id), move->round->run->id);
+    (void)lag_copy(event.growth_id, sizeof(event.growth_id), move->row->growth_id);
+    (void)lag_copy(event.candidate_id, sizeof(event.candidate_id), move->row->id);
+    (void)lag_copy(event.state, sizeof(event.state), move->state);
+    (void)lag_copy(event.message, sizeof(event.message), move->reason);
+    event.step = move->result ? move->result->t : 0;
+    if (move->result) event.value = move->result->loss_at_lag;
+    return lag_event_insert(db, &event, err);
+}
+
+static int write_candidate(struct lag_db *db, void *arg, struct lag_error *err) {
+    const struct candidate_move *move = arg;
+    const struct lagd_probe_result *result = move->result;
+    const char *id = move->row->id;
+    struct lag_growth_row growth;
+    int rc = lag_growth_get(db, move->row->growth_id, &growth, err);
+    if (rc == 0 && strcmp(growth.state, "probing") != 0)
+        return lag_error_set(err, LAG_ESTATE, "growth %s is %s now", growth.id, growth.state);
+    if (rc == 0) rc = lag_candidate_set_state(db, id, move->state, move->reason, err);
+    if (rc == 0 && result) rc = lag_candidate_set_progress(db, id, result->t, result->flops, err);
+    if (rc == 0 && result) rc = lag_candidate_set_losses(db, id, NAN, result->loss_at_lag, err);
+    if (rc == 0 && move->checkpoint_id) rc = lag_candidate_set_checkpoint(db, id, move->checkpoint_id, err);
+    return rc == 0 ? put_event(db, move, err) : rc;
+}
+
+static void follow(const struct candidate_move *move) {
+    struct lag_candidate_row *row = move->row;
+    (void)lag_copy(row->state, sizeof(row->state), move->state);
+    if (move->checkpoint_id) (void)lag_copy(row->checkpoint, sizeof(row->checkpoint), move->checkpoint_id);
+    if (!move->result) return;
+    row->t = move->result->t;
+    row->flops = move->result->flops;
+    row->loss_at_lag = move->result->loss_at_lag;
+}
+
+/* Mode manual: any candidate may be chosen by a person later, so each state is kept on disk. Without room it is rebuilt
+ * when it is chosen. *ret_done: the checkpoint was written, and move with it. */
+static int keep_on_disk(struct candidate_move *move, struct lag_state *state, bool *ret_done, struct lag_error *err) {
+    struct lagd_run *run = move->round->run;
+    char id[LAG_ID_SIZE];
+    lag_id_new("ckpt", id);
+    const struct lagd_checkpoint_request request = {.run_id = run->id,
+                                                    .candidate_id = move->row->id,
+                                                    .kind = "candidate",
+                                                    .id = id,
+                                                    .growth_text = move->row->strategy,
+                                                    .tokens = state->step * lagd_run_step_tokens(run),
+                                                    .seed = (uint64_t)run->config.seed,
+                                                    .precision = lagd_run_precision(&run->config),
+                                                    .keep = true,
+                                                    .retention = lagd_run_retention(&run->config),
+                                                    .extra = write_candidate,
+                                                    .extra_arg = move};
+    move->checkpoint_id = id;
+    int rc = lagd_checkpoint_make(run->deps, state, &request, NULL, err);
+    *ret_done = rc == 0;
+    if (rc == 0) follow(move);
+    move->checkpoint_id = NULL;
+    if (!lagd_is_storage_trouble(rc)) return rc;
+    lagd_warn(run->deps, run->id, run->row.step, "the state of candidate %s is not kept: %.400s", move->row->op,
+              err->text);
+    return 0;
+}
+
+static int move_candidate(struct candidate_move *move, struct lag_error *err) {
+    return lagd_write_patiently(move->round->run->deps, write_candidate, move, &move->round->run->quit, err);
+}
+
+/* The same order as lag_select: lowest mean, then position. */
+static void keep_best(struct lagd_round *round, int index, struct lag_state **state) {
+    const struct lag_candidate_row *row = &round->candidates[index];
+    double loss = row->loss_at_lag;
+    const struct lag_candidate_row *best = round->best_index >= 0 ? &round->candidates[round->best_index] : NULL;
+    bool better = !best || loss < best->loss_at_lag || (loss == best->loss_at_lag && index < round->best_index);
+    if (!row->eligible || isnan(loss) || !better) return;
+    lag_state_destroy(round->best);
+    round->best = LAG_TAKE(*state);
+    round->best_index = index;
+}
+
+/* --- the round --- */
+
+/* The probe begins while its row is written. */
+static int start_one(struct lagd_round *round, int index, struct lag_error *err) {
+    struct lag_candidate_row *row = &round->candidates[index];
+    int rc = lagd_probe_start(round, index, false, &round->probes[index], err);
+    if (rc != 0) return rc;
+    round->n_active++;
+    if (strcmp(row->state, "queued") != 0) return 0;
+    struct candidate_move move = {.round = round, .row = row, .state = "running", .reason = ""};
+    follow(&move);
+    return move_candidate(&move, err);
+}
+
+static int start_more(struct lagd_round *round, struct lag_error *err) {
+    int limit = round->run->deps->n_threads, rc = 0;
+    if (round->request.parallel > 0) limit = (int)LAG_MIN(limit, round->request.parallel);
+    for (int i = 0; rc == 0 && i < round->n && round->n_active < limit; i++)
+        if (!round->probes[i] && waits_for_probe(&round->candidates[i])) rc = start_one(round, i, err);
+    return rc;
+}
+
+/* In mode manual the state goes to disk and is not kept here; in mode auto the worst of two goes at once. */
+static int end_candidate(struct lagd_round *round, int index, struct lagd_probe_result *result, struct lag_error *err) {
+    struct candidate_move move = {.round = round, .row = &round->candidates[index], .result = result};
+    bool done = false, manual = strcmp(round->run->growth.mode, "manual") == 0;
+    int rc = 0;
+    move.state = result->rc == 0 ? "completed" : result->rc == LAG_PROBE_DIVERGED ? "diverged" : "failed";
+    move.reason = result->rc == 0 ? "" : result->rc == LAG_PROBE_DIVERGED ? result->reason : result->err.text;
+    if (result->rc == 0 && manual) rc = keep_on_disk(&move, result->state, &done, err);
+    if (rc != 0) return rc;
+    follow(&move);
+    if (result->rc == 0 && !manual) keep_best(round, index, &result->state);
+    lag_state_destroy(result->state);
+    result->state = NULL;
+    /* Its worker need not wait for the disk. Nothing is lost: a candidate whose end was not stored is probed again. */
+    rc = start_more(round, err);
+    if (rc == 0 && !done) rc = move_candidate(&move, err);
+    if (rc != 0) return rc;
+    LAG_FP("candidate.completed");
+    const struct lagd_about about = {round->run->id, round->run->growth.id, round->run->row.step, NULL};
+    lagd_tell(LAG_LOG_INFO, &about, "candidate %s of %s: %s%s%s", move.row->op, round->run->growth.id, move.state,
+              move.reason[0] ? ": " : "", move.reason);
+    return 0;
+}
+
+/* Takes one that has ended out of round->probes; -1 when all run on. Under run->lock. */
+static int find_ended(const struct lagd_round *round) {
+    for (int i = 0; i < round->n; i++)
+        if (round->probes[i] && lagd_probe_ended(round->probes[i])) return i;
+    return -1;
+}
+
+static bool has_wish(const struct lagd_run *run) {
+    return run->wishes & (LAGD_WISH_CANCEL | LAGD_WISH_STOP | LAGD_WISH_GROWTH);
+}
+
+/* Waits for the end of a probe, or (wishes) for a wish. Returns the index, or -1. */
+static int wait_ended(struct lagd_round *round, bool wishes) {
+    struct lagd_run *run = round->run;
+    (void)pthread_mutex_lock(&run->lock);
+    int index = find_ended(round);
+    while (index < 0 && !(wishes && has_wish(run))) {
+        (void)pthread_cond_wait(&run->woken, &run->lock);
+        index = find_ended(round);
+    }
+    (void)pthread_mutex_unlock(&run->lock);
+    return index;
+}
+
+static void take_result(struct lagd_round *round, int index, struct lagd_probe_result *ret) {
+    lagd_probe_finish(round->probes[index], ret);
+    round->probes[index] = NULL;
+    round->n_active--;
+}
+
+static void stop_all(struct lagd_round *round) {
+    for (int i = 0; i < round->n; i++)
+        if (round->probes[i]) lagd_probe_cancel(round->probes[i]);
+    lagd_slots_wake(round->run->deps->slots);
+    while (round->n_active > 0) take_result(round, wait_ended(round, false), NULL);
+}
+
+int lagd_round_check(struct lagd_round *round, const char *state, struct lag_error *err) {
+    struct lagd_run *run = round->run;
+    if (atomic_load(&run->quit)) return lag_error_set(err, LAG_ECANCELED, "interrupted");
+    if (!lagd_run_take_wishes(run, LAGD_WISH_GROWTH, NULL)) return 0;
+    int rc = lagd_run_read_growth(run, err);
+    if (rc == 0 && (!run->has_growth || strcmp(run->growth.state, state) != 0))
+        rc = lag_error_set(err, LAG_ESTATE, "the growth is not %s any more", state);
+    return rc;
+}
+
+static int collect(struct lagd_round *round, int index, struct lag_error *err) {
+    struct lagd_probe_result result;
+    take_result(round, index, &result);
+    int rc = 0;
+    if (result.rc == LAG_ECANCELED)
+        rc = lag_error_set(err, LAG_ECANCELED, "the probe was cancelled");
+    else if (result.rc < 0 && lagd_run_lacks_dataset(round->run)) /* no fault of the candidate */
+        rc = lag_error_set(err, result.rc, "%s", result.err.text);
+    else
+        rc = end_candidate(round, index, &result, err);
+    if (result.rc == 0) lag_state_destroy(result.state);
+    return rc;
+}
+
+static void tell_progress(struct lagd_round *round) {
+    int n_ended = 0;
+    for (int i = 0; i < round->n; i++) n_ended += !waits_for_probe(&round->candidates[i]);
+    atomic_store(&round->run->progress.n_candidates, round->n);
+    atomic_store(&round->run->progress.n_ended, n_ended);
+}
+
+/* All candidates see the same batches, and the parent the same validation: from here on each is read once. That saves
+ * time only: without the memory for it the growth goes on. */
+static void keep_batches(const struct lagd_round *round) {
+    const struct lagd_run *run = round->run;
+    struct lag_kept_batches batches;
+    struct lag_error err = {0};
+    lagd_growth_batches(&run->step, &round->plan, run->state->step, &batches);
+    if (lag_dataset_keep(run->dataset, &batches, &err) != 0)
+        lag_log(LAG_LOG_WARNING, "growth %s: each candidate reads its batches itself: %s", run->growth.id, err.text);
+}
+
+int lagd_round_probe(struct lagd_round *round, struct lag_error *err) {
+    keep_batches(round);
+    int rc = know_parent_loss(round, err);
+    (void)lagd_progress_do(&round->run->progress, LAGD_DOING_PROBING);
+    while (rc == 0) {
+        tell_progress(round);
+        rc = start_more(round, err);
+        if (rc != 0 || round->n_active == 0) break;
+        int index = wait_ended(round, true);
+        rc = lagd_round_check(round, "probing", err);
+        if (rc == 0 && index >= 0) rc = collect(round, index, err);
+    }
+    stop_all(round);
+    lag_dataset_forget(round->run->dataset);
+    (void)lagd_progress_do(&round->run->progress, LAGD_DOING_TRAINING);
+    return rc == 0 ? lagd_round_decide(round, err) : rc;
+}
+
+int lagd_round_rebuild(struct lagd_round *round, int index, struct lag_state **ret, struct lag_error *err) {
+    struct lagd_probe_result result = {0};
+    lag_log(LAG_LOG_INFO, "growth %s: the state of %s is built again from the parent", round->run->growth.id,
+            round->candidates[index].op);
+    int rc = know_parent_loss(round, err);
+    if (rc == 0) rc = lagd_probe_start(round, index, true, &round->probes[index], err);
+    if (rc != 0) return rc;
+    round->n_active++;
+    (void)lagd_progress_do(&round->run->progress, LAGD_DOING_PROBING);
+    while (wait_ended(round, true) < 0) {
+        rc = lagd_round_check(round, round->run->growth.state, err);
+        if (rc == LAG_ECANCELED) {
+            stop_all(round);
+            return rc;
+        }
+    }
+    (void)lagd_progress_do(&round->run->progress, LAGD_DOING_TRAINING);
+    take_result(round, index, &result);
+    if (result.rc == 0) {
+        *ret = result.state;
+        return 0;
+    }
+    return lag_error_set(err, result.rc < 0 ? result.rc : LAG_EINTERNAL, "candidate %s could not be built again: %s",
+                         round->candidates[index].op, result.rc < 0 ? result.err.text : result.reason);
+}

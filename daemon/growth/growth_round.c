@@ -1,0 +1,201 @@
+/* A growth as a transaction on a run: a table of phases, entered at the stored state. A restart goes on by the same
+ * code: nothing but the rows and the parent's state says where a growth stands. */
+#include "growth/growth_internal.h"
+#include "plan/run_config_internal.h"
+#include "process/tell_internal.h"
+#include "records/transact_internal.h"
+
+#include <lagd/base/check.h>
+#include <lagd/base/failpoint.h>
+#include <lagd/base/ids.h>
+#include <lagd/base/mem.h>
+#include <lagd/storage/growths.h>
+#include <lagd/storage/runs.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- phase queued: the parent is fixed --- */
+
+struct parent {
+    const struct lagd_round *round;
+    int64_t start_step;
+    char checkpoint_id[LAG_ID_SIZE];
+};
+
+static int write_parent(struct lag_db *db, void *arg, struct lag_error *err) {
+    const struct parent *parent = arg;
+    const struct lag_probe_plan *plan = &parent->round->plan;
+    return lag_growth_set_parent(db, parent->round->run->growth.id, parent->start_step, parent->checkpoint_id,
+                                 plan->n_batches, plan->eval_sequences, err);
+}
+
+/* The parent's checkpoint, and with it the growth's row; move says from which state to which. */
+static int keep_parent(struct lagd_round *round, struct lagd_move *move, struct lag_error *err) {
+    struct lagd_run *run = round->run;
+    struct parent parent = {.round = round, .start_step = run->state->step};
+    lag_id_new("ckpt", parent.checkpoint_id);
+    move->run = run;
+    move->run_state = "growing";
+    move->progress = true;
+    move->extra = write_parent;
+    move->extra_arg = &parent;
+    const struct lagd_checkpoint_request request = {.kind = "pre_growth", .id = parent.checkpoint_id, .keep = true,
+                                                    .growth_text = run->origin.growth_text,
+                                                    .parent_sha256 = run->origin.parent_sha256};
+    int rc = lagd_run_keep_patiently(run, run->state, &request, move, err);
+    if (rc != 0) return rc;
+    run->growth.start_step = parent.start_step;
+    (void)lag_copy(run->growth.parent_checkpoint, sizeof(run->growth.parent_checkpoint), parent.checkpoint_id);
+    run->growth.n_batches = round->plan.n_batches;
+    run->growth.eval_sequences = round->plan.eval_sequences;
+    return 0;
+}
+
+static int begin(struct lagd_round *round, struct lag_error *err) {
+    const struct lagd_run *run = round->run;
+    if (run->config.max_steps - run->state->step < run->growth.probe_steps)
+        return lag_error_set(
+            err, LAG_EINVAL,
+            "a probe of %lld steps from step %lld would end beyond max_steps %lld; ask for a shorter probe",
+            (long long)run->growth.probe_steps, (long long)run->state->step, (long long)run->config.max_steps);
+    LAG_FP("growth.parent");
+    struct lagd_move move = {.growth_from = "queued", .growth_state = "probing"};
+    int rc = keep_parent(round, &move, err);
+    LAG_FP("growth.probing");
+    return rc;
+}
+
+/* --- phase awaiting_approval --- */
+
+static int await(struct lagd_round *round, struct lag_error *err) {
+    struct lagd_run *run = round->run;
+    /* Candidates' states lie on disk. */
+    lag_state_destroy(round->best);
+    round->best = NULL;
+    round->best_index = -1;
+    (void)lagd_progress_do(&run->progress, LAGD_DOING_AWAITING);
+    int rc = 0;
+    while (rc == 0) {
+        (void)pthread_mutex_lock(&run->lock);
+        while (!(run->wishes & (LAGD_WISH_GROWTH | LAGD_WISH_CANCEL | LAGD_WISH_STOP)))
+            (void)pthread_cond_wait(&run->woken, &run->lock);
+        (void)pthread_mutex_unlock(&run->lock);
+        rc = lagd_round_check(round, "awaiting_approval", err);
+    }
+    (void)lagd_progress_do(&run->progress, LAGD_DOING_TRAINING);
+    return rc;
+}
+
+/* --- the table --- */
+
+static const struct phase {
+    const char *state;
+    int (*act)(struct lagd_round *round, struct lag_error *err);
+} phases[] = {
+    {"queued", begin},
+    {"probing", lagd_round_probe},
+    {"awaiting_approval", await},
+    {"decided", lagd_round_apply},
+    {"applying", lagd_round_apply},
+};
+
+static const struct phase *find_phase(const char *state) {
+    for (size_t i = 0; i < LAG_COUNT(phases); i++)
+        if (strcmp(phases[i].state, state) == 0) return &phases[i];
+    return NULL;
+}
+
+/* --- what a round holds --- */
+
+static int count_candidate(const struct lag_candidate_row *row, void *arg) {
+    struct lagd_round *round = arg;
+    if (round->candidates) round->candidates[round->n] = *row;
+    round->n++;
+    return 0;
+}
+
+static int read_candidates(struct lag_db *db, void *arg, struct lag_error *err) {
+    struct lagd_round *round = arg;
+    int rc = lag_candidate_list(db, round->run->growth.id, count_candidate, round, err);
+    if (rc != 0) return rc;
+    round->candidates = lag_calloc((size_t)round->n + 1, sizeof(*round->candidates));
+    round->probes = lag_calloc((size_t)round->n + 1, sizeof(struct lagd_probe *));
+    if (!round->candidates || !round->probes) return lag_error_set(err, LAG_ENOMEM, "out of memory for a growth");
+    round->n = 0;
+    return lag_candidate_list(db, round->run->growth.id, count_candidate, round, err);
+}
+
+static int open_round(struct lagd_round *round, struct lag_error *err) {
+    struct lagd_run *run = round->run;
+    lagd_growth_request_defaults(&round->request);
+    int rc = lag_fields_parse(&lagd_growth_fields, &round->request, run->growth.request, err);
+    if (rc == 0) rc = lagd_read(run->deps, read_candidates, round, err);
+    if (rc != 0) return rc;
+    rc = lag_plan_probe(run->growth.probe_steps, round->request.eval_every, (int)round->request.eval_batches,
+                        round->request.max_eval_share, lagd_run_step_tokens(run), run->step.batch, run->step.context,
+                        &round->plan);
+    if (rc != 0) return lag_error_set(err, rc, "the probe's evaluations cannot be planned");
+    if (strcmp(run->growth.state, "queued") == 0) return 0;
+    round->plan.n_batches = (int)run->growth.n_batches;
+    round->plan.eval_sequences = (int)run->growth.eval_sequences;
+    return 0;
+}
+
+static void close_round(struct lagd_round *round) {
+    LAG_ASSERT(round->n_active == 0);
+    lag_state_destroy(round->best);
+    lag_probe_plan_deinit(&round->plan);
+    free(round->candidates);
+    free(round->probes);
+}
+
+/* After a restart: the row says growing, and the parent is on disk (its checkpoint may have been damaged). */
+static int resume(struct lagd_round *round, struct lag_error *err) {
+    struct lagd_run *run = round->run;
+    if (strcmp(run->growth.state, "queued") == 0) return 0;
+    struct lagd_move move = {.run = run, .run_state = "growing"};
+    if (run->checkpoint_step != run->state->step) return keep_parent(round, &move, err);
+    return strcmp(run->row.state, "growing") == 0 ? 0 : lagd_move_make(&move, err);
+}
+
+/* Ended by a person: the run goes on as it was. */
+static int conclude(struct lagd_round *round, struct lag_error *err) {
+    struct lagd_move move = {.run = round->run, .run_state = "running", .ends_growth = true};
+    LAG_FP("growth.concluding");
+    return lagd_move_make(&move, err);
+}
+
+static int go_through(struct lagd_round *round, struct lag_error *err) {
+    struct lagd_run *run = round->run;
+    char id[LAG_ROW_ID];
+    (void)lag_copy(id, sizeof(id), run->growth.id);
+    int rc = resume(round, err);
+    while (rc == 0 && run->has_growth && strcmp(run->growth.id, id) == 0) { /* a next one begins at its own step */
+        const struct phase *phase = find_phase(run->growth.state);
+        rc = phase ? phase->act(round, err) : conclude(round, err);
+        /* Someone changed the growth's row: what is to be done is looked up again. */
+        if (rc == LAG_ESTATE) rc = lagd_run_read_growth(run, err);
+    }
+    return rc;
+}
+
+/* The growth cannot be done; the run can go on. */
+static int give_up(struct lagd_run *run, int rc, struct lag_error *err) {
+    const struct lag_error why = *err;
+    const struct lagd_about about = {run->id, run->growth.id, run->row.step, NULL};
+    lagd_tell(LAG_LOG_WARNING, &about, "growth %s of %s failed: %s", run->growth.id, run->id, why.text);
+    struct lagd_move move = {
+        .run = run, .run_state = "running", .growth_state = "failed", .reason = why.text, .ends_growth = true};
+    int moved = lagd_move_make(&move, err);
+    return moved != 0 ? rc : 0;
+}
+
+int lagd_growth_round(struct lagd_run *run, struct lag_error *err) {
+    struct lagd_round round = {.run = run, .best_index = -1};
+    int rc = open_round(&round, err);
+    if (rc == 0) rc = go_through(&round, err);
+    close_round(&round);
+    if (rc == 0 || rc == LAG_ECANCELED || !run->has_growth || atomic_load(&run->quit)) return rc;
+    if (lagd_run_lacks_dataset(run)) return rc; /* the run is paused, and the growth goes on with it */
+    return give_up(run, rc, err);
+}

@@ -1,0 +1,55 @@
+/* The engine's operators and rules, for those who may not look into the engine. */
+#include <string.h>
+
+#include <lagd/base/check.h>
+#include <lagd/base/error.h>
+#include <lagd/base/mem.h>
+#include <lagd/daemon/growth_request.h>
+#include <lagd/engine/grow.h>
+
+static_assert(LAGD_STRATEGY_PARAMS == LAG_OPERATOR_PARAMS, "a strategy request holds every parameter of an operator");
+static_assert(LAG_ROW_STRATEGY >= LAG_STRATEGY_TEXT, "rows hold every canonical text");
+
+const char *const lagd_optimizer_rules[] = {"inherit", "reset", "reset_new", NULL};
+const char *const lagd_lr_rules[] = {"continue", "rewarm", "rewarm_new", "restart", NULL};
+
+int lagd_operator_count(void) {
+    int n = 0;
+    (void)lag_operators(&n);
+    return n;
+}
+
+void lagd_operator_get(int index, struct lagd_operator_info *ret) {
+    int n = 0;
+    const struct lag_operator *op = lag_operators(&n) + index;
+    LAG_ASSERT(index >= 0 && index < n);
+    *ret = (struct lagd_operator_info){
+        .name = op->name, .title = op->title, .help = op->help, .reference = op->reference,
+        .preset_optimizer = lag_moment_rule_name((enum lag_moment_rule)op->preset_moments),
+        .preset_lr = lag_lr_rule_name((enum lag_lr_rule)op->preset_lr), .function_preserving = op->function_preserving};
+    for (int i = 0; i < LAG_OPERATOR_PARAMS && op->params[i].name; i++) {
+        ret->params[i].name = op->params[i].name;
+        ret->params[i].help = op->params[i].help;
+        ret->params[i].min = op->params[i].min;
+        ret->params[i].max = op->params[i].max;
+        ret->params[i].preset = op->params[i].preset;
+        ret->n_params++;
+    }
+}
+
+int lagd_strategy_decode(const char *text, struct lagd_strategy_request *ret, struct lag_error *err) {
+    struct lag_strategy strategy;
+    int status = lag_strategy_parse(text, &strategy, err);
+    if (status < 0) return status;
+    struct lagd_strategy_request out = {.rewarm_steps = strategy.rewarm_steps, .seed = (int64_t)strategy.seed};
+    (void)lag_copy(out.op, sizeof(out.op), strategy.op->name);
+    (void)lag_copy(out.optimizer, sizeof(out.optimizer), lag_moment_rule_name(strategy.moments));
+    (void)lag_copy(out.lr, sizeof(out.lr), lag_lr_rule_name(strategy.lr));
+    for (int i = 0; i < LAG_OPERATOR_PARAMS && strategy.op->params[i].name; i++) {
+        (void)lag_copy(out.params[i].name, sizeof(out.params[i].name), strategy.op->params[i].name);
+        out.params[i].value = strategy.params[i];
+        out.n_params++;
+    }
+    *ret = out;
+    return 0;
+}

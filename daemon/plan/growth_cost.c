@@ -1,0 +1,128 @@
+#include "plan/growth_cost_internal.h"
+#include "plan/run_config_internal.h"
+
+#include <lagd/base/check.h>
+#include <lagd/base/mem.h>
+#include <math.h>
+
+/* Stacks, file buffers and the loss bookkeeping of a run's thread and its probes. */
+#define OVERHEAD_BYTES (8u << 20)
+/* Share of the measured matrix rate that whole steps reach, where no run has shown it: attention, norms and the optimiser
+ * are not matrix products. */
+#define EFFICIENCY 0.7
+/* Where no checkpoint was written yet: three files, hashed, synced and read back. */
+#define CHECKPOINT_BYTES_PER_S 250e6
+
+/* --- memory ------------------------------------------------------------------------------------------------------ */
+
+struct sizes {
+    uint64_t state, probe; /* of a state alone, and with what a probe works in */
+};
+
+static bool measure(const struct lagd_growth_shape *shape, int n_layer, struct sizes *ret) {
+    struct lag_spec spec;
+    const struct lag_work_shape one_thread = lagd_run_work_shape(shape->config, 1);
+    lagd_run_spec(shape->config, &spec);
+    spec.n_layer = n_layer;
+    uint64_t work = lag_work_bytes(&spec, &one_thread);
+    ret->state = lag_state_bytes(&spec);
+    return ret->state > 0 && work > 0 && lag_add_u64(ret->state, work, &ret->probe);
+}
+
+/* n_workers candidates at once, the one that does not grow only when all run; the best of those that ended beside. */
+static bool add_candidates(const struct lagd_growth_shape *shape, const struct sizes *parent, const struct sizes *grown,
+                           uint64_t *sum) {
+    int live = LAG_MAX(1, LAG_MIN(shape->n_candidates, shape->n_workers));
+    bool all = live == shape->n_candidates && live > 1;
+    uint64_t probes = 0;
+    bool fits = lag_mul_u64(grown->probe, (uint64_t)(all ? live - 1 : live), &probes) && lag_add_u64(*sum, probes, sum);
+    if (fits && all) fits = lag_add_u64(*sum, parent->probe, sum);
+    if (fits && !all && shape->keeps_best && shape->n_candidates > 1) fits = lag_add_u64(*sum, grown->state, sum);
+    return fits;
+}
+
+void lagd_growth_batches(const struct lag_step_config *step, const struct lag_probe_plan *probe, int64_t first_step,
+                         struct lag_kept_batches *ret) {
+    *ret = (struct lag_kept_batches){.seed = step->seed, .first_step = first_step, .n_steps = probe->steps,
+                                     .accumulate = step->accumulate, .batch = step->batch,
+                                     .n_batches = probe->n_batches, .sequences = probe->eval_sequences,
+                                     .context = step->context};
+}
+
+static uint64_t batches_bytes(const struct lagd_growth_shape *shape) {
+    struct lag_step_config step;
+    struct lag_kept_batches batches;
+    lagd_run_step_config(shape->config, shape->run->lr_scale, &step);
+    lagd_growth_batches(&step, shape->probe, 0, &batches);
+    return lag_kept_bytes(&batches);
+}
+
+/* The batches are there before the candidates, while the parent is validated, which still has all that the run has. */
+int64_t lagd_growth_peak(const struct lagd_growth_shape *shape, int n_threads) {
+    struct lagd_run_estimate before, after;
+    struct lagd_run_config grown_config = *shape->config;
+    struct sizes parent, grown;
+    grown_config.n_layer = shape->target_layers;
+    const uint64_t batches = batches_bytes(shape);
+    uint64_t sum = OVERHEAD_BYTES + batches;
+    bool fits = measure(shape, (int)shape->config->n_layer, &parent) && measure(shape, shape->target_layers, &grown) &&
+                lag_add_u64(sum, parent.state, &sum) && add_candidates(shape, &parent, &grown, &sum) &&
+                sum <= INT64_MAX && lagd_run_estimate(shape->config, n_threads, &before, NULL) == 0 &&
+                lagd_run_estimate(&grown_config, n_threads, &after, NULL) == 0;
+    if (!fits) return INT64_MAX;
+    return LAG_MAX(LAG_MAX((int64_t)sum, before.memory_bytes + (int64_t)batches), after.memory_bytes);
+}
+
+/* --- time -------------------------------------------------------------------------------------------------------- */
+
+/* A step of the run by one thread is as fast as a probe that has the machine to itself, and a thread of its team a little
+ * slower than one of as many probes, which need not wait for each other. */
+static double step_rate(const struct lagd_speed *speed, int n_workers, int n_threads) {
+    if (!(speed->alone > 0) || n_threads < 2) return speed->train;
+    const double crowded = 0.5 * (speed->alone + speed->train);
+    const double crowd = fmin(1, (double)(n_workers - 1) / (n_threads - 1));
+    return speed->alone + (crowded - speed->alone) * crowd;
+}
+
+/* FLOP/s of one probe in steps and in evaluations. What probes have shown counts first, then the run's own steps. */
+static void choose_rates(const struct lagd_growth_pace *pace, int n_workers, double *ret_train, double *ret_eval) {
+    const struct lagd_speed *speed = &pace->speed;
+    const double machine = pace->core_rate * EFFICIENCY, step = step_rate(speed, n_workers, pace->n_threads);
+    *ret_train = speed->probe_train > 0 ? speed->probe_train : step;
+    const bool known = *ret_train > 0;
+    if (!known) *ret_train = machine / (pace->recompute ? LAGD_RECOMPUTE_TIME : 1);
+    *ret_eval = speed->probe_eval;
+    if (!(*ret_eval > 0) && speed->train > 0) *ret_eval = speed->eval * step / speed->train;
+    if (!(*ret_eval > 0)) *ret_eval = known ? *ret_train : machine;
+}
+
+/* The end of the last candidate when each takes the worker that is free first. */
+static double makespan(const struct lagd_growth_plan *plan, double train, double eval) {
+    double ends[LAGD_POOL_MAX + 1] = {0}, last = 0;
+    int n_workers = (int)LAG_MAX(1, LAG_MIN(plan->n_workers, LAGD_POOL_MAX + 1));
+    for (int i = 0; i < plan->n_candidates; i++) {
+        const struct lagd_candidate_plan *candidate = &plan->candidates[i];
+        int first = 0;
+        for (int w = 1; w < n_workers; w++)
+            if (ends[w] < ends[first]) first = w;
+        ends[first] += (candidate->flops - candidate->eval_flops) / train + candidate->eval_flops / eval;
+        last = fmax(last, ends[first]);
+    }
+    return last;
+}
+
+void lagd_growth_time(struct lagd_growth_plan *plan, const struct lagd_growth_pace *pace) {
+    double train = 0, eval = 0;
+    choose_rates(pace, (int)plan->n_workers, &train, &eval);
+    const struct lagd_speed *speed = &pace->speed;
+    const double team_train = (speed->train > 0 ? speed->train : train) * pace->n_threads;
+    const double team_eval = (speed->eval > 0 ? speed->eval : eval) * pace->n_threads;
+    /* Claims for compute slots are served in turn: with more of them than slots everyone waits its share. */
+    const double probing = fmax(1, (double)(plan->n_workers + pace->n_others) / pace->n_threads);
+    const double disk = pace->checkpoint_bytes_per_s > 0 ? pace->checkpoint_bytes_per_s : CHECKPOINT_BYTES_PER_S;
+    const double parent_flops = plan->candidates[plan->n_candidates - 1].eval_flops / (double)LAG_MAX(1, plan->n_times);
+    plan->seconds_guess = 0.5 * pace->step_flops / team_train + pace->checkpoint_bytes / disk + parent_flops / team_eval +
+                          makespan(plan, train, eval) * probing;
+    const bool known = speed->train > 0 || speed->probe_train > 0;
+    (void)lag_copy(plan->time_basis, sizeof(plan->time_basis), !known ? "machine" : pace->is_own ? "run" : "other_runs");
+}

@@ -1,0 +1,41 @@
+/* What a growth takes: memory at its peak, and time from the request to the verdict. Pure. */
+#pragma once
+#include "plan/speeds_internal.h"
+#include <lagd/daemon/growth_request.h>
+#include <lagd/daemon/run_config.h>
+#include <lagd/engine/lag.h>
+#include <lagd/engine/spec.h>
+#include <lagd/engine/train.h>
+
+/* --- memory --- */
+struct lagd_growth_shape {
+    const struct lag_run_row *run;
+    const struct lagd_run_config *config; /* resolved, n_layer as the run has it now */
+    int target_layers, n_candidates;      /* the last one does not grow */
+    int n_workers;                        /* candidates at once */
+    const struct lag_probe_plan *probe;   /* its steps, n_batches and eval_sequences */
+    bool keeps_best;                      /* mode auto: the best candidate's state stays in memory until the verdict */
+};
+/* The predicted peak of the run and its growth together, from the parent's checkpoint on until the winner trains with
+ * n_threads. While candidates are probed, the run has its state only, which all of them read as they read the batches.
+ * INT64_MAX: no memory holds it. */
+int64_t lagd_growth_peak(const struct lagd_growth_shape *shape, int n_threads);
+
+/* All batches that the candidates of a growth train and are validated on from first_step on: kept for all of them while
+ * they are probed. Pure. */
+void lagd_growth_batches(const struct lag_step_config *step, const struct lag_probe_plan *probe, int64_t first_step,
+                         struct lag_kept_batches *ret);
+
+/* --- time --- */
+struct lagd_growth_pace {
+    struct lagd_speed speed;
+    bool is_own;                    /* the speed is the run's, not that of others */
+    double core_rate;               /* FLOP/s of a core in matrix products, where no speed is known */
+    bool recompute;                 /* steps compute activations again */
+    double checkpoint_bytes_per_s;  /* 0 = not known */
+    double step_flops;              /* of the run's step under way, 0 when none is */
+    double checkpoint_bytes;        /* of the parent */
+    int n_threads, n_others;        /* the compute budget; runs that want some of it, beside this one */
+};
+/* Fills plan->seconds_guess and time_basis from plan->candidates and n_workers. */
+void lagd_growth_time(struct lagd_growth_plan *plan, const struct lagd_growth_pace *pace);

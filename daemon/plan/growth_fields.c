@@ -1,0 +1,41 @@
+/* The table of a growth request, all but its pool. */
+#include <string.h>
+
+#include <lagd/base/check.h>
+#include <lagd/daemon/growth_request.h>
+
+#define AT(member) LAG_FIELD_AT(struct lagd_growth_request, member)
+
+static const char *const modes[] = {"auto", "manual", NULL};
+
+static const struct lag_field rows[] = {
+    {"target/n_layer", LAG_FIELD_INT, AT(target_layers), 1, 512, NULL, NULL, LAG_FIELD_REQUIRED, "layers",
+     "Depth to grow to; more layers than the run has."},
+    {"when/at_step", LAG_FIELD_INT, AT(at_step), -1, 1e9, "-1", NULL, 0, "steps",
+     "Step at which the run stops for the probe; -1 for the next step boundary."},
+    {"probe/steps", LAG_FIELD_INT, AT(probe_steps), 1, 1000000, "50", NULL, 0, "steps",
+     "The lag: training steps of each candidate before they are ranked."},
+    {"probe/eval_every", LAG_FIELD_INT, AT(eval_every), 1, 1000000, "10", NULL, 0, "steps",
+     "Steps between validations, beside those at 0, 1, 2, 4, 8 and so on."},
+    {"probe/eval_batches", LAG_FIELD_INT, AT(eval_batches), 2, 1024, "16", NULL, 0, "batches",
+     "Most validation batches of one evaluation; fewer are taken when max_eval_share asks for it."},
+    {"probe/max_eval_share", LAG_FIELD_REAL, AT(max_eval_share), 0, 0.9, "0.25", NULL, LAG_FIELD_OPEN_MIN, "",
+     "Most of a probe's FLOPs that validation may take."},
+    {"probe/divergence_bound", LAG_FIELD_REAL, AT(divergence_bound), 0, 1000, "3", NULL, LAG_FIELD_OPEN_MIN, "nats",
+     "A candidate whose validation loss stays this far above the parent's is dropped."},
+    {"probe/parallel", LAG_FIELD_INT, AT(parallel), 0, 64, "0", NULL, 0, "candidates",
+     "Candidates probed at once; 0 for as many as there are compute threads."},
+    {"mode", LAG_FIELD_CHOICE, AT(mode), 0, 0, "auto", modes, 0, "",
+     "auto applies the winner; manual waits for a person's approval."},
+    {"allow_none", LAG_FIELD_BOOL, AT(allow_none), 0, 0, "false", NULL, 0, "",
+     "Whether not growing, which is always probed as the reference, may win."},
+    {"reason", LAG_FIELD_TEXT, AT(reason), 0, 511, NULL, NULL, 0, "", "Why the growth was asked for."},
+};
+
+const struct lag_fields lagd_growth_fields = {rows, LAG_COUNT(rows)};
+
+void lagd_growth_request_defaults(struct lagd_growth_request *request) {
+    memset(request, 0, sizeof(*request));
+    lag_fields_defaults(&lagd_growth_fields, request);
+    memcpy(request->pool, "default", sizeof("default"));
+}

@@ -1,0 +1,154 @@
+/* A run's configuration: what ranges cannot say, and its text form. */
+#include <lagd/daemon/run_config.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <lagd/base/check.h>
+#include <lagd/base/error.h>
+#include <lagd/base/mem.h>
+#include <lagd/base/parse.h>
+#include <lagd/base/strbuf.h>
+#include <lagd/engine/data.h>
+#include <lagd/engine/spec.h>
+#include "plan/run_config_internal.h"
+
+void lagd_run_spec(const struct lagd_run_config *config, struct lag_spec *ret) {
+    enum lag_arch arch = LAG_ARCH_GPT2;
+    (void)lag_arch_parse(config->arch, &arch);
+    *ret = (struct lag_spec){.arch = arch, .n_layer = (int)config->n_layer, .n_head = (int)config->n_head,
+                             .n_embd = (int)config->n_embd, .n_inner = (int)config->n_inner,
+                             .n_positions = (int)config->n_positions, .vocab_size = (int)config->vocab_size,
+                             .norm_eps = 1e-5};
+}
+
+enum lag_precision lagd_run_precision(const struct lagd_run_config *config) {
+    enum lag_precision precision = LAG_FP32;
+    (void)lag_precision_parse(config->precision, &precision);
+    return precision;
+}
+
+struct lag_work_shape lagd_run_work_shape(const struct lagd_run_config *config, int n_threads) {
+    return (struct lag_work_shape){.batch = (int)config->sequences, .context = (int)config->tokens_per_sequence,
+                                   .n_members = n_threads, .precision = lagd_run_precision(config),
+                                   .recompute = config->recompute};
+}
+
+struct lagd_retention lagd_run_retention(const struct lagd_run_config *config) {
+    return (struct lagd_retention){config->keep_last, config->keep_best, config->keep_every};
+}
+
+void lagd_run_step_config(const struct lagd_run_config *config, double lr_scale, struct lag_step_config *ret) {
+    enum lag_schedule_kind kind = LAG_SCHEDULE_CONSTANT;
+    (void)lag_schedule_parse(config->schedule, &kind);
+    *ret = (struct lag_step_config){
+        .optim = {.lr = config->lr, .beta1 = config->beta1, .beta2 = config->beta2, .eps = config->eps,
+                  .weight_decay = config->weight_decay, .grad_clip = config->grad_clip},
+        .schedule = {.kind = kind, .warmup_steps = config->warmup_steps, .max_steps = config->max_steps,
+                     .min_lr = config->min_lr, .decay_fraction = config->decay_fraction},
+        .batch = (int)config->sequences, .context = (int)config->tokens_per_sequence, .accumulate = (int)config->accumulate,
+        .seed = (uint64_t)config->seed, .lr_scale = lr_scale};
+}
+
+int lagd_run_spec_of_row(const struct lag_run_row *row, struct lagd_run_config *ret_config, struct lag_spec *ret,
+                         struct lag_error *err) {
+    struct lagd_run_config config;
+    int status = lagd_run_config_parse(row->config, &config, err);
+    if (status < 0) return lag_error_wrap(err, "run %s", row->id);
+    lagd_run_spec(&config, ret);
+    ret->n_layer = (int)row->n_layer;
+    if (ret_config) *ret_config = config;
+    return 0;
+}
+
+/* --- resolving --------------------------------------------------------------------------------------------------- */
+
+static int resolve_schedule(const struct lagd_run_config *config, struct lag_error *err) {
+    if (config->warmup_steps >= config->max_steps) {
+        return lag_error_at(err, LAG_EINVAL, "/schedule/warmup_steps", "schedule/warmup_steps (%" PRId64 ") must be below "
+                            "schedule/max_steps (%" PRId64 ")", config->warmup_steps, config->max_steps);
+    }
+    if (config->min_lr > config->lr) {
+        return lag_error_at(err, LAG_EINVAL, "/schedule/min_lr", "schedule/min_lr (%g) must not be above optim/lr (%g)",
+                            config->min_lr, config->lr);
+    }
+    return 0;
+}
+
+static int resolve_model(struct lagd_run_config *config, const struct lag_dataset_row *dataset, struct lag_error *err) {
+    if (config->n_inner == 0) config->n_inner = 4 * config->n_embd;
+    if (config->vocab_size == 0) config->vocab_size = dataset->vocab_size;
+    if (config->tokens_per_sequence == 0) config->tokens_per_sequence = config->n_positions;
+    if (config->vocab_size <= dataset->max_id) {
+        return lag_error_at(err, LAG_EINVAL, "/model/vocab_size", "model/vocab_size is %" PRId64 ", but dataset %s has token "
+                            "%" PRId64 ": at least %" PRId64 " is needed (0 takes the dataset's)", config->vocab_size,
+                            dataset->name, dataset->max_id, dataset->max_id + 1);
+    }
+    if (config->tokens_per_sequence > config->n_positions) {
+        return lag_error_at(err, LAG_EINVAL, "/batch/tokens_per_sequence", "batch/tokens_per_sequence (%" PRId64 ") must not "
+                            "be above model/n_positions (%" PRId64 ")", config->tokens_per_sequence, config->n_positions);
+    }
+    struct lag_spec spec;
+    lagd_run_spec(config, &spec);
+    return lag_spec_check(&spec, err);
+}
+
+/* Products that later code forms in int64_t and size_t: tokens of a step and of the run. */
+static int resolve_sizes(const struct lagd_run_config *config, struct lag_error *err) {
+    uint64_t tokens = 0;
+    bool fits = lag_mul_u64((uint64_t)config->sequences, (uint64_t)config->tokens_per_sequence, &tokens) && tokens <= INT32_MAX;
+    if (!fits) {
+        return lag_error_at(err, LAG_EINVAL, "/batch/sequences", "batch/sequences × batch/tokens_per_sequence must be at most "
+                            "%d tokens", INT32_MAX);
+    }
+    fits = lag_mul_u64(tokens, (uint64_t)config->accumulate, &tokens) &&
+           lag_mul_u64(tokens, (uint64_t)config->max_steps, &tokens) && tokens <= INT64_MAX / 4;
+    if (fits) return 0;
+    return lag_error_at(err, LAG_EINVAL, "/batch/accumulate", "the tokens of the whole run do not fit 63 bits: lower "
+                        "batch/accumulate or schedule/max_steps");
+}
+
+int lagd_run_config_resolve(struct lagd_run_config *config, const struct lag_dataset_row *dataset, struct lag_error *err) {
+    if (config->name[0] && !lag_name_valid(config->name)) {
+        return lag_error_at(err, LAG_EINVAL, "/name", "name must be 1 to 64 letters, digits or . _ -, and not begin with . "
+                            "or -");
+    }
+    struct lagd_run_config resolved = *config;
+    int status = lag_precision_check(lagd_run_precision(&resolved), err);
+    if (status == 0) status = resolve_schedule(&resolved, err);
+    if (status == 0) status = resolve_model(&resolved, dataset, err);
+    if (status == 0) status = resolve_sizes(&resolved, err);
+    if (status < 0) return status;
+    struct lag_dataset_info info = {.n_bytes = (uint64_t)dataset->n_bytes, .n_tokens = (uint64_t)dataset->n_tokens,
+                                    .max_id = (uint32_t)dataset->max_id, .vocab_size = (int)dataset->vocab_size};
+    (void)lag_token_format_parse(dataset->format, &info.format);
+    status = lag_dataset_check(&info, (int)resolved.tokens_per_sequence, (int)resolved.vocab_size, err);
+    if (status < 0) return status;
+    *config = resolved;
+    return 0;
+}
+
+/* --- text form --------------------------------------------------------------------------------------------------- */
+
+int lagd_run_config_format(const struct lagd_run_config *config, char *ret, struct lag_error *err) {
+    struct lag_strbuf text = LAG_STRBUF_INIT;
+    lag_fields_format(&lagd_run_fields, config, &text);
+    int status = 0;
+    if (text.failed) {
+        status = lag_error_set(err, LAG_ENOMEM, "out of memory while writing a run's configuration");
+    } else if (lag_copy(ret, LAG_ROW_CONFIG, text.data) < 0) {
+        status = lag_error_set(err, LAG_ETOOBIG, "the run's configuration is longer than %d bytes as text: shorten note or "
+                               "tags", LAG_ROW_CONFIG - 1);
+    }
+    lag_strbuf_deinit(&text);
+    return status;
+}
+
+int lagd_run_config_parse(const char *text, struct lagd_run_config *ret, struct lag_error *err) {
+    struct lagd_run_config config;
+    memset(&config, 0, sizeof(config));
+    int status = lag_fields_parse(&lagd_run_fields, &config, text, err);
+    if (status == 0) *ret = config;
+    return status;
+}

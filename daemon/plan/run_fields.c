@@ -1,0 +1,96 @@
+/* The table of a run's configuration. */
+#include <lagd/base/check.h>
+#include <lagd/daemon/run_config.h>
+
+#define AT(member) LAG_FIELD_AT(struct lagd_run_config, member)
+#define SEED_MAX 9007199254740991.0 /* 2^53 - 1: exact in JSON */
+
+static const char *const precisions[] = {"fp32", "bf16", NULL};
+static const char *const archs[] = {"gpt2", NULL};
+static const char *const optimizers[] = {"adamw", NULL};
+static const char *const schedules[] = {"constant", "cosine", "wsd", NULL};
+static const char *const crash_rules[] = {"resume", "pause", NULL};
+
+/* Rows of both tables: what a run is made with, and what of it may be changed later. */
+#define NAME_ROW \
+    {"name", LAG_FIELD_TEXT, AT(name), 1, 64, NULL, NULL, 0, "", \
+     "Name of the run, unique: letters, digits and . _ -; made from the id when left out."}
+#define KEEP_ROWS \
+    {"checkpoint/keep_last", LAG_FIELD_INT, AT(keep_last), 0, 1000, "0", NULL, 0, "checkpoints", \
+     "Newest checkpoints kept; 0 for the daemon's storage/keep_checkpoints."}, \
+    {"checkpoint/keep_best", LAG_FIELD_INT, AT(keep_best), 0, 1000, "0", NULL, 0, "checkpoints", \
+     "Checkpoints with the lowest validation loss kept beside them."}, \
+    {"checkpoint/keep_every", LAG_FIELD_INT, AT(keep_every), 0, 1e9, "0", NULL, 0, "steps", \
+     "Checkpoints at multiples of so many steps are kept for good; 0 for none."}
+#define LABEL_ROWS \
+    {"on_crash", LAG_FIELD_CHOICE, AT(on_crash), 0, 0, "resume", crash_rules, 0, "", \
+     "What happens after a crash of the daemon or the machine: resume at once, or stay paused."}, \
+    {"tags", LAG_FIELD_LIST, AT(tags), 0, 0, NULL, NULL, 0, "", "Words to find the run by."}, \
+    {"note", LAG_FIELD_TEXT, AT(note), 0, 511, NULL, NULL, 0, "", "Free text."}
+
+static const struct lag_field rows[] = {
+    NAME_ROW,
+    {"dataset", LAG_FIELD_TEXT, AT(dataset), 1, LAG_ROW_NAME - 1, NULL, NULL, LAG_FIELD_REQUIRED, "",
+     "Id or name of the dataset."},
+    {"seed", LAG_FIELD_INT, AT(seed), 0, SEED_MAX, "1", NULL, 0, "",
+     "Seed of weights, data order and growth; equal seeds give bit-equal runs."},
+    {"start", LAG_FIELD_BOOL, AT(start), 0, 0, "true", NULL, 0, "", "false creates the run paused."},
+
+    {"precision", LAG_FIELD_CHOICE, AT(precision), 0, 0, "fp32", precisions, 0, "",
+     "Numbers that matrix products are made in: fp32, or bf16 for bfloat16 operands with fp32 sums, about twice as "
+     "fast on a CPU with AVX-512 BF16; one with AVX2 alone is no faster than in fp32. Weights, optimiser and "
+     "checkpoints are fp32 in both."},
+    {"recompute", LAG_FIELD_BOOL, AT(recompute), 0, 0, "false", NULL, 0, "",
+     "true keeps only the input of each layer for the backward pass and computes the layer's other activations again: "
+     "less memory, about a fifth more time, the same results to the last bit."},
+
+    {"model/arch", LAG_FIELD_CHOICE, AT(arch), 0, 0, "gpt2", archs, 0, "", "Model family."},
+    {"model/n_layer", LAG_FIELD_INT, AT(n_layer), 1, 512, "4", NULL, 0, "layers", "Transformer blocks."},
+    {"model/n_head", LAG_FIELD_INT, AT(n_head), 1, 256, "4", NULL, 0, "heads", "Attention heads; must divide the width."},
+    {"model/n_embd", LAG_FIELD_INT, AT(n_embd), 1, 65536, "128", NULL, 0, "", "Width of the residual stream."},
+    {"model/n_inner", LAG_FIELD_INT, AT(n_inner), 0, 262144, "0", NULL, 0, "",
+     "Width of the feed-forward layer; 0 for four times the width."},
+    {"model/n_positions", LAG_FIELD_INT, AT(n_positions), 1, 131072, "128", NULL, 0, "tokens", "Longest context."},
+    {"model/vocab_size", LAG_FIELD_INT, AT(vocab_size), 0, 1048576, "0", NULL, 0, "tokens",
+     "Vocabulary; 0 for that of the dataset."},
+
+    {"optim/name", LAG_FIELD_CHOICE, AT(optim_name), 0, 0, "adamw", optimizers, 0, "", "Optimiser."},
+    {"optim/lr", LAG_FIELD_REAL, AT(lr), 0, 10, "6e-4", NULL, LAG_FIELD_OPEN_MIN, "", "Peak learning rate."},
+    {"optim/betas/0", LAG_FIELD_REAL, AT(beta1), 0, 0.999999, "0.9", NULL, 0, "", "Decay of the first moment."},
+    {"optim/betas/1", LAG_FIELD_REAL, AT(beta2), 0, 0.999999, "0.95", NULL, 0, "", "Decay of the second moment."},
+    {"optim/eps", LAG_FIELD_REAL, AT(eps), 0, 1, "1e-8", NULL, LAG_FIELD_OPEN_MIN, "", "AdamW's epsilon."},
+    {"optim/weight_decay", LAG_FIELD_REAL, AT(weight_decay), 0, 10, "0.1", NULL, 0, "", "Decoupled weight decay."},
+    {"optim/grad_clip", LAG_FIELD_REAL, AT(grad_clip), 0, 1e6, "1", NULL, 0, "",
+     "Largest global norm of the gradient; 0 for no clipping."},
+
+    {"schedule/kind", LAG_FIELD_CHOICE, AT(schedule), 0, 0, "wsd", schedules, 0, "",
+     "Learning rate after warm-up: constant, cosine, or wsd (stable, then linear decay)."},
+    {"schedule/warmup_steps", LAG_FIELD_INT, AT(warmup_steps), 0, 1e9, "0", NULL, 0, "steps", "Linear warm-up."},
+    {"schedule/max_steps", LAG_FIELD_INT, AT(max_steps), 1, 1e9, NULL, NULL, LAG_FIELD_REQUIRED, "steps",
+     "Optimiser steps of the whole run, the winning probes' included."},
+    {"schedule/min_lr", LAG_FIELD_REAL, AT(min_lr), 0, 10, "0", NULL, 0, "", "Learning rate at the end of the decay."},
+    {"schedule/decay_fraction", LAG_FIELD_REAL, AT(decay_fraction), 0, 1, "0.2", NULL, 0, "",
+     "Share of the steps that wsd decays over."},
+
+    {"batch/sequences", LAG_FIELD_INT, AT(sequences), 1, 65536, "8", NULL, 0, "sequences", "Sequences of one batch."},
+    {"batch/tokens_per_sequence", LAG_FIELD_INT, AT(tokens_per_sequence), 0, 131072, "0", NULL, 0, "tokens",
+     "Length of a training sequence; 0 for the model's context."},
+    {"batch/accumulate", LAG_FIELD_INT, AT(accumulate), 1, 4096, "1", NULL, 0, "batches",
+     "Batches whose gradients are summed into one step."},
+
+    {"eval/every_steps", LAG_FIELD_INT, AT(eval_every), 1, 1e9, "100", NULL, 0, "steps", "Steps between validations."},
+    {"eval/batches", LAG_FIELD_INT, AT(eval_batches), 1, 4096, "8", NULL, 0, "batches", "Batches of one validation."},
+
+    {"checkpoint/every_steps", LAG_FIELD_INT, AT(checkpoint_every), 1, 1e9, "500", NULL, 0, "steps",
+     "Steps between checkpoints; after a crash the run goes on from the last one."},
+    KEEP_ROWS,
+
+    {"threads", LAG_FIELD_INT, AT(threads), 0, 256, "0", NULL, 0, "threads",
+     "Compute threads that this run may use; 0 for no limit of its own. Results do not depend on it."},
+    LABEL_ROWS,
+};
+
+const struct lag_fields lagd_run_fields = {rows, LAG_COUNT(rows)};
+
+static const struct lag_field patch_rows[] = {NAME_ROW, KEEP_ROWS, LABEL_ROWS};
+const struct lag_fields lagd_run_patch_fields = {patch_rows, LAG_COUNT(patch_rows)};

@@ -1,0 +1,54 @@
+/* A change of state and the event that tells of it, in one transaction. */
+#include <lagd/base/error.h>
+#include <lagd/base/mem.h>
+#include <lagd/daemon/states.h>
+#include <lagd/storage/events.h>
+#include <lagd/storage/growths.h>
+#include <lagd/storage/runs.h>
+#include "supervisor/supervisor_internal.h"
+
+int lagd_tx_event(struct lag_db *db, const char *type, const char *run_id, const char *growth_id, const char *state,
+                  const char *message, struct lag_error *err) {
+    struct lag_event_row event = LAG_EVENT_INIT("");
+    (void)lag_copy(event.type, sizeof(event.type), type);
+    (void)lag_copy(event.run_id, sizeof(event.run_id), run_id ? run_id : "");
+    (void)lag_copy(event.growth_id, sizeof(event.growth_id), growth_id ? growth_id : "");
+    (void)lag_copy(event.state, sizeof(event.state), state ? state : "");
+    (void)lag_copy(event.message, sizeof(event.message), message ? message : "");
+    return lag_event_insert(db, &event, err);
+}
+
+int lagd_tx_run_state(struct lag_db *db, const char *run_id, const char *state, const char *reason, struct lag_error *err) {
+    int status = lag_run_set_state(db, run_id, state, reason, err);
+    if (status < 0) return status;
+    return lagd_tx_event(db, "run.state", run_id, NULL, state, reason, err);
+}
+
+int lagd_tx_growth_state(struct lag_db *db, const struct lag_growth_row *growth, const char *state, const char *reason,
+                         struct lag_error *err) {
+    int status = lag_growth_set_state(db, growth->id, state, reason, err);
+    if (status < 0) return status;
+    return lagd_tx_event(db, "growth.state", growth->run_id, growth->id, state, reason, err);
+}
+
+int lagd_tx_growth_end(struct lag_db *db, const struct lag_growth_row *growth, const char *state, const char *reason,
+                       struct lagd_released *released, struct lag_error *err) {
+    int status = lagd_tx_candidates_end(db, growth, reason, released, err);
+    if (status == 0) status = lagd_tx_growth_state(db, growth, state, reason, err);
+    if (status == 0) status = lag_run_set_growth(db, growth->run_id, "", err);
+    return status;
+}
+
+struct run_state {
+    const char *run_id, *state, *reason;
+};
+
+static int write_run_state(struct lag_db *db, void *arg, struct lag_error *err) {
+    const struct run_state *change = arg;
+    return lagd_tx_run_state(db, change->run_id, change->state, change->reason, err);
+}
+
+int lagd_put_run_state(struct lagd_deps *deps, const char *run_id, const char *state, const char *reason, struct lag_error *err) {
+    struct run_state change = {run_id, state, reason};
+    return lag_store_write(deps->store, write_run_state, &change, err);
+}

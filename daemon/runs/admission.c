@@ -1,0 +1,100 @@
+/* Memory admission: what runs and growths are predicted to need at their peak, against what there is. */
+#include <inttypes.h>
+#include <string.h>
+
+#include <lagd/base/check.h>
+#include <lagd/base/error.h>
+#include <lagd/base/host.h>
+#include <lagd/storage/growths.h>
+#include <lagd/storage/runs.h>
+#include "plan/growth_cost_internal.h"
+#include "plan/run_config_internal.h"
+#include "supervisor/supervisor_internal.h"
+
+#define MIB(bytes) ((double)(bytes) / 1048576.0)
+
+struct memory {
+    int64_t limit, reserve, reserved, available; /* limit: all runs together; available: now, beside what is reserved */
+};
+
+/* Thread: any. */
+static struct memory measure(struct lagd_supervisor *s) {
+    struct lagd_config config;
+    lagd_supervisor_config(s, &config);
+    int64_t total = (int64_t)lag_host_memory_total_bytes();
+    int64_t free_now = (int64_t)lag_host_memory_available_bytes();
+    struct memory m = {.reserve = config.memory_reserve_bytes, .reserved = atomic_load(&s->reserved_bytes)};
+    m.limit = config.memory_limit_bytes > 0 ? LAG_MIN(config.memory_limit_bytes, total) : total;
+    /* Runs that have just begun have not touched all of their memory yet: that part is still counted as free. */
+    int64_t untouched = LAG_MAX(0, m.reserved - (int64_t)lag_host_rss_bytes());
+    m.available = LAG_MIN(m.limit - m.reserved, free_now - untouched) - m.reserve;
+    m.available = LAG_MAX(0, m.available);
+    return m;
+}
+
+int64_t lagd_supervisor_memory_available(struct lagd_supervisor *s) { return measure(s).available; }
+
+int64_t lagd_admission_limit(struct lagd_supervisor *s) { return measure(s).limit; }
+
+int lagd_admission_check(struct lagd_supervisor *s, const char *what, int64_t need_bytes, bool alone, struct lag_error *err) {
+    struct memory m = measure(s);
+    int64_t granted = alone ? LAG_MAX(0, m.limit - m.reserve) : m.available;
+    if (need_bytes <= granted) return 0;
+    return lag_error_set(err, LAG_ENOMEM, "%s is predicted to need %.1f MiB of memory, but %.1f MiB can be granted (limit %.1f "
+                         "MiB, %.1f MiB promised to active runs, %.1f MiB kept in reserve): choose a smaller model or batch, "
+                         "pause another run, or raise train/memory_limit_bytes", what, MIB(need_bytes), MIB(granted),
+                         MIB(m.limit), MIB(m.reserved), MIB(m.reserve));
+}
+
+static int count_candidate(const struct lag_candidate_row *row, void *arg) {
+    (void)row;
+    ++*(int *)arg;
+    return 0;
+}
+
+/* Of the run with its growth. */
+static int growth_need(struct lagd_supervisor *s, const struct lag_run_row *row, const struct lagd_run_config *config,
+                       int64_t *ret, struct lag_error *err) {
+    struct lag_growth_row growth;
+    struct lagd_growth_request request;
+    int n_candidates = 0;
+    int status = lag_growth_get(s->db, row->growth_id, &growth, err);
+    if (status == 0) status = lag_fields_parse(&lagd_growth_fields, &request, growth.request, err);
+    if (status == 0) status = lag_candidate_list(s->db, growth.id, count_candidate, &n_candidates, err);
+    if (status < 0) return status;
+    int parallel = (int)(request.parallel > 0 ? LAG_MIN(request.parallel, s->deps.n_threads) : s->deps.n_threads);
+    const struct lag_probe_plan probe = {.steps = growth.probe_steps, .n_batches = (int)growth.n_batches,
+                                         .eval_sequences = (int)growth.eval_sequences};
+    const struct lagd_growth_shape shape = {.run = row, .config = config, .target_layers = (int)growth.n_layer_to,
+                                            .n_candidates = n_candidates,
+                                            .n_workers = LAG_MIN(parallel, LAG_MAX(n_candidates, 1)),
+                                            .probe = &probe,
+                                            .keeps_best = strcmp(growth.mode, "manual") != 0};
+    *ret = lagd_growth_peak(&shape, s->deps.n_threads);
+    return 0;
+}
+
+int lagd_admission_need(struct lagd_supervisor *s, const struct lag_run_row *row, int64_t *ret_bytes, struct lag_error *err) {
+    struct lagd_run_config config;
+    int status = lagd_run_config_parse(row->config, &config, err);
+    if (status < 0) return lag_error_wrap(err, "run %s has a configuration that cannot be read", row->id);
+    config.n_layer = row->n_layer;
+    struct lagd_run_estimate estimate;
+    status = lagd_run_estimate(&config, s->deps.n_threads, &estimate, err);
+    if (status < 0) return status;
+    int64_t growth = 0;
+    if (row->growth_id[0] && growth_need(s, row, &config, &growth, err) < 0) growth = 0; /* recovery mends such rows */
+    *ret_bytes = LAG_MAX(estimate.memory_bytes, growth);
+    return 0;
+}
+
+void lagd_admission_count(struct lagd_supervisor *s) {
+    int64_t sum = 0;
+    for (int i = 0; i < s->n_active; i++) {
+        struct lag_run_row row;
+        int64_t need = 0;
+        if (lag_run_get(s->db, s->active[i]->id, &row, NULL) < 0 || lagd_admission_need(s, &row, &need, NULL) < 0) continue;
+        sum += need;
+    }
+    atomic_store(&s->reserved_bytes, sum);
+}

@@ -1,0 +1,31 @@
+/* How long a growth of a run will take on this machine as it is now. */
+#include "plan/growth_cost_internal.h"
+#include "plan/run_config_internal.h"
+#include "supervisor/supervisor_internal.h"
+
+#include <lagd/base/check.h>
+#include <lagd/engine/checkpoint.h>
+#include <lagd/engine/cost.h>
+#include <string.h>
+
+void lagd_supervisor_predict(struct lagd_supervisor *s, const struct lag_run_row *run, struct lagd_growth_plan *plan) {
+    struct lagd_totals *totals = &s->deps.totals;
+    struct lagd_growth_pace pace = {.n_threads = s->deps.n_threads};
+    struct lagd_run_config config;
+    struct lag_spec spec;
+    pace.is_own = lagd_speeds_get(s->deps.speeds, run->id, &pace.speed);
+    int64_t written_ns = atomic_load(&totals->checkpoint_ns);
+    if (written_ns > 0) pace.checkpoint_bytes_per_s = (double)atomic_load(&totals->checkpoint_bytes) * 1e9 / (double)written_ns;
+    bool is_active = strcmp(run->state, "running") == 0;
+    /* A run whose thread has only just begun is active, too. */
+    bool begins = strcmp(run->state, "queued") == 0 || strcmp(run->state, "interrupted") == 0;
+    pace.n_others = LAG_MAX(0, atomic_load(&totals->runs_active) - (is_active || begins));
+    if (lagd_run_spec_of_row(run, &config, &spec, NULL) == 0) {
+        double tokens = (double)(config.sequences * config.tokens_per_sequence * config.accumulate);
+        pace.core_rate = lag_measured_core_rate(lagd_run_precision(&config));
+        pace.recompute = config.recompute;
+        pace.checkpoint_bytes = (double)lag_checkpoint_bytes(&spec);
+        if (is_active) pace.step_flops = tokens * lag_flops_token_train(&spec, (int)config.tokens_per_sequence);
+    }
+    lagd_growth_time(plan, &pace);
+}

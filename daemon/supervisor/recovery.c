@@ -1,0 +1,209 @@
+/* What an earlier process left is put in order before anything is served: no run stays "running" without a thread, no
+ * temporary folder stays behind. Growths keep their state: the run's thread goes on with them. */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <lagd/base/check.h>
+#include <lagd/base/cleanup.h>
+#include <lagd/base/error.h>
+#include <lagd/base/fs.h>
+#include <lagd/base/ids.h>
+#include <lagd/base/log.h>
+#include <lagd/base/mem.h>
+#include <lagd/daemon/states.h>
+#include <lagd/engine/checkpoint.h>
+#include <lagd/storage/checkpoints.h>
+#include <lagd/storage/growths.h>
+#include <lagd/storage/runs.h>
+#include "supervisor/supervisor_internal.h"
+
+struct runs {
+    struct lag_run_row *rows;
+    size_t n, capacity;
+    bool failed;
+};
+
+static int collect_run(const struct lag_run_row *row, void *arg) {
+    struct runs *runs = arg;
+    if (lag_grow_array((void **)&runs->rows, &runs->capacity, runs->n + 1, sizeof(*runs->rows)) < 0) {
+        runs->failed = true;
+        return 1;
+    }
+    runs->rows[runs->n++] = *row;
+    return 0;
+}
+
+/* --- rows -------------------------------------------------------------------------------------------------------- */
+
+struct mending {
+    const struct lag_run_row *run;
+    const struct lag_error *broken; /* why it cannot go on, else NULL */
+    bool crashed;                   /* its thread did not get to end it */
+    bool pause;                     /* on_crash = pause */
+};
+
+/* A growth that is over, or gone, no longer belongs to its run; the crash may have come before its candidates ended. One
+ * that waits on a run at its end is withdrawn. */
+static int mend_growth(struct lag_db *db, const struct lag_run_row *run, bool ended, struct lag_error *err) {
+    struct lag_growth_row growth;
+    if (!run->growth_id[0]) return 0;
+    if (lag_growth_get(db, run->growth_id, &growth, NULL) < 0) return lag_run_set_growth(db, run->id, "", err);
+    const struct lagd_state *state = lagd_state_find(LAGD_MACHINE_GROWTH, growth.state);
+    struct lagd_released released = {0};
+    int status = 0;
+    if (!state || state->terminal) {
+        status = lagd_tx_candidates_end(db, &growth, growth.reason, &released, err);
+        if (status == 0) status = lag_run_set_growth(db, run->id, "", err);
+    } else if (ended) {
+        status = lagd_tx_growth_end(db, &growth, "cancelled", "its run has ended", &released, err);
+    }
+    lagd_released_drop(&released); /* folders without rows are tidied away later on */
+    return status;
+}
+
+static int mend_run(struct lag_db *db, void *arg, struct lag_error *err) {
+    const struct mending *m = arg;
+    const struct lagd_state *state = lagd_state_find(LAGD_MACHINE_RUN, m->run->state);
+    bool ended = !state || state->terminal || m->broken;
+    int status = mend_growth(db, m->run, ended, err);
+    if (status < 0) return status;
+    if (m->broken) return lagd_tx_run_state(db, m->run->id, "failed", m->broken->text, err);
+    if (m->crashed) {
+        status = lagd_tx_run_state(db, m->run->id, "interrupted", "the daemon ended without notice", err);
+        if (status < 0) return status;
+    }
+    if (!m->crashed && strcmp(m->run->state, "interrupted") != 0) return 0;
+    const char *reason = m->pause ? "paused after a crash, as on_crash asks" : "resumed after the restart";
+    return lagd_tx_run_state(db, m->run->id, m->pause ? "paused" : "queued", reason, err);
+}
+
+static int recover_run(struct lagd_supervisor *s, const struct lag_run_row *row, struct lag_error *err) {
+    const struct lagd_state *state = lagd_state_find(LAGD_MACHINE_RUN, row->state);
+    struct lagd_run_config config;
+    struct lag_error broken = {0};
+    struct mending mending = {.run = row, .crashed = state && state->live};
+    if (lagd_run_config_parse(row->config, &config, &broken) < 0) mending.broken = &broken;
+    else mending.pause = mending.crashed && strcmp(config.on_crash, "pause") == 0;
+    bool settled = !row->growth_id[0] && !mending.broken && !mending.crashed && strcmp(row->state, "interrupted") != 0;
+    if (settled) return 0;
+    int status = lag_store_write(s->store, mend_run, &mending, err);
+    if (status < 0) return lag_error_wrap(err, "run %s cannot be recovered", row->id);
+    if (mending.broken) lag_log(LAG_LOG_ERROR, "run %s (%s) failed: %s", row->id, row->name, broken.text);
+    else if (mending.crashed) lag_log(LAG_LOG_INFO, "run %s (%s) was %s when the daemon ended", row->id, row->name, row->state);
+    return 0;
+}
+
+/* --- folders ----------------------------------------------------------------------------------------------------- */
+
+/* Calls each(dir, name, arg) for every entry of dir; a missing dir has none. */
+static void walk(const char *dir, void (*each)(const char *dir, const char *name, void *arg), void *arg) {
+    DIR *stream = opendir(dir);
+    if (!stream) {
+        if (errno != ENOENT) lag_log(LAG_LOG_WARNING, "%s cannot be listed: %s", dir, strerror(errno));
+        return;
+    }
+    for (struct dirent *entry; (entry = readdir(stream)) != NULL;) {
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) each(dir, entry->d_name, arg);
+    }
+    (void)closedir(stream);
+}
+
+static void remove_entry(const char *dir, const char *name) {
+    struct lag_error err = {0};
+    LAG_CLEANUP(lag_free_p) char *path = lag_asprintf("%s/%s", dir, name);
+    if (path && lag_fs_remove_tree(path, &err) == 0) lag_log(LAG_LOG_INFO, "removed %s, which an earlier process left", path);
+    else lag_log(LAG_LOG_WARNING, "%s/%s cannot be removed: %s", dir, name, err.text);
+}
+
+struct known {
+    char (*paths)[LAG_ROW_PATH]; /* of all checkpoints of one run, relative to the state directory */
+    size_t n, capacity;
+    bool failed;
+    const char *run_id;
+};
+
+static int collect_path(const struct lag_checkpoint_row *row, void *arg) {
+    struct known *known = arg;
+    if (lag_grow_array((void **)&known->paths, &known->capacity, known->n + 1, sizeof(*known->paths)) < 0) {
+        known->failed = true;
+        return 1;
+    }
+    memcpy(known->paths[known->n++], row->path, LAG_ROW_PATH);
+    return 0;
+}
+
+/* Checkpoints that were written but never listed. Anything else is not ours to remove. */
+static void tidy_entry(const char *dir, const char *name, void *arg) {
+    const struct known *known = arg;
+    if (strncmp(name, "ckpt-", 5) != 0) return;
+    if (strchr(name, '.')) return; /* set aside for a person to look at */
+    char path[LAG_ROW_PATH];
+    (void)snprintf(path, sizeof(path), "runs/%s/%.255s", known->run_id, name);
+    for (size_t i = 0; i < known->n; i++) {
+        if (strcmp(known->paths[i], path) == 0) return;
+    }
+    remove_entry(dir, name);
+}
+
+static void tidy_run_folder(struct lagd_supervisor *s, const char *run_id) {
+    struct known known = {.run_id = run_id};
+    struct lag_error err = {0};
+    LAG_CLEANUP(lag_free_p) char *dir = lag_asprintf("%s/runs/%s", s->deps.state_dir, run_id);
+    if (!dir) return;
+    int status = lag_checkpoint_sweep(dir, &err); /* half-written and half-replaced ones */
+    if (status == 0) status = lag_checkpoint_list(s->db, run_id, collect_path, &known, &err);
+    if (status < 0) lag_log(LAG_LOG_WARNING, "%s cannot be tidied: %s", dir, err.text);
+    if ( status == 0 && !known.failed) walk(dir, tidy_entry, &known);
+    free(known.paths);
+}
+
+static void tidy_upload(const char *dir, const char *name, void *arg) {
+    (void)arg;
+    remove_entry(dir, name);
+}
+
+/* status: 0 or LAG_ENOTFOUND, whether the folder has a row. A marked one without was being uploaded or deleted when a
+ * crash came; any other may belong to another copy of the database. */
+static void tidy_folder(const char *dir, const char *name, int status) {
+    LAG_CLEANUP(lag_free_p) char *path = lag_asprintf("%s/%s", dir, name);
+    bool marked = path && lagd_unlisted_is_marked(path);
+    if (status == 0 && marked) lagd_unlisted_unmark(path);
+    if (status == LAG_ENOTFOUND && marked) remove_entry(dir, name);
+    if (status == LAG_ENOTFOUND && !marked)
+        lag_log(LAG_LOG_WARNING, "%s/%s belongs to nothing in the database; lagd leaves it alone", dir, name);
+}
+
+static void tidy_run(const char *dir, const char *name, void *arg) {
+    struct lagd_supervisor *s = arg;
+    struct lag_run_row row;
+    if (!lag_id_is(name, "run")) return;
+    int status = lag_run_get(s->db, name, &row, NULL);
+    if (status == 0) tidy_run_folder(s, name);
+    tidy_folder(dir, name, status);
+}
+
+static void tidy_dataset(const char *dir, const char *name, void *arg) {
+    struct lagd_supervisor *s = arg;
+    struct lag_dataset_row row;
+    if (lag_id_is(name, "ds")) tidy_folder(dir, name, lag_dataset_get(s->db, name, &row, NULL));
+}
+
+int lagd_recover(struct lagd_supervisor *s, struct lag_error *err) {
+    struct runs runs = {0};
+    int status = lag_run_list(s->db, "queued,running,paused,growing,interrupted", 0, "", INT32_MAX, collect_run, &runs, err);
+    if (runs.failed) status = lag_error_set(err, LAG_ENOMEM, "out of memory while reading the runs");
+    for (size_t i = 0; i < runs.n && status == 0; i++) status = recover_run(s, &runs.rows[i], err);
+    free(runs.rows);
+    if (status < 0) return status;
+    LAG_CLEANUP(lag_free_p) char *uploads = lag_asprintf("%s/uploads", s->deps.state_dir);
+    LAG_CLEANUP(lag_free_p) char *folder = lag_asprintf("%s/runs", s->deps.state_dir);
+    LAG_CLEANUP(lag_free_p) char *datasets = lag_asprintf("%s/datasets", s->deps.state_dir);
+    if (!uploads || !folder || !datasets) return lag_error_set(err, LAG_ENOMEM, "out of memory while recovering");
+    walk(uploads, tidy_upload, NULL);
+    walk(folder, tidy_run, s);
+    walk(datasets, tidy_dataset, s);
+    return 0;
+}

@@ -1,0 +1,21 @@
+/* Points of one owner (run or candidate) on their way to the store. Thread: one owner at a time. */
+#pragma once
+#include "process/deps_internal.h"
+
+enum lagd_key { LAGD_TRAIN_LOSS, LAGD_LR, LAGD_GRAD_NORM, LAGD_VAL_LOSS, LAGD_TOKENS_PER_S, LAGD_STEP_MS, LAGD_N_KEYS };
+
+struct lagd_recorder {
+    struct lagd_deps *deps;
+    int64_t series[LAGD_N_KEYS];
+    struct lag_point points[256];
+    size_t n_points;
+    int64_t flushed_ns;
+};
+/* Finds or makes the series; those of speed only for runs. Does not keep owner. */
+int lagd_recorder_open(struct lagd_recorder *recorder, struct lagd_deps *deps, const char *owner, bool with_speed,
+                       const _Atomic bool *cancel, struct lag_error *err);
+/* Keeps the point until 250 ms are over or many wait; then they are queued for group commit. */
+int lagd_recorder_add(struct lagd_recorder *recorder, enum lagd_key key, int64_t step, double value,
+                      struct lag_error *err);
+/* Queues all: writes made after it see them. */
+int lagd_recorder_flush(struct lagd_recorder *recorder, struct lag_error *err);

@@ -1,0 +1,109 @@
+/* Back to the last good checkpoint after a step that was not finite.
+ *
+ * The first time at a place the run only goes back (the fault may have been the machine's). Each further time the
+ * learning rate is halved; after three halvings the run is given up. A place lasts until a checkpoint beyond it is
+ * written. The rate is stored before a step is made with it, so that a run that crashes here takes the same path again:
+ * going back is what a restart does as well. */
+#include "train/run_parts_internal.h"
+#include "records/transact_internal.h"
+
+#include <lagd/base/check.h>
+#include <lagd/base/mem.h>
+#include <lagd/storage/events.h>
+#include <lagd/storage/runs.h>
+#include <lagd/storage/series.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { HALVINGS_MAX = 3, EVENT_PAGE = 500 };
+
+struct rollback {
+    struct lagd_run *run;
+    int64_t step, checkpoint_step; /* where it happened, where it goes back to (0: the start) */
+    int n_before;                  /* rollbacks at this place so far */
+    double lr_scale;
+    char message[LAG_ROW_TEXT];
+    int64_t cursor;
+    int n_page;
+};
+
+static int count_event(const struct lag_event_row *event, void *arg) {
+    struct rollback *rollback = arg;
+    rollback->cursor = event->seq;
+    rollback->n_page++;
+    if (strcmp(event->type, "run.rollback") == 0 && event->step > rollback->checkpoint_step) rollback->n_before++;
+    return 0;
+}
+
+static int count_before(struct lag_db *db, void *arg, struct lag_error *err) {
+    struct rollback *rollback = arg;
+    int rc = 0;
+    do {
+        rollback->n_page = 0;
+        rc = lag_event_list(db, rollback->cursor, rollback->run->id, EVENT_PAGE, count_event, rollback, err);
+    } while (rc == 0 && rollback->n_page == EVENT_PAGE);
+    return rc;
+}
+
+static int store(struct lag_db *db, void *arg, struct lag_error *err) {
+    struct rollback *rollback = arg;
+    struct lagd_run *run = rollback->run;
+    int rc = lag_points_truncate(db, run->id, rollback->checkpoint_step, err);
+    if (rc == 0)
+        rc = lag_run_set_rollback(db, run->id, rollback->lr_scale, run->row.n_rollbacks + 1, rollback->step, err);
+    struct lag_event_row event = LAG_EVENT_INIT("run.rollback");
+    (void)lag_copy(event.run_id, sizeof(event.run_id), run->id);
+    (void)lag_copy(event.message, sizeof(event.message), rollback->message);
+    event.step = rollback->step;
+    event.value = rollback->lr_scale;
+    if (rc == 0) rc = lag_event_insert(db, &event, err);
+    return rc;
+}
+
+static int give_up(const struct rollback *rollback, const char *what, struct lag_error *err) {
+    const struct lagd_run *run = rollback->run;
+    return lag_error_set(err, LAG_ENONFINITE,
+                         "the %s of step %lld is not finite, also with the learning rate halved %d times (%g × %g); start "
+                         "again with a lower optim/lr, a longer schedule/warmup_steps or a smaller optim/grad_clip, and "
+                         "check the data",
+                         what, (long long)rollback->step, HALVINGS_MAX, run->config.lr, run->row.lr_scale);
+}
+
+/* The run's state becomes that of the last good checkpoint. The old one is given up first: admission promised memory for
+ * one. On an error there may be none. */
+static int go_back(struct lagd_run *run, struct lag_error *err) {
+    const struct lag_spec spec = run->state->layout.spec;
+    lag_state_destroy(run->state);
+    run->state = NULL;
+    int rc = lagd_run_load_state(run, &run->state, &run->checkpoint_step, err);
+    if (rc != 0) return rc;
+    run->evaluate_first = run->state->step == 0;
+    rc = lagd_run_reopen_growth(run, err);
+    if (rc == 0) rc = lagd_run_rewind(run, err);
+    if (rc == 0 && !lag_spec_equal(&run->state->layout.spec, &spec)) rc = lagd_run_equip(run, err);
+    return rc;
+}
+
+int lagd_run_rollback(struct lagd_run *run, const struct lag_step_result *result, struct lag_error *err) {
+    struct rollback rollback = {.run = run, .step = run->state->step + 1, .lr_scale = run->row.lr_scale};
+    const char *what = isfinite(result->loss) ? "gradient norm" : "training loss";
+    int rc = lagd_recorder_flush(&run->recorder, err);
+    if (rc == 0) rc = go_back(run, err);
+    if (rc != 0) return rc;
+    rollback.checkpoint_step = run->state->step;
+    rc = lagd_read(run->deps, count_before, &rollback, err);
+    if (rc == 0 && rollback.n_before > HALVINGS_MAX) rc = give_up(&rollback, what, err);
+    if (rc == 0 && rollback.n_before > 0) rollback.lr_scale *= 0.5;
+    (void)snprintf(rollback.message, sizeof(rollback.message), "the %s of step %lld is not finite: back to step %lld%s",
+                   what, (long long)rollback.step, (long long)run->state->step,
+                   rollback.n_before > 0 ? ", with half the learning rate" : "");
+    struct lagd_move move = {.run = run, .extra = store, .extra_arg = &rollback};
+    if (rc == 0) rc = lagd_move_make(&move, err);
+    if (rc != 0) return rc;
+    run->row.lr_scale = run->step.lr_scale = rollback.lr_scale;
+    run->row.n_rollbacks++;
+    run->row.rollback_step = rollback.step;
+    atomic_fetch_add(&run->deps->totals.rollbacks, 1);
+    return 0;
+}

@@ -1,0 +1,175 @@
+/* The growths that a run has been through, read from their rows: which of them are still ahead of the loaded state, and
+ * what was spent up to it. */
+#include "train/run_parts_internal.h"
+#include "records/transact_internal.h"
+
+#include <lagd/base/check.h>
+#include <lagd/base/mem.h>
+#include <lagd/storage/growths.h>
+#include <lagd/storage/runs.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- applied growths that are ahead again --- */
+
+static int find_applied(const struct lag_growth_row *growth, void *arg) {
+    struct lagd_run *run = arg;
+    bool ahead = strcmp(growth->state, "applied") == 0 && growth->start_step >= run->state->step;
+    if (!ahead || (run->has_growth && run->growth.start_step <= growth->start_step)) return 0;
+    run->growth = *growth;
+    run->has_growth = true;
+    return 0;
+}
+
+static int list_growths(struct lag_db *db, void *arg, struct lag_error *err) {
+    struct lagd_run *run = arg;
+    return lag_growth_list(db, run->id, INT32_MAX, find_applied, run, err);
+}
+
+struct reopening {
+    struct lagd_run *run;
+    struct lagd_released released;
+};
+
+static int reopen_growth(struct lag_db *db, void *arg, struct lag_error *err) {
+    struct reopening *reopening = arg;
+    struct lagd_run *run = reopening->run;
+    const struct lag_spec *spec = &run->state->layout.spec;
+    static const char why[] = "an earlier growth has to be applied again first";
+    struct lag_growth_row waiting;
+    int rc = 0;
+    if (run->row.growth_id[0] != '\0' && strcmp(run->row.growth_id, run->growth.id) != 0) {
+        rc = lag_growth_get(db, run->row.growth_id, &waiting, err);
+        if (rc == 0) rc = lag_growth_set_state(db, waiting.id, "cancelled", why, err);
+        if (rc == 0) rc = lagd_tx_candidates_end(db, &waiting, why, &reopening->released, err);
+    }
+    if (rc == 0) rc = lag_run_set_shape(db, run->id, spec->n_layer, (int64_t)lag_spec_params(spec), err);
+    if (rc == 0) rc = lag_run_set_growth(db, run->id, run->growth.id, err);
+    return rc;
+}
+
+/* run->growth as read before, which the search overwrites. */
+struct place {
+    bool has_growth;
+    struct lag_growth_row growth;
+};
+
+static int search(struct lagd_run *run, bool *ret_found, struct lag_error *err) {
+    struct place *before = lag_calloc(1, sizeof(*before));
+    if (!before) return lag_error_set(err, LAG_ENOMEM, "out of memory while looking at a run's growths");
+    *before = (struct place){run->has_growth, run->growth};
+    run->has_growth = false;
+    int rc = lagd_read(run->deps, list_growths, run, err);
+    *ret_found = rc == 0 && run->has_growth;
+    if (!*ret_found) {
+        run->has_growth = before->has_growth;
+        run->growth = before->growth;
+    }
+    free(before);
+    return rc;
+}
+
+int lagd_run_reopen_growth(struct lagd_run *run, struct lag_error *err) {
+    bool found = false;
+    int rc = search(run, &found, err);
+    if (rc != 0) return rc;
+    if (!found) {
+        if (run->state->layout.spec.n_layer == run->row.n_layer) return 0;
+        return lag_error_set(err, LAG_ECORRUPT,
+                             "the newest good checkpoint has %d layers, the run %lld, and no growth explains it",
+                             run->state->layout.spec.n_layer, (long long)run->row.n_layer);
+    }
+    struct reopening reopening = {.run = run};
+    struct lagd_move move = {.run = run,
+                             .growth_state = "decided",
+                             .reason = "its checkpoint was damaged: applied again",
+                             .extra = reopen_growth,
+                             .extra_arg = &reopening};
+    rc = lagd_write_patiently(run->deps, lagd_move_write, &move, &run->quit, err);
+    if (rc != 0) {
+        lagd_released_drop(&reopening.released);
+        return rc;
+    }
+    lagd_released_remove(run->deps, &reopening.released);
+    lagd_move_committed(&move);
+    run->row.n_layer = run->state->layout.spec.n_layer;
+    (void)lag_copy(run->row.growth_id, sizeof(run->row.growth_id), run->growth.id);
+    return 0;
+}
+
+/* --- FLOPs up to the loaded state --- */
+
+struct stage {
+    char growth_id[LAG_ROW_ID];
+    int64_t start_step, probe_steps, n_layer;
+    double flops; /* of the winner's probe */
+};
+struct history {
+    struct lagd_run *run;
+    struct stage *stages;
+    size_t n, capacity;
+};
+
+static int collect_stage(const struct lag_growth_row *growth, void *arg) {
+    struct history *history = arg;
+    if (strcmp(growth->state, "applied") != 0 || growth->start_step >= history->run->state->step) return 0;
+    if (lag_grow_array((void **)&history->stages, &history->capacity, history->n + 1, sizeof(*history->stages)) != 0)
+        return LAG_ENOMEM;
+    struct stage *stage = &history->stages[history->n++];
+    *stage = (struct stage){.start_step = growth->start_step, .probe_steps = growth->probe_steps,
+                            .n_layer = growth->n_layer_to};
+    (void)lag_copy(stage->growth_id, sizeof(stage->growth_id), growth->id);
+    return 0;
+}
+
+static int read_history(struct lag_db *db, void *arg, struct lag_error *err) {
+    struct history *history = arg;
+    int rc = lag_growth_list(db, history->run->id, INT32_MAX, collect_stage, history, err);
+    for (size_t i = 0; rc == 0 && i < history->n; i++) {
+        struct stage *stage = &history->stages[i];
+        struct lag_decision_row decision;
+        struct lag_candidate_row winner;
+        rc = lag_decision_get(db, stage->growth_id, &decision, err);
+        if (rc == 0) rc = lag_candidate_get(db, decision.candidate, &winner, err);
+        if (rc != 0) break;
+        stage->flops = winner.flops;
+        if (strcmp(winner.op, "none") == 0) stage->n_layer = 0; /* as before */
+    }
+    return rc;
+}
+
+static int by_start(const void *left, const void *right) {
+    const struct stage *a = left, *b = right;
+    return (a->start_step > b->start_step) - (a->start_step < b->start_step);
+}
+
+static double sum_flops(const struct history *history) {
+    const struct lagd_run *run = history->run;
+    int64_t n_layer = run->config.n_layer, at = 0;
+    double sum = lagd_run_first_flops(run);
+    for (size_t i = 0; i < history->n; i++) {
+        const struct stage *stage = &history->stages[i];
+        sum += lagd_run_flops(run, (int)n_layer, at, stage->start_step) + stage->flops;
+        at = stage->start_step + stage->probe_steps;
+        if (stage->n_layer > 0) n_layer = stage->n_layer;
+    }
+    return sum + lagd_run_flops(run, (int)n_layer, at, run->state->step);
+}
+
+int lagd_run_rewind(struct lagd_run *run, struct lag_error *err) {
+    int64_t step = run->state->step;
+    double flops = 0;
+    if (step > 0) {
+        struct history history = {.run = run};
+        int rc = lagd_read(run->deps, read_history, &history, err);
+        if (rc == LAG_ENOMEM) (void)lag_error_set(err, rc, "out of memory while looking at a run's growths");
+        if (rc == 0 && history.n > 0) qsort(history.stages, history.n, sizeof(*history.stages), by_start);
+        if (rc == 0) flops = sum_flops(&history);
+        free(history.stages);
+        if (rc != 0) return rc;
+    }
+    run->row.flops = flops;
+    run->row.step = step;
+    run->row.tokens = step * lagd_run_step_tokens(run);
+    return 0;
+}
