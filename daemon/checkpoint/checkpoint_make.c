@@ -1,6 +1,8 @@
+/* Writing a checkpoint: the folder, its row with the event, and what retention removes. */
 #include "checkpoint/checkpoint_internal.h"
 #include "plan/run_config_internal.h"
 #include "process/tell_internal.h"
+#include "records/folders_internal.h"
 #include "records/transact_internal.h"
 
 #include <lagd/base/check.h>
@@ -55,7 +57,7 @@ static int find_loss(struct lag_db *db, int64_t series, int64_t step, double *re
     return rc;
 }
 
-static int describe(struct lag_db *db, const struct making *making, struct lagd_kept *ret_rows, struct lag_error *err) {
+static int describe(struct lag_db *db, const struct making *making, struct lagd_retained *ret_rows, struct lag_error *err) {
     struct lag_series_row series = {.id = -1};
     int rc = 0;
     if (making->rules.keep_best > 0) {
@@ -64,7 +66,7 @@ static int describe(struct lag_db *db, const struct making *making, struct lagd_
     }
     for (size_t i = 0; rc == 0 && i < making->n; i++) {
         const struct lag_checkpoint_row *row = &making->all[i];
-        ret_rows[i] = (struct lagd_kept){row->step, NAN, row->keep || row->candidate_id[0] != '\0'};
+        ret_rows[i] = (struct lagd_retained){row->step, NAN, row->keep || row->candidate_id[0] != '\0'};
         if (series.id >= 0 && !ret_rows[i].pinned) rc = find_loss(db, series.id, row->step, &ret_rows[i].val_loss, err);
     }
     return rc;
@@ -77,7 +79,7 @@ static int retain(struct lag_db *db, struct making *making, struct lag_error *er
     if (rc != 0) return rc == LAG_ENOMEM ? lag_error_set(err, rc, "out of memory for a list of checkpoints") : rc;
     free(making->stays);
     making->stays = lag_calloc(making->n + 1, sizeof(*making->stays));
-    LAG_CLEANUP(lag_free_p) struct lagd_kept *rows = lag_calloc(making->n + 1, sizeof(*rows));
+    LAG_CLEANUP(lag_free_p) struct lagd_retained *rows = lag_calloc(making->n + 1, sizeof(*rows));
     if (!rows || !making->stays) return lag_error_set(err, LAG_ENOMEM, "out of memory for a list of checkpoints");
     rc = describe(db, making, rows, err);
     if (rc == 0) lagd_retain(rows, (int)making->n, &making->rules, making->stays);
@@ -91,7 +93,7 @@ static void read_rules(struct lag_db *db, struct making *making) {
     struct lag_run_row run;
     struct lagd_run_config config;
     if (lag_run_get(db, making->row.run_id, &run, NULL) != 0 || lagd_run_config_parse(run.config, &config, NULL) != 0) return;
-    making->rules = lagd_run_retention(&config);
+    making->rules = lagd_retention_of(&config);
     if (making->rules.keep_last < 1) making->rules.keep_last = LAG_MAX(1, atomic_load(&making->deps->keep_checkpoints));
 }
 
@@ -166,23 +168,11 @@ static int write_files(struct making *making, const char *dir, const struct lag_
     return 0;
 }
 
-static void state_path(const struct lagd_deps *deps, const char *relative, char ret[2200]) {
-    (void)snprintf(ret, 2200, "%s/%s", deps->state_dir, relative);
-}
-
-/* Rows are gone, so these folders are nobody's; what cannot be removed now is found at the next start. */
-void lagd_checkpoint_remove_folder(const struct lagd_deps *deps, const char *relative) {
-    char path[2200];
-    state_path(deps, relative, path);
-    struct lag_error err = {0};
-    if (lag_fs_remove_tree(path, &err) != 0) lag_log(LAG_LOG_WARNING, "an old checkpoint stays behind: %s", err.text);
-}
-
 static int make(struct making *making, const struct lag_state *state, struct lag_error *err) {
     struct lagd_deps *deps = making->deps;
     int64_t began_ns = lag_clock_mono_ns();
-    char dir[2200], parent[2200];
-    state_path(deps, making->row.path, dir);
+    char dir[LAGD_STATE_PATH], parent[LAGD_STATE_PATH];
+    lagd_state_path(deps, making->row.path, dir);
     (void)snprintf(parent, sizeof(parent), "%s/runs/%s", deps->state_dir, making->row.run_id);
     int rc = lag_fs_mkdirs(parent, err);
     if (rc == 0) rc = write_files(making, dir, state, err);
@@ -190,12 +180,12 @@ static int make(struct making *making, const struct lag_state *state, struct lag
     LAG_FP("checkpoint.row");
     rc = lag_store_write(deps->store, commit, making, err);
     if (rc != 0) {
-        lagd_checkpoint_remove_folder(deps, making->row.path);
+        lagd_folder_remove(deps, making->row.path);
         return rc;
     }
     LAG_FP("checkpoint.listed");
     for (size_t i = 0; i < making->n; i++)
-        if (!making->stays[i]) lagd_checkpoint_remove_folder(deps, making->all[i].path);
+        if (!making->stays[i]) lagd_folder_remove(deps, making->all[i].path);
     const struct lagd_checkpoint_request *request = making->request;
     const struct lagd_about about = {request->run_id, NULL, state->step, LAGD_MESSAGE_CHECKPOINT_WRITTEN};
     lagd_tell(LAG_LOG_INFO, &about, "run %s: checkpoint %s (%s) of step %lld, %lld bytes", request->run_id,

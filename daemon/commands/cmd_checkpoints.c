@@ -1,8 +1,13 @@
 /* Commands on checkpoints: what retention leaves alone, and what a person deletes. */
+#include "commands/commands_internal.h"
+
+#include "checkpoint/checkpoint_internal.h"
+#include "commands/command_internal.h"
+#include "records/folders_internal.h"
+
 #include <inttypes.h>
 #include <string.h>
 
-#include "checkpoint/checkpoint_internal.h"
 #include <lagd/base/error.h>
 #include <lagd/base/failpoint.h>
 #include <lagd/base/log.h>
@@ -12,15 +17,14 @@
 #include <lagd/storage/events.h>
 #include <lagd/storage/growths.h>
 #include <lagd/storage/runs.h>
-#include "supervisor/supervisor_internal.h"
 
 static int write_keep(struct lag_db *db, void *arg, struct lag_error *err) {
     const struct lagd_command *command = arg;
     return lag_checkpoint_set_keep(db, command->target, command->u.keep, err);
 }
 
-int lagd_cmd_checkpoint_keep(struct lagd_supervisor *s, struct lagd_command *command) {
-    int status = lag_store_write(s->store, write_keep, command, &command->err);
+int lagd_cmd_checkpoint_keep(struct lagd_commands *c, struct lagd_command *command) {
+    int status = lag_store_write(c->deps->store, write_keep, command, &command->err);
     if (status == 0) (void)lag_copy(command->id, sizeof(command->id), command->target);
     return status;
 }
@@ -83,12 +87,12 @@ static int write_removed(struct lag_db *db, void *arg, struct lag_error *err) {
 }
 
 /* The row goes first: a folder without a row is tidied away at the next start, a row without a folder would mislead. */
-int lagd_cmd_checkpoint_delete(struct lagd_supervisor *s, struct lagd_command *command) {
+int lagd_cmd_checkpoint_delete(struct lagd_commands *c, struct lagd_command *command) {
     struct removal removal = {.id = command->target};
-    int status = lag_store_write(s->store, write_removed, &removal, &command->err);
+    int status = lag_store_write(c->deps->store, write_removed, &removal, &command->err);
     if (status < 0) return status;
     LAG_FP("checkpoint.unlisted");
-    lagd_checkpoint_remove_folder(&s->deps, removal.row.path);
+    lagd_folder_remove(c->deps, removal.row.path);
     (void)lag_copy(command->id, sizeof(command->id), removal.row.id);
     return 0;
 }

@@ -1,4 +1,12 @@
 /* Datasets: a file below the configured roots, or an uploaded one that is moved in. Scanned by a services worker. */
+#include "commands/commands_internal.h"
+
+#include "commands/command_internal.h"
+#include "exec/pool_internal.h"
+#include "exec/slots_internal.h"
+#include "records/transitions_internal.h"
+#include "records/unlisted_internal.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -19,7 +27,6 @@
 #include <lagd/base/parse.h>
 #include <lagd/engine/data.h>
 #include <lagd/storage/runs.h>
-#include "supervisor/supervisor_internal.h"
 
 /* What the watchdog allows a scan, five times over: a slow disk reads 20 MB/s. */
 #define SCAN_LEAST_NS (60 * INT64_C(1000000000))
@@ -161,32 +168,32 @@ static void end_scan(struct lagd_job *base) {
 
 /* --- commands ---------------------------------------------------------------------------------------------------- */
 
-static int check_add(struct lagd_supervisor *s, const struct lagd_dataset_add *add, struct lag_error *err) {
+static int check_add(struct lagd_commands *c, const struct lagd_dataset_add *add, struct lag_error *err) {
     struct lag_dataset_row row;
     if (!lag_name_valid(add->name)) {
         return lag_error_at(err, LAG_EINVAL, "/name", "name must be 1 to 64 letters, digits or . _ -, and not begin with . "
                             "or -");
     }
-    if (lag_dataset_get(s->db, add->name, &row, NULL) == 0) {
+    if (lag_dataset_get(c->db, add->name, &row, NULL) == 0) {
         return lag_error_at(err, LAG_EEXIST, "/name", "a dataset with the name %s exists already; choose another", add->name);
     }
-    if (lagd_pool_waiting(s->deps.services) >= LAGD_SERVICES_WAITING_MAX) {
+    if (lagd_pool_waiting(c->deps->services) >= LAGD_SERVICES_WAITING_MAX) {
         return lag_error_set(err, LAG_EBUSY, "too many datasets and samples wait; try again in a moment");
     }
     return 0;
 }
 
-static int make_job(struct lagd_supervisor *s, struct lagd_command *command, struct dataset_job *job) {
+static int make_job(struct lagd_commands *c, struct lagd_command *command, struct dataset_job *job) {
     const struct lagd_dataset_add *add = command->u.dataset;
     struct lagd_config config;
-    lagd_supervisor_config(s, &config);
+    lagd_settings_get(c->settings, &config);
     int status = add->upload[0] ? open_upload(add->upload, job, &command->err)
                                 : open_below_roots(add->path, config.dataset_roots, job, &command->err);
     if (status < 0) return status;
     (void)lag_copy(job->row.name, sizeof(job->row.name), add->name);
     (void)lag_copy(job->row.origin, sizeof(job->row.origin), add->upload[0] ? "upload" : "file");
     lag_id_new("ds", job->row.id);
-    job->deps = &s->deps;
+    job->deps = c->deps;
     job->command = command;
     job->job.run = run_scan;
     struct stat file;
@@ -195,21 +202,21 @@ static int make_job(struct lagd_supervisor *s, struct lagd_command *command, str
     return 0;
 }
 
-int lagd_cmd_dataset_add(struct lagd_supervisor *s, struct lagd_command *command) {
+int lagd_cmd_dataset_add(struct lagd_commands *c, struct lagd_command *command) {
     struct lagd_dataset_add *add = command->u.dataset;
     if (!add->file_name[0]) {
         const char *slash = strrchr(add->path, '/');
         (void)lag_copy(add->file_name, sizeof(add->file_name), slash ? slash + 1 : add->path);
     }
     struct dataset_job *job = lag_calloc(1, sizeof(*job));
-    int status = job ? check_add(s, add, &command->err) : lag_error_set(&command->err, LAG_ENOMEM, "out of memory while adding a dataset");
+    int status = job ? check_add(c, add, &command->err) : lag_error_set(&command->err, LAG_ENOMEM, "out of memory while adding a dataset");
     if (job) job->fd = -1;
-    if (status == 0) status = make_job(s, command, job);
-    if (status == 0 && lagd_pool_submit(s->deps.services, &job->job) == 0) return LAGD_LATER;
+    if (status == 0) status = make_job(c, command, job);
+    if (status == 0 && lagd_pool_submit(c->deps->services, &job->job) == 0) return LAGD_LATER;
     if (status == 0) status = lag_error_set(&command->err, LAG_ECANCELED, "lagd is stopping");
     if (job && job->fd >= 0) (void)close(job->fd);
     free(job);
-    drop_upload(&s->deps, add, "");
+    drop_upload(c->deps, add, "");
     return status;
 }
 
@@ -219,14 +226,14 @@ static int write_deleted(struct lag_db *db, void *arg, struct lag_error *err) {
     return status < 0 ? status : lagd_tx_event(db, "dataset.deleted", NULL, NULL, NULL, row->name, err);
 }
 
-int lagd_cmd_dataset_delete(struct lagd_supervisor *s, struct lagd_command *command) {
+int lagd_cmd_dataset_delete(struct lagd_commands *c, struct lagd_command *command) {
     struct lag_dataset_row row;
-    int status = lag_dataset_get(s->db, command->target, &row, &command->err);
+    int status = lag_dataset_get(c->db, command->target, &row, &command->err);
     if (status < 0) return status;
     bool uploaded = strcmp(row.origin, "upload") == 0;
-    LAG_CLEANUP(lag_free_p) char *dir = lag_asprintf("%s/datasets/%s", s->deps.state_dir, row.id);
+    LAG_CLEANUP(lag_free_p) char *dir = lag_asprintf("%s/datasets/%s", c->deps->state_dir, row.id);
     if (uploaded && dir) (void)lagd_unlisted_mark(dir, NULL); /* a full disk must not keep from deleting */
-    status = lag_store_write(s->store, write_deleted, &row, &command->err);
+    status = lag_store_write(c->deps->store, write_deleted, &row, &command->err);
     LAG_FP("dataset.deleted");
     if (status < 0) return status;
     (void)lag_copy(command->id, sizeof(command->id), row.id);

@@ -1,4 +1,11 @@
 /* Text samples: a job on a services worker that loads a checkpoint, takes a compute slot and continues a prompt. */
+#include "commands/commands_internal.h"
+
+#include "checkpoint/checkpoint_internal.h"
+#include "commands/command_internal.h"
+#include "exec/pool_internal.h"
+#include "exec/slots_internal.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +18,6 @@
 #include <lagd/engine/train.h>
 #include <lagd/storage/checkpoints.h>
 #include <lagd/storage/runs.h>
-#include "supervisor/supervisor_internal.h"
 
 #define BYTE_TOKENS 256
 #define LONGEST_NS (600 * INT64_C(1000000000)) /* a large model may take so long for its tokens */
@@ -94,42 +100,42 @@ static int check_numbers(const struct lagd_generate_request *request, struct lag
 }
 
 /* The run whose checkpoint is sampled, and whether its tokens are bytes. */
-static int find_run(struct lagd_supervisor *s, struct lagd_command *command, struct lag_run_row *ret) {
+static int find_run(struct lagd_commands *c, struct lagd_command *command, struct lag_run_row *ret) {
     struct lag_error *err = &command->err;
     const char *run = command->target;
     struct lag_checkpoint_row checkpoint;
     struct lag_dataset_row dataset;
     int status = 0;
     if (command->u.generate->checkpoint[0]) {
-        status = lag_checkpoint_get(s->db, command->u.generate->checkpoint, &checkpoint, err);
+        status = lag_checkpoint_get(c->db, command->u.generate->checkpoint, &checkpoint, err);
         run = checkpoint.run_id;
     }
-    if (status == 0) status = lag_run_get(s->db, run, ret, err);
-    if (status == 0) status = lag_dataset_get(s->db, ret->dataset_id, &dataset, err);
+    if (status == 0) status = lag_run_get(c->db, run, ret, err);
+    if (status == 0) status = lag_dataset_get(c->db, ret->dataset_id, &dataset, err);
     if (status < 0) return status;
     if (strcmp(dataset.format, "text") == 0) return 0;
     return lag_error_set(err, LAG_EUNSUPPORTED, "dataset %s holds %s tokens without a tokenizer: only runs on byte-level text "
                          "can be sampled as text", dataset.name, dataset.format);
 }
 
-int lagd_cmd_generate(struct lagd_supervisor *s, struct lagd_command *command) {
+int lagd_cmd_generate(struct lagd_commands *c, struct lagd_command *command) {
     struct lag_error *err = &command->err;
     struct lag_run_row run;
     int status = check_numbers(command->u.generate, err);
-    if (status == 0) status = find_run(s, command, &run);
+    if (status == 0) status = find_run(c, command, &run);
     if (status < 0) return status;
-    if (lagd_pool_waiting(s->deps.services) >= LAGD_SERVICES_WAITING_MAX) {
+    if (lagd_pool_waiting(c->deps->services) >= LAGD_SERVICES_WAITING_MAX) {
         return lag_error_set(err, LAG_EBUSY, "too many datasets and samples wait; try again in a moment");
     }
     struct sample_job *job = lag_calloc(1, sizeof(*job));
     if (!job) return lag_error_set(err, LAG_ENOMEM, "out of memory while sampling");
     (void)lag_copy(job->run_id, sizeof(job->run_id), run.id);
-    job->deps = &s->deps;
+    job->deps = c->deps;
     job->command = command;
     job->job.run = run_sample;
     job->job.longest_ns = LONGEST_NS;
     job->job.done = end_sample;
-    status = lagd_pool_submit(s->deps.services, &job->job);
+    status = lagd_pool_submit(c->deps->services, &job->job);
     if (status == 0) return LAGD_LATER;
     free(job);
     return lag_error_set(err, LAG_ECANCELED, "lagd is stopping");

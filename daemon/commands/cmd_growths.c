@@ -1,4 +1,10 @@
 /* Commands on growths: who writes what is told in run_internal.h. */
+#include "commands/commands_internal.h"
+
+#include "commands/command_internal.h"
+#include "records/release_internal.h"
+#include "records/transitions_internal.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,10 +21,9 @@
 #include <lagd/storage/events.h>
 #include <lagd/storage/growths.h>
 #include <lagd/storage/runs.h>
-#include "supervisor/supervisor_internal.h"
 
-static void wish_growth(struct lagd_supervisor *s, const char *run_id) {
-    struct lagd_active *active = lagd_active_find(s, run_id);
+static void wish_growth(struct lagd_commands *c, const char *run_id) {
+    struct lagd_active *active = lagd_active_find(c->runs, run_id);
     if (active) lagd_run_wish(active->run, LAGD_WISH_GROWTH, NULL);
 }
 
@@ -97,30 +102,30 @@ static int fill_growth(const struct lagd_growth_request *request, const struct l
 }
 
 /* A growth of an active run must fit beside all that runs; that of a waiting one together with its run. */
-static int admit(struct lagd_supervisor *s, const struct lag_run_row *run, int64_t growth_bytes, struct lag_error *err) {
+static int admit(struct lagd_commands *c, const struct lag_run_row *run, int64_t growth_bytes, struct lag_error *err) {
     int64_t need = 0;
-    lagd_admission_count(s);
-    if (lagd_active_find(s, run->id)) return lagd_admission_check(s, "the growth", growth_bytes, false, err);
-    int status = lagd_admission_need(s, run, &need, err);
-    return status < 0 ? status : lagd_admission_check(s, "the run with its growth", need + growth_bytes, true, err);
+    lagd_admission_count(c->runs);
+    if (lagd_active_find(c->runs, run->id)) return lagd_admission_check(c->runs, "the growth", growth_bytes, false, err);
+    int status = lagd_admission_need(c->runs, run, &need, err);
+    return status < 0 ? status : lagd_admission_check(c->runs, "the run with its growth", need + growth_bytes, true, err);
 }
 
-int lagd_cmd_growth_create(struct lagd_supervisor *s, struct lagd_command *command) {
+int lagd_cmd_growth_create(struct lagd_commands *c, struct lagd_command *command) {
     struct lag_error *err = &command->err;
     struct lag_run_row run;
-    int status = lag_run_get(s->db, command->target, &run, err);
+    int status = lag_run_get(c->db, command->target, &run, err);
     if (status < 0) return status;
     if (!may_grow(&run)) return refuse_state(&run, command->state, err);
     LAG_CLEANUP(lag_free_p) struct lagd_growth_plan *plan = NULL;
-    status = lagd_growth_plan(command->u.growth, &run, s->deps.n_threads, &plan, err);
+    status = lagd_growth_plan(command->u.growth, &run, c->deps->n_threads, &plan, err);
     if (status < 0) return status;
-    status = admit(s, &run, plan->memory_bytes, err);
+    status = admit(c, &run, plan->memory_bytes, err);
     if (status < 0) return status;
     LAG_CLEANUP(lag_free_p) struct creation *creation = lag_calloc(1, sizeof(*creation));
     if (!creation) return lag_error_set(err, LAG_ENOMEM, "out of memory while creating a growth");
     creation->plan = plan;
     status = fill_growth(command->u.growth, &run, plan, &creation->growth, err);
-    if (status == 0) status = lagd_command_write(s->store, command, creation->growth.id, insert_growth, creation);
+    if (status == 0) status = lagd_command_write(c->deps->store, command, creation->growth.id, insert_growth, creation);
     if (status < 0) {
         (void)lag_copy(command->state, sizeof(command->state), creation->state);
         return status;
@@ -128,8 +133,8 @@ int lagd_cmd_growth_create(struct lagd_supervisor *s, struct lagd_command *comma
     LAG_FP("growth.created");
     (void)lag_copy(command->id, sizeof(command->id), creation->growth.id);
     (void)lag_copy(command->state, sizeof(command->state), "queued");
-    lagd_admission_count(s);
-    wish_growth(s, run.id);
+    lagd_admission_count(c->runs);
+    wish_growth(c, run.id);
     return 0;
 }
 
@@ -156,18 +161,18 @@ static int write_cancel(struct lag_db *db, void *arg, struct lag_error *err) {
     return lagd_tx_growth_state(db, &growth, "cancelled", ending->reason, err);
 }
 
-int lagd_cmd_growth_cancel(struct lagd_supervisor *s, struct lagd_command *command) {
+int lagd_cmd_growth_cancel(struct lagd_commands *c, struct lagd_command *command) {
     struct lag_growth_row growth;
-    int status = lag_growth_get(s->db, command->target, &growth, &command->err);
+    int status = lag_growth_get(c->db, command->target, &growth, &command->err);
     if (status < 0) return status;
     struct ending ending = {.growth_id = growth.id, .reason = command->reason[0] ? command->reason : "cancelled by a person",
-                            .alone = lagd_active_find(s, growth.run_id) == NULL};
-    status = lagd_command_write(s->store, command, growth.id, write_cancel, &ending);
-    if (status == 0) lagd_released_remove(&s->deps, &ending.released);
+                            .alone = lagd_active_find(c->runs, growth.run_id) == NULL};
+    status = lagd_command_write(c->deps->store, command, growth.id, write_cancel, &ending);
+    if (status == 0) lagd_released_remove(c->deps, &ending.released);
     else lagd_released_drop(&ending.released);
     (void)lag_copy(command->id, sizeof(command->id), growth.id);
     (void)lag_copy(command->state, sizeof(command->state), ending.state);
-    if (status == 0) wish_growth(s, growth.run_id);
+    if (status == 0) wish_growth(c, growth.run_id);
     return status;
 }
 
@@ -241,20 +246,20 @@ static int write_decision(struct lag_db *db, void *arg, struct lag_error *err) {
     return lagd_tx_growth_state(db, &d->growth, "rejected", reason, err);
 }
 
-int lagd_cmd_growth_decide(struct lagd_supervisor *s, struct lagd_command *command) {
+int lagd_cmd_growth_decide(struct lagd_commands *c, struct lagd_command *command) {
     struct deciding *d = lag_calloc(1, sizeof(*d));
     if (!d) return lag_error_set(&command->err, LAG_ENOMEM, "out of memory while deciding a growth");
-    int status = lag_growth_get(s->db, command->target, &d->growth, &command->err);
+    int status = lag_growth_get(c->db, command->target, &d->growth, &command->err);
     if (status == 0) {
         d->command = command;
-        d->alone = lagd_active_find(s, d->growth.run_id) == NULL;
-        status = lagd_command_write(s->store, command, d->growth.id, write_decision, d);
+        d->alone = lagd_active_find(c->runs, d->growth.run_id) == NULL;
+        status = lagd_command_write(c->deps->store, command, d->growth.id, write_decision, d);
         (void)lag_copy(command->id, sizeof(command->id), d->growth.id);
         (void)lag_copy(command->state, sizeof(command->state),
                        status < 0 ? d->growth.state : command->u.decide.approve ? "decided" : "rejected");
     }
-    if (status == 0) wish_growth(s, d->growth.run_id);
-    if (status == 0) lagd_released_remove(&s->deps, &d->released);
+    if (status == 0) wish_growth(c, d->growth.run_id);
+    if (status == 0) lagd_released_remove(c->deps, &d->released);
     else lagd_released_drop(&d->released);
     free(d);
     return status;

@@ -1,11 +1,14 @@
 /* Idempotency keys: a request that is sent again has its effect once. The key goes into the database with the effect, in
  * one transaction; the answer follows before the client gets it. So whoever was answered gets the same answer again, and
  * after a crash between the two the key still tells that the effect is there. */
+#include "commands/commands_internal.h"
+
+#include "commands/command_internal.h"
+
 #include <lagd/base/error.h>
 #include <lagd/base/failpoint.h>
 #include <lagd/base/mem.h>
 #include <lagd/storage/keys.h>
-#include "supervisor/supervisor_internal.h"
 
 struct keyed {
     const struct lagd_command *command;
@@ -38,8 +41,8 @@ static int write_answer(struct lag_db *db, void *arg, struct lag_error *err) {
     return lag_key_put(db, &answer->row, answer->body, err);
 }
 
-int lagd_cmd_key_answer(struct lagd_supervisor *s, struct lagd_command *command) {
-    int status = lag_store_write(s->store, write_answer, command->u.answer, &command->err);
+int lagd_cmd_key_answer(struct lagd_commands *c, struct lagd_command *command) {
+    int status = lag_store_write(c->deps->store, write_answer, command->u.answer, &command->err);
     LAG_FP("key.answered");
     return status;
 }

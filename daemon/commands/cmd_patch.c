@@ -1,4 +1,9 @@
 /* Changes of what a run is called and how it is kept; and the precondition that such commands may carry. */
+#include "commands/commands_internal.h"
+
+#include "commands/command_internal.h"
+#include "records/transitions_internal.h"
+
 #include <inttypes.h>
 #include <string.h>
 
@@ -7,7 +12,6 @@
 #include <lagd/base/mem.h>
 #include <lagd/base/parse.h>
 #include <lagd/storage/runs.h>
-#include "supervisor/supervisor_internal.h"
 
 int lagd_command_check_revision(struct lagd_command *command, int64_t revision, struct lag_error *err) {
     const struct lagd_precondition *condition = &command->if_match;
@@ -50,11 +54,11 @@ static int write_patch(struct lag_db *db, void *arg, struct lag_error *err) {
     return status < 0 ? status : lagd_tx_event(db, "run.changed", p->row.id, NULL, p->row.state, p->config.name, err);
 }
 
-int lagd_cmd_run_patch(struct lagd_supervisor *s, struct lagd_command *command) {
+int lagd_cmd_run_patch(struct lagd_commands *c, struct lagd_command *command) {
     LAG_CLEANUP(lag_free_p) struct patching *patching = lag_calloc(1, sizeof(*patching));
     if (!patching) return lag_error_set(&command->err, LAG_ENOMEM, "out of memory while changing a run");
     patching->command = command;
-    int status = lag_store_write(s->store, write_patch, patching, &command->err);
+    int status = lag_store_write(c->deps->store, write_patch, patching, &command->err);
     if (status == 0) (void)lag_copy(command->id, sizeof(command->id), patching->row.id);
     return status;
 }

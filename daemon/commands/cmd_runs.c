@@ -1,4 +1,10 @@
 /* Commands on runs. A run with a thread is told what is wished; without one its row is changed here. */
+#include "commands/commands_internal.h"
+
+#include "commands/command_internal.h"
+#include "records/transitions_internal.h"
+#include "records/unlisted_internal.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,11 +21,10 @@
 #include <lagd/daemon/states.h>
 #include <lagd/storage/growths.h>
 #include <lagd/storage/runs.h>
-#include "supervisor/supervisor_internal.h"
 
 /* The run of the command when its state allows the action; else LAG_ESTATE with state and what is possible. */
-static int find_run(struct lagd_supervisor *s, struct lagd_command *command, const char *action, struct lag_run_row *ret) {
-    int status = lag_run_get(s->db, command->target, ret, &command->err);
+static int find_run(struct lagd_commands *c, struct lagd_command *command, const char *action, struct lag_run_row *ret) {
+    int status = lag_run_get(c->db, command->target, ret, &command->err);
     if (status < 0) return status;
     (void)lag_copy(command->id, sizeof(command->id), ret->id);
     (void)lag_copy(command->state, sizeof(command->state), ret->state);
@@ -63,42 +68,42 @@ static void fill_row(const struct lagd_run_config *config, const struct lag_data
 }
 
 /* A run that may start at once must fit beside the others; one that has to wait anyway must fit alone. */
-static int admit(struct lagd_supervisor *s, const struct lagd_run_config *config, const struct lagd_run_estimate *estimate,
+static int admit(struct lagd_commands *c, const struct lagd_run_config *config, const struct lagd_run_estimate *estimate,
                  struct lag_error *err) {
     struct lagd_config daemon;
-    lagd_supervisor_config(s, &daemon);
-    bool alone = !config->start || s->n_active >= daemon.max_runs;
-    lagd_admission_count(s);
-    return lagd_admission_check(s, "the run", estimate->memory_bytes, alone, err);
+    lagd_settings_get(c->settings, &daemon);
+    bool alone = !config->start || c->runs->n_active >= daemon.max_runs;
+    lagd_admission_count(c->runs);
+    return lagd_admission_check(c->runs, "the run", estimate->memory_bytes, alone, err);
 }
 
-int lagd_cmd_run_create(struct lagd_supervisor *s, struct lagd_command *command) {
+int lagd_cmd_run_create(struct lagd_commands *c, struct lagd_command *command) {
     struct lagd_run_config *config = command->u.run;
     struct lag_error *err = &command->err;
     struct lag_dataset_row dataset;
-    int status = lag_dataset_get(s->db, config->dataset, &dataset, err);
+    int status = lag_dataset_get(c->db, config->dataset, &dataset, err);
     if (status == LAG_ENOTFOUND) {
         return lag_error_at(err, LAG_EINVAL, "/dataset", "there is no dataset %s: add it first, or name one of the known ones",
                             config->dataset);
     }
     if (status == 0) status = lagd_run_config_resolve(config, &dataset, err);
     struct lagd_run_estimate estimate;
-    if (status == 0) status = lagd_run_estimate(config, s->deps.n_threads, &estimate, err);
-    if (status == 0) status = admit(s, config, &estimate, err);
+    if (status == 0) status = lagd_run_estimate(config, c->deps->n_threads, &estimate, err);
+    if (status == 0) status = admit(c, config, &estimate, err);
     if (status < 0) return status;
     struct lag_run_row row = {0};
     fill_row(config, &dataset, &estimate, &row);
     (void)lag_copy(config->dataset, sizeof(config->dataset), dataset.id);
     (void)lag_copy(config->name, sizeof(config->name), row.name);
     status = lagd_run_config_format(config, row.config, err);
-    if (status == 0) status = lagd_command_write(s->store, command, row.id, insert_run, &row);
+    if (status == 0) status = lagd_command_write(c->deps->store, command, row.id, insert_run, &row);
     if (status == LAG_EEXIST) {
         return lag_error_at(err, LAG_EEXIST, "/name", "a run with the name %s exists already; choose another", row.name);
     }
     if (status < 0) return status;
     (void)lag_copy(command->id, sizeof(command->id), row.id);
     (void)lag_copy(command->state, sizeof(command->state), row.state);
-    s->next_schedule_ns = 0;
+    c->runs->next_schedule_ns = 0;
     return 0;
 }
 
@@ -110,48 +115,45 @@ static int put_state(struct lag_db *db, void *arg, struct lag_error *err) {
     return lagd_tx_run_state(db, command->id, command->state, command->reason, err);
 }
 
-static int write_state(struct lagd_supervisor *s, struct lagd_command *command) {
-    return lagd_command_write(s->store, command, command->id, put_state, command);
+static int write_state(struct lagd_commands *c, struct lagd_command *command) {
+    return lagd_command_write(c->deps->store, command, command->id, put_state, command);
 }
 
-int lagd_cmd_run_pause(struct lagd_supervisor *s, struct lagd_command *command) {
+int lagd_cmd_run_pause(struct lagd_commands *c, struct lagd_command *command) {
     struct lag_run_row row;
-    int status = find_run(s, command, "pause", &row);
+    int status = find_run(c, command, "pause", &row);
     if (status < 0) return status;
-    struct lagd_active *active = lagd_active_find(s, row.id);
+    struct lagd_active *active = lagd_active_find(c->runs, row.id);
     if (active) {
-        active->pausing = true;
+        lagd_waiting_pause(c, row.id);
         lagd_run_wish(active->run, LAGD_WISH_PAUSE, command->reason);
-        return lagd_active_wait(active, command, "paused");
+        return lagd_waiting_stop(c, row.id, command, "paused");
     }
     (void)lag_copy(command->state, sizeof(command->state), "paused");
-    return write_state(s, command);
+    return write_state(c, command);
 }
 
-int lagd_cmd_run_resume(struct lagd_supervisor *s, struct lagd_command *command) {
+int lagd_cmd_run_resume(struct lagd_commands *c, struct lagd_command *command) {
     struct lag_run_row row;
-    int status = lag_run_get(s->db, command->target, &row, &command->err);
+    int status = lag_run_get(c->db, command->target, &row, &command->err);
     if (status < 0) return status;
-    struct lagd_active *active = lagd_active_find(s, row.id);
-    if (active && active->pausing && !active->resume && lagd_state_allows(LAGD_MACHINE_RUN, row.state, "pause")) {
-        active->resume = command; /* the pause is still under way */
-        return LAGD_LATER;
-    }
-    status = find_run(s, command, "resume", &row);
+    if (lagd_state_allows(LAGD_MACHINE_RUN, row.state, "pause") && lagd_waiting_resume(c, row.id, command))
+        return LAGD_LATER; /* the pause is still under way */
+    status = find_run(c, command, "resume", &row);
     if (status < 0) return status;
     int64_t need = 0;
     struct lagd_config config;
-    lagd_supervisor_config(s, &config);
-    status = lagd_admission_need(s, &row, &need, &command->err);
+    lagd_settings_get(c->settings, &config);
+    status = lagd_admission_need(c->runs, &row, &need, &command->err);
     if (status == 0) {
-        lagd_admission_count(s);
-        status = lagd_admission_check(s, row.name, need, s->n_active >= config.max_runs, &command->err);
+        lagd_admission_count(c->runs);
+        status = lagd_admission_check(c->runs, row.name, need, c->runs->n_active >= config.max_runs, &command->err);
     }
     if (status < 0) return status;
     (void)lag_copy(command->state, sizeof(command->state), "queued");
-    status = write_state(s, command);
+    status = write_state(c, command);
     if (status < 0) return status;
-    s->next_schedule_ns = 0;
+    c->runs->next_schedule_ns = 0;
     return 0;
 }
 
@@ -174,28 +176,28 @@ static int write_cancelled(struct lag_db *db, void *arg, struct lag_error *err) 
     return status < 0 ? status : lagd_tx_run_state(db, c->run->id, "cancelled", c->reason, err);
 }
 
-int lagd_cmd_run_cancel(struct lagd_supervisor *s, struct lagd_command *command) {
+int lagd_cmd_run_cancel(struct lagd_commands *c, struct lagd_command *command) {
     struct lag_run_row row;
-    int status = find_run(s, command, "cancel", &row);
+    int status = find_run(c, command, "cancel", &row);
     if (status < 0) return status;
-    struct lagd_active *active = lagd_active_find(s, row.id);
+    struct lagd_active *active = lagd_active_find(c->runs, row.id);
     if (active && strcmp(row.state, "paused") != 0) {
         lagd_run_wish(active->run, LAGD_WISH_CANCEL, command->reason);
-        return lagd_active_wait(active, command, "cancelled");
+        return lagd_waiting_stop(c, row.id, command, "cancelled");
     }
     struct cancelling cancelling = {.run = &row, .reason = command->reason};
-    status = lagd_command_write(s->store, command, row.id, write_cancelled, &cancelling);
+    status = lagd_command_write(c->deps->store, command, row.id, write_cancelled, &cancelling);
     if (status == 0) (void)lag_copy(command->state, sizeof(command->state), "cancelled");
-    if (status == 0) lagd_released_remove(&s->deps, &cancelling.released);
+    if (status == 0) lagd_released_remove(c->deps, &cancelling.released);
     else lagd_released_drop(&cancelling.released);
     return status;
 }
 
-int lagd_cmd_run_checkpoint(struct lagd_supervisor *s, struct lagd_command *command) {
+int lagd_cmd_run_checkpoint(struct lagd_commands *c, struct lagd_command *command) {
     struct lag_run_row row;
-    int status = find_run(s, command, "checkpoint", &row);
+    int status = find_run(c, command, "checkpoint", &row);
     if (status < 0) return status;
-    struct lagd_active *active = lagd_active_find(s, row.id);
+    struct lagd_active *active = lagd_active_find(c->runs, row.id);
     if (!active) return lag_error_set(&command->err, LAG_ESTATE, "run %s is just ending; ask again", row.name);
     lagd_run_wish(active->run, LAGD_WISH_CHECKPOINT, command->reason);
     return 0;
@@ -218,15 +220,15 @@ static int write_deleted(struct lag_db *db, void *arg, struct lag_error *err) {
     return status < 0 ? status : lagd_tx_event(db, "run.deleted", row->id, NULL, NULL, row->name, err);
 }
 
-int lagd_cmd_run_delete(struct lagd_supervisor *s, struct lagd_command *command) {
+int lagd_cmd_run_delete(struct lagd_commands *c, struct lagd_command *command) {
     struct lag_run_row row;
-    int status = find_run(s, command, "delete", &row);
+    int status = find_run(c, command, "delete", &row);
     if (status < 0) return status;
-    lagd_active_await(s, row.id);
+    lagd_active_await(c->runs, row.id);
     struct deleting deleting = {command, &row};
-    LAG_CLEANUP(lag_free_p) char *dir = lag_asprintf("%s/runs/%s", s->deps.state_dir, row.id);
+    LAG_CLEANUP(lag_free_p) char *dir = lag_asprintf("%s/runs/%s", c->deps->state_dir, row.id);
     if (dir) (void)lagd_unlisted_mark(dir, NULL); /* a full disk must not keep from deleting */
-    status = lag_store_write(s->store, write_deleted, &deleting, &command->err);
+    status = lag_store_write(c->deps->store, write_deleted, &deleting, &command->err);
     LAG_FP("run.deleted");
     if (status < 0) return status;
     struct lag_error err = {0};

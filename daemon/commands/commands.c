@@ -1,23 +1,23 @@
-/* The mailbox of commands: which handler does what, and how they are answered. */
-#include <lagd/daemon/commands.h>
+/* The mailbox of commands: which handler does what. */
+#include "commands/commands_internal.h"
 
-#include <stdlib.h>
+#include "commands/command_internal.h"
 
 #include <lagd/base/check.h>
 #include <lagd/base/error.h>
-#include <lagd/base/mem.h>
-#include "supervisor/supervisor_internal.h"
+#include <lagd/base/mailbox.h>
 
-static int reload(struct lagd_supervisor *s, struct lagd_command *command) { return lagd_reload(s, &command->err); }
-static int ping(struct lagd_supervisor *s, struct lagd_command *command) {
-    (void)s;
+enum { COMMANDS_MAX = 256 }; /* waiting at once */
+
+static int ping(struct lagd_commands *c, struct lagd_command *command) {
+    (void)c;
     (void)command;
     return 0;
 }
 
 static const struct {
     const char *name;
-    lagd_handler *handler;
+    lagd_command_handler *handler;
 } table[LAGD_N_COMMANDS] = {
     [LAGD_RUN_CREATE] = {"run.create", lagd_cmd_run_create},
     [LAGD_RUN_PAUSE] = {"run.pause", lagd_cmd_run_pause},
@@ -35,7 +35,7 @@ static const struct {
     [LAGD_CHECKPOINT_DELETE] = {"checkpoint.delete", lagd_cmd_checkpoint_delete},
     [LAGD_GENERATE] = {"generate", lagd_cmd_generate},
     [LAGD_KEY_ANSWER] = {"key.answer", lagd_cmd_key_answer},
-    [LAGD_RELOAD] = {"reload", reload},
+    [LAGD_RELOAD] = {"reload", lagd_cmd_reload},
     [LAGD_PING] = {"ping", ping},
 };
 
@@ -44,54 +44,28 @@ const char *lagd_command_name(enum lagd_command_type type) {
     return table[type].name;
 }
 
-struct lagd_command *lagd_command_create(enum lagd_command_type type) {
-    struct lagd_command *command = lag_calloc(1, sizeof(*command));
-    if (command) command->type = type;
-    return command;
+int lagd_commands_open(struct lagd_commands *c, struct lag_error *err) {
+    return lag_mailbox_create(COMMANDS_MAX, &c->mailbox, err);
 }
 
-void lagd_command_destroy(struct lagd_command *command) {
-    if (!command) return;
-    switch (command->type) {
-    case LAGD_RUN_CREATE: free(command->u.run); break;
-    case LAGD_RUN_PATCH: free(command->u.patch); break;
-    case LAGD_GROWTH_CREATE: free(command->u.growth); break;
-    case LAGD_DATASET_ADD: free(command->u.dataset); break;
-    case LAGD_GENERATE: free(command->u.generate); break;
-    case LAGD_KEY_ANSWER:
-        if (command->u.answer) free(command->u.answer->body);
-        free(command->u.answer);
-        break;
-    default: break;
-    }
-    free(command->text);
-    free(command);
+void lagd_commands_close(struct lagd_commands *c) {
+    if (!c->mailbox) return;
+    lag_mailbox_close(c->mailbox);
+    lagd_commands_refuse(c);
 }
 
-int lagd_supervisor_post(struct lagd_supervisor *s, struct lagd_command *command) {
-    if (atomic_load(&s->deps.draining)) return LAG_ECANCELED;
-    return lag_mailbox_post(s->mailbox, command);
-}
-
-void lagd_command_answer(struct lagd_command *command, int status) {
-    command->status = status;
-    if (status < 0 && command->err.code == 0) (void)lag_error_set(&command->err, status, "%s", lag_code_name(status));
-    if (command->done) command->done(command);
-    else lagd_command_destroy(command);
-}
-
-void lagd_commands_work(struct lagd_supervisor *s) {
-    for (struct lagd_command *command; (command = lag_mailbox_take(s->mailbox)) != NULL;) {
-        lagd_active_reap(s);
-        atomic_fetch_add(&s->deps.totals.commands, 1);
-        int status = table[command->type].handler(s, command);
-        if (status != LAGD_LATER) lagd_command_answer(command, status);
-        if (s->next_schedule_ns == 0) lagd_active_schedule(s);
+void lagd_commands_work(struct lagd_commands *c) {
+    for (struct lagd_command *command; (command = lag_mailbox_take(c->mailbox)) != NULL;) {
+        lagd_active_reap(c->runs);
+        atomic_fetch_add(&c->deps->totals.commands, 1);
+        int rc = table[command->type].handler(c, command);
+        if (rc != LAGD_LATER) lagd_command_answer(command, rc);
+        if (c->runs->next_schedule_ns == 0) lagd_active_schedule(c->runs);
     }
 }
 
-void lagd_commands_refuse(struct lagd_supervisor *s) {
-    for (struct lagd_command *command; (command = lag_mailbox_take(s->mailbox)) != NULL;) {
+void lagd_commands_refuse(struct lagd_commands *c) {
+    for (struct lagd_command *command; (command = lag_mailbox_take(c->mailbox)) != NULL;) {
         lagd_command_answer(command, lag_error_set(&command->err, LAG_ECANCELED, "lagd is stopping"));
     }
 }

@@ -1,4 +1,8 @@
 /* SIGHUP: the configuration is read and checked as a whole, then the keys that may change take effect. */
+#include "config/settings_parts_internal.h"
+
+#include "process/notify_internal.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,8 +10,6 @@
 #include <lagd/base/log.h>
 #include <lagd/base/mem.h>
 #include <lagd/base/strbuf.h>
-#include "process/notify_internal.h"
-#include "supervisor/supervisor_internal.h"
 
 static void note(struct lag_strbuf *list, const char *path) {
     lag_strbuf_printf(list, "%s%s", list->length ? ", " : "", path);
@@ -19,7 +21,7 @@ struct loaded {
 };
 
 /* Copies what may change into the configuration in force, and names what changed and what would need a restart. */
-static void take_changes(struct lagd_supervisor *s, const struct loaded *loaded, struct lag_strbuf *taken,
+static void take_changes(struct lagd_settings *s, const struct loaded *loaded, struct lag_strbuf *taken,
                          struct lag_strbuf *waiting) {
     struct lagd_config *config = &s->config;
     const struct lagd_config *fresh = &loaded->config;
@@ -44,13 +46,13 @@ static void take_changes(struct lagd_supervisor *s, const struct loaded *loaded,
     }
 }
 
-static int load(struct lagd_supervisor *s, struct loaded *fresh, struct lag_error *err) {
+static int load(struct lagd_settings *s, struct loaded *fresh, struct lag_error *err) {
     if (!s->reload_fn) return lag_error_set(err, LAG_EUNSUPPORTED, "this process cannot read its configuration again");
     int status = s->reload_fn(s->reload_arg, &fresh->config, fresh->sources, err);
     return status == 0 ? lagd_config_check(&fresh->config, err) : status;
 }
 
-int lagd_reload(struct lagd_supervisor *s, struct lag_error *err) {
+int lagd_settings_reload(struct lagd_settings *s, struct lag_error *err) {
     struct lag_error own = {0};
     if (!err) err = &own;
     lagd_notify_reloading();
@@ -76,7 +78,5 @@ int lagd_reload(struct lagd_supervisor *s, struct lag_error *err) {
     lag_strbuf_deinit(&taken);
     lag_strbuf_deinit(&waiting);
     free(fresh);
-    lagd_tell_listener(s, 0);
-    s->next_schedule_ns = 0;
     return 0;
 }

@@ -1,5 +1,11 @@
 /* The end of a growth: the winner's probed state becomes the run's. */
 #include "growth/growth_internal.h"
+#include "checkpoint/checkpoint_internal.h"
+#include "train/flops_internal.h"
+#include "train/run_history_internal.h"
+#include "train/run_keep_internal.h"
+#include "train/run_move_internal.h"
+#include "train/run_open_internal.h"
 #include "records/transact_internal.h"
 
 #include <lagd/base/cleanup.h>
@@ -21,7 +27,7 @@ struct applying {
 
 static int read_decision(struct lag_db *db, void *arg, struct lag_error *err) {
     struct applying *applying = arg;
-    return lag_decision_get(db, applying->round->run->growth.id, &applying->decision, err);
+    return lag_decision_get(db, applying->round->run->book.growth.id, &applying->decision, err);
 }
 
 static int find_winner(struct applying *applying, struct lag_error *err) {
@@ -34,7 +40,7 @@ static int find_winner(struct applying *applying, struct lag_error *err) {
         return 0;
     }
     return lag_error_set(err, LAG_ECORRUPT, "the decision names %s, which is no candidate of growth %s",
-                         applying->decision.candidate, round->run->growth.id);
+                         applying->decision.candidate, round->run->book.growth.id);
 }
 
 /* In memory, else on disk, else built again from the parent. */
@@ -59,7 +65,7 @@ static int write_applied(struct lag_db *db, void *arg, struct lag_error *err) {
     const struct lagd_run *run = applying->round->run;
     const struct lag_spec *spec = &applying->state->layout.spec;
     int rc = lag_run_set_shape(db, run->id, spec->n_layer, (int64_t)lag_spec_params(spec), err);
-    if (rc == 0) rc = lag_points_adopt(db, run->id, applying->decision.candidate, run->growth.start_step, err);
+    if (rc == 0) rc = lag_points_adopt(db, run->id, applying->decision.candidate, run->book.growth.start_step, err);
     return rc;
 }
 
@@ -67,30 +73,30 @@ static int write_applied(struct lag_db *db, void *arg, struct lag_error *err) {
 static int commit(struct applying *applying, const char *parent_sha256, struct lag_error *err) {
     struct lagd_run *run = applying->round->run;
     const struct lag_candidate_row *row = &applying->round->candidates[applying->index];
-    const struct lag_run_row before = run->row;
+    const struct lag_run_row before = run->book.row;
     struct lagd_move move = {.run = run, .growth_from = "applying", .growth_state = "applied", .run_state = "running",
                              .progress = true, .ends_growth = true, .extra = write_applied, .extra_arg = applying};
-    run->row.step = applying->state->step;
-    run->row.tokens = run->row.step * lagd_run_step_tokens(run);
-    run->row.flops += row->flops;
+    run->book.row.step = applying->state->step;
+    run->book.row.tokens = run->book.row.step * lagd_run_step_tokens(run);
+    run->book.row.flops += row->flops;
     const struct lagd_checkpoint_request request = {.kind = "growth", .growth_text = row->strategy,
                                                     .parent_sha256 = parent_sha256, .keep = true};
     int rc = lagd_run_keep_patiently(run, applying->state, &request, &move, err);
-    if (rc != 0) run->row = before;
+    if (rc != 0) run->book.row = before;
     return rc;
 }
 
 static int take_over(struct applying *applying, const char *parent_sha256, struct lag_error *err) {
     struct lagd_run *run = applying->round->run;
     const char *strategy = applying->round->candidates[applying->index].strategy;
-    lag_state_destroy(run->state);
-    run->state = LAG_TAKE(applying->state);
-    run->checkpoint_step = run->state->step;
-    run->step_ended_ns = 0;
-    run->row.n_layer = run->state->layout.spec.n_layer;
-    run->row.n_params = (int64_t)lag_spec_params(&run->state->layout.spec);
-    (void)lag_copy(run->origin.growth_text, sizeof(run->origin.growth_text), strategy);
-    (void)lag_copy(run->origin.parent_sha256, sizeof(run->origin.parent_sha256), parent_sha256);
+    lag_state_destroy(run->trainer.state);
+    run->trainer.state = LAG_TAKE(applying->state);
+    run->book.checkpoint_step = run->trainer.state->step;
+    run->pace.step_ended_ns = 0;
+    run->book.row.n_layer = run->trainer.state->layout.spec.n_layer;
+    run->book.row.n_params = (int64_t)lag_spec_params(&run->trainer.state->layout.spec);
+    (void)lag_copy(run->book.origin.growth_text, sizeof(run->book.origin.growth_text), strategy);
+    (void)lag_copy(run->book.origin.parent_sha256, sizeof(run->book.origin.parent_sha256), parent_sha256);
     int rc = lagd_run_equip(run, err);
     return rc == 0 ? lagd_run_reopen_growth(run, err) : rc;
 }
@@ -101,14 +107,14 @@ int lagd_round_apply(struct lagd_round *round, struct lag_error *err) {
     char parent_sha256[LAG_SHA256_HEX];
     int rc = find_winner(&applying, err);
     if (rc != 0) return rc;
-    if (strcmp(run->growth.state, "decided") == 0) {
+    if (strcmp(run->book.growth.state, "decided") == 0) {
         struct lagd_move move = {.run = run, .growth_from = "decided", .growth_state = "applying"};
         rc = lagd_move_make(&move, err);
         if (rc != 0) return rc;
     }
     LAG_FP("growth.before_apply");
     rc = get_state(&applying, err);
-    lagd_checkpoint_model_sha256(run->deps, run->growth.parent_checkpoint, parent_sha256);
+    lagd_checkpoint_model_sha256(run->deps, run->book.growth.parent_checkpoint, parent_sha256);
     if (rc == 0) rc = commit(&applying, parent_sha256, err);
     if (rc == 0) {
         LAG_FP("growth.after_apply");

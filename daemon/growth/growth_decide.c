@@ -1,6 +1,7 @@
 /* The decision of a growth: computed from the stored rows, and stored before it is acted on. */
 #include "evidence/decide_internal.h"
 #include "growth/growth_internal.h"
+#include "train/run_move_internal.h"
 #include "process/tell_internal.h"
 #include "records/transact_internal.h"
 
@@ -20,7 +21,7 @@ struct deciding {
 static int compute(struct lag_db *db, void *arg, struct lag_error *err) {
     struct deciding *deciding = arg;
     struct lagd_curves *curves = NULL;
-    int rc = lagd_curves_load(db, deciding->run->growth.id, &curves, err);
+    int rc = lagd_curves_load(db, deciding->run->book.growth.id, &curves, err);
     if (rc == 0) rc = lagd_decide(curves, &deciding->row, err);
     lagd_curves_destroy(curves);
     /* Losses that are missing are a defect here, not a state that may pass. */
@@ -36,7 +37,7 @@ static int store(struct lag_db *db, void *arg, struct lag_error *err) {
     (void)lag_copy(event.growth_id, sizeof(event.growth_id), row->growth_id);
     (void)lag_copy(event.candidate_id, sizeof(event.candidate_id), row->candidate);
     (void)lag_copy(event.message, sizeof(event.message), row->verdict);
-    event.step = deciding->run->growth.start_step;
+    event.step = deciding->run->book.growth.start_step;
     event.value = row->margin;
     return rc == 0 ? lag_event_insert(db, &event, err) : rc;
 }
@@ -54,14 +55,14 @@ int lagd_round_decide(struct lagd_round *round, struct lag_error *err) {
         move.run_state = "running";
         move.ends_growth = true;
     } else {
-        move.growth_state = strcmp(run->growth.mode, "manual") == 0 ? "awaiting_approval" : "decided";
+        move.growth_state = strcmp(run->book.growth.mode, "manual") == 0 ? "awaiting_approval" : "decided";
     }
     LAG_FP("decision.before_commit");
     rc = lagd_move_make(&move, err);
     if (rc != 0) return rc;
     LAG_FP("decision.after_commit");
     atomic_fetch_add(&run->deps->totals.decisions, 1);
-    const struct lagd_about about = {run->id, deciding.row.growth_id, run->state->step, LAGD_MESSAGE_GROWTH_DECIDED};
+    const struct lagd_about about = {run->id, deciding.row.growth_id, run->trainer.state->step, LAGD_MESSAGE_GROWTH_DECIDED};
     lagd_tell(LAG_LOG_INFO, &about, "growth %s of %s is decided: %s", deciding.row.growth_id, run->id,
               deciding.row.verdict);
     return 0;

@@ -2,7 +2,10 @@
 #include "plan/growth_cost_internal.h"
 #include "growth/growth_internal.h"
 #include "plan/run_config_internal.h"
+#include "checkpoint/checkpoint_internal.h"
 #include "exec/slots_internal.h"
+#include "train/flops_internal.h"
+#include "train/run_open_internal.h"
 #include "process/tell_internal.h"
 #include "records/transact_internal.h"
 
@@ -32,25 +35,25 @@ static int write_parent_loss(struct lag_db *db, void *arg, struct lag_error *err
 /* On the same batches as the candidates: it is bit-equal to the first evaluation of `none`. */
 static int evaluate_parent(struct lagd_round *round, struct lag_error *err) {
     struct lagd_run *run = round->run;
-    if (!isnan(run->growth.parent_loss)) return 0;
+    if (!isnan(run->book.growth.parent_loss)) return 0;
     int n_batches = round->plan.n_batches, n_slots = 0;
     LAG_CLEANUP(lag_free_p) double *losses = lag_calloc((size_t)n_batches, sizeof(*losses));
     if (!losses) return lag_error_set(err, LAG_ENOMEM, "out of memory for the parent's validation");
     int rc = lagd_run_ready(run, err);
     if (rc != 0) return rc;
     (void)lagd_progress_do(&run->progress, LAGD_DOING_QUEUED);
-    rc = lagd_slots_acquire(run->deps->slots, run->n_members, &run->quit, &n_slots);
+    rc = lagd_slots_acquire(run->deps->slots, run->trainer.n_members, &run->wishes.quit, &n_slots);
     (void)lagd_progress_do(&run->progress, LAGD_DOING_VALIDATING);
     if (rc != 0) return lag_error_set(err, rc, "interrupted");
-    lag_team_set_active(run->team, n_slots);
-    rc = lag_evaluate(run->state, run->work, run->dataset, n_batches, round->plan.eval_sequences, run->step.context,
-                      losses, run->team, err);
+    lag_team_set_active(run->trainer.team, n_slots);
+    rc = lag_evaluate(run->trainer.state, run->trainer.work, run->trainer.dataset, n_batches, round->plan.eval_sequences, run->trainer.step.context,
+                      losses, run->trainer.team, err);
     lagd_slots_release(run->deps->slots, n_slots);
     if (rc != 0) return rc;
     double sum = 0;
     for (int i = 0; i < n_batches; i++) sum += losses[i];
-    run->growth.parent_loss = sum / n_batches;
-    return lagd_write_patiently(run->deps, write_parent_loss, &run->growth, &run->quit, err);
+    run->book.growth.parent_loss = sum / n_batches;
+    return lagd_write_patiently(run->deps, write_parent_loss, &run->book.growth, &run->wishes.quit, err);
 }
 
 /* Afterwards the run keeps its state only, which the candidates read. */
@@ -119,10 +122,10 @@ static int keep_on_disk(struct candidate_move *move, struct lag_state *state, bo
                                                     .id = id,
                                                     .growth_text = move->row->strategy,
                                                     .tokens = state->step * lagd_run_step_tokens(run),
-                                                    .seed = (uint64_t)run->config.seed,
-                                                    .precision = lagd_run_precision(&run->config),
+                                                    .seed = (uint64_t)run->book.config.seed,
+                                                    .precision = lagd_run_precision(&run->book.config),
                                                     .keep = true,
-                                                    .retention = lagd_run_retention(&run->config),
+                                                    .retention = lagd_retention_of(&run->book.config),
                                                     .extra = write_candidate,
                                                     .extra_arg = move};
     move->checkpoint_id = id;
@@ -131,13 +134,13 @@ static int keep_on_disk(struct candidate_move *move, struct lag_state *state, bo
     if (rc == 0) follow(move);
     move->checkpoint_id = NULL;
     if (!lagd_is_storage_trouble(rc)) return rc;
-    lagd_warn(run->deps, run->id, run->row.step, "the state of candidate %s is not kept: %.400s", move->row->op,
+    lagd_warn(run->deps, run->id, run->book.row.step, "the state of candidate %s is not kept: %.400s", move->row->op,
               err->text);
     return 0;
 }
 
 static int move_candidate(struct candidate_move *move, struct lag_error *err) {
-    return lagd_write_patiently(move->round->run->deps, write_candidate, move, &move->round->run->quit, err);
+    return lagd_write_patiently(move->round->run->deps, write_candidate, move, &move->round->run->wishes.quit, err);
 }
 
 /* The same order as lag_select: lowest mean, then position. */
@@ -177,7 +180,7 @@ static int start_more(struct lagd_round *round, struct lag_error *err) {
 /* In mode manual the state goes to disk and is not kept here; in mode auto the worst of two goes at once. */
 static int end_candidate(struct lagd_round *round, int index, struct lagd_probe_result *result, struct lag_error *err) {
     struct candidate_move move = {.round = round, .row = &round->candidates[index], .result = result};
-    bool done = false, manual = strcmp(round->run->growth.mode, "manual") == 0;
+    bool done = false, manual = strcmp(round->run->book.growth.mode, "manual") == 0;
     int rc = 0;
     move.state = result->rc == 0 ? "completed" : result->rc == LAG_PROBE_DIVERGED ? "diverged" : "failed";
     move.reason = result->rc == 0 ? "" : result->rc == LAG_PROBE_DIVERGED ? result->reason : result->err.text;
@@ -192,13 +195,13 @@ static int end_candidate(struct lagd_round *round, int index, struct lagd_probe_
     if (rc == 0 && !done) rc = move_candidate(&move, err);
     if (rc != 0) return rc;
     LAG_FP("candidate.completed");
-    const struct lagd_about about = {round->run->id, round->run->growth.id, round->run->row.step, NULL};
-    lagd_tell(LAG_LOG_INFO, &about, "candidate %s of %s: %s%s%s", move.row->op, round->run->growth.id, move.state,
+    const struct lagd_about about = {round->run->id, round->run->book.growth.id, round->run->book.row.step, NULL};
+    lagd_tell(LAG_LOG_INFO, &about, "candidate %s of %s: %s%s%s", move.row->op, round->run->book.growth.id, move.state,
               move.reason[0] ? ": " : "", move.reason);
     return 0;
 }
 
-/* Takes one that has ended out of round->probes; -1 when all run on. Under run->lock. */
+/* Takes one that has ended out of round->probes; -1 when all run on. Under run->wishes.lock. */
 static int find_ended(const struct lagd_round *round) {
     for (int i = 0; i < round->n; i++)
         if (round->probes[i] && lagd_probe_ended(round->probes[i])) return i;
@@ -206,19 +209,19 @@ static int find_ended(const struct lagd_round *round) {
 }
 
 static bool has_wish(const struct lagd_run *run) {
-    return run->wishes & (LAGD_WISH_CANCEL | LAGD_WISH_STOP | LAGD_WISH_GROWTH);
+    return run->wishes.posted & (LAGD_WISH_CANCEL | LAGD_WISH_STOP | LAGD_WISH_GROWTH);
 }
 
 /* Waits for the end of a probe, or (wishes) for a wish. Returns the index, or -1. */
 static int wait_ended(struct lagd_round *round, bool wishes) {
     struct lagd_run *run = round->run;
-    (void)pthread_mutex_lock(&run->lock);
+    (void)pthread_mutex_lock(&run->wishes.lock);
     int index = find_ended(round);
     while (index < 0 && !(wishes && has_wish(run))) {
-        (void)pthread_cond_wait(&run->woken, &run->lock);
+        (void)pthread_cond_wait(&run->wishes.woken, &run->wishes.lock);
         index = find_ended(round);
     }
-    (void)pthread_mutex_unlock(&run->lock);
+    (void)pthread_mutex_unlock(&run->wishes.lock);
     return index;
 }
 
@@ -237,10 +240,10 @@ static void stop_all(struct lagd_round *round) {
 
 int lagd_round_check(struct lagd_round *round, const char *state, struct lag_error *err) {
     struct lagd_run *run = round->run;
-    if (atomic_load(&run->quit)) return lag_error_set(err, LAG_ECANCELED, "interrupted");
-    if (!lagd_run_take_wishes(run, LAGD_WISH_GROWTH, NULL)) return 0;
+    if (atomic_load(&run->wishes.quit)) return lag_error_set(err, LAG_ECANCELED, "interrupted");
+    if (!lagd_wishes_take(&run->wishes, LAGD_WISH_GROWTH, NULL)) return 0;
     int rc = lagd_run_read_growth(run, err);
-    if (rc == 0 && (!run->has_growth || strcmp(run->growth.state, state) != 0))
+    if (rc == 0 && (!run->book.has_growth || strcmp(run->book.growth.state, state) != 0))
         rc = lag_error_set(err, LAG_ESTATE, "the growth is not %s any more", state);
     return rc;
 }
@@ -272,9 +275,9 @@ static void keep_batches(const struct lagd_round *round) {
     const struct lagd_run *run = round->run;
     struct lag_kept_batches batches;
     struct lag_error err = {0};
-    lagd_growth_batches(&run->step, &round->plan, run->state->step, &batches);
-    if (lag_dataset_keep(run->dataset, &batches, &err) != 0)
-        lag_log(LAG_LOG_WARNING, "growth %s: each candidate reads its batches itself: %s", run->growth.id, err.text);
+    lagd_growth_batches(&run->trainer.step, &round->plan, run->trainer.state->step, &batches);
+    if (lag_dataset_keep(run->trainer.dataset, &batches, &err) != 0)
+        lag_log(LAG_LOG_WARNING, "growth %s: each candidate reads its batches itself: %s", run->book.growth.id, err.text);
 }
 
 int lagd_round_probe(struct lagd_round *round, struct lag_error *err) {
@@ -290,14 +293,14 @@ int lagd_round_probe(struct lagd_round *round, struct lag_error *err) {
         if (rc == 0 && index >= 0) rc = collect(round, index, err);
     }
     stop_all(round);
-    lag_dataset_forget(round->run->dataset);
+    lag_dataset_forget(round->run->trainer.dataset);
     (void)lagd_progress_do(&round->run->progress, LAGD_DOING_TRAINING);
     return rc == 0 ? lagd_round_decide(round, err) : rc;
 }
 
 int lagd_round_rebuild(struct lagd_round *round, int index, struct lag_state **ret, struct lag_error *err) {
     struct lagd_probe_result result = {0};
-    lag_log(LAG_LOG_INFO, "growth %s: the state of %s is built again from the parent", round->run->growth.id,
+    lag_log(LAG_LOG_INFO, "growth %s: the state of %s is built again from the parent", round->run->book.growth.id,
             round->candidates[index].op);
     int rc = know_parent_loss(round, err);
     if (rc == 0) rc = lagd_probe_start(round, index, true, &round->probes[index], err);
@@ -305,7 +308,7 @@ int lagd_round_rebuild(struct lagd_round *round, int index, struct lag_state **r
     round->n_active++;
     (void)lagd_progress_do(&round->run->progress, LAGD_DOING_PROBING);
     while (wait_ended(round, true) < 0) {
-        rc = lagd_round_check(round, round->run->growth.state, err);
+        rc = lagd_round_check(round, round->run->book.growth.state, err);
         if (rc == LAG_ECANCELED) {
             stop_all(round);
             return rc;

@@ -1,7 +1,13 @@
 /* A growth as a transaction on a run: a table of phases, entered at the stored state. A restart goes on by the same
  * code: nothing but the rows and the parent's state says where a growth stands. */
+#include "growth/growth_round_internal.h"
+
 #include "growth/growth_internal.h"
 #include "plan/run_config_internal.h"
+#include "train/flops_internal.h"
+#include "train/run_keep_internal.h"
+#include "train/run_move_internal.h"
+#include "train/run_open_internal.h"
 #include "process/tell_internal.h"
 #include "records/transact_internal.h"
 
@@ -25,14 +31,14 @@ struct parent {
 static int write_parent(struct lag_db *db, void *arg, struct lag_error *err) {
     const struct parent *parent = arg;
     const struct lag_probe_plan *plan = &parent->round->plan;
-    return lag_growth_set_parent(db, parent->round->run->growth.id, parent->start_step, parent->checkpoint_id,
+    return lag_growth_set_parent(db, parent->round->run->book.growth.id, parent->start_step, parent->checkpoint_id,
                                  plan->n_batches, plan->eval_sequences, err);
 }
 
 /* The parent's checkpoint, and with it the growth's row; move says from which state to which. */
 static int keep_parent(struct lagd_round *round, struct lagd_move *move, struct lag_error *err) {
     struct lagd_run *run = round->run;
-    struct parent parent = {.round = round, .start_step = run->state->step};
+    struct parent parent = {.round = round, .start_step = run->trainer.state->step};
     lag_id_new("ckpt", parent.checkpoint_id);
     move->run = run;
     move->run_state = "growing";
@@ -40,24 +46,24 @@ static int keep_parent(struct lagd_round *round, struct lagd_move *move, struct 
     move->extra = write_parent;
     move->extra_arg = &parent;
     const struct lagd_checkpoint_request request = {.kind = "pre_growth", .id = parent.checkpoint_id, .keep = true,
-                                                    .growth_text = run->origin.growth_text,
-                                                    .parent_sha256 = run->origin.parent_sha256};
-    int rc = lagd_run_keep_patiently(run, run->state, &request, move, err);
+                                                    .growth_text = run->book.origin.growth_text,
+                                                    .parent_sha256 = run->book.origin.parent_sha256};
+    int rc = lagd_run_keep_patiently(run, run->trainer.state, &request, move, err);
     if (rc != 0) return rc;
-    run->growth.start_step = parent.start_step;
-    (void)lag_copy(run->growth.parent_checkpoint, sizeof(run->growth.parent_checkpoint), parent.checkpoint_id);
-    run->growth.n_batches = round->plan.n_batches;
-    run->growth.eval_sequences = round->plan.eval_sequences;
+    run->book.growth.start_step = parent.start_step;
+    (void)lag_copy(run->book.growth.parent_checkpoint, sizeof(run->book.growth.parent_checkpoint), parent.checkpoint_id);
+    run->book.growth.n_batches = round->plan.n_batches;
+    run->book.growth.eval_sequences = round->plan.eval_sequences;
     return 0;
 }
 
 static int begin(struct lagd_round *round, struct lag_error *err) {
     const struct lagd_run *run = round->run;
-    if (run->config.max_steps - run->state->step < run->growth.probe_steps)
+    if (run->book.config.max_steps - run->trainer.state->step < run->book.growth.probe_steps)
         return lag_error_set(
             err, LAG_EINVAL,
             "a probe of %lld steps from step %lld would end beyond max_steps %lld; ask for a shorter probe",
-            (long long)run->growth.probe_steps, (long long)run->state->step, (long long)run->config.max_steps);
+            (long long)run->book.growth.probe_steps, (long long)run->trainer.state->step, (long long)run->book.config.max_steps);
     LAG_FP("growth.parent");
     struct lagd_move move = {.growth_from = "queued", .growth_state = "probing"};
     int rc = keep_parent(round, &move, err);
@@ -76,10 +82,7 @@ static int await(struct lagd_round *round, struct lag_error *err) {
     (void)lagd_progress_do(&run->progress, LAGD_DOING_AWAITING);
     int rc = 0;
     while (rc == 0) {
-        (void)pthread_mutex_lock(&run->lock);
-        while (!(run->wishes & (LAGD_WISH_GROWTH | LAGD_WISH_CANCEL | LAGD_WISH_STOP)))
-            (void)pthread_cond_wait(&run->woken, &run->lock);
-        (void)pthread_mutex_unlock(&run->lock);
+        lagd_wishes_wait(&run->wishes, LAGD_WISH_GROWTH | LAGD_WISH_CANCEL | LAGD_WISH_STOP);
         rc = lagd_round_check(round, "awaiting_approval", err);
     }
     (void)lagd_progress_do(&run->progress, LAGD_DOING_TRAINING);
@@ -116,28 +119,28 @@ static int count_candidate(const struct lag_candidate_row *row, void *arg) {
 
 static int read_candidates(struct lag_db *db, void *arg, struct lag_error *err) {
     struct lagd_round *round = arg;
-    int rc = lag_candidate_list(db, round->run->growth.id, count_candidate, round, err);
+    int rc = lag_candidate_list(db, round->run->book.growth.id, count_candidate, round, err);
     if (rc != 0) return rc;
     round->candidates = lag_calloc((size_t)round->n + 1, sizeof(*round->candidates));
     round->probes = lag_calloc((size_t)round->n + 1, sizeof(struct lagd_probe *));
     if (!round->candidates || !round->probes) return lag_error_set(err, LAG_ENOMEM, "out of memory for a growth");
     round->n = 0;
-    return lag_candidate_list(db, round->run->growth.id, count_candidate, round, err);
+    return lag_candidate_list(db, round->run->book.growth.id, count_candidate, round, err);
 }
 
 static int open_round(struct lagd_round *round, struct lag_error *err) {
     struct lagd_run *run = round->run;
     lagd_growth_request_defaults(&round->request);
-    int rc = lag_fields_parse(&lagd_growth_fields, &round->request, run->growth.request, err);
+    int rc = lag_fields_parse(&lagd_growth_fields, &round->request, run->book.growth.request, err);
     if (rc == 0) rc = lagd_read(run->deps, read_candidates, round, err);
     if (rc != 0) return rc;
-    rc = lag_plan_probe(run->growth.probe_steps, round->request.eval_every, (int)round->request.eval_batches,
-                        round->request.max_eval_share, lagd_run_step_tokens(run), run->step.batch, run->step.context,
+    rc = lag_plan_probe(run->book.growth.probe_steps, round->request.eval_every, (int)round->request.eval_batches,
+                        round->request.max_eval_share, lagd_run_step_tokens(run), run->trainer.step.batch, run->trainer.step.context,
                         &round->plan);
     if (rc != 0) return lag_error_set(err, rc, "the probe's evaluations cannot be planned");
-    if (strcmp(run->growth.state, "queued") == 0) return 0;
-    round->plan.n_batches = (int)run->growth.n_batches;
-    round->plan.eval_sequences = (int)run->growth.eval_sequences;
+    if (strcmp(run->book.growth.state, "queued") == 0) return 0;
+    round->plan.n_batches = (int)run->book.growth.n_batches;
+    round->plan.eval_sequences = (int)run->book.growth.eval_sequences;
     return 0;
 }
 
@@ -152,10 +155,10 @@ static void close_round(struct lagd_round *round) {
 /* After a restart: the row says growing, and the parent is on disk (its checkpoint may have been damaged). */
 static int resume(struct lagd_round *round, struct lag_error *err) {
     struct lagd_run *run = round->run;
-    if (strcmp(run->growth.state, "queued") == 0) return 0;
+    if (strcmp(run->book.growth.state, "queued") == 0) return 0;
     struct lagd_move move = {.run = run, .run_state = "growing"};
-    if (run->checkpoint_step != run->state->step) return keep_parent(round, &move, err);
-    return strcmp(run->row.state, "growing") == 0 ? 0 : lagd_move_make(&move, err);
+    if (run->book.checkpoint_step != run->trainer.state->step) return keep_parent(round, &move, err);
+    return strcmp(run->book.row.state, "growing") == 0 ? 0 : lagd_move_make(&move, err);
 }
 
 /* Ended by a person: the run goes on as it was. */
@@ -168,10 +171,10 @@ static int conclude(struct lagd_round *round, struct lag_error *err) {
 static int go_through(struct lagd_round *round, struct lag_error *err) {
     struct lagd_run *run = round->run;
     char id[LAG_ROW_ID];
-    (void)lag_copy(id, sizeof(id), run->growth.id);
+    (void)lag_copy(id, sizeof(id), run->book.growth.id);
     int rc = resume(round, err);
-    while (rc == 0 && run->has_growth && strcmp(run->growth.id, id) == 0) { /* a next one begins at its own step */
-        const struct phase *phase = find_phase(run->growth.state);
+    while (rc == 0 && run->book.has_growth && strcmp(run->book.growth.id, id) == 0) { /* a next one begins at its own step */
+        const struct phase *phase = find_phase(run->book.growth.state);
         rc = phase ? phase->act(round, err) : conclude(round, err);
         /* Someone changed the growth's row: what is to be done is looked up again. */
         if (rc == LAG_ESTATE) rc = lagd_run_read_growth(run, err);
@@ -182,8 +185,8 @@ static int go_through(struct lagd_round *round, struct lag_error *err) {
 /* The growth cannot be done; the run can go on. */
 static int give_up(struct lagd_run *run, int rc, struct lag_error *err) {
     const struct lag_error why = *err;
-    const struct lagd_about about = {run->id, run->growth.id, run->row.step, NULL};
-    lagd_tell(LAG_LOG_WARNING, &about, "growth %s of %s failed: %s", run->growth.id, run->id, why.text);
+    const struct lagd_about about = {run->id, run->book.growth.id, run->book.row.step, NULL};
+    lagd_tell(LAG_LOG_WARNING, &about, "growth %s of %s failed: %s", run->book.growth.id, run->id, why.text);
     struct lagd_move move = {
         .run = run, .run_state = "running", .growth_state = "failed", .reason = why.text, .ends_growth = true};
     int moved = lagd_move_make(&move, err);
@@ -195,7 +198,7 @@ int lagd_growth_round(struct lagd_run *run, struct lag_error *err) {
     int rc = open_round(&round, err);
     if (rc == 0) rc = go_through(&round, err);
     close_round(&round);
-    if (rc == 0 || rc == LAG_ECANCELED || !run->has_growth || atomic_load(&run->quit)) return rc;
+    if (rc == 0 || rc == LAG_ECANCELED || !run->book.has_growth || atomic_load(&run->wishes.quit)) return rc;
     if (lagd_run_lacks_dataset(run)) return rc; /* the run is paused, and the growth goes on with it */
     return give_up(run, rc, err);
 }

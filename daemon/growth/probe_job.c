@@ -1,5 +1,6 @@
 /* One probe on a worker of the pool: slots before each step, rows after it. */
 #include "growth/growth_internal.h"
+#include "train/flops_internal.h"
 #include "plan/run_config_internal.h"
 #include "exec/slots_internal.h"
 #include "plan/speeds_internal.h"
@@ -27,7 +28,7 @@ struct lagd_probe {
     const struct lagd_round *round;
     const struct lag_candidate_row *candidate;
     bool again;
-    bool ended; /* under run->lock */
+    bool ended; /* under run->wishes.lock */
     struct lag_probe_job what;
     struct lagd_recorder recorder;
     struct lagd_probe_result result;
@@ -127,7 +128,7 @@ static void report_if_due(struct lagd_probe *probe) {
 
 static void step(void *arg, int64_t t, const struct lag_step_result *result) {
     struct lagd_probe *probe = arg;
-    int64_t at = probe->round->run->growth.start_step + t;
+    int64_t at = probe->round->run->book.growth.start_step + t;
     const struct { enum lagd_key key; double value; } points[] = {
         {LAGD_TRAIN_LOSS, result->loss}, {LAGD_LR, result->lr}, {LAGD_GRAD_NORM, result->grad_norm}};
     for (size_t i = 0; i < LAG_COUNT(points); i++)
@@ -152,7 +153,7 @@ static void eval(void *arg, int64_t t, const double *losses, int n_batches) {
     lagd_speeds_add(probe->run->deps->speeds, probe->run->id, LAGD_SPEED_PROBE_EVAL, probe->eval_flops,
                     probe->compute_ns, 1);
     LAG_FP("probe.eval");
-    keep_first(probe, lagd_recorder_add(&probe->recorder, LAGD_VAL_LOSS, probe->round->run->growth.start_step + t, loss,
+    keep_first(probe, lagd_recorder_add(&probe->recorder, LAGD_VAL_LOSS, probe->round->run->book.growth.start_step + t, loss,
                                         &probe->result.err));
     report_if_due(probe);
 }
@@ -181,36 +182,36 @@ static void run_probe(struct lagd_job *job) {
 static void tell_ended(struct lagd_job *job) {
     struct lagd_probe *probe = (struct lagd_probe *)job;
     struct lagd_run *run = probe->run;
-    (void)pthread_mutex_lock(&run->lock);
+    (void)pthread_mutex_lock(&run->wishes.lock);
     if (!job->ran) probe->result.rc = LAG_ECANCELED;
     probe->ended = true;
-    (void)pthread_cond_broadcast(&run->woken);
-    (void)pthread_mutex_unlock(&run->lock);
+    (void)pthread_cond_broadcast(&run->wishes.woken);
+    (void)pthread_mutex_unlock(&run->wishes.lock);
 }
 
 static int describe(struct lagd_probe *probe, struct lag_error *err) {
     const struct lagd_round *round = probe->round;
     struct lagd_run *run = probe->run;
-    probe->what = (struct lag_probe_job){.parent = run->state,
-                                         .target_layers = (int)run->growth.n_layer_to,
-                                         .dataset = run->dataset,
-                                         .config = run->step,
-                                         .precision = lagd_run_precision(&run->config),
-                                         .recompute = run->config.recompute,
+    probe->what = (struct lag_probe_job){.parent = run->trainer.state,
+                                         .target_layers = (int)run->book.growth.n_layer_to,
+                                         .dataset = run->trainer.dataset,
+                                         .config = run->trainer.step,
+                                         .precision = lagd_run_precision(&run->book.config),
+                                         .recompute = run->book.config.recompute,
                                          .plan = &round->plan,
-                                         .parent_loss = run->growth.parent_loss,
+                                         .parent_loss = run->book.growth.parent_loss,
                                          .divergence_bound = round->request.divergence_bound,
                                          .divergence_grace = round->plan.steps / 4};
     int rc = lag_strategy_parse(probe->candidate->strategy, &probe->what.strategy, err);
     if (rc != 0) return rc;
-    struct lag_spec spec = run->state->layout.spec;
+    struct lag_spec spec = run->trainer.state->layout.spec;
     if (probe->candidate->rewarm_steps > 0) probe->what.strategy.rewarm_steps = probe->candidate->rewarm_steps;
     bool grows = strcmp(probe->candidate->op, "none") != 0;
     if (grows) spec.n_layer = probe->what.target_layers;
     else probe->what.target_layers = spec.n_layer;
-    probe->step_flops = (double)lagd_run_step_tokens(run) * lag_flops_token_train(&spec, run->step.context);
-    probe->eval_flops = (double)round->plan.n_batches * round->plan.eval_sequences * run->step.context *
-                        lag_flops_token_forward(&spec, run->step.context);
+    probe->step_flops = (double)lagd_run_step_tokens(run) * lag_flops_token_train(&spec, run->trainer.step.context);
+    probe->eval_flops = (double)round->plan.n_batches * round->plan.eval_sequences * run->trainer.step.context *
+                        lag_flops_token_forward(&spec, run->trainer.step.context);
     return 0;
 }
 

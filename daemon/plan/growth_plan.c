@@ -18,7 +18,6 @@
 #include <lagd/engine/probe.h>
 #include "plan/growth_cost_internal.h"
 #include "plan/run_config_internal.h"
-#include "runs/run_internal.h"
 
 struct planning {
     const struct lagd_growth_request *request;

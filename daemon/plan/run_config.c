@@ -35,10 +35,6 @@ struct lag_work_shape lagd_run_work_shape(const struct lagd_run_config *config, 
                                    .recompute = config->recompute};
 }
 
-struct lagd_retention lagd_run_retention(const struct lagd_run_config *config) {
-    return (struct lagd_retention){config->keep_last, config->keep_best, config->keep_every};
-}
-
 void lagd_run_step_config(const struct lagd_run_config *config, double lr_scale, struct lag_step_config *ret) {
     enum lag_schedule_kind kind = LAG_SCHEDULE_CONSTANT;
     (void)lag_schedule_parse(config->schedule, &kind);

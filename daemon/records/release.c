@@ -2,6 +2,8 @@
  * person's choice. */
 #include "records/release_internal.h"
 
+#include "records/folders_internal.h"
+
 #include <lagd/base/mem.h>
 #include <lagd/daemon/states.h>
 #include <lagd/storage/checkpoints.h>
@@ -75,7 +77,7 @@ int lagd_tx_candidates_end(struct lag_db *db, const struct lag_growth_row *growt
 }
 
 void lagd_released_remove(const struct lagd_deps *deps, struct lagd_released *released) {
-    for (size_t i = 0; i < released->n; i++) lagd_checkpoint_remove_folder(deps, released->paths[i]);
+    for (size_t i = 0; i < released->n; i++) lagd_folder_remove(deps, released->paths[i]);
     lagd_released_drop(released);
 }
 

@@ -1,6 +1,7 @@
 /* The end of a growth's candidates: those not at an end are cancelled, and the checkpoints of all are given up. */
 #pragma once
-#include "checkpoint/checkpoint_internal.h"
+#include "process/deps_internal.h"
+
 #include <lagd/storage/rows.h>
 struct lag_db;
 

@@ -1,11 +1,12 @@
 /* A change of state and the event that tells of it, in one transaction. */
+#include "records/transitions_internal.h"
+
 #include <lagd/base/error.h>
 #include <lagd/base/mem.h>
 #include <lagd/daemon/states.h>
 #include <lagd/storage/events.h>
 #include <lagd/storage/growths.h>
 #include <lagd/storage/runs.h>
-#include "supervisor/supervisor_internal.h"
 
 int lagd_tx_event(struct lag_db *db, const char *type, const char *run_id, const char *growth_id, const char *state,
                   const char *message, struct lag_error *err) {

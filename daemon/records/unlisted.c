@@ -1,6 +1,8 @@
 /* The mark of a folder in the state directory (datasets/<id>, runs/<id>) that may be without a row: a dataset's before its
  * row is inserted, and either while its row is deleted. A restart removes a marked folder that has no row; one without
  * mark may belong to another copy of the database. */
+#include "records/unlisted_internal.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -9,7 +11,6 @@
 #include <lagd/base/error.h>
 #include <lagd/base/fs.h>
 #include <lagd/base/mem.h>
-#include "supervisor/supervisor_internal.h"
 
 /* No file of a dataset or run begins with '.'. */
 #define MARK ".unlisted"

@@ -1,4 +1,9 @@
 /* Memory admission: what runs and growths are predicted to need at their peak, against what there is. */
+#include "runs/runs_internal.h"
+
+#include "plan/growth_cost_internal.h"
+#include "plan/run_config_internal.h"
+
 #include <inttypes.h>
 #include <string.h>
 
@@ -7,9 +12,6 @@
 #include <lagd/base/host.h>
 #include <lagd/storage/growths.h>
 #include <lagd/storage/runs.h>
-#include "plan/growth_cost_internal.h"
-#include "plan/run_config_internal.h"
-#include "supervisor/supervisor_internal.h"
 
 #define MIB(bytes) ((double)(bytes) / 1048576.0)
 
@@ -18,12 +20,12 @@ struct memory {
 };
 
 /* Thread: any. */
-static struct memory measure(struct lagd_supervisor *s) {
+static struct memory measure(struct lagd_runs *runs) {
     struct lagd_config config;
-    lagd_supervisor_config(s, &config);
+    lagd_settings_get(runs->settings, &config);
     int64_t total = (int64_t)lag_host_memory_total_bytes();
     int64_t free_now = (int64_t)lag_host_memory_available_bytes();
-    struct memory m = {.reserve = config.memory_reserve_bytes, .reserved = atomic_load(&s->reserved_bytes)};
+    struct memory m = {.reserve = config.memory_reserve_bytes, .reserved = atomic_load(&runs->reserved_bytes)};
     m.limit = config.memory_limit_bytes > 0 ? LAG_MIN(config.memory_limit_bytes, total) : total;
     /* Runs that have just begun have not touched all of their memory yet: that part is still counted as free. */
     int64_t untouched = LAG_MAX(0, m.reserved - (int64_t)lag_host_rss_bytes());
@@ -32,12 +34,12 @@ static struct memory measure(struct lagd_supervisor *s) {
     return m;
 }
 
-int64_t lagd_supervisor_memory_available(struct lagd_supervisor *s) { return measure(s).available; }
+int64_t lagd_admission_available(struct lagd_runs *runs) { return measure(runs).available; }
 
-int64_t lagd_admission_limit(struct lagd_supervisor *s) { return measure(s).limit; }
+int64_t lagd_admission_limit(struct lagd_runs *runs) { return measure(runs).limit; }
 
-int lagd_admission_check(struct lagd_supervisor *s, const char *what, int64_t need_bytes, bool alone, struct lag_error *err) {
-    struct memory m = measure(s);
+int lagd_admission_check(struct lagd_runs *runs, const char *what, int64_t need_bytes, bool alone, struct lag_error *err) {
+    struct memory m = measure(runs);
     int64_t granted = alone ? LAG_MAX(0, m.limit - m.reserve) : m.available;
     if (need_bytes <= granted) return 0;
     return lag_error_set(err, LAG_ENOMEM, "%s is predicted to need %.1f MiB of memory, but %.1f MiB can be granted (limit %.1f "
@@ -53,16 +55,16 @@ static int count_candidate(const struct lag_candidate_row *row, void *arg) {
 }
 
 /* Of the run with its growth. */
-static int growth_need(struct lagd_supervisor *s, const struct lag_run_row *row, const struct lagd_run_config *config,
+static int growth_need(struct lagd_runs *runs, const struct lag_run_row *row, const struct lagd_run_config *config,
                        int64_t *ret, struct lag_error *err) {
     struct lag_growth_row growth;
     struct lagd_growth_request request;
     int n_candidates = 0;
-    int status = lag_growth_get(s->db, row->growth_id, &growth, err);
+    int status = lag_growth_get(runs->db, row->growth_id, &growth, err);
     if (status == 0) status = lag_fields_parse(&lagd_growth_fields, &request, growth.request, err);
-    if (status == 0) status = lag_candidate_list(s->db, growth.id, count_candidate, &n_candidates, err);
+    if (status == 0) status = lag_candidate_list(runs->db, growth.id, count_candidate, &n_candidates, err);
     if (status < 0) return status;
-    int parallel = (int)(request.parallel > 0 ? LAG_MIN(request.parallel, s->deps.n_threads) : s->deps.n_threads);
+    int parallel = (int)(request.parallel > 0 ? LAG_MIN(request.parallel, runs->deps->n_threads) : runs->deps->n_threads);
     const struct lag_probe_plan probe = {.steps = growth.probe_steps, .n_batches = (int)growth.n_batches,
                                          .eval_sequences = (int)growth.eval_sequences};
     const struct lagd_growth_shape shape = {.run = row, .config = config, .target_layers = (int)growth.n_layer_to,
@@ -70,31 +72,31 @@ static int growth_need(struct lagd_supervisor *s, const struct lag_run_row *row,
                                             .n_workers = LAG_MIN(parallel, LAG_MAX(n_candidates, 1)),
                                             .probe = &probe,
                                             .keeps_best = strcmp(growth.mode, "manual") != 0};
-    *ret = lagd_growth_peak(&shape, s->deps.n_threads);
+    *ret = lagd_growth_peak(&shape, runs->deps->n_threads);
     return 0;
 }
 
-int lagd_admission_need(struct lagd_supervisor *s, const struct lag_run_row *row, int64_t *ret_bytes, struct lag_error *err) {
+int lagd_admission_need(struct lagd_runs *runs, const struct lag_run_row *row, int64_t *ret_bytes, struct lag_error *err) {
     struct lagd_run_config config;
     int status = lagd_run_config_parse(row->config, &config, err);
     if (status < 0) return lag_error_wrap(err, "run %s has a configuration that cannot be read", row->id);
     config.n_layer = row->n_layer;
     struct lagd_run_estimate estimate;
-    status = lagd_run_estimate(&config, s->deps.n_threads, &estimate, err);
+    status = lagd_run_estimate(&config, runs->deps->n_threads, &estimate, err);
     if (status < 0) return status;
     int64_t growth = 0;
-    if (row->growth_id[0] && growth_need(s, row, &config, &growth, err) < 0) growth = 0; /* recovery mends such rows */
+    if (row->growth_id[0] && growth_need(runs, row, &config, &growth, err) < 0) growth = 0; /* recovery mends such rows */
     *ret_bytes = LAG_MAX(estimate.memory_bytes, growth);
     return 0;
 }
 
-void lagd_admission_count(struct lagd_supervisor *s) {
+void lagd_admission_count(struct lagd_runs *runs) {
     int64_t sum = 0;
-    for (int i = 0; i < s->n_active; i++) {
+    for (int i = 0; i < runs->n_active; i++) {
         struct lag_run_row row;
         int64_t need = 0;
-        if (lag_run_get(s->db, s->active[i]->id, &row, NULL) < 0 || lagd_admission_need(s, &row, &need, NULL) < 0) continue;
+        if (lag_run_get(runs->db, runs->active[i]->id, &row, NULL) < 0 || lagd_admission_need(runs, &row, &need, NULL) < 0) continue;
         sum += need;
     }
-    atomic_store(&s->reserved_bytes, sum);
+    atomic_store(&runs->reserved_bytes, sum);
 }

@@ -1,8 +1,15 @@
 /* The thread of a run: its loop, and the wishes that reach it. */
-#include "train/run_parts_internal.h"
+#include "runs/run_internal.h"
+
 #include "exec/slots_internal.h"
+#include "growth/growth_round_internal.h"
 #include "process/tell_internal.h"
 #include "records/transact_internal.h"
+#include "train/rollback_internal.h"
+#include "train/run_keep_internal.h"
+#include "train/run_move_internal.h"
+#include "train/run_open_internal.h"
+#include "train/run_steps_internal.h"
 
 #include <lagd/base/log.h>
 #include <lagd/base/mem.h>
@@ -13,32 +20,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STORAGE_WAIT_MS = 500, ENDING = LAGD_WISH_PAUSE | LAGD_WISH_CANCEL | LAGD_WISH_STOP };
-
-/* --- wishes --- */
+enum { STORAGE_WAIT_MS = 500 };
 
 void lagd_run_wish(struct lagd_run *run, unsigned wishes, const char *reason) {
-    (void)pthread_mutex_lock(&run->lock);
-    run->wishes |= wishes;
-    if (wishes & ENDING) {
-        (void)lag_copy(run->reason, sizeof(run->reason), reason ? reason : "");
-        atomic_store(&run->interrupt, true);
-    }
-    if (wishes & (LAGD_WISH_CANCEL | LAGD_WISH_STOP)) atomic_store(&run->quit, true);
-    if (wishes & LAGD_WISH_STOP) atomic_store(&run->stop, true);
-    (void)pthread_cond_broadcast(&run->woken);
-    (void)pthread_mutex_unlock(&run->lock);
+    lagd_wishes_post(&run->wishes, wishes, reason);
     lagd_slots_wake(run->deps->slots);
 }
 
-unsigned lagd_run_take_wishes(struct lagd_run *run, unsigned mask, char *ret_reason) {
-    (void)pthread_mutex_lock(&run->lock);
-    unsigned wishes = run->wishes & mask;
-    run->wishes &= ~mask;
-    if (ret_reason) (void)lag_copy(ret_reason, LAG_ROW_TEXT, run->reason);
-    (void)pthread_mutex_unlock(&run->lock);
-    return wishes;
-}
+/* --- the end by a wish --- */
 
 /* What a wish that ends the thread does, by rank. */
 static const struct ending {
@@ -55,38 +44,38 @@ static int end_by_wish(struct lagd_run *run, unsigned wishes, const char *reason
     const struct ending *ending = endings;
     while (!(wishes & ending->wish)) ending++;
     struct lagd_move move = {.run = run, .run_state = ending->state, .reason = reason, .progress = true,
-                             .ends_growth = ending->ends_growth && run->has_growth};
+                             .ends_growth = ending->ends_growth && run->book.has_growth};
     if (move.ends_growth) move.growth_state = "cancelled";
-    if (ending->checkpoints && run->checkpoint_step != run->state->step) {
+    if (ending->checkpoints && run->book.checkpoint_step != run->trainer.state->step) {
         int rc = lagd_run_checkpoint(run, "pause", &move, err);
         if (rc == 0) return 0;
-        lagd_warn(run->deps, run->id, run->state->step,
+        lagd_warn(run->deps, run->id, run->trainer.state->step,
                   "no checkpoint while ending as %s; it will go on from step %lld: %.400s", ending->state,
-                  (long long)(run->checkpoint_step < 0 ? 0 : run->checkpoint_step), err->text);
+                  (long long)(run->book.checkpoint_step < 0 ? 0 : run->book.checkpoint_step), err->text);
     }
     /* A row must not say that a run goes on which has no thread: only the daemon's end cuts the wait for the disk short. */
     for (;;) {
-        int rc = lagd_move_make_until(&move, &run->stop, err);
-        if (!lagd_is_storage_trouble(rc) || atomic_load(&run->stop)) return rc;
-        lagd_pause_ms(STORAGE_WAIT_MS, &run->stop);
+        int rc = lagd_move_make_until(&move, &run->wishes.stop, err);
+        if (!lagd_is_storage_trouble(rc) || atomic_load(&run->wishes.stop)) return rc;
+        lagd_pause_ms(STORAGE_WAIT_MS, &run->wishes.stop);
     }
 }
 
 /* --- the loop --- */
 
 static int finish(struct lagd_run *run, struct lag_error *err) {
-    const struct lagd_checkpoint_request request = {.kind = "final", .growth_text = run->origin.growth_text,
-                                                    .parent_sha256 = run->origin.parent_sha256};
-    struct lagd_move move = {.run = run, .run_state = "completed", .progress = true, .ends_growth = run->has_growth};
-    if (run->has_growth) {
+    const struct lagd_checkpoint_request request = {.kind = "final", .growth_text = run->book.origin.growth_text,
+                                                    .parent_sha256 = run->book.origin.parent_sha256};
+    struct lagd_move move = {.run = run, .run_state = "completed", .progress = true, .ends_growth = run->book.has_growth};
+    if (run->book.has_growth) {
         move.growth_state = "cancelled";
         move.reason = "the run reached its last step";
     }
-    return lagd_run_keep_patiently(run, run->state, &request, &move, err);
+    return lagd_run_keep_patiently(run, run->trainer.state, &request, &move, err);
 }
 
 static bool growth_has_ended(const struct lagd_run *run) {
-    const struct lagd_state *state = lagd_state_find(LAGD_MACHINE_GROWTH, run->growth.state);
+    const struct lagd_state *state = lagd_state_find(LAGD_MACHINE_GROWTH, run->book.growth.state);
     return !state || state->terminal;
 }
 
@@ -94,31 +83,37 @@ static bool growth_has_ended(const struct lagd_run *run) {
  * step: then the run is called growing though nothing grows. */
 static int look_at_growth(struct lagd_run *run, struct lag_error *err) {
     int rc = lagd_run_read_growth(run, err);
-    if (rc != 0 || (run->has_growth && !growth_has_ended(run))) return rc;
-    if (!run->has_growth && strcmp(run->row.state, "running") == 0) return 0;
-    struct lagd_move move = {.run = run, .run_state = "running", .ends_growth = run->has_growth};
+    if (rc != 0 || (run->book.has_growth && !growth_has_ended(run))) return rc;
+    if (!run->book.has_growth && strcmp(run->book.row.state, "running") == 0) return 0;
+    struct lagd_move move = {.run = run, .run_state = "running", .ends_growth = run->book.has_growth};
     return lagd_move_make(&move, err);
 }
 
 static bool growth_is_due(const struct lagd_run *run) {
-    if (!run->has_growth) return false;
-    if (strcmp(run->growth.state, "queued") != 0) return lagd_run_in_growth(run);
-    return run->state->step >= run->growth.at_step && run->state->step < run->config.max_steps;
+    if (!run->book.has_growth) return false;
+    if (strcmp(run->book.growth.state, "queued") != 0) return lagd_run_in_growth(run);
+    return run->trainer.state->step >= run->book.growth.at_step && run->trainer.state->step < run->book.config.max_steps;
 }
 
 static int manual_checkpoint(struct lagd_run *run, struct lag_error *err) {
     int rc = lagd_run_checkpoint(run, "manual", NULL, err);
     if (!lagd_is_storage_trouble(rc)) return rc;
-    lagd_warn(run->deps, run->id, run->state->step, "the checkpoint asked for was not written: %.400s", err->text);
+    lagd_warn(run->deps, run->id, run->trainer.state->step, "the checkpoint asked for was not written: %.400s", err->text);
     return 0;
+}
+
+static int step(struct lagd_run *run, struct lag_error *err) {
+    struct lag_step_result result;
+    int rc = lagd_run_step(run, &result, err);
+    return rc == LAG_TRAIN_NONFINITE ? lagd_run_rollback(run, &result, err) : rc;
 }
 
 /* One turn of the loop. *ret_ended: the run has reached a state in which no thread works on it. */
 static int turn(struct lagd_run *run, bool *ret_ended, struct lag_error *err) {
     char reason[LAG_ROW_TEXT];
-    unsigned wishes = lagd_run_take_wishes(run, ~0u, reason);
+    unsigned wishes = lagd_wishes_take(&run->wishes, ~0u, reason);
     int rc = 0;
-    if (wishes & ENDING) {
+    if (wishes & LAGD_WISHES_ENDING) {
         *ret_ended = true;
         return end_by_wish(run, wishes, reason[0] ? reason : NULL, err);
     }
@@ -128,7 +123,7 @@ static int turn(struct lagd_run *run, bool *ret_ended, struct lag_error *err) {
     if (!growth_is_due(run) && (rc = lagd_run_ready(run, err)) != 0) return rc;
     if (run->evaluate_first) return lagd_run_evaluate_first(run, err);
     if (growth_is_due(run)) return lagd_growth_round(run, err);
-    if (run->state->step < run->config.max_steps) return lagd_run_step(run, err);
+    if (run->trainer.state->step < run->book.config.max_steps) return step(run, err);
     rc = finish(run, err);
     *ret_ended = rc == 0;
     return rc;
@@ -136,15 +131,15 @@ static int turn(struct lagd_run *run, bool *ret_ended, struct lag_error *err) {
 
 /* A dataset can come back (a disk that is not mounted yet): the run waits for that, and its growth with it. */
 static void fail(struct lagd_run *run, const struct lag_error *why) {
-    bool waits = lagd_run_lacks_dataset(run), ends_growth = run->has_growth && !waits;
+    bool waits = lagd_run_lacks_dataset(run), ends_growth = run->book.has_growth && !waits;
     char reason[LAG_ROW_TEXT];
     (void)snprintf(reason, sizeof(reason), "%.600s%s", why->text, waits ? "; resume the run once the dataset is back" : "");
-    const struct lagd_about about = {run->id, run->has_growth ? run->growth.id : NULL, run->row.step, NULL};
+    const struct lagd_about about = {run->id, run->book.has_growth ? run->book.growth.id : NULL, run->book.row.step, NULL};
     lagd_tell(LAG_LOG_ERROR, &about, "run %s %s: %s", run->id, waits ? "cannot go on" : "failed", reason);
     struct lagd_move move = {.run = run, .run_state = waits ? "paused" : "failed", .reason = reason,
                              .ends_growth = ends_growth, .growth_state = ends_growth ? "failed" : NULL};
     struct lag_error err = {0};
-    int rc = lagd_write_patiently(run->deps, lagd_move_write, &move, &run->stop, &err);
+    int rc = lagd_write_patiently(run->deps, lagd_move_write, &move, &run->wishes.stop, &err);
     if (rc == 0) lagd_move_committed(&move);
     else lag_log(LAG_LOG_ERROR, "and that could not be stored: %s", err.text);
 }
@@ -156,20 +151,20 @@ static void live(void *arg) {
     atomic_fetch_add(&run->deps->totals.runs_active, 1);
     int rc = lagd_run_open(run, &err);
     if (rc == 0) {
-        atomic_store(&run->progress.max_steps, run->config.max_steps);
-        atomic_store(&run->progress.step, run->state->step);
-        const struct lagd_about about = {run->id, NULL, run->state->step, LAGD_MESSAGE_RUN_STARTED};
-        lagd_tell(LAG_LOG_INFO, &about, "run %s (%s) trains from step %lld on", run->id, run->row.name,
-                  (long long)run->state->step);
+        atomic_store(&run->progress.max_steps, run->book.config.max_steps);
+        atomic_store(&run->progress.step, run->trainer.state->step);
+        const struct lagd_about about = {run->id, NULL, run->trainer.state->step, LAGD_MESSAGE_RUN_STARTED};
+        lagd_tell(LAG_LOG_INFO, &about, "run %s (%s) trains from step %lld on", run->id, run->book.row.name,
+                  (long long)run->trainer.state->step);
     }
     while (rc == 0 && !ended) {
         rc = turn(run, &ended, &err);
-        bool by_wish = rc == LAG_ECANCELED && atomic_load(&run->interrupt);
-        bool by_cancel = lagd_is_storage_trouble(rc) && atomic_load(&run->quit) && !atomic_load(&run->stop);
-        if (!ended && run->state && (by_wish || by_cancel)) rc = 0; /* the wish is looked at next */
+        bool by_wish = rc == LAG_ECANCELED && atomic_load(&run->wishes.interrupt);
+        bool by_cancel = lagd_is_storage_trouble(rc) && atomic_load(&run->wishes.quit) && !atomic_load(&run->wishes.stop);
+        if (!ended && run->trainer.state && (by_wish || by_cancel)) rc = 0; /* the wish is looked at next */
     }
     /* A daemon that stops while the disk refuses leaves the row as it is: found so at the next start, it is resumed. */
-    if (rc != 0 && !(lagd_is_storage_trouble(rc) && atomic_load(&run->stop))) fail(run, &err);
+    if (rc != 0 && !(lagd_is_storage_trouble(rc) && atomic_load(&run->wishes.stop))) fail(run, &err);
     lagd_run_close(run);
     atomic_fetch_sub(&run->deps->totals.runs_active, 1);
     if (run->ended) run->ended(run->arg, run->id);
@@ -182,18 +177,16 @@ int lagd_run_start(struct lagd_deps *deps, const struct lag_run_row *row, lagd_r
     struct lagd_run *run = lag_calloc(1, sizeof(*run));
     if (!run) return lag_error_set(err, LAG_ENOMEM, "out of memory for a run's thread");
     run->deps = deps;
-    run->row = *row;
+    run->book.row = *row;
     run->ended = ended;
     run->arg = arg;
-    run->checkpoint_step = -1;
+    run->book.checkpoint_step = -1;
     (void)lag_copy(run->id, sizeof(run->id), row->id);
     lagd_progress_begin(&run->progress);
-    (void)pthread_mutex_init(&run->lock, NULL);
-    lag_cond_init(&run->woken);
+    lagd_wishes_init(&run->wishes);
     int rc = lag_thread_start(&run->thread, "run", 0, live, run, err);
     if (rc != 0) {
-        (void)pthread_cond_destroy(&run->woken);
-        (void)pthread_mutex_destroy(&run->lock);
+        lagd_wishes_deinit(&run->wishes);
         free(run);
         return rc;
     }
@@ -204,13 +197,8 @@ int lagd_run_start(struct lagd_deps *deps, const struct lag_run_row *row, lagd_r
 void lagd_run_join(struct lagd_run *run) {
     if (!run) return;
     (void)pthread_join(run->thread, NULL);
-    (void)pthread_cond_destroy(&run->woken);
-    (void)pthread_mutex_destroy(&run->lock);
+    lagd_wishes_deinit(&run->wishes);
     free(run);
-}
-
-const char *lagd_run_id(const struct lagd_run *run) {
-    return run->id;
 }
 
 const struct lagd_progress *lagd_run_progress(const struct lagd_run *run) {

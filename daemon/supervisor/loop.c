@@ -1,4 +1,10 @@
 /* The supervisor's loop: commands, signals, ended runs, timers; and the orderly stop. */
+#include "supervisor/supervisor_internal.h"
+
+#include "exec/pool_internal.h"
+#include "exec/slots_internal.h"
+#include "process/notify_internal.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -10,10 +16,9 @@
 #include <lagd/base/error.h>
 #include <lagd/base/failpoint.h>
 #include <lagd/base/log.h>
+#include <lagd/base/mailbox.h>
 #include <lagd/storage/events.h>
 #include <lagd/storage/keys.h>
-#include "process/notify_internal.h"
-#include "supervisor/supervisor_internal.h"
 
 #define SECOND_NS INT64_C(1000000000)
 #define DAY_MS (24 * 3600 * INT64_C(1000))
@@ -34,25 +39,33 @@ static int write_keys_pruned(struct lag_db *db, void *arg, struct lag_error *err
 static void prune(struct lagd_supervisor *s, int64_t now_ns) {
     if (now_ns < s->next_prune_ns) return;
     s->next_prune_ns = now_ns + 3600 * SECOND_NS;
-    int64_t days = s->config.event_retention_days, before_ms = lag_clock_wall_ms() - days * DAY_MS;
+    struct lagd_config config;
+    lagd_settings_get(s->settings, &config);
+    int64_t days = config.event_retention_days, before_ms = lag_clock_wall_ms() - days * DAY_MS;
     struct lag_error err = {0};
-    if (days > 0 && lag_store_write(s->store, write_pruned, &before_ms, &err) < 0) {
+    if (days > 0 && lag_store_write(s->deps.store, write_pruned, &before_ms, &err) < 0) {
         lag_log(LAG_LOG_WARNING, "old events could not be removed: %s", err.text);
     }
     before_ms = lag_clock_wall_ms() - LAG_KEY_LIFE_MS;
-    if (lag_store_write(s->store, write_keys_pruned, &before_ms, &err) < 0) {
+    if (lag_store_write(s->deps.store, write_keys_pruned, &before_ms, &err) < 0) {
         lag_log(LAG_LOG_WARNING, "old idempotency keys could not be removed: %s", err.text);
     }
 }
 
 static void on_tick(struct lagd_supervisor *s) {
     int64_t now_ns = lag_clock_mono_ns();
-    lagd_active_reap(s);
-    lagd_active_answer_late(s, now_ns);
-    if (now_ns >= s->next_schedule_ns) lagd_active_schedule(s);
+    lagd_active_reap(&s->runs);
+    lagd_waiting_answer_late(&s->commands, now_ns);
+    if (now_ns >= s->runs.next_schedule_ns) lagd_active_schedule(&s->runs);
     lagd_watch(s, now_ns);
     lagd_say_status(s, now_ns, "");
     prune(s, now_ns);
+}
+
+void lagd_supervisor_wake(struct lagd_supervisor *s) {
+    uint64_t one = 1;
+    ssize_t ignored = write(s->wake_fd, &one, sizeof(one));
+    (void)ignored;
 }
 
 /* --- waiting ----------------------------------------------------------------------------------------------------- */
@@ -61,7 +74,7 @@ static void read_signals(struct lagd_supervisor *s) {
     unsigned char number;
     while (read(s->signal_fd, &number, 1) == 1) {
         if (number == SIGHUP) {
-            if (!atomic_load(&s->deps.draining)) (void)lagd_reload(s, NULL);
+            if (!atomic_load(&s->deps.draining)) (void)lagd_commands_reload(&s->commands, NULL);
         } else {
             lag_log(LAG_LOG_INFO, "received signal %d: stopping", number);
             atomic_store(&s->stop, true);
@@ -70,7 +83,7 @@ static void read_signals(struct lagd_supervisor *s) {
 }
 
 static int wait_for_work(struct lagd_supervisor *s, int timeout_ms, struct lag_error *err) {
-    struct pollfd fds[] = {{.fd = lag_mailbox_fd(s->mailbox), .events = POLLIN},
+    struct pollfd fds[] = {{.fd = lag_mailbox_fd(s->commands.mailbox), .events = POLLIN},
                            {.fd = s->signal_fd, .events = POLLIN},
                            {.fd = s->wake_fd, .events = POLLIN}};
     int n = poll(fds, LAG_COUNT(fds), timeout_ms);
@@ -88,10 +101,10 @@ static int wait_for_work(struct lagd_supervisor *s, int timeout_ms, struct lag_e
 
 /* The services go first: what they do is cut short and answered, and nobody submits to them any more. */
 static void end_services(struct lagd_supervisor *s) {
-    (void)pthread_mutex_lock(&s->lock);
+    (void)pthread_mutex_lock(&s->services_lock);
     struct lagd_pool *services = s->deps.services;
     s->deps.services = NULL;
-    (void)pthread_mutex_unlock(&s->lock);
+    (void)pthread_mutex_unlock(&s->services_lock);
     lagd_slots_wake(s->deps.slots);
     lagd_pool_destroy(services);
 }
@@ -99,41 +112,40 @@ static void end_services(struct lagd_supervisor *s) {
 static int drain(struct lagd_supervisor *s, struct lag_error *err) {
     atomic_store(&s->deps.draining, true);
     lagd_notify("STOPPING=1\nSTATUS=stopping, runs that write a checkpoint: %d\nEXTEND_TIMEOUT_USEC=30000000",
-                s->n_active);
-    lag_log(LAG_LOG_INFO, "stopping; runs that write a checkpoint first: %d", s->n_active);
-    lagd_active_stop_all(s);
+                s->runs.n_active);
+    lag_log(LAG_LOG_INFO, "stopping; runs that write a checkpoint first: %d", s->runs.n_active);
+    lagd_active_stop_all(&s->runs);
     end_services(s);
     int64_t extend_ns = lag_clock_mono_ns() + EXTEND_NS;
-    for (lagd_active_reap(s); s->n_active > 0; lagd_active_reap(s)) {
-        lagd_commands_refuse(s);
-        lagd_active_answer_late(s, lag_clock_mono_ns());
+    for (lagd_active_reap(&s->runs); s->runs.n_active > 0; lagd_active_reap(&s->runs)) {
+        lagd_commands_refuse(&s->commands);
+        lagd_waiting_answer_late(&s->commands, lag_clock_mono_ns());
         int status = wait_for_work(s, DRAIN_TICK_MS, err);
         if (status < 0) return status;
         int64_t now_ns = lag_clock_mono_ns();
         lagd_watch(s, now_ns);
         if (now_ns < extend_ns) continue;
         extend_ns = now_ns + EXTEND_NS;
-        lagd_notify("EXTEND_TIMEOUT_USEC=30000000\nSTATUS=stopping, runs that write a checkpoint: %d", s->n_active);
+        lagd_notify("EXTEND_TIMEOUT_USEC=30000000\nSTATUS=stopping, runs that write a checkpoint: %d", s->runs.n_active);
     }
-    lag_mailbox_close(s->mailbox);
-    lagd_commands_refuse(s);
-    int status = lag_store_flush(s->store, err);
-    if (status == LAG_ENOSPC) status = lag_store_flush(s->store, err); /* the first may tell of what is long over */
+    lagd_commands_close(&s->commands);
+    int status = lag_store_flush(s->deps.store, err);
+    if (status == LAG_ENOSPC) status = lag_store_flush(s->deps.store, err); /* the first may tell of what is long over */
     return status;
 }
 
 int lagd_supervisor_run(struct lagd_supervisor *s, void (*on_ready)(void *arg), void *arg, struct lag_error *err) {
-    lagd_active_schedule(s);
+    lagd_active_schedule(&s->runs);
     atomic_store(&s->ready, true);
     lagd_say_status(s, lag_clock_mono_ns(), "READY=1\n");
     if (on_ready) on_ready(arg);
-    int tick_ms = s->watchdog_ns > 0 ? (int)LAG_MIN(TICK_MS, s->watchdog_ns / 4000000 + 1) : TICK_MS;
+    int tick_ms = s->watch.watchdog_ns > 0 ? (int)LAG_MIN(TICK_MS, s->watch.watchdog_ns / 4000000 + 1) : TICK_MS;
     while (!atomic_load(&s->stop)) {
         on_tick(s);
-        lagd_commands_work(s);
+        lagd_commands_work(&s->commands);
         int status = wait_for_work(s, tick_ms, err);
         /* Runs would wait for ever; after a restart they go on from what is on disk, as after a crash. */
-        if (status == 0 && lag_store_check(s->store, err) == LAG_EIO) status = LAG_EIO;
+        if (status == 0 && lag_store_check(s->deps.store, err) == LAG_EIO) status = LAG_EIO;
         if (status < 0) return status;
     }
     return drain(s, err);

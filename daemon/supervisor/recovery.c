@@ -1,5 +1,10 @@
 /* What an earlier process left is put in order before anything is served: no run stays "running" without a thread, no
  * temporary folder stays behind. Growths keep their state: the run's thread goes on with them. */
+#include "supervisor/supervisor_internal.h"
+
+#include "records/transitions_internal.h"
+#include "records/unlisted_internal.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -18,7 +23,6 @@
 #include <lagd/storage/checkpoints.h>
 #include <lagd/storage/growths.h>
 #include <lagd/storage/runs.h>
-#include "supervisor/supervisor_internal.h"
 
 struct runs {
     struct lag_run_row *rows;
@@ -89,7 +93,7 @@ static int recover_run(struct lagd_supervisor *s, const struct lag_run_row *row,
     else mending.pause = mending.crashed && strcmp(config.on_crash, "pause") == 0;
     bool settled = !row->growth_id[0] && !mending.broken && !mending.crashed && strcmp(row->state, "interrupted") != 0;
     if (settled) return 0;
-    int status = lag_store_write(s->store, mend_run, &mending, err);
+    int status = lag_store_write(s->deps.store, mend_run, &mending, err);
     if (status < 0) return lag_error_wrap(err, "run %s cannot be recovered", row->id);
     if (mending.broken) lag_log(LAG_LOG_ERROR, "run %s (%s) failed: %s", row->id, row->name, broken.text);
     else if (mending.crashed) lag_log(LAG_LOG_INFO, "run %s (%s) was %s when the daemon ended", row->id, row->name, row->state);

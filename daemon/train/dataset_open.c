@@ -1,4 +1,5 @@
-#include "runs/run_internal.h"
+/* Opening a dataset: the file must still be what was registered. */
+#include "train/dataset_open_internal.h"
 
 #include <lagd/base/fs.h>
 #include <lagd/base/hash.h>

@@ -1,3 +1,4 @@
+/* Points of one owner on their way to the store. */
 #include "train/record_internal.h"
 #include "records/transact_internal.h"
 

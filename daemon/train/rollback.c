@@ -4,7 +4,11 @@
  * learning rate is halved; after three halvings the run is given up. A place lasts until a checkpoint beyond it is
  * written. The rate is stored before a step is made with it, so that a run that crashes here takes the same path again:
  * going back is what a restart does as well. */
-#include "train/run_parts_internal.h"
+#include "train/rollback_internal.h"
+
+#include "train/run_history_internal.h"
+#include "train/run_move_internal.h"
+#include "train/run_open_internal.h"
 #include "records/transact_internal.h"
 
 #include <lagd/base/check.h>
@@ -51,7 +55,7 @@ static int store(struct lag_db *db, void *arg, struct lag_error *err) {
     struct lagd_run *run = rollback->run;
     int rc = lag_points_truncate(db, run->id, rollback->checkpoint_step, err);
     if (rc == 0)
-        rc = lag_run_set_rollback(db, run->id, rollback->lr_scale, run->row.n_rollbacks + 1, rollback->step, err);
+        rc = lag_run_set_rollback(db, run->id, rollback->lr_scale, run->book.row.n_rollbacks + 1, rollback->step, err);
     struct lag_event_row event = LAG_EVENT_INIT("run.rollback");
     (void)lag_copy(event.run_id, sizeof(event.run_id), run->id);
     (void)lag_copy(event.message, sizeof(event.message), rollback->message);
@@ -67,43 +71,43 @@ static int give_up(const struct rollback *rollback, const char *what, struct lag
                          "the %s of step %lld is not finite, also with the learning rate halved %d times (%g × %g); start "
                          "again with a lower optim/lr, a longer schedule/warmup_steps or a smaller optim/grad_clip, and "
                          "check the data",
-                         what, (long long)rollback->step, HALVINGS_MAX, run->config.lr, run->row.lr_scale);
+                         what, (long long)rollback->step, HALVINGS_MAX, run->book.config.lr, run->book.row.lr_scale);
 }
 
 /* The run's state becomes that of the last good checkpoint. The old one is given up first: admission promised memory for
  * one. On an error there may be none. */
 static int go_back(struct lagd_run *run, struct lag_error *err) {
-    const struct lag_spec spec = run->state->layout.spec;
-    lag_state_destroy(run->state);
-    run->state = NULL;
-    int rc = lagd_run_load_state(run, &run->state, &run->checkpoint_step, err);
+    const struct lag_spec spec = run->trainer.state->layout.spec;
+    lag_state_destroy(run->trainer.state);
+    run->trainer.state = NULL;
+    int rc = lagd_run_load_state(run, &run->trainer.state, &run->book.checkpoint_step, err);
     if (rc != 0) return rc;
-    run->evaluate_first = run->state->step == 0;
+    run->evaluate_first = run->trainer.state->step == 0;
     rc = lagd_run_reopen_growth(run, err);
     if (rc == 0) rc = lagd_run_rewind(run, err);
-    if (rc == 0 && !lag_spec_equal(&run->state->layout.spec, &spec)) rc = lagd_run_equip(run, err);
+    if (rc == 0 && !lag_spec_equal(&run->trainer.state->layout.spec, &spec)) rc = lagd_run_equip(run, err);
     return rc;
 }
 
 int lagd_run_rollback(struct lagd_run *run, const struct lag_step_result *result, struct lag_error *err) {
-    struct rollback rollback = {.run = run, .step = run->state->step + 1, .lr_scale = run->row.lr_scale};
+    struct rollback rollback = {.run = run, .step = run->trainer.state->step + 1, .lr_scale = run->book.row.lr_scale};
     const char *what = isfinite(result->loss) ? "gradient norm" : "training loss";
-    int rc = lagd_recorder_flush(&run->recorder, err);
+    int rc = lagd_recorder_flush(&run->book.recorder, err);
     if (rc == 0) rc = go_back(run, err);
     if (rc != 0) return rc;
-    rollback.checkpoint_step = run->state->step;
+    rollback.checkpoint_step = run->trainer.state->step;
     rc = lagd_read(run->deps, count_before, &rollback, err);
     if (rc == 0 && rollback.n_before > HALVINGS_MAX) rc = give_up(&rollback, what, err);
     if (rc == 0 && rollback.n_before > 0) rollback.lr_scale *= 0.5;
     (void)snprintf(rollback.message, sizeof(rollback.message), "the %s of step %lld is not finite: back to step %lld%s",
-                   what, (long long)rollback.step, (long long)run->state->step,
+                   what, (long long)rollback.step, (long long)run->trainer.state->step,
                    rollback.n_before > 0 ? ", with half the learning rate" : "");
     struct lagd_move move = {.run = run, .extra = store, .extra_arg = &rollback};
     if (rc == 0) rc = lagd_move_make(&move, err);
     if (rc != 0) return rc;
-    run->row.lr_scale = run->step.lr_scale = rollback.lr_scale;
-    run->row.n_rollbacks++;
-    run->row.rollback_step = rollback.step;
+    run->book.row.lr_scale = run->trainer.step.lr_scale = rollback.lr_scale;
+    run->book.row.n_rollbacks++;
+    run->book.row.rollback_step = rollback.step;
     atomic_fetch_add(&run->deps->totals.rollbacks, 1);
     return 0;
 }

@@ -1,6 +1,10 @@
 /* The growths that a run has been through, read from their rows: which of them are still ahead of the loaded state, and
  * what was spent up to it. */
-#include "train/run_parts_internal.h"
+#include "train/run_history_internal.h"
+
+#include "train/flops_internal.h"
+#include "train/run_move_internal.h"
+#include "train/run_open_internal.h"
 #include "records/transact_internal.h"
 
 #include <lagd/base/check.h>
@@ -14,10 +18,10 @@
 
 static int find_applied(const struct lag_growth_row *growth, void *arg) {
     struct lagd_run *run = arg;
-    bool ahead = strcmp(growth->state, "applied") == 0 && growth->start_step >= run->state->step;
-    if (!ahead || (run->has_growth && run->growth.start_step <= growth->start_step)) return 0;
-    run->growth = *growth;
-    run->has_growth = true;
+    bool ahead = strcmp(growth->state, "applied") == 0 && growth->start_step >= run->trainer.state->step;
+    if (!ahead || (run->book.has_growth && run->book.growth.start_step <= growth->start_step)) return 0;
+    run->book.growth = *growth;
+    run->book.has_growth = true;
     return 0;
 }
 
@@ -34,21 +38,21 @@ struct reopening {
 static int reopen_growth(struct lag_db *db, void *arg, struct lag_error *err) {
     struct reopening *reopening = arg;
     struct lagd_run *run = reopening->run;
-    const struct lag_spec *spec = &run->state->layout.spec;
+    const struct lag_spec *spec = &run->trainer.state->layout.spec;
     static const char why[] = "an earlier growth has to be applied again first";
     struct lag_growth_row waiting;
     int rc = 0;
-    if (run->row.growth_id[0] != '\0' && strcmp(run->row.growth_id, run->growth.id) != 0) {
-        rc = lag_growth_get(db, run->row.growth_id, &waiting, err);
+    if (run->book.row.growth_id[0] != '\0' && strcmp(run->book.row.growth_id, run->book.growth.id) != 0) {
+        rc = lag_growth_get(db, run->book.row.growth_id, &waiting, err);
         if (rc == 0) rc = lag_growth_set_state(db, waiting.id, "cancelled", why, err);
         if (rc == 0) rc = lagd_tx_candidates_end(db, &waiting, why, &reopening->released, err);
     }
     if (rc == 0) rc = lag_run_set_shape(db, run->id, spec->n_layer, (int64_t)lag_spec_params(spec), err);
-    if (rc == 0) rc = lag_run_set_growth(db, run->id, run->growth.id, err);
+    if (rc == 0) rc = lag_run_set_growth(db, run->id, run->book.growth.id, err);
     return rc;
 }
 
-/* run->growth as read before, which the search overwrites. */
+/* run->book.growth as read before, which the search overwrites. */
 struct place {
     bool has_growth;
     struct lag_growth_row growth;
@@ -57,13 +61,13 @@ struct place {
 static int search(struct lagd_run *run, bool *ret_found, struct lag_error *err) {
     struct place *before = lag_calloc(1, sizeof(*before));
     if (!before) return lag_error_set(err, LAG_ENOMEM, "out of memory while looking at a run's growths");
-    *before = (struct place){run->has_growth, run->growth};
-    run->has_growth = false;
+    *before = (struct place){run->book.has_growth, run->book.growth};
+    run->book.has_growth = false;
     int rc = lagd_read(run->deps, list_growths, run, err);
-    *ret_found = rc == 0 && run->has_growth;
+    *ret_found = rc == 0 && run->book.has_growth;
     if (!*ret_found) {
-        run->has_growth = before->has_growth;
-        run->growth = before->growth;
+        run->book.has_growth = before->has_growth;
+        run->book.growth = before->growth;
     }
     free(before);
     return rc;
@@ -74,10 +78,10 @@ int lagd_run_reopen_growth(struct lagd_run *run, struct lag_error *err) {
     int rc = search(run, &found, err);
     if (rc != 0) return rc;
     if (!found) {
-        if (run->state->layout.spec.n_layer == run->row.n_layer) return 0;
+        if (run->trainer.state->layout.spec.n_layer == run->book.row.n_layer) return 0;
         return lag_error_set(err, LAG_ECORRUPT,
                              "the newest good checkpoint has %d layers, the run %lld, and no growth explains it",
-                             run->state->layout.spec.n_layer, (long long)run->row.n_layer);
+                             run->trainer.state->layout.spec.n_layer, (long long)run->book.row.n_layer);
     }
     struct reopening reopening = {.run = run};
     struct lagd_move move = {.run = run,
@@ -85,15 +89,15 @@ int lagd_run_reopen_growth(struct lagd_run *run, struct lag_error *err) {
                              .reason = "its checkpoint was damaged: applied again",
                              .extra = reopen_growth,
                              .extra_arg = &reopening};
-    rc = lagd_write_patiently(run->deps, lagd_move_write, &move, &run->quit, err);
+    rc = lagd_write_patiently(run->deps, lagd_move_write, &move, &run->wishes.quit, err);
     if (rc != 0) {
         lagd_released_drop(&reopening.released);
         return rc;
     }
     lagd_released_remove(run->deps, &reopening.released);
     lagd_move_committed(&move);
-    run->row.n_layer = run->state->layout.spec.n_layer;
-    (void)lag_copy(run->row.growth_id, sizeof(run->row.growth_id), run->growth.id);
+    run->book.row.n_layer = run->trainer.state->layout.spec.n_layer;
+    (void)lag_copy(run->book.row.growth_id, sizeof(run->book.row.growth_id), run->book.growth.id);
     return 0;
 }
 
@@ -112,7 +116,7 @@ struct history {
 
 static int collect_stage(const struct lag_growth_row *growth, void *arg) {
     struct history *history = arg;
-    if (strcmp(growth->state, "applied") != 0 || growth->start_step >= history->run->state->step) return 0;
+    if (strcmp(growth->state, "applied") != 0 || growth->start_step >= history->run->trainer.state->step) return 0;
     if (lag_grow_array((void **)&history->stages, &history->capacity, history->n + 1, sizeof(*history->stages)) != 0)
         return LAG_ENOMEM;
     struct stage *stage = &history->stages[history->n++];
@@ -145,7 +149,7 @@ static int by_start(const void *left, const void *right) {
 
 static double sum_flops(const struct history *history) {
     const struct lagd_run *run = history->run;
-    int64_t n_layer = run->config.n_layer, at = 0;
+    int64_t n_layer = run->book.config.n_layer, at = 0;
     double sum = lagd_run_first_flops(run);
     for (size_t i = 0; i < history->n; i++) {
         const struct stage *stage = &history->stages[i];
@@ -153,11 +157,11 @@ static double sum_flops(const struct history *history) {
         at = stage->start_step + stage->probe_steps;
         if (stage->n_layer > 0) n_layer = stage->n_layer;
     }
-    return sum + lagd_run_flops(run, (int)n_layer, at, run->state->step);
+    return sum + lagd_run_flops(run, (int)n_layer, at, run->trainer.state->step);
 }
 
 int lagd_run_rewind(struct lagd_run *run, struct lag_error *err) {
-    int64_t step = run->state->step;
+    int64_t step = run->trainer.state->step;
     double flops = 0;
     if (step > 0) {
         struct history history = {.run = run};
@@ -168,8 +172,8 @@ int lagd_run_rewind(struct lagd_run *run, struct lag_error *err) {
         free(history.stages);
         if (rc != 0) return rc;
     }
-    run->row.flops = flops;
-    run->row.step = step;
-    run->row.tokens = step * lagd_run_step_tokens(run);
+    run->book.row.flops = flops;
+    run->book.row.step = step;
+    run->book.row.tokens = step * lagd_run_step_tokens(run);
     return 0;
 }

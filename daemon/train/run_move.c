@@ -1,5 +1,6 @@
 /* Transitions of a run and its growth: rows and events in one transaction. */
-#include "train/run_parts_internal.h"
+#include "train/run_move_internal.h"
+
 #include "process/tell_internal.h"
 #include "records/transact_internal.h"
 
@@ -15,9 +16,9 @@ static int put_event(struct lag_db *db, const struct lagd_move *move, const char
     struct lag_event_row event = LAG_EVENT_INIT("");
     (void)lag_copy(event.type, sizeof(event.type), type);
     (void)lag_copy(event.run_id, sizeof(event.run_id), run->id);
-    if (strcmp(type, "run.state") != 0) (void)lag_copy(event.growth_id, sizeof(event.growth_id), run->growth.id);
+    if (strcmp(type, "run.state") != 0) (void)lag_copy(event.growth_id, sizeof(event.growth_id), run->book.growth.id);
     (void)lag_copy(event.state, sizeof(event.state), state);
-    event.step = run->row.step;
+    event.step = run->book.row.step;
     if (move->reason) (void)lag_copy(event.message, sizeof(event.message), move->reason);
     return lag_event_insert(db, &event, err);
 }
@@ -27,7 +28,7 @@ static int put_event(struct lag_db *db, const struct lagd_move *move, const char
 static int move_growth(struct lag_db *db, struct lagd_move *move, struct lag_error *err) {
     const struct lagd_run *run = move->run;
     struct lag_growth_row now;
-    int rc = lag_growth_get(db, run->growth.id, &now, err);
+    int rc = lag_growth_get(db, run->book.growth.id, &now, err);
     if (rc == 0 && move->growth_from && strcmp(now.state, move->growth_from) != 0)
         return lag_error_set(err, LAG_ESTATE, "growth %s is %s now, not %s", now.id, now.state, move->growth_from);
     if (rc == 0 && move->growth_state && strcmp(now.state, move->growth_state) != 0) {
@@ -43,33 +44,33 @@ int lagd_move_write(struct lag_db *db, void *arg, struct lag_error *err) {
     struct lagd_move *move = arg;
     const struct lagd_run *run = move->run;
     int rc = 0;
-    if (run->has_growth && (move->growth_from || move->growth_state || move->ends_growth))
+    if (run->book.has_growth && (move->growth_from || move->growth_state || move->ends_growth))
         rc = move_growth(db, move, err);
-    if (rc == 0 && move->run_state && strcmp(move->run_state, run->row.state) != 0) {
+    if (rc == 0 && move->run_state && strcmp(move->run_state, run->book.row.state) != 0) {
         rc = lag_run_set_state(db, run->id, move->run_state, move->reason ? move->reason : "", err);
         if (rc == 0) rc = put_event(db, move, "run.state", move->run_state, err);
     }
     if (rc == 0 && move->progress)
-        rc = lag_run_set_progress(db, run->id, run->row.step, run->row.tokens, run->row.flops, err);
+        rc = lag_run_set_progress(db, run->id, run->book.row.step, run->book.row.tokens, run->book.row.flops, err);
     if (rc == 0 && move->extra) rc = move->extra(db, move->extra_arg, err);
     return rc;
 }
 
 void lagd_move_committed(struct lagd_move *move) {
     struct lagd_run *run = move->run;
-    const struct lagd_about about = {run->id, run->has_growth ? run->growth.id : NULL, run->row.step, NULL};
-    if (move->growth_state && run->has_growth) {
-        lagd_tell(LAG_LOG_INFO, &about, "growth %s of %s: %s", run->growth.id, run->id, move->growth_state);
-        (void)lag_copy(run->growth.state, sizeof(run->growth.state), move->growth_state);
+    const struct lagd_about about = {run->id, run->book.has_growth ? run->book.growth.id : NULL, run->book.row.step, NULL};
+    if (move->growth_state && run->book.has_growth) {
+        lagd_tell(LAG_LOG_INFO, &about, "growth %s of %s: %s", run->book.growth.id, run->id, move->growth_state);
+        (void)lag_copy(run->book.growth.state, sizeof(run->book.growth.state), move->growth_state);
     }
     if (move->ends_growth) {
-        run->has_growth = false;
-        run->row.growth_id[0] = '\0';
+        run->book.has_growth = false;
+        run->book.row.growth_id[0] = '\0';
     }
-    if (move->run_state && strcmp(move->run_state, run->row.state) != 0) {
+    if (move->run_state && strcmp(move->run_state, run->book.row.state) != 0) {
         lagd_tell(LAG_LOG_INFO, &about, "run %s: %s at step %lld%s%s", run->id, move->run_state,
-                  (long long)run->row.step, move->reason ? ": " : "", move->reason ? move->reason : "");
-        (void)lag_copy(run->row.state, sizeof(run->row.state), move->run_state);
+                  (long long)run->book.row.step, move->reason ? ": " : "", move->reason ? move->reason : "");
+        (void)lag_copy(run->book.row.state, sizeof(run->book.row.state), move->run_state);
     }
     lagd_released_remove(run->deps, &move->released);
 }
@@ -79,12 +80,12 @@ void lagd_move_drop(struct lagd_move *move) {
 }
 
 int lagd_move_make(struct lagd_move *move, struct lag_error *err) {
-    return lagd_move_make_until(move, &move->run->quit, err);
+    return lagd_move_make_until(move, &move->run->wishes.quit, err);
 }
 
 int lagd_move_make_until(struct lagd_move *move, const _Atomic bool *cancel, struct lag_error *err) {
     struct lagd_run *run = move->run;
-    int rc = lagd_recorder_flush(&run->recorder, err);
+    int rc = lagd_recorder_flush(&run->book.recorder, err);
     if (rc == 0) rc = lagd_write_patiently(run->deps, lagd_move_write, move, cancel, err);
     if (rc == 0) lagd_move_committed(move);
     else lagd_move_drop(move);

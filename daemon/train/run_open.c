@@ -1,6 +1,11 @@
 /* What a run needs before its first step: configuration, dataset, state, growth, memory. */
 #include "plan/run_config_internal.h"
-#include "train/run_parts_internal.h"
+#include "train/run_open_internal.h"
+
+#include "checkpoint/checkpoint_internal.h"
+#include "train/dataset_open_internal.h"
+#include "train/run_history_internal.h"
+#include "train/run_move_internal.h"
 #include "records/transact_internal.h"
 
 #include <lagd/base/check.h>
@@ -20,14 +25,14 @@ static int read_dataset(struct lag_db *db, void *arg, struct lag_error *err) {
 }
 
 static int find_dataset(const struct lagd_run *run, struct lag_dataset_row *ret, struct lag_error *err) {
-    (void)lag_copy(ret->id, sizeof(ret->id), run->row.dataset_id);
+    (void)lag_copy(ret->id, sizeof(ret->id), run->book.row.dataset_id);
     return lagd_read(run->deps, read_dataset, ret, err);
 }
 
 static int open_dataset(struct lagd_run *run, struct lag_error *err) {
     struct lag_dataset_row row = {0};
     int rc = find_dataset(run, &row, err);
-    return rc == 0 ? lagd_dataset_open_row(&row, &run->dataset, err) : rc;
+    return rc == 0 ? lagd_dataset_open_row(&row, &run->trainer.dataset, err) : rc;
 }
 
 bool lagd_run_lacks_dataset(struct lagd_run *run) {
@@ -47,11 +52,11 @@ static int read_growth(struct lag_db *db, void *arg, struct lag_error *err) {
     struct lag_run_row row;
     int rc = lag_run_get(db, run->id, &row, err);
     if (rc != 0) return rc;
-    (void)lag_copy(run->row.growth_id, sizeof(run->row.growth_id), row.growth_id);
-    run->has_growth = false;
+    (void)lag_copy(run->book.row.growth_id, sizeof(run->book.row.growth_id), row.growth_id);
+    run->book.has_growth = false;
     if (row.growth_id[0] == '\0') return 0;
-    rc = lag_growth_get(db, row.growth_id, &run->growth, err);
-    run->has_growth = rc == 0;
+    rc = lag_growth_get(db, row.growth_id, &run->book.growth, err);
+    run->book.has_growth = rc == 0;
     return rc;
 }
 
@@ -60,23 +65,23 @@ int lagd_run_read_growth(struct lagd_run *run, struct lag_error *err) {
 }
 
 bool lagd_run_in_growth(const struct lagd_run *run) {
-    return run->has_growth && strcmp(run->growth.state, "queued") != 0 && run->state->step >= run->growth.start_step;
+    return run->book.has_growth && strcmp(run->book.growth.state, "queued") != 0 && run->trainer.state->step >= run->book.growth.start_step;
 }
 
 /* --- state and memory --- */
 
 /* Once where training begins on a CPU that has the precision by other means only. */
 static void tell_precision(const struct lagd_run *run, int64_t step) {
-    const char *note = lag_precision_note(lagd_run_precision(&run->config));
+    const char *note = lag_precision_note(lagd_run_precision(&run->book.config));
     if (note) lagd_warn(run->deps, run->id, step, "%s", note);
 }
 
 int lagd_run_load_state(struct lagd_run *run, struct lag_state **ret, int64_t *ret_step, struct lag_error *err) {
     struct lag_checkpoint_row row;
-    int rc = lagd_checkpoint_latest_with(run->deps, run->id, ret, &row, &run->origin, err);
+    int rc = lagd_checkpoint_latest_with(run->deps, run->id, ret, &row, &run->book.origin, err);
     if (rc == 0) {
         *ret_step = row.step;
-        const char *now = lag_fingerprint(lagd_run_precision(&run->config));
+        const char *now = lag_fingerprint(lagd_run_precision(&run->book.config));
         if (strcmp(row.fingerprint, now) != 0) {
             lagd_warn(run->deps, run->id, row.step,
                       "the checkpoint was written by another machine or library (%s, now %s): from here on results are "
@@ -87,50 +92,50 @@ int lagd_run_load_state(struct lagd_run *run, struct lag_state **ret, int64_t *r
     }
     if (rc != LAG_ENOTFOUND) return rc;
     struct lag_spec spec;
-    lagd_run_spec(&run->config, &spec);
-    run->origin = (struct lag_checkpoint_meta){0};
+    lagd_run_spec(&run->book.config, &spec);
+    run->book.origin = (struct lag_checkpoint_meta){0};
     rc = lag_state_create(&spec, ret, err);
     if (rc != 0) return rc;
-    lag_state_init(*ret, (uint64_t)run->config.seed);
+    lag_state_init(*ret, (uint64_t)run->book.config.seed);
     tell_precision(run, 0);
     *ret_step = -1;
     return 0;
 }
 
 int lagd_run_equip(struct lagd_run *run, struct lag_error *err) {
-    lag_work_destroy(run->work);
-    run->work = NULL;
-    if (!run->team) {
-        int limit = run->config.threads > 0 ? (int)run->config.threads : run->deps->n_threads;
-        run->n_members = LAG_MAX(1, LAG_MIN(limit, run->deps->n_threads));
-        int rc = lag_team_create(run->n_members, &run->team, err);
+    lag_work_destroy(run->trainer.work);
+    run->trainer.work = NULL;
+    if (!run->trainer.team) {
+        int limit = run->book.config.threads > 0 ? (int)run->book.config.threads : run->deps->n_threads;
+        run->trainer.n_members = LAG_MAX(1, LAG_MIN(limit, run->deps->n_threads));
+        int rc = lag_team_create(run->trainer.n_members, &run->trainer.team, err);
         if (rc != 0) return rc;
     }
-    const struct lag_work_shape shape = lagd_run_work_shape(&run->config, run->n_members);
-    return lag_work_create(&run->state->layout.spec, &shape, &run->work, err);
+    const struct lag_work_shape shape = lagd_run_work_shape(&run->book.config, run->trainer.n_members);
+    return lag_work_create(&run->trainer.state->layout.spec, &shape, &run->trainer.work, err);
 }
 
 int lagd_run_ready(struct lagd_run *run, struct lag_error *err) {
-    return run->work ? 0 : lagd_run_equip(run, err);
+    return run->trainer.work ? 0 : lagd_run_equip(run, err);
 }
 
 void lagd_run_lay_down(struct lagd_run *run) {
-    lag_work_destroy(run->work);
-    run->work = NULL;
+    lag_work_destroy(run->trainer.work);
+    run->trainer.work = NULL;
 }
 
 int lagd_run_open(struct lagd_run *run, struct lag_error *err) {
-    int rc = lagd_run_config_parse(run->row.config, &run->config, err);
+    int rc = lagd_run_config_parse(run->book.row.config, &run->book.config, err);
     if (rc != 0) return rc;
-    lagd_run_step_config(&run->config, run->row.lr_scale, &run->step);
+    lagd_run_step_config(&run->book.config, run->book.row.lr_scale, &run->trainer.step);
     rc = open_dataset(run, err);
     if (rc == 0) rc = lagd_run_read_growth(run, err);
-    if (rc == 0) rc = lagd_run_load_state(run, &run->state, &run->checkpoint_step, err);
+    if (rc == 0) rc = lagd_run_load_state(run, &run->trainer.state, &run->book.checkpoint_step, err);
     if (rc == 0) rc = lagd_run_reopen_growth(run, err);
-    if (rc == 0) rc = lagd_recorder_open(&run->recorder, run->deps, run->id, true, &run->quit, err);
+    if (rc == 0) rc = lagd_recorder_open(&run->book.recorder, run->deps, run->id, true, &run->wishes.quit, err);
     if (rc == 0) rc = lagd_run_equip(run, err);
     if (rc != 0) return rc;
-    run->evaluate_first = run->state->step == 0;
+    run->evaluate_first = run->trainer.state->step == 0;
     rc = lagd_run_rewind(run, err);
     if (rc != 0) return rc;
     LAG_FP("run.opened");
@@ -140,12 +145,12 @@ int lagd_run_open(struct lagd_run *run, struct lag_error *err) {
 }
 
 void lagd_run_close(struct lagd_run *run) {
-    lag_work_destroy(run->work);
-    lag_team_destroy(run->team);
-    lag_state_destroy(run->state);
-    lag_dataset_close(run->dataset);
-    run->work = NULL;
-    run->team = NULL;
-    run->state = NULL;
-    run->dataset = NULL;
+    lag_work_destroy(run->trainer.work);
+    lag_team_destroy(run->trainer.team);
+    lag_state_destroy(run->trainer.state);
+    lag_dataset_close(run->trainer.dataset);
+    run->trainer.work = NULL;
+    run->trainer.team = NULL;
+    run->trainer.state = NULL;
+    run->trainer.dataset = NULL;
 }

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "checkpoint/checkpoint_internal.h"
 #include "exec/pool_internal.h"
 #include "plan/run_config_internal.h"
 #include "exec/slots_internal.h"

@@ -10,6 +10,7 @@
 #include "runs/run_internal.h"
 #include <lagd/base/hash.h>
 #include <lagd/daemon/growth_request.h>
+#include <lagd/daemon/run_config.h>
 #include <lagd/engine/state.h>
 
 struct fixture {

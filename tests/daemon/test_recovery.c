@@ -1,6 +1,7 @@
 /* Recovery on a database as a crash leaves it: what becomes of runs, their growths and their folders. */
 #include "supervisor_fixture.h"
 
+#include "records/unlisted_internal.h"
 #include "supervisor/supervisor_internal.h"
 
 #include <lagd/base/mem.h>

@@ -12,7 +12,7 @@
 
 enum { N = 8 };
 /* newest first; the best loss is at step 300, the second best twice */
-static const struct lagd_kept rows[N] = {
+static const struct lagd_retained rows[N] = {
     {800, 2.5, false}, {700, 2.2, false}, {600, 2.2, false}, {500, NAN, false},
     {400, 1.0, true},  {300, 2.0, false}, {200, 2.4, false}, {100, 3.0, false},
 };

@@ -1,0 +1,37 @@
+/* One command on its way: made by who asks, answered once, freed with what it owns. */
+#include "commands/command_internal.h"
+
+#include <lagd/base/error.h>
+#include <lagd/base/mem.h>
+#include <stdlib.h>
+
+struct lagd_command *lagd_command_create(enum lagd_command_type type) {
+    struct lagd_command *command = lag_calloc(1, sizeof(*command));
+    if (command) command->type = type;
+    return command;
+}
+
+void lagd_command_destroy(struct lagd_command *command) {
+    if (!command) return;
+    switch (command->type) {
+    case LAGD_RUN_CREATE: free(command->u.run); break;
+    case LAGD_RUN_PATCH: free(command->u.patch); break;
+    case LAGD_GROWTH_CREATE: free(command->u.growth); break;
+    case LAGD_DATASET_ADD: free(command->u.dataset); break;
+    case LAGD_GENERATE: free(command->u.generate); break;
+    case LAGD_KEY_ANSWER:
+        if (command->u.answer) free(command->u.answer->body);
+        free(command->u.answer);
+        break;
+    default: break;
+    }
+    free(command->text);
+    free(command);
+}
+
+void lagd_command_answer(struct lagd_command *command, int rc) {
+    command->status = rc;
+    if (rc < 0 && command->err.code == 0) (void)lag_error_set(&command->err, rc, "%s", lag_code_name(rc));
+    if (command->done) command->done(command);
+    else lagd_command_destroy(command);
+}

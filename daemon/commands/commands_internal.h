@@ -1,0 +1,49 @@
+/* What people ask of the daemon: the mailbox of commands, and what its handlers work with. Thread: main, unless said
+ * otherwise. */
+#pragma once
+#include "commands/waiting_internal.h"
+#include "config/settings_internal.h"
+#include "process/deps_internal.h"
+#include "runs/runs_internal.h"
+
+#include <lagd/daemon/commands.h>
+struct lag_mailbox;
+struct lagd_listener;
+
+#define LAGD_SERVICES_WAITING_MAX 16 /* scans and samples that may wait for a worker */
+
+struct lagd_commands {
+    struct lagd_deps *deps;
+    struct lagd_settings *settings;
+    struct lagd_listener *listener;
+    struct lagd_runs *runs;
+    struct lag_db *db;           /* the main thread's reader */
+    struct lag_mailbox *mailbox; /* of struct lagd_command */
+    struct lagd_waiting waiting; /* for runs that stop */
+};
+
+/* --- commands.c --- */
+/* The mailbox; the other fields are the caller's to fill. */
+int lagd_commands_open(struct lagd_commands *c, struct lag_error *err);
+void lagd_commands_close(struct lagd_commands *c);  /* refuses what waits, and all from now on */
+void lagd_commands_work(struct lagd_commands *c);   /* all that wait in the mailbox */
+void lagd_commands_refuse(struct lagd_commands *c); /* all that wait there, because the daemon stops */
+
+/* --- handlers: 0 or a lag_code with command->err; LAGD_LATER: someone else answers --- */
+typedef int lagd_command_handler(struct lagd_commands *c, struct lagd_command *command);
+lagd_command_handler lagd_cmd_run_create, lagd_cmd_run_pause, lagd_cmd_run_resume, lagd_cmd_run_cancel,
+    lagd_cmd_run_checkpoint, lagd_cmd_run_patch, lagd_cmd_run_delete, lagd_cmd_growth_create, lagd_cmd_growth_cancel,
+    lagd_cmd_growth_decide, lagd_cmd_dataset_add, lagd_cmd_dataset_delete, lagd_cmd_checkpoint_keep,
+    lagd_cmd_checkpoint_delete, lagd_cmd_generate, lagd_cmd_key_answer, lagd_cmd_reload;
+
+/* --- cmd_patch.c: LAG_ESTATE with command->mismatch when the command's precondition does not allow this revision. Called
+ * in the transaction that changes the row. --- */
+int lagd_command_check_revision(struct lagd_command *command, int64_t revision, struct lag_error *err);
+
+/* --- cmd_keys.c: lag_store_write, with the command's idempotency key in the same transaction. resource: id of what is
+ * made or changed. Thread: any but the storage thread. --- */
+int lagd_command_write(struct lag_store *store, struct lagd_command *command, const char *resource, lag_write_fn *fn,
+                       void *arg);
+
+/* --- cmd_reload.c: also asked for by a signal. err may be NULL --- */
+int lagd_commands_reload(struct lagd_commands *c, struct lag_error *err);

@@ -1,0 +1,18 @@
+/* Folders of the state directory that rows name: where they lie, and their removal once no row names them. */
+#include "records/folders_internal.h"
+
+#include <lagd/base/error.h>
+#include <lagd/base/fs.h>
+#include <lagd/base/log.h>
+#include <stdio.h>
+
+void lagd_state_path(const struct lagd_deps *deps, const char *relative, char ret[LAGD_STATE_PATH]) {
+    (void)snprintf(ret, LAGD_STATE_PATH, "%s/%s", deps->state_dir, relative);
+}
+
+void lagd_folder_remove(const struct lagd_deps *deps, const char *relative) {
+    char path[LAGD_STATE_PATH];
+    struct lag_error err = {0};
+    lagd_state_path(deps, relative, path);
+    if (lag_fs_remove_tree(path, &err) != 0) lag_log(LAG_LOG_WARNING, "an old checkpoint stays behind: %s", err.text);
+}

@@ -1,0 +1,8 @@
+/* The dataset of a run. Thread: any. */
+#pragma once
+#include <lagd/base/error.h>
+#include <lagd/storage/rows.h>
+struct lag_dataset;
+
+/* Opens the dataset of a row for reading, checking that the file is still what was registered. */
+int lagd_dataset_open_row(const struct lag_dataset_row *row, struct lag_dataset **ret, struct lag_error *err);

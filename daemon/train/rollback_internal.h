@@ -1,0 +1,6 @@
+/* Back to the last good checkpoint. */
+#pragma once
+#include "train/run_parts_internal.h"
+
+/* After a step that was not finite. LAG_ENONFINITE: given up, err says what to change. */
+int lagd_run_rollback(struct lagd_run *run, const struct lag_step_result *result, struct lag_error *err);

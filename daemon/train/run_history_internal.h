@@ -1,0 +1,9 @@
+/* A run that went back to an older state: its row and its growths follow. */
+#pragma once
+#include "train/run_parts_internal.h"
+
+/* A state from before a growth that was applied already (checkpoints were damaged) takes the first such growth back to
+ * decided, so that the run reaches it again and rebuilds the same winner. After a load, and after each growth. */
+int lagd_run_reopen_growth(struct lagd_run *run, struct lag_error *err);
+/* The row goes back to the step of run->state: what was computed after it is computed again. */
+int lagd_run_rewind(struct lagd_run *run, struct lag_error *err);

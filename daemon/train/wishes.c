@@ -1,0 +1,43 @@
+/* What others wish of a run's thread. */
+#include "train/wishes_internal.h"
+
+#include <lagd/base/mem.h>
+#include <lagd/base/thread.h>
+
+void lagd_wishes_init(struct lagd_wishes *wishes) {
+    (void)pthread_mutex_init(&wishes->lock, NULL);
+    lag_cond_init(&wishes->woken);
+}
+
+void lagd_wishes_deinit(struct lagd_wishes *wishes) {
+    (void)pthread_cond_destroy(&wishes->woken);
+    (void)pthread_mutex_destroy(&wishes->lock);
+}
+
+void lagd_wishes_post(struct lagd_wishes *wishes, unsigned wish, const char *reason) {
+    (void)pthread_mutex_lock(&wishes->lock);
+    wishes->posted |= wish;
+    if (wish & LAGD_WISHES_ENDING) {
+        (void)lag_copy(wishes->reason, sizeof(wishes->reason), reason ? reason : "");
+        atomic_store(&wishes->interrupt, true);
+    }
+    if (wish & (LAGD_WISH_CANCEL | LAGD_WISH_STOP)) atomic_store(&wishes->quit, true);
+    if (wish & LAGD_WISH_STOP) atomic_store(&wishes->stop, true);
+    (void)pthread_cond_broadcast(&wishes->woken);
+    (void)pthread_mutex_unlock(&wishes->lock);
+}
+
+unsigned lagd_wishes_take(struct lagd_wishes *wishes, unsigned mask, char *ret_reason) {
+    (void)pthread_mutex_lock(&wishes->lock);
+    unsigned taken = wishes->posted & mask;
+    wishes->posted &= ~mask;
+    if (ret_reason) (void)lag_copy(ret_reason, LAG_ROW_TEXT, wishes->reason);
+    (void)pthread_mutex_unlock(&wishes->lock);
+    return taken;
+}
+
+void lagd_wishes_wait(struct lagd_wishes *wishes, unsigned mask) {
+    (void)pthread_mutex_lock(&wishes->lock);
+    while (!(wishes->posted & mask)) (void)pthread_cond_wait(&wishes->woken, &wishes->lock);
+    (void)pthread_mutex_unlock(&wishes->lock);
+}

@@ -1,0 +1,34 @@
+/* What others wish of a run's thread: posted from any thread, taken by the run's own at its next boundary. */
+#pragma once
+#include <lagd/storage/rows.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+enum lagd_run_wish {
+    LAGD_WISH_PAUSE = 1,      /* checkpoint, state paused, end the thread */
+    LAGD_WISH_CANCEL = 2,     /* state cancelled, end (a growth under way is cancelled too) */
+    LAGD_WISH_CHECKPOINT = 4, /* write one at the next boundary, go on */
+    LAGD_WISH_STOP = 8,       /* the daemon stops: checkpoint, state interrupted, end. Probes are left as they are */
+    LAGD_WISH_GROWTH = 16,    /* look at the growth row again: asked for, cancelled, or decided by a person */
+};
+/* Those that end the thread. */
+enum { LAGD_WISHES_ENDING = LAGD_WISH_PAUSE | LAGD_WISH_CANCEL | LAGD_WISH_STOP };
+
+struct lagd_wishes {
+    pthread_mutex_t lock;      /* also guards that a probe of the run has ended */
+    pthread_cond_t woken;      /* a wish came, or a probe ended */
+    unsigned posted;           /* under lock */
+    char reason[LAG_ROW_TEXT]; /* of the last one that ends the thread, under lock */
+    _Atomic bool interrupt;    /* PAUSE, CANCEL or STOP is wished: leave the queue for slots */
+    _Atomic bool quit;         /* CANCEL or STOP is wished: growths and waits for the disk end, too */
+    _Atomic bool stop;         /* STOP is wished: the thread ends even when that cannot be stored */
+};
+void lagd_wishes_init(struct lagd_wishes *wishes);
+void lagd_wishes_deinit(struct lagd_wishes *wishes);
+/* reason may be NULL. Thread: any. */
+void lagd_wishes_post(struct lagd_wishes *wishes, unsigned wish, const char *reason);
+/* Takes those in mask; ret_reason (LAG_ROW_TEXT bytes) may be NULL. Thread: any. */
+unsigned lagd_wishes_take(struct lagd_wishes *wishes, unsigned mask, char *ret_reason);
+/* Waits until one of mask is posted, and leaves it there. */
+void lagd_wishes_wait(struct lagd_wishes *wishes, unsigned mask);
