@@ -1,6 +1,6 @@
 /* Verifying and reading a checkpoint; sweeping up after writers that died. */
-#include "manifest_internal.h"
-#include "tensors_internal.h"
+#include "checkpoint/manifest_internal.h"
+#include "checkpoint/tensors_internal.h"
 #include <lagd/base/check.h>
 #include <lagd/base/cleanup.h>
 #include <lagd/base/error.h>

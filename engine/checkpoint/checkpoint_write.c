@@ -1,7 +1,7 @@
 /* Writing a checkpoint: a temporary folder, then a rename, then a look at what is really there. */
-#include "json_internal.h"
-#include "manifest_internal.h"
-#include "tensors_internal.h"
+#include "format/json_internal.h"
+#include "checkpoint/manifest_internal.h"
+#include "checkpoint/tensors_internal.h"
 #include <lagd/base/check.h>
 #include <lagd/base/cleanup.h>
 #include <lagd/base/error.h>

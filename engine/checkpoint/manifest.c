@@ -1,6 +1,6 @@
 /* The manifest: tables of keys, text, seal. */
-#include "json_internal.h"
-#include "manifest_internal.h"
+#include "format/json_internal.h"
+#include "checkpoint/manifest_internal.h"
 #include <lagd/base/check.h>
 #include <lagd/base/cleanup.h>
 #include <lagd/base/error.h>

@@ -1,5 +1,5 @@
 /* Do segments divide every tensor? */
-#include "manifest_internal.h"
+#include "checkpoint/manifest_internal.h"
 #include <lagd/base/error.h>
 #include <math.h>
 

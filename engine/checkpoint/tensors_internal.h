@@ -1,6 +1,6 @@
 /* Which tensors the files of a checkpoint hold. */
 #pragma once
-#include "safetensors_internal.h"
+#include "format/safetensors_internal.h"
 #include <lagd/engine/state.h>
 
 /* Longest header that a file with these tensors can have: 141 bytes a tensor, and the metadata. */

@@ -1,5 +1,5 @@
 /* Batches: which windows, and reading them. */
-#include "data_internal.h"
+#include "data/data_internal.h"
 #include <lagd/base/check.h>
 #include <lagd/base/error.h>
 #include <lagd/engine/rng.h>

@@ -1,5 +1,5 @@
 /* Registration of a dataset: one streaming pass that counts, range-checks and hashes. */
-#include "data_internal.h"
+#include "data/data_internal.h"
 #include <lagd/base/check.h>
 #include <lagd/base/cleanup.h>
 #include <lagd/base/error.h>

@@ -1,5 +1,5 @@
 /* Batches that are kept for many readers: each is read once, for whoever asks first. */
-#include "data_internal.h"
+#include "data/data_internal.h"
 #include <lagd/base/check.h>
 #include <lagd/base/error.h>
 #include <lagd/base/failpoint.h>

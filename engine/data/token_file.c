@@ -1,5 +1,5 @@
 /* Token file formats: names, sizes, recognition. */
-#include "data_internal.h"
+#include "data/data_internal.h"
 #include <lagd/base/check.h>
 #include <lagd/base/error.h>
 #include <errno.h>

@@ -4,7 +4,7 @@
  * to the list made so far, and the last round is the same operator with the smaller block that is still missing. L =
  * the parent's depth, L' = the target, n = the length so far. Sources: Du et al., arXiv 2405.15319, and those named in
  * the operator table. */
-#include "grow_internal.h"
+#include "grow/grow_internal.h"
 #include <lagd/base/check.h>
 #include <lagd/base/cleanup.h>
 #include <lagd/base/error.h>

@@ -4,7 +4,7 @@
  * history (random layers, zeroed projections, and what the moment rule resets) begins with m = v = 0 at age 0, so that
  * bias correction starts afresh there. A global step count over zeroed moments would make the first updates several
  * times too large. */
-#include "grow_internal.h"
+#include "grow/grow_internal.h"
 #include <lagd/base/check.h>
 #include <lagd/base/cleanup.h>
 #include <lagd/base/error.h>

@@ -1,5 +1,5 @@
 /* The table of growth operators: names, parameters, presets and where each comes from. */
-#include "grow_internal.h"
+#include "grow/grow_internal.h"
 #include <string.h>
 
 #define DEPTH LAG_DEPTH_MAX

@@ -1,5 +1,5 @@
 /* Pools of strategies, and when two strategies are one candidate. */
-#include "grow_internal.h"
+#include "grow/grow_internal.h"
 #include <lagd/base/check.h>
 #include <lagd/base/cleanup.h>
 #include <lagd/base/error.h>

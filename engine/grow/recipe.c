@@ -1,5 +1,5 @@
 /* Recipes: built by the operator's constructor, then marked (what is new, where noise goes). */
-#include "grow_internal.h"
+#include "grow/grow_internal.h"
 #include <lagd/base/check.h>
 #include <lagd/base/cleanup.h>
 #include <lagd/base/error.h>

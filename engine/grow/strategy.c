@@ -1,5 +1,5 @@
 /* Strategies as text: rules, parameters, formatting, parsing. */
-#include "grow_internal.h"
+#include "grow/grow_internal.h"
 #include <inttypes.h>
 #include <lagd/base/check.h>
 #include <lagd/base/error.h>

@@ -1,6 +1,6 @@
 /* BLAS products in tiles of fixed shape, and regions of independent jobs. */
-#include "gemm_internal.h"
-#include "vec_internal.h"
+#include "kernels/gemm_internal.h"
+#include "kernels/vec_internal.h"
 
 #include <lagd/base/check.h>
 

@@ -5,7 +5,7 @@
  * product is rounded to nearest even while it is packed and lies there in single precision, so both products share one
  * kernel; the product of two bfloat16 is exact in it. Each result is a sum over k in order, in blocks of fixed size, so
  * its bits do not depend on where in the matrix it lies. */
-#include "gemm_internal.h"
+#include "kernels/gemm_internal.h"
 
 #include <lagd/base/check.h>
 

@@ -4,7 +4,7 @@
  * time, which stays in the L1 cache; 8 × 32 results are kept in registers. Rows of a are read in place, columns of a
  * transposed a are packed. Each result is a sum over k in order, in blocks of fixed size, so its bits do not depend on
  * where in the matrix it lies. */
-#include "gemm_internal.h"
+#include "kernels/gemm_internal.h"
 
 #include <lagd/base/check.h>
 

@@ -4,7 +4,7 @@
  * Two neighbours along k share a word, as VDPBF16PS takes them: it multiplies both pairs and adds both products.
  * Blocks as in gemm_avx512.c. Each result is a sum over pairs of k in order, in blocks of fixed size, so its bits do
  * not depend on where in the matrix it lies. An odd k is filled with a zero. */
-#include "gemm_internal.h"
+#include "kernels/gemm_internal.h"
 
 #include <lagd/base/check.h>
 

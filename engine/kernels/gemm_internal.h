@@ -1,6 +1,6 @@
 /* Matrix products and the lists of tiles that a team computes. */
 #pragma once
-#include "parts_internal.h"
+#include "kernels/parts_internal.h"
 
 #include <lagd/base/team.h>
 #include <lagd/engine/precision.h>

@@ -1,5 +1,5 @@
 /* Names of precisions, and whether this machine has them. */
-#include "gemm_internal.h"
+#include "kernels/gemm_internal.h"
 
 #include <lagd/base/error.h>
 #include <lagd/engine/precision.h>

@@ -1,6 +1,6 @@
 /* Vector kernels as plain loops, compiled once a CPU level (LAG_VEC_LEVEL names it). The float build brings its own
  * exponential, because libm's does not vectorise; the double build is the exact reference and uses libm's. */
-#include "vec_internal.h"
+#include "kernels/vec_internal.h"
 
 #include <math.h>
 #include <stdint.h>

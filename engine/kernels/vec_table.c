@@ -1,6 +1,6 @@
 /* Chooses the vector kernels once. A table of function pointers instead of ifunc: sanitizers do not bear it. */
-#include "gemm_internal.h"
-#include "vec_internal.h"
+#include "kernels/gemm_internal.h"
+#include "kernels/vec_internal.h"
 
 #include <cblas.h>
 #include <pthread.h>

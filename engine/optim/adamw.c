@@ -1,6 +1,6 @@
 /* AdamW over segments and the gradient norm. */
-#include "../kernels/gemm_internal.h"
-#include "../kernels/vec_internal.h"
+#include "kernels/gemm_internal.h"
+#include "kernels/vec_internal.h"
 
 #include <lagd/base/check.h>
 #include <lagd/engine/optim.h>

@@ -1,5 +1,5 @@
 /* Sampling: the window of the last n_positions tokens goes through the model for every new token. */
-#include "../model/work_internal.h"
+#include "pass/work_internal.h"
 
 #include <lagd/base/check.h>
 #include <lagd/base/cleanup.h>

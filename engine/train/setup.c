@@ -1,6 +1,6 @@
 /* Once a process: BLAS flavour, self-test, fingerprint. */
-#include "../kernels/gemm_internal.h"
-#include "../kernels/vec_internal.h"
+#include "kernels/gemm_internal.h"
+#include "kernels/vec_internal.h"
 
 #include <lagd/base/cleanup.h>
 #include <lagd/base/error.h>

@@ -1,5 +1,5 @@
 /* One optimisation step, and evaluation on the fixed validation batches. */
-#include "../model/work_internal.h"
+#include "pass/work_internal.h"
 
 #include <lagd/base/error.h>
 

@@ -1,7 +1,7 @@
 /* Rates of matrix products on all threads at once. */
 #include "matrix_rate.h"
 
-#include "engine/kernels/gemm_internal.h"
+#include "kernels/gemm_internal.h"
 
 #include <lagd/base/clock.h>
 #include <lagd/base/error.h>

@@ -1,8 +1,8 @@
 /* Products in bfloat16: against sums in double over rounded operands; and whole steps, the same bits for every team. */
 #include "gradcheck.h"
 
-#include "../../engine/kernels/gemm_internal.h"
-#include "../../engine/kernels/vec_internal.h"
+#include "kernels/gemm_internal.h"
+#include "kernels/vec_internal.h"
 
 #include <lagd/base/error.h>
 #include <lagd/base/team.h>

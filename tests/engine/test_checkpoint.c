@@ -1,6 +1,6 @@
 /* Checkpoints: round trips, damage, failures while writing, an independent reader. */
-#include "../../engine/checkpoint/safetensors_internal.h"
-#include "../../engine/checkpoint/manifest_internal.h"
+#include "format/safetensors_internal.h"
+#include "checkpoint/manifest_internal.h"
 #include "checkpoint_fixture.h"
 #include <lagd/base/check.h>
 #include <lagd/base/strbuf.h>

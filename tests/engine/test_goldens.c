@@ -3,7 +3,7 @@
  * Double: 1e-10. */
 #include "gradcheck.h"
 
-#include "../../engine/kernels/vec_internal.h"
+#include "kernels/vec_internal.h"
 
 #include <lagd/base/cleanup.h>
 

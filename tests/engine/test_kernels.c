@@ -2,8 +2,8 @@
  */
 #include "gradcheck.h"
 
-#include "../../engine/kernels/gemm_internal.h"
-#include "../../engine/kernels/vec_internal.h"
+#include "kernels/gemm_internal.h"
+#include "kernels/vec_internal.h"
 
 #define MAX_N 200
 static const size_t LENGTHS[] = {1, 2, 7, 8, 15, 31, 33, 64, 127, 200};

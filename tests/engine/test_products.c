@@ -4,8 +4,8 @@
  * The AVX-512 kernels are also here on a CPU without: their own source, compiled for any (portable/immintrin.h). */
 #include "gradcheck.h"
 
-#include "../../engine/kernels/gemm_internal.h"
-#include "../../engine/kernels/vec_internal.h"
+#include "kernels/gemm_internal.h"
+#include "kernels/vec_internal.h"
 
 #include <lagd/base/check.h>
 #include <sys/mman.h>

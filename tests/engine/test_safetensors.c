@@ -1,5 +1,5 @@
 /* The safetensors format: golden files, every rule broken once, conversions. */
-#include "../../engine/checkpoint/tensors_internal.h"
+#include "checkpoint/tensors_internal.h"
 #include "checkpoint_fixture.h"
 #include <lagd/base/check.h>
 #include <lagd/base/hash.h>

@@ -1,5 +1,5 @@
 /* A manifest whose seal is not looked at (no mutation would pass it), and the seal by itself. */
-#include "../../engine/checkpoint/manifest_internal.h"
+#include "checkpoint/manifest_internal.h"
 #include "fuzz.h"
 #include <lagd/base/check.h>
 #include <lagd/base/error.h>

@@ -1,5 +1,5 @@
 /* A safetensors file: length, header, rules. */
-#include "../../engine/checkpoint/safetensors_internal.h"
+#include "format/safetensors_internal.h"
 #include "fuzz.h"
 #include <lagd/base/check.h>
 #include <lagd/base/error.h>

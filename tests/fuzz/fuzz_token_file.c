@@ -1,5 +1,5 @@
 /* A file registered as a dataset, under every name and format; what is accepted can be drawn from. */
-#include "../../engine/data/data_internal.h"
+#include "data/data_internal.h"
 #include "fuzz.h"
 #include <lagd/base/check.h>
 #include <lagd/base/error.h>

@@ -1,4 +1,4 @@
-/* What the files of engine/lag share. */
+/* Kendall pairs, which correlate.c and select.c count. */
 #pragma once
 
 /* Kendall's τ_b, pair by pair: start from zero, add every pair (i < j) once. NaN when one side is all ties. */

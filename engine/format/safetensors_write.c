@@ -1,6 +1,6 @@
 /* Writing a safetensors file. */
-#include "json_internal.h"
-#include "safetensors_internal.h"
+#include "format/json_internal.h"
+#include "format/safetensors_internal.h"
 #include <lagd/base/check.h>
 #include <lagd/base/cleanup.h>
 #include <lagd/base/error.h>

@@ -1,5 +1,5 @@
 /* Writing with a hash. */
-#include "sink_internal.h"
+#include "format/sink_internal.h"
 #include <lagd/base/check.h>
 #include <lagd/base/cleanup.h>
 #include <lagd/base/error.h>

@@ -1,5 +1,5 @@
 /* Opening a safetensors file and loading tensors from it. */
-#include "safetensors_internal.h"
+#include "format/safetensors_internal.h"
 #include <lagd/base/check.h>
 #include <lagd/base/cleanup.h>
 #include <lagd/base/error.h>

@@ -1,5 +1,5 @@
 /* Rank correlation: Kendall's τ_b and Spearman's ρ. */
-#include "lag_internal.h"
+#include "stats/pairs_internal.h"
 #include <lagd/engine/lag.h>
 #include <math.h>
 

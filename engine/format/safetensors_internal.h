@@ -3,7 +3,7 @@
  * The reader enforces every rule of the reference and more: no unknown keys, at most LAG_ST_MAX_DIMS dimensions, and a
  * header no longer than the caller expects. Rules broken are LAG_ECORRUPT. Thread: any; the caller owns the objects. */
 #pragma once
-#include "sink_internal.h"
+#include "format/sink_internal.h"
 #include <lagd/engine/real.h>
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* The header of a safetensors file: grammar and rules. */
-#include "json_internal.h"
-#include "safetensors_internal.h"
+#include "format/json_internal.h"
+#include "format/safetensors_internal.h"
 #include <lagd/base/check.h>
 #include <lagd/base/error.h>
 #include <lagd/base/mem.h>

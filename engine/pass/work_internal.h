@@ -2,8 +2,8 @@
  *
  * N = batch × context tokens, C = width, I = FFN width, H = heads, V = vocabulary, T = context. */
 #pragma once
-#include "../kernels/gemm_internal.h"
-#include "../kernels/vec_internal.h"
+#include "kernels/gemm_internal.h"
+#include "kernels/vec_internal.h"
 
 #include <lagd/engine/train.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* Limits before parsing, and tables of members. */
-#include "json_internal.h"
+#include "format/json_internal.h"
 #include <lagd/base/error.h>
 #include <lagd/base/parse.h>
 #include <inttypes.h>

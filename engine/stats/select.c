@@ -1,5 +1,5 @@
 /* The verdict of a probe. */
-#include "lag_internal.h"
+#include "stats/pairs_internal.h"
 #include <lagd/engine/lag.h>
 #include <math.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* What training costs, and how fast this machine multiplies. */
-#include "../kernels/gemm_internal.h"
+#include "kernels/gemm_internal.h"
 
 #include <lagd/base/mem.h>
 #include <lagd/engine/cost.h>

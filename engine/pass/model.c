@@ -1,5 +1,5 @@
 /* The model's entry points. */
-#include "work_internal.h"
+#include "pass/work_internal.h"
 
 #include <lagd/base/check.h>
 

@@ -1,5 +1,5 @@
 /* The memory plan of a pass: one table of slots, one block. */
-#include "work_internal.h"
+#include "pass/work_internal.h"
 
 #include <lagd/base/check.h>
 #include <lagd/base/error.h>
