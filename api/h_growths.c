@@ -125,7 +125,7 @@ static int dry_run(struct lagd_request *request, const struct lagd_growth_reques
     int status = lagd_request_db(request, &db);
     if (status == 0) status = lag_run_get(db, request->params[0], &run, &request->err);
     if (status == 0)
-        status = lagd_growth_plan(growth, &run, lagd_supervisor_threads(request->supervisor), &plan, &request->err);
+        status = lagd_growth_plan_make(growth, &run, lagd_supervisor_threads(request->supervisor), &plan, &request->err);
     if (status < 0) return status;
     plan->memory_available_bytes = lagd_supervisor_memory_available(request->supervisor);
     lagd_supervisor_predict(request->supervisor, &run, plan);

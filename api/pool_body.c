@@ -98,7 +98,7 @@ void lagd_pool_decode(json_t *pool, struct lagd_growth_request *growth, struct l
     } else if (!json_is_array(pool) || json_array_size(pool) == 0) {
         lagd_fault_add(faults, false, "/pool",
                        "must be the name of a pool, such as \"default\", or a list of strategies");
-    } else if (json_array_size(pool) > LAGD_POOL_MAX) {
+    } else if (json_array_size(pool) > LAGD_STRATEGIES_MAX) {
         lagd_fault_add(faults, false, "/pool", "must have at most 64 strategies");
     } else {
         growth->pool[0] = '\0';

@@ -1,11 +1,10 @@
 /* lagd: the composition root. It alone knows every layer: it makes them in order and unmakes them in reverse. */
-#include "process/notify_internal.h"
-#include "config/options_internal.h"
-
 #include <lagd/api/server.h>
 #include <lagd/base/error.h>
 #include <lagd/base/log.h>
 #include <lagd/base/mem.h>
+#include <lagd/daemon/notify.h>
+#include <lagd/daemon/options.h>
 #include <lagd/daemon/supervisor.h>
 #include <lagd/engine/train.h>
 #include <stdio.h>

@@ -1,12 +1,8 @@
 /* Commands on checkpoints: what retention leaves alone, and what a person deletes. */
-#include "commands/commands_internal.h"
-
 #include "checkpoint/checkpoint_internal.h"
 #include "commands/command_internal.h"
+#include "commands/commands_internal.h"
 #include "records/folders_internal.h"
-
-#include <inttypes.h>
-#include <string.h>
 
 #include <lagd/base/error.h>
 #include <lagd/base/failpoint.h>
@@ -17,6 +13,8 @@
 #include <lagd/storage/events.h>
 #include <lagd/storage/growths.h>
 #include <lagd/storage/runs.h>
+#include <inttypes.h>
+#include <string.h>
 
 static int write_keep(struct lag_db *db, void *arg, struct lag_error *err) {
     const struct lagd_command *command = arg;
@@ -24,9 +22,9 @@ static int write_keep(struct lag_db *db, void *arg, struct lag_error *err) {
 }
 
 int lagd_cmd_checkpoint_keep(struct lagd_commands *c, struct lagd_command *command) {
-    int status = lag_store_write(c->deps->store, write_keep, command, &command->err);
-    if (status == 0) (void)lag_copy(command->id, sizeof(command->id), command->target);
-    return status;
+    int rc = lag_store_write(c->deps->store, write_keep, command, &command->err);
+    if (rc == 0) (void)lag_copy(command->id, sizeof(command->id), command->target);
+    return rc;
 }
 
 /* --- delete ------------------------------------------------------------------------------------------------------ */
@@ -41,8 +39,8 @@ static int check_growth(struct lag_db *db, const struct lag_checkpoint_row *row,
                         struct lag_error *err) {
     struct lag_growth_row growth;
     if (!run->growth_id[0]) return 0;
-    int status = lag_growth_get(db, run->growth_id, &growth, err);
-    if (status < 0 || has_ended(LAGD_MACHINE_GROWTH, growth.state)) return status;
+    int rc = lag_growth_get(db, run->growth_id, &growth, err);
+    if (rc < 0 || has_ended(LAGD_MACHINE_GROWTH, growth.state)) return rc;
     if (strcmp(growth.parent_checkpoint, row->id) != 0 && !row->candidate_id[0]) return 0;
     return lag_error_set(err, LAG_ESTATE, "growth %s is %s and needs the checkpoint %s: wait until it has ended, or cancel it",
                          growth.id, growth.state, row->id);
@@ -51,16 +49,16 @@ static int check_growth(struct lag_db *db, const struct lag_checkpoint_row *row,
 static int check_needed(struct lag_db *db, const struct lag_checkpoint_row *row, struct lag_error *err) {
     struct lag_run_row run;
     struct lag_checkpoint_row newest;
-    int status = lag_run_get(db, row->run_id, &run, err);
-    if (status == 0) status = check_growth(db, row, &run, err);
-    if (status < 0) return status;
+    int rc = lag_run_get(db, row->run_id, &run, err);
+    if (rc == 0) rc = check_growth(db, row, &run, err);
+    if (rc < 0) return rc;
     if (row->keep) {
         return lag_error_set(err, LAG_ESTATE, "checkpoint %s (%s) is kept: leave it to retention first (PATCH with "
                              "\"keep\": false), then delete it", row->id, row->kind);
     }
     if (has_ended(LAGD_MACHINE_RUN, run.state) || row->candidate_id[0]) return 0;
-    status = lag_checkpoint_latest(db, run.id, &newest, err);
-    if (status < 0 || strcmp(newest.id, row->id) != 0) return status;
+    rc = lag_checkpoint_latest(db, run.id, &newest, err);
+    if (rc < 0 || strcmp(newest.id, row->id) != 0) return rc;
     return lag_error_set(err, LAG_ESTATE, "checkpoint %s of step %" PRId64 " is the newest of run %s, which goes on from it "
                          "after a crash or a pause: write a newer one first, or end the run", row->id, row->step, run.name);
 }
@@ -73,10 +71,10 @@ struct removal {
 /* The run's thread may write or retire checkpoints meanwhile: all is looked at where the row goes. */
 static int write_removed(struct lag_db *db, void *arg, struct lag_error *err) {
     struct removal *removal = arg;
-    int status = lag_checkpoint_get(db, removal->id, &removal->row, err);
-    if (status == 0) status = check_needed(db, &removal->row, err);
-    if (status == 0) status = lag_checkpoint_delete(db, removal->id, err);
-    if (status < 0) return status;
+    int rc = lag_checkpoint_get(db, removal->id, &removal->row, err);
+    if (rc == 0) rc = check_needed(db, &removal->row, err);
+    if (rc == 0) rc = lag_checkpoint_delete(db, removal->id, err);
+    if (rc < 0) return rc;
     struct lag_event_row event = LAG_EVENT_INIT("checkpoint.deleted");
     (void)lag_copy(event.run_id, sizeof(event.run_id), removal->row.run_id);
     (void)lag_copy(event.state, sizeof(event.state), removal->row.kind);
@@ -89,8 +87,8 @@ static int write_removed(struct lag_db *db, void *arg, struct lag_error *err) {
 /* The row goes first: a folder without a row is tidied away at the next start, a row without a folder would mislead. */
 int lagd_cmd_checkpoint_delete(struct lagd_commands *c, struct lagd_command *command) {
     struct removal removal = {.id = command->target};
-    int status = lag_store_write(c->deps->store, write_removed, &removal, &command->err);
-    if (status < 0) return status;
+    int rc = lag_store_write(c->deps->store, write_removed, &removal, &command->err);
+    if (rc < 0) return rc;
     LAG_FP("checkpoint.unlisted");
     lagd_folder_remove(c->deps, removal.row.path);
     (void)lag_copy(command->id, sizeof(command->id), removal.row.id);

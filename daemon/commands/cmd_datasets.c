@@ -1,19 +1,10 @@
 /* Datasets: a file below the configured roots, or an uploaded one that is moved in. Scanned by a services worker. */
-#include "commands/commands_internal.h"
-
 #include "commands/command_internal.h"
+#include "commands/commands_internal.h"
 #include "exec/pool_internal.h"
 #include "exec/slots_internal.h"
 #include "records/transitions_internal.h"
 #include "records/unlisted_internal.h"
-
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <lagd/base/check.h>
 #include <lagd/base/cleanup.h>
@@ -27,6 +18,13 @@
 #include <lagd/base/parse.h>
 #include <lagd/engine/data.h>
 #include <lagd/storage/runs.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* What the watchdog allows a scan, five times over: a slow disk reads 20 MB/s. */
 #define SCAN_LEAST_NS (60 * INT64_C(1000000000))
@@ -37,7 +35,7 @@ struct dataset_job {
     struct lagd_deps *deps;
     struct lagd_command *command;
     int fd;
-    int status;
+    int rc;
     struct lag_dataset_row row;
 };
 
@@ -59,9 +57,9 @@ static int open_in(const char *root, const char *relative, struct dataset_job *j
         return lag_error_at(err, LAG_ETOOBIG, "/path", "the path of the dataset is longer than %d bytes", LAG_ROW_PATH - 1);
     }
     struct lag_error inner = {0};
-    int status = lag_fs_open_beneath(root, relative, &job->fd, &inner);
-    if (status == 0) return 0;
-    return lag_error_at(err, status, "/path", "%s%s", inner.text, status != LAG_EDENIED ? "" :
+    int rc = lag_fs_open_beneath(root, relative, &job->fd, &inner);
+    if (rc == 0) return 0;
+    return lag_error_at(err, rc, "/path", "%s%s", inner.text, rc != LAG_EDENIED ? "" :
                         " (a dataset must be a plain file below a folder of storage/dataset_roots, reached without links)");
 }
 
@@ -99,8 +97,8 @@ static int move_in(struct dataset_job *job, struct lag_error *err) {
     if (length < 0 || (size_t)length + strlen(name) + 2 > sizeof(job->row.path)) {
         return lag_error_set(err, LAG_ETOOBIG, "the path of the state directory is too long for a dataset");
     }
-    int status = lagd_unlisted_mark(dir, err);
-    if (status < 0) return status;
+    int rc = lagd_unlisted_mark(dir, err);
+    if (rc < 0) return rc;
     memcpy(job->row.path, dir, (size_t)length + 1);
     job->row.path[length] = '/';
     (void)lag_copy(job->row.path + length + 1, sizeof(job->row.path) - (size_t)length - 1, name);
@@ -109,8 +107,8 @@ static int move_in(struct dataset_job *job, struct lag_error *err) {
 
 static int insert_dataset(struct lag_db *db, void *arg, struct lag_error *err) {
     const struct lag_dataset_row *row = arg;
-    int status = lag_dataset_insert(db, row, err);
-    return status < 0 ? status : lagd_tx_event(db, "dataset.added", NULL, NULL, NULL, row->name, err);
+    int rc = lag_dataset_insert(db, row, err);
+    return rc < 0 ? rc : lagd_tx_event(db, "dataset.added", NULL, NULL, NULL, row->name, err);
 }
 
 static void list_upload(const struct dataset_job *job) {
@@ -123,9 +121,9 @@ static int scan(struct dataset_job *job, struct lag_error *err) {
     struct lag_dataset_info info;
     LAG_FP("dataset.scan");
     const char *format = add->format[0] && strcmp(add->format, "auto") != 0 ? add->format : NULL;
-    int status = lag_dataset_inspect(job->fd, add->file_name, format, (int)add->vocab_size,
+    int rc = lag_dataset_inspect(job->fd, add->file_name, format, (int)add->vocab_size,
                                      (const volatile bool *)&job->job.cancelled, &info, err);
-    if (status < 0) return status;
+    if (rc < 0) return rc;
     (void)lag_copy(job->row.format, sizeof(job->row.format), lag_token_format_name(info.format));
     (void)lag_copy(job->row.sha256, sizeof(job->row.sha256), info.sha256);
     job->row.n_bytes = (int64_t)info.n_bytes;
@@ -133,11 +131,11 @@ static int scan(struct dataset_job *job, struct lag_error *err) {
     job->row.max_id = (int64_t)info.max_id;
     job->row.vocab_size = info.vocab_size;
     job->row.created_ms = lag_clock_wall_ms();
-    if (add->upload[0]) status = move_in(job, err);
+    if (add->upload[0]) rc = move_in(job, err);
     LAG_FP("dataset.moved");
-    if (status == 0) status = lagd_command_write(job->deps->store, job->command, job->row.id, insert_dataset, &job->row);
-    if (status == 0 && add->upload[0]) list_upload(job);
-    return status;
+    if (rc == 0) rc = lagd_command_write(job->deps->store, job->command, job->row.id, insert_dataset, &job->row);
+    if (rc == 0 && add->upload[0]) list_upload(job);
+    return rc;
 }
 
 /* What a failed upload leaves: its temporary file, or the folder that it was moved to. */
@@ -150,20 +148,20 @@ static void drop_upload(struct lagd_deps *deps, const struct lagd_dataset_add *a
 
 static void run_scan(struct lagd_job *base) {
     struct dataset_job *job = (struct dataset_job *)base;
-    job->status = scan(job, &job->command->err);
+    job->rc = scan(job, &job->command->err);
 }
 
 static void end_scan(struct lagd_job *base) {
     struct dataset_job *job = (struct dataset_job *)base;
     struct lagd_command *command = job->command;
-    if (!base->ran) job->status = lag_error_set(&command->err, LAG_ECANCELED, "lagd is stopping");
+    if (!base->ran) job->rc = lag_error_set(&command->err, LAG_ECANCELED, "lagd is stopping");
     if (job->fd >= 0) (void)close(job->fd);
     /* After an error of the device the row may be there; the next start knows, and looks at the mark. */
-    if (job->status < 0) drop_upload(job->deps, command->u.dataset, job->status == LAG_EIO ? "" : job->row.id);
+    if (job->rc < 0) drop_upload(job->deps, command->u.dataset, job->rc == LAG_EIO ? "" : job->row.id);
     else (void)lag_copy(command->id, sizeof(command->id), job->row.id);
-    int status = job->status;
+    int rc = job->rc;
     free(job);
-    lagd_command_answer(command, status);
+    lagd_command_answer(command, rc);
 }
 
 /* --- commands ---------------------------------------------------------------------------------------------------- */
@@ -187,9 +185,9 @@ static int make_job(struct lagd_commands *c, struct lagd_command *command, struc
     const struct lagd_dataset_add *add = command->u.dataset;
     struct lagd_config config;
     lagd_settings_get(c->settings, &config);
-    int status = add->upload[0] ? open_upload(add->upload, job, &command->err)
+    int rc = add->upload[0] ? open_upload(add->upload, job, &command->err)
                                 : open_below_roots(add->path, config.dataset_roots, job, &command->err);
-    if (status < 0) return status;
+    if (rc < 0) return rc;
     (void)lag_copy(job->row.name, sizeof(job->row.name), add->name);
     (void)lag_copy(job->row.origin, sizeof(job->row.origin), add->upload[0] ? "upload" : "file");
     lag_id_new("ds", job->row.id);
@@ -209,33 +207,33 @@ int lagd_cmd_dataset_add(struct lagd_commands *c, struct lagd_command *command) 
         (void)lag_copy(add->file_name, sizeof(add->file_name), slash ? slash + 1 : add->path);
     }
     struct dataset_job *job = lag_calloc(1, sizeof(*job));
-    int status = job ? check_add(c, add, &command->err) : lag_error_set(&command->err, LAG_ENOMEM, "out of memory while adding a dataset");
+    int rc = job ? check_add(c, add, &command->err) : lag_error_set(&command->err, LAG_ENOMEM, "out of memory while adding a dataset");
     if (job) job->fd = -1;
-    if (status == 0) status = make_job(c, command, job);
-    if (status == 0 && lagd_pool_submit(c->deps->services, &job->job) == 0) return LAGD_LATER;
-    if (status == 0) status = lag_error_set(&command->err, LAG_ECANCELED, "lagd is stopping");
+    if (rc == 0) rc = make_job(c, command, job);
+    if (rc == 0 && lagd_pool_submit(c->deps->services, &job->job) == 0) return LAGD_LATER;
+    if (rc == 0) rc = lag_error_set(&command->err, LAG_ECANCELED, "lagd is stopping");
     if (job && job->fd >= 0) (void)close(job->fd);
     free(job);
     drop_upload(c->deps, add, "");
-    return status;
+    return rc;
 }
 
 static int write_deleted(struct lag_db *db, void *arg, struct lag_error *err) {
     const struct lag_dataset_row *row = arg;
-    int status = lag_dataset_delete(db, row->id, err);
-    return status < 0 ? status : lagd_tx_event(db, "dataset.deleted", NULL, NULL, NULL, row->name, err);
+    int rc = lag_dataset_delete(db, row->id, err);
+    return rc < 0 ? rc : lagd_tx_event(db, "dataset.deleted", NULL, NULL, NULL, row->name, err);
 }
 
 int lagd_cmd_dataset_delete(struct lagd_commands *c, struct lagd_command *command) {
     struct lag_dataset_row row;
-    int status = lag_dataset_get(c->db, command->target, &row, &command->err);
-    if (status < 0) return status;
+    int rc = lag_dataset_get(c->db, command->target, &row, &command->err);
+    if (rc < 0) return rc;
     bool uploaded = strcmp(row.origin, "upload") == 0;
     LAG_CLEANUP(lag_free_p) char *dir = lag_asprintf("%s/datasets/%s", c->deps->state_dir, row.id);
     if (uploaded && dir) (void)lagd_unlisted_mark(dir, NULL); /* a full disk must not keep from deleting */
-    status = lag_store_write(c->deps->store, write_deleted, &row, &command->err);
+    rc = lag_store_write(c->deps->store, write_deleted, &row, &command->err);
     LAG_FP("dataset.deleted");
-    if (status < 0) return status;
+    if (rc < 0) return rc;
     (void)lag_copy(command->id, sizeof(command->id), row.id);
     if (!uploaded) return 0;
     struct lag_error err = {0};

@@ -1,14 +1,9 @@
 /* Text samples: a job on a services worker that loads a checkpoint, takes a compute slot and continues a prompt. */
-#include "commands/commands_internal.h"
-
 #include "checkpoint/checkpoint_internal.h"
 #include "commands/command_internal.h"
+#include "commands/commands_internal.h"
 #include "exec/pool_internal.h"
 #include "exec/slots_internal.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include <lagd/base/check.h>
 #include <lagd/base/cleanup.h>
@@ -18,6 +13,9 @@
 #include <lagd/engine/train.h>
 #include <lagd/storage/checkpoints.h>
 #include <lagd/storage/runs.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #define BYTE_TOKENS 256
 #define LONGEST_NS (600 * INT64_C(1000000000)) /* a large model may take so long for its tokens */
@@ -27,18 +25,18 @@ struct sample_job {
     struct lagd_deps *deps;
     struct lagd_command *command;
     char run_id[LAG_ROW_ID];
-    int status;
+    int rc;
 };
 
 static int load_state(struct sample_job *job, struct lag_state **ret, struct lag_error *err) {
     struct lag_checkpoint_row row;
     const char *id = job->command->u.generate->checkpoint;
-    int status = id[0] ? lagd_checkpoint_load(job->deps, id, ret, &row, err)
+    int rc = id[0] ? lagd_checkpoint_load(job->deps, id, ret, &row, err)
                        : lagd_checkpoint_load_latest(job->deps, job->run_id, ret, &row, err);
-    if (status == LAG_ENOTFOUND && !id[0]) {
+    if (rc == LAG_ENOTFOUND && !id[0]) {
         return lag_error_set(err, LAG_ESTATE, "the run has no checkpoint yet: ask for one (POST …/checkpoint), or wait");
     }
-    if (status < 0) return status;
+    if (rc < 0) return rc;
     job->command->step = row.step;
     (void)lag_copy(job->command->id, sizeof(job->command->id), row.id);
     return 0;
@@ -58,12 +56,12 @@ static int continue_prompt(struct sample_job *job, const struct lag_state *state
     for (size_t i = 0; i < n_prompt; i++) in[i] = (unsigned char)prompt[i];
     int n_slots = 0;
     lagd_job_waits(&job->job);
-    int status = lagd_slots_acquire(job->deps->slots, 1, &job->job.cancelled, &n_slots);
+    int rc = lagd_slots_acquire(job->deps->slots, 1, &job->job.cancelled, &n_slots);
     lagd_job_beat(&job->job);
-    if (status < 0) return lag_error_set(err, status, "lagd is stopping");
-    status = lag_generate(state, in, (int)n_prompt, &config, out, (const volatile bool *)&job->job.cancelled, NULL, err);
+    if (rc < 0) return lag_error_set(err, rc, "lagd is stopping");
+    rc = lag_generate(state, in, (int)n_prompt, &config, out, (const volatile bool *)&job->job.cancelled, NULL, err);
     lagd_slots_release(job->deps->slots, n_slots);
-    if (status < 0) return status;
+    if (rc < 0) return rc;
     for (int i = 0; i < config.n_tokens; i++) text[i] = out[i] >= 0 && out[i] < BYTE_TOKENS ? (char)out[i] : '?';
     job->command->text = LAG_TAKE(text);
     job->command->n_text = (size_t)config.n_tokens;
@@ -74,16 +72,16 @@ static void run_sample(struct lagd_job *base) {
     struct sample_job *job = (struct sample_job *)base;
     struct lag_error *err = &job->command->err;
     LAG_CLEANUP(lag_state_destroy_p) struct lag_state *state = NULL;
-    job->status = load_state(job, &state, err);
-    if (job->status == 0) job->status = continue_prompt(job, state, err);
+    job->rc = load_state(job, &state, err);
+    if (job->rc == 0) job->rc = continue_prompt(job, state, err);
 }
 
 static void end_sample(struct lagd_job *base) {
     struct sample_job *job = (struct sample_job *)base;
     struct lagd_command *command = job->command;
-    int status = base->ran ? job->status : lag_error_set(&command->err, LAG_ECANCELED, "lagd is stopping");
+    int rc = base->ran ? job->rc : lag_error_set(&command->err, LAG_ECANCELED, "lagd is stopping");
     free(job);
-    lagd_command_answer(command, status);
+    lagd_command_answer(command, rc);
 }
 
 static int check_numbers(const struct lagd_generate_request *request, struct lag_error *err) {
@@ -105,14 +103,14 @@ static int find_run(struct lagd_commands *c, struct lagd_command *command, struc
     const char *run = command->target;
     struct lag_checkpoint_row checkpoint;
     struct lag_dataset_row dataset;
-    int status = 0;
+    int rc = 0;
     if (command->u.generate->checkpoint[0]) {
-        status = lag_checkpoint_get(c->db, command->u.generate->checkpoint, &checkpoint, err);
+        rc = lag_checkpoint_get(c->db, command->u.generate->checkpoint, &checkpoint, err);
         run = checkpoint.run_id;
     }
-    if (status == 0) status = lag_run_get(c->db, run, ret, err);
-    if (status == 0) status = lag_dataset_get(c->db, ret->dataset_id, &dataset, err);
-    if (status < 0) return status;
+    if (rc == 0) rc = lag_run_get(c->db, run, ret, err);
+    if (rc == 0) rc = lag_dataset_get(c->db, ret->dataset_id, &dataset, err);
+    if (rc < 0) return rc;
     if (strcmp(dataset.format, "text") == 0) return 0;
     return lag_error_set(err, LAG_EUNSUPPORTED, "dataset %s holds %s tokens without a tokenizer: only runs on byte-level text "
                          "can be sampled as text", dataset.name, dataset.format);
@@ -121,9 +119,9 @@ static int find_run(struct lagd_commands *c, struct lagd_command *command, struc
 int lagd_cmd_generate(struct lagd_commands *c, struct lagd_command *command) {
     struct lag_error *err = &command->err;
     struct lag_run_row run;
-    int status = check_numbers(command->u.generate, err);
-    if (status == 0) status = find_run(c, command, &run);
-    if (status < 0) return status;
+    int rc = check_numbers(command->u.generate, err);
+    if (rc == 0) rc = find_run(c, command, &run);
+    if (rc < 0) return rc;
     if (lagd_pool_waiting(c->deps->services) >= LAGD_SERVICES_WAITING_MAX) {
         return lag_error_set(err, LAG_EBUSY, "too many datasets and samples wait; try again in a moment");
     }
@@ -135,8 +133,8 @@ int lagd_cmd_generate(struct lagd_commands *c, struct lagd_command *command) {
     job->job.run = run_sample;
     job->job.longest_ns = LONGEST_NS;
     job->job.done = end_sample;
-    status = lagd_pool_submit(c->deps->services, &job->job);
-    if (status == 0) return LAGD_LATER;
+    rc = lagd_pool_submit(c->deps->services, &job->job);
+    if (rc == 0) return LAGD_LATER;
     free(job);
     return lag_error_set(err, LAG_ECANCELED, "lagd is stopping");
 }

@@ -1,13 +1,8 @@
 /* Commands on growths: who writes what is told in run_internal.h. */
-#include "commands/commands_internal.h"
-
 #include "commands/command_internal.h"
+#include "commands/commands_internal.h"
 #include "records/release_internal.h"
 #include "records/transitions_internal.h"
-
-#include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include <lagd/base/check.h>
 #include <lagd/base/cleanup.h>
@@ -21,6 +16,9 @@
 #include <lagd/storage/events.h>
 #include <lagd/storage/growths.h>
 #include <lagd/storage/runs.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 static void wish_growth(struct lagd_commands *c, const char *run_id) {
     struct lagd_active *active = lagd_active_find(c->runs, run_id);
@@ -67,12 +65,12 @@ static int insert_candidate(struct lag_db *db, const struct creation *c, int pos
 static int insert_growth(struct lag_db *db, void *arg, struct lag_error *err) {
     struct creation *c = arg;
     struct lag_run_row run;
-    int status = lag_run_get(db, c->growth.run_id, &run, err);
-    if (status == 0 && !may_grow(&run)) status = refuse_state(&run, c->state, err);
-    if (status == 0) status = lag_growth_insert(db, &c->growth, err);
-    for (int i = 0; i < c->plan->n_candidates && status == 0; i++) status = insert_candidate(db, c, i, err);
-    if (status == 0) status = lag_run_set_growth(db, run.id, c->growth.id, err);
-    if (status < 0) return status;
+    int rc = lag_run_get(db, c->growth.run_id, &run, err);
+    if (rc == 0 && !may_grow(&run)) rc = refuse_state(&run, c->state, err);
+    if (rc == 0) rc = lag_growth_insert(db, &c->growth, err);
+    for (int i = 0; i < c->plan->n_candidates && rc == 0; i++) rc = insert_candidate(db, c, i, err);
+    if (rc == 0) rc = lag_run_set_growth(db, run.id, c->growth.id, err);
+    if (rc < 0) return rc;
     return lagd_tx_event(db, "growth.state", run.id, c->growth.id, "queued", c->growth.reason, err);
 }
 
@@ -95,10 +93,10 @@ static int fill_growth(const struct lagd_growth_request *request, const struct l
     row->created_ms = row->updated_ms = lag_clock_wall_ms();
     struct lag_strbuf text = LAG_STRBUF_INIT;
     lag_fields_format(&lagd_growth_fields, request, &text);
-    int status = text.failed ? LAG_ENOMEM : 0;
-    if (status == 0 && lag_copy(row->request, sizeof(row->request), text.data) < 0) status = LAG_ETOOBIG;
+    int rc = text.failed ? LAG_ENOMEM : 0;
+    if (rc == 0 && lag_copy(row->request, sizeof(row->request), text.data) < 0) rc = LAG_ETOOBIG;
     lag_strbuf_deinit(&text);
-    return status == 0 ? 0 : lag_error_set(err, status, "the growth request cannot be stored: shorten its reason");
+    return rc == 0 ? 0 : lag_error_set(err, rc, "the growth request cannot be stored: shorten its reason");
 }
 
 /* A growth of an active run must fit beside all that runs; that of a waiting one together with its run. */
@@ -106,29 +104,29 @@ static int admit(struct lagd_commands *c, const struct lag_run_row *run, int64_t
     int64_t need = 0;
     lagd_admission_count(c->runs);
     if (lagd_active_find(c->runs, run->id)) return lagd_admission_check(c->runs, "the growth", growth_bytes, false, err);
-    int status = lagd_admission_need(c->runs, run, &need, err);
-    return status < 0 ? status : lagd_admission_check(c->runs, "the run with its growth", need + growth_bytes, true, err);
+    int rc = lagd_admission_need(c->runs, run, &need, err);
+    return rc < 0 ? rc : lagd_admission_check(c->runs, "the run with its growth", need + growth_bytes, true, err);
 }
 
 int lagd_cmd_growth_create(struct lagd_commands *c, struct lagd_command *command) {
     struct lag_error *err = &command->err;
     struct lag_run_row run;
-    int status = lag_run_get(c->db, command->target, &run, err);
-    if (status < 0) return status;
+    int rc = lag_run_get(c->db, command->target, &run, err);
+    if (rc < 0) return rc;
     if (!may_grow(&run)) return refuse_state(&run, command->state, err);
     LAG_CLEANUP(lag_free_p) struct lagd_growth_plan *plan = NULL;
-    status = lagd_growth_plan(command->u.growth, &run, c->deps->n_threads, &plan, err);
-    if (status < 0) return status;
-    status = admit(c, &run, plan->memory_bytes, err);
-    if (status < 0) return status;
+    rc = lagd_growth_plan_make(command->u.growth, &run, c->deps->n_threads, &plan, err);
+    if (rc < 0) return rc;
+    rc = admit(c, &run, plan->memory_bytes, err);
+    if (rc < 0) return rc;
     LAG_CLEANUP(lag_free_p) struct creation *creation = lag_calloc(1, sizeof(*creation));
     if (!creation) return lag_error_set(err, LAG_ENOMEM, "out of memory while creating a growth");
     creation->plan = plan;
-    status = fill_growth(command->u.growth, &run, plan, &creation->growth, err);
-    if (status == 0) status = lagd_command_write(c->deps->store, command, creation->growth.id, insert_growth, creation);
-    if (status < 0) {
+    rc = fill_growth(command->u.growth, &run, plan, &creation->growth, err);
+    if (rc == 0) rc = lagd_command_write(c->deps->store, command, creation->growth.id, insert_growth, creation);
+    if (rc < 0) {
         (void)lag_copy(command->state, sizeof(command->state), creation->state);
-        return status;
+        return rc;
     }
     LAG_FP("growth.created");
     (void)lag_copy(command->id, sizeof(command->id), creation->growth.id);
@@ -150,8 +148,8 @@ struct ending {
 static int write_cancel(struct lag_db *db, void *arg, struct lag_error *err) {
     struct ending *ending = arg;
     struct lag_growth_row growth;
-    int status = lag_growth_get(db, ending->growth_id, &growth, err);
-    if (status < 0) return status;
+    int rc = lag_growth_get(db, ending->growth_id, &growth, err);
+    if (rc < 0) return rc;
     (void)lag_copy(ending->state, sizeof(ending->state), growth.state);
     if (!lagd_state_allows(LAGD_MACHINE_GROWTH, growth.state, "cancel")) {
         return lag_error_set(err, LAG_ESTATE, "growth %s is %s: it can no longer be cancelled", growth.id, growth.state);
@@ -163,17 +161,17 @@ static int write_cancel(struct lag_db *db, void *arg, struct lag_error *err) {
 
 int lagd_cmd_growth_cancel(struct lagd_commands *c, struct lagd_command *command) {
     struct lag_growth_row growth;
-    int status = lag_growth_get(c->db, command->target, &growth, &command->err);
-    if (status < 0) return status;
+    int rc = lag_growth_get(c->db, command->target, &growth, &command->err);
+    if (rc < 0) return rc;
     struct ending ending = {.growth_id = growth.id, .reason = command->reason[0] ? command->reason : "cancelled by a person",
                             .alone = lagd_active_find(c->runs, growth.run_id) == NULL};
-    status = lagd_command_write(c->deps->store, command, growth.id, write_cancel, &ending);
-    if (status == 0) lagd_released_remove(c->deps, &ending.released);
+    rc = lagd_command_write(c->deps->store, command, growth.id, write_cancel, &ending);
+    if (rc == 0) lagd_released_remove(c->deps, &ending.released);
     else lagd_released_drop(&ending.released);
     (void)lag_copy(command->id, sizeof(command->id), growth.id);
     (void)lag_copy(command->state, sizeof(command->state), ending.state);
-    if (status == 0) wish_growth(c, growth.run_id);
-    return status;
+    if (rc == 0) wish_growth(c, growth.run_id);
+    return rc;
 }
 
 /* --- decide ------------------------------------------------------------------------------------------------------ */
@@ -204,11 +202,11 @@ static int check_choice(struct lag_db *db, const struct deciding *d, const char 
 static int write_approval(struct lag_db *db, struct deciding *d, struct lag_error *err) {
     const struct lagd_command *command = d->command;
     struct lag_decision_row decision;
-    int status = lag_decision_get(db, d->growth.id, &decision, err);
-    if (status < 0) return status;
+    int rc = lag_decision_get(db, d->growth.id, &decision, err);
+    if (rc < 0) return rc;
     const char *choice = command->u.decide.candidate[0] ? command->u.decide.candidate : decision.candidate;
-    status = check_choice(db, d, choice, err);
-    if (status < 0) return status;
+    rc = check_choice(db, d, choice, err);
+    if (rc < 0) return rc;
     bool overrides = strcmp(choice, decision.pick_at_lag) != 0;
     if (overrides && !command->reason[0]) {
         return lag_error_at(err, LAG_EINVAL, "/reason", "another candidate than the one ranked first needs a reason");
@@ -219,23 +217,23 @@ static int write_approval(struct lag_db *db, struct deciding *d, struct lag_erro
     (void)lag_copy(decision.decided_by, sizeof(decision.decided_by), "user");
     (void)lag_copy(decision.reason, sizeof(decision.reason), command->reason);
     decision.decided_ms = lag_clock_wall_ms();
-    status = lag_decision_put(db, &decision, err);
-    if (status < 0) return status;
+    rc = lag_decision_put(db, &decision, err);
+    if (rc < 0) return rc;
     struct lag_event_row event = LAG_EVENT_INIT("growth.decision");
     (void)lag_copy(event.run_id, sizeof(event.run_id), d->growth.run_id);
     (void)lag_copy(event.growth_id, sizeof(event.growth_id), d->growth.id);
     (void)lag_copy(event.candidate_id, sizeof(event.candidate_id), id);
     (void)lag_copy(event.message, sizeof(event.message), overrides ? command->reason : decision.verdict);
-    status = lag_event_insert(db, &event, err);
-    return status < 0 ? status : lagd_tx_growth_state(db, &d->growth, "decided", command->reason, err);
+    rc = lag_event_insert(db, &event, err);
+    return rc < 0 ? rc : lagd_tx_growth_state(db, &d->growth, "decided", command->reason, err);
 }
 
 static int write_decision(struct lag_db *db, void *arg, struct lag_error *err) {
     struct deciding *d = arg;
     bool approve = d->command->u.decide.approve;
-    int status = lag_growth_get(db, d->command->target, &d->growth, err);
-    if (status == 0) status = lagd_command_check_revision(d->command, d->growth.revision, err);
-    if (status < 0) return status;
+    int rc = lag_growth_get(db, d->command->target, &d->growth, err);
+    if (rc == 0) rc = lagd_command_check_revision(d->command, d->growth.revision, err);
+    if (rc < 0) return rc;
     if (!lagd_state_allows(LAGD_MACHINE_GROWTH, d->growth.state, approve ? "approve" : "reject")) {
         return lag_error_set(err, LAG_ESTATE, "growth %s is %s: only one that awaits approval can be decided by a person",
                              d->growth.id, d->growth.state);
@@ -249,18 +247,18 @@ static int write_decision(struct lag_db *db, void *arg, struct lag_error *err) {
 int lagd_cmd_growth_decide(struct lagd_commands *c, struct lagd_command *command) {
     struct deciding *d = lag_calloc(1, sizeof(*d));
     if (!d) return lag_error_set(&command->err, LAG_ENOMEM, "out of memory while deciding a growth");
-    int status = lag_growth_get(c->db, command->target, &d->growth, &command->err);
-    if (status == 0) {
+    int rc = lag_growth_get(c->db, command->target, &d->growth, &command->err);
+    if (rc == 0) {
         d->command = command;
         d->alone = lagd_active_find(c->runs, d->growth.run_id) == NULL;
-        status = lagd_command_write(c->deps->store, command, d->growth.id, write_decision, d);
+        rc = lagd_command_write(c->deps->store, command, d->growth.id, write_decision, d);
         (void)lag_copy(command->id, sizeof(command->id), d->growth.id);
         (void)lag_copy(command->state, sizeof(command->state),
-                       status < 0 ? d->growth.state : command->u.decide.approve ? "decided" : "rejected");
+                       rc < 0 ? d->growth.state : command->u.decide.approve ? "decided" : "rejected");
     }
-    if (status == 0) wish_growth(c, d->growth.run_id);
-    if (status == 0) lagd_released_remove(c->deps, &d->released);
+    if (rc == 0) wish_growth(c, d->growth.run_id);
+    if (rc == 0) lagd_released_remove(c->deps, &d->released);
     else lagd_released_drop(&d->released);
     free(d);
-    return status;
+    return rc;
 }

@@ -1,9 +1,8 @@
 /* Idempotency keys: a request that is sent again has its effect once. The key goes into the database with the effect, in
  * one transaction; the answer follows before the client gets it. So whoever was answered gets the same answer again, and
  * after a crash between the two the key still tells that the effect is there. */
-#include "commands/commands_internal.h"
-
 #include "commands/command_internal.h"
+#include "commands/commands_internal.h"
 
 #include <lagd/base/error.h>
 #include <lagd/base/failpoint.h>
@@ -20,8 +19,8 @@ struct keyed {
 static int write_keyed(struct lag_db *db, void *arg, struct lag_error *err) {
     const struct keyed *keyed = arg;
     struct lag_key_row row = {0};
-    int status = keyed->fn(db, keyed->arg, err);
-    if (status < 0) return status;
+    int rc = keyed->fn(db, keyed->arg, err);
+    if (rc < 0) return rc;
     (void)lag_copy(row.key, sizeof(row.key), keyed->command->key);
     (void)lag_copy(row.fingerprint, sizeof(row.fingerprint), keyed->command->fingerprint);
     (void)lag_copy(row.resource, sizeof(row.resource), keyed->resource);
@@ -31,9 +30,9 @@ static int write_keyed(struct lag_db *db, void *arg, struct lag_error *err) {
 int lagd_command_write(struct lag_store *store, struct lagd_command *command, const char *resource, lag_write_fn *fn, void *arg) {
     struct keyed keyed = {command, resource, fn, arg};
     if (!command->key[0]) return lag_store_write(store, fn, arg, &command->err);
-    int status = lag_store_write(store, write_keyed, &keyed, &command->err);
+    int rc = lag_store_write(store, write_keyed, &keyed, &command->err);
     LAG_FP("key.written");
-    return status;
+    return rc;
 }
 
 static int write_answer(struct lag_db *db, void *arg, struct lag_error *err) {
@@ -42,7 +41,7 @@ static int write_answer(struct lag_db *db, void *arg, struct lag_error *err) {
 }
 
 int lagd_cmd_key_answer(struct lagd_commands *c, struct lagd_command *command) {
-    int status = lag_store_write(c->deps->store, write_answer, command->u.answer, &command->err);
+    int rc = lag_store_write(c->deps->store, write_answer, command->u.answer, &command->err);
     LAG_FP("key.answered");
-    return status;
+    return rc;
 }

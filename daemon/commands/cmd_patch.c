@@ -1,17 +1,15 @@
 /* Changes of what a run is called and how it is kept; and the precondition that such commands may carry. */
-#include "commands/commands_internal.h"
-
 #include "commands/command_internal.h"
+#include "commands/commands_internal.h"
 #include "records/transitions_internal.h"
-
-#include <inttypes.h>
-#include <string.h>
 
 #include <lagd/base/cleanup.h>
 #include <lagd/base/error.h>
 #include <lagd/base/mem.h>
 #include <lagd/base/parse.h>
 #include <lagd/storage/runs.h>
+#include <inttypes.h>
+#include <string.h>
 
 int lagd_command_check_revision(struct lagd_command *command, int64_t revision, struct lag_error *err) {
     const struct lagd_precondition *condition = &command->if_match;
@@ -40,25 +38,25 @@ static void merge(const struct lagd_run_patch *patch, struct lagd_run_config *co
 
 static int write_patch(struct lag_db *db, void *arg, struct lag_error *err) {
     struct patching *p = arg;
-    int status = lag_run_get(db, p->command->target, &p->row, err);
-    if (status == 0) status = lagd_command_check_revision(p->command, p->row.revision, err);
-    if (status == 0) status = lagd_run_config_parse(p->row.config, &p->config, err);
-    if (status < 0) return status;
+    int rc = lag_run_get(db, p->command->target, &p->row, err);
+    if (rc == 0) rc = lagd_command_check_revision(p->command, p->row.revision, err);
+    if (rc == 0) rc = lagd_run_config_parse(p->row.config, &p->config, err);
+    if (rc < 0) return rc;
     merge(p->command->u.patch, &p->config);
     if (!lag_name_valid(p->config.name)) {
         return lag_error_at(err, LAG_EINVAL, "/name", "name must be 1 to 64 letters, digits or . _ -, and not begin with . "
                             "or -");
     }
-    status = lagd_run_config_format(&p->config, p->row.config, err);
-    if (status == 0) status = lag_run_set_config(db, p->row.id, p->config.name, p->row.config, err);
-    return status < 0 ? status : lagd_tx_event(db, "run.changed", p->row.id, NULL, p->row.state, p->config.name, err);
+    rc = lagd_run_config_format(&p->config, p->row.config, err);
+    if (rc == 0) rc = lag_run_set_config(db, p->row.id, p->config.name, p->row.config, err);
+    return rc < 0 ? rc : lagd_tx_event(db, "run.changed", p->row.id, NULL, p->row.state, p->config.name, err);
 }
 
 int lagd_cmd_run_patch(struct lagd_commands *c, struct lagd_command *command) {
     LAG_CLEANUP(lag_free_p) struct patching *patching = lag_calloc(1, sizeof(*patching));
     if (!patching) return lag_error_set(&command->err, LAG_ENOMEM, "out of memory while changing a run");
     patching->command = command;
-    int status = lag_store_write(c->deps->store, write_patch, patching, &command->err);
-    if (status == 0) (void)lag_copy(command->id, sizeof(command->id), patching->row.id);
-    return status;
+    int rc = lag_store_write(c->deps->store, write_patch, patching, &command->err);
+    if (rc == 0) (void)lag_copy(command->id, sizeof(command->id), patching->row.id);
+    return rc;
 }

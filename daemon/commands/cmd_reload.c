@@ -1,6 +1,5 @@
 /* The configuration is read again, asked for by a command or by SIGHUP. */
 #include "commands/commands_internal.h"
-
 #include "process/listener_internal.h"
 
 int lagd_commands_reload(struct lagd_commands *c, struct lag_error *err) {

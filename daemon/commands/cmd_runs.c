@@ -1,13 +1,8 @@
 /* Commands on runs. A run with a thread is told what is wished; without one its row is changed here. */
-#include "commands/commands_internal.h"
-
 #include "commands/command_internal.h"
+#include "commands/commands_internal.h"
 #include "records/transitions_internal.h"
 #include "records/unlisted_internal.h"
-
-#include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
 
 #include <lagd/base/check.h>
 #include <lagd/base/cleanup.h>
@@ -21,11 +16,14 @@
 #include <lagd/daemon/states.h>
 #include <lagd/storage/growths.h>
 #include <lagd/storage/runs.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
 
 /* The run of the command when its state allows the action; else LAG_ESTATE with state and what is possible. */
 static int find_run(struct lagd_commands *c, struct lagd_command *command, const char *action, struct lag_run_row *ret) {
-    int status = lag_run_get(c->db, command->target, ret, &command->err);
-    if (status < 0) return status;
+    int rc = lag_run_get(c->db, command->target, ret, &command->err);
+    if (rc < 0) return rc;
     (void)lag_copy(command->id, sizeof(command->id), ret->id);
     (void)lag_copy(command->state, sizeof(command->state), ret->state);
     if (lagd_state_allows(LAGD_MACHINE_RUN, ret->state, action)) return 0;
@@ -38,10 +36,10 @@ static int find_run(struct lagd_commands *c, struct lagd_command *command, const
 
 static int insert_run(struct lag_db *db, void *arg, struct lag_error *err) {
     const struct lag_run_row *row = arg;
-    int status = lag_run_insert(db, row, err);
-    if (status < 0) return status;
-    status = lagd_tx_event(db, "run.created", row->id, NULL, row->state, row->name, err);
-    if (status < 0) return status;
+    int rc = lag_run_insert(db, row, err);
+    if (rc < 0) return rc;
+    rc = lagd_tx_event(db, "run.created", row->id, NULL, row->state, row->name, err);
+    if (rc < 0) return rc;
     return lagd_tx_event(db, "run.state", row->id, NULL, row->state, "", err);
 }
 
@@ -81,26 +79,26 @@ int lagd_cmd_run_create(struct lagd_commands *c, struct lagd_command *command) {
     struct lagd_run_config *config = command->u.run;
     struct lag_error *err = &command->err;
     struct lag_dataset_row dataset;
-    int status = lag_dataset_get(c->db, config->dataset, &dataset, err);
-    if (status == LAG_ENOTFOUND) {
+    int rc = lag_dataset_get(c->db, config->dataset, &dataset, err);
+    if (rc == LAG_ENOTFOUND) {
         return lag_error_at(err, LAG_EINVAL, "/dataset", "there is no dataset %s: add it first, or name one of the known ones",
                             config->dataset);
     }
-    if (status == 0) status = lagd_run_config_resolve(config, &dataset, err);
+    if (rc == 0) rc = lagd_run_config_resolve(config, &dataset, err);
     struct lagd_run_estimate estimate;
-    if (status == 0) status = lagd_run_estimate(config, c->deps->n_threads, &estimate, err);
-    if (status == 0) status = admit(c, config, &estimate, err);
-    if (status < 0) return status;
+    if (rc == 0) rc = lagd_run_estimate(config, c->deps->n_threads, &estimate, err);
+    if (rc == 0) rc = admit(c, config, &estimate, err);
+    if (rc < 0) return rc;
     struct lag_run_row row = {0};
     fill_row(config, &dataset, &estimate, &row);
     (void)lag_copy(config->dataset, sizeof(config->dataset), dataset.id);
     (void)lag_copy(config->name, sizeof(config->name), row.name);
-    status = lagd_run_config_format(config, row.config, err);
-    if (status == 0) status = lagd_command_write(c->deps->store, command, row.id, insert_run, &row);
-    if (status == LAG_EEXIST) {
+    rc = lagd_run_config_format(config, row.config, err);
+    if (rc == 0) rc = lagd_command_write(c->deps->store, command, row.id, insert_run, &row);
+    if (rc == LAG_EEXIST) {
         return lag_error_at(err, LAG_EEXIST, "/name", "a run with the name %s exists already; choose another", row.name);
     }
-    if (status < 0) return status;
+    if (rc < 0) return rc;
     (void)lag_copy(command->id, sizeof(command->id), row.id);
     (void)lag_copy(command->state, sizeof(command->state), row.state);
     c->runs->next_schedule_ns = 0;
@@ -121,8 +119,8 @@ static int write_state(struct lagd_commands *c, struct lagd_command *command) {
 
 int lagd_cmd_run_pause(struct lagd_commands *c, struct lagd_command *command) {
     struct lag_run_row row;
-    int status = find_run(c, command, "pause", &row);
-    if (status < 0) return status;
+    int rc = find_run(c, command, "pause", &row);
+    if (rc < 0) return rc;
     struct lagd_active *active = lagd_active_find(c->runs, row.id);
     if (active) {
         lagd_waiting_pause(c, row.id);
@@ -135,24 +133,24 @@ int lagd_cmd_run_pause(struct lagd_commands *c, struct lagd_command *command) {
 
 int lagd_cmd_run_resume(struct lagd_commands *c, struct lagd_command *command) {
     struct lag_run_row row;
-    int status = lag_run_get(c->db, command->target, &row, &command->err);
-    if (status < 0) return status;
+    int rc = lag_run_get(c->db, command->target, &row, &command->err);
+    if (rc < 0) return rc;
     if (lagd_state_allows(LAGD_MACHINE_RUN, row.state, "pause") && lagd_waiting_resume(c, row.id, command))
         return LAGD_LATER; /* the pause is still under way */
-    status = find_run(c, command, "resume", &row);
-    if (status < 0) return status;
+    rc = find_run(c, command, "resume", &row);
+    if (rc < 0) return rc;
     int64_t need = 0;
     struct lagd_config config;
     lagd_settings_get(c->settings, &config);
-    status = lagd_admission_need(c->runs, &row, &need, &command->err);
-    if (status == 0) {
+    rc = lagd_admission_need(c->runs, &row, &need, &command->err);
+    if (rc == 0) {
         lagd_admission_count(c->runs);
-        status = lagd_admission_check(c->runs, row.name, need, c->runs->n_active >= config.max_runs, &command->err);
+        rc = lagd_admission_check(c->runs, row.name, need, c->runs->n_active >= config.max_runs, &command->err);
     }
-    if (status < 0) return status;
+    if (rc < 0) return rc;
     (void)lag_copy(command->state, sizeof(command->state), "queued");
-    status = write_state(c, command);
-    if (status < 0) return status;
+    rc = write_state(c, command);
+    if (rc < 0) return rc;
     c->runs->next_schedule_ns = 0;
     return 0;
 }
@@ -166,37 +164,37 @@ struct cancelling {
 static int write_cancelled(struct lag_db *db, void *arg, struct lag_error *err) {
     struct cancelling *c = arg;
     struct lag_growth_row growth;
-    int status = 0;
+    int rc = 0;
     if (c->run->growth_id[0] && lag_growth_get(db, c->run->growth_id, &growth, NULL) == 0) {
         const struct lagd_state *state = lagd_state_find(LAGD_MACHINE_GROWTH, growth.state);
         if (state && !state->terminal) {
-            status = lagd_tx_growth_end(db, &growth, "cancelled", "the run was cancelled", &c->released, err);
+            rc = lagd_tx_growth_end(db, &growth, "cancelled", "the run was cancelled", &c->released, err);
         }
     }
-    return status < 0 ? status : lagd_tx_run_state(db, c->run->id, "cancelled", c->reason, err);
+    return rc < 0 ? rc : lagd_tx_run_state(db, c->run->id, "cancelled", c->reason, err);
 }
 
 int lagd_cmd_run_cancel(struct lagd_commands *c, struct lagd_command *command) {
     struct lag_run_row row;
-    int status = find_run(c, command, "cancel", &row);
-    if (status < 0) return status;
+    int rc = find_run(c, command, "cancel", &row);
+    if (rc < 0) return rc;
     struct lagd_active *active = lagd_active_find(c->runs, row.id);
     if (active && strcmp(row.state, "paused") != 0) {
         lagd_run_wish(active->run, LAGD_WISH_CANCEL, command->reason);
         return lagd_waiting_stop(c, row.id, command, "cancelled");
     }
     struct cancelling cancelling = {.run = &row, .reason = command->reason};
-    status = lagd_command_write(c->deps->store, command, row.id, write_cancelled, &cancelling);
-    if (status == 0) (void)lag_copy(command->state, sizeof(command->state), "cancelled");
-    if (status == 0) lagd_released_remove(c->deps, &cancelling.released);
+    rc = lagd_command_write(c->deps->store, command, row.id, write_cancelled, &cancelling);
+    if (rc == 0) (void)lag_copy(command->state, sizeof(command->state), "cancelled");
+    if (rc == 0) lagd_released_remove(c->deps, &cancelling.released);
     else lagd_released_drop(&cancelling.released);
-    return status;
+    return rc;
 }
 
 int lagd_cmd_run_checkpoint(struct lagd_commands *c, struct lagd_command *command) {
     struct lag_run_row row;
-    int status = find_run(c, command, "checkpoint", &row);
-    if (status < 0) return status;
+    int rc = find_run(c, command, "checkpoint", &row);
+    if (rc < 0) return rc;
     struct lagd_active *active = lagd_active_find(c->runs, row.id);
     if (!active) return lag_error_set(&command->err, LAG_ESTATE, "run %s is just ending; ask again", row.name);
     lagd_run_wish(active->run, LAGD_WISH_CHECKPOINT, command->reason);
@@ -214,23 +212,23 @@ static int write_deleted(struct lag_db *db, void *arg, struct lag_error *err) {
     const struct deleting *d = arg;
     const struct lag_run_row *row = d->run;
     struct lag_run_row now;
-    int status = lag_run_get(db, row->id, &now, err);
-    if (status == 0) status = lagd_command_check_revision(d->command, now.revision, err);
-    if (status == 0) status = lag_run_delete(db, row->id, err);
-    return status < 0 ? status : lagd_tx_event(db, "run.deleted", row->id, NULL, NULL, row->name, err);
+    int rc = lag_run_get(db, row->id, &now, err);
+    if (rc == 0) rc = lagd_command_check_revision(d->command, now.revision, err);
+    if (rc == 0) rc = lag_run_delete(db, row->id, err);
+    return rc < 0 ? rc : lagd_tx_event(db, "run.deleted", row->id, NULL, NULL, row->name, err);
 }
 
 int lagd_cmd_run_delete(struct lagd_commands *c, struct lagd_command *command) {
     struct lag_run_row row;
-    int status = find_run(c, command, "delete", &row);
-    if (status < 0) return status;
+    int rc = find_run(c, command, "delete", &row);
+    if (rc < 0) return rc;
     lagd_active_await(c->runs, row.id);
     struct deleting deleting = {command, &row};
     LAG_CLEANUP(lag_free_p) char *dir = lag_asprintf("%s/runs/%s", c->deps->state_dir, row.id);
     if (dir) (void)lagd_unlisted_mark(dir, NULL); /* a full disk must not keep from deleting */
-    status = lag_store_write(c->deps->store, write_deleted, &deleting, &command->err);
+    rc = lag_store_write(c->deps->store, write_deleted, &deleting, &command->err);
     LAG_FP("run.deleted");
-    if (status < 0) return status;
+    if (rc < 0) return rc;
     struct lag_error err = {0};
     if (!dir || lag_fs_remove_tree(dir, &err) < 0) {
         lag_log(LAG_LOG_WARNING, "the folder of the deleted run %s could not be removed: %s", row.id, err.text);

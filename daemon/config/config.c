@@ -1,6 +1,10 @@
 /* Layers of configuration: preset < credential < file < drop-ins < environment < flags. */
 #include <lagd/daemon/config.h>
 
+#include <lagd/base/check.h>
+#include <lagd/base/cleanup.h>
+#include <lagd/base/error.h>
+#include <lagd/base/mem.h>
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
@@ -8,11 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <lagd/base/check.h>
-#include <lagd/base/cleanup.h>
-#include <lagd/base/error.h>
-#include <lagd/base/mem.h>
 
 #define DEFAULT_FILE "/etc/lagd/lagd.conf"
 
@@ -24,8 +23,8 @@ struct loading {
 static int set_key(struct loading *loading, const struct lag_field *field, const char *value, const char *source,
                    struct lag_error *err) {
     struct lag_error inner = {0};
-    int status = lag_field_set_text(field, &loading->config, value, &inner);
-    if (status < 0) return lag_error_at(err, status, inner.pointer, "%s: %s", source, inner.text);
+    int rc = lag_field_set_text(field, &loading->config, value, &inner);
+    if (rc < 0) return lag_error_at(err, rc, inner.pointer, "%s: %s", source, inner.text);
     size_t index = (size_t)(field - lagd_config_fields.rows);
     (void)lag_copy(loading->sources[index].text, sizeof(loading->sources[index].text), source);
     return 0;
@@ -39,20 +38,20 @@ struct ini {
     FILE *file;
     int line;
     bool seen[LAGD_CONFIG_KEYS_MAX];
-    int status;               /* of the first error */
+    int rc;               /* of the first error */
     struct lag_error *err;
 };
 
 /* libinih does not tell its handler where it is, so lines are counted as they are read. */
 static char *read_line(char *buffer, int size, void *stream) {
     struct ini *ini = stream;
-    if (ini->status < 0) return NULL;
+    if (ini->rc < 0) return NULL;
     char *got = fgets(buffer, size, ini->file);
     if (!got) return NULL;
     ini->line++;
     size_t length = strlen(got);
     if (length + 1 == (size_t)size && got[length - 1] != '\n') {
-        ini->status = lag_error_set(ini->err, LAG_EINVAL, "%s:%d: the line is longer than %d bytes; shorten it, or give "
+        ini->rc = lag_error_set(ini->err, LAG_EINVAL, "%s:%d: the line is longer than %d bytes; shorten it, or give "
                                     "the value in the environment", ini->path, ini->line, size - 2);
         return NULL;
     }
@@ -61,24 +60,24 @@ static char *read_line(char *buffer, int size, void *stream) {
 
 static int on_key(void *user, const char *section, const char *name, const char *value) {
     struct ini *ini = user;
-    if (ini->status < 0) return 0;
+    if (ini->rc < 0) return 0;
     char path[160], source[160];
     (void)snprintf(path, sizeof(path), "%.60s/%.60s", section, name);
     (void)snprintf(source, sizeof(source), "%.140s:%d", ini->path, ini->line);
     const struct lag_field *field = lag_fields_find(&lagd_config_fields, path);
     if (!field) {
-        ini->status = lag_error_at(ini->err, LAG_EINVAL, path, "%s: unknown key %s in section [%s]; "
+        ini->rc = lag_error_at(ini->err, LAG_EINVAL, path, "%s: unknown key %s in section [%s]; "
                                    "lagd --print-config lists the keys", source, name, section);
         return 0;
     }
     size_t index = (size_t)(field - lagd_config_fields.rows);
     if (ini->seen[index]) {
-        ini->status = lag_error_at(ini->err, LAG_EINVAL, path, "%s: %s is given twice in this file", source, path);
+        ini->rc = lag_error_at(ini->err, LAG_EINVAL, path, "%s: %s is given twice in this file", source, path);
         return 0;
     }
     ini->seen[index] = true;
-    ini->status = set_key(ini->loading, field, value ? value : "", source, ini->err);
-    return ini->status == 0;
+    ini->rc = set_key(ini->loading, field, value ? value : "", source, ini->err);
+    return ini->rc == 0;
 }
 
 static int load_file(struct loading *loading, const char *path, struct lag_error *err) {
@@ -88,7 +87,7 @@ static int load_file(struct loading *loading, const char *path, struct lag_error
     int line = ini_parse_stream(read_line, &ini, on_key, &ini);
     if (ferror(file)) return lag_error_set(err, LAG_EIO, "cannot read the configuration file %s", path);
     /* libinih reads on after a line that is none; the first fault is the one to mend. */
-    if (ini.status < 0 && (line <= 0 || line >= ini.line)) return ini.status;
+    if (ini.rc < 0 && (line <= 0 || line >= ini.line)) return ini.rc;
     if (line > 0) {
         return lag_error_set(err, LAG_EINVAL, "%s:%d: neither a [section], a key = value, nor a comment", path, line);
     }
@@ -108,17 +107,17 @@ static int load_drop_ins(struct loading *loading, const char *file, struct lag_e
     struct dirent **entries = NULL;
     int n = scandir(dir, &entries, is_drop_in, by_name);
     if (n < 0) return errno == ENOENT ? 0 : lag_error_errno(err, errno, "cannot list the drop-in folder %s", dir);
-    int status = 0;
+    int rc = 0;
     for (int i = 0; i < n; i++) {
         LAG_CLEANUP(lag_free_p) char *path = lag_asprintf("%s/%s", dir, entries[i]->d_name);
-        if (status == 0) {
-            status = path ? load_file(loading, path, err)
+        if (rc == 0) {
+            rc = path ? load_file(loading, path, err)
                           : lag_error_set(err, LAG_ENOMEM, "out of memory while reading the configuration");
         }
         free(entries[i]);
     }
     free(entries);
-    return status;
+    return rc;
 }
 
 /* --- credentials -------------------------------------------------------------------------------------------------- */
@@ -148,8 +147,8 @@ static int load_environment(struct loading *loading, struct lag_error *err) {
         const char *value = getenv(name);
         if (!value) continue;
         (void)snprintf(source, sizeof(source), "environment %s", name);
-        int status = set_key(loading, &lagd_config_fields.rows[i], value, source, err);
-        if (status < 0) return status;
+        int rc = set_key(loading, &lagd_config_fields.rows[i], value, source, err);
+        if (rc < 0) return rc;
     }
     return 0;
 }
@@ -158,8 +157,8 @@ static int load_flags(struct loading *loading, const struct lagd_config_flag *fl
     for (int i = 0; i < n_flags; i++) {
         const struct lag_field *field = lag_fields_find(&lagd_config_fields, flags[i].path);
         if (!field) return lag_error_at(err, LAG_EINVAL, flags[i].path, "unknown configuration key %s", flags[i].path);
-        int status = set_key(loading, field, flags[i].value, "flag", err);
-        if (status < 0) return status;
+        int rc = set_key(loading, field, flags[i].value, "flag", err);
+        if (rc < 0) return rc;
     }
     return 0;
 }
@@ -167,13 +166,13 @@ static int load_flags(struct loading *loading, const struct lagd_config_flag *fl
 static int load_layers(struct loading *loading, const char *file, const struct lagd_config_flag *flags, int n_flags,
                        struct lag_error *err) {
     if (!file && access(DEFAULT_FILE, F_OK) == 0) file = DEFAULT_FILE;
-    int status = load_credential(loading, err);
-    if (status == 0 && file) status = load_file(loading, file, err);
-    if (status < 0) return status;
-    status = load_drop_ins(loading, file ? file : DEFAULT_FILE, err);
-    if (status < 0) return status;
-    status = load_environment(loading, err);
-    if (status < 0) return status;
+    int rc = load_credential(loading, err);
+    if (rc == 0 && file) rc = load_file(loading, file, err);
+    if (rc < 0) return rc;
+    rc = load_drop_ins(loading, file ? file : DEFAULT_FILE, err);
+    if (rc < 0) return rc;
+    rc = load_environment(loading, err);
+    if (rc < 0) return rc;
     return load_flags(loading, flags, n_flags, err);
 }
 
@@ -186,11 +185,11 @@ int lagd_config_load(const char *file, const struct lagd_config_flag *flags, int
     for (size_t i = 0; i < lagd_config_fields.n_rows; i++) {
         (void)lag_copy(loading->sources[i].text, sizeof(loading->sources[i].text), "preset");
     }
-    int status = load_layers(loading, file, flags, n_flags, err);
-    if (status == 0) {
+    int rc = load_layers(loading, file, flags, n_flags, err);
+    if (rc == 0) {
         *ret = loading->config;
         if (ret_sources) memcpy(ret_sources, loading->sources, lagd_config_fields.n_rows * sizeof(*ret_sources));
     }
     free(loading);
-    return status;
+    return rc;
 }

@@ -1,10 +1,4 @@
 /* What only shows when all keys of the configuration are there. */
-#include <arpa/inet.h>
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/stat.h>
-
 #include <lagd/base/check.h>
 #include <lagd/base/cleanup.h>
 #include <lagd/base/error.h>
@@ -12,6 +6,11 @@
 #include <lagd/base/mem.h>
 #include <lagd/base/parse.h>
 #include <lagd/daemon/config.h>
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
 
 static int check_absolute(const char *key, const char *path, struct lag_error *err) {
     if (path[0] == '/') return 0;
@@ -56,8 +55,8 @@ static int check_listen(const struct lagd_config *config, struct lag_error *err)
 }
 
 static int check_token(const char *path, struct lag_error *err) {
-    int status = check_absolute("auth/token_file", path, err);
-    if (status < 0) return status;
+    int rc = check_absolute("auth/token_file", path, err);
+    if (rc < 0) return rc;
     struct stat info;
     if (stat(path, &info) < 0) {
         int error_number = errno;
@@ -87,8 +86,8 @@ static int check_roots(const char *roots, struct lag_error *err) {
     if (!copy) return lag_error_set(err, LAG_ENOMEM, "out of memory while checking the configuration");
     char *rest = *copy ? copy : NULL;
     for (char *root; (root = strsep(&rest, ",")) != NULL;) {
-        int status = check_absolute("storage/dataset_roots", root, err);
-        if (status < 0) return status;
+        int rc = check_absolute("storage/dataset_roots", root, err);
+        if (rc < 0) return rc;
         struct stat info;
         if (stat(root, &info) < 0 || !S_ISDIR(info.st_mode) || access(root, R_OK | X_OK) < 0) {
             return lag_error_at(err, LAG_EINVAL, "storage/dataset_roots", "storage/dataset_roots: %.300s is no folder that "
@@ -102,10 +101,10 @@ int lagd_config_check(const struct lagd_config *config, struct lag_error *err) {
     if (!config->listen[0] && !config->socket[0]) {
         return lag_error_at(err, LAG_EINVAL, "server/listen", "nothing to listen at: set server/listen or server/socket");
     }
-    int status = check_absolute("storage/state_dir", config->state_dir, err);
-    if (status == 0 && config->socket[0]) status = check_absolute("server/socket", config->socket, err);
-    if (status == 0 && config->token_file[0]) status = check_token(config->token_file, err);
-    if (status == 0 && config->listen[0]) status = check_listen(config, err);
-    if (status == 0) status = check_roots(config->dataset_roots, err);
-    return status;
+    int rc = check_absolute("storage/state_dir", config->state_dir, err);
+    if (rc == 0 && config->socket[0]) rc = check_absolute("server/socket", config->socket, err);
+    if (rc == 0 && config->token_file[0]) rc = check_token(config->token_file, err);
+    if (rc == 0 && config->listen[0]) rc = check_listen(config, err);
+    if (rc == 0) rc = check_roots(config->dataset_roots, err);
+    return rc;
 }

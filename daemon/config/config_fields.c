@@ -1,7 +1,6 @@
 /* The table of configuration keys: the only place where a key, its range and its preset are written. */
-#include <lagd/daemon/config.h>
-
 #include <lagd/base/check.h>
+#include <lagd/daemon/config.h>
 
 #define AT(member) LAG_FIELD_AT(struct lagd_config, member)
 #define G 1073741824.0

@@ -1,15 +1,14 @@
-#include "config/options_internal.h"
-
-#include <getopt.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
+#include <lagd/daemon/options.h>
 
 #include <lagd/base/check.h>
 #include <lagd/base/error.h>
 #include <lagd/base/mem.h>
 #include <lagd/base/strbuf.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 /* Flags with a short name of their own; every key can also be given as --set section/key=value. */
 static const struct {
@@ -71,8 +70,8 @@ static int add_key_flag(struct lagd_options *options, size_t index, const char *
     char *place = strcmp(path, "storage/state_dir") == 0 ? options->state_dir
                   : strcmp(path, "server/socket") == 0 ? options->socket : NULL;
     if (place) {
-        int status = absolute(value, place, sizeof(options->state_dir), err);
-        if (status < 0) return status;
+        int rc = absolute(value, place, sizeof(options->state_dir), err);
+        if (rc < 0) return rc;
         value = place;
     }
     return add_flag(options, path, value, err);
@@ -112,8 +111,8 @@ int lagd_options_parse(int argc, char **argv, struct lagd_options *ret, struct l
         int before = optind > 0 ? optind : 1;
         int value = getopt_long(argc, argv, "+:", table, NULL);
         if (value < 0) break;
-        int status = take(ret, value, before < argc ? argv[before] : "", err);
-        if (status < 0) return status;
+        int rc = take(ret, value, before < argc ? argv[before] : "", err);
+        if (rc < 0) return rc;
     }
     if (optind < argc) return lag_error_set(err, LAG_EINVAL, "unexpected argument %s", argv[optind]);
     return 0;

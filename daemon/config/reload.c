@@ -1,15 +1,13 @@
 /* SIGHUP: the configuration is read and checked as a whole, then the keys that may change take effect. */
 #include "config/settings_parts_internal.h"
 
-#include "process/notify_internal.h"
-
-#include <stdlib.h>
-#include <string.h>
-
 #include <lagd/base/error.h>
 #include <lagd/base/log.h>
 #include <lagd/base/mem.h>
 #include <lagd/base/strbuf.h>
+#include <lagd/daemon/notify.h>
+#include <stdlib.h>
+#include <string.h>
 
 static void note(struct lag_strbuf *list, const char *path) {
     lag_strbuf_printf(list, "%s%s", list->length ? ", " : "", path);
@@ -48,8 +46,8 @@ static void take_changes(struct lagd_settings *s, const struct loaded *loaded, s
 
 static int load(struct lagd_settings *s, struct loaded *fresh, struct lag_error *err) {
     if (!s->reload_fn) return lag_error_set(err, LAG_EUNSUPPORTED, "this process cannot read its configuration again");
-    int status = s->reload_fn(s->reload_arg, &fresh->config, fresh->sources, err);
-    return status == 0 ? lagd_config_check(&fresh->config, err) : status;
+    int rc = s->reload_fn(s->reload_arg, &fresh->config, fresh->sources, err);
+    return rc == 0 ? lagd_config_check(&fresh->config, err) : rc;
 }
 
 int lagd_settings_reload(struct lagd_settings *s, struct lag_error *err) {
@@ -57,12 +55,12 @@ int lagd_settings_reload(struct lagd_settings *s, struct lag_error *err) {
     if (!err) err = &own;
     lagd_notify_reloading();
     struct loaded *fresh = lag_calloc(1, sizeof(*fresh));
-    int status = fresh ? load(s, fresh, err) : lag_error_set(err, LAG_ENOMEM, "out of memory while reloading");
-    if (status < 0) {
+    int rc = fresh ? load(s, fresh, err) : lag_error_set(err, LAG_ENOMEM, "out of memory while reloading");
+    if (rc < 0) {
         lag_log(LAG_LOG_ERROR, "the configuration in force is kept: %s", err->text);
         lagd_notify("READY=1\nSTATUS=configuration not reloaded: %.300s", err->text);
         free(fresh);
-        return status;
+        return rc;
     }
     struct lag_strbuf taken = LAG_STRBUF_INIT, waiting = LAG_STRBUF_INIT;
     (void)pthread_mutex_lock(&s->lock);

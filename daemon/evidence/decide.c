@@ -1,14 +1,13 @@
 #include "evidence/decide_internal.h"
 
+#include <lagd/base/check.h>
+#include <lagd/base/error.h>
+#include <lagd/base/mem.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <lagd/base/check.h>
-#include <lagd/base/error.h>
-#include <lagd/base/mem.h>
 
 int64_t lagd_curves_common_t(const struct lagd_curves *set, int64_t limit) {
     int64_t best = -1;

@@ -1,12 +1,12 @@
 /* Losses and ranks of a growth over the whole probe, from the stored losses. */
 #include <lagd/daemon/rank_table.h>
 
-#include <math.h>
-#include <stdlib.h>
-
 #include "evidence/decide_internal.h"
+
 #include <lagd/base/error.h>
 #include <lagd/base/mem.h>
+#include <math.h>
+#include <stdlib.h>
 
 static int ascending(const void *a, const void *b) {
     int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
@@ -46,33 +46,33 @@ static double mean_at(const struct lagd_curves *set, int index, int64_t t) {
 }
 
 static int fill(const struct lagd_curves *set, struct lagd_rank_table *table) {
-    int status = collect_times(set, table);
-    if (status < 0) return status;
+    int rc = collect_times(set, table);
+    if (rc < 0) return rc;
     size_t n = (size_t)set->n, n_cells = (size_t)table->n_times * n;
     table->n_candidates = set->n;
     table->means = lag_calloc(n_cells + 1, sizeof(*table->means));
     table->ranks = lag_calloc(n_cells + 1, sizeof(*table->ranks));
     double *ranked = lag_calloc(n + 1, sizeof(*ranked)); /* the means of those that are ranked: not asked for here */
-    status = table->means && table->ranks && ranked ? 0 : LAG_ENOMEM;
-    for (int k = 0; k < table->n_times && status == 0; k++) {
+    rc = table->means && table->ranks && ranked ? 0 : LAG_ENOMEM;
+    for (int k = 0; k < table->n_times && rc == 0; k++) {
         int64_t t = table->times[k];
         lag_rank_at(set->curves, set->n, (int)set->growth.n_batches, t, ranked, table->ranks + (size_t)k * n);
         for (int i = 0; i < set->n; i++) table->means[(size_t)k * n + (size_t)i] = mean_at(set, i, t);
     }
     free(ranked);
-    return status;
+    return rc;
 }
 
 int lagd_rank_table_create(struct lag_db *db, const char *growth_id, struct lagd_rank_table **ret, struct lag_error *err) {
     struct lagd_curves *set = NULL;
-    int status = lagd_curves_load(db, growth_id, &set, err);
-    if (status < 0) return status;
+    int rc = lagd_curves_load(db, growth_id, &set, err);
+    if (rc < 0) return rc;
     struct lagd_rank_table *table = lag_calloc(1, sizeof(*table));
-    status = table ? fill(set, table) : LAG_ENOMEM;
+    rc = table ? fill(set, table) : LAG_ENOMEM;
     lagd_curves_destroy(set);
-    if (status < 0) {
+    if (rc < 0) {
         lagd_rank_table_destroy(table);
-        return lag_error_set(err, status, "out of memory while ranking growth %s", growth_id);
+        return lag_error_set(err, rc, "out of memory while ranking growth %s", growth_id);
     }
     *ret = table;
     return 0;

@@ -1,14 +1,14 @@
 /* Rankings and decisions read back from the stored probe losses. */
-#include <math.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "evidence/decide_internal.h"
+
 #include <lagd/base/check.h>
 #include <lagd/base/error.h>
 #include <lagd/base/mem.h>
 #include <lagd/daemon/growth_request.h>
 #include <lagd/storage/growths.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 /* --- loading ----------------------------------------------------------------------------------------------------- */
 
@@ -39,8 +39,8 @@ static int load_curve(struct lag_db *db, struct lagd_curves *set, int index, str
     double *losses = NULL;
     int n = 0;
     if (set->growth.n_batches > 0) {
-        int status = lag_probe_losses_get(db, row->number, (int)set->growth.n_batches, &t, &losses, &n, err);
-        if (status < 0) return status;
+        int rc = lag_probe_losses_get(db, row->number, (int)set->growth.n_batches, &t, &losses, &n, err);
+        if (rc < 0) return rc;
     }
     set->buffers[2 * index] = t;
     set->buffers[2 * index + 1] = losses;
@@ -53,26 +53,26 @@ int lagd_curves_load(struct lag_db *db, const char *growth_id, struct lagd_curve
     struct lagd_curves *set = lag_calloc(1, sizeof(*set));
     if (!set) return lag_error_set(err, LAG_ENOMEM, "out of memory while reading growth %s", growth_id);
     struct collect collect = {.set = set};
-    int status = lag_growth_get(db, growth_id, &set->growth, err);
-    if (status < 0) goto fail;
-    status = lag_candidate_list(db, set->growth.id, collect_candidate, &collect, err);
-    if (collect.failed) status = lag_error_set(err, LAG_ENOMEM, "out of memory while reading growth %s", growth_id);
-    if (status < 0) goto fail;
+    int rc = lag_growth_get(db, growth_id, &set->growth, err);
+    if (rc < 0) goto fail;
+    rc = lag_candidate_list(db, set->growth.id, collect_candidate, &collect, err);
+    if (collect.failed) rc = lag_error_set(err, LAG_ENOMEM, "out of memory while reading growth %s", growth_id);
+    if (rc < 0) goto fail;
     set->curves = lag_calloc((size_t)set->n + 1, sizeof(*set->curves));
     set->buffers = lag_calloc(2 * (size_t)set->n + 1, sizeof(*set->buffers));
     if (!set->curves || !set->buffers) {
-        status = lag_error_set(err, LAG_ENOMEM, "out of memory while reading growth %s", growth_id);
+        rc = lag_error_set(err, LAG_ENOMEM, "out of memory while reading growth %s", growth_id);
         goto fail;
     }
     for (int i = 0; i < set->n; i++) {
-        status = load_curve(db, set, i, err);
-        if (status < 0) goto fail;
+        rc = load_curve(db, set, i, err);
+        if (rc < 0) goto fail;
     }
     *ret = set;
     return 0;
 fail:
     lagd_curves_destroy(set);
-    return status;
+    return rc;
 }
 
 void lagd_curves_destroy(struct lagd_curves *set) {
@@ -109,8 +109,8 @@ static void list_times(const struct lagd_curves *set, struct lagd_ranking *ret) 
 
 /* τ between the ranking at time and that at t, over the candidates ranked at both. */
 static double tau_between(const struct lagd_curves *set, int64_t time, int64_t t) {
-    double a[LAGD_POOL_MAX + 1], b[LAGD_POOL_MAX + 1], x[LAGD_POOL_MAX + 1], y[LAGD_POOL_MAX + 1];
-    int rank[LAGD_POOL_MAX + 1], n = 0;
+    double a[LAGD_STRATEGIES_MAX + 1], b[LAGD_STRATEGIES_MAX + 1], x[LAGD_STRATEGIES_MAX + 1], y[LAGD_STRATEGIES_MAX + 1];
+    int rank[LAGD_STRATEGIES_MAX + 1], n = 0;
     lag_rank_at(set->curves, set->n, (int)set->growth.n_batches, time, a, rank);
     lag_rank_at(set->curves, set->n, (int)set->growth.n_batches, t, b, rank);
     for (int i = 0; i < set->n; i++) {
@@ -135,8 +135,8 @@ static void order_entries(const int *ranks, int n, int *ret_order) {
 }
 
 static void fill_entries(const struct lagd_curves *set, int64_t t, struct lagd_ranking *ret) {
-    double means[LAGD_POOL_MAX + 1], means_0[LAGD_POOL_MAX + 1];
-    int ranks[LAGD_POOL_MAX + 1], ranks_0[LAGD_POOL_MAX + 1], order[LAGD_POOL_MAX + 1] = {0};
+    double means[LAGD_STRATEGIES_MAX + 1], means_0[LAGD_STRATEGIES_MAX + 1];
+    int ranks[LAGD_STRATEGIES_MAX + 1], ranks_0[LAGD_STRATEGIES_MAX + 1], order[LAGD_STRATEGIES_MAX + 1] = {0};
     int n_batches = (int)set->growth.n_batches;
     lag_rank_at(set->curves, set->n, n_batches, t, means, ranks);
     lag_rank_at(set->curves, set->n, n_batches, 0, means_0, ranks_0);
@@ -166,17 +166,17 @@ static void fill_entries(const struct lagd_curves *set, int64_t t, struct lagd_r
 
 int lagd_ranking_compute(struct lag_db *db, const char *growth_id, int64_t t, struct lagd_ranking *ret, struct lag_error *err) {
     struct lagd_curves *set = NULL;
-    int status = lagd_curves_load(db, growth_id, &set, err);
-    if (status < 0) return status;
+    int rc = lagd_curves_load(db, growth_id, &set, err);
+    if (rc < 0) return rc;
     struct lagd_ranking *ranking = lag_calloc(1, sizeof(*ranking));
     if (!ranking) {
-        status = lag_error_set(err, LAG_ENOMEM, "out of memory while ranking growth %s", growth_id);
+        rc = lag_error_set(err, LAG_ENOMEM, "out of memory while ranking growth %s", growth_id);
         goto out;
     }
-    int64_t used = set->n > LAGD_POOL_MAX + 1 ? -1 : lagd_curves_common_t(set, t < 0 ? INT64_MAX : t);
+    int64_t used = set->n > LAGD_STRATEGIES_MAX + 1 ? -1 : lagd_curves_common_t(set, t < 0 ? INT64_MAX : t);
     int64_t newest = used < 0 ? -1 : lagd_curves_common_t(set, INT64_MAX);
     if (used < 0 || (t > newest && newest < set->growth.probe_steps)) {
-        status = lag_error_set(err, LAG_ESTATE, "not every living candidate of growth %s has been evaluated at step %lld yet",
+        rc = lag_error_set(err, LAG_ESTATE, "not every living candidate of growth %s has been evaluated at step %lld yet",
                                set->growth.id, (long long)LAG_MAX(t, 0));
         goto out;
     }
@@ -186,17 +186,17 @@ int lagd_ranking_compute(struct lag_db *db, const char *growth_id, int64_t t, st
     ranking->tau_half = tau_between(set, lag_half_time(set->curves, set->n, used), used);
     list_times(set, ranking);
     *ret = *ranking;
-    status = 0;
+    rc = 0;
 out:
     free(ranking);
     lagd_curves_destroy(set);
-    return status;
+    return rc;
 }
 
 int lagd_decision_recompute(struct lag_db *db, const char *growth_id, struct lag_decision_row *ret, struct lag_error *err) {
     struct lagd_curves *set = NULL;
-    int status = lagd_curves_load(db, growth_id, &set, err);
-    if (status == 0) status = lagd_decide(set, ret, err);
+    int rc = lagd_curves_load(db, growth_id, &set, err);
+    if (rc == 0) rc = lagd_decide(set, ret, err);
     lagd_curves_destroy(set);
-    return status;
+    return rc;
 }

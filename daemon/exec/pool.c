@@ -1,4 +1,5 @@
 #include "exec/pool_internal.h"
+
 #include "exec/progress_internal.h"
 
 #include <lagd/base/check.h>

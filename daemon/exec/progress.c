@@ -1,15 +1,14 @@
 #include "exec/progress_internal.h"
 
+#include <lagd/base/check.h>
+#include <lagd/base/clock.h>
+#include <lagd/base/mem.h>
+#include <lagd/base/parse.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <lagd/base/check.h>
-#include <lagd/base/clock.h>
-#include <lagd/base/mem.h>
-#include <lagd/base/parse.h>
 
 #define SECOND_NS INT64_C(1000000000)
 #define FIRST_NS (600 * SECOND_NS)

@@ -1,12 +1,12 @@
 /* The end of a growth: the winner's probed state becomes the run's. */
-#include "growth/growth_internal.h"
 #include "checkpoint/checkpoint_internal.h"
+#include "growth/growth_internal.h"
+#include "records/transact_internal.h"
 #include "train/flops_internal.h"
 #include "train/run_history_internal.h"
 #include "train/run_keep_internal.h"
 #include "train/run_move_internal.h"
 #include "train/run_open_internal.h"
-#include "records/transact_internal.h"
 
 #include <lagd/base/cleanup.h>
 #include <lagd/base/failpoint.h>

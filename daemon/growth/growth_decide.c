@@ -1,9 +1,9 @@
 /* The decision of a growth: computed from the stored rows, and stored before it is acted on. */
 #include "evidence/decide_internal.h"
 #include "growth/growth_internal.h"
-#include "train/run_move_internal.h"
 #include "process/tell_internal.h"
 #include "records/transact_internal.h"
+#include "train/run_move_internal.h"
 
 #include <lagd/base/clock.h>
 #include <lagd/base/failpoint.h>

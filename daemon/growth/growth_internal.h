@@ -3,6 +3,7 @@
 #pragma once
 #include "exec/pool_internal.h"
 #include "train/run_parts_internal.h"
+
 #include <lagd/daemon/growth_request.h>
 #include <lagd/engine/probe.h>
 

@@ -1,13 +1,13 @@
 /* Phase probing of a growth: each candidate that has not ended becomes a job; its end is one transaction. */
-#include "plan/growth_cost_internal.h"
-#include "growth/growth_internal.h"
-#include "plan/run_config_internal.h"
 #include "checkpoint/checkpoint_internal.h"
 #include "exec/slots_internal.h"
-#include "train/flops_internal.h"
-#include "train/run_open_internal.h"
+#include "growth/growth_internal.h"
+#include "plan/growth_cost_internal.h"
+#include "plan/run_config_internal.h"
 #include "process/tell_internal.h"
 #include "records/transact_internal.h"
+#include "train/flops_internal.h"
+#include "train/run_open_internal.h"
 
 #include <lagd/base/check.h>
 #include <lagd/base/cleanup.h>

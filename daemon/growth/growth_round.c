@@ -4,12 +4,12 @@
 
 #include "growth/growth_internal.h"
 #include "plan/run_config_internal.h"
+#include "process/tell_internal.h"
+#include "records/transact_internal.h"
 #include "train/flops_internal.h"
 #include "train/run_keep_internal.h"
 #include "train/run_move_internal.h"
 #include "train/run_open_internal.h"
-#include "process/tell_internal.h"
-#include "records/transact_internal.h"
 
 #include <lagd/base/check.h>
 #include <lagd/base/failpoint.h>

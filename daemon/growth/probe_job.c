@@ -1,10 +1,10 @@
 /* One probe on a worker of the pool: slots before each step, rows after it. */
-#include "growth/growth_internal.h"
-#include "train/flops_internal.h"
-#include "plan/run_config_internal.h"
 #include "exec/slots_internal.h"
+#include "growth/growth_internal.h"
+#include "plan/run_config_internal.h"
 #include "plan/speeds_internal.h"
 #include "records/transact_internal.h"
+#include "train/flops_internal.h"
 
 #include <lagd/base/check.h>
 #include <lagd/base/clock.h>

@@ -1,11 +1,10 @@
 /* The engine's operators and rules, for those who may not look into the engine. */
-#include <string.h>
-
 #include <lagd/base/check.h>
 #include <lagd/base/error.h>
 #include <lagd/base/mem.h>
 #include <lagd/daemon/growth_request.h>
 #include <lagd/engine/grow.h>
+#include <string.h>
 
 static_assert(LAGD_STRATEGY_PARAMS == LAG_OPERATOR_PARAMS, "a strategy request holds every parameter of an operator");
 static_assert(LAG_ROW_STRATEGY >= LAG_STRATEGY_TEXT, "rows hold every canonical text");
@@ -39,8 +38,8 @@ void lagd_operator_get(int index, struct lagd_operator_info *ret) {
 
 int lagd_strategy_decode(const char *text, struct lagd_strategy_request *ret, struct lag_error *err) {
     struct lag_strategy strategy;
-    int status = lag_strategy_parse(text, &strategy, err);
-    if (status < 0) return status;
+    int rc = lag_strategy_parse(text, &strategy, err);
+    if (rc < 0) return rc;
     struct lagd_strategy_request out = {.rewarm_steps = strategy.rewarm_steps, .seed = (int64_t)strategy.seed};
     (void)lag_copy(out.op, sizeof(out.op), strategy.op->name);
     (void)lag_copy(out.optimizer, sizeof(out.optimizer), lag_moment_rule_name(strategy.moments));

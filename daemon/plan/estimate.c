@@ -1,6 +1,5 @@
 /* What a run will take: parameters, FLOPs, memory and, as a guess, time. */
-#include <inttypes.h>
-#include <string.h>
+#include "plan/run_config_internal.h"
 
 #include <lagd/base/check.h>
 #include <lagd/base/error.h>
@@ -8,7 +7,8 @@
 #include <lagd/engine/checkpoint.h>
 #include <lagd/engine/cost.h>
 #include <lagd/engine/params.h>
-#include "plan/run_config_internal.h"
+#include <inttypes.h>
+#include <string.h>
 
 /* Stacks, file buffers and the loss bookkeeping of a run's thread. */
 #define OVERHEAD_BYTES (8u << 20)
@@ -18,8 +18,8 @@
 int lagd_run_estimate(const struct lagd_run_config *resolved, int n_threads, struct lagd_run_estimate *ret, struct lag_error *err) {
     struct lag_spec spec;
     lagd_run_spec(resolved, &spec);
-    int status = lag_spec_check(&spec, err);
-    if (status < 0) return status;
+    int rc = lag_spec_check(&spec, err);
+    if (rc < 0) return rc;
     int threads = (int)(resolved->threads > 0 ? LAG_MIN(resolved->threads, n_threads) : n_threads);
     struct lagd_run_estimate out = {.n_params = (int64_t)lag_spec_params(&spec)};
     uint64_t state = lag_state_bytes(&spec);

@@ -1,4 +1,5 @@
 #include "plan/growth_cost_internal.h"
+
 #include "plan/run_config_internal.h"
 
 #include <lagd/base/check.h>
@@ -98,8 +99,8 @@ static void choose_rates(const struct lagd_growth_pace *pace, int n_workers, dou
 
 /* The end of the last candidate when each takes the worker that is free first. */
 static double makespan(const struct lagd_growth_plan *plan, double train, double eval) {
-    double ends[LAGD_POOL_MAX + 1] = {0}, last = 0;
-    int n_workers = (int)LAG_MAX(1, LAG_MIN(plan->n_workers, LAGD_POOL_MAX + 1));
+    double ends[LAGD_STRATEGIES_MAX + 1] = {0}, last = 0;
+    int n_workers = (int)LAG_MAX(1, LAG_MIN(plan->n_workers, LAGD_STRATEGIES_MAX + 1));
     for (int i = 0; i < plan->n_candidates; i++) {
         const struct lagd_candidate_plan *candidate = &plan->candidates[i];
         int first = 0;

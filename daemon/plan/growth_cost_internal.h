@@ -1,6 +1,7 @@
 /* What a growth takes: memory at its peak, and time from the request to the verdict. Pure. */
 #pragma once
 #include "plan/speeds_internal.h"
+
 #include <lagd/daemon/growth_request.h>
 #include <lagd/daemon/run_config.h>
 #include <lagd/engine/lag.h>

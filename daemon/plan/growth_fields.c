@@ -1,8 +1,7 @@
 /* The table of a growth request, all but its pool. */
-#include <string.h>
-
 #include <lagd/base/check.h>
 #include <lagd/daemon/growth_request.h>
+#include <string.h>
 
 #define AT(member) LAG_FIELD_AT(struct lagd_growth_request, member)
 

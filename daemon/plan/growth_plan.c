@@ -1,8 +1,6 @@
 /* From a growth request to its candidates: the pool expanded, equal candidates merged, costs counted. */
-#include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "plan/growth_cost_internal.h"
+#include "plan/run_config_internal.h"
 
 #include <lagd/base/check.h>
 #include <lagd/base/cleanup.h>
@@ -16,8 +14,10 @@
 #include <lagd/engine/lag.h>
 #include <lagd/engine/params.h>
 #include <lagd/engine/probe.h>
-#include "plan/growth_cost_internal.h"
-#include "plan/run_config_internal.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 struct planning {
     const struct lagd_growth_request *request;
@@ -28,7 +28,7 @@ struct planning {
     struct lag_probe_plan probe;
     int target;
     struct lagd_growth_plan *plan;
-    struct lag_strategy strategies[LAGD_POOL_MAX + 1]; /* of plan->candidates */
+    struct lag_strategy strategies[LAGD_STRATEGIES_MAX + 1]; /* of plan->candidates */
 };
 
 /* --- what a request may ask -------------------------------------------------------------------------------------- */
@@ -86,12 +86,12 @@ static int read_rules(const struct lagd_strategy_request *entry, struct lag_stra
 static int read_entry(const struct planning *p, const struct lagd_strategy_request *entry, struct lag_strategy *ret,
                       struct lag_error *err) {
     struct lag_strategy strategy;
-    int status = lag_strategy_init(entry->op, &strategy, err);
-    for (int i = 0; i < entry->n_params && status == 0; i++) {
-        status = lag_strategy_set_param(&strategy, entry->params[i].name, entry->params[i].value, err);
+    int rc = lag_strategy_init(entry->op, &strategy, err);
+    for (int i = 0; i < entry->n_params && rc == 0; i++) {
+        rc = lag_strategy_set_param(&strategy, entry->params[i].name, entry->params[i].value, err);
     }
-    if (status == 0) status = read_rules(entry, &strategy, err);
-    if (status < 0) return status;
+    if (rc == 0) rc = read_rules(entry, &strategy, err);
+    if (rc < 0) return rc;
     strategy.seed = (uint64_t)(entry->seed >= 0 ? entry->seed : p->config.seed);
     *ret = strategy;
     return 0;
@@ -119,8 +119,8 @@ static void add_name(struct lagd_candidate_plan *candidate, const char *name) {
 static int describe(struct planning *p, const struct lag_strategy *strategy, struct lagd_candidate_plan *out,
                     struct lag_error *err) {
     struct lag_recipe recipe;
-    int status = lag_recipe_build(strategy, (int)p->run->n_layer, p->target, &recipe, err);
-    if (status < 0) return status;
+    int rc = lag_recipe_build(strategy, (int)p->run->n_layer, p->target, &recipe, err);
+    if (rc < 0) return rc;
     struct lag_spec grown = p->spec;
     grown.n_layer = recipe.n_layers;
     bool none = strcmp(strategy->op->name, "none") == 0;
@@ -150,16 +150,16 @@ static int add_candidate(struct planning *p, const struct lag_strategy *asked, c
     int n_layer = (int)p->run->n_layer;
     for (int i = 0; i < plan->n_candidates; i++) {
         bool same = false;
-        int status = lag_strategy_same(&p->strategies[i], &strategy, n_layer, p->target, &same, err);
-        if (status < 0) return status;
+        int rc = lag_strategy_same(&p->strategies[i], &strategy, n_layer, p->target, &same, err);
+        if (rc < 0) return rc;
         if (!same) continue;
         add_name(&plan->candidates[i], name);
         return 0;
     }
-    LAG_ASSERT(plan->n_candidates <= LAGD_POOL_MAX);
+    LAG_ASSERT(plan->n_candidates <= LAGD_STRATEGIES_MAX);
     struct lagd_candidate_plan *candidate = &plan->candidates[plan->n_candidates];
-    int status = describe(p, &strategy, candidate, err);
-    if (status < 0) return status;
+    int rc = describe(p, &strategy, candidate, err);
+    if (rc < 0) return rc;
     add_name(candidate, name);
     p->strategies[plan->n_candidates++] = strategy;
     return 0;
@@ -189,38 +189,38 @@ static void add_other_names(struct planning *p) {
 static int expand_pool(struct planning *p, struct lag_error *err) {
     char(*texts)[LAG_STRATEGY_TEXT] = NULL;
     int n = 0;
-    int status = lag_pool_expand(p->request->pool[0] ? p->request->pool : "default", (int)p->run->n_layer, p->target,
+    int rc = lag_pool_expand(p->request->pool[0] ? p->request->pool : "default", (int)p->run->n_layer, p->target,
                                  &texts, &n, err);
-    if (status < 0) {
+    if (rc < 0) {
         /* A pool of that name does not exist: for the asker that is a wrong value, not a missing resource. */
         if (err && err->code == LAG_ENOTFOUND) err->code = LAG_EINVAL;
-        return status == LAG_ENOTFOUND ? LAG_EINVAL : status;
+        return rc == LAG_ENOTFOUND ? LAG_EINVAL : rc;
     }
-    for (int i = 0; i < n && i < LAGD_POOL_MAX && status == 0; i++) {
+    for (int i = 0; i < n && i < LAGD_STRATEGIES_MAX && rc == 0; i++) {
         struct lag_strategy strategy;
-        status = lag_strategy_parse(texts[i], &strategy, err);
-        if (status < 0) break;
+        rc = lag_strategy_parse(texts[i], &strategy, err);
+        if (rc < 0) break;
         strategy.seed = (uint64_t)p->config.seed;
         char name[LAG_STRATEGY_TEXT];
         short_name(&strategy, name);
-        status = add_candidate(p, &strategy, name, err);
+        rc = add_candidate(p, &strategy, name, err);
     }
     free(texts);
-    if (status == 0) add_other_names(p);
-    return status;
+    if (rc == 0) add_other_names(p);
+    return rc;
 }
 
 static int expand_list(struct planning *p, struct lag_error *err) {
     for (int i = 0; i < p->request->n_strategies; i++) {
         struct lag_strategy strategy;
         struct lag_error inner = {0};
-        int status = read_entry(p, &p->request->strategies[i], &strategy, &inner);
-        if (status < 0) return at_entry(err, i, &inner);
+        int rc = read_entry(p, &p->request->strategies[i], &strategy, &inner);
+        if (rc < 0) return at_entry(err, i, &inner);
         if (strcmp(strategy.op->name, "none") == 0) continue;
         char name[LAG_STRATEGY_TEXT];
         short_name(&strategy, name);
-        status = add_candidate(p, &strategy, name, &inner);
-        if (status < 0) return at_entry(err, i, &inner);
+        rc = add_candidate(p, &strategy, name, &inner);
+        if (rc < 0) return at_entry(err, i, &inner);
     }
     if (p->plan->n_candidates == 0) {
         return lag_error_at(err, LAG_EINVAL, "/pool", "the pool has no strategy that grows the model");
@@ -230,8 +230,8 @@ static int expand_list(struct planning *p, struct lag_error *err) {
 
 static int add_none(struct planning *p, struct lag_error *err) {
     struct lag_strategy none;
-    int status = lag_strategy_init("none", &none, err);
-    if (status < 0) return status;
+    int rc = lag_strategy_init("none", &none, err);
+    if (rc < 0) return rc;
     none.seed = (uint64_t)p->config.seed;
     return add_candidate(p, &none, "none", err);
 }
@@ -272,28 +272,28 @@ static void count_costs(struct planning *p, int n_threads) {
 }
 
 static int make_plan(struct planning *p, int n_threads, struct lag_error *err) {
-    int status = lagd_run_spec_of_row(p->run, &p->config, &p->spec, err);
-    if (status < 0) return status;
+    int rc = lagd_run_spec_of_row(p->run, &p->config, &p->spec, err);
+    if (rc < 0) return rc;
     lagd_run_step_config(&p->config, p->run->lr_scale, &p->step);
     struct lag_spec grown = p->spec;
     grown.n_layer = p->target;
     struct lag_error inner = {0};
     if (lag_spec_check(&grown, &inner) < 0) return lag_error_at(err, inner.code, "/target/n_layer", "%s", inner.text);
     int64_t step_tokens = p->config.sequences * p->config.tokens_per_sequence * p->config.accumulate;
-    status = lag_plan_probe(p->request->probe_steps, p->request->eval_every, (int)p->request->eval_batches,
+    rc = lag_plan_probe(p->request->probe_steps, p->request->eval_every, (int)p->request->eval_batches,
                             p->request->max_eval_share, step_tokens, p->step.batch, p->step.context, &p->probe);
-    if (status < 0) return lag_error_set(err, status, "the probe's evaluations cannot be planned");
-    status = p->request->n_strategies > 0 ? expand_list(p, err) : expand_pool(p, err);
-    if (status == 0) status = add_none(p, err);
-    if (status == 0) count_costs(p, n_threads);
+    if (rc < 0) return lag_error_set(err, rc, "the probe's evaluations cannot be planned");
+    rc = p->request->n_strategies > 0 ? expand_list(p, err) : expand_pool(p, err);
+    if (rc == 0) rc = add_none(p, err);
+    if (rc == 0) count_costs(p, n_threads);
     lag_probe_plan_deinit(&p->probe);
-    return status;
+    return rc;
 }
 
-int lagd_growth_plan(const struct lagd_growth_request *request, const struct lag_run_row *run, int n_threads,
+int lagd_growth_plan_make(const struct lagd_growth_request *request, const struct lag_run_row *run, int n_threads,
                      struct lagd_growth_plan **ret, struct lag_error *err) {
-    int status = check_request(request, run, err);
-    if (status < 0) return status;
+    int rc = check_request(request, run, err);
+    if (rc < 0) return rc;
     LAG_CLEANUP(lag_free_p) struct planning *p = lag_calloc(1, sizeof(*p));
     LAG_CLEANUP(lag_free_p) struct lagd_growth_plan *plan = lag_calloc(1, sizeof(*plan));
     if (!p || !plan) return lag_error_set(err, LAG_ENOMEM, "out of memory while planning a growth");
@@ -301,8 +301,8 @@ int lagd_growth_plan(const struct lagd_growth_request *request, const struct lag
     p->run = run;
     p->target = (int)request->target_layers;
     p->plan = plan;
-    status = make_plan(p, n_threads, err);
-    if (status < 0) return status;
+    rc = make_plan(p, n_threads, err);
+    if (rc < 0) return rc;
     *ret = LAG_TAKE(plan);
     return 0;
 }

@@ -1,9 +1,6 @@
 /* A run's configuration: what ranges cannot say, and its text form. */
+#include "plan/run_config_internal.h"
 #include <lagd/daemon/run_config.h>
-
-#include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
 
 #include <lagd/base/check.h>
 #include <lagd/base/error.h>
@@ -12,7 +9,9 @@
 #include <lagd/base/strbuf.h>
 #include <lagd/engine/data.h>
 #include <lagd/engine/spec.h>
-#include "plan/run_config_internal.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
 
 void lagd_run_spec(const struct lagd_run_config *config, struct lag_spec *ret) {
     enum lag_arch arch = LAG_ARCH_GPT2;
@@ -50,8 +49,8 @@ void lagd_run_step_config(const struct lagd_run_config *config, double lr_scale,
 int lagd_run_spec_of_row(const struct lag_run_row *row, struct lagd_run_config *ret_config, struct lag_spec *ret,
                          struct lag_error *err) {
     struct lagd_run_config config;
-    int status = lagd_run_config_parse(row->config, &config, err);
-    if (status < 0) return lag_error_wrap(err, "run %s", row->id);
+    int rc = lagd_run_config_parse(row->config, &config, err);
+    if (rc < 0) return lag_error_wrap(err, "run %s", row->id);
     lagd_run_spec(&config, ret);
     ret->n_layer = (int)row->n_layer;
     if (ret_config) *ret_config = config;
@@ -111,16 +110,16 @@ int lagd_run_config_resolve(struct lagd_run_config *config, const struct lag_dat
                             "or -");
     }
     struct lagd_run_config resolved = *config;
-    int status = lag_precision_check(lagd_run_precision(&resolved), err);
-    if (status == 0) status = resolve_schedule(&resolved, err);
-    if (status == 0) status = resolve_model(&resolved, dataset, err);
-    if (status == 0) status = resolve_sizes(&resolved, err);
-    if (status < 0) return status;
+    int rc = lag_precision_check(lagd_run_precision(&resolved), err);
+    if (rc == 0) rc = resolve_schedule(&resolved, err);
+    if (rc == 0) rc = resolve_model(&resolved, dataset, err);
+    if (rc == 0) rc = resolve_sizes(&resolved, err);
+    if (rc < 0) return rc;
     struct lag_dataset_info info = {.n_bytes = (uint64_t)dataset->n_bytes, .n_tokens = (uint64_t)dataset->n_tokens,
                                     .max_id = (uint32_t)dataset->max_id, .vocab_size = (int)dataset->vocab_size};
     (void)lag_token_format_parse(dataset->format, &info.format);
-    status = lag_dataset_check(&info, (int)resolved.tokens_per_sequence, (int)resolved.vocab_size, err);
-    if (status < 0) return status;
+    rc = lag_dataset_check(&info, (int)resolved.tokens_per_sequence, (int)resolved.vocab_size, err);
+    if (rc < 0) return rc;
     *config = resolved;
     return 0;
 }
@@ -130,21 +129,21 @@ int lagd_run_config_resolve(struct lagd_run_config *config, const struct lag_dat
 int lagd_run_config_format(const struct lagd_run_config *config, char *ret, struct lag_error *err) {
     struct lag_strbuf text = LAG_STRBUF_INIT;
     lag_fields_format(&lagd_run_fields, config, &text);
-    int status = 0;
+    int rc = 0;
     if (text.failed) {
-        status = lag_error_set(err, LAG_ENOMEM, "out of memory while writing a run's configuration");
+        rc = lag_error_set(err, LAG_ENOMEM, "out of memory while writing a run's configuration");
     } else if (lag_copy(ret, LAG_ROW_CONFIG, text.data) < 0) {
-        status = lag_error_set(err, LAG_ETOOBIG, "the run's configuration is longer than %d bytes as text: shorten note or "
+        rc = lag_error_set(err, LAG_ETOOBIG, "the run's configuration is longer than %d bytes as text: shorten note or "
                                "tags", LAG_ROW_CONFIG - 1);
     }
     lag_strbuf_deinit(&text);
-    return status;
+    return rc;
 }
 
 int lagd_run_config_parse(const char *text, struct lagd_run_config *ret, struct lag_error *err) {
     struct lagd_run_config config;
     memset(&config, 0, sizeof(config));
-    int status = lag_fields_parse(&lagd_run_fields, &config, text, err);
-    if (status == 0) *ret = config;
-    return status;
+    int rc = lag_fields_parse(&lagd_run_fields, &config, text, err);
+    if (rc == 0) *ret = config;
+    return rc;
 }

@@ -1,17 +1,16 @@
 #include "process/lock_internal.h"
 
+#include <lagd/base/check.h>
+#include <lagd/base/cleanup.h>
+#include <lagd/base/error.h>
+#include <lagd/base/fs.h>
+#include <lagd/base/mem.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/vfs.h>
 #include <unistd.h>
-
-#include <lagd/base/check.h>
-#include <lagd/base/cleanup.h>
-#include <lagd/base/error.h>
-#include <lagd/base/fs.h>
-#include <lagd/base/mem.h>
 
 /* statfs(2) types of file systems on which locks or shared memory may not hold between machines */
 static const unsigned network_types[] = {0x6969 /* NFS */, 0x517b /* SMB */, 0xff534d42 /* CIFS */, 0xfe534d42 /* SMB2 */};
@@ -38,9 +37,9 @@ static int refuse_busy(int fd, const char *state_dir, struct lag_error *err) {
 }
 
 int lagd_lock_take(const char *state_dir, int *ret_fd, struct lag_error *err) {
-    int status = lag_fs_mkdirs(state_dir, err);
-    if (status == 0) status = check_local(state_dir, err);
-    if (status < 0) return status;
+    int rc = lag_fs_mkdirs(state_dir, err);
+    if (rc == 0) rc = check_local(state_dir, err);
+    if (rc < 0) return rc;
     LAG_CLEANUP(lag_free_p) char *path = lag_asprintf("%s/lagd.lock", state_dir);
     if (!path) return lag_error_set(err, LAG_ENOMEM, "out of memory while locking %s", state_dir);
     LAG_CLEANUP(lag_close_p) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);

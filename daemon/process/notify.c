@@ -1,5 +1,7 @@
-#include "process/notify_internal.h"
+#include <lagd/daemon/notify.h>
 
+#include <lagd/base/clock.h>
+#include <lagd/base/parse.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -8,9 +10,6 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-#include <lagd/base/clock.h>
-#include <lagd/base/parse.h>
 
 static void send_text(const char *text, size_t length) {
     const char *path = getenv("NOTIFY_SOCKET");

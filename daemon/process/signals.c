@@ -2,12 +2,11 @@
  * be delivered to one of them and would never reach a signalfd. */
 #include "process/signals_internal.h"
 
+#include <lagd/base/error.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
-
-#include <lagd/base/error.h>
 
 /* A handler has no argument to find its state by. */
 static int pipe_fds[2] = {-1, -1};

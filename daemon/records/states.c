@@ -1,9 +1,8 @@
 /* The life cycles of runs, growths and candidates as tables. */
 #include <lagd/daemon/states.h>
 
-#include <string.h>
-
 #include <lagd/base/check.h>
+#include <string.h>
 
 #define TERMINAL true, false
 #define LIVE false, true

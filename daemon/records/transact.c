@@ -1,5 +1,6 @@
-#include "process/tell_internal.h"
 #include "records/transact_internal.h"
+
+#include "process/tell_internal.h"
 
 #include <lagd/base/log.h>
 #include <lagd/base/mem.h>

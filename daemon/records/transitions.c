@@ -20,24 +20,24 @@ int lagd_tx_event(struct lag_db *db, const char *type, const char *run_id, const
 }
 
 int lagd_tx_run_state(struct lag_db *db, const char *run_id, const char *state, const char *reason, struct lag_error *err) {
-    int status = lag_run_set_state(db, run_id, state, reason, err);
-    if (status < 0) return status;
+    int rc = lag_run_set_state(db, run_id, state, reason, err);
+    if (rc < 0) return rc;
     return lagd_tx_event(db, "run.state", run_id, NULL, state, reason, err);
 }
 
 int lagd_tx_growth_state(struct lag_db *db, const struct lag_growth_row *growth, const char *state, const char *reason,
                          struct lag_error *err) {
-    int status = lag_growth_set_state(db, growth->id, state, reason, err);
-    if (status < 0) return status;
+    int rc = lag_growth_set_state(db, growth->id, state, reason, err);
+    if (rc < 0) return rc;
     return lagd_tx_event(db, "growth.state", growth->run_id, growth->id, state, reason, err);
 }
 
 int lagd_tx_growth_end(struct lag_db *db, const struct lag_growth_row *growth, const char *state, const char *reason,
                        struct lagd_released *released, struct lag_error *err) {
-    int status = lagd_tx_candidates_end(db, growth, reason, released, err);
-    if (status == 0) status = lagd_tx_growth_state(db, growth, state, reason, err);
-    if (status == 0) status = lag_run_set_growth(db, growth->run_id, "", err);
-    return status;
+    int rc = lagd_tx_candidates_end(db, growth, reason, released, err);
+    if (rc == 0) rc = lagd_tx_growth_state(db, growth, state, reason, err);
+    if (rc == 0) rc = lag_run_set_growth(db, growth->run_id, "", err);
+    return rc;
 }
 
 struct run_state {

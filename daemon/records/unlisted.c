@@ -3,14 +3,13 @@
  * mark may belong to another copy of the database. */
 #include "records/unlisted_internal.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <lagd/base/cleanup.h>
 #include <lagd/base/error.h>
 #include <lagd/base/fs.h>
 #include <lagd/base/mem.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 /* No file of a dataset or run begins with '.'. */
 #define MARK ".unlisted"
@@ -18,8 +17,8 @@
 int lagd_unlisted_mark(const char *dir, struct lag_error *err) {
     LAG_CLEANUP(lag_free_p) char *path = lag_asprintf("%s/" MARK, dir);
     if (!path) return lag_error_set(err, LAG_ENOMEM, "out of memory while marking %s", dir);
-    int status = lag_fs_mkdirs(dir, err);
-    if (status < 0) return status;
+    int rc = lag_fs_mkdirs(dir, err);
+    if (rc < 0) return rc;
     int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
     if (fd < 0) return lag_error_errno(err, errno, "cannot write %s", path);
     (void)close(fd);

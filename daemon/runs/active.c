@@ -1,12 +1,7 @@
 /* The runs that have a thread: starting, watching, joining. */
-#include "runs/runs_internal.h"
-
 #include "exec/slots_internal.h"
 #include "records/transitions_internal.h"
-
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
+#include "runs/runs_internal.h"
 
 #include <lagd/base/check.h>
 #include <lagd/base/clock.h>
@@ -14,6 +9,9 @@
 #include <lagd/base/log.h>
 #include <lagd/base/mem.h>
 #include <lagd/storage/runs.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 struct lagd_active *lagd_active_find(struct lagd_runs *runs, const char *run_id) {
     for (int i = 0; i < runs->n_active; i++) {
@@ -64,10 +62,10 @@ static int start_run(struct lagd_runs *runs, const struct lag_run_row *row, stru
     entry->runs = runs;
     (void)lag_copy(entry->id, sizeof(entry->id), row->id);
     (void)lag_copy(entry->name, sizeof(entry->name), row->name);
-    int status = lagd_run_start(runs->deps, row, on_ended, entry, &entry->run, err);
-    if (status < 0) {
+    int rc = lagd_run_start(runs->deps, row, on_ended, entry, &entry->run, err);
+    if (rc < 0) {
         free(entry);
-        return status;
+        return rc;
     }
     runs->active[runs->n_active++] = entry;
     return 0;
@@ -100,13 +98,13 @@ static void give_up(struct lagd_runs *runs, const struct lag_run_row *row, const
 static bool try_start(struct lagd_runs *runs, const struct lag_run_row *row) {
     struct lag_error err = {0};
     int64_t need = 0;
-    int status = lagd_admission_need(runs, row, &need, &err);
-    if (status == 0) {
-        status = lagd_admission_check(runs, row->name, need, false, &err);
-        if (status == LAG_ENOMEM && lagd_admission_check(runs, row->name, need, true, NULL) == 0) return false;
+    int rc = lagd_admission_need(runs, row, &need, &err);
+    if (rc == 0) {
+        rc = lagd_admission_check(runs, row->name, need, false, &err);
+        if (rc == LAG_ENOMEM && lagd_admission_check(runs, row->name, need, true, NULL) == 0) return false;
     }
-    if (status == 0) status = start_run(runs, row, &err);
-    if (status < 0) give_up(runs, row, &err);
+    if (rc == 0) rc = start_run(runs, row, &err);
+    if (rc < 0) give_up(runs, row, &err);
     else lagd_admission_count(runs);
     return true;
 }

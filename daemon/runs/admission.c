@@ -1,17 +1,15 @@
 /* Memory admission: what runs and growths are predicted to need at their peak, against what there is. */
-#include "runs/runs_internal.h"
-
 #include "plan/growth_cost_internal.h"
 #include "plan/run_config_internal.h"
-
-#include <inttypes.h>
-#include <string.h>
+#include "runs/runs_internal.h"
 
 #include <lagd/base/check.h>
 #include <lagd/base/error.h>
 #include <lagd/base/host.h>
 #include <lagd/storage/growths.h>
 #include <lagd/storage/runs.h>
+#include <inttypes.h>
+#include <string.h>
 
 #define MIB(bytes) ((double)(bytes) / 1048576.0)
 
@@ -60,10 +58,10 @@ static int growth_need(struct lagd_runs *runs, const struct lag_run_row *row, co
     struct lag_growth_row growth;
     struct lagd_growth_request request;
     int n_candidates = 0;
-    int status = lag_growth_get(runs->db, row->growth_id, &growth, err);
-    if (status == 0) status = lag_fields_parse(&lagd_growth_fields, &request, growth.request, err);
-    if (status == 0) status = lag_candidate_list(runs->db, growth.id, count_candidate, &n_candidates, err);
-    if (status < 0) return status;
+    int rc = lag_growth_get(runs->db, row->growth_id, &growth, err);
+    if (rc == 0) rc = lag_fields_parse(&lagd_growth_fields, &request, growth.request, err);
+    if (rc == 0) rc = lag_candidate_list(runs->db, growth.id, count_candidate, &n_candidates, err);
+    if (rc < 0) return rc;
     int parallel = (int)(request.parallel > 0 ? LAG_MIN(request.parallel, runs->deps->n_threads) : runs->deps->n_threads);
     const struct lag_probe_plan probe = {.steps = growth.probe_steps, .n_batches = (int)growth.n_batches,
                                          .eval_sequences = (int)growth.eval_sequences};
@@ -78,12 +76,12 @@ static int growth_need(struct lagd_runs *runs, const struct lag_run_row *row, co
 
 int lagd_admission_need(struct lagd_runs *runs, const struct lag_run_row *row, int64_t *ret_bytes, struct lag_error *err) {
     struct lagd_run_config config;
-    int status = lagd_run_config_parse(row->config, &config, err);
-    if (status < 0) return lag_error_wrap(err, "run %s has a configuration that cannot be read", row->id);
+    int rc = lagd_run_config_parse(row->config, &config, err);
+    if (rc < 0) return lag_error_wrap(err, "run %s has a configuration that cannot be read", row->id);
     config.n_layer = row->n_layer;
     struct lagd_run_estimate estimate;
-    status = lagd_run_estimate(&config, runs->deps->n_threads, &estimate, err);
-    if (status < 0) return status;
+    rc = lagd_run_estimate(&config, runs->deps->n_threads, &estimate, err);
+    if (rc < 0) return rc;
     int64_t growth = 0;
     if (row->growth_id[0] && growth_need(runs, row, &config, &growth, err) < 0) growth = 0; /* recovery mends such rows */
     *ret_bytes = LAG_MAX(estimate.memory_bytes, growth);

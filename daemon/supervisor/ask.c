@@ -1,8 +1,7 @@
 /* What others may ask of the supervisor at any time. */
-#include "supervisor/supervisor_internal.h"
-
 #include "exec/pool_internal.h"
 #include "exec/slots_internal.h"
+#include "supervisor/supervisor_internal.h"
 
 #include <lagd/base/mailbox.h>
 #include <lagd/base/mem.h>

@@ -1,15 +1,7 @@
 /* The supervisor's loop: commands, signals, ended runs, timers; and the orderly stop. */
-#include "supervisor/supervisor_internal.h"
-
 #include "exec/pool_internal.h"
 #include "exec/slots_internal.h"
-#include "process/notify_internal.h"
-
-#include <errno.h>
-#include <poll.h>
-#include <signal.h>
-#include <string.h>
-#include <unistd.h>
+#include "supervisor/supervisor_internal.h"
 
 #include <lagd/base/check.h>
 #include <lagd/base/clock.h>
@@ -17,8 +9,14 @@
 #include <lagd/base/failpoint.h>
 #include <lagd/base/log.h>
 #include <lagd/base/mailbox.h>
+#include <lagd/daemon/notify.h>
 #include <lagd/storage/events.h>
 #include <lagd/storage/keys.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
 
 #define SECOND_NS INT64_C(1000000000)
 #define DAY_MS (24 * 3600 * INT64_C(1000))
@@ -120,8 +118,8 @@ static int drain(struct lagd_supervisor *s, struct lag_error *err) {
     for (lagd_active_reap(&s->runs); s->runs.n_active > 0; lagd_active_reap(&s->runs)) {
         lagd_commands_refuse(&s->commands);
         lagd_waiting_answer_late(&s->commands, lag_clock_mono_ns());
-        int status = wait_for_work(s, DRAIN_TICK_MS, err);
-        if (status < 0) return status;
+        int rc = wait_for_work(s, DRAIN_TICK_MS, err);
+        if (rc < 0) return rc;
         int64_t now_ns = lag_clock_mono_ns();
         lagd_watch(s, now_ns);
         if (now_ns < extend_ns) continue;
@@ -129,9 +127,9 @@ static int drain(struct lagd_supervisor *s, struct lag_error *err) {
         lagd_notify("EXTEND_TIMEOUT_USEC=30000000\nSTATUS=stopping, runs that write a checkpoint: %d", s->runs.n_active);
     }
     lagd_commands_close(&s->commands);
-    int status = lag_store_flush(s->deps.store, err);
-    if (status == LAG_ENOSPC) status = lag_store_flush(s->deps.store, err); /* the first may tell of what is long over */
-    return status;
+    int rc = lag_store_flush(s->deps.store, err);
+    if (rc == LAG_ENOSPC) rc = lag_store_flush(s->deps.store, err); /* the first may tell of what is long over */
+    return rc;
 }
 
 int lagd_supervisor_run(struct lagd_supervisor *s, void (*on_ready)(void *arg), void *arg, struct lag_error *err) {
@@ -143,10 +141,10 @@ int lagd_supervisor_run(struct lagd_supervisor *s, void (*on_ready)(void *arg), 
     while (!atomic_load(&s->stop)) {
         on_tick(s);
         lagd_commands_work(&s->commands);
-        int status = wait_for_work(s, tick_ms, err);
+        int rc = wait_for_work(s, tick_ms, err);
         /* Runs would wait for ever; after a restart they go on from what is on disk, as after a crash. */
-        if (status == 0 && lag_store_check(s->deps.store, err) == LAG_EIO) status = LAG_EIO;
-        if (status < 0) return status;
+        if (rc == 0 && lag_store_check(s->deps.store, err) == LAG_EIO) rc = LAG_EIO;
+        if (rc < 0) return rc;
     }
     return drain(s, err);
 }

@@ -1,15 +1,8 @@
 /* What an earlier process left is put in order before anything is served: no run stays "running" without a thread, no
  * temporary folder stays behind. Growths keep their state: the run's thread goes on with them. */
-#include "supervisor/supervisor_internal.h"
-
 #include "records/transitions_internal.h"
 #include "records/unlisted_internal.h"
-
-#include <dirent.h>
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "supervisor/supervisor_internal.h"
 
 #include <lagd/base/check.h>
 #include <lagd/base/cleanup.h>
@@ -23,6 +16,11 @@
 #include <lagd/storage/checkpoints.h>
 #include <lagd/storage/growths.h>
 #include <lagd/storage/runs.h>
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 struct runs {
     struct lag_run_row *rows;
@@ -57,27 +55,27 @@ static int mend_growth(struct lag_db *db, const struct lag_run_row *run, bool en
     if (lag_growth_get(db, run->growth_id, &growth, NULL) < 0) return lag_run_set_growth(db, run->id, "", err);
     const struct lagd_state *state = lagd_state_find(LAGD_MACHINE_GROWTH, growth.state);
     struct lagd_released released = {0};
-    int status = 0;
+    int rc = 0;
     if (!state || state->terminal) {
-        status = lagd_tx_candidates_end(db, &growth, growth.reason, &released, err);
-        if (status == 0) status = lag_run_set_growth(db, run->id, "", err);
+        rc = lagd_tx_candidates_end(db, &growth, growth.reason, &released, err);
+        if (rc == 0) rc = lag_run_set_growth(db, run->id, "", err);
     } else if (ended) {
-        status = lagd_tx_growth_end(db, &growth, "cancelled", "its run has ended", &released, err);
+        rc = lagd_tx_growth_end(db, &growth, "cancelled", "its run has ended", &released, err);
     }
     lagd_released_drop(&released); /* folders without rows are tidied away later on */
-    return status;
+    return rc;
 }
 
 static int mend_run(struct lag_db *db, void *arg, struct lag_error *err) {
     const struct mending *m = arg;
     const struct lagd_state *state = lagd_state_find(LAGD_MACHINE_RUN, m->run->state);
     bool ended = !state || state->terminal || m->broken;
-    int status = mend_growth(db, m->run, ended, err);
-    if (status < 0) return status;
+    int rc = mend_growth(db, m->run, ended, err);
+    if (rc < 0) return rc;
     if (m->broken) return lagd_tx_run_state(db, m->run->id, "failed", m->broken->text, err);
     if (m->crashed) {
-        status = lagd_tx_run_state(db, m->run->id, "interrupted", "the daemon ended without notice", err);
-        if (status < 0) return status;
+        rc = lagd_tx_run_state(db, m->run->id, "interrupted", "the daemon ended without notice", err);
+        if (rc < 0) return rc;
     }
     if (!m->crashed && strcmp(m->run->state, "interrupted") != 0) return 0;
     const char *reason = m->pause ? "paused after a crash, as on_crash asks" : "resumed after the restart";
@@ -93,8 +91,8 @@ static int recover_run(struct lagd_supervisor *s, const struct lag_run_row *row,
     else mending.pause = mending.crashed && strcmp(config.on_crash, "pause") == 0;
     bool settled = !row->growth_id[0] && !mending.broken && !mending.crashed && strcmp(row->state, "interrupted") != 0;
     if (settled) return 0;
-    int status = lag_store_write(s->deps.store, mend_run, &mending, err);
-    if (status < 0) return lag_error_wrap(err, "run %s cannot be recovered", row->id);
+    int rc = lag_store_write(s->deps.store, mend_run, &mending, err);
+    if (rc < 0) return lag_error_wrap(err, "run %s cannot be recovered", row->id);
     if (mending.broken) lag_log(LAG_LOG_ERROR, "run %s (%s) failed: %s", row->id, row->name, broken.text);
     else if (mending.crashed) lag_log(LAG_LOG_INFO, "run %s (%s) was %s when the daemon ended", row->id, row->name, row->state);
     return 0;
@@ -157,10 +155,10 @@ static void tidy_run_folder(struct lagd_supervisor *s, const char *run_id) {
     struct lag_error err = {0};
     LAG_CLEANUP(lag_free_p) char *dir = lag_asprintf("%s/runs/%s", s->deps.state_dir, run_id);
     if (!dir) return;
-    int status = lag_checkpoint_sweep(dir, &err); /* half-written and half-replaced ones */
-    if (status == 0) status = lag_checkpoint_list(s->db, run_id, collect_path, &known, &err);
-    if (status < 0) lag_log(LAG_LOG_WARNING, "%s cannot be tidied: %s", dir, err.text);
-    if ( status == 0 && !known.failed) walk(dir, tidy_entry, &known);
+    int rc = lag_checkpoint_sweep(dir, &err); /* half-written and half-replaced ones */
+    if (rc == 0) rc = lag_checkpoint_list(s->db, run_id, collect_path, &known, &err);
+    if (rc < 0) lag_log(LAG_LOG_WARNING, "%s cannot be tidied: %s", dir, err.text);
+    if ( rc == 0 && !known.failed) walk(dir, tidy_entry, &known);
     free(known.paths);
 }
 
@@ -169,14 +167,14 @@ static void tidy_upload(const char *dir, const char *name, void *arg) {
     remove_entry(dir, name);
 }
 
-/* status: 0 or LAG_ENOTFOUND, whether the folder has a row. A marked one without was being uploaded or deleted when a
+/* rc: 0 or LAG_ENOTFOUND, whether the folder has a row. A marked one without was being uploaded or deleted when a
  * crash came; any other may belong to another copy of the database. */
-static void tidy_folder(const char *dir, const char *name, int status) {
+static void tidy_folder(const char *dir, const char *name, int rc) {
     LAG_CLEANUP(lag_free_p) char *path = lag_asprintf("%s/%s", dir, name);
     bool marked = path && lagd_unlisted_is_marked(path);
-    if (status == 0 && marked) lagd_unlisted_unmark(path);
-    if (status == LAG_ENOTFOUND && marked) remove_entry(dir, name);
-    if (status == LAG_ENOTFOUND && !marked)
+    if (rc == 0 && marked) lagd_unlisted_unmark(path);
+    if (rc == LAG_ENOTFOUND && marked) remove_entry(dir, name);
+    if (rc == LAG_ENOTFOUND && !marked)
         lag_log(LAG_LOG_WARNING, "%s/%s belongs to nothing in the database; lagd leaves it alone", dir, name);
 }
 
@@ -184,9 +182,9 @@ static void tidy_run(const char *dir, const char *name, void *arg) {
     struct lagd_supervisor *s = arg;
     struct lag_run_row row;
     if (!lag_id_is(name, "run")) return;
-    int status = lag_run_get(s->db, name, &row, NULL);
-    if (status == 0) tidy_run_folder(s, name);
-    tidy_folder(dir, name, status);
+    int rc = lag_run_get(s->db, name, &row, NULL);
+    if (rc == 0) tidy_run_folder(s, name);
+    tidy_folder(dir, name, rc);
 }
 
 static void tidy_dataset(const char *dir, const char *name, void *arg) {
@@ -197,11 +195,11 @@ static void tidy_dataset(const char *dir, const char *name, void *arg) {
 
 int lagd_recover(struct lagd_supervisor *s, struct lag_error *err) {
     struct runs runs = {0};
-    int status = lag_run_list(s->db, "queued,running,paused,growing,interrupted", 0, "", INT32_MAX, collect_run, &runs, err);
-    if (runs.failed) status = lag_error_set(err, LAG_ENOMEM, "out of memory while reading the runs");
-    for (size_t i = 0; i < runs.n && status == 0; i++) status = recover_run(s, &runs.rows[i], err);
+    int rc = lag_run_list(s->db, "queued,running,paused,growing,interrupted", 0, "", INT32_MAX, collect_run, &runs, err);
+    if (runs.failed) rc = lag_error_set(err, LAG_ENOMEM, "out of memory while reading the runs");
+    for (size_t i = 0; i < runs.n && rc == 0; i++) rc = recover_run(s, &runs.rows[i], err);
     free(runs.rows);
-    if (status < 0) return status;
+    if (rc < 0) return rc;
     LAG_CLEANUP(lag_free_p) char *uploads = lag_asprintf("%s/uploads", s->deps.state_dir);
     LAG_CLEANUP(lag_free_p) char *folder = lag_asprintf("%s/runs", s->deps.state_dir);
     LAG_CLEANUP(lag_free_p) char *datasets = lag_asprintf("%s/datasets", s->deps.state_dir);

@@ -5,10 +5,8 @@
 #include "exec/slots_internal.h"
 #include "plan/speeds_internal.h"
 #include "process/lock_internal.h"
-#include "process/notify_internal.h"
 #include "process/signals_internal.h"
 
-#include <errno.h>
 #include <lagd/base/check.h>
 #include <lagd/base/clock.h>
 #include <lagd/base/error.h>
@@ -16,7 +14,9 @@
 #include <lagd/base/log.h>
 #include <lagd/base/mailbox.h>
 #include <lagd/base/mem.h>
+#include <lagd/daemon/notify.h>
 #include <lagd/engine/train.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>

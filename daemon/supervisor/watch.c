@@ -2,17 +2,16 @@
 #include "supervisor/watch_internal.h"
 
 #include "exec/pool_internal.h"
-#include "process/notify_internal.h"
 #include "process/tell_internal.h"
 #include "supervisor/supervisor_internal.h"
-
-#include <stdio.h>
-#include <string.h>
 
 #include <lagd/base/check.h>
 #include <lagd/base/clock.h>
 #include <lagd/base/log.h>
 #include <lagd/daemon/messages.h>
+#include <lagd/daemon/notify.h>
+#include <stdio.h>
+#include <string.h>
 
 #define STATUS_NS (10 * INT64_C(1000000000))
 

@@ -1,5 +1,6 @@
 /* Points of one owner on their way to the store. */
 #include "train/record_internal.h"
+
 #include "records/transact_internal.h"
 
 #include <lagd/base/check.h>

@@ -6,10 +6,10 @@
  * going back is what a restart does as well. */
 #include "train/rollback_internal.h"
 
+#include "records/transact_internal.h"
 #include "train/run_history_internal.h"
 #include "train/run_move_internal.h"
 #include "train/run_open_internal.h"
-#include "records/transact_internal.h"
 
 #include <lagd/base/check.h>
 #include <lagd/base/mem.h>

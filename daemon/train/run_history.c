@@ -2,10 +2,10 @@
  * what was spent up to it. */
 #include "train/run_history_internal.h"
 
+#include "records/transact_internal.h"
 #include "train/flops_internal.h"
 #include "train/run_move_internal.h"
 #include "train/run_open_internal.h"
-#include "records/transact_internal.h"
 
 #include <lagd/base/check.h>
 #include <lagd/base/mem.h>

@@ -1,12 +1,12 @@
 /* What a run needs before its first step: configuration, dataset, state, growth, memory. */
-#include "plan/run_config_internal.h"
 #include "train/run_open_internal.h"
 
 #include "checkpoint/checkpoint_internal.h"
+#include "plan/run_config_internal.h"
+#include "records/transact_internal.h"
 #include "train/dataset_open_internal.h"
 #include "train/run_history_internal.h"
 #include "train/run_move_internal.h"
-#include "records/transact_internal.h"
 
 #include <lagd/base/check.h>
 #include <lagd/base/error.h>

@@ -228,7 +228,7 @@ static void pools_are_decoded(void **state) {
     }
     struct lag_strbuf many = LAG_STRBUF_INIT;
     lag_strbuf_append(&many, "{\"pool\":[\"stack\"");
-    for (int i = 0; i < LAGD_POOL_MAX; i++) lag_strbuf_append(&many, ",\"stack\"");
+    for (int i = 0; i < LAGD_STRATEGIES_MAX; i++) lag_strbuf_append(&many, ",\"stack\"");
     lag_strbuf_append(&many, "]}");
     pool(many.data, growth, &faults);
     lag_strbuf_deinit(&many);

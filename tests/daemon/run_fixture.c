@@ -237,7 +237,7 @@ void fixture_create_growth(struct fixture *fixture, const char *run_id, struct l
         (void)lag_copy(entry->op, sizeof(entry->op), pool[request->n_strategies]);
     }
     struct lagd_growth_plan *plan = NULL;
-    OK(lagd_growth_plan(request, &run, fixture->deps.n_threads, &plan, &err));
+    OK(lagd_growth_plan_make(request, &run, fixture->deps.n_threads, &plan, &err));
     struct new_growth new_growth = {.plan = plan};
     struct lag_growth_row *row = &new_growth.row;
     *row = (struct lag_growth_row){.state = "queued", .at_step = request->at_step, .start_step = -1,

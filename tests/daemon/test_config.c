@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "config/options_internal.h"
+#include <lagd/daemon/options.h>
 #include <lagd/base/error.h>
 #include <lagd/base/fs.h>
 #include <lagd/base/mem.h>

@@ -17,7 +17,7 @@
 #include <cmocka.h>
 
 #include "process/lock_internal.h"
-#include "process/notify_internal.h"
+#include <lagd/daemon/notify.h>
 #include "process/signals_internal.h"
 #include <lagd/base/error.h>
 #include <lagd/base/fs.h>

@@ -75,7 +75,7 @@ static void decode(json_t *body) {
     lagd_growth_request_defaults(growth);
     (void)lagd_json_decode(body, &lagd_growth_fields, others, "", growth, &faults);
     lagd_pool_decode(json_object_get(body, "pool"), growth, &faults);
-    FUZZ_CHECK(growth->n_strategies >= 0 && growth->n_strategies <= LAGD_POOL_MAX);
+    FUZZ_CHECK(growth->n_strategies >= 0 && growth->n_strategies <= LAGD_STRATEGIES_MAX);
     for (int i = 0; i < growth->n_strategies; i++) FUZZ_CHECK(growth->strategies[i].n_params <= LAGD_STRATEGY_PARAMS);
     free(growth);
 }

@@ -3,7 +3,7 @@
 #include <lagd/base/fields.h>
 #include <lagd/storage/rows.h>
 
-#define LAGD_POOL_MAX 64
+#define LAGD_STRATEGIES_MAX 64
 #define LAGD_STRATEGY_PARAMS 4
 struct lagd_strategy_request {
     char op[32];
@@ -24,7 +24,7 @@ struct lagd_growth_request {
     char reason[512];
     char pool[64];              /* "default", or "" when strategies are listed */
     int n_strategies;
-    struct lagd_strategy_request strategies[LAGD_POOL_MAX]; /* api fills these from "pool": [names or objects] */
+    struct lagd_strategy_request strategies[LAGD_STRATEGIES_MAX]; /* api fills these from "pool": [names or objects] */
 };
 extern const struct lag_fields lagd_growth_fields; /* all but pool and strategies: "target/n_layer", "probe/steps" … */
 void lagd_growth_request_defaults(struct lagd_growth_request *request);
@@ -39,7 +39,7 @@ struct lagd_candidate_plan {
 };
 struct lagd_growth_plan {
     int n_candidates;
-    struct lagd_candidate_plan candidates[LAGD_POOL_MAX + 1]; /* `none` is the last */
+    struct lagd_candidate_plan candidates[LAGD_STRATEGIES_MAX + 1]; /* `none` is the last */
     int64_t n_times, n_batches, eval_sequences;
     int64_t n_workers;          /* candidates at once */
     double eval_share, flops_total;
@@ -50,7 +50,7 @@ struct lagd_growth_plan {
 };
 /* Expands and merges the pool for a run as it stands. *ret is large: free() it. Errors carry pointers, e.g. "/pool/2/operator".
  * Refuses: target not deeper than the run, at_step or at_step + probe steps beyond max_steps, unknown names or parameters. */
-int lagd_growth_plan(const struct lagd_growth_request *request, const struct lag_run_row *run, int n_threads,
+int lagd_growth_plan_make(const struct lagd_growth_request *request, const struct lag_run_row *run, int n_threads,
                      struct lagd_growth_plan **ret, struct lag_error *err);
 /* Predicts the time of a plan anew, from the speed that the run has shown since the daemon started. Thread: any. */
 struct lagd_supervisor;
@@ -76,7 +76,7 @@ struct lagd_ranking_entry { char candidate[LAG_ROW_ID], op[32]; bool eligible; i
 struct lagd_ranking {
     int64_t t;                  /* the evaluated time used: the last one ≤ the asked */
     int n_entries;
-    struct lagd_ranking_entry entries[LAGD_POOL_MAX + 1]; /* by rank, unranked last */
+    struct lagd_ranking_entry entries[LAGD_STRATEGIES_MAX + 1]; /* by rank, unranked last */
     double tau_0, tau_half;
     bool tied;
     int n_times;
