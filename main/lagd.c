@@ -20,9 +20,11 @@ struct process {
     struct lagd_passed passed;
 };
 
-static int load_config(void *arg, struct lagd_config *ret, struct lagd_config_source *ret_sources, struct lag_error *err) {
+static int load_config(void *arg, struct lagd_config *ret, struct lagd_config_source *ret_sources,
+                       struct lag_error *err) {
     const struct process *process = arg;
-    return lagd_config_load(process->options.config_file, process->options.flags, process->options.n_flags, ret, ret_sources, err);
+    return lagd_config_load(process->options.config_file, process->options.flags, process->options.n_flags, ret,
+                            ret_sources, err);
 }
 
 static int complain(const struct lag_error *err, int status) {

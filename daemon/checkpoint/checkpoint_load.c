@@ -1,3 +1,4 @@
+/* Finding and reading checkpoints; damaged ones are set aside. */
 #include "checkpoint/checkpoint_internal.h"
 #include "records/transact_internal.h"
 

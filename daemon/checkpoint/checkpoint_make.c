@@ -57,7 +57,8 @@ static int find_loss(struct lag_db *db, int64_t series, int64_t step, double *re
     return rc;
 }
 
-static int describe(struct lag_db *db, const struct making *making, struct lagd_retained *ret_rows, struct lag_error *err) {
+static int describe(struct lag_db *db, const struct making *making, struct lagd_retained *ret_rows,
+                    struct lag_error *err) {
     struct lag_series_row series = {.id = -1};
     int rc = 0;
     if (making->rules.keep_best > 0) {
@@ -92,7 +93,8 @@ static int retain(struct lag_db *db, struct making *making, struct lag_error *er
 static void read_rules(struct lag_db *db, struct making *making) {
     struct lag_run_row run;
     struct lagd_run_config config;
-    if (lag_run_get(db, making->row.run_id, &run, NULL) != 0 || lagd_run_config_parse(run.config, &config, NULL) != 0) return;
+    if (lag_run_get(db, making->row.run_id, &run, NULL) != 0 || lagd_run_config_parse(run.config, &config, NULL) != 0)
+        return;
     making->rules = lagd_retention_of(&config);
     if (making->rules.keep_last < 1) making->rules.keep_last = LAG_MAX(1, atomic_load(&making->deps->keep_checkpoints));
 }

@@ -42,7 +42,8 @@ static int check_growth(struct lag_db *db, const struct lag_checkpoint_row *row,
     int rc = lag_growth_get(db, run->growth_id, &growth, err);
     if (rc < 0 || has_ended(LAGD_MACHINE_GROWTH, growth.state)) return rc;
     if (strcmp(growth.parent_checkpoint, row->id) != 0 && !row->candidate_id[0]) return 0;
-    return lag_error_set(err, LAG_ESTATE, "growth %s is %s and needs the checkpoint %s: wait until it has ended, or cancel it",
+    return lag_error_set(err, LAG_ESTATE,
+                         "growth %s is %s and needs the checkpoint %s: wait until it has ended, or cancel it",
                          growth.id, growth.state, row->id);
 }
 
@@ -59,8 +60,10 @@ static int check_needed(struct lag_db *db, const struct lag_checkpoint_row *row,
     if (has_ended(LAGD_MACHINE_RUN, run.state) || row->candidate_id[0]) return 0;
     rc = lag_checkpoint_latest(db, run.id, &newest, err);
     if (rc < 0 || strcmp(newest.id, row->id) != 0) return rc;
-    return lag_error_set(err, LAG_ESTATE, "checkpoint %s of step %" PRId64 " is the newest of run %s, which goes on from it "
-                         "after a crash or a pause: write a newer one first, or end the run", row->id, row->step, run.name);
+    return lag_error_set(err, LAG_ESTATE,
+                         "checkpoint %s of step %" PRId64 " is the newest of run %s, which goes on from it "
+                         "after a crash or a pause: write a newer one first, or end the run",
+                         row->id, row->step, run.name);
 }
 
 struct removal {

@@ -54,13 +54,15 @@ static const char *part_below(const char *path, const char *root) {
 static int open_in(const char *root, const char *relative, struct dataset_job *job, struct lag_error *err) {
     int length = snprintf(job->row.path, sizeof(job->row.path), "%s/%s", strcmp(root, "/") == 0 ? "" : root, relative);
     if (length < 0 || (size_t)length >= sizeof(job->row.path)) {
-        return lag_error_at(err, LAG_ETOOBIG, "/path", "the path of the dataset is longer than %d bytes", LAG_ROW_PATH - 1);
+        return lag_error_at(err, LAG_ETOOBIG, "/path", "the path of the dataset is longer than %d bytes",
+                            LAG_ROW_PATH - 1);
     }
     struct lag_error inner = {0};
     int rc = lag_fs_open_beneath(root, relative, &job->fd, &inner);
     if (rc == 0) return 0;
-    return lag_error_at(err, rc, "/path", "%s%s", inner.text, rc != LAG_EDENIED ? "" :
-                        " (a dataset must be a plain file below a folder of storage/dataset_roots, reached without links)");
+    if (rc != LAG_EDENIED) return lag_error_at(err, rc, "/path", "%s", inner.text);
+    return lag_error_at(err, rc, "/path", "%s (a dataset must be a plain file below a folder of storage/dataset_roots, "
+                        "reached without links)", inner.text);
 }
 
 static int open_below_roots(const char *path, const char *roots, struct dataset_job *job, struct lag_error *err) {
@@ -68,16 +70,20 @@ static int open_below_roots(const char *path, const char *roots, struct dataset_
     if (!copy) return lag_error_set(err, LAG_ENOMEM, "out of memory while adding a dataset");
     if (path[0] != '/') {
         if (copy[0] && !strchr(copy, ',')) return open_in(copy, path, job, err);
-        return lag_error_at(err, LAG_EINVAL, "/path", "a relative path needs exactly one folder in storage/dataset_roots of "
-                            "lagd.conf; give an absolute path below one of: %.300s", roots[0] ? roots : "(none is set)");
+        return lag_error_at(err, LAG_EINVAL, "/path",
+                            "a relative path needs exactly one folder in storage/dataset_roots of "
+                            "lagd.conf; give an absolute path below one of: %.300s",
+                            roots[0] ? roots : "(none is set)");
     }
     char *rest = *copy ? copy : NULL;
     for (char *root; (root = strsep(&rest, ",")) != NULL;) {
         const char *relative = part_below(path, root);
         if (relative) return open_in(root, relative, job, err);
     }
-    return lag_error_at(err, LAG_EDENIED, "/path", "%.300s is not below a folder of storage/dataset_roots in lagd.conf (%.200s); "
-                        "add its folder there, or upload the file", path, roots[0] ? roots : "none is set");
+    return lag_error_at(err, LAG_EDENIED, "/path",
+                        "%.300s is not below a folder of storage/dataset_roots in lagd.conf (%.200s); "
+                        "add its folder there, or upload the file",
+                        path, roots[0] ? roots : "none is set");
 }
 
 static int open_upload(const char *path, struct dataset_job *job, struct lag_error *err) {
@@ -91,7 +97,8 @@ static int open_upload(const char *path, struct dataset_job *job, struct lag_err
 static int move_in(struct dataset_job *job, struct lag_error *err) {
     const struct lagd_dataset_add *add = job->command->u.dataset;
     if (fsync(job->fd) < 0) return lag_error_errno(err, errno, "cannot write the upload to disk");
-    const char *name = lag_name_valid(add->file_name) ? add->file_name : strcmp(job->row.format, "text") == 0 ? "data.txt" : "data.bin";
+    const char *name = strcmp(job->row.format, "text") == 0 ? "data.txt" : "data.bin";
+    if (lag_name_valid(add->file_name)) name = add->file_name;
     char dir[LAG_ROW_PATH];
     int length = snprintf(dir, sizeof(dir), "%s/datasets/%s", job->deps->state_dir, job->row.id);
     if (length < 0 || (size_t)length + strlen(name) + 2 > sizeof(job->row.path)) {
@@ -122,7 +129,7 @@ static int scan(struct dataset_job *job, struct lag_error *err) {
     LAG_FP("dataset.scan");
     const char *format = add->format[0] && strcmp(add->format, "auto") != 0 ? add->format : NULL;
     int rc = lag_dataset_inspect(job->fd, add->file_name, format, (int)add->vocab_size,
-                                     (const volatile bool *)&job->job.cancelled, &info, err);
+                                 (const volatile bool *)&job->job.cancelled, &info, err);
     if (rc < 0) return rc;
     (void)lag_copy(job->row.format, sizeof(job->row.format), lag_token_format_name(info.format));
     (void)lag_copy(job->row.sha256, sizeof(job->row.sha256), info.sha256);
@@ -169,11 +176,13 @@ static void end_scan(struct lagd_job *base) {
 static int check_add(struct lagd_commands *c, const struct lagd_dataset_add *add, struct lag_error *err) {
     struct lag_dataset_row row;
     if (!lag_name_valid(add->name)) {
-        return lag_error_at(err, LAG_EINVAL, "/name", "name must be 1 to 64 letters, digits or . _ -, and not begin with . "
+        return lag_error_at(err, LAG_EINVAL, "/name",
+                            "name must be 1 to 64 letters, digits or . _ -, and not begin with . "
                             "or -");
     }
     if (lag_dataset_get(c->db, add->name, &row, NULL) == 0) {
-        return lag_error_at(err, LAG_EEXIST, "/name", "a dataset with the name %s exists already; choose another", add->name);
+        return lag_error_at(err, LAG_EEXIST, "/name", "a dataset with the name %s exists already; choose another",
+                            add->name);
     }
     if (lagd_pool_waiting(c->deps->services) >= LAGD_SERVICES_WAITING_MAX) {
         return lag_error_set(err, LAG_EBUSY, "too many datasets and samples wait; try again in a moment");
@@ -186,7 +195,7 @@ static int make_job(struct lagd_commands *c, struct lagd_command *command, struc
     struct lagd_config config;
     lagd_settings_get(c->settings, &config);
     int rc = add->upload[0] ? open_upload(add->upload, job, &command->err)
-                                : open_below_roots(add->path, config.dataset_roots, job, &command->err);
+                            : open_below_roots(add->path, config.dataset_roots, job, &command->err);
     if (rc < 0) return rc;
     (void)lag_copy(job->row.name, sizeof(job->row.name), add->name);
     (void)lag_copy(job->row.origin, sizeof(job->row.origin), add->upload[0] ? "upload" : "file");
@@ -207,7 +216,8 @@ int lagd_cmd_dataset_add(struct lagd_commands *c, struct lagd_command *command) 
         (void)lag_copy(add->file_name, sizeof(add->file_name), slash ? slash + 1 : add->path);
     }
     struct dataset_job *job = lag_calloc(1, sizeof(*job));
-    int rc = job ? check_add(c, add, &command->err) : lag_error_set(&command->err, LAG_ENOMEM, "out of memory while adding a dataset");
+    int rc = job ? check_add(c, add, &command->err)
+                 : lag_error_set(&command->err, LAG_ENOMEM, "out of memory while adding a dataset");
     if (job) job->fd = -1;
     if (rc == 0) rc = make_job(c, command, job);
     if (rc == 0 && lagd_pool_submit(c->deps->services, &job->job) == 0) return LAGD_LATER;

@@ -32,9 +32,10 @@ static int load_state(struct sample_job *job, struct lag_state **ret, struct lag
     struct lag_checkpoint_row row;
     const char *id = job->command->u.generate->checkpoint;
     int rc = id[0] ? lagd_checkpoint_load(job->deps, id, ret, &row, err)
-                       : lagd_checkpoint_load_latest(job->deps, job->run_id, ret, &row, err);
+                   : lagd_checkpoint_load_latest(job->deps, job->run_id, ret, &row, err);
     if (rc == LAG_ENOTFOUND && !id[0]) {
-        return lag_error_set(err, LAG_ESTATE, "the run has no checkpoint yet: ask for one (POST …/checkpoint), or wait");
+        return lag_error_set(err, LAG_ESTATE,
+                             "the run has no checkpoint yet: ask for one (POST …/checkpoint), or wait");
     }
     if (rc < 0) return rc;
     job->command->step = row.step;
@@ -112,8 +113,10 @@ static int find_run(struct lagd_commands *c, struct lagd_command *command, struc
     if (rc == 0) rc = lag_dataset_get(c->db, ret->dataset_id, &dataset, err);
     if (rc < 0) return rc;
     if (strcmp(dataset.format, "text") == 0) return 0;
-    return lag_error_set(err, LAG_EUNSUPPORTED, "dataset %s holds %s tokens without a tokenizer: only runs on byte-level text "
-                         "can be sampled as text", dataset.name, dataset.format);
+    return lag_error_set(err, LAG_EUNSUPPORTED,
+                         "dataset %s holds %s tokens without a tokenizer: only runs on byte-level text "
+                         "can be sampled as text",
+                         dataset.name, dataset.format);
 }
 
 int lagd_cmd_generate(struct lagd_commands *c, struct lagd_command *command) {

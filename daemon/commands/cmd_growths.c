@@ -40,7 +40,8 @@ static int refuse_state(const struct lag_run_row *run, char *ret_state, struct l
                              run->name, run->growth_id);
     }
     const struct lagd_state *state = lagd_state_find(LAGD_MACHINE_RUN, run->state);
-    return lag_error_set(err, LAG_ESTATE, "run %s is %s (%s): it cannot grow", run->name, run->state, state ? state->help : "");
+    return lag_error_set(err, LAG_ESTATE, "run %s is %s (%s): it cannot grow", run->name, run->state,
+                         state ? state->help : "");
 }
 
 static bool may_grow(const struct lag_run_row *run) {
@@ -49,8 +50,13 @@ static bool may_grow(const struct lag_run_row *run) {
 
 static int insert_candidate(struct lag_db *db, const struct creation *c, int position, struct lag_error *err) {
     const struct lagd_candidate_plan *plan = &c->plan->candidates[position];
-    struct lag_candidate_row row = {.position = position, .eligible = plan->eligible, .n_params = plan->n_params,
-                                    .rewarm_steps = plan->rewarm_steps, .loss_at_0 = NAN, .loss_at_lag = NAN, .state = "queued"};
+    struct lag_candidate_row row = {.position = position,
+                                    .eligible = plan->eligible,
+                                    .n_params = plan->n_params,
+                                    .rewarm_steps = plan->rewarm_steps,
+                                    .loss_at_0 = NAN,
+                                    .loss_at_lag = NAN,
+                                    .state = "queued"};
     lag_id_new("cand", row.id);
     (void)lag_copy(row.growth_id, sizeof(row.growth_id), c->growth.id);
     (void)lag_copy(row.op, sizeof(row.op), plan->op);
@@ -103,7 +109,8 @@ static int fill_growth(const struct lagd_growth_request *request, const struct l
 static int admit(struct lagd_commands *c, const struct lag_run_row *run, int64_t growth_bytes, struct lag_error *err) {
     int64_t need = 0;
     lagd_admission_count(c->runs);
-    if (lagd_active_find(c->runs, run->id)) return lagd_admission_check(c->runs, "the growth", growth_bytes, false, err);
+    if (lagd_active_find(c->runs, run->id))
+        return lagd_admission_check(c->runs, "the growth", growth_bytes, false, err);
     int rc = lagd_admission_need(c->runs, run, &need, err);
     return rc < 0 ? rc : lagd_admission_check(c->runs, "the run with its growth", need + growth_bytes, true, err);
 }
@@ -152,7 +159,8 @@ static int write_cancel(struct lag_db *db, void *arg, struct lag_error *err) {
     if (rc < 0) return rc;
     (void)lag_copy(ending->state, sizeof(ending->state), growth.state);
     if (!lagd_state_allows(LAGD_MACHINE_GROWTH, growth.state, "cancel")) {
-        return lag_error_set(err, LAG_ESTATE, "growth %s is %s: it can no longer be cancelled", growth.id, growth.state);
+        return lag_error_set(err, LAG_ESTATE, "growth %s is %s: it can no longer be cancelled", growth.id,
+                             growth.state);
     }
     (void)lag_copy(ending->state, sizeof(ending->state), "cancelled");
     if (ending->alone) return lagd_tx_growth_end(db, &growth, "cancelled", ending->reason, &ending->released, err);
@@ -163,7 +171,8 @@ int lagd_cmd_growth_cancel(struct lagd_commands *c, struct lagd_command *command
     struct lag_growth_row growth;
     int rc = lag_growth_get(c->db, command->target, &growth, &command->err);
     if (rc < 0) return rc;
-    struct ending ending = {.growth_id = growth.id, .reason = command->reason[0] ? command->reason : "cancelled by a person",
+    struct ending ending = {.growth_id = growth.id,
+                            .reason = command->reason[0] ? command->reason : "cancelled by a person",
                             .alone = lagd_active_find(c->runs, growth.run_id) == NULL};
     rc = lagd_command_write(c->deps->store, command, growth.id, write_cancel, &ending);
     if (rc == 0) lagd_released_remove(c->deps, &ending.released);
@@ -186,15 +195,15 @@ struct deciding {
 static int check_choice(struct lag_db *db, const struct deciding *d, const char *candidate_id, struct lag_error *err) {
     struct lag_candidate_row row;
     if (!candidate_id[0]) {
-        return lag_error_at(err, LAG_EINVAL, "/candidate", "growth %s has no pick to approve: name a candidate, or reject it",
-                            d->growth.id);
+        return lag_error_at(err, LAG_EINVAL, "/candidate",
+                            "growth %s has no pick to approve: name a candidate, or reject it", d->growth.id);
     }
     if (lag_candidate_get(db, candidate_id, &row, NULL) < 0 || strcmp(row.growth_id, d->growth.id) != 0) {
         return lag_error_at(err, LAG_EINVAL, "/candidate", "growth %s has no candidate %s", d->growth.id, candidate_id);
     }
     if (strcmp(row.state, "completed") != 0) {
-        return lag_error_at(err, LAG_EINVAL, "/candidate", "candidate %s (%s) is %s: only a completed one can be applied",
-                            row.id, row.op, row.state);
+        return lag_error_at(err, LAG_EINVAL, "/candidate",
+                            "candidate %s (%s) is %s: only a completed one can be applied", row.id, row.op, row.state);
     }
     return 0;
 }
@@ -235,8 +244,9 @@ static int write_decision(struct lag_db *db, void *arg, struct lag_error *err) {
     if (rc == 0) rc = lagd_command_check_revision(d->command, d->growth.revision, err);
     if (rc < 0) return rc;
     if (!lagd_state_allows(LAGD_MACHINE_GROWTH, d->growth.state, approve ? "approve" : "reject")) {
-        return lag_error_set(err, LAG_ESTATE, "growth %s is %s: only one that awaits approval can be decided by a person",
-                             d->growth.id, d->growth.state);
+        return lag_error_set(err, LAG_ESTATE,
+                             "growth %s is %s: only one that awaits approval can be decided by a person", d->growth.id,
+                             d->growth.state);
     }
     if (approve) return write_approval(db, d, err);
     const char *reason = d->command->reason[0] ? d->command->reason : "rejected by a person";

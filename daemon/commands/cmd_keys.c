@@ -1,6 +1,6 @@
-/* Idempotency keys: a request that is sent again has its effect once. The key goes into the database with the effect, in
- * one transaction; the answer follows before the client gets it. So whoever was answered gets the same answer again, and
- * after a crash between the two the key still tells that the effect is there. */
+/* Idempotency keys: a request that is sent again has its effect once. The key goes into the database with the effect,
+ * in one transaction; the answer follows before the client gets it. So whoever was answered gets the same answer again,
+ * and after a crash between the two the key still tells that the effect is there. */
 #include "commands/command_internal.h"
 #include "commands/commands_internal.h"
 
@@ -27,7 +27,8 @@ static int write_keyed(struct lag_db *db, void *arg, struct lag_error *err) {
     return lag_key_put(db, &row, NULL, err);
 }
 
-int lagd_command_write(struct lag_store *store, struct lagd_command *command, const char *resource, lag_write_fn *fn, void *arg) {
+int lagd_command_write(struct lag_store *store, struct lagd_command *command, const char *resource, lag_write_fn *fn,
+                       void *arg) {
     struct keyed keyed = {command, resource, fn, arg};
     if (!command->key[0]) return lag_store_write(store, fn, arg, &command->err);
     int rc = lag_store_write(store, write_keyed, &keyed, &command->err);

@@ -44,7 +44,8 @@ static int write_patch(struct lag_db *db, void *arg, struct lag_error *err) {
     if (rc < 0) return rc;
     merge(p->command->u.patch, &p->config);
     if (!lag_name_valid(p->config.name)) {
-        return lag_error_at(err, LAG_EINVAL, "/name", "name must be 1 to 64 letters, digits or . _ -, and not begin with . "
+        return lag_error_at(err, LAG_EINVAL, "/name",
+                            "name must be 1 to 64 letters, digits or . _ -, and not begin with . "
                             "or -");
     }
     rc = lagd_run_config_format(&p->config, p->row.config, err);

@@ -21,15 +21,17 @@
 #include <string.h>
 
 /* The run of the command when its state allows the action; else LAG_ESTATE with state and what is possible. */
-static int find_run(struct lagd_commands *c, struct lagd_command *command, const char *action, struct lag_run_row *ret) {
+static int find_run(struct lagd_commands *c, struct lagd_command *command, const char *action,
+                    struct lag_run_row *ret) {
     int rc = lag_run_get(c->db, command->target, ret, &command->err);
     if (rc < 0) return rc;
     (void)lag_copy(command->id, sizeof(command->id), ret->id);
     (void)lag_copy(command->state, sizeof(command->state), ret->state);
     if (lagd_state_allows(LAGD_MACHINE_RUN, ret->state, action)) return 0;
     const struct lagd_state *state = lagd_state_find(LAGD_MACHINE_RUN, ret->state);
-    return lag_error_set(&command->err, LAG_ESTATE, "run %s is %s (%s): %s is not possible; possible now: %s", ret->name,
-                         ret->state, state ? state->help : "", action, state && state->actions[0] ? state->actions : "nothing");
+    return lag_error_set(&command->err, LAG_ESTATE, "run %s is %s (%s): %s is not possible; possible now: %s",
+                         ret->name, ret->state, state ? state->help : "", action,
+                         state && state->actions[0] ? state->actions : "nothing");
 }
 
 /* --- create ------------------------------------------------------------------------------------------------------ */
@@ -66,8 +68,8 @@ static void fill_row(const struct lagd_run_config *config, const struct lag_data
 }
 
 /* A run that may start at once must fit beside the others; one that has to wait anyway must fit alone. */
-static int admit(struct lagd_commands *c, const struct lagd_run_config *config, const struct lagd_run_estimate *estimate,
-                 struct lag_error *err) {
+static int admit(struct lagd_commands *c, const struct lagd_run_config *config,
+                 const struct lagd_run_estimate *estimate, struct lag_error *err) {
     struct lagd_config daemon;
     lagd_settings_get(c->settings, &daemon);
     bool alone = !config->start || c->runs->n_active >= daemon.max_runs;
@@ -81,8 +83,8 @@ int lagd_cmd_run_create(struct lagd_commands *c, struct lagd_command *command) {
     struct lag_dataset_row dataset;
     int rc = lag_dataset_get(c->db, config->dataset, &dataset, err);
     if (rc == LAG_ENOTFOUND) {
-        return lag_error_at(err, LAG_EINVAL, "/dataset", "there is no dataset %s: add it first, or name one of the known ones",
-                            config->dataset);
+        return lag_error_at(err, LAG_EINVAL, "/dataset",
+                            "there is no dataset %s: add it first, or name one of the known ones", config->dataset);
     }
     if (rc == 0) rc = lagd_run_config_resolve(config, &dataset, err);
     struct lagd_run_estimate estimate;
@@ -96,7 +98,8 @@ int lagd_cmd_run_create(struct lagd_commands *c, struct lagd_command *command) {
     rc = lagd_run_config_format(config, row.config, err);
     if (rc == 0) rc = lagd_command_write(c->deps->store, command, row.id, insert_run, &row);
     if (rc == LAG_EEXIST) {
-        return lag_error_at(err, LAG_EEXIST, "/name", "a run with the name %s exists already; choose another", row.name);
+        return lag_error_at(err, LAG_EEXIST, "/name", "a run with the name %s exists already; choose another",
+                            row.name);
     }
     if (rc < 0) return rc;
     (void)lag_copy(command->id, sizeof(command->id), row.id);

@@ -36,8 +36,8 @@ lagd_command_handler lagd_cmd_run_create, lagd_cmd_run_pause, lagd_cmd_run_resum
     lagd_cmd_growth_decide, lagd_cmd_dataset_add, lagd_cmd_dataset_delete, lagd_cmd_checkpoint_keep,
     lagd_cmd_checkpoint_delete, lagd_cmd_generate, lagd_cmd_key_answer, lagd_cmd_reload;
 
-/* --- cmd_patch.c: LAG_ESTATE with command->mismatch when the command's precondition does not allow this revision. Called
- * in the transaction that changes the row. --- */
+/* --- cmd_patch.c: LAG_ESTATE with command->mismatch when the command's precondition does not allow this revision.
+ * Called in the transaction that changes the row. --- */
 int lagd_command_check_revision(struct lagd_command *command, int64_t revision, struct lag_error *err);
 
 /* --- cmd_keys.c: lag_store_write, with the command's idempotency key in the same transaction. resource: id of what is

@@ -1,5 +1,5 @@
-/* Commands that wait for a run's thread to stop: pauses and cancellations, answered once the run's new state is stored, and
- * a resume that crossed a pause. Thread: main. */
+/* Commands that wait for a run's thread to stop: pauses and cancellations, answered once the run's new state is stored,
+ * and a resume that crossed a pause. Thread: main. */
 #pragma once
 #include "runs/runs_internal.h"
 struct lagd_command;

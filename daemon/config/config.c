@@ -51,8 +51,10 @@ static char *read_line(char *buffer, int size, void *stream) {
     ini->line++;
     size_t length = strlen(got);
     if (length + 1 == (size_t)size && got[length - 1] != '\n') {
-        ini->rc = lag_error_set(ini->err, LAG_EINVAL, "%s:%d: the line is longer than %d bytes; shorten it, or give "
-                                    "the value in the environment", ini->path, ini->line, size - 2);
+        ini->rc = lag_error_set(ini->err, LAG_EINVAL,
+                                "%s:%d: the line is longer than %d bytes; shorten it, or give "
+                                "the value in the environment",
+                                ini->path, ini->line, size - 2);
         return NULL;
     }
     return got;
@@ -66,8 +68,10 @@ static int on_key(void *user, const char *section, const char *name, const char 
     (void)snprintf(source, sizeof(source), "%.140s:%d", ini->path, ini->line);
     const struct lag_field *field = lag_fields_find(&lagd_config_fields, path);
     if (!field) {
-        ini->rc = lag_error_at(ini->err, LAG_EINVAL, path, "%s: unknown key %s in section [%s]; "
-                                   "lagd --print-config lists the keys", source, name, section);
+        ini->rc = lag_error_at(ini->err, LAG_EINVAL, path,
+                               "%s: unknown key %s in section [%s]; "
+                               "lagd --print-config lists the keys",
+                               source, name, section);
         return 0;
     }
     size_t index = (size_t)(field - lagd_config_fields.rows);
@@ -112,7 +116,7 @@ static int load_drop_ins(struct loading *loading, const char *file, struct lag_e
         LAG_CLEANUP(lag_free_p) char *path = lag_asprintf("%s/%s", dir, entries[i]->d_name);
         if (rc == 0) {
             rc = path ? load_file(loading, path, err)
-                          : lag_error_set(err, LAG_ENOMEM, "out of memory while reading the configuration");
+                      : lag_error_set(err, LAG_ENOMEM, "out of memory while reading the configuration");
         }
         free(entries[i]);
     }
@@ -129,7 +133,8 @@ static int load_credential(struct loading *loading, struct lag_error *err) {
     LAG_CLEANUP(lag_free_p) char *path = lag_asprintf("%s/lagd.api-token", dir);
     if (!path) return lag_error_set(err, LAG_ENOMEM, "out of memory while reading the configuration");
     if (access(path, F_OK) < 0) return 0;
-    return set_key(loading, lag_fields_find(&lagd_config_fields, "auth/token_file"), path, "credential lagd.api-token", err);
+    return set_key(loading, lag_fields_find(&lagd_config_fields, "auth/token_file"), path, "credential lagd.api-token",
+                   err);
 }
 
 /* --- environment and flags --------------------------------------------------------------------------------------- */
@@ -153,7 +158,8 @@ static int load_environment(struct loading *loading, struct lag_error *err) {
     return 0;
 }
 
-static int load_flags(struct loading *loading, const struct lagd_config_flag *flags, int n_flags, struct lag_error *err) {
+static int load_flags(struct loading *loading, const struct lagd_config_flag *flags, int n_flags,
+                      struct lag_error *err) {
     for (int i = 0; i < n_flags; i++) {
         const struct lag_field *field = lag_fields_find(&lagd_config_fields, flags[i].path);
         if (!field) return lag_error_at(err, LAG_EINVAL, flags[i].path, "unknown configuration key %s", flags[i].path);

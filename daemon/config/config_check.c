@@ -48,8 +48,10 @@ static int check_listen(const struct lagd_config *config, struct lag_error *err)
                             "127.0.0.1:7437 or [::1]:7437 (got %.200s)", config->listen);
     }
     if (!config->token_file[0] && !is_loopback(name)) {
-        return lag_error_at(err, LAG_EDENIED, "auth/token_file", "server/listen = %.200s can be reached from outside this "
-                            "machine: set auth/token_file to a file with a token, or listen on 127.0.0.1", config->listen);
+        return lag_error_at(err, LAG_EDENIED, "auth/token_file",
+                            "server/listen = %.200s can be reached from outside this "
+                            "machine: set auth/token_file to a file with a token, or listen on 127.0.0.1",
+                            config->listen);
     }
     return 0;
 }
@@ -64,8 +66,10 @@ static int check_token(const char *path, struct lag_error *err) {
                             strerror(error_number));
     }
     if (!S_ISREG(info.st_mode) || (info.st_mode & (S_IRWXO | S_IWGRP))) {
-        return lag_error_at(err, LAG_EDENIED, "auth/token_file", "auth/token_file %s must be a plain file that others can "
-                            "neither read nor change: chmod 600 it", path);
+        return lag_error_at(err, LAG_EDENIED, "auth/token_file",
+                            "auth/token_file %s must be a plain file that others can "
+                            "neither read nor change: chmod 600 it",
+                            path);
     }
     LAG_CLEANUP(lag_free_p) char *text = NULL;
     size_t length = 0;
@@ -75,8 +79,10 @@ static int check_token(const char *path, struct lag_error *err) {
     }
     size_t token = strcspn(text, "\r\n");
     if (token < 16 || strspn(text + token, "\r\n") != length - token) {
-        return lag_error_at(err, LAG_EINVAL, "auth/token_file", "auth/token_file %s must hold one line with a token of at "
-                            "least 16 characters", path);
+        return lag_error_at(err, LAG_EINVAL, "auth/token_file",
+                            "auth/token_file %s must hold one line with a token of at "
+                            "least 16 characters",
+                            path);
     }
     return 0;
 }
@@ -90,8 +96,10 @@ static int check_roots(const char *roots, struct lag_error *err) {
         if (rc < 0) return rc;
         struct stat info;
         if (stat(root, &info) < 0 || !S_ISDIR(info.st_mode) || access(root, R_OK | X_OK) < 0) {
-            return lag_error_at(err, LAG_EINVAL, "storage/dataset_roots", "storage/dataset_roots: %.300s is no folder that "
-                                "lagd can read", root);
+            return lag_error_at(err, LAG_EINVAL, "storage/dataset_roots",
+                                "storage/dataset_roots: %.300s is no folder that "
+                                "lagd can read",
+                                root);
         }
     }
     return 0;
@@ -99,7 +107,8 @@ static int check_roots(const char *roots, struct lag_error *err) {
 
 int lagd_config_check(const struct lagd_config *config, struct lag_error *err) {
     if (!config->listen[0] && !config->socket[0]) {
-        return lag_error_at(err, LAG_EINVAL, "server/listen", "nothing to listen at: set server/listen or server/socket");
+        return lag_error_at(err, LAG_EINVAL, "server/listen",
+                            "nothing to listen at: set server/listen or server/socket");
     }
     int rc = check_absolute("storage/state_dir", config->state_dir, err);
     if (rc == 0 && config->socket[0]) rc = check_absolute("server/socket", config->socket, err);

@@ -9,15 +9,16 @@ static const char *const log_levels[] = {"error", "warning", "info", "debug", NU
 
 static const struct lag_field rows[] = {
     {"server/listen", LAG_FIELD_TEXT, AT(listen), 0, 255, "127.0.0.1:7437", NULL, 0, "",
-     "Address and port of the HTTP API, [::1]:7437 for IPv6; empty for none. Beyond loopback auth/token_file is needed."},
+     "Address and port of the HTTP API, [::1]:7437 for IPv6; empty for none. Beyond loopback auth/token_file is "
+     "needed."},
     {"server/socket", LAG_FIELD_TEXT, AT(socket), 0, 107, NULL, NULL, 0, "",
      "Path of the unix socket of the HTTP API; empty for none."},
     {"server/allowed_hosts", LAG_FIELD_LIST, AT(allowed_hosts), 0, 0, NULL, NULL, LAG_FIELD_RELOADABLE, "",
      "Host names that requests may use beside localhost, 127.0.0.1, [::1] and the bound address."},
     {"server/allowed_origins", LAG_FIELD_LIST, AT(allowed_origins), 0, 0, NULL, NULL, LAG_FIELD_RELOADABLE, "",
      "Origins (https://host:port) from which pages may send requests that change something."},
-    {"server/body_limit_bytes", LAG_FIELD_BYTES, AT(body_limit_bytes), 1024, 16777216, "64K", NULL, LAG_FIELD_RELOADABLE,
-     "bytes", "Largest JSON body of a request."},
+    {"server/body_limit_bytes", LAG_FIELD_BYTES, AT(body_limit_bytes), 1024, 16777216, "64K", NULL,
+     LAG_FIELD_RELOADABLE, "bytes", "Largest JSON body of a request."},
     {"server/upload_limit_bytes", LAG_FIELD_BYTES, AT(upload_limit_bytes), 1024, 1024 * G, "1G", NULL,
      LAG_FIELD_RELOADABLE, "bytes", "Largest dataset that may be uploaded."},
     {"server/connection_limit", LAG_FIELD_INT, AT(connection_limit), 4, 4096, "128", NULL, 0, "connections",
@@ -47,8 +48,8 @@ static const struct lag_field rows[] = {
      "Newest checkpoints kept of a run; the ones from before a growth are kept beside them."},
     {"storage/min_free_bytes", LAG_FIELD_BYTES, AT(min_free_bytes), 0, 1024 * G, "256M", NULL, 0, "bytes",
      "A checkpoint or upload that would leave less free space than this is refused."},
-    {"storage/event_retention_days", LAG_FIELD_INT, AT(event_retention_days), 0, 36500, "30", NULL, LAG_FIELD_RELOADABLE,
-     "days", "Events older than this are removed; 0 keeps all."},
+    {"storage/event_retention_days", LAG_FIELD_INT, AT(event_retention_days), 0, 36500, "30", NULL,
+     LAG_FIELD_RELOADABLE, "days", "Events older than this are removed; 0 keeps all."},
 
     {"log/level", LAG_FIELD_CHOICE, AT(log_level), 0, 0, "info", log_levels, LAG_FIELD_RELOADABLE, "",
      "Least important messages written to standard error."},

@@ -1,3 +1,4 @@
+/* The command line, its help and the sample configuration: all from the table of keys. */
 #include <lagd/daemon/options.h>
 
 #include <lagd/base/check.h>
@@ -20,7 +21,15 @@ static const struct {
     {"threads", "train/threads", "N", "compute threads"},
     {"log-level", "log/level", "LEVEL", "error, warning, info or debug"},
 };
-enum { OPT_KEY = 256, OPT_CONFIG = OPT_KEY + (int)LAG_COUNT(key_flags), OPT_SET, OPT_CHECK, OPT_PRINT, OPT_VERSION, OPT_HELP };
+enum {
+    OPT_KEY = 256,
+    OPT_CONFIG = OPT_KEY + (int)LAG_COUNT(key_flags),
+    OPT_SET,
+    OPT_CHECK,
+    OPT_PRINT,
+    OPT_VERSION,
+    OPT_HELP
+};
 
 static const struct {
     const char *name, *argument, *help;
@@ -82,7 +91,8 @@ static int add_set(struct lagd_options *options, char *argument, struct lag_erro
     if (!equals) return lag_error_set(err, LAG_EINVAL, "--set needs KEY=VALUE (got %.200s)", argument);
     *equals = '\0';
     if (!lag_fields_find(&lagd_config_fields, argument)) {
-        return lag_error_set(err, LAG_EINVAL, "--set: there is no configuration key %.100s; lagd --print-config lists them", argument);
+        return lag_error_set(err, LAG_EINVAL,
+                             "--set: there is no configuration key %.100s; lagd --print-config lists them", argument);
     }
     return add_flag(options, argument, equals + 1, err);
 }
@@ -135,31 +145,42 @@ static void say_key(struct lag_strbuf *out, const struct lag_field *field) {
 
 char *lagd_options_help(void) {
     struct lag_strbuf out = LAG_STRBUF_INIT;
-    lag_strbuf_append(&out, "Usage: lagd [flags]\n\n"
-                      "lagd trains Transformers, keeps their runs alive, and grows them by the strategy that a short probe ranks\n"
-                      "first. It serves a REST API; `curl http://127.0.0.1:7437/api/v1/version` asks whether it is there.\n\nFlags:\n");
-    for (size_t i = 0; i < LAG_COUNT(key_flags); i++) say_flag(&out, key_flags[i].name, key_flags[i].argument, key_flags[i].help);
-    for (size_t i = 0; i < LAG_COUNT(other_flags); i++) say_flag(&out, other_flags[i].name, other_flags[i].argument, other_flags[i].help);
-    lag_strbuf_append(&out, "\nKeys, also as [section] key = value in the file and as LAGD_SECTION_KEY in the environment;\n"
+    lag_strbuf_append(
+        &out,
+        "Usage: lagd [flags]\n\n"
+        "lagd trains Transformers, keeps their runs alive, and grows them by the strategy that a short probe ranks\n"
+        "first. It serves a REST API; `curl http://127.0.0.1:7437/api/v1/version` asks whether it is "
+        "there.\n\nFlags:\n");
+    for (size_t i = 0; i < LAG_COUNT(key_flags); i++)
+        say_flag(&out, key_flags[i].name, key_flags[i].argument, key_flags[i].help);
+    for (size_t i = 0; i < LAG_COUNT(other_flags); i++)
+        say_flag(&out, other_flags[i].name, other_flags[i].argument, other_flags[i].help);
+    lag_strbuf_append(&out,
+                      "\nKeys, also as [section] key = value in the file and as LAGD_SECTION_KEY in the environment;\n"
                       "file < drop-ins < environment < flags. SIGHUP reads the reloadable ones again.\n");
     for (size_t i = 0; i < lagd_config_fields.n_rows; i++) say_key(&out, &lagd_config_fields.rows[i]);
-    lag_strbuf_append(&out, "\nExit status: 0 stopped as asked, 1 failure, 2 wrong usage, 75 the state directory is in use, "
+    lag_strbuf_append(&out,
+                      "\nExit status: 0 stopped as asked, 1 failure, 2 wrong usage, 75 the state directory is in use, "
                       "78 the configuration is wrong.\n");
     return lag_strbuf_take(&out);
 }
 
 char *lagd_options_sample(void) {
     struct lag_strbuf out = LAG_STRBUF_INIT;
-    lag_strbuf_append(&out, "# lagd's configuration: every key with its default. A later file lagd.conf.d/*.conf, LAGD_SECTION_KEY in the\n"
-                      "# environment, and flags override it.\n");
+    lag_strbuf_append(
+        &out,
+        "# lagd's configuration: every key with its default. A later file lagd.conf.d/*.conf, LAGD_SECTION_KEY in the\n"
+        "# environment, and flags override it.\n");
     const char *section = "";
     for (size_t i = 0; i < lagd_config_fields.n_rows; i++) {
         const struct lag_field *field = &lagd_config_fields.rows[i];
         size_t length = strcspn(field->path, "/");
-        if (strncmp(section, field->path, length + 1) != 0) lag_strbuf_printf(&out, "\n[%.*s]\n", (int)length, field->path);
+        if (strncmp(section, field->path, length + 1) != 0)
+            lag_strbuf_printf(&out, "\n[%.*s]\n", (int)length, field->path);
         section = field->path;
-        lag_strbuf_printf(&out, "# %s%s\n%s = %s\n", field->help, field->flags & LAG_FIELD_RELOADABLE ? " Reloadable." : "",
-                          field->path + length + 1, field->preset ? field->preset : "");
+        lag_strbuf_printf(&out, "# %s%s\n%s = %s\n", field->help,
+                          field->flags & LAG_FIELD_RELOADABLE ? " Reloadable." : "", field->path + length + 1,
+                          field->preset ? field->preset : "");
     }
     return lag_strbuf_take(&out);
 }

@@ -13,6 +13,6 @@ void lagd_settings_origins(struct lagd_settings *settings, struct lagd_config_or
 /* Before anything else asks. */
 void lagd_settings_set_sources(struct lagd_settings *settings, const struct lagd_config_source *sources);
 void lagd_settings_on_reload(struct lagd_settings *settings, lagd_reload_fn *load, void *arg);
-/* reload.c: reads and checks the configuration as a whole; then the keys that may change take effect. On an error that in
- * force is kept. The service manager and the log are told. err may be NULL. Thread: main. */
+/* reload.c: reads and checks the configuration as a whole; then the keys that may change take effect. On an error that
+ * in force is kept. The service manager and the log are told. err may be NULL. Thread: main. */
 int lagd_settings_reload(struct lagd_settings *settings, struct lag_error *err);

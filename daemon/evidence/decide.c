@@ -1,3 +1,4 @@
+/* The decision of a growth from its stored losses, and its verdict in words. */
 #include "evidence/decide_internal.h"
 
 #include <lagd/base/check.h>
@@ -55,7 +56,8 @@ static void say_margin(struct sentence *out, const struct lagd_curves *set, cons
     if (!isfinite(verdict->margin_low) || !isfinite(verdict->margin_high)) {
         say(out, ", %.4f ahead of %s (one batch: no interval).", verdict->margin, second);
     } else if (verdict->tied) {
-        say(out, ", but it is tied with %s: the difference of %.4f has a 95 %% interval of %.4f to %.4f, which contains 0.",
+        say(out,
+            ", but it is tied with %s: the difference of %.4f has a 95 %% interval of %.4f to %.4f, which contains 0.",
             second, verdict->margin, verdict->margin_low, verdict->margin_high);
     } else {
         say(out, ", %.4f ahead of %s (95 %% interval %.4f to %.4f).", verdict->margin, second, verdict->margin_low,
@@ -99,7 +101,8 @@ static void write_verdict(const struct lagd_curves *set, const struct lag_verdic
     say_step_0(&out, set, verdict, ranks);
     say_reference(&out, set, verdict, means);
     if (verdict->lag_short) {
-        say(&out, " The lag is short: a re-warm is not over, or the winner has not yet come back to the parent's loss.");
+        say(&out,
+            " The lag is short: a re-warm is not over, or the winner has not yet come back to the parent's loss.");
     }
 }
 

@@ -6,8 +6,8 @@
 struct lag_db;
 struct lag_error;
 
-/* The probe losses of a growth, candidates by position. candidates[i].state "diverged", "cancelled" or "failed" takes it
- * out of the ranking. */
+/* The probe losses of a growth, candidates by position. candidates[i].state "diverged", "cancelled" or "failed" takes
+ * it out of the ranking. */
 struct lagd_curves {
     struct lag_growth_row growth;
     int n;
@@ -21,7 +21,7 @@ void lagd_curves_destroy(struct lagd_curves *curves);
 /* The latest t that every living candidate has evaluated and that is ≤ limit; -1 when there is none. */
 int64_t lagd_curves_common_t(const struct lagd_curves *curves, int64_t limit);
 
-/* The decision record: pick, runner-up, margin, Kendall τ, FLOPs and a verdict in one or two sentences. decided_by "lag";
- * decided_ms is left 0. candidate "" = nobody may win (all diverged): the run goes on as it was. Every living candidate
- * must have been evaluated at t = growth.probe_steps, else LAG_ESTATE. Pure. */
+/* The decision record: pick, runner-up, margin, Kendall τ, FLOPs and a verdict in one or two sentences. decided_by
+ * "lag"; decided_ms is left 0. candidate "" = nobody may win (all diverged): the run goes on as it was. Every living
+ * candidate must have been evaluated at t = growth.probe_steps, else LAG_ESTATE. Pure. */
 int lagd_decide(const struct lagd_curves *curves, struct lag_decision_row *ret, struct lag_error *err);

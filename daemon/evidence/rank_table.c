@@ -63,7 +63,8 @@ static int fill(const struct lagd_curves *set, struct lagd_rank_table *table) {
     return rc;
 }
 
-int lagd_rank_table_create(struct lag_db *db, const char *growth_id, struct lagd_rank_table **ret, struct lag_error *err) {
+int lagd_rank_table_create(struct lag_db *db, const char *growth_id, struct lagd_rank_table **ret,
+                           struct lag_error *err) {
     struct lagd_curves *set = NULL;
     int rc = lagd_curves_load(db, growth_id, &set, err);
     if (rc < 0) return rc;

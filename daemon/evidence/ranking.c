@@ -21,7 +21,8 @@ struct collect {
 static int collect_candidate(const struct lag_candidate_row *row, void *arg) {
     struct collect *collect = arg;
     struct lagd_curves *set = collect->set;
-    if (lag_grow_array((void **)&set->candidates, &collect->capacity, (size_t)set->n + 1, sizeof(*set->candidates)) < 0) {
+    if (lag_grow_array((void **)&set->candidates, &collect->capacity, (size_t)set->n + 1, sizeof(*set->candidates)) <
+        0) {
         collect->failed = true;
         return 1;
     }
@@ -97,7 +98,8 @@ static const double *losses_at(const struct lagd_curves *set, int index, int64_t
 /* Every evaluation time up to t that all living candidates share. */
 static void list_times(const struct lagd_curves *set, struct lagd_ranking *ret) {
     int64_t limit = INT64_MAX;
-    for (int64_t t; (t = lagd_curves_common_t(set, limit)) >= 0 && ret->n_times < (int)LAG_COUNT(ret->times); limit = t - 1) {
+    for (int64_t t; (t = lagd_curves_common_t(set, limit)) >= 0 && ret->n_times < (int)LAG_COUNT(ret->times);
+         limit = t - 1) {
         ret->times[ret->n_times++] = t;
     }
     for (int i = 0, j = ret->n_times - 1; i < j; i++, j--) {
@@ -109,7 +111,8 @@ static void list_times(const struct lagd_curves *set, struct lagd_ranking *ret) 
 
 /* τ between the ranking at time and that at t, over the candidates ranked at both. */
 static double tau_between(const struct lagd_curves *set, int64_t time, int64_t t) {
-    double a[LAGD_STRATEGIES_MAX + 1], b[LAGD_STRATEGIES_MAX + 1], x[LAGD_STRATEGIES_MAX + 1], y[LAGD_STRATEGIES_MAX + 1];
+    double a[LAGD_STRATEGIES_MAX + 1], b[LAGD_STRATEGIES_MAX + 1], x[LAGD_STRATEGIES_MAX + 1],
+        y[LAGD_STRATEGIES_MAX + 1];
     int rank[LAGD_STRATEGIES_MAX + 1], n = 0;
     lag_rank_at(set->curves, set->n, (int)set->growth.n_batches, time, a, rank);
     lag_rank_at(set->curves, set->n, (int)set->growth.n_batches, t, b, rank);
@@ -146,8 +149,13 @@ static void fill_entries(const struct lagd_curves *set, int64_t t, struct lagd_r
     for (int e = 0; e < set->n; e++) {
         int i = order[e];
         struct lagd_ranking_entry *entry = &ret->entries[e];
-        *entry = (struct lagd_ranking_entry){.eligible = set->curves[i].eligible, .rank = ranks[i], .rank_at_0 = ranks_0[i],
-                                             .mean = means[i], .margin_to_best = NAN, .low = NAN, .high = NAN};
+        *entry = (struct lagd_ranking_entry){.eligible = set->curves[i].eligible,
+                                             .rank = ranks[i],
+                                             .rank_at_0 = ranks_0[i],
+                                             .mean = means[i],
+                                             .margin_to_best = NAN,
+                                             .low = NAN,
+                                             .high = NAN};
         (void)lag_copy(entry->candidate, sizeof(entry->candidate), set->candidates[i].id);
         (void)lag_copy(entry->op, sizeof(entry->op), set->candidates[i].op);
         const double *own = losses_at(set, i, t);
@@ -164,7 +172,8 @@ static void fill_entries(const struct lagd_curves *set, int64_t t, struct lagd_r
     }
 }
 
-int lagd_ranking_compute(struct lag_db *db, const char *growth_id, int64_t t, struct lagd_ranking *ret, struct lag_error *err) {
+int lagd_ranking_compute(struct lag_db *db, const char *growth_id, int64_t t, struct lagd_ranking *ret,
+                         struct lag_error *err) {
     struct lagd_curves *set = NULL;
     int rc = lagd_curves_load(db, growth_id, &set, err);
     if (rc < 0) return rc;
@@ -176,8 +185,9 @@ int lagd_ranking_compute(struct lag_db *db, const char *growth_id, int64_t t, st
     int64_t used = set->n > LAGD_STRATEGIES_MAX + 1 ? -1 : lagd_curves_common_t(set, t < 0 ? INT64_MAX : t);
     int64_t newest = used < 0 ? -1 : lagd_curves_common_t(set, INT64_MAX);
     if (used < 0 || (t > newest && newest < set->growth.probe_steps)) {
-        rc = lag_error_set(err, LAG_ESTATE, "not every living candidate of growth %s has been evaluated at step %lld yet",
-                               set->growth.id, (long long)LAG_MAX(t, 0));
+        rc = lag_error_set(err, LAG_ESTATE,
+                           "not every living candidate of growth %s has been evaluated at step %lld yet",
+                           set->growth.id, (long long)LAG_MAX(t, 0));
         goto out;
     }
     ranking->t = used;
@@ -193,7 +203,8 @@ out:
     return rc;
 }
 
-int lagd_decision_recompute(struct lag_db *db, const char *growth_id, struct lag_decision_row *ret, struct lag_error *err) {
+int lagd_decision_recompute(struct lag_db *db, const char *growth_id, struct lag_decision_row *ret,
+                            struct lag_error *err) {
     struct lagd_curves *set = NULL;
     int rc = lagd_curves_load(db, growth_id, &set, err);
     if (rc == 0) rc = lagd_decide(set, ret, err);

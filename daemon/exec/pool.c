@@ -1,3 +1,4 @@
+/* Workers that run jobs: the local executor. */
 #include "exec/pool_internal.h"
 
 #include "exec/progress_internal.h"

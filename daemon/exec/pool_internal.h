@@ -10,7 +10,7 @@ struct lagd_pool;
 
 struct lagd_job {
     void (*run)(struct lagd_job *job);   /* on a worker; looks at cancelled now and then */
-    void (*done)(struct lagd_job *job);  /* on the worker (or the canceller, when it never ran); last touch of the job */
+    void (*done)(struct lagd_job *job); /* on the worker (or the canceller, when it never ran); last touch of the job */
     _Atomic bool cancelled;
     bool ran;
     _Atomic int64_t beat_ns;             /* last sign of life, set by the pool when it begins; 0: waits for others */

@@ -1,3 +1,4 @@
+/* Signs of life of a thread, how long its silence is tolerated, and the line that tells what runs do. */
 #include "exec/progress_internal.h"
 
 #include <lagd/base/check.h>

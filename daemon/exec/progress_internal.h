@@ -1,5 +1,5 @@
-/* What a thread is doing and when it last showed a sign of life: for the watchdog and the status line. Writers: the thread
- * that works; readers: any. */
+/* What a thread is doing and when it last showed a sign of life: for the watchdog and the status line. Writers: the
+ * thread that works; readers: any. */
 #pragma once
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -11,10 +11,11 @@ enum lagd_doing {
     LAGD_DOING_TRAINING,
     LAGD_DOING_VALIDATING,
     LAGD_DOING_CHECKPOINTING,
-    LAGD_DOING_PROBING,   /* from here on the thread only waits: its probes are watched on their own, */
-    LAGD_DOING_QUEUED,    /* those who hold the compute slots are, */
-    LAGD_DOING_AWAITING,  /* a person decides, */
-    LAGD_DOING_STORAGE,   /* the disk is full */
+    /* In those below the thread only waits, and its silence is never taken for being stuck: */
+    LAGD_DOING_PROBING,   /* … for its probes, which are watched on their own */
+    LAGD_DOING_QUEUED,    /* … for compute slots; those who hold them are watched */
+    LAGD_DOING_AWAITING,  /* … for a person's decision */
+    LAGD_DOING_STORAGE,   /* … for a disk that is full or refuses */
     LAGD_N_DOING,
 };
 
@@ -32,12 +33,12 @@ void lagd_progress_begin(struct lagd_progress *progress);
 enum lagd_doing lagd_progress_do(struct lagd_progress *progress, enum lagd_doing doing);
 /* true when it has shown no sign of life for far longer than ever before at what it does. */
 bool lagd_progress_stuck(const struct lagd_progress *progress, int64_t now_ns);
-/* How long silence is tolerated: the longest seen so far five times over, a minute at least; ten minutes at a first time
- * (slowest 0). Test builds have it bounded by $LAGD_PATIENCE_MS. Pure but for that. Thread: main. */
+/* How long silence is tolerated: the longest seen so far five times over, a minute at least; ten minutes at a first
+ * time (slowest 0). Test builds have it bounded by $LAGD_PATIENCE_MS. Pure but for that. Thread: main. */
 int64_t lagd_patience_ns(int64_t slowest_ns);
 
-/* One line of what runs do, e.g. "training a step 12/200 loss 3.21 · probing b 3/11 at step 60/200", "idle"; cut between
- * runs where it does not fit. *ret_sign changes when more than numbers of steps changed. Pure. */
+/* One line of what runs do, e.g. "training a step 12/200 loss 3.21 · probing b 3/11 at step 60/200", "idle"; cut
+ * between runs where it does not fit. *ret_sign changes when more than numbers of steps changed. Pure. */
 struct lagd_snapshot {
     char name[65];
     enum lagd_doing doing;

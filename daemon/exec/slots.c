@@ -1,3 +1,4 @@
+/* Compute slots: never more threads compute than the budget has, and who waits longest is served first. */
 #include "exec/slots_internal.h"
 
 #include <lagd/base/check.h>

@@ -62,7 +62,8 @@ int lagd_round_decide(struct lagd_round *round, struct lag_error *err) {
     if (rc != 0) return rc;
     LAG_FP("decision.after_commit");
     atomic_fetch_add(&run->deps->totals.decisions, 1);
-    const struct lagd_about about = {run->id, deciding.row.growth_id, run->trainer.state->step, LAGD_MESSAGE_GROWTH_DECIDED};
+    const struct lagd_about about = {run->id, deciding.row.growth_id, run->trainer.state->step,
+                                     LAGD_MESSAGE_GROWTH_DECIDED};
     lagd_tell(LAG_LOG_INFO, &about, "growth %s of %s is decided: %s", deciding.row.growth_id, run->id,
               deciding.row.verdict);
     return 0;

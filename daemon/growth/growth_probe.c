@@ -46,8 +46,8 @@ static int evaluate_parent(struct lagd_round *round, struct lag_error *err) {
     (void)lagd_progress_do(&run->progress, LAGD_DOING_VALIDATING);
     if (rc != 0) return lag_error_set(err, rc, "interrupted");
     lag_team_set_active(run->trainer.team, n_slots);
-    rc = lag_evaluate(run->trainer.state, run->trainer.work, run->trainer.dataset, n_batches, round->plan.eval_sequences, run->trainer.step.context,
-                      losses, run->trainer.team, err);
+    rc = lag_evaluate(run->trainer.state, run->trainer.work, run->trainer.dataset, n_batches,
+                      round->plan.eval_sequences, run->trainer.step.context, losses, run->trainer.team, err);
     lagd_slots_release(run->deps->slots, n_slots);
     if (rc != 0) return rc;
     double sum = 0;
@@ -277,7 +277,8 @@ static void keep_batches(const struct lagd_round *round) {
     struct lag_error err = {0};
     lagd_growth_batches(&run->trainer.step, &round->plan, run->trainer.state->step, &batches);
     if (lag_dataset_keep(run->trainer.dataset, &batches, &err) != 0)
-        lag_log(LAG_LOG_WARNING, "growth %s: each candidate reads its batches itself: %s", run->book.growth.id, err.text);
+        lag_log(LAG_LOG_WARNING, "growth %s: each candidate reads its batches itself: %s", run->book.growth.id,
+                err.text);
 }
 
 int lagd_round_probe(struct lagd_round *round, struct lag_error *err) {

@@ -51,7 +51,8 @@ static int keep_parent(struct lagd_round *round, struct lagd_move *move, struct 
     int rc = lagd_run_keep_patiently(run, run->trainer.state, &request, move, err);
     if (rc != 0) return rc;
     run->book.growth.start_step = parent.start_step;
-    (void)lag_copy(run->book.growth.parent_checkpoint, sizeof(run->book.growth.parent_checkpoint), parent.checkpoint_id);
+    (void)lag_copy(run->book.growth.parent_checkpoint, sizeof(run->book.growth.parent_checkpoint),
+                   parent.checkpoint_id);
     run->book.growth.n_batches = round->plan.n_batches;
     run->book.growth.eval_sequences = round->plan.eval_sequences;
     return 0;
@@ -63,7 +64,8 @@ static int begin(struct lagd_round *round, struct lag_error *err) {
         return lag_error_set(
             err, LAG_EINVAL,
             "a probe of %lld steps from step %lld would end beyond max_steps %lld; ask for a shorter probe",
-            (long long)run->book.growth.probe_steps, (long long)run->trainer.state->step, (long long)run->book.config.max_steps);
+            (long long)run->book.growth.probe_steps, (long long)run->trainer.state->step,
+            (long long)run->book.config.max_steps);
     LAG_FP("growth.parent");
     struct lagd_move move = {.growth_from = "queued", .growth_state = "probing"};
     int rc = keep_parent(round, &move, err);
@@ -135,8 +137,8 @@ static int open_round(struct lagd_round *round, struct lag_error *err) {
     if (rc == 0) rc = lagd_read(run->deps, read_candidates, round, err);
     if (rc != 0) return rc;
     rc = lag_plan_probe(run->book.growth.probe_steps, round->request.eval_every, (int)round->request.eval_batches,
-                        round->request.max_eval_share, lagd_run_step_tokens(run), run->trainer.step.batch, run->trainer.step.context,
-                        &round->plan);
+                        round->request.max_eval_share, lagd_run_step_tokens(run), run->trainer.step.batch,
+                        run->trainer.step.context, &round->plan);
     if (rc != 0) return lag_error_set(err, rc, "the probe's evaluations cannot be planned");
     if (strcmp(run->book.growth.state, "queued") == 0) return 0;
     round->plan.n_batches = (int)run->book.growth.n_batches;
@@ -173,7 +175,8 @@ static int go_through(struct lagd_round *round, struct lag_error *err) {
     char id[LAG_ROW_ID];
     (void)lag_copy(id, sizeof(id), run->book.growth.id);
     int rc = resume(round, err);
-    while (rc == 0 && run->book.has_growth && strcmp(run->book.growth.id, id) == 0) { /* a next one begins at its own step */
+    while (rc == 0 && run->book.has_growth &&
+           strcmp(run->book.growth.id, id) == 0) { /* a next one begins at its own step */
         const struct phase *phase = find_phase(run->book.growth.state);
         rc = phase ? phase->act(round, err) : conclude(round, err);
         /* Someone changed the growth's row: what is to be done is looked up again. */

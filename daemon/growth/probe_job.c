@@ -77,9 +77,10 @@ static int tell_mismatch(struct lag_db *db, const struct lagd_probe *probe, int6
     (void)lag_copy(event.growth_id, sizeof(event.growth_id), probe->candidate->growth_id);
     (void)lag_copy(event.candidate_id, sizeof(event.candidate_id), probe->candidate->id);
     event.step = t;
-    (void)snprintf(event.message, sizeof(event.message),
-                   "validation losses computed again after %lld probe steps differ from the stored ones, which are kept",
-                   (long long)t);
+    (void)snprintf(
+        event.message, sizeof(event.message),
+        "validation losses computed again after %lld probe steps differ from the stored ones, which are kept",
+        (long long)t);
     return lag_event_insert(db, &event, err);
 }
 
@@ -106,9 +107,9 @@ static int write_report(struct lag_db *db, void *arg, struct lag_error *err) {
     return lag_candidate_set_progress(db, probe->candidate->id, probe->result.t, probe->result.flops, err);
 }
 
-/* What is not stored yet, in one transaction. A probe that a crash ends begins anew, so nothing needs to be stored before
- * its end; the wait for the disk is kept to a small part of its time. While the disk is full that takes as long as it
- * takes. */
+/* What is not stored yet, in one transaction. A probe that a crash ends begins anew, so nothing needs to be stored
+ * before its end; the wait for the disk is kept to a small part of its time. While the disk is full that takes as long
+ * as it takes. */
 static void report(struct lagd_probe *probe) {
     if (probe->again && probe->n_evals == 0) return;
     int64_t began_ns = lag_clock_mono_ns();
@@ -153,8 +154,8 @@ static void eval(void *arg, int64_t t, const double *losses, int n_batches) {
     lagd_speeds_add(probe->run->deps->speeds, probe->run->id, LAGD_SPEED_PROBE_EVAL, probe->eval_flops,
                     probe->compute_ns, 1);
     LAG_FP("probe.eval");
-    keep_first(probe, lagd_recorder_add(&probe->recorder, LAGD_VAL_LOSS, probe->round->run->book.growth.start_step + t, loss,
-                                        &probe->result.err));
+    keep_first(probe, lagd_recorder_add(&probe->recorder, LAGD_VAL_LOSS, probe->round->run->book.growth.start_step + t,
+                                        loss, &probe->result.err));
     report_if_due(probe);
 }
 
@@ -227,7 +228,8 @@ int lagd_probe_start(struct lagd_round *round, int index, bool again, struct lag
     probe->result.loss_at_lag = NAN;
     probe->n_batches = round->plan.n_batches;
     probe->losses = lag_calloc((size_t)MAX_EVALS * (size_t)probe->n_batches, sizeof(*probe->losses));
-    int rc = probe->losses ? describe(probe, err) : lag_error_set(err, LAG_ENOMEM, "out of memory for a probe's losses");
+    int rc =
+        probe->losses ? describe(probe, err) : lag_error_set(err, LAG_ENOMEM, "out of memory for a probe's losses");
     if (rc == 0) {
         rc = lagd_pool_submit(round->run->deps->probes, &probe->job);
         if (rc != 0) (void)lag_error_set(err, rc, "the probe pool is stopping");

@@ -12,10 +12,12 @@
 
 /* Stacks, file buffers and the loss bookkeeping of a run's thread. */
 #define OVERHEAD_BYTES (8u << 20)
-/* Share of the measured matrix rate that whole steps reach: attention, norms and the optimiser are not matrix products. */
+/* Share of the measured matrix rate that whole steps reach. Attention, norms and the optimiser are no matrix products.
+ */
 #define STEP_EFFICIENCY 0.5
 
-int lagd_run_estimate(const struct lagd_run_config *resolved, int n_threads, struct lagd_run_estimate *ret, struct lag_error *err) {
+int lagd_run_estimate(const struct lagd_run_config *resolved, int n_threads, struct lagd_run_estimate *ret,
+                      struct lag_error *err) {
     struct lag_spec spec;
     lagd_run_spec(resolved, &spec);
     int rc = lag_spec_check(&spec, err);
@@ -29,9 +31,10 @@ int lagd_run_estimate(const struct lagd_run_config *resolved, int n_threads, str
     bool fits = state > 0 && work > 0 && lag_add_u64(state, work, &peak) && lag_add_u64(peak, OVERHEAD_BYTES, &peak) &&
                 peak <= INT64_MAX / 2;
     if (!fits) {
-        return lag_error_at(err, LAG_ENOMEM, "/model", "a model of %" PRId64 " parameters with batches of %" PRId64 " × %"
-                            PRId64 " tokens does not fit any memory", out.n_params, resolved->sequences,
-                            resolved->tokens_per_sequence);
+        return lag_error_at(err, LAG_ENOMEM, "/model",
+                            "a model of %" PRId64 " parameters with batches of %" PRId64 " × %" PRId64
+                            " tokens does not fit any memory",
+                            out.n_params, resolved->sequences, resolved->tokens_per_sequence);
     }
     out.tokens_per_step = resolved->sequences * resolved->tokens_per_sequence * resolved->accumulate;
     out.tokens_total = out.tokens_per_step * resolved->max_steps;

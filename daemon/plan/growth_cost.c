@@ -1,3 +1,4 @@
+/* What a growth will take: its peak of memory, and the time until its verdict. */
 #include "plan/growth_cost_internal.h"
 
 #include "plan/run_config_internal.h"
@@ -8,8 +9,8 @@
 
 /* Stacks, file buffers and the loss bookkeeping of a run's thread and its probes. */
 #define OVERHEAD_BYTES (8u << 20)
-/* Share of the measured matrix rate that whole steps reach, where no run has shown it: attention, norms and the optimiser
- * are not matrix products. */
+/* Share of the measured matrix rate that whole steps reach, where no run has shown it: attention, norms and the
+ * optimiser are not matrix products. */
 #define EFFICIENCY 0.7
 /* Where no checkpoint was written yet: three files, hashed, synced and read back. */
 #define CHECKPOINT_BYTES_PER_S 250e6
@@ -30,7 +31,8 @@ static bool measure(const struct lagd_growth_shape *shape, int n_layer, struct s
     return ret->state > 0 && work > 0 && lag_add_u64(ret->state, work, &ret->probe);
 }
 
-/* n_workers candidates at once, the one that does not grow only when all run; the best of those that ended beside. */
+/* At most n_workers candidates live at once. The one that does not grow is smaller than the others: it is counted as
+ * one of them only when all live at once. Beside them lies the state of the best candidate that has ended. */
 static bool add_candidates(const struct lagd_growth_shape *shape, const struct sizes *parent, const struct sizes *grown,
                            uint64_t *sum) {
     int live = LAG_MAX(1, LAG_MIN(shape->n_candidates, shape->n_workers));
@@ -76,8 +78,10 @@ int64_t lagd_growth_peak(const struct lagd_growth_shape *shape, int n_threads) {
 
 /* --- time -------------------------------------------------------------------------------------------------------- */
 
-/* A step of the run by one thread is as fast as a probe that has the machine to itself, and a thread of its team a little
- * slower than one of as many probes, which need not wait for each other. */
+/* FLOP/s of one probe, guessed from the run's own steps. A probe alone on the machine is as fast as a step that one
+ * thread makes (alone). When every thread has a probe, each is slower than that, since they share memory, but faster
+ * than a thread of the run's team (train), whose members wait for each other: halfway between the two. In between it
+ * goes linearly with the number of workers. */
 static double step_rate(const struct lagd_speed *speed, int n_workers, int n_threads) {
     if (!(speed->alone > 0) || n_threads < 2) return speed->train;
     const double crowded = 0.5 * (speed->alone + speed->train);
@@ -97,7 +101,7 @@ static void choose_rates(const struct lagd_growth_pace *pace, int n_workers, dou
     if (!(*ret_eval > 0)) *ret_eval = known ? *ret_train : machine;
 }
 
-/* The end of the last candidate when each takes the worker that is free first. */
+/* Seconds until the last candidate ends, when each takes the worker that is free first. */
 static double makespan(const struct lagd_growth_plan *plan, double train, double eval) {
     double ends[LAGD_STRATEGIES_MAX + 1] = {0}, last = 0;
     int n_workers = (int)LAG_MAX(1, LAG_MIN(plan->n_workers, LAGD_STRATEGIES_MAX + 1));
@@ -122,8 +126,9 @@ void lagd_growth_time(struct lagd_growth_plan *plan, const struct lagd_growth_pa
     const double probing = fmax(1, (double)(plan->n_workers + pace->n_others) / pace->n_threads);
     const double disk = pace->checkpoint_bytes_per_s > 0 ? pace->checkpoint_bytes_per_s : CHECKPOINT_BYTES_PER_S;
     const double parent_flops = plan->candidates[plan->n_candidates - 1].eval_flops / (double)LAG_MAX(1, plan->n_times);
-    plan->seconds_guess = 0.5 * pace->step_flops / team_train + pace->checkpoint_bytes / disk + parent_flops / team_eval +
-                          makespan(plan, train, eval) * probing;
+    plan->seconds_guess = 0.5 * pace->step_flops / team_train + pace->checkpoint_bytes / disk +
+                          parent_flops / team_eval + makespan(plan, train, eval) * probing;
     const bool known = speed->train > 0 || speed->probe_train > 0;
-    (void)lag_copy(plan->time_basis, sizeof(plan->time_basis), !known ? "machine" : pace->is_own ? "run" : "other_runs");
+    const char *basis = pace->is_own ? "run" : "other_runs";
+    (void)lag_copy(plan->time_basis, sizeof(plan->time_basis), known ? basis : "machine");
 }

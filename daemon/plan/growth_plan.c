@@ -33,7 +33,8 @@ struct planning {
 
 /* --- what a request may ask -------------------------------------------------------------------------------------- */
 
-static int check_request(const struct lagd_growth_request *request, const struct lag_run_row *run, struct lag_error *err) {
+static int check_request(const struct lagd_growth_request *request, const struct lag_run_row *run,
+                         struct lag_error *err) {
     if (request->target_layers <= run->n_layer) {
         return lag_error_at(err, LAG_EINVAL, "/target/n_layer", "target/n_layer is %" PRId64 ", but run %s has %" PRId64
                             " layers already: ask for more", request->target_layers, run->name, run->n_layer);
@@ -42,12 +43,14 @@ static int check_request(const struct lagd_growth_request *request, const struct
         return lag_error_at(err, LAG_EINVAL, "/target/n_layer", "target/n_layer must be at most 512");
     }
     if (request->at_step >= 0 && request->at_step < run->step) {
-        return lag_error_at(err, LAG_EINVAL, "/when/at_step", "when/at_step is %" PRId64 ", but run %s is at step %" PRId64
-                            " already", request->at_step, run->name, run->step);
+        return lag_error_at(err, LAG_EINVAL, "/when/at_step",
+                            "when/at_step is %" PRId64 ", but run %s is at step %" PRId64 " already", request->at_step,
+                            run->name, run->step);
     }
     int64_t start = request->at_step >= 0 ? request->at_step : run->step;
     if (start > run->max_steps || request->probe_steps > run->max_steps - start) {
-        return lag_error_at(err, LAG_EINVAL, "/probe/steps", "a probe of %" PRId64 " steps from step %" PRId64 " would end "
+        return lag_error_at(err, LAG_EINVAL, "/probe/steps",
+                            "a probe of %" PRId64 " steps from step %" PRId64 " would end "
                             "beyond the run's schedule/max_steps of %" PRId64 ": probe earlier or shorter",
                             request->probe_steps, start, run->max_steps);
     }
@@ -65,8 +68,8 @@ static int at_entry(struct lag_error *err, int index, const struct lag_error *in
 
 static int read_rules(const struct lagd_strategy_request *entry, struct lag_strategy *strategy, struct lag_error *err) {
     if (entry->optimizer[0] && lag_moment_rule_parse(entry->optimizer, &strategy->moments) < 0) {
-        return lag_error_at(err, LAG_EINVAL, "/optimizer", "optimizer must be one of inherit, reset, reset_new (got %s)",
-                            entry->optimizer);
+        return lag_error_at(err, LAG_EINVAL, "/optimizer",
+                            "optimizer must be one of inherit, reset, reset_new (got %s)", entry->optimizer);
     }
     if (entry->lr[0] && lag_lr_rule_parse(entry->lr, &strategy->lr) < 0) {
         return lag_error_at(err, LAG_EINVAL, "/lr", "lr must be one of continue, rewarm, rewarm_new, restart (got %s)",
@@ -74,7 +77,8 @@ static int read_rules(const struct lagd_strategy_request *entry, struct lag_stra
     }
     bool rewarms = strategy->lr == LAG_LR_REWARM || strategy->lr == LAG_LR_REWARM_NEW;
     if (entry->rewarm_steps >= 0 && !rewarms) {
-        return lag_error_at(err, LAG_EINVAL, "/rewarm_steps", "rewarm_steps has a meaning only with lr rewarm or rewarm_new");
+        return lag_error_at(err, LAG_EINVAL, "/rewarm_steps",
+                            "rewarm_steps has a meaning only with lr rewarm or rewarm_new");
     }
     if (entry->rewarm_steps == 0) {
         return lag_error_at(err, LAG_EINVAL, "/rewarm_steps", "rewarm_steps must be at least 1");
@@ -125,11 +129,13 @@ static int describe(struct planning *p, const struct lag_strategy *strategy, str
     grown.n_layer = recipe.n_layers;
     bool none = strcmp(strategy->op->name, "none") == 0;
     bool rewarms = strategy->lr == LAG_LR_REWARM || strategy->lr == LAG_LR_REWARM_NEW;
-    *out = (struct lagd_candidate_plan){
-        .n_params = (int64_t)lag_spec_params(&grown), .rewarm_steps = rewarms ? strategy->rewarm_steps : 0,
-        .flops = lag_probe_flops(&grown, &p->step, &p->probe), .eval_flops = lag_probe_eval_flops(&grown, &p->step, &p->probe),
-        .eligible = !none || p->request->allow_none,
-        .function_preserving = strategy->op->function_preserving, .connection_rate = lag_recipe_connection_rate(&recipe)};
+    *out = (struct lagd_candidate_plan){.n_params = (int64_t)lag_spec_params(&grown),
+                                        .rewarm_steps = rewarms ? strategy->rewarm_steps : 0,
+                                        .flops = lag_probe_flops(&grown, &p->step, &p->probe),
+                                        .eval_flops = lag_probe_eval_flops(&grown, &p->step, &p->probe),
+                                        .eligible = !none || p->request->allow_none,
+                                        .function_preserving = strategy->op->function_preserving,
+                                        .connection_rate = lag_recipe_connection_rate(&recipe)};
     char text[LAG_STRATEGY_TEXT];
     lag_strategy_format(strategy, text);
     (void)lag_copy(out->strategy, sizeof(out->strategy), text);
@@ -140,7 +146,8 @@ static int describe(struct planning *p, const struct lag_strategy *strategy, str
 }
 
 /* Adds the strategy as a candidate, or its name to the candidate that is the same. `none` is left for the end. */
-static int add_candidate(struct planning *p, const struct lag_strategy *asked, const char *name, struct lag_error *err) {
+static int add_candidate(struct planning *p, const struct lag_strategy *asked, const char *name,
+                         struct lag_error *err) {
     struct lag_strategy strategy = *asked;
     bool rewarms = strategy.lr == LAG_LR_REWARM || strategy.lr == LAG_LR_REWARM_NEW;
     if (rewarms && strategy.rewarm_steps == LAG_REWARM_DEFAULT) {
@@ -190,7 +197,7 @@ static int expand_pool(struct planning *p, struct lag_error *err) {
     char(*texts)[LAG_STRATEGY_TEXT] = NULL;
     int n = 0;
     int rc = lag_pool_expand(p->request->pool[0] ? p->request->pool : "default", (int)p->run->n_layer, p->target,
-                                 &texts, &n, err);
+                             &texts, &n, err);
     if (rc < 0) {
         /* A pool of that name does not exist: for the asker that is a wrong value, not a missing resource. */
         if (err && err->code == LAG_ENOTFOUND) err->code = LAG_EINVAL;
@@ -281,7 +288,7 @@ static int make_plan(struct planning *p, int n_threads, struct lag_error *err) {
     if (lag_spec_check(&grown, &inner) < 0) return lag_error_at(err, inner.code, "/target/n_layer", "%s", inner.text);
     int64_t step_tokens = p->config.sequences * p->config.tokens_per_sequence * p->config.accumulate;
     rc = lag_plan_probe(p->request->probe_steps, p->request->eval_every, (int)p->request->eval_batches,
-                            p->request->max_eval_share, step_tokens, p->step.batch, p->step.context, &p->probe);
+                        p->request->max_eval_share, step_tokens, p->step.batch, p->step.context, &p->probe);
     if (rc < 0) return lag_error_set(err, rc, "the probe's evaluations cannot be planned");
     rc = p->request->n_strategies > 0 ? expand_list(p, err) : expand_pool(p, err);
     if (rc == 0) rc = add_none(p, err);

@@ -37,13 +37,22 @@ struct lag_work_shape lagd_run_work_shape(const struct lagd_run_config *config, 
 void lagd_run_step_config(const struct lagd_run_config *config, double lr_scale, struct lag_step_config *ret) {
     enum lag_schedule_kind kind = LAG_SCHEDULE_CONSTANT;
     (void)lag_schedule_parse(config->schedule, &kind);
-    *ret = (struct lag_step_config){
-        .optim = {.lr = config->lr, .beta1 = config->beta1, .beta2 = config->beta2, .eps = config->eps,
-                  .weight_decay = config->weight_decay, .grad_clip = config->grad_clip},
-        .schedule = {.kind = kind, .warmup_steps = config->warmup_steps, .max_steps = config->max_steps,
-                     .min_lr = config->min_lr, .decay_fraction = config->decay_fraction},
-        .batch = (int)config->sequences, .context = (int)config->tokens_per_sequence, .accumulate = (int)config->accumulate,
-        .seed = (uint64_t)config->seed, .lr_scale = lr_scale};
+    *ret = (struct lag_step_config){.optim = {.lr = config->lr,
+                                              .beta1 = config->beta1,
+                                              .beta2 = config->beta2,
+                                              .eps = config->eps,
+                                              .weight_decay = config->weight_decay,
+                                              .grad_clip = config->grad_clip},
+                                    .schedule = {.kind = kind,
+                                                 .warmup_steps = config->warmup_steps,
+                                                 .max_steps = config->max_steps,
+                                                 .min_lr = config->min_lr,
+                                                 .decay_fraction = config->decay_fraction},
+                                    .batch = (int)config->sequences,
+                                    .context = (int)config->tokens_per_sequence,
+                                    .accumulate = (int)config->accumulate,
+                                    .seed = (uint64_t)config->seed,
+                                    .lr_scale = lr_scale};
 }
 
 int lagd_run_spec_of_row(const struct lag_run_row *row, struct lagd_run_config *ret_config, struct lag_spec *ret,
@@ -61,8 +70,10 @@ int lagd_run_spec_of_row(const struct lag_run_row *row, struct lagd_run_config *
 
 static int resolve_schedule(const struct lagd_run_config *config, struct lag_error *err) {
     if (config->warmup_steps >= config->max_steps) {
-        return lag_error_at(err, LAG_EINVAL, "/schedule/warmup_steps", "schedule/warmup_steps (%" PRId64 ") must be below "
-                            "schedule/max_steps (%" PRId64 ")", config->warmup_steps, config->max_steps);
+        return lag_error_at(err, LAG_EINVAL, "/schedule/warmup_steps",
+                            "schedule/warmup_steps (%" PRId64 ") must be below "
+                            "schedule/max_steps (%" PRId64 ")",
+                            config->warmup_steps, config->max_steps);
     }
     if (config->min_lr > config->lr) {
         return lag_error_at(err, LAG_EINVAL, "/schedule/min_lr", "schedule/min_lr (%g) must not be above optim/lr (%g)",
@@ -76,13 +87,16 @@ static int resolve_model(struct lagd_run_config *config, const struct lag_datase
     if (config->vocab_size == 0) config->vocab_size = dataset->vocab_size;
     if (config->tokens_per_sequence == 0) config->tokens_per_sequence = config->n_positions;
     if (config->vocab_size <= dataset->max_id) {
-        return lag_error_at(err, LAG_EINVAL, "/model/vocab_size", "model/vocab_size is %" PRId64 ", but dataset %s has token "
-                            "%" PRId64 ": at least %" PRId64 " is needed (0 takes the dataset's)", config->vocab_size,
-                            dataset->name, dataset->max_id, dataset->max_id + 1);
+        return lag_error_at(err, LAG_EINVAL, "/model/vocab_size",
+                            "model/vocab_size is %" PRId64 ", but dataset %s has token "
+                            "%" PRId64 ": at least %" PRId64 " is needed (0 takes the dataset's)",
+                            config->vocab_size, dataset->name, dataset->max_id, dataset->max_id + 1);
     }
     if (config->tokens_per_sequence > config->n_positions) {
-        return lag_error_at(err, LAG_EINVAL, "/batch/tokens_per_sequence", "batch/tokens_per_sequence (%" PRId64 ") must not "
-                            "be above model/n_positions (%" PRId64 ")", config->tokens_per_sequence, config->n_positions);
+        return lag_error_at(err, LAG_EINVAL, "/batch/tokens_per_sequence",
+                            "batch/tokens_per_sequence (%" PRId64 ") must not "
+                            "be above model/n_positions (%" PRId64 ")",
+                            config->tokens_per_sequence, config->n_positions);
     }
     struct lag_spec spec;
     lagd_run_spec(config, &spec);
@@ -92,10 +106,13 @@ static int resolve_model(struct lagd_run_config *config, const struct lag_datase
 /* Products that later code forms in int64_t and size_t: tokens of a step and of the run. */
 static int resolve_sizes(const struct lagd_run_config *config, struct lag_error *err) {
     uint64_t tokens = 0;
-    bool fits = lag_mul_u64((uint64_t)config->sequences, (uint64_t)config->tokens_per_sequence, &tokens) && tokens <= INT32_MAX;
+    bool fits =
+        lag_mul_u64((uint64_t)config->sequences, (uint64_t)config->tokens_per_sequence, &tokens) && tokens <= INT32_MAX;
     if (!fits) {
-        return lag_error_at(err, LAG_EINVAL, "/batch/sequences", "batch/sequences × batch/tokens_per_sequence must be at most "
-                            "%d tokens", INT32_MAX);
+        return lag_error_at(err, LAG_EINVAL, "/batch/sequences",
+                            "batch/sequences × batch/tokens_per_sequence must be at most "
+                            "%d tokens",
+                            INT32_MAX);
     }
     fits = lag_mul_u64(tokens, (uint64_t)config->accumulate, &tokens) &&
            lag_mul_u64(tokens, (uint64_t)config->max_steps, &tokens) && tokens <= INT64_MAX / 4;
@@ -104,9 +121,11 @@ static int resolve_sizes(const struct lagd_run_config *config, struct lag_error 
                         "batch/accumulate or schedule/max_steps");
 }
 
-int lagd_run_config_resolve(struct lagd_run_config *config, const struct lag_dataset_row *dataset, struct lag_error *err) {
+int lagd_run_config_resolve(struct lagd_run_config *config, const struct lag_dataset_row *dataset,
+                            struct lag_error *err) {
     if (config->name[0] && !lag_name_valid(config->name)) {
-        return lag_error_at(err, LAG_EINVAL, "/name", "name must be 1 to 64 letters, digits or . _ -, and not begin with . "
+        return lag_error_at(err, LAG_EINVAL, "/name",
+                            "name must be 1 to 64 letters, digits or . _ -, and not begin with . "
                             "or -");
     }
     struct lagd_run_config resolved = *config;
@@ -133,8 +152,10 @@ int lagd_run_config_format(const struct lagd_run_config *config, char *ret, stru
     if (text.failed) {
         rc = lag_error_set(err, LAG_ENOMEM, "out of memory while writing a run's configuration");
     } else if (lag_copy(ret, LAG_ROW_CONFIG, text.data) < 0) {
-        rc = lag_error_set(err, LAG_ETOOBIG, "the run's configuration is longer than %d bytes as text: shorten note or "
-                               "tags", LAG_ROW_CONFIG - 1);
+        rc = lag_error_set(err, LAG_ETOOBIG,
+                           "the run's configuration is longer than %d bytes as text: shorten note or "
+                           "tags",
+                           LAG_ROW_CONFIG - 1);
     }
     lag_strbuf_deinit(&text);
     return rc;

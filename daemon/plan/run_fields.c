@@ -46,7 +46,8 @@ static const struct lag_field rows[] = {
 
     {"model/arch", LAG_FIELD_CHOICE, AT(arch), 0, 0, "gpt2", archs, 0, "", "Model family."},
     {"model/n_layer", LAG_FIELD_INT, AT(n_layer), 1, 512, "4", NULL, 0, "layers", "Transformer blocks."},
-    {"model/n_head", LAG_FIELD_INT, AT(n_head), 1, 256, "4", NULL, 0, "heads", "Attention heads; must divide the width."},
+    {"model/n_head", LAG_FIELD_INT, AT(n_head), 1, 256, "4", NULL, 0, "heads",
+     "Attention heads; must divide the width."},
     {"model/n_embd", LAG_FIELD_INT, AT(n_embd), 1, 65536, "128", NULL, 0, "", "Width of the residual stream."},
     {"model/n_inner", LAG_FIELD_INT, AT(n_inner), 0, 262144, "0", NULL, 0, "",
      "Width of the feed-forward layer; 0 for four times the width."},

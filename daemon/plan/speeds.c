@@ -1,3 +1,4 @@
+/* How fast each run trains here: medians of what was measured, kept between two processes. */
 #include "plan/speeds_internal.h"
 
 #include <lagd/base/check.h>
@@ -18,7 +19,7 @@
 #define LINE_BYTES 256
 #define SAMPLE_NS (50 * 1000000LL) /* shorter steps are taken together */
 
-/* The latest samples. What counts is their median: a step during which something else had the processors is left out. */
+/* The latest samples. Their median counts: so a step during which something else had the processors is left out. */
 struct rate {
     double samples[N_SAMPLES];
     int n_samples, next;
@@ -142,7 +143,7 @@ bool lagd_speeds_get(struct lagd_speeds *speeds, const char *run_id, struct lagd
     return own;
 }
 
-/* --- between two processes: a text of a head and a line a run ------------------------------------------------------ */
+/* --- between two processes: a text of a head and a line a run --- */
 
 static void format_line(const struct entry *entry, char line[LINE_BYTES]) {
     double values[LAGD_N_SPEEDS];

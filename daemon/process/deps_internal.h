@@ -1,4 +1,5 @@
-/* What the parts of the daemon that work on runs are given: one struct made by the supervisor, alive longer than they. */
+/* What the parts of the daemon that work on runs are given: one struct that the supervisor makes and that outlives
+ * them. */
 #pragma once
 #include <lagd/base/error.h>
 #include <lagd/daemon/config.h>
@@ -12,7 +13,8 @@ struct lagd_speeds;
 
 /* Sums since the start, for /metrics. Doubles are kept as nanoseconds. */
 struct lagd_totals {
-    _Atomic int64_t steps, tokens, probe_steps, checkpoints, checkpoint_bytes, rollbacks, decisions, mismatches, commands;
+    _Atomic int64_t steps, tokens, probe_steps, checkpoints, checkpoint_bytes, rollbacks, decisions, mismatches,
+        commands;
     _Atomic int64_t step_ns, probe_ns, checkpoint_ns;
     _Atomic int runs_active, probes_active;
 };

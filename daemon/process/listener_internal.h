@@ -12,7 +12,7 @@ void lagd_listener_destroy(struct lagd_listener *listener);
 void lagd_listener_on_events(struct lagd_listener *listener, void (*fn)(void *arg, int64_t last_seq), void *arg);
 void lagd_listener_on_points(struct lagd_listener *listener,
                              void (*fn)(void *arg, const struct lag_point *points, size_t n_points), void *arg);
-/* Tells them; last_seq 0 = the configuration was reloaded. arg: the listener, in the form that the store calls. They may
- * ask for the configuration meanwhile. Thread: any. */
+/* Tells them; last_seq 0 = the configuration was reloaded. arg: the listener, in the form that the store calls. They
+ * may ask for the configuration meanwhile. Thread: any. */
 void lagd_listener_events(void *arg, int64_t last_seq);
 void lagd_listener_points(void *arg, const struct lag_point *points, size_t n_points);

@@ -1,3 +1,4 @@
+/* The lock of the state directory: one daemon at a time. */
 #include "process/lock_internal.h"
 
 #include <lagd/base/check.h>
@@ -13,7 +14,8 @@
 #include <unistd.h>
 
 /* statfs(2) types of file systems on which locks or shared memory may not hold between machines */
-static const unsigned network_types[] = {0x6969 /* NFS */, 0x517b /* SMB */, 0xff534d42 /* CIFS */, 0xfe534d42 /* SMB2 */};
+static const unsigned network_types[] = {0x6969 /* NFS */, 0x517b /* SMB */, 0xff534d42 /* CIFS */,
+                                         0xfe534d42 /* SMB2 */};
 
 static int check_local(const char *state_dir, struct lag_error *err) {
     struct statfs info;
@@ -32,8 +34,10 @@ static int refuse_busy(int fd, const char *state_dir, struct lag_error *err) {
     ssize_t n = pread(fd, pid, sizeof(pid) - 1, 0);
     pid[n > 0 ? n : 0] = '\0';
     pid[strcspn(pid, "\r\n")] = '\0';
-    return lag_error_at(err, LAG_EBUSY, "storage/state_dir", "%s is in use by lagd with PID %s; stop it, or choose another "
-                        "state directory", state_dir, *pid ? pid : "unknown");
+    return lag_error_at(err, LAG_EBUSY, "storage/state_dir",
+                        "%s is in use by lagd with PID %s; stop it, or choose another "
+                        "state directory",
+                        state_dir, *pid ? pid : "unknown");
 }
 
 int lagd_lock_take(const char *state_dir, int *ret_fd, struct lag_error *err) {

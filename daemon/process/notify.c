@@ -1,3 +1,4 @@
+/* Datagrams to the service manager. */
 #include <lagd/daemon/notify.h>
 
 #include <lagd/base/clock.h>

@@ -30,7 +30,8 @@ static void on_signal(int number) {
 }
 
 int lagd_signals_open(int *ret_fd, struct lag_error *err) {
-    if (pipe2(pipe_fds, O_CLOEXEC | O_NONBLOCK) < 0) return lag_error_errno(err, errno, "cannot make a pipe for signals");
+    if (pipe2(pipe_fds, O_CLOEXEC | O_NONBLOCK) < 0)
+        return lag_error_errno(err, errno, "cannot make a pipe for signals");
     set_action(SIGTERM, on_signal);
     set_action(SIGINT, on_signal);
     set_action(SIGHUP, on_signal);
@@ -42,7 +43,8 @@ int lagd_signals_open(int *ret_fd, struct lag_error *err) {
     return 0;
 }
 
-/* The handlers go first, so that none writes to a closed pipe. SIGHUP is ignored from then on, stops end the process. */
+/* The handlers go first, so that none writes to a closed pipe. From then on SIGHUP is ignored, and a stop ends the
+ * process. */
 void lagd_signals_close(void) {
     if (pipe_fds[0] < 0) return;
     set_action(SIGTERM, SIG_DFL);

@@ -1,3 +1,4 @@
+/* Log lines with the fields of the journal. */
 #include "process/tell_internal.h"
 
 #include <inttypes.h>

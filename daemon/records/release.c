@@ -52,8 +52,8 @@ static int release(struct lag_db *db, const struct lag_candidate_row *candidate,
     struct lag_checkpoint_row row;
     int rc = lag_checkpoint_get(db, candidate->checkpoint, &row, err);
     if (rc == LAG_ENOTFOUND) return 0;
-    if (rc == 0 && lag_grow_array((void **)&released->paths, &released->capacity, released->n + 1,
-                                  sizeof(*released->paths)) != 0)
+    if (rc == 0 &&
+        lag_grow_array((void **)&released->paths, &released->capacity, released->n + 1, sizeof(*released->paths)) != 0)
         rc = lag_error_set(err, LAG_ENOMEM, "out of memory at the end of a growth");
     if (rc == 0) rc = lag_candidate_set_checkpoint(db, candidate->id, "", err);
     if (rc == 0) rc = lag_checkpoint_delete(db, row.id, err);

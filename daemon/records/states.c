@@ -74,9 +74,10 @@ static const struct lagd_state candidate_states[] = {
     {"failed", TERMINAL, "", "could not be built or trained; the reason says why"},
 };
 static const struct lagd_transition candidate_transitions[] = {
-    {"queued", "start", "running"},     {"queued", "cancel", "cancelled"},   {"queued", "fail", "failed"},
+    {"queued", "start", "running"},       {"queued", "cancel", "cancelled"},  {"queued", "fail", "failed"},
     {"running", "complete", "completed"}, {"running", "diverge", "diverged"}, {"running", "cancel", "cancelled"},
-    {"running", "fail", "failed"},      {"running", "requeue", "queued"}, /* after a crash: probed again from the parent */
+    {"running", "fail", "failed"},        {"running", "requeue", "queued"}, /* after a crash: probed again from the
+                                                                               parent */
 };
 
 static const struct {

@@ -1,3 +1,4 @@
+/* Short ways to the store: consistent reads, patient writes, warnings. */
 #include "records/transact_internal.h"
 
 #include "process/tell_internal.h"

@@ -19,7 +19,8 @@ int lagd_tx_event(struct lag_db *db, const char *type, const char *run_id, const
     return lag_event_insert(db, &event, err);
 }
 
-int lagd_tx_run_state(struct lag_db *db, const char *run_id, const char *state, const char *reason, struct lag_error *err) {
+int lagd_tx_run_state(struct lag_db *db, const char *run_id, const char *state, const char *reason,
+                      struct lag_error *err) {
     int rc = lag_run_set_state(db, run_id, state, reason, err);
     if (rc < 0) return rc;
     return lagd_tx_event(db, "run.state", run_id, NULL, state, reason, err);
@@ -49,7 +50,8 @@ static int write_run_state(struct lag_db *db, void *arg, struct lag_error *err) 
     return lagd_tx_run_state(db, change->run_id, change->state, change->reason, err);
 }
 
-int lagd_put_run_state(struct lagd_deps *deps, const char *run_id, const char *state, const char *reason, struct lag_error *err) {
+int lagd_put_run_state(struct lagd_deps *deps, const char *run_id, const char *state, const char *reason,
+                       struct lag_error *err) {
     struct run_state change = {run_id, state, reason};
     return lag_store_write(deps->store, write_run_state, &change, err);
 }

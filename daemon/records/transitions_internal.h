@@ -5,9 +5,11 @@
 
 #include <lagd/storage/rows.h>
 
-int lagd_put_run_state(struct lagd_deps *deps, const char *run_id, const char *state, const char *reason, struct lag_error *err);
+int lagd_put_run_state(struct lagd_deps *deps, const char *run_id, const char *state, const char *reason,
+                       struct lag_error *err);
 /* The same inside a transaction that is under way. */
-int lagd_tx_run_state(struct lag_db *db, const char *run_id, const char *state, const char *reason, struct lag_error *err);
+int lagd_tx_run_state(struct lag_db *db, const char *run_id, const char *state, const char *reason,
+                      struct lag_error *err);
 int lagd_tx_growth_state(struct lag_db *db, const struct lag_growth_row *growth, const char *state, const char *reason,
                          struct lag_error *err);
 /* The growth ends without effect, its candidates with it; run.growth_id is cleared. */

@@ -1,6 +1,6 @@
-/* The mark of a folder in the state directory (datasets/<id>, runs/<id>) that may be without a row: a dataset's before its
- * row is inserted, and either while its row is deleted. A restart removes a marked folder that has no row; one without
- * mark may belong to another copy of the database. */
+/* The mark of a folder in the state directory (datasets/<id>, runs/<id>) that may be without a row: a dataset's before
+ * its row is inserted, and either while its row is deleted. A restart removes a marked folder that has no row; one
+ * without mark may belong to another copy of the database. */
 #include "records/unlisted_internal.h"
 
 #include <lagd/base/cleanup.h>

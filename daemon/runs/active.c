@@ -132,7 +132,8 @@ void lagd_active_schedule(struct lagd_runs *runs) {
 }
 
 void lagd_active_stop_all(struct lagd_runs *runs) {
-    for (int i = 0; i < runs->n_active; i++) lagd_run_wish(runs->active[i]->run, LAGD_WISH_STOP, "the daemon was stopped");
+    for (int i = 0; i < runs->n_active; i++)
+        lagd_run_wish(runs->active[i]->run, LAGD_WISH_STOP, "the daemon was stopped");
     lagd_slots_wake(runs->deps->slots);
 }
 

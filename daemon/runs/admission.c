@@ -36,14 +36,17 @@ int64_t lagd_admission_available(struct lagd_runs *runs) { return measure(runs).
 
 int64_t lagd_admission_limit(struct lagd_runs *runs) { return measure(runs).limit; }
 
-int lagd_admission_check(struct lagd_runs *runs, const char *what, int64_t need_bytes, bool alone, struct lag_error *err) {
+int lagd_admission_check(struct lagd_runs *runs, const char *what, int64_t need_bytes, bool alone,
+                         struct lag_error *err) {
     struct memory m = measure(runs);
     int64_t granted = alone ? LAG_MAX(0, m.limit - m.reserve) : m.available;
     if (need_bytes <= granted) return 0;
-    return lag_error_set(err, LAG_ENOMEM, "%s is predicted to need %.1f MiB of memory, but %.1f MiB can be granted (limit %.1f "
-                         "MiB, %.1f MiB promised to active runs, %.1f MiB kept in reserve): choose a smaller model or batch, "
-                         "pause another run, or raise train/memory_limit_bytes", what, MIB(need_bytes), MIB(granted),
-                         MIB(m.limit), MIB(m.reserved), MIB(m.reserve));
+    return lag_error_set(
+        err, LAG_ENOMEM,
+        "%s is predicted to need %.1f MiB of memory, but %.1f MiB can be granted (limit %.1f "
+        "MiB, %.1f MiB promised to active runs, %.1f MiB kept in reserve): choose a smaller model or batch, "
+        "pause another run, or raise train/memory_limit_bytes",
+        what, MIB(need_bytes), MIB(granted), MIB(m.limit), MIB(m.reserved), MIB(m.reserve));
 }
 
 static int count_candidate(const struct lag_candidate_row *row, void *arg) {
@@ -62,7 +65,8 @@ static int growth_need(struct lagd_runs *runs, const struct lag_run_row *row, co
     if (rc == 0) rc = lag_fields_parse(&lagd_growth_fields, &request, growth.request, err);
     if (rc == 0) rc = lag_candidate_list(runs->db, growth.id, count_candidate, &n_candidates, err);
     if (rc < 0) return rc;
-    int parallel = (int)(request.parallel > 0 ? LAG_MIN(request.parallel, runs->deps->n_threads) : runs->deps->n_threads);
+    int parallel =
+        (int)(request.parallel > 0 ? LAG_MIN(request.parallel, runs->deps->n_threads) : runs->deps->n_threads);
     const struct lag_probe_plan probe = {.steps = growth.probe_steps, .n_batches = (int)growth.n_batches,
                                          .eval_sequences = (int)growth.eval_sequences};
     const struct lagd_growth_shape shape = {.run = row, .config = config, .target_layers = (int)growth.n_layer_to,
@@ -74,7 +78,8 @@ static int growth_need(struct lagd_runs *runs, const struct lag_run_row *row, co
     return 0;
 }
 
-int lagd_admission_need(struct lagd_runs *runs, const struct lag_run_row *row, int64_t *ret_bytes, struct lag_error *err) {
+int lagd_admission_need(struct lagd_runs *runs, const struct lag_run_row *row, int64_t *ret_bytes,
+                        struct lag_error *err) {
     struct lagd_run_config config;
     int rc = lagd_run_config_parse(row->config, &config, err);
     if (rc < 0) return lag_error_wrap(err, "run %s has a configuration that cannot be read", row->id);
@@ -83,7 +88,8 @@ int lagd_admission_need(struct lagd_runs *runs, const struct lag_run_row *row, i
     rc = lagd_run_estimate(&config, runs->deps->n_threads, &estimate, err);
     if (rc < 0) return rc;
     int64_t growth = 0;
-    if (row->growth_id[0] && growth_need(runs, row, &config, &growth, err) < 0) growth = 0; /* recovery mends such rows */
+    if (row->growth_id[0] && growth_need(runs, row, &config, &growth, err) < 0)
+        growth = 0; /* recovery mends such rows */
     *ret_bytes = LAG_MAX(estimate.memory_bytes, growth);
     return 0;
 }
@@ -93,7 +99,9 @@ void lagd_admission_count(struct lagd_runs *runs) {
     for (int i = 0; i < runs->n_active; i++) {
         struct lag_run_row row;
         int64_t need = 0;
-        if (lag_run_get(runs->db, runs->active[i]->id, &row, NULL) < 0 || lagd_admission_need(runs, &row, &need, NULL) < 0) continue;
+        if (lag_run_get(runs->db, runs->active[i]->id, &row, NULL) < 0 ||
+            lagd_admission_need(runs, &row, &need, NULL) < 0)
+            continue;
         sum += need;
     }
     atomic_store(&runs->reserved_bytes, sum);

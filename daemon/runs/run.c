@@ -53,7 +53,8 @@ static int end_by_wish(struct lagd_run *run, unsigned wishes, const char *reason
                   "no checkpoint while ending as %s; it will go on from step %lld: %.400s", ending->state,
                   (long long)(run->book.checkpoint_step < 0 ? 0 : run->book.checkpoint_step), err->text);
     }
-    /* A row must not say that a run goes on which has no thread: only the daemon's end cuts the wait for the disk short. */
+    /* A row must not say that a run goes on which has no thread: only the daemon's end cuts the wait for the disk
+     * short. */
     for (;;) {
         int rc = lagd_move_make_until(&move, &run->wishes.stop, err);
         if (!lagd_is_storage_trouble(rc) || atomic_load(&run->wishes.stop)) return rc;
@@ -66,7 +67,8 @@ static int end_by_wish(struct lagd_run *run, unsigned wishes, const char *reason
 static int finish(struct lagd_run *run, struct lag_error *err) {
     const struct lagd_checkpoint_request request = {.kind = "final", .growth_text = run->book.origin.growth_text,
                                                     .parent_sha256 = run->book.origin.parent_sha256};
-    struct lagd_move move = {.run = run, .run_state = "completed", .progress = true, .ends_growth = run->book.has_growth};
+    struct lagd_move move = {
+        .run = run, .run_state = "completed", .progress = true, .ends_growth = run->book.has_growth};
     if (run->book.has_growth) {
         move.growth_state = "cancelled";
         move.reason = "the run reached its last step";
@@ -92,13 +94,15 @@ static int look_at_growth(struct lagd_run *run, struct lag_error *err) {
 static bool growth_is_due(const struct lagd_run *run) {
     if (!run->book.has_growth) return false;
     if (strcmp(run->book.growth.state, "queued") != 0) return lagd_run_in_growth(run);
-    return run->trainer.state->step >= run->book.growth.at_step && run->trainer.state->step < run->book.config.max_steps;
+    return run->trainer.state->step >= run->book.growth.at_step &&
+           run->trainer.state->step < run->book.config.max_steps;
 }
 
 static int manual_checkpoint(struct lagd_run *run, struct lag_error *err) {
     int rc = lagd_run_checkpoint(run, "manual", NULL, err);
     if (!lagd_is_storage_trouble(rc)) return rc;
-    lagd_warn(run->deps, run->id, run->trainer.state->step, "the checkpoint asked for was not written: %.400s", err->text);
+    lagd_warn(run->deps, run->id, run->trainer.state->step, "the checkpoint asked for was not written: %.400s",
+              err->text);
     return 0;
 }
 
@@ -133,8 +137,10 @@ static int turn(struct lagd_run *run, bool *ret_ended, struct lag_error *err) {
 static void fail(struct lagd_run *run, const struct lag_error *why) {
     bool waits = lagd_run_lacks_dataset(run), ends_growth = run->book.has_growth && !waits;
     char reason[LAG_ROW_TEXT];
-    (void)snprintf(reason, sizeof(reason), "%.600s%s", why->text, waits ? "; resume the run once the dataset is back" : "");
-    const struct lagd_about about = {run->id, run->book.has_growth ? run->book.growth.id : NULL, run->book.row.step, NULL};
+    (void)snprintf(reason, sizeof(reason), "%.600s%s", why->text,
+                   waits ? "; resume the run once the dataset is back" : "");
+    const struct lagd_about about = {run->id, run->book.has_growth ? run->book.growth.id : NULL, run->book.row.step,
+                                     NULL};
     lagd_tell(LAG_LOG_ERROR, &about, "run %s %s: %s", run->id, waits ? "cannot go on" : "failed", reason);
     struct lagd_move move = {.run = run, .run_state = waits ? "paused" : "failed", .reason = reason,
                              .ends_growth = ends_growth, .growth_state = ends_growth ? "failed" : NULL};
@@ -160,7 +166,8 @@ static void live(void *arg) {
     while (rc == 0 && !ended) {
         rc = turn(run, &ended, &err);
         bool by_wish = rc == LAG_ECANCELED && atomic_load(&run->wishes.interrupt);
-        bool by_cancel = lagd_is_storage_trouble(rc) && atomic_load(&run->wishes.quit) && !atomic_load(&run->wishes.stop);
+        bool by_cancel =
+            lagd_is_storage_trouble(rc) && atomic_load(&run->wishes.quit) && !atomic_load(&run->wishes.stop);
         if (!ended && run->trainer.state && (by_wish || by_cancel)) rc = 0; /* the wish is looked at next */
     }
     /* A daemon that stops while the disk refuses leaves the row as it is: found so at the next start, it is resumed. */

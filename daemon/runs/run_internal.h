@@ -3,15 +3,15 @@
  * While the thread lives, it alone writes the run's row, its growths, candidates and checkpoints (through the store,
  * one transaction a transition, event included); before and after, the supervisor does. Growth requests are the
  * exception. The supervisor writes, and then wishes LAGD_WISH_GROWTH:
- * - create: the growth's row (queued), all its candidates' (queued, in pool order, `none` last; recipe, rewarm_steps and
- *   eligible as planned) and run.growth_id, in one transaction;
+ * - create: the growth's row (queued), all its candidates' (queued, in pool order, `none` last; recipe, rewarm_steps
+ * and eligible as planned) and run.growth_id, in one transaction;
  * - cancel: in one transaction checks that the growth's state allows it and sets it cancelled. The thread's own steps
  *   look at the state in their transactions, so neither can overtake the other;
- * - decide, of a growth awaiting approval: the decision row (candidate, decided_by user, reason) with the state decided,
- *   or the state rejected.
- * The thread does the rest: candidates, their checkpoints, the run's state and growth_id. Without a thread the supervisor
- * also cancels the candidates and clears run.growth_id. A thread that starts finds any of these states and carries on
- * from there; a growth that has ended but is still named by run.growth_id is cleared. */
+ * - decide, of a growth awaiting approval: the decision row (candidate, decided_by user, reason) with the state
+ * decided, or the state rejected. The thread does the rest: candidates, their checkpoints, the run's state and
+ * growth_id. Without a thread the supervisor also cancels the candidates and clears run.growth_id. A thread that starts
+ * finds any of these states and carries on from there; a growth that has ended but is still named by run.growth_id is
+ * cleared. */
 #pragma once
 #include "exec/progress_internal.h"
 #include "process/deps_internal.h"

@@ -1,5 +1,5 @@
-/* The runs that have a thread: starting, watching, joining; and the memory that they may take. Thread: main, unless said
- * otherwise. */
+/* The runs that have a thread: starting, watching, joining; and the memory that they may take. Thread: main, unless
+ * said otherwise. */
 #pragma once
 #include "config/settings_internal.h"
 #include "process/deps_internal.h"

@@ -9,7 +9,9 @@
 #include <lagd/storage/store.h>
 
 struct lag_store *lagd_supervisor_store(struct lagd_supervisor *s) { return s->deps.store; }
-int lagd_supervisor_storage(struct lagd_supervisor *s, struct lag_error *err) { return lag_store_check(s->deps.store, err); }
+int lagd_supervisor_storage(struct lagd_supervisor *s, struct lag_error *err) {
+    return lag_store_check(s->deps.store, err);
+}
 const char *lagd_supervisor_state_dir(const struct lagd_supervisor *s) { return s->deps.state_dir; }
 int lagd_supervisor_threads(const struct lagd_supervisor *s) { return s->deps.n_threads; }
 
@@ -62,20 +64,28 @@ static int jobs_waiting(struct lagd_supervisor *s) {
 
 void lagd_supervisor_status(struct lagd_supervisor *s, struct lagd_status *ret) {
     struct lagd_totals *totals = &s->deps.totals;
-    *ret = (struct lagd_status){
-        .ready = atomic_load(&s->ready) && !atomic_load(&s->deps.draining), .draining = atomic_load(&s->deps.draining),
-        .n_threads = s->deps.n_threads, .n_slots_used = lagd_slots_used(s->deps.slots),
-        .n_runs_active = atomic_load(&totals->runs_active), .n_probes_active = atomic_load(&totals->probes_active),
-        .n_jobs_waiting = jobs_waiting(s), .steps_total = atomic_load(&totals->steps),
-        .tokens_total = atomic_load(&totals->tokens), .probe_steps_total = atomic_load(&totals->probe_steps),
-        .checkpoints_total = atomic_load(&totals->checkpoints),
-        .checkpoint_bytes_total = atomic_load(&totals->checkpoint_bytes),
-        .rollbacks_total = atomic_load(&totals->rollbacks), .decisions_total = atomic_load(&totals->decisions),
-        .mismatches_total = atomic_load(&totals->mismatches), .commands_total = atomic_load(&totals->commands),
-        .step_seconds_total = (double)atomic_load(&totals->step_ns) * 1e-9,
-        .probe_seconds_total = (double)atomic_load(&totals->probe_ns) * 1e-9,
-        .checkpoint_seconds_total = (double)atomic_load(&totals->checkpoint_ns) * 1e-9,
-        .memory_limit_bytes = lagd_admission_limit(&s->runs), .memory_reserved_bytes = atomic_load(&s->runs.reserved_bytes),
-        .store_queue = lag_store_queue_length(s->deps.store), .started_ms = s->started_ms};
+    *ret = (struct lagd_status){.ready = atomic_load(&s->ready) && !atomic_load(&s->deps.draining),
+                                .draining = atomic_load(&s->deps.draining),
+                                .n_threads = s->deps.n_threads,
+                                .n_slots_used = lagd_slots_used(s->deps.slots),
+                                .n_runs_active = atomic_load(&totals->runs_active),
+                                .n_probes_active = atomic_load(&totals->probes_active),
+                                .n_jobs_waiting = jobs_waiting(s),
+                                .steps_total = atomic_load(&totals->steps),
+                                .tokens_total = atomic_load(&totals->tokens),
+                                .probe_steps_total = atomic_load(&totals->probe_steps),
+                                .checkpoints_total = atomic_load(&totals->checkpoints),
+                                .checkpoint_bytes_total = atomic_load(&totals->checkpoint_bytes),
+                                .rollbacks_total = atomic_load(&totals->rollbacks),
+                                .decisions_total = atomic_load(&totals->decisions),
+                                .mismatches_total = atomic_load(&totals->mismatches),
+                                .commands_total = atomic_load(&totals->commands),
+                                .step_seconds_total = (double)atomic_load(&totals->step_ns) * 1e-9,
+                                .probe_seconds_total = (double)atomic_load(&totals->probe_ns) * 1e-9,
+                                .checkpoint_seconds_total = (double)atomic_load(&totals->checkpoint_ns) * 1e-9,
+                                .memory_limit_bytes = lagd_admission_limit(&s->runs),
+                                .memory_reserved_bytes = atomic_load(&s->runs.reserved_bytes),
+                                .store_queue = lag_store_queue_length(s->deps.store),
+                                .started_ms = s->started_ms};
     (void)lag_copy(ret->fingerprint, sizeof(ret->fingerprint), lag_fingerprint(LAG_FP32));
 }

@@ -15,7 +15,8 @@ void lagd_supervisor_predict(struct lagd_supervisor *s, const struct lag_run_row
     struct lag_spec spec;
     pace.is_own = lagd_speeds_get(s->deps.speeds, run->id, &pace.speed);
     int64_t written_ns = atomic_load(&totals->checkpoint_ns);
-    if (written_ns > 0) pace.checkpoint_bytes_per_s = (double)atomic_load(&totals->checkpoint_bytes) * 1e9 / (double)written_ns;
+    if (written_ns > 0)
+        pace.checkpoint_bytes_per_s = (double)atomic_load(&totals->checkpoint_bytes) * 1e9 / (double)written_ns;
     bool is_active = strcmp(run->state, "running") == 0;
     /* A run whose thread has only just begun is active, too. */
     bool begins = strcmp(run->state, "queued") == 0 || strcmp(run->state, "interrupted") == 0;

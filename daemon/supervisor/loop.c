@@ -124,7 +124,8 @@ static int drain(struct lagd_supervisor *s, struct lag_error *err) {
         lagd_watch(s, now_ns);
         if (now_ns < extend_ns) continue;
         extend_ns = now_ns + EXTEND_NS;
-        lagd_notify("EXTEND_TIMEOUT_USEC=30000000\nSTATUS=stopping, runs that write a checkpoint: %d", s->runs.n_active);
+        lagd_notify("EXTEND_TIMEOUT_USEC=30000000\nSTATUS=stopping, runs that write a checkpoint: %d",
+                    s->runs.n_active);
     }
     lagd_commands_close(&s->commands);
     int rc = lag_store_flush(s->deps.store, err);

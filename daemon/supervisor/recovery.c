@@ -47,8 +47,8 @@ struct mending {
     bool pause;                     /* on_crash = pause */
 };
 
-/* A growth that is over, or gone, no longer belongs to its run; the crash may have come before its candidates ended. One
- * that waits on a run at its end is withdrawn. */
+/* A growth that is over, or gone, no longer belongs to its run; the crash may have come before its candidates ended.
+ * One that waits on a run at its end is withdrawn. */
 static int mend_growth(struct lag_db *db, const struct lag_run_row *run, bool ended, struct lag_error *err) {
     struct lag_growth_row growth;
     if (!run->growth_id[0]) return 0;
@@ -94,7 +94,8 @@ static int recover_run(struct lagd_supervisor *s, const struct lag_run_row *row,
     int rc = lag_store_write(s->deps.store, mend_run, &mending, err);
     if (rc < 0) return lag_error_wrap(err, "run %s cannot be recovered", row->id);
     if (mending.broken) lag_log(LAG_LOG_ERROR, "run %s (%s) failed: %s", row->id, row->name, broken.text);
-    else if (mending.crashed) lag_log(LAG_LOG_INFO, "run %s (%s) was %s when the daemon ended", row->id, row->name, row->state);
+    else if (mending.crashed)
+        lag_log(LAG_LOG_INFO, "run %s (%s) was %s when the daemon ended", row->id, row->name, row->state);
     return 0;
 }
 
@@ -116,7 +117,8 @@ static void walk(const char *dir, void (*each)(const char *dir, const char *name
 static void remove_entry(const char *dir, const char *name) {
     struct lag_error err = {0};
     LAG_CLEANUP(lag_free_p) char *path = lag_asprintf("%s/%s", dir, name);
-    if (path && lag_fs_remove_tree(path, &err) == 0) lag_log(LAG_LOG_INFO, "removed %s, which an earlier process left", path);
+    if (path && lag_fs_remove_tree(path, &err) == 0)
+        lag_log(LAG_LOG_INFO, "removed %s, which an earlier process left", path);
     else lag_log(LAG_LOG_WARNING, "%s/%s cannot be removed: %s", dir, name, err.text);
 }
 
@@ -195,7 +197,8 @@ static void tidy_dataset(const char *dir, const char *name, void *arg) {
 
 int lagd_recover(struct lagd_supervisor *s, struct lag_error *err) {
     struct runs runs = {0};
-    int rc = lag_run_list(s->db, "queued,running,paused,growing,interrupted", 0, "", INT32_MAX, collect_run, &runs, err);
+    int rc =
+        lag_run_list(s->db, "queued,running,paused,growing,interrupted", 0, "", INT32_MAX, collect_run, &runs, err);
     if (runs.failed) rc = lag_error_set(err, LAG_ENOMEM, "out of memory while reading the runs");
     for (size_t i = 0; i < runs.n && rc == 0; i++) rc = recover_run(s, &runs.rows[i], err);
     free(runs.rows);

@@ -1,4 +1,5 @@
-/* The supervisor: what this process holds together. Everything here belongs to the main thread unless it says otherwise. */
+/* The supervisor: what this process holds together. Everything here belongs to the main thread unless it says
+ * otherwise. */
 #pragma once
 #include "commands/commands_internal.h"
 #include "config/settings_internal.h"

@@ -67,15 +67,16 @@ static int store(struct lag_db *db, void *arg, struct lag_error *err) {
 
 static int give_up(const struct rollback *rollback, const char *what, struct lag_error *err) {
     const struct lagd_run *run = rollback->run;
-    return lag_error_set(err, LAG_ENONFINITE,
-                         "the %s of step %lld is not finite, also with the learning rate halved %d times (%g × %g); start "
-                         "again with a lower optim/lr, a longer schedule/warmup_steps or a smaller optim/grad_clip, and "
-                         "check the data",
-                         what, (long long)rollback->step, HALVINGS_MAX, run->book.config.lr, run->book.row.lr_scale);
+    return lag_error_set(
+        err, LAG_ENONFINITE,
+        "the %s of step %lld is not finite, also with the learning rate halved %d times (%g × %g); start "
+        "again with a lower optim/lr, a longer schedule/warmup_steps or a smaller optim/grad_clip, and "
+        "check the data",
+        what, (long long)rollback->step, HALVINGS_MAX, run->book.config.lr, run->book.row.lr_scale);
 }
 
-/* The run's state becomes that of the last good checkpoint. The old one is given up first: admission promised memory for
- * one. On an error there may be none. */
+/* The run's state becomes that of the last good checkpoint. The old one is given up first: admission promised memory
+ * for one. On an error there may be none. */
 static int go_back(struct lagd_run *run, struct lag_error *err) {
     const struct lag_spec spec = run->trainer.state->layout.spec;
     lag_state_destroy(run->trainer.state);

@@ -14,7 +14,8 @@ enum { STORAGE_WAIT_MS = 500 };
 int lagd_run_wait_for_storage(struct lagd_run *run, const char *why, struct lag_error *err) {
     char reason[400];
     (void)lag_copy(reason, sizeof(reason), why);
-    if (!run->storage_fails) lagd_warn(run->deps, run->id, run->trainer.state->step, "the run waits for storage: %s", reason);
+    if (!run->storage_fails)
+        lagd_warn(run->deps, run->id, run->trainer.state->step, "the run waits for storage: %s", reason);
     run->storage_fails = true;
     enum lagd_doing before = lagd_progress_do(&run->progress, LAGD_DOING_STORAGE);
     int rc = LAG_EIO;

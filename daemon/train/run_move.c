@@ -58,7 +58,8 @@ int lagd_move_write(struct lag_db *db, void *arg, struct lag_error *err) {
 
 void lagd_move_committed(struct lagd_move *move) {
     struct lagd_run *run = move->run;
-    const struct lagd_about about = {run->id, run->book.has_growth ? run->book.growth.id : NULL, run->book.row.step, NULL};
+    const struct lagd_about about = {run->id, run->book.has_growth ? run->book.growth.id : NULL, run->book.row.step,
+                                     NULL};
     if (move->growth_state && run->book.has_growth) {
         lagd_tell(LAG_LOG_INFO, &about, "growth %s of %s: %s", run->book.growth.id, run->id, move->growth_state);
         (void)lag_copy(run->book.growth.state, sizeof(run->book.growth.state), move->growth_state);

@@ -65,7 +65,8 @@ int lagd_run_read_growth(struct lagd_run *run, struct lag_error *err) {
 }
 
 bool lagd_run_in_growth(const struct lagd_run *run) {
-    return run->book.has_growth && strcmp(run->book.growth.state, "queued") != 0 && run->trainer.state->step >= run->book.growth.start_step;
+    return run->book.has_growth && strcmp(run->book.growth.state, "queued") != 0 &&
+           run->trainer.state->step >= run->book.growth.start_step;
 }
 
 /* --- state and memory --- */

@@ -1,5 +1,5 @@
-/* The inside of a run, shared by the files of its thread (train/, growth/ and runs/run.c). Everything here belongs to the
- * run's own thread unless it says otherwise. */
+/* The inside of a run, shared by the files of its thread (train/, growth/ and runs/run.c). Everything here belongs to
+ * the run's own thread unless it says otherwise. */
 #pragma once
 #include "exec/progress_internal.h"
 #include "process/deps_internal.h"

@@ -59,17 +59,19 @@ static int evaluate(struct lagd_run *run, struct lag_error *err) {
     (void)lagd_progress_do(&run->progress, LAGD_DOING_VALIDATING);
     lag_team_set_active(run->trainer.team, n_slots);
     int64_t began = lag_clock_mono_ns();
-    rc = lag_evaluate(run->trainer.state, run->trainer.work, run->trainer.dataset, n_batches, run->trainer.step.batch, run->trainer.step.context, losses,
-                      run->trainer.team, err);
+    rc = lag_evaluate(run->trainer.state, run->trainer.work, run->trainer.dataset, n_batches, run->trainer.step.batch,
+                      run->trainer.step.context, losses, run->trainer.team, err);
     int64_t compute_ns = lag_clock_mono_ns() - began;
     lagd_slots_release(run->deps->slots, n_slots);
     (void)lagd_progress_do(&run->progress, LAGD_DOING_TRAINING);
     if (rc != 0) return rc;
-    lagd_speeds_add(run->deps->speeds, run->id, LAGD_SPEED_EVAL, lagd_run_evaluation_flops(run, &run->trainer.state->layout.spec),
-                    compute_ns, n_slots);
+    lagd_speeds_add(run->deps->speeds, run->id, LAGD_SPEED_EVAL,
+                    lagd_run_evaluation_flops(run, &run->trainer.state->layout.spec), compute_ns, n_slots);
     double sum = 0;
     for (int i = 0; i < n_batches; i++) sum += losses[i];
-    return lagd_run_survive(run, lagd_recorder_add(&run->book.recorder, LAGD_VAL_LOSS, run->trainer.state->step, sum / n_batches, err), err);
+    return lagd_run_survive(
+        run, lagd_recorder_add(&run->book.recorder, LAGD_VAL_LOSS, run->trainer.state->step, sum / n_batches, err),
+        err);
 }
 
 /* --- checkpoints --- */
@@ -77,7 +79,8 @@ static int evaluate(struct lagd_run *run, struct lag_error *err) {
 /* A checkpoint that does not fit is tried again at the next interval; nothing is lost but time after a crash. */
 static int checkpoint_if_due(struct lagd_run *run, struct lag_error *err) {
     int64_t step = run->trainer.state->step;
-    if (step % run->book.config.checkpoint_every != 0 || step >= run->book.config.max_steps || run->book.checkpoint_step == step)
+    if (step % run->book.config.checkpoint_every != 0 || step >= run->book.config.max_steps ||
+        run->book.checkpoint_step == step)
         return 0;
     int rc = lagd_run_checkpoint(run, "periodic", NULL, err);
     if (!lagd_is_storage_trouble(rc)) return rc;
@@ -100,8 +103,9 @@ static int record_step(struct lagd_run *run, const struct lag_step_result *resul
     int rc = 0;
     for (int key = 0; rc == 0 && key < LAGD_N_KEYS; key++) {
         if (key == LAGD_VAL_LOSS) continue;
-        rc = lagd_run_survive(run, lagd_recorder_add(&run->book.recorder, (enum lagd_key)key, run->trainer.state->step, values[key], err),
-                     err);
+        rc = lagd_run_survive(
+            run, lagd_recorder_add(&run->book.recorder, (enum lagd_key)key, run->trainer.state->step, values[key], err),
+            err);
     }
     atomic_fetch_add(&run->deps->totals.steps, 1);
     atomic_fetch_add(&run->deps->totals.tokens, lagd_run_step_tokens(run));
@@ -109,12 +113,14 @@ static int record_step(struct lagd_run *run, const struct lag_step_result *resul
     return rc;
 }
 
-/* A few early steps are made by one thread, which changes no bit of their results: how fast it is tells how long probes
- * will take. Of a large model, whose team hardly waits, two are enough; of a very large one they would take too long. */
+/* One thread makes a few early steps. That changes no bit of their results, and its speed tells how long probes will
+ * take. Two steps are enough for a large model, whose team hardly waits. For a very large one they would take too long.
+ */
 static bool goes_alone(const struct lagd_run *run, int n_slots) {
     const bool is_short = run->pace.team_ns < SHORT_ALONE_NS;
     const int first = is_short ? FIRST_ALONE : FIRST_LONG_ALONE, n = is_short ? N_ALONE : N_LONG_ALONE;
-    return n_slots > 1 && run->pace.n_steps >= first && run->pace.n_steps < first + n && run->pace.team_ns < LONGEST_ALONE_NS;
+    return n_slots > 1 && run->pace.n_steps >= first && run->pace.n_steps < first + n &&
+           run->pace.team_ns < LONGEST_ALONE_NS;
 }
 
 /* The update alone, with compute slots. */
@@ -131,7 +137,8 @@ static int train(struct lagd_run *run, struct lag_step_result *ret, int64_t *ret
         *ret = (struct lag_step_result){.loss = NAN, .grad_norm = NAN, .lr = NAN};
         rc = LAG_TRAIN_NONFINITE;
     } else {
-        rc = lag_train_step(run->trainer.state, run->trainer.work, run->trainer.dataset, &run->trainer.step, run->trainer.team, ret, err);
+        rc = lag_train_step(run->trainer.state, run->trainer.work, run->trainer.dataset, &run->trainer.step,
+                            run->trainer.team, ret, err);
     }
     *ret_ns = lag_clock_mono_ns() - began;
     lagd_slots_release(run->deps->slots, n_slots);

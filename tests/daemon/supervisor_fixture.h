@@ -113,10 +113,12 @@ static inline struct lagd_command *fixture_command(enum lagd_command_type type, 
 }
 
 /* Calls, checks the status, frees; the id. */
-static inline void fixture_do(struct fixture *f, enum lagd_command_type type, const char *target, int want, char ret_id[LAG_ROW_ID]) {
+static inline void fixture_do(struct fixture *f, enum lagd_command_type type, const char *target, int want,
+                              char ret_id[LAG_ROW_ID]) {
     struct lagd_command *command = fixture_command(type, target);
     int status = fixture_call(f, command);
-    if (status != want) fprintf(stderr, "%s %s: %d %s\n", lagd_command_name(type), target ? target : "", status, command->err.text);
+    if (status != want)
+        fprintf(stderr, "%s %s: %d %s\n", lagd_command_name(type), target ? target : "", status, command->err.text);
     assert_int_equal(status, want);
     if (ret_id) memcpy(ret_id, command->id, LAG_ROW_ID);
     lagd_command_destroy(command);
@@ -130,7 +132,8 @@ static inline void fixture_add_text(struct fixture *f, const char *name) {
     snprintf(add->file_name, sizeof(add->file_name), "words.txt");
     FILE *file = fopen(add->upload, "w");
     assert_non_null(file);
-    for (int i = 0; i < 2000; i++) fprintf(file, "the %d little words of %s go on and on.\n", i % 37, i % 3 ? "spring" : "autumn");
+    for (int i = 0; i < 2000; i++)
+        fprintf(file, "the %d little words of %s go on and on.\n", i % 37, i % 3 ? "spring" : "autumn");
     fclose(file);
     int status = fixture_call(f, command);
     if (status < 0) fprintf(stderr, "add: %s\n", command->err.text);
@@ -157,7 +160,8 @@ static inline struct lagd_run_config *fixture_run_config(const char *name, int64
     return config;
 }
 
-static inline void fixture_create_run(struct fixture *f, struct lagd_run_config *config, int want, char ret_id[LAG_ROW_ID]) {
+static inline void fixture_create_run(struct fixture *f, struct lagd_run_config *config, int want,
+                                      char ret_id[LAG_ROW_ID]) {
     struct lagd_command *command = fixture_command(LAGD_RUN_CREATE, NULL);
     command->u.run = config;
     int status = fixture_call(f, command);

@@ -61,7 +61,8 @@ static void later_layers_win(void **state) {
     char drop_ins[256], expected[300];
     snprintf(drop_ins, sizeof(drop_ins), "%s/lagd.conf.d", dir);
     assert_int_equal(mkdir(drop_ins, 0700), 0);
-    put("lagd.conf", "# comment\n[train]\nthreads = 1\nmax_runs = 2\n[storage]\nkeep_checkpoints = 5\n\n[log]\nlevel = error\n");
+    put("lagd.conf",
+        "# comment\n[train]\nthreads = 1\nmax_runs = 2\n[storage]\nkeep_checkpoints = 5\n\n[log]\nlevel = error\n");
     assert_int_equal(lag_fs_write_file(drop_ins, "20.conf", "[train]\nmax_runs=7\n", 19, &err), 0);
     assert_int_equal(lag_fs_write_file(drop_ins, "10.conf", "[train]\nmax_runs=6\nthreads=3\n", 29, &err), 0);
     assert_int_equal(lag_fs_write_file(drop_ins, "ignored.txt", "nonsense", 8, &err), 0);
@@ -149,7 +150,8 @@ static void the_sample_is_the_defaults(void **state) {
     lag_fields_defaults(&lagd_config_fields, &fresh);
     assert_memory_equal(&fresh, &config, sizeof(fresh));
     for (size_t i = 0; i < lagd_config_fields.n_rows; i++) {
-        if (!strstr(source_of(lagd_config_fields.rows[i].path), "lagd.conf:")) fail_msg("%s is not in the sample", lagd_config_fields.rows[i].path);
+        if (!strstr(source_of(lagd_config_fields.rows[i].path), "lagd.conf:"))
+            fail_msg("%s is not in the sample", lagd_config_fields.rows[i].path);
     }
 }
 
@@ -157,7 +159,8 @@ static void help_names_every_key(void **state) {
     (void)state;
     char *help = lagd_options_help();
     assert_non_null(help);
-    for (size_t i = 0; i < lagd_config_fields.n_rows; i++) assert_non_null(strstr(help, lagd_config_fields.rows[i].path));
+    for (size_t i = 0; i < lagd_config_fields.n_rows; i++)
+        assert_non_null(strstr(help, lagd_config_fields.rows[i].path));
     free(help);
 }
 
@@ -183,7 +186,8 @@ static void checks_what_ranges_cannot_say(void **state) {
         assert_int_equal(check(), LAG_EDENIED);
         assert_string_equal(err.pointer, "auth/token_file");
     }
-    static const char *const wrong[] = {"7437", "127.0.0.1", "127.0.0.1:", ":80", "127.0.0.1:65536", "::1:80", "127.0.0.1:x"};
+    static const char *const wrong[] = {"7437",   "127.0.0.1",  "127.0.0.1:", ":80", "127.0.0.1:65536",
+                                        "::1:80", "127.0.0.1:x"};
     for (size_t i = 0; i < 7; i++) {
         lag_copy(config.listen, sizeof(config.listen), wrong[i]);
         assert_int_equal(check(), LAG_EINVAL);

@@ -31,7 +31,8 @@ static void candidate(int index, const char *op, const double *losses, bool elig
     snprintf(candidates[index].id, sizeof(candidates[index].id), "cand_%d", index);
     lag_copy(candidates[index].op, sizeof(candidates[index].op), op);
     candidates[index].flops = 1e9 * (index + 1);
-    curves[index] = (struct lag_curve){.eligible = eligible, .diverged = diverged, .n_evals = diverged ? 1 : 3, .t = times, .losses = losses};
+    curves[index] = (struct lag_curve){
+        .eligible = eligible, .diverged = diverged, .n_evals = diverged ? 1 : 3, .t = times, .losses = losses};
 }
 
 static int set_up(void **state) {
@@ -154,10 +155,13 @@ static void long_names_are_cut_not_spilled(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(the_lag_changes_the_pick, set_up), cmocka_unit_test_setup(ties_are_said, set_up),
-        cmocka_unit_test_setup(short_lags_are_said, set_up), cmocka_unit_test_setup(the_reference_wins_only_when_allowed, set_up),
-        cmocka_unit_test_setup(nobody_left, set_up), cmocka_unit_test_setup(one_alone, set_up),
-        cmocka_unit_test_setup(not_before_the_lag, set_up), cmocka_unit_test_setup(long_names_are_cut_not_spilled, set_up)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test_setup(the_lag_changes_the_pick, set_up),
+                                       cmocka_unit_test_setup(ties_are_said, set_up),
+                                       cmocka_unit_test_setup(short_lags_are_said, set_up),
+                                       cmocka_unit_test_setup(the_reference_wins_only_when_allowed, set_up),
+                                       cmocka_unit_test_setup(nobody_left, set_up),
+                                       cmocka_unit_test_setup(one_alone, set_up),
+                                       cmocka_unit_test_setup(not_before_the_lag, set_up),
+                                       cmocka_unit_test_setup(long_names_are_cut_not_spilled, set_up)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

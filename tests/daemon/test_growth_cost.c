@@ -125,7 +125,8 @@ static void time_over_workers(void **state) {
     plan.n_workers = 2;
     lagd_growth_time(&plan, &pace);
     assert_float_equal(plan.seconds_guess, 30 / 0.9, 0.01);
-    pace = (struct lagd_growth_pace){.core_rate = 1e9, .n_threads = 2, .checkpoint_bytes = 1e9, .checkpoint_bytes_per_s = 1e8};
+    pace = (struct lagd_growth_pace){
+        .core_rate = 1e9, .n_threads = 2, .checkpoint_bytes = 1e9, .checkpoint_bytes_per_s = 1e8};
     lagd_growth_time(&plan, &pace);
     assert_string_equal(plan.time_basis, "machine");
     assert_true(plan.seconds_guess > 40);
@@ -138,8 +139,8 @@ static void time_over_workers(void **state) {
 static void memory_of_those_that_live(void **state) {
     (void)state;
     static struct lagd_run_config config;
-    static const struct lag_dataset_row words = {.name = "words", .format = "text", .n_bytes = 100000, .n_tokens = 100000,
-                                                 .max_id = 122, .vocab_size = 256};
+    static const struct lag_dataset_row words = {
+        .name = "words", .format = "text", .n_bytes = 100000, .n_tokens = 100000, .max_id = 122, .vocab_size = 256};
     static const struct lag_run_row run = {.n_layer = 6, .lr_scale = 1};
     lag_fields_defaults(&lagd_run_fields, &config);
     (void)lag_copy(config.dataset, sizeof(config.dataset), "words");

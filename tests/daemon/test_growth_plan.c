@@ -1,4 +1,5 @@
-/* Growth plans: the pool expanded, equal candidates merged with all their names, the reference last, refusals that point. */
+/* Growth plans: the pool expanded, equal candidates merged with all their names, the reference last, refusals that
+ * point. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,8 +24,8 @@ static struct lagd_growth_plan *plan;
 static int set_up(void **state) {
     (void)state;
     static struct lagd_run_config config;
-    static const struct lag_dataset_row words = {.name = "words", .format = "text", .n_bytes = 100000, .n_tokens = 100000,
-                                                 .max_id = 122, .vocab_size = 256};
+    static const struct lag_dataset_row words = {
+        .name = "words", .format = "text", .n_bytes = 100000, .n_tokens = 100000, .max_id = 122, .vocab_size = 256};
     memset(&err, 0, sizeof(err));
     memset(&run, 0, sizeof(run));
     lag_fields_defaults(&lagd_run_fields, &config);
@@ -154,8 +155,11 @@ static void refusals_point(void **state) {
     REFUSES((strategy("stack", NULL, 0), strategy("stick", NULL, 0)), "/pool/1/operator");
     REFUSES(strategy("midas", "blick", 1), "/pool/0/params/blick");
     REFUSES(strategy("midas", "block", 0.5), "/pool/0/params/block");
-    REFUSES((strategy("stack", NULL, 0), lag_copy(request.strategies[0].optimizer, sizeof(request.strategies[0].optimizer), "forget")), "/pool/0/optimizer");
-    REFUSES((strategy("stack", NULL, 0), lag_copy(request.strategies[0].lr, sizeof(request.strategies[0].lr), "fast")), "/pool/0/lr");
+    REFUSES((strategy("stack", NULL, 0),
+             lag_copy(request.strategies[0].optimizer, sizeof(request.strategies[0].optimizer), "forget")),
+            "/pool/0/optimizer");
+    REFUSES((strategy("stack", NULL, 0), lag_copy(request.strategies[0].lr, sizeof(request.strategies[0].lr), "fast")),
+            "/pool/0/lr");
     REFUSES((strategy("stack", NULL, 0), request.strategies[0].rewarm_steps = 3), "/pool/0/rewarm_steps");
     (void)set_up(NULL);
     request.at_step = 250;

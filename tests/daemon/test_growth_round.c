@@ -186,8 +186,8 @@ static void test_stops_anywhere_change_nothing(void **unused) {
     fixture_digest(&fixture, whole, whole_growth, expected);
     create_grown("stopped", "auto", run_id, growth_id);
     struct lag_run_row row;
-    /* A probe that is stopped begins again. Each time there are 5 % more, so any machine gets through, and 200 stops would
-     * have taken longer than the test may. */
+    /* A probe that is stopped begins again. Each time there are 5 % more, so any machine gets through, and 200 stops
+     * would have taken longer than the test may. */
     double longest_us = 500;
     int n_stops = 0;
     for (;; n_stops++, longest_us *= 1.05) {

@@ -39,7 +39,8 @@ static void silence_is_judged_by_what_is_done(void **state) {
     now = lag_clock_mono_ns();
     assert_false(lagd_progress_stuck(&progress, now + 59 * SECOND));
     assert_true(lagd_progress_stuck(&progress, now + 61 * SECOND)); /* now it is known how long steps are */
-    static const enum lagd_doing waits[] = {LAGD_DOING_PROBING, LAGD_DOING_QUEUED, LAGD_DOING_AWAITING, LAGD_DOING_STORAGE};
+    static const enum lagd_doing waits[] = {LAGD_DOING_PROBING, LAGD_DOING_QUEUED, LAGD_DOING_AWAITING,
+                                            LAGD_DOING_STORAGE};
     for (size_t i = 0; i < 4; i++) {
         (void)lagd_progress_do(&progress, waits[i]);
         assert_false(lagd_progress_stuck(&progress, now + 100000 * SECOND));
@@ -50,7 +51,8 @@ static void silence_is_judged_by_what_is_done(void **state) {
 }
 
 static struct lagd_snapshot snapshot(const char *name, enum lagd_doing doing) {
-    struct lagd_snapshot made = {.doing = doing, .step = 1200, .max_steps = 5000, .loss = 3.2149, .n_candidates = 11, .n_ended = 3};
+    struct lagd_snapshot made = {
+        .doing = doing, .step = 1200, .max_steps = 5000, .loss = 3.2149, .n_candidates = 11, .n_ended = 3};
     (void)snprintf(made.name, sizeof(made.name), "%s", name);
     return made;
 }
@@ -94,7 +96,8 @@ static void many_runs_are_counted(void **state) {
     struct lagd_snapshot runs[64];
     char text[400];
     uint64_t sign, before = 0;
-    for (int i = 0; i < 64; i++) runs[i] = snapshot("a-rather-long-name-of-a-run-of-sixty-three-letters-0123456789-abc", LAGD_DOING_TRAINING);
+    for (int i = 0; i < 64; i++)
+        runs[i] = snapshot("a-rather-long-name-of-a-run-of-sixty-three-letters-0123456789-abc", LAGD_DOING_TRAINING);
     for (int n = 1; n <= 64; n++) {
         lagd_status_line(runs, n, text, sizeof(text), &sign);
         assert_true(strlen(text) < sizeof(text) && sign != before);

@@ -13,7 +13,9 @@ static struct fixture f;
 static struct lag_store *store;
 static char configs[2][LAG_ROW_CONFIG]; /* on_crash resume, pause */
 
-static int insert_dataset(struct lag_db *db, void *arg, struct lag_error *err) { return lag_dataset_insert(db, arg, err); }
+static int insert_dataset(struct lag_db *db, void *arg, struct lag_error *err) {
+    return lag_dataset_insert(db, arg, err);
+}
 static int insert_run(struct lag_db *db, void *arg, struct lag_error *err) { return lag_run_insert(db, arg, err); }
 static int insert_checkpoint(struct lag_db *db, void *arg, struct lag_error *err) {
     return lag_checkpoint_insert(db, arg, NULL, 0, err);
@@ -32,8 +34,8 @@ static void put(lag_write_fn *fn, void *row) {
 static void make_configs(void) {
     struct lag_error err = {0};
     struct lagd_run_config *config = fixture_run_config("any", 100);
-    struct lag_dataset_row words = {.name = "words", .format = "text", .n_bytes = 100000, .n_tokens = 100000, .max_id = 122,
-                                    .vocab_size = 256};
+    struct lag_dataset_row words = {
+        .name = "words", .format = "text", .n_bytes = 100000, .n_tokens = 100000, .max_id = 122, .vocab_size = 256};
     assert_int_equal(lagd_run_config_resolve(config, &words, &err), 0);
     assert_int_equal(lagd_run_config_format(config, configs[0], &err), 0);
     lag_copy(config->on_crash, sizeof(config->on_crash), "pause");
@@ -42,9 +44,19 @@ static void make_configs(void) {
 }
 
 static void run_row(const char *id, const char *state, const char *config) {
-    struct lag_run_row row = {.dataset_id = "ds_00000000000000000000000001", .dataset_name = "words", .n_layer = 2, .n_head = 2,
-                              .n_embd = 16, .n_inner = 64, .n_positions = 16, .vocab_size = 256, .n_params = 1, .max_steps = 100,
-                              .lr_scale = 1, .rollback_step = -1, .revision = 1};
+    struct lag_run_row row = {.dataset_id = "ds_00000000000000000000000001",
+                              .dataset_name = "words",
+                              .n_layer = 2,
+                              .n_head = 2,
+                              .n_embd = 16,
+                              .n_inner = 64,
+                              .n_positions = 16,
+                              .vocab_size = 256,
+                              .n_params = 1,
+                              .max_steps = 100,
+                              .lr_scale = 1,
+                              .rollback_step = -1,
+                              .revision = 1};
     static int64_t created;
     row.created_ms = row.updated_ms = ++created;
     snprintf(row.id, sizeof(row.id), "run_%s", id);
@@ -55,8 +67,15 @@ static void run_row(const char *id, const char *state, const char *config) {
 }
 
 static void growth_row(const char *id, const char *run, const char *state) {
-    struct lag_growth_row row = {.mode = "auto", .at_step = -1, .start_step = -1, .n_layer_from = 2, .n_layer_to = 4,
-                                 .probe_steps = 5, .n_batches = 2, .eval_sequences = 2, .parent_loss = __builtin_nan("")};
+    struct lag_growth_row row = {.mode = "auto",
+                                 .at_step = -1,
+                                 .start_step = -1,
+                                 .n_layer_from = 2,
+                                 .n_layer_to = 4,
+                                 .probe_steps = 5,
+                                 .n_batches = 2,
+                                 .eval_sequences = 2,
+                                 .parent_loss = __builtin_nan("")};
     snprintf(row.id, sizeof(row.id), "gr_%s", id);
     snprintf(row.run_id, sizeof(row.run_id), "run_%s", run);
     snprintf(row.state, sizeof(row.state), "%s", state);
@@ -106,8 +125,15 @@ static int set_up(void **state) {
     struct lag_error err = {0};
     assert_int_equal(lag_fs_mkdirs(f.config.state_dir, &err), 0);
     if (lag_store_open(f.config.state_dir, &store, &err) < 0) fail_msg("%s", err.text);
-    struct lag_dataset_row words = {.id = "ds_00000000000000000000000001", .name = "words", .origin = "file", .path = "/nowhere/words",
-                                    .format = "text", .n_bytes = 100000, .n_tokens = 100000, .max_id = 122, .vocab_size = 256,
+    struct lag_dataset_row words = {.id = "ds_00000000000000000000000001",
+                                    .name = "words",
+                                    .origin = "file",
+                                    .path = "/nowhere/words",
+                                    .format = "text",
+                                    .n_bytes = 100000,
+                                    .n_tokens = 100000,
+                                    .max_id = 122,
+                                    .vocab_size = 256,
                                     .created_ms = 1};
     memset(words.sha256, 'a', 64);
     put(insert_dataset, &words);

@@ -216,11 +216,16 @@ static void test_a_changed_text_is_refused(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_completes_with_all_its_points), cmocka_unit_test(test_keeps_the_last_checkpoints),
-        cmocka_unit_test(test_threads_do_not_matter),         cmocka_unit_test(test_pause_and_stop_change_nothing),
-        cmocka_unit_test(test_company_does_not_matter),       cmocka_unit_test(test_cancel_ends_it),
-        cmocka_unit_test(test_checkpoint_on_demand),          cmocka_unit_test(test_damaged_checkpoints_are_passed_over),
-        cmocka_unit_test(test_a_full_disk_stops_no_training), cmocka_unit_test(test_a_changed_text_is_refused), /* last */
+        cmocka_unit_test(test_completes_with_all_its_points),
+        cmocka_unit_test(test_keeps_the_last_checkpoints),
+        cmocka_unit_test(test_threads_do_not_matter),
+        cmocka_unit_test(test_pause_and_stop_change_nothing),
+        cmocka_unit_test(test_company_does_not_matter),
+        cmocka_unit_test(test_cancel_ends_it),
+        cmocka_unit_test(test_checkpoint_on_demand),
+        cmocka_unit_test(test_damaged_checkpoints_are_passed_over),
+        cmocka_unit_test(test_a_full_disk_stops_no_training),
+        cmocka_unit_test(test_a_changed_text_is_refused), /* last */
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

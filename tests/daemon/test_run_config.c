@@ -102,11 +102,22 @@ static void resolving_refuses(void **state) {
 static void ranges_are_checked(void **state) {
     (void)state;
     struct lagd_run_config config = fresh();
-    static const struct { const char *path, *value; } bad[] = {
-        {"model/n_layer", "0"}, {"model/n_layer", "513"}, {"model/n_head", "-1"}, {"optim/lr", "0"}, {"optim/lr", "nan"},
-        {"optim/betas/0", "1"}, {"schedule/max_steps", "0"}, {"seed", "-1"}, {"seed", "9223372036854775807"},
-        {"batch/sequences", "0"}, {"eval/every_steps", "0"}, {"model/arch", "gpt3"}, {"schedule/kind", ""},
-        {"checkpoint/every_steps", "0"}, {"on_crash", "cry"}};
+    static const struct { const char *path, *value;
+    } bad[] = {{"model/n_layer", "0"},
+               {"model/n_layer", "513"},
+               {"model/n_head", "-1"},
+               {"optim/lr", "0"},
+               {"optim/lr", "nan"},
+               {"optim/betas/0", "1"},
+               {"schedule/max_steps", "0"},
+               {"seed", "-1"},
+               {"seed", "9223372036854775807"},
+               {"batch/sequences", "0"},
+               {"eval/every_steps", "0"},
+               {"model/arch", "gpt3"},
+               {"schedule/kind", ""},
+               {"checkpoint/every_steps", "0"},
+               {"on_crash", "cry"}};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         const struct lag_field *field = lag_fields_find(&lagd_run_fields, bad[i].path);
         assert_non_null(field);

@@ -21,7 +21,8 @@ static void tables_agree(void **state) {
         const struct lagd_transition *rows = lagd_transitions(machine, &n);
         for (size_t i = 0; i < n; i++) {
             const struct lagd_state *from = lagd_state_find(machine, rows[i].from);
-            if (!from || !lagd_state_find(machine, rows[i].to)) fail_msg("%s -%s-> %s", rows[i].from, rows[i].event, rows[i].to);
+            if (!from || !lagd_state_find(machine, rows[i].to))
+                fail_msg("%s -%s-> %s", rows[i].from, rows[i].event, rows[i].to);
             if (from->terminal) fail_msg("%s is an end, but %s leaves it", rows[i].from, rows[i].event);
             for (size_t j = 0; j < i; j++) {
                 assert_false(strcmp(rows[i].from, rows[j].from) == 0 && strcmp(rows[i].event, rows[j].event) == 0);
@@ -52,7 +53,8 @@ static void actions_lead_somewhere(void **state) {
         for (size_t i = 0; i < n; i++) {
             for (size_t e = 0; e < sizeof(events) / sizeof(events[0]); e++) {
                 if (!lagd_state_allows(machine, states[i].name, events[e])) continue;
-                if (!lagd_state_after(machine, states[i].name, events[e])) fail_msg("%s from %s", events[e], states[i].name);
+                if (!lagd_state_after(machine, states[i].name, events[e]))
+                    fail_msg("%s from %s", events[e], states[i].name);
             }
         }
     }

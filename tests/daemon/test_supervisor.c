@@ -185,7 +185,8 @@ static void queues_beyond_max_runs(void **state) {
     fixture_wait(&f, "one", "paused");
 }
 
-static int read_again(void *arg, struct lagd_config *ret, struct lagd_config_source *ret_sources, struct lag_error *err) {
+static int read_again(void *arg, struct lagd_config *ret, struct lagd_config_source *ret_sources,
+                      struct lag_error *err) {
     const struct lagd_config *fresh = arg;
     if (fresh->max_runs == 13) return lag_error_set(err, LAG_EINVAL, "thirteen");
     *ret = *fresh;

@@ -6,9 +6,24 @@
 struct lagd_supervisor;
 
 enum lagd_command_type {
-    LAGD_RUN_CREATE, LAGD_RUN_PAUSE, LAGD_RUN_RESUME, LAGD_RUN_CANCEL, LAGD_RUN_CHECKPOINT, LAGD_RUN_PATCH, LAGD_RUN_DELETE,
-    LAGD_GROWTH_CREATE, LAGD_GROWTH_CANCEL, LAGD_GROWTH_DECIDE,
-    LAGD_DATASET_ADD, LAGD_DATASET_DELETE, LAGD_CHECKPOINT_KEEP, LAGD_CHECKPOINT_DELETE, LAGD_GENERATE, LAGD_KEY_ANSWER, LAGD_RELOAD, LAGD_PING,
+    LAGD_RUN_CREATE,
+    LAGD_RUN_PAUSE,
+    LAGD_RUN_RESUME,
+    LAGD_RUN_CANCEL,
+    LAGD_RUN_CHECKPOINT,
+    LAGD_RUN_PATCH,
+    LAGD_RUN_DELETE,
+    LAGD_GROWTH_CREATE,
+    LAGD_GROWTH_CANCEL,
+    LAGD_GROWTH_DECIDE,
+    LAGD_DATASET_ADD,
+    LAGD_DATASET_DELETE,
+    LAGD_CHECKPOINT_KEEP,
+    LAGD_CHECKPOINT_DELETE,
+    LAGD_GENERATE,
+    LAGD_KEY_ANSWER,
+    LAGD_RELOAD,
+    LAGD_PING,
     LAGD_N_COMMANDS
 };
 const char *lagd_command_name(enum lagd_command_type type);
@@ -53,8 +68,8 @@ struct lagd_command {
         bool keep;
     } u;
     struct lagd_precondition if_match;
-    /* The request's Idempotency-Key and fingerprint, "" without one: a row with status 0 is written in the transaction of
-     * the command's effect. Pauses, cancellations and checkpoints of a run with a thread leave that to KEY_ANSWER. */
+    /* The request's Idempotency-Key and fingerprint, "" without one: a row with status 0 is written in the transaction
+     * of the command's effect. A pause, cancellation or checkpoint of a run with a thread leaves that to KEY_ANSWER. */
     char key[LAG_KEY_SIZE], fingerprint[65];
     /* the answer */
     bool mismatch;              /* on LAG_ESTATE: the precondition failed; revision is the present one */

@@ -1,6 +1,7 @@
 /* The daemon's configuration: one table row a key drives parsing, --help, the sample file and GET /config.
- * Precedence: preset < $CREDENTIALS_DIRECTORY/lagd.api-token (for auth/token_file) < file < drop-ins FILE.d/[name].conf by name
- * < environment LAGD_SECTION_KEY < flags. Unknown keys are errors with file:line. Thread: a loaded config is read-only; any. */
+ * Precedence: preset < $CREDENTIALS_DIRECTORY/lagd.api-token (for auth/token_file) < file < drop-ins FILE.d/[name].conf
+ * by name < environment LAGD_SECTION_KEY < flags. Unknown keys are errors with file:line. Thread: a loaded config is
+ * read-only; any. */
 #pragma once
 #include <lagd/base/fields.h>
 

@@ -44,12 +44,13 @@ struct lagd_growth_plan {
     int64_t n_workers;          /* candidates at once */
     double eval_share, flops_total;
     double seconds_guess;       /* from the request to the verdict, when probing may begin at once */
-    char time_basis[16];        /* what the time is predicted from: run (its own steps or probes), other_runs, machine */
+    char time_basis[16]; /* what the time is predicted from: run (its own steps or probes), other_runs, machine */
     int64_t memory_bytes, memory_available_bytes; /* needed beside what the run has; what admission would grant now */
     int64_t memory_peak_bytes;  /* of the run and its growth together */
 };
-/* Expands and merges the pool for a run as it stands. *ret is large: free() it. Errors carry pointers, e.g. "/pool/2/operator".
- * Refuses: target not deeper than the run, at_step or at_step + probe steps beyond max_steps, unknown names or parameters. */
+/* Expands and merges the pool for a run as it stands. *ret is large: free() it. Errors carry pointers, e.g.
+ * "/pool/2/operator". Refuses: target not deeper than the run, at_step or at_step + probe steps beyond max_steps,
+ * unknown names or parameters. */
 int lagd_growth_plan_make(const struct lagd_growth_request *request, const struct lag_run_row *run, int n_threads,
                      struct lagd_growth_plan **ret, struct lag_error *err);
 /* Predicts the time of a plan anew, from the speed that the run has shown since the daemon started. Thread: any. */
@@ -72,7 +73,12 @@ extern const char *const lagd_optimizer_rules[]; /* inherit, reset, reset_new, N
 extern const char *const lagd_lr_rules[];        /* continue, rewarm, rewarm_new, restart, NULL */
 
 /* Ranking of a growth at probe step t, recomputed from the stored losses. */
-struct lagd_ranking_entry { char candidate[LAG_ROW_ID], op[32]; bool eligible; int rank, rank_at_0; double mean, margin_to_best, low, high; };
+struct lagd_ranking_entry {
+    char candidate[LAG_ROW_ID], op[32];
+    bool eligible;
+    int rank, rank_at_0;
+    double mean, margin_to_best, low, high;
+};
 struct lagd_ranking {
     int64_t t;                  /* the evaluated time used: the last one ≤ the asked */
     int n_entries;
@@ -83,7 +89,10 @@ struct lagd_ranking {
     int64_t times[512];
 };
 struct lag_db;
-/* LAG_ESTATE when t has not been reached by every living candidate (t -1 = the latest that has). Thread: owner of db. */
-int lagd_ranking_compute(struct lag_db *db, const char *growth_id, int64_t t, struct lagd_ranking *ret, struct lag_error *err);
+/* t -1: the latest step that every living candidate has reached. LAG_ESTATE: not all have reached t. Thread: owner of
+ * db. */
+int lagd_ranking_compute(struct lag_db *db, const char *growth_id, int64_t t, struct lagd_ranking *ret,
+                         struct lag_error *err);
 /* The decision made again from the stored rows: equal to the stored one unless a person overrode it. */
-int lagd_decision_recompute(struct lag_db *db, const char *growth_id, struct lag_decision_row *ret, struct lag_error *err);
+int lagd_decision_recompute(struct lag_db *db, const char *growth_id, struct lag_decision_row *ret,
+                            struct lag_error *err);

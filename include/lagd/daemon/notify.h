@@ -1,5 +1,5 @@
-/* The notification protocol of systemd (sd_notify(3)): datagrams to $NOTIFY_SOCKET. Everything here does nothing when that
- * is unset, and never fails. Thread: any. */
+/* The notification protocol of systemd (sd_notify(3)): datagrams to $NOTIFY_SOCKET. Everything here does nothing when
+ * that is unset, and never fails. Thread: any. */
 #pragma once
 #include <stdint.h>
 

@@ -11,5 +11,6 @@ struct lagd_rank_table {
     int *ranks;        /* the same form; 1 = best, 0 = not ranked (see lag_rank_at) */
 };
 /* *ret is owned: lagd_rank_table_destroy. An unprobed growth has no times. */
-int lagd_rank_table_create(struct lag_db *db, const char *growth_id, struct lagd_rank_table **ret, struct lag_error *err);
+int lagd_rank_table_create(struct lag_db *db, const char *growth_id, struct lagd_rank_table **ret,
+                           struct lag_error *err);
 void lagd_rank_table_destroy(struct lagd_rank_table *table); /* takes NULL */

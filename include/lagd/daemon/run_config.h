@@ -11,7 +11,8 @@ struct lagd_run_config {
     char precision[8];          /* fp32, bf16 */
     bool recompute;             /* activations of the backward pass are computed again */
     char arch[16];
-    int64_t n_layer, n_head, n_embd, n_inner, n_positions, vocab_size; /* n_inner 0 = 4 × n_embd, vocab_size 0 = the dataset's */
+    int64_t n_layer, n_head, n_embd, n_inner, n_positions,
+        vocab_size; /* n_inner 0 = 4 × n_embd, vocab_size 0 = the dataset's */
     char optim_name[16];
     double lr, beta1, beta2, eps, weight_decay, grad_clip;
     char schedule[16];
@@ -36,7 +37,8 @@ struct lagd_run_patch {
 
 /* What cannot be said by ranges: heads divide width, dataset fits context, schedule adds up; fills the zeros that mean
  * "derive" from the dataset's row. Errors carry pointers. */
-int lagd_run_config_resolve(struct lagd_run_config *config, const struct lag_dataset_row *dataset, struct lag_error *err);
+int lagd_run_config_resolve(struct lagd_run_config *config, const struct lag_dataset_row *dataset,
+                            struct lag_error *err);
 /* Text form for storage and back. ret: LAG_ROW_CONFIG bytes. */
 int lagd_run_config_format(const struct lagd_run_config *config, char *ret, struct lag_error *err);
 int lagd_run_config_parse(const char *text, struct lagd_run_config *ret, struct lag_error *err);
@@ -51,4 +53,5 @@ struct lagd_run_estimate {
     double step_seconds, total_seconds;                  /* from the measured matrix rate of this machine; a guess */
     const char *precision_note; /* lag_precision_note's */
 };
-int lagd_run_estimate(const struct lagd_run_config *resolved, int n_threads, struct lagd_run_estimate *ret, struct lag_error *err);
+int lagd_run_estimate(const struct lagd_run_config *resolved, int n_threads, struct lagd_run_estimate *ret,
+                      struct lag_error *err);

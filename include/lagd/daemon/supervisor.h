@@ -11,7 +11,8 @@ struct lagd_supervisor;
 int lagd_supervisor_create(const struct lagd_config *config, struct lagd_supervisor **ret, struct lag_error *err);
 /* Works until SIGTERM, SIGINT or lagd_supervisor_stop: then checkpoints every run and returns 0. on_ready is called
  * once the loop is about to serve, on this thread. Thread: main. */
-int lagd_supervisor_run(struct lagd_supervisor *supervisor, void (*on_ready)(void *arg), void *arg, struct lag_error *err);
+int lagd_supervisor_run(struct lagd_supervisor *supervisor, void (*on_ready)(void *arg), void *arg,
+                        struct lag_error *err);
 void lagd_supervisor_stop(struct lagd_supervisor *supervisor); /* Thread: any */
 void lagd_supervisor_destroy(struct lagd_supervisor *supervisor);
 
@@ -28,7 +29,8 @@ void lagd_supervisor_on_events(struct lagd_supervisor *supervisor, void (*fn)(vo
 void lagd_supervisor_on_points(struct lagd_supervisor *supervisor,
                                void (*fn)(void *arg, const struct lag_point *points, size_t n_points), void *arg);
 /* How SIGHUP and LAGD_RELOAD read the configuration again: load gives a checked one or an error. Set before run. */
-typedef int lagd_reload_fn(void *arg, struct lagd_config *ret, struct lagd_config_source *ret_sources, struct lag_error *err);
+typedef int lagd_reload_fn(void *arg, struct lagd_config *ret, struct lagd_config_source *ret_sources,
+                           struct lag_error *err);
 void lagd_supervisor_on_reload(struct lagd_supervisor *supervisor, lagd_reload_fn *load, void *arg);
 /* fn tells for how many nanoseconds a question to the server's threads has gone unanswered, without waiting itself; 0:
  * all answer. It is called on every tick while the service manager wants signs of life. Thread of both: main. */
