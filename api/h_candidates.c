@@ -6,6 +6,7 @@
 #include "encode_internal.h"
 #include "etag_internal.h"
 #include "handlers_internal.h"
+#include <lagd/daemon/ranking.h>
 #include "lagd/base/cleanup.h"
 #include "lagd/base/mem.h"
 #include "lagd/daemon/states.h"

@@ -5,6 +5,7 @@
 #include "encode_internal.h"
 #include "etag_internal.h"
 #include "handlers_internal.h"
+#include <lagd/daemon/growth_plan.h>
 #include "lagd/base/cleanup.h"
 #include "lagd/base/mem.h"
 #include "lagd/daemon/states.h"

@@ -5,6 +5,7 @@
 
 #include "encode_internal.h"
 #include "handlers_internal.h"
+#include <lagd/daemon/operators.h>
 #include "lagd/base/cleanup.h"
 #include "lagd/base/fs.h"
 #include "lagd/base/host.h"

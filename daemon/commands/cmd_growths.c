@@ -12,6 +12,7 @@
 #include <lagd/base/ids.h>
 #include <lagd/base/mem.h>
 #include <lagd/base/strbuf.h>
+#include <lagd/daemon/growth_plan.h>
 #include <lagd/daemon/states.h>
 #include <lagd/storage/events.h>
 #include <lagd/storage/growths.h>

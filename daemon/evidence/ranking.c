@@ -1,10 +1,11 @@
 /* Rankings and decisions read back from the stored probe losses. */
+#include <lagd/daemon/ranking.h>
+
 #include "evidence/decide_internal.h"
 
 #include <lagd/base/check.h>
 #include <lagd/base/error.h>
 #include <lagd/base/mem.h>
-#include <lagd/daemon/growth_request.h>
 #include <lagd/storage/growths.h>
 #include <math.h>
 #include <stdlib.h>

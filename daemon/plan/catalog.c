@@ -2,7 +2,7 @@
 #include <lagd/base/check.h>
 #include <lagd/base/error.h>
 #include <lagd/base/mem.h>
-#include <lagd/daemon/growth_request.h>
+#include <lagd/daemon/operators.h>
 #include <lagd/engine/grow.h>
 #include <string.h>
 

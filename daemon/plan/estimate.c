@@ -12,8 +12,7 @@
 
 /* Stacks, file buffers and the loss bookkeeping of a run's thread. */
 #define OVERHEAD_BYTES (8u << 20)
-/* Share of the measured matrix rate that whole steps reach. Attention, norms and the optimiser are no matrix products.
- */
+/* Share of the measured matrix rate that whole steps reach: attention, norms, optimiser are no matrix products. */
 #define STEP_EFFICIENCY 0.5
 
 int lagd_run_estimate(const struct lagd_run_config *resolved, int n_threads, struct lagd_run_estimate *ret,

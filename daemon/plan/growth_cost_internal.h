@@ -2,7 +2,7 @@
 #pragma once
 #include "plan/speeds_internal.h"
 
-#include <lagd/daemon/growth_request.h>
+#include <lagd/daemon/growth_plan.h>
 #include <lagd/daemon/run_config.h>
 #include <lagd/engine/lag.h>
 #include <lagd/engine/spec.h>

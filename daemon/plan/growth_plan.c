@@ -1,4 +1,6 @@
 /* From a growth request to its candidates: the pool expanded, equal candidates merged, costs counted. */
+#include <lagd/daemon/growth_plan.h>
+
 #include "plan/growth_cost_internal.h"
 #include "plan/run_config_internal.h"
 
@@ -7,7 +9,6 @@
 #include <lagd/base/error.h>
 #include <lagd/base/host.h>
 #include <lagd/base/mem.h>
-#include <lagd/daemon/growth_request.h>
 #include <lagd/engine/checkpoint.h>
 #include <lagd/engine/cost.h>
 #include <lagd/engine/grow.h>
@@ -298,7 +299,7 @@ static int make_plan(struct planning *p, int n_threads, struct lag_error *err) {
 }
 
 int lagd_growth_plan_make(const struct lagd_growth_request *request, const struct lag_run_row *run, int n_threads,
-                     struct lagd_growth_plan **ret, struct lag_error *err) {
+                          struct lagd_growth_plan **ret, struct lag_error *err) {
     int rc = check_request(request, run, err);
     if (rc < 0) return rc;
     LAG_CLEANUP(lag_free_p) struct planning *p = lag_calloc(1, sizeof(*p));

@@ -4,6 +4,7 @@
 #include "supervisor/supervisor_internal.h"
 
 #include <lagd/base/check.h>
+#include <lagd/daemon/growth_plan.h>
 #include <lagd/engine/checkpoint.h>
 #include <lagd/engine/cost.h>
 #include <string.h>

@@ -114,8 +114,7 @@ static int record_step(struct lagd_run *run, const struct lag_step_result *resul
 }
 
 /* One thread makes a few early steps. That changes no bit of their results, and its speed tells how long probes will
- * take. Two steps are enough for a large model, whose team hardly waits. For a very large one they would take too long.
- */
+ * take. Two steps are enough for a large model, whose team hardly waits. For a very large one it would take too long. */
 static bool goes_alone(const struct lagd_run *run, int n_slots) {
     const bool is_short = run->pace.team_ns < SHORT_ALONE_NS;
     const int first = is_short ? FIRST_ALONE : FIRST_LONG_ALONE, n = is_short ? N_ALONE : N_LONG_ALONE;

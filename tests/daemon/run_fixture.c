@@ -15,6 +15,7 @@
 #include "plan/run_config_internal.h"
 #include "exec/slots_internal.h"
 #include "records/transact_internal.h"
+#include <lagd/daemon/growth_plan.h>
 #include <lagd/base/fs.h>
 #include <lagd/base/ids.h>
 #include <lagd/base/mem.h>

@@ -1,4 +1,4 @@
-/* Death at every failpoint of a run with a growth: the process that comes after ends with the same history, bit for bit. */
+/* Death at every failpoint of a run with a growth. The next process ends with the same history, bit for bit. */
 #include "run_fixture.h"
 
 #include <lagd/base/mem.h>

@@ -1,6 +1,7 @@
 /* The main job through commands: add a text, train, grow, sample, pause and resume, stop and go on. */
 #include "supervisor_fixture.h"
 
+#include <lagd/daemon/ranking.h>
 #include "lagd/daemon/growth_request.h"
 
 static struct fixture f;

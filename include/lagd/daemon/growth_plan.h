@@ -1,0 +1,32 @@
+/* A growth as it would go: its candidates, and what they will take. Thread: any. */
+#pragma once
+#include <lagd/daemon/growth_request.h>
+struct lagd_supervisor;
+
+/* One candidate as it will be probed. */
+struct lagd_candidate_plan {
+    char strategy[LAG_ROW_STRATEGY], op[32], names[512], recipe[LAG_ROW_TEXT];
+    int64_t n_params, rewarm_steps;
+    double flops, eval_flops;   /* of its probe, and of the evaluations among them */
+    bool eligible, function_preserving;
+    double connection_rate;
+};
+struct lagd_growth_plan {
+    int n_candidates;
+    struct lagd_candidate_plan candidates[LAGD_STRATEGIES_MAX + 1]; /* `none` is the last */
+    int64_t n_times, n_batches, eval_sequences;
+    int64_t n_workers;          /* candidates at once */
+    double eval_share, flops_total;
+    double seconds_guess;       /* from the request to the verdict, when probing may begin at once */
+    char time_basis[16];        /* of what it is predicted: run (its own steps or probes), other_runs, machine */
+    int64_t memory_bytes, memory_available_bytes; /* needed beside what the run has; what admission would grant now */
+    int64_t memory_peak_bytes;  /* of the run and its growth together */
+};
+/* Expands and merges the pool for a run as it stands. *ret is large: free() it. Errors carry pointers, e.g.
+ * "/pool/2/operator". Refuses: target not deeper than the run, at_step or at_step + probe steps beyond max_steps,
+ * unknown names or parameters. */
+int lagd_growth_plan_make(const struct lagd_growth_request *request, const struct lag_run_row *run, int n_threads,
+                          struct lagd_growth_plan **ret, struct lag_error *err);
+/* Predicts the time of a plan anew, from the speed that the run has shown since the daemon started. Thread: any. */
+void lagd_supervisor_predict(struct lagd_supervisor *supervisor, const struct lag_run_row *run,
+                             struct lagd_growth_plan *plan);

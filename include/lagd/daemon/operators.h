@@ -1,0 +1,15 @@
+/* The engine's operators and rules, for those who may not look into the engine. Thread: any. */
+#pragma once
+#include <lagd/daemon/growth_request.h>
+
+/* The operator table, for GET /operators. */
+struct lagd_operator_info {
+    const char *name, *title, *help, *reference, *preset_optimizer, *preset_lr;
+    bool function_preserving;
+    int n_params;
+    struct { const char *name, *help; double min, max, preset; } params[LAGD_STRATEGY_PARAMS];
+};
+int lagd_operator_count(void);
+void lagd_operator_get(int index, struct lagd_operator_info *ret);
+extern const char *const lagd_optimizer_rules[]; /* inherit, reset, reset_new, NULL */
+extern const char *const lagd_lr_rules[];        /* continue, rewarm, rewarm_new, restart, NULL */
