@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include <lagd/daemon/growth_plan.h>
 #include <lagd/daemon/operators.h>
 #include "lagd/base/error.h"
 #include "lagd/base/mem.h"
