@@ -1,3 +1,4 @@
+/* Connections: how the file is opened, guarded, read and checked, and what its errors are called. */
 #include "db_internal.h"
 #include "migrate_internal.h"
 #include <errno.h>

@@ -16,6 +16,7 @@ struct lag_stmt {
     const char *sql;
     int n_params, n_bound, n_columns, next_column;
     bool busy, started, ended;
+    bool columns_found; /* lag_row_next has looked for all of them */
     const char *defect; /* what the calling code did wrong, NULL when nothing */
 };
 struct lag_db {
@@ -44,6 +45,8 @@ void lag_stmt_close(struct lag_stmt *stmt); /* takes NULL */
 void lag_bind_i64(struct lag_stmt *stmt, int64_t value);
 void lag_bind_real(struct lag_stmt *stmt, double value);      /* not finite = NULL */
 void lag_bind_text(struct lag_stmt *stmt, const char *value); /* "" = NULL; must live until the statement is closed */
+/* LAG_EINTERNAL with what the calling code did wrong; only where stmt->defect is set. */
+int lag_stmt_defect(const struct lag_stmt *stmt, struct lag_error *err);
 /* 1 = a row, 0 = the end, negative = error. */
 int lag_stmt_step(struct lag_stmt *stmt, struct lag_error *err);
 /* Steps to the end and closes, whatever happens. */
@@ -55,23 +58,5 @@ int lag_col_find(struct lag_stmt *stmt, const char *name); /* its index, for loo
 double lag_col_real(struct lag_stmt *stmt, const char *name); /* NULL = NaN */
 void lag_col_text(struct lag_stmt *stmt, const char *name, char *ret, size_t size);
 
-/* Rows by table: a column and the member of the same name. */
-enum lag_column_type { LAG_COL_I64, LAG_COL_REAL, LAG_COL_BOOL, LAG_COL_TEXT };
-struct lag_column {
-    const char *name;
-    enum lag_column_type type;
-    size_t offset, size;
-};
-#define LAG_COLUMN(row, member)                                                                                        \
-    {#member,                                                                                                          \
-     _Generic(((row *)0)->member,                                                                                      \
-         int64_t: LAG_COL_I64, double: LAG_COL_REAL, bool: LAG_COL_BOOL, char *: LAG_COL_TEXT),                        \
-     offsetof(row, member), sizeof(((row *)0)->member)}
-/* Binds all columns; the parameters of the text must be named after them (":id, :name, …"). */
-void lag_bind_row(struct lag_stmt *stmt, const struct lag_column *columns, size_t n, const void *row);
-void lag_col_row(struct lag_stmt *stmt, const struct lag_column *columns, size_t n, void *ret_row);
-/* Steps once, reads the row and closes: 1 = found, 0 = none, negative = error. */
-int lag_stmt_one(struct lag_stmt *stmt, const struct lag_column *columns, size_t n, void *ret_row,
-                 struct lag_error *err);
 /* Runs an UPDATE or DELETE of one row by id; LAG_ENOTFOUND "<what> <id> does not exist" when nothing changed. */
 int lag_stmt_run_one(struct lag_stmt *stmt, const char *what, const char *id, struct lag_error *err);

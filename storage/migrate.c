@@ -1,3 +1,4 @@
+/* The schema: whose file it is, which version it has, and how it comes to the newest. */
 #include "migrate_internal.h"
 #include "db_internal.h"
 #include <errno.h>

@@ -1,34 +1,27 @@
-#include "db_internal.h"
+/* Queries of candidates of a growth. */
 #include "q_internal.h"
-#include <lagd/base/check.h>
+#include "table_internal.h"
 #include <lagd/base/clock.h>
 #include <lagd/base/error.h>
 #include <lagd/storage/growths.h>
 
-#define C(member) LAG_COLUMN(struct lag_candidate_row, member)
-static const struct lag_column columns[] = {
-    C(number), /* given by the database */
-    C(id), C(growth_id), C(position), C(op), C(strategy), C(names), C(recipe), C(eligible), C(state), C(reason), C(t),
-    C(n_params), C(rewarm_steps), C(loss_at_0), C(loss_at_lag), C(flops), C(checkpoint),
-};
+#define STORED(first, next)                                                                                            \
+    first(id) next(growth_id) next(position) next(op) next(strategy) next(names) next(recipe) next(eligible)           \
+    next(state) next(reason) next(t) next(n_params) next(rewarm_steps) next(loss_at_0) next(loss_at_lag) next(flops)   \
+    next(checkpoint)
+#define COLUMNS(first, next) first(number) STORED(next, next) /* the database numbers them */
+#define C(...) LAG_COLUMN(struct lag_candidate_row, __VA_ARGS__)
+static const struct lag_column column_rows[] = {COLUMNS(C, C)};
+static const struct lag_columns columns = LAG_COLUMNS(column_rows);
+static const struct lag_columns stored_columns = {column_rows + 1, LAG_COUNT(column_rows) - 1};
 #undef C
-#define SELECT                                                                                                         \
-    "SELECT number, id, growth_id, position, op, strategy, names, recipe, eligible, state, reason, t, n_params, "      \
-    "rewarm_steps, loss_at_0, loss_at_lag, flops, checkpoint FROM candidates "
+#define SELECT LAG_SQL_SELECT(COLUMNS, "candidates")
 
-static const char sql_insert[] =
-    "INSERT INTO candidates (id, growth_id, position, op, strategy, names, recipe, eligible, state, reason, t, "
-    "n_params, rewarm_steps, loss_at_0, loss_at_lag, flops, checkpoint) VALUES (:id, :growth_id, :position, :op, "
-    ":strategy, :names, :recipe, :eligible, :state, :reason, :t, :n_params, :rewarm_steps, :loss_at_0, :loss_at_lag, "
-    ":flops, :checkpoint)";
+static const char sql_insert[] = "INSERT " LAG_SQL_INTO("candidates", STORED);
 
 int lag_candidate_insert(struct lag_db *db, const struct lag_candidate_row *row, int64_t *ret_number,
                          struct lag_error *err) {
-    struct lag_stmt *stmt;
-    int rc = lag_stmt_open(db, sql_insert, &stmt, err);
-    if (rc) return rc;
-    lag_bind_row(stmt, columns + 1, LAG_COUNT(columns) - 1, row);
-    rc = lag_stmt_run(stmt, err);
+    int rc = lag_row_insert(db, sql_insert, stored_columns, row, err);
     if (rc == LAG_ENOTFOUND) return lag_error_set(err, rc, "growth %s does not exist", row->growth_id);
     if (rc == LAG_EEXIST)
         return lag_error_set(err, rc, "growth %s has a candidate at position %lld already", row->growth_id,
@@ -40,16 +33,9 @@ int lag_candidate_insert(struct lag_db *db, const struct lag_candidate_row *row,
 static const char sql_get[] = SELECT "WHERE id = ?";
 
 int lag_candidate_get(struct lag_db *db, const char *id, struct lag_candidate_row *ret, struct lag_error *err) {
-    struct lag_candidate_row row;
-    struct lag_stmt *stmt;
-    int rc = lag_stmt_open(db, sql_get, &stmt, err);
-    if (rc) return rc;
-    lag_bind_text(stmt, id);
-    rc = lag_stmt_one(stmt, columns, LAG_COUNT(columns), &row, err);
+    int rc = lag_row_find(db, sql_get, id, columns, ret, err);
     if (rc == 0) return lag_error_set(err, LAG_ENOTFOUND, "candidate %s does not exist", id);
-    if (rc < 0) return rc;
-    *ret = row;
-    return 0;
+    return rc < 0 ? rc : 0;
 }
 
 static const char sql_list[] = SELECT "WHERE growth_id = ? ORDER BY position";
@@ -61,10 +47,7 @@ int lag_candidate_list(struct lag_db *db, const char *growth_id, int (*each)(con
     int rc = lag_stmt_open(db, sql_list, &stmt, err);
     if (rc) return rc;
     lag_bind_text(stmt, growth_id);
-    while ((rc = lag_stmt_step(stmt, err)) == 1) {
-        lag_col_row(stmt, columns, LAG_COUNT(columns), &row);
-        if ((rc = each(&row, arg))) break;
-    }
+    while ((rc = lag_row_next(stmt, columns, &row, err)) == 1 && (rc = each(&row, arg)) == 0);
     lag_stmt_close(stmt);
     return rc;
 }

@@ -1,77 +1,52 @@
-#include "db_internal.h"
-#include <lagd/base/check.h>
+/* Queries of checkpoints and their files. */
+#include "table_internal.h"
 #include <lagd/base/clock.h>
 #include <lagd/base/error.h>
 #include <lagd/base/mem.h>
 #include <lagd/storage/checkpoints.h>
 
-#define C(member) LAG_COLUMN(struct lag_checkpoint_row, member)
-static const struct lag_column columns[] = {
-    C(id), C(run_id), C(candidate_id), C(kind), C(path), C(step), C(n_layer), C(n_bytes), C(fingerprint), C(keep),
-    C(created_ms),
-};
+#define COLUMNS(first, next)                                                                                           \
+    first(id) next(run_id) next(candidate_id) next(kind) next(path) next(step) next(n_layer) next(n_bytes)             \
+    next(fingerprint) next(keep) next(created_ms)
+#define FILE_COLUMNS(first, next) first(checkpoint_id) next(name) next(n_bytes) next(sha256)
+#define C(...) LAG_COLUMN(struct lag_checkpoint_row, __VA_ARGS__)
+static const struct lag_column column_rows[] = {COLUMNS(C, C)};
+static const struct lag_columns columns = LAG_COLUMNS(column_rows);
 #undef C
-#define C(member) LAG_COLUMN(struct lag_checkpoint_file_row, member)
-static const struct lag_column file_columns[] = {C(checkpoint_id), C(name), C(n_bytes), C(sha256)};
+#define C(...) LAG_COLUMN(struct lag_checkpoint_file_row, __VA_ARGS__)
+static const struct lag_column file_column_rows[] = {FILE_COLUMNS(C, C)};
+static const struct lag_columns file_columns = LAG_COLUMNS(file_column_rows);
 #undef C
-#define SELECT                                                                                                         \
-    "SELECT id, run_id, candidate_id, kind, path, step, n_layer, n_bytes, fingerprint, keep, created_ms "              \
-    "FROM checkpoints "
+#define SELECT LAG_SQL_SELECT(COLUMNS, "checkpoints")
 
-static const char sql_insert_file[] =
-    "INSERT INTO checkpoint_files (checkpoint_id, name, n_bytes, sha256) "
-    "VALUES (:checkpoint_id, :name, :n_bytes, :sha256)";
+static const char sql_insert_file[] = "INSERT " LAG_SQL_INTO("checkpoint_files", FILE_COLUMNS);
 
 static int insert_file(struct lag_db *db, const char *id, const struct lag_checkpoint_file_row *file,
                        struct lag_error *err) {
     struct lag_checkpoint_file_row stored = *file;
     (void)lag_copy(stored.checkpoint_id, sizeof stored.checkpoint_id, id);
-    struct lag_stmt *stmt;
-    int rc = lag_stmt_open(db, sql_insert_file, &stmt, err);
-    if (rc) return rc;
-    lag_bind_row(stmt, file_columns, LAG_COUNT(file_columns), &stored);
-    return lag_stmt_run(stmt, err);
+    return lag_row_insert(db, sql_insert_file, file_columns, &stored, err);
 }
 
-static const char sql_insert[] =
-    "INSERT INTO checkpoints (id, run_id, candidate_id, kind, path, step, n_layer, n_bytes, fingerprint, keep, "
-    "created_ms) VALUES (:id, :run_id, :candidate_id, :kind, :path, :step, :n_layer, :n_bytes, :fingerprint, :keep, "
-    ":created_ms)";
+static const char sql_insert[] = "INSERT " LAG_SQL_INTO("checkpoints", COLUMNS);
 
 int lag_checkpoint_insert(struct lag_db *db, const struct lag_checkpoint_row *row,
                           const struct lag_checkpoint_file_row *files, int n_files, struct lag_error *err) {
     struct lag_checkpoint_row stored = *row;
     if (!stored.created_ms) stored.created_ms = lag_clock_wall_ms();
-    struct lag_stmt *stmt;
-    int rc = lag_stmt_open(db, sql_insert, &stmt, err);
-    if (rc) return rc;
-    lag_bind_row(stmt, columns, LAG_COUNT(columns), &stored);
-    rc = lag_stmt_run(stmt, err);
+    int rc = lag_row_insert(db, sql_insert, columns, &stored, err);
     if (rc == LAG_ENOTFOUND)
         return lag_error_set(err, rc, "run %s%s%s does not exist", row->run_id,
-                             *row->candidate_id ? " or candidate " : "",
-                             row->candidate_id);
+                             *row->candidate_id ? " or candidate " : "", row->candidate_id);
     if (rc == LAG_EEXIST) return lag_error_set(err, rc, "checkpoint %s exists already", row->id);
     for (int i = 0; i < n_files && !rc; i++) rc = insert_file(db, row->id, &files[i], err);
-    return rc;
-}
-
-static int find(struct lag_db *db, const char *sql, const char *key, struct lag_checkpoint_row *ret,
-                struct lag_error *err) {
-    struct lag_checkpoint_row row;
-    struct lag_stmt *stmt;
-    int rc = lag_stmt_open(db, sql, &stmt, err);
-    if (rc) return rc;
-    lag_bind_text(stmt, key);
-    rc = lag_stmt_one(stmt, columns, LAG_COUNT(columns), &row, err);
-    if (rc == 1) *ret = row;
     return rc;
 }
 
 static const char sql_get[] = SELECT "WHERE id = ?";
 
 int lag_checkpoint_get(struct lag_db *db, const char *id, struct lag_checkpoint_row *ret, struct lag_error *err) {
-    int rc = find(db, sql_get, id, ret, err);
+    int rc = lag_row_find(db, sql_get, id, columns, ret, err);
     if (rc == 0) return lag_error_set(err, LAG_ENOTFOUND, "checkpoint %s does not exist", id);
     return rc < 0 ? rc : 0;
 }
@@ -81,7 +56,7 @@ static const char sql_latest[] = SELECT
 
 int lag_checkpoint_latest(struct lag_db *db, const char *run_id, struct lag_checkpoint_row *ret,
                           struct lag_error *err) {
-    int rc = find(db, sql_latest, run_id, ret, err);
+    int rc = lag_row_find(db, sql_latest, run_id, columns, ret, err);
     if (rc == 0) return lag_error_set(err, LAG_ENOTFOUND, "run %s has no checkpoint", run_id);
     return rc < 0 ? rc : 0;
 }
@@ -97,16 +72,13 @@ int lag_checkpoint_list(struct lag_db *db, const char *run_id, int (*each)(const
     int rc = lag_stmt_open(db, run_id ? sql_list_run : sql_list_all, &stmt, err);
     if (rc) return rc;
     if (run_id) lag_bind_text(stmt, run_id);
-    while ((rc = lag_stmt_step(stmt, err)) == 1) {
-        lag_col_row(stmt, columns, LAG_COUNT(columns), &row);
-        if ((rc = each(&row, arg))) break;
-    }
+    while ((rc = lag_row_next(stmt, columns, &row, err)) == 1 && (rc = each(&row, arg)) == 0);
     lag_stmt_close(stmt);
     return rc;
 }
 
 static const char sql_files[] =
-    "SELECT checkpoint_id, name, n_bytes, sha256 FROM checkpoint_files WHERE checkpoint_id = ? ORDER BY name";
+    LAG_SQL_SELECT(FILE_COLUMNS, "checkpoint_files") "WHERE checkpoint_id = ? ORDER BY name";
 
 int lag_checkpoint_files(struct lag_db *db, const char *id, int (*each)(const struct lag_checkpoint_file_row *, void *),
                          void *arg, struct lag_error *err) {
@@ -115,10 +87,7 @@ int lag_checkpoint_files(struct lag_db *db, const char *id, int (*each)(const st
     int rc = lag_stmt_open(db, sql_files, &stmt, err);
     if (rc) return rc;
     lag_bind_text(stmt, id);
-    while ((rc = lag_stmt_step(stmt, err)) == 1) {
-        lag_col_row(stmt, file_columns, LAG_COUNT(file_columns), &row);
-        if ((rc = each(&row, arg))) break;
-    }
+    while ((rc = lag_row_next(stmt, file_columns, &row, err)) == 1 && (rc = each(&row, arg)) == 0);
     lag_stmt_close(stmt);
     return rc;
 }

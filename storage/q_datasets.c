@@ -1,30 +1,24 @@
-#include "db_internal.h"
-#include <lagd/base/check.h>
+/* Queries of datasets. */
+#include "table_internal.h"
 #include <lagd/base/clock.h>
 #include <lagd/base/error.h>
 #include <lagd/storage/runs.h>
 
-#define C(member) LAG_COLUMN(struct lag_dataset_row, member)
-static const struct lag_column columns[] = {
-    C(id), C(name), C(origin), C(path), C(format), C(n_bytes), C(n_tokens), C(max_id), C(vocab_size), C(sha256),
-    C(created_ms),
-};
+#define COLUMNS(first, next)                                                                                           \
+    first(id) next(name) next(origin) next(path) next(format) next(n_bytes) next(n_tokens) next(max_id)                \
+    next(vocab_size) next(sha256) next(created_ms)
+#define C(...) LAG_COLUMN(struct lag_dataset_row, __VA_ARGS__)
+static const struct lag_column column_rows[] = {COLUMNS(C, C)};
+static const struct lag_columns columns = LAG_COLUMNS(column_rows);
 #undef C
-#define SELECT                                                                                                         \
-    "SELECT id, name, origin, path, format, n_bytes, n_tokens, max_id, vocab_size, sha256, created_ms FROM datasets "
+#define SELECT LAG_SQL_SELECT(COLUMNS, "datasets")
 
-static const char sql_insert[] =
-    "INSERT INTO datasets (id, name, origin, path, format, n_bytes, n_tokens, max_id, vocab_size, sha256, created_ms) "
-    "VALUES (:id, :name, :origin, :path, :format, :n_bytes, :n_tokens, :max_id, :vocab_size, :sha256, :created_ms)";
+static const char sql_insert[] = "INSERT " LAG_SQL_INTO("datasets", COLUMNS);
 
 int lag_dataset_insert(struct lag_db *db, const struct lag_dataset_row *row, struct lag_error *err) {
     struct lag_dataset_row stored = *row;
     if (!stored.created_ms) stored.created_ms = lag_clock_wall_ms();
-    struct lag_stmt *stmt;
-    int rc = lag_stmt_open(db, sql_insert, &stmt, err);
-    if (rc) return rc;
-    lag_bind_row(stmt, columns, LAG_COUNT(columns), &stored);
-    rc = lag_stmt_run(stmt, err);
+    int rc = lag_row_insert(db, sql_insert, columns, &stored, err);
     if (rc != LAG_EEXIST) return rc;
     return lag_error_at(err, rc, "/name", "a dataset named %s exists already: choose another name", row->name);
 }
@@ -32,21 +26,9 @@ int lag_dataset_insert(struct lag_db *db, const struct lag_dataset_row *row, str
 static const char sql_by_id[] = SELECT "WHERE id = ?";
 static const char sql_by_name[] = SELECT "WHERE name = ?";
 
-static int find(struct lag_db *db, const char *sql, const char *key, struct lag_dataset_row *ret,
-                struct lag_error *err) {
-    struct lag_dataset_row row;
-    struct lag_stmt *stmt;
-    int rc = lag_stmt_open(db, sql, &stmt, err);
-    if (rc) return rc;
-    lag_bind_text(stmt, key);
-    rc = lag_stmt_one(stmt, columns, LAG_COUNT(columns), &row, err);
-    if (rc == 1) *ret = row;
-    return rc;
-}
-
 int lag_dataset_get(struct lag_db *db, const char *id_or_name, struct lag_dataset_row *ret, struct lag_error *err) {
-    int rc = find(db, sql_by_id, id_or_name, ret, err);
-    if (rc == 0) rc = find(db, sql_by_name, id_or_name, ret, err);
+    int rc = lag_row_find(db, sql_by_id, id_or_name, columns, ret, err);
+    if (rc == 0) rc = lag_row_find(db, sql_by_name, id_or_name, columns, ret, err);
     if (rc == 0) return lag_error_set(err, LAG_ENOTFOUND, "dataset %s does not exist", id_or_name);
     return rc < 0 ? rc : 0;
 }
@@ -59,10 +41,7 @@ int lag_dataset_list(struct lag_db *db, int (*each)(const struct lag_dataset_row
     struct lag_stmt *stmt;
     int rc = lag_stmt_open(db, sql_list, &stmt, err);
     if (rc) return rc;
-    while ((rc = lag_stmt_step(stmt, err)) == 1) {
-        lag_col_row(stmt, columns, LAG_COUNT(columns), &row);
-        if ((rc = each(&row, arg))) break;
-    }
+    while ((rc = lag_row_next(stmt, columns, &row, err)) == 1 && (rc = each(&row, arg)) == 0);
     lag_stmt_close(stmt);
     return rc;
 }

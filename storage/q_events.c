@@ -1,29 +1,26 @@
-#include "db_internal.h"
-#include <lagd/base/check.h>
+/* Queries of events. */
+#include "table_internal.h"
 #include <lagd/base/clock.h>
 #include <lagd/base/error.h>
 #include <lagd/storage/events.h>
 
-#define C(member) LAG_COLUMN(struct lag_event_row, member)
-static const struct lag_column columns[] = {
-    C(seq), /* given by the database */
-    C(ts_ms), C(type), C(run_id), C(growth_id), C(candidate_id), C(state), C(step), C(value), C(message),
-};
+#define STORED(first, next)                                                                                            \
+    first(ts_ms) next(type) next(run_id) next(growth_id) next(candidate_id) next(state) next(step) next(value)         \
+    next(message)
+#define COLUMNS(first, next) first(seq) STORED(next, next) /* the database numbers them */
+#define C(...) LAG_COLUMN(struct lag_event_row, __VA_ARGS__)
+static const struct lag_column column_rows[] = {COLUMNS(C, C)};
+static const struct lag_columns columns = LAG_COLUMNS(column_rows);
+static const struct lag_columns stored_columns = {column_rows + 1, LAG_COUNT(column_rows) - 1};
 #undef C
-#define SELECT "SELECT seq, ts_ms, type, run_id, growth_id, candidate_id, state, step, value, message FROM events "
+#define SELECT LAG_SQL_SELECT(COLUMNS, "events")
 
-static const char sql_insert[] =
-    "INSERT INTO events (ts_ms, type, run_id, growth_id, candidate_id, state, step, value, message) "
-    "VALUES (:ts_ms, :type, :run_id, :growth_id, :candidate_id, :state, :step, :value, :message)";
+static const char sql_insert[] = "INSERT " LAG_SQL_INTO("events", STORED);
 
 int lag_event_insert(struct lag_db *db, const struct lag_event_row *row, struct lag_error *err) {
     struct lag_event_row stored = *row;
     stored.ts_ms = lag_clock_wall_ms();
-    struct lag_stmt *stmt;
-    int rc = lag_stmt_open(db, sql_insert, &stmt, err);
-    if (rc) return rc;
-    lag_bind_row(stmt, columns + 1, LAG_COUNT(columns) - 1, &stored);
-    rc = lag_stmt_run(stmt, err);
+    int rc = lag_row_insert(db, sql_insert, stored_columns, &stored, err);
     if (!rc) db->last_event_seq = sqlite3_last_insert_rowid(db->handle);
     return rc;
 }
@@ -40,10 +37,7 @@ int lag_event_list(struct lag_db *db, int64_t after, const char *run_id, int lim
     if (run_id) lag_bind_text(stmt, run_id);
     lag_bind_i64(stmt, after);
     lag_bind_i64(stmt, limit);
-    while ((rc = lag_stmt_step(stmt, err)) == 1) {
-        lag_col_row(stmt, columns, LAG_COUNT(columns), &row);
-        if ((rc = each(&row, arg))) break;
-    }
+    while ((rc = lag_row_next(stmt, columns, &row, err)) == 1 && (rc = each(&row, arg)) == 0);
     lag_stmt_close(stmt);
     return rc;
 }

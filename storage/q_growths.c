@@ -1,35 +1,26 @@
-#include "db_internal.h"
-#include <lagd/base/check.h>
+/* Queries of growths. */
+#include "table_internal.h"
 #include <lagd/base/clock.h>
 #include <lagd/base/error.h>
 #include <lagd/storage/growths.h>
 
-#define C(member) LAG_COLUMN(struct lag_growth_row, member)
-static const struct lag_column columns[] = {
-    C(id), C(run_id), C(state), C(mode), C(at_step), C(start_step), C(parent_checkpoint), C(n_layer_from),
-    C(n_layer_to), C(probe_steps), C(n_batches), C(eval_sequences), C(parent_loss), C(revision), C(created_ms),
-    C(updated_ms), C(reason), C(request),
-};
+#define COLUMNS(first, next)                                                                                           \
+    first(id) next(run_id) next(state) next(mode) next(at_step) next(start_step) next(parent_checkpoint)               \
+    next(n_layer_from) next(n_layer_to) next(probe_steps) next(n_batches) next(eval_sequences) next(parent_loss)       \
+    next(revision) next(created_ms) next(updated_ms) next(reason) next(request)
+#define C(...) LAG_COLUMN(struct lag_growth_row, __VA_ARGS__)
+static const struct lag_column column_rows[] = {COLUMNS(C, C)};
+static const struct lag_columns columns = LAG_COLUMNS(column_rows);
 #undef C
-#define SELECT                                                                                                         \
-    "SELECT id, run_id, state, mode, at_step, start_step, parent_checkpoint, n_layer_from, n_layer_to, probe_steps, "  \
-    "n_batches, eval_sequences, parent_loss, revision, created_ms, updated_ms, reason, request FROM growths "
+#define SELECT LAG_SQL_SELECT(COLUMNS, "growths")
 
-static const char sql_insert[] =
-    "INSERT INTO growths (id, run_id, state, mode, at_step, start_step, parent_checkpoint, n_layer_from, n_layer_to, "
-    "probe_steps, n_batches, eval_sequences, parent_loss, revision, created_ms, updated_ms, reason, request) VALUES "
-    "(:id, :run_id, :state, :mode, :at_step, :start_step, :parent_checkpoint, :n_layer_from, :n_layer_to, "
-    ":probe_steps, :n_batches, :eval_sequences, :parent_loss, :revision, :created_ms, :updated_ms, :reason, :request)";
+static const char sql_insert[] = "INSERT " LAG_SQL_INTO("growths", COLUMNS);
 
 int lag_growth_insert(struct lag_db *db, const struct lag_growth_row *row, struct lag_error *err) {
     struct lag_growth_row stored = *row;
     if (!stored.created_ms) stored.created_ms = lag_clock_wall_ms();
     if (!stored.updated_ms) stored.updated_ms = stored.created_ms;
-    struct lag_stmt *stmt;
-    int rc = lag_stmt_open(db, sql_insert, &stmt, err);
-    if (rc) return rc;
-    lag_bind_row(stmt, columns, LAG_COUNT(columns), &stored);
-    rc = lag_stmt_run(stmt, err);
+    int rc = lag_row_insert(db, sql_insert, columns, &stored, err);
     if (rc == LAG_ENOTFOUND) return lag_error_set(err, rc, "run %s does not exist", row->run_id);
     return rc;
 }
@@ -37,16 +28,9 @@ int lag_growth_insert(struct lag_db *db, const struct lag_growth_row *row, struc
 static const char sql_get[] = SELECT "WHERE id = ?";
 
 int lag_growth_get(struct lag_db *db, const char *id, struct lag_growth_row *ret, struct lag_error *err) {
-    struct lag_growth_row row;
-    struct lag_stmt *stmt;
-    int rc = lag_stmt_open(db, sql_get, &stmt, err);
-    if (rc) return rc;
-    lag_bind_text(stmt, id);
-    rc = lag_stmt_one(stmt, columns, LAG_COUNT(columns), &row, err);
+    int rc = lag_row_find(db, sql_get, id, columns, ret, err);
     if (rc == 0) return lag_error_set(err, LAG_ENOTFOUND, "growth %s does not exist", id);
-    if (rc < 0) return rc;
-    *ret = row;
-    return 0;
+    return rc < 0 ? rc : 0;
 }
 
 static const char sql_list_run[] = SELECT "WHERE run_id = ? ORDER BY created_ms, id LIMIT ?";
@@ -60,10 +44,7 @@ int lag_growth_list(struct lag_db *db, const char *run_id, int limit,
     if (rc) return rc;
     if (run_id) lag_bind_text(stmt, run_id);
     lag_bind_i64(stmt, limit);
-    while ((rc = lag_stmt_step(stmt, err)) == 1) {
-        lag_col_row(stmt, columns, LAG_COUNT(columns), &row);
-        if ((rc = each(&row, arg))) break;
-    }
+    while ((rc = lag_row_next(stmt, columns, &row, err)) == 1 && (rc = each(&row, arg)) == 0);
     lag_stmt_close(stmt);
     return rc;
 }

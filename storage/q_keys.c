@@ -1,20 +1,21 @@
-#include "db_internal.h"
-#include <lagd/base/check.h>
+/* Queries of idempotency keys and the answers stored with them. */
+#include "table_internal.h"
 #include <lagd/base/clock.h>
 #include <lagd/base/error.h>
 #include <lagd/base/mem.h>
 #include <lagd/storage/keys.h>
 #include <stdlib.h>
 
-#define C(member) LAG_COLUMN(struct lag_key_row, member)
-static const struct lag_column columns[] = {
-    C(key), C(fingerprint), C(resource), C(created_ms), C(status), C(headers),
-};
+#define COLUMNS(first, next)                                                                                           \
+    first(key) next(fingerprint) next(resource) next(created_ms) next(status) next(headers)
+#define STORED(first, next) COLUMNS(first, next) next(body) /* of any length: not a member of the row */
+#define C(...) LAG_COLUMN(struct lag_key_row, __VA_ARGS__)
+static const struct lag_column column_rows[] = {COLUMNS(C, C)};
+static const struct lag_columns columns = LAG_COLUMNS(column_rows);
 #undef C
 
 static const char sql_put[] =
-    "INSERT INTO idempotency (key, fingerprint, resource, created_ms, status, headers, body) "
-    "VALUES (:key, :fingerprint, :resource, :created_ms, :status, :headers, :body) "
+    "INSERT " LAG_SQL_INTO("idempotency", STORED)
     "ON CONFLICT (key) DO UPDATE SET fingerprint = excluded.fingerprint, "
     "resource = coalesce(excluded.resource, resource), created_ms = excluded.created_ms, status = excluded.status, "
     "headers = excluded.headers, body = excluded.body "
@@ -26,7 +27,7 @@ int lag_key_put(struct lag_db *db, const struct lag_key_row *row, const char *bo
     struct lag_stmt *stmt;
     int rc = lag_stmt_open(db, sql_put, &stmt, err);
     if (rc) return rc;
-    lag_bind_row(stmt, columns, LAG_COUNT(columns), &stored);
+    lag_bind_row(stmt, columns, &stored);
     lag_bind_text(stmt, body ? body : "");
     lag_bind_i64(stmt, stored.created_ms - LAG_KEY_LIFE_MS);
     rc = lag_stmt_run(stmt, err);
@@ -34,9 +35,7 @@ int lag_key_put(struct lag_db *db, const struct lag_key_row *row, const char *bo
     return lag_error_set(err, LAG_EEXIST, "the idempotency key %s was used meanwhile", row->key);
 }
 
-static const char sql_find[] =
-    "SELECT key, fingerprint, resource, created_ms, status, headers, body FROM idempotency "
-    "WHERE key = ? AND created_ms >= ?";
+static const char sql_find[] = LAG_SQL_SELECT(STORED, "idempotency") "WHERE key = ? AND created_ms >= ?";
 
 /* The body has any length, so it is the one column that is not read by the table. */
 static int take_body(struct lag_stmt *stmt, char **ret, struct lag_error *err) {
@@ -55,9 +54,8 @@ int lag_key_find(struct lag_db *db, const char *key, int64_t now_ms, struct lag_
     if (rc) return rc;
     lag_bind_text(stmt, key);
     lag_bind_i64(stmt, now_ms - LAG_KEY_LIFE_MS);
-    rc = lag_stmt_step(stmt, err);
+    rc = lag_row_next(stmt, columns, &row, err);
     if (rc == 1) {
-        lag_col_row(stmt, columns, LAG_COUNT(columns), &row);
         int taken = ret_body ? take_body(stmt, ret_body, err) : 0;
         if (taken < 0) rc = taken;
         else *ret = row;

@@ -1,3 +1,4 @@
+/* Queries of points: stored in batches, compared with what is there, thinned for display. */
 #include "db_internal.h"
 #include "q_internal.h"
 #include <lagd/base/check.h>

@@ -1,3 +1,4 @@
+/* Queries of the losses that a candidate's probe measured, batch by batch. */
 #include "db_internal.h"
 #include "q_internal.h"
 #include <lagd/base/error.h>

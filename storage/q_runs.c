@@ -1,41 +1,33 @@
-#include "db_internal.h"
+/* Queries of runs. */
 #include "q_internal.h"
-#include <lagd/base/check.h>
+#include "table_internal.h"
 #include <lagd/base/clock.h>
 #include <lagd/base/error.h>
 #include <lagd/storage/runs.h>
 
-#define C(member) LAG_COLUMN(struct lag_run_row, member)
-static const struct lag_column columns[] = {
-    C(id), C(name), C(dataset_id), C(state), C(n_layer), C(n_head), C(n_embd), C(n_inner), C(n_positions),
-    C(vocab_size), C(n_params), C(step), C(max_steps), C(tokens), C(flops), C(lr_scale), C(n_rollbacks),
-    C(rollback_step), C(growth_id), C(revision), C(created_ms), C(updated_ms), C(reason), C(config),
-    C(dataset_name), /* joined, not stored */
-};
+#define STORED(first, next)                                                                                            \
+    first(id) next(name) next(dataset_id) next(state) next(n_layer) next(n_head) next(n_embd) next(n_inner)            \
+    next(n_positions) next(vocab_size) next(n_params) next(step) next(max_steps) next(tokens) next(flops)              \
+    next(lr_scale) next(n_rollbacks) next(rollback_step) next(growth_id) next(revision) next(created_ms)               \
+    next(updated_ms) next(reason) next(config)
+#define C(...) LAG_COLUMN(struct lag_run_row, __VA_ARGS__)
+static const struct lag_column column_rows[] = {STORED(C, C) C(dataset_name)}; /* the last one is joined */
+static const struct lag_columns columns = LAG_COLUMNS(column_rows);
+static const struct lag_columns stored_columns = {column_rows, LAG_COUNT(column_rows) - 1};
 #undef C
-#define N_STORED (LAG_COUNT(columns) - 1)
+#define NAME_IN_R(column, ...) "r." #column
+#define NEXT_NAME_IN_R(column, ...) ", r." #column
 #define SELECT                                                                                                         \
-    "SELECT r.id, r.name, r.dataset_id, r.state, r.n_layer, r.n_head, r.n_embd, r.n_inner, r.n_positions, "            \
-    "r.vocab_size, r.n_params, r.step, r.max_steps, r.tokens, r.flops, r.lr_scale, r.n_rollbacks, r.rollback_step, "   \
-    "r.growth_id, r.revision, r.created_ms, r.updated_ms, r.reason, r.config, d.name AS dataset_name "                 \
+    "SELECT " STORED(NAME_IN_R, NEXT_NAME_IN_R) ", d.name AS dataset_name "                                            \
     "FROM runs AS r LEFT JOIN datasets AS d ON d.id = r.dataset_id "
 
-static const char sql_insert[] =
-    "INSERT INTO runs (id, name, dataset_id, state, n_layer, n_head, n_embd, n_inner, n_positions, vocab_size, "
-    "n_params, step, max_steps, tokens, flops, lr_scale, n_rollbacks, rollback_step, growth_id, revision, created_ms, "
-    "updated_ms, reason, config) VALUES (:id, :name, :dataset_id, :state, :n_layer, :n_head, :n_embd, :n_inner, "
-    ":n_positions, :vocab_size, :n_params, :step, :max_steps, :tokens, :flops, :lr_scale, :n_rollbacks, "
-    ":rollback_step, :growth_id, :revision, :created_ms, :updated_ms, :reason, :config)";
+static const char sql_insert[] = "INSERT " LAG_SQL_INTO("runs", STORED);
 
 int lag_run_insert(struct lag_db *db, const struct lag_run_row *row, struct lag_error *err) {
     struct lag_run_row stored = *row;
     if (!stored.created_ms) stored.created_ms = lag_clock_wall_ms();
     if (!stored.updated_ms) stored.updated_ms = stored.created_ms;
-    struct lag_stmt *stmt;
-    int rc = lag_stmt_open(db, sql_insert, &stmt, err);
-    if (rc) return rc;
-    lag_bind_row(stmt, columns, N_STORED, &stored);
-    rc = lag_stmt_run(stmt, err);
+    int rc = lag_row_insert(db, sql_insert, stored_columns, &stored, err);
     if (rc == LAG_EEXIST)
         return lag_error_at(err, rc, "/name", "a run named %s exists already: choose another name", row->name);
     if (rc == LAG_ENOTFOUND)
@@ -46,20 +38,9 @@ int lag_run_insert(struct lag_db *db, const struct lag_run_row *row, struct lag_
 static const char sql_by_id[] = SELECT "WHERE r.id = ?";
 static const char sql_by_name[] = SELECT "WHERE r.name = ?";
 
-static int find(struct lag_db *db, const char *sql, const char *key, struct lag_run_row *ret, struct lag_error *err) {
-    struct lag_run_row row;
-    struct lag_stmt *stmt;
-    int rc = lag_stmt_open(db, sql, &stmt, err);
-    if (rc) return rc;
-    lag_bind_text(stmt, key);
-    rc = lag_stmt_one(stmt, columns, LAG_COUNT(columns), &row, err);
-    if (rc == 1) *ret = row;
-    return rc;
-}
-
 int lag_run_get(struct lag_db *db, const char *id_or_name, struct lag_run_row *ret, struct lag_error *err) {
-    int rc = find(db, sql_by_id, id_or_name, ret, err);
-    if (rc == 0) rc = find(db, sql_by_name, id_or_name, ret, err);
+    int rc = lag_row_find(db, sql_by_id, id_or_name, columns, ret, err);
+    if (rc == 0) rc = lag_row_find(db, sql_by_name, id_or_name, columns, ret, err);
     if (rc == 0) return lag_error_set(err, LAG_ENOTFOUND, "run %s does not exist", id_or_name);
     return rc < 0 ? rc : 0;
 }
@@ -80,10 +61,7 @@ int lag_run_list(struct lag_db *db, const char *states, int64_t before_ms, const
     lag_bind_text(stmt, is_first ? "~" : before_id);
     lag_bind_text(stmt, states);
     lag_bind_i64(stmt, limit);
-    while ((rc = lag_stmt_step(stmt, err)) == 1) {
-        lag_col_row(stmt, columns, LAG_COUNT(columns), &row);
-        if ((rc = each(&row, arg))) break;
-    }
+    while ((rc = lag_row_next(stmt, columns, &row, err)) == 1 && (rc = each(&row, arg)) == 0);
     lag_stmt_close(stmt);
     return rc;
 }

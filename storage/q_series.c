@@ -1,30 +1,31 @@
-#include "db_internal.h"
+/* Queries of series: what points belong to, and how many there are. */
 #include "q_internal.h"
-#include <lagd/base/check.h>
+#include "table_internal.h"
 #include <lagd/base/error.h>
+#include <lagd/base/mem.h>
 #include <lagd/storage/events.h>
 #include <lagd/storage/series.h>
 
-#define C(member) LAG_COLUMN(struct lag_series_row, member)
-static const struct lag_column columns[] = {
-    C(id), C(owner), C(key), C(exact), C(n_points), C(first_step), C(last_step), C(last_value),
-};
+#define STORED(first, next)                                                                                            \
+    first(owner) next(key) next(exact) next(n_points) next(first_step) next(last_step) next(last_value)
+#define COLUMNS(first, next) first(id) STORED(next, next) /* the database numbers them */
+#define C(...) LAG_COLUMN(struct lag_series_row, __VA_ARGS__)
+static const struct lag_column column_rows[] = {COLUMNS(C, C)};
+static const struct lag_columns columns = LAG_COLUMNS(column_rows);
+static const struct lag_columns stored_columns = {column_rows + 1, LAG_COUNT(column_rows) - 1};
 #undef C
-#define SELECT "SELECT id, owner, key, exact, n_points, first_step, last_step, last_value FROM series "
+#define SELECT LAG_SQL_SELECT(COLUMNS, "series")
 
 static const char sql_find[] = SELECT "WHERE owner = ? AND key = ?";
 
 static int find(struct lag_db *db, const char *owner, const char *key, struct lag_series_row *ret,
                 struct lag_error *err) {
-    struct lag_series_row row;
     struct lag_stmt *stmt;
     int rc = lag_stmt_open(db, sql_find, &stmt, err);
     if (rc) return rc;
     lag_bind_text(stmt, owner);
     lag_bind_text(stmt, key);
-    rc = lag_stmt_one(stmt, columns, LAG_COUNT(columns), &row, err);
-    if (rc == 1) *ret = row;
-    return rc;
+    return lag_row_one(stmt, columns, ret, err);
 }
 
 int lag_series_find(struct lag_db *db, const char *owner, const char *key, struct lag_series_row *ret,
@@ -34,25 +35,21 @@ int lag_series_find(struct lag_db *db, const char *owner, const char *key, struc
     return rc < 0 ? rc : 0;
 }
 
-static const char sql_insert[] =
-    "INSERT INTO series (owner, key, exact, n_points, first_step, last_step, last_value) "
-    "VALUES (?, ?, ?, 0, 0, -1, NULL)";
+static const char sql_insert[] = "INSERT " LAG_SQL_INTO("series", STORED);
 
 int lag_series_open(struct lag_db *db, const char *owner, const char *key, bool exact, int64_t *ret_id,
                     struct lag_error *err) {
     struct lag_series_row row;
-    struct lag_stmt *stmt;
     int rc = find(db, owner, key, &row, err);
     if (rc < 0) return rc;
     if (rc == 1) {
         *ret_id = row.id;
         return 0;
     }
-    if ((rc = lag_stmt_open(db, sql_insert, &stmt, err))) return rc;
-    lag_bind_text(stmt, owner);
-    lag_bind_text(stmt, key);
-    lag_bind_i64(stmt, exact);
-    rc = lag_stmt_run(stmt, err);
+    row = (struct lag_series_row){.exact = exact, .last_step = -1, .last_value = NAN};
+    if (lag_copy(row.owner, sizeof row.owner, owner) || lag_copy(row.key, sizeof row.key, key))
+        return lag_error_set(err, LAG_ETOOBIG, "the name of series %s of %s is too long", key, owner);
+    rc = lag_row_insert(db, sql_insert, stored_columns, &row, err);
     if (!rc) *ret_id = sqlite3_last_insert_rowid(db->handle);
     return rc;
 }
@@ -64,7 +61,7 @@ int lag_series_by_id(struct lag_db *db, int64_t id, struct lag_series_row *ret, 
     int rc = lag_stmt_open(db, sql_by_id, &stmt, err);
     if (rc) return rc;
     lag_bind_i64(stmt, id);
-    return lag_stmt_one(stmt, columns, LAG_COUNT(columns), ret, err);
+    return lag_row_one(stmt, columns, ret, err);
 }
 
 int lag_series_whose(struct lag_db *db, int64_t id, struct lag_series_row *ret, struct lag_event_row *ret_ids,
@@ -88,10 +85,7 @@ int lag_series_list(struct lag_db *db, const char *owner, int (*each)(const stru
     int rc = lag_stmt_open(db, sql_list, &stmt, err);
     if (rc) return rc;
     lag_bind_text(stmt, owner);
-    while ((rc = lag_stmt_step(stmt, err)) == 1) {
-        lag_col_row(stmt, columns, LAG_COUNT(columns), &row);
-        if ((rc = each(&row, arg))) break;
-    }
+    while ((rc = lag_row_next(stmt, columns, &row, err)) == 1 && (rc = each(&row, arg)) == 0);
     lag_stmt_close(stmt);
     return rc;
 }

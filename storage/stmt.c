@@ -1,3 +1,4 @@
+/* Statements: prepared once a connection, bound and read with every slip of the calling code noticed. */
 #include "db_internal.h"
 #include <lagd/base/error.h>
 #include <lagd/base/mem.h>
@@ -36,6 +37,7 @@ int lag_stmt_open(struct lag_db *db, const char *sql, struct lag_stmt **ret, str
     if (db->writer && !sqlite3_stmt_readonly(stmt->handle) && sqlite3_get_autocommit(db->handle))
         return lag_error_set(err, LAG_EINTERNAL, "a write outside of a transaction: %s", sql);
     stmt->busy = true;
+    stmt->columns_found = false;
     stmt->n_bound = stmt->next_column = 0;
     stmt->started = stmt->ended = false;
     stmt->defect = NULL;
@@ -75,13 +77,13 @@ void lag_bind_text(struct lag_stmt *stmt, const char *value) {
                                 : sqlite3_bind_null(stmt->handle, at));
 }
 
-static int report_defect(const struct lag_stmt *stmt, struct lag_error *err) {
+int lag_stmt_defect(const struct lag_stmt *stmt, struct lag_error *err) {
     return lag_error_set(err, LAG_EINTERNAL, "%s in: %s", stmt->defect, stmt->sql);
 }
 
 int lag_stmt_step(struct lag_stmt *stmt, struct lag_error *err) {
     if (!stmt->started && stmt->n_bound != stmt->n_params) stmt->defect = "a parameter was left unbound";
-    if (stmt->defect) return report_defect(stmt, err);
+    if (stmt->defect) return lag_stmt_defect(stmt, err);
     stmt->started = true;
     if (stmt->ended) return 0; /* SQLite would begin again */
     int result = sqlite3_step(stmt->handle);
@@ -128,45 +130,6 @@ void lag_col_text(struct lag_stmt *stmt, const char *name, char *ret, size_t siz
     int at = lag_col_find(stmt, name);
     const char *text = at < 0 ? NULL : (const char *)sqlite3_column_text(stmt->handle, at);
     (void)lag_copy(ret, size, text ? text : ""); /* written from a member of the same size: nothing is cut */
-}
-
-void lag_bind_row(struct lag_stmt *stmt, const struct lag_column *columns, size_t n, const void *row) {
-    for (size_t i = 0; i < n; i++) {
-        const struct lag_column *c = &columns[i];
-        const char *member = (const char *)row + c->offset;
-        const char *parameter = sqlite3_bind_parameter_name(stmt->handle, stmt->n_bound + 1);
-        if (!parameter || strcmp(parameter + 1, c->name)) stmt->defect = "a parameter and a column differ";
-        switch (c->type) {
-        case LAG_COL_I64: lag_bind_i64(stmt, *(const int64_t *)(const void *)member); break;
-        case LAG_COL_REAL: lag_bind_real(stmt, *(const double *)(const void *)member); break;
-        case LAG_COL_BOOL: lag_bind_i64(stmt, *(const bool *)member); break;
-        case LAG_COL_TEXT: lag_bind_text(stmt, member); break;
-        }
-    }
-}
-
-void lag_col_row(struct lag_stmt *stmt, const struct lag_column *columns, size_t n, void *ret_row) {
-    for (size_t i = 0; i < n; i++) {
-        const struct lag_column *c = &columns[i];
-        char *member = (char *)ret_row + c->offset;
-        switch (c->type) {
-        case LAG_COL_I64: *(int64_t *)(void *)member = lag_col_i64(stmt, c->name); break;
-        case LAG_COL_REAL: *(double *)(void *)member = lag_col_real(stmt, c->name); break;
-        case LAG_COL_BOOL: *(bool *)member = lag_col_i64(stmt, c->name) != 0; break;
-        case LAG_COL_TEXT: lag_col_text(stmt, c->name, member, c->size); break;
-        }
-    }
-}
-
-int lag_stmt_one(struct lag_stmt *stmt, const struct lag_column *columns, size_t n, void *ret_row,
-                 struct lag_error *err) {
-    int rc = lag_stmt_step(stmt, err);
-    if (rc == 1) {
-        lag_col_row(stmt, columns, n, ret_row);
-        if (stmt->defect) rc = report_defect(stmt, err);
-    }
-    lag_stmt_close(stmt);
-    return rc;
 }
 
 int lag_stmt_run_one(struct lag_stmt *stmt, const char *what, const char *id, struct lag_error *err) {

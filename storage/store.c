@@ -1,3 +1,4 @@
+/* The storage thread: takes points and writes from all threads, and commits those that wait together. */
 #include "db_internal.h"
 #include "migrate_internal.h"
 #include "q_internal.h"
@@ -411,11 +412,12 @@ void lag_store_on_events(struct lag_store *store, void (*fn)(void *arg, int64_t 
     pthread_mutex_unlock(&store->mutex);
 }
 
-void lag_store_on_points(struct lag_store *store, void (*fn)(void *arg, const struct lag_point *points, size_t n_points),
-                         void *arg) {
+void lag_store_on_points(struct lag_store *store,
+                         void (*fn)(void *arg, const struct lag_point *points, size_t n_points), void *arg) {
     pthread_mutex_lock(&store->mutex);
     store->on_points = fn;
     store->on_points_arg = arg;
     pthread_mutex_unlock(&store->mutex);
 }
+
 uint64_t lag_store_version(const struct lag_store *store) { return atomic_load(&store->version); }

@@ -1,3 +1,4 @@
+/* The folder, the store and the first rows that the tests of storage begin with. */
 #include "fixture.h"
 #include <lagd/base/fs.h>
 #include <math.h>

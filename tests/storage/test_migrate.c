@@ -197,7 +197,8 @@ static void test_read_only(void **state) {
     assert_int_equal(status, 0);
 }
 
-static const char good_next[] = "ALTER TABLE runs ADD COLUMN note TEXT; CREATE TABLE tags (run_id TEXT NOT NULL) STRICT;";
+static const char good_next[] =
+    "ALTER TABLE runs ADD COLUMN note TEXT; CREATE TABLE tags (run_id TEXT NOT NULL) STRICT;";
 static const char bad_next[] = "ALTER TABLE runs ADD COLUMN note TEXT; CREATE TABLE runs (x);";
 static const char orphan_next[] = "DELETE FROM datasets;";
 
@@ -305,9 +306,9 @@ static void test_upgrade(void **state) {
     assert_ok(f, lag_db_integer(db, "SELECT step FROM runs WHERE note IS NULL", &n, &f->err));
     assert_int_equal(n, 5);
     lag_db_close(db);
-    expect_refusal(f, LAG_EVERSION, "%s/lagd.db has schema " NEXT ", written by lagd " LAGD_VERSION ", but this is lagd "
-        LAGD_VERSION ", which knows schemas up to " NEWEST ": start that lagd again, or restore the copy made before the "
-        "upgrade");
+    expect_refusal(f, LAG_EVERSION, "%s/lagd.db has schema " NEXT ", written by lagd " LAGD_VERSION
+        ", but this is lagd " LAGD_VERSION ", which knows schemas up to " NEWEST
+        ": start that lagd again, or restore the copy made before the upgrade");
     /* The copy made before is schema 1 and opens again, by way of its own upgrade. */
     char copy[400];
     (void)snprintf(copy, sizeof copy, "%s", in_dir(f, "lagd.db.schema-1"));
@@ -324,8 +325,8 @@ static void test_failed_upgrade(void **state) {
     assert_int_equal(migrate_further(f, bad_next), LAG_EINTERNAL);
     assert_memory_equal(f->err.text, "schema " NEXT " (00" NEXT "_test) was not applied, nothing changed: ", 54);
     assert_int_equal(migrate_further(f, orphan_next), LAG_ECORRUPT);
-    assert_string_equal(f->err.text,
-                        "schema " NEXT " (00" NEXT "_test) was not applied, nothing changed: 1 rows refer to missing ones");
+    assert_string_equal(f->err.text, "schema " NEXT " (00" NEXT "_test) was not applied, nothing changed: "
+        "1 rows refer to missing ones");
     fixture_open(f); /* those before the failed one hold */
     assert_int_equal(lag_db_schema_version(f->reader), lag_n_migrations);
     assert_ok(f, lag_db_check(f->reader, &f->err));

@@ -186,9 +186,8 @@ static int look_at_all(struct lag_db *db, void *arg, struct lag_error *err) {
 }
 
 static int count_in_sources(struct fixture *f) {
-    static const char *const stems[] = {"candidates", "checkpoints", "datasets", "decisions", "events", "growths", "keys",
-        "points",
-        "probe_losses", "runs", "series"};
+    static const char *const stems[] = {"candidates", "checkpoints", "datasets", "decisions", "events", "growths",
+        "keys", "points", "probe_losses", "runs", "series"};
     static const char mark[] = "static const char sql_";
     int n = 0;
     for (size_t i = 0; i < LAG_COUNT(stems); i++) {

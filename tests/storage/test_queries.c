@@ -397,7 +397,8 @@ static void test_keys(void **state) {
     /* The answer may be filled in once, by the same request only. */
     struct lag_key_row other = {.key = "k", .fingerprint = "g", .status = 200, .created_ms = t + 1};
     assert_int_equal(lag_store_write(f->store, put_answer, &other, &f->err), LAG_EEXIST);
-    struct lag_key_row answer = {.key = "k", .fingerprint = "f", .status = 201, .headers = "ETag: \"r1\"\n", .created_ms = t + 2};
+    struct lag_key_row answer = {.key = "k", .fingerprint = "f", .status = 201, .headers = "ETag: \"r1\"\n",
+        .created_ms = t + 2};
     write_ok(f, put_answer, &answer);
     assert_int_equal(lag_key_find(f->reader, "k", t, &found, &body, &f->err), 1);
     assert_string_equal(body, "{\"id\": \"run_1\"}");

@@ -1,6 +1,6 @@
 /* The statement layer refuses what a caller does wrong, and what it reads cannot shift. */
 #include "fixture.h"
-#include "db_internal.h"
+#include "table_internal.h"
 #include <lagd/base/check.h>
 #include <math.h>
 #include <string.h>
@@ -54,17 +54,20 @@ struct pair {
 static void test_columns_by_name(void **state) {
     struct fixture *f = *state;
     static const char sql[] = "SELECT 1 AS b, 2 AS a", missing[] = "SELECT 1 AS b", bad[] = "SELECT :b AS b, :a AS a";
-    static const struct lag_column columns[] = {LAG_COLUMN(struct pair, a), LAG_COLUMN(struct pair, b)};
+    static const struct lag_column rows[] = {LAG_COLUMN(struct pair, a) LAG_COLUMN(struct pair, b)};
+    static const struct lag_columns columns = LAG_COLUMNS(rows);
     struct pair pair;
     struct lag_stmt *stmt;
     assert_ok(f, lag_stmt_open(f->reader, sql, &stmt, &f->err));
-    assert_int_equal(lag_stmt_one(stmt, columns, LAG_COUNT(columns), &pair, &f->err), 1);
+    assert_int_equal(lag_row_one(stmt, columns, &pair, &f->err), 1);
     assert_true(pair.a == 2 && pair.b);
+    pair.b = false;
     assert_ok(f, lag_stmt_open(f->reader, missing, &stmt, &f->err));
-    assert_int_equal(lag_stmt_one(stmt, columns, LAG_COUNT(columns), &pair, &f->err), LAG_EINTERNAL);
+    assert_int_equal(lag_row_one(stmt, columns, &pair, &f->err), LAG_EINTERNAL);
     assert_string_equal(f->err.text, "a column is missing in: SELECT 1 AS b");
+    assert_true(pair.a == 2 && !pair.b); /* untouched */
     assert_ok(f, lag_stmt_open(f->reader, bad, &stmt, &f->err));
-    lag_bind_row(stmt, columns, LAG_COUNT(columns), &pair);
+    lag_bind_row(stmt, columns, &pair);
     assert_int_equal(lag_stmt_run(stmt, &f->err), LAG_EINTERNAL);
     assert_string_equal(f->err.text, "a parameter and a column differ in: SELECT :b AS b, :a AS a");
 }

@@ -4,8 +4,8 @@
 struct lag_db;
 struct lag_error;
 
-int lag_checkpoint_insert(struct lag_db *db, const struct lag_checkpoint_row *row, const struct lag_checkpoint_file_row *files,
-                          int n_files, struct lag_error *err);
+int lag_checkpoint_insert(struct lag_db *db, const struct lag_checkpoint_row *row,
+                          const struct lag_checkpoint_file_row *files, int n_files, struct lag_error *err);
 int lag_checkpoint_get(struct lag_db *db, const char *id, struct lag_checkpoint_row *ret, struct lag_error *err);
 /* The newest of a run (candidates' excluded) by (step, created, id); LAG_ENOTFOUND when there is none. */
 int lag_checkpoint_latest(struct lag_db *db, const char *run_id, struct lag_checkpoint_row *ret, struct lag_error *err);

@@ -7,31 +7,37 @@ struct lag_error;
 
 int lag_growth_insert(struct lag_db *db, const struct lag_growth_row *row, struct lag_error *err);
 int lag_growth_get(struct lag_db *db, const char *id, struct lag_growth_row *ret, struct lag_error *err);
-int lag_growth_list(struct lag_db *db, const char *run_id, int limit, int (*each)(const struct lag_growth_row *, void *),
-                    void *arg, struct lag_error *err); /* oldest first; run_id NULL = all */
-int lag_growth_set_state(struct lag_db *db, const char *id, const char *state, const char *reason, struct lag_error *err);
+/* Oldest first; run_id NULL = all. */
+int lag_growth_list(struct lag_db *db, const char *run_id, int limit,
+                    int (*each)(const struct lag_growth_row *, void *), void *arg, struct lag_error *err);
+int lag_growth_set_state(struct lag_db *db, const char *id, const char *state, const char *reason,
+                         struct lag_error *err);
 /* The parent is fixed: start_step, its checkpoint, the evaluation plan. */
 int lag_growth_set_parent(struct lag_db *db, const char *id, int64_t start_step, const char *checkpoint_id,
                           int64_t n_batches, int64_t eval_sequences, struct lag_error *err);
 int lag_growth_set_parent_loss(struct lag_db *db, const char *id, double loss, struct lag_error *err);
 
-int lag_candidate_insert(struct lag_db *db, const struct lag_candidate_row *row, int64_t *ret_number, struct lag_error *err);
+int lag_candidate_insert(struct lag_db *db, const struct lag_candidate_row *row, int64_t *ret_number,
+                         struct lag_error *err);
 int lag_candidate_get(struct lag_db *db, const char *id, struct lag_candidate_row *ret, struct lag_error *err);
 int lag_candidate_list(struct lag_db *db, const char *growth_id, int (*each)(const struct lag_candidate_row *, void *),
                        void *arg, struct lag_error *err); /* by position */
-int lag_candidate_set_state(struct lag_db *db, const char *id, const char *state, const char *reason, struct lag_error *err);
+int lag_candidate_set_state(struct lag_db *db, const char *id, const char *state, const char *reason,
+                            struct lag_error *err);
 int lag_candidate_set_progress(struct lag_db *db, const char *id, int64_t t, double flops, struct lag_error *err);
 /* loss_at_0 / loss_at_lag when finite; NaN leaves the stored value. */
-int lag_candidate_set_losses(struct lag_db *db, const char *id, double loss_at_0, double loss_at_lag, struct lag_error *err);
+int lag_candidate_set_losses(struct lag_db *db, const char *id, double loss_at_0, double loss_at_lag,
+                             struct lag_error *err);
 int lag_candidate_set_checkpoint(struct lag_db *db, const char *id, const char *checkpoint_id, struct lag_error *err);
 
 /* Per-batch validation losses at evaluation time t. Rows that exist are compared like points: a difference keeps the
  * stored one and sets *ret_mismatch. */
 int lag_probe_losses_put(struct lag_db *db, int64_t candidate_number, int64_t t, const double *losses, int n_batches,
                          bool *ret_mismatch, struct lag_error *err);
-/* All of one candidate: t ascending. *ret_t [n_evals], *ret_losses [n_evals][n_batches] (NULL as NaN), both free()d by the caller. */
-int lag_probe_losses_get(struct lag_db *db, int64_t candidate_number, int n_batches, int64_t **ret_t, double **ret_losses,
-                         int *ret_n_evals, struct lag_error *err);
+/* All of one candidate: t ascending. *ret_t [n_evals], *ret_losses [n_evals][n_batches] (NULL as NaN), both free()d
+ * by the caller. */
+int lag_probe_losses_get(struct lag_db *db, int64_t candidate_number, int n_batches, int64_t **ret_t,
+                         double **ret_losses, int *ret_n_evals, struct lag_error *err);
 
 int lag_decision_put(struct lag_db *db, const struct lag_decision_row *row, struct lag_error *err); /* replaces */
 int lag_decision_get(struct lag_db *db, const char *growth_id, struct lag_decision_row *ret, struct lag_error *err);

@@ -6,19 +6,23 @@
 struct lag_db;
 struct lag_error;
 
-int lag_dataset_insert(struct lag_db *db, const struct lag_dataset_row *row, struct lag_error *err); /* LAG_EEXIST: name */
+/* LAG_EEXIST: name */
+int lag_dataset_insert(struct lag_db *db, const struct lag_dataset_row *row, struct lag_error *err);
 int lag_dataset_get(struct lag_db *db, const char *id_or_name, struct lag_dataset_row *ret, struct lag_error *err);
-int lag_dataset_list(struct lag_db *db, int (*each)(const struct lag_dataset_row *, void *), void *arg, struct lag_error *err);
+int lag_dataset_list(struct lag_db *db, int (*each)(const struct lag_dataset_row *, void *), void *arg,
+                     struct lag_error *err);
 int lag_dataset_delete(struct lag_db *db, const char *id, struct lag_error *err); /* LAG_ESTATE while a run uses it */
 
 int lag_run_insert(struct lag_db *db, const struct lag_run_row *row, struct lag_error *err); /* LAG_EEXIST: name */
 int lag_run_get(struct lag_db *db, const char *id_or_name, struct lag_run_row *ret, struct lag_error *err);
-/* Newest first by (created_ms, id); states: comma-separated or NULL; before_ms/before_id: rows after that cursor (0, ""). */
+/* Newest first by (created_ms, id); states: comma-separated or NULL; before_ms/before_id: rows after that cursor (0 and
+ * "": the first page). */
 int lag_run_list(struct lag_db *db, const char *states, int64_t before_ms, const char *before_id, int limit,
                  int (*each)(const struct lag_run_row *, void *), void *arg, struct lag_error *err);
 /* Each bumps revision and updated_ms. */
 int lag_run_set_state(struct lag_db *db, const char *id, const char *state, const char *reason, struct lag_error *err);
-int lag_run_set_progress(struct lag_db *db, const char *id, int64_t step, int64_t tokens, double flops, struct lag_error *err);
+int lag_run_set_progress(struct lag_db *db, const char *id, int64_t step, int64_t tokens, double flops,
+                         struct lag_error *err);
 int lag_run_set_shape(struct lag_db *db, const char *id, int64_t n_layer, int64_t n_params, struct lag_error *err);
 int lag_run_set_growth(struct lag_db *db, const char *id, const char *growth_id, struct lag_error *err);
 int lag_run_set_rollback(struct lag_db *db, const char *id, double lr_scale, int64_t n_rollbacks, int64_t rollback_step,

@@ -1,11 +1,11 @@
-/* The store: one file, lagd.db, one writing connection owned by one thread, which is also the only checkpointer of the
- * write-ahead log (the packaged SQLite can lose pages when two connections commit and checkpoint at once).
+/* The store: one file, lagd.db, one writing connection owned by one thread, which is also the only checkpointer of
+ * the write-ahead log (the packaged SQLite can lose pages when two connections commit and checkpoint at once).
  * Everyone else reads through connections of their own, opened read-only.
  *
  * Acknowledged = durable: lag_store_write returns after the commit is on disk (synchronous=FULL). Writes that wait
- * together are committed together, each in its own savepoint: one that fails takes only itself back. A full disk fails
- * all that wait (LAG_ENOSPC, nothing of theirs is stored) and passes; after an I/O error, an fsync that failed above all,
- * every write is refused with LAG_EIO until the store is opened anew. */
+ * together are committed together, each in its own savepoint: one that fails takes only itself back. A full disk
+ * fails all that wait (LAG_ENOSPC, nothing of theirs is stored) and passes; after an I/O error, an fsync that failed
+ * above all, every write is refused with LAG_EIO until the store is opened anew. */
 #pragma once
 #include <lagd/storage/rows.h>
 #include <stddef.h>
@@ -25,31 +25,31 @@ typedef int lag_write_fn(struct lag_db *db, void *arg, struct lag_error *err);
 int lag_store_write(struct lag_store *store, lag_write_fn *fn, void *arg, struct lag_error *err);
 /* Queues points for group commit (within 100 ms) and returns; waits only while the queue is full. A point that exists
  * already is compared: equal bits are fine, a difference in an exact series is kept as stored and becomes an event
- * determinism.mismatch (one a series and batch). Points of a series that was deleted meanwhile are dropped. Later writes
- * of any thread see points queued before them. LAG_ENOSPC: the disk and the queue are full; sending the same points again
- * later is safe. LAG_EIO: as below. Thread: any. */
+ * determinism.mismatch (one a series and batch). Points of a series that was deleted meanwhile are dropped. Later
+ * writes of any thread see points queued before them. LAG_ENOSPC: the disk and the queue are full; sending the same
+ * points again later is safe. LAG_EIO: as below. Thread: any. */
 int lag_store_points(struct lag_store *store, const struct lag_point *points, size_t n_points, struct lag_error *err);
 /* Waits until everything queued before is committed. The first error of a group commit since the last call is
  * returned here (disk full, for one); points are kept and tried again every second. */
 int lag_store_flush(struct lag_store *store, struct lag_error *err);
-/* Asks the storage thread for a sign of life without waiting for it, and tells for how many nanoseconds the oldest question
- * has gone unanswered (0: none has). INT64_MAX: the database takes no writes until a restart. Thread: any. */
+/* Asks the storage thread for a sign of life without waiting for it, and tells for how many nanoseconds the oldest
+ * question has gone unanswered (0: none has). INT64_MAX: the database takes no writes until a restart. Thread: any. */
 int64_t lag_store_silence_ns(struct lag_store *store);
-/* How the last commit went, also while the next one is tried: 0, or its error (LAG_ENOSPC, or LAG_EIO: nothing is written
- * until a restart). Thread: any. */
+/* How the last commit went, also while the next one is tried: 0, or its error (LAG_ENOSPC, or LAG_EIO: nothing is
+ * written until a restart). Thread: any. */
 int lag_store_check(struct lag_store *store, struct lag_error *err);
-/* Changes with every commit, and is odd while one is under way: what was read while it stayed the same even number is what
- * the database holds. Thread: any. */
+/* Changes with every commit, and is odd while one is under way: what was read while it stayed the same even number is
+ * what the database holds. Thread: any. */
 uint64_t lag_store_version(const struct lag_store *store);
 /* What waits now, for metrics. */
 size_t lag_store_queue_length(const struct lag_store *store);
 /* Called on the storage thread after a commit that wrote events, with the last sequence number. Set before use. */
 void lag_store_on_events(struct lag_store *store, void (*fn)(void *arg, int64_t last_seq), void *arg);
 
-/* Called on the storage thread after a commit that wrote points, with some of them at a time, until all were told; points
- * that were stored before are told again. fn must be quick and must not call the store. Set before use. */
-void lag_store_on_points(struct lag_store *store, void (*fn)(void *arg, const struct lag_point *points, size_t n_points),
-                         void *arg);
+/* Called on the storage thread after a commit that wrote points, with some of them at a time, until all were told;
+ * points that were stored before are told again. fn must be quick and must not call the store. Set before use. */
+void lag_store_on_points(struct lag_store *store,
+                         void (*fn)(void *arg, const struct lag_point *points, size_t n_points), void *arg);
 
 /* A reading connection: SQLITE_OPEN_READONLY, query_only. Thread: its owner. */
 int lag_reader_open(const char *dir, struct lag_db **ret, struct lag_error *err);
