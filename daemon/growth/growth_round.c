@@ -136,9 +136,9 @@ static int open_round(struct lagd_round *round, struct lag_error *err) {
     int rc = lag_fields_parse(&lagd_growth_fields, &round->request, run->book.growth.request, err);
     if (rc == 0) rc = lagd_read(run->deps, read_candidates, round, err);
     if (rc != 0) return rc;
-    rc = lag_plan_probe(run->book.growth.probe_steps, round->request.eval_every, (int)round->request.eval_batches,
-                        round->request.max_eval_share, lagd_run_step_tokens(run), run->trainer.step.batch,
-                        run->trainer.step.context, &round->plan);
+    rc = lag_probe_plan_init(run->book.growth.probe_steps, round->request.eval_every, (int)round->request.eval_batches,
+                             round->request.max_eval_share, lagd_run_step_tokens(run), run->trainer.step.batch,
+                             run->trainer.step.context, &round->plan);
     if (rc != 0) return lag_error_set(err, rc, "the probe's evaluations cannot be planned");
     if (strcmp(run->book.growth.state, "queued") == 0) return 0;
     round->plan.n_batches = (int)run->book.growth.n_batches;

@@ -288,8 +288,8 @@ static int make_plan(struct planning *p, int n_threads, struct lag_error *err) {
     struct lag_error inner = {0};
     if (lag_spec_check(&grown, &inner) < 0) return lag_error_at(err, inner.code, "/target/n_layer", "%s", inner.text);
     int64_t step_tokens = p->config.sequences * p->config.tokens_per_sequence * p->config.accumulate;
-    rc = lag_plan_probe(p->request->probe_steps, p->request->eval_every, (int)p->request->eval_batches,
-                        p->request->max_eval_share, step_tokens, p->step.batch, p->step.context, &p->probe);
+    rc = lag_probe_plan_init(p->request->probe_steps, p->request->eval_every, (int)p->request->eval_batches,
+                              p->request->max_eval_share, step_tokens, p->step.batch, p->step.context, &p->probe);
     if (rc < 0) return lag_error_set(err, rc, "the probe's evaluations cannot be planned");
     rc = p->request->n_strategies > 0 ? expand_list(p, err) : expand_pool(p, err);
     if (rc == 0) rc = add_none(p, err);

@@ -59,9 +59,14 @@ uint64_t lag_checkpoint_bytes(const struct lag_spec *spec) {
     return bytes_needed(spec, 8 * (uint64_t)n_rows * (uint64_t)spec->n_layer); /* growths divide tensors */
 }
 
-static void add_file(struct job *job, const struct lag_checkpoint_file *file) {
-    job->files.file[job->files.n_files++] = *file;
-    job->files.n_bytes += file->n_bytes;
+static int finish_file(struct job *job, struct lag_sink *sink, const char *name) {
+    struct lag_checkpoint_file file = {.n_bytes = sink->n_bytes};
+    const int rc = lag_sink_finish(sink, file.sha256, job->err);
+    if (rc != 0) return rc;
+    (void)lag_copy(file.name, sizeof file.name, name);
+    job->files.file[job->files.n_files++] = file;
+    job->files.n_bytes += file.n_bytes;
+    return 0;
 }
 
 static void add_sources(const struct lag_layout *layout, const char *prefix, const lag_real *block,
@@ -79,14 +84,12 @@ static void add_sources(const struct lag_layout *layout, const char *prefix, con
 static int write_tensors(struct job *job, const char *name, const struct lag_st_pair *metadata, size_t n_metadata,
                          struct lag_st_source *sources, size_t n_sources) {
     struct lag_sink sink = {.fd = -1};
-    struct lag_checkpoint_file file;
     uint64_t need = 0;
     for (size_t i = 0; i < n_sources; i++)
         need += sources[i].dims[0] * (sources[i].n_dims == 2 ? sources[i].dims[1] : 1) * sizeof(lag_real);
     int rc = lag_sink_open(job->temporary, name, need, &sink, job->err);
     if (rc == 0) rc = lag_st_write(&sink, metadata, n_metadata, sources, n_sources, job->err);
-    if (rc == 0) rc = lag_sink_finish(&sink, name, &file, job->err);
-    if (rc == 0) add_file(job, &file);
+    if (rc == 0) rc = finish_file(job, &sink, name);
     lag_sink_deinit(&sink);
     return rc;
 }
@@ -94,11 +97,9 @@ static int write_tensors(struct job *job, const char *name, const struct lag_st_
 static int write_text(struct job *job, const char *name, const struct lag_strbuf *text) {
     if (text->failed) return no_memory(job);
     struct lag_sink sink = {.fd = -1};
-    struct lag_checkpoint_file file;
     int rc = lag_sink_open(job->temporary, name, 0, &sink, job->err);
     if (rc == 0) rc = lag_sink_write(&sink, text->data, text->length, job->err);
-    if (rc == 0) rc = lag_sink_finish(&sink, name, &file, job->err);
-    if (rc == 0) add_file(job, &file);
+    if (rc == 0) rc = finish_file(job, &sink, name);
     lag_sink_deinit(&sink);
     return rc;
 }

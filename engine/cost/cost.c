@@ -1,10 +1,12 @@
 /* What training costs, and how fast this machine multiplies. */
 #include "kernels/gemm_internal.h"
 
+#include <lagd/base/failpoint.h>
 #include <lagd/base/mem.h>
 #include <lagd/engine/cost.h>
 #include <lagd/engine/params.h>
 
+#include <math.h>
 #include <pthread.h>
 #include <time.h>
 
@@ -31,13 +33,13 @@ static double seconds(void) {
 }
 
 static void measure(enum lag_precision precision) {
-    core_rate[precision] = 1e9; /* when there is no memory even for this */
     const size_t bytes = (3 * EDGE * EDGE + LAG_PACK_ELEMENTS) * sizeof(lag_real);
-    lag_real *block = lag_block_alloc(bytes), *pack = block + 3 * EDGE * EDGE;
-    if (!block) return;
+    lag_real *block = LAG_FP_FAIL("cost.no_memory") ? NULL : lag_block_alloc(bytes);
+    if (!block) return; /* the rate stays 0: unknown */
+    lag_real *pack = block + 3 * EDGE * EDGE;
     const struct lag_matrix a = {block, EDGE, false}, b = {block + EDGE * EDGE, EDGE, false};
     const double begin = seconds();
-    double best = 1e9;
+    double best = INFINITY;
     for (double at = begin; at - begin < MEASURE_SECONDS;) {
         lag_gemm(precision, pack, EDGE, EDGE, EDGE, 1, a, b, 0, block + 2 * EDGE * EDGE, EDGE);
         const double now = seconds();

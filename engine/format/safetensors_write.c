@@ -66,7 +66,8 @@ static int write_header(struct lag_sink *sink, const struct lag_st_pair *metadat
     LAG_CLEANUP(strbuf_deinit_p) struct lag_strbuf text = LAG_STRBUF_INIT;
     lag_json_append(&text, header_object(metadata, n_metadata, sources, n_sources), JSON_COMPACT);
     while (!text.failed && text.length % 8 != 0) lag_strbuf_append(&text, " ");
-    if (text.failed) return lag_error_set(err, LAG_ENOMEM, "out of memory for the header of %s, or a text is not UTF-8", sink->path);
+    if (text.failed)
+        return lag_error_set(err, LAG_ENOMEM, "out of memory for the header of %s, or a text is not UTF-8", sink->path);
     uint8_t first[8];
     for (int i = 0; i < 8; i++) first[i] = (uint8_t)((uint64_t)text.length >> (8 * i));
     const int rc = lag_sink_write(sink, first, sizeof first, err);

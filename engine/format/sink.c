@@ -47,17 +47,16 @@ int lag_sink_write(struct lag_sink *sink, const void *data, size_t length, struc
     return 0;
 }
 
-int lag_sink_finish(struct lag_sink *sink, const char *name, struct lag_checkpoint_file *ret, struct lag_error *err) {
-    struct lag_checkpoint_file file = {.n_bytes = sink->n_bytes};
-    (void)lag_copy(file.name, sizeof file.name, name);
-    lag_sha256_finish(LAG_TAKE(sink->hash), file.sha256);
-    if (!file.sha256[0]) return lag_error_set(err, LAG_EINTERNAL, "SHA-256 of %s failed", sink->path);
+int lag_sink_finish(struct lag_sink *sink, char ret_sha256[LAG_SHA256_HEX], struct lag_error *err) {
+    char sha256[LAG_SHA256_HEX];
+    lag_sha256_finish(LAG_TAKE(sink->hash), sha256);
+    if (!sha256[0]) return lag_error_set(err, LAG_EINTERNAL, "SHA-256 of %s failed", sink->path);
     LAG_FP("checkpoint.before_fsync");
     if (fsync(sink->fd) != 0) return lag_error_errno(err, errno, "cannot make %s durable", sink->path);
     const int closed = close(sink->fd);
     sink->fd = -1;
     if (closed != 0) return lag_error_errno(err, errno, "cannot close %s", sink->path);
-    *ret = file;
+    memcpy(ret_sha256, sha256, sizeof sha256);
     return 0;
 }
 

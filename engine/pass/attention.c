@@ -83,8 +83,8 @@ void lag_attention_forward_tile(void *arg, int tile, int member) {
         const int n = LAG_MIN(LAG_ATT_ROWS, h.T - begin), keys = begin + n;
         lag_real *out = lag_row(h.out, begin, pass->C);
         lag_real inverse[LAG_ATT_ROWS];
-        multiply(&h, n, keys, h.d, (struct lag_matrix){.data = lag_row(h.q, begin, h.stride), .stride = h.stride}, keys_t, 0,
-                 h.p, keys);
+        const struct lag_matrix queries = {.data = lag_row(h.q, begin, h.stride), .stride = h.stride};
+        multiply(&h, n, keys, h.d, queries, keys_t, 0, h.p, keys);
         for (int i = 0; i < n; i++) {
             lag_real *p = lag_row(h.p, i, keys);
             const size_t seen = (size_t)(begin + i + 1);
@@ -131,7 +131,8 @@ void lag_attention_backward_tile(void *arg, int tile, int member) {
         multiply(&h, n, keys, h.d, dout, values_t, 0, h.dp, keys);
         score_rows(pass, &h, begin, n, keys);
         const struct lag_matrix p = {.data = h.p, .stride = keys, .transposed = true};
-        const struct lag_matrix dp = {.data = h.dp, .stride = keys}, dp_t = {.data = h.dp, .stride = keys, .transposed = true};
+        const struct lag_matrix dp = {.data = h.dp, .stride = keys};
+        const struct lag_matrix dp_t = {.data = h.dp, .stride = keys, .transposed = true};
         multiply(&h, keys, h.d, n, p, dout, beta, h.dv, h.stride);
         multiply(&h, keys, h.d, n, dp_t, q, beta, h.dk, h.stride);
         multiply(&h, n, h.d, keys, dp, all_keys, 0, lag_row(h.dq, begin, h.stride), h.stride);

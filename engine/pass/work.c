@@ -132,7 +132,8 @@ uint64_t lag_work_bytes(const struct lag_spec *spec, const struct lag_work_shape
     struct lag_work work = {.spec = *spec, .shape = *shape};
     uint64_t bytes = 0;
     if (!prepare(&work, NULL))
-        bytes = lag_block_bytes(work.bytes) + sizeof(work) + (uint64_t)work.layout.n_tensors * sizeof(struct lag_tensor);
+        bytes = lag_block_bytes(work.bytes) + sizeof(work) +
+                (uint64_t)work.layout.n_tensors * sizeof(struct lag_tensor);
     lag_layout_deinit(&work.layout);
     return bytes;
 }

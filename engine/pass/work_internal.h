@@ -5,7 +5,7 @@
 #include "kernels/gemm_internal.h"
 #include "kernels/vec_internal.h"
 
-#include <lagd/engine/train.h>
+#include <lagd/engine/pass.h>
 #include <stddef.h>
 
 enum lag_slot {

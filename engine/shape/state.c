@@ -4,7 +4,6 @@
 #include <lagd/base/mem.h>
 #include <lagd/engine/rng.h>
 #include <lagd/engine/state.h>
-#include <lagd/engine/train.h>
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* How a probe spends its compute: when it evaluates, and on how much. */
+/* Plans a probe's evaluations: at which times, and on how many validation batches. */
 #include <lagd/base/check.h>
 #include <lagd/base/error.h>
 #include <lagd/base/mem.h>
@@ -15,77 +15,81 @@
 
 int64_t lag_default_rewarm(int64_t lag) { return LAG_MAX(1, LAG_MIN(REWARM_MAX, lag / 4)); }
 
-/* Which times are evaluated: 0 and steps always; powers of two up to max_power; multiples of every (0: none); steps/2
- * while half. */
-struct times {
+/* The rule that makes the evaluation times: 0 and steps always; powers of two up to max_power; multiples of every
+ * (0: none); steps/2 while half. */
+struct time_rule {
     int64_t steps, every, max_power;
     bool half;
 };
 
 /* The smallest evaluation time after t < steps. */
-static int64_t next_time(const struct times *times, int64_t t) {
-    int64_t next = times->steps, power = 1;
+static int64_t next_time(const struct time_rule *rule, int64_t t) {
+    int64_t next = rule->steps, power = 1;
     while (power <= t) power *= 2;
-    if (power <= times->max_power) next = LAG_MIN(next, power);
-    if (times->every > 0) next = LAG_MIN(next, t - t % times->every + times->every);
-    if (times->half && t < times->steps / 2) next = LAG_MIN(next, times->steps / 2);
+    if (power <= rule->max_power) next = LAG_MIN(next, power);
+    if (rule->every > 0) next = LAG_MIN(next, t - t % rule->every + rule->every);
+    if (rule->half && t < rule->steps / 2) next = LAG_MIN(next, rule->steps / 2);
     return next;
 }
 
 /* The times in order; counts them. ret NULL: only counts. */
-static int64_t list_times(const struct times *times, int64_t *ret) {
+static int64_t list_times(const struct time_rule *rule, int64_t *ret) {
     int64_t n = 0;
-    for (int64_t t = 0;; t = next_time(times, t)) {
+    for (int64_t t = 0;; t = next_time(rule, t)) {
         if (ret) ret[n] = t;
         n++;
-        if (t == times->steps) return n;
+        if (t == rule->steps) return n;
     }
 }
 
-/* Gives up the least useful times first: the largest powers of two (early ones show the spike after a growth), then
+/* Drops the least useful times first: the largest powers of two (early ones show the spike after a growth), then
  * every other multiple, then the half. false: only 0 and steps are left. */
-static bool thin_out(struct times *times) {
-    if (times->max_power > 0) {
-        times->max_power /= 2;
-    } else if (times->every > 0) {
-        times->every = times->every > times->steps / 2 ? 0 : times->every * 2;
-    } else if (times->half) {
-        times->half = false;
+static bool drop_times(struct time_rule *rule) {
+    if (rule->max_power > 0) {
+        rule->max_power /= 2;
+    } else if (rule->every > 0) {
+        rule->every = rule->every > rule->steps / 2 ? 0 : rule->every * 2;
+    } else if (rule->half) {
+        rule->half = false;
     } else {
         return false;
     }
     return true;
 }
 
-/* train, unit: FLOPs of all training steps and of one batch's evaluation, in those of one evaluated token. Fewer
- * batches come first, then fewer times; the share is exceeded only when even two batches at 0 and k are too many. */
-static void fit_share(struct times *times, int wanted_batches, double max_share, double train, double unit,
-                      struct lag_probe_plan *plan) {
-    const double budget = max_share < 1 ? train * max_share / (1 - max_share) / unit : INFINITY; /* batches in all */
+/* Chooses the number of batches, and drops times from the rule, so that evaluation takes at most max_share of the
+ * probe's FLOPs. First it takes fewer batches, down to MIN_BATCHES (or wanted, when that is less). When these are still
+ * too many, it drops times. The share is exceeded only where no more times can be dropped: the least number of batches
+ * at 0 and at steps.
+ * train_cost: all training steps. batch_cost: one evaluation of one batch. Both in units of one evaluated token. */
+static void fit_to_share(struct time_rule *rule, int wanted_batches, double max_share, double train_cost,
+                         double batch_cost, struct lag_probe_plan *plan) {
+    const double eval_cost = max_share < 1 ? train_cost * max_share / (1 - max_share) : INFINITY;
+    const double affordable = eval_cost / batch_cost; /* batches, at all times together */
     const int least = LAG_MIN(MIN_BATCHES, wanted_batches);
     double n_times, batches;
     do {
-        n_times = (double)list_times(times, NULL);
-        batches = floor(budget / n_times * (1 + 1e-12)); /* an exact fit must not fall to rounding */
-    } while (batches < least && thin_out(times));
+        n_times = (double)list_times(rule, NULL);
+        batches = floor(affordable / n_times * (1 + 1e-12)); /* an exact fit must not fall to rounding */
+    } while (batches < least && drop_times(rule));
     plan->n_batches = (int)LAG_MAX(least, LAG_MIN(batches, wanted_batches));
-    const double eval = n_times * plan->n_batches * unit;
-    plan->eval_share = eval / (eval + train);
+    const double eval = n_times * plan->n_batches * batch_cost;
+    plan->eval_share = eval / (eval + train_cost);
 }
 
-int lag_plan_probe(int64_t steps, int64_t eval_every, int wanted_batches, double max_share, int64_t step_tokens,
-                   int batch, int context, struct lag_probe_plan *ret) {
+int lag_probe_plan_init(int64_t steps, int64_t eval_every, int wanted_batches, double max_share, int64_t step_tokens,
+                        int batch, int context, struct lag_probe_plan *ret) {
     if (steps < 1 || steps > MAX_STEPS || eval_every < 1 || wanted_batches < 1 || !(max_share > 0 && max_share <= 1) ||
         step_tokens < 1 || batch < 1 || context < 1) return LAG_EINVAL;
     struct lag_probe_plan plan = {.steps = steps, .eval_sequences = LAG_MAX(1, LAG_MIN(batch, EVAL_SEQUENCES))};
-    struct times times = {.steps = steps, .every = LAG_MIN(eval_every, steps), .max_power = 1, .half = true};
-    while (times.max_power <= steps / 2) times.max_power *= 2;
-    fit_share(&times, wanted_batches, max_share, TRAIN_TO_FORWARD * (double)steps * (double)step_tokens,
-              (double)plan.eval_sequences * context, &plan);
-    const int64_t n_times = list_times(&times, NULL);
+    struct time_rule rule = {.steps = steps, .every = LAG_MIN(eval_every, steps), .max_power = 1, .half = true};
+    while (rule.max_power <= steps / 2) rule.max_power *= 2;
+    fit_to_share(&rule, wanted_batches, max_share, TRAIN_TO_FORWARD * (double)steps * (double)step_tokens,
+                 (double)plan.eval_sequences * context, &plan);
+    const int64_t n_times = list_times(&rule, NULL);
     plan.times = n_times <= INT_MAX ? lag_calloc((size_t)n_times, sizeof(*plan.times)) : NULL;
     if (!plan.times) return LAG_ENOMEM;
-    plan.n_times = (int)list_times(&times, plan.times);
+    plan.n_times = (int)list_times(&rule, plan.times);
     *ret = plan;
     return 0;
 }

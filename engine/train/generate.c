@@ -6,6 +6,7 @@
 #include <lagd/base/error.h>
 #include <lagd/base/mem.h>
 #include <lagd/engine/rng.h>
+#include <lagd/engine/train.h>
 
 #include <math.h>
 #include <string.h>

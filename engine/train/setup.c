@@ -63,7 +63,8 @@ static int self_test(lag_real *pack, struct lag_error *err) {
     for (int i = 0; i < C; i++)
         if (!(fabs((double)c[i] - reference(a, b, i / TEST_N, i % TEST_N)) < 1e-3))
             return lag_error_set(err, LAG_EUNSUPPORTED, "matrix products are wrong on this CPU (%s); install another "
-                                 "version of libopenblas0-pthread or set OPENBLAS_CORETYPE=Haswell", lag_fingerprint(LAG_FP32));
+                                 "version of libopenblas0-pthread or set OPENBLAS_CORETYPE=Haswell",
+                                 lag_fingerprint(LAG_FP32));
     if (memcmp(c, again, C * sizeof(*c)))
         return lag_error_set(err, LAG_EUNSUPPORTED, "matrix products do not repeat bit by bit on this CPU (%s); "
                              "install another version of libopenblas0-pthread or set OPENBLAS_CORETYPE=Haswell",

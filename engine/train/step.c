@@ -2,6 +2,7 @@
 #include "pass/work_internal.h"
 
 #include <lagd/base/error.h>
+#include <lagd/engine/train.h>
 
 #include <math.h>
 

@@ -58,7 +58,8 @@ static void check_product(int m, int n, int k_length, int tile_rows, int tile_co
             wanted += 2 * value(half_a[a_turned ? k * m + row : row * k_length + k]) *
                       value(half_b[b_turned ? col * k_length + k : k * n + col]);
         if (!(fabs((double)c[i] - wanted) < 1e-3))
-            fail_msg("%d × %d × %d, mode %u: element %d is %g, wanted %g", m, n, k_length, mode, i, (double)c[i], wanted);
+            fail_msg("%d × %d × %d, mode %u: element %d is %g, wanted %g", m, n, k_length, mode, i, (double)c[i],
+                     wanted);
     }
 }
 

@@ -20,7 +20,8 @@ static struct lag_state *make_parent(int n_layer) {
         const struct lag_tensor *tensor = &state->layout.tensors[t];
         for (int i = 0; i < tensor->n_rows * tensor->n_cols; i++) {
             state->m[tensor->offset + (size_t)i] = test_normal(77, (uint64_t)t << 32 | (uint64_t)i);
-            state->v[tensor->offset + (size_t)i] = (lag_real)fabs((double)test_normal(78, (uint64_t)t << 32 | (uint64_t)i));
+            state->v[tensor->offset + (size_t)i] =
+                (lag_real)fabs((double)test_normal(78, (uint64_t)t << 32 | (uint64_t)i));
         }
         segments[n] = state->segments[t];
         segments[n].age = 100 + t;
@@ -94,7 +95,8 @@ static void test_function_is_kept(void **unused) {
             char text[LAG_STRATEGY_TEXT];
             snprintf(text, sizeof(text), "%s lr=continue", texts[i]);
             const double change = logit_change(parent, text, shapes[s][1]);
-            if (!(change <= tolerance)) fail_msg("%s %d → %d: logits change by %g", text, shapes[s][0], shapes[s][1], change);
+            if (!(change <= tolerance))
+                fail_msg("%s %d → %d: logits change by %g", text, shapes[s][0], shapes[s][1], change);
         }
         lag_state_destroy(parent);
     }
@@ -109,7 +111,8 @@ static void test_preserving_flag(void **unused) {
         char text[LAG_STRATEGY_TEXT];
         snprintf(text, sizeof(text), "%s lr=continue", ops[i].name);
         const double change = logit_change(parent, text, 6);
-        if (ops[i].function_preserving != (change <= tolerance)) fail_msg("%s changes logits by %g", ops[i].name, change);
+        if (ops[i].function_preserving != (change <= tolerance))
+            fail_msg("%s changes logits by %g", ops[i].name, change);
         if (!ops[i].function_preserving) assert_true(change > 1e-4);
     }
     lag_state_destroy(parent);
@@ -166,7 +169,8 @@ static void check_segments(const struct lag_state *parent, const struct lag_tens
         return;
     }
     int source = (int)(from - parent->layout.tensors);
-    for (int i = first_segment(parent, source); i < parent->n_segments && parent->segments[i].tensor == source; i++, at++) {
+    int i = first_segment(parent, source);
+    for (; i < parent->n_segments && parent->segments[i].tensor == source; i++, at++) {
         struct lag_segment want = parent->segments[i], got = grown->segments[at];
         assert_int_equal(got.tensor, t);
         assert_int_equal(got.age, history ? want.age : 0);
@@ -238,7 +242,8 @@ static void test_none_is_a_clone(void **unused) {
     struct lag_state *parent = make_parent(3), *grown = grow(parent, "none", 6);
     assert_true(lag_state_equal(parent, grown));
     lag_state_destroy(grown);
-    grown = grow(parent, "stack optimizer=reset_new lr=rewarm_new rewarm_steps=4", 3); /* nothing new, nothing changed */
+    /* nothing new, nothing changed */
+    grown = grow(parent, "stack optimizer=reset_new lr=rewarm_new rewarm_steps=4", 3);
     assert_true(lag_state_equal(parent, grown));
     lag_state_destroy(grown);
     lag_state_destroy(parent);
@@ -331,7 +336,8 @@ static void test_zeroed_layer_wakes(void **unused) {
     for (int t = grown->layout.first[LAG_ROLE_LN1_W] + 2 * grown->layout.per_layer, i = 0; i < grown->layout.per_layer;
          i++, t++) {
         const struct lag_tensor *tensor = &grown->layout.tensors[t];
-        const bool still = is_zero(lag_work_grads(work) + tensor->offset, (size_t)tensor->n_rows * (size_t)tensor->n_cols);
+        const size_t n = (size_t)tensor->n_rows * (size_t)tensor->n_cols;
+        const bool still = is_zero(lag_work_grads(work) + tensor->offset, n);
         assert_int_equal(still, !tensor->row->writes_residual);
     }
     /* Fresh moments at age 0: the first update is the learning rate, not several times it. */

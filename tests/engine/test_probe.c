@@ -65,7 +65,7 @@ static void setup(struct fixture *f, const char *strategy, int64_t steps) {
     *f = (struct fixture){.dataset = make_dataset()};
     assert_int_equal(lag_state_create(&spec, &f->parent, NULL), 0);
     lag_state_init(f->parent, 3);
-    assert_int_equal(lag_plan_probe(steps, 4, 4, 1, 2 * 3 * CONTEXT, 3, CONTEXT, &f->plan), 0);
+    assert_int_equal(lag_probe_plan_init(steps, 4, 4, 1, 2 * 3 * CONTEXT, 3, CONTEXT, &f->plan), 0);
     f->job = (struct lag_probe_job){
         .parent = f->parent, .target_layers = 4, .dataset = f->dataset, .plan = &f->plan, .parent_loss = NAN,
         .config = {.optim = {.lr = 0.01, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8, .weight_decay = 0.1, .grad_clip = 1},
@@ -90,8 +90,13 @@ static void teardown(struct fixture *f) {
 
 /* The winner goes on as the run: its state must be what the run's own steps would make of the grown parent. */
 static void test_same_bits_as_steps(void **unused) {
-    static const char *const texts[] = {"midas", "llama_pro", "random seed=4", "none", "stack optimizer=reset lr=rewarm",
-                                        "interleave lr=restart", "stack lr=rewarm_new rewarm_steps=5 noise=0.1"};
+    static const char *const texts[] = {"midas",
+                                        "llama_pro",
+                                        "random seed=4",
+                                        "none",
+                                        "stack optimizer=reset lr=rewarm",
+                                        "interleave lr=restart",
+                                        "stack lr=rewarm_new rewarm_steps=5 noise=0.1"};
     for (size_t i = 0; i < LAG_COUNT(texts); i++) {
         struct fixture f;
         struct lag_state *probed = NULL, *plain = NULL;
@@ -227,7 +232,7 @@ static void test_flops(void **unused) {
     const struct lag_spec spec = test_spec(4, 2, 8, CONTEXT, 256);
     struct lag_step_config config = {.batch = 3, .context = CONTEXT, .accumulate = 2};
     struct lag_probe_plan plan;
-    assert_int_equal(lag_plan_probe(10, 5, 4, 0.25, 48, 3, CONTEXT, &plan), 0);
+    assert_int_equal(lag_probe_plan_init(10, 5, 4, 0.25, 48, 3, CONTEXT, &plan), 0);
     const double train = 10 * 48 * lag_flops_token_train(&spec, CONTEXT);
     const double eval = plan.n_times * plan.n_batches * 3 * CONTEXT * lag_flops_token_forward(&spec, CONTEXT);
     const double flops = lag_probe_flops(&spec, &config, &plan);

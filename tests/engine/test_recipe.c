@@ -207,7 +207,8 @@ static void test_sources(void **state) {
         struct lag_recipe recipe = build(rows[i].strategy, rows[i].n_layer, rows[i].target);
         lag_recipe_text(&recipe, text, sizeof(text));
         if (strcmp(text, rows[i].sources)) {
-            fail_msg("%s %d → %d: %s, not %s", rows[i].strategy, rows[i].n_layer, rows[i].target, text, rows[i].sources);
+            fail_msg("%s %d → %d: %s, not %s", rows[i].strategy, rows[i].n_layer, rows[i].target, text,
+                     rows[i].sources);
         }
         lag_recipe_deinit(&recipe);
     }

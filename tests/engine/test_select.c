@@ -28,8 +28,8 @@ struct pool {
 };
 /* A preserves the function (best at 0), B wins at the lag, C lies between, N is the reference. */
 static void fill(struct pool *pool) {
-    static const double a[] = {3.0, 3.1, 3.1, 3.0, 2.9}, b[] = {3.6, 3.3, 3.0, 2.8, 2.7}, c[] = {3.4, 3.2, 3.2, 2.9, 2.8},
-                        none[] = {3.0, 2.9, 2.8, 2.7, 2.6};
+    static const double a[] = {3.0, 3.1, 3.1, 3.0, 2.9}, b[] = {3.6, 3.3, 3.0, 2.8, 2.7};
+    static const double c[] = {3.4, 3.2, 3.2, 2.9, 2.8}, none[] = {3.0, 2.9, 2.8, 2.7, 2.6};
     pool->curves[0] = curve(a, pool->losses[0]);
     pool->curves[1] = curve(b, pool->losses[1]);
     pool->curves[2] = curve(c, pool->losses[2]);
@@ -221,8 +221,8 @@ static void test_against_brute_force(void **state) {
         struct lag_curve curves[N];
         for (int i = 0; i < N; i++) {
             for (int j = 0; j < 3 * B; j++) losses[i][j] = rand() % 5;
-            curves[i] = (struct lag_curve){.eligible = rand() % 5 != 0, .diverged = rand() % 5 == 0, .n_evals = 3, .t = t,
-                                           .losses = losses[i]};
+            curves[i] = (struct lag_curve){.eligible = rand() % 5 != 0, .diverged = rand() % 5 == 0, .n_evals = 3,
+                                           .t = t, .losses = losses[i]};
         }
         struct lag_verdict verdict;
         lag_select(curves, N, B, 2, NAN, &verdict);

@@ -7,6 +7,7 @@
 #include <lagd/engine/parts.h>
 
 #include <fcntl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define STEPS 50
@@ -236,8 +237,8 @@ static void sampling(void **unused) {
     lag_state_destroy(state);
 }
 
-/* The loss in two chunks and in tall tiles: along the gradient it rises by the gradient's length, and two halves, of one
- * chunk each, have the same gradient. */
+/* The loss in two chunks and in tall tiles: along the gradient it rises by the gradient's length, and two halves, of
+ * one chunk each, have the same gradient. */
 static void large_vocabulary(void **unused) {
     enum { BATCH = 14, CONTEXT = 100, N = BATCH * CONTEXT };
     const struct lag_spec spec = test_spec(1, 2, 8, CONTEXT, 20000);
@@ -261,7 +262,8 @@ static void large_vocabulary(void **unused) {
     assert_true(fabs((moved[1] - moved[0]) / (2 * h) - norm) < 0.01 * norm);
     struct lag_work *half = test_work(&spec, BATCH / 2, CONTEXT, 1);
     for (int i = 0; i < 2; i++)
-        (void)lag_model_backward(state, half, tokens + i * N / 2, targets + i * N / 2, BATCH / 2, CONTEXT, 0.5, i == 0, NULL);
+        (void)lag_model_backward(state, half, tokens + i * N / 2, targets + i * N / 2, BATCH / 2, CONTEXT, 0.5, i == 0,
+                                 NULL);
     (void)lag_model_backward(state, work, tokens, targets, BATCH, CONTEXT, 1, true, NULL);
     for (size_t i = 0; i < n; i++)
         assert_true(fabs((double)(lag_work_grads(half)[i] - lag_work_grads(work)[i])) < 1e-5 * norm);
@@ -302,6 +304,23 @@ static void parts_add_up(void **unused) {
     lag_state_destroy(state);
 }
 
+#ifdef LAG_FAILPOINTS
+/* In a child: the parent's rate is measured once for the whole process. */
+static void no_rate_without_memory(void **unused) {
+    (void)unused;
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        (void)setenv("LAGD_FAILPOINTS", "cost.no_memory=fail", 1);
+        const bool unknown = lag_measured_core_rate(LAG_FP32) == 0;
+        _exit(unknown && lag_measured_core_rate(LAG_FP32) == 0 ? 0 : 1);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+#endif
+
 static void setup_and_cost(void **unused) {
     struct lag_error err;
     if (lag_engine_setup(&err)) fail_msg("%s", err.text);
@@ -317,7 +336,11 @@ static void setup_and_cost(void **unused) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(same_bits_for_every_team),
+    const struct CMUnitTest tests[] = {
+#ifdef LAG_FAILPOINTS
+                                       cmocka_unit_test(no_rate_without_memory),
+#endif
+                                       cmocka_unit_test(same_bits_for_every_team),
                                        cmocka_unit_test(same_bits_for_every_team_in_bf16),
                                        cmocka_unit_test(training_learns),
                                        cmocka_unit_test(step_is_its_parts),

@@ -1,5 +1,6 @@
-/* Checkpoints: a folder with model.safetensors (Hugging Face GPT-2 names), config.json, optimizer.safetensors (m.<name>,
- * v.<name>), and manifest.json: step, segments (ages and factors), schedule origin, meta, and for each file its size and SHA-256.
+/* Checkpoints: a folder with model.safetensors (Hugging Face GPT-2 names), config.json, optimizer.safetensors
+ * (m.<name>, v.<name>), and manifest.json: step, segments (ages and factors), schedule origin, meta, and for each file
+ * its size and SHA-256.
  *
  * Written to a temporary folder beside it, every file fsynced, renamed, the parent folder fsynced, then read back and
  * verified. A folder that exists under its final name is therefore complete or damaged, never half written.

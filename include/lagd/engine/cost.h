@@ -8,5 +8,6 @@
 double lag_flops_token_train(const struct lag_spec *spec, int context);
 /* Forward alone: a third of it. */
 double lag_flops_token_forward(const struct lag_spec *spec, int context);
-/* Rate of one core's matrix products in FLOP/s, measured once a precision (about 20 ms). 0 where it cannot. Thread: any. */
+/* Rate of one core's matrix products in FLOP/s, measured once a precision (about 20 ms). 0 where it cannot be measured:
+ * the CPU lacks the precision, or memory is out. Thread: any. */
 double lag_measured_core_rate(enum lag_precision precision);

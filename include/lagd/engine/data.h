@@ -10,7 +10,10 @@
 #include <stdint.h>
 struct lag_error;
 
-enum lag_token_format { LAG_TOKENS_TEXT, LAG_TOKENS_NANOGPT, LAG_TOKENS_LLMC_U16, LAG_TOKENS_LLMC_U32, LAG_N_TOKEN_FORMATS };
+enum lag_token_format {
+    LAG_TOKENS_TEXT, LAG_TOKENS_NANOGPT, LAG_TOKENS_LLMC_U16, LAG_TOKENS_LLMC_U32,
+    LAG_N_TOKEN_FORMATS
+};
 const char *lag_token_format_name(enum lag_token_format format); /* text, nanogpt, llmc_u16, llmc_u32 */
 int lag_token_format_parse(const char *name, enum lag_token_format *ret);
 
@@ -40,16 +43,17 @@ const struct lag_dataset_info *lag_dataset_info(const struct lag_dataset *datase
 int lag_dataset_check(const struct lag_dataset_info *info, int context, int vocab_size, struct lag_error *err);
 
 /* tokens, targets: [batch][context], target = next token. Window starts are uniform over the training part, from
- * (seed, step, micro × batch + row). Every id is < vocab_size of info (re-checked: LAG_ECORRUPT when the file changed). */
+ * (seed, step, micro × batch + row). Every id is < vocab_size of info (re-checked: LAG_ECORRUPT when the file
+ * changed). */
 int lag_dataset_batch(const struct lag_dataset *dataset, uint64_t seed, int64_t step, int micro, int batch, int context,
                       int32_t *ret_tokens, int32_t *ret_targets, struct lag_error *err);
 /* The index-th of n_batches validation batches: n_batches × batch windows evenly spaced over the validation part. */
 int lag_dataset_validation(const struct lag_dataset *dataset, int index, int n_batches, int batch, int context,
                            int32_t *ret_tokens, int32_t *ret_targets, struct lag_error *err);
 
-/* Batches that many readers will ask for, as the candidates of a growth do: those of the steps first_step …
- * first_step + n_steps - 1 (lag_dataset_batch with this seed, batch and context, micro < accumulate), and all n_batches
- * of lag_dataset_validation (sequences windows each). */
+/* A set of batches that many readers will ask for, as the candidates of a growth do. It has the training batches of the
+ * steps first_step … first_step + n_steps - 1 (lag_dataset_batch with this seed, batch and context, micro <
+ * accumulate), and the n_batches validation batches (lag_dataset_validation with sequences windows each). */
 struct lag_kept_batches {
     uint64_t seed;
     int64_t first_step, n_steps;
@@ -58,12 +62,14 @@ struct lag_kept_batches {
     int context;
 };
 #define LAG_KEPT_LIMIT_BYTES (32u << 20)
-/* From now on each of these batches is read from the file once, for whoever asks first, and the others take it from
- * memory: the same ids, also when the file has changed since. As context + 1 int32 a window: the validation batches,
- * then the micro-batches from first_step on, as many as fit into LAG_KEPT_LIMIT_BYTES (before rounding to pages). Any
- * other batch is read as before. A failure to read is told to the one who asked, and the next one reads again. What was
- * kept before is forgotten. LAG_ENOMEM: nothing is kept, and batches are read as before.
- * Thread: while no other reads the dataset, lag_dataset_forget too; between them any, many at once, one reading. */
+/* Keeps these batches in memory. The first caller that asks for a kept batch reads it from the file; every later caller
+ * gets the same ids from memory, even if the file has changed since.
+ * Which are kept: all validation batches, then micro-batches from first_step on, until LAG_KEPT_LIMIT_BYTES are full
+ * (context + 1 int32 a window, counted before rounding to pages). Every other batch is read from the file as before.
+ * When a read fails, the caller that asked gets the error, and the next caller reads again. A second call forgets what
+ * the first one kept. LAG_ENOMEM: nothing is kept; batches are read as before.
+ * Thread: no other thread may use the dataset during lag_dataset_keep or lag_dataset_forget. Between the two, any
+ * number of threads may ask for batches at once; one at a time reads the file. */
 int lag_dataset_keep(struct lag_dataset *dataset, const struct lag_kept_batches *what, struct lag_error *err);
 void lag_dataset_forget(struct lag_dataset *dataset); /* closing does so, too */
 /* Exactly what lag_dataset_keep will allocate. Pure. */

@@ -8,8 +8,8 @@
 #include <lagd/engine/optim.h>
 #include <lagd/engine/state.h>
 
-enum lag_moment_rule { LAG_MOMENTS_INHERIT, LAG_MOMENTS_RESET, LAG_MOMENTS_RESET_NEW };     /* inherit, reset, reset_new */
-enum lag_lr_rule { LAG_LR_CONTINUE, LAG_LR_REWARM, LAG_LR_REWARM_NEW, LAG_LR_RESTART };     /* continue, rewarm, … */
+enum lag_moment_rule { LAG_MOMENTS_INHERIT, LAG_MOMENTS_RESET, LAG_MOMENTS_RESET_NEW }; /* inherit, reset, … */
+enum lag_lr_rule { LAG_LR_CONTINUE, LAG_LR_REWARM, LAG_LR_REWARM_NEW, LAG_LR_RESTART }; /* continue, rewarm, … */
 
 #define LAG_OPERATOR_PARAMS 4
 #define LAG_STRATEGY_TEXT 256

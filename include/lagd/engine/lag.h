@@ -24,7 +24,7 @@ struct lag_verdict {
     double margin;              /* runner-up minus winner at the lag, mean over batches; NaN when alone */
     double margin_low, margin_high; /* 95 % interval of the paired differences (Student t) */
     bool tied;                  /* the interval contains 0 */
-    double tau_half;            /* Kendall τ_b between the ranks at about lag/2 and at the lag; NaN under two candidates */
+    double tau_half;            /* Kendall τ_b between the ranks at about lag/2 and at the lag; NaN: under two candidates */
     double tau_0;               /* the same between t = 0 and the lag */
     bool lag_short;             /* lag ≤ the longest re-warm, or the winner is still above the parent's loss at t = 0 */
 };
@@ -34,7 +34,8 @@ void lag_select(const struct lag_curve *curves, int n_curves, int n_batches, int
                 struct lag_verdict *ret);
 /* ret_mean[n_curves] at t (NaN: diverged, or t not evaluated) and ret_rank[n_curves]: 1 = best; 0 = not
  * ranked: diverged, not evaluated at t, or not eligible. The correlations leave out the same ones. */
-void lag_rank_at(const struct lag_curve *curves, int n_curves, int n_batches, int64_t t, double *ret_mean, int *ret_rank);
+void lag_rank_at(const struct lag_curve *curves, int n_curves, int n_batches, int64_t t, double *ret_mean,
+                 int *ret_rank);
 /* The evaluated t nearest to lag/2 from below that all living candidates share. */
 int64_t lag_half_time(const struct lag_curve *curves, int n_curves, int64_t lag);
 
@@ -57,9 +58,10 @@ struct lag_probe_plan {
 };
 /* step_tokens: tokens of one training step; context: tokens a window. max_share 0.25 by default. To fit the
  * share it takes fewer batches (down to 2), then drops powers of two from the largest, then every other multiple of
- * eval_every; 0 and k stay, so a very short probe may exceed it. LAG_EINVAL: a number < 1, or a share outside (0, 1]. */
-int lag_plan_probe(int64_t steps, int64_t eval_every, int wanted_batches, double max_share, int64_t step_tokens,
-                   int batch, int context, struct lag_probe_plan *ret);
+ * eval_every; 0 and k stay, so a very short probe may exceed it. LAG_EINVAL: a number < 1, or a share outside
+ * (0, 1]. */
+int lag_probe_plan_init(int64_t steps, int64_t eval_every, int wanted_batches, double max_share, int64_t step_tokens,
+                        int batch, int context, struct lag_probe_plan *ret);
 void lag_probe_plan_deinit(struct lag_probe_plan *plan);
 /* n when a re-warm is asked without a length: min(50, lag/4), at least 1. */
 int64_t lag_default_rewarm(int64_t lag);

@@ -25,7 +25,7 @@ struct lag_probe_job {
     enum lag_precision precision; /* of the run */
     bool recompute;               /* as the run does */
     const struct lag_probe_plan *plan;
-    double parent_loss;      /* validation loss of the parent on the plan's batches; NaN: taken from t = 0 of none, no bound */
+    double parent_loss;      /* validation loss of the parent on the plan's batches; NaN: not known, so no bound */
     double divergence_bound; /* a mean validation loss above parent_loss + bound after t = 0 … */
     int64_t divergence_grace;/* … and after this many steps ends the probe as diverged */
 };
@@ -37,7 +37,8 @@ enum { LAG_PROBE_DIVERGED = 1 };
 int lag_probe_run(const struct lag_probe_job *job, const struct lag_probe_hooks *hooks, struct lag_team *team,
                   struct lag_state **ret_state, char *ret_reason, struct lag_error *err);
 /* FLOPs of steps and evaluations of a whole probe. Pure. */
-double lag_probe_flops(const struct lag_spec *grown, const struct lag_step_config *config, const struct lag_probe_plan *plan);
+double lag_probe_flops(const struct lag_spec *grown, const struct lag_step_config *config,
+                       const struct lag_probe_plan *plan);
 /* Those of its evaluations alone. Pure. */
 double lag_probe_eval_flops(const struct lag_spec *grown, const struct lag_step_config *config,
                             const struct lag_probe_plan *plan);

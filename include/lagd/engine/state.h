@@ -11,7 +11,8 @@ struct lag_segment {
     int row_begin, row_end, col_begin, col_end;
     int64_t age;                                  /* updates seen: AdamW's bias correction uses age + 1 */
     double lr_factor, decay_factor, eps_factor;   /* 1 until a growth scales them */
-    int64_t rewarm_from, rewarm_steps;            /* the learning rate ramps (t+1)/rewarm_steps, t = step - rewarm_from; 0 steps = none */
+    /* The learning rate ramps: (t + 1) / rewarm_steps, t = step - rewarm_from; 0 steps = no ramp. */
+    int64_t rewarm_from, rewarm_steps;
 };
 
 struct lag_state {
@@ -23,6 +24,8 @@ struct lag_state {
     int64_t schedule_origin;      /* the step at which the schedule (re)started */
 };
 
+/* What a state of this shape takes in memory. Pure. 0 on overflow. */
+uint64_t lag_state_bytes(const struct lag_spec *spec);
 /* All zero, one segment a tensor. */
 int lag_state_create(const struct lag_spec *spec, struct lag_state **ret, struct lag_error *err);
 void lag_state_destroy(struct lag_state *state);
