@@ -228,27 +228,6 @@ int lag_db_schema_version(struct lag_db *db) {
     return lag_db_integer(db, "PRAGMA user_version", &version, NULL) ? -1 : (int)version;
 }
 
-static int check_with(struct lag_db *db, const char *pragma, struct lag_error *err) {
-    sqlite3_stmt *stmt = NULL;
-    int result = sqlite3_prepare_v2(db->handle, pragma, -1, &stmt, NULL);
-    if (result == SQLITE_OK) result = sqlite3_step(stmt);
-    int rc = 0;
-    if (result == SQLITE_ROW) {
-        const char *text = (const char *)sqlite3_column_text(stmt, 0);
-        if (!text || strcmp(text, "ok"))
-            rc = lag_error_set(err, LAG_ECORRUPT, "%s: %s says: %s", db->path, pragma, text ? text : "nothing");
-    } else if (result != SQLITE_DONE) {
-        rc = lag_db_error(db, result, "cannot be checked", err);
-    }
-    (void)sqlite3_finalize(stmt);
-    return rc;
-}
-
-int lag_db_check(struct lag_db *db, struct lag_error *err) {
-    int rc = check_with(db, "PRAGMA integrity_check(1)", err);
-    return rc ? rc : check_with(db, "PRAGMA foreign_key_check", err);
-}
-
 /* Only stat(2): opening and closing the file here would drop SQLite's own locks on it (POSIX record locks). */
 static uint64_t file_bytes(const char *dir, const char *name) {
     LAG_CLEANUP(lag_free_p) char *path = lag_asprintf("%s/%s", dir, name);

@@ -22,7 +22,19 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { SERVICES = 2 }; /* workers for scans and samples */
+enum {
+    SERVICES = 2,    /* workers for scans and samples */
+    CHECK_MS = 3000, /* longest that a start waits for the database to be read: about 300 MB */
+};
+
+/* A damaged database is noticed before anything is done by what it says. */
+static int check_database(struct lag_db *db, struct lag_error *err) {
+    int rc = lag_db_check(db, CHECK_MS, err);
+    if (rc == 1)
+        lag_log(LAG_LOG_INFO, "the database is good as far as it was read in %d s; it is too large to read all of it",
+                CHECK_MS / 1000);
+    return rc < 0 ? rc : 0;
+}
 
 static int open_files(struct lagd_supervisor *s, struct lag_error *err) {
     const char *dir = s->deps.state_dir;
@@ -33,7 +45,8 @@ static int open_files(struct lagd_supervisor *s, struct lag_error *err) {
     if (rc != 0) return rc;
     lag_store_on_events(s->deps.store, lagd_listener_events, s->listener);
     lag_store_on_points(s->deps.store, lagd_listener_points, s->listener);
-    return lag_reader_open(dir, &s->db, err);
+    rc = lag_reader_open(dir, &s->db, err);
+    return rc == 0 ? check_database(s->db, err) : rc;
 }
 
 /* Speeds are known for predictions only: without the file a daemon works as well. */

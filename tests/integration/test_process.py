@@ -2,9 +2,11 @@
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import lagd
@@ -142,6 +144,18 @@ def damaged_database_is_refused(folder):
         f.write(b"not a database at all" + data[21:])
     status, _, error = run_lagd("--state-dir", daemon.state_dir, "--listen", "127.0.0.1:0", "--socket", "")
     assert status == 1 and "lagd.db" in error, (status, error)
+    with open(path, "wb") as f:
+        f.write(data)
+    # A page of rows: the file opens, and the check at the start finds it. Nothing of the state directory changes.
+    with closing(sqlite3.connect(path)) as db:
+        page = db.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'events'").fetchone()[0]
+    damaged = bytearray(data)
+    damaged[(page - 1) * 4096:(page - 1) * 4096 + 8] = b"\xff" * 8
+    with open(path, "wb") as f:
+        f.write(damaged)
+    status, _, error = run_lagd("--state-dir", daemon.state_dir, "--listen", "127.0.0.1:0", "--socket", "")
+    assert status == 1 and "lagd.db is damaged" in error and "restore lagd.db from a backup" in error, (status, error)
+    assert open(path, "rb").read() == damaged
     with open(path, "wb") as f:
         f.write(data)
     daemon.start()

@@ -2,6 +2,7 @@
 #include "fixture.h"
 #include <lagd/base/fs.h>
 #include <math.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,6 +97,26 @@ int fixture_rows(struct lag_db *db, void *arg, struct lag_error *err) {
         rc = lag_candidate_insert(db, &candidate, &number, err);
     }
     return rc;
+}
+
+void damage_root_page(struct fixture *f, const char *table) {
+    char path[400];
+    sqlite3 *db;
+    sqlite3_stmt *stmt;
+    (void)snprintf(path, sizeof path, "%s/lagd.db", f->dir);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(db, "SELECT rootpage FROM sqlite_schema WHERE name = ?", -1, &stmt, NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_bind_text(stmt, 1, table, -1, SQLITE_STATIC), SQLITE_OK);
+    assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+    int64_t page = sqlite3_column_int64(stmt, 0);
+    (void)sqlite3_finalize(stmt);
+    (void)sqlite3_close(db);
+    FILE *file = fopen(path, "r+");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, (page - 1) * 4096, SEEK_SET), 0);
+    assert_int_equal(fwrite("\xff\xff\xff\xff\xff\xff\xff\xff", 1, 8, file), 8);
+    assert_int_equal(fclose(file), 0);
 }
 
 void write_ok(struct fixture *f, lag_write_fn *fn, void *arg) {

@@ -34,6 +34,8 @@ struct lag_run_row sample_run(const char *id, const char *name);
 struct lag_growth_row sample_growth(const char *id, const char *run_id);
 struct lag_candidate_row sample_candidate(const char *id, const char *growth_id, int64_t position);
 
+/* Overwrites the first page of a table with noise. Nobody has the file open. */
+void damage_root_page(struct fixture *f, const char *table);
 /* Runs fn as a write and fails the test when it fails. */
 void write_ok(struct fixture *f, lag_write_fn *fn, void *arg);
 int64_t open_series(struct fixture *f, const char *owner, const char *key, bool exact);

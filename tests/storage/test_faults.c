@@ -70,7 +70,7 @@ static void verify_kills(struct fixture *f) {
     check(!lag_run_get(f->reader, "run_1", &run, &f->err) && run.step == 5 + N_KILLS);
     check(!lag_event_bounds(f->reader, &first, &last, &f->err) && first == 1 && last == N_KILLS);
     check(!lag_series_find(f->reader, "run_1", "train/loss", &series, &f->err) && series.n_points == N_KILLS);
-    check(!lag_db_check(f->reader, &f->err));
+    check(!lag_db_check(f->reader, 0, &f->err));
     fixture_close(f);
 }
 
@@ -137,7 +137,7 @@ static void fill_up(struct fixture *f, void (*release)(struct fixture *)) {
     check(!lag_series_find(f->reader, "run_1", "train/loss", &series, &f->err) && series.n_points == 30000);
     check(!lag_run_get(f->reader, "run_1", &run, &f->err) && run.step == 6);
     check(!lag_event_bounds(f->reader, &first, &after, &f->err) && after == before + 1);
-    check(!lag_db_check(f->reader, &f->err));
+    check(!lag_db_check(f->reader, 0, &f->err));
     fixture_close(f);
 }
 

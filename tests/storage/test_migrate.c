@@ -64,7 +64,7 @@ static void test_new(void **state) {
     assert_ok(f, lag_db_integer(f->reader, "SELECT count(*) FROM schema_history WHERE program = '" LAGD_VERSION
         "' AND length(sha256) = 64 AND applied_ms > 0", &n, &f->err));
     assert_int_equal(n, lag_n_migrations);
-    assert_ok(f, lag_db_check(f->reader, &f->err));
+    assert_ok(f, lag_db_check(f->reader, 0, &f->err));
     assert_true(lag_store_db_bytes(f->dir) > 0);
     fixture_close(f);
     assert_int_equal(lag_store_wal_bytes(f->dir), 0);
@@ -134,26 +134,33 @@ static void test_truncated(void **state) {
     }
 }
 
-static void test_damaged_pages(void **state) {
+/* Where the schema is told cannot be read: it does not even open. */
+static void test_damaged_history(void **state) {
+    struct fixture *f = *state;
+    fixture_open(f);
+    fixture_close(f);
+    damage_root_page(f, "schema_history");
+    char before[LAG_SHA256_HEX], after[LAG_SHA256_HEX];
+    sha_of_file(f, before);
+    assert_int_equal(lag_store_open(f->dir, &f->store, &f->err), LAG_ECORRUPT);
+    assert_null(f->store);
+    sha_of_file(f, after);
+    assert_string_equal(before, after);
+}
+
+/* Rows cannot be read: it opens, whoever asks for them is told, and the check finds it. */
+static void test_damaged_rows(void **state) {
     struct fixture *f = *state;
     fixture_open(f);
     write_ok(f, fixture_rows, NULL);
     fixture_close(f);
-    struct stat st;
-    FILE *file = fopen(in_dir(f, "lagd.db"), "r+");
-    assert_non_null(file);
-    assert_int_equal(fstat(fileno(file), &st), 0);
-    for (long at = 3 * 4096; at < st.st_size; at += 4096) {
-        assert_int_equal(fseek(file, at, SEEK_SET), 0);
-        assert_int_equal(fwrite("\xff\xff\xff\xff\xff\xff\xff\xff", 1, 8, file), 8);
-    }
-    assert_int_equal(fclose(file), 0);
-    if (!lag_store_open(f->dir, &f->store, &f->err)) {
-        assert_ok(f, lag_reader_open(f->dir, &f->reader, &f->err));
-        assert_int_equal(lag_db_check(f->reader, &f->err), LAG_ECORRUPT);
-        struct lag_run_row row;
-        assert_int_equal(lag_run_get(f->reader, "run_1", &row, &f->err), LAG_ECORRUPT);
-    }
+    damage_root_page(f, "runs");
+    fixture_open(f);
+    struct lag_run_row row;
+    struct lag_dataset_row dataset;
+    assert_int_equal(lag_run_get(f->reader, "run_1", &row, &f->err), LAG_ECORRUPT);
+    assert_ok(f, lag_dataset_get(f->reader, "ds_1", &dataset, &f->err)); /* what is good stays readable */
+    assert_int_equal(lag_db_check(f->reader, 0, &f->err), LAG_ECORRUPT);
 }
 
 static void test_missing(void **state) {
@@ -259,7 +266,7 @@ static void test_golden(void **state) {
     int64_t first, last;
     assert_ok(f, lag_event_bounds(f->reader, &first, &last, &f->err));
     assert_true(first == 1 && last == 1); /* equal: no mismatch */
-    assert_ok(f, lag_db_check(f->reader, &f->err));
+    assert_ok(f, lag_db_check(f->reader, 0, &f->err));
 }
 
 static int put_key(struct lag_db *db, void *arg, struct lag_error *err) { return lag_key_put(db, arg, "{}", err); }
@@ -276,7 +283,7 @@ static void test_upgrade_of_golden(void **state) {
     struct lag_key_row row = {.key = "k", .fingerprint = "f", .resource = "run_1", .status = 201}, found;
     write_ok(f, put_key, &row);
     assert_int_equal(lag_key_find(f->reader, "k", 0, &found, NULL, &f->err), 1);
-    assert_ok(f, lag_db_check(f->reader, &f->err));
+    assert_ok(f, lag_db_check(f->reader, 0, &f->err));
     fixture_close(f);
     sqlite3 *copy;
     sqlite3_stmt *stmt;
@@ -329,7 +336,7 @@ static void test_failed_upgrade(void **state) {
         "1 rows refer to missing ones");
     fixture_open(f); /* those before the failed one hold */
     assert_int_equal(lag_db_schema_version(f->reader), lag_n_migrations);
-    assert_ok(f, lag_db_check(f->reader, &f->err));
+    assert_ok(f, lag_db_check(f->reader, 0, &f->err));
 }
 
 int main(void) {
@@ -341,7 +348,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_foreign, fixture_folder, fixture_end),
         cmocka_unit_test_setup_teardown(test_garbage, fixture_folder, fixture_end),
         cmocka_unit_test_setup_teardown(test_truncated, fixture_folder, fixture_end),
-        cmocka_unit_test_setup_teardown(test_damaged_pages, fixture_folder, fixture_end),
+        cmocka_unit_test_setup_teardown(test_damaged_history, fixture_folder, fixture_end),
+        cmocka_unit_test_setup_teardown(test_damaged_rows, fixture_folder, fixture_end),
         cmocka_unit_test_setup_teardown(test_missing, fixture_folder, fixture_end),
         cmocka_unit_test_setup_teardown(test_read_only, fixture_folder, fixture_end),
         cmocka_unit_test_setup_teardown(test_golden, fixture_folder, fixture_end),

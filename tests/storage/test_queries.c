@@ -372,7 +372,7 @@ static void test_delete_run(void **state) {
     /* Points that were on their way when the run went do not land anywhere, and a new series gets a new number. */
     put_points(f, (struct lag_point[]){{of_run, 2, 1}}, 1);
     assert_true(open_series(f, "run_2", "train/loss", true) > of_candidate);
-    assert_ok(f, lag_db_check(f->reader, &f->err));
+    assert_ok(f, lag_db_check(f->reader, 0, &f->err));
 }
 
 static int put_key(struct lag_db *db, void *arg, struct lag_error *err) { return lag_key_put(db, arg, NULL, err); }

@@ -190,7 +190,7 @@ static void test_more_than_the_queue_holds(void **state) {
     assert_ok(f, lag_series_find(f->reader, "run_1", "train/loss", &row, &f->err));
     assert_true(row.n_points == N && row.last_value == N - 1);
     assert_true(lag_store_wal_bytes(f->dir) < 40000000); /* the log was copied on the way */
-    assert_ok(f, lag_db_check(f->reader, &f->err));
+    assert_ok(f, lag_db_check(f->reader, 0, &f->err));
 }
 
 /* A reader's view holds still, and holds whole transactions only. */
@@ -251,7 +251,7 @@ static void test_stuck_reader(void **state) {
         put_points(f, points, 2000);
     }
     assert_true(lag_store_wal_bytes(f->dir) <= grown + 6000000);
-    assert_ok(f, lag_db_check(f->reader, &f->err));
+    assert_ok(f, lag_db_check(f->reader, 0, &f->err));
 }
 
 /* The daemon's lock keeps a second daemon out; should another program write all the same, nothing breaks, and the
@@ -296,7 +296,7 @@ static void test_second_writer(void **state) {
     assert_string_equal(event.message,
                         "another program wrote to lagd.db while lagd runs: stop it, two writers can damage the file");
     assert_ok(f, lag_run_get(f->reader, "run_2", &row, &f->err));
-    assert_ok(f, lag_db_check(f->reader, &f->err));
+    assert_ok(f, lag_db_check(f->reader, 0, &f->err));
 }
 
 static int with_second_run(void **state) {

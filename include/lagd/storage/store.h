@@ -58,8 +58,10 @@ void lag_reader_close(struct lag_db *db);
 int lag_reader_begin(struct lag_db *db, struct lag_error *err);
 void lag_reader_end(struct lag_db *db);
 int lag_db_schema_version(struct lag_db *db);
-/* PRAGMA integrity_check and foreign_key_check; LAG_ECORRUPT with the first line. */
-int lag_db_check(struct lag_db *db, struct lag_error *err);
+/* Reads the whole file and says whether it is whole: 0; LAG_ECORRUPT with the first damage and what to do; 1 = the time
+ * was up before all was read, and what was read is good. budget_ms 0: no bound, and indexes are compared with their
+ * tables as well (PRAGMA integrity_check instead of quick_check). Missing parents are damage too. */
+int lag_db_check(struct lag_db *db, int64_t budget_ms, struct lag_error *err);
 uint64_t lag_store_db_bytes(const char *dir);
 uint64_t lag_store_wal_bytes(const char *dir);
 const char *lag_sqlite_version(void);
