@@ -194,7 +194,7 @@ static int describe(struct lagd_probe *probe, struct lag_error *err) {
     const struct lagd_round *round = probe->round;
     struct lagd_run *run = probe->run;
     probe->what = (struct lag_probe_job){.parent = run->trainer.state,
-                                         .target_layers = (int)run->book.growth.n_layer_to,
+                                         .target = run->trainer.state->layout.spec,
                                          .dataset = run->trainer.dataset,
                                          .config = run->trainer.step,
                                          .precision = lagd_run_precision(&run->book.config),
@@ -205,14 +205,13 @@ static int describe(struct lagd_probe *probe, struct lag_error *err) {
                                          .divergence_grace = round->plan.steps / 4};
     int rc = lag_strategy_parse(probe->candidate->strategy, &probe->what.strategy, err);
     if (rc != 0) return rc;
-    struct lag_spec spec = run->trainer.state->layout.spec;
     if (probe->candidate->rewarm_steps > 0) probe->what.strategy.rewarm_steps = probe->candidate->rewarm_steps;
     bool grows = strcmp(probe->candidate->op, "none") != 0;
-    if (grows) spec.n_layer = probe->what.target_layers;
-    else probe->what.target_layers = spec.n_layer;
-    probe->step_flops = (double)lagd_run_step_tokens(run) * lag_flops_token_train(&spec, run->trainer.step.context);
+    if (grows) probe->what.target.n_layer = (int)run->book.growth.n_layer_to;
+    const struct lag_spec *spec = &probe->what.target;
+    probe->step_flops = (double)lagd_run_step_tokens(run) * lag_flops_token_train(spec, run->trainer.step.context);
     probe->eval_flops = (double)round->plan.n_batches * round->plan.eval_sequences * run->trainer.step.context *
-                        lag_flops_token_forward(&spec, run->trainer.step.context);
+                        lag_flops_token_forward(spec, run->trainer.step.context);
     return 0;
 }
 

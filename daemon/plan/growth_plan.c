@@ -27,7 +27,7 @@ struct planning {
     struct lag_spec spec;            /* present shape */
     struct lag_step_config step;
     struct lag_probe_plan probe;
-    int target;
+    struct lag_spec target;
     struct lagd_growth_plan *plan;
     struct lag_strategy strategies[LAGD_STRATEGIES_MAX + 1]; /* of plan->candidates */
 };
@@ -124,7 +124,7 @@ static void add_name(struct lagd_candidate_plan *candidate, const char *name) {
 static int describe(struct planning *p, const struct lag_strategy *strategy, struct lagd_candidate_plan *out,
                     struct lag_error *err) {
     struct lag_recipe recipe;
-    int rc = lag_recipe_build(strategy, (int)p->run->n_layer, p->target, &recipe, err);
+    int rc = lag_recipe_build(strategy, &p->spec, &p->target, &recipe, err);
     if (rc < 0) return rc;
     struct lag_spec grown = p->spec;
     grown.n_layer = recipe.n_layers;
@@ -155,10 +155,9 @@ static int add_candidate(struct planning *p, const struct lag_strategy *asked, c
         strategy.rewarm_steps = lag_default_rewarm(p->request->probe_steps);
     }
     struct lagd_growth_plan *plan = p->plan;
-    int n_layer = (int)p->run->n_layer;
     for (int i = 0; i < plan->n_candidates; i++) {
         bool same = false;
-        int rc = lag_strategy_same(&p->strategies[i], &strategy, n_layer, p->target, &same, err);
+        int rc = lag_strategy_same(&p->strategies[i], &strategy, &p->spec, &p->target, &same, err);
         if (rc < 0) return rc;
         if (!same) continue;
         add_name(&plan->candidates[i], name);
@@ -175,7 +174,7 @@ static int add_candidate(struct planning *p, const struct lag_strategy *asked, c
 
 /* Operators whose presets make a candidate that the pool has already lend it their names. */
 static void add_other_names(struct planning *p) {
-    int n_ops = 0, n_layer = (int)p->run->n_layer;
+    int n_ops = 0;
     const struct lag_operator *ops = lag_operators(&n_ops);
     for (int o = 0; o < n_ops; o++) {
         struct lag_strategy strategy;
@@ -186,7 +185,7 @@ static void add_other_names(struct planning *p) {
         }
         for (int i = 0; i < p->plan->n_candidates; i++) {
             bool same = false;
-            if (lag_strategy_same(&p->strategies[i], &strategy, n_layer, p->target, &same, NULL) < 0 || !same) continue;
+            if (lag_strategy_same(&p->strategies[i], &strategy, &p->spec, &p->target, &same, NULL) < 0 || !same) continue;
             char name[LAG_STRATEGY_TEXT];
             short_name(&strategy, name);
             add_name(&p->plan->candidates[i], name);
@@ -197,8 +196,8 @@ static void add_other_names(struct planning *p) {
 static int expand_pool(struct planning *p, struct lag_error *err) {
     char(*texts)[LAG_STRATEGY_TEXT] = NULL;
     int n = 0;
-    int rc = lag_pool_expand(p->request->pool[0] ? p->request->pool : "default", (int)p->run->n_layer, p->target,
-                             &texts, &n, err);
+    int rc = lag_pool_expand(p->request->pool[0] ? p->request->pool : "default", &p->spec, &p->target, &texts, &n,
+                             err);
     if (rc < 0) {
         /* A pool of that name does not exist: for the asker that is a wrong value, not a missing resource. */
         if (err && err->code == LAG_ENOTFOUND) err->code = LAG_EINVAL;
@@ -251,7 +250,7 @@ static void count_memory(struct planning *p, int n_threads) {
     struct lagd_run_estimate run;
     struct lagd_run_config config = p->config;
     config.n_layer = p->run->n_layer;
-    const struct lagd_growth_shape shape = {.run = p->run, .config = &config, .target_layers = p->target,
+    const struct lagd_growth_shape shape = {.run = p->run, .config = &config, .target_layers = p->target.n_layer,
                                             .n_candidates = plan->n_candidates, .n_workers = (int)plan->n_workers,
                                             .probe = &p->probe,
                                             .keeps_best = strcmp(p->request->mode, "manual") != 0};
@@ -283,10 +282,10 @@ static int make_plan(struct planning *p, int n_threads, struct lag_error *err) {
     int rc = lagd_run_spec_of_row(p->run, &p->config, &p->spec, err);
     if (rc < 0) return rc;
     lagd_run_step_config(&p->config, p->run->lr_scale, &p->step);
-    struct lag_spec grown = p->spec;
-    grown.n_layer = p->target;
+    p->target = p->spec;
+    p->target.n_layer = (int)p->request->target_layers;
     struct lag_error inner = {0};
-    if (lag_spec_check(&grown, &inner) < 0) return lag_error_at(err, inner.code, "/target/n_layer", "%s", inner.text);
+    if (lag_spec_check(&p->target, &inner) < 0) return lag_error_at(err, inner.code, "/target/n_layer", "%s", inner.text);
     int64_t step_tokens = p->config.sequences * p->config.tokens_per_sequence * p->config.accumulate;
     rc = lag_probe_plan_init(p->request->probe_steps, p->request->eval_every, (int)p->request->eval_batches,
                               p->request->max_eval_share, step_tokens, p->step.batch, p->step.context, &p->probe);
@@ -307,7 +306,6 @@ int lagd_growth_plan_make(const struct lagd_growth_request *request, const struc
     if (!p || !plan) return lag_error_set(err, LAG_ENOMEM, "out of memory while planning a growth");
     p->request = request;
     p->run = run;
-    p->target = (int)request->target_layers;
     p->plan = plan;
     rc = make_plan(p, n_threads, err);
     if (rc < 0) return rc;

@@ -147,7 +147,7 @@ static int *index_segments(const struct lag_state *state) {
     return first;
 }
 
-int lag_grow(const struct lag_state *parent, const struct lag_strategy *strategy, int target_layers,
+int lag_grow(const struct lag_state *parent, const struct lag_strategy *strategy, const struct lag_spec *to,
              struct lag_state **ret, struct lag_error *err) {
     LAG_CLEANUP(lag_recipe_deinit) struct lag_recipe recipe = {0};
     LAG_CLEANUP(lag_state_destroy_p) struct lag_state *grown = NULL;
@@ -157,7 +157,7 @@ int lag_grow(const struct lag_state *parent, const struct lag_strategy *strategy
         return lag_error_at(err, LAG_EINVAL, "/rewarm_steps", "lr=%s needs the length of its ramp: set rewarm_steps",
                             lag_lr_rule_name(strategy->lr));
     }
-    int rc = lag_recipe_build(strategy, parent->layout.spec.n_layer, target_layers, &recipe, err);
+    int rc = lag_recipe_build(strategy, &parent->layout.spec, to, &recipe, err);
     if (rc) return rc;
     struct lag_spec spec = parent->layout.spec;
     spec.n_layer = recipe.n_layers;

@@ -2,8 +2,6 @@
 #pragma once
 #include <lagd/engine/grow.h>
 
-#define LAG_DEPTH_MAX 512 /* as lag_spec_check allows */
-
 /* Order of lag_operators(). */
 enum lag_op {
     LAG_OP_STACK, LAG_OP_INTERLEAVE, LAG_OP_GRADUAL_STACK, LAG_OP_MIDAS, LAG_OP_LIDAS, LAG_OP_RANGE,
@@ -24,5 +22,7 @@ struct lag_draft {
 typedef int lag_construct_fn(struct lag_draft *draft, const struct lag_strategy *strategy, struct lag_error *err);
 extern lag_construct_fn *const lag_constructors[LAG_N_OPS];
 
+/* LAG_EINVAL at "/target/<name>" where the shapes differ in anything but depth. what: who grows, for the text. */
+int lag_depth_only(const struct lag_spec *from, const struct lag_spec *to, const char *what, struct lag_error *err);
 /* The value of a parameter that the operator has; 0 for others. */
 double lag_strategy_param(const struct lag_strategy *strategy, const char *name);

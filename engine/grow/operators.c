@@ -2,7 +2,7 @@
 #include "grow/grow_internal.h"
 #include <string.h>
 
-#define DEPTH LAG_DEPTH_MAX
+#define DEPTH LAG_MAX_LAYERS
 #define P_BLOCK(preset_, help_) {"block", 1, DEPTH, preset_, help_, true}
 #define P_START {"start", 0, DEPTH - 1, 0, "first layer of the block, counted from 0", true}
 #define P_AT(help_) {"at", -1, DEPTH, -1, help_, true}

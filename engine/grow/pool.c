@@ -70,10 +70,10 @@ struct member {
     uint64_t seed;
 };
 
-static int member_init(struct member *member, const struct lag_strategy *strategy, int n_layer, int target,
-                       struct lag_error *err) {
+static int member_init(struct member *member, const struct lag_strategy *strategy, const struct lag_spec *from,
+                       const struct lag_spec *to, struct lag_error *err) {
     *member = (struct member){.strategy = *strategy, .moments = strategy->moments, .lr = strategy->lr};
-    int rc = lag_recipe_build(strategy, n_layer, target, &member->recipe, err);
+    int rc = lag_recipe_build(strategy, from, to, &member->recipe, err);
     if (rc) return rc;
     bool new_layer = false, new_history = false; /* new_history: a new layer could inherit something */
     for (int i = 0; i < member->recipe.n_layers; i++) {
@@ -102,26 +102,26 @@ static bool member_equal(const struct member *a, const struct member *b) {
     return true;
 }
 
-int lag_strategy_same(const struct lag_strategy *a, const struct lag_strategy *b, int n_layer, int target, bool *ret,
-                      struct lag_error *err) {
+int lag_strategy_same(const struct lag_strategy *a, const struct lag_strategy *b, const struct lag_spec *from,
+                      const struct lag_spec *to, bool *ret, struct lag_error *err) {
     LAG_CLEANUP(member_deinit) struct member first = {0};
     LAG_CLEANUP(member_deinit) struct member second = {0};
-    int rc = member_init(&first, a, n_layer, target, err);
-    if (rc == 0) rc = member_init(&second, b, n_layer, target, err);
+    int rc = member_init(&first, a, from, to, err);
+    if (rc == 0) rc = member_init(&second, b, from, to, err);
     if (rc) return rc;
     *ret = member_equal(&first, &second);
     return 0;
 }
 
 /* Adds a row of the pool unless an earlier member is the same candidate. */
-static int add_member(struct member *members, int *n_members, const char *row, int n_layer, int target,
-                      struct lag_error *err) {
+static int add_member(struct member *members, int *n_members, const char *row, const struct lag_spec *from,
+                      const struct lag_spec *to, struct lag_error *err) {
     char text[LAG_STRATEGY_TEXT];
     struct lag_strategy strategy;
     struct member *member = &members[*n_members];
-    fill_in(row, n_layer, text);
+    fill_in(row, from->n_layer, text);
     int rc = lag_strategy_parse(text, &strategy, err);
-    if (rc == 0) rc = member_init(member, &strategy, n_layer, target, err);
+    if (rc == 0) rc = member_init(member, &strategy, from, to, err);
     if (rc) return rc;
     for (int i = 0; i < *n_members; i++) {
         if (member_equal(&members[i], member)) {
@@ -133,20 +133,22 @@ static int add_member(struct member *members, int *n_members, const char *row, i
     return 0;
 }
 
-int lag_pool_expand(const char *pool, int n_layer, int target, char (**ret_texts)[LAG_STRATEGY_TEXT], int *ret_n,
-                    struct lag_error *err) {
+int lag_pool_expand(const char *pool, const struct lag_spec *from, const struct lag_spec *to,
+                    char (**ret_texts)[LAG_STRATEGY_TEXT], int *ret_n, struct lag_error *err) {
     if (strcmp(pool, "default") != 0) {
         return lag_error_at(err, LAG_ENOTFOUND, "/pool", "no pool \"%.64s\"; there is \"default\", or give a list of "
                             "operators or strategies", pool);
     }
-    if (target <= n_layer) {
+    int rc = lag_depth_only(from, to, "the default pool", err);
+    if (rc) return rc;
+    if (to->n_layer <= from->n_layer) {
         return lag_error_at(err, LAG_EINVAL, "/target/n_layer",
-                            "the model has %d layers already: a pool needs a target of more", n_layer);
+                            "the model has %d layers already: a pool needs a target of more", from->n_layer);
     }
     struct member members[POOL_SIZE] = {0};
-    int n_members = 0, rc = 0;
+    int n_members = 0;
     for (size_t i = 0; rc == 0 && i < LAG_COUNT(default_pool) && n_members < POOL_SIZE; i++) {
-        rc = add_member(members, &n_members, default_pool[i], n_layer, target, err);
+        rc = add_member(members, &n_members, default_pool[i], from, to, err);
     }
     char(*texts)[LAG_STRATEGY_TEXT] = rc == 0 ? lag_calloc(POOL_SIZE, sizeof(*texts)) : NULL;
     if (rc == 0 && !texts) rc = lag_error_set(err, LAG_ENOMEM, "out of memory");

@@ -16,25 +16,57 @@ static void mark_new(struct lag_draft *draft, bool *seen, double noise) {
     }
 }
 
-int lag_recipe_build(const struct lag_strategy *strategy, int n_layer, int target, struct lag_recipe *ret,
-                     struct lag_error *err) {
-    LAG_ASSERT(n_layer >= 1);
-    if (target < n_layer) {
+static int depth_only_error(const char *what, const char *name, double from, double to, struct lag_error *err) {
+    char pointer[64];
+    snprintf(pointer, sizeof(pointer), "/target/%s", name);
+    return lag_error_at(err, LAG_EINVAL, pointer, "%s grows depth only: %s would change from %g to %g", what, name, from,
+                        to);
+}
+
+int lag_depth_only(const struct lag_spec *from, const struct lag_spec *to, const char *what, struct lag_error *err) {
+    for (int i = 0; i < LAG_N_AXES; i++) {
+        const int before = lag_spec_axis_get(from, (enum lag_spec_axis)i);
+        const int after = lag_spec_axis_get(to, (enum lag_spec_axis)i);
+        if (i == LAG_AXIS_N_LAYER || before == after) continue;
+        return depth_only_error(what, lag_spec_axes[i].name, before, after, err);
+    }
+    if (from->norm_eps != to->norm_eps) return depth_only_error(what, "norm_eps", from->norm_eps, to->norm_eps, err);
+    if (from->arch == to->arch) return 0;
+    return lag_error_at(err, LAG_EINVAL, "/target/arch", "%s grows depth only: arch would change from %s to %s", what,
+                        lag_arch_name(from->arch), lag_arch_name(to->arch));
+}
+
+static int check_target(const struct lag_strategy *strategy, const struct lag_spec *from, const struct lag_spec *to,
+                        struct lag_error *err) {
+    if (to->n_layer < from->n_layer) {
         return lag_error_at(err, LAG_EINVAL, "/target/n_layer",
-                            "the model has %d layers already: a growth to %d layers would shrink it", n_layer, target);
+                            "the model has %d layers already: a growth to %d layers would shrink it", from->n_layer,
+                            to->n_layer);
     }
-    if (target > LAG_DEPTH_MAX) {
-        return lag_error_at(err, LAG_EINVAL, "/target/n_layer", "%d layers are too many: at most %d", target,
-                            LAG_DEPTH_MAX);
+    if (to->n_layer > LAG_MAX_LAYERS) {
+        return lag_error_at(err, LAG_EINVAL, "/target/n_layer", "%d layers are too many: at most %d", to->n_layer,
+                            LAG_MAX_LAYERS);
     }
+    if (lag_op_index(strategy->op) == LAG_OP_NONE) return 0;
+    char what[64];
+    snprintf(what, sizeof(what), "operator %s", strategy->op->name);
+    return lag_depth_only(from, to, what, err);
+}
+
+int lag_recipe_build(const struct lag_strategy *strategy, const struct lag_spec *from, const struct lag_spec *to,
+                     struct lag_recipe *ret, struct lag_error *err) {
+    const int n_layer = from->n_layer;
+    LAG_ASSERT(n_layer >= 1);
+    int rc = check_target(strategy, from, to, err);
+    if (rc) return rc;
     enum lag_op op = lag_op_index(strategy->op);
-    struct lag_draft draft = {.n = n_layer, .n_parent = n_layer, .target = op == LAG_OP_NONE ? n_layer : target};
+    struct lag_draft draft = {.n = n_layer, .n_parent = n_layer, .target = op == LAG_OP_NONE ? n_layer : to->n_layer};
     LAG_CLEANUP(lag_free_p) bool *seen = lag_calloc((size_t)n_layer, sizeof(*seen));
     LAG_CLEANUP(lag_free_p) struct lag_layer_src *layers = lag_calloc((size_t)draft.target, sizeof(*layers));
-    if (!seen || !layers) return lag_error_set(err, LAG_ENOMEM, "out of memory for a recipe of %d layers", target);
+    if (!seen || !layers) return lag_error_set(err, LAG_ENOMEM, "out of memory for a recipe of %d layers", draft.target);
     draft.layers = layers;
     for (int i = 0; i < n_layer; i++) layers[i].source = i;
-    int rc = lag_constructors[op](&draft, strategy, err);
+    rc = lag_constructors[op](&draft, strategy, err);
     if (rc) return rc;
     LAG_ASSERT(draft.n == draft.target);
     mark_new(&draft, seen, lag_strategy_param(strategy, "noise"));

@@ -1,26 +1,31 @@
 /* Model shapes: names, limits, equality. */
-#include <lagd/base/check.h>
 #include <lagd/base/error.h>
 #include <lagd/engine/spec.h>
 
 #include <math.h>
-#include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 static const char *const ARCH_NAMES[LAG_N_ARCHS] = {[LAG_ARCH_GPT2] = "gpt2"};
 
-static const struct limit {
-    const char *pointer;
-    size_t offset;
-    int max;
-} LIMITS[] = {
-    {"/model/n_layer", offsetof(struct lag_spec, n_layer), 512},
-    {"/model/n_head", offsetof(struct lag_spec, n_head), 256},
-    {"/model/n_embd", offsetof(struct lag_spec, n_embd), 65536},
-    {"/model/n_inner", offsetof(struct lag_spec, n_inner), 262144},
-    {"/model/n_positions", offsetof(struct lag_spec, n_positions), 131072},
-    {"/model/vocab_size", offsetof(struct lag_spec, vocab_size), 1048576},
+#define AXIS(field, max) {#field, offsetof(struct lag_spec, field), max}
+const struct lag_spec_axis_row lag_spec_axes[LAG_N_AXES] = {
+    [LAG_AXIS_N_LAYER] = AXIS(n_layer, LAG_MAX_LAYERS),
+    [LAG_AXIS_N_HEAD] = AXIS(n_head, 256),
+    [LAG_AXIS_N_EMBD] = AXIS(n_embd, 65536),
+    [LAG_AXIS_N_INNER] = AXIS(n_inner, 262144),
+    [LAG_AXIS_N_POSITIONS] = AXIS(n_positions, 131072),
+    [LAG_AXIS_VOCAB_SIZE] = AXIS(vocab_size, 1048576),
 };
+#undef AXIS
+
+int *lag_spec_axis_of(struct lag_spec *spec, enum lag_spec_axis axis) {
+    return (int *)(void *)((char *)spec + lag_spec_axes[axis].offset);
+}
+
+int lag_spec_axis_get(const struct lag_spec *spec, enum lag_spec_axis axis) {
+    return *(const int *)(const void *)((const char *)spec + lag_spec_axes[axis].offset);
+}
 
 const char *lag_arch_name(enum lag_arch arch) {
     return (unsigned)arch < LAG_N_ARCHS ? ARCH_NAMES[arch] : "?";
@@ -38,12 +43,14 @@ int lag_arch_parse(const char *name, enum lag_arch *ret) {
 int lag_spec_check(const struct lag_spec *spec, struct lag_error *err) {
     if ((unsigned)spec->arch >= LAG_N_ARCHS)
         return lag_error_at(err, LAG_EINVAL, "/model/arch", "unknown architecture; use gpt2");
-    for (size_t i = 0; i < LAG_COUNT(LIMITS); i++) {
-        int value;
-        memcpy(&value, (const char *)spec + LIMITS[i].offset, sizeof(value));
-        if (value < 1 || value > LIMITS[i].max)
-            return lag_error_at(err, LAG_EINVAL, LIMITS[i].pointer, "%s is %d; it must be between 1 and %d",
-                                LIMITS[i].pointer + strlen("/model/"), value, LIMITS[i].max);
+    for (int i = 0; i < LAG_N_AXES; i++) {
+        const struct lag_spec_axis_row *row = &lag_spec_axes[i];
+        const int value = lag_spec_axis_get(spec, (enum lag_spec_axis)i);
+        if (value >= 1 && value <= row->max) continue;
+        char pointer[64];
+        (void)snprintf(pointer, sizeof(pointer), "/model/%s", row->name);
+        return lag_error_at(err, LAG_EINVAL, pointer, "%s is %d; it must be between 1 and %d", row->name, value,
+                            row->max);
     }
     if (spec->n_embd % spec->n_head)
         return lag_error_at(err, LAG_EINVAL, "/model/n_head",
@@ -54,7 +61,7 @@ int lag_spec_check(const struct lag_spec *spec, struct lag_error *err) {
 }
 
 bool lag_spec_equal(const struct lag_spec *a, const struct lag_spec *b) {
-    return a->arch == b->arch && a->n_layer == b->n_layer && a->n_head == b->n_head && a->n_embd == b->n_embd &&
-           a->n_inner == b->n_inner && a->n_positions == b->n_positions && a->vocab_size == b->vocab_size &&
-           a->norm_eps == b->norm_eps;
+    for (int i = 0; i < LAG_N_AXES; i++)
+        if (lag_spec_axis_get(a, (enum lag_spec_axis)i) != lag_spec_axis_get(b, (enum lag_spec_axis)i)) return false;
+    return a->arch == b->arch && a->norm_eps == b->norm_eps;
 }

@@ -96,7 +96,7 @@ int lag_probe_run(const struct lag_probe_job *job, const struct lag_probe_hooks 
     LAG_CLEANUP(lag_free_p) double *losses = lag_calloc((size_t)job->plan->n_batches, sizeof(*losses));
     if (!losses) return lag_error_set(err, LAG_ENOMEM, "out of memory for a probe's losses");
     if (strategy.rewarm_steps == LAG_REWARM_DEFAULT) strategy.rewarm_steps = lag_default_rewarm(job->plan->steps);
-    int rc = lag_grow(job->parent, &strategy, job->target_layers, &state, err);
+    int rc = lag_grow(job->parent, &strategy, &job->target, &state, err);
     if (rc) return rc;
     const struct lag_work_shape shape = {.batch = LAG_MAX(job->config.batch, job->plan->eval_sequences),
                                          .context = job->config.context,

@@ -22,6 +22,13 @@ static inline lag_real test_normal(uint64_t seed, uint64_t index) {
     return (lag_real)lag_rng_normal(seed, LAG_RNG_NOISE, 0, index);
 }
 
+/* The shape of state with that many layers. */
+static inline struct lag_spec test_depth(const struct lag_state *state, int n_layer) {
+    struct lag_spec spec = state->layout.spec;
+    spec.n_layer = n_layer;
+    return spec;
+}
+
 /* Weights larger than at initialisation, so that every gradient is well away from zero. */
 static inline struct lag_state *test_state(const struct lag_spec *spec, uint64_t seed) {
     struct lag_state *state = NULL;

@@ -57,7 +57,8 @@ static struct lag_state *grow(const struct lag_state *parent, const char *text, 
     struct lag_state *grown = NULL, *before = NULL;
     struct lag_error err = {0};
     assert_int_equal(lag_state_clone(parent, &before, NULL), 0);
-    if (lag_grow(parent, &strategy, target, &grown, &err)) fail_msg("%s: %s", text, err.text);
+    const struct lag_spec to = test_depth(parent, target);
+    if (lag_grow(parent, &strategy, &to, &grown, &err)) fail_msg("%s: %s", text, err.text);
     assert_true(lag_state_equal(parent, before)); /* the parent is only read */
     lag_state_destroy(before);
     return grown;
@@ -186,7 +187,8 @@ static void check_segments(const struct lag_state *parent, const struct lag_tens
 static void check_growth(const struct lag_state *parent, const char *text, int target) {
     const struct lag_strategy strategy = parse(text);
     struct lag_recipe recipe;
-    assert_int_equal(lag_recipe_build(&strategy, parent->layout.spec.n_layer, target, &recipe, NULL), 0);
+    const struct lag_spec shape = test_depth(parent, target);
+    assert_int_equal(lag_recipe_build(&strategy, &parent->layout.spec, &shape, &recipe, NULL), 0);
     struct lag_state *grown = grow(parent, text, target);
     size_t end = 0;
     for (int t = 0; t < grown->layout.n_tensors; t++) {
@@ -270,12 +272,13 @@ static void test_lr_rules(void **unused) {
         }
         lag_state_destroy(grown);
     }
+    const struct lag_spec six = test_depth(parent, 6);
     static const char *const unresolved[] = {"stack lr=rewarm", "llama_pro"};
     for (size_t i = 0; i < LAG_COUNT(unresolved); i++) {
         struct lag_strategy strategy = parse(unresolved[i]);
         struct lag_state *grown = NULL;
         struct lag_error err = {0};
-        assert_int_equal(lag_grow(parent, &strategy, 6, &grown, &err), LAG_EINVAL);
+        assert_int_equal(lag_grow(parent, &strategy, &six, &grown, &err), LAG_EINVAL);
         assert_string_equal(err.pointer, "/rewarm_steps");
         assert_null(grown);
     }
@@ -359,10 +362,11 @@ static void test_refusals(void **unused) {
     struct lag_state *parent = make_parent(3), *grown = NULL;
     struct lag_error err = {0};
     struct lag_strategy strategy = parse("midas block=4");
-    assert_int_equal(lag_grow(parent, &strategy, 6, &grown, &err), LAG_EINVAL);
+    const struct lag_spec six = test_depth(parent, 6), two = test_depth(parent, 2);
+    assert_int_equal(lag_grow(parent, &strategy, &six, &grown, &err), LAG_EINVAL);
     assert_string_equal(err.pointer, "/params/block");
     strategy = parse("stack");
-    assert_int_equal(lag_grow(parent, &strategy, 2, &grown, &err), LAG_EINVAL);
+    assert_int_equal(lag_grow(parent, &strategy, &two, &grown, &err), LAG_EINVAL);
     assert_string_equal(err.pointer, "/target/n_layer");
     assert_null(grown);
     lag_state_destroy(parent);

@@ -11,12 +11,16 @@
 
 #include <cmocka.h>
 
+/* A shape of that depth; the other axes are the same in all. */
+#define LAYERS(n) (&(struct lag_spec){.n_layer = (n), .n_head = 2, .n_embd = 8, .n_inner = 32, .n_positions = 16, \
+                                      .vocab_size = 256, .norm_eps = 1e-5})
+
 static bool same(const char *a, const char *b, int n_layer, int target) {
     struct lag_strategy x, y;
     bool ret = false;
     assert_int_equal(lag_strategy_parse(a, &x, NULL), 0);
     assert_int_equal(lag_strategy_parse(b, &y, NULL), 0);
-    assert_int_equal(lag_strategy_same(&x, &y, n_layer, target, &ret, NULL), 0);
+    assert_int_equal(lag_strategy_same(&x, &y, LAYERS(n_layer), LAYERS(target), &ret, NULL), 0);
     return ret;
 }
 
@@ -27,7 +31,8 @@ static void test_default_pool(void **state) {
             char(*texts)[LAG_STRATEGY_TEXT];
             int n;
             struct lag_error err = {0};
-            if (lag_pool_expand("default", n_layer, target, &texts, &n, &err)) fail_msg("%s", err.text);
+            if (lag_pool_expand("default", LAYERS(n_layer), LAYERS(target), &texts, &n, &err))
+                fail_msg("%s", err.text);
             assert_int_equal(n, 10);
             for (int i = 0; i < n; i++) {
                 char canonical[LAG_STRATEGY_TEXT];
@@ -53,12 +58,12 @@ static void test_pool_is_diverse(void **state) {
     char(*texts)[LAG_STRATEGY_TEXT];
     int n, n_preserving = 0, n_random = 0, n_recipes = 0;
     char recipes[10][64];
-    assert_int_equal(lag_pool_expand("default", 3, 6, &texts, &n, NULL), 0);
+    assert_int_equal(lag_pool_expand("default", LAYERS(3), LAYERS(6), &texts, &n, NULL), 0);
     for (int i = 0; i < n; i++) {
         struct lag_strategy strategy;
         struct lag_recipe recipe;
         assert_int_equal(lag_strategy_parse(texts[i], &strategy, NULL), 0);
-        assert_int_equal(lag_recipe_build(&strategy, 3, 6, &recipe, NULL), 0);
+        assert_int_equal(lag_recipe_build(&strategy, LAYERS(3), LAYERS(6), &recipe, NULL), 0);
         lag_recipe_text(&recipe, recipes[n_recipes], sizeof(recipes[0]));
         lag_recipe_deinit(&recipe);
         int seen = 0;
@@ -78,12 +83,17 @@ static void test_pool_refusals(void **state) {
     char(*texts)[LAG_STRATEGY_TEXT] = NULL;
     int n = 77;
     struct lag_error err = {0};
-    assert_int_equal(lag_pool_expand("wide", 3, 6, &texts, &n, &err), LAG_ENOTFOUND);
+    assert_int_equal(lag_pool_expand("wide", LAYERS(3), LAYERS(6), &texts, &n, &err), LAG_ENOTFOUND);
     assert_string_equal(err.pointer, "/pool");
     assert_non_null(strstr(err.text, "default"));
-    assert_int_equal(lag_pool_expand("default", 3, 3, &texts, &n, &err), LAG_EINVAL);
+    assert_int_equal(lag_pool_expand("default", LAYERS(3), LAYERS(3), &texts, &n, &err), LAG_EINVAL);
     assert_string_equal(err.pointer, "/target/n_layer");
-    assert_int_equal(lag_pool_expand("default", 3, 513, &texts, &n, &err), LAG_EINVAL);
+    struct lag_spec wide = *LAYERS(3);
+    wide.n_embd = 16;
+    assert_int_equal(lag_pool_expand("default", LAYERS(3), &wide, &texts, &n, &err), LAG_EINVAL);
+    assert_string_equal(err.pointer, "/target/n_embd");
+    assert_string_equal(err.text, "the default pool grows depth only: n_embd would change from 8 to 16");
+    assert_int_equal(lag_pool_expand("default", LAYERS(3), LAYERS(513), &texts, &n, &err), LAG_EINVAL);
     assert_null(texts);
     assert_int_equal(n, 77);
 }
@@ -114,7 +124,7 @@ static void test_same(void **state) {
     struct lag_error err = {0};
     assert_int_equal(lag_strategy_parse("stack", &x, NULL), 0);
     assert_int_equal(lag_strategy_parse("midas block=4", &y, NULL), 0);
-    assert_int_equal(lag_strategy_same(&x, &y, 3, 6, &ret, &err), LAG_EINVAL);
+    assert_int_equal(lag_strategy_same(&x, &y, LAYERS(3), LAYERS(6), &ret, &err), LAG_EINVAL);
     assert_string_equal(err.pointer, "/params/block");
 }
 

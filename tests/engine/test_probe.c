@@ -67,7 +67,7 @@ static void setup(struct fixture *f, const char *strategy, int64_t steps) {
     lag_state_init(f->parent, 3);
     assert_int_equal(lag_probe_plan_init(steps, 4, 4, 1, 2 * 3 * CONTEXT, 3, CONTEXT, &f->plan), 0);
     f->job = (struct lag_probe_job){
-        .parent = f->parent, .target_layers = 4, .dataset = f->dataset, .plan = &f->plan, .parent_loss = NAN,
+        .parent = f->parent, .target = test_depth(f->parent, 4), .dataset = f->dataset, .plan = &f->plan, .parent_loss = NAN,
         .config = {.optim = {.lr = 0.01, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8, .weight_decay = 0.1, .grad_clip = 1},
                    .schedule = {.kind = LAG_SCHEDULE_COSINE, .warmup_steps = 3, .max_steps = 60, .min_lr = 0.001},
                    .batch = 3, .context = CONTEXT, .accumulate = 2, .seed = 8, .lr_scale = 1},
@@ -106,7 +106,7 @@ static void test_same_bits_as_steps(void **unused) {
         setup(&f, texts[i], 13);
         struct lag_strategy strategy = f.job.strategy;
         if (strategy.rewarm_steps < 0) strategy.rewarm_steps = 3; /* 13 / 4 */
-        assert_int_equal(lag_grow(f.parent, &strategy, 4, &plain, NULL), 0);
+        assert_int_equal(lag_grow(f.parent, &strategy, &f.job.target, &plain, NULL), 0);
         work = test_work(&plain->layout.spec, 3, CONTEXT, 1);
         for (int t = 0; t < 13; t++) {
             assert_int_equal(lag_train_step(plain, work, f.dataset, &f.job.config, NULL, &result, NULL), 0);

@@ -190,11 +190,16 @@ static const struct row rows[] = {
     {"range start=1 block=2 at=2", 4, 7, "0 1 1 2 1 2 3"},
 };
 
+/* A shape of that depth; the other axes are the same in all. */
+#define LAYERS(n) (&(struct lag_spec){.n_layer = (n), .n_head = 2, .n_embd = 8, .n_inner = 32, .n_positions = 16, \
+                                      .vocab_size = 256, .norm_eps = 1e-5})
+
 static struct lag_recipe build(const char *text, int n_layer, int target) {
     struct lag_error err = {0};
     struct lag_strategy strategy;
     struct lag_recipe recipe;
-    if (lag_strategy_parse(text, &strategy, &err) || lag_recipe_build(&strategy, n_layer, target, &recipe, &err)) {
+    if (lag_strategy_parse(text, &strategy, &err) ||
+        lag_recipe_build(&strategy, LAYERS(n_layer), LAYERS(target), &recipe, &err)) {
         fail_msg("%s %d → %d: %s", text, n_layer, target, err.text);
     }
     return recipe;
@@ -275,7 +280,7 @@ static void test_properties(void **state) {
             if (strcmp(op->params[p].name, "noise") == 0) noise = value;
         }
         struct lag_error err = {0};
-        int rc = lag_recipe_build(&strategy, n_layer, target, &recipe, &err);
+        int rc = lag_recipe_build(&strategy, LAYERS(n_layer), LAYERS(target), &recipe, &err);
         if (rc) {
             assert_int_equal(rc, LAG_EINVAL);
             assert_memory_equal(err.pointer, "/params/", 8);
@@ -349,11 +354,12 @@ static void test_refusals(void **state) {
         struct lag_strategy strategy;
         struct lag_recipe recipe = {.n_layers = 77};
         assert_int_equal(lag_strategy_parse(cases[i].text, &strategy, &err), 0);
-        assert_int_equal(lag_recipe_build(&strategy, cases[i].n_layer, cases[i].target, &recipe, &err), LAG_EINVAL);
+        const struct lag_spec *from = LAYERS(cases[i].n_layer), *to = LAYERS(cases[i].target);
+        assert_int_equal(lag_recipe_build(&strategy, from, to, &recipe, &err), LAG_EINVAL);
         assert_string_equal(err.pointer, cases[i].pointer);
         if (!strstr(err.text, cases[i].words)) fail_msg("%s: \"%s\"", cases[i].text, err.text);
         assert_int_equal(recipe.n_layers, 77);
-        assert_int_equal(lag_recipe_build(&strategy, cases[i].n_layer, cases[i].target, &recipe, NULL), LAG_EINVAL);
+        assert_int_equal(lag_recipe_build(&strategy, from, to, &recipe, NULL), LAG_EINVAL);
     }
     struct lag_recipe exact = build("partial_stack repeat=4", 3, 6);
     lag_recipe_deinit(&exact);
@@ -371,11 +377,50 @@ static void test_text_is_cut(void **state) {
     lag_recipe_deinit(&recipe);
 }
 
+/* A target that differs in another axis, whatever the depth: refused by its name. The reference takes any. */
+static void test_other_axes_are_refused(void **state) {
+    (void)state;
+    int n_ops;
+    const struct lag_operator *ops = lag_operators(&n_ops);
+    for (int o = 0; o < n_ops; o++) {
+        const bool none = strcmp(ops[o].name, "none") == 0;
+        struct lag_strategy strategy;
+        assert_int_equal(lag_strategy_init(ops[o].name, &strategy, NULL), 0);
+        for (int axis = 0; axis < LAG_N_AXES; axis++) {
+            if (axis == LAG_AXIS_N_LAYER) continue;
+            struct lag_spec to = *LAYERS(6);
+            struct lag_recipe recipe = {0};
+            struct lag_error err = {0};
+            char pointer[64], text[160];
+            *lag_spec_axis_of(&to, (enum lag_spec_axis)axis) *= 2;
+            const int rc = lag_recipe_build(&strategy, LAYERS(3), &to, &recipe, &err);
+            lag_recipe_deinit(&recipe);
+            assert_int_equal(rc, none ? 0 : LAG_EINVAL);
+            if (none) continue;
+            const int before = lag_spec_axis_get(LAYERS(3), (enum lag_spec_axis)axis);
+            snprintf(pointer, sizeof(pointer), "/target/%s", lag_spec_axes[axis].name);
+            snprintf(text, sizeof(text), "operator %s grows depth only: %s would change from %d to %d", ops[o].name,
+                     lag_spec_axes[axis].name, before, 2 * before);
+            assert_string_equal(err.pointer, pointer);
+            assert_string_equal(err.text, text);
+        }
+    }
+    struct lag_spec to = *LAYERS(6);
+    struct lag_strategy strategy;
+    struct lag_recipe recipe;
+    struct lag_error err = {0};
+    assert_int_equal(lag_strategy_init("stack", &strategy, NULL), 0);
+    to.norm_eps = 1e-6;
+    assert_int_equal(lag_recipe_build(&strategy, LAYERS(3), &to, &recipe, &err), LAG_EINVAL);
+    assert_string_equal(err.pointer, "/target/norm_eps");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sources),     cmocka_unit_test(test_all_operators_tabled),
         cmocka_unit_test(test_properties),  cmocka_unit_test(test_connection_rate),
         cmocka_unit_test(test_new_layers),  cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_other_axes_are_refused),
         cmocka_unit_test(test_text_is_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

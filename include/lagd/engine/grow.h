@@ -1,5 +1,9 @@
 /* Growth: strategies, recipes, and the one routine that applies them.
  *
+ * A growth goes from one shape to another. Each operator says which axes it grows; those of today grow depth only, and
+ * a target that differs from the parent in anything but n_layer is LAG_EINVAL at "/target/<name>". Only the reference
+ * `none` takes any target, because it keeps the parent's shape.
+ *
  * A strategy is data: operator + parameters + optimiser rule + learning-rate rule + seed. An operator is a constructor
  * of a recipe; a recipe is src[0..L'-1]. Its canonical text identifies a strategy, e.g.
  * "midas block=1 optimizer=inherit lr=continue seed=0" (parameters in table order, only those the operator has).
@@ -64,10 +68,10 @@ struct lag_recipe {
     struct lag_layer_src *layers;
 };
 /* An operator is iterated until the target depth is reached; the last round copies as many layers as are missing (each
- * operator's rule is beside its constructor). `none` gives the parent's own layers for any target. target < n_layer, or
- * an operator that cannot reach it, is LAG_EINVAL. free with lag_recipe_deinit. */
-int lag_recipe_build(const struct lag_strategy *strategy, int n_layer, int target, struct lag_recipe *ret,
-                     struct lag_error *err);
+ * operator's rule is beside its constructor). `none` gives the parent's own layers for any target. A target with fewer
+ * layers, or one that the operator cannot reach, is LAG_EINVAL. free with lag_recipe_deinit. */
+int lag_recipe_build(const struct lag_strategy *strategy, const struct lag_spec *from, const struct lag_spec *to,
+                     struct lag_recipe *ret, struct lag_error *err);
 void lag_recipe_deinit(struct lag_recipe *recipe);
 /* "0 1 1 2", with 'z' behind zeroed copies and 'r' for random layers. */
 void lag_recipe_text(const struct lag_recipe *recipe, char *ret, size_t size);
@@ -77,17 +81,17 @@ double lag_recipe_connection_rate(const struct lag_recipe *recipe);
 /* The grown state: weights, moments, segments with ages, and the learning-rate rule written into segments and
  * schedule_origin. step is the parent's. The parent is only read. A re-warm needs its length: LAG_REWARM_DEFAULT is
  * LAG_EINVAL here (lag_probe_run sets it from the lag). */
-int lag_grow(const struct lag_state *parent, const struct lag_strategy *strategy, int target_layers,
+int lag_grow(const struct lag_state *parent, const struct lag_strategy *strategy, const struct lag_spec *to,
              struct lag_state **ret, struct lag_error *err);
 
 /* The members of a pool by name ("default"), as canonical texts, no two the same candidate, without `none`: ten for
- * every parent and every target > n_layer (where too few recipes exist, as for 1 → 2, optimiser and learning-rate rules
- * make the difference); target ≤ n_layer is LAG_EINVAL, an unknown pool LAG_ENOTFOUND.
+ * every deeper target (where too few recipes exist, as for 1 → 2 layers, optimiser and learning-rate rules make the
+ * difference); one that is not deeper is LAG_EINVAL, an unknown pool LAG_ENOTFOUND.
  * ret_texts: array of *ret_n strings, all freed by one free(). */
-int lag_pool_expand(const char *pool, int n_layer, int target, char (**ret_texts)[LAG_STRATEGY_TEXT], int *ret_n,
-                    struct lag_error *err);
+int lag_pool_expand(const char *pool, const struct lag_spec *from, const struct lag_spec *to,
+                    char (**ret_texts)[LAG_STRATEGY_TEXT], int *ret_n, struct lag_error *err);
 /* Two strategies are the same candidate when recipe, rules and (where randomness is used) seed are equal. Rules that
  * cannot differ on this recipe count as equal (reset_new is inherit when no copy is new; rewarm_new is continue when no
  * layer is). */
-int lag_strategy_same(const struct lag_strategy *a, const struct lag_strategy *b, int n_layer, int target, bool *ret,
-                      struct lag_error *err);
+int lag_strategy_same(const struct lag_strategy *a, const struct lag_strategy *b, const struct lag_spec *from,
+                      const struct lag_spec *to, bool *ret, struct lag_error *err);

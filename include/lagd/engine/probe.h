@@ -19,7 +19,7 @@ struct lag_probe_hooks {
 struct lag_probe_job {
     const struct lag_state *parent;
     struct lag_strategy strategy; /* `none`: the parent goes on as it is */
-    int target_layers;
+    struct lag_spec target;
     const struct lag_dataset *dataset;
     struct lag_step_config config;
     enum lag_precision precision; /* of the run */

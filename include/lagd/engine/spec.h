@@ -1,6 +1,7 @@
 /* Model shape. Thread: any (pure). */
 #pragma once
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 struct lag_error;
 
@@ -17,9 +18,24 @@ struct lag_spec {
     double norm_eps; /* epsilon of LayerNorm */
 };
 
+/* The whole-number axes of a shape, one row each, by the names of the fields. */
+enum lag_spec_axis {
+    LAG_AXIS_N_LAYER, LAG_AXIS_N_HEAD, LAG_AXIS_N_EMBD, LAG_AXIS_N_INNER, LAG_AXIS_N_POSITIONS, LAG_AXIS_VOCAB_SIZE,
+    LAG_N_AXES
+};
+#define LAG_MAX_LAYERS 512 /* for tables that need a constant; n_layer's max */
+struct lag_spec_axis_row {
+    const char *name; /* n_layer, n_head, … */
+    size_t offset;    /* of the int in struct lag_spec */
+    int max;          /* the least is 1 */
+};
+extern const struct lag_spec_axis_row lag_spec_axes[LAG_N_AXES];
+int *lag_spec_axis_of(struct lag_spec *spec, enum lag_spec_axis axis); /* borrowed */
+int lag_spec_axis_get(const struct lag_spec *spec, enum lag_spec_axis axis);
+
 const char *lag_arch_name(enum lag_arch arch);
 int lag_arch_parse(const char *name, enum lag_arch *ret);
-/* Limits: L 1–512, H 1–256, C 1–65536 and divisible by H, FFN 1–262144, T 1–131072, V 1–1048576, and all products in
- * range. Errors point to "/model/…". */
+/* Every axis is between 1 and its row's max, C is divisible by H, norm_eps is above 0 and at most 1. Errors point to
+ * "/model/<name>". */
 int lag_spec_check(const struct lag_spec *spec, struct lag_error *err);
 bool lag_spec_equal(const struct lag_spec *a, const struct lag_spec *b);
