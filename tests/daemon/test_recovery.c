@@ -1,5 +1,5 @@
 /* Recovery on a database as a crash leaves it: what becomes of runs, their growths and their folders. */
-#include "supervisor_fixture.h"
+#include "rows_fixture.h"
 
 #include "records/unlisted_internal.h"
 #include "supervisor/supervisor_internal.h"
@@ -13,10 +13,6 @@ static struct fixture f;
 static struct lag_store *store;
 static char configs[2][LAG_ROW_CONFIG]; /* on_crash resume, pause */
 
-static int insert_dataset(struct lag_db *db, void *arg, struct lag_error *err) {
-    return lag_dataset_insert(db, arg, err);
-}
-static int insert_run(struct lag_db *db, void *arg, struct lag_error *err) { return lag_run_insert(db, arg, err); }
 static int insert_checkpoint(struct lag_db *db, void *arg, struct lag_error *err) {
     return lag_checkpoint_insert(db, arg, NULL, 0, err);
 }
@@ -26,45 +22,9 @@ static int insert_growth(struct lag_db *db, void *arg, struct lag_error *err) {
     return status < 0 ? status : lag_run_set_growth(db, row->run_id, row->id, err);
 }
 
-static void put(lag_write_fn *fn, void *row) {
-    struct lag_error err = {0};
-    if (lag_store_write(store, fn, row, &err) < 0) fail_msg("%s", err.text);
-}
+static void put(lag_write_fn *fn, void *row) { rows_put(store, fn, row); }
 
-static void make_configs(void) {
-    struct lag_error err = {0};
-    struct lagd_run_config *config = fixture_run_config("any", 100);
-    struct lag_dataset_row words = {
-        .name = "words", .format = "text", .n_bytes = 100000, .n_tokens = 100000, .max_id = 122, .vocab_size = 256};
-    assert_int_equal(lagd_run_config_resolve(config, &words, &err), 0);
-    assert_int_equal(lagd_run_config_format(config, configs[0], &err), 0);
-    lag_copy(config->on_crash, sizeof(config->on_crash), "pause");
-    assert_int_equal(lagd_run_config_format(config, configs[1], &err), 0);
-    free(config);
-}
-
-static void run_row(const char *id, const char *state, const char *config) {
-    struct lag_run_row row = {.dataset_id = "ds_00000000000000000000000001",
-                              .dataset_name = "words",
-                              .n_layer = 2,
-                              .n_head = 2,
-                              .n_embd = 16,
-                              .n_inner = 64,
-                              .n_positions = 16,
-                              .vocab_size = 256,
-                              .n_params = 1,
-                              .max_steps = 100,
-                              .lr_scale = 1,
-                              .rollback_step = -1,
-                              .revision = 1};
-    static int64_t created;
-    row.created_ms = row.updated_ms = ++created;
-    snprintf(row.id, sizeof(row.id), "run_%s", id);
-    snprintf(row.name, sizeof(row.name), "%.60s", id);
-    snprintf(row.state, sizeof(row.state), "%s", state);
-    snprintf(row.config, sizeof(row.config), "%s", config);
-    put(insert_run, &row);
-}
+static void run_row(const char *id, const char *state, const char *config) { rows_put_run(store, id, state, config); }
 
 static void growth_row(const char *id, const char *run, const char *state) {
     struct lag_growth_row row = {.mode = "auto",
@@ -125,19 +85,10 @@ static int set_up(void **state) {
     struct lag_error err = {0};
     assert_int_equal(lag_fs_mkdirs(f.config.state_dir, &err), 0);
     if (lag_store_open(f.config.state_dir, &store, &err) < 0) fail_msg("%s", err.text);
-    struct lag_dataset_row words = {.id = "ds_00000000000000000000000001",
-                                    .name = "words",
-                                    .origin = "file",
-                                    .path = "/nowhere/words",
-                                    .format = "text",
-                                    .n_bytes = 100000,
-                                    .n_tokens = 100000,
-                                    .max_id = 122,
-                                    .vocab_size = 256,
-                                    .created_ms = 1};
-    memset(words.sha256, 'a', 64);
-    put(insert_dataset, &words);
-    make_configs();
+    struct lag_dataset_row words = rows_words();
+    put(rows_insert_dataset, &words);
+    rows_config("resume", configs[0]);
+    rows_config("pause", configs[1]);
     return 0;
 }
 static int tear_down(void **state) {

@@ -1,12 +1,9 @@
 /* daemon/commands/waiting.c: who asked for a run's stop is answered once, with what became of the run. The supervisor
  * is made but does not run: each call is made here, as its thread would. */
-#include "supervisor_fixture.h"
+#include "rows_fixture.h"
 
 #include "commands/command_internal.h"
 #include "supervisor/supervisor_internal.h"
-
-#include <lagd/daemon/run_config.h>
-#include <lagd/storage/store.h>
 
 #define RUN "run_waits"
 #define FAR_NS (3600 * INT64_C(1000000000))
@@ -33,47 +30,12 @@ static struct lagd_command *ask(enum lagd_command_type type) {
     return command;
 }
 
-static int insert_dataset(struct lag_db *db, void *arg, struct lag_error *err) {
-    return lag_dataset_insert(db, arg, err);
-}
-static int insert_run(struct lag_db *db, void *arg, struct lag_error *err) { return lag_run_insert(db, arg, err); }
-
 static void put_run(const char *state) {
-    struct lag_run_row row = {.id = RUN,
-                              .name = RUN,
-                              .dataset_id = "ds_1",
-                              .dataset_name = "words",
-                              .n_layer = 2,
-                              .n_head = 2,
-                              .n_embd = 16,
-                              .n_inner = 64,
-                              .n_positions = 16,
-                              .vocab_size = 256,
-                              .n_params = 1,
-                              .max_steps = 100,
-                              .lr_scale = 1,
-                              .rollback_step = -1,
-                              .revision = 1,
-                              .created_ms = 1,
-                              .updated_ms = 1};
-    struct lag_dataset_row words = {.id = "ds_1",
-                                    .name = "words",
-                                    .origin = "path",
-                                    .format = "text",
-                                    .path = "/words",
-                                    .n_bytes = 100000,
-                                    .n_tokens = 100000,
-                                    .max_id = 122,
-                                    .vocab_size = 256,
-                                    .created_ms = 1};
-    struct lagd_run_config *config = fixture_run_config(RUN, 100);
-    lag_copy(row.state, sizeof(row.state), state);
-    assert_int_equal(lagd_run_config_resolve(config, &words, NULL), 0);
-    assert_int_equal(lagd_run_config_format(config, row.config, NULL), 0);
-    free(config);
-    struct lag_error err = {0};
-    if (lag_store_write(f.s->deps.store, insert_dataset, &words, &err) != 0) fail_msg("%s", err.text);
-    assert_int_equal(lag_store_write(f.s->deps.store, insert_run, &row, NULL), 0);
+    char config[LAG_ROW_CONFIG];
+    struct lag_dataset_row words = rows_words();
+    rows_config("resume", config);
+    rows_put(f.s->deps.store, rows_insert_dataset, &words);
+    rows_put_run(f.s->deps.store, "waits", state, config);
 }
 
 static int setup(void **state) {
@@ -114,7 +76,7 @@ static void another_end_is_told_with_its_state(void **state) {
     lagd_waiting_joined(c, RUN);
     assert_int_equal(answered.status, LAG_ESTATE);
     assert_string_equal(answered.state, "completed");
-    assert_string_equal(answered.text, "run " RUN " is completed now");
+    assert_string_equal(answered.text, "run waits is completed now");
 }
 
 static void a_stop_of_the_daemon_is_told(void **state) {

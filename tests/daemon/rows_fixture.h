@@ -1,0 +1,51 @@
+/* Rows as a daemon leaves them, put into a store without one. */
+#pragma once
+#include "supervisor_fixture.h"
+
+#include <lagd/daemon/run_config.h>
+
+static inline void rows_put(struct lag_store *store, lag_write_fn *fn, void *row) {
+    struct lag_error err = {0};
+    if (lag_store_write(store, fn, row, &err) != 0) fail_msg("%s", err.text);
+}
+
+static inline int rows_insert_dataset(struct lag_db *db, void *arg, struct lag_error *err) {
+    return lag_dataset_insert(db, arg, err);
+}
+static inline int rows_insert_run(struct lag_db *db, void *arg, struct lag_error *err) {
+    return lag_run_insert(db, arg, err);
+}
+
+/* The dataset of all these runs; its file is not there. */
+static inline struct lag_dataset_row rows_words(void) {
+    struct lag_dataset_row words = {.id = "ds_00000000000000000000000001", .name = "words", .origin = "file",
+                                    .path = "/nowhere/words", .format = "text", .n_bytes = 100000,
+                                    .n_tokens = 100000, .max_id = 122, .vocab_size = 256, .created_ms = 1};
+    memset(words.sha256, 'a', 64);
+    return words;
+}
+
+/* The configuration of fixture_run_config as a row holds it; on_crash: resume or pause. */
+static inline void rows_config(const char *on_crash, char ret[LAG_ROW_CONFIG]) {
+    struct lag_error err = {0};
+    struct lagd_run_config *config = fixture_run_config("any", 100);
+    const struct lag_dataset_row words = rows_words();
+    lag_copy(config->on_crash, sizeof(config->on_crash), on_crash);
+    if (lagd_run_config_resolve(config, &words, &err) != 0) fail_msg("%s", err.text);
+    if (lagd_run_config_format(config, ret, &err) != 0) fail_msg("%s", err.text);
+    free(config);
+}
+
+/* A run run_<id>; later ones are younger. */
+static inline void rows_put_run(struct lag_store *store, const char *id, const char *state, const char *config) {
+    static int64_t created;
+    struct lag_run_row row = {.dataset_id = "ds_00000000000000000000000001", .dataset_name = "words", .n_layer = 2,
+                              .n_head = 2, .n_embd = 16, .n_inner = 64, .n_positions = 16, .vocab_size = 256,
+                              .n_params = 1, .max_steps = 100, .lr_scale = 1, .rollback_step = -1, .revision = 1};
+    row.created_ms = row.updated_ms = ++created;
+    snprintf(row.id, sizeof(row.id), "run_%s", id);
+    snprintf(row.name, sizeof(row.name), "%.60s", id);
+    snprintf(row.state, sizeof(row.state), "%s", state);
+    snprintf(row.config, sizeof(row.config), "%s", config);
+    rows_put(store, rows_insert_run, &row);
+}
