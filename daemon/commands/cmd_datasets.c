@@ -3,7 +3,7 @@
 #include "commands/commands_internal.h"
 #include "exec/pool_internal.h"
 #include "exec/slots_internal.h"
-#include "records/transitions_internal.h"
+#include "records/post_internal.h"
 #include "records/unlisted_internal.h"
 
 #include <lagd/base/check.h>

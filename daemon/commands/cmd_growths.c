@@ -1,8 +1,8 @@
 /* Commands on growths: who writes what is told in run_internal.h. */
 #include "commands/command_internal.h"
 #include "commands/commands_internal.h"
-#include "records/release_internal.h"
-#include "records/transitions_internal.h"
+#include "records/leftovers_internal.h"
+#include "records/post_internal.h"
 
 #include <lagd/base/check.h>
 #include <lagd/base/cleanup.h>

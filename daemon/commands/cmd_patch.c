@@ -1,7 +1,7 @@
 /* Changes of what a run is called and how it is kept; and the precondition that such commands may carry. */
 #include "commands/command_internal.h"
 #include "commands/commands_internal.h"
-#include "records/transitions_internal.h"
+#include "records/post_internal.h"
 
 #include <lagd/base/cleanup.h>
 #include <lagd/base/error.h>

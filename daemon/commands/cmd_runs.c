@@ -1,7 +1,7 @@
 /* Commands on runs. A run with a thread is told what is wished; without one its row is changed here. */
 #include "commands/command_internal.h"
 #include "commands/commands_internal.h"
-#include "records/transitions_internal.h"
+#include "records/post_internal.h"
 #include "records/unlisted_internal.h"
 
 #include <lagd/base/check.h>

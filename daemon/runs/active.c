@@ -1,6 +1,6 @@
 /* The runs that have a thread: starting, watching, joining. */
 #include "exec/slots_internal.h"
-#include "records/transitions_internal.h"
+#include "records/post_internal.h"
 #include "runs/runs_internal.h"
 
 #include <lagd/base/check.h>

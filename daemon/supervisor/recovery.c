@@ -1,6 +1,6 @@
 /* What an earlier process left is put in order before anything is served: no run stays "running" without a thread, no
  * temporary folder stays behind. Growths keep their state: the run's thread goes on with them. */
-#include "records/transitions_internal.h"
+#include "records/post_internal.h"
 #include "records/unlisted_internal.h"
 #include "supervisor/supervisor_internal.h"
 

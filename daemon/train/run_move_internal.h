@@ -1,6 +1,6 @@
 /* Transitions of a run and its growth: each is one transaction with its events. */
 #pragma once
-#include "records/release_internal.h"
+#include "records/leftovers_internal.h"
 #include "train/run_parts_internal.h"
 
 struct lagd_move {

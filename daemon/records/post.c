@@ -1,5 +1,5 @@
 /* A change of state and the event that tells of it, in one transaction. */
-#include "records/transitions_internal.h"
+#include "records/post_internal.h"
 
 #include <lagd/base/error.h>
 #include <lagd/base/mem.h>

@@ -1,6 +1,6 @@
 /* What the candidates of a growth leave behind when it ends: states that are not at an end, and checkpoints kept for a
  * person's choice. */
-#include "records/release_internal.h"
+#include "records/leftovers_internal.h"
 
 #include "records/folders_internal.h"
 

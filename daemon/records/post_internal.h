@@ -1,7 +1,7 @@
 /* Changes of state with the events that tell of them, written at once. Thread: any but the storage thread. */
 #pragma once
 #include "process/deps_internal.h"
-#include "records/release_internal.h"
+#include "records/leftovers_internal.h"
 
 #include <lagd/storage/rows.h>
 
