@@ -2,6 +2,7 @@
 #include "table_internal.h"
 #include <lagd/base/clock.h>
 #include <lagd/base/error.h>
+#include <lagd/base/mem.h>
 #include <lagd/storage/events.h>
 
 #define STORED(first, next)                                                                                            \
@@ -17,10 +18,30 @@ static const struct lag_columns stored_columns = {column_rows + 1, LAG_COUNT(col
 
 static const char sql_insert[] = "INSERT " LAG_SQL_INTO("events", STORED);
 
-int lag_event_insert(struct lag_db *db, const struct lag_event_row *row, struct lag_error *err) {
-    struct lag_event_row stored = *row;
-    stored.ts_ms = lag_clock_wall_ms();
-    int rc = lag_row_insert(db, sql_insert, stored_columns, &stored, err);
+/* A text of a field that the type has, or none. */
+static void fill(char *ret, size_t size, const char *text, unsigned has) {
+    LAG_ASSERT(has || !text || !text[0]);
+    (void)lag_copy(ret, size, text ? text : "");
+}
+
+static void fill_row(const struct lag_event *event, struct lag_event_row *row) {
+    const struct lag_event_kind *kind = lag_event_kind(event->type);
+    unsigned has = kind->fields;
+    row->ts_ms = lag_clock_wall_ms();
+    (void)lag_copy(row->type, sizeof row->type, kind->name);
+    fill(row->run_id, sizeof row->run_id, event->run_id, has & LAG_EVENT_HAS_RUN);
+    fill(row->growth_id, sizeof row->growth_id, event->growth_id, has & LAG_EVENT_HAS_GROWTH);
+    fill(row->candidate_id, sizeof row->candidate_id, event->candidate_id, has & LAG_EVENT_HAS_CANDIDATE);
+    fill(row->state, sizeof row->state, event->state, has & LAG_EVENT_HAS_STATE);
+    row->step = has & LAG_EVENT_HAS_STEP ? event->step : LAG_NO_STEP;
+    row->value = has & LAG_EVENT_HAS_VALUE ? event->value : LAG_NO_VALUE;
+    fill(row->message, sizeof row->message, event->message, true);
+}
+
+int lag_event_put(struct lag_db *db, const struct lag_event *event, struct lag_error *err) {
+    struct lag_event_row row = {0};
+    fill_row(event, &row);
+    int rc = lag_row_insert(db, sql_insert, stored_columns, &row, err);
     if (!rc) db->last_event_seq = sqlite3_last_insert_rowid(db->handle);
     return rc;
 }

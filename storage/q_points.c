@@ -26,17 +26,17 @@ struct mismatch {
 /* One event a series and batch: a run that went astray differs in every point from there on. */
 static int tell_mismatch(struct lag_db *db, const struct lag_series_row *series, const struct mismatch *mismatch,
                          struct lag_error *err) {
-    struct lag_event_row event = LAG_EVENT_INIT("determinism.mismatch");
-    char more[64] = "";
-    int rc = lag_candidate_owner(db, series->owner, &event, err);
+    struct lag_event_row ids = {0};
+    char more[64] = "", message[LAG_ROW_TEXT];
+    int rc = lag_candidate_owner(db, series->owner, &ids, err);
     if (rc) return rc;
-    event.step = mismatch->step;
-    event.value = mismatch->computed;
     if (mismatch->n > 1) (void)snprintf(more, sizeof more, " (and %lld more)", (long long)mismatch->n - 1);
-    (void)snprintf(event.message, sizeof event.message, "%s at step %lld: stored %.17g, recomputed %.17g%s",
-                   series->key,
+    (void)snprintf(message, sizeof message, "%s at step %lld: stored %.17g, recomputed %.17g%s", series->key,
                    (long long)mismatch->step, mismatch->stored, mismatch->computed, more);
-    return lag_event_insert(db, &event, err);
+    const struct lag_event event = {.type = LAG_EVENT_DETERMINISM_MISMATCH, .run_id = ids.run_id,
+                                    .growth_id = ids.growth_id, .candidate_id = ids.candidate_id,
+                                    .step = mismatch->step, .value = mismatch->computed, .message = message};
+    return lag_event_put(db, &event, err);
 }
 
 static const char sql_insert[] = "INSERT INTO points (series, step, value) VALUES (?, ?, ?) ON CONFLICT DO NOTHING";

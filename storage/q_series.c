@@ -67,7 +67,7 @@ int lag_series_by_id(struct lag_db *db, int64_t id, struct lag_series_row *ret, 
 int lag_series_whose(struct lag_db *db, int64_t id, struct lag_series_row *ret, struct lag_event_row *ret_ids,
                      struct lag_error *err) {
     struct lag_series_row row;
-    struct lag_event_row ids = LAG_EVENT_INIT("");
+    struct lag_event_row ids = {.step = LAG_NO_STEP, .value = LAG_NO_VALUE};
     int rc = lag_series_by_id(db, id, &row, err);
     if (rc <= 0) return rc;
     if ((rc = lag_candidate_owner(db, row.owner, &ids, err))) return rc;

@@ -93,10 +93,10 @@ static int watch_strangers(struct lag_store *store, struct lag_error *err) {
     int rc = lag_db_integer(store->db, "PRAGMA data_version", &version, err);
     if (rc || version == store->data_version) return rc;
     store->data_version = version;
-    struct lag_event_row event = LAG_EVENT_INIT("system.warning");
-    (void)snprintf(event.message, sizeof event.message,
-                   "another program wrote to lagd.db while lagd runs: stop it, two writers can damage the file");
-    return lag_event_insert(store->db, &event, err);
+    const struct lag_event event = {
+        .type = LAG_EVENT_SYSTEM_WARNING, .step = LAG_NO_STEP,
+        .message = "another program wrote to lagd.db while lagd runs: stop it, two writers can damage the file"};
+    return lag_event_put(store->db, &event, err);
 }
 
 static bool in_transaction(const struct lag_store *store) { return !sqlite3_get_autocommit(store->db->handle); }

@@ -65,12 +65,12 @@ static int delete_row(struct lag_db *db, void *arg, struct lag_error *err) {
     const struct setting_aside *aside = arg;
     int rc = lag_checkpoint_delete(db, aside->row->id, err);
     if (rc != 0) return rc;
-    struct lag_event_row event = LAG_EVENT_INIT("checkpoint.damaged");
-    (void)lag_copy(event.run_id, sizeof(event.run_id), aside->row->run_id);
-    event.step = aside->row->step;
-    (void)snprintf(event.message, sizeof(event.message), "%s was set aside as %.200s.damaged: %.400s", aside->row->id,
+    char message[LAG_ROW_TEXT];
+    (void)snprintf(message, sizeof(message), "%s was set aside as %.200s.damaged: %.400s", aside->row->id,
                    aside->row->path, aside->why);
-    return lag_event_insert(db, &event, err);
+    const struct lag_event event = {.type = LAG_EVENT_CHECKPOINT_DAMAGED, .run_id = aside->row->run_id,
+                                    .step = aside->row->step, .message = message};
+    return lag_event_put(db, &event, err);
 }
 
 /* The row goes first: a row without a good folder must not stay. */

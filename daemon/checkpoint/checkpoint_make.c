@@ -103,14 +103,11 @@ static int commit(struct lag_db *db, void *arg, struct lag_error *err) {
     struct making *making = arg;
     int rc = lag_checkpoint_insert(db, &making->row, making->files, making->n_files, err);
     if (rc != 0) return rc;
-    struct lag_event_row event = LAG_EVENT_INIT("run.checkpoint");
-    (void)lag_copy(event.run_id, sizeof(event.run_id), making->row.run_id);
-    (void)lag_copy(event.candidate_id, sizeof(event.candidate_id), making->row.candidate_id);
-    (void)lag_copy(event.state, sizeof(event.state), making->row.kind);
-    (void)lag_copy(event.message, sizeof(event.message), making->row.id);
-    event.step = making->row.step;
-    event.value = (double)making->row.n_bytes;
-    rc = lag_event_insert(db, &event, err);
+    const struct lag_event event = {.type = LAG_EVENT_RUN_CHECKPOINT, .run_id = making->row.run_id,
+                                    .candidate_id = making->row.candidate_id, .state = making->row.kind,
+                                    .step = making->row.step, .value = (double)making->row.n_bytes,
+                                    .message = making->row.id};
+    rc = lag_event_put(db, &event, err);
     if (rc == 0) read_rules(db, making);
     if (rc == 0) rc = retain(db, making, err);
     if (rc == 0 && making->request->extra) rc = making->request->extra(db, making->request->extra_arg, err);

@@ -78,13 +78,10 @@ static int write_removed(struct lag_db *db, void *arg, struct lag_error *err) {
     if (rc == 0) rc = check_needed(db, &removal->row, err);
     if (rc == 0) rc = lag_checkpoint_delete(db, removal->id, err);
     if (rc < 0) return rc;
-    struct lag_event_row event = LAG_EVENT_INIT("checkpoint.deleted");
-    (void)lag_copy(event.run_id, sizeof(event.run_id), removal->row.run_id);
-    (void)lag_copy(event.state, sizeof(event.state), removal->row.kind);
-    (void)lag_copy(event.message, sizeof(event.message), removal->row.id);
-    event.step = removal->row.step;
-    event.value = (double)removal->row.n_bytes;
-    return lag_event_insert(db, &event, err);
+    const struct lag_event event = {.type = LAG_EVENT_CHECKPOINT_DELETED, .run_id = removal->row.run_id,
+                                    .state = removal->row.kind, .step = removal->row.step,
+                                    .value = (double)removal->row.n_bytes, .message = removal->row.id};
+    return lag_event_put(db, &event, err);
 }
 
 /* The row goes first: a folder without a row is tidied away at the next start, a row without a folder would mislead. */

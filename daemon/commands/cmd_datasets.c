@@ -17,6 +17,7 @@
 #include <lagd/base/mem.h>
 #include <lagd/base/parse.h>
 #include <lagd/engine/data.h>
+#include <lagd/storage/events.h>
 #include <lagd/storage/runs.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -115,7 +116,8 @@ static int move_in(struct dataset_job *job, struct lag_error *err) {
 static int insert_dataset(struct lag_db *db, void *arg, struct lag_error *err) {
     const struct lag_dataset_row *row = arg;
     int rc = lag_dataset_insert(db, row, err);
-    return rc < 0 ? rc : lagd_tx_event(db, "dataset.added", NULL, NULL, NULL, row->name, err);
+    const struct lag_event event = {.type = LAG_EVENT_DATASET_ADDED, .message = row->name};
+    return rc < 0 ? rc : lag_event_put(db, &event, err);
 }
 
 static void list_upload(const struct dataset_job *job) {
@@ -231,7 +233,8 @@ int lagd_cmd_dataset_add(struct lagd_commands *c, struct lagd_command *command) 
 static int write_deleted(struct lag_db *db, void *arg, struct lag_error *err) {
     const struct lag_dataset_row *row = arg;
     int rc = lag_dataset_delete(db, row->id, err);
-    return rc < 0 ? rc : lagd_tx_event(db, "dataset.deleted", NULL, NULL, NULL, row->name, err);
+    const struct lag_event event = {.type = LAG_EVENT_DATASET_DELETED, .message = row->name};
+    return rc < 0 ? rc : lag_event_put(db, &event, err);
 }
 
 int lagd_cmd_dataset_delete(struct lagd_commands *c, struct lagd_command *command) {

@@ -78,7 +78,9 @@ static int insert_growth(struct lag_db *db, void *arg, struct lag_error *err) {
     for (int i = 0; i < c->plan->n_candidates && rc == 0; i++) rc = insert_candidate(db, c, i, err);
     if (rc == 0) rc = lag_run_set_growth(db, run.id, c->growth.id, err);
     if (rc < 0) return rc;
-    return lagd_tx_event(db, "growth.state", run.id, c->growth.id, "queued", c->growth.reason, err);
+    const struct lag_event event = {.type = LAG_EVENT_GROWTH_STATE, .run_id = run.id, .growth_id = c->growth.id,
+                                    .state = c->growth.state, .step = LAG_NO_STEP, .message = c->growth.reason};
+    return lag_event_put(db, &event, err);
 }
 
 static int fill_growth(const struct lagd_growth_request *request, const struct lag_run_row *run,
@@ -229,12 +231,10 @@ static int write_approval(struct lag_db *db, struct deciding *d, struct lag_erro
     decision.decided_ms = lag_clock_wall_ms();
     rc = lag_decision_put(db, &decision, err);
     if (rc < 0) return rc;
-    struct lag_event_row event = LAG_EVENT_INIT("growth.decision");
-    (void)lag_copy(event.run_id, sizeof(event.run_id), d->growth.run_id);
-    (void)lag_copy(event.growth_id, sizeof(event.growth_id), d->growth.id);
-    (void)lag_copy(event.candidate_id, sizeof(event.candidate_id), id);
-    (void)lag_copy(event.message, sizeof(event.message), overrides ? command->reason : decision.verdict);
-    rc = lag_event_insert(db, &event, err);
+    const struct lag_event event = {.type = LAG_EVENT_GROWTH_DECISION, .run_id = d->growth.run_id,
+                                    .growth_id = d->growth.id, .candidate_id = id, .step = LAG_NO_STEP,
+                                    .value = LAG_NO_VALUE, .message = overrides ? command->reason : decision.verdict};
+    rc = lag_event_put(db, &event, err);
     return rc < 0 ? rc : lagd_tx_growth_state(db, &d->growth, "decided", command->reason, err);
 }
 

@@ -7,6 +7,7 @@
 #include <lagd/base/error.h>
 #include <lagd/base/mem.h>
 #include <lagd/base/parse.h>
+#include <lagd/storage/events.h>
 #include <lagd/storage/runs.h>
 #include <inttypes.h>
 #include <string.h>
@@ -50,7 +51,9 @@ static int write_patch(struct lag_db *db, void *arg, struct lag_error *err) {
     }
     rc = lagd_run_config_format(&p->config, p->row.config, err);
     if (rc == 0) rc = lag_run_set_config(db, p->row.id, p->config.name, p->row.config, err);
-    return rc < 0 ? rc : lagd_tx_event(db, "run.changed", p->row.id, NULL, p->row.state, p->config.name, err);
+    const struct lag_event event = {.type = LAG_EVENT_RUN_CHANGED, .run_id = p->row.id, .state = p->row.state,
+                                    .message = p->config.name};
+    return rc < 0 ? rc : lag_event_put(db, &event, err);
 }
 
 int lagd_cmd_run_patch(struct lagd_commands *c, struct lagd_command *command) {

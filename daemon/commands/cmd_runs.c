@@ -14,6 +14,7 @@
 #include <lagd/base/log.h>
 #include <lagd/base/mem.h>
 #include <lagd/daemon/states.h>
+#include <lagd/storage/events.h>
 #include <lagd/storage/growths.h>
 #include <lagd/storage/runs.h>
 #include <inttypes.h>
@@ -40,9 +41,12 @@ static int insert_run(struct lag_db *db, void *arg, struct lag_error *err) {
     const struct lag_run_row *row = arg;
     int rc = lag_run_insert(db, row, err);
     if (rc < 0) return rc;
-    rc = lagd_tx_event(db, "run.created", row->id, NULL, row->state, row->name, err);
-    if (rc < 0) return rc;
-    return lagd_tx_event(db, "run.state", row->id, NULL, row->state, "", err);
+    const struct lag_event created = {.type = LAG_EVENT_RUN_CREATED, .run_id = row->id, .state = row->state,
+                                      .message = row->name};
+    const struct lag_event state = {.type = LAG_EVENT_RUN_STATE, .run_id = row->id, .state = row->state,
+                                    .step = LAG_NO_STEP};
+    rc = lag_event_put(db, &created, err);
+    return rc == 0 ? lag_event_put(db, &state, err) : rc;
 }
 
 static void fill_row(const struct lagd_run_config *config, const struct lag_dataset_row *dataset,
@@ -218,7 +222,8 @@ static int write_deleted(struct lag_db *db, void *arg, struct lag_error *err) {
     int rc = lag_run_get(db, row->id, &now, err);
     if (rc == 0) rc = lagd_command_check_revision(d->command, now.revision, err);
     if (rc == 0) rc = lag_run_delete(db, row->id, err);
-    return rc < 0 ? rc : lagd_tx_event(db, "run.deleted", row->id, NULL, NULL, row->name, err);
+    const struct lag_event event = {.type = LAG_EVENT_RUN_DELETED, .run_id = row->id, .message = row->name};
+    return rc < 0 ? rc : lag_event_put(db, &event, err);
 }
 
 int lagd_cmd_run_delete(struct lagd_commands *c, struct lagd_command *command) {

@@ -32,14 +32,11 @@ static int store(struct lag_db *db, void *arg, struct lag_error *err) {
     const struct deciding *deciding = arg;
     const struct lag_decision_row *row = &deciding->row;
     int rc = lag_decision_put(db, row, err);
-    struct lag_event_row event = LAG_EVENT_INIT("growth.decision");
-    (void)lag_copy(event.run_id, sizeof(event.run_id), deciding->run->id);
-    (void)lag_copy(event.growth_id, sizeof(event.growth_id), row->growth_id);
-    (void)lag_copy(event.candidate_id, sizeof(event.candidate_id), row->candidate);
-    (void)lag_copy(event.message, sizeof(event.message), row->verdict);
-    event.step = deciding->run->book.growth.start_step;
-    event.value = row->margin;
-    return rc == 0 ? lag_event_insert(db, &event, err) : rc;
+    const struct lag_event event = {.type = LAG_EVENT_GROWTH_DECISION, .run_id = deciding->run->id,
+                                    .growth_id = row->growth_id, .candidate_id = row->candidate,
+                                    .step = deciding->run->book.growth.start_step, .value = row->margin,
+                                    .message = row->verdict};
+    return rc == 0 ? lag_event_put(db, &event, err) : rc;
 }
 
 int lagd_round_decide(struct lagd_round *round, struct lag_error *err) {

@@ -74,15 +74,12 @@ struct candidate_move {
 };
 
 static int put_event(struct lag_db *db, const struct candidate_move *move, struct lag_error *err) {
-    struct lag_event_row event = LAG_EVENT_INIT("candidate.state");
-    (void)lag_copy(event.run_id, sizeof(event.run_id), move->round->run->id);
-    (void)lag_copy(event.growth_id, sizeof(event.growth_id), move->row->growth_id);
-    (void)lag_copy(event.candidate_id, sizeof(event.candidate_id), move->row->id);
-    (void)lag_copy(event.state, sizeof(event.state), move->state);
-    (void)lag_copy(event.message, sizeof(event.message), move->reason);
-    event.step = move->result ? move->result->t : 0;
-    if (move->result) event.value = move->result->loss_at_lag;
-    return lag_event_insert(db, &event, err);
+    const struct lagd_probe_result *result = move->result;
+    const struct lag_event event = {.type = LAG_EVENT_CANDIDATE_STATE, .run_id = move->round->run->id,
+                                    .growth_id = move->row->growth_id, .candidate_id = move->row->id,
+                                    .state = move->state, .step = result ? result->t : 0,
+                                    .value = result ? result->loss_at_lag : LAG_NO_VALUE, .message = move->reason};
+    return lag_event_put(db, &event, err);
 }
 
 static int write_candidate(struct lag_db *db, void *arg, struct lag_error *err) {

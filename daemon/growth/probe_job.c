@@ -72,16 +72,15 @@ static double mean(const double *losses, int n) {
 }
 
 static int tell_mismatch(struct lag_db *db, const struct lagd_probe *probe, int64_t t, struct lag_error *err) {
-    struct lag_event_row event = LAG_EVENT_INIT("determinism.mismatch");
-    (void)lag_copy(event.run_id, sizeof(event.run_id), probe->run->id);
-    (void)lag_copy(event.growth_id, sizeof(event.growth_id), probe->candidate->growth_id);
-    (void)lag_copy(event.candidate_id, sizeof(event.candidate_id), probe->candidate->id);
-    event.step = t;
+    char message[LAG_ROW_TEXT];
     (void)snprintf(
-        event.message, sizeof(event.message),
+        message, sizeof(message),
         "validation losses computed again after %lld probe steps differ from the stored ones, which are kept",
         (long long)t);
-    return lag_event_insert(db, &event, err);
+    const struct lag_event event = {.type = LAG_EVENT_DETERMINISM_MISMATCH, .run_id = probe->run->id,
+                                    .growth_id = probe->candidate->growth_id, .candidate_id = probe->candidate->id,
+                                    .step = t, .value = LAG_NO_VALUE, .message = message};
+    return lag_event_put(db, &event, err);
 }
 
 static int write_evals(struct lag_db *db, struct lagd_probe *probe, struct lag_error *err) {

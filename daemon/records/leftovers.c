@@ -36,15 +36,11 @@ static int collect(const struct lag_candidate_row *row, void *arg) {
 
 static int put_cancelled(struct lag_db *db, const struct lag_growth_row *growth, const struct lag_candidate_row *row,
                          const char *reason, struct lag_error *err) {
-    struct lag_event_row event = LAG_EVENT_INIT("candidate.state");
-    (void)lag_copy(event.run_id, sizeof(event.run_id), growth->run_id);
-    (void)lag_copy(event.growth_id, sizeof(event.growth_id), growth->id);
-    (void)lag_copy(event.candidate_id, sizeof(event.candidate_id), row->id);
-    (void)lag_copy(event.state, sizeof(event.state), "cancelled");
-    (void)lag_copy(event.message, sizeof(event.message), reason);
-    event.step = growth->start_step;
+    const struct lag_event event = {.type = LAG_EVENT_CANDIDATE_STATE, .run_id = growth->run_id, .growth_id = growth->id,
+                                    .candidate_id = row->id, .state = "cancelled", .step = growth->start_step,
+                                    .value = LAG_NO_VALUE, .message = reason};
     int rc = lag_candidate_set_state(db, row->id, "cancelled", reason, err);
-    return rc == 0 ? lag_event_insert(db, &event, err) : rc;
+    return rc == 0 ? lag_event_put(db, &event, err) : rc;
 }
 
 static int release(struct lag_db *db, const struct lag_candidate_row *candidate, struct lagd_released *released,

@@ -8,29 +8,22 @@
 #include <lagd/storage/growths.h>
 #include <lagd/storage/runs.h>
 
-int lagd_tx_event(struct lag_db *db, const char *type, const char *run_id, const char *growth_id, const char *state,
-                  const char *message, struct lag_error *err) {
-    struct lag_event_row event = LAG_EVENT_INIT("");
-    (void)lag_copy(event.type, sizeof(event.type), type);
-    (void)lag_copy(event.run_id, sizeof(event.run_id), run_id ? run_id : "");
-    (void)lag_copy(event.growth_id, sizeof(event.growth_id), growth_id ? growth_id : "");
-    (void)lag_copy(event.state, sizeof(event.state), state ? state : "");
-    (void)lag_copy(event.message, sizeof(event.message), message ? message : "");
-    return lag_event_insert(db, &event, err);
-}
-
 int lagd_tx_run_state(struct lag_db *db, const char *run_id, const char *state, const char *reason,
                       struct lag_error *err) {
     int rc = lag_run_set_state(db, run_id, state, reason, err);
     if (rc < 0) return rc;
-    return lagd_tx_event(db, "run.state", run_id, NULL, state, reason, err);
+    const struct lag_event event = {.type = LAG_EVENT_RUN_STATE, .run_id = run_id, .state = state, .step = LAG_NO_STEP,
+                                    .message = reason};
+    return lag_event_put(db, &event, err);
 }
 
 int lagd_tx_growth_state(struct lag_db *db, const struct lag_growth_row *growth, const char *state, const char *reason,
                          struct lag_error *err) {
     int rc = lag_growth_set_state(db, growth->id, state, reason, err);
     if (rc < 0) return rc;
-    return lagd_tx_event(db, "growth.state", growth->run_id, growth->id, state, reason, err);
+    const struct lag_event event = {.type = LAG_EVENT_GROWTH_STATE, .run_id = growth->run_id, .growth_id = growth->id,
+                                    .state = state, .step = LAG_NO_STEP, .message = reason};
+    return lag_event_put(db, &event, err);
 }
 
 int lagd_tx_growth_end(struct lag_db *db, const struct lag_growth_row *growth, const char *state, const char *reason,

@@ -15,5 +15,3 @@ int lagd_tx_growth_state(struct lag_db *db, const struct lag_growth_row *growth,
 /* The growth ends without effect, its candidates with it; run.growth_id is cleared. */
 int lagd_tx_growth_end(struct lag_db *db, const struct lag_growth_row *growth, const char *state, const char *reason,
                        struct lagd_released *released, struct lag_error *err);
-int lagd_tx_event(struct lag_db *db, const char *type, const char *run_id, const char *growth_id, const char *state,
-                  const char *message, struct lag_error *err);

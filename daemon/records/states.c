@@ -1,4 +1,4 @@
-/* The life cycles of runs, growths and candidates as tables. */
+/* The life cycles of runs, growths and candidates as tables. Read each as: in this state, this event leads there. */
 #include <lagd/daemon/states.h>
 
 #include <lagd/base/check.h>
@@ -8,87 +8,219 @@
 #define LIVE false, true
 #define WAITING false, false
 
-static const struct lagd_state run_states[] = {
-    {"queued", WAITING, "pause,cancel,grow", "waits for a place, memory, or the daemon's next look"},
-    {"running", LIVE, "pause,cancel,checkpoint,grow", "trains"},
-    {"paused", WAITING, "resume,cancel,grow,delete", "stopped by a person, with a checkpoint; resume goes on"},
-    {"growing", LIVE, "cancel", "its growth candidates are being probed or the winner is being applied"},
-    {"interrupted", WAITING, "resume,cancel", "the daemon stopped or crashed; it goes on after the restart"},
-    {"completed", TERMINAL, "delete", "reached max_steps"},
-    {"cancelled", TERMINAL, "delete", "ended by a person"},
-    {"failed", TERMINAL, "delete", "cannot go on; the reason says why"},
+/* --- runs --------------------------------------------------------------------------------------------------------- */
+
+static const struct lagd_state run_states[LAGD_N_RUN_STATES] = {
+    /* No thread. The step is that of the newest checkpoint, or 0. growth_id may name a growth in any state but an end. */
+    [LAGD_RUN_QUEUED] = {"queued", WAITING, "pause,cancel,grow", "waits for a place, memory, or the daemon's next look"},
+    /* A thread trains; the row's step lags behind it. Newer points and checkpoints than the row tells may be on disk. */
+    [LAGD_RUN_RUNNING] = {"running", LIVE, "pause,cancel,checkpoint,grow", "trains"},
+    /* No thread. The row tells where the run stands; a checkpoint of that step is on disk unless the disk refused it. Its
+     * growth, if it has one, stays where it was: also in the middle of its probes. */
+    [LAGD_RUN_PAUSED] = {"paused", WAITING, "resume,cancel,grow,delete",
+                         "stopped by a person, with a checkpoint; resume goes on"},
+    /* A thread works on the growth that growth_id names. That has begun, and its parent's checkpoint is on disk: the run
+     * stands at its step until the growth has ended. */
+    [LAGD_RUN_GROWING] = {"growing", LIVE, "cancel",
+                          "its growth candidates are being probed or the winner is being applied"},
+    /* No thread, and no daemon: the next one queues it again before it serves anyone. */
+    [LAGD_RUN_INTERRUPTED] = {"interrupted", WAITING, "resume,cancel",
+                              "the daemon stopped or crashed; it goes on after the restart"},
+    /* At max_steps, and a checkpoint of that step is on disk. growth_id is empty, as in all three ends. */
+    [LAGD_RUN_COMPLETED] = {"completed", TERMINAL, "delete", "reached max_steps"},
+    /* The row tells the last step; the newest checkpoint may be older. */
+    [LAGD_RUN_CANCELLED] = {"cancelled", TERMINAL, "delete", "ended by a person"},
+    /* As cancelled. The row's reason says why. */
+    [LAGD_RUN_FAILED] = {"failed", TERMINAL, "delete", "cannot go on; the reason says why"},
 };
+
+static const char *const run_events[LAGD_N_RUN_EVENTS] = {
+    [LAGD_RUN_ON_CREATED] = "created",                       /* commands/cmd_runs.c */
+    [LAGD_RUN_ON_CREATED_PAUSED] = "created paused",         /* commands/cmd_runs.c: the request says so */
+    [LAGD_RUN_ON_STARTED] = "started",                       /* train/run_open.c: its state is loaded */
+    [LAGD_RUN_ON_STARTED_GROWING] = "started in its growth", /* train/run_open.c: a growth stands at the step it loaded */
+    [LAGD_RUN_ON_GROWTH_BEGUN] = "growth begun", /* growth/growth_round.c: the parent is kept, now or before a restart */
+    [LAGD_RUN_ON_GROWTH_ENDED] = "growth ended", /* growth/ and runs/run.c: with a winner or without one, or withdrawn */
+    [LAGD_RUN_ON_PAUSE] = "pause asked",         /* commands/cmd_runs.c without a thread, else runs/run.c */
+    [LAGD_RUN_ON_HINDERED] = "hindered", /* runs/: it lacks what may come back, as its dataset, memory or the disk */
+    [LAGD_RUN_ON_RESUME] = "resume asked",       /* commands/cmd_runs.c */
+    [LAGD_RUN_ON_COMPLETED] = "completed",       /* runs/run.c: the last step is made and kept */
+    [LAGD_RUN_ON_CANCEL] = "cancel asked",       /* commands/cmd_runs.c without a thread, else runs/run.c */
+    [LAGD_RUN_ON_STOPPED] = "daemon stopped",    /* runs/run.c: the thread ends in good order */
+    [LAGD_RUN_ON_CRASHED] = "daemon crashed",    /* supervisor/recovery.c: the row says that a thread works on it */
+    [LAGD_RUN_ON_RESTARTED] = "daemon restarted",   /* supervisor/recovery.c */
+    [LAGD_RUN_ON_LEFT_PAUSED] = "left paused",      /* supervisor/recovery.c: after a crash, as on_crash asks */
+    [LAGD_RUN_ON_FAILED] = "failed",                /* runs/ and supervisor/recovery.c: it cannot go on */
+};
+
 static const struct lagd_transition run_transitions[] = {
-    {"queued", "start", "running"},         {"queued", "pause", "paused"},
-    {"queued", "cancel", "cancelled"},      {"queued", "fail", "failed"},
-    {"queued", "interrupt", "interrupted"}, {"running", "pause", "paused"},
-    {"running", "grow", "growing"},         {"running", "complete", "completed"},
-    {"running", "cancel", "cancelled"},     {"running", "fail", "failed"},
-    {"running", "interrupt", "interrupted"},
-    {"growing", "grown", "running"},        {"growing", "cancel", "cancelled"},
-    {"growing", "fail", "failed"},          {"growing", "interrupt", "interrupted"},
-    {"paused", "resume", "queued"},         {"paused", "cancel", "cancelled"},
-    {"paused", "fail", "failed"},
-    {"interrupted", "start", "running"},    {"interrupted", "resume", "queued"},
-    {"interrupted", "pause", "paused"},     {"interrupted", "cancel", "cancelled"},
-    {"interrupted", "fail", "failed"},
+    {LAGD_NOWHERE, LAGD_RUN_ON_CREATED, LAGD_RUN_QUEUED},
+    {LAGD_NOWHERE, LAGD_RUN_ON_CREATED_PAUSED, LAGD_RUN_PAUSED},
+
+    {LAGD_RUN_QUEUED, LAGD_RUN_ON_STARTED, LAGD_RUN_RUNNING},
+    {LAGD_RUN_QUEUED, LAGD_RUN_ON_STARTED_GROWING, LAGD_RUN_GROWING},
+    {LAGD_RUN_QUEUED, LAGD_RUN_ON_PAUSE, LAGD_RUN_PAUSED},
+    {LAGD_RUN_QUEUED, LAGD_RUN_ON_HINDERED, LAGD_RUN_PAUSED},
+    {LAGD_RUN_QUEUED, LAGD_RUN_ON_CANCEL, LAGD_RUN_CANCELLED},
+    {LAGD_RUN_QUEUED, LAGD_RUN_ON_FAILED, LAGD_RUN_FAILED},
+
+    {LAGD_RUN_RUNNING, LAGD_RUN_ON_GROWTH_BEGUN, LAGD_RUN_GROWING},
+    {LAGD_RUN_RUNNING, LAGD_RUN_ON_GROWTH_ENDED, LAGD_RUN_RUNNING}, /* before it began */
+    {LAGD_RUN_RUNNING, LAGD_RUN_ON_PAUSE, LAGD_RUN_PAUSED},
+    {LAGD_RUN_RUNNING, LAGD_RUN_ON_HINDERED, LAGD_RUN_PAUSED},
+    {LAGD_RUN_RUNNING, LAGD_RUN_ON_COMPLETED, LAGD_RUN_COMPLETED},
+    {LAGD_RUN_RUNNING, LAGD_RUN_ON_CANCEL, LAGD_RUN_CANCELLED},
+    {LAGD_RUN_RUNNING, LAGD_RUN_ON_STOPPED, LAGD_RUN_INTERRUPTED},
+    {LAGD_RUN_RUNNING, LAGD_RUN_ON_CRASHED, LAGD_RUN_INTERRUPTED},
+    {LAGD_RUN_RUNNING, LAGD_RUN_ON_FAILED, LAGD_RUN_FAILED},
+
+    {LAGD_RUN_GROWING, LAGD_RUN_ON_GROWTH_BEGUN, LAGD_RUN_GROWING}, /* it goes on after a restart */
+    {LAGD_RUN_GROWING, LAGD_RUN_ON_GROWTH_ENDED, LAGD_RUN_RUNNING},
+    {LAGD_RUN_GROWING, LAGD_RUN_ON_PAUSE, LAGD_RUN_PAUSED}, /* asked while it was queued, or while the disk refuses */
+    {LAGD_RUN_GROWING, LAGD_RUN_ON_HINDERED, LAGD_RUN_PAUSED},
+    {LAGD_RUN_GROWING, LAGD_RUN_ON_CANCEL, LAGD_RUN_CANCELLED},
+    {LAGD_RUN_GROWING, LAGD_RUN_ON_STOPPED, LAGD_RUN_INTERRUPTED},
+    {LAGD_RUN_GROWING, LAGD_RUN_ON_CRASHED, LAGD_RUN_INTERRUPTED},
+    {LAGD_RUN_GROWING, LAGD_RUN_ON_FAILED, LAGD_RUN_FAILED},
+
+    {LAGD_RUN_PAUSED, LAGD_RUN_ON_RESUME, LAGD_RUN_QUEUED},
+    {LAGD_RUN_PAUSED, LAGD_RUN_ON_CANCEL, LAGD_RUN_CANCELLED},
+    {LAGD_RUN_PAUSED, LAGD_RUN_ON_FAILED, LAGD_RUN_FAILED}, /* at a start: its configuration cannot be read */
+
+    {LAGD_RUN_INTERRUPTED, LAGD_RUN_ON_RESTARTED, LAGD_RUN_QUEUED},
+    {LAGD_RUN_INTERRUPTED, LAGD_RUN_ON_LEFT_PAUSED, LAGD_RUN_PAUSED},
+    {LAGD_RUN_INTERRUPTED, LAGD_RUN_ON_FAILED, LAGD_RUN_FAILED}, /* as paused */
 };
 
-static const struct lagd_state growth_states[] = {
-    {"queued", WAITING, "cancel", "waits for its step, or for the run to be resumed"},
-    {"probing", LIVE, "cancel", "candidates train for the lag"},
-    {"awaiting_approval", LIVE, "approve,reject,cancel", "ranked; a person has to approve, override or reject"},
-    {"decided", LIVE, "", "the winner is known and stored, and is about to be applied"},
-    {"applying", LIVE, "", "the winner's state becomes the run's"},
-    {"applied", TERMINAL, "", "the run goes on as the winner"},
-    {"rejected", TERMINAL, "", "a person declined; the run goes on as it was"},
-    {"cancelled", TERMINAL, "", "withdrawn; the run goes on as it was"},
-    {"failed", TERMINAL, "", "no candidate could win; the run goes on as it was"},
+/* --- growths ------------------------------------------------------------------------------------------------------ */
+
+static const struct lagd_state growth_states[LAGD_N_GROWTH_STATES] = {
+    /* Its candidates' rows are there, all queued. It has no parent yet: start_step is -1. */
+    [LAGD_GROWTH_QUEUED] = {"queued", WAITING, "cancel", "waits for its step, or for the run to be resumed"},
+    /* The parent's checkpoint is on disk, start_step, n_batches and eval_sequences are fixed. parent_loss may be NaN. Each
+     * candidate may be in any state; losses of those that have not ended are written again with equal values. */
+    [LAGD_GROWTH_PROBING] = {"probing", LIVE, "cancel", "candidates train for the lag"},
+    /* All candidates have ended, and the decision row proposes one. States of completed ones are on disk as far as there
+     * was room. */
+    [LAGD_GROWTH_AWAITING] = {"awaiting_approval", LIVE, "approve,reject,cancel",
+                              "ranked; a person has to approve, override or reject"},
+    /* The decision row names the winner, which has completed. Its state may be in memory or on disk, or is built again
+     * from the parent. A growth that was applied and lost comes back to here. */
+    [LAGD_GROWTH_DECIDED] = {"decided", LIVE, "", "the winner is known and stored, and is about to be applied"},
+    /* As decided: nothing of the run has changed yet. */
+    [LAGD_GROWTH_APPLYING] = {"applying", LIVE, "", "the winner's state becomes the run's"},
+    /* The run has the winner's shape and history, and a checkpoint of kind growth is on disk. The run's growth_id names it
+     * no more, as in all four ends. This end can be undone: by the loss of every checkpoint from there on. */
+    [LAGD_GROWTH_APPLIED] = {"applied", TERMINAL, "", "the run goes on as the winner"},
+    /* In these three the run is as it was. Candidates that had not ended are cancelled (by the run's thread, a moment
+     * later, where it has one), and their checkpoints are given up. */
+    [LAGD_GROWTH_REJECTED] = {"rejected", TERMINAL, "", "a person declined; the run goes on as it was"},
+    [LAGD_GROWTH_CANCELLED] = {"cancelled", TERMINAL, "", "withdrawn; the run goes on as it was"},
+    [LAGD_GROWTH_FAILED] = {"failed", TERMINAL, "", "no candidate could win; the run goes on as it was"},
 };
+
+static const char *const growth_events[LAGD_N_GROWTH_EVENTS] = {
+    [LAGD_GROWTH_ON_CREATED] = "created",      /* commands/cmd_growths.c */
+    [LAGD_GROWTH_ON_BEGUN] = "begun",          /* growth/growth_round.c: its step has come, the parent is kept */
+    [LAGD_GROWTH_ON_DECIDED] = "decided",      /* growth/growth_decide.c: all probes ended, mode auto */
+    [LAGD_GROWTH_ON_RANKED] = "ranked",        /* growth/growth_decide.c: all probes ended, mode manual */
+    [LAGD_GROWTH_ON_APPROVED] = "approved",    /* commands/cmd_growths.c */
+    [LAGD_GROWTH_ON_REJECTED] = "rejected",    /* commands/cmd_growths.c */
+    [LAGD_GROWTH_ON_APPLYING] = "winner taken", /* growth/growth_apply.c: before its state is looked for */
+    [LAGD_GROWTH_ON_APPLIED] = "applied",      /* growth/growth_apply.c: with the checkpoint of the grown run */
+    [LAGD_GROWTH_ON_CANCEL] = "cancel asked",  /* commands/cmd_growths.c */
+    [LAGD_GROWTH_ON_WITHDRAWN] = "withdrawn",  /* commands/, runs/run.c, supervisor/recovery.c: its run has ended;
+                                                * train/run_history.c: its run went back before an earlier growth */
+    [LAGD_GROWTH_ON_FAILED] = "failed",        /* growth/: no candidate may win, or it cannot go on; runs/run.c: nor can
+                                                * its run */
+    [LAGD_GROWTH_ON_LOST] = "lost",            /* train/run_history.c: its run went back before it, as checkpoints were
+                                                * damaged */
+};
+
 static const struct lagd_transition growth_transitions[] = {
-    {"queued", "probe", "probing"},
-    {"queued", "cancel", "cancelled"},
-    {"queued", "fail", "failed"},
-    {"probing", "decide", "decided"},
-    {"probing", "ask", "awaiting_approval"},
-    {"probing", "cancel", "cancelled"},
-    {"probing", "fail", "failed"},
-    {"awaiting_approval", "approve", "decided"},
-    {"awaiting_approval", "reject", "rejected"},
-    {"awaiting_approval", "cancel", "cancelled"},
-    {"awaiting_approval", "fail", "failed"},
-    {"decided", "apply", "applying"},
-    {"decided", "cancel", "cancelled"},
-    {"decided", "fail", "failed"},
-    {"applying", "applied", "applied"},
-    {"applying", "cancel", "cancelled"},
-    {"applying", "fail", "failed"},
+    {LAGD_NOWHERE, LAGD_GROWTH_ON_CREATED, LAGD_GROWTH_QUEUED},
+
+    {LAGD_GROWTH_QUEUED, LAGD_GROWTH_ON_BEGUN, LAGD_GROWTH_PROBING},
+    {LAGD_GROWTH_QUEUED, LAGD_GROWTH_ON_CANCEL, LAGD_GROWTH_CANCELLED},
+    {LAGD_GROWTH_QUEUED, LAGD_GROWTH_ON_WITHDRAWN, LAGD_GROWTH_CANCELLED},
+    {LAGD_GROWTH_QUEUED, LAGD_GROWTH_ON_FAILED, LAGD_GROWTH_FAILED},
+
+    {LAGD_GROWTH_PROBING, LAGD_GROWTH_ON_DECIDED, LAGD_GROWTH_DECIDED},
+    {LAGD_GROWTH_PROBING, LAGD_GROWTH_ON_RANKED, LAGD_GROWTH_AWAITING},
+    {LAGD_GROWTH_PROBING, LAGD_GROWTH_ON_CANCEL, LAGD_GROWTH_CANCELLED},
+    {LAGD_GROWTH_PROBING, LAGD_GROWTH_ON_WITHDRAWN, LAGD_GROWTH_CANCELLED},
+    {LAGD_GROWTH_PROBING, LAGD_GROWTH_ON_FAILED, LAGD_GROWTH_FAILED},
+
+    {LAGD_GROWTH_AWAITING, LAGD_GROWTH_ON_APPROVED, LAGD_GROWTH_DECIDED},
+    {LAGD_GROWTH_AWAITING, LAGD_GROWTH_ON_REJECTED, LAGD_GROWTH_REJECTED},
+    {LAGD_GROWTH_AWAITING, LAGD_GROWTH_ON_CANCEL, LAGD_GROWTH_CANCELLED},
+    {LAGD_GROWTH_AWAITING, LAGD_GROWTH_ON_WITHDRAWN, LAGD_GROWTH_CANCELLED},
+    {LAGD_GROWTH_AWAITING, LAGD_GROWTH_ON_FAILED, LAGD_GROWTH_FAILED},
+
+    {LAGD_GROWTH_DECIDED, LAGD_GROWTH_ON_APPLYING, LAGD_GROWTH_APPLYING},
+    {LAGD_GROWTH_DECIDED, LAGD_GROWTH_ON_WITHDRAWN, LAGD_GROWTH_CANCELLED},
+    {LAGD_GROWTH_DECIDED, LAGD_GROWTH_ON_FAILED, LAGD_GROWTH_FAILED},
+
+    {LAGD_GROWTH_APPLYING, LAGD_GROWTH_ON_APPLIED, LAGD_GROWTH_APPLIED},
+    {LAGD_GROWTH_APPLYING, LAGD_GROWTH_ON_WITHDRAWN, LAGD_GROWTH_CANCELLED},
+    {LAGD_GROWTH_APPLYING, LAGD_GROWTH_ON_FAILED, LAGD_GROWTH_FAILED},
+
+    {LAGD_GROWTH_APPLIED, LAGD_GROWTH_ON_LOST, LAGD_GROWTH_DECIDED}, /* it is applied again when its step comes */
 };
 
-static const struct lagd_state candidate_states[] = {
-    {"queued", WAITING, "", "waits for a worker"},
-    {"running", LIVE, "", "trains for the lag"},
-    {"completed", TERMINAL, "", "reached the lag"},
-    {"diverged", TERMINAL, "", "dropped: its loss was not finite, or stayed too far above the parent's"},
-    {"cancelled", TERMINAL, "", "its growth was cancelled"},
-    {"failed", TERMINAL, "", "could not be built or trained; the reason says why"},
+/* --- candidates --------------------------------------------------------------------------------------------------- */
+
+static const struct lagd_state candidate_states[LAGD_N_CANDIDATE_STATES] = {
+    /* Recipe, strategy and eligible are as planned; it has no losses. */
+    [LAGD_CANDIDATE_QUEUED] = {"queued", WAITING, "", "waits for a worker"},
+    /* t, FLOPs and losses lag behind its probe. Found so after a crash, it is probed again from the parent. */
+    [LAGD_CANDIDATE_RUNNING] = {"running", LIVE, "", "trains for the lag"},
+    /* t is the lag, all losses are stored. In mode manual its checkpoint may be on disk until its growth ends. */
+    [LAGD_CANDIDATE_COMPLETED] = {"completed", TERMINAL, "", "reached the lag"},
+    /* In these three t says how far it came; it may not win. */
+    [LAGD_CANDIDATE_DIVERGED] = {"diverged", TERMINAL, "",
+                                 "dropped: its loss was not finite, or stayed too far above the parent's"},
+    [LAGD_CANDIDATE_CANCELLED] = {"cancelled", TERMINAL, "", "its growth was cancelled"},
+    [LAGD_CANDIDATE_FAILED] = {"failed", TERMINAL, "", "could not be built or trained; the reason says why"},
 };
+
+static const char *const candidate_events[LAGD_N_CANDIDATE_EVENTS] = {
+    [LAGD_CANDIDATE_ON_CREATED] = "created",      /* commands/cmd_growths.c, with its growth */
+    [LAGD_CANDIDATE_ON_STARTED] = "started",      /* growth/growth_probe.c, as are the next three */
+    [LAGD_CANDIDATE_ON_COMPLETED] = "completed",
+    [LAGD_CANDIDATE_ON_DIVERGED] = "diverged",
+    [LAGD_CANDIDATE_ON_FAILED] = "failed",
+    [LAGD_CANDIDATE_ON_WITHDRAWN] = "withdrawn",  /* records/leftovers.c: its growth has ended */
+};
+
 static const struct lagd_transition candidate_transitions[] = {
-    {"queued", "start", "running"},       {"queued", "cancel", "cancelled"},  {"queued", "fail", "failed"},
-    {"running", "complete", "completed"}, {"running", "diverge", "diverged"}, {"running", "cancel", "cancelled"},
-    {"running", "fail", "failed"},        {"running", "requeue", "queued"}, /* after a crash: probed again from the
-                                                                               parent */
+    {LAGD_NOWHERE, LAGD_CANDIDATE_ON_CREATED, LAGD_CANDIDATE_QUEUED},
+
+    {LAGD_CANDIDATE_QUEUED, LAGD_CANDIDATE_ON_STARTED, LAGD_CANDIDATE_RUNNING},
+    {LAGD_CANDIDATE_QUEUED, LAGD_CANDIDATE_ON_WITHDRAWN, LAGD_CANDIDATE_CANCELLED},
+
+    {LAGD_CANDIDATE_RUNNING, LAGD_CANDIDATE_ON_COMPLETED, LAGD_CANDIDATE_COMPLETED},
+    {LAGD_CANDIDATE_RUNNING, LAGD_CANDIDATE_ON_DIVERGED, LAGD_CANDIDATE_DIVERGED},
+    {LAGD_CANDIDATE_RUNNING, LAGD_CANDIDATE_ON_FAILED, LAGD_CANDIDATE_FAILED},
+    {LAGD_CANDIDATE_RUNNING, LAGD_CANDIDATE_ON_WITHDRAWN, LAGD_CANDIDATE_CANCELLED},
 };
+
+/* --- looking up --------------------------------------------------------------------------------------------------- */
 
 static const struct {
     const struct lagd_state *states;
     size_t n_states;
+    const char *const *events;
+    int n_events;
     const struct lagd_transition *transitions;
     size_t n_transitions;
 } machines[LAGD_N_MACHINES] = {
-    {run_states, LAG_COUNT(run_states), run_transitions, LAG_COUNT(run_transitions)},
-    {growth_states, LAG_COUNT(growth_states), growth_transitions, LAG_COUNT(growth_transitions)},
-    {candidate_states, LAG_COUNT(candidate_states), candidate_transitions, LAG_COUNT(candidate_transitions)},
+    [LAGD_MACHINE_RUN] = {run_states, LAG_COUNT(run_states), run_events, LAGD_N_RUN_EVENTS, run_transitions,
+                          LAG_COUNT(run_transitions)},
+    [LAGD_MACHINE_GROWTH] = {growth_states, LAG_COUNT(growth_states), growth_events, LAGD_N_GROWTH_EVENTS,
+                             growth_transitions, LAG_COUNT(growth_transitions)},
+    [LAGD_MACHINE_CANDIDATE] = {candidate_states, LAG_COUNT(candidate_states), candidate_events,
+                                LAGD_N_CANDIDATE_EVENTS, candidate_transitions, LAG_COUNT(candidate_transitions)},
 };
 
 const struct lagd_state *lagd_states(enum lagd_machine machine, size_t *ret_n) {
@@ -97,26 +229,58 @@ const struct lagd_state *lagd_states(enum lagd_machine machine, size_t *ret_n) {
     return machines[machine].states;
 }
 
+const char *lagd_state_name(enum lagd_machine machine, int state) {
+    LAG_ASSERT(machine < LAGD_N_MACHINES && state >= 0 && (size_t)state < machines[machine].n_states);
+    return machines[machine].states[state].name;
+}
+
+const char *lagd_machine_event_name(enum lagd_machine machine, int event) {
+    LAG_ASSERT(machine < LAGD_N_MACHINES && event > 0 && event < machines[machine].n_events);
+    return machines[machine].events[event];
+}
+
+int lagd_state_index(enum lagd_machine machine, const char *name) {
+    size_t n;
+    const struct lagd_state *states = lagd_states(machine, &n);
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(states[i].name, name) == 0) return (int)i;
+    }
+    return LAGD_NOWHERE;
+}
+
+const struct lagd_state *lagd_state_find(enum lagd_machine machine, const char *name) {
+    int index = lagd_state_index(machine, name);
+    return index == LAGD_NOWHERE ? NULL : &machines[machine].states[index];
+}
+
+bool lagd_state_has_ended(enum lagd_machine machine, const char *state) {
+    const struct lagd_state *found = lagd_state_find(machine, state);
+    return found && found->terminal;
+}
+
+bool lagd_run_is(const char *state, enum lagd_run_state is) {
+    return lagd_state_index(LAGD_MACHINE_RUN, state) == (int)is;
+}
+
+bool lagd_growth_is(const char *state, enum lagd_growth_state is) {
+    return lagd_state_index(LAGD_MACHINE_GROWTH, state) == (int)is;
+}
+
+bool lagd_candidate_is(const char *state, enum lagd_candidate_state is) {
+    return lagd_state_index(LAGD_MACHINE_CANDIDATE, state) == (int)is;
+}
+
 const struct lagd_transition *lagd_transitions(enum lagd_machine machine, size_t *ret_n) {
     LAG_ASSERT(machine < LAGD_N_MACHINES);
     *ret_n = machines[machine].n_transitions;
     return machines[machine].transitions;
 }
 
-const struct lagd_state *lagd_state_find(enum lagd_machine machine, const char *name) {
-    size_t n;
-    const struct lagd_state *states = lagd_states(machine, &n);
-    for (size_t i = 0; i < n; i++) {
-        if (strcmp(states[i].name, name) == 0) return &states[i];
-    }
-    return NULL;
-}
-
-const char *lagd_state_after(enum lagd_machine machine, const char *from, const char *event) {
+const struct lagd_transition *lagd_transition_find(enum lagd_machine machine, int from, int event) {
     size_t n;
     const struct lagd_transition *rows = lagd_transitions(machine, &n);
     for (size_t i = 0; i < n; i++) {
-        if (strcmp(rows[i].from, from) == 0 && strcmp(rows[i].event, event) == 0) return rows[i].to;
+        if (rows[i].from == from && rows[i].event == event) return &rows[i];
     }
     return NULL;
 }

@@ -46,19 +46,18 @@ int lagd_write_patiently(const struct lagd_deps *deps, lag_write_fn *fn, void *a
 }
 
 static int insert_event(struct lag_db *db, void *arg, struct lag_error *err) {
-    return lag_event_insert(db, arg, err);
+    return lag_event_put(db, arg, err);
 }
 
 void lagd_warn(const struct lagd_deps *deps, const char *run_id, int64_t step, const char *format, ...) {
-    struct lag_event_row event = LAG_EVENT_INIT("system.warning");
-    if (run_id) (void)lag_copy(event.run_id, sizeof(event.run_id), run_id);
-    event.step = step;
+    char message[LAG_ROW_TEXT];
     va_list args;
     va_start(args, format);
-    (void)vsnprintf(event.message, sizeof(event.message), format, args);
+    (void)vsnprintf(message, sizeof(message), format, args);
     va_end(args);
     const struct lagd_about about = {run_id, NULL, step, NULL};
-    lagd_tell(LAG_LOG_WARNING, &about, "%s%s%s", run_id ? run_id : "", run_id ? ": " : "", event.message);
+    lagd_tell(LAG_LOG_WARNING, &about, "%s%s%s", run_id ? run_id : "", run_id ? ": " : "", message);
+    struct lag_event event = {.type = LAG_EVENT_SYSTEM_WARNING, .run_id = run_id, .step = step, .message = message};
     struct lag_error err = {0};
     if (lag_store_write(deps->store, insert_event, &event, &err) != 0)
         lag_log(LAG_LOG_WARNING, "the warning could not be stored: %s", err.text);

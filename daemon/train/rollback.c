@@ -36,7 +36,7 @@ static int count_event(const struct lag_event_row *event, void *arg) {
     struct rollback *rollback = arg;
     rollback->cursor = event->seq;
     rollback->n_page++;
-    if (strcmp(event->type, "run.rollback") == 0 && event->step > rollback->checkpoint_step) rollback->n_before++;
+    if (lag_event_is(event->type, LAG_EVENT_RUN_ROLLBACK) && event->step > rollback->checkpoint_step) rollback->n_before++;
     return 0;
 }
 
@@ -56,13 +56,9 @@ static int store(struct lag_db *db, void *arg, struct lag_error *err) {
     int rc = lag_points_truncate(db, run->id, rollback->checkpoint_step, err);
     if (rc == 0)
         rc = lag_run_set_rollback(db, run->id, rollback->lr_scale, run->book.row.n_rollbacks + 1, rollback->step, err);
-    struct lag_event_row event = LAG_EVENT_INIT("run.rollback");
-    (void)lag_copy(event.run_id, sizeof(event.run_id), run->id);
-    (void)lag_copy(event.message, sizeof(event.message), rollback->message);
-    event.step = rollback->step;
-    event.value = rollback->lr_scale;
-    if (rc == 0) rc = lag_event_insert(db, &event, err);
-    return rc;
+    const struct lag_event event = {.type = LAG_EVENT_RUN_ROLLBACK, .run_id = run->id, .step = rollback->step,
+                                    .value = rollback->lr_scale, .message = rollback->message};
+    return rc == 0 ? lag_event_put(db, &event, err) : rc;
 }
 
 static int give_up(const struct rollback *rollback, const char *what, struct lag_error *err) {

@@ -10,17 +10,13 @@
 #include <lagd/storage/runs.h>
 #include <string.h>
 
-static int put_event(struct lag_db *db, const struct lagd_move *move, const char *type, const char *state,
+static int put_event(struct lag_db *db, const struct lagd_move *move, enum lag_event_type type, const char *state,
                      struct lag_error *err) {
     const struct lagd_run *run = move->run;
-    struct lag_event_row event = LAG_EVENT_INIT("");
-    (void)lag_copy(event.type, sizeof(event.type), type);
-    (void)lag_copy(event.run_id, sizeof(event.run_id), run->id);
-    if (strcmp(type, "run.state") != 0) (void)lag_copy(event.growth_id, sizeof(event.growth_id), run->book.growth.id);
-    (void)lag_copy(event.state, sizeof(event.state), state);
-    event.step = run->book.row.step;
-    if (move->reason) (void)lag_copy(event.message, sizeof(event.message), move->reason);
-    return lag_event_insert(db, &event, err);
+    const struct lag_event event = {.type = type, .run_id = run->id,
+                                    .growth_id = type == LAG_EVENT_RUN_STATE ? NULL : run->book.growth.id, .state = state,
+                                    .step = run->book.row.step, .message = move->reason};
+    return lag_event_put(db, &event, err);
 }
 
 /* --- the transaction --- */
@@ -33,7 +29,7 @@ static int move_growth(struct lag_db *db, struct lagd_move *move, struct lag_err
         return lag_error_set(err, LAG_ESTATE, "growth %s is %s now, not %s", now.id, now.state, move->growth_from);
     if (rc == 0 && move->growth_state && strcmp(now.state, move->growth_state) != 0) {
         rc = lag_growth_set_state(db, now.id, move->growth_state, move->reason ? move->reason : "", err);
-        if (rc == 0) rc = put_event(db, move, "growth.state", move->growth_state, err);
+        if (rc == 0) rc = put_event(db, move, LAG_EVENT_GROWTH_STATE, move->growth_state, err);
     }
     if (rc == 0 && move->ends_growth) rc = lagd_tx_candidates_end(db, &now, move->reason, &move->released, err);
     if (rc == 0 && move->ends_growth) rc = lag_run_set_growth(db, run->id, "", err);
@@ -48,7 +44,7 @@ int lagd_move_write(struct lag_db *db, void *arg, struct lag_error *err) {
         rc = move_growth(db, move, err);
     if (rc == 0 && move->run_state && strcmp(move->run_state, run->book.row.state) != 0) {
         rc = lag_run_set_state(db, run->id, move->run_state, move->reason ? move->reason : "", err);
-        if (rc == 0) rc = put_event(db, move, "run.state", move->run_state, err);
+        if (rc == 0) rc = put_event(db, move, LAG_EVENT_RUN_STATE, move->run_state, err);
     }
     if (rc == 0 && move->progress)
         rc = lag_run_set_progress(db, run->id, run->book.row.step, run->book.row.tokens, run->book.row.flops, err);

@@ -45,12 +45,11 @@ static void set_up_rows(struct fixture *f) {
 }
 
 static int next_step(struct lag_db *db, void *arg, struct lag_error *err) {
-    struct lag_event_row event = LAG_EVENT_INIT("run.state");
     struct lag_run_row run;
     int rc = lag_run_get(db, "run_1", &run, err);
     if (!rc) rc = lag_run_set_progress(db, "run_1", run.step + 1, 0, 0, err);
-    event.step = run.step + 1;
-    return rc ? rc : lag_event_insert(db, &event, err);
+    const struct lag_event event = {.type = LAG_EVENT_RUN_STATE, .step = run.step + 1};
+    return rc ? rc : lag_event_put(db, &event, err);
 }
 
 static void write_and_die(struct fixture *f) {
@@ -91,10 +90,11 @@ static void set_limit(rlim_t bytes) {
 }
 
 static int insert_note(struct lag_db *db, void *arg, struct lag_error *err) {
-    struct lag_event_row event = LAG_EVENT_INIT("note");
-    memset(event.message, 'x', sizeof event.message - 1);
+    char message[LAG_ROW_TEXT] = "";
+    memset(message, 'x', sizeof message - 1);
+    const struct lag_event event = {.type = LAG_EVENT_SYSTEM_WARNING, .step = LAG_NO_STEP, .message = message};
     for (int i = 0; i < 200; i++) {
-        int rc = lag_event_insert(db, &event, err);
+        int rc = lag_event_put(db, &event, err);
         if (rc) return rc;
     }
     return 0;

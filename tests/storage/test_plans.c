@@ -99,7 +99,7 @@ static int call_growth(struct lag_db *db, struct lag_error *err) {
 static int call_checkpoints_and_events(struct lag_db *db, struct lag_error *err) {
     struct lag_checkpoint_row row = {.id = "ckpt_1", .run_id = "run_1", .kind = "manual", .path = "x"};
     struct lag_checkpoint_file_row file = {.name = "a", .sha256 = "b"};
-    struct lag_event_row event = LAG_EVENT_INIT("run.state");
+    const struct lag_event event = {.type = LAG_EVENT_RUN_STATE, .step = LAG_NO_STEP};
     int64_t first, last;
     int rc = lag_checkpoint_insert(db, &row, &file, 1, err);
     if (!rc) rc = lag_checkpoint_get(db, "ckpt_1", &row, err);
@@ -109,7 +109,7 @@ static int call_checkpoints_and_events(struct lag_db *db, struct lag_error *err)
     if (!rc) rc = lag_checkpoint_files(db, "ckpt_1", each_file, NULL, err);
     if (!rc) rc = lag_checkpoint_set_keep(db, "ckpt_1", true, err);
     if (!rc) rc = lag_checkpoint_delete(db, "ckpt_1", err);
-    if (!rc) rc = lag_event_insert(db, &event, err);
+    if (!rc) rc = lag_event_put(db, &event, err);
     if (!rc) rc = lag_event_list(db, 0, NULL, 9, each_event, NULL, err);
     if (!rc) rc = lag_event_list(db, 0, "run_1", 9, each_event, NULL, err);
     if (!rc) rc = lag_event_bounds(db, &first, &last, err);

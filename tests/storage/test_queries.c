@@ -26,7 +26,7 @@ DEFINE_ADD(add_growth, lag_growth_row, id)
 DEFINE_ADD(add_candidate, lag_candidate_row, id)
 DEFINE_ADD(add_checkpoint, lag_checkpoint_row, id)
 DEFINE_ADD(add_file, lag_checkpoint_file_row, name)
-DEFINE_ADD(add_event, lag_event_row, type)
+DEFINE_ADD(add_event, lag_event_row, message)
 
 #define DEFINE_WRITE(name, query)                                                                                      \
     static int name(struct lag_db *db, void *arg, struct lag_error *err) { return query(db, arg, err); }
@@ -36,7 +36,7 @@ DEFINE_WRITE(insert_run, lag_run_insert)
 DEFINE_WRITE(delete_run, lag_run_delete)
 DEFINE_WRITE(insert_growth, lag_growth_insert)
 DEFINE_WRITE(put_decision, lag_decision_put)
-DEFINE_WRITE(insert_event, lag_event_insert)
+DEFINE_WRITE(insert_event, lag_event_put)
 static int insert_checkpoint(struct lag_db *db, void *arg, struct lag_error *err) {
     static const struct lag_checkpoint_file_row files[2] = {
         {.name = "model.safetensors", .sha256 = "aa", .n_bytes = 100},
@@ -319,6 +319,38 @@ static void test_checkpoints(void **state) {
 static int prune_all(struct lag_db *db, void *arg, struct lag_error *err) {
     return lag_event_prune(db, INT64_MAX, err);
 }
+static int copy_event(const struct lag_event_row *row, void *arg) {
+    *(struct lag_event_row *)arg = *row;
+    return 0;
+}
+
+/* A row has what its type has, and nothing else; every type has a name of its own and says what it tells. */
+static void test_event_types(void **state) {
+    struct fixture *f = *state;
+    struct lag_event_row row;
+    struct lag_event event = {.type = LAG_EVENT_DATASET_ADDED, .step = 3, .value = 0.5, .message = "words"};
+    write_ok(f, insert_event, &event);
+    assert_ok(f, lag_event_list(f->reader, 0, NULL, 10, copy_event, &row, &f->err));
+    assert_string_equal(row.type, "dataset.added");
+    assert_string_equal(row.message, "words");
+    assert_true(row.step == -1 && isnan(row.value) && !row.run_id[0] && row.ts_ms > 0);
+    event = (struct lag_event){.type = LAG_EVENT_RUN_CHECKPOINT, .run_id = "run_1", .state = "final", .step = 7, .value = 9};
+    write_ok(f, insert_event, &event);
+    assert_ok(f, lag_event_list(f->reader, row.seq, NULL, 10, copy_event, &row, &f->err));
+    assert_true(row.step == 7 && row.value == 9 && lag_event_is(row.type, LAG_EVENT_RUN_CHECKPOINT));
+    assert_string_equal(row.run_id, "run_1");
+    assert_string_equal(row.state, "final");
+    assert_string_equal(row.message, "");
+    for (int i = 0; i < LAG_N_EVENT_TYPES; i++) {
+        const struct lag_event_kind *kind = lag_event_kind((enum lag_event_type)i);
+        assert_true(kind->name && strchr(kind->name, '.') && kind->help && kind->help[0]);
+        for (int j = 0; j < LAG_N_EVENT_TYPES; j++)
+            assert_int_equal(lag_event_is(kind->name, (enum lag_event_type)j), i == j);
+    }
+    assert_string_equal(lag_event_severity_name(lag_event_kind(LAG_EVENT_SYSTEM_WARNING)->severity), "warning");
+    assert_string_equal(lag_event_severity_name(lag_event_kind(LAG_EVENT_RUN_STATE)->severity), "info");
+}
+
 static int prune_none(struct lag_db *db, void *arg, struct lag_error *err) { return lag_event_prune(db, 0, err); }
 
 static void test_events(void **state) {
@@ -327,9 +359,10 @@ static void test_events(void **state) {
     assert_ok(f, lag_event_bounds(f->reader, &first, &last, &f->err));
     assert_true(first == 0 && last == 0);
     for (int i = 0; i < 4; i++) {
-        struct lag_event_row event = LAG_EVENT_INIT("run.state");
-        (void)snprintf(event.type, sizeof event.type, "e%d", i + 1);
-        if (i % 2) (void)snprintf(event.run_id, sizeof event.run_id, "run_1");
+        char message[8];
+        (void)snprintf(message, sizeof message, "e%d", i + 1);
+        struct lag_event event = {.type = LAG_EVENT_RUN_STATE, .step = LAG_NO_STEP, .message = message,
+                                  .run_id = i % 2 ? "run_1" : NULL};
         write_ok(f, insert_event, &event);
     }
     struct ids ids = {0};
@@ -432,6 +465,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_probe_losses, fixture_store, fixture_end),
         cmocka_unit_test_setup_teardown(test_decisions, fixture_store, fixture_end),
         cmocka_unit_test_setup_teardown(test_checkpoints, fixture_store, fixture_end),
+        cmocka_unit_test_setup_teardown(test_event_types, fixture_store, fixture_end),
         cmocka_unit_test_setup_teardown(test_events, fixture_store, fixture_end),
         cmocka_unit_test_setup_teardown(test_keys, fixture_store, fixture_end),
         cmocka_unit_test_setup_teardown(test_delete_run, fixture_store, fixture_end),

@@ -12,9 +12,8 @@
 #include <unistd.h>
 
 static int add_event(struct lag_db *db, struct lag_error *err, const char *message) {
-    struct lag_event_row event = LAG_EVENT_INIT("test");
-    (void)snprintf(event.message, sizeof event.message, "%s", message);
-    return lag_event_insert(db, &event, err);
+    const struct lag_event event = {.type = LAG_EVENT_SYSTEM_WARNING, .step = LAG_NO_STEP, .message = message};
+    return lag_event_put(db, &event, err);
 }
 
 struct job {

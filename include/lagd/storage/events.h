@@ -1,12 +1,22 @@
 /* Queries of events: append-only, numbered without gaps within one database. Conventions as in runs.h. */
 #pragma once
+#include <lagd/storage/event_types.h>
 #include <lagd/storage/rows.h>
 struct lag_db;
 struct lag_error;
 
-#define LAG_EVENT_INIT(type_) {.type = type_, .step = -1, .value = __builtin_nan("")}
-/* seq and ts_ms are filled in. Write it in the same transaction as the change it tells of. */
-int lag_event_insert(struct lag_db *db, const struct lag_event_row *row, struct lag_error *err);
+#define LAG_NO_STEP (-1)
+#define LAG_NO_VALUE __builtin_nan("")
+/* What an event tells. Texts are borrowed; NULL: none. Only fields that its type has may be given; step and value of other
+ * types are not looked at. */
+struct lag_event {
+    enum lag_event_type type;
+    const char *run_id, *growth_id, *candidate_id, *state, *message;
+    int64_t step;
+    double value;
+};
+/* Makes the row, with number and time. Write it in the same transaction as the change it tells of. */
+int lag_event_put(struct lag_db *db, const struct lag_event *event, struct lag_error *err);
 /* seq > after, ascending; run_id NULL = all. */
 int lag_event_list(struct lag_db *db, int64_t after, const char *run_id, int limit,
                    int (*each)(const struct lag_event_row *, void *), void *arg, struct lag_error *err);

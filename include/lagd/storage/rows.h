@@ -93,7 +93,7 @@ struct lag_series_row {
 struct lag_point { int64_t series, step; double value; }; /* value NaN or infinite is stored as NULL */
 struct lag_event_row {
     int64_t seq, ts_ms;
-    char type[48];             /* run.state, growth.decision, system.warning … */
+    char type[48];             /* see event_types.h */
     char run_id[LAG_ROW_ID], growth_id[LAG_ROW_ID], candidate_id[LAG_ROW_ID];
     char state[LAG_ROW_STATE];
     int64_t step;              /* -1 = none */
