@@ -1,4 +1,6 @@
-/* What handlers answer with: JSON, texts, failures. Nothing here knows the HTTP library. */
+/* Fills in a request's response: JSON, texts, headers, problems. */
+#include "answer_internal.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +10,6 @@
 #include "lagd/base/mem.h"
 #include "lagd/daemon/states.h"
 #include "problem_internal.h"
-#include "request_internal.h"
 
 int lagd_fail(struct lagd_request *request, const char *slug, const char *format, ...) {
     char text[sizeof(request->err.text)];

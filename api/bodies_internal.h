@@ -1,7 +1,15 @@
 /* The JSON bodies that the api itself knows (runs and growths are the daemon's tables). Thread: any (const tables). */
 #pragma once
+#include "lagd/base/fields.h"
 #include "lagd/daemon/commands.h"
-#include "route_internal.h"
+
+/* A JSON body: fields by table, and further properties as JSON Schema text ("\"pool\":{…}"). */
+struct lagd_body_spec {
+    const char *schema;
+    const struct lag_fields *table;
+    const char *more;
+    const char *example;
+};
 
 struct lagd_reason_body {
     char reason[512];

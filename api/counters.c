@@ -21,16 +21,14 @@ struct row {
     _Atomic uint64_t sum_us;
 };
 struct lagd_http_counters {
-    size_t n_routes;
-    struct row rows[]; /* n_routes, and one for no route */
+    const struct lagd_route_table *routes;
+    struct row rows[]; /* one a route, and one for no route */
 };
 
-int lagd_http_counters_create(struct lagd_http_counters **ret) {
-    size_t n;
-    (void)lagd_routes(&n);
-    struct lagd_http_counters *counters = lag_calloc(1, sizeof(*counters) + (n + 1) * sizeof(struct row));
+int lagd_http_counters_create(const struct lagd_route_table *routes, struct lagd_http_counters **ret) {
+    struct lagd_http_counters *counters = lag_calloc(1, sizeof(*counters) + (routes->n + 1) * sizeof(struct row));
     if (!counters) return LAG_ENOMEM;
-    counters->n_routes = n;
+    counters->routes = routes;
     *ret = counters;
     return 0;
 }
@@ -40,7 +38,7 @@ void lagd_http_counters_destroy(struct lagd_http_counters *counters) { free(coun
 static void add(_Atomic uint64_t *counter, uint64_t n) { atomic_fetch_add_explicit(counter, n, memory_order_relaxed); }
 
 void lagd_http_counted(struct lagd_http_counters *counters, int route, int status, int64_t duration_ns) {
-    struct row *row = &counters->rows[route < 0 ? counters->n_routes : (size_t)route];
+    struct row *row = &counters->rows[route < 0 ? counters->routes->n : (size_t)route];
     size_t code = 0, bucket = 0;
     while (code < LAG_COUNT(codes) && codes[code] != status) code++;
     while (bucket < LAG_COUNT(bounds_seconds) && (double)duration_ns > bounds_seconds[bucket] * 1e9) bucket++;
@@ -76,8 +74,8 @@ static bool was_used(const struct row *row) {
 }
 
 void lagd_http_counters_write(const struct lagd_http_counters *counters, struct lag_strbuf *out) {
-    size_t n;
-    const struct lagd_route *routes = lagd_routes(&n);
+    const struct lagd_route *routes = counters->routes->rows;
+    size_t n = counters->routes->n;
     lag_strbuf_append(out,
                       "# HELP lagd_http_requests_total Requests answered.\n# TYPE lagd_http_requests_total counter\n");
     for (size_t r = 0; r <= n; r++) {

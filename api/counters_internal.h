@@ -4,8 +4,10 @@
 #include <stdint.h>
 struct lag_strbuf;
 struct lagd_http_counters;
+struct lagd_route_table;
 
-int lagd_http_counters_create(struct lagd_http_counters **ret);
+/* routes: borrowed. LAG_ENOMEM. */
+int lagd_http_counters_create(const struct lagd_route_table *routes, struct lagd_http_counters **ret);
 void lagd_http_counters_destroy(struct lagd_http_counters *counters);
 /* route: index into the route table, or -1 for requests that found none. */
 void lagd_http_counted(struct lagd_http_counters *counters, int route, int status, int64_t duration_ns);

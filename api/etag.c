@@ -1,9 +1,11 @@
+/* Lists of entity tags, and answers that depend on them. */
 #include "etag_internal.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "answer_internal.h"
 #include "lagd/base/check.h"
 #include "lagd/base/mem.h"
 #include "lagd/base/parse.h"

@@ -138,7 +138,7 @@ static int answer_growth(struct lagd_request *request) {
     return status < 0 ? status : ended;
 }
 
-static int decided(struct lagd_request *request) {
+int lagd_h_decided(struct lagd_request *request) {
     int status = lagd_request_answer(request);
     if (status == 0) return answer_growth(request);
     if (status != LAG_ESTATE) return status;
@@ -149,7 +149,6 @@ static int decided(struct lagd_request *request) {
 }
 
 int lagd_h_decide(struct lagd_request *request) {
-    if (request->answered) return decided(request);
     struct lagd_decide_body body;
     lag_fields_defaults(&lagd_decide_fields, &body);
     int status = lagd_json_decode(request->json, &lagd_decide_fields, NULL, "", &body, &request->faults);

@@ -73,11 +73,12 @@ int lagd_h_checkpoint(struct lagd_request *request) {
     return status < 0 ? status : ended;
 }
 
+int lagd_h_checkpoint_patched(struct lagd_request *request) {
+    int status = lagd_request_answer(request);
+    return status < 0 ? status : lagd_h_checkpoint(request);
+}
+
 int lagd_h_checkpoint_patch(struct lagd_request *request) {
-    if (request->answered) {
-        int status = lagd_request_answer(request);
-        return status < 0 ? status : lagd_h_checkpoint(request);
-    }
     struct lagd_keep_body body;
     lag_fields_defaults(&lagd_keep_fields, &body);
     int status = lagd_json_decode(request->json, &lagd_keep_fields, NULL, "", &body, &request->faults);
@@ -91,12 +92,6 @@ int lagd_h_checkpoint_patch(struct lagd_request *request) {
 }
 
 int lagd_h_checkpoint_delete(struct lagd_request *request) {
-    if (request->answered) {
-        int status = lagd_request_answer(request);
-        if (status == LAG_ESTATE) request->slug = "in-use";
-        request->response.status = 204;
-        return status;
-    }
     struct lagd_command *command = lagd_command_create(LAGD_CHECKPOINT_DELETE);
     if (command) (void)lag_copy(command->target, sizeof(command->target), request->params[0]);
     return lagd_request_post(request, command);
@@ -107,16 +102,13 @@ int lagd_h_run_checkpoint_delete(struct lagd_request *request) {
     struct lag_db *db;
     struct lag_run_row run;
     struct lag_checkpoint_row row;
-    if (!request->answered) {
-        int status = lagd_request_db(request, &db);
-        if (status == 0) status = lag_run_get(db, request->params[0], &run, &request->err);
-        if (status == 0) status = lag_checkpoint_get(db, request->params[1], &row, &request->err);
-        if (status < 0) return status;
-        if (strcmp(row.run_id, run.id) != 0) {
-            return lag_error_set(&request->err, LAG_ENOTFOUND, "run %s has no checkpoint %s", run.name, row.id);
-        }
-        request->params[0] = request->params[1];
-    }
+    int status = lagd_request_db(request, &db);
+    if (status == 0) status = lag_run_get(db, request->params[0], &run, &request->err);
+    if (status == 0) status = lag_checkpoint_get(db, request->params[1], &row, &request->err);
+    if (status < 0) return status;
+    if (strcmp(row.run_id, run.id) != 0)
+        return lag_error_set(&request->err, LAG_ENOTFOUND, "run %s has no checkpoint %s", run.name, row.id);
+    request->params[0] = request->params[1];
     return lagd_h_checkpoint_delete(request);
 }
 
@@ -195,7 +187,7 @@ int lagd_h_checkpoint_file(struct lagd_request *request) {
 
 /* --- samples ----------------------------------------------------------------------------------------------------- */
 
-static int answer_sample(struct lagd_request *request) {
+int lagd_h_generated(struct lagd_request *request) {
     struct lagd_json json;
     const struct lagd_command *command = request->command;
     int status = lagd_request_answer(request);
@@ -225,7 +217,6 @@ static void decode_prompt(json_t *body, struct lagd_generate_request *generate, 
 
 static int generate(struct lagd_request *request, bool of_run) {
     static const char *const others[] = {"prompt", NULL};
-    if (request->answered) return answer_sample(request);
     struct lagd_command *command = lagd_command_create(LAGD_GENERATE);
     if (command) command->u.generate = lag_calloc(1, sizeof(*command->u.generate));
     if (!command || !command->u.generate) {

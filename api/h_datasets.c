@@ -76,15 +76,16 @@ static int decode_file(struct lagd_request *request, struct lagd_dataset_add *ad
     return 0;
 }
 
+int lagd_h_dataset_added(struct lagd_request *request) {
+    int status = lagd_request_answer(request);
+    if (status == LAG_ENOTFOUND || status == LAG_EDENIED) request->slug = "path-not-readable";
+    if (status == LAG_ECORRUPT) request->slug = "bad-token-file";
+    if (status < 0) return status;
+    lagd_header_set(request, "Location", "/api/v1/datasets/%s", request->command->id);
+    return answer_dataset(request, request->command->id, 201);
+}
+
 int lagd_h_dataset_add(struct lagd_request *request) {
-    if (request->answered) {
-        int status = lagd_request_answer(request);
-        if (status == LAG_ENOTFOUND || status == LAG_EDENIED) request->slug = "path-not-readable";
-        if (status == LAG_ECORRUPT) request->slug = "bad-token-file";
-        if (status < 0) return status;
-        lagd_header_set(request, "Location", "/api/v1/datasets/%s", request->command->id);
-        return answer_dataset(request, request->command->id, 201);
-    }
     struct lagd_command *command = lagd_command_create(LAGD_DATASET_ADD);
     if (command) command->u.dataset = lag_calloc(1, sizeof(*command->u.dataset));
     if (!command || !command->u.dataset) {
@@ -98,17 +99,18 @@ int lagd_h_dataset_add(struct lagd_request *request) {
         lagd_command_destroy(command);
         return status;
     }
-    return lagd_request_post(request,
-                             command); /* a failed upload is removed with the request, a stored one is gone by then */
+    /* A failed upload is removed with the request; a stored one is gone by then. */
+    return lagd_request_post(request, command);
+}
+
+int lagd_h_unneeded_deleted(struct lagd_request *request) {
+    int status = lagd_request_answer(request);
+    if (status == LAG_ESTATE) request->slug = "in-use";
+    request->response.status = 204;
+    return status;
 }
 
 int lagd_h_dataset_delete(struct lagd_request *request) {
-    if (request->answered) {
-        int status = lagd_request_answer(request);
-        if (status == LAG_ESTATE) request->slug = "in-use";
-        request->response.status = 204;
-        return status;
-    }
     struct lagd_command *command = lagd_command_create(LAGD_DATASET_DELETE);
     if (command) (void)lag_copy(command->target, sizeof(command->target), request->params[0]);
     return lagd_request_post(request, command);

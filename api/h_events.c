@@ -5,13 +5,13 @@
 #include <strings.h>
 
 #include "handlers_internal.h"
+#include "hub_internal.h"
 #include "lagd/base/clock.h"
 #include "lagd/base/failpoint.h"
 #include "lagd/base/mem.h"
 #include "lagd/base/parse.h"
 #include "lagd/storage/events.h"
 #include "lagd/storage/runs.h"
-#include "server_internal.h"
 
 struct filter {
     unsigned topics;
@@ -26,7 +26,8 @@ static int read_filter(struct lagd_request *request, struct filter *ret) {
     *ret = (struct filter){.topics = LAGD_TOPICS_ALL};
     if (topics && !lagd_topics_parse(topics, &ret->topics)) {
         return lagd_fail(request, "invalid-parameter",
-                         "topics must be some of run, growth, candidate, metric, dataset, system, ',' between (got %.100s)",
+                         "topics must be some of run, growth, candidate, metric, dataset, system, ',' between (got "
+                         "%.100s)",
                          topics);
     }
     if (!run_name) return 0;
@@ -115,11 +116,10 @@ static int read_cursor(struct lagd_request *request, struct lagd_feed *feed) {
 }
 
 int lagd_answer_stream(struct lagd_request *request, struct lagd_feed *feed) {
-    struct lagd_transport *transport = request->transport;
     struct lagd_response *response = &request->response;
     struct lagd_stream *stream = NULL;
     if (strcmp(request->method, "HEAD") != 0) {
-        int status = lagd_stream_open(request->server->hub, transport->connection, transport->socket->fd, feed, &stream,
+        int status = lagd_stream_open(request->services->hub, request->connection, request->fd, feed, &stream,
                                       &request->err);
         if (status == LAG_EBUSY) request->slug = "too-many-streams";
         if (status < 0) return status;

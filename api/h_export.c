@@ -14,7 +14,7 @@
 #include "lagd/daemon/run_config.h"
 #include "lagd/storage/runs.h"
 #include "lagd/storage/series.h"
-#include "server_internal.h"
+#include "readers_internal.h"
 
 #define KEYS_MAX 64
 #define LINES_A_FILL 500 /* then the connection to the database is given back: no long transactions */
@@ -28,7 +28,7 @@ struct export_key {
     double value;
 };
 struct export {
-    struct lagd_server *server;
+    struct lagd_readers *readers;
     int64_t tokens_per_step;
     int64_t next_step;
     bool ended, csv;
@@ -106,8 +106,8 @@ static int write_line(struct export *export, struct lag_error *err) {
         if (!key->has || key->step != step) continue;
         lagd_json_format_real(key->value, digits);
         finite = finite && isfinite(key->value);
-        lag_strbuf_printf(&export->text, ",\"%s\":%s", key->name,
-                          digits); /* keys are the daemon's own: nothing to escape */
+        /* Keys are the daemon's own: nothing to escape. */
+        lag_strbuf_printf(&export->text, ",\"%s\":%s", key->name, digits);
         int status = advance(key, err);
         if (status < 0) return status;
     }
@@ -118,7 +118,7 @@ static int write_line(struct export *export, struct lag_error *err) {
 
 static int fill(struct export *export, struct lag_error *err) {
     struct lag_db *db;
-    int status = lagd_reader_take(export->server, &db, err);
+    int status = lagd_reader_take(export->readers, &db, err);
     if (status < 0) return status;
     lag_strbuf_clear(&export->text);
     export->taken = 0;
@@ -130,7 +130,7 @@ static int fill(struct export *export, struct lag_error *err) {
         export->ended = line == 0;
     }
     close_cursors(export);
-    lagd_reader_give(export->server, db);
+    lagd_reader_give(export->readers, db);
     if (export->text.failed) return lag_error_set(err, LAG_ENOMEM, "out of memory");
     return status;
 }
@@ -176,7 +176,7 @@ int lagd_h_run_export(struct lagd_request *request) {
     if (status < 0) return status;
     struct export *export = lag_calloc(1, sizeof(*export));
     if (!export) return lag_error_set(&request->err, LAG_EBUSY, "out of memory");
-    export->server = request->server;
+    export->readers = request->services->readers;
     export->tokens_per_step = tokens_per_step(&run);
     export->next_step = lagd_query_int(&request->target, request->route, "from");
     status = lag_series_list(db, run.id, add_key, export, &request->err);
@@ -191,7 +191,8 @@ int lagd_h_run_export(struct lagd_request *request) {
         request->response.content_type = "text/csv; charset=utf-8; header=present";
         write_header(export);
     }
-    lagd_header_set(request, "Content-Disposition", "inline; filename=\"%s.%s\"", run.name, export->csv ? "csv" : "jsonl");
+    lagd_header_set(request, "Content-Disposition", "inline; filename=\"%s.%s\"", run.name,
+                    export->csv ? "csv" : "jsonl");
     request->response.stream = export_read;
     request->response.stream_free = export_destroy;
     request->response.stream_arg = export;

@@ -142,15 +142,16 @@ static int growth_refused(struct lagd_request *request, int status) {
     return lagd_fail_state(request, LAGD_MACHINE_RUN, request->command->state, "%s", text);
 }
 
+int lagd_h_growth_created(struct lagd_request *request) {
+    int status = lagd_request_answer(request);
+    if (status < 0) return growth_refused(request, status);
+    lagd_header_set(request, "Location", "/api/v1/growths/%s", request->command->id);
+    lagd_header_set(request, "Retry-After", "1");
+    return answer_growth(request, request->command->id, 202);
+}
+
 int lagd_h_growth_create(struct lagd_request *request) {
     static const char *const others[] = {"pool", NULL};
-    if (request->answered) {
-        int status = lagd_request_answer(request);
-        if (status < 0) return growth_refused(request, status);
-        lagd_header_set(request, "Location", "/api/v1/growths/%s", request->command->id);
-        lagd_header_set(request, "Retry-After", "1");
-        return answer_growth(request, request->command->id, 202);
-    }
     LAG_CLEANUP(lag_free_p) struct lagd_growth_request *growth = lag_calloc(1, sizeof(*growth));
     if (!growth) return lag_error_set(&request->err, LAG_EBUSY, "out of memory");
     lagd_growth_request_defaults(growth);
@@ -166,16 +167,17 @@ int lagd_h_growth_create(struct lagd_request *request) {
     return lagd_request_post(request, command);
 }
 
-int lagd_h_growth_cancel(struct lagd_request *request) {
-    if (request->answered) {
-        int status = lagd_request_answer(request);
-        if (status == LAG_ESTATE && strcmp(request->command->state, "cancelled") != 0) {
-            char text[sizeof(request->err.text)];
-            (void)lag_copy(text, sizeof(text), request->err.text);
-            return lagd_fail_state(request, LAGD_MACHINE_GROWTH, request->command->state, "%s", text);
-        }
-        return status < 0 && status != LAG_ESTATE ? status : answer_growth(request, request->params[0], 200);
+int lagd_h_growth_cancelled(struct lagd_request *request) {
+    int status = lagd_request_answer(request);
+    if (status == LAG_ESTATE && strcmp(request->command->state, "cancelled") != 0) {
+        char text[sizeof(request->err.text)];
+        (void)lag_copy(text, sizeof(text), request->err.text);
+        return lagd_fail_state(request, LAGD_MACHINE_GROWTH, request->command->state, "%s", text);
     }
+    return status < 0 && status != LAG_ESTATE ? status : answer_growth(request, request->params[0], 200);
+}
+
+int lagd_h_growth_cancel(struct lagd_request *request) {
     struct lagd_reason_body body = {""};
     if (request->json) {
         int status = lagd_json_decode(request->json, &lagd_reason_fields, NULL, "", &body, &request->faults);

@@ -5,13 +5,13 @@
 
 #include "counters_internal.h"
 #include "handlers_internal.h"
+#include "hub_internal.h"
 #include "lagd/base/check.h"
 #include "lagd/base/fs.h"
 #include "lagd/base/host.h"
 #include "lagd/daemon/states.h"
 #include "lagd/storage/runs.h"
 #include "lagd/storage/series.h"
-#include "server_internal.h"
 
 #define RUNS_MAX 20 /* with a series of their own: labels stay few */
 
@@ -142,9 +142,9 @@ int lagd_h_metrics(struct lagd_request *request) {
     write_process(&out, &now);
     write_work(&out, &now);
     write_storage(&out, lagd_supervisor_state_dir(request->supervisor), &now);
-    write_streams(&out, request->server->hub);
+    write_streams(&out, request->services->hub);
     int status = write_runs(request, &out);
-    lagd_http_counters_write(request->server->counters, &out);
+    lagd_http_counters_write(request->services->counters, &out);
     if (status < 0) {
         lag_strbuf_deinit(&out);
         return status;

@@ -41,12 +41,13 @@ static struct lagd_command *make_command(struct lagd_request *request, struct la
     return command;
 }
 
+int lagd_h_run_patched(struct lagd_request *request) {
+    int status = lagd_request_answer(request);
+    if (status < 0) return request->command->mismatch ? lagd_fail_revision(request) : status;
+    return lagd_answer_run(request, request->command->id, 200);
+}
+
 int lagd_h_run_patch(struct lagd_request *request) {
-    if (request->answered) {
-        int status = lagd_request_answer(request);
-        if (status < 0) return request->command->mismatch ? lagd_fail_revision(request) : status;
-        return lagd_answer_run(request, request->command->id, 200);
-    }
     refuse_fixed(request->json, &request->faults);
     if (request->faults.n > 0) return LAG_EINVAL;
     LAG_CLEANUP(lag_free_p) struct lagd_run_patch *patch = lag_calloc(1, sizeof(*patch));

@@ -1,93 +1,8 @@
-/* /growths/{growth}/report: gathers what a growth's report tells, and answers in the form that was asked for. */
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
+/* /growths/{growth}/report: answers in the form that was asked for. */
 #include <string.h>
 
 #include "handlers_internal.h"
-#include "lagd/base/check.h"
-#include "lagd/base/mem.h"
-#include "lagd/storage/checkpoints.h"
-#include "lagd/storage/growths.h"
-#include "lagd/storage/runs.h"
 #include "report_internal.h"
-
-#define SPARK_STEPS 64
-
-void lagd_sparkline(const struct lagd_rank_table *ranks, int position, char ret[LAGD_SPARK_SIZE]) {
-    static const char *const heights[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
-    double low = INFINITY, high = -INFINITY;
-    for (int i = 0; i < ranks->n_times * ranks->n_candidates; i++) {
-        if (!isfinite(ranks->means[i])) continue;
-        low = fmin(low, ranks->means[i]);
-        high = fmax(high, ranks->means[i]);
-    }
-    int n = LAG_MIN(ranks->n_times, SPARK_STEPS);
-    ret[0] = '\0';
-    for (int i = 0; i < n; i++) {
-        int k = n < 2 ? 0 : (int)((int64_t)i * (ranks->n_times - 1) / (n - 1));
-        double mean = ranks->means[k * ranks->n_candidates + position];
-        const char *mark = "·";
-        if (isfinite(mean)) mark = heights[high > low ? (int)lround((mean - low) / (high - low) * 7) : 0];
-        size_t used = strlen(ret);
-        (void)snprintf(ret + used, LAGD_SPARK_SIZE - used, "%s", mark);
-    }
-}
-
-void lagd_report_rule(const struct lagd_report *report, char *ret, size_t size) {
-    (void)snprintf(ret, size,
-                   "After %lld steps of training, the lag, the eligible candidate with the lowest mean validation loss "
-                   "over %lld batches of %lld sequences is picked; all candidates are evaluated on the same batches. %s",
-                   (long long)report->growth.probe_steps, (long long)report->growth.n_batches,
-                   (long long)report->growth.eval_sequences,
-                   strcmp(report->growth.mode, "manual") == 0 ? "A person approves, overrides or rejects the pick."
-                                                              : "The pick is applied at once.");
-}
-
-const struct lag_candidate_row *lagd_report_find(const struct lagd_report *report, const char *candidate_id) {
-    const struct lag_candidate_row *rows = report->candidates.rows;
-    for (size_t i = 0; i < report->candidates.n; i++) {
-        if (*candidate_id && strcmp(rows[i].id, candidate_id) == 0) return &rows[i];
-    }
-    return NULL;
-}
-
-/* --- gathering --------------------------------------------------------------------------------------------------- */
-
-static int add_candidate(const struct lag_candidate_row *row, void *arg) { return lagd_rows_add(arg, row); }
-static int add_file(const struct lag_checkpoint_file_row *row, void *arg) { return lagd_rows_add(arg, row); }
-
-static void report_destroy(struct lagd_report *report) {
-    if (!report) return;
-    lagd_rows_deinit(&report->candidates);
-    lagd_rows_deinit(&report->files);
-    lagd_rank_table_destroy(report->ranks);
-    free(report);
-}
-
-static int gather_parent(struct lagd_report *report, struct lag_db *db, struct lag_error *err) {
-    struct lag_checkpoint_row checkpoint;
-    struct lag_error ignored;
-    report->has_parent = *report->growth.parent_checkpoint &&
-                         lag_checkpoint_get(db, report->growth.parent_checkpoint, &checkpoint, &ignored) == 0;
-    return report->has_parent ? lag_checkpoint_files(db, checkpoint.id, add_file, &report->files, err) : 0;
-}
-
-static int gather(struct lagd_report *report, struct lag_db *db, const char *id, struct lag_error *err) {
-    struct lag_error ignored;
-    int status = lag_growth_get(db, id, &report->growth, err);
-    if (status == 0) status = lag_run_get(db, report->growth.run_id, &report->run, err);
-    if (status == 0) status = lag_dataset_get(db, report->run.dataset_id, &report->dataset, err);
-    if (status == 0) status = lagd_run_config_parse(report->run.config, &report->config, err);
-    if (status == 0) status = lag_fields_parse(&lagd_growth_fields, &report->request, report->growth.request, err);
-    if (status == 0) status = lag_candidate_list(db, report->growth.id, add_candidate, &report->candidates, err);
-    if (status == 0) status = gather_parent(report, db, err);
-    if (status == 0) status = lagd_rank_table_create(db, report->growth.id, &report->ranks, err);
-    report->has_decision = status == 0 && lag_decision_get(db, report->growth.id, &report->decision, &ignored) == 0;
-    return status;
-}
-
-/* --- answer ------------------------------------------------------------------------------------------------------ */
 
 static int answer_markdown(struct lagd_request *request, const struct lagd_report *report) {
     struct lag_strbuf out = LAG_STRBUF_INIT;
@@ -97,27 +12,24 @@ static int answer_markdown(struct lagd_request *request, const struct lagd_repor
     return lagd_answer_text(request, "text/markdown; charset=utf-8", lag_strbuf_take(&out), length);
 }
 
+static int answer_json(struct lagd_request *request, const struct lagd_report *report, struct lag_db *db) {
+    struct lagd_json json;
+    lagd_answer_begin(request, &json);
+    int status = lagd_report_write_json(&json, report, db, &request->err);
+    int ended = lagd_answer_end(request, &json, 0);
+    return status < 0 ? status : ended;
+}
+
 int lagd_h_growth_report(struct lagd_request *request) {
     struct lag_db *db;
-    struct lagd_json json;
-    struct lagd_report *report = lag_calloc(1, sizeof(*report));
-    if (!report) return lag_error_set(&request->err, LAG_EBUSY, "out of memory");
-    report->candidates = (struct lagd_rows)LAGD_ROWS_INIT(struct lag_candidate_row);
-    report->files = (struct lagd_rows)LAGD_ROWS_INIT(struct lag_checkpoint_file_row);
+    struct lagd_report *report = NULL;
+    bool markdown = strcmp(lagd_query_text(&request->target, request->route, "format"), "md") == 0;
     int status = lagd_request_db(request, &db);
     if (status == 0) status = lag_reader_begin(db, &request->err);
-    if (status == 0) {
-        status = gather(report, db, request->params[0], &request->err);
-        if (status == 0 && strcmp(lagd_query_text(&request->target, request->route, "format"), "md") == 0) {
-            status = answer_markdown(request, report);
-        } else if (status == 0) {
-            lagd_answer_begin(request, &json);
-            status = lagd_report_write_json(&json, report, db, &request->err);
-            int ended = lagd_answer_end(request, &json, 0);
-            status = status < 0 ? status : ended;
-        }
-        lag_reader_end(db);
-    }
-    report_destroy(report);
+    if (status < 0) return status;
+    status = lagd_report_create(db, request->params[0], &report, &request->err);
+    if (status == 0) status = markdown ? answer_markdown(request, report) : answer_json(request, report, db);
+    lag_reader_end(db);
+    lagd_report_destroy(report);
     return status;
 }

@@ -8,6 +8,7 @@
 #include "encode_internal.h"
 #include "etag_internal.h"
 #include "handlers_internal.h"
+#include "lagd/base/check.h"
 #include "lagd/base/cleanup.h"
 #include "lagd/base/mem.h"
 #include "lagd/daemon/states.h"
@@ -139,13 +140,14 @@ static int dry_run(struct lagd_request *request, struct lagd_run_config *config)
     return lagd_answer_end(request, &json, 200);
 }
 
+int lagd_h_run_created(struct lagd_request *request) {
+    int status = lagd_request_answer(request);
+    if (status < 0) return status;
+    lagd_header_set(request, "Location", "/api/v1/runs/%s", request->command->id);
+    return lagd_answer_run(request, request->command->id, 201);
+}
+
 int lagd_h_run_create(struct lagd_request *request) {
-    if (request->answered) {
-        int status = lagd_request_answer(request);
-        if (status < 0) return status;
-        lagd_header_set(request, "Location", "/api/v1/runs/%s", request->command->id);
-        return lagd_answer_run(request, request->command->id, 201);
-    }
     LAG_CLEANUP(lag_free_p) struct lagd_run_config *config = lag_calloc(1, sizeof(*config));
     if (!config) return lag_error_set(&request->err, LAG_EBUSY, "out of memory");
     lag_fields_defaults(&lagd_run_fields, config);
@@ -159,8 +161,8 @@ int lagd_h_run_create(struct lagd_request *request) {
 
 /* --- verbs ------------------------------------------------------------------------------------------------------- */
 
-/* The run's state, for a refusal and for the question whether there was anything to do. */
-static int refused(struct lagd_request *request, const char *already, int status) {
+/* The failed command's answer. wanted: states in which it had nothing to do, ',' between; then the run is the answer. */
+static int refused(struct lagd_request *request, const char *wanted, int status) {
     struct lag_db *db;
     struct lag_run_row row;
     struct lag_error err;
@@ -169,7 +171,7 @@ static int refused(struct lagd_request *request, const char *already, int status
     if (request->command->mismatch) return lagd_fail_revision(request);
     if (!*state && lagd_request_db(request, &db) == 0 && lag_run_get(db, request->params[0], &row, &err) == 0)
         state = row.state;
-    for (const char *p = already; *p;) {
+    for (const char *p = wanted; *p;) {
         size_t n = strcspn(p, ",");
         if (strlen(state) == n && strncmp(p, state, n) == 0) return lagd_answer_run(request, request->params[0], 200);
         p += n + (p[n] == ',');
@@ -179,12 +181,7 @@ static int refused(struct lagd_request *request, const char *already, int status
     return lagd_fail_state(request, LAGD_MACHINE_RUN, state, "%s", text);
 }
 
-/* already: states in which the verb has nothing to do and that is fine. */
-static int verb(struct lagd_request *request, enum lagd_command_type type, const char *already) {
-    if (request->answered) {
-        int status = lagd_request_answer(request);
-        return status < 0 ? refused(request, already, status) : lagd_answer_run(request, request->params[0], 200);
-    }
+static int verb(struct lagd_request *request, enum lagd_command_type type) {
     struct lagd_reason_body body = {""};
     if (request->json) {
         int status = lagd_json_decode(request->json, &lagd_reason_fields, NULL, "", &body, &request->faults);
@@ -198,17 +195,37 @@ static int verb(struct lagd_request *request, enum lagd_command_type type, const
     return lagd_request_post(request, command);
 }
 
-int lagd_h_run_pause(struct lagd_request *request) { return verb(request, LAGD_RUN_PAUSE, "paused"); }
-int lagd_h_run_resume(struct lagd_request *request) { return verb(request, LAGD_RUN_RESUME, "queued,running,growing"); }
-int lagd_h_run_cancel(struct lagd_request *request) { return verb(request, LAGD_RUN_CANCEL, "cancelled"); }
-int lagd_h_run_checkpoint(struct lagd_request *request) { return verb(request, LAGD_RUN_CHECKPOINT, ""); }
+int lagd_h_run_pause(struct lagd_request *request) { return verb(request, LAGD_RUN_PAUSE); }
+int lagd_h_run_resume(struct lagd_request *request) { return verb(request, LAGD_RUN_RESUME); }
+int lagd_h_run_cancel(struct lagd_request *request) { return verb(request, LAGD_RUN_CANCEL); }
+int lagd_h_run_checkpoint(struct lagd_request *request) { return verb(request, LAGD_RUN_CHECKPOINT); }
+
+/* States in which a verb has nothing to do, and that is fine. */
+static const struct {
+    enum lagd_command_type type;
+    const char *states;
+} already[] = {
+    {LAGD_RUN_PAUSE, "paused"},
+    {LAGD_RUN_RESUME, "queued,running,growing"},
+    {LAGD_RUN_CANCEL, "cancelled"},
+};
+
+int lagd_h_run_verb_done(struct lagd_request *request) {
+    const char *states = "";
+    for (size_t i = 0; i < LAG_COUNT(already); i++) {
+        if (already[i].type == request->command->type) states = already[i].states;
+    }
+    int status = lagd_request_answer(request);
+    return status < 0 ? refused(request, states, status) : lagd_answer_run(request, request->params[0], 200);
+}
+
+int lagd_h_run_deleted(struct lagd_request *request) {
+    int status = lagd_request_answer(request);
+    request->response.status = 204;
+    return status < 0 ? refused(request, "", status) : 0;
+}
 
 int lagd_h_run_delete(struct lagd_request *request) {
-    if (request->answered) {
-        int status = lagd_request_answer(request);
-        request->response.status = 204;
-        return status < 0 ? refused(request, "", status) : 0;
-    }
     struct lagd_command *command = lagd_command_create(LAGD_RUN_DELETE);
     if (command) {
         (void)lag_copy(command->target, sizeof(command->target), request->params[0]);

@@ -1,5 +1,7 @@
+/* The keys of requests under way, and the answers that were stored for keys. */
 #include "idempotency_internal.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +12,7 @@
 #include "lagd/base/log.h"
 #include "lagd/base/mem.h"
 #include "lagd/storage/keys.h"
-#include "server_internal.h"
+#include "answer_internal.h"
 
 bool lagd_idem_key_valid(const char *key) {
     size_t n = 0;
@@ -31,31 +33,50 @@ void lagd_idem_fingerprint(const char *method, const char *raw_target, const voi
 
 /* --- keys under way ---------------------------------------------------------------------------------------------- */
 
+struct lagd_keys {
+    pthread_mutex_t lock;
+    struct lagd_request *first;
+};
+
+int lagd_keys_create(struct lagd_keys **ret) {
+    struct lagd_keys *keys = lag_calloc(1, sizeof(*keys));
+    if (!keys) return LAG_ENOMEM;
+    (void)pthread_mutex_init(&keys->lock, NULL);
+    *ret = keys;
+    return 0;
+}
+
+void lagd_keys_destroy(struct lagd_keys *keys) {
+    if (!keys) return;
+    (void)pthread_mutex_destroy(&keys->lock);
+    free(keys);
+}
+
 /* false: another request has it; *ret_same tells whether that one asks for the same. */
 static bool take_key(struct lagd_request *request, bool *ret_same) {
-    struct lagd_server *server = request->server;
-    (void)pthread_mutex_lock(&server->lock);
-    struct lagd_request *other = server->keys;
+    struct lagd_keys *keys = request->services->keys;
+    (void)pthread_mutex_lock(&keys->lock);
+    struct lagd_request *other = keys->first;
     while (other && strcmp(other->idempotency_key, request->idempotency_key) != 0) other = other->idem.next;
     if (other) {
         *ret_same = strcmp(other->idem.fingerprint, request->idem.fingerprint) == 0;
     } else {
-        request->idem.next = server->keys;
-        server->keys = request;
+        request->idem.next = keys->first;
+        keys->first = request;
         request->idem.step = LAGD_IDEM_HELD;
     }
-    (void)pthread_mutex_unlock(&server->lock);
+    (void)pthread_mutex_unlock(&keys->lock);
     return !other;
 }
 
 void lagd_idem_end(struct lagd_request *request) {
-    struct lagd_server *server = request->server;
+    struct lagd_keys *keys = request->services->keys;
     if (request->idem.step == LAGD_IDEM_NONE) return;
-    (void)pthread_mutex_lock(&server->lock);
-    struct lagd_request **link = &server->keys;
+    (void)pthread_mutex_lock(&keys->lock);
+    struct lagd_request **link = &keys->first;
     while (*link && *link != request) link = &(*link)->idem.next;
     if (*link) *link = request->idem.next;
-    (void)pthread_mutex_unlock(&server->lock);
+    (void)pthread_mutex_unlock(&keys->lock);
     request->idem.step = LAGD_IDEM_NONE;
 }
 
@@ -129,7 +150,8 @@ int lagd_idem_begin(struct lagd_request *request) {
         request->idem.step = LAGD_IDEM_NONE;
         if (!same) return mismatch(request);
         return lagd_fail(request, "idempotency-in-flight",
-                         "the first request with the Idempotency-Key %.80s is still being worked on; ask again in a moment",
+                         "the first request with the Idempotency-Key %.80s is still being worked on; ask again in a "
+                         "moment",
                          request->idempotency_key);
     }
     int status = lagd_request_db(request, &db);
@@ -141,7 +163,8 @@ int lagd_idem_begin(struct lagd_request *request) {
 
 bool lagd_idem_keep(struct lagd_request *request) {
     struct lagd_response *response = &request->response;
-    if (request->idem.step != LAGD_IDEM_HELD || !request->command || response->stream || response->fd >= 0) return false;
+    if (request->idem.step != LAGD_IDEM_HELD || !request->command) return false;
+    if (response->stream || response->fd >= 0) return false;
     struct lagd_command *command = lagd_command_create(LAGD_KEY_ANSWER);
     if (command) command->u.answer = lag_calloc(1, sizeof(*command->u.answer));
     if (command && command->u.answer) command->u.answer->body = lag_strdup(response->text ? response->text : "");

@@ -1,3 +1,4 @@
+/* A few answers with the version of the database that they were made from. */
 #include "kept_internal.h"
 
 #include <pthread.h>
@@ -7,7 +8,7 @@
 #include "lagd/base/check.h"
 #include "lagd/base/error.h"
 #include "lagd/base/mem.h"
-#include "request_internal.h"
+#include "response_internal.h"
 
 #define N_ANSWERS 8
 #define TARGET_SIZE 256
@@ -20,20 +21,20 @@ struct answer {
     int64_t put_ns;
     struct lagd_response response; /* text: owned; NULL: free */
 };
-struct lagd_kept {
+struct lagd_kept_answers {
     pthread_mutex_t lock;
     struct answer answers[N_ANSWERS];
 };
 
-int lagd_kept_create(struct lagd_kept **ret) {
-    struct lagd_kept *kept = lag_calloc(1, sizeof(*kept));
+int lagd_kept_create(struct lagd_kept_answers **ret) {
+    struct lagd_kept_answers *kept = lag_calloc(1, sizeof(*kept));
     if (!kept) return LAG_ENOMEM;
     (void)pthread_mutex_init(&kept->lock, NULL);
     *ret = kept;
     return 0;
 }
 
-void lagd_kept_destroy(struct lagd_kept *kept) {
+void lagd_kept_destroy(struct lagd_kept_answers *kept) {
     if (!kept) return;
     for (size_t i = 0; i < N_ANSWERS; i++) free(kept->answers[i].response.text);
     (void)pthread_mutex_destroy(&kept->lock);
@@ -48,7 +49,7 @@ static char *copy_text(const struct lagd_response *response) {
     return text;
 }
 
-bool lagd_kept_find(struct lagd_kept *kept, const char *target, uint64_t version, int64_t now_ns,
+bool lagd_kept_find(struct lagd_kept_answers *kept, const char *target, uint64_t version, int64_t now_ns,
                     struct lagd_response *ret) {
     bool found = false;
     (void)pthread_mutex_lock(&kept->lock);
@@ -68,7 +69,7 @@ bool lagd_kept_find(struct lagd_kept *kept, const char *target, uint64_t version
 }
 
 /* The target's own place, or the oldest. */
-static struct answer *place_for(struct lagd_kept *kept, const char *target) {
+static struct answer *place_for(struct lagd_kept_answers *kept, const char *target) {
     struct answer *oldest = &kept->answers[0];
     for (size_t i = 0; i < N_ANSWERS; i++) {
         struct answer *answer = &kept->answers[i];
@@ -78,7 +79,7 @@ static struct answer *place_for(struct lagd_kept *kept, const char *target) {
     return oldest;
 }
 
-void lagd_kept_put(struct lagd_kept *kept, const char *target, uint64_t version, int64_t now_ns,
+void lagd_kept_put(struct lagd_kept_answers *kept, const char *target, uint64_t version, int64_t now_ns,
                    const struct lagd_response *response) {
     if (!response->text || response->fd >= 0 || response->stream || response->n_text > ANSWER_MAX_BYTES) return;
     if (strlen(target) >= TARGET_SIZE) return;

@@ -1,4 +1,6 @@
-/* Listening sockets. */
+/* Makes the listening sockets, and tells what a socket is bound to. */
+#include "listen_internal.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
@@ -13,7 +15,6 @@
 #include "lagd/base/error.h"
 #include "lagd/base/mem.h"
 #include "lagd/base/parse.h"
-#include "server_internal.h"
 
 #define BACKLOG 128
 #define SOCKET_FLAGS (SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC)

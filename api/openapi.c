@@ -1,11 +1,13 @@
-/* The OpenAPI 3.1 document: paths from the route table, request bodies from the tables of fields. */
+/* Writes the OpenAPI document: paths from the route table, request bodies from the tables of fields. */
+#include "openapi_internal.h"
+
 #include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "answer_internal.h"
 #include "bodies_internal.h"
-#include "handlers_internal.h"
 #include "lagd/base/check.h"
 #include "lagd/base/parse.h"
 #include "pool_body_internal.h"
@@ -329,9 +331,9 @@ static void write_operation(struct lagd_json *json, const struct lagd_route *rou
     lagd_json_close_object(json);
 }
 
-static void write_paths(struct lagd_json *json) {
-    size_t n;
-    const struct lagd_route *routes = lagd_routes(&n);
+static void write_paths(struct lagd_json *json, const struct lagd_route_table *table) {
+    const struct lagd_route *routes = table->rows;
+    size_t n = table->n;
     lagd_json_open_object(json, "paths");
     for (size_t i = 0; i < n;) { /* rows of one path stand together */
         size_t same = 1;
@@ -376,7 +378,7 @@ static void write_events(struct lagd_json *json) {
     lagd_json_close_object(json);
 }
 
-void lagd_openapi_write(struct lagd_json *json) {
+void lagd_openapi_write(struct lagd_json *json, const struct lagd_route_table *routes) {
     lagd_json_open_object(json, NULL);
     lagd_json_text(json, "openapi", "3.1.0");
     lagd_json_open_object(json, "info");
@@ -389,7 +391,7 @@ void lagd_openapi_write(struct lagd_json *json) {
     lagd_json_text(json, "url", "/");
     lagd_json_close_object(json);
     lagd_json_close_array(json);
-    write_paths(json);
+    write_paths(json, routes);
     lagd_json_open_object(json, "components");
     lagd_json_open_object(json, "schemas");
     lagd_schemas_write(json);
@@ -417,6 +419,6 @@ void lagd_openapi_write(struct lagd_json *json) {
 int lagd_h_openapi(struct lagd_request *request) {
     struct lagd_json json;
     lagd_answer_begin(request, &json);
-    lagd_openapi_write(&json);
+    lagd_openapi_write(&json, request->services->routes);
     return lagd_answer_end(request, &json, 0);
 }

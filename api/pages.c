@@ -1,9 +1,10 @@
+/* Which rows of a list lie on the page that was asked for. */
 #include "pages_internal.h"
 
 #include <string.h>
 
 #include "lagd/base/mem.h"
-#include "request_internal.h"
+#include "answer_internal.h"
 
 int lagd_page_begin(struct lagd_request *request, const char *prefix, bool ascending, struct lagd_page *ret) {
     const char *cursor = lagd_query_text(&request->target, request->route, "cursor");

@@ -1,17 +1,13 @@
-/* Signs of life of the server's threads. Each worker of the HTTP library has a connection from ourselves, kept open,
- * over which it is asked now and then; what waits for room among the clients' connections would not tell. */
+/* A request to /healthz over a socket pair that is added to the worker's connections. A connection from outside would
+ * not do: when all places are taken it waits in the listener's queue, and then a busy server looks like a dead one. */
+#include "ping_internal.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "hub_internal.h"
-#include "lagd/base/check.h"
-#include "lagd/base/clock.h"
-#include "server_internal.h"
-
-#define SECOND_NS INT64_C(1000000000)
-#define INTERVAL_NS (5 * SECOND_NS) /* below LAGD_IDLE_SECONDS, or the library closes the connection */
+#define INTERVAL_NS (5 * INT64_C(1000000000)) /* below LAGD_IDLE_SECONDS, or the library closes the connection */
 
 static const char question[] = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
@@ -47,7 +43,7 @@ static void receive(struct lagd_ping *ping) {
     ping->fd = -1;
 }
 
-static int64_t ask(struct lagd_ping *ping, struct MHD_Daemon *daemon, unsigned worker, int64_t now_ns) {
+int64_t lagd_ping_ask(struct lagd_ping *ping, struct MHD_Daemon *daemon, unsigned worker, int64_t now_ns) {
     if (ping->fd >= 0) receive(ping);
     if (ping->fd < 0) {
         connect_to(ping, daemon, worker);
@@ -63,22 +59,6 @@ static int64_t ask(struct lagd_ping *ping, struct MHD_Daemon *daemon, unsigned w
         if (!ping->asked_ns) ping->asked_ns = now_ns;
     }
     return ping->asked_ns ? now_ns - ping->asked_ns : 0;
-}
-
-int64_t lagd_ping_silence_ns(void *arg) {
-    struct lagd_server *server = arg;
-    int64_t now_ns = lag_clock_mono_ns(), reaped_ns = atomic_load(&server->reaped_ns);
-    int64_t longest_ns = reaped_ns && now_ns - reaped_ns > SECOND_NS ? now_ns - reaped_ns : 0;
-    int64_t hub_ns = lagd_hub_silence_ns(server->hub);
-    longest_ns = LAG_MAX(longest_ns, hub_ns);
-    for (int i = 0; i < server->n_listeners; i++) {
-        for (unsigned worker = 0; worker < LAGD_HTTP_WORKERS; worker++) {
-            struct lagd_listener *listener = &server->listeners[i];
-            int64_t silence_ns = ask(&listener->pings[worker], listener->daemon, worker, now_ns);
-            longest_ns = LAG_MAX(longest_ns, silence_ns);
-        }
-    }
-    return longest_ns;
 }
 
 void lagd_ping_end(struct lagd_ping *ping) {

@@ -1,18 +1,30 @@
 /* Hands an answer to the HTTP library: body, headers that everything carries, counters and the access log. */
+#include "reply_internal.h"
+
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "counters_internal.h"
 #include "hub_internal.h"
+#include "lagd/base/check.h"
 #include "lagd/base/clock.h"
 #include "lagd/base/log.h"
+#include "lagd/base/mem.h"
 #include "server_internal.h"
+#include "sockets_internal.h"
+#include "transport_internal.h"
 
 #define REFUSALS_A_SECOND 10
 #define STREAM_BLOCK 32768
 #define FOLLOW_BLOCK 2048 /* for HTTP/1.0 only; kept as long as the client follows */
 #define DRAIN_NS (30 * INT64_C(1000000000))
 #define DRAIN_BYTES_PER_S 16384 /* the slowest reader that is waited for */
+
+struct lagd_refusals {
+    pthread_mutex_t lock;
+    int64_t second, n;
+};
 
 static ssize_t stream_read(void *arg, uint64_t position, char *buffer, size_t size) {
     struct lagd_response *response = arg;
@@ -24,9 +36,11 @@ static ssize_t stream_read(void *arg, uint64_t position, char *buffer, size_t si
 
 /* The stream's argument stays the request's: it outlives the library's use of it. */
 static struct MHD_Response *make(struct lagd_response *response) {
-    if (response->stream)
-        return MHD_create_response_from_callback(response->stream_bytes ? response->stream_bytes : MHD_SIZE_UNKNOWN, response->follows ? FOLLOW_BLOCK : STREAM_BLOCK,
-                                                 stream_read, response, NULL);
+    if (response->stream) {
+        uint64_t n_bytes = response->stream_bytes ? response->stream_bytes : MHD_SIZE_UNKNOWN;
+        size_t block = response->follows ? FOLLOW_BLOCK : STREAM_BLOCK;
+        return MHD_create_response_from_callback(n_bytes, block, stream_read, response, NULL);
+    }
     if (response->fd >= 0) {
         struct MHD_Response *made =
             MHD_create_response_from_fd_at_offset64(response->fd_length, response->fd, response->fd_offset);
@@ -57,7 +71,7 @@ static bool add_headers(struct lagd_transport *transport, struct MHD_Response *m
         has_cache = has_cache || strcmp(response->headers[i].name, "Cache-Control") == 0;
         has_policy = has_policy || strcmp(response->headers[i].name, "Content-Security-Policy") == 0;
     }
-    for (size_t i = 0; i < sizeof(always) / sizeof(always[0]); i++) {
+    for (size_t i = 0; i < LAG_COUNT(always); i++) {
         if (has_policy && strcmp(always[i].name, "Content-Security-Policy") == 0) continue;
         ok = ok && MHD_add_response_header(made, always[i].name, always[i].value) == MHD_YES;
     }
@@ -75,27 +89,39 @@ static bool add_headers(struct lagd_transport *transport, struct MHD_Response *m
     return ok;
 }
 
+int lagd_refusals_create(struct lagd_refusals **ret) {
+    struct lagd_refusals *refusals = lag_calloc(1, sizeof(*refusals));
+    if (!refusals) return LAG_ENOMEM;
+    (void)pthread_mutex_init(&refusals->lock, NULL);
+    *ret = refusals;
+    return 0;
+}
+
+void lagd_refusals_destroy(struct lagd_refusals *refusals) {
+    if (!refusals) return;
+    (void)pthread_mutex_destroy(&refusals->lock);
+    free(refusals);
+}
+
 /* Refusals are told, but a client that goes on and on cannot fill the log. */
-static bool may_log(struct lagd_server *server) {
+static bool may_log(struct lagd_refusals *refusals) {
     int64_t now_s = lag_clock_mono_ns() / INT64_C(1000000000);
-    (void)pthread_mutex_lock(&server->lock);
-    if (server->refusals_second != now_s) server->n_refusals = 0;
-    server->refusals_second = now_s;
-    bool may = server->n_refusals++ < REFUSALS_A_SECOND;
-    (void)pthread_mutex_unlock(&server->lock);
+    (void)pthread_mutex_lock(&refusals->lock);
+    if (refusals->second != now_s) refusals->n = 0;
+    refusals->second = now_s;
+    bool may = refusals->n++ < REFUSALS_A_SECOND;
+    (void)pthread_mutex_unlock(&refusals->lock);
     return may;
 }
 
 static void account(struct lagd_transport *transport) {
     const struct lagd_request *request = &transport->request;
-    size_t n_routes;
-    const struct lagd_route *routes = lagd_routes(&n_routes);
+    const struct lagd_services *services = request->services;
     int64_t duration_ns = lag_clock_mono_ns() - transport->begun_ns;
-    int status = request->response.status;
-    lagd_http_counted(request->server->counters, request->route ? (int)(request->route - routes) : -1, status,
-                      duration_ns);
+    int status = request->response.status, row = request->route ? (int)(request->route - services->routes->rows) : -1;
+    lagd_http_counted(services->counters, row, status, duration_ns);
     bool changed = !lagd_method_is_safe(request->method) && status < 400;
-    bool told = changed || (status >= 400 && may_log(request->server));
+    bool told = changed || (status >= 400 && may_log(transport->server->refusals));
     const struct lag_log_field fields[] = {{"REQUEST_ID", request->id}, {0}};
     lag_log_fields(told ? LAG_LOG_INFO : LAG_LOG_DEBUG, fields, "http: %s %s %d %.1f ms %s", request->method,
                    *request->target.path ? request->target.path : "-", status, (double)duration_ns / 1e6, request->id);
@@ -120,6 +146,6 @@ enum MHD_Result lagd_reply(struct lagd_transport *transport) {
     account(transport);
     /* A stream's end is not known: there the library's idle time-out has to do. */
     int64_t drain_ns = response->stream ? 0 : DRAIN_NS + (int64_t)(n_bytes / DRAIN_BYTES_PER_S) * INT64_C(1000000000);
-    lagd_socket_deadline(request->server, transport->socket, drain_ns);
+    lagd_socket_deadline(transport->server->sockets, transport->socket, drain_ns);
     return result;
 }

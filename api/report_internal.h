@@ -11,10 +11,12 @@ struct lagd_report {
     struct lagd_run_config config;
     struct lagd_growth_request request;
     struct lag_decision_row decision;
-    bool has_decision, has_parent;         /* a parent's checkpoint may have been removed since */
-    struct lagd_rows candidates, files;    /* by position; of the parent's checkpoint */
+    bool has_decision, has_parent;      /* a parent's checkpoint may have been removed since */
+    struct lagd_rows candidates, files; /* by position; of the parent's checkpoint */
     struct lagd_rank_table *ranks;
 };
+int lagd_report_create(struct lag_db *db, const char *growth, struct lagd_report **ret, struct lag_error *err);
+void lagd_report_destroy(struct lagd_report *report);
 /* Eight heights over the range of the growth's finite losses, so that curves compare; a step without a finite loss is a
  * middle dot. More than 64 steps are thinned. */
 #define LAGD_SPARK_SIZE 193

@@ -5,13 +5,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "lagd/base/fields.h"
 #include "target_internal.h"
 
 struct lagd_request;
-/* 0: the response is filled in. LAGD_WAIT: suspend, and call again when what it waits for is there. Negative: a problem
- * from request->err, ->faults and ->slug. */
-typedef int lagd_handler(struct lagd_request *request);
+/* 0: the response is filled in. LAGD_WAIT: the request is suspended until what it waits for is there. Negative: a
+ * problem, made from request->err, ->faults and ->slug. */
+typedef int lagd_route_fn(struct lagd_request *request);
 enum { LAGD_WAIT = 1 };
 
 enum lagd_body_kind { LAGD_BODY_NONE, LAGD_BODY_JSON, LAGD_BODY_JSON_OPTIONAL, LAGD_BODY_UPLOAD };
@@ -33,16 +32,11 @@ struct lagd_parameter {
     const char *const *choices;
     const char *help;
 };
-/* A JSON body: fields by table, and further properties as JSON Schema text ("\"pool\":{…}"). */
-struct lagd_body_spec {
-    const char *schema;
-    const struct lag_fields *table;
-    const char *more;
-    const char *example;
-};
+struct lagd_body_spec;
 struct lagd_route {
     const char *method, *path, *operation;
-    lagd_handler *handle;
+    lagd_route_fn *handle;   /* when the request has been read; and again, when an event came that it waited for */
+    lagd_route_fn *answered; /* when the daemon has answered the command that handle posted; NULL: it posts none */
     unsigned flags;
     enum lagd_body_kind body;
     const struct lagd_body_spec *request;
@@ -52,7 +46,10 @@ struct lagd_route {
     const char *content_type; /* NULL: application/json */
     const char *summary;
 };
-const struct lagd_route *lagd_routes(size_t *ret_n);
+struct lagd_route_table {
+    const struct lagd_route *rows;
+    size_t n;
+};
 
 #define LAGD_ROUTE_PARAMS 2
 struct lagd_match {

@@ -1,4 +1,4 @@
-/* Schemas of answers in a few letters, and the OpenAPI 3.1 document made of them and the route table. Pure. */
+/* Schemas of answers in a few letters. Pure. */
 #pragma once
 #include <stddef.h>
 
@@ -10,6 +10,5 @@ struct lagd_schema {
     const char *name, *members;
 };
 const struct lagd_schema *lagd_schemas(size_t *ret_n);
-void lagd_openapi_write(struct lagd_json *json);
 /* Answers' schemas and event types into an open "schemas" object. */
 void lagd_schemas_write(struct lagd_json *json);

@@ -1,86 +1,96 @@
-/* Accepted sockets and their absolute deadlines. */
+/* Keeps a list of the accepted sockets, and shuts down those that are late. */
+#include "sockets_internal.h"
+
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
 #include "lagd/base/clock.h"
+#include "lagd/base/error.h"
 #include "lagd/base/log.h"
 #include "lagd/base/mem.h"
-#include "lagd/base/thread.h"
-#include "server_internal.h"
 
-#define TICK_NS (250 * INT64_C(1000000))
+struct lagd_socket {
+    int fd;
+    int64_t deadline_ns; /* 0: none */
+    struct lagd_socket *next, *previous;
+};
+struct lagd_sockets {
+    pthread_mutex_t lock;
+    struct lagd_socket *first;
+};
 
-static void add_locked(struct lagd_server *server, struct lagd_socket *socket) {
-    socket->next = server->sockets;
-    if (socket->next) socket->next->previous = socket;
-    server->sockets = socket;
+int lagd_sockets_create(struct lagd_sockets **ret) {
+    struct lagd_sockets *sockets = lag_calloc(1, sizeof(*sockets));
+    if (!sockets) return LAG_ENOMEM;
+    (void)pthread_mutex_init(&sockets->lock, NULL);
+    *ret = sockets;
+    return 0;
 }
 
-static void remove_locked(struct lagd_server *server, struct lagd_socket *socket) {
+void lagd_sockets_destroy(struct lagd_sockets *sockets) {
+    if (!sockets) return;
+    (void)pthread_mutex_destroy(&sockets->lock);
+    free(sockets);
+}
+
+static void add(struct lagd_sockets *sockets, struct lagd_socket *socket) {
+    (void)pthread_mutex_lock(&sockets->lock);
+    socket->next = sockets->first;
+    if (socket->next) socket->next->previous = socket;
+    sockets->first = socket;
+    (void)pthread_mutex_unlock(&sockets->lock);
+}
+
+static void forget(struct lagd_sockets *sockets, struct lagd_socket *socket) {
+    (void)pthread_mutex_lock(&sockets->lock);
     if (socket->next) socket->next->previous = socket->previous;
     if (socket->previous)
         socket->previous->next = socket->next;
     else
-        server->sockets = socket->next;
+        sockets->first = socket->next;
+    (void)pthread_mutex_unlock(&sockets->lock);
 }
 
-/* Called before the library closes the descriptor, so that the reaper never meets a number that means another file. */
+/* Called before the library closes the descriptor, so that the list never holds a number that means another file. */
 void lagd_socket_notify(void *cls, struct MHD_Connection *connection, void **socket_context,
                         enum MHD_ConnectionNotificationCode code) {
-    struct lagd_server *server = cls;
+    struct lagd_sockets *sockets = cls;
     struct lagd_socket *socket = *socket_context;
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
         socket = info ? lag_calloc(1, sizeof(*socket)) : NULL;
         *socket_context = socket;
-        if (!socket) return; /* its requests are refused: they find no socket */
+        if (!socket) return;
         socket->fd = info->connect_fd;
         socket->deadline_ns = lag_clock_mono_ns() + LAGD_HEADER_DEADLINE_NS;
-        (void)pthread_mutex_lock(&server->lock);
-        add_locked(server, socket);
-        (void)pthread_mutex_unlock(&server->lock);
+        add(sockets, socket);
     } else if (socket) {
-        (void)pthread_mutex_lock(&server->lock);
-        remove_locked(server, socket);
-        (void)pthread_mutex_unlock(&server->lock);
+        forget(sockets, socket);
         free(socket);
         *socket_context = NULL;
     }
 }
 
-void lagd_socket_deadline(struct lagd_server *server, struct lagd_socket *socket, int64_t from_now_ns) {
-    (void)pthread_mutex_lock(&server->lock);
+int lagd_socket_fd(const struct lagd_socket *socket) { return socket->fd; }
+
+void lagd_socket_deadline(struct lagd_sockets *sockets, struct lagd_socket *socket, int64_t from_now_ns) {
+    if (!socket) return;
+    (void)pthread_mutex_lock(&sockets->lock);
     socket->deadline_ns = from_now_ns ? lag_clock_mono_ns() + from_now_ns : 0;
-    (void)pthread_mutex_unlock(&server->lock);
+    (void)pthread_mutex_unlock(&sockets->lock);
 }
 
-static void reap(void *arg) {
-    struct lagd_server *server = arg;
-    (void)pthread_mutex_lock(&server->lock);
-    while (!server->draining) {
-        int64_t now = lag_clock_mono_ns();
-        atomic_store(&server->reaped_ns, now);
-        for (struct lagd_socket *socket = server->sockets; socket; socket = socket->next) {
-            if (!socket->deadline_ns || now < socket->deadline_ns) continue;
-            socket->deadline_ns = 0;
-            (void)shutdown(socket->fd, SHUT_RDWR);
-            lag_log(LAG_LOG_DEBUG, "http: closed a connection that was too slow");
-        }
-        lagd_wake_expired_locked(server, now);
-        if (server->reload_wanted) {
-            server->reload_wanted = false;
-            (void)pthread_mutex_unlock(&server->lock);
-            lagd_server_reload(server);
-            (void)pthread_mutex_lock(&server->lock);
-            continue;
-        }
-        (void)lag_cond_wait_until(&server->changed, &server->lock, now + TICK_NS);
+int lagd_sockets_close_late(struct lagd_sockets *sockets, int64_t now_ns) {
+    int n = 0;
+    (void)pthread_mutex_lock(&sockets->lock);
+    for (struct lagd_socket *socket = sockets->first; socket; socket = socket->next) {
+        if (!socket->deadline_ns || now_ns < socket->deadline_ns) continue;
+        socket->deadline_ns = 0;
+        (void)shutdown(socket->fd, SHUT_RDWR);
+        lag_log(LAG_LOG_DEBUG, "http: closed a connection that was too slow");
+        n++;
     }
-    (void)pthread_mutex_unlock(&server->lock);
-}
-
-int lagd_reaper_start(struct lagd_server *server, struct lag_error *err) {
-    int status = lag_thread_start(&server->reaper, "lagd-reaper", 0, reap, server, err);
-    server->reaper_started = status == 0;
-    return status;
+    (void)pthread_mutex_unlock(&sockets->lock);
+    return n;
 }

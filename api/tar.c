@@ -1,3 +1,4 @@
+/* Writes the header of a file in a tar archive. */
 #include "tar_internal.h"
 
 #include <inttypes.h>

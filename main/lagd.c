@@ -67,7 +67,7 @@ static int serve(struct process *process) {
     if (rc != 0) goto error;
     lagd_supervisor_set_sources(supervisor, process->sources);
     lagd_supervisor_on_reload(supervisor, load_config, process);
-    rc = lagd_server_start(supervisor, &process->passed, &server, &err);
+    rc = lagd_server_start(supervisor, &lagd_routes, &process->passed, &server, &err);
     if (rc == LAG_EINVAL || rc == LAG_EDENIED) status = EXIT_BAD_CONFIG;
     if (rc != 0) goto error;
     rc = lagd_supervisor_run(supervisor, on_ready, process, &err);

@@ -3,13 +3,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../../api/schema_internal.h"
+#include "../../api/openapi_internal.h"
+#include "lagd/api/server.h"
 
 int main(void) {
     struct lagd_json json;
     size_t length = 0;
     lagd_json_init(&json, true);
-    lagd_openapi_write(&json);
+    lagd_openapi_write(&json, &lagd_routes);
     char *text = lagd_json_take(&json, &length);
     if (!text || fwrite(text, 1, length, stdout) != length || fflush(stdout) != 0) return 1;
     free(text);

@@ -9,11 +9,11 @@
 #include <string.h>
 
 #include "../../api/kept_internal.h"
-#include "../../api/request_internal.h"
+#include "../../api/response_internal.h"
 
 #define SECOND_NS INT64_C(1000000000)
 
-static struct lagd_kept *kept;
+static struct lagd_kept_answers *kept;
 
 static int set_up(void **state) { return lagd_kept_create(&kept); }
 

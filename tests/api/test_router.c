@@ -15,6 +15,7 @@
 #include "../../api/cursor_internal.h"
 #include "../../api/problem_internal.h"
 #include "../../api/range_internal.h"
+#include "lagd/api/server.h"
 #include "lagd/base/check.h"
 #include "lagd/base/error.h"
 #include "lagd/base/fs.h"
@@ -29,8 +30,8 @@ static struct lagd_admission admit(const char *method, const char *raw, const st
     struct lagd_admission ret = {0};
     struct lagd_framing framing = {0};
     struct lagd_host_policy policy = {"", "", ""};
-    size_t n;
-    const struct lagd_route *routes = lagd_routes(&n);
+    const struct lagd_route *routes = lagd_routes.rows;
+    size_t n = lagd_routes.n;
     for (; header && header->name; header++) head.headers[head.n_headers++] = *header;
     lagd_guard(&head, &policy, &target, &framing, &ret.verdict);
     if (!ret.verdict.slug) lagd_admit(routes, n, &head, &target, &framing, auth ? auth : &open, &limits, &ret);
@@ -39,8 +40,8 @@ static struct lagd_admission admit(const char *method, const char *raw, const st
 
 static void every_route_is_found(void **state) {
     (void)state;
-    size_t n;
-    const struct lagd_route *routes = lagd_routes(&n);
+    const struct lagd_route *routes = lagd_routes.rows;
+    size_t n = lagd_routes.n;
     for (size_t i = 0; i < n; i++) {
         char raw[256] = "";
         for (const char *p = routes[i].path; *p; p++) { /* {run} → xrun */

@@ -7,6 +7,7 @@
 #include "../../api/problem_internal.h"
 #include "../../api/range_internal.h"
 #include "fuzz.h"
+#include "lagd/api/server.h"
 #include <lagd/base/check.h>
 #include <lagd/daemon/run_config.h>
 #include <string.h>
@@ -91,8 +92,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct lagd_auth auth = {0};
     struct lag_error err = {0};
     json_t *body = NULL;
-    size_t n_routes;
-    const struct lagd_route *routes = lagd_routes(&n_routes);
     char *text = malloc(size + 1), *at = text;
     FUZZ_CHECK(text);
     if (size > 0) memcpy(text, data, size);
@@ -102,7 +101,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (!verdict.slug) {
         FUZZ_CHECK(lagd_head_count(&head, "Host") == 1 && framing.content_length >= 0);
         FUZZ_CHECK(head.raw_target[0] == '/' || strcmp(head.raw_target, "*") == 0);
-        lagd_admit(routes, n_routes, &head, &target, &framing, &auth, &limits, &admission);
+        lagd_admit(lagd_routes.rows, lagd_routes.n, &head, &target, &framing, &auth, &limits, &admission);
         FUZZ_CHECK(admission.verdict.slug || admission.options || admission.match.route);
         verdict = admission.verdict;
         struct lagd_range range;
