@@ -1,26 +1,13 @@
 /* Rows of the store as JSON. Every function writes one object. Thread: owner of db. */
 #pragma once
+#include "fields_out_internal.h"
 #include "json_out_internal.h"
+#include "rows_internal.h"
 #include "lagd/daemon/growth_request.h"
 #include "lagd/daemon/run_config.h"
 #include "lagd/storage/rows.h"
 struct lag_db;
 struct lag_error;
-
-/* A growing array of rows for list callbacks. */
-struct lagd_rows {
-    void *rows;
-    size_t n, capacity, size;
-};
-#define LAGD_ROWS_INIT(type) \
-    { NULL, 0, 0, sizeof(type) }
-/* 0, or LAG_ENOMEM. */
-int lagd_rows_add(struct lagd_rows *list, const void *row);
-void lagd_rows_deinit(struct lagd_rows *list);
-
-/* The fields of a table as nested members of the open object. only NULL: all; else those whose path begins with one of
- * its comma-separated prefixes. Secret ones are shown as "(set)" or "". */
-void lagd_write_fields(struct lagd_json *json, const struct lag_fields *table, const void *object, const char *only);
 
 void lagd_write_dataset(struct lagd_json *json, const char *key, const struct lag_dataset_row *row);
 /* With its last values: needs db. */

@@ -1,25 +1,10 @@
-/* A table of fields as nested JSON, and arrays of rows. */
+/* Writes a table of fields as nested JSON. */
+#include "fields_out_internal.h"
+
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "encode_internal.h"
-#include "lagd/base/error.h"
-#include "lagd/base/mem.h"
-
 #define LEVELS 4
-
-int lagd_rows_add(struct lagd_rows *list, const void *row) {
-    if (lag_grow_array(&list->rows, &list->capacity, list->n + 1, list->size) < 0) return LAG_ENOMEM;
-    memcpy((char *)list->rows + list->n++ * list->size, row, list->size);
-    return 0;
-}
-
-void lagd_rows_deinit(struct lagd_rows *list) {
-    free(list->rows);
-    list->rows = NULL;
-    list->n = list->capacity = 0;
-}
 
 static void write_value(struct lagd_json *json, const char *key, const struct lag_field *field, const void *object) {
     const char *at = (const char *)object + field->offset;
