@@ -17,7 +17,7 @@
 #include "listen_internal.h"
 #include "ping_internal.h"
 #include "server_internal.h"
-#include "settings_internal.h"
+#include "policy_internal.h"
 #include "sockets_internal.h"
 #include "transport_internal.h"
 
@@ -169,14 +169,14 @@ int lagd_listeners_create(struct lagd_listeners **ret) {
 int lagd_listeners_open(struct lagd_listeners *listeners, struct lagd_server *server, const struct lagd_passed *passed,
                         struct lag_error *err) {
     const struct lagd_auth *auth;
-    const struct lagd_config *config = lagd_settings_acquire(server->settings, &auth);
+    const struct lagd_config *config = lagd_policy_acquire(server->policy, &auth);
     bool has_passed = passed && passed->n > 0;
     MHD_set_panic_func(panic, NULL);
     raise_descriptor_limit(config, has_passed ? passed->n : 2);
     unsigned limit = connection_limit(config);
     int status = has_passed ? open_passed(listeners, passed, auth->configured, err)
                             : open_configured(listeners, config, err);
-    lagd_settings_release(server->settings);
+    lagd_policy_release(server->policy);
     return status < 0 ? status : serve(listeners, server, limit, err);
 }
 

@@ -19,7 +19,7 @@
 #include "reaper_internal.h"
 #include "reply_internal.h"
 #include "server_internal.h"
-#include "settings_internal.h"
+#include "policy_internal.h"
 #include "sockets_internal.h"
 #include "static_internal.h"
 #include "wait_internal.h"
@@ -32,7 +32,7 @@
 void lagd_server_reload(struct lagd_server *server) {
     struct lag_error err = {0};
     bool rotated = false;
-    int status = lagd_settings_reload(server->settings, server->services.supervisor,
+    int status = lagd_policy_reload(server->policy, server->services.supervisor,
                                       lagd_listeners_beyond_loopback(server->listeners), &rotated, &err);
     if (rotated) lagd_hub_expel(server->services.hub);
     if (status < 0) lag_log(LAG_LOG_ERROR, "http: the old token stays: %s", err.text);
@@ -66,19 +66,19 @@ static int make_services(struct lagd_server *server, struct lag_error *err) {
     struct lagd_services *services = &server->services;
     const char *state_dir = lagd_supervisor_state_dir(services->supervisor);
     const struct lagd_auth *auth;
-    const struct lagd_config *config = lagd_settings_acquire(server->settings, &auth);
+    const struct lagd_config *config = lagd_policy_acquire(server->policy, &auth);
     int status = lagd_hub_create(state_dir, (int)config->max_streams, &services->hub, err);
     if (status == 0 && (lagd_readers_create(state_dir, &services->readers) < 0 ||
                         lagd_keys_create(&services->keys) < 0 || lagd_kept_create(&services->kept) < 0 ||
                         lagd_http_counters_create(services->routes, &services->counters) < 0 ||
                         lagd_static_load(config->web_dir, &services->files) < 0))
         status = lag_error_set(err, LAG_ENOMEM, "out of memory");
-    lagd_settings_release(server->settings);
+    lagd_policy_release(server->policy);
     return status;
 }
 
 static int make_parts(struct lagd_server *server, struct lag_error *err) {
-    int status = lagd_settings_create(server->services.supervisor, &server->settings, err);
+    int status = lagd_policy_create(server->services.supervisor, &server->policy, err);
     if (status == 0) status = make_services(server, err);
     if (status < 0) return status;
     if (lagd_sockets_create(&server->sockets) < 0 || lagd_listeners_create(&server->listeners) < 0 ||
@@ -121,7 +121,7 @@ static void destroy(struct lagd_server *server) {
     lagd_waits_destroy(server->waits);
     lagd_sockets_destroy(server->sockets);
     lagd_refusals_destroy(server->refusals);
-    lagd_settings_destroy(server->settings);
+    lagd_policy_destroy(server->policy);
     free(server);
 }
 

@@ -6,13 +6,13 @@
 struct lagd_listeners;
 struct lagd_reaper;
 struct lagd_refusals;
-struct lagd_settings;
+struct lagd_policy;
 struct lagd_sockets;
 struct lagd_waits;
 
 struct lagd_server {
     struct lagd_services services;
-    struct lagd_settings *settings;   /* settings_internal.h: configuration and token in force */
+    struct lagd_policy *policy;       /* policy_internal.h: configuration and token in force */
     struct lagd_listeners *listeners; /* listeners_internal.h */
     struct lagd_sockets *sockets;     /* sockets_internal.h: accepted ones, with deadlines */
     struct lagd_waits *waits;         /* wait_internal.h: requests that are suspended */

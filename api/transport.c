@@ -17,7 +17,7 @@
 #include "problem_internal.h"
 #include "reply_internal.h"
 #include "server_internal.h"
-#include "settings_internal.h"
+#include "policy_internal.h"
 #include "sockets_internal.h"
 #include "upload_internal.h"
 #include "wait_internal.h"
@@ -140,7 +140,7 @@ static void judge(struct lagd_transport *transport, const struct lagd_head *head
     struct lagd_server *server = transport->server;
     const struct lagd_route_table *routes = server->services.routes;
     const struct lagd_auth *auth;
-    const struct lagd_config *config = lagd_settings_acquire(server->settings, &auth);
+    const struct lagd_config *config = lagd_policy_acquire(server->policy, &auth);
     const struct lagd_host_policy policy = {config->allowed_hosts, lagd_listeners_hosts(server->listeners),
                                             config->allowed_origins};
     ret->limits = (struct lagd_limits){config->body_limit_bytes, config->upload_limit_bytes};
@@ -150,7 +150,7 @@ static void judge(struct lagd_transport *transport, const struct lagd_head *head
         lagd_admit(routes->rows, routes->n, head, &request->target, &request->framing, auth, &ret->limits,
                    &ret->admission);
     }
-    lagd_settings_release(server->settings);
+    lagd_policy_release(server->policy);
 }
 
 static enum MHD_Result begin(struct lagd_transport *transport, const char *method, const char *version) {
