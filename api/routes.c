@@ -1,10 +1,11 @@
 /* The route table: all that the API can do, and who does it. */
-#include "lagd/api/server.h"
+#include <lagd/api/server.h>
 
-#include "bodies_internal.h"
-#include "handlers_internal.h"
-#include "openapi_internal.h"
-#include "lagd/base/check.h"
+#include "body/bodies_internal.h"
+#include "openapi/openapi_internal.h"
+#include "resources/handlers_internal.h"
+
+#include <lagd/base/check.h>
 
 #define END \
     { NULL, 0, false, false, 0, 0, NULL, NULL, NULL }

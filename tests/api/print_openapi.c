@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../../api/openapi_internal.h"
-#include "lagd/api/server.h"
+#include "openapi/openapi_internal.h"
+#include <lagd/api/server.h>
 
 int main(void) {
     struct lagd_json json;

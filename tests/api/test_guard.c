@@ -8,8 +8,8 @@
 
 #include <cmocka.h>
 
-#include "../../api/guard_internal.h"
-#include "lagd/base/check.h"
+#include "door/guard_internal.h"
+#include <lagd/base/check.h>
 
 static const struct lagd_host_policy policy = {"train.example, other.example", "192.0.2.7",
                                                "https://page.example,http://x:1"};

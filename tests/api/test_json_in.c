@@ -9,11 +9,11 @@
 
 #include <cmocka.h>
 
-#include "../../api/json_in_internal.h"
-#include "../../api/pool_body_internal.h"
-#include "lagd/base/check.h"
-#include "lagd/base/strbuf.h"
-#include "lagd/daemon/run_config.h"
+#include "json/json_in_internal.h"
+#include "body/pool_body_internal.h"
+#include <lagd/base/check.h>
+#include <lagd/base/strbuf.h>
+#include <lagd/daemon/run_config.h>
 
 static json_t *parse(const char *text) {
     json_t *tree = NULL;

@@ -10,11 +10,11 @@
 
 #include <cmocka.h>
 
-#include "../../api/encode_internal.h"
-#include "../../api/problem_internal.h"
-#include "lagd/base/check.h"
-#include "lagd/base/mem.h"
-#include "lagd/daemon/config.h"
+#include "encode/encode_internal.h"
+#include "door/problem_internal.h"
+#include <lagd/base/check.h>
+#include <lagd/base/mem.h>
+#include <lagd/daemon/config.h>
 
 static char *take(struct lagd_json *json) {
     size_t length = 0;

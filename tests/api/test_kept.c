@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../api/kept_internal.h"
-#include "../../api/response_internal.h"
+#include "request/kept_internal.h"
+#include "request/response_internal.h"
 
 #define SECOND_NS INT64_C(1000000000)
 

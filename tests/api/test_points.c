@@ -6,8 +6,8 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "../../api/points_internal.h"
-#include "lagd/base/check.h"
+#include "stream/points_internal.h"
+#include <lagd/base/check.h>
 
 static struct batch {
     int slot;

@@ -11,14 +11,14 @@
 
 #include <cmocka.h>
 
-#include "../../api/admit_internal.h"
-#include "../../api/cursor_internal.h"
-#include "../../api/problem_internal.h"
-#include "../../api/range_internal.h"
-#include "lagd/api/server.h"
-#include "lagd/base/check.h"
-#include "lagd/base/error.h"
-#include "lagd/base/fs.h"
+#include "door/admit_internal.h"
+#include "request/cursor_internal.h"
+#include "door/problem_internal.h"
+#include "door/range_internal.h"
+#include <lagd/api/server.h>
+#include <lagd/base/check.h>
+#include <lagd/base/error.h>
+#include <lagd/base/fs.h>
 
 static struct lagd_admission admit(const char *method, const char *raw, const struct lagd_header *header,
                                    const struct lagd_auth *auth) {

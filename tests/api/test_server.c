@@ -7,11 +7,11 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "../../api/listen_internal.h"
-#include "../../api/server_internal.h"
-#include "../../api/sockets_internal.h"
-#include "lagd/api/server.h"
-#include "lagd/base/check.h"
+#include "http/listen_internal.h"
+#include "http/server_internal.h"
+#include "http/sockets_internal.h"
+#include <lagd/api/server.h>
+#include <lagd/base/check.h>
 
 static struct fixture f;
 static struct lagd_server *server;

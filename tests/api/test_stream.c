@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "../../api/stream_internal.h"
+#include "stream/stream_internal.h"
 
 static struct lagd_board board;
 static char got[1 << 20];

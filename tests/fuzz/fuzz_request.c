@@ -1,13 +1,13 @@
 /* A request: its head through guard and router, its body through JSON and the tables of fields. The input is the
  * request line, header lines, an empty line, and the body; lines end with a line feed. */
-#include "../../api/admit_internal.h"
-#include "../../api/json_in_internal.h"
-#include "../../api/json_out_internal.h"
-#include "../../api/pool_body_internal.h"
-#include "../../api/problem_internal.h"
-#include "../../api/range_internal.h"
+#include "door/admit_internal.h"
+#include "json/json_in_internal.h"
+#include "json/json_out_internal.h"
+#include "body/pool_body_internal.h"
+#include "door/problem_internal.h"
+#include "door/range_internal.h"
 #include "fuzz.h"
-#include "lagd/api/server.h"
+#include <lagd/api/server.h>
 #include <lagd/base/check.h>
 #include <lagd/daemon/run_config.h>
 #include <string.h>

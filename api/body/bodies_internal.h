@@ -1,0 +1,29 @@
+/* The JSON bodies that the api itself knows (runs and growths are the daemon's tables). Thread: any (const tables). */
+#pragma once
+#include <lagd/base/fields.h>
+#include <lagd/daemon/commands.h>
+
+/* A JSON body: fields by table, and further properties as JSON Schema text ("\"pool\":{…}"). */
+struct lagd_body_spec {
+    const char *schema;
+    const struct lag_fields *table;
+    const char *more;
+    const char *example;
+};
+
+struct lagd_reason_body {
+    char reason[512];
+};
+struct lagd_decide_body {
+    char candidate[LAG_ROW_ID];
+    bool approve, reject;
+    char reason[512];
+};
+struct lagd_keep_body {
+    bool keep;
+};
+
+extern const struct lag_fields lagd_reason_fields, lagd_decide_fields, lagd_keep_fields, lagd_dataset_fields,
+    lagd_generate_fields;
+extern const struct lagd_body_spec lagd_run_body, lagd_growth_body, lagd_reason_spec, lagd_decide_spec, lagd_keep_spec,
+    lagd_dataset_spec, lagd_generate_spec, lagd_patch_spec;

@@ -1,0 +1,109 @@
+/* Decodes the pool of a growth request. */
+#include "body/pool_body_internal.h"
+
+#include <lagd/base/check.h>
+#include <lagd/base/mem.h>
+#include <stdio.h>
+#include <string.h>
+
+#define AT(member) LAG_FIELD_AT(struct lagd_strategy_request, member)
+
+/* The daemon knows the words: texts are only passed on, and refused there with the same pointers. */
+static const struct lag_field rows[] = {
+    {"operator", LAG_FIELD_TEXT, AT(op), 1, 31, NULL, NULL, LAG_FIELD_REQUIRED, "",
+     "Name of a growth operator; GET /operators lists them."},
+    {"optimizer", LAG_FIELD_TEXT, AT(optimizer), 0, 15, NULL, NULL, 0, "",
+     "inherit, reset or reset_new; left out: the operator's preset."},
+    {"lr", LAG_FIELD_TEXT, AT(lr), 0, 15, NULL, NULL, 0, "",
+     "continue, rewarm, rewarm_new or restart; left out: the operator's preset."},
+    {"rewarm_steps", LAG_FIELD_INT, AT(rewarm_steps), -1, 1000000, "-1", NULL, 0, "steps",
+     "Length of the re-warm; -1 for min(50, lag / 4)."},
+    {"seed", LAG_FIELD_INT, AT(seed), -1, 9007199254740991.0, "-1", NULL, 0, "",
+     "Seed of random layers; -1 for the run's."},
+};
+const struct lag_fields lagd_strategy_fields = {rows, LAG_COUNT(rows)};
+
+static void decode_params(json_t *params, const char *prefix, struct lagd_strategy_request *strategy,
+                          struct lagd_faults *faults) {
+    const char *key;
+    json_t *value;
+    char pointer[160];
+    if (!params) return;
+    (void)snprintf(pointer, sizeof(pointer), "%s/params", prefix);
+    if (!json_is_object(params)) {
+        lagd_fault_add(faults, false, pointer, "must be an object with numbers");
+        return;
+    }
+    json_object_foreach(params, key, value) {
+        (void)snprintf(pointer, sizeof(pointer), "%s/params", prefix);
+        lagd_pointer_append(pointer, sizeof(pointer), key);
+        if (strategy->n_params == LAGD_STRATEGY_PARAMS) {
+            lagd_fault_add(faults, false, pointer, "is one parameter too many");
+            return;
+        }
+        if (!json_is_number(value)) {
+            lagd_fault_add(faults, false, pointer, "must be a number");
+        } else if (lag_copy(strategy->params[strategy->n_params].name, sizeof(strategy->params[0].name), key) < 0) {
+            lagd_fault_add(faults, true, pointer, "is not a parameter of this operator");
+        } else {
+            strategy->params[strategy->n_params++].value = json_number_value(value);
+        }
+    }
+}
+
+/* A bare operator name, or a strategy's canonical text as the api shows it. */
+static void decode_text(const char *text, const char *pointer, struct lagd_strategy_request *strategy,
+                        struct lagd_faults *faults) {
+    struct lag_error err = {0};
+    if (!strchr(text, ' ')) {
+        if (lag_copy(strategy->op, sizeof(strategy->op), text) < 0 || !*text)
+            lagd_fault_add(faults, false, pointer, "is no operator's name");
+        return;
+    }
+    if (lagd_strategy_decode(text, strategy, &err) < 0) {
+        lagd_fault_add(faults, false, pointer, err.text);
+    } else if (strncmp(strategy->lr, "rewarm", 6) != 0) {
+        strategy->rewarm_steps = -1;
+    }
+}
+
+static void decode_entry(json_t *entry, const char *pointer, struct lagd_strategy_request *strategy,
+                         struct lagd_faults *faults) {
+    static const char *const others[] = {"params", NULL};
+    lag_fields_defaults(&lagd_strategy_fields, strategy);
+    if (json_is_string(entry)) {
+        decode_text(json_string_value(entry), pointer, strategy, faults);
+    } else if (json_is_object(entry)) {
+        (void)lagd_json_decode(entry, &lagd_strategy_fields, others, pointer, strategy, faults);
+        decode_params(json_object_get(entry, "params"), pointer, strategy, faults);
+    } else {
+        lagd_fault_add(faults, false, pointer,
+                       "must be an operator's name or a strategy object such as {\"operator\": \"stack\"}");
+    }
+}
+
+void lagd_pool_decode(json_t *pool, struct lagd_growth_request *growth, struct lagd_faults *faults) {
+    size_t i;
+    json_t *entry;
+    char pointer[64];
+    growth->n_strategies = 0;
+    if (!pool) {
+        (void)lag_copy(growth->pool, sizeof(growth->pool), "default");
+    } else if (json_is_string(pool)) {
+        if (lag_copy(growth->pool, sizeof(growth->pool), json_string_value(pool)) < 0 || !*growth->pool) {
+            lagd_fault_add(faults, false, "/pool",
+                           "must be the name of a pool, such as \"default\", or a list of strategies");
+        }
+    } else if (!json_is_array(pool) || json_array_size(pool) == 0) {
+        lagd_fault_add(faults, false, "/pool",
+                       "must be the name of a pool, such as \"default\", or a list of strategies");
+    } else if (json_array_size(pool) > LAGD_STRATEGIES_MAX) {
+        lagd_fault_add(faults, false, "/pool", "must have at most 64 strategies");
+    } else {
+        growth->pool[0] = '\0';
+        json_array_foreach(pool, i, entry) {
+            (void)snprintf(pointer, sizeof(pointer), "/pool/%zu", i);
+            decode_entry(entry, pointer, &growth->strategies[growth->n_strategies++], faults);
+        }
+    }
+}

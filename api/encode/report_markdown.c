@@ -1,0 +1,174 @@
+/* A growth's report as Markdown (tables as in GitHub Flavored Markdown). */
+#include "encode/report_internal.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* People's words stay words: nothing in them formats, links or ends a cell. */
+static void words(struct lag_strbuf *out, const char *text) {
+    for (const char *p = text; *p; p++) {
+        if (strchr("\\`*_{}[]<>#|~&", *p)) lag_strbuf_append(out, "\\");
+        lag_strbuf_append_n(out, (unsigned char)*p < ' ' ? " " : p, 1);
+    }
+}
+
+static void loss(struct lag_strbuf *out, double value) {
+    if (isfinite(value))
+        lag_strbuf_printf(out, " %.4f |", value);
+    else
+        lag_strbuf_append(out, " – |");
+}
+
+static void rank_cell(struct lag_strbuf *out, int rank) {
+    if (rank > 0)
+        lag_strbuf_printf(out, " %d |", rank);
+    else
+        lag_strbuf_append(out, " – |");
+}
+
+static void candidate_row(struct lag_strbuf *out, const struct lagd_report *report, int position) {
+    const struct lag_candidate_row *all = report->candidates.rows, *row = all + position;
+    size_t n = report->candidates.n;
+    char spark[LAGD_SPARK_SIZE];
+    bool won = report->has_decision && strcmp(report->decision.candidate, row->id) == 0;
+    lagd_sparkline(report->ranks, position, spark);
+    lag_strbuf_printf(out, "| %s", won ? "**" : "");
+    words(out, row->names);
+    lag_strbuf_printf(out, "%s |", won ? "**" : "");
+    loss(out, row->loss_at_0);
+    loss(out, row->loss_at_lag);
+    rank_cell(out, lagd_candidate_rank(row, all, n, false));
+    rank_cell(out, lagd_candidate_rank(row, all, n, true));
+    lag_strbuf_printf(out, " %s | %" PRId64 " | %.3g | %s%s |\n", spark, row->n_params, row->flops, row->state,
+                      row->eligible ? "" : ", may not win");
+}
+
+static void candidates(struct lag_strbuf *out, const struct lagd_report *report) {
+    lag_strbuf_printf(out,
+                      "## Candidates\n\n| candidate | loss at 0 | loss at %" PRId64
+                      " | rank at 0 | rank at %" PRId64
+                      " | curve | parameters | FLOPs | state |\n|---|---:|---:|---:|---:|---|---:|---:|---|\n",
+                      report->growth.probe_steps, report->growth.probe_steps);
+    for (size_t i = 0; i < report->candidates.n; i++) candidate_row(out, report, (int)i);
+    lag_strbuf_append(out, "\nLosses are means over the validation batches, in nats. All curves share one scale.\n\n");
+}
+
+static void ranks(struct lag_strbuf *out, const struct lagd_report *report) {
+    const struct lagd_rank_table *table = report->ranks;
+    if (table->n_times == 0) return;
+    lag_strbuf_append(out, "## Rank at every evaluated step\n\n| candidate |");
+    for (int k = 0; k < table->n_times; k++) lag_strbuf_printf(out, " %" PRId64 " |", table->times[k]);
+    lag_strbuf_append(out, "\n|---|");
+    for (int k = 0; k < table->n_times; k++) lag_strbuf_append(out, "---:|");
+    lag_strbuf_append(out, "\n");
+    for (int i = 0; i < table->n_candidates; i++) {
+        lag_strbuf_append(out, "| ");
+        words(out, ((struct lag_candidate_row *)report->candidates.rows)[i].op);
+        lag_strbuf_append(out, " |");
+        for (int k = 0; k < table->n_times; k++) rank_cell(out, table->ranks[k * table->n_candidates + i]);
+        lag_strbuf_append(out, "\n");
+    }
+    lag_strbuf_append(out, "\n");
+}
+
+static void choice(struct lag_strbuf *out, const struct lagd_report *report, const char *what, const char *id) {
+    const struct lag_candidate_row *row = lagd_report_find(report, id);
+    lag_strbuf_printf(out, "- %s: ", what);
+    if (row) {
+        words(out, row->op);
+        lag_strbuf_printf(out, " (%s)\n", row->id);
+    } else {
+        lag_strbuf_append(out, "none\n");
+    }
+}
+
+static void decision(struct lag_strbuf *out, const struct lagd_report *report) {
+    const struct lag_decision_row *row = &report->decision;
+    lag_strbuf_append(out, "## Decision\n\n");
+    if (!report->has_decision) {
+        lag_strbuf_append(out, "Nothing was decided.\n\n");
+        return;
+    }
+    words(out, row->verdict);
+    lag_strbuf_append(out, "\n\n");
+    choice(out, report, "winner", row->candidate);
+    choice(out, report, "first at the lag", row->pick_at_lag);
+    choice(out, report, "first at step 0", row->pick_at_0);
+    choice(out, report, "runner-up", row->runner_up);
+    if (isfinite(row->margin))
+        lag_strbuf_printf(out, "- margin to the runner-up: %.4f nats, 95 %% interval %.4f to %.4f%s\n", row->margin,
+                          row->margin_low, row->margin_high,
+                          row->tied ? ": a tie, the interval contains 0" : "");
+    if (isfinite(row->tau)) lag_strbuf_printf(out, "- Kendall τ between half the lag and the lag: %.3f\n", row->tau);
+    if (isfinite(row->tau_0)) lag_strbuf_printf(out, "- Kendall τ between step 0 and the lag: %.3f\n", row->tau_0);
+    if (row->lag_short)
+        lag_strbuf_append(out, "- the lag was short: a re-warm had hardly ended, or the winner had not yet caught up with "
+                               "the parent\n");
+    lag_strbuf_printf(out, "- decided by: %s\n", strcmp(row->decided_by, "user") == 0 ? "a person" : "the rule");
+    if (*row->reason) {
+        lag_strbuf_append(out, "- reason: ");
+        words(out, row->reason);
+        lag_strbuf_append(out, "\n");
+    }
+    lag_strbuf_append(out, "\n");
+}
+
+static void cost(struct lag_strbuf *out, const struct lagd_report *report) {
+    const struct lag_candidate_row *rows = report->candidates.rows;
+    double flops = 0;
+    int64_t steps = 0;
+    for (size_t i = 0; i < report->candidates.n; i++) {
+        flops += rows[i].flops;
+        steps += rows[i].t;
+    }
+    lag_strbuf_printf(out, "## Cost\n\n%" PRId64 " probe steps, %.3g FLOPs", steps, flops);
+    if (report->run.flops > 0)
+        lag_strbuf_printf(out, ": %.3g times what the run itself has spent so far", flops / report->run.flops);
+    lag_strbuf_append(out, ".\n\n");
+}
+
+static void origin(struct lag_strbuf *out, const struct lagd_report *report) {
+    const struct lag_candidate_row *rows = report->candidates.rows;
+    lag_strbuf_printf(out, "## To do it again\n\n- seed of the run: %" PRId64 "\n- dataset ", report->config.seed);
+    words(out, report->dataset.name);
+    lag_strbuf_printf(out, ": sha256 `%s`\n", report->dataset.sha256);
+    if (report->growth.start_step >= 0)
+        lag_strbuf_printf(out, "- parent: checkpoint `%s` of step %" PRId64 "%s\n", report->growth.parent_checkpoint,
+                          report->growth.start_step, report->has_parent ? "" : ", removed since");
+    for (size_t i = 0; i < report->files.n; i++) {
+        const struct lag_checkpoint_file_row *file = (struct lag_checkpoint_file_row *)report->files.rows + i;
+        lag_strbuf_printf(out, "  - %s: sha256 `%s`\n", file->name, file->sha256);
+    }
+    lag_strbuf_append(out, "- strategies, with the layers that each new layer comes from:\n");
+    for (size_t i = 0; i < report->candidates.n; i++) {
+        lag_strbuf_printf(out, "  - `%s`", rows[i].strategy);
+        if (*rows[i].recipe) lag_strbuf_printf(out, ": `%s`", rows[i].recipe);
+        lag_strbuf_append(out, "\n");
+    }
+}
+
+void lagd_report_write_markdown(struct lag_strbuf *out, const struct lagd_report *report) {
+    const struct lag_growth_row *growth = &report->growth;
+    char rule[512];
+    lag_strbuf_append(out, "# Growth of ");
+    words(out, report->run.name);
+    lag_strbuf_printf(out, " from %" PRId64 " to %" PRId64 " layers\n\n", growth->n_layer_from, growth->n_layer_to);
+    lag_strbuf_printf(out, "Growth `%s` of run `%s`, %s", growth->id, report->run.id, growth->state);
+    if (growth->start_step >= 0) lag_strbuf_printf(out, ", probed from step %" PRId64, growth->start_step);
+    if (isfinite(growth->parent_loss)) lag_strbuf_printf(out, ", parent's loss %.4f", growth->parent_loss);
+    lag_strbuf_append(out, ".\n\n");
+    if (*report->request.reason) {
+        lag_strbuf_append(out, "Asked for because: ");
+        words(out, report->request.reason);
+        lag_strbuf_append(out, "\n\n");
+    }
+    lagd_report_rule(report, rule, sizeof(rule));
+    lag_strbuf_printf(out, "## Rule\n\n%s\n\n", rule);
+    decision(out, report);
+    candidates(out, report);
+    ranks(out, report);
+    cost(out, report);
+    origin(out, report);
+}

@@ -1,0 +1,117 @@
+/* /datasets */
+#include "body/bodies_internal.h"
+#include "encode/encode_internal.h"
+#include "request/pages_internal.h"
+#include "request/upload_internal.h"
+#include "resources/handlers_internal.h"
+
+#include <lagd/base/mem.h>
+#include <lagd/storage/runs.h>
+#include <string.h>
+
+struct listing {
+    struct lagd_json json;
+    struct lagd_page page;
+};
+
+static int write_one(const struct lag_dataset_row *row, void *arg) {
+    struct listing *listing = arg;
+    int verdict = lagd_page_add(&listing->page, row->created_ms, row->id);
+    if (verdict == LAGD_PAGE_TAKE) lagd_write_dataset(&listing->json, NULL, row);
+    return verdict == LAGD_PAGE_FULL;
+}
+
+int lagd_h_datasets(struct lagd_request *request) {
+    struct lag_db *db;
+    struct listing listing;
+    int status = lagd_page_begin(request, "ds", false, &listing.page);
+    if (status == 0) status = lagd_request_db(request, &db);
+    if (status < 0) return status;
+    lagd_answer_begin(request, &listing.json);
+    lagd_json_open_object(&listing.json, NULL);
+    lagd_json_open_array(&listing.json, "items");
+    status = lag_dataset_list(db, write_one, &listing, &request->err);
+    lagd_json_close_array(&listing.json);
+    lagd_page_write(&listing.json, &listing.page);
+    lagd_json_close_object(&listing.json);
+    int ended = lagd_answer_end(request, &listing.json, 0);
+    return status < 0 ? status : ended;
+}
+
+static int answer_dataset(struct lagd_request *request, const char *id, int success) {
+    struct lag_db *db;
+    struct lag_dataset_row row;
+    struct lagd_json json;
+    int status = lagd_request_db(request, &db);
+    if (status == 0) status = lag_dataset_get(db, id, &row, &request->err);
+    if (status < 0) return status;
+    lagd_answer_begin(request, &json);
+    lagd_write_dataset(&json, NULL, &row);
+    return lagd_answer_end(request, &json, success);
+}
+
+int lagd_h_dataset(struct lagd_request *request) { return answer_dataset(request, request->params[0], 200); }
+
+static int decode_upload(struct lagd_request *request, struct lagd_dataset_add *add) {
+    const struct lagd_target *target = &request->target;
+    const char *format = lagd_query_text(target, request->route, "format");
+    const char *file_name = lagd_query_text(target, request->route, "file_name");
+    const struct lag_field *field = lag_fields_find(&lagd_dataset_fields, "format");
+    int status = lag_field_set_text(field, add, format, &request->err);
+    if (status < 0) return status;
+    (void)lag_copy(add->name, sizeof(add->name), lagd_query_text(target, request->route, "name"));
+    /* The same bytes mean the same whatever the upload is called: text, unless the format or a file name says
+     * otherwise. */
+    (void)lag_copy(add->file_name, sizeof(add->file_name), file_name ? file_name : "upload.txt");
+    add->vocab_size = lagd_query_int(target, request->route, "vocab_size");
+    if (lag_copy(add->upload, sizeof(add->upload), lagd_upload_path(request->upload)) == 0) return 0;
+    return lag_error_set(&request->err, LAG_EINTERNAL, "the path of the state directory is too long for uploads");
+}
+
+static int decode_file(struct lagd_request *request, struct lagd_dataset_add *add) {
+    int status = lagd_json_decode(request->json, &lagd_dataset_fields, NULL, "", add, &request->faults);
+    if (status < 0) return status;
+    const char *slash = strrchr(add->path, '/');
+    (void)lag_copy(add->file_name, sizeof(add->file_name), slash ? slash + 1 : add->path);
+    return 0;
+}
+
+int lagd_h_dataset_added(struct lagd_request *request) {
+    int status = lagd_request_answer(request);
+    if (status == LAG_ENOTFOUND || status == LAG_EDENIED) request->slug = "path-not-readable";
+    if (status == LAG_ECORRUPT) request->slug = "bad-token-file";
+    if (status < 0) return status;
+    lagd_header_set(request, "Location", "/api/v1/datasets/%s", request->command->id);
+    return answer_dataset(request, request->command->id, 201);
+}
+
+int lagd_h_dataset_add(struct lagd_request *request) {
+    struct lagd_command *command = lagd_command_create(LAGD_DATASET_ADD);
+    if (command) command->u.dataset = lag_calloc(1, sizeof(*command->u.dataset));
+    if (!command || !command->u.dataset) {
+        lagd_command_destroy(command);
+        return lag_error_set(&request->err, LAG_EBUSY, "out of memory");
+    }
+    lag_fields_defaults(&lagd_dataset_fields, command->u.dataset);
+    int status =
+        request->upload ? decode_upload(request, command->u.dataset) : decode_file(request, command->u.dataset);
+    if (status < 0) {
+        lagd_command_destroy(command);
+        return status;
+    }
+    /* A failed upload is removed with the request; a stored one is gone by then. */
+    return lagd_request_post(request, command);
+}
+
+int lagd_h_unneeded_deleted(struct lagd_request *request) {
+    int status = lagd_request_answer(request);
+    if (status == LAG_ESTATE) request->slug = "in-use";
+    request->response.status = 204;
+    return status;
+}
+
+int lagd_h_dataset_delete(struct lagd_request *request) {
+    struct lagd_command *command = lagd_command_create(LAGD_DATASET_DELETE);
+    if (command) (void)lag_copy(command->target, sizeof(command->target), request->params[0]);
+    return lagd_request_post(request, command);
+}

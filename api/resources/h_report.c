@@ -1,0 +1,35 @@
+/* /growths/{growth}/report: answers in the form that was asked for. */
+#include "encode/report_internal.h"
+#include "resources/handlers_internal.h"
+
+#include <string.h>
+
+static int answer_markdown(struct lagd_request *request, const struct lagd_report *report) {
+    struct lag_strbuf out = LAG_STRBUF_INIT;
+    lagd_report_write_markdown(&out, report);
+    size_t length = out.length;
+    lagd_header_set(request, "Content-Disposition", "inline; filename=\"%s.md\"", report->growth.id);
+    return lagd_answer_text(request, "text/markdown; charset=utf-8", lag_strbuf_take(&out), length);
+}
+
+static int answer_json(struct lagd_request *request, const struct lagd_report *report, struct lag_db *db) {
+    struct lagd_json json;
+    lagd_answer_begin(request, &json);
+    int status = lagd_report_write_json(&json, report, db, &request->err);
+    int ended = lagd_answer_end(request, &json, 0);
+    return status < 0 ? status : ended;
+}
+
+int lagd_h_growth_report(struct lagd_request *request) {
+    struct lag_db *db;
+    struct lagd_report *report = NULL;
+    bool markdown = strcmp(lagd_query_text(&request->target, request->route, "format"), "md") == 0;
+    int status = lagd_request_db(request, &db);
+    if (status == 0) status = lag_reader_begin(db, &request->err);
+    if (status < 0) return status;
+    status = lagd_report_create(db, request->params[0], &report, &request->err);
+    if (status == 0) status = markdown ? answer_markdown(request, report) : answer_json(request, report, db);
+    lag_reader_end(db);
+    lagd_report_destroy(report);
+    return status;
+}

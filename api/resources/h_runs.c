@@ -1,0 +1,235 @@
+/* /runs: list, create, look, delete, and the verbs. */
+#include "body/bodies_internal.h"
+#include "encode/encode_internal.h"
+#include "request/cursor_internal.h"
+#include "request/etag_internal.h"
+#include "resources/handlers_internal.h"
+
+#include <lagd/base/check.h>
+#include <lagd/base/cleanup.h>
+#include <lagd/base/mem.h>
+#include <lagd/daemon/states.h>
+#include <lagd/storage/runs.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* --- list -------------------------------------------------------------------------------------------------------- */
+
+static int add_run(const struct lag_run_row *row, void *arg) { return lagd_rows_add(arg, row); }
+
+static int check_states(struct lagd_request *request, const char *states) {
+    for (const char *p = states; p && *p;) {
+        char name[32];
+        size_t n = strcspn(p, ",");
+        (void)snprintf(name, sizeof(name), "%.*s", (int)n, p);
+        if (!lagd_state_find(LAGD_MACHINE_RUN, name)) {
+            return lagd_fail(request, "invalid-parameter", "query parameter state: there is no state %s", name);
+        }
+        p += n + (p[n] == ',');
+    }
+    return 0;
+}
+
+static int write_page(struct lagd_request *request, struct lag_db *db, const struct lagd_rows *list, size_t limit) {
+    struct lagd_json json;
+    char cursor[LAGD_CURSOR_SIZE] = "";
+    const struct lag_run_row *rows = list->rows;
+    size_t n = list->n > limit ? limit : list->n;
+    int status = 0;
+    if (list->n > limit) {
+        lagd_cursor_format(rows[n - 1].created_ms, rows[n - 1].id, cursor);
+        lagd_header_set(request, "Link", "</api/v1/runs?limit=%zu&cursor=%s>; rel=\"next\"", limit, cursor);
+    }
+    lagd_answer_begin(request, &json);
+    lagd_json_open_object(&json, NULL);
+    lagd_json_open_array(&json, "items");
+    for (size_t i = 0; i < n && status == 0; i++) status = lagd_write_run(&json, NULL, &rows[i], db, &request->err);
+    lagd_json_close_array(&json);
+    lagd_json_text_or_null(&json, "next_cursor", cursor);
+    lagd_json_close_object(&json);
+    int ended = lagd_answer_end(request, &json, 0);
+    return status < 0 ? status : ended;
+}
+
+int lagd_h_runs(struct lagd_request *request) {
+    struct lag_db *db;
+    int64_t before_ms = 0;
+    char before_id[LAG_ROW_ID] = "";
+    const char *states = lagd_query_text(&request->target, request->route, "state");
+    const char *cursor = lagd_query_text(&request->target, request->route, "cursor");
+    size_t limit = (size_t)lagd_query_int(&request->target, request->route, "limit");
+    int status = check_states(request, states);
+    if (status < 0) return status;
+    if (cursor && lagd_cursor_parse(cursor, "run", &before_ms, before_id) < 0) {
+        return lagd_fail(request, "invalid-cursor", "the cursor was not made by this list; begin again without one");
+    }
+    struct lagd_rows list = LAGD_ROWS_INIT(struct lag_run_row);
+    status = lagd_request_db(request, &db);
+    if (status == 0) {
+        status = lag_run_list(db, states && *states ? states : NULL, before_ms, before_id, (int)limit + 1, add_run,
+                              &list, &request->err);
+    }
+    if (status == 0) status = write_page(request, db, &list, limit);
+    lagd_rows_deinit(&list);
+    return status;
+}
+
+/* --- one --------------------------------------------------------------------------------------------------------- */
+
+int lagd_answer_run(struct lagd_request *request, const char *id, int success) {
+    struct lag_db *db;
+    struct lag_run_row row;
+    struct lagd_json json;
+    int status = lagd_request_db(request, &db);
+    if (status == 0) status = lag_run_get(db, id, &row, &request->err);
+    if (status < 0) return status;
+    if (lagd_etag_fresh(request, row.revision)) return 0;
+    lagd_answer_begin(request, &json);
+    status = lagd_write_run(&json, NULL, &row, db, &request->err);
+    int ended = lagd_answer_end(request, &json, success);
+    return status < 0 ? status : ended;
+}
+
+int lagd_h_run(struct lagd_request *request) { return lagd_answer_run(request, request->params[0], 200); }
+
+/* --- create ------------------------------------------------------------------------------------------------------ */
+
+static void write_estimate(struct lagd_json *json, const struct lagd_run_config *config,
+                           const struct lagd_run_estimate *estimate) {
+    lagd_json_open_object(json, NULL);
+    lagd_json_int(json, "n_params", estimate->n_params);
+    lagd_json_real(json, "flops_per_token", estimate->flops_per_token);
+    lagd_json_real(json, "flops_per_step", estimate->flops_per_step);
+    lagd_json_real(json, "flops_total", estimate->flops_total);
+    lagd_json_int(json, "tokens_per_step", estimate->tokens_per_step);
+    lagd_json_int(json, "tokens_total", estimate->tokens_total);
+    lagd_json_int(json, "memory_bytes", estimate->memory_bytes);
+    lagd_json_int(json, "state_bytes", estimate->state_bytes);
+    lagd_json_int(json, "activation_bytes", estimate->activation_bytes);
+    lagd_json_int(json, "checkpoint_bytes", estimate->checkpoint_bytes);
+    lagd_json_int(json, "memory_available_bytes", estimate->memory_available_bytes);
+    lagd_json_bool(json, "fits", estimate->memory_bytes <= estimate->memory_available_bytes);
+    lagd_json_real(json, "step_seconds", estimate->step_seconds);
+    lagd_json_real(json, "total_seconds", estimate->total_seconds);
+    lagd_json_text_or_null(json, "precision_note", estimate->precision_note);
+    lagd_json_open_object(json, "config");
+    lagd_write_fields(json, &lagd_run_fields, config, NULL);
+    lagd_json_close_object(json);
+    lagd_json_close_object(json);
+}
+
+static int dry_run(struct lagd_request *request, struct lagd_run_config *config) {
+    struct lag_db *db;
+    struct lag_dataset_row dataset;
+    struct lagd_run_estimate estimate;
+    struct lagd_json json;
+    int status = lagd_request_db(request, &db);
+    if (status == 0) status = lag_dataset_get(db, config->dataset, &dataset, &request->err);
+    if (status == LAG_ENOTFOUND) {
+        return lag_error_at(&request->err, LAG_EINVAL, "/dataset",
+                            "there is no dataset %s; GET /api/v1/datasets lists them", config->dataset);
+    }
+    if (status == 0) status = lagd_run_config_resolve(config, &dataset, &request->err);
+    if (status == 0)
+        status = lagd_run_estimate(config, lagd_supervisor_threads(request->supervisor), &estimate, &request->err);
+    if (status < 0) return status;
+    estimate.memory_available_bytes = lagd_supervisor_memory_available(request->supervisor);
+    lagd_answer_begin(request, &json);
+    write_estimate(&json, config, &estimate);
+    return lagd_answer_end(request, &json, 200);
+}
+
+int lagd_h_run_created(struct lagd_request *request) {
+    int status = lagd_request_answer(request);
+    if (status < 0) return status;
+    lagd_header_set(request, "Location", "/api/v1/runs/%s", request->command->id);
+    return lagd_answer_run(request, request->command->id, 201);
+}
+
+int lagd_h_run_create(struct lagd_request *request) {
+    LAG_CLEANUP(lag_free_p) struct lagd_run_config *config = lag_calloc(1, sizeof(*config));
+    if (!config) return lag_error_set(&request->err, LAG_EBUSY, "out of memory");
+    lag_fields_defaults(&lagd_run_fields, config);
+    int status = lagd_json_decode(request->json, &lagd_run_fields, NULL, "", config, &request->faults);
+    if (status < 0) return status;
+    if (lagd_query_bool(&request->target, "dry_run")) return dry_run(request, config);
+    struct lagd_command *command = lagd_command_create(LAGD_RUN_CREATE);
+    if (command) command->u.run = LAG_TAKE(config);
+    return lagd_request_post(request, command);
+}
+
+/* --- verbs ------------------------------------------------------------------------------------------------------- */
+
+/* The failed command's answer. wanted: states in which it had nothing to do, ',' between; then the run is the answer. */
+static int refused(struct lagd_request *request, const char *wanted, int status) {
+    struct lag_db *db;
+    struct lag_run_row row;
+    struct lag_error err;
+    const char *state = request->command->state;
+    if (status != LAG_ESTATE) return status;
+    if (request->command->mismatch) return lagd_fail_revision(request);
+    if (!*state && lagd_request_db(request, &db) == 0 && lag_run_get(db, request->params[0], &row, &err) == 0)
+        state = row.state;
+    for (const char *p = wanted; *p;) {
+        size_t n = strcspn(p, ",");
+        if (strlen(state) == n && strncmp(p, state, n) == 0) return lagd_answer_run(request, request->params[0], 200);
+        p += n + (p[n] == ',');
+    }
+    char text[sizeof(err.text)];
+    (void)lag_copy(text, sizeof(text), request->err.text);
+    return lagd_fail_state(request, LAGD_MACHINE_RUN, state, "%s", text);
+}
+
+static int verb(struct lagd_request *request, enum lagd_command_type type) {
+    struct lagd_reason_body body = {""};
+    if (request->json) {
+        int status = lagd_json_decode(request->json, &lagd_reason_fields, NULL, "", &body, &request->faults);
+        if (status < 0) return status;
+    }
+    struct lagd_command *command = lagd_command_create(type);
+    if (command) {
+        (void)lag_copy(command->target, sizeof(command->target), request->params[0]);
+        (void)lag_copy(command->reason, sizeof(command->reason), body.reason);
+    }
+    return lagd_request_post(request, command);
+}
+
+int lagd_h_run_pause(struct lagd_request *request) { return verb(request, LAGD_RUN_PAUSE); }
+int lagd_h_run_resume(struct lagd_request *request) { return verb(request, LAGD_RUN_RESUME); }
+int lagd_h_run_cancel(struct lagd_request *request) { return verb(request, LAGD_RUN_CANCEL); }
+int lagd_h_run_checkpoint(struct lagd_request *request) { return verb(request, LAGD_RUN_CHECKPOINT); }
+
+/* States in which a verb has nothing to do, and that is fine. */
+static const struct {
+    enum lagd_command_type type;
+    const char *states;
+} already[] = {
+    {LAGD_RUN_PAUSE, "paused"},
+    {LAGD_RUN_RESUME, "queued,running,growing"},
+    {LAGD_RUN_CANCEL, "cancelled"},
+};
+
+int lagd_h_run_verb_done(struct lagd_request *request) {
+    const char *states = "";
+    for (size_t i = 0; i < LAG_COUNT(already); i++) {
+        if (already[i].type == request->command->type) states = already[i].states;
+    }
+    int status = lagd_request_answer(request);
+    return status < 0 ? refused(request, states, status) : lagd_answer_run(request, request->params[0], 200);
+}
+
+int lagd_h_run_deleted(struct lagd_request *request) {
+    int status = lagd_request_answer(request);
+    request->response.status = 204;
+    return status < 0 ? refused(request, "", status) : 0;
+}
+
+int lagd_h_run_delete(struct lagd_request *request) {
+    struct lagd_command *command = lagd_command_create(LAGD_RUN_DELETE);
+    if (command) {
+        (void)lag_copy(command->target, sizeof(command->target), request->params[0]);
+        lagd_etag_precondition(request->if_match, &command->if_match);
+    }
+    return lagd_request_post(request, command);
+}

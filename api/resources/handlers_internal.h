@@ -1,0 +1,43 @@
+/* The functions of the route table's rows; each is in the h_*.c of its resource. The ones that end in …ed or _done go
+ * into the column `answered`. Thread: the connection's worker. */
+#pragma once
+#include "request/answer_internal.h"
+
+lagd_route_fn lagd_h_index, lagd_h_version, lagd_h_system, lagd_h_config, lagd_h_operators, lagd_h_problems,
+    lagd_h_problem;
+lagd_route_fn lagd_h_healthz, lagd_h_readyz, lagd_h_metrics;
+lagd_route_fn lagd_h_front, lagd_h_static;
+
+lagd_route_fn lagd_h_datasets, lagd_h_dataset;
+lagd_route_fn lagd_h_dataset_add, lagd_h_dataset_added;
+lagd_route_fn lagd_h_dataset_delete;
+/* For what is deleted unless something still needs it: datasets and checkpoints. h_datasets.c */
+lagd_route_fn lagd_h_unneeded_deleted;
+
+lagd_route_fn lagd_h_runs, lagd_h_run, lagd_h_run_lineage, lagd_h_compare;
+lagd_route_fn lagd_h_run_create, lagd_h_run_created;
+lagd_route_fn lagd_h_run_patch, lagd_h_run_patched;
+lagd_route_fn lagd_h_run_delete, lagd_h_run_deleted;
+lagd_route_fn lagd_h_run_pause, lagd_h_run_resume, lagd_h_run_cancel, lagd_h_run_checkpoint, lagd_h_run_verb_done;
+lagd_route_fn lagd_h_run_metrics, lagd_h_run_series, lagd_h_run_export, lagd_h_run_logs;
+
+lagd_route_fn lagd_h_run_growths, lagd_h_growths, lagd_h_growth, lagd_h_growth_candidates, lagd_h_growth_ranking,
+    lagd_h_growth_report;
+lagd_route_fn lagd_h_growth_create, lagd_h_growth_created;
+lagd_route_fn lagd_h_growth_cancel, lagd_h_growth_cancelled;
+lagd_route_fn lagd_h_decision, lagd_h_decide, lagd_h_decided;
+lagd_route_fn lagd_h_candidate, lagd_h_candidate_series;
+
+lagd_route_fn lagd_h_checkpoints, lagd_h_run_checkpoints, lagd_h_checkpoint, lagd_h_checkpoint_file,
+    lagd_h_checkpoint_archive;
+lagd_route_fn lagd_h_checkpoint_patch, lagd_h_checkpoint_patched;
+lagd_route_fn lagd_h_checkpoint_delete, lagd_h_run_checkpoint_delete;
+lagd_route_fn lagd_h_run_generate, lagd_h_checkpoint_generate, lagd_h_generated;
+
+lagd_route_fn lagd_h_events;
+
+/* The run as the answer, with its tag; 304 to one who has it. h_runs.c */
+int lagd_answer_run(struct lagd_request *request, const char *id, int success);
+/* The response follows feed; a HEAD opens none. h_events.c */
+struct lagd_feed;
+int lagd_answer_stream(struct lagd_request *request, struct lagd_feed *feed);
