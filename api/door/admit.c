@@ -8,7 +8,7 @@
 #include <strings.h>
 
 static bool __attribute__((format(printf, 3, 4)))
-refuse(struct lagd_verdict *verdict, const char *slug, const char *format, ...) {
+refuse(struct lagd_refusal *verdict, const char *slug, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
     verdict->slug = slug;
@@ -26,7 +26,7 @@ static bool is_media_type(const char *value, const char *type) {
     return *value == '\0' || *value == ';';
 }
 
-static bool check_route(const struct lagd_head *head, const struct lagd_target *target, struct lagd_admission *ret) {
+static bool check_route(const struct lagd_head *head, const struct lagd_target *target, struct lagd_admitted *ret) {
     if (ret->match.route) return true;
     if (strcmp(head->method, "OPTIONS") == 0 && (*ret->match.allow || strcmp(head->raw_target, "*") == 0)) {
         if (!*ret->match.allow)
@@ -47,7 +47,7 @@ static bool check_route(const struct lagd_head *head, const struct lagd_target *
 
 static bool check_body(const struct lagd_head *head, const struct lagd_target *target,
                        const struct lagd_framing *framing, const struct lagd_limits *limits,
-                       struct lagd_admission *ret) {
+                       struct lagd_admitted *ret) {
     const struct lagd_route *route = ret->match.route;
     const char *type = lagd_head_find(head, "Content-Type");
     bool json = is_media_type(type, "application/json");
@@ -87,7 +87,7 @@ static bool check_body(const struct lagd_head *head, const struct lagd_target *t
 
 void lagd_admit(const struct lagd_route *routes, size_t n_routes, const struct lagd_head *head,
                 const struct lagd_target *target, const struct lagd_framing *framing, const struct lagd_auth *auth,
-                const struct lagd_limits *limits, struct lagd_admission *ret) {
+                const struct lagd_limits *limits, struct lagd_admitted *ret) {
     const char *slug;
     char detail[256];
     memset(ret, 0, sizeof(*ret));

@@ -22,8 +22,8 @@ int lagd_auth_load(const char *token_file, struct lagd_auth *ret, struct lag_err
     }
     if (stat(token_file, &info) < 0) return lag_error_errno(err, errno, "cannot read auth/token_file %s", token_file);
     if (info.st_mode & (S_IRWXO | S_IWGRP)) { /* a group that reads may be the ACL of a credential */
-        return lag_error_set(err, LAG_EDENIED, "others may read or change auth/token_file %s; run: chmod 600 %s", token_file,
-                             token_file);
+        return lag_error_set(err, LAG_EDENIED, "others may read or change auth/token_file %s; run: chmod 600 %s",
+                             token_file, token_file);
     }
     int status = lag_fs_read_file(token_file, TOKEN_MAX, &text, &length, err);
     if (status < 0) return lag_error_wrap(err, "auth/token_file");

@@ -10,7 +10,7 @@
 #include <strings.h>
 
 static bool __attribute__((format(printf, 3, 4)))
-refuse(struct lagd_verdict *verdict, const char *slug, const char *format, ...) {
+refuse(struct lagd_refusal *verdict, const char *slug, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
     verdict->slug = slug;
@@ -46,7 +46,7 @@ bool lagd_method_is_safe(const char *method) {
     return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0 || strcmp(method, "OPTIONS") == 0;
 }
 
-static bool check_headers(const struct lagd_head *head, struct lagd_verdict *verdict) {
+static bool check_headers(const struct lagd_head *head, struct lagd_refusal *verdict) {
     if (head->too_many_headers) {
         return refuse(verdict, "header-too-large", "the request has more than %d header fields", LAGD_HEADERS_MAX);
     }
@@ -62,7 +62,7 @@ static bool check_headers(const struct lagd_head *head, struct lagd_verdict *ver
             }
         }
     }
-    /* Two of these and one of two readers acts on the other one. */
+    /* When one of these came twice, a proxy in front of us might act on the first, and we on the second. */
     static const char *const single[] = {"Content-Length", "Transfer-Encoding", "Host",          "Content-Type",
                                          "Origin",         "Sec-Fetch-Site",    "Authorization", "Expect",
                                          "Idempotency-Key"};
@@ -74,7 +74,7 @@ static bool check_headers(const struct lagd_head *head, struct lagd_verdict *ver
     return true;
 }
 
-static bool check_framing(const struct lagd_head *head, struct lagd_framing *ret, struct lagd_verdict *verdict) {
+static bool check_framing(const struct lagd_head *head, struct lagd_framing *ret, struct lagd_refusal *verdict) {
     const char *length = lagd_head_find(head, "Content-Length"), *coding = lagd_head_find(head, "Transfer-Encoding");
     const char *expect = lagd_head_find(head, "Expect");
     bool old = strcmp(head->version, "HTTP/1.0") == 0;
@@ -103,7 +103,7 @@ static bool check_framing(const struct lagd_head *head, struct lagd_framing *ret
     return true;
 }
 
-static bool check_line(const struct lagd_head *head, struct lagd_target *target, struct lagd_verdict *verdict) {
+static bool check_line(const struct lagd_head *head, struct lagd_target *target, struct lagd_refusal *verdict) {
     if (!is_token(head->method, 32)) return refuse(verdict, "malformed", "the method is not a well-formed token");
     if (strcmp(head->version, "HTTP/1.1") != 0 && strcmp(head->version, "HTTP/1.0") != 0) {
         return refuse(verdict, "malformed", "the request must speak HTTP/1.1");
@@ -162,7 +162,7 @@ bool lagd_host_allowed(const char *host_header, const struct lagd_host_policy *p
 }
 
 static bool check_host(const struct lagd_head *head, const struct lagd_host_policy *policy,
-                       struct lagd_verdict *verdict) {
+                       struct lagd_refusal *verdict) {
     char parsed[256];
     const char *host = lagd_head_find(head, "Host");
     if (!host) return refuse(verdict, "malformed", "the request has no Host header");
@@ -176,7 +176,7 @@ static bool check_host(const struct lagd_head *head, const struct lagd_host_poli
 
 /* The rule of Go's http.CrossOriginProtection: a page of another origin cannot change anything. */
 static bool check_origin(const struct lagd_head *head, const struct lagd_host_policy *policy,
-                         struct lagd_verdict *verdict) {
+                         struct lagd_refusal *verdict) {
     if (lagd_method_is_safe(head->method)) return true;
     const char *site = lagd_head_find(head, "Sec-Fetch-Site"), *origin = lagd_head_find(head, "Origin");
     if (origin && list_has(policy->origins, origin)) return true;
@@ -195,7 +195,7 @@ static bool check_origin(const struct lagd_head *head, const struct lagd_host_po
 }
 
 void lagd_guard(const struct lagd_head *head, const struct lagd_host_policy *policy, struct lagd_target *ret_target,
-                struct lagd_framing *ret_framing, struct lagd_verdict *ret) {
+                struct lagd_framing *ret_framing, struct lagd_refusal *ret) {
     ret->slug = NULL;
     ret->detail[0] = '\0';
     (void)(check_line(head, ret_target, ret) && check_headers(head, ret) && check_framing(head, ret_framing, ret) &&

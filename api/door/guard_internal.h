@@ -27,14 +27,14 @@ struct lagd_framing {
     int64_t content_length; /* 0 when there is no header */
 };
 /* slug NULL: passed. */
-struct lagd_verdict {
+struct lagd_refusal {
     const char *slug;
     char detail[320];
 };
 
 /* Everything, in order: framing → target → Host → origin. ret_target and ret_framing are set when it passes. */
 void lagd_guard(const struct lagd_head *head, const struct lagd_host_policy *policy, struct lagd_target *ret_target,
-                struct lagd_framing *ret_framing, struct lagd_verdict *ret);
+                struct lagd_framing *ret_framing, struct lagd_refusal *ret);
 /* The value of the first header called name (case-insensitive), or NULL. */
 const char *lagd_head_find(const struct lagd_head *head, const char *name);
 int lagd_head_count(const struct lagd_head *head, const char *name);

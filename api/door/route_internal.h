@@ -15,11 +15,11 @@ enum { LAGD_WAIT = 1 };
 
 enum lagd_body_kind { LAGD_BODY_NONE, LAGD_BODY_JSON, LAGD_BODY_JSON_OPTIONAL, LAGD_BODY_UPLOAD };
 enum lagd_route_flags {
-    LAGD_OPEN = 1,    /* needs no token */
+    LAGD_OPEN = 1,     /* needs no token */
+    LAGD_DRY_RUN = 2,  /* answers 200 instead with ?dry_run=true */
     LAGD_UNLISTED = 4, /* no part of the API: left out of the OpenAPI document */
-    LAGD_KEYED = 8,   /* takes an Idempotency-Key */
-    LAGD_KEPT = 16,   /* its answer follows from the target and the database alone: kept while both are the same */
-    LAGD_DRY_RUN = 2, /* answers 200 instead with ?dry_run=true */
+    LAGD_KEYED = 8,    /* takes an Idempotency-Key */
+    LAGD_KEPT = 16,    /* its answer depends on the target and the database only: kept while both are the same */
 };
 
 enum lagd_parameter_kind { LAGD_PARAM_INT, LAGD_PARAM_BOOL, LAGD_PARAM_TEXT, LAGD_PARAM_CHOICE };

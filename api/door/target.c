@@ -84,7 +84,8 @@ const char *lagd_target_parse(const char *raw, struct lagd_target *ret, bool *re
     if (raw[0] != '/') return "the request target must begin with '/'";
     size_t n_path = strcspn(raw, "?");
     memcpy(ret->path, raw, n_path);
-    /* Each piece shrinks or stays, and its separator pays for its terminator; the first '/' pays for the last. */
+    /* text is large enough: decoding lengthens no piece, each piece's terminator takes the place of the separator
+     * behind it, and the last one's takes the place of the first '/'. */
     char *out = ret->text;
     for (const char *p = raw; p < raw + n_path;) {
         size_t n = strcspn(p + 1, "/?");

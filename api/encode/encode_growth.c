@@ -124,7 +124,7 @@ static void write_progress(struct lagd_json *json, const struct lag_growth_row *
         const struct lagd_state *state = lagd_state_find(LAGD_MACHINE_CANDIDATE, all[i].state);
         bool ended = state && state->terminal;
         done += all[i].t;
-        total += ended ? all[i].t : row->probe_steps; /* a dropped one owes nothing more */
+        total += ended ? all[i].t : row->probe_steps; /* one that has ended takes no more steps */
     }
     lagd_json_open_object(json, "progress");
     lagd_json_int(json, "done_steps", done);

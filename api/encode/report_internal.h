@@ -1,4 +1,4 @@
-/* The report of a growth: everything that it is written of, and its two forms. Thread: owner of db. */
+/* The report of a growth: everything that it tells, and its two forms. Thread: owner of db. */
 #pragma once
 #include "encode/encode_internal.h"
 
@@ -18,8 +18,8 @@ struct lagd_report {
 };
 int lagd_report_create(struct lag_db *db, const char *growth, struct lagd_report **ret, struct lag_error *err);
 void lagd_report_destroy(struct lagd_report *report);
-/* Eight heights over the range of the growth's finite losses, so that curves compare; a step without a finite loss is a
- * middle dot. More than 64 steps are thinned. */
+/* A candidate's curve in eight heights. Their range is that of all finite losses of the growth, so that curves can be
+ * compared. A step without a finite loss is a middle dot. More than 64 steps are thinned. */
 #define LAGD_SPARK_SIZE 193
 void lagd_sparkline(const struct lagd_rank_table *ranks, int position, char ret[LAGD_SPARK_SIZE]);
 /* What decides, in one sentence. */

@@ -12,7 +12,8 @@ static void write_curve(struct lagd_json *json, const struct lagd_report *report
     lagd_json_text(json, "operator", row->op);
     lagd_json_text(json, "strategy", row->strategy);
     lagd_json_open_array(json, "mean");
-    for (int k = 0; k < ranks->n_times; k++) lagd_json_real(json, NULL, ranks->means[k * ranks->n_candidates + position]);
+    for (int k = 0; k < ranks->n_times; k++)
+        lagd_json_real(json, NULL, ranks->means[k * ranks->n_candidates + position]);
     lagd_json_close_array(json);
     lagd_json_open_array(json, "rank");
     for (int k = 0; k < ranks->n_times; k++) {

@@ -104,8 +104,8 @@ static void decision(struct lag_strbuf *out, const struct lagd_report *report) {
     if (isfinite(row->tau)) lag_strbuf_printf(out, "- Kendall τ between half the lag and the lag: %.3f\n", row->tau);
     if (isfinite(row->tau_0)) lag_strbuf_printf(out, "- Kendall τ between step 0 and the lag: %.3f\n", row->tau_0);
     if (row->lag_short)
-        lag_strbuf_append(out, "- the lag was short: a re-warm had hardly ended, or the winner had not yet caught up with "
-                               "the parent\n");
+        lag_strbuf_append(out, "- the lag was short: a re-warm had hardly ended, or the winner had not yet caught up "
+                               "with the parent\n");
     lag_strbuf_printf(out, "- decided by: %s\n", strcmp(row->decided_by, "user") == 0 ? "a person" : "the rule");
     if (*row->reason) {
         lag_strbuf_append(out, "- reason: ");

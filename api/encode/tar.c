@@ -34,7 +34,7 @@ int lagd_tar_header(const char *folder, const char *name, uint64_t n_bytes, int6
     (void)snprintf(header.gid, sizeof(header.gid), "%07o", 0u);
     (void)snprintf(header.mtime, sizeof(header.mtime), "%011" PRIo64, (uint64_t)mtime_s & OCTAL_SIZE_MAX);
     write_size(header.size, n_bytes);
-    memset(header.checksum, ' ', sizeof(header.checksum)); /* as which it is counted */
+    memset(header.checksum, ' ', sizeof(header.checksum)); /* the sum is taken with blanks in its own field */
     unsigned sum = 0;
     const unsigned char *bytes = (const unsigned char *)&header;
     for (size_t i = 0; i < sizeof(header); i++) sum += bytes[i];

@@ -73,8 +73,8 @@ static void raise_descriptor_limit(const struct lagd_config *config, int n_liste
             (unsigned long long)limit.rlim_cur, (unsigned long long)wanted);
 }
 
-/* The library's threads inherit the mask: signals belong to the supervisor alone. Its own strictness is off: all it
- * adds is a refusal of requests without Host, which it answers with a doubled status line; the guard refuses them as a
+/* The library's threads inherit the mask: signals belong to the supervisor alone. The library's strictness is off. All
+ * it would add is a refusal of requests without Host, with a doubled status line; the guard refuses them as a
  * problem. */
 static struct MHD_Daemon *start_library(struct lagd_server *server, unsigned limit, int fd) {
     sigset_t all, before;

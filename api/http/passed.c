@@ -24,8 +24,9 @@ static int check(int fd, const char *name, struct lag_error *err) {
     }
     if (type != SOCK_STREAM || !listens || (family != AF_UNIX && family != AF_INET && family != AF_INET6)) {
         return lag_error_set(err, LAG_EINVAL,
-                             "the passed descriptor %d (%s) is no listening unix or internet stream socket: lagd.socket "
-                             "may use ListenStream= only, with Accept=no", fd, name);
+                             "the passed descriptor %d (%s) is no listening unix or internet stream socket: "
+                             "lagd.socket may use ListenStream= only, with Accept=no",
+                             fd, name);
     }
     int flags = fcntl(fd, F_GETFL);
     if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)

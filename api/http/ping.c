@@ -11,7 +11,8 @@
 
 static const char question[] = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
-/* The library gives an added connection to the worker of its number modulo their count, when that has room. */
+/* The library hands an added connection to the worker (descriptor modulo number of workers), if that has room. So the
+ * descriptor is duplicated until it has the remainder that is wanted. */
 static int number_for(int fd, unsigned worker) {
     while (fd >= 0 && (unsigned)fd % LAGD_HTTP_WORKERS != worker) {
         int next = fcntl(fd, F_DUPFD_CLOEXEC, fd + 1);

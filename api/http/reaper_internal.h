@@ -1,5 +1,5 @@
-/* The thread that looks after time: late sockets, waits that are over, and reloads, which must not be done on the thread
- * that tells of them. */
+/* The thread that looks after time: late sockets, waits that are over, and reloads, which must not be done on the
+ * thread that tells of them. */
 #pragma once
 #include <stdint.h>
 struct lag_error;

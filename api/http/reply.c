@@ -133,7 +133,8 @@ enum MHD_Result lagd_reply(struct lagd_transport *transport) {
     if (!response->status) response->status = request->route ? request->route->status : 200;
     lagd_idem_end(request); /* the client may ask again as soon as it reads the answer */
     uint64_t n_bytes = response->stream ? 0 : response->fd >= 0 ? response->fd_length : response->n_text;
-    /* A bare line feed is not visible here, so only what cannot hide a second request keeps its connection. */
+    /* The library takes a bare line feed for the end of a line and does not show it. A second request could be hidden
+     * that way, so only what was read without a body, changes nothing and succeeded keeps its connection. */
     bool close_after = transport->failed || response->follows || response->status >= 400 || request->framing.has_body ||
                        !lagd_method_is_safe(request->method);
     transport->phase = LAGD_PHASE_ANSWERED;

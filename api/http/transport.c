@@ -68,7 +68,7 @@ static void keep_header(const struct lagd_head *head, const char *name, char *co
     if (value && lag_copy(copy, size, value) == 0) *ret = copy;
 }
 
-static enum MHD_Result answer_problem(struct lagd_transport *transport, const struct lagd_verdict *verdict) {
+static enum MHD_Result answer_problem(struct lagd_transport *transport, const struct lagd_refusal *verdict) {
     transport->failed = true;
     lagd_reply_problem(&transport->request, verdict->slug, verdict->detail);
     if (*transport->allow) lagd_header_set(&transport->request, "Allow", "%s", transport->allow);
@@ -76,7 +76,7 @@ static enum MHD_Result answer_problem(struct lagd_transport *transport, const st
 }
 
 /* Tells the problem now, or, when a small body is on its way, after that has been read away. */
-static enum MHD_Result refuse(struct lagd_transport *transport, const struct lagd_verdict *verdict) {
+static enum MHD_Result refuse(struct lagd_transport *transport, const struct lagd_refusal *verdict) {
     const struct lagd_framing *framing = &transport->request.framing;
     if (!framing->has_body || framing->asks_first || framing->content_length > DRAIN_MAX_BYTES)
         return answer_problem(transport, verdict);
@@ -95,13 +95,13 @@ static enum MHD_Result begin_body(struct lagd_transport *transport, enum lagd_bo
                                     min_free_bytes, request->framing.content_length, &request->upload, &request->err);
     if (status == 0 && request->idempotency_key) status = lagd_upload_hash(request->upload, &request->err);
     if (status == 0) return MHD_YES;
-    struct lagd_verdict verdict = {lagd_problem_slug(status), ""};
+    struct lagd_refusal verdict = {lagd_problem_slug(status), ""};
     (void)lag_copy(verdict.detail, sizeof(verdict.detail), request->err.text);
     return refuse(transport, &verdict);
 }
 
 /* Where nothing is changed, a key means nothing and is passed over. */
-static void check_key(struct lagd_transport *transport, const char *key, struct lagd_verdict *verdict) {
+static void check_key(struct lagd_transport *transport, const char *key, struct lagd_refusal *verdict) {
     struct lagd_request *request = &transport->request;
     if (!(request->route->flags & LAGD_KEYED) || lagd_query_bool(&request->target, "dry_run")) return;
     if (!lagd_idem_key_valid(key)) {
@@ -129,8 +129,8 @@ static void keep_headers(struct lagd_transport *transport, const struct lagd_hea
 
 /* What the guard and the route table say of a head. */
 struct judgement {
-    struct lagd_verdict verdict;       /* the guard's; with a slug, admission is not set */
-    struct lagd_admission admission;
+    struct lagd_refusal verdict; /* the guard's; with a slug, admission is not set */
+    struct lagd_admitted admission;
     struct lagd_limits limits;
     int64_t min_free_bytes;
 };
@@ -158,7 +158,7 @@ static enum MHD_Result begin(struct lagd_transport *transport, const char *metho
     struct lagd_head head = {
         .method = method ? method : "", .version = version ? version : "", .raw_target = transport->raw};
     struct judgement judgement;
-    struct lagd_admission *admission = &judgement.admission;
+    struct lagd_admitted *admission = &judgement.admission;
     (void)MHD_get_connection_values_n(transport->connection, MHD_HEADER_KIND, collect_header, &head);
     (void)lag_copy(request->method, sizeof(request->method), head.method);
     keep_headers(transport, &head);
@@ -254,8 +254,8 @@ static int dispatch(struct lagd_request *request) {
     return request->answered ? request->route->answered(request) : request->route->handle(request);
 }
 
-/* The same, unless the last answer still holds. While a commit is under way (the version is odd) neither the state
- * before nor the one after it can be vouched for; and only what was told of one version from beginning to end is kept. */
+/* The same, unless the last answer still holds. An odd version means that a commit is under way: then an answer may be
+ * of the state before it or after it, and is not kept. Nor is an answer during which the version changed. */
 static int call(struct lagd_transport *transport) {
     struct lagd_request *request = &transport->request;
     const struct lag_store *store = lagd_supervisor_store(request->supervisor);
@@ -329,7 +329,7 @@ enum MHD_Result lagd_transport_access(void *cls, struct MHD_Connection *connecti
     }
     if (transport->phase == LAGD_PHASE_ANSWERED) return MHD_YES;
     if (transport->phase == LAGD_PHASE_DRAIN) {
-        struct lagd_verdict early = transport->early;
+        struct lagd_refusal early = transport->early;
         return answer_problem(transport, &early);
     }
     lagd_socket_deadline(transport->server->sockets, transport->socket, 0);

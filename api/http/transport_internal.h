@@ -25,7 +25,7 @@ struct lagd_transport {
     enum lagd_phase phase;
     char raw[LAGD_TARGET_MAX + 2];
     int64_t begun_ns;
-    struct lagd_verdict early; /* a problem to be told once the body has been read away */
+    struct lagd_refusal early; /* a problem to be told once the body has been read away */
     char allow[96];
     /* copies of header values, which request points to */
     char if_match[128], if_none_match[128], range[64], accept[256], accept_encoding[128], last_event_id[32],

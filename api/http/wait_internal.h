@@ -16,5 +16,5 @@ void lagd_wait(struct lagd_waits *waits, struct lagd_transport *transport);
 void lagd_waits_tell(struct lagd_waits *waits);
 /* Resumes those that wait for an event and whose time is over. Thread: any. */
 void lagd_waits_expire(struct lagd_waits *waits, int64_t now_ns);
-/* From now on nobody waits for events. Gives the commands under way wait_ns to be answered; returns how many are not. */
+/* From now on nobody waits for events. The commands under way get wait_ns to be answered; returns how many are not. */
 int lagd_waits_drain(struct lagd_waits *waits, int64_t wait_ns);

@@ -221,13 +221,15 @@ static void write_header(struct lagd_json *json, const char *name, const char *h
 
 static void write_headers(struct lagd_json *json, const struct lagd_route *route) {
     for (size_t i = 0; i < LAG_COUNT(headers); i++) {
-        if (strcmp(headers[i].operation, route->operation) == 0) write_header(json, headers[i].name, headers[i].help, 0);
+        if (strcmp(headers[i].operation, route->operation) == 0)
+            write_header(json, headers[i].name, headers[i].help, 0);
     }
     if (route->flags & LAGD_KEYED) {
         write_header(json, "Idempotency-Key",
                      "Makes the request safe to send again: for 24 hours the same key with the same request gets the "
-                     "first success's answer, marked by Idempotency-Replayed: true, and changes nothing. 1 to 255 visible "
-                     "ASCII characters.", LAG_KEY_SIZE - 1);
+                     "first success's answer, marked by Idempotency-Replayed: true, and changes nothing. 1 to 255 "
+                     "visible ASCII characters.",
+                     LAG_KEY_SIZE - 1);
     }
 }
 

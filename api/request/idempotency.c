@@ -109,7 +109,8 @@ static void set_headers(struct lagd_request *request, const char *lines) {
     }
 }
 
-/* The effect is there and its answer is not: the handler makes that anew, as if its command had just been answered. */
+/* The command was carried out, but its answer was not stored. The route's function for answered commands makes the
+ * answer again. */
 static int resume_answer(struct lagd_request *request, const struct lag_key_row *row) {
     request->command = lagd_command_create(LAGD_PING);
     if (!request->command) return lag_error_set(&request->err, LAG_EBUSY, "out of memory");
@@ -170,7 +171,7 @@ bool lagd_idem_keep(struct lagd_request *request) {
     if (command && command->u.answer) command->u.answer->body = lag_strdup(response->text ? response->text : "");
     if (!command || !command->u.answer || !command->u.answer->body) {
         lagd_command_destroy(command);
-        return false; /* the effect has the key: a second request gets the answer made anew */
+        return false; /* the command is stored with its key: a second request has the answer made again */
     }
     struct lag_key_row *row = &command->u.answer->row;
     (void)lag_copy(row->key, sizeof(row->key), request->idempotency_key);

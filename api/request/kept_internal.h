@@ -1,5 +1,5 @@
-/* Answers that are kept: what a route with LAGD_KEPT told follows from its target and the database alone, so it is told
- * again as long as the database is the same (lag_store_version). Thread: any. */
+/* Kept answers: the answer of a route with LAGD_KEPT depends on its target and the database only, so it is given again
+ * while the database is the same (lag_store_version). Thread: any. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>

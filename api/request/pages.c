@@ -14,7 +14,7 @@ int lagd_page_begin(struct lagd_request *request, const char *prefix, bool ascen
     return lagd_fail(request, "invalid-cursor", "the cursor was not made by this list; begin again without one");
 }
 
-/* A cursor holds the number plus one, since it begins at one and a step may be 0. */
+/* Numbers in cursors begin at 1, and a step may be 0: so the cursor holds the number plus one. */
 static bool is_behind(const struct lagd_page *page, int64_t number, const char *id) {
     if (!*page->after_id) return true;
     if (number + 1 != page->after) return (number + 1 > page->after) == page->ascending;

@@ -20,7 +20,7 @@ struct lagd_upload;
 
 struct lagd_request {
     const struct lagd_services *services; /* borrowed */
-    struct lagd_supervisor *supervisor; /* borrowed */
+    struct lagd_supervisor *supervisor;   /* borrowed */
     char id[LAG_ID_SIZE];
     char method[33];
     struct lagd_target target;
@@ -34,7 +34,7 @@ struct lagd_request {
     json_t *json;               /* the body, NULL when there is none; owned */
     struct lagd_upload *upload; /* or the finished upload; owned */
     struct lag_db *db;          /* its reading connection, NULL until it is asked for */
-    struct MHD_Connection *connection; /* with fd: what a stream is opened on */
+    struct MHD_Connection *connection; /* with its descriptor: what a stream is opened on */
     int fd;
     struct lagd_response response;
 
@@ -67,5 +67,6 @@ int lagd_request_wait_event(struct lagd_request *request, int64_t until_ns);
 /* The dashboard's files. */
 const struct lagd_static *lagd_request_static(const struct lagd_request *request);
 bool lagd_request_draining(const struct lagd_request *request);
-/* Events told so far; taken before a handler looks, it closes the gap between looking and waiting. */
+/* Events told so far. A handler takes it into wait_seen before it looks: when it has changed by the time the request is
+ * to wait, the handler is called again at once. */
 uint64_t lagd_request_event_count(const struct lagd_request *request);

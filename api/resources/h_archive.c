@@ -24,7 +24,7 @@ struct member {
 struct archive {
     struct lag_checkpoint_row checkpoint;
     struct lagd_rows members; /* of struct member */
-    size_t next;              /* member; behind the last: the two blocks of zeros */
+    size_t next;              /* member; n of them: the two blocks of zeros at the end */
     uint64_t left;            /* bytes of the present member's file */
     char block[2 * LAGD_TAR_BLOCK]; /* header, padding or the end: what goes out before the file's bytes */
     size_t n_block, taken;
@@ -49,7 +49,7 @@ static void put_zeros(struct archive *archive, size_t n) {
     archive->taken = 0;
 }
 
-/* What comes when the block is out: the file behind its header, the padding behind the file, the next header, the end. */
+/* The block has gone out; fills in the next: padding behind a file, the header of the next file, or the end. */
 static int step(struct archive *archive) {
     struct member *members = archive->members.rows;
     if (archive->in_file) {

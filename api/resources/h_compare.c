@@ -86,10 +86,10 @@ static int read_query(struct lagd_request *request, struct lag_db *db, struct co
             return lagd_fail(request, "invalid-parameter", "at most %d series can be compared at once", KEYS_MAX);
         (void)lag_copy(c->keys[c->n_keys++], sizeof(c->keys[0]), item);
     }
-    for (const char *p = lagd_query_text(target, request->route, "runs"); status == 0 && next_item(&p, item, sizeof(item));)
-        status = add_side(request, db, c, item);
-    if (status == 0 && c->n_sides == 0) return lagd_fail(request, "invalid-parameter", "runs must name at least one run");
-    return status;
+    const char *runs = lagd_query_text(target, request->route, "runs");
+    while (status == 0 && next_item(&runs, item, sizeof(item))) status = add_side(request, db, c, item);
+    if (status < 0 || c->n_sides > 0) return status;
+    return lagd_fail(request, "invalid-parameter", "runs must name at least one run");
 }
 
 /* All runs are thinned over the same range, so that equal cadences give equal places. */
@@ -106,7 +106,8 @@ static int read_track(struct lagd_request *request, struct lag_db *db, const str
     track->last = series.last_value;
     track->buckets = lag_calloc((size_t)c->max_points, sizeof(*track->buckets));
     if (!track->buckets) return lag_error_set(&request->err, LAG_EBUSY, "out of memory");
-    status = lag_points_thin(db, series.id, 0, end / side->unit, c->max_points, track->buckets, &track->n, &total, &request->err);
+    status = lag_points_thin(db, series.id, 0, end / side->unit, c->max_points, track->buckets, &track->n, &total,
+                             &request->err);
     if (status < 0 || c->at < 0) return status;
     struct lag_bucket before;
     int n = 0;

@@ -1,6 +1,7 @@
 /* /runs/{run}/export: all points of a run, one line a step, streamed. A line has the step, the tokens seen by then, and
- * every key that has a point there; a value that is not finite is null, with "finite": false on the line. As CSV every key
- * that the run has at the beginning is a column; a cell without a point is empty, a value that is not finite is nan. */
+ * every key that has a point there; a value that is not finite is null, with "finite": false on the line. As CSV every
+ * key that the run has at the beginning is a column; a cell without a point is empty, a value that is not finite is
+ * nan. */
 #include "request/readers_internal.h"
 #include "resources/handlers_internal.h"
 

@@ -19,7 +19,7 @@ static int answer_growth(struct lagd_request *request, const char *id, int succe
     struct lag_growth_row row;
     struct lagd_json json;
     int status = lagd_request_db(request, &db);
-    if (status == 0) status = lag_reader_begin(db, &request->err); /* the tag is that of all that is shown */
+    if (status == 0) status = lag_reader_begin(db, &request->err); /* the tag and the answer are of one moment */
     if (status < 0) return status;
     status = lag_growth_get(db, id, &row, &request->err);
     if (status < 0 || lagd_etag_fresh(request, row.revision)) {
@@ -58,7 +58,8 @@ static int list_growths(struct lagd_request *request, const char *run) {
     int status = lagd_page_begin(request, "gr", true, &listing.page);
     if (status == 0) status = lagd_request_db(request, &db);
     if (status == 0 && run) status = lag_run_get(db, run, &found, &request->err);
-    if (status == 0) status = lag_growth_list(db, run ? found.id : NULL, INT32_MAX, add_growth, &listing, &request->err);
+    if (status == 0)
+        status = lag_growth_list(db, run ? found.id : NULL, INT32_MAX, add_growth, &listing, &request->err);
     if (status < 0) {
         lagd_rows_deinit(&listing.rows);
         return status;
@@ -126,7 +127,8 @@ static int dry_run(struct lagd_request *request, const struct lagd_growth_reques
     int status = lagd_request_db(request, &db);
     if (status == 0) status = lag_run_get(db, request->params[0], &run, &request->err);
     if (status == 0)
-        status = lagd_growth_plan_make(growth, &run, lagd_supervisor_threads(request->supervisor), &plan, &request->err);
+        status = lagd_growth_plan_make(growth, &run, lagd_supervisor_threads(request->supervisor), &plan,
+                                       &request->err);
     if (status < 0) return status;
     plan->memory_available_bytes = lagd_supervisor_memory_available(request->supervisor);
     lagd_supervisor_predict(request->supervisor, &run, plan);

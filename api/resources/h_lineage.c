@@ -1,4 +1,4 @@
-/* GET /runs/{run}/lineage: the sizes a run's model had, one behind the other, how each came about, and what was tried. */
+/* GET /runs/{run}/lineage: the sizes that a run's model had, how each came about, and what was tried. */
 #include "encode/encode_internal.h"
 #include "resources/handlers_internal.h"
 
@@ -107,7 +107,8 @@ static void write_winner(struct lagd_json *json, const struct tried *tried) {
 }
 
 /* tried: the growth that the stage began with, NULL of the first; end: the one that it ended with, or NULL. */
-static void write_stage(struct lagd_json *json, const struct lineage *l, const struct tried *tried, const struct tried *end) {
+static void write_stage(struct lagd_json *json, const struct lineage *l, const struct tried *tried,
+                        const struct tried *end) {
     int64_t n_layer = tried ? tried->growth.n_layer_to : end ? end->growth.n_layer_from : l->run.n_layer;
     lagd_json_open_object(json, NULL);
     lagd_json_int(json, "from_step", tried ? tried->growth.start_step : 0);

@@ -1,4 +1,4 @@
-/* GET /runs/{run}/logs: the last of what happened to a run, as lines of JSON or of text; and what follows, as a stream. */
+/* GET /runs/{run}/logs: the last events of a run as lines of JSON or of text; and those that follow, as a stream. */
 #include "resources/handlers_internal.h"
 #include "stream/hub_internal.h"
 
@@ -67,7 +67,8 @@ static void prose_feed(struct prose *prose, const char *bytes, size_t n) {
         size_t length = end ? (size_t)(end - bytes) : n;
         lag_strbuf_append_n(&prose->line, bytes, length);
         if (!end) return;
-        if (!prose->line.failed && prose->line.length > 0) append_line(&prose->text, prose->line.data, prose->line.length);
+        if (!prose->line.failed && prose->line.length > 0)
+            append_line(&prose->text, prose->line.data, prose->line.length);
         prose->line.length = 0;
         bytes += length + 1;
         n -= length + 1;
@@ -120,7 +121,8 @@ static int add_line(const struct lag_event_row *row, void *arg) {
     return lines->text.failed ? LAG_ENOMEM : 0;
 }
 
-static int answer_tail(struct lagd_request *request, struct lag_db *db, const char *run_id, int64_t after, int tail, bool prose) {
+static int answer_tail(struct lagd_request *request, struct lag_db *db, const char *run_id, int64_t after, int tail,
+                       bool prose) {
     struct lines lines = {LAG_STRBUF_INIT, prose};
     int status = tail > 0 ? lag_event_list(db, after, run_id, tail, add_line, &lines, &request->err) : 0;
     if (status < 0) {
@@ -133,7 +135,7 @@ static int answer_tail(struct lagd_request *request, struct lag_db *db, const ch
                             lag_strbuf_take(&lines.text), length);
 }
 
-/* All that the run has left is wanted: what was pruned before it is no gap. */
+/* All events of the run that are left are wanted: the cursor is put before the first event there is. */
 static int begin_of_all(struct lag_db *db, int64_t *ret_cursor, struct lag_error *err) {
     int64_t first = 0, last = 0;
     int status = lag_event_bounds(db, &first, &last, err);
@@ -149,10 +151,12 @@ int lagd_h_run_logs(struct lagd_request *request) {
     struct lag_db *db;
     struct lag_run_row run;
     const struct lagd_target *target = &request->target;
-    bool prose = strcmp(lagd_query_text(target, request->route, "format"), "text") == 0 || accepts(request, "text/plain");
+    bool prose = strcmp(lagd_query_text(target, request->route, "format"), "text") == 0;
+    prose = prose || accepts(request, "text/plain");
     bool sse = accepts(request, "text/event-stream");
     int tail = (int)lagd_query_int(target, request->route, "tail");
-    struct lagd_feed feed = {.lines = !sse, .has_after = true, .topics = LAGD_TOPICS_ALL & ~(unsigned)LAGD_TOPIC_METRIC};
+    struct lagd_feed feed = {
+        .lines = !sse, .has_after = true, .topics = LAGD_TOPICS_ALL & ~(unsigned)LAGD_TOPIC_METRIC};
     int status = lagd_request_db(request, &db);
     if (status == 0) status = lag_run_get(db, request->params[0], &run, &request->err);
     if (status == 0) status = lag_event_before_last(db, run.id, tail, &feed.cursor, &request->err);

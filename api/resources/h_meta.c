@@ -105,7 +105,7 @@ int lagd_h_system(struct lagd_request *request) {
     return lagd_answer_end(request, &json, 0);
 }
 
-/* The first word of a source, and all of it where that tells more. */
+/* source: the kind of place that a value comes from; where: the file and line, variable or flag. */
 static void write_source(struct lagd_json *json, const char *text) {
     static const char *const kinds[] = {"environment", "credential", "flag"};
     const char *kind = *text == '\0' || strcmp(text, "preset") == 0 ? "default" : "file";
@@ -117,7 +117,8 @@ static void write_source(struct lagd_json *json, const char *text) {
     lagd_json_text_or_null(json, "where", strcmp(kind, "file") == 0 ? text : blank ? blank + 1 : "");
 }
 
-static void write_keys(struct lagd_json *json, const struct lagd_config *config, const struct lagd_config_origins *origins) {
+static void write_keys(struct lagd_json *json, const struct lagd_config *config,
+                       const struct lagd_config_origins *origins) {
     lagd_json_open_array(json, "items");
     for (size_t i = 0; i < lagd_config_fields.n_rows; i++) {
         const struct lag_field *field = &lagd_config_fields.rows[i];

@@ -19,7 +19,7 @@ static json_t *find(json_t *body, const char *path) {
     return body;
 }
 
-/* Known of a run, but not to be changed: told apart from a typing error, which the decoder finds. */
+/* Fields that a run has but that cannot be changed get a text of their own; misspelt ones are the decoder's. */
 static void refuse_fixed(json_t *body, struct lagd_faults *faults) {
     for (size_t i = 0; i < lagd_run_fields.n_rows; i++) {
         const char *path = lagd_run_fields.rows[i].path;

@@ -161,7 +161,7 @@ int lagd_h_run_create(struct lagd_request *request) {
 
 /* --- verbs ------------------------------------------------------------------------------------------------------- */
 
-/* The failed command's answer. wanted: states in which it had nothing to do, ',' between; then the run is the answer. */
+/* The command failed. wanted: states in which it had nothing to do, ',' between; then the run is the answer. */
 static int refused(struct lagd_request *request, const char *wanted, int status) {
     struct lag_db *db;
     struct lag_run_row row;

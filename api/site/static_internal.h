@@ -1,5 +1,5 @@
-/* The dashboard's files: read once at the start, found by exact match of the request path, never by building a path from
- * it. The names come from web/meson.build. Thread: loaded by one, then read-only for any. */
+/* The dashboard's files: read once at the start, found by exact match of the request path, never by building a path
+ * from it. The names come from web/meson.build. Thread: loaded by one, then read-only for any. */
 #pragma once
 #include <stddef.h>
 

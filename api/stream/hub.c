@@ -16,16 +16,18 @@
 #define MS_NS INT64_C(1000000)
 #define BEAT_NS (15000 * MS_NS)
 #define SWEEP_NS (5000 * MS_NS)
-#define FETCH_NS (20 * MS_NS)  /* between two rounds of waking: events of a burst go out together */
-#define BATCH_NS (250 * MS_NS) /* between two batches of points, at least … */
-#define BATCH_STREAM_NS (2 * MS_NS) /* … and so long for each who follows them: a batch is one send to everyone … */
-#define BATCH_MOST_NS (1000 * MS_NS) /* … but nobody waits longer */
-#define RETRY_NS (1000 * MS_NS)
-#define BYE_NS (1000 * MS_NS) /* for followers to take what is there */
+#define FETCH_NS (20 * MS_NS) /* between two reads of new events: those of a burst go out together */
+/* Time between two batches of points. Sending one costs time for each follower, so the time grows with their number,
+ * from the least to the most. */
+#define BATCH_LEAST_NS (250 * MS_NS)
+#define BATCH_PER_STREAM_NS (2 * MS_NS)
+#define BATCH_MOST_NS (1000 * MS_NS)
+#define RETRY_NS (1000 * MS_NS) /* after a failed read of the database */
+#define BYE_NS (1000 * MS_NS)   /* at the end, for followers to take what is there */
 #define PAGE_EVENTS 128
 #define STACK_BYTES ((size_t)512 << 10)
 
-/* When what is next due. */
+/* When each kind of work is due next. */
 struct schedule {
     int64_t beat_ns, sweep_ns, fetch_ns, batch_ns;
 };
@@ -37,7 +39,7 @@ void lagd_hub_wake(struct lagd_hub *hub) {
     (void)pthread_mutex_unlock(&hub->points_lock);
 }
 
-/* What does not fit is left out, as it may be. */
+/* Points that do not fit are left out: a stream promises all events, but not all points. */
 void lagd_hub_points(void *arg, const struct lag_point *points, size_t n_points) {
     struct lagd_hub *hub = arg;
     if (atomic_load(&hub->n_metric_streams) == 0) return;
@@ -97,7 +99,7 @@ static struct lagd_stream *next_waiting_locked(struct lagd_hub *hub) {
     return NULL;
 }
 
-/* A cursor that was pruned, or that another database gave: begins at the first event there is. */
+/* A cursor whose events were pruned, or of another database, is set to the first event there is. */
 static int check_cursor(struct lagd_hub *hub, const struct lagd_feed *feed, int64_t *cursor, struct lagd_text **ret,
                         struct lag_error *err) {
     int64_t first = 0, last = 0;
@@ -138,7 +140,7 @@ static int load_page(struct lagd_hub *hub, const struct lagd_feed *feed, struct 
         status = lag_event_list(hub->db, cursor, *feed->run_id ? feed->run_id : NULL, PAGE_EVENTS, select_row,
                                 &selection, err);
     }
-    /* Not full: everything was seen that the ring knew before the look. */
+    /* The page is not full: it reaches to the last event that the ring had before the database was read. */
     if (selection.n_rows < PAGE_EVENTS) selection.last_seq = LAG_MAX(selection.last_seq, ring_last);
     struct lagd_text *text = page->n > 0 && status == 0 ? lagd_text_join(page->texts, page->n) : NULL;
     if (status == 0 && page->n > 0 && !text) status = lag_error_set(err, LAG_ENOMEM, "out of memory");
@@ -149,7 +151,7 @@ static int load_page(struct lagd_hub *hub, const struct lagd_feed *feed, struct 
     return 0;
 }
 
-/* A page for each that waits for one, as many as there are now: events that came meanwhile are then looked at first. */
+/* A page for each stream that waits for one, but no more pages than there are streams: then new events come first. */
 static int serve_pages(struct lagd_hub *hub, struct page *page, struct lag_error *err) {
     int status = 0;
     (void)pthread_mutex_lock(&hub->lock);
@@ -232,8 +234,8 @@ static bool wait_for_work(struct lagd_hub *hub, const struct schedule *due) {
 }
 
 static int64_t batch_ns(struct lagd_hub *hub) {
-    int64_t wanted_ns = atomic_load(&hub->n_metric_streams) * BATCH_STREAM_NS;
-    return LAG_MAX(BATCH_NS, LAG_MIN(BATCH_MOST_NS, wanted_ns));
+    int64_t wanted_ns = atomic_load(&hub->n_metric_streams) * BATCH_PER_STREAM_NS;
+    return LAG_MAX(BATCH_LEAST_NS, LAG_MIN(BATCH_MOST_NS, wanted_ns));
 }
 
 static int open_db(struct lagd_hub *hub, struct lag_error *err) {

@@ -14,8 +14,8 @@
 
 /* What the kernel keeps for a follower that does not read; it holds minutes of events. */
 #define SEND_BUFFER_BYTES 65536
-/* A peer that vanished without a word: found by keepalive after 10 s, or, as a heartbeat under way holds that back, 10 s
- * after the heartbeat; and by the next sweep. Together that is less than 30 s. */
+/* A peer that vanished without a word is found within 30 s. Keepalive finds it after 10 s; a heartbeat under way holds
+ * keepalive back, and is given up after 10 s. The next sweep then sees it. */
 #define USER_TIMEOUT_MS 10000
 #define KEEPALIVE_IDLE_S 6
 #define KEEPALIVE_INTERVAL_S 2
@@ -123,9 +123,9 @@ void lagd_hub_resume_pending_locked(struct lagd_hub *hub) {
     }
 }
 
-/* The library does not look at a suspended connection. One that was closed by the other side in both directions is dead;
- * one that is closed for sending only may still read, and is sent a heartbeat at once: if nobody is there, the answer
- * to that is a reset, which the next look finds. */
+/* The library does not look at a suspended connection, so this does. A connection that the other side closed in both
+ * directions is dead. One that is closed for sending only may still read. It is sent a heartbeat at once: if nobody is
+ * there, the answer is a reset, which the next look finds. */
 static void judge(struct lagd_stream *stream, short seen) {
     if (seen & (POLLERR | POLLHUP | POLLNVAL)) {
         stream->dead = true;

@@ -1,5 +1,6 @@
-/* Fresh points as batches for followers: {"type":"run.metric","run":…,"number":…,"step":[…],"series":{key:[…]}}. Points of
- * one run or candidate and one call become one batch; a step without a value of a key has null there. Thread: one owner. */
+/* Fresh points as batches for followers: {"type":"run.metric","run":…,"number":…,"step":[…],"series":{key:[…]}}. Points
+ * of one run or candidate and one call become one batch; a step without a value of a key has null there. Thread: one
+ * owner. */
 #pragma once
 #include "stream/stream_internal.h"
 

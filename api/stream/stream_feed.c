@@ -89,7 +89,7 @@ static bool skip(struct lagd_feed *feed, const struct lagd_ring *ring) {
     return false;
 }
 
-/* The oldest batch that this one has not seen; batches that were replaced meanwhile are lost to it. */
+/* The oldest batch that this feed has not seen; it never sees batches that were replaced meanwhile. */
 static const struct lagd_batch_slot *next_batch(const struct lagd_feed *feed, const struct lagd_board *board) {
     const struct lagd_batch_slot *found = NULL;
     if (feed->seen_version == board->version) return NULL;

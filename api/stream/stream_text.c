@@ -1,5 +1,5 @@
 /* Events as texts: the JSON of a row, the server-sent event around it, topics. */
-#include "stream/stream_internal.h"
+#include "stream/stream_text_internal.h"
 
 #include <lagd/base/check.h>
 #include <lagd/base/clock.h>

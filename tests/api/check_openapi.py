@@ -1,4 +1,5 @@
-"""The OpenAPI document: docs/openapi.json is what lagd makes, references lead somewhere, schemas are schemas, examples fit.
+"""The OpenAPI document: docs/openapi.json is what lagd makes, references lead somewhere, schemas are schemas, and
+examples fit.
 
     check_openapi.py build/tests/api/print_openapi docs/openapi.json
 """

@@ -132,7 +132,7 @@ static const struct vector vectors[] = {
     {"unknown methods are not", "BREW", "HTTP/1.1", "/", "cross-origin", {{"Origin", "http://evil"}}},
 };
 
-static void run(const struct vector *vector, struct lagd_framing *framing, struct lagd_verdict *verdict) {
+static void run(const struct vector *vector, struct lagd_framing *framing, struct lagd_refusal *verdict) {
     struct lagd_target target;
     struct lagd_head head = {.method = vector->method, .version = vector->version, .raw_target = vector->target};
     const char *first = vector->headers[0].name;
@@ -149,7 +149,7 @@ static void vectors_get_their_verdicts(void **state) {
     (void)state;
     for (size_t i = 0; i < LAG_COUNT(vectors); i++) {
         struct lagd_framing framing;
-        struct lagd_verdict verdict;
+        struct lagd_refusal verdict;
         run(&vectors[i], &framing, &verdict);
         const char *want = vectors[i].slug ? vectors[i].slug : "passes", *got = verdict.slug ? verdict.slug : "passes";
         if (strcmp(want, got) != 0) fail_msg("%s: wanted %s, got %s (%s)", vectors[i].what, want, got, verdict.detail);
@@ -161,7 +161,7 @@ static void vectors_get_their_verdicts(void **state) {
 static void framing_is_told(void **state) {
     (void)state;
     struct lagd_framing framing;
-    struct lagd_verdict verdict;
+    struct lagd_refusal verdict;
     run(&(struct vector){"", POST, NULL, {{"Content-Length", "0"}}}, &framing, &verdict);
     assert_false(framing.has_body);
     run(&(struct vector){"", POST, NULL, {{"Content-Length", "123456789012"}, {"Expect", "100-continue"}}}, &framing,
@@ -177,7 +177,7 @@ static void limits_hold(void **state) {
     static char target[LAGD_TARGET_MAX + 2];
     struct lagd_target parsed;
     struct lagd_framing framing;
-    struct lagd_verdict verdict;
+    struct lagd_refusal verdict;
     struct lagd_head head = {.method = "GET",
                              .version = "HTTP/1.1",
                              .raw_target = target,

@@ -42,7 +42,8 @@ static void points_become_columns(void **state) {
     int64_t loss = open_series(f, "run_1", "train/loss", true), val = open_series(f, "run_1", "val/loss", true),
             probe = open_series(f, "cand_1", "train/loss", true);
     const struct lag_point points[] = {
-        {loss, 2, 2.5}, {loss, 1, 3.5}, {loss, 1, 3.25}, {val, 2, NAN}, {9999, 2, 1.0}, {probe, 7, 1.5}, {loss, 3, 2.0}};
+        {loss, 2, 2.5},  {loss, 1, 3.5},  {loss, 1, 3.25}, {val, 2, NAN},
+        {9999, 2, 1.0}, {probe, 7, 1.5}, {loss, 3, 2.0}};
     assert_int_equal(lagd_points_create(&known), 0);
     assert_ok(f, lagd_points_batch(known, f->reader, points, LAG_COUNT(points), keep, NULL, &f->err));
     assert_int_equal(n_batches, 2);
@@ -83,7 +84,8 @@ static void long_batches_are_thinned(void **state) {
     size_t n = json_array_size(steps);
     assert_true(n <= LAGD_BATCH_STEPS && n >= LAGD_BATCH_STEPS / 2);
     assert_int_equal(json_integer_value(json_array_get(steps, n - 1)), 5999);
-    assert_int_equal(json_integer_value(json_array_get(steps, n - 1)) - json_integer_value(json_array_get(steps, n - 2)), 4);
+    int64_t last = json_integer_value(json_array_get(steps, n - 1));
+    assert_int_equal(last - json_integer_value(json_array_get(steps, n - 2)), 4);
     assert_true(json_number_value(json_array_get(column(0, "train/loss"), n - 1)) == 999.0);
     forget();
     lagd_points_destroy(known);

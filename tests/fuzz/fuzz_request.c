@@ -87,8 +87,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct lagd_head head = {0};
     struct lagd_target target;
     struct lagd_framing framing;
-    struct lagd_verdict verdict;
-    struct lagd_admission admission;
+    struct lagd_refusal verdict;
+    struct lagd_admitted admission;
     struct lagd_auth auth = {0};
     struct lag_error err = {0};
     json_t *body = NULL;

@@ -20,8 +20,8 @@ int lagd_passed_take(struct lagd_passed *ret, struct lag_error *err);
 extern const struct lagd_route_table lagd_routes;
 
 /* Listens on the passed sockets and owns them from then on; without any (or NULL), as the supervisor's configuration
- * says. Answers from then on, by routes. A stale unix socket is replaced, a live one is LAG_EBUSY; LAG_EDENIED: a passed
- * socket can be reached from outside and there is no token. Errors name the address and what to change. */
+ * says. Answers from then on, by routes. A stale unix socket is replaced, a live one is LAG_EBUSY. LAG_EDENIED: a
+ * passed socket can be reached from outside and there is no token. Errors name the address and what to change. */
 int lagd_server_start(struct lagd_supervisor *supervisor, const struct lagd_route_table *routes,
                       const struct lagd_passed *passed, struct lagd_server **ret, struct lag_error *err);
 /* Ends open requests, closes the listeners; no command of the api is under way afterwards. */
