@@ -3,13 +3,13 @@
 
 #include <lagd/base/check.h>
 
-void lag_pass_init(struct lag_pass *pass, const struct lag_state *state, struct lag_work *work, const int32_t *tokens,
-                   int batch, int context, struct lag_team *team) {
+void lag_pass_init(struct lag_pass *pass, const struct lag_state *state, struct lag_cpu_work *work,
+                   const int32_t *tokens, int batch, int context, struct lag_team *team) {
     const struct lag_spec *spec = &state->layout.spec;
-    LAG_ASSERT(lag_spec_equal(spec, &work->spec) && lag_team_size(team) <= work->shape.n_members);
-    LAG_ASSERT(batch >= 1 && batch <= work->shape.batch && context >= 1 && context <= work->shape.context);
+    LAG_ASSERT(lag_spec_equal(spec, &work->spec) && lag_team_size(team) <= work->common.shape.n_members);
+    LAG_ASSERT(batch >= 1 && batch <= work->common.shape.batch && context >= 1 && context <= work->common.shape.context);
     const int n = batch * context, rows = lag_tile_rows(n);
-    *pass = (struct lag_pass){.vec = lag_vec(), .precision = work->shape.precision, .state = state, .work = work,
+    *pass = (struct lag_pass){.vec = lag_vec(), .precision = work->common.shape.precision, .state = state, .work = work,
                               .team = team, .tokens = tokens,
                               .batch = batch, .context = context, .n_tokens = n,
                               .C = spec->n_embd, .I = spec->n_inner, .H = spec->n_head, .V = spec->vocab_size,
@@ -18,7 +18,7 @@ void lag_pass_init(struct lag_pass *pass, const struct lag_state *state, struct 
 }
 
 struct lag_acts lag_pass_acts(const struct lag_pass *pass, int layer) {
-    const struct lag_work *work = pass->work;
+    const struct lag_cpu_work *work = pass->work;
     const int kept = pass->keep ? layer : 0, i = pass->recompute ? 0 : kept;
     lag_real *stats = lag_slot(work, LAG_SLOT_STATS, kept);
     const size_t n = (size_t)pass->n_tokens;

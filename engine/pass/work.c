@@ -1,4 +1,4 @@
-/* The memory plan of a pass: one table of slots, one block. */
+/* The memory of passes on the CPU: one table of slots, one block. */
 #include "pass/work_internal.h"
 
 #include <lagd/base/check.h>
@@ -29,7 +29,7 @@ int lag_chunk_rows(int n_tokens, int vocab_size) {
 }
 
 /* Elements of slot for one layer or member. */
-static uint64_t slot_width(const struct lag_work *work, enum lag_slot slot, uint64_t n) {
+static uint64_t slot_width(const struct lag_cpu_work *work, enum lag_slot slot, uint64_t n) {
     const struct lag_spec *spec = &work->spec;
     const uint64_t C = (uint64_t)spec->n_embd, I = (uint64_t)spec->n_inner;
     const uint64_t rows = (uint64_t)lag_tile_rows((int)n);
@@ -40,9 +40,9 @@ static uint64_t slot_width(const struct lag_work *work, enum lag_slot slot, uint
     case LAG_SLOT_LSE: return n * (uint64_t)spec->n_head;
     case LAG_SLOT_LOGITS: return (uint64_t)lag_chunk_rows((int)n, spec->vocab_size) * (uint64_t)spec->vocab_size;
     case LAG_SLOT_SCRATCH:
-        return LAG_MAX(lag_attention_scratch(work->shape.precision, work->shape.context, spec->n_embd / spec->n_head),
+        return LAG_MAX(lag_attention_scratch(work->common.shape.precision, work->common.shape.context, spec->n_embd / spec->n_head),
                        rows * C);
-    case LAG_SLOT_PACKED: return lag_packed_slot(spec, work->shape.precision);
+    case LAG_SLOT_PACKED: return lag_packed_slot(spec, work->common.shape.precision);
     case LAG_SLOT_PACK: return LAG_PACK_ELEMENTS;
     case LAG_SLOT_GRADS: return work->layout.n_elements;
     case LAG_SLOT_PARTIAL: return lag_ceil_div(n, rows) * (PARTIAL_WIDTHS * C + I);
@@ -52,12 +52,12 @@ static uint64_t slot_width(const struct lag_work *work, enum lag_slot slot, uint
     }
 }
 
-static uint64_t slot_count(const struct lag_work *work, enum lag_slot slot) {
+static uint64_t slot_count(const struct lag_cpu_work *work, enum lag_slot slot) {
     const uint64_t n_layer = (uint64_t)work->spec.n_layer;
     if (slot == LAG_SLOT_X || slot == LAG_SLOT_STATS) return n_layer + 1;
-    if (slot <= LAG_SLOT_LSE) return !work->shape.recompute ? n_layer : slot == LAG_SLOT_LN1 ? LAG_MIN(n_layer, 2) : 1;
+    if (slot <= LAG_SLOT_LSE) return !work->common.shape.recompute ? n_layer : slot == LAG_SLOT_LN1 ? LAG_MIN(n_layer, 2) : 1;
     const bool each = slot == LAG_SLOT_SCRATCH || slot == LAG_SLOT_PACK || slot == LAG_SLOT_PARTS;
-    return each ? (uint64_t)work->shape.n_members : 1;
+    return each ? (uint64_t)work->common.shape.n_members : 1;
 }
 
 static uint64_t element_bytes(enum lag_slot slot) {
@@ -67,9 +67,9 @@ static uint64_t element_bytes(enum lag_slot slot) {
 }
 
 /* Fills offset, stride and bytes; false when the sum does not fit. */
-static bool plan(struct lag_work *work) {
+static bool plan(struct lag_cpu_work *work) {
     uint64_t n, total = 0;
-    if (!lag_mul_u64((uint64_t)work->shape.batch, (uint64_t)work->shape.context, &n) || n > INT32_MAX / 2) return false;
+    if (!lag_mul_u64((uint64_t)work->common.shape.batch, (uint64_t)work->common.shape.context, &n) || n > INT32_MAX / 2) return false;
     for (int i = 0; i < LAG_N_SLOTS; i++) {
         const enum lag_slot slot = (enum lag_slot)i;
         uint64_t bytes;
@@ -86,27 +86,27 @@ static bool plan(struct lag_work *work) {
     return true;
 }
 
-static int prepare(struct lag_work *work, struct lag_error *err) {
-    if (work->shape.batch < 1 || work->shape.context < 1 || work->shape.n_members < 1)
+static int prepare(struct lag_cpu_work *work, struct lag_error *err) {
+    if (work->common.shape.batch < 1 || work->common.shape.context < 1 || work->common.shape.n_members < 1)
         return lag_error_set(err, LAG_EINVAL, "batch, context and threads must be at least 1");
-    if (work->shape.context > work->spec.n_positions)
+    if (work->common.shape.context > work->spec.n_positions)
         return lag_error_set(err, LAG_EINVAL, "context %d is longer than the model's n_positions %d",
-                             work->shape.context, work->spec.n_positions);
+                             work->common.shape.context, work->spec.n_positions);
     const int rc = lag_layout_create(&work->spec, &work->layout, err);
     if (rc) return rc;
     if (!plan(work))
         return lag_error_set(err, LAG_ETOOBIG, "batch %d × context %d is too large for this model; make one smaller",
-                             work->shape.batch, work->shape.context);
+                             work->common.shape.batch, work->common.shape.context);
     return 0;
 }
 
-int lag_work_create(const struct lag_spec *spec, const struct lag_work_shape *shape, struct lag_work **ret,
-                    struct lag_error *err) {
+int lag_cpu_work_create(const struct lag_spec *spec, const struct lag_work_shape *shape, struct lag_work **ret,
+                        struct lag_error *err) {
     int rc = lag_precision_check(shape->precision, err);
     if (rc) return rc;
-    struct lag_work *work = lag_calloc(1, sizeof(*work));
+    struct lag_cpu_work *work = lag_calloc(1, sizeof(*work));
     if (!work) return lag_error_set(err, LAG_ENOMEM, "no memory for activations");
-    *work = (struct lag_work){.spec = *spec, .shape = *shape};
+    *work = (struct lag_cpu_work){.common = {.backend = &lag_cpu, .shape = *shape}, .spec = *spec};
     rc = prepare(work, err);
     if (!rc) {
         work->block = lag_block_alloc(work->bytes);
@@ -114,22 +114,24 @@ int lag_work_create(const struct lag_spec *spec, const struct lag_work_shape *sh
             rc = lag_error_set(err, LAG_ENOMEM, "no memory for activations and gradients (%zu bytes)", work->bytes);
     }
     if (rc) {
-        lag_work_destroy(work);
+        lag_cpu_work_destroy(&work->common);
         return rc;
     }
-    *ret = work;
+    work->common.tokens = (int32_t *)(void *)lag_slot(work, LAG_SLOT_TOKENS, 0);
+    work->common.targets = (int32_t *)(void *)lag_slot(work, LAG_SLOT_TARGETS, 0);
+    *ret = &work->common;
     return 0;
 }
 
-void lag_work_destroy(struct lag_work *work) {
-    if (!work) return;
+void lag_cpu_work_destroy(struct lag_work *common) {
+    struct lag_cpu_work *work = lag_cpu_work_of(common);
     lag_block_free(work->block, work->bytes);
     lag_layout_deinit(&work->layout);
     free(work);
 }
 
-uint64_t lag_work_bytes(const struct lag_spec *spec, const struct lag_work_shape *shape) {
-    struct lag_work work = {.spec = *spec, .shape = *shape};
+uint64_t lag_cpu_work_bytes(const struct lag_spec *spec, const struct lag_work_shape *shape) {
+    struct lag_cpu_work work = {.common = {.shape = *shape}, .spec = *spec};
     uint64_t bytes = 0;
     if (!prepare(&work, NULL))
         bytes = lag_block_bytes(work.bytes) + sizeof(work) +
@@ -138,35 +140,37 @@ uint64_t lag_work_bytes(const struct lag_spec *spec, const struct lag_work_shape
     return bytes;
 }
 
-lag_real *lag_slot(const struct lag_work *work, enum lag_slot slot, int index) {
+lag_real *lag_slot(const struct lag_cpu_work *work, enum lag_slot slot, int index) {
     return (lag_real *)(void *)(work->block + work->offset[slot] + (size_t)index * work->stride[slot]);
 }
 
 const lag_real *lag_work_grads(const struct lag_work *work) {
-    return lag_slot(work, LAG_SLOT_GRADS, 0);
+    return lag_slot((const struct lag_cpu_work *)work, LAG_SLOT_GRADS, 0);
 }
 
-static struct lag_parts *parts_of(const struct lag_work *work) {
+static struct lag_parts *parts_of(const struct lag_cpu_work *work) {
     return (struct lag_parts *)(void *)(work->block + work->offset[LAG_SLOT_PARTS]);
 }
 
-struct lag_parts *lag_work_clocks(const struct lag_work *work) {
+struct lag_parts *lag_work_clocks(const struct lag_cpu_work *work) {
     return work->measured ? parts_of(work) : NULL;
 }
 
-void lag_work_measure(struct lag_work *work, bool on) {
+void lag_work_measure(struct lag_work *common, bool on) {
+    struct lag_cpu_work *work = lag_cpu_work_of(common);
     const int64_t now_ns = lag_clock_mono_ns();
-    for (int i = 0; i < work->shape.n_members; i++)
+    for (int i = 0; i < work->common.shape.n_members; i++)
         parts_of(work)[i] = (struct lag_parts){.since_ns = now_ns, .part = LAG_PART_OTHER};
     work->measured = on;
 }
 
-void lag_work_parts(struct lag_work *work, double ret_seconds[LAG_N_PARTS]) {
+void lag_work_parts(struct lag_work *common, double ret_seconds[LAG_N_PARTS]) {
+    const struct lag_cpu_work *work = lag_cpu_work_of(common);
     for (int i = 0; i < LAG_N_PARTS; i++) ret_seconds[i] = 0;
-    for (int member = 0; member < work->shape.n_members; member++) {
+    for (int member = 0; member < work->common.shape.n_members; member++) {
         lag_part_begin(lag_work_clocks(work), member, LAG_PART_OTHER);
         for (int i = 0; i < LAG_N_PARTS; i++)
-            ret_seconds[i] += 1e-9 * (double)parts_of(work)[member].ns[i] / work->shape.n_members;
+            ret_seconds[i] += 1e-9 * (double)parts_of(work)[member].ns[i] / work->common.shape.n_members;
     }
 }
 

@@ -1,11 +1,11 @@
-/* The memory of one forward and backward pass, and what the passes share.
+/* The memory of one forward and backward pass on the CPU, and what its passes share.
  *
  * N = batch × context tokens, C = width, I = FFN width, H = heads, V = vocabulary, T = context. */
 #pragma once
 #include "kernels/gemm_internal.h"
 #include "kernels/vec_internal.h"
 
-#include <lagd/engine/pass.h>
+#include <lagd/engine/backend.h>
 #include <stddef.h>
 
 enum lag_slot {
@@ -39,9 +39,9 @@ enum lag_slot {
     LAG_N_SLOTS
 };
 
-struct lag_work {
+struct lag_cpu_work {
+    struct lag_work common; /* first */
     struct lag_spec spec;
-    struct lag_work_shape shape;
     struct lag_layout layout;
     char *block;
     size_t bytes;
@@ -49,6 +49,13 @@ struct lag_work {
     size_t stride[LAG_N_SLOTS]; /* bytes of one layer or member */
     bool measured;
 };
+
+/* The work of a call through the backend, which the CPU made. */
+static inline struct lag_cpu_work *lag_cpu_work_of(struct lag_work *work) { return (struct lag_cpu_work *)work; }
+int lag_cpu_work_create(const struct lag_spec *spec, const struct lag_work_shape *shape, struct lag_work **ret,
+                        struct lag_error *err);
+void lag_cpu_work_destroy(struct lag_work *work);
+uint64_t lag_cpu_work_bytes(const struct lag_spec *spec, const struct lag_work_shape *shape);
 
 /* Pointers to the activations of one layer. */
 struct lag_acts {
@@ -65,7 +72,7 @@ struct lag_pass {
     const struct lag_vec *vec;
     enum lag_precision precision;
     const struct lag_state *state;
-    struct lag_work *work;
+    struct lag_cpu_work *work;
     struct lag_team *team;
     const int32_t *tokens, *targets;
     int batch, context, n_tokens;
@@ -79,11 +86,11 @@ struct lag_pass {
     struct lag_parts *parts; /* [members], NULL when not measured */
 };
 
-void lag_pass_init(struct lag_pass *pass, const struct lag_state *state, struct lag_work *work, const int32_t *tokens,
-                   int batch, int context, struct lag_team *team);
+void lag_pass_init(struct lag_pass *pass, const struct lag_state *state, struct lag_cpu_work *work,
+                   const int32_t *tokens, int batch, int context, struct lag_team *team);
 /* NULL when the work is not measured. */
-struct lag_parts *lag_work_clocks(const struct lag_work *work);
-lag_real *lag_slot(const struct lag_work *work, enum lag_slot slot, int index);
+struct lag_parts *lag_work_clocks(const struct lag_cpu_work *work);
+lag_real *lag_slot(const struct lag_cpu_work *work, enum lag_slot slot, int index);
 static inline lag_real *lag_pass_pack(const struct lag_pass *pass, int member) {
     return lag_slot(pass->work, LAG_SLOT_PACK, member);
 }

@@ -1,10 +1,10 @@
 /* Sampling: the window of the last n_positions tokens goes through the model for every new token. */
-#include "pass/work_internal.h"
-
 #include <lagd/base/check.h>
 #include <lagd/base/cleanup.h>
 #include <lagd/base/error.h>
 #include <lagd/base/mem.h>
+#include <lagd/base/team.h>
+#include <lagd/engine/backend.h>
 #include <lagd/engine/rng.h>
 #include <lagd/engine/train.h>
 
@@ -12,8 +12,6 @@
 #include <string.h>
 
 #define MAX_TOKENS 4096
-
-static void work_destroy_p(struct lag_work **work) { lag_work_destroy(*work); }
 
 static int check(const struct lag_spec *spec, const int32_t *prompt, int n_prompt,
                  const struct lag_sample_config *config, struct lag_error *err) {
@@ -28,18 +26,6 @@ static int check(const struct lag_spec *spec, const int32_t *prompt, int n_promp
         return lag_error_at(err, LAG_EINVAL, "/temperature", "temperature must be between 0 and 100");
     if (config->top_k < 0) return lag_error_at(err, LAG_EINVAL, "/top_k", "top_k must be 0 (all) or more");
     return 0;
-}
-
-/* Logits of the token after tokens[n]. */
-static void next_logits(const struct lag_state *state, struct lag_work *work, const int32_t *tokens, int n,
-                        struct lag_team *team, lag_real *logits) {
-    struct lag_pass pass;
-    lag_pass_init(&pass, state, work, tokens, 1, n, team);
-    lag_pass_forward(&pass);
-    lag_gemm(LAG_FP32, lag_pass_pack(&pass, 0), 1, pass.V, pass.C, 1,
-             (struct lag_matrix){lag_row(lag_slot(work, LAG_SLOT_LNF, 0), n - 1, pass.C), pass.C, false},
-             (struct lag_matrix){lag_param(&state->layout, state->params, LAG_ROLE_WTE), pass.C, true}, 0, logits,
-             pass.V);
 }
 
 static int argmax(const lag_real *x, int n) {
@@ -90,17 +76,18 @@ int lag_generate(const struct lag_state *state, const int32_t *prompt, int n_pro
     const int window = spec->n_positions, kept = LAG_MIN(n_prompt, window);
     LAG_CLEANUP(lag_free_p) int32_t *tokens = lag_calloc((size_t)kept + (size_t)config->n_tokens, sizeof(*tokens));
     LAG_CLEANUP(lag_free_p) lag_real *logits = lag_calloc(2 * (size_t)spec->vocab_size, sizeof(*logits));
-    LAG_CLEANUP(work_destroy_p) struct lag_work *work = NULL;
+    LAG_CLEANUP(lag_work_destroy_p) struct lag_work *work = NULL;
     if (!tokens || !logits) return lag_error_set(err, LAG_ENOMEM, "no memory to generate text");
     const struct lag_work_shape shape = {
-        .batch = 1, .context = LAG_MIN(window, kept + config->n_tokens), .n_members = lag_team_size(team)};
+        .batch = 1, .context = LAG_MIN(window, kept + config->n_tokens), .n_members = lag_team_size(team),
+        .backend = config->backend};
     rc = lag_work_create(spec, &shape, &work, err);
     if (rc) return rc;
     memcpy(tokens, prompt + (n_prompt - kept), (size_t)kept * sizeof(*tokens));
     for (int i = 0; i < config->n_tokens; i++) {
         if (cancel && *cancel) return lag_error_set(err, LAG_ECANCELED, "generation was cancelled");
         const int n = kept + i, used = LAG_MIN(n, window);
-        next_logits(state, work, tokens + (n - used), used, team, logits);
+        work->backend->next_logits(state, work, tokens + (n - used), used, logits, team);
         const int best = argmax(logits, spec->vocab_size);
         if (!isfinite(logits[best]))
             return lag_error_set(err, LAG_ENONFINITE, "the model's outputs are not finite; use an earlier checkpoint");

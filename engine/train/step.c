@@ -1,16 +1,11 @@
 /* One optimisation step, and evaluation on the fixed validation batches. */
-#include "pass/work_internal.h"
-
 #include <lagd/base/error.h>
+#include <lagd/engine/backend.h>
 #include <lagd/engine/train.h>
 
 #include <math.h>
 
 #define CLIP_EPS 1e-6 /* as torch.nn.utils.clip_grad_norm_ */
-
-static int32_t *tokens_of(const struct lag_work *work, enum lag_slot slot) {
-    return (int32_t *)(void *)lag_slot(work, slot, 0);
-}
 
 static int check_batch(const struct lag_work *work, int batch, int context, struct lag_error *err) {
     if (batch < 1 || batch > work->shape.batch || context < 1 || context > work->shape.context)
@@ -23,14 +18,13 @@ static int check_batch(const struct lag_work *work, int batch, int context, stru
 static int accumulate(struct lag_state *state, struct lag_work *work, const struct lag_dataset *dataset,
                       const struct lag_step_config *config, struct lag_team *team, double *ret_loss,
                       struct lag_error *err) {
-    int32_t *tokens = tokens_of(work, LAG_SLOT_TOKENS), *targets = tokens_of(work, LAG_SLOT_TARGETS);
     double loss = 0;
     for (int micro = 0; micro < config->accumulate; micro++) {
         const int rc = lag_dataset_batch(dataset, config->seed, state->step, micro, config->batch, config->context,
-                                         tokens, targets, err);
+                                         work->tokens, work->targets, err);
         if (rc) return rc;
-        loss += lag_model_backward(state, work, tokens, targets, config->batch, config->context,
-                                   1.0 / config->accumulate, micro == 0, team) / config->accumulate;
+        loss += work->backend->backward(state, work, work->tokens, work->targets, config->batch, config->context,
+                                        1.0 / config->accumulate, micro == 0, team) / config->accumulate;
     }
     *ret_loss = loss;
     return 0;
@@ -44,7 +38,7 @@ int lag_train_step(struct lag_state *state, struct lag_work *work, const struct 
     struct lag_step_result result;
     rc = accumulate(state, work, dataset, config, team, &result.loss, err);
     if (rc) return rc;
-    result.grad_norm = lag_grad_norm(lag_work_grads(work), state->layout.n_elements, team);
+    result.grad_norm = work->backend->grad_norm(state, work, team);
     const double lr = lag_schedule_lr(&config->schedule, config->optim.lr, state->step, state->schedule_origin) *
                       config->lr_scale;
     result.lr = lag_highest_lr(state, lr);
@@ -52,18 +46,18 @@ int lag_train_step(struct lag_state *state, struct lag_work *work, const struct 
     if (!isfinite(result.loss) || !isfinite(result.grad_norm)) return LAG_TRAIN_NONFINITE;
     const double clip = config->optim.grad_clip;
     const double scale = clip > 0 ? fmin(1, clip / (result.grad_norm + CLIP_EPS)) : 1;
-    lag_adamw(state, lag_work_grads(work), &config->optim, lr, scale, team);
+    work->backend->update(state, work, &config->optim, lr, scale, team);
     state->step++;
     return 0;
 }
 
 int lag_evaluate(const struct lag_state *state, struct lag_work *work, const struct lag_dataset *dataset, int n_batches,
                  int batch, int context, double *ret_losses, struct lag_team *team, struct lag_error *err) {
-    int32_t *tokens = tokens_of(work, LAG_SLOT_TOKENS), *targets = tokens_of(work, LAG_SLOT_TARGETS);
     int rc = check_batch(work, batch, context, err);
     for (int i = 0; !rc && i < n_batches; i++) {
-        rc = lag_dataset_validation(dataset, i, n_batches, batch, context, tokens, targets, err);
-        if (!rc) ret_losses[i] = lag_model_loss(state, work, tokens, targets, batch, context, team);
+        rc = lag_dataset_validation(dataset, i, n_batches, batch, context, work->tokens, work->targets, err);
+        if (!rc)
+            ret_losses[i] = work->backend->loss(state, work, work->tokens, work->targets, batch, context, team);
     }
     return rc;
 }

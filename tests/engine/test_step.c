@@ -3,6 +3,7 @@
 
 #include <lagd/base/clock.h>
 #include <lagd/base/team.h>
+#include <lagd/engine/backend.h>
 #include <lagd/engine/cost.h>
 #include <lagd/engine/parts.h>
 
@@ -321,6 +322,94 @@ static void no_rate_without_memory(void **unused) {
 }
 #endif
 
+/* A backend that is the CPU, and counts. */
+static struct { int n_created, n_destroyed, n_loss, n_backward, n_logits, n_norm, n_update; } counted;
+static const struct lag_backend counting;
+
+static int count_create(const struct lag_spec *spec, const struct lag_work_shape *shape, struct lag_work **ret,
+                        struct lag_error *err) {
+    const int rc = lag_cpu.work_create(spec, shape, ret, err);
+    if (rc == 0) (*ret)->backend = &counting;
+    counted.n_created++;
+    return rc;
+}
+static void count_destroy(struct lag_work *work) {
+    counted.n_destroyed++;
+    lag_cpu.work_destroy(work);
+}
+static uint64_t count_bytes(const struct lag_spec *spec, const struct lag_work_shape *shape) {
+    return lag_cpu.work_bytes(spec, shape) + 1;
+}
+static double count_loss(const struct lag_state *state, struct lag_work *work, const int32_t *tokens,
+                         const int32_t *targets, int batch, int context, struct lag_team *team) {
+    counted.n_loss++;
+    return lag_cpu.loss(state, work, tokens, targets, batch, context, team);
+}
+static double count_backward(const struct lag_state *state, struct lag_work *work, const int32_t *tokens,
+                             const int32_t *targets, int batch, int context, double scale, bool clear,
+                             struct lag_team *team) {
+    counted.n_backward++;
+    return lag_cpu.backward(state, work, tokens, targets, batch, context, scale, clear, team);
+}
+static void count_logits(const struct lag_state *state, struct lag_work *work, const int32_t *tokens, int n_tokens,
+                         lag_real *ret_logits, struct lag_team *team) {
+    counted.n_logits++;
+    lag_cpu.next_logits(state, work, tokens, n_tokens, ret_logits, team);
+}
+static double count_norm(const struct lag_state *state, struct lag_work *work, struct lag_team *team) {
+    counted.n_norm++;
+    return lag_cpu.grad_norm(state, work, team);
+}
+static void count_update(struct lag_state *state, struct lag_work *work, const struct lag_optim *optim, double lr,
+                         double grad_scale, struct lag_team *team) {
+    counted.n_update++;
+    lag_cpu.update(state, work, optim, lr, grad_scale, team);
+}
+static const struct lag_backend counting = {.name = "counting", .loss = count_loss, .backward = count_backward,
+                                            .next_logits = count_logits, .grad_norm = count_norm,
+                                            .update = count_update, .work_create = count_create,
+                                            .work_destroy = count_destroy, .work_bytes = count_bytes};
+
+/* Steps, evaluation and sampling compute through the work's backend only, and with the same bits. */
+static void all_goes_through_the_backend(void **unused) {
+    (void)unused;
+    static const int32_t PROMPT[] = {1, 2, 3};
+    const struct lag_spec spec = small();
+    const struct lag_work_shape shape = {.batch = 3, .context = 70, .n_members = 1, .backend = &counting};
+    const struct lag_work_shape plain_shape = {.batch = 3, .context = 70, .n_members = 1};
+    struct lag_dataset *dataset = open_text();
+    struct lag_state *state = test_state(&spec, 1), *plain = test_state(&spec, 1);
+    struct lag_work *work = NULL, *cpu = test_work(&spec, 3, 70, 1);
+    struct lag_step_result result, wanted;
+    double losses[4], wanted_losses[4];
+    assert_true(lag_work_bytes(&spec, &shape) == lag_work_bytes(&spec, &plain_shape) + 1);
+    assert_int_equal(lag_work_create(&spec, &shape, &work, NULL), 0);
+    assert_int_equal(lag_train_step(state, work, dataset, &CONFIG, NULL, &result, NULL), 0);
+    assert_int_equal(lag_train_step(plain, cpu, dataset, &CONFIG, NULL, &wanted, NULL), 0);
+    assert_int_equal(lag_evaluate(state, work, dataset, 4, 2, 70, losses, NULL, NULL), 0);
+    assert_int_equal(lag_evaluate(plain, cpu, dataset, 4, 2, 70, wanted_losses, NULL, NULL), 0);
+    assert_true(lag_state_equal(state, plain));
+    assert_memory_equal(losses, wanted_losses, sizeof(losses));
+    int32_t tokens[5], wanted_tokens[5];
+    struct lag_sample_config sample = {.n_tokens = 5, .temperature = 1, .seed = 3, .backend = &counting};
+    assert_int_equal(lag_generate(state, PROMPT, 3, &sample, tokens, NULL, NULL, NULL), 0);
+    sample.backend = NULL;
+    assert_int_equal(lag_generate(plain, PROMPT, 3, &sample, wanted_tokens, NULL, NULL, NULL), 0);
+    assert_memory_equal(tokens, wanted_tokens, sizeof(tokens));
+    assert_int_equal(counted.n_created, 2);
+    assert_int_equal(counted.n_backward, 2);
+    assert_int_equal(counted.n_norm, 1);
+    assert_int_equal(counted.n_update, 1);
+    assert_int_equal(counted.n_loss, 4);
+    assert_int_equal(counted.n_logits, 5);
+    lag_work_destroy(work);
+    lag_work_destroy(cpu);
+    assert_int_equal(counted.n_destroyed, 2);
+    lag_state_destroy(state);
+    lag_state_destroy(plain);
+    lag_dataset_close(dataset);
+}
+
 static void setup_and_cost(void **unused) {
     struct lag_error err;
     if (lag_engine_setup(&err)) fail_msg("%s", err.text);
@@ -349,6 +438,7 @@ int main(void) {
                                        cmocka_unit_test(sampling),
                                        cmocka_unit_test(large_vocabulary),
                                        cmocka_unit_test(parts_add_up),
+                                       cmocka_unit_test(all_goes_through_the_backend),
                                        cmocka_unit_test(setup_and_cost)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

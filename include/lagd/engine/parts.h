@@ -1,5 +1,5 @@
 /* Where the time of passes goes, by part of the model. Off unless asked for: then a pass reads the clock at each change
- * of part (a few thousand times a step). Thread: the work's owner, between passes. */
+ * of part (a few thousand times a step). Of works of the CPU only. Thread: the work's owner, between passes. */
 #pragma once
 #include <stdbool.h>
 struct lag_work;

@@ -7,6 +7,7 @@
 #include <lagd/engine/state.h>
 #include <stdbool.h>
 struct lag_team;
+struct lag_backend;
 struct lag_work; /* gradients, activations and scratch for one shape */
 
 /* What passes over batches of up to batch × context tokens work in, used by up to n_members threads at once. */
@@ -16,6 +17,7 @@ struct lag_work_shape {
     /* Keep each layer's input only and compute its activations again in the backward pass (Chen et al., arXiv
      * 1604.06174): the same bits in less memory and more time. */
     bool recompute;
+    const struct lag_backend *backend; /* who computes (backend.h); NULL: the CPU */
 };
 int lag_work_create(const struct lag_spec *spec, const struct lag_work_shape *shape, struct lag_work **ret,
                     struct lag_error *err);
@@ -23,8 +25,6 @@ void lag_work_destroy(struct lag_work *work);
 static inline void lag_work_destroy_p(struct lag_work **p) { lag_work_destroy(*p); }
 /* Exactly what lag_work_create will allocate. Pure. 0 on overflow. */
 uint64_t lag_work_bytes(const struct lag_spec *spec, const struct lag_work_shape *shape);
-/* The gradients of the last backward, in the layout of the state. Borrowed. */
-const lag_real *lag_work_grads(const struct lag_work *work);
 
 /* Mean cross-entropy in nats over [batch][context] tokens. batch ≤ the work's, context ≤ the work's. */
 double lag_model_loss(const struct lag_state *state, struct lag_work *work, const int32_t *tokens,
@@ -33,6 +33,9 @@ double lag_model_loss(const struct lag_state *state, struct lag_work *work, cons
 double lag_model_backward(const struct lag_state *state, struct lag_work *work, const int32_t *tokens,
                           const int32_t *targets, int batch, int context, double scale, bool clear,
                           struct lag_team *team);
-/* ret_logits: [batch][context][V]. */
+
+/* Of a work of the CPU only. The gradients of the last backward, in the layout of the state; borrowed. */
+const lag_real *lag_work_grads(const struct lag_work *work);
+/* Of a work of the CPU only. ret_logits: [batch][context][V]. */
 void lag_model_logits(const struct lag_state *state, struct lag_work *work, const int32_t *tokens, int batch,
                       int context, lag_real *ret_logits, struct lag_team *team);

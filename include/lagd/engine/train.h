@@ -37,6 +37,7 @@ struct lag_sample_config {
     double temperature; /* 0 = the likeliest token */
     int top_k;          /* 0 = all */
     uint64_t seed;
+    const struct lag_backend *backend; /* NULL: the CPU */
 };
 /* Continues prompt (n_prompt ≥ 1 ids < V) into ret_tokens[n_tokens]. A pure function of its arguments. */
 int lag_generate(const struct lag_state *state, const int32_t *prompt, int n_prompt,
