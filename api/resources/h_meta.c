@@ -194,8 +194,8 @@ int lagd_h_operators(struct lagd_request *request) {
         write_operator(&json, &info);
     }
     lagd_json_close_array(&json);
-    write_words(&json, "optimizer_rules", lagd_optimizer_rules);
-    write_words(&json, "lr_rules", lagd_lr_rules);
+    write_words(&json, "optimizer_rules", lagd_optimizer_rules());
+    write_words(&json, "lr_rules", lagd_lr_rules());
     lagd_json_null(&json, "next_cursor");
     lagd_json_close_object(&json);
     return lagd_answer_end(request, &json, 0);

@@ -18,8 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define REPORT_NS (250 * INT64_C(1000000))
-#define REPORT_SHARE 50
 #define MAX_EVALS 64
 
 struct lagd_probe {
@@ -118,8 +116,7 @@ static void report(struct lagd_probe *probe) {
     lagd_job_beat(&probe->job);
     atomic_fetch_add(&probe->run->deps->totals.mismatches, probe->n_mismatches);
     probe->n_evals = 0;
-    int64_t now_ns = lag_clock_mono_ns();
-    probe->report_due_ns = now_ns + LAG_MAX(REPORT_NS, REPORT_SHARE * (now_ns - began_ns));
+    probe->report_due_ns = lagd_report_due_ns(began_ns, lag_clock_mono_ns());
 }
 
 static void report_if_due(struct lagd_probe *probe) {
@@ -166,7 +163,8 @@ static void run_probe(struct lagd_job *job) {
     const struct lag_probe_hooks hooks = {.arg = probe, .begin = begin, .end = end, .step = step, .eval = eval};
     atomic_fetch_add(&probe->run->deps->totals.probes_active, 1);
     lagd_job_waits(job);
-    probe->report_due_ns = lag_clock_mono_ns() + REPORT_NS;
+    const int64_t now_ns = lag_clock_mono_ns();
+    probe->report_due_ns = lagd_report_due_ns(now_ns, now_ns);
     result->rc = lagd_recorder_open(&probe->recorder, probe->run->deps, probe->candidate->id, false, &job->cancelled,
                                     &result->err);
     lagd_job_beat(job);

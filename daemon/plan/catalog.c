@@ -9,8 +9,8 @@
 static_assert(LAGD_STRATEGY_PARAMS == LAG_OPERATOR_PARAMS, "a strategy request holds every parameter of an operator");
 static_assert(LAG_ROW_STRATEGY >= LAG_STRATEGY_TEXT, "rows hold every canonical text");
 
-const char *const lagd_optimizer_rules[] = {"inherit", "reset", "reset_new", NULL};
-const char *const lagd_lr_rules[] = {"continue", "rewarm", "rewarm_new", "restart", NULL};
+const char *const *lagd_optimizer_rules(void) { return lag_moment_rule_names; }
+const char *const *lagd_lr_rules(void) { return lag_lr_rule_names; }
 
 int lagd_operator_count(void) {
     int n = 0;

@@ -10,11 +10,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* Stacks, file buffers and the loss bookkeeping of a run's thread. */
-#define OVERHEAD_BYTES (8u << 20)
-/* Share of the measured matrix rate that whole steps reach: attention, norms, optimiser are no matrix products. */
-#define STEP_EFFICIENCY 0.5
-
 int lagd_run_estimate(const struct lagd_run_config *resolved, int n_threads, struct lagd_run_estimate *ret,
                       struct lag_error *err) {
     struct lag_spec spec;
@@ -27,8 +22,8 @@ int lagd_run_estimate(const struct lagd_run_config *resolved, int n_threads, str
     const struct lag_work_shape shape = lagd_run_work_shape(resolved, threads);
     uint64_t work = lag_work_bytes(&spec, &shape);
     uint64_t peak = 0;
-    bool fits = state > 0 && work > 0 && lag_add_u64(state, work, &peak) && lag_add_u64(peak, OVERHEAD_BYTES, &peak) &&
-                peak <= INT64_MAX / 2;
+    bool fits = state > 0 && work > 0 && lag_add_u64(state, work, &peak) &&
+                lag_add_u64(peak, LAGD_OVERHEAD_BYTES, &peak) && peak <= INT64_MAX / 2;
     if (!fits) {
         return lag_error_at(err, LAG_ENOMEM, "/model",
                             "a model of %" PRId64 " parameters with batches of %" PRId64 " × %" PRId64
@@ -45,7 +40,7 @@ int lagd_run_estimate(const struct lagd_run_config *resolved, int n_threads, str
     out.activation_bytes = (int64_t)work;
     out.checkpoint_bytes = (int64_t)lag_checkpoint_bytes(&spec);
     out.memory_available_bytes = (int64_t)lag_host_memory_available_bytes();
-    out.step_seconds = out.flops_per_step / (lag_measured_core_rate(shape.precision) * STEP_EFFICIENCY * threads) *
+    out.step_seconds = out.flops_per_step / (lag_measured_core_rate(shape.precision) * LAGD_STEP_EFFICIENCY * threads) *
                        (shape.recompute ? LAGD_RECOMPUTE_TIME : 1);
     out.total_seconds = out.step_seconds * (double)resolved->max_steps;
     out.precision_note = lag_precision_note(shape.precision);

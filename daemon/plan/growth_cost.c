@@ -7,11 +7,6 @@
 #include <lagd/base/mem.h>
 #include <math.h>
 
-/* Stacks, file buffers and the loss bookkeeping of a run's thread and its probes. */
-#define OVERHEAD_BYTES (8u << 20)
-/* Share of the measured matrix rate that whole steps reach, where no run has shown it: attention, norms and the
- * optimiser are not matrix products. */
-#define EFFICIENCY 0.7
 /* Where no checkpoint was written yet: three files, hashed, synced and read back. */
 #define CHECKPOINT_BYTES_PER_S 250e6
 
@@ -67,7 +62,7 @@ int64_t lagd_growth_peak(const struct lagd_growth_shape *shape, int n_threads) {
     struct sizes parent, grown;
     grown_config.n_layer = shape->target_layers;
     const uint64_t batches = batches_bytes(shape);
-    uint64_t sum = OVERHEAD_BYTES + batches;
+    uint64_t sum = LAGD_OVERHEAD_BYTES + batches;
     bool fits = measure(shape, (int)shape->config->n_layer, &parent) && measure(shape, shape->target_layers, &grown) &&
                 lag_add_u64(sum, parent.state, &sum) && add_candidates(shape, &parent, &grown, &sum) &&
                 sum <= INT64_MAX && lagd_run_estimate(shape->config, n_threads, &before, NULL) == 0 &&
@@ -92,7 +87,7 @@ static double step_rate(const struct lagd_speed *speed, int n_workers, int n_thr
 /* FLOP/s of one probe in steps and in evaluations. What probes have shown counts first, then the run's own steps. */
 static void choose_rates(const struct lagd_growth_pace *pace, int n_workers, double *ret_train, double *ret_eval) {
     const struct lagd_speed *speed = &pace->speed;
-    const double machine = pace->core_rate * EFFICIENCY, step = step_rate(speed, n_workers, pace->n_threads);
+    const double machine = pace->core_rate * LAGD_STEP_EFFICIENCY, step = step_rate(speed, n_workers, pace->n_threads);
     *ret_train = speed->probe_train > 0 ? speed->probe_train : step;
     const bool known = *ret_train > 0;
     if (!known) *ret_train = machine / (pace->recompute ? LAGD_RECOMPUTE_TIME : 1);

@@ -1,6 +1,7 @@
 /* The table of a growth request, all but its pool. */
 #include <lagd/base/check.h>
 #include <lagd/daemon/growth_request.h>
+#include <lagd/engine/spec.h>
 #include <string.h>
 
 #define AT(member) LAG_FIELD_AT(struct lagd_growth_request, member)
@@ -8,7 +9,7 @@
 static const char *const modes[] = {"auto", "manual", NULL};
 
 static const struct lag_field rows[] = {
-    {"target/n_layer", LAG_FIELD_INT, AT(target_layers), 1, 512, NULL, NULL, LAG_FIELD_REQUIRED, "layers",
+    {"target/n_layer", LAG_FIELD_INT, AT(target_layers), 1, LAG_MAX_LAYERS, NULL, NULL, LAG_FIELD_REQUIRED, "layers",
      "Depth to grow to; more layers than the run has."},
     {"when/at_step", LAG_FIELD_INT, AT(at_step), -1, 1e9, "-1", NULL, 0, "steps",
      "Step at which the run stops for the probe; -1 for the next step boundary."},

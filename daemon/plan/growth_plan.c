@@ -9,6 +9,7 @@
 #include <lagd/base/error.h>
 #include <lagd/base/host.h>
 #include <lagd/base/mem.h>
+#include <lagd/base/names.h>
 #include <lagd/engine/checkpoint.h>
 #include <lagd/engine/cost.h>
 #include <lagd/engine/grow.h>
@@ -40,8 +41,8 @@ static int check_request(const struct lagd_growth_request *request, const struct
         return lag_error_at(err, LAG_EINVAL, "/target/n_layer", "target/n_layer is %" PRId64 ", but run %s has %" PRId64
                             " layers already: ask for more", request->target_layers, run->name, run->n_layer);
     }
-    if (request->target_layers > 512) {
-        return lag_error_at(err, LAG_EINVAL, "/target/n_layer", "target/n_layer must be at most 512");
+    if (request->target_layers > LAG_MAX_LAYERS) {
+        return lag_error_at(err, LAG_EINVAL, "/target/n_layer", "target/n_layer must be at most %d", LAG_MAX_LAYERS);
     }
     if (request->at_step >= 0 && request->at_step < run->step) {
         return lag_error_at(err, LAG_EINVAL, "/when/at_step",
@@ -69,12 +70,10 @@ static int at_entry(struct lag_error *err, int index, const struct lag_error *in
 
 static int read_rules(const struct lagd_strategy_request *entry, struct lag_strategy *strategy, struct lag_error *err) {
     if (entry->optimizer[0] && lag_moment_rule_parse(entry->optimizer, &strategy->moments) < 0) {
-        return lag_error_at(err, LAG_EINVAL, "/optimizer",
-                            "optimizer must be one of inherit, reset, reset_new (got %s)", entry->optimizer);
+        return lag_names_refuse(lag_moment_rule_names, "/optimizer", "optimizer", entry->optimizer, err);
     }
     if (entry->lr[0] && lag_lr_rule_parse(entry->lr, &strategy->lr) < 0) {
-        return lag_error_at(err, LAG_EINVAL, "/lr", "lr must be one of continue, rewarm, rewarm_new, restart (got %s)",
-                            entry->lr);
+        return lag_names_refuse(lag_lr_rule_names, "/lr", "lr", entry->lr, err);
     }
     bool rewarms = strategy->lr == LAG_LR_REWARM || strategy->lr == LAG_LR_REWARM_NEW;
     if (entry->rewarm_steps >= 0 && !rewarms) {
@@ -185,7 +184,8 @@ static void add_other_names(struct planning *p) {
         }
         for (int i = 0; i < p->plan->n_candidates; i++) {
             bool same = false;
-            if (lag_strategy_same(&p->strategies[i], &strategy, &p->spec, &p->target, &same, NULL) < 0 || !same) continue;
+            if (lag_strategy_same(&p->strategies[i], &strategy, &p->spec, &p->target, &same, NULL) < 0 || !same)
+                continue;
             char name[LAG_STRATEGY_TEXT];
             short_name(&strategy, name);
             add_name(&p->plan->candidates[i], name);
@@ -285,7 +285,8 @@ static int make_plan(struct planning *p, int n_threads, struct lag_error *err) {
     p->target = p->spec;
     p->target.n_layer = (int)p->request->target_layers;
     struct lag_error inner = {0};
-    if (lag_spec_check(&p->target, &inner) < 0) return lag_error_at(err, inner.code, "/target/n_layer", "%s", inner.text);
+    if (lag_spec_check(&p->target, &inner) < 0)
+        return lag_error_at(err, inner.code, "/target/n_layer", "%s", inner.text);
     int64_t step_tokens = p->config.sequences * p->config.tokens_per_sequence * p->config.accumulate;
     rc = lag_probe_plan_init(p->request->probe_steps, p->request->eval_every, (int)p->request->eval_batches,
                               p->request->max_eval_share, step_tokens, p->step.batch, p->step.context, &p->probe);

@@ -5,6 +5,7 @@
 #include <lagd/base/check.h>
 #include <lagd/base/error.h>
 #include <lagd/base/mem.h>
+#include <lagd/base/names.h>
 #include <lagd/base/parse.h>
 #include <lagd/base/strbuf.h>
 #include <lagd/engine/data.h>
@@ -13,9 +14,16 @@
 #include <stdio.h>
 #include <string.h>
 
+/* The fields of such texts take their choices from the same names, so a configuration that was read has no other one.
+ */
+static int value_of(const char *const *names, const char *name) {
+    int value = lag_names_find(names, name);
+    LAG_ASSERT(value >= 0);
+    return value;
+}
+
 void lagd_run_spec(const struct lagd_run_config *config, struct lag_spec *ret) {
-    enum lag_arch arch = LAG_ARCH_GPT2;
-    (void)lag_arch_parse(config->arch, &arch);
+    const enum lag_arch arch = (enum lag_arch)value_of(lag_arch_names, config->arch);
     *ret = (struct lag_spec){.arch = arch, .n_layer = (int)config->n_layer, .n_head = (int)config->n_head,
                              .n_embd = (int)config->n_embd, .n_inner = (int)config->n_inner,
                              .n_positions = (int)config->n_positions, .vocab_size = (int)config->vocab_size,
@@ -23,9 +31,7 @@ void lagd_run_spec(const struct lagd_run_config *config, struct lag_spec *ret) {
 }
 
 enum lag_precision lagd_run_precision(const struct lagd_run_config *config) {
-    enum lag_precision precision = LAG_FP32;
-    (void)lag_precision_parse(config->precision, &precision);
-    return precision;
+    return (enum lag_precision)value_of(lag_precision_names, config->precision);
 }
 
 struct lag_work_shape lagd_run_work_shape(const struct lagd_run_config *config, int n_threads) {
@@ -35,8 +41,7 @@ struct lag_work_shape lagd_run_work_shape(const struct lagd_run_config *config, 
 }
 
 void lagd_run_step_config(const struct lagd_run_config *config, double lr_scale, struct lag_step_config *ret) {
-    enum lag_schedule_kind kind = LAG_SCHEDULE_CONSTANT;
-    (void)lag_schedule_parse(config->schedule, &kind);
+    const enum lag_schedule_kind kind = (enum lag_schedule_kind)value_of(lag_schedule_names, config->schedule);
     *ret = (struct lag_step_config){.optim = {.lr = config->lr,
                                               .beta1 = config->beta1,
                                               .beta2 = config->beta2,
@@ -67,6 +72,17 @@ int lagd_run_spec_of_row(const struct lag_run_row *row, struct lagd_run_config *
 }
 
 /* --- resolving --------------------------------------------------------------------------------------------------- */
+
+/* For a configuration that came neither from a body nor from a row. */
+static int check_names(const struct lagd_run_config *config, struct lag_error *err) {
+    if (lag_names_find(lag_arch_names, config->arch) < 0)
+        return lag_names_refuse(lag_arch_names, "/model/arch", "model/arch", config->arch, err);
+    if (lag_names_find(lag_precision_names, config->precision) < 0)
+        return lag_names_refuse(lag_precision_names, "/precision", "precision", config->precision, err);
+    if (lag_names_find(lag_schedule_names, config->schedule) < 0)
+        return lag_names_refuse(lag_schedule_names, "/schedule/kind", "schedule/kind", config->schedule, err);
+    return 0;
+}
 
 static int resolve_schedule(const struct lagd_run_config *config, struct lag_error *err) {
     if (config->warmup_steps >= config->max_steps) {
@@ -129,14 +145,19 @@ int lagd_run_config_resolve(struct lagd_run_config *config, const struct lag_dat
                             "or -");
     }
     struct lagd_run_config resolved = *config;
-    int rc = lag_precision_check(lagd_run_precision(&resolved), err);
+    int rc = check_names(&resolved, err);
+    if (rc == 0) rc = lag_precision_check(lagd_run_precision(&resolved), err);
     if (rc == 0) rc = resolve_schedule(&resolved, err);
     if (rc == 0) rc = resolve_model(&resolved, dataset, err);
     if (rc == 0) rc = resolve_sizes(&resolved, err);
     if (rc < 0) return rc;
     struct lag_dataset_info info = {.n_bytes = (uint64_t)dataset->n_bytes, .n_tokens = (uint64_t)dataset->n_tokens,
                                     .max_id = (uint32_t)dataset->max_id, .vocab_size = (int)dataset->vocab_size};
-    (void)lag_token_format_parse(dataset->format, &info.format);
+    if (lag_token_format_parse(dataset->format, &info.format) != 0) {
+        return lag_error_at(err, LAG_EUNSUPPORTED, "/dataset",
+                            "dataset %s has the format \"%s\", which this lagd does not know", dataset->name,
+                            dataset->format);
+    }
     rc = lag_dataset_check(&info, (int)resolved.tokens_per_sequence, (int)resolved.vocab_size, err);
     if (rc < 0) return rc;
     *config = resolved;

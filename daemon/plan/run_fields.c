@@ -1,14 +1,14 @@
 /* The table of a run's configuration. */
 #include <lagd/base/check.h>
 #include <lagd/daemon/run_config.h>
+#include <lagd/engine/optim.h>
+#include <lagd/engine/precision.h>
+#include <lagd/engine/spec.h>
 
 #define AT(member) LAG_FIELD_AT(struct lagd_run_config, member)
 #define SEED_MAX 9007199254740991.0 /* 2^53 - 1: exact in JSON */
 
-static const char *const precisions[] = {"fp32", "bf16", NULL};
-static const char *const archs[] = {"gpt2", NULL};
 static const char *const optimizers[] = {"adamw", NULL};
-static const char *const schedules[] = {"constant", "cosine", "wsd", NULL};
 static const char *const crash_rules[] = {"resume", "pause", NULL};
 
 /* Rows of both tables: what a run is made with, and what of it may be changed later. */
@@ -36,7 +36,7 @@ static const struct lag_field rows[] = {
      "Seed of weights, data order and growth; equal seeds give bit-equal runs."},
     {"start", LAG_FIELD_BOOL, AT(start), 0, 0, "true", NULL, 0, "", "false creates the run paused."},
 
-    {"precision", LAG_FIELD_CHOICE, AT(precision), 0, 0, "fp32", precisions, 0, "",
+    {"precision", LAG_FIELD_CHOICE, AT(precision), 0, 0, "fp32", lag_precision_names, 0, "",
      "Numbers that matrix products are made in: fp32, or bf16 for bfloat16 operands with fp32 sums, about twice as "
      "fast on a CPU with AVX-512 BF16; one with AVX2 alone is no faster than in fp32. Weights, optimiser and "
      "checkpoints are fp32 in both."},
@@ -44,15 +44,16 @@ static const struct lag_field rows[] = {
      "true keeps only the input of each layer for the backward pass and computes the layer's other activations again: "
      "less memory, about a fifth more time, the same results to the last bit."},
 
-    {"model/arch", LAG_FIELD_CHOICE, AT(arch), 0, 0, "gpt2", archs, 0, "", "Model family."},
-    {"model/n_layer", LAG_FIELD_INT, AT(n_layer), 1, 512, "4", NULL, 0, "layers", "Transformer blocks."},
-    {"model/n_head", LAG_FIELD_INT, AT(n_head), 1, 256, "4", NULL, 0, "heads",
+    {"model/arch", LAG_FIELD_CHOICE, AT(arch), 0, 0, "gpt2", lag_arch_names, 0, "", "Model family."},
+    {"model/n_layer", LAG_FIELD_INT, AT(n_layer), 1, LAG_MAX_LAYERS, "4", NULL, 0, "layers", "Transformer blocks."},
+    {"model/n_head", LAG_FIELD_INT, AT(n_head), 1, LAG_MAX_HEADS, "4", NULL, 0, "heads",
      "Attention heads; must divide the width."},
-    {"model/n_embd", LAG_FIELD_INT, AT(n_embd), 1, 65536, "128", NULL, 0, "", "Width of the residual stream."},
-    {"model/n_inner", LAG_FIELD_INT, AT(n_inner), 0, 262144, "0", NULL, 0, "",
+    {"model/n_embd", LAG_FIELD_INT, AT(n_embd), 1, LAG_MAX_EMBD, "128", NULL, 0, "", "Width of the residual stream."},
+    {"model/n_inner", LAG_FIELD_INT, AT(n_inner), 0, LAG_MAX_INNER, "0", NULL, 0, "",
      "Width of the feed-forward layer; 0 for four times the width."},
-    {"model/n_positions", LAG_FIELD_INT, AT(n_positions), 1, 131072, "128", NULL, 0, "tokens", "Longest context."},
-    {"model/vocab_size", LAG_FIELD_INT, AT(vocab_size), 0, 1048576, "0", NULL, 0, "tokens",
+    {"model/n_positions", LAG_FIELD_INT, AT(n_positions), 1, LAG_MAX_POSITIONS, "128", NULL, 0, "tokens",
+     "Longest context."},
+    {"model/vocab_size", LAG_FIELD_INT, AT(vocab_size), 0, LAG_MAX_VOCAB, "0", NULL, 0, "tokens",
      "Vocabulary; 0 for that of the dataset."},
 
     {"optim/name", LAG_FIELD_CHOICE, AT(optim_name), 0, 0, "adamw", optimizers, 0, "", "Optimiser."},
@@ -64,7 +65,7 @@ static const struct lag_field rows[] = {
     {"optim/grad_clip", LAG_FIELD_REAL, AT(grad_clip), 0, 1e6, "1", NULL, 0, "",
      "Largest global norm of the gradient; 0 for no clipping."},
 
-    {"schedule/kind", LAG_FIELD_CHOICE, AT(schedule), 0, 0, "wsd", schedules, 0, "",
+    {"schedule/kind", LAG_FIELD_CHOICE, AT(schedule), 0, 0, "wsd", lag_schedule_names, 0, "",
      "Learning rate after warm-up: constant, cosine, or wsd (stable, then linear decay)."},
     {"schedule/warmup_steps", LAG_FIELD_INT, AT(warmup_steps), 0, 1e9, "0", NULL, 0, "steps", "Linear warm-up."},
     {"schedule/max_steps", LAG_FIELD_INT, AT(max_steps), 1, 1e9, NULL, NULL, LAG_FIELD_REQUIRED, "steps",
@@ -74,7 +75,7 @@ static const struct lag_field rows[] = {
      "Share of the steps that wsd decays over."},
 
     {"batch/sequences", LAG_FIELD_INT, AT(sequences), 1, 65536, "8", NULL, 0, "sequences", "Sequences of one batch."},
-    {"batch/tokens_per_sequence", LAG_FIELD_INT, AT(tokens_per_sequence), 0, 131072, "0", NULL, 0, "tokens",
+    {"batch/tokens_per_sequence", LAG_FIELD_INT, AT(tokens_per_sequence), 0, LAG_MAX_POSITIONS, "0", NULL, 0, "tokens",
      "Length of a training sequence; 0 for the model's context."},
     {"batch/accumulate", LAG_FIELD_INT, AT(accumulate), 1, 4096, "1", NULL, 0, "batches",
      "Batches whose gradients are summed into one step."},

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <time.h>
 
-enum { RETRY_MS = 500, SLICE_MS = 20 };
+enum { SLICE_MS = 20 };
 
 int lagd_read(const struct lagd_deps *deps, lag_write_fn *fn, void *arg, struct lag_error *err) {
     struct lag_db *db = NULL;
@@ -41,7 +41,7 @@ int lagd_write_patiently(const struct lagd_deps *deps, lag_write_fn *fn, void *a
         int rc = lag_store_write(deps->store, fn, arg, err);
         if (!lagd_is_storage_trouble(rc) || !cancel || atomic_load(cancel)) return rc;
         if (n_tries == 0) lag_log(LAG_LOG_WARNING, "storage refuses, waiting until it works again: %s", err->text);
-        lagd_pause_ms(RETRY_MS, cancel);
+        lagd_pause_ms(LAGD_STORAGE_RETRY_MS, cancel);
     }
 }
 

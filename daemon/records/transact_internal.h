@@ -10,6 +10,7 @@ int lagd_read(const struct lagd_deps *deps, lag_write_fn *fn, void *arg, struct 
  * be ready to be called again. Thread: any but the storage thread. */
 int lagd_write_patiently(const struct lagd_deps *deps, lag_write_fn *fn, void *arg, const _Atomic bool *cancel,
                          struct lag_error *err);
+#define LAGD_STORAGE_RETRY_MS 500 /* between two tries of what waits for the disk */
 /* true for errors that may go away: the disk is full or refuses. */
 bool lagd_is_storage_trouble(int code);
 /* Sleeps up to ms, ends early when *cancel becomes true. */

@@ -20,8 +20,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STORAGE_WAIT_MS = 500 };
-
 void lagd_run_wish(struct lagd_run *run, unsigned wishes, const char *reason) {
     lagd_wishes_post(&run->wishes, wishes, reason);
     lagd_slots_wake(run->deps->slots);
@@ -58,7 +56,7 @@ static int end_by_wish(struct lagd_run *run, unsigned wishes, const char *reason
     for (;;) {
         int rc = lagd_move_make_until(&move, &run->wishes.stop, err);
         if (!lagd_is_storage_trouble(rc) || atomic_load(&run->wishes.stop)) return rc;
-        lagd_pause_ms(STORAGE_WAIT_MS, &run->wishes.stop);
+        lagd_pause_ms(LAGD_STORAGE_RETRY_MS, &run->wishes.stop);
     }
 }
 

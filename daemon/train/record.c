@@ -7,7 +7,12 @@
 #include <lagd/base/clock.h>
 #include <lagd/storage/series.h>
 
-#define FLUSH_NS (250 * INT64_C(1000000))
+#define REPORT_NS (250 * INT64_C(1000000)) /* points and rows are not written more often */
+#define REPORT_SHARE 50
+
+int64_t lagd_report_due_ns(int64_t began_ns, int64_t ended_ns) {
+    return ended_ns + LAG_MAX(REPORT_NS, REPORT_SHARE * (ended_ns - began_ns));
+}
 
 static const struct {
     const char *key;
@@ -60,6 +65,6 @@ int lagd_recorder_add(struct lagd_recorder *recorder, enum lagd_key key, int64_t
         if (rc != 0) return rc;
     }
     recorder->points[recorder->n_points++] = (struct lag_point){recorder->series[key], step, value};
-    if (lag_clock_mono_ns() - recorder->flushed_ns < FLUSH_NS) return 0;
+    if (lag_clock_mono_ns() - recorder->flushed_ns < REPORT_NS) return 0;
     return lagd_recorder_flush(recorder, err);
 }

@@ -7,8 +7,6 @@
 
 #include <lagd/base/mem.h>
 
-enum { STORAGE_WAIT_MS = 500 };
-
 /* --- the store --- */
 
 int lagd_run_wait_for_storage(struct lagd_run *run, const char *why, struct lag_error *err) {
@@ -20,7 +18,7 @@ int lagd_run_wait_for_storage(struct lagd_run *run, const char *why, struct lag_
     enum lagd_doing before = lagd_progress_do(&run->progress, LAGD_DOING_STORAGE);
     int rc = LAG_EIO;
     while (rc != 0 && !atomic_load(&run->wishes.interrupt)) {
-        lagd_pause_ms(STORAGE_WAIT_MS, &run->wishes.interrupt);
+        lagd_pause_ms(LAGD_STORAGE_RETRY_MS, &run->wishes.interrupt);
         struct lag_error again = {0};
         rc = lag_store_flush(run->deps->store, &again);
         if (rc == 0) rc = lagd_recorder_flush(&run->book.recorder, &again);

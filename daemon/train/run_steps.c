@@ -19,8 +19,6 @@
 #include <lagd/storage/runs.h>
 #include <math.h>
 
-#define REPORT_NS (250 * INT64_C(1000000))
-#define REPORT_SHARE 50 /* the report waits for the disk: at most one part in so many of the time */
 #define SHORT_ALONE_NS (250 * INT64_C(1000000))
 #define LONGEST_ALONE_NS (5000 * INT64_C(1000000))
 enum { FIRST_ALONE = 8, N_ALONE = 5, FIRST_LONG_ALONE = 3, N_LONG_ALONE = 2 };
@@ -40,8 +38,7 @@ static int report(struct lagd_run *run, struct lag_error *err) {
     if (now < run->pace.report_due_ns) return 0;
     int rc = lagd_recorder_flush(&run->book.recorder, err);
     if (rc == 0) rc = lag_store_write(run->deps->store, write_progress, &run->book.row, err);
-    int64_t ended = lag_clock_mono_ns();
-    run->pace.report_due_ns = ended + LAG_MAX(REPORT_NS, REPORT_SHARE * (ended - now));
+    run->pace.report_due_ns = lagd_report_due_ns(now, lag_clock_mono_ns());
     if (rc == 0) lagd_run_storage_works(run);
     return lagd_run_survive(run, rc, err);
 }
@@ -114,7 +111,8 @@ static int record_step(struct lagd_run *run, const struct lag_step_result *resul
 }
 
 /* One thread makes a few early steps. That changes no bit of their results, and its speed tells how long probes will
- * take. Two steps are enough for a large model, whose team hardly waits. For a very large one it would take too long. */
+ * take. Two steps are enough for a large model, whose team hardly waits. For a very large one it would take too long.
+ */
 static bool goes_alone(const struct lagd_run *run, int n_slots) {
     const bool is_short = run->pace.team_ns < SHORT_ALONE_NS;
     const int first = is_short ? FIRST_ALONE : FIRST_LONG_ALONE, n = is_short ? N_ALONE : N_LONG_ALONE;

@@ -1,10 +1,10 @@
 /* What the parts of data/ share. */
 #pragma once
 #include <lagd/engine/data.h>
+#include <lagd/engine/spec.h>
 
 #define LAG_TOKEN_HEADER_BYTES 1024u /* llm.c: 256 × int32 */
 #define LAG_MIN_TOKENS 64u
-#define LAG_MAX_VOCAB 1048576u       /* as lag_spec_check */
 
 /* Where the tokens lie in a file: n_tokens little-endian integers of width_bytes from offset_bytes on. */
 struct lag_token_layout {

@@ -85,8 +85,8 @@ static int find_layout(int fd, uint64_t n_bytes, const char *file_name, const ch
 
 int lag_dataset_inspect(int fd, const char *file_name, const char *format_name, int declared_vocab,
                         const volatile bool *cancel, struct lag_dataset_info *ret, struct lag_error *err) {
-    if (declared_vocab < 0 || (uint32_t)declared_vocab > LAG_MAX_VOCAB)
-        return lag_error_set(err, LAG_EINVAL, "vocabulary size %d: allowed are 1 to %u, or none", declared_vocab,
+    if (declared_vocab < 0 || declared_vocab > LAG_MAX_VOCAB)
+        return lag_error_set(err, LAG_EINVAL, "vocabulary size %d: allowed are 1 to %d, or none", declared_vocab,
                              LAG_MAX_VOCAB);
     struct lag_dataset_info info = {0};
     struct scan scan = {.file_name = file_name};

@@ -11,7 +11,7 @@
 struct lag_error;
 struct json_t;
 
-/* The deepest model's optimiser has 512 × 12 × 2 + 8 tensors of at most 160 bytes each. */
+/* The optimiser of a model of LAG_MAX_LAYERS has 12 × 2 tensors a layer and 8 more, of at most 160 bytes each. */
 #define LAG_ST_MAX_HEADER_BYTES (2u << 20)
 #define LAG_ST_MAX_DIMS 8
 #define LAG_ST_NAME_SIZE 104

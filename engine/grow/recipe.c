@@ -19,8 +19,8 @@ static void mark_new(struct lag_draft *draft, bool *seen, double noise) {
 static int depth_only_error(const char *what, const char *name, double from, double to, struct lag_error *err) {
     char pointer[64];
     snprintf(pointer, sizeof(pointer), "/target/%s", name);
-    return lag_error_at(err, LAG_EINVAL, pointer, "%s grows depth only: %s would change from %g to %g", what, name, from,
-                        to);
+    return lag_error_at(err, LAG_EINVAL, pointer, "%s grows depth only: %s would change from %g to %g", what, name,
+                        from, to);
 }
 
 int lag_depth_only(const struct lag_spec *from, const struct lag_spec *to, const char *what, struct lag_error *err) {
@@ -63,7 +63,8 @@ int lag_recipe_build(const struct lag_strategy *strategy, const struct lag_spec 
     struct lag_draft draft = {.n = n_layer, .n_parent = n_layer, .target = op == LAG_OP_NONE ? n_layer : to->n_layer};
     LAG_CLEANUP(lag_free_p) bool *seen = lag_calloc((size_t)n_layer, sizeof(*seen));
     LAG_CLEANUP(lag_free_p) struct lag_layer_src *layers = lag_calloc((size_t)draft.target, sizeof(*layers));
-    if (!seen || !layers) return lag_error_set(err, LAG_ENOMEM, "out of memory for a recipe of %d layers", draft.target);
+    if (!seen || !layers)
+        return lag_error_set(err, LAG_ENOMEM, "out of memory for a recipe of %d layers", draft.target);
     draft.layers = layers;
     for (int i = 0; i < n_layer; i++) layers[i].source = i;
     rc = lag_constructors[op](&draft, strategy, err);

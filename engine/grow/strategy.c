@@ -3,36 +3,31 @@
 #include <inttypes.h>
 #include <lagd/base/check.h>
 #include <lagd/base/error.h>
+#include <lagd/base/names.h>
 #include <lagd/base/parse.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-static const char *const moment_rules[] = {
-    [LAG_MOMENTS_INHERIT] = "inherit", [LAG_MOMENTS_RESET] = "reset", [LAG_MOMENTS_RESET_NEW] = "reset_new"};
-static const char *const lr_rules[] = {[LAG_LR_CONTINUE] = "continue", [LAG_LR_REWARM] = "rewarm",
-                                       [LAG_LR_REWARM_NEW] = "rewarm_new", [LAG_LR_RESTART] = "restart"};
+const char *const lag_moment_rule_names[] = {
+    [LAG_MOMENTS_INHERIT] = "inherit", [LAG_MOMENTS_RESET] = "reset", [LAG_MOMENTS_RESET_NEW] = "reset_new", NULL};
+const char *const lag_lr_rule_names[] = {[LAG_LR_CONTINUE] = "continue", [LAG_LR_REWARM] = "rewarm",
+                                         [LAG_LR_REWARM_NEW] = "rewarm_new", [LAG_LR_RESTART] = "restart", NULL};
 
-static int find_name(const char *const *names, size_t n_names, const char *name) {
-    for (size_t i = 0; i < n_names; i++) {
-        if (strcmp(names[i], name) == 0) return (int)i;
-    }
-    return -1;
-}
 int lag_moment_rule_parse(const char *name, enum lag_moment_rule *ret) {
-    int i = find_name(moment_rules, LAG_COUNT(moment_rules), name);
+    int i = lag_names_find(lag_moment_rule_names, name);
     if (i < 0) return LAG_EINVAL;
     *ret = (enum lag_moment_rule)i;
     return 0;
 }
 int lag_lr_rule_parse(const char *name, enum lag_lr_rule *ret) {
-    int i = find_name(lr_rules, LAG_COUNT(lr_rules), name);
+    int i = lag_names_find(lag_lr_rule_names, name);
     if (i < 0) return LAG_EINVAL;
     *ret = (enum lag_lr_rule)i;
     return 0;
 }
-const char *lag_moment_rule_name(enum lag_moment_rule rule) { return moment_rules[rule]; }
-const char *lag_lr_rule_name(enum lag_lr_rule rule) { return lr_rules[rule]; }
+const char *lag_moment_rule_name(enum lag_moment_rule rule) { return lag_moment_rule_names[rule]; }
+const char *lag_lr_rule_name(enum lag_lr_rule rule) { return lag_lr_rule_names[rule]; }
 
 int lag_strategy_init(const char *op_name, struct lag_strategy *ret, struct lag_error *err) {
     const struct lag_operator *op = lag_operator_find(op_name);
@@ -115,7 +110,7 @@ void lag_strategy_format(const struct lag_strategy *strategy, char ret[LAG_STRAT
         used += (size_t)snprintf(ret + used, LAG_STRATEGY_TEXT - used, " %s=%s", op->params[i].name, number);
     }
     used += (size_t)snprintf(ret + used, LAG_STRATEGY_TEXT - used, " optimizer=%s lr=%s",
-                             moment_rules[strategy->moments], lr_rules[strategy->lr]);
+                             lag_moment_rule_names[strategy->moments], lag_lr_rule_names[strategy->lr]);
     if (has_rewarm(strategy->lr) && strategy->rewarm_steps != LAG_REWARM_DEFAULT) {
         used += (size_t)snprintf(ret + used, LAG_STRATEGY_TEXT - used, " rewarm_steps=%" PRId64,
                                  strategy->rewarm_steps);
@@ -138,13 +133,11 @@ static int parse_rewarm(struct lag_strategy *strategy, const char *value, struct
 static int parse_item(struct lag_strategy *strategy, const char *key, const char *value, struct lag_error *err) {
     if (strcmp(key, "optimizer") == 0) {
         if (lag_moment_rule_parse(value, &strategy->moments) == 0) return 0;
-        return lag_error_at(err, LAG_EINVAL, "/optimizer",
-                            "optimizer must be inherit, reset or reset_new, not \"%.64s\"", value);
+        return lag_names_refuse(lag_moment_rule_names, "/optimizer", "optimizer", value, err);
     }
     if (strcmp(key, "lr") == 0) {
         if (lag_lr_rule_parse(value, &strategy->lr) == 0) return 0;
-        return lag_error_at(err, LAG_EINVAL, "/lr",
-                            "lr must be continue, rewarm, rewarm_new or restart, not \"%.64s\"", value);
+        return lag_names_refuse(lag_lr_rule_names, "/lr", "lr", value, err);
     }
     if (strcmp(key, "rewarm_steps") == 0) return parse_rewarm(strategy, value, err);
     if (strcmp(key, "seed") == 0) {
@@ -190,7 +183,7 @@ int lag_strategy_parse(const char *text, struct lag_strategy *ret, struct lag_er
     if (strategy.rewarm_steps != LAG_REWARM_DEFAULT && !has_rewarm(strategy.lr)) {
         return lag_error_at(err, LAG_EINVAL, "/rewarm_steps",
                             "rewarm_steps needs lr=rewarm or lr=rewarm_new, not lr=%s",
-                            lr_rules[strategy.lr]);
+                            lag_lr_rule_names[strategy.lr]);
     }
     *ret = strategy;
     return 0;

@@ -2,23 +2,20 @@
 #include "kernels/gemm_internal.h"
 
 #include <lagd/base/error.h>
+#include <lagd/base/names.h>
 #include <lagd/engine/precision.h>
 
-#include <string.h>
-
-static const char *const NAMES[LAG_N_PRECISIONS] = {[LAG_FP32] = "fp32", [LAG_BF16] = "bf16"};
+const char *const lag_precision_names[] = {[LAG_FP32] = "fp32", [LAG_BF16] = "bf16", [LAG_N_PRECISIONS] = NULL};
 
 const char *lag_precision_name(enum lag_precision precision) {
-    return (unsigned)precision < LAG_N_PRECISIONS ? NAMES[precision] : "?";
+    return (unsigned)precision < LAG_N_PRECISIONS ? lag_precision_names[precision] : "?";
 }
 
 int lag_precision_parse(const char *name, enum lag_precision *ret) {
-    for (int i = 0; i < LAG_N_PRECISIONS; i++) {
-        if (strcmp(name, NAMES[i])) continue;
-        *ret = (enum lag_precision)i;
-        return 0;
-    }
-    return LAG_ENOTFOUND;
+    int i = lag_names_find(lag_precision_names, name);
+    if (i < 0) return LAG_ENOTFOUND;
+    *ret = (enum lag_precision)i;
+    return 0;
 }
 
 int lag_precision_check(enum lag_precision precision, struct lag_error *err) {

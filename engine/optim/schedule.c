@@ -1,28 +1,27 @@
 /* Learning-rate schedules, as pure functions of the step. */
 #include <lagd/base/check.h>
 #include <lagd/base/error.h>
+#include <lagd/base/names.h>
 #include <lagd/engine/optim.h>
 
 #include <math.h>
-#include <string.h>
 
-static const char *const NAMES[LAG_N_SCHEDULES] = {
+const char *const lag_schedule_names[] = {
     [LAG_SCHEDULE_CONSTANT] = "constant",
     [LAG_SCHEDULE_COSINE] = "cosine",
     [LAG_SCHEDULE_WSD] = "wsd",
+    [LAG_N_SCHEDULES] = NULL,
 };
 
 const char *lag_schedule_name(enum lag_schedule_kind kind) {
-    return (unsigned)kind < LAG_N_SCHEDULES ? NAMES[kind] : "?";
+    return (unsigned)kind < LAG_N_SCHEDULES ? lag_schedule_names[kind] : "?";
 }
 
 int lag_schedule_parse(const char *name, enum lag_schedule_kind *ret) {
-    for (int i = 0; i < LAG_N_SCHEDULES; i++) {
-        if (strcmp(name, NAMES[i])) continue;
-        *ret = (enum lag_schedule_kind)i;
-        return 0;
-    }
-    return LAG_ENOTFOUND;
+    int i = lag_names_find(lag_schedule_names, name);
+    if (i < 0) return LAG_ENOTFOUND;
+    *ret = (enum lag_schedule_kind)i;
+    return 0;
 }
 
 /* Share of (peak - min) at part 0 … 1 of the steps behind the warm-up. */

@@ -1,21 +1,21 @@
 /* Model shapes: names, limits, equality. */
 #include <lagd/base/error.h>
+#include <lagd/base/names.h>
 #include <lagd/engine/spec.h>
 
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
-static const char *const ARCH_NAMES[LAG_N_ARCHS] = {[LAG_ARCH_GPT2] = "gpt2"};
+const char *const lag_arch_names[] = {[LAG_ARCH_GPT2] = "gpt2", [LAG_N_ARCHS] = NULL};
 
 #define AXIS(field, max) {#field, offsetof(struct lag_spec, field), max}
 const struct lag_spec_axis_row lag_spec_axes[LAG_N_AXES] = {
     [LAG_AXIS_N_LAYER] = AXIS(n_layer, LAG_MAX_LAYERS),
-    [LAG_AXIS_N_HEAD] = AXIS(n_head, 256),
-    [LAG_AXIS_N_EMBD] = AXIS(n_embd, 65536),
-    [LAG_AXIS_N_INNER] = AXIS(n_inner, 262144),
-    [LAG_AXIS_N_POSITIONS] = AXIS(n_positions, 131072),
-    [LAG_AXIS_VOCAB_SIZE] = AXIS(vocab_size, 1048576),
+    [LAG_AXIS_N_HEAD] = AXIS(n_head, LAG_MAX_HEADS),
+    [LAG_AXIS_N_EMBD] = AXIS(n_embd, LAG_MAX_EMBD),
+    [LAG_AXIS_N_INNER] = AXIS(n_inner, LAG_MAX_INNER),
+    [LAG_AXIS_N_POSITIONS] = AXIS(n_positions, LAG_MAX_POSITIONS),
+    [LAG_AXIS_VOCAB_SIZE] = AXIS(vocab_size, LAG_MAX_VOCAB),
 };
 #undef AXIS
 
@@ -28,16 +28,14 @@ int lag_spec_axis_get(const struct lag_spec *spec, enum lag_spec_axis axis) {
 }
 
 const char *lag_arch_name(enum lag_arch arch) {
-    return (unsigned)arch < LAG_N_ARCHS ? ARCH_NAMES[arch] : "?";
+    return (unsigned)arch < LAG_N_ARCHS ? lag_arch_names[arch] : "?";
 }
 
 int lag_arch_parse(const char *name, enum lag_arch *ret) {
-    for (int i = 0; i < LAG_N_ARCHS; i++) {
-        if (strcmp(name, ARCH_NAMES[i])) continue;
-        *ret = (enum lag_arch)i;
-        return 0;
-    }
-    return LAG_ENOTFOUND;
+    int i = lag_names_find(lag_arch_names, name);
+    if (i < 0) return LAG_ENOTFOUND;
+    *ret = (enum lag_arch)i;
+    return 0;
 }
 
 int lag_spec_check(const struct lag_spec *spec, struct lag_error *err) {

@@ -96,7 +96,35 @@ static void resolving_refuses(void **state) {
     REFUSES(config.min_lr = 1, "/schedule/min_lr");
     REFUSES(lag_copy(config.name, sizeof(config.name), "-x"), "/name");
     REFUSES(lag_copy(config.name, sizeof(config.name), "a b"), "/name");
+    REFUSES(lag_copy(config.arch, sizeof(config.arch), "llama"), "/model/arch");
+    REFUSES(lag_copy(config.precision, sizeof(config.precision), "fp8"), "/precision");
+    REFUSES(lag_copy(config.schedule, sizeof(config.schedule), ""), "/schedule/kind");
     REFUSES((config.sequences = 65536, config.n_positions = 131072), "/batch/sequences");
+}
+
+/* A row of a newer lagd, or a damaged one: an error that names the field, never another model than was asked for. */
+static void unknown_names_of_a_row_are_errors(void **state) {
+    (void)state;
+    static const struct {
+        const char *line, *text;
+    } bad[] = {{"model/arch=llama", "model/arch must be one of gpt2 (got llama)"},
+               {"precision=fp8", "precision must be one of fp32, bf16 (got fp8)"},
+               {"schedule/kind=linear", "schedule/kind must be one of constant, cosine, wsd (got linear)"}};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+        struct lagd_run_config config = fresh(), read = {0};
+        char text[2 * LAG_ROW_CONFIG];
+        const size_t name = (size_t)(strchr(bad[i].line, '=') - bad[i].line) + 1;
+        assert_int_equal(lagd_run_config_format(&config, text, &err), 0);
+        char *line = strstr(text, bad[i].line[0] == 'p' ? "\nprecision=" : "\nmodel/arch=");
+        if (bad[i].line[0] == 's') line = strstr(text, "\nschedule/kind=");
+        assert_non_null(line);
+        char rest[LAG_ROW_CONFIG];
+        snprintf(rest, sizeof(rest), "%s", line + 1 + name);
+        snprintf(line + 1, sizeof(text) - (size_t)(line + 1 - text), "%s%s", bad[i].line, strchr(rest, '\n'));
+        assert_int_equal(lagd_run_config_parse(text, &read, &err), LAG_EINVAL);
+        assert_string_equal(err.text, bad[i].text);
+        assert_int_equal(read.n_layer, 0); /* untouched */
+    }
 }
 
 static void ranges_are_checked(void **state) {
@@ -153,7 +181,7 @@ static void estimates_add_up(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(text_form_is_exact), cmocka_unit_test(the_longest_configuration_fits),
-        cmocka_unit_test(resolving_fills_in), cmocka_unit_test(resolving_refuses), cmocka_unit_test(ranges_are_checked),
+        cmocka_unit_test(resolving_fills_in), cmocka_unit_test(resolving_refuses), cmocka_unit_test(unknown_names_of_a_row_are_errors), cmocka_unit_test(ranges_are_checked),
         cmocka_unit_test(estimates_add_up)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

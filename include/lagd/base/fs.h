@@ -8,7 +8,8 @@ struct lag_error;
 
 /* Writes name in dir atomically and durably; on failure the old file, if any, is as before. */
 int lag_fs_write_file(const char *dir, const char *name, const void *data, size_t length, struct lag_error *err);
-/* Whole file into memory, NUL-terminated (the NUL is not counted). LAG_ETOOBIG above max_bytes. free(). Regular files only. */
+/* Whole file into memory, NUL-terminated (the NUL is not counted). LAG_ETOOBIG above max_bytes. free(). Regular files
+ * only. */
 int lag_fs_read_file(const char *path, size_t max_bytes, char **ret_data, size_t *ret_length, struct lag_error *err);
 /* Writes all bytes to fd or fails; EINTR and short writes are handled. */
 int lag_fs_write_all(int fd, const void *data, size_t length, struct lag_error *err);

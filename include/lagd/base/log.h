@@ -10,8 +10,8 @@ void lag_log_set_level(enum lag_log_level level);
 int lag_log_level_parse(const char *text, enum lag_log_level *ret); /* error, warning, info, debug */
 void lag_log(enum lag_log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* The same with fields for programs, which only the journal keeps. name: A-Z, 0-9 and _; NULL ends the list; a field whose
- * value is NULL or empty is left out. */
+/* The same with fields for programs, which only the journal keeps. name: A-Z, 0-9 and _; NULL ends the list; a field
+ * whose value is NULL or empty is left out. */
 struct lag_log_field {
     const char *name, *value;
 };

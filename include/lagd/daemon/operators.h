@@ -11,5 +11,6 @@ struct lagd_operator_info {
 };
 int lagd_operator_count(void);
 void lagd_operator_get(int index, struct lagd_operator_info *ret);
-extern const char *const lagd_optimizer_rules[]; /* inherit, reset, reset_new, NULL */
-extern const char *const lagd_lr_rules[];        /* continue, rewarm, rewarm_new, restart, NULL */
+/* NULL-terminated: inherit … and continue … */
+const char *const *lagd_optimizer_rules(void);
+const char *const *lagd_lr_rules(void);

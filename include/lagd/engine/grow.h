@@ -47,6 +47,8 @@ struct lag_strategy {
  * depth (a block larger than the parent), lag_recipe_build finds. Errors point to "/operator" or "/params/<name>". */
 int lag_strategy_init(const char *op_name, struct lag_strategy *ret, struct lag_error *err);
 int lag_strategy_set_param(struct lag_strategy *strategy, const char *name, double value, struct lag_error *err);
+extern const char *const lag_moment_rule_names[]; /* NULL-terminated, by value */
+extern const char *const lag_lr_rule_names[];     /* the same */
 int lag_moment_rule_parse(const char *name, enum lag_moment_rule *ret);
 int lag_lr_rule_parse(const char *name, enum lag_lr_rule *ret);
 const char *lag_moment_rule_name(enum lag_moment_rule rule);

@@ -24,7 +24,7 @@ struct lag_verdict {
     double margin;              /* runner-up minus winner at the lag, mean over batches; NaN when alone */
     double margin_low, margin_high; /* 95 % interval of the paired differences (Student t) */
     bool tied;                  /* the interval contains 0 */
-    double tau_half;            /* Kendall τ_b between the ranks at about lag/2 and at the lag; NaN: under two candidates */
+    double tau_half; /* Kendall τ_b between the ranks at about lag/2 and at the lag; NaN: under two candidates */
     double tau_0;               /* the same between t = 0 and the lag */
     bool lag_short;             /* lag ≤ the longest re-warm, or the winner is still above the parent's loss at t = 0 */
 };

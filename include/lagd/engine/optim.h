@@ -13,7 +13,8 @@ struct lag_optim {
 };
 
 enum lag_schedule_kind { LAG_SCHEDULE_CONSTANT, LAG_SCHEDULE_COSINE, LAG_SCHEDULE_WSD, LAG_N_SCHEDULES };
-const char *lag_schedule_name(enum lag_schedule_kind kind); /* constant, cosine, wsd */
+extern const char *const lag_schedule_names[];              /* NULL-terminated, by kind */
+const char *lag_schedule_name(enum lag_schedule_kind kind); /* "?" for no kind */
 int lag_schedule_parse(const char *name, enum lag_schedule_kind *ret);
 struct lag_schedule {
     enum lag_schedule_kind kind;

@@ -9,7 +9,8 @@ enum lag_precision {
     LAG_N_PRECISIONS
 };
 
-const char *lag_precision_name(enum lag_precision precision); /* fp32, bf16 */
+extern const char *const lag_precision_names[];               /* NULL-terminated, by value */
+const char *lag_precision_name(enum lag_precision precision); /* "?" for no value */
 int lag_precision_parse(const char *name, enum lag_precision *ret);
 /* LAG_EUNSUPPORTED at "/precision" where this CPU or build cannot; the text says what to change. */
 int lag_precision_check(enum lag_precision precision, struct lag_error *err);

@@ -23,17 +23,26 @@ enum lag_spec_axis {
     LAG_AXIS_N_LAYER, LAG_AXIS_N_HEAD, LAG_AXIS_N_EMBD, LAG_AXIS_N_INNER, LAG_AXIS_N_POSITIONS, LAG_AXIS_VOCAB_SIZE,
     LAG_N_AXES
 };
-#define LAG_MAX_LAYERS 512 /* for tables that need a constant; n_layer's max */
+/* The largest of each axis; the least is 1. Tables of other layers name them. */
+enum {
+    LAG_MAX_LAYERS = 512,
+    LAG_MAX_HEADS = 256,
+    LAG_MAX_EMBD = 65536,
+    LAG_MAX_INNER = 262144,
+    LAG_MAX_POSITIONS = 131072,
+    LAG_MAX_VOCAB = 1048576,
+};
 struct lag_spec_axis_row {
     const char *name; /* n_layer, n_head, … */
     size_t offset;    /* of the int in struct lag_spec */
-    int max;          /* the least is 1 */
+    int max;
 };
 extern const struct lag_spec_axis_row lag_spec_axes[LAG_N_AXES];
 int *lag_spec_axis_of(struct lag_spec *spec, enum lag_spec_axis axis); /* borrowed */
 int lag_spec_axis_get(const struct lag_spec *spec, enum lag_spec_axis axis);
 
-const char *lag_arch_name(enum lag_arch arch);
+extern const char *const lag_arch_names[];     /* NULL-terminated, by value */
+const char *lag_arch_name(enum lag_arch arch); /* "?" for no value */
 int lag_arch_parse(const char *name, enum lag_arch *ret);
 /* Every axis is between 1 and its row's max, C is divisible by H, norm_eps is above 0 and at most 1. Errors point to
  * "/model/<name>". */

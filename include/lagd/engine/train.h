@@ -8,8 +8,8 @@
 /* Once a process, before any other call: one BLAS thread, flavour check, warm-up and self-test of this CPU's sgemm
  * (right, and the same bits at another address). The text tells what to install when it fails. */
 int lag_engine_setup(struct lag_error *err);
-/* "matrix own; vec avx512; glibc 2.36; gcc 12.2.0", "matrix own bf16; …" or "matrix openblas 0.3.21 Haswell; …": results
- * are bit-comparable between equal fingerprints. */
+/* "matrix own; vec avx512; glibc 2.36; gcc 12.2.0", "matrix own bf16; …" or "matrix openblas 0.3.21 Haswell; …":
+ * results are bit-comparable between equal fingerprints. */
 const char *lag_fingerprint(enum lag_precision precision);
 
 struct lag_step_config {
