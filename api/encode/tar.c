@@ -34,12 +34,12 @@ int lagd_tar_header(const char *folder, const char *name, uint64_t n_bytes, int6
     (void)snprintf(header.gid, sizeof(header.gid), "%07o", 0u);
     (void)snprintf(header.mtime, sizeof(header.mtime), "%011" PRIo64, (uint64_t)mtime_s & OCTAL_SIZE_MAX);
     write_size(header.size, n_bytes);
-    memset(header.checksum, ' ', sizeof(header.checksum)); /* the sum is taken with blanks in its own field */
+    /* The sum is taken with blanks in its own field, and the last blank stays. */
+    memset(header.checksum, ' ', sizeof(header.checksum));
     unsigned sum = 0;
     const unsigned char *bytes = (const unsigned char *)&header;
     for (size_t i = 0; i < sizeof(header); i++) sum += bytes[i];
     (void)snprintf(header.checksum, sizeof(header.checksum), "%06o", sum & 0777777u);
-    header.checksum[7] = ' ';
     memcpy(ret, &header, sizeof(header));
     return 0;
 }

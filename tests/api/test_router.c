@@ -1,4 +1,4 @@
-/* Routes, queries, admission, cursors, ranges, tokens. */
+/* Routes, queries, admission, tokens. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,9 +12,7 @@
 #include <cmocka.h>
 
 #include "door/admit_internal.h"
-#include "request/cursor_internal.h"
 #include "door/problem_internal.h"
-#include "door/range_internal.h"
 #include <lagd/api/server.h>
 #include <lagd/base/check.h>
 #include <lagd/base/error.h>
@@ -208,63 +206,6 @@ static void tokens_open_what_is_not_open(void **state) {
     assert_int_equal(lag_fs_remove_tree(dir, &err), 0);
 }
 
-static void cursors_are_their_own(void **state) {
-    (void)state;
-    char text[LAGD_CURSOR_SIZE], id[LAG_ROW_ID];
-    int64_t ms = 0;
-    lagd_cursor_format(1700000000123, "run_01hf7yat00000000000000000a", text);
-    assert_int_equal(lagd_cursor_parse(text, "run", &ms, id), 0);
-    assert_int_equal(ms, 1700000000123);
-    assert_string_equal(id, "run_01hf7yat00000000000000000a");
-    static const char *const bad[] = {"",
-                                      ".",
-                                      "1",
-                                      "1.",
-                                      "1.run_",
-                                      "x.run_01hf7yat00000000000000000a",
-                                      "-1.run_01hf7yat00000000000000000a",
-                                      "0.run_01hf7yat00000000000000000a",
-                                      "99999999999999999999.run_01hf7yat00000000000000000a",
-                                      "1.gr_01hf7yat00000000000000000a",
-                                      "1.run_01hf7yat00000000000000000a.x",
-                                      " 1.run_01hf7yat00000000000000000a"};
-    for (size_t i = 0; i < LAG_COUNT(bad); i++) assert_int_equal(lagd_cursor_parse(bad[i], "run", &ms, id), -1);
-}
-
-static void ranges_are_read(void **state) {
-    (void)state;
-    static const struct {
-        const char *text;
-        int want;
-        uint64_t first, length;
-    } list[] = {
-        {"bytes=0-0", 1, 0, 1},
-        {"bytes=0-", 1, 0, 100},
-        {"bytes=99-", 1, 99, 1},
-        {"bytes=10-19", 1, 10, 10},
-        {"bytes=10-1000", 1, 10, 90},
-        {"bytes=-1", 1, 99, 1},
-        {"bytes=-1000", 1, 0, 100},
-        {"bytes=100-", -1, 0, 0},
-        {"bytes=-0", -1, 0, 0},
-        {"bytes=5-4", 0, 0, 0},
-        {"bytes=0-1,3-4", 0, 0, 0},
-        {"lines=1-2", 0, 0, 0},
-        {"bytes=", 0, 0, 0},
-        {"bytes=a-b", 0, 0, 0},
-        {"bytes=--1", 0, 0, 0},
-        {"bytes=18446744073709551616-", 0, 0, 0},
-        {"bytes=0-18446744073709551615", 1, 0, 100},
-        {"bytes=18446744073709551615-", -1, 0, 0},
-    };
-    for (size_t i = 0; i < LAG_COUNT(list); i++) {
-        struct lagd_range range = {0, 0};
-        int got = lagd_range_parse(list[i].text, 100, &range);
-        if (got != list[i].want) fail_msg("%s gives %d", list[i].text, got);
-        if (got == 1) assert_true(range.first == list[i].first && range.length == list[i].length);
-    }
-}
-
 /* A command is posted before the daemon answers, so a row that changes anything has a function for afterwards. */
 static void rows_that_ask_the_daemon_have_both_functions(void **state) {
     (void)state;
@@ -281,7 +222,6 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_route_is_found),        cmocka_unit_test(what_is_not_there_is_said),
         cmocka_unit_test(bodies_are_admitted_by_kind), cmocka_unit_test(tokens_open_what_is_not_open),
-        cmocka_unit_test(cursors_are_their_own),       cmocka_unit_test(ranges_are_read),
         cmocka_unit_test(rows_that_ask_the_daemon_have_both_functions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,7 +7,6 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "http/listen_internal.h"
 #include "http/server_internal.h"
 #include "http/sockets_internal.h"
 #include <lagd/api/server.h>
@@ -369,39 +368,6 @@ static void slow_connections_are_closed(void **state) {
     close(fd);
 }
 
-static void sockets_are_taken_with_care(void **state) {
-    (void)state;
-    struct lag_error err = {0};
-    char path[256];
-    struct lagd_address address;
-    int fd = -1;
-    assert_int_equal(lagd_listen_unix(f.config.socket, &fd, &err), LAG_EBUSY); /* live */
-    assert_non_null(strstr(err.text, f.config.socket));
-    snprintf(path, sizeof(path), "%.80s/t", f.dir);
-    assert_int_equal(lag_fs_write_file(f.dir, "t", "x", 1, &err), 0);
-    assert_int_equal(lagd_listen_unix(path, &fd, &err), LAG_EEXIST); /* no socket */
-    assert_int_equal(unlink(path), 0);
-    assert_int_equal(lagd_listen_unix(path, &fd, &err), 0);
-    struct stat info;
-    assert_int_equal(stat(path, &info), 0);
-    assert_int_equal(info.st_mode & 0777, 0660);
-    close(fd); /* a leftover now */
-    assert_int_equal(lagd_listen_unix(path, &fd, &err), 0);
-    close(fd);
-    unlink(path);
-    snprintf(path, sizeof(path), "127.0.0.1:%d", port);
-    assert_int_equal(lagd_listen_tcp(path, &fd, &address, &err), LAG_EBUSY);
-    assert_non_null(strstr(err.text, path));
-    static const char *const bad[] = {"",       "127.0.0.1",         ":1", "127.0.0.1:", "127.0.0.1:x",
-                                      "[::1:2", "127.0.0.1:99999999"};
-    for (size_t i = 0; i < LAG_COUNT(bad); i++) assert_true(lagd_listen_tcp(bad[i], &fd, &address, &err) < 0);
-    assert_int_equal(lagd_listen_tcp("127.0.0.1:0", &fd, &address, &err), 0);
-    assert_string_equal(address.host, "127.0.0.1");
-    assert_false(address.beyond_loopback);
-    assert_true(strncmp(address.text, "http://127.0.0.1:", 17) == 0 && atoi(address.text + 17) > 0);
-    close(fd);
-}
-
 static void many_at_once(void **state) {
     (void)state;
     static char answer[16384];
@@ -425,7 +391,7 @@ int main(void) {
         cmocka_unit_test(nothing_is_smuggled),         cmocka_unit_test(good_connections_stay),
         cmocka_unit_test(long_bodies_are_refused),     cmocka_unit_test(a_client_that_goes_away_leaves_nothing),
         cmocka_unit_test(events_wake_who_waits),       cmocka_unit_test(slow_connections_are_closed),
-        cmocka_unit_test(sockets_are_taken_with_care), cmocka_unit_test(many_at_once),
+        cmocka_unit_test(many_at_once),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
