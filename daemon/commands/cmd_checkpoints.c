@@ -29,18 +29,13 @@ int lagd_cmd_checkpoint_keep(struct lagd_commands *c, struct lagd_command *comma
 
 /* --- delete ------------------------------------------------------------------------------------------------------ */
 
-static bool has_ended(enum lagd_machine machine, const char *state) {
-    const struct lagd_state *found = lagd_state_find(machine, state);
-    return found && found->terminal;
-}
-
 /* The growth under way goes on from its parent, and a person may still choose any of its candidates. */
 static int check_growth(struct lag_db *db, const struct lag_checkpoint_row *row, const struct lag_run_row *run,
                         struct lag_error *err) {
     struct lag_growth_row growth;
     if (!run->growth_id[0]) return 0;
     int rc = lag_growth_get(db, run->growth_id, &growth, err);
-    if (rc < 0 || has_ended(LAGD_MACHINE_GROWTH, growth.state)) return rc;
+    if (rc < 0 || lagd_state_has_ended(LAGD_MACHINE_GROWTH, growth.state)) return rc;
     if (strcmp(growth.parent_checkpoint, row->id) != 0 && !row->candidate_id[0]) return 0;
     return lag_error_set(err, LAG_ESTATE,
                          "growth %s is %s and needs the checkpoint %s: wait until it has ended, or cancel it",
@@ -57,7 +52,7 @@ static int check_needed(struct lag_db *db, const struct lag_checkpoint_row *row,
         return lag_error_set(err, LAG_ESTATE, "checkpoint %s (%s) is kept: leave it to retention first (PATCH with "
                              "\"keep\": false), then delete it", row->id, row->kind);
     }
-    if (has_ended(LAGD_MACHINE_RUN, run.state) || row->candidate_id[0]) return 0;
+    if (lagd_state_has_ended(LAGD_MACHINE_RUN, run.state) || row->candidate_id[0]) return 0;
     rc = lag_checkpoint_latest(db, run.id, &newest, err);
     if (rc < 0 || strcmp(newest.id, row->id) != 0) return rc;
     return lag_error_set(err, LAG_ESTATE,

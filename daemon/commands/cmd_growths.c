@@ -56,16 +56,15 @@ static int insert_candidate(struct lag_db *db, const struct creation *c, int pos
                                     .n_params = plan->n_params,
                                     .rewarm_steps = plan->rewarm_steps,
                                     .loss_at_0 = NAN,
-                                    .loss_at_lag = NAN,
-                                    .state = "queued"};
+                                    .loss_at_lag = NAN};
     lag_id_new("cand", row.id);
     (void)lag_copy(row.growth_id, sizeof(row.growth_id), c->growth.id);
     (void)lag_copy(row.op, sizeof(row.op), plan->op);
     (void)lag_copy(row.strategy, sizeof(row.strategy), plan->strategy);
     (void)lag_copy(row.names, sizeof(row.names), plan->names);
     (void)lag_copy(row.recipe, sizeof(row.recipe), plan->recipe);
-    int64_t number = 0;
-    return lag_candidate_insert(db, &row, &number, err);
+    const struct lagd_post post = {.machine = LAGD_MACHINE_CANDIDATE, .event = LAGD_CANDIDATE_ON_CREATED, .row = &row};
+    return lagd_tx_post(db, &post, NULL, err);
 }
 
 /* The run's thread may have changed the run's state since it was looked at: it is looked at again here. */
@@ -74,20 +73,17 @@ static int insert_growth(struct lag_db *db, void *arg, struct lag_error *err) {
     struct lag_run_row run;
     int rc = lag_run_get(db, c->growth.run_id, &run, err);
     if (rc == 0 && !may_grow(&run)) rc = refuse_state(&run, c->state, err);
-    if (rc == 0) rc = lag_growth_insert(db, &c->growth, err);
+    const struct lagd_post post = {.machine = LAGD_MACHINE_GROWTH, .event = LAGD_GROWTH_ON_CREATED, .row = &c->growth,
+                                   .reason = c->growth.reason, .step = LAG_NO_STEP};
+    if (rc == 0) rc = lagd_tx_post(db, &post, NULL, err);
     for (int i = 0; i < c->plan->n_candidates && rc == 0; i++) rc = insert_candidate(db, c, i, err);
-    if (rc == 0) rc = lag_run_set_growth(db, run.id, c->growth.id, err);
-    if (rc < 0) return rc;
-    const struct lag_event event = {.type = LAG_EVENT_GROWTH_STATE, .run_id = run.id, .growth_id = c->growth.id,
-                                    .state = c->growth.state, .step = LAG_NO_STEP, .message = c->growth.reason};
-    return lag_event_put(db, &event, err);
+    return rc == 0 ? lag_run_set_growth(db, run.id, c->growth.id, err) : rc;
 }
 
 static int fill_growth(const struct lagd_growth_request *request, const struct lag_run_row *run,
                        const struct lagd_growth_plan *plan, struct lag_growth_row *row, struct lag_error *err) {
     lag_id_new("gr", row->id);
     (void)lag_copy(row->run_id, sizeof(row->run_id), run->id);
-    (void)lag_copy(row->state, sizeof(row->state), "queued");
     (void)lag_copy(row->reason, sizeof(row->reason), request->reason);
     (void)lag_copy(row->mode, sizeof(row->mode), request->mode);
     row->at_step = request->at_step;
@@ -140,10 +136,23 @@ int lagd_cmd_growth_create(struct lagd_commands *c, struct lagd_command *command
     }
     LAG_FP("growth.created");
     (void)lag_copy(command->id, sizeof(command->id), creation->growth.id);
-    (void)lag_copy(command->state, sizeof(command->state), "queued");
+    (void)lag_copy(command->state, sizeof(command->state), creation->growth.state);
     lagd_admission_count(c->runs);
     wish_growth(c, run.id);
     return 0;
+}
+
+/* --- an end that a person asks for ------------------------------------------------------------------------------- */
+
+/* With a thread on the run, that does the rest. */
+static int end_growth(struct lag_db *db, const struct lag_growth_row *growth, enum lagd_growth_event event,
+                      const char *reason, bool alone, struct lagd_leftovers *leftovers, struct lag_error *err) {
+    return alone ? lagd_tx_growth_end(db, growth, event, reason, leftovers, err)
+                 : lagd_tx_growth_event(db, growth->id, event, reason, err);
+}
+
+static void copy_state(char ret[LAG_ROW_STATE], enum lagd_growth_state state) {
+    (void)lag_copy(ret, LAG_ROW_STATE, lagd_state_name(LAGD_MACHINE_GROWTH, state));
 }
 
 /* --- cancel ------------------------------------------------------------------------------------------------------ */
@@ -152,7 +161,7 @@ struct ending {
     const char *growth_id, *reason;
     bool alone; /* no thread works on the run */
     char state[LAG_ROW_STATE];
-    struct lagd_released released;
+    struct lagd_leftovers leftovers;
 };
 
 static int write_cancel(struct lag_db *db, void *arg, struct lag_error *err) {
@@ -165,9 +174,8 @@ static int write_cancel(struct lag_db *db, void *arg, struct lag_error *err) {
         return lag_error_set(err, LAG_ESTATE, "growth %s is %s: it can no longer be cancelled", growth.id,
                              growth.state);
     }
-    (void)lag_copy(ending->state, sizeof(ending->state), "cancelled");
-    if (ending->alone) return lagd_tx_growth_end(db, &growth, "cancelled", ending->reason, &ending->released, err);
-    return lagd_tx_growth_state(db, &growth, "cancelled", ending->reason, err);
+    copy_state(ending->state, LAGD_GROWTH_CANCELLED);
+    return end_growth(db, &growth, LAGD_GROWTH_ON_CANCEL, ending->reason, ending->alone, &ending->leftovers, err);
 }
 
 int lagd_cmd_growth_cancel(struct lagd_commands *c, struct lagd_command *command) {
@@ -178,8 +186,8 @@ int lagd_cmd_growth_cancel(struct lagd_commands *c, struct lagd_command *command
                             .reason = command->reason[0] ? command->reason : "cancelled by a person",
                             .alone = lagd_active_find(c->runs, growth.run_id) == NULL};
     rc = lagd_command_write(c->deps->store, command, growth.id, write_cancel, &ending);
-    if (rc == 0) lagd_released_remove(c->deps, &ending.released);
-    else lagd_released_drop(&ending.released);
+    if (rc == 0) lagd_leftovers_remove(c->deps, &ending.leftovers);
+    else lagd_leftovers_drop(&ending.leftovers);
     (void)lag_copy(command->id, sizeof(command->id), growth.id);
     (void)lag_copy(command->state, sizeof(command->state), ending.state);
     if (rc == 0) wish_growth(c, growth.run_id);
@@ -192,7 +200,7 @@ struct deciding {
     struct lagd_command *command;
     struct lag_growth_row growth;
     bool alone;
-    struct lagd_released released;
+    struct lagd_leftovers leftovers;
 };
 
 static int check_choice(struct lag_db *db, const struct deciding *d, const char *candidate_id, struct lag_error *err) {
@@ -204,7 +212,7 @@ static int check_choice(struct lag_db *db, const struct deciding *d, const char 
     if (lag_candidate_get(db, candidate_id, &row, NULL) < 0 || strcmp(row.growth_id, d->growth.id) != 0) {
         return lag_error_at(err, LAG_EINVAL, "/candidate", "growth %s has no candidate %s", d->growth.id, candidate_id);
     }
-    if (strcmp(row.state, "completed") != 0) {
+    if (!lagd_candidate_is(row.state, LAGD_CANDIDATE_COMPLETED)) {
         return lag_error_at(err, LAG_EINVAL, "/candidate",
                             "candidate %s (%s) is %s: only a completed one can be applied", row.id, row.op, row.state);
     }
@@ -235,7 +243,7 @@ static int write_approval(struct lag_db *db, struct deciding *d, struct lag_erro
                                     .growth_id = d->growth.id, .candidate_id = id, .step = LAG_NO_STEP,
                                     .value = LAG_NO_VALUE, .message = overrides ? command->reason : decision.verdict};
     rc = lag_event_put(db, &event, err);
-    return rc < 0 ? rc : lagd_tx_growth_state(db, &d->growth, "decided", command->reason, err);
+    return rc < 0 ? rc : lagd_tx_growth_event(db, d->growth.id, LAGD_GROWTH_ON_APPROVED, command->reason, err);
 }
 
 static int write_decision(struct lag_db *db, void *arg, struct lag_error *err) {
@@ -251,8 +259,7 @@ static int write_decision(struct lag_db *db, void *arg, struct lag_error *err) {
     }
     if (approve) return write_approval(db, d, err);
     const char *reason = d->command->reason[0] ? d->command->reason : "rejected by a person";
-    if (d->alone) return lagd_tx_growth_end(db, &d->growth, "rejected", reason, &d->released, err);
-    return lagd_tx_growth_state(db, &d->growth, "rejected", reason, err);
+    return end_growth(db, &d->growth, LAGD_GROWTH_ON_REJECTED, reason, d->alone, &d->leftovers, err);
 }
 
 int lagd_cmd_growth_decide(struct lagd_commands *c, struct lagd_command *command) {
@@ -264,12 +271,12 @@ int lagd_cmd_growth_decide(struct lagd_commands *c, struct lagd_command *command
         d->alone = lagd_active_find(c->runs, d->growth.run_id) == NULL;
         rc = lagd_command_write(c->deps->store, command, d->growth.id, write_decision, d);
         (void)lag_copy(command->id, sizeof(command->id), d->growth.id);
-        (void)lag_copy(command->state, sizeof(command->state),
-                       rc < 0 ? d->growth.state : command->u.decide.approve ? "decided" : "rejected");
+        if (rc < 0) (void)lag_copy(command->state, sizeof(command->state), d->growth.state);
+        else copy_state(command->state, command->u.decide.approve ? LAGD_GROWTH_DECIDED : LAGD_GROWTH_REJECTED);
     }
     if (rc == 0) wish_growth(c, d->growth.run_id);
-    if (rc == 0) lagd_released_remove(c->deps, &d->released);
-    else lagd_released_drop(&d->released);
+    if (rc == 0) lagd_leftovers_remove(c->deps, &d->leftovers);
+    else lagd_leftovers_drop(&d->leftovers);
     free(d);
     return rc;
 }

@@ -1,6 +1,7 @@
 /* Commands on runs. A run with a thread is told what is wished; without one its row is changed here. */
 #include "commands/command_internal.h"
 #include "commands/commands_internal.h"
+#include "records/leftovers_internal.h"
 #include "records/post_internal.h"
 #include "records/unlisted_internal.h"
 
@@ -37,16 +38,16 @@ static int find_run(struct lagd_commands *c, struct lagd_command *command, const
 
 /* --- create ------------------------------------------------------------------------------------------------------ */
 
+struct creation {
+    struct lag_run_row row;
+    bool start;
+};
+
 static int insert_run(struct lag_db *db, void *arg, struct lag_error *err) {
-    const struct lag_run_row *row = arg;
-    int rc = lag_run_insert(db, row, err);
-    if (rc < 0) return rc;
-    const struct lag_event created = {.type = LAG_EVENT_RUN_CREATED, .run_id = row->id, .state = row->state,
-                                      .message = row->name};
-    const struct lag_event state = {.type = LAG_EVENT_RUN_STATE, .run_id = row->id, .state = row->state,
-                                    .step = LAG_NO_STEP};
-    rc = lag_event_put(db, &created, err);
-    return rc == 0 ? lag_event_put(db, &state, err) : rc;
+    struct creation *creation = arg;
+    const struct lagd_post post = {.machine = LAGD_MACHINE_RUN, .row = &creation->row, .step = LAG_NO_STEP,
+                                   .event = creation->start ? LAGD_RUN_ON_CREATED : LAGD_RUN_ON_CREATED_PAUSED};
+    return lagd_tx_post(db, &post, NULL, err);
 }
 
 static void fill_row(const struct lagd_run_config *config, const struct lag_dataset_row *dataset,
@@ -56,7 +57,6 @@ static void fill_row(const struct lagd_run_config *config, const struct lag_data
     else (void)snprintf(row->name, sizeof(row->name), "run-%s", row->id + strlen(row->id) - 8);
     (void)lag_copy(row->dataset_id, sizeof(row->dataset_id), dataset->id);
     (void)lag_copy(row->dataset_name, sizeof(row->dataset_name), dataset->name);
-    (void)lag_copy(row->state, sizeof(row->state), config->start ? "queued" : "paused");
     row->n_layer = config->n_layer;
     row->n_head = config->n_head;
     row->n_embd = config->n_embd;
@@ -95,33 +95,46 @@ int lagd_cmd_run_create(struct lagd_commands *c, struct lagd_command *command) {
     if (rc == 0) rc = lagd_run_estimate(config, c->deps->n_threads, &estimate, err);
     if (rc == 0) rc = admit(c, config, &estimate, err);
     if (rc < 0) return rc;
-    struct lag_run_row row = {0};
-    fill_row(config, &dataset, &estimate, &row);
+    struct creation creation = {.start = config->start};
+    struct lag_run_row *row = &creation.row;
+    fill_row(config, &dataset, &estimate, row);
     (void)lag_copy(config->dataset, sizeof(config->dataset), dataset.id);
-    (void)lag_copy(config->name, sizeof(config->name), row.name);
-    rc = lagd_run_config_format(config, row.config, err);
-    if (rc == 0) rc = lagd_command_write(c->deps->store, command, row.id, insert_run, &row);
+    (void)lag_copy(config->name, sizeof(config->name), row->name);
+    rc = lagd_run_config_format(config, row->config, err);
+    if (rc == 0) rc = lagd_command_write(c->deps->store, command, row->id, insert_run, &creation);
     if (rc == LAG_EEXIST) {
         return lag_error_at(err, LAG_EEXIST, "/name", "a run with the name %s exists already; choose another",
-                            row.name);
+                            row->name);
     }
     if (rc < 0) return rc;
-    (void)lag_copy(command->id, sizeof(command->id), row.id);
-    (void)lag_copy(command->state, sizeof(command->state), row.state);
+    (void)lag_copy(command->id, sizeof(command->id), row->id);
+    (void)lag_copy(command->state, sizeof(command->state), row->state);
     c->runs->next_schedule_ns = 0;
     return 0;
 }
 
 /* --- life cycle -------------------------------------------------------------------------------------------------- */
 
-/* The state that the command has noted becomes its run's. */
-static int put_state(struct lag_db *db, void *arg, struct lag_error *err) {
-    const struct lagd_command *command = arg;
-    return lagd_tx_run_state(db, command->id, command->state, command->reason, err);
+struct asking {
+    const struct lagd_command *command;
+    enum lagd_run_event event;
+    int to;
+};
+
+static int post_asked(struct lag_db *db, void *arg, struct lag_error *err) {
+    struct asking *asking = arg;
+    const struct lagd_post post = {.machine = LAGD_MACHINE_RUN, .event = asking->event, .id = asking->command->id,
+                                   .reason = asking->command->reason, .step = LAG_NO_STEP};
+    return lagd_tx_post(db, &post, &asking->to, err);
 }
 
-static int write_state(struct lagd_commands *c, struct lagd_command *command) {
-    return lagd_command_write(c->deps->store, command, command->id, put_state, command);
+/* The event is the command's run's; the command gets the state that it leads to. */
+static int ask(struct lagd_commands *c, struct lagd_command *command, enum lagd_run_event event) {
+    struct asking asking = {.command = command, .event = event};
+    int rc = lagd_command_write(c->deps->store, command, command->id, post_asked, &asking);
+    if (rc == 0)
+        (void)lag_copy(command->state, sizeof(command->state), lagd_state_name(LAGD_MACHINE_RUN, asking.to));
+    return rc;
 }
 
 int lagd_cmd_run_pause(struct lagd_commands *c, struct lagd_command *command) {
@@ -132,10 +145,9 @@ int lagd_cmd_run_pause(struct lagd_commands *c, struct lagd_command *command) {
     if (active) {
         lagd_waiting_pause(c, row.id);
         lagd_run_wish(active->run, LAGD_WISH_PAUSE, command->reason);
-        return lagd_waiting_stop(c, row.id, command, "paused");
+        return lagd_waiting_stop(c, row.id, command, LAGD_RUN_PAUSED);
     }
-    (void)lag_copy(command->state, sizeof(command->state), "paused");
-    return write_state(c, command);
+    return ask(c, command, LAGD_RUN_ON_PAUSE);
 }
 
 int lagd_cmd_run_resume(struct lagd_commands *c, struct lagd_command *command) {
@@ -155,8 +167,7 @@ int lagd_cmd_run_resume(struct lagd_commands *c, struct lagd_command *command) {
         rc = lagd_admission_check(c->runs, row.name, need, c->runs->n_active >= config.max_runs, &command->err);
     }
     if (rc < 0) return rc;
-    (void)lag_copy(command->state, sizeof(command->state), "queued");
-    rc = write_state(c, command);
+    rc = ask(c, command, LAGD_RUN_ON_RESUME);
     if (rc < 0) return rc;
     c->runs->next_schedule_ns = 0;
     return 0;
@@ -165,20 +176,16 @@ int lagd_cmd_run_resume(struct lagd_commands *c, struct lagd_command *command) {
 struct cancelling {
     const struct lag_run_row *run;
     const char *reason;
-    struct lagd_released released;
+    struct lagd_leftovers leftovers;
 };
 
 static int write_cancelled(struct lag_db *db, void *arg, struct lag_error *err) {
     struct cancelling *c = arg;
     struct lag_growth_row growth;
     int rc = 0;
-    if (c->run->growth_id[0] && lag_growth_get(db, c->run->growth_id, &growth, NULL) == 0) {
-        const struct lagd_state *state = lagd_state_find(LAGD_MACHINE_GROWTH, growth.state);
-        if (state && !state->terminal) {
-            rc = lagd_tx_growth_end(db, &growth, "cancelled", "the run was cancelled", &c->released, err);
-        }
-    }
-    return rc < 0 ? rc : lagd_tx_run_state(db, c->run->id, "cancelled", c->reason, err);
+    if (c->run->growth_id[0] && lag_growth_get(db, c->run->growth_id, &growth, NULL) == 0)
+        rc = lagd_tx_growth_end(db, &growth, LAGD_GROWTH_ON_WITHDRAWN, "the run was cancelled", &c->leftovers, err);
+    return rc < 0 ? rc : lagd_tx_run_event(db, c->run->id, LAGD_RUN_ON_CANCEL, c->reason, err);
 }
 
 int lagd_cmd_run_cancel(struct lagd_commands *c, struct lagd_command *command) {
@@ -186,15 +193,16 @@ int lagd_cmd_run_cancel(struct lagd_commands *c, struct lagd_command *command) {
     int rc = find_run(c, command, "cancel", &row);
     if (rc < 0) return rc;
     struct lagd_active *active = lagd_active_find(c->runs, row.id);
-    if (active && strcmp(row.state, "paused") != 0) {
+    if (active && !lagd_run_is(row.state, LAGD_RUN_PAUSED)) {
         lagd_run_wish(active->run, LAGD_WISH_CANCEL, command->reason);
-        return lagd_waiting_stop(c, row.id, command, "cancelled");
+        return lagd_waiting_stop(c, row.id, command, LAGD_RUN_CANCELLED);
     }
     struct cancelling cancelling = {.run = &row, .reason = command->reason};
     rc = lagd_command_write(c->deps->store, command, row.id, write_cancelled, &cancelling);
-    if (rc == 0) (void)lag_copy(command->state, sizeof(command->state), "cancelled");
-    if (rc == 0) lagd_released_remove(c->deps, &cancelling.released);
-    else lagd_released_drop(&cancelling.released);
+    const char *state = lagd_state_name(LAGD_MACHINE_RUN, LAGD_RUN_CANCELLED);
+    if (rc == 0) (void)lag_copy(command->state, sizeof(command->state), state);
+    if (rc == 0) lagd_leftovers_remove(c->deps, &cancelling.leftovers);
+    else lagd_leftovers_drop(&cancelling.leftovers);
     return rc;
 }
 

@@ -29,7 +29,8 @@ static struct lagd_waiting_run *find_or_add(struct lagd_waiting *waiting, const 
     return run;
 }
 
-int lagd_waiting_stop(struct lagd_commands *c, const char *run_id, struct lagd_command *command, const char *wanted) {
+int lagd_waiting_stop(struct lagd_commands *c, const char *run_id, struct lagd_command *command,
+                      enum lagd_run_state wanted) {
     struct lagd_waiting_run *run = find_or_add(&c->waiting, run_id);
     if (!run || run->n_stops == LAGD_STOPS_MAX) return 0;
     run->stops[run->n_stops++] = (struct lagd_stop){command, wanted, lag_clock_mono_ns() + STOP_NS};
@@ -52,7 +53,7 @@ static int judge_stop(struct lagd_commands *c, const char *run_id, const struct 
     struct lagd_command *command = stop->command;
     struct lag_run_row row;
     int rc = lag_run_get(c->db, run_id, &row, &command->err);
-    if (rc < 0 || strcmp(row.state, stop->wanted) == 0) return rc;
+    if (rc < 0 || lagd_run_is(row.state, stop->wanted)) return rc;
     if (atomic_load(&c->deps->draining)) return lag_error_set(&command->err, LAG_ECANCELED, "lagd is stopping");
     (void)lag_copy(command->state, sizeof(command->state), row.state);
     return lag_error_set(&command->err, LAG_ESTATE, "run %s is %s now", row.name, row.state);

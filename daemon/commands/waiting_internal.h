@@ -2,6 +2,8 @@
  * and a resume that crossed a pause. Thread: main. */
 #pragma once
 #include "runs/runs_internal.h"
+
+#include <lagd/daemon/states.h>
 struct lagd_command;
 struct lagd_commands;
 
@@ -13,7 +15,7 @@ struct lagd_waiting {
         char id[LAG_ROW_ID];
         struct lagd_stop {
             struct lagd_command *command; /* owned */
-            const char *wanted;
+            enum lagd_run_state wanted;
             int64_t due_ns;
         } stops[LAGD_STOPS_MAX];
         int n_stops;
@@ -22,9 +24,10 @@ struct lagd_waiting {
     } runs[LAGD_ACTIVE_MAX];
     int n_runs;
 };
-/* Keeps a command that was wished of the run's thread until the run is in state wanted (a literal), or has ended
+/* Keeps a command that was wished of the run's thread until the run is in the state wanted, or has ended
  * otherwise; after ten seconds it is answered anyhow. LAGD_LATER, or 0: nobody waits. */
-int lagd_waiting_stop(struct lagd_commands *c, const char *run_id, struct lagd_command *command, const char *wanted);
+int lagd_waiting_stop(struct lagd_commands *c, const char *run_id, struct lagd_command *command,
+                      enum lagd_run_state wanted);
 /* From now on the run is on its way to a pause. */
 void lagd_waiting_pause(struct lagd_commands *c, const char *run_id);
 /* Takes a resume of a run that is on its way to a pause; false: it is on none, or another resume waits already. */

@@ -6,6 +6,7 @@
 #include <lagd/base/check.h>
 #include <lagd/base/error.h>
 #include <lagd/base/mem.h>
+#include <lagd/daemon/states.h>
 #include <lagd/storage/growths.h>
 #include <math.h>
 #include <stdlib.h>
@@ -32,7 +33,7 @@ static int collect_candidate(const struct lag_candidate_row *row, void *arg) {
 }
 
 static bool dropped(const char *state) {
-    return strcmp(state, "diverged") == 0 || strcmp(state, "cancelled") == 0 || strcmp(state, "failed") == 0;
+    return lagd_state_has_ended(LAGD_MACHINE_CANDIDATE, state) && !lagd_candidate_is(state, LAGD_CANDIDATE_COMPLETED);
 }
 
 static int load_curve(struct lag_db *db, struct lagd_curves *set, int index, struct lag_error *err) {

@@ -74,7 +74,7 @@ static int commit(struct applying *applying, const char *parent_sha256, struct l
     struct lagd_run *run = applying->round->run;
     const struct lag_candidate_row *row = &applying->round->candidates[applying->index];
     const struct lag_run_row before = run->book.row;
-    struct lagd_move move = {.run = run, .growth_from = "applying", .growth_state = "applied", .run_state = "running",
+    struct lagd_move move = {.run = run, .growth_event = LAGD_GROWTH_ON_APPLIED, .run_event = LAGD_RUN_ON_GROWTH_ENDED,
                              .progress = true, .ends_growth = true, .extra = write_applied, .extra_arg = applying};
     run->book.row.step = applying->state->step;
     run->book.row.tokens = run->book.row.step * lagd_run_step_tokens(run);
@@ -107,8 +107,8 @@ int lagd_round_apply(struct lagd_round *round, struct lag_error *err) {
     char parent_sha256[LAG_SHA256_HEX];
     int rc = find_winner(&applying, err);
     if (rc != 0) return rc;
-    if (strcmp(run->book.growth.state, "decided") == 0) {
-        struct lagd_move move = {.run = run, .growth_from = "decided", .growth_state = "applying"};
+    if (lagd_growth_is(run->book.growth.state, LAGD_GROWTH_DECIDED)) {
+        struct lagd_move move = {.run = run, .growth_event = LAGD_GROWTH_ON_APPLYING};
         rc = lagd_move_make(&move, err);
         if (rc != 0) return rc;
     }

@@ -45,14 +45,15 @@ int lagd_round_decide(struct lagd_round *round, struct lag_error *err) {
     int rc = lagd_read(run->deps, compute, &deciding, err);
     if (rc != 0) return rc;
     deciding.row.decided_ms = lag_clock_wall_ms();
-    struct lagd_move move = {.run = run, .growth_from = "probing", .extra = store, .extra_arg = &deciding};
+    struct lagd_move move = {.run = run, .extra = store, .extra_arg = &deciding};
     if (deciding.row.candidate[0] == '\0') {
-        move.growth_state = "failed";
+        move.growth_event = LAGD_GROWTH_ON_FAILED;
         move.reason = deciding.row.verdict;
-        move.run_state = "running";
+        move.run_event = LAGD_RUN_ON_GROWTH_ENDED;
         move.ends_growth = true;
     } else {
-        move.growth_state = strcmp(run->book.growth.mode, "manual") == 0 ? "awaiting_approval" : "decided";
+        bool manual = strcmp(run->book.growth.mode, "manual") == 0;
+        move.growth_event = manual ? LAGD_GROWTH_ON_RANKED : LAGD_GROWTH_ON_DECIDED;
     }
     LAG_FP("decision.before_commit");
     rc = lagd_move_make(&move, err);

@@ -17,6 +17,7 @@ struct lagd_round {
     int n, n_active;
     struct lag_state *best;               /* of the best eligible candidate that ended in this process (mode auto) */
     int best_index;                       /* -1: none */
+    int ending;                           /* whose end is being stored; -1: of none */
 };
 
 /* --- growth_probe.c --- */
@@ -24,8 +25,8 @@ struct lagd_round {
 int lagd_round_probe(struct lagd_round *round, struct lag_error *err);
 /* Probes one candidate again for its state; its rows are compared with what is computed. */
 int lagd_round_rebuild(struct lagd_round *round, int index, struct lag_state **ret, struct lag_error *err);
-/* After a wish: LAG_ECANCELED for CANCEL and STOP; LAG_ESTATE when the growth is not in state any more. */
-int lagd_round_check(struct lagd_round *round, const char *state, struct lag_error *err);
+/* After a wish: LAG_ECANCELED for CANCEL and STOP; LAG_ESTATE when the growth has another state than before. */
+int lagd_round_check(struct lagd_round *round, struct lag_error *err);
 
 /* --- growth_decide.c --- */
 int lagd_round_decide(struct lagd_round *round, struct lag_error *err);

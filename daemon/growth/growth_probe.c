@@ -5,6 +5,7 @@
 #include "plan/growth_cost_internal.h"
 #include "plan/run_config_internal.h"
 #include "process/tell_internal.h"
+#include "records/post_internal.h"
 #include "records/transact_internal.h"
 #include "train/flops_internal.h"
 #include "train/run_open_internal.h"
@@ -16,13 +17,12 @@
 #include <lagd/base/log.h>
 #include <lagd/base/mem.h>
 #include <lagd/base/team.h>
-#include <lagd/storage/events.h>
 #include <lagd/storage/growths.h>
 #include <math.h>
 #include <string.h>
 
 static bool waits_for_probe(const struct lag_candidate_row *row) {
-    return strcmp(row->state, "queued") == 0 || strcmp(row->state, "running") == 0;
+    return !lagd_state_has_ended(LAGD_MACHINE_CANDIDATE, row->state);
 }
 
 /* --- the parent's loss, from which divergence is measured --- */
@@ -68,38 +68,38 @@ static int know_parent_loss(struct lagd_round *round, struct lag_error *err) {
 struct candidate_move {
     const struct lagd_round *round;
     struct lag_candidate_row *row; /* follows once committed */
-    const char *state, *reason;
+    enum lagd_candidate_event event;
+    const char *reason;
     const struct lagd_probe_result *result; /* NULL at the start */
     const char *checkpoint_id;              /* NULL = none */
+    int to;                                 /* the state afterwards, once written */
 };
 
-static int put_event(struct lag_db *db, const struct candidate_move *move, struct lag_error *err) {
+static int post(struct lag_db *db, struct candidate_move *move, struct lag_error *err) {
     const struct lagd_probe_result *result = move->result;
-    const struct lag_event event = {.type = LAG_EVENT_CANDIDATE_STATE, .run_id = move->round->run->id,
-                                    .growth_id = move->row->growth_id, .candidate_id = move->row->id,
-                                    .state = move->state, .step = result ? result->t : 0,
-                                    .value = result ? result->loss_at_lag : LAG_NO_VALUE, .message = move->reason};
-    return lag_event_put(db, &event, err);
+    const struct lagd_post post = {.machine = LAGD_MACHINE_CANDIDATE, .event = move->event, .id = move->row->id,
+                                   .reason = move->reason, .step = result ? result->t : 0,
+                                   .value = result ? result->loss_at_lag : LAG_NO_VALUE};
+    return lagd_tx_post(db, &post, &move->to, err);
 }
 
 static int write_candidate(struct lag_db *db, void *arg, struct lag_error *err) {
-    const struct candidate_move *move = arg;
+    struct candidate_move *move = arg;
     const struct lagd_probe_result *result = move->result;
     const char *id = move->row->id;
     struct lag_growth_row growth;
     int rc = lag_growth_get(db, move->row->growth_id, &growth, err);
-    if (rc == 0 && strcmp(growth.state, "probing") != 0)
+    if (rc == 0 && !lagd_growth_is(growth.state, LAGD_GROWTH_PROBING))
         return lag_error_set(err, LAG_ESTATE, "growth %s is %s now", growth.id, growth.state);
-    if (rc == 0) rc = lag_candidate_set_state(db, id, move->state, move->reason, err);
     if (rc == 0 && result) rc = lag_candidate_set_progress(db, id, result->t, result->flops, err);
     if (rc == 0 && result) rc = lag_candidate_set_losses(db, id, NAN, result->loss_at_lag, err);
     if (rc == 0 && move->checkpoint_id) rc = lag_candidate_set_checkpoint(db, id, move->checkpoint_id, err);
-    return rc == 0 ? put_event(db, move, err) : rc;
+    return rc == 0 ? post(db, move, err) : rc;
 }
 
 static void follow(const struct candidate_move *move) {
     struct lag_candidate_row *row = move->row;
-    (void)lag_copy(row->state, sizeof(row->state), move->state);
+    (void)lag_copy(row->state, sizeof(row->state), lagd_state_name(LAGD_MACHINE_CANDIDATE, move->to));
     if (move->checkpoint_id) (void)lag_copy(row->checkpoint, sizeof(row->checkpoint), move->checkpoint_id);
     if (!move->result) return;
     row->t = move->result->t;
@@ -137,18 +137,21 @@ static int keep_on_disk(struct candidate_move *move, struct lag_state *state, bo
 }
 
 static int move_candidate(struct candidate_move *move, struct lag_error *err) {
-    return lagd_write_patiently(move->round->run->deps, write_candidate, move, &move->round->run->wishes.quit, err);
+    struct lagd_run *run = move->round->run;
+    int rc = lagd_write_patiently(run->deps, write_candidate, move, &run->wishes.quit, err);
+    if (rc == 0) follow(move);
+    return rc;
 }
 
 /* The same order as lag_select: lowest mean, then position. */
-static void keep_best(struct lagd_round *round, int index, struct lag_state **state) {
+static void keep_best(struct lagd_round *round, int index, struct lagd_probe_result *result) {
     const struct lag_candidate_row *row = &round->candidates[index];
-    double loss = row->loss_at_lag;
+    double loss = result->loss_at_lag;
     const struct lag_candidate_row *best = round->best_index >= 0 ? &round->candidates[round->best_index] : NULL;
     bool better = !best || loss < best->loss_at_lag || (loss == best->loss_at_lag && index < round->best_index);
     if (!row->eligible || isnan(loss) || !better) return;
     lag_state_destroy(round->best);
-    round->best = LAG_TAKE(*state);
+    round->best = LAG_TAKE(result->state);
     round->best_index = index;
 }
 
@@ -160,9 +163,8 @@ static int start_one(struct lagd_round *round, int index, struct lag_error *err)
     int rc = lagd_probe_start(round, index, false, &round->probes[index], err);
     if (rc != 0) return rc;
     round->n_active++;
-    if (strcmp(row->state, "queued") != 0) return 0;
-    struct candidate_move move = {.round = round, .row = row, .state = "running", .reason = ""};
-    follow(&move);
+    if (!lagd_candidate_is(row->state, LAGD_CANDIDATE_QUEUED)) return 0;
+    struct candidate_move move = {.round = round, .row = row, .event = LAGD_CANDIDATE_ON_STARTED};
     return move_candidate(&move, err);
 }
 
@@ -170,8 +172,17 @@ static int start_more(struct lagd_round *round, struct lag_error *err) {
     int limit = round->run->deps->n_threads, rc = 0;
     if (round->request.parallel > 0) limit = (int)LAG_MIN(limit, round->request.parallel);
     for (int i = 0; rc == 0 && i < round->n && round->n_active < limit; i++)
-        if (!round->probes[i] && waits_for_probe(&round->candidates[i])) rc = start_one(round, i, err);
+        if (!round->probes[i] && i != round->ending && waits_for_probe(&round->candidates[i])) rc = start_one(round, i, err);
     return rc;
+}
+
+static void name_end(struct candidate_move *move) {
+    const struct lagd_probe_result *result = move->result;
+    bool diverged = result->rc == LAG_PROBE_DIVERGED;
+    move->event = result->rc == 0 ? LAGD_CANDIDATE_ON_COMPLETED
+                  : diverged      ? LAGD_CANDIDATE_ON_DIVERGED
+                                  : LAGD_CANDIDATE_ON_FAILED;
+    move->reason = result->rc == 0 ? "" : diverged ? result->reason : result->err.text;
 }
 
 /* In mode manual the state goes to disk and is not kept here; in mode auto the worst of two goes at once. */
@@ -179,21 +190,21 @@ static int end_candidate(struct lagd_round *round, int index, struct lagd_probe_
     struct candidate_move move = {.round = round, .row = &round->candidates[index], .result = result};
     bool done = false, manual = strcmp(round->run->book.growth.mode, "manual") == 0;
     int rc = 0;
-    move.state = result->rc == 0 ? "completed" : result->rc == LAG_PROBE_DIVERGED ? "diverged" : "failed";
-    move.reason = result->rc == 0 ? "" : result->rc == LAG_PROBE_DIVERGED ? result->reason : result->err.text;
+    name_end(&move);
     if (result->rc == 0 && manual) rc = keep_on_disk(&move, result->state, &done, err);
     if (rc != 0) return rc;
-    follow(&move);
-    if (result->rc == 0 && !manual) keep_best(round, index, &result->state);
+    if (result->rc == 0 && !manual) keep_best(round, index, result);
     lag_state_destroy(result->state);
     result->state = NULL;
     /* Its worker need not wait for the disk. Nothing is lost: a candidate whose end was not stored is probed again. */
+    round->ending = index;
     rc = start_more(round, err);
     if (rc == 0 && !done) rc = move_candidate(&move, err);
+    round->ending = -1;
     if (rc != 0) return rc;
     LAG_FP("candidate.completed");
     const struct lagd_about about = {round->run->id, round->run->book.growth.id, round->run->book.row.step, NULL};
-    lagd_tell(LAG_LOG_INFO, &about, "candidate %s of %s: %s%s%s", move.row->op, round->run->book.growth.id, move.state,
+    lagd_tell(LAG_LOG_INFO, &about, "candidate %s of %s: %s%s%s", move.row->op, round->run->book.growth.id, move.row->state,
               move.reason[0] ? ": " : "", move.reason);
     return 0;
 }
@@ -235,13 +246,15 @@ static void stop_all(struct lagd_round *round) {
     while (round->n_active > 0) take_result(round, wait_ended(round, false), NULL);
 }
 
-int lagd_round_check(struct lagd_round *round, const char *state, struct lag_error *err) {
+int lagd_round_check(struct lagd_round *round, struct lag_error *err) {
     struct lagd_run *run = round->run;
+    char before[LAG_ROW_STATE];
     if (atomic_load(&run->wishes.quit)) return lag_error_set(err, LAG_ECANCELED, "interrupted");
     if (!lagd_wishes_take(&run->wishes, LAGD_WISH_GROWTH, NULL)) return 0;
+    (void)lag_copy(before, sizeof(before), run->book.growth.state);
     int rc = lagd_run_read_growth(run, err);
-    if (rc == 0 && (!run->book.has_growth || strcmp(run->book.growth.state, state) != 0))
-        rc = lag_error_set(err, LAG_ESTATE, "the growth is not %s any more", state);
+    if (rc == 0 && (!run->book.has_growth || strcmp(run->book.growth.state, before) != 0))
+        rc = lag_error_set(err, LAG_ESTATE, "the growth is not %s any more", before);
     return rc;
 }
 
@@ -287,7 +300,7 @@ int lagd_round_probe(struct lagd_round *round, struct lag_error *err) {
         rc = start_more(round, err);
         if (rc != 0 || round->n_active == 0) break;
         int index = wait_ended(round, true);
-        rc = lagd_round_check(round, "probing", err);
+        rc = lagd_round_check(round, err);
         if (rc == 0 && index >= 0) rc = collect(round, index, err);
     }
     stop_all(round);
@@ -306,7 +319,7 @@ int lagd_round_rebuild(struct lagd_round *round, int index, struct lag_state **r
     round->n_active++;
     (void)lagd_progress_do(&round->run->progress, LAGD_DOING_PROBING);
     while (wait_ended(round, true) < 0) {
-        rc = lagd_round_check(round, round->run->book.growth.state, err);
+        rc = lagd_round_check(round, err);
         if (rc == LAG_ECANCELED) {
             stop_all(round);
             return rc;

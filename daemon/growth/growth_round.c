@@ -41,7 +41,7 @@ static int keep_parent(struct lagd_round *round, struct lagd_move *move, struct 
     struct parent parent = {.round = round, .start_step = run->trainer.state->step};
     lag_id_new("ckpt", parent.checkpoint_id);
     move->run = run;
-    move->run_state = "growing";
+    move->run_event = LAGD_RUN_ON_GROWTH_BEGUN;
     move->progress = true;
     move->extra = write_parent;
     move->extra_arg = &parent;
@@ -67,7 +67,7 @@ static int begin(struct lagd_round *round, struct lag_error *err) {
             (long long)run->book.growth.probe_steps, (long long)run->trainer.state->step,
             (long long)run->book.config.max_steps);
     LAG_FP("growth.parent");
-    struct lagd_move move = {.growth_from = "queued", .growth_state = "probing"};
+    struct lagd_move move = {.growth_event = LAGD_GROWTH_ON_BEGUN};
     int rc = keep_parent(round, &move, err);
     LAG_FP("growth.probing");
     return rc;
@@ -85,7 +85,7 @@ static int await(struct lagd_round *round, struct lag_error *err) {
     int rc = 0;
     while (rc == 0) {
         lagd_wishes_wait(&run->wishes, LAGD_WISH_GROWTH | LAGD_WISH_CANCEL | LAGD_WISH_STOP);
-        rc = lagd_round_check(round, "awaiting_approval", err);
+        rc = lagd_round_check(round, err);
     }
     (void)lagd_progress_do(&run->progress, LAGD_DOING_TRAINING);
     return rc;
@@ -94,19 +94,19 @@ static int await(struct lagd_round *round, struct lag_error *err) {
 /* --- the table --- */
 
 static const struct phase {
-    const char *state;
+    enum lagd_growth_state state;
     int (*act)(struct lagd_round *round, struct lag_error *err);
 } phases[] = {
-    {"queued", begin},
-    {"probing", lagd_round_probe},
-    {"awaiting_approval", await},
-    {"decided", lagd_round_apply},
-    {"applying", lagd_round_apply},
+    {LAGD_GROWTH_QUEUED, begin},
+    {LAGD_GROWTH_PROBING, lagd_round_probe},
+    {LAGD_GROWTH_AWAITING, await},
+    {LAGD_GROWTH_DECIDED, lagd_round_apply},
+    {LAGD_GROWTH_APPLYING, lagd_round_apply},
 };
 
 static const struct phase *find_phase(const char *state) {
     for (size_t i = 0; i < LAG_COUNT(phases); i++)
-        if (strcmp(phases[i].state, state) == 0) return &phases[i];
+        if (lagd_growth_is(state, phases[i].state)) return &phases[i];
     return NULL;
 }
 
@@ -140,7 +140,7 @@ static int open_round(struct lagd_round *round, struct lag_error *err) {
                              round->request.max_eval_share, lagd_run_step_tokens(run), run->trainer.step.batch,
                              run->trainer.step.context, &round->plan);
     if (rc != 0) return lag_error_set(err, rc, "the probe's evaluations cannot be planned");
-    if (strcmp(run->book.growth.state, "queued") == 0) return 0;
+    if (lagd_growth_is(run->book.growth.state, LAGD_GROWTH_QUEUED)) return 0;
     round->plan.n_batches = (int)run->book.growth.n_batches;
     round->plan.eval_sequences = (int)run->book.growth.eval_sequences;
     return 0;
@@ -157,15 +157,15 @@ static void close_round(struct lagd_round *round) {
 /* After a restart: the row says growing, and the parent is on disk (its checkpoint may have been damaged). */
 static int resume(struct lagd_round *round, struct lag_error *err) {
     struct lagd_run *run = round->run;
-    if (strcmp(run->book.growth.state, "queued") == 0) return 0;
-    struct lagd_move move = {.run = run, .run_state = "growing"};
+    if (lagd_growth_is(run->book.growth.state, LAGD_GROWTH_QUEUED)) return 0;
+    struct lagd_move move = {.run = run, .run_event = LAGD_RUN_ON_GROWTH_BEGUN};
     if (run->book.checkpoint_step != run->trainer.state->step) return keep_parent(round, &move, err);
-    return strcmp(run->book.row.state, "growing") == 0 ? 0 : lagd_move_make(&move, err);
+    return lagd_move_make(&move, err);
 }
 
 /* Ended by a person: the run goes on as it was. */
 static int conclude(struct lagd_round *round, struct lag_error *err) {
-    struct lagd_move move = {.run = round->run, .run_state = "running", .ends_growth = true};
+    struct lagd_move move = {.run = round->run, .run_event = LAGD_RUN_ON_GROWTH_ENDED, .ends_growth = true};
     LAG_FP("growth.concluding");
     return lagd_move_make(&move, err);
 }
@@ -177,10 +177,15 @@ static int go_through(struct lagd_round *round, struct lag_error *err) {
     int rc = resume(round, err);
     while (rc == 0 && run->book.has_growth &&
            strcmp(run->book.growth.id, id) == 0) { /* a next one begins at its own step */
+        int before = lagd_state_index(LAGD_MACHINE_GROWTH, run->book.growth.state);
         const struct phase *phase = find_phase(run->book.growth.state);
         rc = phase ? phase->act(round, err) : conclude(round, err);
-        /* Someone changed the growth's row: what is to be done is looked up again. */
-        if (rc == LAG_ESTATE) rc = lagd_run_read_growth(run, err);
+        if (rc != LAG_ESTATE) continue;
+        /* Someone changed the growth's row: what is to be done is looked up again. Where nobody did, it would only be
+         * tried for ever. */
+        rc = lagd_run_read_growth(run, err);
+        bool same = run->book.has_growth && lagd_growth_is(run->book.growth.state, (enum lagd_growth_state)before);
+        if (rc == 0 && same) rc = LAG_EINTERNAL;
     }
     return rc;
 }
@@ -191,13 +196,14 @@ static int give_up(struct lagd_run *run, int rc, struct lag_error *err) {
     const struct lagd_about about = {run->id, run->book.growth.id, run->book.row.step, NULL};
     lagd_tell(LAG_LOG_WARNING, &about, "growth %s of %s failed: %s", run->book.growth.id, run->id, why.text);
     struct lagd_move move = {
-        .run = run, .run_state = "running", .growth_state = "failed", .reason = why.text, .ends_growth = true};
+        .run = run, .run_event = LAGD_RUN_ON_GROWTH_ENDED, .growth_event = LAGD_GROWTH_ON_FAILED, .unless_ended = true,
+        .reason = why.text, .ends_growth = true};
     int moved = lagd_move_make(&move, err);
     return moved != 0 ? rc : 0;
 }
 
 int lagd_growth_round(struct lagd_run *run, struct lag_error *err) {
-    struct lagd_round round = {.run = run, .best_index = -1};
+    struct lagd_round round = {.run = run, .best_index = -1, .ending = -1};
     int rc = open_round(&round, err);
     if (rc == 0) rc = go_through(&round, err);
     close_round(&round);

@@ -1,14 +1,14 @@
-/* What the candidates of a growth leave behind when it ends: states that are not at an end, and checkpoints kept for a
+/* The end of a growth, and what its candidates leave behind: states that are not at an end, and checkpoints kept for a
  * person's choice. */
 #include "records/leftovers_internal.h"
 
 #include "records/folders_internal.h"
+#include "records/post_internal.h"
 
 #include <lagd/base/mem.h>
-#include <lagd/daemon/states.h>
 #include <lagd/storage/checkpoints.h>
-#include <lagd/storage/events.h>
 #include <lagd/storage/growths.h>
+#include <lagd/storage/runs.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,8 +19,7 @@ struct ending {
 };
 
 static bool has_ended(const struct lag_candidate_row *row) {
-    const struct lagd_state *state = lagd_state_find(LAGD_MACHINE_CANDIDATE, row->state);
-    return state && state->terminal;
+    return lagd_state_has_ended(LAGD_MACHINE_CANDIDATE, row->state);
 }
 
 static int collect(const struct lag_candidate_row *row, void *arg) {
@@ -34,50 +33,58 @@ static int collect(const struct lag_candidate_row *row, void *arg) {
     return 0;
 }
 
-static int put_cancelled(struct lag_db *db, const struct lag_growth_row *growth, const struct lag_candidate_row *row,
-                         const char *reason, struct lag_error *err) {
-    const struct lag_event event = {.type = LAG_EVENT_CANDIDATE_STATE, .run_id = growth->run_id, .growth_id = growth->id,
-                                    .candidate_id = row->id, .state = "cancelled", .step = growth->start_step,
-                                    .value = LAG_NO_VALUE, .message = reason};
-    int rc = lag_candidate_set_state(db, row->id, "cancelled", reason, err);
-    return rc == 0 ? lag_event_put(db, &event, err) : rc;
-}
-
-static int release(struct lag_db *db, const struct lag_candidate_row *candidate, struct lagd_released *released,
-                   struct lag_error *err) {
+static int give_up_checkpoint(struct lag_db *db, const struct lag_candidate_row *candidate,
+                              struct lagd_leftovers *leftovers, struct lag_error *err) {
     struct lag_checkpoint_row row;
     int rc = lag_checkpoint_get(db, candidate->checkpoint, &row, err);
     if (rc == LAG_ENOTFOUND) return 0;
-    if (rc == 0 &&
-        lag_grow_array((void **)&released->paths, &released->capacity, released->n + 1, sizeof(*released->paths)) != 0)
+    if (rc == 0 && lag_grow_array((void **)&leftovers->paths, &leftovers->capacity, leftovers->n + 1,
+                                  sizeof(*leftovers->paths)) != 0)
         rc = lag_error_set(err, LAG_ENOMEM, "out of memory at the end of a growth");
     if (rc == 0) rc = lag_candidate_set_checkpoint(db, candidate->id, "", err);
     if (rc == 0) rc = lag_checkpoint_delete(db, row.id, err);
-    if (rc == 0) (void)lag_copy(released->paths[released->n++], LAG_ROW_PATH, row.path);
+    if (rc == 0) (void)lag_copy(leftovers->paths[leftovers->n++], LAG_ROW_PATH, row.path);
     return rc;
 }
 
-int lagd_tx_candidates_end(struct lag_db *db, const struct lag_growth_row *growth, const char *reason,
-                           struct lagd_released *released, struct lag_error *err) {
+static int end_candidates(struct lag_db *db, const struct lag_growth_row *growth, const char *reason,
+                          struct lagd_leftovers *leftovers, struct lag_error *err) {
     struct ending ending = {0};
-    released->n = 0; /* a transaction may be tried again */
+    leftovers->n = 0; /* a transaction may be tried again */
     int rc = lag_candidate_list(db, growth->id, collect, &ending, err);
     if (ending.failed) rc = lag_error_set(err, LAG_ENOMEM, "out of memory at the end of a growth");
     for (size_t i = 0; rc == 0 && i < ending.n; i++) {
         const struct lag_candidate_row *row = &ending.rows[i];
-        if (!has_ended(row)) rc = put_cancelled(db, growth, row, reason ? reason : "", err);
-        if (rc == 0 && row->checkpoint[0] != '\0') rc = release(db, row, released, err);
+        const struct lagd_post post = {.machine = LAGD_MACHINE_CANDIDATE, .event = LAGD_CANDIDATE_ON_WITHDRAWN,
+                                       .id = row->id, .reason = reason, .step = growth->start_step,
+                                       .value = LAG_NO_VALUE};
+        if (!has_ended(row)) rc = lagd_tx_post(db, &post, NULL, err);
+        if (rc == 0 && row->checkpoint[0] != '\0') rc = give_up_checkpoint(db, row, leftovers, err);
     }
     free(ending.rows);
     return rc;
 }
 
-void lagd_released_remove(const struct lagd_deps *deps, struct lagd_released *released) {
-    for (size_t i = 0; i < released->n; i++) lagd_folder_remove(deps, released->paths[i]);
-    lagd_released_drop(released);
+int lagd_tx_growth_leave(struct lag_db *db, const struct lag_growth_row *growth, const char *reason,
+                         struct lagd_leftovers *leftovers, struct lag_error *err) {
+    int rc = end_candidates(db, growth, reason, leftovers, err);
+    return rc == 0 ? lag_run_set_growth(db, growth->run_id, "", err) : rc;
 }
 
-void lagd_released_drop(struct lagd_released *released) {
-    free(released->paths);
-    *released = (struct lagd_released){0};
+int lagd_tx_growth_end(struct lag_db *db, const struct lag_growth_row *growth, enum lagd_growth_event event,
+                       const char *reason, struct lagd_leftovers *leftovers, struct lag_error *err) {
+    int rc = 0;
+    if (!lagd_state_has_ended(LAGD_MACHINE_GROWTH, growth->state))
+        rc = lagd_tx_growth_event(db, growth->id, event, reason, err);
+    return rc == 0 ? lagd_tx_growth_leave(db, growth, reason, leftovers, err) : rc;
+}
+
+void lagd_leftovers_remove(const struct lagd_deps *deps, struct lagd_leftovers *leftovers) {
+    for (size_t i = 0; i < leftovers->n; i++) lagd_folder_remove(deps, leftovers->paths[i]);
+    lagd_leftovers_drop(leftovers);
+}
+
+void lagd_leftovers_drop(struct lagd_leftovers *leftovers) {
+    free(leftovers->paths);
+    *leftovers = (struct lagd_leftovers){0};
 }

@@ -1,17 +1,23 @@
-/* The end of a growth's candidates: those not at an end are cancelled, and the checkpoints of all are given up. */
+/* The end of a growth, with what its candidates leave behind: those not at an end are cancelled, and the checkpoints of
+ * all are given up. */
 #pragma once
 #include "process/deps_internal.h"
 
+#include <lagd/daemon/states.h>
 #include <lagd/storage/rows.h>
 struct lag_db;
 
 /* Folders of checkpoints whose rows went in a transaction: to be removed once it is committed. */
-struct lagd_released {
+struct lagd_leftovers {
     char (*paths)[LAG_ROW_PATH]; /* relative to the state directory */
     size_t n, capacity;
 };
-/* Inside a transaction; may be called again when that was rolled back. reason may be NULL. */
-int lagd_tx_candidates_end(struct lag_db *db, const struct lag_growth_row *growth, const char *reason,
-                           struct lagd_released *released, struct lag_error *err);
-void lagd_released_remove(const struct lagd_deps *deps, struct lagd_released *released); /* after the commit. Frees */
-void lagd_released_drop(struct lagd_released *released); /* after it was not committed. Frees */
+/* Both inside a transaction; they may be called again when that was rolled back. reason may be NULL.
+ * leave: of a growth that has ended, also in this transaction. Its run names it no more. */
+int lagd_tx_growth_leave(struct lag_db *db, const struct lag_growth_row *growth, const char *reason,
+                         struct lagd_leftovers *leftovers, struct lag_error *err);
+/* The event is posted, unless the growth has ended already; and leave. */
+int lagd_tx_growth_end(struct lag_db *db, const struct lag_growth_row *growth, enum lagd_growth_event event,
+                       const char *reason, struct lagd_leftovers *leftovers, struct lag_error *err);
+void lagd_leftovers_remove(const struct lagd_deps *deps, struct lagd_leftovers *leftovers); /* after the commit. Frees */
+void lagd_leftovers_drop(struct lagd_leftovers *leftovers); /* after it was not committed. Frees */

@@ -1,50 +1,207 @@
-/* A change of state and the event that tells of it, in one transaction. */
+/* Changes of state: the event that is posted, the row that the table has for it, and both rows of the database. */
 #include "records/post_internal.h"
 
+#include <lagd/base/check.h>
 #include <lagd/base/error.h>
+#include <lagd/base/log.h>
 #include <lagd/base/mem.h>
-#include <lagd/daemon/states.h>
-#include <lagd/storage/events.h>
 #include <lagd/storage/growths.h>
 #include <lagd/storage/runs.h>
+#include <stdatomic.h>
+#include <string.h>
 
-int lagd_tx_run_state(struct lag_db *db, const char *run_id, const char *state, const char *reason,
-                      struct lag_error *err) {
-    int rc = lag_run_set_state(db, run_id, state, reason, err);
-    if (rc < 0) return rc;
-    const struct lag_event event = {.type = LAG_EVENT_RUN_STATE, .run_id = run_id, .state = state, .step = LAG_NO_STEP,
-                                    .message = reason};
-    return lag_event_put(db, &event, err);
+/* Whose state it is. */
+struct subject {
+    char id[LAG_ROW_ID], run_id[LAG_ROW_ID], growth_id[LAG_ROW_ID], candidate_id[LAG_ROW_ID];
+    char state[LAG_ROW_STATE];
+};
+
+/* --- the three kinds of rows --- */
+
+static void be_run(const struct lag_run_row *row, struct subject *ret) {
+    (void)lag_copy(ret->id, sizeof(ret->id), row->id);
+    (void)lag_copy(ret->run_id, sizeof(ret->run_id), row->id);
+    (void)lag_copy(ret->state, sizeof(ret->state), row->state);
 }
 
-int lagd_tx_growth_state(struct lag_db *db, const struct lag_growth_row *growth, const char *state, const char *reason,
-                         struct lag_error *err) {
-    int rc = lag_growth_set_state(db, growth->id, state, reason, err);
-    if (rc < 0) return rc;
-    const struct lag_event event = {.type = LAG_EVENT_GROWTH_STATE, .run_id = growth->run_id, .growth_id = growth->id,
-                                    .state = state, .step = LAG_NO_STEP, .message = reason};
-    return lag_event_put(db, &event, err);
-}
-
-int lagd_tx_growth_end(struct lag_db *db, const struct lag_growth_row *growth, const char *state, const char *reason,
-                       struct lagd_released *released, struct lag_error *err) {
-    int rc = lagd_tx_candidates_end(db, growth, reason, released, err);
-    if (rc == 0) rc = lagd_tx_growth_state(db, growth, state, reason, err);
-    if (rc == 0) rc = lag_run_set_growth(db, growth->run_id, "", err);
+static int read_run(struct lag_db *db, const char *id, struct subject *ret, struct lag_error *err) {
+    struct lag_run_row row;
+    int rc = lag_run_get(db, id, &row, err);
+    if (rc == 0) be_run(&row, ret);
     return rc;
 }
 
-struct run_state {
-    const char *run_id, *state, *reason;
-};
-
-static int write_run_state(struct lag_db *db, void *arg, struct lag_error *err) {
-    const struct run_state *change = arg;
-    return lagd_tx_run_state(db, change->run_id, change->state, change->reason, err);
+static int insert_run(struct lag_db *db, void *arg, const char *state, struct subject *ret, struct lag_error *err) {
+    struct lag_run_row *row = arg;
+    (void)lag_copy(row->state, sizeof(row->state), state);
+    be_run(row, ret);
+    const struct lag_event created = {.type = LAG_EVENT_RUN_CREATED, .run_id = row->id, .state = state,
+                                      .message = row->name};
+    int rc = lag_run_insert(db, row, err);
+    return rc == 0 ? lag_event_put(db, &created, err) : rc;
 }
 
-int lagd_put_run_state(struct lagd_deps *deps, const char *run_id, const char *state, const char *reason,
+static void be_growth(const struct lag_growth_row *row, struct subject *ret) {
+    (void)lag_copy(ret->id, sizeof(ret->id), row->id);
+    (void)lag_copy(ret->run_id, sizeof(ret->run_id), row->run_id);
+    (void)lag_copy(ret->growth_id, sizeof(ret->growth_id), row->id);
+    (void)lag_copy(ret->state, sizeof(ret->state), row->state);
+}
+
+static int read_growth(struct lag_db *db, const char *id, struct subject *ret, struct lag_error *err) {
+    struct lag_growth_row row;
+    int rc = lag_growth_get(db, id, &row, err);
+    if (rc == 0) be_growth(&row, ret);
+    return rc;
+}
+
+static int insert_growth(struct lag_db *db, void *arg, const char *state, struct subject *ret, struct lag_error *err) {
+    struct lag_growth_row *row = arg;
+    (void)lag_copy(row->state, sizeof(row->state), state);
+    be_growth(row, ret);
+    return lag_growth_insert(db, row, err);
+}
+
+static int read_candidate(struct lag_db *db, const char *id, struct subject *ret, struct lag_error *err) {
+    struct lag_candidate_row row;
+    int rc = lag_candidate_get(db, id, &row, err);
+    if (rc == 0) rc = read_growth(db, row.growth_id, ret, err);
+    if (rc != 0) return rc;
+    (void)lag_copy(ret->id, sizeof(ret->id), row.id);
+    (void)lag_copy(ret->candidate_id, sizeof(ret->candidate_id), row.id);
+    (void)lag_copy(ret->state, sizeof(ret->state), row.state);
+    return 0;
+}
+
+static int insert_candidate(struct lag_db *db, void *arg, const char *state, struct subject *ret, struct lag_error *err) {
+    struct lag_candidate_row *row = arg;
+    (void)lag_copy(row->state, sizeof(row->state), state);
+    (void)lag_copy(ret->id, sizeof(ret->id), row->id);
+    return lag_candidate_insert(db, row, NULL, err);
+}
+
+static const struct kind {
+    const char *what;
+    enum lag_event_type told;
+    bool tells_creation; /* candidates come with their growth, which is told */
+    int (*read)(struct lag_db *db, const char *id, struct subject *ret, struct lag_error *err);
+    int (*insert)(struct lag_db *db, void *row, const char *state, struct subject *ret, struct lag_error *err);
+    int (*set)(struct lag_db *db, const char *id, const char *state, const char *reason, struct lag_error *err);
+} kinds[LAGD_N_MACHINES] = {
+    [LAGD_MACHINE_RUN] = {"run", LAG_EVENT_RUN_STATE, true, read_run, insert_run, lag_run_set_state},
+    [LAGD_MACHINE_GROWTH] = {"growth", LAG_EVENT_GROWTH_STATE, true, read_growth, insert_growth, lag_growth_set_state},
+    [LAGD_MACHINE_CANDIDATE] = {"candidate", LAG_EVENT_CANDIDATE_STATE, false, read_candidate, insert_candidate,
+                                lag_candidate_set_state},
+};
+
+/* --- rows that were used, for tests --- */
+
+#ifdef LAG_FAILPOINTS
+#define ROWS_MAX 64
+/* Global, as tests ask it of the whole process: whoever posted there. */
+static _Atomic int uses[LAGD_N_MACHINES][ROWS_MAX];
+
+int lagd_post_uses(enum lagd_machine machine, size_t row) {
+    LAG_ASSERT(machine < LAGD_N_MACHINES && row < ROWS_MAX);
+    return atomic_load(&uses[machine][row]);
+}
+#endif
+
+static void count_use(enum lagd_machine machine, const struct lagd_transition *row) {
+#ifdef LAG_FAILPOINTS
+    size_t n;
+    atomic_fetch_add(&uses[machine][row - lagd_transitions(machine, &n)], 1);
+#else
+    (void)machine;
+    (void)row;
+#endif
+}
+
+/* --- posting --- */
+
+/* *ret: the stored state, which must be known, and as the caller saw it. */
+static int find_state(struct lag_db *db, const struct lagd_post *post, struct subject *subject, int *ret,
+                      struct lag_error *err) {
+    const struct kind *kind = &kinds[post->machine];
+    int rc = kind->read(db, post->id, subject, err);
+    if (rc != 0) return rc;
+    *ret = lagd_state_index(post->machine, subject->state);
+    if (*ret == LAGD_NOWHERE)
+        return lag_error_set(err, LAG_ECORRUPT, "%s %s is stored in the state \"%s\", which this lagd does not know",
+                             kind->what, subject->id, subject->state);
+    if (post->seen && strcmp(subject->state, post->seen) != 0)
+        return lag_error_set(err, LAG_ESTATE, "%s %s is %s now, not %s", kind->what, subject->id, subject->state,
+                             post->seen);
+    return 0;
+}
+
+/* The tests of the whole daemon look for this text, and fail when they find it. */
+static int refuse(const struct lagd_post *post, const char *id, const char *state, struct lag_error *err) {
+    (void)lag_error_set(err, LAG_ESTATE, "%s %s is %s: no row of the table is for \"%s\" there", kinds[post->machine].what,
+                        id, state, lagd_machine_event_name(post->machine, post->event));
+    lag_log(LAG_LOG_ERROR, "refused: %s", err ? err->text : id);
+    return LAG_ESTATE;
+}
+
+static int tell(struct lag_db *db, const struct lagd_post *post, const struct subject *subject, const char *state,
+                struct lag_error *err) {
+    const struct lag_event event = {.type = kinds[post->machine].told, .run_id = subject->run_id,
+                                    .growth_id = subject->growth_id, .candidate_id = subject->candidate_id,
+                                    .state = state, .step = post->step, .value = post->value, .message = post->reason};
+    return lag_event_put(db, &event, err);
+}
+
+static int write_row(struct lag_db *db, const struct lagd_post *post, int to, struct subject *subject,
+                     struct lag_error *err) {
+    const struct kind *kind = &kinds[post->machine];
+    const char *state = lagd_state_name(post->machine, to);
+    int rc = post->row ? kind->insert(db, post->row, state, subject, err)
+                       : kind->set(db, subject->id, state, post->reason ? post->reason : "", err);
+    bool told = !post->row || kind->tells_creation;
+    return rc == 0 && told ? tell(db, post, subject, state, err) : rc;
+}
+
+int lagd_tx_post(struct lag_db *db, const struct lagd_post *post, int *ret_to, struct lag_error *err) {
+    struct subject subject = {0};
+    int from = LAGD_NOWHERE;
+    int rc = post->row ? 0 : find_state(db, post, &subject, &from, err);
+    if (rc != 0) return rc;
+    const struct lagd_transition *row = lagd_transition_find(post->machine, from, post->event);
+    if (!row) return refuse(post, post->row ? "that is made" : subject.id, post->row ? "new" : subject.state, err);
+    if (row->to != from) rc = write_row(db, post, row->to, &subject, err);
+    if (rc != 0) return rc;
+    count_use(post->machine, row);
+    if (ret_to) *ret_to = row->to;
+    return 0;
+}
+
+int lagd_tx_run_event(struct lag_db *db, const char *run_id, enum lagd_run_event event, const char *reason,
+                      struct lag_error *err) {
+    const struct lagd_post post = {.machine = LAGD_MACHINE_RUN, .event = event, .id = run_id, .reason = reason,
+                                   .step = LAG_NO_STEP};
+    return lagd_tx_post(db, &post, NULL, err);
+}
+
+int lagd_tx_growth_event(struct lag_db *db, const char *growth_id, enum lagd_growth_event event, const char *reason,
+                         struct lag_error *err) {
+    const struct lagd_post post = {.machine = LAGD_MACHINE_GROWTH, .event = event, .id = growth_id, .reason = reason,
+                                   .step = LAG_NO_STEP};
+    return lagd_tx_post(db, &post, NULL, err);
+}
+
+struct run_event {
+    const char *run_id;
+    enum lagd_run_event event;
+    const char *reason;
+};
+
+static int write_run_event(struct lag_db *db, void *arg, struct lag_error *err) {
+    const struct run_event *change = arg;
+    return lagd_tx_run_event(db, change->run_id, change->event, change->reason, err);
+}
+
+int lagd_put_run_event(const struct lagd_deps *deps, const char *run_id, enum lagd_run_event event, const char *reason,
                        struct lag_error *err) {
-    struct run_state change = {run_id, state, reason};
-    return lag_store_write(deps->store, write_run_state, &change, err);
+    struct run_event change = {run_id, event, reason};
+    return lag_store_write(deps->store, write_run_event, &change, err);
 }

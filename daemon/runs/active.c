@@ -87,9 +87,10 @@ static int collect_queued(const struct lag_run_row *row, void *arg) {
 /* What may pass (memory, a full disk) leaves the run paused, where a person can resume it; the rest fails it. */
 static void give_up(struct lagd_runs *runs, const struct lag_run_row *row, const struct lag_error *why) {
     bool may_pass = why->code == LAG_ENOMEM || why->code == LAG_EIO || why->code == LAG_ENOSPC;
+    enum lagd_run_event event = may_pass ? LAGD_RUN_ON_HINDERED : LAGD_RUN_ON_FAILED;
     struct lag_error err = {0};
     lag_log(LAG_LOG_ERROR, "run %s (%s) cannot start: %s", row->id, row->name, why->text);
-    if (lagd_put_run_state(runs->deps, row->id, may_pass ? "paused" : "failed", why->text, &err) < 0) {
+    if (lagd_put_run_event(runs->deps, row->id, event, why->text, &err) < 0) {
         lag_log(LAG_LOG_ERROR, "run %s: that it cannot start could not be stored: %s", row->id, err.text);
     }
 }
@@ -118,14 +119,15 @@ void lagd_active_schedule(struct lagd_runs *runs) {
     int places = (int)LAG_MIN(config.max_runs, LAGD_ACTIVE_MAX);
     if (runs->n_active >= places) return;
     struct queue queue = {0};
+    const char *queued = lagd_state_name(LAGD_MACHINE_RUN, LAGD_RUN_QUEUED);
     struct lag_error err = {0};
-    if (lag_run_list(runs->db, "queued", 0, "", INT32_MAX, collect_queued, &queue, &err) < 0) {
+    if (lag_run_list(runs->db, queued, 0, "", INT32_MAX, collect_queued, &queue, &err) < 0) {
         lag_log(LAG_LOG_ERROR, "the queue of runs cannot be read: %s", err.text);
     }
     for (size_t i = queue.n; i-- > 0 && runs->n_active < places;) {
         struct lag_run_row row;
         if (lagd_active_find(runs, queue.ids[i])) continue; /* started, has not written so yet */
-        if (lag_run_get(runs->db, queue.ids[i], &row, NULL) < 0 || strcmp(row.state, "queued") != 0) continue;
+        if (lag_run_get(runs->db, queue.ids[i], &row, NULL) < 0 || !lagd_run_is(row.state, LAGD_RUN_QUEUED)) continue;
         if (!try_start(runs, &row)) break;
     }
     free(queue.ids);

@@ -30,25 +30,27 @@ void lagd_run_wish(struct lagd_run *run, unsigned wishes, const char *reason) {
 /* What a wish that ends the thread does, by rank. */
 static const struct ending {
     unsigned wish;
-    const char *state;
+    enum lagd_run_event event;
+    const char *as; /* how it ends, for people */
     bool checkpoints, ends_growth;
 } endings[] = {
-    {LAGD_WISH_CANCEL, "cancelled", false, true},
-    {LAGD_WISH_STOP, "interrupted", true, false},
-    {LAGD_WISH_PAUSE, "paused", true, false},
+    {LAGD_WISH_CANCEL, LAGD_RUN_ON_CANCEL, "cancelled", false, true},
+    {LAGD_WISH_STOP, LAGD_RUN_ON_STOPPED, "interrupted", true, false},
+    {LAGD_WISH_PAUSE, LAGD_RUN_ON_PAUSE, "paused", true, false},
 };
 
 static int end_by_wish(struct lagd_run *run, unsigned wishes, const char *reason, struct lag_error *err) {
     const struct ending *ending = endings;
     while (!(wishes & ending->wish)) ending++;
-    struct lagd_move move = {.run = run, .run_state = ending->state, .reason = reason, .progress = true,
+    struct lagd_move move = {.run = run, .run_event = ending->event, .reason = reason, .progress = true,
                              .ends_growth = ending->ends_growth && run->book.has_growth};
-    if (move.ends_growth) move.growth_state = "cancelled";
+    if (move.ends_growth) move.growth_event = LAGD_GROWTH_ON_WITHDRAWN;
+    move.unless_ended = true;
     if (ending->checkpoints && run->book.checkpoint_step != run->trainer.state->step) {
         int rc = lagd_run_checkpoint(run, "pause", &move, err);
         if (rc == 0) return 0;
         lagd_warn(run->deps, run->id, run->trainer.state->step,
-                  "no checkpoint while ending as %s; it will go on from step %lld: %.400s", ending->state,
+                  "no checkpoint while ending as %s; it will go on from step %lld: %.400s", ending->as,
                   (long long)(run->book.checkpoint_step < 0 ? 0 : run->book.checkpoint_step), err->text);
     }
     /* A row must not say that a run goes on which has no thread: only the daemon's end cuts the wait for the disk
@@ -66,32 +68,28 @@ static int finish(struct lagd_run *run, struct lag_error *err) {
     const struct lagd_checkpoint_request request = {.kind = "final", .growth_text = run->book.origin.growth_text,
                                                     .parent_sha256 = run->book.origin.parent_sha256};
     struct lagd_move move = {
-        .run = run, .run_state = "completed", .progress = true, .ends_growth = run->book.has_growth};
+        .run = run, .run_event = LAGD_RUN_ON_COMPLETED, .progress = true, .ends_growth = run->book.has_growth};
     if (run->book.has_growth) {
-        move.growth_state = "cancelled";
+        move.growth_event = LAGD_GROWTH_ON_WITHDRAWN;
+        move.unless_ended = true;
         move.reason = "the run reached its last step";
     }
     return lagd_run_keep_patiently(run, run->trainer.state, &request, &move, err);
-}
-
-static bool growth_has_ended(const struct lagd_run *run) {
-    const struct lagd_state *state = lagd_state_find(LAGD_MACHINE_GROWTH, run->book.growth.state);
-    return !state || state->terminal;
 }
 
 /* A growth may have been asked for, decided or ended by a person, also between the thread's first look and its first
  * step: then the run is called growing though nothing grows. */
 static int look_at_growth(struct lagd_run *run, struct lag_error *err) {
     int rc = lagd_run_read_growth(run, err);
-    if (rc != 0 || (run->book.has_growth && !growth_has_ended(run))) return rc;
-    if (!run->book.has_growth && strcmp(run->book.row.state, "running") == 0) return 0;
-    struct lagd_move move = {.run = run, .run_state = "running", .ends_growth = run->book.has_growth};
+    if (rc != 0 || (run->book.has_growth && !lagd_state_has_ended(LAGD_MACHINE_GROWTH, run->book.growth.state))) return rc;
+    if (!run->book.has_growth && lagd_run_is(run->book.row.state, LAGD_RUN_RUNNING)) return 0;
+    struct lagd_move move = {.run = run, .run_event = LAGD_RUN_ON_GROWTH_ENDED, .ends_growth = run->book.has_growth};
     return lagd_move_make(&move, err);
 }
 
 static bool growth_is_due(const struct lagd_run *run) {
     if (!run->book.has_growth) return false;
-    if (strcmp(run->book.growth.state, "queued") != 0) return lagd_run_in_growth(run);
+    if (!lagd_growth_is(run->book.growth.state, LAGD_GROWTH_QUEUED)) return lagd_run_in_growth(run);
     return run->trainer.state->step >= run->book.growth.at_step &&
            run->trainer.state->step < run->book.config.max_steps;
 }
@@ -140,8 +138,9 @@ static void fail(struct lagd_run *run, const struct lag_error *why) {
     const struct lagd_about about = {run->id, run->book.has_growth ? run->book.growth.id : NULL, run->book.row.step,
                                      NULL};
     lagd_tell(LAG_LOG_ERROR, &about, "run %s %s: %s", run->id, waits ? "cannot go on" : "failed", reason);
-    struct lagd_move move = {.run = run, .run_state = waits ? "paused" : "failed", .reason = reason,
-                             .ends_growth = ends_growth, .growth_state = ends_growth ? "failed" : NULL};
+    struct lagd_move move = {.run = run, .run_event = waits ? LAGD_RUN_ON_HINDERED : LAGD_RUN_ON_FAILED, .reason = reason,
+                             .ends_growth = ends_growth, .unless_ended = true,
+                             .growth_event = ends_growth ? LAGD_GROWTH_ON_FAILED : LAGD_GROWTH_ON_NOTHING};
     struct lag_error err = {0};
     int rc = lagd_write_patiently(run->deps, lagd_move_write, &move, &run->wishes.stop, &err);
     if (rc == 0) lagd_move_committed(&move);

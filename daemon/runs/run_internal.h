@@ -23,7 +23,7 @@ struct lagd_run;
 /* Called on the run's thread when it ends; the supervisor joins afterwards. */
 typedef void lagd_run_ended_fn(void *arg, const char *run_id);
 
-/* row: state queued or interrupted, or growing after a crash. Starts the thread; it writes state running itself. */
+/* row: queued. Starts the thread; it posts itself that the run has started. */
 int lagd_run_start(struct lagd_deps *deps, const struct lag_run_row *row, lagd_run_ended_fn *ended, void *arg,
                    struct lagd_run **ret, struct lag_error *err);
 void lagd_run_wish(struct lagd_run *run, unsigned wishes, const char *reason); /* Thread: any */

@@ -5,6 +5,7 @@
 
 #include <lagd/base/check.h>
 #include <lagd/daemon/growth_plan.h>
+#include <lagd/daemon/states.h>
 #include <lagd/engine/checkpoint.h>
 #include <lagd/engine/cost.h>
 #include <string.h>
@@ -18,9 +19,9 @@ void lagd_supervisor_predict(struct lagd_supervisor *s, const struct lag_run_row
     int64_t written_ns = atomic_load(&totals->checkpoint_ns);
     if (written_ns > 0)
         pace.checkpoint_bytes_per_s = (double)atomic_load(&totals->checkpoint_bytes) * 1e9 / (double)written_ns;
-    bool is_active = strcmp(run->state, "running") == 0;
+    bool is_active = lagd_run_is(run->state, LAGD_RUN_RUNNING);
     /* A run whose thread has only just begun is active, too. */
-    bool begins = strcmp(run->state, "queued") == 0 || strcmp(run->state, "interrupted") == 0;
+    bool begins = lagd_run_is(run->state, LAGD_RUN_QUEUED) || lagd_run_is(run->state, LAGD_RUN_INTERRUPTED);
     pace.n_others = LAG_MAX(0, atomic_load(&totals->runs_active) - (is_active || begins));
     if (lagd_run_spec_of_row(run, &config, &spec, NULL) == 0) {
         double tokens = (double)(config.sequences * config.tokens_per_sequence * config.accumulate);

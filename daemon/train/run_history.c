@@ -18,7 +18,7 @@
 
 static int find_applied(const struct lag_growth_row *growth, void *arg) {
     struct lagd_run *run = arg;
-    bool ahead = strcmp(growth->state, "applied") == 0 && growth->start_step >= run->trainer.state->step;
+    bool ahead = lagd_growth_is(growth->state, LAGD_GROWTH_APPLIED) && growth->start_step >= run->trainer.state->step;
     if (!ahead || (run->book.has_growth && run->book.growth.start_step <= growth->start_step)) return 0;
     run->book.growth = *growth;
     run->book.has_growth = true;
@@ -32,7 +32,7 @@ static int list_growths(struct lag_db *db, void *arg, struct lag_error *err) {
 
 struct reopening {
     struct lagd_run *run;
-    struct lagd_released released;
+    struct lagd_leftovers leftovers;
 };
 
 static int reopen_growth(struct lag_db *db, void *arg, struct lag_error *err) {
@@ -44,8 +44,8 @@ static int reopen_growth(struct lag_db *db, void *arg, struct lag_error *err) {
     int rc = 0;
     if (run->book.row.growth_id[0] != '\0' && strcmp(run->book.row.growth_id, run->book.growth.id) != 0) {
         rc = lag_growth_get(db, run->book.row.growth_id, &waiting, err);
-        if (rc == 0) rc = lag_growth_set_state(db, waiting.id, "cancelled", why, err);
-        if (rc == 0) rc = lagd_tx_candidates_end(db, &waiting, why, &reopening->released, err);
+        if (rc == 0)
+            rc = lagd_tx_growth_end(db, &waiting, LAGD_GROWTH_ON_WITHDRAWN, why, &reopening->leftovers, err);
     }
     if (rc == 0) rc = lag_run_set_shape(db, run->id, spec->n_layer, (int64_t)lag_spec_params(spec), err);
     if (rc == 0) rc = lag_run_set_growth(db, run->id, run->book.growth.id, err);
@@ -85,16 +85,16 @@ int lagd_run_reopen_growth(struct lagd_run *run, struct lag_error *err) {
     }
     struct reopening reopening = {.run = run};
     struct lagd_move move = {.run = run,
-                             .growth_state = "decided",
+                             .growth_event = LAGD_GROWTH_ON_LOST,
                              .reason = "its checkpoint was damaged: applied again",
                              .extra = reopen_growth,
                              .extra_arg = &reopening};
     rc = lagd_write_patiently(run->deps, lagd_move_write, &move, &run->wishes.quit, err);
     if (rc != 0) {
-        lagd_released_drop(&reopening.released);
+        lagd_leftovers_drop(&reopening.leftovers);
         return rc;
     }
-    lagd_released_remove(run->deps, &reopening.released);
+    lagd_leftovers_remove(run->deps, &reopening.leftovers);
     lagd_move_committed(&move);
     run->book.row.n_layer = run->trainer.state->layout.spec.n_layer;
     (void)lag_copy(run->book.row.growth_id, sizeof(run->book.row.growth_id), run->book.growth.id);
@@ -116,7 +116,7 @@ struct history {
 
 static int collect_stage(const struct lag_growth_row *growth, void *arg) {
     struct history *history = arg;
-    if (strcmp(growth->state, "applied") != 0 || growth->start_step >= history->run->trainer.state->step) return 0;
+    if (!lagd_growth_is(growth->state, LAGD_GROWTH_APPLIED) || growth->start_step >= history->run->trainer.state->step) return 0;
     if (lag_grow_array((void **)&history->stages, &history->capacity, history->n + 1, sizeof(*history->stages)) != 0)
         return LAG_ENOMEM;
     struct stage *stage = &history->stages[history->n++];

@@ -1,20 +1,22 @@
-/* Transitions of a run and its growth: each is one transaction with its events. */
+/* Events of a run and its growth that are posted together: in one transaction, with what else belongs to them. */
 #pragma once
 #include "records/leftovers_internal.h"
+#include "records/post_internal.h"
 #include "train/run_parts_internal.h"
 
 struct lagd_move {
     struct lagd_run *run;
-    const char *run_state;        /* NULL = stays */
-    const char *growth_from;      /* the growth must be in this state, else LAG_ESTATE; NULL = any */
-    const char *growth_state;     /* NULL = stays */
+    enum lagd_run_event run_event;
+    enum lagd_growth_event growth_event; /* LAG_ESTATE: the growth is not as this thread knows it */
+    bool unless_ended;            /* growth_event is left out when a person has ended the growth meanwhile */
     const char *reason;           /* of what changes state; NULL = none */
     bool progress;                /* step, tokens and FLOPs of run->row */
     bool ends_growth;             /* the run has no growth any more; its candidates that have not ended are cancelled
                                    * and those of them with checkpoints give them up */
     lag_write_fn *extra;          /* last in the transaction; may be NULL */
     void *extra_arg;
-    struct lagd_released released; /* removed by lagd_move_committed */
+    struct lagd_leftovers leftovers; /* removed by lagd_move_committed */
+    int run_to, growth_to;        /* set by lagd_move_write: the states afterwards, LAGD_NOWHERE = not posted */
 };
 lag_write_fn lagd_move_write; /* arg: struct lagd_move; for use inside another transaction */
 void lagd_move_committed(struct lagd_move *move); /* after its commit: run->row and run->growth follow. Frees */

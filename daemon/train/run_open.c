@@ -55,7 +55,11 @@ static int read_growth(struct lag_db *db, void *arg, struct lag_error *err) {
     (void)lag_copy(run->book.row.growth_id, sizeof(run->book.row.growth_id), row.growth_id);
     run->book.has_growth = false;
     if (row.growth_id[0] == '\0') return 0;
-    rc = lag_growth_get(db, row.growth_id, &run->book.growth, err);
+    struct lag_growth_row *growth = &run->book.growth;
+    rc = lag_growth_get(db, row.growth_id, growth, err);
+    if (rc == 0 && !lagd_state_find(LAGD_MACHINE_GROWTH, growth->state))
+        rc = lag_error_set(err, LAG_ECORRUPT, "growth %s is stored in the state \"%s\", which this lagd does not know",
+                           growth->id, growth->state);
     run->book.has_growth = rc == 0;
     return rc;
 }
@@ -65,7 +69,7 @@ int lagd_run_read_growth(struct lagd_run *run, struct lag_error *err) {
 }
 
 bool lagd_run_in_growth(const struct lagd_run *run) {
-    return run->book.has_growth && strcmp(run->book.growth.state, "queued") != 0 &&
+    return run->book.has_growth && !lagd_growth_is(run->book.growth.state, LAGD_GROWTH_QUEUED) &&
            run->trainer.state->step >= run->book.growth.start_step;
 }
 
@@ -141,7 +145,7 @@ int lagd_run_open(struct lagd_run *run, struct lag_error *err) {
     if (rc != 0) return rc;
     LAG_FP("run.opened");
     struct lagd_move move = {
-        .run = run, .progress = true, .run_state = lagd_run_in_growth(run) ? "growing" : "running"};
+        .run = run, .progress = true, .run_event = lagd_run_in_growth(run) ? LAGD_RUN_ON_STARTED_GROWING : LAGD_RUN_ON_STARTED};
     return lagd_move_make(&move, err);
 }
 

@@ -14,6 +14,7 @@
 #include "exec/pool_internal.h"
 #include "plan/run_config_internal.h"
 #include "exec/slots_internal.h"
+#include "records/post_internal.h"
 #include "records/transact_internal.h"
 #include <lagd/daemon/growth_plan.h>
 #include <lagd/base/fs.h>
@@ -146,7 +147,11 @@ void fixture_config(struct lagd_run_config *ret, const char *name, int64_t max_s
     ret->checkpoint_every = 7;
 }
 
-static int insert_run(struct lag_db *db, void *arg, struct lag_error *err) { return lag_run_insert(db, arg, err); }
+static int insert_run(struct lag_db *db, void *arg, struct lag_error *err) {
+    const struct lagd_post post = {.machine = LAGD_MACHINE_RUN, .event = LAGD_RUN_ON_CREATED, .row = arg,
+                                   .step = LAG_NO_STEP};
+    return lagd_tx_post(db, &post, NULL, err);
+}
 
 void fixture_create_run(struct fixture *fixture, const struct lagd_run_config *config, char ret_id[LAG_ROW_ID]) {
     struct lagd_run_config resolved = *config;
@@ -154,7 +159,7 @@ void fixture_create_run(struct fixture *fixture, const struct lagd_run_config *c
     struct lag_run_row row = {.n_layer = resolved.n_layer, .n_head = resolved.n_head, .n_embd = resolved.n_embd,
                               .n_inner = resolved.n_inner, .n_positions = resolved.n_positions,
                               .vocab_size = resolved.vocab_size, .max_steps = resolved.max_steps, .lr_scale = 1,
-                              .rollback_step = -1, .state = "queued"};
+                              .rollback_step = -1};
     struct lag_spec spec;
     lagd_run_spec(&resolved, &spec);
     row.n_params = (int64_t)lag_spec_params(&spec);
@@ -166,8 +171,20 @@ void fixture_create_run(struct fixture *fixture, const struct lagd_run_config *c
     (void)lag_copy(ret_id, LAG_ROW_ID, row.id);
 }
 
+/* What the supervisor does with a run that was paused, or left by a stop or a crash. */
+static int queue_again(struct lag_db *db, void *arg, struct lag_error *err) {
+    const struct lag_run_row *row = arg;
+    if (lagd_run_is(row->state, LAGD_RUN_PAUSED)) return lagd_tx_run_event(db, row->id, LAGD_RUN_ON_RESUME, "", err);
+    int rc = 0;
+    if (lagd_state_find(LAGD_MACHINE_RUN, row->state)->live)
+        rc = lagd_tx_run_event(db, row->id, LAGD_RUN_ON_CRASHED, "", err);
+    return rc == 0 ? lagd_tx_run_event(db, row->id, LAGD_RUN_ON_RESTARTED, "", err) : rc;
+}
+
 struct lagd_run *fixture_start(struct fixture *fixture, const char *run_id) {
     struct lag_run_row row;
+    fixture_get_run(fixture, run_id, &row);
+    if (!lagd_run_is(row.state, LAGD_RUN_QUEUED)) OK(lag_store_write(fixture->deps.store, queue_again, &row, &err));
     fixture_get_run(fixture, run_id, &row);
     struct lagd_run *run = NULL;
     OK(lagd_run_start(&fixture->deps, &row, NULL, NULL, &run, &err));
@@ -209,12 +226,14 @@ struct new_growth {
 };
 
 static int insert_growth(struct lag_db *db, void *arg, struct lag_error *err) {
-    const struct new_growth *new_growth = arg;
-    int rc = lag_growth_insert(db, &new_growth->row, err);
+    struct new_growth *new_growth = arg;
+    const struct lagd_post post = {.machine = LAGD_MACHINE_GROWTH, .event = LAGD_GROWTH_ON_CREATED,
+                                   .row = &new_growth->row, .step = LAG_NO_STEP};
+    int rc = lagd_tx_post(db, &post, NULL, err);
     for (int i = 0; rc == 0 && i < new_growth->plan->n_candidates; i++) {
         const struct lagd_candidate_plan *from = &new_growth->plan->candidates[i];
         struct lag_candidate_row row = {.position = i, .eligible = from->eligible, .n_params = from->n_params,
-                                        .rewarm_steps = from->rewarm_steps, .state = "queued", .loss_at_0 = NAN,
+                                        .rewarm_steps = from->rewarm_steps, .loss_at_0 = NAN,
                                         .loss_at_lag = NAN};
         lag_id_new("cand", row.id);
         (void)lag_copy(row.growth_id, sizeof(row.growth_id), new_growth->row.id);
@@ -222,7 +241,9 @@ static int insert_growth(struct lag_db *db, void *arg, struct lag_error *err) {
         (void)lag_copy(row.strategy, sizeof(row.strategy), from->strategy);
         (void)lag_copy(row.names, sizeof(row.names), from->names);
         (void)lag_copy(row.recipe, sizeof(row.recipe), from->recipe);
-        rc = lag_candidate_insert(db, &row, NULL, err);
+        const struct lagd_post created = {.machine = LAGD_MACHINE_CANDIDATE, .event = LAGD_CANDIDATE_ON_CREATED,
+                                          .row = &row};
+        rc = lagd_tx_post(db, &created, NULL, err);
     }
     if (rc == 0) rc = lag_run_set_growth(db, new_growth->row.run_id, new_growth->row.id, err);
     return rc;
@@ -241,7 +262,7 @@ void fixture_create_growth(struct fixture *fixture, const char *run_id, struct l
     OK(lagd_growth_plan_make(request, &run, fixture->deps.n_threads, &plan, &err));
     struct new_growth new_growth = {.plan = plan};
     struct lag_growth_row *row = &new_growth.row;
-    *row = (struct lag_growth_row){.state = "queued", .at_step = request->at_step, .start_step = -1,
+    *row = (struct lag_growth_row){.at_step = request->at_step, .start_step = -1,
                                    .n_layer_from = run.n_layer, .n_layer_to = request->target_layers,
                                    .probe_steps = request->probe_steps, .parent_loss = NAN};
     lag_id_new("gr", row->id);
@@ -267,7 +288,8 @@ void fixture_wait_growth(struct fixture *fixture, const char *growth_id, const c
 }
 
 struct deciding {
-    const char *growth_id, *state, *candidate;
+    const char *growth_id, *candidate;
+    enum lagd_growth_event event;
 };
 
 static int write_decision(struct lag_db *db, void *arg, struct lag_error *err) {
@@ -281,11 +303,12 @@ static int write_decision(struct lag_db *db, void *arg, struct lag_error *err) {
         (void)lag_copy(row.decided_by, sizeof(row.decided_by), "user");
         rc = lag_decision_put(db, &row, err);
     }
-    return rc == 0 ? lag_growth_set_state(db, deciding->growth_id, deciding->state, "a person said so", err) : rc;
+    return rc == 0 ? lagd_tx_growth_event(db, deciding->growth_id, deciding->event, "a person said so", err) : rc;
 }
 
-void fixture_decide(struct fixture *fixture, const char *growth_id, const char *state, const char *candidate) {
-    struct deciding deciding = {growth_id, state, candidate};
+void fixture_decide(struct fixture *fixture, const char *growth_id, enum lagd_growth_event event,
+                    const char *candidate) {
+    struct deciding deciding = {growth_id, candidate, event};
     OK(lag_store_write(fixture->deps.store, write_decision, &deciding, &err));
 }
 

@@ -11,6 +11,7 @@
 #include <lagd/base/hash.h>
 #include <lagd/daemon/growth_request.h>
 #include <lagd/daemon/run_config.h>
+#include <lagd/daemon/states.h>
 #include <lagd/engine/state.h>
 
 struct fixture {
@@ -36,8 +37,9 @@ void fixture_growth_request(struct lagd_growth_request *ret, int64_t at_step, in
 void fixture_create_growth(struct fixture *fixture, const char *run_id, struct lagd_growth_request *request,
                            const char *const *pool, char ret_id[LAG_ROW_ID]);
 void fixture_wait_growth(struct fixture *fixture, const char *growth_id, const char *state);
-/* What the supervisor writes when a person decides: state, with decision for "decided". */
-void fixture_decide(struct fixture *fixture, const char *growth_id, const char *state, const char *candidate);
+/* What the supervisor posts when a person decides. candidate: another choice than the stored one, or NULL. */
+void fixture_decide(struct fixture *fixture, const char *growth_id, enum lagd_growth_event event,
+                    const char *candidate);
 
 void fixture_get_run(struct fixture *fixture, const char *run_id, struct lag_run_row *ret);
 void fixture_get_growth(struct fixture *fixture, const char *growth_id, struct lag_growth_row *ret);

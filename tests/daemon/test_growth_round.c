@@ -218,8 +218,8 @@ static struct lagd_run *start_until_asked(const char *run_id, const char *growth
     return run;
 }
 
-static void answer(struct lagd_run *run, const char *growth_id, const char *state, const char *candidate) {
-    fixture_decide(&fixture, growth_id, state, candidate);
+static void answer(struct lagd_run *run, const char *growth_id, enum lagd_growth_event event, const char *candidate) {
+    fixture_decide(&fixture, growth_id, event, candidate);
     lagd_run_wish(run, LAGD_WISH_GROWTH, NULL);
     lagd_run_join(run);
 }
@@ -239,7 +239,7 @@ static void test_manual_approval(void **unused) {
     lagd_run_wish(run, LAGD_WISH_STOP, NULL);
     lagd_run_join(run);
     run = start_until_asked(run_id, growth_id);
-    answer(run, growth_id, "decided", NULL);
+    answer(run, growth_id, LAGD_GROWTH_ON_APPROVED, NULL);
     check_growth(growth_id, "applied");
     check_free(run_id, 4);
     fixture_digest(&fixture, run_id, growth_id, digest);
@@ -257,7 +257,7 @@ static void test_cancelled_while_it_opens(void **unused) {
         lagd_run_join(run);
         run = fixture_start(&fixture, run_id);
         (void)usleep(slow() * (unsigned)i * 500);
-        answer(run, growth_id, "cancelled", NULL);
+        answer(run, growth_id, LAGD_GROWTH_ON_CANCEL, NULL);
         assert_int_equal(fixture_count_events(&fixture, run_id, "run.state", "running"), 2);
         check_free(run_id, 2);
     }
@@ -271,7 +271,7 @@ static void test_override_applies_the_chosen_one(void **unused) {
     struct lag_candidate_row rows[8];
     assert_int_equal(fixture_candidates(&fixture, growth_id, rows, 8), 5);
     assert_string_equal(rows[0].op, "stack");
-    answer(run, growth_id, "decided", rows[0].id);
+    answer(run, growth_id, LAGD_GROWTH_ON_APPROVED, rows[0].id);
     check_free(run_id, 4);
     struct lagd_growth_request request;
     create("only-stack", other);
@@ -284,7 +284,7 @@ static void test_override_applies_the_chosen_one(void **unused) {
 static void test_rejection_leaves_no_trace_in_the_run(void **unused) {
     char run_id[LAG_ROW_ID], growth_id[LAG_ROW_ID];
     create_grown("rejected", "manual", run_id, growth_id);
-    answer(start_until_asked(run_id, growth_id), growth_id, "rejected", NULL);
+    answer(start_until_asked(run_id, growth_id), growth_id, LAGD_GROWTH_ON_REJECTED, NULL);
     check_growth(growth_id, "rejected");
     check_free(run_id, 2);
     fixture_assert_equal_runs(&fixture, plain, run_id);
@@ -298,7 +298,7 @@ static void test_cancelled_while_probing(void **unused) {
     fixture_create_growth(&fixture, run_id, &request, pool, growth_id);
     struct lagd_run *run = fixture_start(&fixture, run_id);
     fixture_wait_growth(&fixture, growth_id, "probing");
-    answer(run, growth_id, "cancelled", NULL);
+    answer(run, growth_id, LAGD_GROWTH_ON_CANCEL, NULL);
     check_growth(growth_id, "cancelled");
     check_free(run_id, 2);
     fixture_assert_equal_runs(&fixture, plain, run_id);
@@ -327,7 +327,7 @@ static void test_reference_may_win(void **unused) {
     struct lagd_run *run = start_until_asked(run_id, growth_id);
     struct lag_candidate_row rows[8];
     int n = fixture_candidates(&fixture, growth_id, rows, 8);
-    answer(run, growth_id, "decided", rows[n - 1].id);
+    answer(run, growth_id, LAGD_GROWTH_ON_APPROVED, rows[n - 1].id);
     check_growth(growth_id, "applied");
     check_free(run_id, 2);
     /* Not growing is training on: every training point is the plain run's. */
@@ -369,8 +369,6 @@ static void test_no_room_for_the_probe(void **unused) {
     create("too-late", run_id);
     fixture_growth_request(&request, -1, LAG);
     fixture_create_growth(&fixture, run_id, &request, pool, growth_id);
-    /* Asked for in time, but the run is moved on before it is looked at: the request is of another step. */
-    fixture_decide(&fixture, growth_id, "queued", NULL);
     fixture_run_to(&fixture, run_id, "completed");
     check_growth(growth_id, "applied");
     struct lag_growth_row row;

@@ -57,7 +57,7 @@ static int teardown(void **state) {
 static void a_stop_is_answered_once_its_state_is_there(void **state) {
     (void)state;
     put_run("paused");
-    assert_int_equal(lagd_waiting_stop(c, RUN, ask(LAGD_RUN_PAUSE), "paused"), LAGD_LATER);
+    assert_int_equal(lagd_waiting_stop(c, RUN, ask(LAGD_RUN_PAUSE), LAGD_RUN_PAUSED), LAGD_LATER);
     assert_int_equal(answered.n, 0);
     lagd_waiting_joined(c, "run_other");
     assert_int_equal(answered.n, 0);
@@ -72,7 +72,7 @@ static void a_stop_is_answered_once_its_state_is_there(void **state) {
 static void another_end_is_told_with_its_state(void **state) {
     (void)state;
     put_run("completed");
-    assert_int_equal(lagd_waiting_stop(c, RUN, ask(LAGD_RUN_PAUSE), "paused"), LAGD_LATER);
+    assert_int_equal(lagd_waiting_stop(c, RUN, ask(LAGD_RUN_PAUSE), LAGD_RUN_PAUSED), LAGD_LATER);
     lagd_waiting_joined(c, RUN);
     assert_int_equal(answered.status, LAG_ESTATE);
     assert_string_equal(answered.state, "completed");
@@ -82,7 +82,7 @@ static void another_end_is_told_with_its_state(void **state) {
 static void a_stop_of_the_daemon_is_told(void **state) {
     (void)state;
     put_run("interrupted");
-    assert_int_equal(lagd_waiting_stop(c, RUN, ask(LAGD_RUN_CANCEL), "cancelled"), LAGD_LATER);
+    assert_int_equal(lagd_waiting_stop(c, RUN, ask(LAGD_RUN_CANCEL), LAGD_RUN_CANCELLED), LAGD_LATER);
     atomic_store(&f.s->deps.draining, true);
     lagd_waiting_joined(c, RUN);
     assert_int_equal(answered.status, LAG_ECANCELED);
@@ -91,7 +91,7 @@ static void a_stop_of_the_daemon_is_told(void **state) {
 
 static void a_run_that_is_gone_is_told(void **state) {
     (void)state;
-    assert_int_equal(lagd_waiting_stop(c, RUN, ask(LAGD_RUN_PAUSE), "paused"), LAGD_LATER);
+    assert_int_equal(lagd_waiting_stop(c, RUN, ask(LAGD_RUN_PAUSE), LAGD_RUN_PAUSED), LAGD_LATER);
     lagd_waiting_joined(c, RUN);
     assert_int_equal(answered.status, LAG_ENOTFOUND);
 }
@@ -100,9 +100,9 @@ static void more_than_may_wait_are_answered_at_once(void **state) {
     (void)state;
     put_run("paused");
     for (int i = 0; i < LAGD_STOPS_MAX; i++)
-        assert_int_equal(lagd_waiting_stop(c, RUN, ask(LAGD_RUN_PAUSE), "paused"), LAGD_LATER);
+        assert_int_equal(lagd_waiting_stop(c, RUN, ask(LAGD_RUN_PAUSE), LAGD_RUN_PAUSED), LAGD_LATER);
     struct lagd_command *last = ask(LAGD_RUN_PAUSE);
-    assert_int_equal(lagd_waiting_stop(c, RUN, last, "paused"), 0);
+    assert_int_equal(lagd_waiting_stop(c, RUN, last, LAGD_RUN_PAUSED), 0);
     lagd_command_destroy(last);
     lagd_waiting_joined(c, RUN);
     assert_int_equal(answered.n, LAGD_STOPS_MAX);
@@ -112,8 +112,8 @@ static void nobody_waits_longer_than_ten_seconds(void **state) {
     (void)state;
     put_run("running");
     const int64_t now = lag_clock_mono_ns();
-    assert_int_equal(lagd_waiting_stop(c, RUN, ask(LAGD_RUN_PAUSE), "paused"), LAGD_LATER);
-    assert_int_equal(lagd_waiting_stop(c, RUN, ask(LAGD_RUN_PAUSE), "paused"), LAGD_LATER);
+    assert_int_equal(lagd_waiting_stop(c, RUN, ask(LAGD_RUN_PAUSE), LAGD_RUN_PAUSED), LAGD_LATER);
+    assert_int_equal(lagd_waiting_stop(c, RUN, ask(LAGD_RUN_PAUSE), LAGD_RUN_PAUSED), LAGD_LATER);
     c->waiting.runs[0].stops[1].due_ns = now + FAR_NS;
     lagd_waiting_answer_late(c, now);
     assert_int_equal(answered.n, 0);
@@ -130,7 +130,7 @@ static void a_resume_waits_for_a_pause_only(void **state) {
     put_run("paused");
     struct lagd_command *resume = ask(LAGD_RUN_RESUME);
     assert_false(lagd_waiting_resume(c, RUN, resume)); /* no pause is under way */
-    assert_int_equal(lagd_waiting_stop(c, RUN, ask(LAGD_RUN_CANCEL), "cancelled"), LAGD_LATER);
+    assert_int_equal(lagd_waiting_stop(c, RUN, ask(LAGD_RUN_CANCEL), LAGD_RUN_CANCELLED), LAGD_LATER);
     assert_false(lagd_waiting_resume(c, RUN, resume)); /* a cancellation is */
     lagd_waiting_pause(c, RUN);
     assert_true(lagd_waiting_resume(c, RUN, resume));
@@ -158,10 +158,10 @@ static void runs_do_not_answer_for_each_other(void **state) {
     (void)state;
     for (int i = 0; i < LAGD_ACTIVE_MAX; i++) {
         snprintf(id, sizeof(id), "run_%d", i);
-        assert_int_equal(lagd_waiting_stop(c, id, ask(LAGD_RUN_PAUSE), "paused"), LAGD_LATER);
+        assert_int_equal(lagd_waiting_stop(c, id, ask(LAGD_RUN_PAUSE), LAGD_RUN_PAUSED), LAGD_LATER);
     }
     struct lagd_command *one_more = ask(LAGD_RUN_PAUSE);
-    assert_int_equal(lagd_waiting_stop(c, "run_more", one_more, "paused"), 0);
+    assert_int_equal(lagd_waiting_stop(c, "run_more", one_more, LAGD_RUN_PAUSED), 0);
     lagd_command_destroy(one_more);
     for (int i = 0; i < LAGD_ACTIVE_MAX; i++) {
         assert_int_equal(answered.n, i);

@@ -3,7 +3,8 @@
 Every test program takes the path of lagd as its first argument and runs what its cases() yields; a case is a function
 of a temporary folder. The programs print a line a case and end with a non-zero status when one failed.
 
-A case also fails when a sanitizer reported anything about any process that it started, killed ones included.
+A case also fails when a sanitizer reported anything about any process that it started, killed ones included, and when a
+lagd refused to change a state, since the table of states has no row for what happened.
 LAGD_SLOW=n allows everything n times the time: ./dev asan and ./dev tsan set it, nothing else does.
 """
 import hashlib
@@ -23,6 +24,7 @@ import traceback
 LAGD = None  # path of the program under test, set by main()
 SLOW = float(os.environ.get("LAGD_SLOW", "1"))
 SANITIZERS = ("ASAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS")
+REFUSED = "no row of the table is for"  # daemon/records/post.c
 REPORTS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "WARNING: ThreadSanitizer", "runtime error:")
 
 
@@ -279,6 +281,17 @@ def sanitizer_reports(folder):
     return reports
 
 
+def refused_moves(folder):
+    """Lines of the logs in the folder and below it that tell of a move which no row of the tables of states allows."""
+    lines = []
+    for place, _, names in os.walk(folder):
+        for name in names:
+            if name.endswith(".log"):
+                with open(os.path.join(place, name), errors="replace") as f:
+                    lines += [line for line in f if REFUSED in line]
+    return lines
+
+
 def main(*cases):
     global LAGD
     LAGD = os.path.abspath(sys.argv[1])
@@ -295,9 +308,10 @@ def main(*cases):
                 case(folder)
             finally:
                 end_all()
-                reports = sanitizer_reports(folder)
-                print(*reports[:5], sep="\n", end="", flush=True)
+                reports, refused = sanitizer_reports(folder), refused_moves(folder)
+                print(*reports[:5], *refused[:5], sep="\n", end="", flush=True)
             assert not reports, f"{len(reports)} reports of sanitizers"
+            assert not refused, f"{len(refused)} changes of state were refused"
             print(f"ok      {case.__name__}  {time.monotonic() - begin:.1f} s", flush=True)
         except Exception:
             failed += 1

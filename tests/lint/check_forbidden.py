@@ -27,6 +27,8 @@ CALLS = [
 CODE = [
     (r"\blag_log\s*\(\s*LAG_LOG_(?!DEBUG)", r"(engine|storage)/", None, "engine and storage never log above debug"),
     (r"\blag_store_(write|points|flush|open)\b", r"api/", None, "the api only reads; changes go through the daemon"),
+    (r"\blag_(run|growth|candidate)_set_state\b", r"(daemon|api|main)/", r"daemon/records/post\.c",
+     "states change by events: lagd_tx_post"),
     (r"\bjson_(object_set|array_append|array_set|array_insert)(_nocheck)?\s*\([^;]*,\s*json_(pack|object|array|string\w*|"
      r"integer|real|true|false|null)\s*\(", r"", None, "this leaks the new value: use the _new form"),
 ]
@@ -109,6 +111,9 @@ PLANTED = [
     ("signal: use", one("signal(SIGINT, f);\n", "main/lagd.c")),
     ("never log above debug", one("lag_log( LAG_LOG_ERROR, a);\n", "storage/x.c")),
     ("the api only reads", one("lag_store_write(s, f, a, e);\n", "api/x.c")),
+    (None, one("lag_run_set_state(db, a, b, c, e);\n", "daemon/records/post.c")),
+    ("states change by events", one("rc = lag_growth_set_state(db, a, b, c, e);\n", "daemon/train/x.c")),
+    ("states change by events", one("x = {lag_candidate_set_state};\n", "daemon/records/x.c")),
     ("this leaks", one("json_object_set(o, k,\n    json_integer(3));\n", "api/x.c")),
     ("base/x.c:3: json_decref(v)", one("f() {\n    if (json_object_set_new(o, \"k\", v) < 0)\n        json_decref(v);\n}\n")),
     ("finish it, or open", one("/* TO" "DO: more */\n")),
