@@ -46,8 +46,8 @@ static const struct lagd_parameter page_query[] = {
     {"limit", LAGD_PARAM_INT, false, false, 1, 1000, "1000", NULL, "Most items of a page, newest first."}, CURSOR, END};
 static const struct lagd_parameter series_query[] = {
     {"key", LAGD_PARAM_TEXT, true, true, 1, 71, NULL, NULL, "Name of a series, such as val/loss; may be repeated."},
-    {"from", LAGD_PARAM_INT, false, false, 0, 9007199254740991.0, "0", NULL, "First step."},
-    {"to", LAGD_PARAM_INT, false, false, 0, 9007199254740991.0, "9007199254740991", NULL, "Last step."},
+    {"from", LAGD_PARAM_INT, false, false, 0, LAG_FIELD_EXACT_MAX, "0", NULL, "First step."},
+    {"to", LAGD_PARAM_INT, false, false, 0, LAG_FIELD_EXACT_MAX, "9007199254740991", NULL, "Last step."},
     {"max_points", LAGD_PARAM_INT, false, false, 1, 10000, "1000", NULL,
      "Most points; more are thinned to min, max and last of equal steps."},
     {"sum", LAGD_PARAM_BOOL, false, false, 0, 0, NULL, NULL,
@@ -68,7 +68,7 @@ static const struct lagd_parameter compare_query[] = {
     {"series", LAGD_PARAM_TEXT, false, false, 1, 200, "train/loss,val/loss", NULL, "Up to 4 series, ',' between."},
     {"x", LAGD_PARAM_CHOICE, false, false, 0, 0, "step", axes,
      "What the runs are aligned by: step, or tokens trained on."},
-    {"at", LAGD_PARAM_INT, false, false, -1, 9007199254740991.0, "-1", NULL,
+    {"at", LAGD_PARAM_INT, false, false, -1, LAG_FIELD_EXACT_MAX, "-1", NULL,
      "Tell each metric at this place of the axis too: its last value at or before it."},
     {"max_points", LAGD_PARAM_INT, false, false, 1, 5000, "500", NULL,
      "Most points of each run and series; more are thinned."},
@@ -76,9 +76,9 @@ static const struct lagd_parameter compare_query[] = {
 static const struct lagd_parameter export_query[] = {
     {"format", LAGD_PARAM_CHOICE, false, false, 0, 0, "jsonl", export_formats,
      "jsonl: one JSON object a step; csv: one row a step."},
-    {"from", LAGD_PARAM_INT, false, false, 0, 9007199254740991.0, "0", NULL, "First step."},
+    {"from", LAGD_PARAM_INT, false, false, 0, LAG_FIELD_EXACT_MAX, "0", NULL, "First step."},
     END};
-static const struct lagd_parameter ranking_query[] = {{"at_step", LAGD_PARAM_INT, false, false, -1, 9007199254740991.0,
+static const struct lagd_parameter ranking_query[] = {{"at_step", LAGD_PARAM_INT, false, false, -1, LAG_FIELD_EXACT_MAX,
                                                        "-1", NULL,
                                                        "Probe step; the last evaluation at or before it is used. -1: "
                                                        "the latest that every living candidate has reached."},
@@ -86,7 +86,7 @@ static const struct lagd_parameter ranking_query[] = {{"at_step", LAGD_PARAM_INT
 static const struct lagd_parameter report_query[] = {
     {"format", LAGD_PARAM_CHOICE, false, false, 0, 0, "json", report_formats, "json, or md for Markdown."}, END};
 static const struct lagd_parameter events_query[] = {
-    {"after", LAGD_PARAM_INT, false, false, 0, 9007199254740991.0, "0", NULL,
+    {"after", LAGD_PARAM_INT, false, false, 0, LAG_FIELD_EXACT_MAX, "0", NULL,
      "seq of the last event already seen. Absent, a stream begins with what happens from now on; Last-Event-ID goes "
      "before it."},
     {"run", LAGD_PARAM_TEXT, false, false, 1, 71, NULL, NULL, "Only events of this run (id or name)."},

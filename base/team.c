@@ -20,7 +20,7 @@
 #include "lagd/base/team.h"
 #include "lagd/base/thread.h"
 
-enum { MAX_MEMBERS = 256, SPINS = 4000, LINE_BYTES = 64 };
+enum { SPINS = 4000, LINE_BYTES = 64 };
 
 /* One a member, each on its own cache line. */
 struct member {
@@ -113,8 +113,8 @@ static void call_member(struct member *member, uint32_t run) {
 }
 
 int lag_team_create(int n_members, struct lag_team **ret, struct lag_error *err) {
-    if (n_members < 1 || n_members > MAX_MEMBERS) {
-        return lag_error_set(err, LAG_EINVAL, "a team must have between 1 and %d threads (got %d)", MAX_MEMBERS,
+    if (n_members < 1 || n_members > LAG_TEAM_MAX) {
+        return lag_error_set(err, LAG_EINVAL, "a team must have between 1 and %d threads (got %d)", LAG_TEAM_MAX,
                              n_members);
     }
     size_t bytes = sizeof(struct lag_team) + (size_t)n_members * sizeof(struct member);

@@ -1,4 +1,5 @@
-/* The JSON bodies that the api itself knows (runs and growths are the daemon's tables). Thread: any (const tables). */
+/* The JSON bodies that the api itself knows (those of runs, growths, datasets and samples are the daemon's). Thread:
+ * any (const tables). */
 #pragma once
 #include <lagd/base/fields.h>
 #include <lagd/daemon/commands.h>
@@ -23,7 +24,6 @@ struct lagd_keep_body {
     bool keep;
 };
 
-extern const struct lag_fields lagd_reason_fields, lagd_decide_fields, lagd_keep_fields, lagd_dataset_fields,
-    lagd_generate_fields;
+extern const struct lag_fields lagd_reason_fields, lagd_decide_fields, lagd_keep_fields;
 extern const struct lagd_body_spec lagd_run_body, lagd_growth_body, lagd_reason_spec, lagd_decide_spec, lagd_keep_spec,
     lagd_dataset_spec, lagd_generate_spec, lagd_patch_spec;

@@ -16,9 +16,9 @@ static const struct lag_field rows[] = {
      "Rule of the optimiser's state, one of GET /operators' optimizer_rules; left out: the operator's preset."},
     {"lr", LAG_FIELD_TEXT, AT(lr), 0, 15, NULL, NULL, 0, "",
      "Rule of the learning rate, one of GET /operators' lr_rules; left out: the operator's preset."},
-    {"rewarm_steps", LAG_FIELD_INT, AT(rewarm_steps), -1, 1000000, "-1", NULL, 0, "steps",
+    {"rewarm_steps", LAG_FIELD_INT, AT(rewarm_steps), -1, LAGD_PROBE_STEPS_MAX, "-1", NULL, 0, "steps",
      "Length of the re-warm; -1 for min(50, lag / 4)."},
-    {"seed", LAG_FIELD_INT, AT(seed), -1, 9007199254740991.0, "-1", NULL, 0, "",
+    {"seed", LAG_FIELD_INT, AT(seed), -1, LAG_FIELD_EXACT_MAX, "-1", NULL, 0, "",
      "Seed of random layers; -1 for the run's."},
 };
 const struct lag_fields lagd_strategy_fields = {rows, LAG_COUNT(rows)};

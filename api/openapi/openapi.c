@@ -363,11 +363,10 @@ static void write_stream_only(struct lagd_json *json, const char *key, const cha
 }
 
 static void write_events(struct lagd_json *json) {
-    static const char *const types[] = {"run.created",     "run.changed", "run.state",          "run.deleted",
-                                        "run.checkpoint",  "run.rollback",       "growth.state",
-                                        "candidate.state", "growth.decision",    "dataset.added",
-                                        "dataset.deleted", "checkpoint.damaged", "checkpoint.deleted", "determinism.mismatch",
-                                        "system.warning"};
+    static const char *const types[] = {
+        "run.created",     "run.changed",        "run.state",          "run.deleted",          "run.checkpoint",
+        "run.rollback",    "growth.state",       "candidate.state",    "growth.decision",      "dataset.added",
+        "dataset.deleted", "checkpoint.damaged", "checkpoint.deleted", "determinism.mismatch", "system.warning"};
     lagd_json_open_object(json, "x-lagd-events");
     lagd_json_text(json, "schema", "#/components/schemas/Event");
     lagd_json_open_array(json, "types");

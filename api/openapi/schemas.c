@@ -43,15 +43,18 @@ static const struct lagd_schema schemas[] = {
     {"Series", "run~:s candidate~:s x:s bucket:s points_total:i points_returned:i step:[i] series:{@Column} "
                "annotations:[@Annotation]"},
     {"ComparedMetric", "last:n? last_step:i at~:n? at_step~:i"},
-    {"ComparedRun", "id:s name:s state:s step:i max_steps:i tokens:i flops:n? n_layer:i n_params:i metrics:{@ComparedMetric}"},
+    {"ComparedRun",
+     "id:s name:s state:s step:i max_steps:i tokens:i flops:n? n_layer:i n_params:i metrics:{@ComparedMetric}"},
     {"Difference", "key:s values:[s]"},
     {"Comparison", "x:s runs:[@ComparedRun] differences:[@Difference] series:{[[n?]]}"},
     {"LineageCheckpoint", "id:s kind:s step:i n_bytes:i keep:b"},
-    {"LineageStage", "from_step:i to_step:i n_layer:i n_params:i growth:s? operator:s? strategy:s? recipe:s? verdict:s? "
-                     "decided_by:s? checkpoints:[@LineageCheckpoint]"},
-    {"LineageGrowth", "id:s state:s step:i? n_layer_from:i n_layer_to:i n_candidates:i lag_steps:i parent_checkpoint:s? "
-                      "parent_loss:n? loss_at_lag:n? tied:b operator:s? strategy:s? recipe:s? verdict:s? decided_by:s? "
-                      "reason:s?"},
+    {"LineageStage",
+     "from_step:i to_step:i n_layer:i n_params:i growth:s? operator:s? strategy:s? recipe:s? verdict:s? "
+     "decided_by:s? checkpoints:[@LineageCheckpoint]"},
+    {"LineageGrowth",
+     "id:s state:s step:i? n_layer_from:i n_layer_to:i n_candidates:i lag_steps:i parent_checkpoint:s? "
+     "parent_loss:n? loss_at_lag:n? tied:b operator:s? strategy:s? recipe:s? verdict:s? decided_by:s? "
+     "reason:s?"},
     {"Lineage", "run:s name:s step:i stages:[@LineageStage] growths:[@LineageGrowth]"},
     {"CheckpointFile", "name:s n_bytes:i sha256:s href:s"},
     {"Checkpoint", "id:s run:s candidate:s? kind:s step:i n_layer:i n_bytes:i fingerprint:s keep:b created_at:t? "
@@ -83,8 +86,9 @@ static const struct lagd_schema schemas[] = {
     {"Ranking", "growth:s at_step:i items:[@RankingEntry] tau_0:n? tau_half:n? tied:b times:[i]"},
     {"ReportOrigin", "run:s run_name:s seed:i dataset:s dataset_sha256:s parent_checkpoint:s? parent_sha256:{s}"},
     {"ReportCurve", "candidate:s operator:s strategy:s mean:[n?] rank:[i?] sparkline:s"},
-    {"GrowthReport", "growth:@Growth origin:@ReportOrigin rule:s winner:s? winner_strategy:s? probe_flops:n? run_flops:n? "
-                     "times:[i] curves:[@ReportCurve]"},
+    {"GrowthReport",
+     "growth:@Growth origin:@ReportOrigin rule:s winner:s? winner_strategy:s? probe_flops:n? run_flops:n? "
+     "times:[i] curves:[@ReportCurve]"},
     {"Event", "seq:i ts:t? type:s run~:s growth~:s candidate~:s state~:s step~:i value~:n message~:s"},
     {"EventBatch", "ts:t type:s run:s growth~:s candidate~:s number:i step:[i] series:{[n?]}"},
     {"EventNotice", "type:s ts~:t cursor~:i"},

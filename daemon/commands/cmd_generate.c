@@ -85,19 +85,6 @@ static void end_sample(struct lagd_job *base) {
     lagd_command_answer(command, rc);
 }
 
-static int check_numbers(const struct lagd_generate_request *request, struct lag_error *err) {
-    if (request->n_tokens < 1 || request->n_tokens > 4096) {
-        return lag_error_at(err, LAG_EINVAL, "/n_tokens", "n_tokens must be between 1 and 4096");
-    }
-    if (!(request->temperature >= 0 && request->temperature <= 100)) {
-        return lag_error_at(err, LAG_EINVAL, "/temperature", "temperature must be between 0 and 100");
-    }
-    if (request->top_k < 0 || request->top_k > 1048576) {
-        return lag_error_at(err, LAG_EINVAL, "/top_k", "top_k must be between 0 and 1048576; 0 for all");
-    }
-    return 0;
-}
-
 /* The run whose checkpoint is sampled, and whether its tokens are bytes. */
 static int find_run(struct lagd_commands *c, struct lagd_command *command, struct lag_run_row *ret) {
     struct lag_error *err = &command->err;
@@ -122,8 +109,7 @@ static int find_run(struct lagd_commands *c, struct lagd_command *command, struc
 int lagd_cmd_generate(struct lagd_commands *c, struct lagd_command *command) {
     struct lag_error *err = &command->err;
     struct lag_run_row run;
-    int rc = check_numbers(command->u.generate, err);
-    if (rc == 0) rc = find_run(c, command, &run);
+    int rc = find_run(c, command, &run);
     if (rc < 0) return rc;
     if (lagd_pool_waiting(c->deps->services) >= LAGD_SERVICES_WAITING_MAX) {
         return lag_error_set(err, LAG_EBUSY, "too many datasets and samples wait; try again in a moment");

@@ -22,7 +22,7 @@ static struct lagd_waiting_run *find(struct lagd_waiting *waiting, const char *r
 /* There are as many places as runs can have threads. NULL all the same: nobody waits. */
 static struct lagd_waiting_run *find_or_add(struct lagd_waiting *waiting, const char *run_id) {
     struct lagd_waiting_run *run = find(waiting, run_id);
-    if (run || waiting->n_runs == LAGD_ACTIVE_MAX) return run;
+    if (run || waiting->n_runs == LAGD_RUNS_MAX) return run;
     run = &waiting->runs[waiting->n_runs++];
     *run = (struct lagd_waiting_run){0};
     (void)lag_copy(run->id, sizeof(run->id), run_id);

@@ -21,7 +21,7 @@ struct lagd_waiting {
         int n_stops;
         bool pausing;                /* asked to pause, not there yet */
         struct lagd_command *resume; /* owned: came meanwhile; carried out after the pause, as that must be durable */
-    } runs[LAGD_ACTIVE_MAX];
+    } runs[LAGD_RUNS_MAX];
     int n_runs;
 };
 /* Keeps a command that was wished of the run's thread until the run is in the state wanted, or has ended

@@ -1,5 +1,6 @@
 /* The table of configuration keys: the only place where a key, its range and its preset are written. */
 #include <lagd/base/check.h>
+#include <lagd/base/team.h>
 #include <lagd/daemon/config.h>
 
 #define AT(member) LAG_FIELD_AT(struct lagd_config, member)
@@ -31,9 +32,9 @@ static const struct lag_field rows[] = {
     {"auth/token_file", LAG_FIELD_TEXT, AT(token_file), 0, 1023, NULL, NULL, LAG_FIELD_RELOADABLE, "",
      "File with the bearer token on one line; others must not be able to read it. Empty: no token on loopback."},
 
-    {"train/threads", LAG_FIELD_INT, AT(threads), 0, 256, "0", NULL, 0, "threads",
+    {"train/threads", LAG_FIELD_INT, AT(threads), 0, LAG_TEAM_MAX, "0", NULL, 0, "threads",
      "Compute threads; 0 for every processor that this process may use."},
-    {"train/max_runs", LAG_FIELD_INT, AT(max_runs), 1, 64, "4", NULL, LAG_FIELD_RELOADABLE, "runs",
+    {"train/max_runs", LAG_FIELD_INT, AT(max_runs), 1, LAGD_RUNS_MAX, "4", NULL, LAG_FIELD_RELOADABLE, "runs",
      "Runs that train at once; further ones wait in state queued."},
     {"train/memory_limit_bytes", LAG_FIELD_BYTES, AT(memory_limit_bytes), 0, 65536 * G, "0", NULL, LAG_FIELD_RELOADABLE,
      "bytes", "Memory for all runs and growths together; 0 for what the machine or its cgroup allows."},

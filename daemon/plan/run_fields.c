@@ -1,12 +1,12 @@
 /* The table of a run's configuration. */
 #include <lagd/base/check.h>
+#include <lagd/base/team.h>
 #include <lagd/daemon/run_config.h>
 #include <lagd/engine/optim.h>
 #include <lagd/engine/precision.h>
 #include <lagd/engine/spec.h>
 
 #define AT(member) LAG_FIELD_AT(struct lagd_run_config, member)
-#define SEED_MAX 9007199254740991.0 /* 2^53 - 1: exact in JSON */
 
 static const char *const optimizers[] = {"adamw", NULL};
 static const char *const crash_rules[] = {"resume", "pause", NULL};
@@ -32,7 +32,7 @@ static const struct lag_field rows[] = {
     NAME_ROW,
     {"dataset", LAG_FIELD_TEXT, AT(dataset), 1, LAG_ROW_NAME - 1, NULL, NULL, LAG_FIELD_REQUIRED, "",
      "Id or name of the dataset."},
-    {"seed", LAG_FIELD_INT, AT(seed), 0, SEED_MAX, "1", NULL, 0, "",
+    {"seed", LAG_FIELD_INT, AT(seed), 0, LAG_FIELD_EXACT_MAX, "1", NULL, 0, "",
      "Seed of weights, data order and growth; equal seeds give bit-equal runs."},
     {"start", LAG_FIELD_BOOL, AT(start), 0, 0, "true", NULL, 0, "", "false creates the run paused."},
 
@@ -87,7 +87,7 @@ static const struct lag_field rows[] = {
      "Steps between checkpoints; after a crash the run goes on from the last one."},
     KEEP_ROWS,
 
-    {"threads", LAG_FIELD_INT, AT(threads), 0, 256, "0", NULL, 0, "threads",
+    {"threads", LAG_FIELD_INT, AT(threads), 0, LAG_TEAM_MAX, "0", NULL, 0, "threads",
      "Compute threads that this run may use; 0 for no limit of its own. Results do not depend on it."},
     LABEL_ROWS,
 };

@@ -11,16 +11,19 @@
 /* --- runs --------------------------------------------------------------------------------------------------------- */
 
 static const struct lagd_state run_states[LAGD_N_RUN_STATES] = {
-    /* No thread. The step is that of the newest checkpoint, or 0. growth_id may name a growth in any state but an end. */
-    [LAGD_RUN_QUEUED] = {"queued", WAITING, "pause,cancel,grow", "waits for a place, memory, or the daemon's next look"},
-    /* A thread trains; the row's step lags behind it. Newer points and checkpoints than the row tells may be on disk. */
+    /* No thread. The step is that of the newest checkpoint, or 0. growth_id may name a growth in any state but an end.
+     */
+    [LAGD_RUN_QUEUED] = {"queued", WAITING, "pause,cancel,grow",
+                         "waits for a place, memory, or the daemon's next look"},
+    /* A thread trains; the row's step lags behind it. Newer points and checkpoints than the row tells may be on disk.
+     */
     [LAGD_RUN_RUNNING] = {"running", LIVE, "pause,cancel,checkpoint,grow", "trains"},
-    /* No thread. The row tells where the run stands; a checkpoint of that step is on disk unless the disk refused it. Its
-     * growth, if it has one, stays where it was: also in the middle of its probes. */
+    /* No thread. The row tells where the run stands; a checkpoint of that step is on disk unless the disk refused it.
+     * Its growth, if it has one, stays where it was: also in the middle of its probes. */
     [LAGD_RUN_PAUSED] = {"paused", WAITING, "resume,cancel,grow,delete",
                          "stopped by a person, with a checkpoint; resume goes on"},
-    /* A thread works on the growth that growth_id names. That has begun, and its parent's checkpoint is on disk: the run
-     * stands at its step until the growth has ended. */
+    /* A thread works on the growth that growth_id names. That has begun, and its parent's checkpoint is on disk: the
+     * run stands at its step until the growth has ended. */
     [LAGD_RUN_GROWING] = {"growing", LIVE, "cancel",
                           "its growth candidates are being probed or the winner is being applied"},
     /* No thread, and no daemon: the next one queues it again before it serves anyone. */
@@ -35,22 +38,25 @@ static const struct lagd_state run_states[LAGD_N_RUN_STATES] = {
 };
 
 static const char *const run_events[LAGD_N_RUN_EVENTS] = {
-    [LAGD_RUN_ON_CREATED] = "created",                       /* commands/cmd_runs.c */
-    [LAGD_RUN_ON_CREATED_PAUSED] = "created paused",         /* commands/cmd_runs.c: the request says so */
-    [LAGD_RUN_ON_STARTED] = "started",                       /* train/run_open.c: its state is loaded */
-    [LAGD_RUN_ON_STARTED_GROWING] = "started in its growth", /* train/run_open.c: a growth stands at the step it loaded */
-    [LAGD_RUN_ON_GROWTH_BEGUN] = "growth begun", /* growth/growth_round.c: the parent is kept, now or before a restart */
-    [LAGD_RUN_ON_GROWTH_ENDED] = "growth ended", /* growth/ and runs/run.c: with a winner or without one, or withdrawn */
-    [LAGD_RUN_ON_PAUSE] = "pause asked",         /* commands/cmd_runs.c without a thread, else runs/run.c */
-    [LAGD_RUN_ON_HINDERED] = "hindered", /* runs/: it lacks what may come back, as its dataset, memory or the disk */
-    [LAGD_RUN_ON_RESUME] = "resume asked",       /* commands/cmd_runs.c */
-    [LAGD_RUN_ON_COMPLETED] = "completed",       /* runs/run.c: the last step is made and kept */
-    [LAGD_RUN_ON_CANCEL] = "cancel asked",       /* commands/cmd_runs.c without a thread, else runs/run.c */
-    [LAGD_RUN_ON_STOPPED] = "daemon stopped",    /* runs/run.c: the thread ends in good order */
-    [LAGD_RUN_ON_CRASHED] = "daemon crashed",    /* supervisor/recovery.c: the row says that a thread works on it */
-    [LAGD_RUN_ON_RESTARTED] = "daemon restarted",   /* supervisor/recovery.c */
-    [LAGD_RUN_ON_LEFT_PAUSED] = "left paused",      /* supervisor/recovery.c: after a crash, as on_crash asks */
-    [LAGD_RUN_ON_FAILED] = "failed",                /* runs/ and supervisor/recovery.c: it cannot go on */
+    [LAGD_RUN_ON_CREATED] = "created",               /* commands/cmd_runs.c */
+    [LAGD_RUN_ON_CREATED_PAUSED] = "created paused", /* commands/cmd_runs.c: the request says so */
+    [LAGD_RUN_ON_STARTED] = "started",               /* train/run_open.c: its state is loaded */
+    [LAGD_RUN_ON_STARTED_GROWING] =
+        "started in its growth", /* train/run_open.c: a growth stands at the step it loaded */
+    [LAGD_RUN_ON_GROWTH_BEGUN] =
+        "growth begun", /* growth/growth_round.c: the parent is kept, now or before a restart */
+    [LAGD_RUN_ON_GROWTH_ENDED] =
+        "growth ended",                    /* growth/ and runs/run.c: with a winner or without one, or withdrawn */
+    [LAGD_RUN_ON_PAUSE] = "pause asked",   /* commands/cmd_runs.c without a thread, else runs/run.c */
+    [LAGD_RUN_ON_HINDERED] = "hindered",   /* runs/: it lacks what may come back, as its dataset, memory or the disk */
+    [LAGD_RUN_ON_RESUME] = "resume asked", /* commands/cmd_runs.c */
+    [LAGD_RUN_ON_COMPLETED] = "completed", /* runs/run.c: the last step is made and kept */
+    [LAGD_RUN_ON_CANCEL] = "cancel asked", /* commands/cmd_runs.c without a thread, else runs/run.c */
+    [LAGD_RUN_ON_STOPPED] = "daemon stopped",     /* runs/run.c: the thread ends in good order */
+    [LAGD_RUN_ON_CRASHED] = "daemon crashed",     /* supervisor/recovery.c: the row says that a thread works on it */
+    [LAGD_RUN_ON_RESTARTED] = "daemon restarted", /* supervisor/recovery.c */
+    [LAGD_RUN_ON_LEFT_PAUSED] = "left paused",    /* supervisor/recovery.c: after a crash, as on_crash asks */
+    [LAGD_RUN_ON_FAILED] = "failed",              /* runs/ and supervisor/recovery.c: it cannot go on */
 };
 
 static const struct lagd_transition run_transitions[] = {
@@ -97,11 +103,11 @@ static const struct lagd_transition run_transitions[] = {
 static const struct lagd_state growth_states[LAGD_N_GROWTH_STATES] = {
     /* Its candidates' rows are there, all queued. It has no parent yet: start_step is -1. */
     [LAGD_GROWTH_QUEUED] = {"queued", WAITING, "cancel", "waits for its step, or for the run to be resumed"},
-    /* The parent's checkpoint is on disk, start_step, n_batches and eval_sequences are fixed. parent_loss may be NaN. Each
-     * candidate may be in any state; losses of those that have not ended are written again with equal values. */
+    /* The parent's checkpoint is on disk, start_step, n_batches and eval_sequences are fixed. parent_loss may be NaN.
+     * Each candidate may be in any state; losses of those that have not ended are written again with equal values. */
     [LAGD_GROWTH_PROBING] = {"probing", LIVE, "cancel", "candidates train for the lag"},
-    /* All candidates have ended, and the decision row proposes one. States of completed ones are on disk as far as there
-     * was room. */
+    /* All candidates have ended, and the decision row proposes one. States of completed ones are on disk as far as
+     * there was room. */
     [LAGD_GROWTH_AWAITING] = {"awaiting_approval", LIVE, "approve,reject,cancel",
                               "ranked; a person has to approve, override or reject"},
     /* The decision row names the winner, which has completed. Its state may be in memory or on disk, or is built again
@@ -109,8 +115,8 @@ static const struct lagd_state growth_states[LAGD_N_GROWTH_STATES] = {
     [LAGD_GROWTH_DECIDED] = {"decided", LIVE, "", "the winner is known and stored, and is about to be applied"},
     /* As decided: nothing of the run has changed yet. */
     [LAGD_GROWTH_APPLYING] = {"applying", LIVE, "", "the winner's state becomes the run's"},
-    /* The run has the winner's shape and history, and a checkpoint of kind growth is on disk. The run's growth_id names it
-     * no more, as in all four ends. This end can be undone: by the loss of every checkpoint from there on. */
+    /* The run has the winner's shape and history, and a checkpoint of kind growth is on disk. The run's growth_id names
+     * it no more, as in all four ends. This end can be undone: by the loss of every checkpoint from there on. */
     [LAGD_GROWTH_APPLIED] = {"applied", TERMINAL, "", "the run goes on as the winner"},
     /* In these three the run is as it was. Candidates that had not ended are cancelled (by the run's thread, a moment
      * later, where it has one), and their checkpoints are given up. */

@@ -116,7 +116,7 @@ void lagd_active_schedule(struct lagd_runs *runs) {
     if (atomic_load(&runs->deps->draining)) return;
     struct lagd_config config;
     lagd_settings_get(runs->settings, &config);
-    int places = (int)LAG_MIN(config.max_runs, LAGD_ACTIVE_MAX);
+    int places = (int)LAG_MIN(config.max_runs, LAGD_RUNS_MAX);
     if (runs->n_active >= places) return;
     struct queue queue = {0};
     const char *queued = lagd_state_name(LAGD_MACHINE_RUN, LAGD_RUN_QUEUED);

@@ -5,7 +5,6 @@
 #include "process/deps_internal.h"
 #include "runs/run_internal.h"
 
-#define LAGD_ACTIVE_MAX 64 /* as train/max_runs */
 struct lag_db;
 struct lagd_runs;
 
@@ -23,7 +22,7 @@ struct lagd_runs {
     int wake_fd;       /* written to when a thread ends */
     void (*on_joined)(void *arg, const char *run_id); /* a thread has ended, and its run is no longer active */
     void *on_joined_arg;
-    struct lagd_active *active[LAGD_ACTIVE_MAX];
+    struct lagd_active *active[LAGD_RUNS_MAX];
     int n_active;
     int64_t next_schedule_ns;       /* monotonic; 0 = at once */
     _Atomic int64_t reserved_bytes; /* predicted peaks of all active runs and their growths. Thread: any */

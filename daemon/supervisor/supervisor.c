@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 enum {
+    PATIENCE_USEC = 600 * 1000000, /* asked of the service manager for what may take long */
     SERVICES = 2,    /* workers for scans and samples */
     CHECK_MS = 3000, /* longest that a start waits for the database to be read: about 300 MB */
 };
@@ -40,7 +41,7 @@ static int open_files(struct lagd_supervisor *s, struct lag_error *err) {
     const char *dir = s->deps.state_dir;
     int rc = lagd_lock_take(dir, &s->lock_fd, err);
     /* A new version may have to convert it, after a copy. */
-    lagd_notify("STATUS=opening the database\nEXTEND_TIMEOUT_USEC=%d", 600 * 1000000);
+    lagd_notify("STATUS=opening the database\nEXTEND_TIMEOUT_USEC=%d", PATIENCE_USEC);
     if (rc == 0) rc = lag_store_open(dir, &s->deps.store, err);
     if (rc != 0) return rc;
     lag_store_on_events(s->deps.store, lagd_listener_events, s->listener);
@@ -117,7 +118,7 @@ int lagd_supervisor_create(const struct lagd_config *config, struct lagd_supervi
     if (rc == 0) rc = lagd_signals_open(&s->signal_fd, err);
     if (rc == 0) rc = open_files(s, err);
     if (rc == 0) rc = make_parts(s, config, err);
-    lagd_notify("STATUS=finding out where the runs stand\nEXTEND_TIMEOUT_USEC=%d", 600 * 1000000);
+    lagd_notify("STATUS=finding out where the runs stand\nEXTEND_TIMEOUT_USEC=%d", PATIENCE_USEC);
     if (rc == 0) rc = lagd_recover(s, err);
     if (rc != 0) {
         lagd_supervisor_destroy(s);

@@ -77,7 +77,7 @@ void lagd_watch(struct lagd_supervisor *s, int64_t now_ns) {
 /* --- the status line --------------------------------------------------------------------------------------------- */
 
 void lagd_say_status(struct lagd_supervisor *s, int64_t now_ns, const char *prefix) {
-    struct lagd_snapshot runs[LAGD_ACTIVE_MAX];
+    struct lagd_snapshot runs[LAGD_RUNS_MAX];
     char line[400];
     uint64_t sign;
     if (s->watch.stuck[0]) return; /* that stands there */

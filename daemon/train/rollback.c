@@ -36,7 +36,8 @@ static int count_event(const struct lag_event_row *event, void *arg) {
     struct rollback *rollback = arg;
     rollback->cursor = event->seq;
     rollback->n_page++;
-    if (lag_event_is(event->type, LAG_EVENT_RUN_ROLLBACK) && event->step > rollback->checkpoint_step) rollback->n_before++;
+    if (lag_event_is(event->type, LAG_EVENT_RUN_ROLLBACK) && event->step > rollback->checkpoint_step)
+        rollback->n_before++;
     return 0;
 }
 

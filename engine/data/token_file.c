@@ -2,6 +2,7 @@
 #include "data/data_internal.h"
 #include <lagd/base/check.h>
 #include <lagd/base/error.h>
+#include <lagd/base/names.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -9,32 +10,39 @@
 
 enum { MAGIC_EVAL = 20240522 };
 
+/* What a person may say; the first leaves it to lag_token_layout_find. */
+const char *const lag_token_format_choices[] = {
+    "auto",
+    [1 + LAG_TOKENS_TEXT] = "text",
+    [1 + LAG_TOKENS_NANOGPT] = "nanogpt",
+    [1 + LAG_TOKENS_LLMC_U16] = "llmc_u16",
+    [1 + LAG_TOKENS_LLMC_U32] = "llmc_u32",
+    NULL,
+};
+
 struct format_row {
-    const char *name;
     unsigned width_bytes, offset_bytes;
     int32_t magic, version; /* 0: the file has no header */
     uint32_t limit;
 };
 
 static const struct format_row format_rows[LAG_N_TOKEN_FORMATS] = {
-    [LAG_TOKENS_TEXT] = {"text", 1, 0, 0, 0, 256},
-    [LAG_TOKENS_NANOGPT] = {"nanogpt", 2, 0, 0, 0, 65536},
-    [LAG_TOKENS_LLMC_U16] = {"llmc_u16", 2, LAG_TOKEN_HEADER_BYTES, 20240520, 1, 65536},
-    [LAG_TOKENS_LLMC_U32] = {"llmc_u32", 4, LAG_TOKEN_HEADER_BYTES, 20240801, 7, LAG_MAX_VOCAB},
+    [LAG_TOKENS_TEXT] = {1, 0, 0, 0, 256},
+    [LAG_TOKENS_NANOGPT] = {2, 0, 0, 0, 65536},
+    [LAG_TOKENS_LLMC_U16] = {2, LAG_TOKEN_HEADER_BYTES, 20240520, 1, 65536},
+    [LAG_TOKENS_LLMC_U32] = {4, LAG_TOKEN_HEADER_BYTES, 20240801, 7, LAG_MAX_VOCAB},
 };
 
-const char *lag_token_format_name(enum lag_token_format format) { return format_rows[format].name; }
+const char *lag_token_format_name(enum lag_token_format format) { return lag_token_format_choices[1 + format]; }
 unsigned lag_token_format_width(enum lag_token_format format) { return format_rows[format].width_bytes; }
 unsigned lag_token_format_offset(enum lag_token_format format) { return format_rows[format].offset_bytes; }
 uint32_t lag_token_format_limit(enum lag_token_format format) { return format_rows[format].limit; }
 
 int lag_token_format_parse(const char *name, enum lag_token_format *ret) {
-    for (int i = 0; i < LAG_N_TOKEN_FORMATS; i++) {
-        if (strcmp(name, format_rows[i].name) != 0) continue;
-        *ret = (enum lag_token_format)i;
-        return 0;
-    }
-    return LAG_EINVAL;
+    int i = lag_names_find(lag_token_format_choices + 1, name);
+    if (i < 0) return LAG_EINVAL;
+    *ret = (enum lag_token_format)i;
+    return 0;
 }
 
 static int32_t head_word(const uint8_t *head, size_t n_head, size_t index) {
@@ -59,36 +67,35 @@ static bool ends_in_bin(const char *file_name) {
 static int choose_format(int32_t magic, const char *file_name, const char *format_name, enum lag_token_format *ret,
                          struct lag_error *err) {
     const enum lag_token_format found = format_of_magic(magic);
-    if (!format_name || strcmp(format_name, "auto") == 0) {
+    if (!format_name || strcmp(format_name, lag_token_format_choices[0]) == 0) {
         if (found != LAG_N_TOKEN_FORMATS) *ret = found;
         else *ret = ends_in_bin(file_name) ? LAG_TOKENS_NANOGPT : LAG_TOKENS_TEXT;
         return 0;
     }
     enum lag_token_format named;
     if (lag_token_format_parse(format_name, &named) != 0)
-        return lag_error_set(err, LAG_EINVAL,
-                             "%s: unknown token format: allowed are auto, text, nanogpt, llmc_u16 and llmc_u32",
-                             file_name);
+        return lag_names_refuse(lag_token_format_choices, "/format", "format", format_name, err);
     if (format_rows[named].magic != 0 && named != found)
         return lag_error_set(err, LAG_EINVAL, "%s: not an %s file: it begins with %" PRId32 ", not with %" PRId32,
                              file_name, format_name, magic, format_rows[named].magic);
     if (named == LAG_TOKENS_NANOGPT && found != LAG_N_TOKEN_FORMATS)
         return lag_error_set(err, LAG_EINVAL, "%s: begins with the header of llm.c: register it as %s or auto",
-                             file_name, format_rows[found].name);
+                             file_name, lag_token_format_name(found));
     *ret = named;
     return 0;
 }
 
 /* llm.c's header: magic, version, number of tokens. */
-static int check_header(const struct format_row *row, const uint8_t *head, size_t n_head, uint64_t n_bytes,
+static int check_header(enum lag_token_format format, const uint8_t *head, size_t n_head, uint64_t n_bytes,
                         const char *file_name, struct lag_error *err) {
+    const struct format_row *row = &format_rows[format];
     if (n_head < LAG_TOKEN_HEADER_BYTES)
         return lag_error_set(err, LAG_EINVAL, "%s: %" PRIu64 " bytes, shorter than the %u-byte header of %s",
-                             file_name, n_bytes, LAG_TOKEN_HEADER_BYTES, row->name);
+                             file_name, n_bytes, LAG_TOKEN_HEADER_BYTES, lag_token_format_name(format));
     const int32_t version = head_word(head, n_head, 1), n_tokens = head_word(head, n_head, 2);
     if (version != row->version)
         return lag_error_set(err, LAG_EUNSUPPORTED, "%s: %s version %" PRId32 "; lagd reads version %" PRId32,
-                             file_name, row->name, version, row->version);
+                             file_name, lag_token_format_name(format), version, row->version);
     if (n_tokens < 0)
         return lag_error_set(err, LAG_EINVAL, "%s: the header counts %" PRId32 " tokens", file_name, n_tokens);
     const uint64_t expected = LAG_TOKEN_HEADER_BYTES + (uint64_t)n_tokens * row->width_bytes;
@@ -104,7 +111,7 @@ int lag_token_layout_find(const uint8_t *head, size_t n_head, uint64_t n_bytes, 
                           const char *format_name, struct lag_token_layout *ret, struct lag_error *err) {
     if (n_bytes == 0) return lag_error_set(err, LAG_EINVAL, "%s: the file is empty", file_name);
     const int32_t magic = head_word(head, n_head, 0);
-    const bool as_text = format_name && strcmp(format_name, format_rows[LAG_TOKENS_TEXT].name) == 0;
+    const bool as_text = format_name && strcmp(format_name, lag_token_format_name(LAG_TOKENS_TEXT)) == 0;
     if (magic == MAGIC_EVAL && !as_text)
         return lag_error_set(err, LAG_EINVAL, "%s: an llm.c evaluation file (magic %d): it holds multiple-choice "
                              "questions, not training text; register a training shard", file_name, MAGIC_EVAL);
@@ -113,7 +120,7 @@ int lag_token_layout_find(const uint8_t *head, size_t n_head, uint64_t n_bytes, 
     if (rc != 0) return rc;
     const struct format_row *row = &format_rows[format];
     if (row->magic != 0) {
-        const int header_rc = check_header(row, head, n_head, n_bytes, file_name, err);
+        const int header_rc = check_header(format, head, n_head, n_bytes, file_name, err);
         if (header_rc != 0) return header_rc;
     }
     if (format == LAG_TOKENS_NANOGPT && n_bytes % row->width_bytes != 0)

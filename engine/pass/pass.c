@@ -7,7 +7,8 @@ void lag_pass_init(struct lag_pass *pass, const struct lag_state *state, struct 
                    const int32_t *tokens, int batch, int context, struct lag_team *team) {
     const struct lag_spec *spec = &state->layout.spec;
     LAG_ASSERT(lag_spec_equal(spec, &work->spec) && lag_team_size(team) <= work->common.shape.n_members);
-    LAG_ASSERT(batch >= 1 && batch <= work->common.shape.batch && context >= 1 && context <= work->common.shape.context);
+    LAG_ASSERT(batch >= 1 && batch <= work->common.shape.batch && context >= 1 &&
+               context <= work->common.shape.context);
     const int n = batch * context, rows = lag_tile_rows(n);
     *pass = (struct lag_pass){.vec = lag_vec(), .precision = work->common.shape.precision, .state = state, .work = work,
                               .team = team, .tokens = tokens,

@@ -40,7 +40,8 @@ static uint64_t slot_width(const struct lag_cpu_work *work, enum lag_slot slot, 
     case LAG_SLOT_LSE: return n * (uint64_t)spec->n_head;
     case LAG_SLOT_LOGITS: return (uint64_t)lag_chunk_rows((int)n, spec->vocab_size) * (uint64_t)spec->vocab_size;
     case LAG_SLOT_SCRATCH:
-        return LAG_MAX(lag_attention_scratch(work->common.shape.precision, work->common.shape.context, spec->n_embd / spec->n_head),
+        return LAG_MAX(lag_attention_scratch(work->common.shape.precision, work->common.shape.context,
+                                             spec->n_embd / spec->n_head),
                        rows * C);
     case LAG_SLOT_PACKED: return lag_packed_slot(spec, work->common.shape.precision);
     case LAG_SLOT_PACK: return LAG_PACK_ELEMENTS;
@@ -55,7 +56,8 @@ static uint64_t slot_width(const struct lag_cpu_work *work, enum lag_slot slot, 
 static uint64_t slot_count(const struct lag_cpu_work *work, enum lag_slot slot) {
     const uint64_t n_layer = (uint64_t)work->spec.n_layer;
     if (slot == LAG_SLOT_X || slot == LAG_SLOT_STATS) return n_layer + 1;
-    if (slot <= LAG_SLOT_LSE) return !work->common.shape.recompute ? n_layer : slot == LAG_SLOT_LN1 ? LAG_MIN(n_layer, 2) : 1;
+    if (slot <= LAG_SLOT_LSE)
+        return !work->common.shape.recompute ? n_layer : slot == LAG_SLOT_LN1 ? LAG_MIN(n_layer, 2) : 1;
     const bool each = slot == LAG_SLOT_SCRATCH || slot == LAG_SLOT_PACK || slot == LAG_SLOT_PARTS;
     return each ? (uint64_t)work->common.shape.n_members : 1;
 }
@@ -69,7 +71,8 @@ static uint64_t element_bytes(enum lag_slot slot) {
 /* Fills offset, stride and bytes; false when the sum does not fit. */
 static bool plan(struct lag_cpu_work *work) {
     uint64_t n, total = 0;
-    if (!lag_mul_u64((uint64_t)work->common.shape.batch, (uint64_t)work->common.shape.context, &n) || n > INT32_MAX / 2) return false;
+    if (!lag_mul_u64((uint64_t)work->common.shape.batch, (uint64_t)work->common.shape.context, &n) || n > INT32_MAX / 2)
+        return false;
     for (int i = 0; i < LAG_N_SLOTS; i++) {
         const enum lag_slot slot = (enum lag_slot)i;
         uint64_t bytes;

@@ -11,8 +11,6 @@
 #include <math.h>
 #include <string.h>
 
-#define MAX_TOKENS 4096
-
 static int check(const struct lag_spec *spec, const int32_t *prompt, int n_prompt,
                  const struct lag_sample_config *config, struct lag_error *err) {
     if (n_prompt < 1) return lag_error_at(err, LAG_EINVAL, "/prompt", "the prompt is empty; give at least one token");
@@ -20,10 +18,11 @@ static int check(const struct lag_spec *spec, const int32_t *prompt, int n_promp
         if (prompt[i] < 0 || prompt[i] >= spec->vocab_size)
             return lag_error_at(err, LAG_EINVAL, "/prompt", "prompt token %d is outside the vocabulary of %d",
                                 prompt[i], spec->vocab_size);
-    if (config->n_tokens < 1 || config->n_tokens > MAX_TOKENS)
-        return lag_error_at(err, LAG_EINVAL, "/n_tokens", "n_tokens must be between 1 and %d", MAX_TOKENS);
-    if (!(config->temperature >= 0 && config->temperature <= 100))
-        return lag_error_at(err, LAG_EINVAL, "/temperature", "temperature must be between 0 and 100");
+    if (config->n_tokens < 1 || config->n_tokens > LAG_SAMPLE_TOKENS_MAX)
+        return lag_error_at(err, LAG_EINVAL, "/n_tokens", "n_tokens must be between 1 and %d", LAG_SAMPLE_TOKENS_MAX);
+    if (!(config->temperature >= 0 && config->temperature <= LAG_SAMPLE_TEMPERATURE_MAX))
+        return lag_error_at(err, LAG_EINVAL, "/temperature", "temperature must be between 0 and %d",
+                            LAG_SAMPLE_TEMPERATURE_MAX);
     if (config->top_k < 0) return lag_error_at(err, LAG_EINVAL, "/top_k", "top_k must be 0 (all) or more");
     return 0;
 }

@@ -156,19 +156,19 @@ static void a_resume_is_refused_while_the_daemon_stops(void **state) {
 static void runs_do_not_answer_for_each_other(void **state) {
     char id[LAG_ROW_ID];
     (void)state;
-    for (int i = 0; i < LAGD_ACTIVE_MAX; i++) {
+    for (int i = 0; i < LAGD_RUNS_MAX; i++) {
         snprintf(id, sizeof(id), "run_%d", i);
         assert_int_equal(lagd_waiting_stop(c, id, ask(LAGD_RUN_PAUSE), LAGD_RUN_PAUSED), LAGD_LATER);
     }
     struct lagd_command *one_more = ask(LAGD_RUN_PAUSE);
     assert_int_equal(lagd_waiting_stop(c, "run_more", one_more, LAGD_RUN_PAUSED), 0);
     lagd_command_destroy(one_more);
-    for (int i = 0; i < LAGD_ACTIVE_MAX; i++) {
+    for (int i = 0; i < LAGD_RUNS_MAX; i++) {
         assert_int_equal(answered.n, i);
         snprintf(id, sizeof(id), "run_%d", i);
         lagd_waiting_joined(c, id);
     }
-    assert_int_equal(answered.n, LAGD_ACTIVE_MAX);
+    assert_int_equal(answered.n, LAGD_RUNS_MAX);
 }
 
 int main(void) {

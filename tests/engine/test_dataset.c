@@ -114,7 +114,7 @@ static const struct refusal refusals[] = {
     {20240801, 7, 100, 100, 4, 0, "llmc_u16", LAG_EINVAL, "not an llmc_u16 file"},
     {20240801, 7, 100, 100, 4, 0, "nanogpt", LAG_EINVAL, "header of llm.c"},
     {7, 0, 0, 100, 2, 1, NULL, LAG_EINVAL, "not a whole number of uint16"},
-    {7, 0, 0, 100, 2, 0, "parquet", LAG_EINVAL, "unknown token format"},
+    {7, 0, 0, 100, 2, 0, "parquet", LAG_EINVAL, "format must be one of auto, text,"},
     {7, 0, 0, 100, 2, 1224, NULL, LAG_EINVAL, "empty"},
     {7, 0, 0, 100, 2, 1224 - 126, NULL, LAG_EINVAL, "63 tokens"},
 };

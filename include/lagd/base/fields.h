@@ -20,6 +20,8 @@ enum lag_field_type {
     LAG_FIELD_LIST,  /* char[size]: items joined by ','; JSON: an array of strings */
 };
 
+#define LAG_FIELD_EXACT_MAX 9007199254740991.0 /* 2^53 - 1: the largest whole number that JSON carries exactly */
+
 enum lag_field_flags {
     LAG_FIELD_REQUIRED = 1,   /* must be given: no default */
     LAG_FIELD_RELOADABLE = 2, /* config: SIGHUP may change it */

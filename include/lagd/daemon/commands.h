@@ -42,6 +42,8 @@ struct lagd_generate_request {
     int64_t n_tokens, top_k, seed;
     double temperature;
 };
+extern const struct lag_fields lagd_dataset_fields,
+    lagd_generate_fields; /* all but upload; all but checkpoint, prompt */
 /* The answer to a request with an Idempotency-Key, to be kept. */
 struct lagd_key_answer {
     struct lag_key_row row;

@@ -6,6 +6,7 @@
 #include <lagd/base/fields.h>
 
 #define LAGD_PATHS 2048
+#define LAGD_RUNS_MAX 64 /* with a thread at once */
 struct lagd_config {
     /* server */
     char listen[256];           /* "127.0.0.1:7437"; "" = no TCP */

@@ -4,6 +4,7 @@
 #include <lagd/storage/rows.h>
 
 #define LAGD_STRATEGIES_MAX 64
+#define LAGD_PROBE_STEPS_MAX 1000000
 #define LAGD_STRATEGY_PARAMS 4
 struct lagd_strategy_request {
     char op[32];

@@ -1,5 +1,6 @@
-/* Life cycles as data: of runs, growths and candidates the states, the events, and which event leads from which state to
- * which. Code posts an event, the table decides. What holds in a state is told in states.c. Thread: any (const tables). */
+/* Life cycles as data: of runs, growths and candidates the states, the events, and which event leads from which state
+ * to which. Code posts an event, the table decides. What holds in a state is told in states.c. Thread: any (const
+ * tables). */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -43,10 +44,24 @@ bool lagd_candidate_is(const char *state, enum lagd_candidate_state is);
 
 /* --- events; 0 is none --- */
 enum lagd_run_event {
-    LAGD_RUN_ON_NOTHING, LAGD_RUN_ON_CREATED, LAGD_RUN_ON_CREATED_PAUSED, LAGD_RUN_ON_STARTED, LAGD_RUN_ON_STARTED_GROWING,
-    LAGD_RUN_ON_GROWTH_BEGUN, LAGD_RUN_ON_GROWTH_ENDED, LAGD_RUN_ON_PAUSE, LAGD_RUN_ON_HINDERED, LAGD_RUN_ON_RESUME,
-    LAGD_RUN_ON_COMPLETED, LAGD_RUN_ON_CANCEL, LAGD_RUN_ON_STOPPED, LAGD_RUN_ON_CRASHED, LAGD_RUN_ON_RESTARTED,
-    LAGD_RUN_ON_LEFT_PAUSED, LAGD_RUN_ON_FAILED, LAGD_N_RUN_EVENTS
+    LAGD_RUN_ON_NOTHING,
+    LAGD_RUN_ON_CREATED,
+    LAGD_RUN_ON_CREATED_PAUSED,
+    LAGD_RUN_ON_STARTED,
+    LAGD_RUN_ON_STARTED_GROWING,
+    LAGD_RUN_ON_GROWTH_BEGUN,
+    LAGD_RUN_ON_GROWTH_ENDED,
+    LAGD_RUN_ON_PAUSE,
+    LAGD_RUN_ON_HINDERED,
+    LAGD_RUN_ON_RESUME,
+    LAGD_RUN_ON_COMPLETED,
+    LAGD_RUN_ON_CANCEL,
+    LAGD_RUN_ON_STOPPED,
+    LAGD_RUN_ON_CRASHED,
+    LAGD_RUN_ON_RESTARTED,
+    LAGD_RUN_ON_LEFT_PAUSED,
+    LAGD_RUN_ON_FAILED,
+    LAGD_N_RUN_EVENTS
 };
 enum lagd_growth_event {
     LAGD_GROWTH_ON_NOTHING, LAGD_GROWTH_ON_CREATED, LAGD_GROWTH_ON_BEGUN, LAGD_GROWTH_ON_DECIDED, LAGD_GROWTH_ON_RANKED,

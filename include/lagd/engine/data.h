@@ -14,7 +14,8 @@ enum lag_token_format {
     LAG_TOKENS_TEXT, LAG_TOKENS_NANOGPT, LAG_TOKENS_LLMC_U16, LAG_TOKENS_LLMC_U32,
     LAG_N_TOKEN_FORMATS
 };
-const char *lag_token_format_name(enum lag_token_format format); /* text, nanogpt, llmc_u16, llmc_u32 */
+extern const char *const lag_token_format_choices[]; /* NULL-terminated: auto, then the names by format */
+const char *lag_token_format_name(enum lag_token_format format);
 int lag_token_format_parse(const char *name, enum lag_token_format *ret);
 
 struct lag_dataset_info {

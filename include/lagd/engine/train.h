@@ -32,9 +32,10 @@ int lag_train_step(struct lag_state *state, struct lag_work *work, const struct 
 int lag_evaluate(const struct lag_state *state, struct lag_work *work, const struct lag_dataset *dataset, int n_batches,
                  int batch, int context, double *ret_losses, struct lag_team *team, struct lag_error *err);
 
+enum { LAG_SAMPLE_TOKENS_MAX = 4096, LAG_SAMPLE_TEMPERATURE_MAX = 10 };
 struct lag_sample_config {
-    int n_tokens;       /* to make, 1–4096 */
-    double temperature; /* 0 = the likeliest token */
+    int n_tokens;       /* to make, from 1 */
+    double temperature; /* from 0 = the likeliest token */
     int top_k;          /* 0 = all */
     uint64_t seed;
     const struct lag_backend *backend; /* NULL: the CPU */

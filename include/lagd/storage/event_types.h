@@ -1,4 +1,5 @@
-/* The types of events, as data: what each tells, which fields it fills and how grave it is. Thread: any (const table). */
+/* The types of events, as data: what each tells, which fields it fills and how grave it is. Thread: any (const table).
+ */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>

@@ -7,8 +7,8 @@ struct lag_error;
 
 #define LAG_NO_STEP (-1)
 #define LAG_NO_VALUE __builtin_nan("")
-/* What an event tells. Texts are borrowed; NULL: none. Only fields that its type has may be given; step and value of other
- * types are not looked at. */
+/* What an event tells. Texts are borrowed; NULL: none. Only fields that its type has may be given; step and value of
+ * other types are not looked at. */
 struct lag_event {
     enum lag_event_type type;
     const char *run_id, *growth_id, *candidate_id, *state, *message;
