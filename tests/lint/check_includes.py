@@ -1,9 +1,10 @@
 #!/usr/bin/python3
-"""Includes point one way (CONTRIBUTING.md, "Layers"): usage: check_includes.py SOURCE_FOLDER | --self-test"""
+"""Includes point one way (CONTRIBUTING.md, "Layers" and "Rooms"): usage: check_includes.py SOURCE_FOLDER | --self-test"""
 import os
 import re
 
 import lint
+import rooms
 
 # Who may include headers of which layer. main is main/lagd.c, tests include what they test.
 EDGES = {
@@ -81,7 +82,50 @@ def check_private(root, path, layer, name):
     return None
 
 
+def check_room(root, path, name, quoted):
+    """An include in a file that lies in a room: (the rooms it leads to, what is wrong with it)."""
+    layer, room = rooms.room_of(path)
+    others = rooms.rooms_of(layer, name, quoted)
+    if quoted and "/" not in name and os.path.isfile(os.path.join(root, layer, room, name)):
+        return set(), 'write its room too: "%s/%s"' % (room, name)
+    if room in others:
+        return set(), None
+    for other in sorted(others - rooms.ROOMS[layer][room]):
+        return others, "%s/%s must not include %s, which is of %s/%s" % (layer, room, name, layer, other)
+    return others, None
+
+
+def check_rooms(root, divided):
+    """Files outside the rooms, edges that the table lacks, circles."""
+    edges = {layer: {} for layer in divided}
+    for path in lint.files(root, ".c", ".h"):
+        layer, room = rooms.room_of(path)
+        if layer not in divided:
+            continue
+        if room not in rooms.ROOMS[layer]:
+            yield "%s:1: there is no room %s/%s; tests/lint/rooms.py tells which there are" % (path, layer, room)
+            continue
+        for line, name, quoted in includes(root, path):
+            others, fault = check_room(root, path, name, quoted)
+            edges[layer].setdefault(room, set()).update(others)
+            if fault:
+                yield "%s:%d: %s" % (path, line, fault)
+    for layer in divided:
+        for what, found in (("%s: its rooms include each other" % layer, edges[layer]),
+                            ("tests/lint/rooms.py: the table of %s leads" % layer, rooms.ROOMS[layer])):
+            way = rooms.circle(found)
+            if way:
+                yield "%s in a circle: %s" % (what, ", ".join(way))
+
+
+def divided_layers(root):
+    """Layers with rooms in this tree."""
+    layers = {rooms.room_of(path)[0] for path in lint.files(root, ".c", ".h") if rooms.room_of(path)[1]}
+    return sorted(layers - {None})
+
+
 def check(root):
+    yield from check_rooms(root, divided_layers(root))
     for path in lint.files(root, ".c", ".h"):
         layer = lint.layer_of(path)
         if layer is None or layer not in EDGES:
@@ -101,6 +145,7 @@ def check(root):
 
 
 A, B = "include/lagd/base/a.h", "include/lagd/engine/b.h"
+G, GH, TH = "daemon/growth/g.c", "daemon/growth/g_internal.h", "daemon/train/t_internal.h"
 PLANTED = [
     (None, {A: "", B: '#include <lagd/base/a.h>\n', "engine/x.c": '#include "x_internal.h"\n', "engine/x_internal.h": "",
             "main/lagd.c": '#include "lagd/engine/b.h"\n#include <sqlite3.h>\n',
@@ -126,6 +171,20 @@ PLANTED = [
     ("is not in this layer", {"engine/x_internal.h": "", "daemon/x.c": '#include "x_internal.h"\n'}),
     ("must not include the private", {"base/x_internal.h": "", A: '#include "base/x_internal.h"\n'}),
     ("C files lie in a layer's folder", {"stray/x.c": ""}),
+    (None, {G: '#include "growth/g_internal.h"\n#include "train/t_internal.h"\n#include <math.h>\n',
+            GH: '#include "generated.h"\n', TH: "#include <lagd/daemon/c.h>\n", "include/lagd/daemon/c.h": "",
+            "api/routes.c": '#include "resources/r_internal.h"\n', "api/resources/r_internal.h": ""}),
+    (None, {B: "", "engine/stats/x.c": "#include <lagd/engine/lag.h>\n", "include/lagd/engine/lag.h": "",
+            "engine/pass/x.c": "#include <lagd/engine/train.h>\n", "include/lagd/engine/train.h": ""}),
+    ("daemon/train must not include growth/g_internal.h", {GH: "", "daemon/train/t.c": '#include "growth/g_internal.h"\n'}),
+    ("daemon: its rooms include each other in a circle: growth, train, growth", {
+        GH: '#include "train/t_internal.h"\n', TH: '#include "growth/g_internal.h"\n'}),
+    ("engine/grow must not include lagd/engine/train.h", {
+        "engine/grow/x.c": "#include <lagd/engine/train.h>\n", "include/lagd/engine/train.h": ""}),
+    ("there is no room daemon/attic", {"daemon/attic/x.c": ""}),
+    ("there is no room daemon/growth/deep", {"daemon/growth/deep/x.c": ""}),
+    ("there is no room daemon/;", {G: "", "daemon/x.c": ""}),
+    ('write its room too: "growth/g_internal.h"', {GH: "", G: '#include "g_internal.h"\n'}),
 ]
 
 if __name__ == "__main__":
