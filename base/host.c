@@ -176,7 +176,8 @@ int lag_host_cpus(void) {
 static uint64_t resident_bytes(void) {
     char text[128];
     unsigned long long pages, resident;
-    if (!read_text("/proc/self/statm", text, sizeof(text)) || sscanf(text, "%llu %llu", &pages, &resident) != 2) return 0;
+    if (!read_text("/proc/self/statm", text, sizeof(text)) || sscanf(text, "%llu %llu", &pages, &resident) != 2)
+        return 0;
     return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 

@@ -60,7 +60,8 @@ static void futex_wait(atomic_uint *word, unsigned expected) {
 static void futex_wake(atomic_uint *word) { (void)syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0); }
 
 /* Waits until *word is not old: a short spin, then sleep. Parked is raised before the word is looked at once more, and
- * the waker changes the word before it looks at parked (both sequentially consistent): one of the two sees the other. */
+ * the waker changes the word before it looks at parked (both sequentially consistent): one of the two sees the
+ * other. */
 static unsigned wait_change(atomic_uint *word, unsigned old, atomic_int *parked, int n_spins) {
     unsigned now = atomic_load(word);
     for (int i = 0; now == old && i < n_spins; i++) {

@@ -66,8 +66,8 @@ int ctl_judge(struct ctl *ctl, const struct ctl_answer *answer) {
     return exit_status;
 }
 
-/* A request whose answer was lost is sent again: under its key it happens once. While the first one is still worked on, or
- * the daemon comes back, there is a little patience. */
+/* A request whose answer was lost is sent again: under its key it happens once. While the first one is still worked on,
+ * or the daemon comes back, there is a little patience. */
 static void send_once_more(struct ctl *ctl, const struct ctl_request *request, struct ctl_answer *answer) {
     ctl_send(ctl->client, request, answer);
     if (!request->key || !answer->broke_off) return;

@@ -1,6 +1,6 @@
 #!/bin/sh
-# The main job, as a user would do it: start lagd, give it a text, train a small Transformer, let a LAG probe grow it from
-# 3 to 6 layers, and go on training. Everything goes through the REST API with curl; jq only prints.
+# The main job, as a user would do it: start lagd, give it a text, train a small Transformer, let a LAG probe grow it
+# from 3 to 6 layers, and go on training. Everything goes through the REST API with curl; jq only prints.
 #
 #   BUILD=build/lagd sh cli/demo.sh                  the King James text of Debian's bible-kjv
 #   TEXT=my.txt BUILD=build/lagd sh cli/demo.sh
@@ -40,7 +40,7 @@ fail_with_log() { # lagd itself may tell why
     fail "$@"
 }
 
-# --- beginning and end -------------------------------------------------------------------------------------------------
+# --- beginning and end -----------------------------------------------------------------------------------------------
 
 # Whatever happens, lagd is stopped and the temporary folder goes. A second Ctrl-C does not wait for lagd's checkpoint.
 finish() {
@@ -85,9 +85,10 @@ check_needs() {
     fi
 }
 
-# --- talking to lagd ---------------------------------------------------------------------------------------------------
+# --- talking to lagd -------------------------------------------------------------------------------------------------
 
-# ask PATH [ARGUMENTS OF CURL]: the answer is then in $WORK/answer, for pick. Ends the demo when there is none, or a problem.
+# ask PATH [ARGUMENTS OF CURL]: the answer is then in $WORK/answer, for pick. Ends the demo when there is none, or a
+# problem.
 ask() {
     path=$1
     shift
@@ -119,8 +120,8 @@ def fit($n): . + " " * ([0, $n - length] | max);
 def right($n): " " * ([0, $n - length] | max) + .;
 '
 
-# Starts lagd on the first free port. It leads a session of its own, so that Ctrl-C reaches this script alone, which then
-# stops it; and it ends should this script be killed.
+# Starts lagd on the first free port. It leads a session of its own, so that Ctrl-C reaches this script alone, which
+# then stops it; and it ends should this script be killed.
 start_lagd() {
     port=$FIRST_PORT
     while :; do
@@ -146,7 +147,7 @@ start_lagd() {
     [ "$port" = "$FIRST_PORT" ] || say "port $FIRST_PORT is in use: taking $port"
 }
 
-# --- showing -----------------------------------------------------------------------------------------------------------
+# --- showing ---------------------------------------------------------------------------------------------------------
 
 # show TEXT: a line of progress. A terminal rewrites it, without wrapping; a pipe gets it when it is new.
 show() {
@@ -177,7 +178,8 @@ show_run() {
         (.max_steps | tostring | length) as $digits
         | "\(.state | fit(9)) step \(.step | tostring | right($digits))/\(.max_steps)  \(.model.n_layer) layers"
         + "  train \(.latest["train/loss"] | fixed(3))  val \(.latest["val/loss"] | fixed(3))"
-        + if $speed > 0 and .state == "running" then "  \($speed) tokens/s" else "" end' --argjson speed "$tokens_per_s")"
+        + if $speed > 0 and .state == "running" then "  \($speed) tokens/s" else "" end' \
+        --argjson speed "$tokens_per_s")"
 }
 
 show_probe() {
@@ -187,7 +189,8 @@ show_probe() {
         [.candidates[] | select(.state == "completed" and .operator != "none")] as $ended
         | "probing   \([.candidates[] | select(.state == "completed")] | length)/\(.candidates | length) candidates"
         + if ($ended | length) > 0
-          then ($ended | min_by(.loss_at_lag) | "  best so far \(.operator)  val \(.loss_at_lag | fixed(3))") else "" end
+          then ($ended | min_by(.loss_at_lag) | "  best so far \(.operator)  val \(.loss_at_lag | fixed(3))")
+          else "" end
         + if $speed > 0 then "  \($speed) tokens/s" else "" end' --argjson speed "$tokens_per_s")"
 }
 
@@ -224,7 +227,7 @@ show_decision() {
     say ''
 }
 
-# --- the job -----------------------------------------------------------------------------------------------------------
+# --- the job ---------------------------------------------------------------------------------------------------------
 
 check_needs
 begun=$(date +%s)

@@ -3,8 +3,8 @@
 
 A mutant is (start, end, new text, what it does).
 
-Left alone are comments, texts for people, logging, assertions, failpoints, and calls that only release something: a leak
-is for ./dev asan to find."""
+Left alone are comments, texts for people, logging, assertions, failpoints, and calls that only release something: a
+leak is for ./dev asan to find."""
 import os
 import re
 import sys

@@ -1,4 +1,5 @@
-/* How many times longer things may take in this run of the tests: LAGD_SLOW, which only sanitizers' runs set; else 1. */
+/* How many times longer things may take in this run of the tests: LAGD_SLOW, which only sanitizers' runs set; else
+ * 1. */
 #pragma once
 #include <stdlib.h>
 

@@ -37,7 +37,8 @@ export function query(parameters) {
   const list = [];
   for (const [key, value] of Object.entries(parameters)) {
     for (const one of Array.isArray(value) ? value : [value]) {
-      if (one !== undefined && one !== null && one !== '') list.push(`${key}=${encodeURIComponent(one).replaceAll('%2F', '/')}`);
+      if (one !== undefined && one !== null && one !== '')
+        list.push(`${key}=${encodeURIComponent(one).replaceAll('%2F', '/')}`);
     }
   }
   return list.length ? `?${list.join('&')}` : '';

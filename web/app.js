@@ -63,11 +63,14 @@ const STATES = {
 
 function makeBar() {
   const light = h('span', { class: 'light', role: 'status' });
-  live.watch(({ state }) => fill(light, h('span', { class: `dot ${STATES[state][1]}`, 'aria-hidden': 'true' }), STATES[state][0]));
-  const themes = h('select', { 'aria-label': 'Theme', onchange: (event) => theme.choose(event.target.value), value: theme.chosen() },
+  live.watch(({ state }) => fill(light, h('span', { class: `dot ${STATES[state][1]}`, 'aria-hidden': 'true' }),
+    STATES[state][0]));
+  const themes = h('select', { 'aria-label': 'Theme', onchange: (event) => theme.choose(event.target.value),
+    value: theme.chosen() },
     theme.choices.map((name) => h('option', { value: name }, name)));
   fill(bar, h('a', { class: 'brand', href: '#/' }, 'lagd'),
-    h('nav', { 'aria-label': 'Pages' }, h('a', { href: '#/' }, 'Overview'), h('a', { href: address(['new']) }, 'New run')),
+    h('nav', { 'aria-label': 'Pages' }, h('a', { href: '#/' }, 'Overview'),
+      h('a', { href: address(['new']) }, 'New run')),
     h('span', { class: 'grow' }), light, themes);
 }
 

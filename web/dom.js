@@ -104,7 +104,8 @@ export function ask({ title, text, confirm, danger = false, fields = [] }) {
     document.body.append(dialog);
     dialog.addEventListener('close', () => {
       dialog.remove();
-      resolve(dialog.returnValue === 'yes' ? Object.fromEntries(inputs.map(([k, input]) => [k, input.value.trim()])) : null);
+      resolve(dialog.returnValue === 'yes'
+        ? Object.fromEntries(inputs.map(([k, input]) => [k, input.value.trim()])) : null);
     });
     dialog.showModal();
   });

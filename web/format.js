@@ -10,7 +10,8 @@ export function si(value, unit = '') {
     x /= 1000;
     power++;
   }
-  const text = power === 0 && Number.isInteger(value) ? String(x) : x >= 100 ? x.toFixed(0) : x >= 10 ? x.toFixed(1) : x.toFixed(2);
+  const text = power === 0 && Number.isInteger(value)
+    ? String(x) : x >= 100 ? x.toFixed(0) : x >= 10 ? x.toFixed(1) : x.toFixed(2);
   const tail = UNITS[power] + unit;
   return (value < 0 ? '−' : '') + text + (tail ? `\u202f${tail}` : '');
 }
@@ -19,7 +20,8 @@ export const bytes = (value) => si(value, 'B');
 export const flops = (value) => si(value, 'FLOP');
 
 export function count(value) {
-  return value === null || value === undefined ? '–' : Math.round(value).toLocaleString('en-GB').replaceAll(',', '\u202f');
+  return value === null || value === undefined ? '–' : Math.round(value).toLocaleString('en-GB')
+    .replaceAll(',', '\u202f');
 }
 
 export function loss(value, digits = 4) {
@@ -62,7 +64,8 @@ export function when(text) {
 }
 
 export function percent(value) {
-  return value === null || value === undefined || !Number.isFinite(value) ? '–' : `${(value * 100).toFixed(value < 0.1 ? 1 : 0)} %`;
+  return value === null || value === undefined || !Number.isFinite(value)
+    ? '–' : `${(value * 100).toFixed(value < 0.1 ? 1 : 0)} %`;
 }
 
 /** A part or a multiple of something: "9.4 % of training", "19.5 times training". */

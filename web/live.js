@@ -1,5 +1,5 @@
-// What happens in the daemon, as it happens: one stream a page, shared by all that look at it. It begins again by itself
-// where it broke off, also after a restart of the daemon.
+// What happens in the daemon, as it happens: one stream a page, shared by all that look at it. It begins again by
+// itself where it broke off, also after a restart of the daemon.
 import { headers, query, url } from './api.js';
 
 const FIRST_PAUSE_MS = 500, LONGEST_PAUSE_MS = 5000, SILENCE_MS = 35000;

@@ -7,7 +7,8 @@ import * as live from './live.js';
  * panel({title, load(signal) → data, show(data, body), isEmpty(data), empty: () => node, curl: [method, path, body]})
  * .element, .refresh(), .destroy(). show may return a function that takes new data in place.
  */
-export function panel({ title, load, show, isEmpty = () => false, empty, curl: request, tools = [], wide = false, level = 2, note }) {
+export function panel({ title, load, show, isEmpty = () => false, empty, curl: request, tools = [], wide = false,
+  level = 2, note }) {
   const state = h('span', { class: 'panel-state', role: 'status' });
   const body = h('div', { class: 'panel-body' }, h('p', { class: 'dim' }, 'Loading …'));
   const line = () => curl(...(typeof request === 'function' ? request() : request));

@@ -1,5 +1,5 @@
-// Colours of the curves: Okabe and Ito's palette, darkened or lightened until each has 3:1 against its ground; a dash for
-// each group of eight, so that no curve is told by its colour alone.
+// Colours of the curves: Okabe and Ito's palette, darkened or lightened until each has 3:1 against its ground; a dash
+// for each group of eight, so that no curve is told by its colour alone.
 
 const LIGHT = ['#0b62ad', '#c44e00', '#00805c', '#a8467e', '#8a6500', '#2a8cb8', '#6a4fbf', '#5b5f66'];
 const DARK = ['#5aa9f2', '#ff8f4d', '#2fc795', '#ee8fc5', '#e3b341', '#7fd4f5', '#b29cff', '#a9afb8'];

@@ -56,7 +56,8 @@ static void test_fields_are_lines_of_one_datagram(void **state) {
     const struct lag_log_field fields[] = {{"LAGD_RUN", "run_1"}, {"LAGD_STEP", ""}, {"LAGD_GROWTH", NULL},
                                            {"REQUEST_ID", "x\nPRIORITY=0"}, {0}};
     lag_log_fields(LAG_LOG_WARNING, fields, "a\nMESSAGE_ID=%d", 7);
-    assert_string_equal(received(journal), "PRIORITY=4\nSYSLOG_IDENTIFIER=lagd\nMESSAGE=a\\nMESSAGE_ID=7\nLAGD_RUN=run_1\n"
+    assert_string_equal(received(journal),
+                        "PRIORITY=4\nSYSLOG_IDENTIFIER=lagd\nMESSAGE=a\\nMESSAGE_ID=7\nLAGD_RUN=run_1\n"
                                            "REQUEST_ID=x\\nPRIORITY=0\n");
     lag_log(LAG_LOG_ERROR, "plain");
     assert_string_equal(received(journal), "PRIORITY=3\nSYSLOG_IDENTIFIER=lagd\nMESSAGE=plain\n");

@@ -4,8 +4,8 @@
 usage: bench.py BUILD_FOLDER [--rounds N] [--shapes S,M,G] [--threads 1,2] [--steps-only]
 
 Prints tables, then the same as JSON lines, which also go to BUILD_FOLDER/bench.jsonl (those of other shapes and threads
-stay in it, so a long measurement can be made a shape at a time). lagd and PyTorch take turns, so that whatever else happens on
-the machine meets both; a figure is the median over the rounds of a round's median step.
+stay in it, so a long measurement can be made a shape at a time). lagd and PyTorch take turns, so that whatever else
+happens on the machine meets both; a figure is the median over the rounds of a round's median step.
 """
 import argparse
 import json
@@ -126,10 +126,12 @@ def print_split(ours):
 
 def all_steps(build, shapes, threads, n_rounds):
     peers, lines, rows, reasons = peer_precisions(), [], [], {}
-    print("Training steps. S: 4 layers, width 128, context 64, batch 12; M: 6 layers, width 384, context 256, batch 12;\n"
-          "G: 12 layers, width 768, context 512, batch 2, vocabulary 50257 (GPT-2). matrix: GFLOP/s of the best products of\n"
+    print("Training steps. S: 4 layers, width 128, context 64, batch 12; M: 6 layers, width 384, context 256, batch "
+          "12;\nG: 12 layers, width 768, context 512, batch 2, vocabulary 50257 (GPT-2). matrix: GFLOP/s of the best "
+          "products of\n"
           "this precision alone, all threads at once, and the step's share of it; sgemm: the same by OpenBLAS.\n\n"
-          f"  {'shape':<12}{'thr':>3}{'ms':>10}{'least':>9}{'tokens/s':>9}{'GFLOP/s':>9}{'matrix':>8}{'share':>8}{'sgemm':>7}"
+          f"  {'shape':<12}{'thr':>3}{'ms':>10}{'least':>9}{'tokens/s':>9}{'GFLOP/s':>9}"
+          f"{'matrix':>8}{'share':>8}{'sgemm':>7}"
           f"{'share':>8}{'MB':>7}"
           + (f"{'torch ms':>10}{'faster':>8}{'/best':>8}{'RSS':>7}" if peers else ""), flush=True)
     for shape in shapes:
@@ -204,7 +206,8 @@ def main():
     arguments.add_argument("--steps-only", action="store_true")
     arguments = arguments.parse_args()
     load = os.getloadavg()[0]
-    print(f"{N_CPUS} processors, load {load:.2f}" + (": other programs make what follows worse" if load > 0.5 else "") + "\n")
+    print(f"{N_CPUS} processors, load {load:.2f}" + (": other programs make what follows worse" if load > 0.5 else "")
+          + "\n")
     lines = all_steps(arguments.build, arguments.shapes.split(","), [int(n) for n in arguments.threads.split(",")],
                       arguments.rounds)
     if not arguments.steps_only:

@@ -3,13 +3,13 @@
 
 usage: bench_probes.py LAGD [--shape NAME]… [--case NAME]… [--workers N]… [--rounds N] [--verbose] [--json]
 
-For each shape a run trains a few seconds; then the same growth is made with one worker and with all of them, in turn. The
-dry run is asked right before each. Time is from the request's row to the decision's; memory is VmHWM of the daemon over the
-growth, less what it has at rest. possible: the scaling by the candidates' FLOPs alone, since the last of them leave some
-workers idle. Cases: plain; bf16 (the run's precision); restart (the daemon ends and starts between
-training and the dry run, so that nothing but what it stored says how fast the run is); again (a second growth of the same
-run, by two layers). Prints a table, and one JSON line at the end (with --json nothing else). "off" is the median of
-predicted over measured, and of all rounds the lowest and the highest.
+For each shape a run trains a few seconds; then the same growth is made with one worker and with all of them, in turn.
+The dry run is asked right before each. Time is from the request's row to the decision's; memory is VmHWM of the daemon
+over the growth, less what it has at rest. possible: the scaling by the candidates' FLOPs alone, since the last of them
+leave some workers idle. Cases: plain; bf16 (the run's precision); restart (the daemon ends and starts between
+training and the dry run, so that nothing but what it stored says how fast the run is); again (a second growth of the
+same run, by two layers). Prints a table, and one JSON line at the end (with --json nothing else). "off" is the median
+of predicted over measured, and of all rounds the lowest and the highest.
 """
 import argparse
 import datetime
@@ -81,7 +81,8 @@ def one(daemon, name, case, parallel, run):
     shape, target, steps, n_pool, warm = SHAPES[name]
     daemon.post("/runs", run_body(run, shape, case))
     daemon.wait_for(f"/runs/{run}", lambda r: r["step"] >= warm, timeout=300)
-    body = {"target": {"n_layer": target}, "probe": {"steps": steps, "parallel": parallel}, "pool": pool_of(daemon, n_pool)}
+    body = {"target": {"n_layer": target}, "probe": {"steps": steps, "parallel": parallel},
+            "pool": pool_of(daemon, n_pool)}
     if case == "restart":
         daemon.terminate()
         daemon.start()
@@ -100,7 +101,9 @@ def parts(daemon, growth_id):
     events = [e for e in daemon.events() if e.get("growth") == growth_id]
     first = events[0]["ts"]
     for e in events:
-        print(f"      {seconds_between(first, e['ts']):8.3f} s  {e['type']} {e.get('state') or ''} {e.get('message') or ''}"[:110])
+        line = f"      {seconds_between(first, e['ts']):8.3f} s  {e['type']} {e.get('state') or ''}"
+        line += f" {e.get('message') or ''}"
+        print(line[:110])
 
 
 def rounds_of_work(plan, workers):
@@ -122,7 +125,8 @@ def measure(daemon, name, case, workers, rest, rounds, verbose):
                             "scaling_possible": rounds_of_work(plan, 1) / rounds_of_work(plan, parallel),
                             "probe_flops": sum(c["flops"] for c in done["candidates"])})
             if verbose:
-                print(f"    {name} {case} {parallel}: {took:.3f} s, predicted {plan['seconds_guess']:.3f} s", flush=True)
+                print(f"    {name} {case} {parallel}: {took:.3f} s, predicted {plan['seconds_guess']:.3f} s",
+                      flush=True)
                 parts(daemon, done["id"])
     return figures
 
@@ -153,7 +157,8 @@ def percent(ratio):
 def print_rows(rows):
     for r in rows:
         off = f"{percent(r['time_ratio'])} ({percent(r['time_ratio_least'])} … {percent(r['time_ratio_most'])}) %"
-        print(f"  {r['shape']:<6}{r['case']:<9}{r['workers']:>7}{r['candidates']:>11}{r['seconds']:>10.2f} s{r['scaling']:>9.2f}"
+        print(f"  {r['shape']:<6}{r['case']:<9}{r['workers']:>7}{r['candidates']:>11}{r['seconds']:>10.2f} s"
+              f"{r['scaling']:>9.2f}"
               f"{r['scaling_possible']:>9.2f}"
               f"{r['seconds_predicted']:>10.2f} s {r['basis']:<11}{off:>20}{r['peak_bytes'] / 1e6:>9.0f} MB"
               f"{r['peak_predicted_bytes'] / 1e6:>9.0f} MB{100 * (r['memory_ratio'] - 1):>+7.1f} %", flush=True)
@@ -177,7 +182,8 @@ def main():
     folder = tempfile.mkdtemp(prefix="lagd-bench-")
     workers, lines = arguments.workers or sorted({1, N_CPUS}), []
     if not arguments.json:
-        print(f"  {'shape':<6}{'case':<9}{'workers':>7}{'candidates':>11}{'time':>12}{'scaling':>9}{'possible':>9}{'predicted':>12} {'from':<11}"
+        print(f"  {'shape':<6}{'case':<9}{'workers':>7}{'candidates':>11}{'time':>12}{'scaling':>9}"
+          f"{'possible':>9}{'predicted':>12} {'from':<11}"
               f"{'off':>20}{'peak':>12}{'predicted':>12}{'off':>9}")
     try:
         for name in arguments.shape or list(SHAPES):
@@ -199,7 +205,8 @@ def main():
                 process.kill()
                 process.wait()
         shutil.rmtree(folder, ignore_errors=True)
-    print(json.dumps({"bench": "probes", "cpus": N_CPUS, "load_average": os.getloadavg()[0], "growths": lines}), flush=True)
+    print(json.dumps({"bench": "probes", "cpus": N_CPUS, "load_average": os.getloadavg()[0], "growths": lines}),
+          flush=True)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 """What lagd costs as a service: start, memory at rest, answers while it trains, stops and recoveries.
 
-usage: bench_service.py LAGD LOAD [--shape s|m] [--periods N] [--period SECONDS] [--answers-only] [--asked-only] [--json]
+usage: bench_service.py LAGD LOAD [--shape s|m] [--periods N] [--period SECONDS] [--answers-only] [--asked-only]
+[--json]
 
-Prints a table, and one JSON line at the end (with --json nothing else). Goals are noted, not enforced: other programs on the
-machine make every figure worse, so their share of the processors is measured and printed too.
+Prints a table, and one JSON line at the end (with --json nothing else). Goals are noted, not enforced: other programs
+on the machine make every figure worse, so their share of the processors is measured and printed too.
 """
 import argparse
 import json
@@ -76,8 +77,8 @@ class Lagd(lagd.Daemon):
             return next(int(line.split()[1]) for line in f if line.startswith("VmRSS")) * 1024 / 1e6
 
     def steps(self):
-        """Steps made, and the seconds that they took without what lies between them: validations and checkpoints fall into
-        one period and not into the next, which says nothing about the load."""
+        """Steps made, and the seconds that they took without what lies between them: validations and checkpoints fall
+        into one period and not into the next, which says nothing about the load."""
         text = self.request("GET", "/metrics")[2].decode()
         return [next(float(line.split()[1]) for line in text.splitlines() if line.startswith(name + " "))
                 for name in ("lagd_train_steps_total", "lagd_train_step_seconds_total")]
@@ -98,7 +99,8 @@ class Lagd(lagd.Daemon):
 
 
 class OtherPrograms:
-    """The share of the processors that neither this script nor its lagd had. read() ends a stretch and begins the next."""
+    """The share of the processors that neither this script nor its lagd had. read() ends a stretch and begins the
+    next."""
 
     def __init__(self, pid):
         self.pid = pid
@@ -194,7 +196,8 @@ def under_load(daemon, name, per_second, n_streams, n_periods, seconds):
                f"{name}_calm_cpu_percent": cpu["calm"] / processors * 100,
                f"{name}_steps_per_s_quiet": statistics.median(quiet)}
     if latencies:
-        figures |= {"n_requests": len(latencies), "p50_ms": percentile(latencies, 0.5), "p99_ms": percentile(latencies, 0.99),
+        figures |= {"n_requests": len(latencies), "p50_ms": percentile(latencies, 0.5),
+                    "p99_ms": percentile(latencies, 0.99),
                     "max_ms": max(latencies)}
     return figures
 
@@ -229,7 +232,8 @@ def recoveries(daemon):
         step = daemon.get("/runs/bench")["step"]
         daemon.wait_for("/runs/bench", lambda r: r["state"] == "running" and r["step"] != step, pace=0.002)
         stepping.append((time.monotonic() - begin) * 1e3)
-    return {"recovery_ready_ms_median": statistics.median(ready), "recovery_step_ms_median": statistics.median(stepping),
+    return {"recovery_ready_ms_median": statistics.median(ready),
+            "recovery_step_ms_median": statistics.median(stepping),
             "recovery_step_ms_max": max(stepping)}
 
 

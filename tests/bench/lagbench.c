@@ -45,7 +45,8 @@ struct bench {
     double optimiser; /* seconds since the split began */
     double parts[LAG_N_PARTS + 1]; /* ms of the median step; the last is the optimiser's */
     long peak_kb;                  /* of the steps, before matrix products alone are measured */
-    double sgemm_rate, own_rate;   /* FLOP/s of matrix products on all threads at once; own_rate in the step's precision */
+    /* FLOP/s of matrix products on all threads at once; own_rate in the step's precision */
+    double sgemm_rate, own_rate;
 };
 
 static double seconds(void) {
@@ -53,7 +54,8 @@ static double seconds(void) {
 }
 
 static int usage(void) {
-    fprintf(stderr, "usage: lagbench [--shape S|M|G|L,H,C,T,B,V] [--precision fp32|bf16|best] [--threads N] [--steps N] "
+    fprintf(stderr, "usage: lagbench [--shape S|M|G|L,H,C,T,B,V] [--precision fp32|bf16|best] [--threads N] "
+                    "[--steps N] "
                     "[--recompute] [--json]\n");
     return 2;
 }
@@ -155,7 +157,9 @@ static int measure_rates(struct bench *b, struct lag_error *err) {
     getrusage(RUSAGE_SELF, &usage);
     b->peak_kb = usage.ru_maxrss;
     int rc = matrix_rate(MATRIX_SGEMM, b->o.threads, b->team, &b->sgemm_rate, err);
-    if (!rc) rc = matrix_rate(b->o.precision == LAG_BF16 ? MATRIX_BF16 : MATRIX_FP32, b->o.threads, b->team, &b->own_rate, err);
+    if (!rc)
+        rc = matrix_rate(b->o.precision == LAG_BF16 ? MATRIX_BF16 : MATRIX_FP32, b->o.threads, b->team, &b->own_rate,
+                         err);
     return rc;
 }
 
@@ -168,7 +172,8 @@ static void report(const struct bench *b, double median) {
     char library[16] = "?";
     (void)sscanf(openblas_get_config(), "%*s %15s", library);
     if (!o->json) {
-        printf("%s %s, %d threads: %.2f ms a step (least %.2f), %.0f tokens/s, %.1f GFLOP/s, %.0f %% of the matrix rate of "
+        printf("%s %s, %d threads: %.2f ms a step (least %.2f), %.0f tokens/s, %.1f GFLOP/s, %.0f %% of the "
+               "matrix rate of "
                "%.1f GFLOP/s (%s; sgemm by openblas %s %s: %.1f); peak RSS %ld MB\n  ",
                o->shape, lag_precision_name(o->precision), o->threads, median * 1e3, b->took[0] * 1e3, tokens / median,
                gflops, 100 * gflops / rate, rate, of, library, openblas_get_corename(), b->sgemm_rate * 1e-9,
@@ -185,7 +190,8 @@ static void report(const struct bench *b, double median) {
            o->spec.n_positions, o->batch, o->spec.vocab_size, o->threads,
            o->recompute ? "true" : "false", o->steps, median * 1e3, b->took[0] * 1e3,
            tokens / median, gflops);
-    printf("\"matrix_rate_gflops\": %.1f, \"matrix_rate_of\": \"%s\", \"own_rate_gflops\": %.1f, \"sgemm_rate_gflops\": %.1f, "
+    printf("\"matrix_rate_gflops\": %.1f, \"matrix_rate_of\": \"%s\", \"own_rate_gflops\": %.1f, "
+           "\"sgemm_rate_gflops\": %.1f, "
            "\"sgemm\": \"openblas %s %s\", \"peak_rss_bytes\": %ld, \"parts\": {", rate, of, b->own_rate * 1e-9,
            b->sgemm_rate * 1e-9, library, openblas_get_corename(), b->peak_kb * 1024);
     print_parts(b);

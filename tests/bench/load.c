@@ -1,8 +1,8 @@
-/* Asks lagd for its runs at a steady rate over connections that stay open, and follows its metrics over others. It stands
- * for clients on other machines, so it spends as little of this one as it can: it does not wake for an answer but reads it
- * at the connection's next turn, with the kernel's time stamp of its arrival. Prints JSON: latencies (a request that is late
- * because the one before it took long counts from the moment when it was due), what came over the streams, and its own
- * processor time.
+/* Asks lagd for its runs at a steady rate over connections that stay open, and follows its metrics over others. It
+ * stands for clients on other machines, so it spends as little of this one as it can: it does not wake for an answer
+ * but reads it at the connection's next turn, with the kernel's time stamp of its arrival. Prints JSON: latencies (a
+ * request that is late because the one before it took long counts from the moment when it was due), what came over the
+ * streams, and its own processor time.
  * usage: load PORT REQUESTS_PER_S CONNECTIONS STREAMS SECONDS */
 #include <errno.h>
 #include <netinet/in.h>
@@ -83,7 +83,8 @@ static bool take_answer(struct load *load, int i) {
     static char buffer[BUFFER_BYTES];
     _Alignas(struct cmsghdr) char control[256];
     struct iovec part = {buffer, sizeof(buffer)};
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control,
+                             .msg_controllen = sizeof(control)};
     if (load->begun[i] < 0) return true;
     const ssize_t n = recvmsg(load->fds[i], &message, MSG_DONTWAIT);
     if (n < 0 && errno == EAGAIN) return false;
@@ -114,8 +115,9 @@ static void sleep_until(double when) {
     while (clock_nanosleep(CLOCK_REALTIME, TIMER_ABSTIME, &t, NULL) == EINTR) continue;
 }
 
-/* Asks when it is the connection's turn, and takes its last answer then: one waking a request. An answer that is not there
- * yet holds its connection up, and the next request counts from the moment it was due. Returns when to come back. */
+/* Asks when it is the connection's turn, and takes its last answer then: one waking a request. An answer that is not
+ * there yet holds its connection up, and the next request counts from the moment it was due. Returns when to come
+ * back. */
 static double serve(struct load *load, int i) {
     const double at = now();
     if (at < load->due[i]) return load->due[i];

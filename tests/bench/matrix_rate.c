@@ -35,7 +35,8 @@ static void window(void *arg, int tile, int member) {
     long calls = 0;
     for (; end - begin < WINDOW_NS; end = lag_clock_mono_ns(), calls++) {
         if (r->kernel == MATRIX_SGEMM)
-            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, EDGE, EDGE, EDGE, 1, a, EDGE, b.data, EDGE, 0, c, EDGE);
+            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, EDGE, EDGE, EDGE, 1, a, EDGE, b.data, EDGE, 0, c,
+                        EDGE);
         else
             lag_gemm(r->kernel == MATRIX_BF16 ? LAG_BF16 : LAG_FP32, scratch, EDGE, EDGE, EDGE, 1,
                      (struct lag_matrix){a, EDGE, false}, b, 0, c, EDGE);

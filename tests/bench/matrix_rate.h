@@ -10,6 +10,6 @@ enum matrix_kernel {
     MATRIX_BF16,
 };
 
-/* FLOP/s of all the team's threads together: each multiplies square operands of its own of 512 × 512 (3 MiB: they stay in
- * its caches), over and over; the median of 21 windows of 15 ms. Rounding a to bfloat16 is part of a product. */
+/* FLOP/s of all the team's threads together: each multiplies square operands of its own of 512 × 512 (3 MiB: they stay
+ * in its caches), over and over; the median of 21 windows of 15 ms. Rounding a to bfloat16 is part of a product. */
 int matrix_rate(enum matrix_kernel kernel, int threads, struct lag_team *team, double *ret, struct lag_error *err);

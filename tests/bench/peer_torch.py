@@ -4,8 +4,8 @@
 usage: peer_torch.py L,H,C,T,B,V [--precision fp32|bf16] [--threads N] [--steps N]
        layers, heads, width, context, batch, vocabulary; bf16: autocast
 
-A pre-LN decoder with learned positions, biases and a tied head; forward, backward, clipping by the global norm, AdamW. GELU is
-the exact one, which PyTorch computes faster than the tanh form that lagd uses: the peer shall be at its best.
+A pre-LN decoder with learned positions, biases and a tied head; forward, backward, clipping by the global norm, AdamW.
+GELU is the exact one, which PyTorch computes faster than the tanh form that lagd uses: the peer shall be at its best.
 """
 import argparse
 import contextlib
@@ -88,7 +88,8 @@ def main():
     took = [step(model, optimizer, torch.randint(vocab, (batch, context + 1)), arguments.precision)
             for _ in range(arguments.steps + 1)][1:]
     median = statistics.median(took)
-    print(json.dumps({"peer": f"torch {torch.__version__}", "precision": arguments.precision, "threads": arguments.threads,
+    print(json.dumps({"peer": f"torch {torch.__version__}", "precision": arguments.precision,
+                      "threads": arguments.threads,
                       "step_ms_median": round(median * 1e3, 2), "step_ms_min": round(min(took) * 1e3, 2),
                       "tokens_per_s": round(batch * context / median),
                       "peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}))

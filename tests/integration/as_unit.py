@@ -14,7 +14,8 @@ def pass_on(fds):
         high = [os.dup(fd) for fd in high]
     for i, fd in enumerate(high):
         os.dup2(fd, 3 + i, inheritable=True)
-    os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(fds)), LISTEN_FDNAMES=":".join(["lagd"] * len(fds)))
+    os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(fds)),
+                      LISTEN_FDNAMES=":".join(["lagd"] * len(fds)))
 
 
 def main():

@@ -1,5 +1,6 @@
-"""Puts this process, and what it executes, under the restrictions of a unit that seccomp and prctl make: SystemCallFilter=,
-RestrictAddressFamilies=, MemoryDenyWriteExecute=. By libseccomp itself (package libseccomp2), which systemd uses too."""
+"""Puts this process, and what it executes, under the restrictions of a unit that seccomp and prctl make:
+SystemCallFilter=, RestrictAddressFamilies=, MemoryDenyWriteExecute=. By libseccomp itself (package libseccomp2), which
+systemd uses too."""
 import ctypes
 import ctypes.util
 import os

@@ -103,7 +103,8 @@ class Daemon:
         if failpoints:
             environment["LAGD_FAILPOINTS"] = failpoints
         log = open(self.log_path, "ab")
-        self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
+        self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                        env=environment)
         log.close()
         return self.process
 

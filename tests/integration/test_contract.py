@@ -1,4 +1,5 @@
-"""The HTTP contract of a real daemon: framing, hosts, origins, methods, limits, problems, schema, pages, files, metrics."""
+"""The HTTP contract of a real daemon: framing, hosts, origins, methods, limits, problems, schema, pages, files,
+metrics."""
 import hashlib
 import json
 import os
@@ -102,12 +103,15 @@ def methods_origins_and_types(folder):
     assert got[0] == 415, got
     got = daemon.request("POST", "/api/v1/runs", b" " * 70000, {"Content-Type": "application/json"})
     assert got[0] == 413, got
-    for body in (b"[" * 5000, b'{"name":"a","name":"b"}', b'{"seed":1e999}', b'{"seed":99999999999999999999}', b'{"name":"\xff"}',
-                 b"[]", b"null", b"", b'{"seed":1.5}', b'{"seed":"1"}', b'{"schedule":{"max_steps":-5}}', b'{"seed":9223372036854775808}'):
+    for body in (b"[" * 5000, b'{"name":"a","name":"b"}', b'{"seed":1e999}', b'{"seed":99999999999999999999}',
+                 b'{"name":"\xff"}',
+                 b"[]", b"null", b"", b'{"seed":1.5}', b'{"seed":"1"}', b'{"schedule":{"max_steps":-5}}',
+                 b'{"seed":9223372036854775808}'):
         got = daemon.request("POST", "/api/v1/runs", body, {"Content-Type": "application/json"})
         assert got[0] in (400, 422), (body[:40], got)
         assert json.loads(got[2])["detail"], got
-    for path in ("/", "/nowhere", "/api/v1/nowhere", "/api/v2/runs", "/api/v1/runs/x/y/z", "/api/v1/checkpoints/x/files/..%2f..%2fetc%2fpasswd"):
+    for path in ("/", "/nowhere", "/api/v1/nowhere", "/api/v2/runs", "/api/v1/runs/x/y/z",
+                 "/api/v1/checkpoints/x/files/..%2f..%2fetc%2fpasswd"):
         got = daemon.request("GET", path)
         assert got[0] == 404 or path == "/", (path, got)
         assert got[1]["X-Content-Type-Options"] == "nosniff" and got[1]["Referrer-Policy"] == "no-referrer", got
@@ -127,7 +131,8 @@ def configuration_tells_where_it_is_from(folder):
         return tuple(keys[key][name] for name in ("value", "source", "where", "reloadable", "waiting"))
     path = os.path.join(folder, "lagd.conf")
     assert told("train/max_runs") == ("3", "file", path + ":2", True, False), told("train/max_runs")
-    assert told("storage/keep_checkpoints") == ("5", "file", path + ":4", False, False), told("storage/keep_checkpoints")
+    assert told("storage/keep_checkpoints") == ("5", "file", path + ":4", False,
+                                                False), told("storage/keep_checkpoints")
     assert told("storage/min_free_bytes")[1:4] == ("environment", "LAGD_STORAGE_MIN_FREE_BYTES", False)
     assert told("server/listen") == ("127.0.0.1:0", "flag", None, False, False), told("server/listen")
     assert told("log/level") == ("info", "default", None, True, False), told("log/level")
@@ -155,14 +160,16 @@ def schema_holds(folder):
     jsonschema.Draft202012Validator.check_schema({"$defs": doc["components"]["schemas"]})
     daemon.upload("words", lagd.text())
     daemon.post("/runs", run_body("one", "words", schedule={"max_steps": 30}, start=False))
-    daemon.post("/runs/one/growths", {"target": {"n_layer": 3}, "when": {"at_step": 10}, "probe": {"steps": 4, "eval_every": 2}, "pool": ["stack", "midas"]})
+    daemon.post("/runs/one/growths", {"target": {"n_layer": 3}, "when": {"at_step": 10},
+                                      "probe": {"steps": 4, "eval_every": 2}, "pool": ["stack", "midas"]})
     daemon.post("/runs/one/resume")
     daemon.wait_for("/runs/one", lambda r: r["state"] == "completed")
     growth = daemon.get("/growths")["items"][0]["id"]
     candidate = daemon.get(f"/growths/{growth}/candidates")["items"][0]["id"]
     checkpoint = daemon.get("/runs/one/checkpoints")["items"][0]["id"]
     fill = {"{r}": "one", "{run}": "one", "{g}": growth, "{growth}": growth, "{k}": candidate, "{candidate}": candidate,
-            "{c}": checkpoint, "{checkpoint}": checkpoint, "{d}": "words", "{dataset}": "words", "{slug}": "validation", "{name}": "config.json"}
+            "{c}": checkpoint, "{checkpoint}": checkpoint, "{d}": "words", "{dataset}": "words", "{slug}": "validation",
+            "{name}": "config.json"}
     checked = 0
     for path, item in doc["paths"].items():
         if "get" not in item:
@@ -200,7 +207,8 @@ def datasets_below_the_roots_only(folder):
     os.symlink(secret, os.path.join(roots, "link.txt"))
     os.mkfifo(os.path.join(roots, "fifo"))
     daemon, _ = ready(folder, config=f"[storage]\ndataset_roots = {roots}\n")
-    for path in (secret, "../secret.txt", "link.txt", "fifo", roots + "/../secret.txt", "missing.txt", "/etc/passwd", ""):
+    for path in (secret, "../secret.txt", "link.txt", "fifo", roots + "/../secret.txt", "missing.txt", "/etc/passwd",
+                 ""):
         got = daemon.request("POST", "/api/v1/datasets", {"name": "x", "path": path})
         assert got[0] in (400, 404, 422), (path, got)
         assert json.loads(got[2])["detail"]
@@ -256,7 +264,8 @@ def upload_over_the_limit(folder):
         assert not answer or statuses(answer) == [413], answer
     # an upload that breaks off leaves nothing
     with socket.create_connection(("127.0.0.1", port)) as s:
-        s.sendall(f"POST /api/v1/datasets?name=half HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nContent-Length: 900000\r\n\r\n".encode() + b"x" * 1000)
+        s.sendall(b"POST /api/v1/datasets?name=half HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n"
+                  b"Content-Length: 900000\r\n\r\n" + b"x" * 1000)
         time.sleep(slow(0.2))
     assert until(lambda: not os.listdir(os.path.join(daemon.state_dir, "uploads")), 10)
     daemon.terminate()
@@ -299,7 +308,8 @@ def no_event_is_lost_between_look_and_wait(folder):
     for _ in range(2):  # the second one waits as always
         begin, answers = time.monotonic(), []
         thread = threading.Thread(target=lambda: answers.append(
-            daemon.request("GET", f"/api/v1/events?after={last}&wait=60", timeout=90)[2]))  # pylint: disable=cell-var-from-loop
+            # pylint: disable=cell-var-from-loop
+            daemon.request("GET", f"/api/v1/events?after={last}&wait=60", timeout=90)[2]))
         thread.start()
         time.sleep(0.5)
         daemon.upload(f"words{last}", lagd.text(3000))
@@ -339,7 +349,8 @@ def whole_body_and_retention(folder):
         "model": {"arch": "gpt2", "n_layer": 2, "n_head": 2, "n_embd": 16, "n_positions": 16, "vocab_size": 300},
         "optim": {"name": "adamw", "lr": 6e-4, "betas": [0.9, 0.95], "weight_decay": 0.1, "grad_clip": 1.0},
         "schedule": {"kind": "cosine", "warmup_steps": 20, "max_steps": 200, "min_lr": 6e-5},
-        "batch": {"sequences": 4, "tokens_per_sequence": 16, "accumulate": 1}, "eval": {"every_steps": 10, "batches": 2},
+        "batch": {"sequences": 4, "tokens_per_sequence": 16, "accumulate": 1},
+        "eval": {"every_steps": 10, "batches": 2},
         "checkpoint": {"every_steps": 10, "keep_last": 3, "keep_best": 1, "keep_every": 100},
         "threads": 0, "on_crash": "resume", "tags": ["demo"]}
     run = daemon.post("/runs", body)
@@ -367,12 +378,14 @@ def pages_and_metrics(folder):
         if not cursor:
             break
     assert seen == [f"r{i}" for i in reversed(range(7))], seen
-    assert len(daemon.get("/runs?state=paused")["items"]) == 7 and daemon.get("/runs?state=running,queued")["items"] == []
+    assert len(daemon.get("/runs?state=paused")["items"]) == 7
+    assert daemon.get("/runs?state=running,queued")["items"] == []
     text = daemon.request("GET", "/metrics")[2].decode()
     for name in ("lagd_build_info", "process_resident_memory_bytes", "lagd_http_requests_total", "lagd_runs"):
         assert re.search(rf"^{name}[ {{]", text, re.M), name
     for line in text.splitlines():
-        assert line.startswith("#") or re.fullmatch(r'[a-zA-Z_:][a-zA-Z0-9_:]*(\{[^}]*\})? [-+0-9.eEinfNa]+', line), line
+        assert line.startswith("#") or re.fullmatch(r'[a-zA-Z_:][a-zA-Z0-9_:]*(\{[^}]*\})? [-+0-9.eEinfNa]+',
+                                                    line), line
     assert daemon.request("GET", "/healthz")[2].strip() == b"ok"
     checks = json.loads(daemon.request("GET", "/readyz")[2])
     assert checks
@@ -380,8 +393,8 @@ def pages_and_metrics(folder):
 
 
 def a_list_is_never_older_than_its_runs(folder):
-    """The list of runs is told again from memory while the database is the same: never beyond that, neither after a change
-    nor while one has been committed that nobody was told of yet (the storage thread is held up there)."""
+    """The list of runs is told again from memory while the database is the same: never beyond that, neither after a
+    change nor while one has been committed that nobody was told of yet (the storage thread is held up there)."""
     daemon = Daemon(folder)
     daemon.start(failpoints="store.committed=sleep:700@20" if lagd.has_failpoints() else None)
     daemon.upload("words", lagd.text(3000))
@@ -408,7 +421,8 @@ def a_list_is_never_older_than_its_runs(folder):
     assert len(n_seen) > 100 and min(n_seen) >= 0, (len(n_seen), min(n_seen))
     # what was kept of one target is not told for another one
     daemon.post("/runs", run_body("two", "words", start=False))
-    assert [len(daemon.get(path)["items"]) for path in ("/runs", "/runs?limit=1", "/runs", "/runs?limit=1")] == [2, 1, 2, 1]
+    assert [len(daemon.get(path)["items"]) for path in ("/runs", "/runs?limit=1", "/runs",
+                                                        "/runs?limit=1")] == [2, 1, 2, 1]
     link = [daemon.request("GET", "/api/v1/runs?limit=1")[1].get("Link") for _ in range(2)]
     assert link[0] and link[0] == link[1], link
     ids = [daemon.request("GET", "/api/v1/runs")[1]["X-Request-Id"] for _ in range(2)]
@@ -443,5 +457,6 @@ def token_is_asked_for(folder):
 if __name__ == "__main__":
     lagd.main(configuration_tells_where_it_is_from, framing_is_guarded, methods_origins_and_types, schema_holds,
               datasets_below_the_roots_only, upload_over_the_limit, events_resume_by_cursor,
-              no_event_is_lost_between_look_and_wait, checkpoints_are_files, whole_body_and_retention, pages_and_metrics,
+              no_event_is_lost_between_look_and_wait, checkpoints_are_files, whole_body_and_retention,
+              pages_and_metrics,
               a_list_is_never_older_than_its_runs, token_is_asked_for)

@@ -1,4 +1,5 @@
-"""Files that are damaged, missing or changed: lagd says so, goes back as far as it must, and ends with the same numbers."""
+"""Files that are damaged, missing or changed: lagd says so, goes back as far as it must, and ends with the same
+numbers."""
 import glob
 import os
 import sys
@@ -83,7 +84,8 @@ def the_winner_was_not_to_grow(folder):
     ends = []
     for name in ("good", "damaged"):
         daemon = started(folder, name)
-        daemon.post("/runs", run_body("r", "words", start=False, eval={"every_steps": 20}, checkpoint={"every_steps": 5000},
+        daemon.post("/runs", run_body("r", "words", start=False, eval={"every_steps": 20},
+                                      checkpoint={"every_steps": 5000},
                                       schedule={"max_steps": 1500}))
         daemon.post("/runs/r/growths", dict(FIRST, pool=pool, allow_none=True))
         daemon.post("/runs/r/resume")
@@ -111,7 +113,8 @@ def a_growth_behind_a_damaged_one_says_that_it_is_withdrawn(folder):
     first = daemon.post("/runs/r/growths", dict(FIRST, when={"at_step": 20}, probe={"steps": 8, "eval_every": 4}))["id"]
     daemon.post("/runs/r/resume")
     daemon.wait_for(f"/growths/{first}", lambda g: g["state"] == "applied", pace=0.002)
-    second = daemon.post("/runs/r/growths", dict(SECOND, when={"at_step": 390}, probe={"steps": 8, "eval_every": 4}))["id"]
+    second = daemon.post("/runs/r/growths", dict(SECOND, when={"at_step": 390},
+                                                 probe={"steps": 8, "eval_every": 4}))["id"]
     daemon.post("/runs/r/pause")
     assert daemon.get("/runs/r")["step"] < 390
     for checkpoint in daemon.get("/runs/r/checkpoints")["items"]:
@@ -232,7 +235,8 @@ def a_rollback_keeps_to_the_promised_memory(folder):
 
 
 def a_halved_rate_survives_a_kill(folder):
-    """Step 53 is not finite twice: from step 40 on the rate is halved. kill -9 before the next checkpoint keeps that."""
+    """Step 53 is not finite twice: from step 40 on the rate is halved. kill -9 before the next checkpoint keeps
+    that."""
     if not lagd.has_failpoints():
         return
     faults = "train.nonfinite=fail@53,train.nonfinite=fail@66"
@@ -257,7 +261,8 @@ def a_halved_rate_survives_a_kill(folder):
 def nothing_is_left_half_made(folder):
     """kill -9 while a dataset or a run is made or deleted: afterwards it is there, or nothing of it is."""
     words = lagd.text(3000)
-    for point in ("dataset.scan", "dataset.moved", "dataset.deleted", "run.deleted", "store.before_commit", "store.after_commit"):
+    for point in ("dataset.scan", "dataset.moved", "dataset.deleted", "run.deleted", "store.before_commit",
+                  "store.after_commit"):
         daemon = started(folder, point)
         daemon.upload("old", words)
         daemon.post("/runs", run_body("r", "words", start=False))

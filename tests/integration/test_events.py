@@ -315,7 +315,8 @@ def no_gap_and_no_repeat_over_kills(folder):
     daemon.upload("words", lagd.text())
     daemon.post("/runs", run_body("job", "words", model={"n_layer": 3}, start=False, checkpoint={"every_steps": 10},
                                   schedule={"max_steps": 1500 if lagd.SLOW == 1 else 300}))
-    daemon.post("/runs/job/growths", {"target": {"n_layer": 6}, "when": {"at_step": 60}, "pool": ["stack", "midas", "random"],
+    daemon.post("/runs/job/growths", {"target": {"n_layer": 6}, "when": {"at_step": 60},
+                                      "pool": ["stack", "midas", "random"],
                                       "probe": {"steps": 20, "eval_every": 5}, "mode": "auto"})
     streams, done = [], threading.Event()
 
@@ -341,7 +342,8 @@ def no_gap_and_no_repeat_over_kills(folder):
         daemon.post("/runs/job/resume")
         for wanted in ("run", "growth", "candidate"):
             end = time.monotonic() + lagd.slow(60)
-            while not any(e["type"].startswith(wanted) and e.get("state") in ("running", "probing") for e in daemon.events()):
+            while not any(e["type"].startswith(wanted) and e.get("state") in ("running", "probing")
+                          for e in daemon.events()):
                 assert time.monotonic() < end, daemon.events()
             daemon.kill()
             daemon.start()
@@ -375,7 +377,8 @@ def cursors_that_are_gone(folder):
     with closing(sqlite3.connect(os.path.join(daemon.state_dir, "lagd.db"))) as db, db:
         db.execute("DELETE FROM events WHERE seq <= 5")
     daemon.start()
-    for query, last_id, first in (("?after=3", None, "reset"), ("", 3, "reset"), ("", 0, "reset"), ("?after=5", None, None),
+    for query, last_id, first in (("?after=3", None, "reset"), ("", 3, "reset"), ("", 0, "reset"),
+                                  ("?after=5", None, None),
                                   ("?after=1", 7, None)):
         stream = Stream(daemon, query, last_id=last_id).until_type("caught-up")
         assert (stream.events[0]["type"] == "reset") == (first == "reset"), stream.events
@@ -401,7 +404,8 @@ def points_and_filters(folder):
     daemon.upload("words", lagd.text())
     for name in ("one", "two"):
         daemon.post("/runs", run_body(name, "words", model={"n_layer": 3}, start=False, schedule={"max_steps": 400}))
-    growth = daemon.post("/runs/one/growths", {"target": {"n_layer": 4}, "when": {"at_step": 100}, "pool": ["stack", "random"],
+    growth = daemon.post("/runs/one/growths", {"target": {"n_layer": 4}, "when": {"at_step": 100},
+                                               "pool": ["stack", "random"],
                                                "probe": {"steps": 40, "eval_every": 10}, "mode": "auto"})
     everything, one = Stream(daemon), Stream(daemon, "?run=one&follow=true", sse=False)
     states, points = Stream(daemon, "?topics=run,growth"), Stream(daemon, "?topics=metric&run=two")
@@ -421,7 +425,8 @@ def points_and_filters(folder):
     for name in ("one", "two"):
         daemon.wait_for(f"/runs/{name}", done)
     for stream in (everything, points):  # the last points come after the last step
-        stream.read_until(lambda s: any(400 in e["step"] for e in s.events if e["type"] == "run.metric" and e["run"] == ids["two"]))
+        stream.read_until(lambda s: any(400 in e["step"]
+                                        for e in s.events if e["type"] == "run.metric" and e["run"] == ids["two"]))
     for stream, rows in ((everything, daemon.events()), (one, daemon.events("one")), (old, daemon.events("one"))):
         wanted = [e["seq"] for e in rows if e["seq"] > stream.events[0]["cursor"]]
         stream.read_until(lambda s: s.stored()[-1:] == wanted[-1:])  # pylint: disable=cell-var-from-loop

@@ -1,4 +1,5 @@
-"""What a dry run of a growth predicts: memory against the peak that is then measured, on the safe side; time, and from what."""
+"""What a dry run of a growth predicts: memory against the peak that is then measured, on the safe side; time, and from
+what."""
 import os
 import sys
 
@@ -16,7 +17,8 @@ def memory_bytes(daemon, key):
 
 def growth(daemon, run, workers, steps, mode):
     """The plan, and by how much the daemon grew at its peak."""
-    body = {"target": {"n_layer": 8}, "probe": {"steps": steps, "parallel": workers, "eval_every": 1}, "pool": "default",
+    body = {"target": {"n_layer": 8}, "probe": {"steps": steps, "parallel": workers, "eval_every": 1},
+            "pool": "default",
             "mode": mode}
     plan = daemon.post(f"/runs/{run}/growths?dry_run=true", body)
     with open(f"/proc/{daemon.process.pid}/clear_refs", "w") as f:
@@ -34,7 +36,8 @@ def memory_is_predicted(folder):
     if any(name in lagd.BEFORE for name in lagd.SANITIZERS):
         print("  (under a sanitizer memory is another thing)")
         return
-    cases = [(1, "auto", "fp32", False), (2, "auto", "fp32", False), (2, "manual", "fp32", False), (2, "auto", "fp32", True)]
+    cases = [(1, "auto", "fp32", False), (2, "auto", "fp32", False), (2, "manual", "fp32", False),
+             (2, "auto", "fp32", True)]
     if lagd.has_bf16():
         cases += [(1, "auto", "bf16", False), (2, "auto", "bf16", False)]
     for workers, mode, precision, recompute in cases:
@@ -45,8 +48,10 @@ def memory_is_predicted(folder):
         daemon.start()
         daemon.upload("words", lagd.text(200000))
         rest = memory_bytes(daemon, "VmRSS")
-        daemon.post("/runs", run_body("job", "words", model={"n_layer": 4, "n_embd": 128, "n_head": 4, "n_positions": 128},
-                                      precision=precision, recompute=recompute, batch={"sequences": 12}, schedule={"max_steps": 100000},
+        daemon.post("/runs", run_body("job", "words",
+                                      model={"n_layer": 4, "n_embd": 128, "n_head": 4, "n_positions": 128},
+                                      precision=precision, recompute=recompute, batch={"sequences": 12},
+                                      schedule={"max_steps": 100000},
                                       eval={"every_steps": 100000}, checkpoint={"every_steps": 100000}))
         daemon.wait_for("/runs/job", lambda r: r["step"] >= 2)
         plan, peak = growth(daemon, "job", workers, 1, mode)

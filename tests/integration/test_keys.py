@@ -86,7 +86,8 @@ def every_verb_takes_a_key(folder):
     assert len(daemon.get("/datasets")["items"]) == 2
 
     run = json.loads(ask(daemon, "/runs", "r", nameless(schedule={"max_steps": 100000}))[2])["id"]
-    growth = {"target": {"n_layer": 4}, "when": {"at_step": 90000}, "probe": {"steps": 8, "eval_every": 4}, "pool": ["stack"]}
+    growth = {"target": {"n_layer": 4}, "when": {"at_step": 90000}, "probe": {"steps": 8, "eval_every": 4},
+              "pool": ["stack"]}
     first = ask(daemon, f"/runs/{run}/growths", "g", growth)
     assert first[0] == 202, first
     same(first, ask(daemon, f"/runs/{run}/growths", "g", growth))

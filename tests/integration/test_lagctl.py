@@ -40,7 +40,8 @@ class Client:
 
     def __call__(self, *words, status=0, stdin=None, error=None, folder=None, timeout=60):
         """Standard output; asserts exit status, standard error, and that a pipe gets no control sequences."""
-        done = subprocess.run(self.command(*words), input=stdin, capture_output=True, text=True, timeout=lagd.slow(timeout),
+        done = subprocess.run(self.command(*words), input=stdin, capture_output=True, text=True,
+                              timeout=lagd.slow(timeout),
                               env=self.env, cwd=folder, check=False)
         said = f"{words}: status {done.returncode}\n{done.stdout}\n{done.stderr}"
         assert done.returncode == status, said
@@ -92,7 +93,8 @@ def a_run_from_text_to_files(folder):
     growth = ctl.json("grow", "one", *GROWTH)["id"]
     assert ctl.json("grow", "show", growth)["target"]["n_layer"] == 3
     assert ctl("grow", "list", "one", "-o", "name") == growth + "\n"
-    assert re.fullmatch(r"one: (queued|running|growing|completed), step \d+ of 60\n", ctl("run", "resume", "one", "-r", "go"))
+    assert re.fullmatch(r"one: (queued|running|growing|completed), step \d+ of 60\n",
+                        ctl("run", "resume", "one", "-r", "go"))
     ctl("wait", "one", "--for", "step=30", "--timeout", "60s")
     assert ctl("wait", "one", "--timeout", "60s") == "one: completed, step 60\n"
     assert ctl("wait", growth) == growth + ": applied\n"
@@ -266,7 +268,8 @@ def asks_for_a_token(folder, token, wrong):
     daemon.spawn()
     ctl = Client(daemon)
     ask = ctl.command("api", "GET", "/healthz")
-    assert lagd.until(lambda: subprocess.run(ask, env=ctl.env, capture_output=True, check=False).returncode == 0, 30), daemon.log()
+    assert lagd.until(lambda: subprocess.run(ask, env=ctl.env, capture_output=True, check=False).returncode == 0,
+                      30), daemon.log()
     port = int(re.findall(r"127\.0\.0\.1:(\d+)", daemon.log())[-1])
     tcp = Client(None, LAGD_HOST=f"127.0.0.1:{port}")
     tcp("ps", status=5, error="")

@@ -56,7 +56,8 @@ def trains_grows_and_goes_on(folder):
     # a series comes columnar
     series = daemon.get("/runs/job/series?key=val/loss&max_points=1000")
     assert len(series["step"]) == len(series["series"]["val/loss"]["last"]) == series["points_returned"] > 5
-    sample = daemon.post("/runs/job/generate", {"prompt": "And the king", "n_tokens": 20, "temperature": 0.8, "seed": 1})
+    sample = daemon.post("/runs/job/generate", {"prompt": "And the king", "n_tokens": 20, "temperature": 0.8,
+                                                "seed": 1})
     assert sample["text"], sample
     again = daemon.post("/runs/job/generate", {"prompt": "And the king", "n_tokens": 20, "temperature": 0.8, "seed": 1})
     assert again["text"] == sample["text"]
@@ -69,7 +70,8 @@ def manual_growth_waits_for_a_person(folder):
             "pool": ["stack", "midas", "llama_pro", {"operator": "random", "seed": 9}]}
     short = dict(schedule={"max_steps": 60}, start=False)
     ends = {}
-    for name, answer in (("approved", {"approve": True}), ("overridden", None), ("rejected", {"reject": True, "reason": "not now"}),
+    for name, answer in (("approved", {"approve": True}), ("overridden", None),
+                         ("rejected", {"reject": True, "reason": "not now"}),
                          ("cancelled", "cancel"), ("never", "no growth")):
         daemon.post("/runs", run_body(name, "words", **short))
         if answer == "no growth":
@@ -87,7 +89,8 @@ def manual_growth_waits_for_a_person(folder):
                 daemon.kill()  # waiting survives a crash
                 daemon.start()
                 daemon.wait_for(f"/growths/{growth}", lambda g: g["state"] == "awaiting_approval")
-                expect(422, daemon.post, f"/growths/{growth}/decision", {"candidate": "cand_00000000000000000000000000", "reason": "x"})
+                expect(422, daemon.post, f"/growths/{growth}/decision",
+                       {"candidate": "cand_00000000000000000000000000", "reason": "x"})
                 answer = {"candidate": other["id"], "reason": "I know better"}
             if answer == "cancel":
                 daemon.post(f"/growths/{growth}/cancel")
@@ -95,10 +98,12 @@ def manual_growth_waits_for_a_person(folder):
                 daemon.post(f"/growths/{growth}/decision", answer)
             daemon.wait_for(f"/runs/{name}", lambda r: r["state"] == "completed")
             final = daemon.get(f"/growths/{growth}")
-            expected = {"approved": "applied", "overridden": "applied", "rejected": "rejected", "cancelled": "cancelled"}[name]
+            expected = {"approved": "applied", "overridden": "applied", "rejected": "rejected",
+                        "cancelled": "cancelled"}[name]
             assert final["state"] == expected, final
             if name == "overridden":
-                assert final["decision"]["candidate"] == answer["candidate"] and final["decision"]["decided_by"] == "user"
+                assert final["decision"]["candidate"] == answer["candidate"]
+                assert final["decision"]["decided_by"] == "user"
                 assert final["decision"]["reason"] == "I know better"
                 expect(409, daemon.post, f"/growths/{growth}/decision", {"approve": True})
         ends[name] = (daemon.get(f"/runs/{name}")["model"]["n_layer"], daemon.final_weights(name), daemon.points(name))
@@ -182,7 +187,8 @@ def requests_that_cannot_be(folder):
     expect(422, daemon.post, "/runs", run_body("x", "no-such-text"))
     body = expect(400, daemon.post, "/runs", run_body("x", "words", modle={"n_layer": 1}), slug="unknown-field")
     assert body["errors"][0]["pointer"].endswith("/modle"), body
-    body = expect(422, daemon.post, "/runs", run_body("big", "words", model={"n_layer": 96, "n_head": 96, "n_embd": 12288}))
+    body = expect(422, daemon.post, "/runs", run_body("big", "words",
+                                                      model={"n_layer": 96, "n_head": 96, "n_embd": 12288}))
     assert "GiB" in body["detail"] or "bytes" in body["detail"] or "MiB" in body["detail"], body
     daemon.post("/runs", run_body("x", "words", start=False))
     expect(409, daemon.post, "/runs", run_body("x", "words"), slug="name-taken")
@@ -190,8 +196,9 @@ def requests_that_cannot_be(folder):
     late = {"target": {"n_layer": 4}, "when": {"at_step": 190}, "probe": {"steps": 20, "eval_every": 5}}
     expect(422, daemon.post, "/runs/x/growths", late)
     expect(422, daemon.post, "/runs/x/growths", {"target": {"n_layer": 1}, "probe": {"steps": 5}})
-    body = expect(422, daemon.post, "/runs/x/growths", {"target": {"n_layer": 4}, "pool": ["stack", "stuck"], "probe": {"steps": 5}})
-    assert body["errors"][0]["pointer"].startswith("#/pool/1") or body["errors"][0]["pointer"].startswith("/pool/1"), body
+    body = expect(422, daemon.post, "/runs/x/growths",
+                  {"target": {"n_layer": 4}, "pool": ["stack", "stuck"], "probe": {"steps": 5}})
+    assert body["errors"][0]["pointer"].startswith(("#/pool/1", "/pool/1")), body
     dry = daemon.post("/runs?dry_run=true", run_body("dry", "words"))
     assert dry["n_params"] > 0 and dry["memory_bytes"] > 0
     expect(404, daemon.get, "/runs/dry")
@@ -209,7 +216,8 @@ def diverging_candidates_are_dropped(folder):
     wild = run_body("wild", "words", optim={"lr": 3e-3}, schedule={"max_steps": 60}, start=False)
     daemon.post("/runs", wild)
     growth = daemon.post("/runs/wild/growths", {
-        "target": {"n_layer": 4}, "when": {"at_step": 20}, "pool": ["stack", {"operator": "random", "seed": 3}, "llama_pro"],
+        "target": {"n_layer": 4}, "when": {"at_step": 20}, "pool": ["stack", {"operator": "random", "seed": 3},
+                                                                    "llama_pro"],
         "probe": {"steps": 12, "eval_every": 2, "divergence_bound": 0.001}, "mode": "auto"})["id"]
     daemon.post("/runs/wild/resume")
     run = daemon.wait_for("/runs/wild", lambda r: r["state"] in ("completed", "failed"))
@@ -224,4 +232,5 @@ def diverging_candidates_are_dropped(folder):
 
 if __name__ == "__main__":
     lagd.main(trains_grows_and_goes_on, manual_growth_waits_for_a_person, pause_and_resume_change_nothing,
-              threads_and_company_change_nothing, recomputed_activations_change_nothing, requests_that_cannot_be, diverging_candidates_are_dropped)
+              threads_and_company_change_nothing, recomputed_activations_change_nothing, requests_that_cannot_be,
+              diverging_candidates_are_dropped)

@@ -14,7 +14,8 @@ from lagd import Daemon, run_body, slow, until
 
 
 def run_lagd(*args, env=None, timeout=20):
-    done = subprocess.run([lagd.LAGD, *args], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=slow(timeout),
+    done = subprocess.run([lagd.LAGD, *args], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          timeout=slow(timeout),
                           env=dict(os.environ, **(env or {})))
     assert not lagd.is_report(done.stderr), done.stderr
     return done.returncode, done.stdout, done.stderr
@@ -110,7 +111,8 @@ def bad_flags_and_configuration(folder):
     assert run_lagd("--version")[1].startswith("lagd ")
     assert run_lagd("--no-such-flag")[0] == 2
     path = os.path.join(folder, "bad.conf")
-    for text, told in (("[server]\nport = 1\n", "bad.conf:2"), ("[train]\nthreads = many\n", "bad.conf:2"), ("[nowhere]\nx = 1\n", "bad.conf:2")):
+    for text, told in (("[server]\nport = 1\n", "bad.conf:2"), ("[train]\nthreads = many\n", "bad.conf:2"),
+                       ("[nowhere]\nx = 1\n", "bad.conf:2")):
         with open(path, "w") as f:
             f.write(text)
         status, _, error = run_lagd("--config", path, "--state-dir", os.path.join(folder, "s"))
@@ -128,7 +130,8 @@ def port_in_use_is_told(folder):
     holder.bind(("127.0.0.1", 0))
     holder.listen()
     port = holder.getsockname()[1]
-    status, _, error = run_lagd("--state-dir", os.path.join(folder, "s"), "--listen", f"127.0.0.1:{port}", "--socket", "")
+    status, _, error = run_lagd("--state-dir", os.path.join(folder, "s"), "--listen", f"127.0.0.1:{port}", "--socket",
+                                "")
     assert status == 1 and f"127.0.0.1:{port}" in error, (status, error)
     holder.close()
 
@@ -193,4 +196,5 @@ def damaged_checkpoint_falls_back(folder):
 if __name__ == "__main__":
     lagd.main(sigterm_checkpoints_and_ends, sigterm_while_probing,
               growth_cancelled_while_its_run_opens, second_daemon_is_refused, sighup_reloads,
-              bad_flags_and_configuration, port_in_use_is_told, damaged_database_is_refused, damaged_checkpoint_falls_back)
+              bad_flags_and_configuration, port_in_use_is_told, damaged_database_is_refused,
+              damaged_checkpoint_falls_back)

@@ -28,7 +28,8 @@ trap 'kill "$!" && wait "$!"' EXIT
 """
 
 READY = """
-for i in $(seq 300); do command curl -fs --unix-socket FOLDER/lagd.sock http://localhost/readyz && break; sleep 0.1; done
+for i in $(seq 300); do command curl -fs --unix-socket FOLDER/lagd.sock http://localhost/readyz && break
+    sleep 0.1; done
 """
 
 

@@ -1,4 +1,5 @@
-"""The larger answers of a real daemon and its conditional requests: reports, patches, retries, archives, comparisons."""
+"""The larger answers of a real daemon and its conditional requests: reports, patches, retries, archives,
+comparisons."""
 import csv
 import glob
 import hashlib
@@ -25,7 +26,8 @@ def started(folder, *flags, config=None):
 def grown(daemon, name="one", mode="auto", pool=("stack", "midas", "interleave")):
     """A run that has grown from 2 to 4 layers (or waits for approval); its growth's id."""
     daemon.post("/runs", run_body(name, "words", schedule={"max_steps": 80}, start=False))
-    body = {"target": {"n_layer": 4}, "when": {"at_step": 20}, "probe": {"steps": 8, "eval_every": 4}, "pool": list(pool),
+    body = {"target": {"n_layer": 4}, "when": {"at_step": 20}, "probe": {"steps": 8, "eval_every": 4},
+            "pool": list(pool),
             "mode": mode, "reason": "deeper | *better*"}
     growth = daemon.post(f"/runs/{name}/growths", body)["id"]
     daemon.post(f"/runs/{name}/resume")
@@ -119,7 +121,8 @@ def every_list_has_pages(folder):
         growth = daemon.post("/runs/run-1/growths", body)["id"]
         daemon.post(f"/growths/{growth}/cancel")
     daemon.wait_for("/runs/run-0", lambda r: r["state"] == "completed")
-    for path, prefix, least in (("/runs", "run", 6), ("/datasets", "ds", 7), ("/growths", "gr", 7), ("/checkpoints", "ckpt", 6),
+    for path, prefix, least in (("/runs", "run", 6), ("/datasets", "ds", 7), ("/growths", "gr", 7),
+                                ("/checkpoints", "ckpt", 6),
                                 ("/runs/run-1/growths", "gr", 7), ("/growths?run=run-1", "gr", 7),
                                 ("/runs/run-0/checkpoints", "ckpt", 6)):
         whole, n = pages(daemon, path, 1000)
@@ -146,11 +149,12 @@ def a_run_has_a_lineage(folder):
     now, told = daemon.get("/runs/one"), daemon.get("/runs/one/lineage")
     first, second = told["stages"]
     plan = daemon.post("/runs?dry_run=true", run_body("x", "words"))
-    assert (first["n_layer"], first["n_params"], first["from_step"], first["to_step"]) == (2, plan["n_params"], 0, 20), first
+    stretch = ("n_layer", "n_params", "from_step", "to_step")
+    assert [first[key] for key in stretch] == [2, plan["n_params"], 0, 20], first
     assert first["operator"] is None and first["growth"] is None
     applied = daemon.get(f"/growths/{growth}")
     winner = [c for c in applied["candidates"] if c["id"] == applied["decision"]["candidate"]][0]
-    assert (second["n_layer"], second["n_params"], second["from_step"], second["to_step"]) == (4, now["n_params"], 20, 80), second
+    assert [second[key] for key in stretch] == [4, now["n_params"], 20, 80], second
     assert (second["growth"], second["operator"], second["recipe"]) == (growth, winner["operator"], winner["recipe"])
     assert second["verdict"] == applied["decision"]["verdict"] and second["decided_by"] == "lag"
     # Every checkpoint of the run is in exactly one stage, oldest first.
@@ -162,13 +166,15 @@ def a_run_has_a_lineage(folder):
     assert one["state"] == "applied" and one["step"] == 20 and one["n_candidates"] == 4 and one["lag_steps"] == 8, one
     assert one["loss_at_lag"] == winner["loss_at_lag"] and one["parent_loss"] == applied["parent_loss"], one
     daemon.post("/runs", run_body("plain", "words", start=False))
-    body = {"target": {"n_layer": 6}, "when": {"at_step": 70}, "probe": {"steps": 1, "eval_every": 1}, "pool": ["stack"]}
+    body = {"target": {"n_layer": 6}, "when": {"at_step": 70}, "probe": {"steps": 1, "eval_every": 1},
+            "pool": ["stack"]}
     other = daemon.post("/runs/plain/growths", body)["id"]
     daemon.post(f"/growths/{other}/cancel", {"reason": "not yet"})
     plain = daemon.get("/runs/plain/lineage")
     assert len(plain["stages"]) == 1 and plain["stages"][0]["checkpoints"] == [], plain
     one, = plain["growths"]
-    assert (one["id"], one["state"], one["step"], one["reason"], one["verdict"]) == (other, "cancelled", 70, "not yet", None)
+    assert [one[key] for key in ("id", "state", "step", "reason", "verdict")] == [
+        other, "cancelled", 70, "not yet", None]
     assert daemon.request("GET", "/api/v1/runs/none/lineage")[0] == 404
 
 
@@ -182,11 +188,13 @@ def runs_are_compared(folder):
     told = daemon.get("/compare?runs=a,b")
     assert [r["name"] for r in told["runs"]] == ["a", "b"] and told["x"] == "step"
     assert {d["key"]: d["values"] for d in told["differences"]} == {
-        "optim/lr": ["0.003", "0.001"], "batch/sequences": ["4", "8"], "schedule/max_steps": ["30", "60"]}, told["differences"]
+        "optim/lr": ["0.003", "0.001"], "batch/sequences": ["4", "8"],
+        "schedule/max_steps": ["30", "60"]}, told["differences"]
     rows = told["series"]["train/loss"]
     assert [row[0] for row in rows] == list(range(1, 61)), rows
     for step, a, b in rows:
-        assert a == (exact["a"][step]["train/loss"] if step <= 30 else None) and b == exact["b"][step]["train/loss"], step
+        assert a == (exact["a"][step]["train/loss"] if step <= 30 else None), step
+        assert b == exact["b"][step]["train/loss"], step
     for step, a, b in told["series"]["val/loss"]:
         assert a == exact["a"].get(step, {}).get("val/loss") and b == exact["b"].get(step, {}).get("val/loss"), step
     assert told["series"]["val/loss"]
@@ -253,19 +261,23 @@ def a_run_has_logs(folder):
     lines = [line for line in prose.until(last) if line]
     assert len(lines) == len(all_of_it), (lines, all_of_it)
     for line, event in zip(lines, all_of_it):
-        assert line.startswith(f"{event['ts']} {event['type']} ") and line.endswith(event.get("message", "")), (line, event)
+        assert line.startswith(f"{event['ts']} {event['type']} "), (line, event)
+        assert line.endswith(event.get("message", "")), (line, event)
         assert "step" not in event or f" step {event['step']}" in line, (line, event)
-    numbers = [int(line[4:]) for line in events.until(lambda line: "data" in line and last(line)) if line.startswith("id: ")]
+    numbers = [int(line[4:]) for line in events.until(lambda line: "data" in line and last(line))
+               if line.startswith("id: ")]
     assert sorted(set(numbers) & {e["seq"] for e in all_of_it}) == [e["seq"] for e in all_of_it], numbers
     for stream in (rows, prose, events):
         stream.close()
 
     for tail in (0, 1, 3, 200):
         status, headers, data = daemon.request("GET", f"/api/v1{path}?tail={tail}")
-        assert status == 200 and [json.loads(line) for line in data.decode().splitlines()] == all_of_it[-tail:][:tail], tail
+        assert status == 200, tail
+        assert [json.loads(line) for line in data.decode().splitlines()] == all_of_it[-tail:][:tail], tail
     text = daemon.request("GET", f"/api/v1{path}?format=text")[2].decode()
     assert text.splitlines() == lines
-    assert daemon.request("GET", f"/api/v1{path}?tail=2", headers={"Accept": "text/plain"})[2].decode().splitlines() == lines[-2:]
+    assert daemon.request("GET", f"/api/v1{path}?tail=2",
+                          headers={"Accept": "text/plain"})[2].decode().splitlines() == lines[-2:]
     assert daemon.request("GET", "/api/v1/runs/none/logs")[0] == 404
     assert daemon.request("GET", f"/api/v1{path}?format=xml")[0] == 400
     # Lines of text end with the daemon.
@@ -301,7 +313,8 @@ def report_tells_what_was_tried(folder):
     origin = report["origin"]
     assert origin["seed"] == 11 and origin["parent_checkpoint"] == report["growth"]["parent_checkpoint"]
     assert origin["dataset_sha256"] == daemon.get("/datasets/words")["sha256"]
-    stored = dict(db.execute("SELECT name, sha256 FROM checkpoint_files WHERE checkpoint_id = ?", (origin["parent_checkpoint"],)))
+    stored = dict(db.execute("SELECT name, sha256 FROM checkpoint_files WHERE checkpoint_id = ?",
+                             (origin["parent_checkpoint"],)))
     assert origin["parent_sha256"] == stored, origin
 
     status, headers, data = daemon.request("GET", f"/api/v1/growths/{growth}/report?format=md")
@@ -311,7 +324,8 @@ def report_tells_what_was_tried(folder):
     assert "deeper \\| \\*better\\*" in text, text  # people's words do not format
     for curve in report["curves"]:
         assert f"`{curve['strategy']}`" in text and curve["sparkline"] in text, curve
-    for word in ["## Rule", "## Decision", "## Candidates", "## Rank at every evaluated step", "## Cost", "seed of the run: 11",
+    for word in ["## Rule", "## Decision", "## Candidates", "## Rank at every evaluated step", "## Cost",
+                 "seed of the run: 11",
                  origin["dataset_sha256"], *stored.values()]:
         assert word in text, word
     table = [line for line in text.splitlines() if line.startswith("|")]
@@ -344,7 +358,8 @@ def runs_are_patched(folder):
     status, headers, data = daemon.request("PATCH", "/api/v1/runs/one", changes)
     after = json.loads(data)
     assert status == 200 and after["id"] == before["id"], data
-    assert (after["name"], after["note"], after["tags"], after["on_crash"]) == ("uno", "better", ["b", "c"], "pause"), after
+    assert [after[key] for key in ("name", "note", "tags", "on_crash")] == [
+        "uno", "better", ["b", "c"], "pause"], after
     assert after["checkpoint"] == {**before["checkpoint"], "keep_best": 2}, after["checkpoint"]
     assert after["revision"] == before["revision"] + 1 and headers["ETag"] == f'"r{after["revision"]}"', headers
     for key in ("model", "optim", "schedule", "seed", "state", "created_at"):
@@ -374,7 +389,8 @@ def runs_are_patched(folder):
 
 def retention_changes_while_it_trains(folder):
     daemon = started(folder)
-    daemon.post("/runs", run_body("one", "words", schedule={"max_steps": 100000}, checkpoint={"every_steps": 20, "keep_last": 2}))
+    daemon.post("/runs", run_body("one", "words", schedule={"max_steps": 100000},
+                                  checkpoint={"every_steps": 20, "keep_last": 2}))
     daemon.wait_for("/runs/one/checkpoints", lambda page: len(page["items"]) == 2)
     daemon.call("PATCH", "/runs/one", {"checkpoint": {"keep_last": 5}})
     daemon.wait_for("/runs/one/checkpoints", lambda page: len(page["items"]) == 5)
@@ -388,14 +404,16 @@ def requests_are_conditional(folder):
     daemon = started(folder)
     daemon.post("/runs", run_body("one", "words", start=False))
     tag = daemon.request("GET", "/api/v1/runs/one")[1]["ETag"]
-    for header, code in [(tag, 304), ("*", 304), (f'"r9", W/{tag}', 304), (tag.replace("r", "r1"), 200), (tag[:-1], 200),
+    for header, code in [(tag, 304), ("*", 304), (f'"r9", W/{tag}', 304), (tag.replace("r", "r1"), 200),
+                         (tag[:-1], 200),
                          (tag[1:-1], 200)]:
         status, headers, data = daemon.request("GET", "/api/v1/runs/one", headers={"If-None-Match": header})
         assert status == code and headers["ETag"] == tag and (code == 200 or not data), (header, status)
     number = int(tag[2:-1])
     for header in ('"r999"', f"W/{tag}", tag[1:-1], '"x"', '""', ", ".join(['"r77"'] * 100)):
         status, told = problem(daemon, "PATCH", "/runs/one", {"note": "x"}, If_Match=header)
-        assert status == 412 and told["type"].endswith("/revision-mismatch") and told["revision"] == number, (header, told)
+        assert status == 412 and told["type"].endswith("/revision-mismatch"), (header, told)
+        assert told["revision"] == number, (header, told)
     assert problem(daemon, "DELETE", "/runs/one", If_Match='"r999"')[0] in (409, 412)
     for header in (tag, "*", f'"r999", "r{number + 2}"'):
         assert problem(daemon, "PATCH", "/runs/one", {"note": header}, If_Match=header)[0] == 200, header
@@ -448,7 +466,8 @@ def a_checkpoint_is_one_archive(folder):
     with tarfile.open(fileobj=io.BytesIO(data)) as archive:
         members = archive.getmembers()
         assert all(m.isreg() and m.mode == 0o644 for m in members)
-        got = {m.name.removeprefix(newest["id"] + "/"): hashlib.sha256(archive.extractfile(m).read()).hexdigest() for m in members}
+        got = {m.name.removeprefix(newest["id"] + "/"): hashlib.sha256(archive.extractfile(m).read()).hexdigest()
+               for m in members}
     assert got == hashes, (got, hashes)
     path = os.path.join(folder, "archive.tar")
     with open(path, "wb") as f:
@@ -516,5 +535,6 @@ def bf16_by_other_means_is_told(folder):
 if __name__ == "__main__":
     lagd.main(a_run_has_logs, a_run_has_a_lineage, runs_are_compared, every_list_has_pages,
               checkpoints_go_when_nothing_needs_them, report_tells_what_was_tried, runs_are_patched,
-              retention_changes_while_it_trains, requests_are_conditional, a_growth_s_revision_follows_its_candidates, a_checkpoint_is_one_archive, points_are_exported_as_csv,
+              retention_changes_while_it_trains, requests_are_conditional, a_growth_s_revision_follows_its_candidates,
+              a_checkpoint_is_one_archive, points_are_exported_as_csv,
               bf16_by_other_means_is_told)

@@ -35,7 +35,8 @@ def limit(daemon, n_bytes):
 def harvest(daemon):
     assert not [e for e in daemon.events() if e["type"] == "determinism.mismatch"]
     run = daemon.get("/runs/r")
-    return (daemon.final_weights("r"), run["step"], run["tokens"], run["flops"], run["model"]["n_layer"]), daemon.points("r")
+    return (daemon.final_weights("r"), run["step"], run["tokens"], run["flops"],
+            run["model"]["n_layer"]), daemon.points("r")
 
 
 def train(daemon):

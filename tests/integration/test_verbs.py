@@ -43,7 +43,8 @@ def harvest(daemon):
     events = daemon.events()
     assert [e["seq"] for e in events] == list(range(1, len(events) + 1)), "events have gaps"
     assert not [e for e in events if e["type"] == "determinism.mismatch"]
-    return (daemon.final_weights("r"), run["step"], run["tokens"], run["flops"], run["model"]["n_layer"]), daemon.points("r")
+    return (daemon.final_weights("r"), run["step"], run["tokens"], run["flops"],
+            run["model"]["n_layer"]), daemon.points("r")
 
 
 def undisturbed(folder, growth, answer=None):
@@ -91,7 +92,8 @@ def answers_survive_a_kill(folder):
         daemon.call("DELETE", f"/runs/{name}")
     assert not glob.glob(daemon.state_dir + "/runs/*")
     database = sqlite3.connect(f"file:{daemon.state_dir}/lagd.db?mode=ro", uri=True)
-    for table in ("runs", "growths", "candidates", "probe_losses", "decisions", "checkpoints", "checkpoint_files", "series",
+    for table in ("runs", "growths", "candidates", "probe_losses", "decisions", "checkpoints", "checkpoint_files",
+                  "series",
                   "points"):
         assert database.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,), table
     database.close()

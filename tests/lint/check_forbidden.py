@@ -38,13 +38,16 @@ CODE = [
 TEXTS = [
     (r"\b(TO" r"DO|FIX" r"ME|XX" r"X)\b", (".c", ".h", ".py", ".sh", ".js", ".mjs", ".build", ".md", ".sql"),
      "finish it, or open an issue"),
-    (r"(?i)\b(not (yet )?implemented|place" r"holder|for" r" now\b[^a-z]*$)", (".c", ".h"), "finish it, or leave it out"),
-    (r"(?<![\w.$}])/(wo" r"rk|ro" r"ot|ho" r"me/\w+)/", (".c", ".h", ".py", ".sh", ".js", ".build", ".md", ".json", "dev"),
+    (r"(?i)\b(not (yet )?implemented|place" r"holder|for" r" now\b[^a-z]*$)", (".c", ".h"),
+     "finish it, or leave it out"),
+    (r"(?<![\w.$}])/(wo" r"rk|ro" r"ot|ho" r"me/\w+)/", (".c", ".h", ".py", ".sh", ".js", ".build", ".md", ".json",
+                                                         "dev"),
      "no paths of one machine"),
     (r"-ffast" r"-math", (".build",), "name the single optimisations that are safe"),
 ]
 
-SET_NEW = re.compile(r"\bjson_(?:object_set|array_append|array_set|array_insert)_new(?:_nocheck)?\s*\(([^;]*?),\s*(\w+)\s*\)")
+SET_NEW = re.compile(r"\bjson_(?:object_set|array_append|array_set|array_insert)_new(?:_nocheck)?\s*"
+                     r"\(([^;]*?),\s*(\w+)\s*\)")
 
 
 def check_stolen(path, code):
@@ -89,7 +92,8 @@ def one(code, path="base/x.c"):
 
 
 PLANTED = [
-    (None, one("/* exit(1) */ const char *s = \"system(\"; int lag_exit(int); x.exit(1); p->system(2); on_exit2(3);\n")),
+    (None, one("/* exit(1) */ const char *s = \"system(\"; int lag_exit(int); x.exit(1); p->system(2); "
+               "on_exit2(3);\n")),
     (None, one("exit(1);\n", "main/lagd.c")),
     (None, one("json_t *v = json_object(); json_object_set_new(o, \"k\", v);\n", "api/x.c")),
     (None, one("f() {\n    json_array_append_new(a, v);\n}\ng() {\n    json_decref(v);\n}\n", "api/x.c")),
@@ -115,7 +119,8 @@ PLANTED = [
     ("states change by events", one("rc = lag_growth_set_state(db, a, b, c, e);\n", "daemon/train/x.c")),
     ("states change by events", one("x = {lag_candidate_set_state};\n", "daemon/records/x.c")),
     ("this leaks", one("json_object_set(o, k,\n    json_integer(3));\n", "api/x.c")),
-    ("base/x.c:3: json_decref(v)", one("f() {\n    if (json_object_set_new(o, \"k\", v) < 0)\n        json_decref(v);\n}\n")),
+    ("base/x.c:3: json_decref(v)",
+     one("f() {\n    if (json_object_set_new(o, \"k\", v) < 0)\n        json_decref(v);\n}\n")),
     ("finish it, or open", one("/* TO" "DO: more */\n")),
     ("finish it, or open", one("# FIX" "ME\n", "cli/x.sh")),
     ("finish it, or leave", one("return 0; /* not imple" "mented */\n")),

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""Includes point one way (CONTRIBUTING.md, "Layers" and "Rooms"): usage: check_includes.py SOURCE_FOLDER | --self-test"""
+"""Includes point one way (CONTRIBUTING.md, "Layers" and "Rooms"): usage: check_includes.py SOURCE_FOLDER |
+--self-test"""
 import os
 import re
 
@@ -147,7 +148,8 @@ def check(root):
 A, B = "include/lagd/base/a.h", "include/lagd/engine/b.h"
 G, GH, TH = "daemon/growth/g.c", "daemon/growth/g_internal.h", "daemon/train/t_internal.h"
 PLANTED = [
-    (None, {A: "", B: '#include <lagd/base/a.h>\n', "engine/x.c": '#include "x_internal.h"\n', "engine/x_internal.h": "",
+    (None, {A: "", B: '#include <lagd/base/a.h>\n', "engine/x.c": '#include "x_internal.h"\n',
+            "engine/x_internal.h": "",
             "main/lagd.c": '#include "lagd/engine/b.h"\n#include <sqlite3.h>\n',
             "daemon/d.c": '/* \n#include "lagd/api/none.h"\n*/\n#include "lagd/engine/b.h"\n',
             "tests/engine/t.c": '#include "x_internal.h"\n#include "t.h"\n', "tests/engine/t.h": ""}),
@@ -163,7 +165,8 @@ PLANTED = [
     ("daemon must not know <sqlite3.h>", {"daemon/x.c": "#include <sqlite3.h>\n"}),
     ("there is no lagd/base/z.h", {"base/x.c": '#include "lagd/base/z.h"\n'}),
     (None, {A: "", "cli/x.c": '#include <curl/curl.h>\n#include <jansson.h>\n#include "lagd/base/a.h"\n'}),
-    ("cli must not include lagd/daemon/c.h", {"include/lagd/daemon/c.h": "", "cli/x.c": '#include "lagd/daemon/c.h"\n'}),
+    ("cli must not include lagd/daemon/c.h", {"include/lagd/daemon/c.h": "",
+                                              "cli/x.c": '#include "lagd/daemon/c.h"\n'}),
     ("cli must not know <microhttpd.h>", {"cli/x.c": "#include <microhttpd.h>\n"}),
     ("api must not know <curl/curl.h>", {"api/x.c": "#include <curl/curl.h>\n"}),
     ("private to another layer", {"engine/x_internal.h": "", "daemon/x.c": '#include "../engine/x_internal.h"\n'}),
@@ -176,7 +179,8 @@ PLANTED = [
             "api/routes.c": '#include "resources/r_internal.h"\n', "api/resources/r_internal.h": ""}),
     (None, {B: "", "engine/stats/x.c": "#include <lagd/engine/lag.h>\n", "include/lagd/engine/lag.h": "",
             "engine/pass/x.c": "#include <lagd/engine/train.h>\n", "include/lagd/engine/train.h": ""}),
-    ("daemon/train must not include growth/g_internal.h", {GH: "", "daemon/train/t.c": '#include "growth/g_internal.h"\n'}),
+    ("daemon/train must not include growth/g_internal.h",
+     {GH: "", "daemon/train/t.c": '#include "growth/g_internal.h"\n'}),
     ("daemon: its rooms include each other in a circle: growth, train, growth", {
         GH: '#include "train/t_internal.h"\n', TH: '#include "growth/g_internal.h"\n'}),
     ("engine/grow must not include lagd/engine/train.h", {

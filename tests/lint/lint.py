@@ -1,8 +1,8 @@
 """What the lints share: walking the tree, C without comments and texts, reporting, and the self-test.
 
 A lint is a function check(root) that yields "path:line: what is wrong and what to do". Its planted faults are a list of
-(expected text or None, {path: content}): a tree with one fault, or a clean one, that the self-test writes to a temporary
-folder and checks."""
+(expected text or None, {path: content}): a tree with one fault, or a clean one, that the self-test writes to a
+temporary folder and checks."""
 import os
 import re
 import sys

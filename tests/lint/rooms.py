@@ -45,8 +45,8 @@ ROOMS = {
     },
 }
 
-# The engine's boundary headers speak for one room each, or for the rooms that share one. Those of the other layers speak
-# for the whole layer.
+# The engine's boundary headers speak for one room each, or for the rooms that share one. Those of the other layers
+# speak for the whole layer.
 HEADERS = {
     "lagd/engine/real.h": {"shape"}, "lagd/engine/spec.h": {"shape"}, "lagd/engine/params.h": {"shape"},
     "lagd/engine/state.h": {"shape"}, "lagd/engine/rng.h": {"shape"},
@@ -64,7 +64,8 @@ def room_of(path):
 
 
 def rooms_of(layer, name, quoted):
-    """The rooms that an include of this layer names, by its folder or as a boundary header; empty when it names none."""
+    """The rooms that an include of this layer names, by its folder or as a boundary header; empty when it names
+    none."""
     if name.startswith("lagd/"):
         return HEADERS.get(name, set()) if name.startswith("lagd/%s/" % layer) else set()
     return {name.rpartition("/")[0]} if quoted and "/" in name else set()

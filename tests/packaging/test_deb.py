@@ -3,10 +3,10 @@
 
 usage, as root: test_deb.py FOLDER_WITH_PACKAGES      MIRROR=URL for debootstrap, where its default is not the right one
 
-No systemd runs in there. Its part is played by the script systemctl beside this file, which does what the installed unit
-says: user, state directory, ExecStart, SIGTERM. So what the maintainer scripts ask for, and what becomes of a training
-daemon, is seen; that systemd itself holds the sandbox and passes the sockets is not (tests/integration/test_service.py
-passes sockets; test_units.py verifies the units)."""
+No systemd runs in there. Its part is played by the script systemctl beside this file, which does what the installed
+unit says: user, state directory, ExecStart, SIGTERM. So what the maintainer scripts ask for, and what becomes of a
+training daemon, is seen; that systemd itself holds the sandbox and passes the sockets is not
+(tests/integration/test_service.py passes sockets; test_units.py verifies the units)."""
 import glob
 import json
 import os
@@ -41,7 +41,8 @@ def wait_until(what, condition, seconds=60):
 
 
 def execute(*command, **more):
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True,
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                          text=True,
                           check=False, **more)
     assert done.returncode == 0, "%s: status %d\n%s" % (" ".join(command), done.returncode, done.stdout[-4000:])
     return done.stdout
@@ -59,7 +60,8 @@ class Bare:
         for name in ("resolv.conf", "hosts"):
             shutil.copy("/etc/" + name, self.path("etc", name))
         with open(self.path("etc/apt/apt.conf.d/90machine"), "w") as f:  # this machine's proxies and the like
-            f.writelines(line + "\n" for line in execute("apt-config", "dump").splitlines() if line.startswith("Acquire::"))
+            f.writelines(line + "\n" for line in execute("apt-config", "dump").splitlines()
+                         if line.startswith("Acquire::"))
         execute("mount", "-t", "proc", "proc", self.path("proc"))
         execute("mount", "--rbind", "/dev", self.path("dev"))
         self("dpkg-divert", "--local", "--rename", "--divert", "/bin/systemctl.real", "--add", "/bin/systemctl")
@@ -87,7 +89,8 @@ class Bare:
     def install(self, packages):
         for path in packages:
             shutil.copy(path, self.root)
-        return self("apt-get", "install", "-y", "-q", "--no-install-recommends", *("/" + os.path.basename(p) for p in packages))
+        return self("apt-get", "install", "-y", "-q", "--no-install-recommends",
+                    *("/" + os.path.basename(p) for p in packages))
 
     def calls(self):
         """What systemctl was asked for since the last time."""
@@ -213,7 +216,8 @@ def removes(bare):
     calls = bare.calls()
     assert "stop lagd.service lagd.socket" in calls, calls
     assert bare.log().rstrip().endswith("every run is on disk"), bare.log()[-500:]
-    assert glob.glob(bare.path("var/lib/lagd/runs/*/*/manifest.json")) and os.path.exists(bare.path("etc/lagd/lagd.conf"))
+    assert glob.glob(bare.path("var/lib/lagd/runs/*/*/manifest.json"))
+    assert os.path.exists(bare.path("etc/lagd/lagd.conf"))
     say("removed: lagd was stopped in order; configuration and state stay")
     os.remove(bare.path("etc/lagd/lagd.conf.d/test.conf"))
     said = execute("chroot", bare.root, "apt-get", "purge", "-y", "-q", "lagd", "lagctl")
@@ -237,14 +241,16 @@ def inside(packages, folder):
 
 
 def main():
-    packages = [p for name in ("lagd", "lagctl") for p in glob.glob(os.path.join(os.path.abspath(sys.argv[1]), name + "_*.deb"))]
+    packages = [p for name in ("lagd", "lagctl") for p in glob.glob(os.path.join(os.path.abspath(sys.argv[1]),
+        name + "_*.deb"))]
     assert len(packages) == 2, "there are not the two packages: %s" % packages
     assert os.getuid() == 0, "debootstrap and chroot need root"
     if len(sys.argv) > 2:
         return inside(packages, sys.argv[2])
     folder = tempfile.mkdtemp(prefix="lagd-deb-")
     try:  # what is mounted and started in there ends with the namespaces
-        return subprocess.run(["unshare", "--mount", "--pid", "--fork", "--kill-child", sys.executable, os.path.abspath(__file__),
+        return subprocess.run(["unshare", "--mount", "--pid", "--fork", "--kill-child", sys.executable,
+                               os.path.abspath(__file__),
                                sys.argv[1], folder], check=False).returncode
     finally:
         execute("rm", "-rf", "--one-file-system", folder)

@@ -1,5 +1,5 @@
-// A real lagd and a real Chromium for the tests of the dashboard. Every page is watched: a violation of the content security
-// policy, an error, or a request to anywhere else fails the test.
+// A real lagd and a real Chromium for the tests of the dashboard. Every page is watched: a violation of the content
+// security policy, an error, or a request to anywhere else fails the test.
 import { spawn } from 'node:child_process';
 import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -44,10 +44,12 @@ export class Daemon {
 
   async start() {
     const log = openSync(this.log, 'a');
-    this.process = spawn(lagd, ['--state-dir', this.state, '--listen', `127.0.0.1:${this.port}`, '--socket', `${this.state}.sock`],
+    this.process = spawn(lagd, ['--state-dir', this.state, '--listen', `127.0.0.1:${this.port}`, '--socket',
+      `${this.state}.sock`],
       { stdio: ['ignore', log, log], env: { ...process.env, ...this.environment } });
     this.ended = new Promise((resolve) => this.process.on('exit', resolve));
-    const port = () => [...readFileSync(this.log, 'utf8').matchAll(/listening on http:\/\/127\.0\.0\.1:(\d+)/g)].pop()?.[1];
+    const port = () => [...readFileSync(this.log, 'utf8')
+      .matchAll(/listening on http:\/\/127\.0\.0\.1:(\d+)/g)].pop()?.[1];
     await until('lagd listens', async () => {
       check(this.process.exitCode === null, `lagd ended at its start:\n${readFileSync(this.log, 'utf8')}`);
       if (!port()) return false;
@@ -67,7 +69,8 @@ export class Daemon {
   }
 
   async call(method, path, body, type = 'application/json') {
-    const response = await fetch(`${this.origin}/api/v1${path}`, { method, body: body === undefined || typeof body === 'string' ? body : JSON.stringify(body),
+    const response = await fetch(`${this.origin}/api/v1${path}`,
+      { method, body: body === undefined || typeof body === 'string' ? body : JSON.stringify(body),
       headers: body === undefined ? {} : { 'Content-Type': type } });
     const answer = await response.json();
     check(response.ok, `${method} ${path}: ${JSON.stringify(answer)}`);
@@ -95,20 +98,24 @@ function text(n) {
     return list[Math.floor(state / 65536) % list.length];
   };
   while (out.length < n) {
-    out += `And ${pick(['the king', 'a shepherd', 'the old man', 'his daughter', 'the river'])} ${pick(['went up to', 'spoke unto', 'looked upon', 'forgot'])} `
-      + `${pick(['the mountain', 'the city', 'the people', 'a great house'])}${pick(['.\n', ', and was glad.\n', '; and it was so.\n'])}`;
+    out += `And ${pick(['the king', 'a shepherd', 'the old man', 'his daughter', 'the river'])} `
+      + `${pick(['went up to', 'spoke unto', 'looked upon', 'forgot'])} `
+      + `${pick(['the mountain', 'the city', 'the people', 'a great house'])}`
+      + `${pick(['.\n', ', and was glad.\n', '; and it was so.\n'])}`;
   }
   return out.slice(0, n);
 }
 
 export const runBody = (name, more = {}) => ({ name, dataset: 'words', seed: 11,
-  model: { n_layer: 3, n_head: 2, n_embd: 32, n_positions: 32 }, optim: { lr: 0.003 }, schedule: { warmup_steps: 10, max_steps: 400 },
+  model: { n_layer: 3, n_head: 2, n_embd: 32, n_positions: 32 }, optim: { lr: 0.003 },
+  schedule: { warmup_steps: 10, max_steps: 400 },
   batch: { sequences: 4 }, eval: { every_steps: 20, batches: 2 }, checkpoint: { every_steps: 100 }, ...more });
 
 /** A browser with an empty profile; faults collects what must not happen on any of its pages. */
 export async function browse(origin, { theme = 'light', width = 1400, height = 900 } = {}) {
-  const context = await chromium.launchPersistentContext(mkdtempSync(join(folder, 'profile-')), { executablePath: '/usr/bin/chromium',
-    headless: true, args: FLAGS, viewport: { width, height }, colorScheme: theme, permissions: ['clipboard-read', 'clipboard-write'] });
+  const context = await chromium.launchPersistentContext(mkdtempSync(join(folder, 'profile-')),
+    { executablePath: '/usr/bin/chromium', headless: true, args: FLAGS, viewport: { width, height }, colorScheme: theme,
+    permissions: ['clipboard-read', 'clipboard-write'] });
   cleanups.push(() => context.close());
   const page = await context.newPage(), faults = [];
   let expectFailures = false;
@@ -119,14 +126,16 @@ export async function browse(origin, { theme = 'light', width = 1400, height = 9
   });
   page.on('pageerror', (error) => faults.push(`error: ${error.message}\n${error.stack}`));
   page.on('response', (response) => {
-    if (response.status() >= 400 && !expectFailures) faults.push(`${response.status()} for ${response.request().method()} ${response.url()}`);
+    if (response.status() >= 400 && !expectFailures)
+      faults.push(`${response.status()} for ${response.request().method()} ${response.url()}`);
   });
   page.on('requestfailed', (request) => {
     const why = request.failure()?.errorText ?? '';
     if (!expectFailures && !/ERR_ABORTED/.test(why)) faults.push(`${why} for ${request.url()}`);
   });
   page.on('request', (request) => {
-    if (!request.url().startsWith(origin) && !/^(data|blob):/.test(request.url())) faults.push(`a request to ${request.url()}`);
+    if (!request.url().startsWith(origin) && !/^(data|blob):/.test(request.url()))
+      faults.push(`a request to ${request.url()}`);
   });
   page.setDefaultTimeout(30000);
   return { page, context, faults, failuresAreExpected: (truth) => { expectFailures = truth; },
@@ -136,11 +145,13 @@ export async function browse(origin, { theme = 'light', width = 1400, height = 9
     } };
 }
 
-/** Findings of axe with impact serious or critical. axe itself is injected outside of the page's policy, by the debugger. */
+/** Findings of axe with impact serious or critical. axe itself is injected outside of the page's policy, by the
+ * debugger. */
 export async function axe(page) {
   await page.evaluate(AXE + ';0');
   const result = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }));
-  return result.violations.map((one) => ({ id: one.id, impact: one.impact, nodes: one.nodes.map((node) => `${node.target} ${node.failureSummary ?? ''}`) }));
+  return result.violations.map((one) => ({ id: one.id, impact: one.impact,
+    nodes: one.nodes.map((node) => `${node.target} ${node.failureSummary ?? ''}`) }));
 }
 
 export async function main(cases) {

@@ -1,7 +1,7 @@
 """Gives a run of a stopped daemon a long past: make_million.py DATABASE RUN POINTS
 
-Loss and gradient norm get POINTS points, in place of what they have, the others fewer; one loss in a thousand is a spike, so
-that thinning shows."""
+Loss and gradient norm get POINTS points, in place of what they have, the others fewer; one loss in a thousand is a
+spike, so that thinning shows."""
 import math
 import random
 import sqlite3
@@ -19,7 +19,8 @@ def value(key, step):
             "perf/step_ms": 9 + rng.random(), "perf/tokens_per_s": 2e4 + rng.gauss(0, 500)}[key]
 
 
-for key, every in (("train/loss", 1), ("val/loss", 100), ("optim/grad_norm", 1), ("optim/lr", 100), ("perf/step_ms", 10),
+for key, every in (("train/loss", 1), ("val/loss", 100), ("optim/grad_norm", 1), ("optim/lr", 100),
+                   ("perf/step_ms", 10),
                    ("perf/tokens_per_s", 10)):
     (series,) = db.execute("SELECT id FROM series WHERE owner = ? AND key = ?", (run_id, key)).fetchone()
     db.execute("DELETE FROM points WHERE series = ?", (series,))

@@ -1,5 +1,6 @@
-// The main job in the browser: an empty page, a run by the form, its curves live, a growth whose line is moved and that is approved
-// by a click, a restart of the daemon under the open page; then every view in both themes under axe, and pictures of them.
+// The main job in the browser: an empty page, a run by the form, its curves live, a growth whose line is moved and that
+// is approved by a click, a restart of the daemon under the open page; then every view in both themes under axe, and
+// pictures of them.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { axe, browse, check, Daemon, folder, main, runBody, sleep, until } from './harness.mjs';
@@ -30,7 +31,8 @@ async function aRunIsMadeByTheForm() {
   await page().fill('#f-name', 'first');
   browser.failuresAreExpected(true);
   await page().fill('#f-model-n_embd', '33');
-  await until('the fault stands at its field', async () => (await page().locator('[aria-invalid=true], .reason:not([hidden])').count()) > 0);
+  await until('the fault stands at its field', async () => (await page()
+    .locator('[aria-invalid=true], .reason:not([hidden])').count()) > 0);
   await page().fill('#f-model-n_embd', '32');
   await page().fill('#f-model-n_head', '2');
   await page().fill('#f-model-n_positions', '32');
@@ -42,7 +44,8 @@ async function aRunIsMadeByTheForm() {
   await page().click('text=Create run');
   await page().waitForURL(/#\/runs\/first/);
   await page().waitForSelector('.u-over');
-  const step = () => page().locator('.fact dd').first().innerText().then((t) => Number(t.split(' of')[0].replace(/\D/g, '')));
+  const step = () => page().locator('.fact dd').first().innerText()
+    .then((t) => Number(t.split(' of')[0].replace(/\D/g, '')));
   const first = await step();
   await until('the steps go on', async () => (await step()) > first + 5);
   await page().click('button:text-is("Pause")');
@@ -64,7 +67,8 @@ async function curvesObeyTheirControls() {
   await page().uncheck('text=log x');
   const plot = page().locator('.plot').first();
   await plot.focus();
-  for (const key of ['Home', 'ArrowRight', 'ArrowRight', '+', 'Escape', 'End', 'ArrowLeft']) await page().keyboard.press(key);
+  for (const key of ['Home', 'ArrowRight', 'ArrowRight', '+', 'Escape', 'End', 'ArrowLeft'])
+    await page().keyboard.press(key);
   const box = await page().locator('.u-over').first().boundingBox();
   await page().mouse.move(box.x + box.width * 0.3, box.y + 80);
   await page().mouse.down();
@@ -86,7 +90,8 @@ async function curvesObeyTheirControls() {
 }
 
 async function aGrowthIsApprovedByClicking() {
-  await daemon.post('/runs', runBody('grown', { start: false, note: HOSTILE, tags: ['a'], schedule: { warmup_steps: 10, max_steps: 100000 } }));
+  await daemon.post('/runs', runBody('grown', { start: false, note: HOSTILE, tags: ['a'],
+    schedule: { warmup_steps: 10, max_steps: 100000 } }));
   await browser.open('#/runs/grown/grow');
   await page().waitForSelector('.dry table');
   await page().fill('#f-when-at_step', '60');
@@ -107,7 +112,8 @@ async function aGrowthIsApprovedByClicking() {
   check((await daemon.get(`/growths/${growth}`)).decision.candidate === pick, 'what was proposed is what is applied');
   await until('the page shows it', async () => (await texts('.badge')).some((t) => t.includes('applied')));
   await page().click('text=Copy report');
-  await until('the report is copied', async () => (await page().evaluate(() => navigator.clipboard.readText())).startsWith('# '));
+  await until('the report is copied', async () => (await page().evaluate(() => navigator.clipboard.readText()))
+    .startsWith('# '));
   const report = await page().evaluate(() => navigator.clipboard.readText());
   check(report.includes('random') && report.includes('|') && report.includes(growth), report);
   const saving = page().waitForEvent('download');
@@ -127,7 +133,8 @@ async function theLineMoves() {
   const first = await ranks();
   const answer = await daemon.get(`/growths/${growth}/ranking?at_step=0`);
   const names = new Map((await daemon.get(`/growths/${growth}`)).candidates.map((one) => [one.id, one.operator]));
-  check(first[0] === names.get(answer.items[0].candidate), `first at 0: ${first[0]}, the daemon says ${names.get(answer.items[0].candidate)}`);
+  check(first[0] === names.get(answer.items[0].candidate),
+    `first at 0: ${first[0]}, the daemon says ${names.get(answer.items[0].candidate)}`);
   check(String(first) !== String(last), 'the list is sorted anew');
   await page().keyboard.press('ArrowRight');
   check(await line.getAttribute('aria-valuenow') === '1', 'an arrow goes to the next evaluation');
@@ -136,17 +143,21 @@ async function theLineMoves() {
   await page().mouse.down();
   await page().mouse.move(box.x + box.width / 2, grip.y + 150, { steps: 8 });
   await page().mouse.up();
-  check(await line.getAttribute('aria-valuenow') === '24', `dragged to the middle: ${await line.getAttribute('aria-valuenow')}`);
-  await until('ties are told plainly', async () => /tie with|Nothing is tied/.test(await page().locator('.says').innerText()));
+  check(await line.getAttribute('aria-valuenow') === '24',
+    `dragged to the middle: ${await line.getAttribute('aria-valuenow')}`);
+  await until('ties are told plainly', async () => /tie with|Nothing is tied/.test(await page().locator('.says')
+    .innerText()));
   await page().locator('.bump').click({ position: { x: 40, y: 60 } });
-  await until('the ranks\' chart moves the line too', async () => Number(await line.getAttribute('aria-valuenow')) <= 1);
+  await until('the ranks\' chart moves the line too',
+    async () => Number(await line.getAttribute('aria-valuenow')) <= 1);
   await line.focus();
   await page().keyboard.press('End');
 }
 
 async function takePortrait() {
   const session = await browser.context.newCDPSession(page());
-  await session.send('Emulation.setDeviceMetricsOverride', { width: 1400, height: 1130, deviceScaleFactor: 0.75, mobile: false });
+  await session.send('Emulation.setDeviceMetricsOverride',
+    { width: 1400, height: 1130, deviceScaleFactor: 0.75, mobile: false });
   await page().locator('.decide-line').focus();
   for (let i = 0; i < 8; i++) await page().keyboard.press('ArrowLeft');
   await page().locator('.ranks button').first().focus();
@@ -167,21 +178,25 @@ async function aRestartHealsByItself() {
   await daemon.start();
   await until('the light is green again', async () => (await page().locator('#bar .light').innerText()) === 'live');
   browser.failuresAreExpected(false);
-  await until('nothing is stale', async () => (await page().locator('.panel[data-state=stale], .panel[data-state=error]').count()) === 0);
-  const step = async () => Number((await page().locator('.fact dd').first().innerText()).split(' of')[0].replace(/\D/g, ''));
+  await until('nothing is stale', async () => (await page()
+    .locator('.panel[data-state=stale], .panel[data-state=error]').count()) === 0);
+  const step = async () => Number((await page().locator('.fact dd').first().innerText())
+    .split(' of')[0].replace(/\D/g, ''));
   const before = await step();
   await until('the steps go on', async () => (await step()) > before);
   browser.failuresAreExpected(true);
   await daemon.stop('SIGKILL');
   await daemon.start();
-  await until('also after kill -9', async () => (await page().locator('#bar .light').innerText()) === 'live' && (await step()) > before);
+  await until('also after kill -9', async () => (await page().locator('#bar .light').innerText()) === 'live'
+    && (await step()) > before);
   browser.failuresAreExpected(false);
   await page().click('button:text-is("Pause")');
   await until('the run is paused', async () => (await daemon.get('/runs/grown')).state === 'paused');
 }
 
 async function everyViewIsForEveryone() {
-  const views = { overview: '#/', run: '#/runs/grown?x=tokens', growth: `#/growths/${growth}?k=4`, new_run: '#/new', new_growth: '#/runs/grown/grow', missing: '#/runs/nobody' };
+  const views = { overview: '#/', run: '#/runs/grown?x=tokens', growth: `#/growths/${growth}?k=4`, new_run: '#/new',
+    new_growth: '#/runs/grown/grow', missing: '#/runs/nobody' };
   await daemon.post('/runs', runBody('hostile', { note: HOSTILE, start: false }));
   const found = [];
   for (const theme of ['light', 'dark']) {
@@ -207,7 +222,8 @@ async function everyViewIsForEveryone() {
   }
   const serious = found.filter((one) => ['serious', 'critical'].includes(one.impact));
   const others = found.filter((one) => !serious.includes(one)).map((one) => `${one.id} (${one.view})`);
-  console.log(`        axe: ${serious.length} serious or critical, ${others.length} others${others.length ? `: ${others.join(', ')}` : ''}`);
+  console.log(`        axe: ${serious.length} serious or critical, ${others.length} others`
+    + `${others.length ? `: ${others.join(', ')}` : ''}`);
   check(serious.length === 0, JSON.stringify(serious, null, 1));
 }
 
@@ -232,5 +248,6 @@ async function nothingWentWrongOnTheWay() {
   check(browser.faults.length === 0, browser.faults.join('\n'));
 }
 
-await main([emptyOverviewSaysWhatToDo, aRunIsMadeByTheForm, curvesObeyTheirControls, aGrowthIsApprovedByClicking, aRestartHealsByItself,
+await main([emptyOverviewSaysWhatToDo, aRunIsMadeByTheForm, curvesObeyTheirControls, aGrowthIsApprovedByClicking,
+  aRestartHealsByItself,
   everyViewIsForEveryone, aTokenIsAskedFor, nothingWentWrongOnTheWay]);

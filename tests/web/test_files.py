@@ -38,9 +38,11 @@ def every_file_is_served(folder):
         status, headers, data = daemon.request("GET", address(name), headers={"Accept": "text/html"})
         assert status == 200 and data == content, (name, status)
         assert headers["Cache-Control"] == "no-cache" and headers["X-Content-Type-Options"] == "nosniff", headers
-        kind = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}[name.split(".")[-1]]
+        kind = {"html": "text/html", "css": "text/css", "js": "text/javascript",
+                "svg": "image/svg+xml"}[name.split(".")[-1]]
         assert headers["Content-Type"].startswith(kind), (name, headers)
-        status, small, data = daemon.request("GET", address(name), headers={"Accept": "text/html", "Accept-Encoding": "br, gzip;q=0.8"})
+        status, small, data = daemon.request("GET", address(name),
+                                             headers={"Accept": "text/html", "Accept-Encoding": "br, gzip;q=0.8"})
         assert status == 200 and small["Content-Encoding"] == "gzip" and gzip.decompress(data) == content, name
         assert small["ETag"] != headers["ETag"] and "Accept-Encoding" in small["Vary"], (headers, small)
         total += len(data)
@@ -50,7 +52,8 @@ def every_file_is_served(folder):
                 more["Accept-Encoding"] = "gzip"
             status, _, data = daemon.request("GET", address(name), headers=more)
             assert status == 304 and data == b"", (name, status)
-        status, plain, data = daemon.request("GET", address(name), headers={"Accept": "text/html", "Accept-Encoding": "gzip;q=0"})
+        status, plain, data = daemon.request("GET", address(name),
+                                             headers={"Accept": "text/html", "Accept-Encoding": "gzip;q=0"})
         assert "Content-Encoding" not in plain and data == content, name
     print(f"        {total} bytes by gzip")
     assert total < LIMIT_BYTES, total
@@ -60,8 +63,10 @@ def every_file_is_served(folder):
 def nothing_else_is(folder):
     daemon = lagd.Daemon(folder)
     daemon.start()
-    bad = ["/ui", "/ui/", "/ui/index.html", "/ui/..", "/ui/../lagd", "/ui/%2e%2e/lagd", "/ui/%252e%252e/lagd", "/ui/..%2flagd", "/ui//app.js",
-           "/ui/views/../app.js", "/ui/views/..%5capp.js", "/ui/app.js%00.html", "/ui/app.js.gz", "/ui/web_files.h", "/ui/views", "/ui/views/",
+    bad = ["/ui", "/ui/", "/ui/index.html", "/ui/..", "/ui/../lagd", "/ui/%2e%2e/lagd", "/ui/%252e%252e/lagd",
+           "/ui/..%2flagd", "/ui//app.js",
+           "/ui/views/../app.js", "/ui/views/..%5capp.js", "/ui/app.js%00.html", "/ui/app.js.gz", "/ui/web_files.h",
+           "/ui/views", "/ui/views/",
            "/ui/views/none.js", "/ui/a/b/c.js", "/ui/App.js", "/app.js", "/index.html", "/web/app.js", "/ui\\app.js"]
     for path in bad:
         status, headers, data = daemon.request("GET", path, headers={"Accept": "text/html"})
@@ -88,14 +93,16 @@ def another_folder_can_be_named(folder):
     assert daemon.request("GET", "/ui/app.js")[2] == b"export {};\n"
     assert daemon.request("GET", "/ui/dom.js")[0] == 404
     status, headers, _ = daemon.request("GET", "/", headers={"Accept": "text/html"})
-    assert status == 200 and headers["Content-Type"] == "application/json", headers  # no page there: the index of the API
+    # no page there: the index of the API
+    assert status == 200 and headers["Content-Type"] == "application/json", headers
     assert "server/web_dir" in daemon.log()
     daemon.terminate()
 
 
 def the_sources_keep_the_rules(folder):
     """No markup from texts, no styles or scripts in elements, nothing from elsewhere."""
-    forbidden = [r"\.innerHTML", r"outerHTML", r"insertAdjacentHTML", r"document\.write", r"\beval\(", r"new Function", r"\bstyle="]
+    forbidden = [r"\.innerHTML", r"outerHTML", r"insertAdjacentHTML", r"document\.write", r"\beval\(", r"new Function",
+                 r"\bstyle="]
     for name in sources():
         if "vendor" in name:
             continue

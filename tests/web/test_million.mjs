@@ -1,5 +1,5 @@
-// A run with a million steps: whatever is done on its page is painted within 200 ms, the browser never gets more than the thinned
-// points, and a zoom brings finer ones.
+// A run with a million steps: whatever is done on its page is painted within 200 ms, the browser never gets more than
+// the thinned points, and a zoom brings finer ones.
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { browse, check, Daemon, main, runBody, source, until } from './harness.mjs';
@@ -16,7 +16,8 @@ async function aLongRunIsMade() {
   await daemon.post('/runs/long/pause');
   await until('it is paused', async () => (await daemon.get('/runs/long')).state === 'paused');
   await daemon.stop();
-  execFileSync('python3', [join(source, 'tests/web/make_million.py'), join(daemon.state, 'lagd.db'), 'long', String(POINTS)], { stdio: 'inherit' });
+  execFileSync('python3', [join(source, 'tests/web/make_million.py'), join(daemon.state, 'lagd.db'), 'long',
+    String(POINTS)], { stdio: 'inherit' });
   await daemon.start();
 }
 
@@ -30,13 +31,15 @@ async function everyInteractionIsQuick() {
   await page.evaluate(() => {
     globalThis.slowest = [];
     new PerformanceObserver((list) => {
-      for (const entry of list.getEntries()) if (entry.interactionId) globalThis.slowest.push([entry.duration, entry.name]);
+      for (const entry of list.getEntries())
+        if (entry.interactionId) globalThis.slowest.push([entry.duration, entry.name]);
     }).observe({ type: 'event', durationThreshold: 16, buffered: true });
   });
   await page.evaluate(() => { location.hash = '#/runs/long'; });
   await page.waitForSelector('.u-over');
   await until('all curves are there', async () => (await page.locator('.u-over').count()) === 4);
-  check((await page.locator('figcaption').first().innerText()).includes('1 010 000 points'.replaceAll(' ', '\u202f').replace('\u202fpoints', ' points')),
+  check((await page.locator('figcaption').first().innerText())
+    .includes('1 010 000 points'.replaceAll(' ', '\u202f').replace('\u202fpoints', ' points')),
     await page.locator('figcaption').first().innerText());
   const box = await page.locator('.u-over').first().boundingBox();
   const drag = async (from, to) => {
@@ -47,7 +50,8 @@ async function everyInteractionIsQuick() {
   };
   const finer = async (what, action) => {
     const begin = Date.now();
-    const asked = page.waitForResponse((response) => response.url().includes('key=train/loss') && response.url().includes('series'));
+    const asked = page.waitForResponse((response) => response.url().includes('key=train/loss') && response.url()
+      .includes('series'));
     await action();
     await asked;
     console.log(`        ${what}: finer points after ${Date.now() - begin} ms`);
@@ -65,9 +69,14 @@ async function everyInteractionIsQuick() {
   await page.uncheck('text=log x');
   await page.selectOption('.controls select', 'time');
   await page.locator('.as-table summary').first().click();
-  await until('all is drawn', () => page.evaluate(() => new Promise((resolve) => { requestAnimationFrame(() => setTimeout(() => resolve(true), 500)); })));
+  await until('all is drawn',
+    () => page.evaluate(() => new Promise((resolve) => {
+      requestAnimationFrame(() => setTimeout(() => resolve(true), 500));
+    })));
   const slowest = (await page.evaluate(() => globalThis.slowest)).sort((a, b) => b[0] - a[0]);
-  console.log(`        slowest interactions: ${slowest.slice(0, 4).map(([ms, name]) => `${name} ${ms} ms`).join(', ')}; largest answer ${Math.max(...sizes)} bytes`);
+  console.log(`        slowest interactions: `
+    + `${slowest.slice(0, 4).map(([ms, name]) => `${name} ${ms} ms`).join(', ')}; `
+    + `largest answer ${Math.max(...sizes)} bytes`);
   check(slowest.length > 5, 'interactions were measured');
   check(slowest[0][0] < LIMIT_MS, `an interaction took ${slowest[0]} ms`);
   check(Math.max(...sizes) < BYTES_MAX, `an answer had ${Math.max(...sizes)} bytes`);

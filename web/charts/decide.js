@@ -1,4 +1,5 @@
-// The line "decide at step k" over a chart: dragged with the pointer, moved with the arrow keys from evaluation to evaluation.
+// The line "decide at step k" over a chart: dragged with the pointer, moved with the arrow keys from evaluation to
+// evaluation.
 import { h } from '../dom.js';
 
 export class DecideLine {
@@ -51,12 +52,14 @@ export class DecideLine {
   }
 
   nearest(value) {
-    return this.stops.reduce((best, step) => (Math.abs(step - value) < Math.abs(best - value) ? step : best), this.stops[0]);
+    return this.stops.reduce((best, step) => (Math.abs(step - value) < Math.abs(best - value) ? step : best),
+      this.stops[0]);
   }
 
   key(event) {
     const { stops } = this, index = stops.indexOf(this.nearest(this.at)), last = stops.length - 1;
-    const to = { ArrowLeft: index - 1, ArrowDown: index - 1, ArrowRight: index + 1, ArrowUp: index + 1, Home: 0, End: last,
+    const to = { ArrowLeft: index - 1, ArrowDown: index - 1, ArrowRight: index + 1, ArrowUp: index + 1, Home: 0,
+      End: last,
       PageDown: index - 5, PageUp: index + 5 }[event.key];
     if (to === undefined) return;
     event.preventDefault();

@@ -1,5 +1,5 @@
-// Loss at step 0 (hollow) beside loss at the lag (filled), a row for each candidate: what a choice at step 0 would have seen,
-// and what came of it.
+// Loss at step 0 (hollow) beside loss at the lag (filled), a row for each candidate: what a choice at step 0 would have
+// seen, and what came of it.
 import { h, s } from '../dom.js';
 import { loss, tick } from '../format.js';
 import * as theme from '../theme.js';
@@ -41,12 +41,15 @@ export class DumbbellChart {
     const low = Math.log(Math.min(...values)), high = Math.log(Math.max(...values)), air = (high - low) * 0.04 || 0.05;
     const x = (v) => LEFT + ((Math.log(v) - low + air) / (high - low + 2 * air)) * (width - LEFT - RIGHT);
     const height = TOP + model.rows.length * ROW + BOTTOM;
-    const svg = s('svg', { width, height, role: 'img', 'aria-label': `${this.label}; the table below has its numbers` });
+    const svg = s('svg', { width, height, role: 'img',
+      'aria-label': `${this.label}; the table below has its numbers` });
     svg.append(...ticks(Math.exp(low - air), Math.exp(high + air), x, height));
     if (model.reference > 0)
-      svg.append(s('line', { class: 'reference', x1: x(model.reference), x2: x(model.reference), y1: TOP, y2: height - BOTTOM }));
+      svg.append(s('line', { class: 'reference', x1: x(model.reference), x2: x(model.reference), y1: TOP,
+        y2: height - BOTTOM }));
     model.rows.forEach((row, i) => svg.append(...bar(row, x, TOP + (i + 0.5) * ROW)));
-    svg.append(s('text', { x: LEFT + (width - LEFT - RIGHT) / 2, y: height - 4, 'text-anchor': 'middle', class: 'tick' },
+    svg.append(s('text', { x: LEFT + (width - LEFT - RIGHT) / 2, y: height - 4, 'text-anchor': 'middle',
+      class: 'tick' },
       'validation loss (log): hollow at step 0, filled at the line'));
     this.place.replaceChildren(svg);
   }
@@ -64,8 +67,10 @@ function ticks(low, high, x, height) {
 
 function bar(row, x, y) {
   const colour = theme.colour(row.index);
-  const out = [s('text', { x: LEFT - 12, y: y + 4, 'text-anchor': 'end', class: `name ${row.chosen ? 'chosen' : ''}` }, row.label)];
-  if (row.at0 > 0 && row.at > 0) out.push(s('line', { class: 'bar', x1: x(row.at0), x2: x(row.at), y1: y, y2: y, stroke: colour }));
+  const out = [s('text', { x: LEFT - 12, y: y + 4, 'text-anchor': 'end', class: `name ${row.chosen ? 'chosen' : ''}` },
+    row.label)];
+  if (row.at0 > 0 && row.at > 0)
+    out.push(s('line', { class: 'bar', x1: x(row.at0), x2: x(row.at), y1: y, y2: y, stroke: colour }));
   if (row.at0 > 0) out.push(s('circle', { class: 'hollow', cx: x(row.at0), cy: y, r: 5, stroke: colour }));
   if (row.at > 0) out.push(s('circle', { cx: x(row.at), cy: y, r: row.chosen ? 6.5 : 5, fill: colour }));
   return out;

@@ -1,5 +1,5 @@
-// A line chart on uPlot: several lines on one x, bands, markers, log axes, zoom by dragging, a cursor for the keyboard, a
-// table of the same points. The canvas is decoration for those who see it; text and table say the same.
+// A line chart on uPlot: several lines on one x, bands, markers, log axes, zoom by dragging, a cursor for the keyboard,
+// a table of the same points. The canvas is decoration for those who see it; text and table say the same.
 import { button, fill, h } from '../dom.js';
 import { number, tick } from '../format.js';
 import * as theme from '../theme.js';
@@ -20,7 +20,8 @@ function axisOf(way, label, log, values) {
     ticks: { stroke: () => theme.css('--grid'), width: 1, size: 5 },
     values: (u, splits) => splits.map((v) => (v === null ? '' : values(v))),
     ...(log ? { filter: (u, splits) => splits, splits: (u, axis, low, high) =>
-      logTicks(low, high, Math.max(2, Math.floor((way === 'x' ? u.bbox.width : u.bbox.height) / devicePixelRatio / LABEL_PX[way]))) } : {}),
+      logTicks(low, high, Math.max(2, Math.floor((way === 'x'
+        ? u.bbox.width : u.bbox.height) / devicePixelRatio / LABEL_PX[way]))) } : {}),
   };
 }
 
@@ -37,13 +38,15 @@ export class LineChart {
     this.overlay = overlay;
     this.plot = null;
     this.model = null;
-    this.place = h('div', { class: 'plot', role: 'application', tabindex: 0, 'aria-label': `${label}. Arrow keys move along `
+    this.place = h('div', { class: 'plot', role: 'application', tabindex: 0,
+      'aria-label': `${label}. Arrow keys move along `
       + 'the curve, plus and minus zoom, Escape shows everything, brackets jump between growths.' });
     this.readout = h('div', { class: 'readout' });
     this.caption = h('figcaption', { class: 'dim' });
     this.reset = onZoom ? button('Show all', () => onZoom(null), { class: 'quiet small reset', hidden: true }) : null;
     this.table = table ? pointTable(label, () => this.rows()) : null;
-    this.element = h('figure', { class: 'chart' }, this.readout, h('div', { class: 'plot-box' }, this.place, this.reset),
+    this.element = h('figure', { class: 'chart' }, this.readout,
+      h('div', { class: 'plot-box' }, this.place, this.reset),
       this.caption, this.table?.element);
     this.place.addEventListener('keydown', (event) => this.key(event));
     this.place.addEventListener('blur', () => this.plot?.setCursor({ left: -10, top: -10 }));
@@ -85,7 +88,8 @@ export class LineChart {
   /** What makes a new plot necessary: everything but the numbers. */
   signature(model) {
     return JSON.stringify([model.xLog, model.yLog, model.xLabel, model.yLabel, Boolean(this.overlay),
-      model.lines.map((line) => [line.label, line.colour, line.dash, line.width, line.alpha, line.points]), model.bands]);
+      model.lines.map((line) => [line.label, line.colour, line.dash, line.width, line.alpha, line.points]),
+      model.bands]);
   }
 
   data(model) {
@@ -124,8 +128,10 @@ export class LineChart {
     if (!this.model || !width || this.model.x.length === 0) return;
     const model = this.model;
     const series = model.lines.map((line) => ({
-      label: line.label, spanGaps: true, width: line.width ?? 2, alpha: line.alpha ?? 1, points: { show: line.points ?? false, size: 5 },
-      stroke: () => (typeof line.colour === 'number' ? theme.colour(line.colour) : theme.css(line.colour)), dash: line.dash,
+      label: line.label, spanGaps: true, width: line.width ?? 2, alpha: line.alpha ?? 1,
+        points: { show: line.points ?? false, size: 5 },
+      stroke: () => (typeof line.colour === 'number' ? theme.colour(line.colour) : theme.css(line.colour)),
+      dash: line.dash,
     }));
     const options = {
       width, height: this.height, legend: { show: false }, padding: [18, 16, 0, 0],
@@ -135,7 +141,8 @@ export class LineChart {
         x: { time: false, distr: model.xLog ? 3 : 1, range: () => this.span() },
         y: { distr: model.yLog ? 3 : 1, range: (u, min, max) => padded(min, max, model.yLog) },
       },
-      axes: [axisOf('x', model.xLabel, model.xLog, (v) => this.xText(v)), axisOf('y', model.yLabel, model.yLog, model.yText ?? tick)],
+      axes: [axisOf('x', model.xLabel, model.xLog, (v) => this.xText(v)),
+        axisOf('y', model.yLabel, model.yLog, model.yText ?? tick)],
       series: [{}, ...series],
       bands: (model.bands ?? []).map((band) => ({ series: [band.high + 1, band.low + 1],
         fill: () => `${theme.colour(band.colour)}30` })),
@@ -192,10 +199,12 @@ export class LineChart {
     const shown = lines.filter((line) => line.table !== false);
     const at = (line) => {
       if (index !== null && index !== undefined) return nearest(line.values, index);
-      for (let i = line.values.length - 1; i >= 0; i--) if (line.values[i] !== null && line.values[i] !== undefined) return line.values[i];
+      for (let i = line.values.length - 1; i >= 0; i--)
+        if (line.values[i] !== null && line.values[i] !== undefined) return line.values[i];
       return null;
     };
-    const where = index === null || index === undefined ? (x.length ? `last, ${this.xText(x[x.length - 1])}` : '') : this.xText(x[index]);
+    const where = index === null || index === undefined
+      ? (x.length ? `last, ${this.xText(x[x.length - 1])}` : '') : this.xText(x[index]);
     if (this.model.quiet) {
       fill(this.readout, h('span', { class: 'dim' }, `${this.model.xLabel} ${where}`));
       return;
@@ -212,8 +221,10 @@ export class LineChart {
     const step = event.shiftKey ? Math.max(1, Math.round(xs.length / 20)) : 1;
     const go = (i) => u.setCursor({ left: u.valToPos(xs[Math.min(Math.max(i, 0), xs.length - 1)], 'x'), top: 10 });
     const jump = (direction) => {
-      const marks = (this.model.markers ?? []).map((m) => m.x).filter((m) => (direction > 0 ? m > xs[index] : m < xs[index]));
-      if (marks.length) u.setCursor({ left: u.valToPos(direction > 0 ? Math.min(...marks) : Math.max(...marks), 'x'), top: 10 });
+      const marks = (this.model.markers ?? []).map((m) => m.x)
+        .filter((m) => (direction > 0 ? m > xs[index] : m < xs[index]));
+      if (marks.length)
+        u.setCursor({ left: u.valToPos(direction > 0 ? Math.min(...marks) : Math.max(...marks), 'x'), top: 10 });
     };
     const zoom = (factor) => {
       const { min, max } = u.scales.x, middle = xs[index], half = ((max - min) / 2) * factor;
@@ -232,7 +243,8 @@ export class LineChart {
 function positive(model) {
   const first = model.x.findIndex((x) => x > 0);
   if (first <= 0) return model;
-  return { ...model, x: model.x.slice(first), lines: model.lines.map((line) => ({ ...line, values: line.values.slice(first) })) };
+  return { ...model, x: model.x.slice(first), lines: model.lines.map((line) => ({ ...line,
+    values: line.values.slice(first) })) };
 }
 
 /** A little air above and below, and a range of its own for a flat line. */

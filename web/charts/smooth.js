@@ -1,5 +1,5 @@
-// Exponential moving average without the bias of its start, time-weighted: a step of twice the usual width forgets twice as
-// much, so that thinned and unthinned points of a curve smooth alike.
+// Exponential moving average without the bias of its start, time-weighted: a step of twice the usual width forgets
+// twice as much, so that thinned and unthinned points of a curve smooth alike.
 
 /** weight 0 … <1 per `unit` of x; null values are passed over. `breaks`: x where the average begins anew. */
 export function smooth(x, values, weight, unit, breaks = []) {

@@ -4,7 +4,8 @@ import { throttle } from '../throttle.js';
 
 const CHUNK = 80, REFRESH_MS = 3000;
 
-const rowOf = (row) => h('tr', {}, row.map((cell, i) => (i === 0 ? h('th', { scope: 'row' }, cell) : h('td', {}, cell))));
+const rowOf = (row) => h('tr', {}, row.map((cell, i) => (i === 0
+  ? h('th', { scope: 'row' }, cell) : h('td', {}, cell))));
 
 export function table({ head, rows, caption, numeric = true }) {
   return h('table', { class: numeric ? 'numbers' : '' },

@@ -23,13 +23,15 @@ function lookup(root, pointer) {
 
 function control(node, required, value) {
   const preset = node.default;
-  if (node.enum) return h('select', { value: value ?? preset }, node.enum.map((one) => h('option', { value: one }, one)));
+  if (node.enum)
+    return h('select', { value: value ?? preset }, node.enum.map((one) => h('option', { value: one }, one)));
   if (node.type === 'boolean') return h('input', { type: 'checkbox', checked: value ?? preset ?? false });
   if (node.type === 'integer' || node.type === 'number') {
     return h('input', { type: 'number', required, min: node.minimum ?? node.exclusiveMinimum, max: node.maximum,
       step: node.type === 'integer' ? 1 : 'any', value: value ?? '', placeholder: preset ?? '', inputmode: 'decimal' });
   }
-  return h('input', { type: 'text', required, maxlength: node.maxLength, value: value ?? '', placeholder: preset ?? '', autocomplete: 'off' });
+  return h('input', { type: 'text', required, maxlength: node.maxLength, value: value ?? '', placeholder: preset ?? '',
+    autocomplete: 'off' });
 }
 
 /** One field of a form. read() is undefined when it is left to its preset. */
@@ -47,7 +49,8 @@ export class Field {
     const unit = /\[([^\]]+)\]$/.exec(node.description ?? '')?.[1];
     const help = (node.description ?? '').replace(/ ?\[[^\]]+\]$/, '');
     this.element = h('div', { class: node.type === 'boolean' ? 'field check-field' : 'field' },
-      h('label', { for: id }, label ?? pointer.split('/').pop().replaceAll('_', ' '), unit && unit !== (label ?? '') && !(label ?? '').endsWith(unit) && h('span', { class: 'dim' }, ` ${unit}`)),
+      h('label', { for: id }, label ?? pointer.split('/').pop().replaceAll('_', ' '),
+        unit && unit !== (label ?? '') && !(label ?? '').endsWith(unit) && h('span', { class: 'dim' }, ` ${unit}`)),
       this.input, h('small', { class: 'dim', id: `${id}-help` }, help), this.fault);
   }
 
@@ -84,7 +87,8 @@ export function bodyOf(fields) {
 
 /** Faults of a refusal to their fields; returns the ones that have none. */
 export function complain(fields, problem) {
-  const errors = (problem?.body?.errors ?? []).map((one) => ({ pointer: one.pointer.replace(/^#/, ''), detail: one.detail }));
+  const errors = (problem?.body?.errors ?? []).map((one) => ({ pointer: one.pointer.replace(/^#/, ''),
+    detail: one.detail }));
   for (const field of fields) field.complain(errors.find((one) => one.pointer === field.pointer)?.detail);
   const rest = errors.filter((one) => !fields.some((field) => field.pointer === one.pointer)).map((one) => one.detail);
   return problem && errors.length === 0 ? [problem.message] : rest;

@@ -1,4 +1,5 @@
-// Growth: candidate curves with the line "decide at step k", the ranks that follow it, the verdict, and what to do about it.
+// Growth: candidate curves with the line "decide at step k", the ranks that follow it, the verdict, and what to do
+// about it.
 import * as api from '../api.js';
 import { BumpChart } from '../charts/bump.js';
 import { DecideLine } from '../charts/decide.js';
@@ -24,33 +25,43 @@ export function growthView(main, id) {
 
   const decide = new DecideLine((step) => moveTo(step, true));
   const curves = new LineChart({ label: 'Candidates: validation loss by probe step', height: 540, overlay: decide });
-  const ranks = new RankList((candidate) => { focus = focus === candidate ? null : candidate; drawCurves(); drawBump(); });
+  const ranks = new RankList((candidate) => {
+    focus = focus === candidate ? null : candidate;
+    drawCurves();
+    drawBump();
+  });
   const bump = new BumpChart('Rank by probe step');
   const dumbbell = new DumbbellChart('Loss at step 0 and at the line');
   const sentence = h('p', { class: 'says', role: 'status', 'aria-live': 'polite' });
-  const costs = h('div', { class: 'scroll tall', tabindex: 0, role: 'region', 'aria-label': 'Candidates and their cost, table' });
+  const costs = h('div', { class: 'scroll tall', tabindex: 0, role: 'region',
+    'aria-label': 'Candidates and their cost, table' });
   const empty = h('p', { class: 'dim' });
   let focus = null;
 
-  const check = (name, label) => h('label', { class: 'check' }, h('input', { type: 'checkbox', checked: settings.get(name) === 'true',
+  const check = (name, label) => h('label', { class: 'check' },
+    h('input', { type: 'checkbox', checked: settings.get(name) === 'true',
     onchange: (event) => { settings.set({ [name]: event.target.checked }); drawCurves(); } }), label);
   const block = (title, tools, ...children) => h('section', { class: 'panel', 'aria-label': title },
     h('header', {}, h('h2', {}, title), h('span', { class: 'grow' }), tools), ...children);
-  const request = (path) => h('button', { type: 'button', class: 'quiet small', title: 'Copy this request as a curl command',
+  const request = (path) => h('button', { type: 'button', class: 'quiet small',
+    title: 'Copy this request as a curl command',
     onclick: () => copy(api.curl('GET', path()), 'curl command') }, 'curl');
   const rankPath = () => `/growths/${api.part(id)}/ranking${api.query({ at_step: at ?? -1 })}`;
   const details = h('div', { class: 'growth-body', hidden: true },
     h('div', { class: 'hero' },
-      block('Candidate curves', h('div', { class: 'controls' }, check('logy', 'log y'), check('none', 'show not growing')), curves.element),
+      block('Candidate curves', h('div', { class: 'controls' }, check('logy', 'log y'),
+        check('none', 'show not growing')), curves.element),
       block('Who would win', request(rankPath), sentence, ranks.element)),
-    h('div', { class: 'columns' }, block('Rank by probe step', null, bump.element), block('Step 0 against the line', null, dumbbell.element)),
+    h('div', { class: 'columns' }, block('Rank by probe step', null, bump.element),
+      block('Step 0 against the line', null, dumbbell.element)),
     block('Candidates and their cost', request(() => `/growths/${api.part(id)}/candidates`), costs));
 
   const head = panel({
     title: 'Growth', level: 1, wide: true, curl: ['GET', `/growths/${api.part(id)}`],
     async load(signal) {
       await probe.load(signal);
-      if (!run || run.revision === undefined || probe.growth.state !== 'applied') run = await api.get(`/runs/${api.part(probe.growth.run)}`, signal);
+      if (!run || run.revision === undefined || probe.growth.state !== 'applied')
+        run = await api.get(`/runs/${api.part(probe.growth.run)}`, signal);
       return probe;
     },
     show(_, body) {
@@ -74,17 +85,24 @@ export function growthView(main, id) {
     const { growth } = probe;
     const ended = growth.candidates.filter((one) => !['queued', 'running'].includes(one.state)).length;
     return [
-      h('div', { class: 'row' }, badge(growth.state), h('strong', {}, `${growth.n_layer_from} → ${growth.n_layer_to} layers`),
+      h('div', { class: 'row' }, badge(growth.state),
+        h('strong', {}, `${growth.n_layer_from} → ${growth.n_layer_to} layers`),
         h('span', { class: 'dim' }, 'of ', runLink(run.name), growth.start_step === null
-          ? growth.when.at_step >= 0 ? `, waits for step ${f.count(growth.when.at_step)} (now ${f.count(run.step)})` : ', begins at the next step'
-          : ` at step ${f.count(growth.start_step)}, lag ${growth.probe.steps} steps, ${growth.mode === 'manual' ? 'decided by a person' : 'decided by itself'}`),
+          ? growth.when.at_step >= 0 ? `, waits for step ${f.count(growth.when.at_step)} (now ${f.count(run.step)})`
+          : ', begins at the next step'
+          : ` at step ${f.count(growth.start_step)}, lag ${growth.probe.steps} steps, `
+            + `${growth.mode === 'manual' ? 'decided by a person' : 'decided by itself'}`),
         h('span', { class: 'grow' }), decisionButtons(probe, head.refresh),
         h('button', { type: 'button', onclick: () => withReport((text) => copy(text, 'report')) }, 'Copy report'),
-        h('button', { type: 'button', onclick: () => withReport((text) => download(`growth-${run.name}-${growth.start_step ?? 'planned'}.md`, 'text/markdown', text)) },
+        h('button', { type: 'button',
+          onclick: () => withReport((text) => download(`growth-${run.name}-${growth.start_step ?? 'planned'}.md`,
+            'text/markdown', text)) },
           'Report (Markdown)')),
       growth.reason && h('p', { class: 'reason' }, growth.reason),
-      growth.state === 'probing' && h('div', {}, progress(growth.progress.done_steps, growth.progress.total_steps, 'Probe steps done'),
-        h('p', { class: 'dim' }, `${ended} of ${growth.candidates.length} candidates done, ${f.count(growth.progress.done_steps)} of ${f.count(growth.progress.total_steps)} steps`)),
+      growth.state === 'probing' && h('div', {}, progress(growth.progress.done_steps, growth.progress.total_steps,
+        'Probe steps done'),
+        h('p', { class: 'dim' }, `${ended} of ${growth.candidates.length} candidates done, `
+          + `${f.count(growth.progress.done_steps)} of ${f.count(growth.progress.total_steps)} steps`)),
       verdict(probe, run),
     ];
   }
@@ -93,12 +111,14 @@ export function growthView(main, id) {
     const steps = probe.steps();
     details.hidden = steps.length === 0;
     empty.hidden = steps.length > 0;
-    empty.textContent = steps.length ? '' : `The probe has not begun: ${probe.growth.candidates.length} candidates wait.`;
+    empty.textContent = steps.length
+      ? '' : `The probe has not begun: ${probe.growth.candidates.length} candidates wait.`;
     fill(costs, costTable());
     if (steps.length === 0) return;
     const wanted = settings.get('k') === '' ? NaN : Number(settings.get('k'));
     const last = steps[steps.length - 1];
-    at = Number.isFinite(wanted) ? steps.reduce((best, step) => (Math.abs(step - wanted) < Math.abs(best - wanted) ? step : best), last) : last;
+    at = Number.isFinite(wanted) ? steps.reduce((best, step) => (Math.abs(step - wanted) < Math.abs(best - wanted)
+      ? step : best), last) : last;
     decide.set(steps, at);
     drawCurves();
     drawRanks();
@@ -112,30 +132,41 @@ export function growthView(main, id) {
 
   function drawCurves() {
     const steps = probe.steps();
-    const shown = probe.candidates().filter((one) => one.curve.size > 0 && (one.operator !== 'none' || settings.get('none') === 'true'));
+    const shown = probe.candidates().filter((one) => one.curve.size > 0
+      && (one.operator !== 'none' || settings.get('none') === 'true'));
     const lines = shown.map((one) => {
       const important = focus ? focus === one.id : one.id === chosen();
-      return { label: one.label, values: steps.map((step) => one.curve.get(step) ?? null), colour: one.operator === 'none' ? '--dim' : one.index,
-        dash: one.operator === 'none' ? [2, 4] : theme.dash(one.index), width: important ? 3.5 : 1.7, alpha: focus && focus !== one.id ? 0.25 : 1 };
+      return { label: one.label, values: steps.map((step) => one.curve.get(step) ?? null),
+        colour: one.operator === 'none' ? '--dim' : one.index,
+        dash: one.operator === 'none' ? [2, 4] : theme.dash(one.index), width: important ? 3.5 : 1.7,
+        alpha: focus && focus !== one.id ? 0.25 : 1 };
     });
     curves.draw({ x: steps, lines, xLabel: 'probe step', yLabel: 'validation loss (nats)', xText: String, yText: f.tick,
       yLog: settings.get('logy') === 'true', quiet: true, range: [0, Math.max(probe.growth.probe.steps, 1)],
-      summary: `${shown.length} candidates, evaluated at ${steps.length} steps of the probe; each line's style is in the list.` });
+      summary: `${shown.length} candidates, evaluated at ${steps.length} steps of the probe; `
+        + 'each line\'s style is in the list.' });
   }
 
   function drawRanks() {
-    ranks.draw({ order: probe.order(at), first: probe.order(0), ranking: ranking?.at_step === at ? ranking : null, chosen: chosen(), focus,
+    ranks.draw({ order: probe.order(at), first: probe.order(0), ranking: ranking?.at_step === at ? ranking : null,
+      chosen: chosen(), focus,
       word: probe.growth.state === 'awaiting_approval' ? 'proposed' : 'chosen' });
     fill(sentence, sentences(probe, at, ranking?.at_step === at ? ranking : null, f.loss).join(' '));
-    dumbbell.draw({ rows: probe.order(at).map(({ candidate, loss }) => ({ id: candidate.id, label: candidate.label, at0: probe.lossAt(candidate, 0),
-      at: loss, index: candidate.index, chosen: candidate.id === chosen() })), atLabel: `Loss at step ${at}`, reference: probe.growth.parent_loss,
-    summary: `Sorted by the loss at step ${at}. The dashed line is the loss before growth, ${f.loss(probe.growth.parent_loss)}.` });
+    dumbbell.draw({ rows: probe.order(at).map(({ candidate, loss }) => ({ id: candidate.id, label: candidate.label,
+      at0: probe.lossAt(candidate, 0),
+      at: loss, index: candidate.index, chosen: candidate.id === chosen() })), atLabel: `Loss at step ${at}`,
+      reference: probe.growth.parent_loss,
+    summary: `Sorted by the loss at step ${at}. The dashed line is the loss before growth, `
+      + `${f.loss(probe.growth.parent_loss)}.` });
   }
 
   function drawBump() {
-    const steps = probe.steps(), orders = steps.map((step) => new Map(probe.order(step).map((one) => [one.candidate.id, one.rank])));
-    bump.draw({ steps, at, focus, onAt: (step) => moveTo(step, true), summary: ranking?.at_step === at ? agreement(ranking) : '',
-      lines: probe.candidates().filter((one) => one.eligible).map((one) => ({ id: one.id, label: one.label, index: one.index, chosen: one.id === chosen(),
+    const steps = probe.steps(), orders = steps.map((step) => new Map(probe.order(step)
+      .map((one) => [one.candidate.id, one.rank])));
+    bump.draw({ steps, at, focus, onAt: (step) => moveTo(step, true),
+      summary: ranking?.at_step === at ? agreement(ranking) : '',
+      lines: probe.candidates().filter((one) => one.eligible)
+      .map((one) => ({ id: one.id, label: one.label, index: one.index, chosen: one.id === chosen(),
         ranks: orders.map((order) => order.get(one.id) ?? null) })) });
   }
 
@@ -166,18 +197,23 @@ export function growthView(main, id) {
   function costTable() {
     const { growth } = probe;
     const total = growth.candidates.reduce((sum, one) => sum + (one.flops ?? 0), 0);
-    return table({ caption: 'Candidates and their cost', head: ['Candidate', 'Layers from', 'Parameters', 'Loss at 0', 'Loss at lag', 'Rank 0 → lag', 'Compute', 'State'],
-      rows: [...probe.candidates().map((one) => [one.label, one.recipe || '–', f.si(one.n_params), f.loss(one.loss_at_0), f.loss(one.loss_at_lag),
+    return table({ caption: 'Candidates and their cost',
+      head: ['Candidate', 'Layers from', 'Parameters', 'Loss at 0', 'Loss at lag', 'Rank 0 → lag', 'Compute', 'State'],
+      rows: [...probe.candidates().map((one) => [one.label, one.recipe || '–', f.si(one.n_params),
+        f.loss(one.loss_at_0), f.loss(one.loss_at_lag),
         one.eligible ? `${one.rank_at_0 ?? '–'} → ${one.rank ?? '–'}` : 'reference', f.flops(one.flops),
         h('span', {}, badge(one.state), one.reason && h('span', { class: 'dim' }, ` ${one.reason}`))]),
-      ['all', '', '', '', '', '', `${f.flops(total)}${run?.flops ? ` = ${f.share(total / run.flops, 'training')}` : ''}`, '']] });
+      ['all', '', '', '', '', '',
+        `${f.flops(total)}${run?.flops ? ` = ${f.share(total / run.flops, 'training')}` : ''}`, '']] });
   }
 
   fill(main, head.element, empty, details);
   const refresh = throttle(() => head.refresh(), 500);
   const unsubscribe = live.subscribe((event) => {
-    const moving = !probe.growth || ['queued', 'probing', 'awaiting_approval', 'decided', 'applying'].includes(probe.growth.state);
-    if (event.growth === id || (moving && (event.run === probe.growth?.run || event.type === 'caught-up' || event.type === 'reset'))) refresh();
+    const moving = !probe.growth || ['queued', 'probing', 'awaiting_approval', 'decided',
+      'applying'].includes(probe.growth.state);
+    if (event.growth === id || (moving && (event.run === probe.growth?.run || event.type === 'caught-up'
+      || event.type === 'reset'))) refresh();
   });
   const forget = theme.onChange(() => { if (probe.growth) draw(); });
   head.refresh();
@@ -198,7 +234,11 @@ export function growthView(main, id) {
 function agreement(ranking) {
   const half = ranking.tau_half, first = ranking.tau_0;
   const parts = [];
-  if (first !== null) parts.push(`Agreement of the order at step 0 with the order here: Kendall's τ ${first.toFixed(2)}${first < 0.4 ? ', so step 0 is a poor guide' : ''}.`);
-  if (half !== null) parts.push(`Half-way with here: τ ${half.toFixed(2)}${half > 0.8 ? ', the order has settled' : ', the order still moves'}.`);
+  if (first !== null)
+    parts.push(`Agreement of the order at step 0 with the order here: Kendall's τ ${first.toFixed(2)}`
+      + `${first < 0.4 ? ', so step 0 is a poor guide' : ''}.`);
+  if (half !== null)
+    parts.push(`Half-way with here: τ ${half.toFixed(2)}`
+      + `${half > 0.8 ? ', the order has settled' : ', the order still moves'}.`);
   return parts.join(' ');
 }

@@ -16,7 +16,8 @@ export function newGrowthView(main, name) {
 
   async function begin() {
     try {
-      const [root, run, operators] = await Promise.all([schema('GrowthRequest'), api.get(`/runs/${api.part(name)}`), api.get('/operators')]);
+      const [root, run, operators] = await Promise.all([schema('GrowthRequest'), api.get(`/runs/${api.part(name)}`),
+        api.get('/operators')]);
       dry = build(place, root, run, operators.items.filter((one) => one.name !== 'none'));
       place.removeAttribute('aria-busy');
     } catch (error) {
@@ -30,33 +31,43 @@ function poolChoice(operators) {
   const boxes = operators.map((one) => [one.name, h('input', { type: 'checkbox', checked: true, disabled: true })]);
   const all = h('input', { type: 'radio', name: 'pool', checked: true });
   const some = h('input', { type: 'radio', name: 'pool' });
-  const list = h('div', { class: 'operators' }, operators.map((one, i) => h('label', { class: 'check', title: one.reference },
-    boxes[i][1], h('span', {}, h('b', {}, f.words(one.name)), h('small', { class: 'dim' }, ` ${one.help}`, one.function_preserving ? '; keeps the function' : '')))));
+  const list = h('div', { class: 'operators' },
+    operators.map((one, i) => h('label', { class: 'check', title: one.reference },
+    boxes[i][1], h('span', {}, h('b', {}, f.words(one.name)),
+      h('small', { class: 'dim' }, ` ${one.help}`, one.function_preserving ? '; keeps the function' : '')))));
   const set = () => boxes.forEach(([, box]) => { box.disabled = all.checked; });
   all.addEventListener('change', set);
   some.addEventListener('change', set);
   const element = h('fieldset', {}, h('legend', {}, 'Pool'),
-    h('div', { class: 'row' }, h('label', { class: 'check' }, all, 'the default pool'), h('label', { class: 'check' }, some, 'these operators')), list);
-  return { element, read: () => (all.checked ? 'default' : boxes.filter(([, box]) => box.checked).map(([name]) => name)) };
+    h('div', { class: 'row' }, h('label', { class: 'check' }, all, 'the default pool'),
+      h('label', { class: 'check' }, some, 'these operators')), list);
+  return { element, read: () => (all.checked ? 'default' : boxes.filter(([, box]) => box.checked)
+    .map(([name]) => name)) };
 }
 
 function build(place, root, run, operators) {
   const field = (pointer, options) => new Field(root, pointer, options);
-  const main_ = [field('/target/n_layer', { value: run.model.n_layer * 2, label: 'layers afterwards' }), field('/when/at_step', { label: 'at step' }),
-    field('/probe/steps', { value: 50, label: 'lag' }), field('/probe/eval_every', { label: 'evaluate every' }), field('/mode', { value: 'manual' })];
-  const extra = [field('/probe/eval_batches'), field('/probe/max_eval_share'), field('/probe/divergence_bound'), field('/probe/parallel'),
+  const main_ = [field('/target/n_layer', { value: run.model.n_layer * 2, label: 'layers afterwards' }),
+    field('/when/at_step', { label: 'at step' }),
+    field('/probe/steps', { value: 50, label: 'lag' }), field('/probe/eval_every', { label: 'evaluate every' }),
+    field('/mode', { value: 'manual' })];
+  const extra = [field('/probe/eval_batches'), field('/probe/max_eval_share'), field('/probe/divergence_bound'),
+    field('/probe/parallel'),
     field('/allow_none', { label: 'not growing may win' }), field('/reason')];
   const fields = [...main_, ...extra], pool = poolChoice(operators);
   const path = `/runs/${api.part(run.id)}/growths`;
   const body = () => ({ ...bodyOf(fields), pool: pool.read() });
   const faults = h('div', { class: 'reason', role: 'alert', hidden: true });
   const submit = h('button', { class: 'primary' }, 'Ask for this growth');
-  const form = h('form', { novalidate: true }, group('Growth', main_.map((one) => one.element), more('More', extra.map((one) => one.element))),
+  const form = h('form', { novalidate: true }, group('Growth', main_.map((one) => one.element),
+    more('More', extra.map((one) => one.element))),
     pool.element, faults, h('div', { class: 'row' }, submit,
       button('Copy as curl', () => copy(api.curl('POST', path, body()), 'curl command'), { class: 'quiet' })));
   const numbers = h('div', { 'aria-live': 'polite' }, h('p', { class: 'dim' }, 'Asking the daemon …'));
-  const aside = h('aside', { class: 'panel dry', 'aria-label': 'What it would take' }, h('header', {}, h('h2', {}, 'What it would take'),
-    h('span', { class: 'grow' }), h('button', { type: 'button', class: 'quiet small', title: 'Copy this request as a curl command',
+  const aside = h('aside', { class: 'panel dry', 'aria-label': 'What it would take' },
+    h('header', {}, h('h2', {}, 'What it would take'),
+    h('span', { class: 'grow' }), h('button', { type: 'button', class: 'quiet small',
+      title: 'Copy this request as a curl command',
       onclick: () => copy(api.curl('POST', `${path}?dry_run=true`, body()), 'curl command') }, 'curl')), numbers);
   const tell = (problem) => {
     const rest = complain(fields, problem);
@@ -74,7 +85,8 @@ function build(place, root, run, operators) {
     } catch (error) {
       if (number !== asked) return;
       tell(error);
-      fill(numbers, h('p', { class: 'dim' }, error.status === 0 ? error.message : 'The form has a fault; the numbers come when it is mended.'));
+      fill(numbers, h('p', { class: 'dim' }, error.status === 0
+        ? error.message : 'The form has a fault; the numbers come when it is mended.'));
     }
   }, 350);
   form.addEventListener('input', dry);
@@ -93,8 +105,10 @@ function build(place, root, run, operators) {
     }
   });
   const allowed = run.allowed_actions.includes('grow');
-  fill(place, !allowed && h('p', { class: 'reason' }, `${run.name} is ${f.words(run.state)}: it cannot be grown in this state.`),
-    h('p', { class: 'dim' }, `${run.name} has ${run.model.n_layer} layers, ${f.si(run.n_params)} parameters, and is at step ${f.count(run.step)} of ${f.count(run.max_steps)}.`),
+  fill(place, !allowed && h('p', { class: 'reason' },
+    `${run.name} is ${f.words(run.state)}: it cannot be grown in this state.`),
+    h('p', { class: 'dim' }, `${run.name} has ${run.model.n_layer} layers, ${f.si(run.n_params)} parameters, `
+      + `and is at step ${f.count(run.step)} of ${f.count(run.max_steps)}.`),
     h('div', { class: 'form-columns' }, form, aside));
   dry();
   return dry;
@@ -104,13 +118,17 @@ function planFacts(plan, run) {
   return [
     facts(
       fact('Candidates', plan.candidates.length, 'the reference included'),
-      fact('Compute', f.flops(plan.flops_total), run.flops > 0 ? f.share(plan.flops_total / run.flops, 'training so far') : ''),
-      fact('Time', f.duration(plan.seconds_guess), plan.time_basis === 'run' ? `about, ${plan.n_workers} at once` : 'a guess: the run has not trained yet'),
-      fact('Memory', f.bytes(plan.memory_bytes), `of ${f.bytes(plan.memory_available_bytes)}; ${f.bytes(plan.memory_peak_bytes)} with the run`),
+      fact('Compute', f.flops(plan.flops_total), run.flops > 0
+        ? f.share(plan.flops_total / run.flops, 'training so far') : ''),
+      fact('Time', f.duration(plan.seconds_guess), plan.time_basis === 'run'
+        ? `about, ${plan.n_workers} at once` : 'a guess: the run has not trained yet'),
+      fact('Memory', f.bytes(plan.memory_bytes),
+        `of ${f.bytes(plan.memory_available_bytes)}; ${f.bytes(plan.memory_peak_bytes)} with the run`),
       fact('Evaluations', plan.n_times, `of ${plan.n_batches} batches`),
       fact('Spent on them', f.percent(plan.eval_share))),
     h('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Candidates' },
       table({ caption: 'Candidates', head: ['Candidate', 'Layers from', 'Parameters', 'Compute'],
-        rows: plan.candidates.map((one) => [one.operator === 'none' ? 'none (do not grow)' : one.names, one.recipe || '–', f.si(one.n_params), f.flops(one.flops)]) })),
+        rows: plan.candidates.map((one) => [one.operator === 'none' ? 'none (do not grow)' : one.names,
+          one.recipe || '–', f.si(one.n_params), f.flops(one.flops)]) })),
   ];
 }

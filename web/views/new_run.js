@@ -30,18 +30,26 @@ function build(place, root, datasets, again) {
     h('option', { value: one.name }, `${one.name}: ${f.si(one.n_tokens)} tokens, vocabulary ${one.vocab_size}`)));
   const field = (pointer, options) => new Field(root, pointer, options);
   const groups = [
-    ['Run', [field('/name'), field('/dataset', { input: dataset }), field('/seed'), field('/start', { label: 'start at once', value: true })],
+    ['Run', [field('/name'), field('/dataset', { input: dataset }), field('/seed'),
+      field('/start', { label: 'start at once', value: true })],
       [field('/tags'), field('/note'), field('/threads'), field('/on_crash')]],
-    ['Model', [field('/model/n_layer', { value: 3, label: 'layers' }), field('/model/n_head', { value: 4, label: 'heads' }),
-      field('/model/n_embd', { value: 128, label: 'width' }), field('/model/n_positions', { value: 64, label: 'context' })],
+    ['Model', [field('/model/n_layer', { value: 3, label: 'layers' }),
+      field('/model/n_head', { value: 4, label: 'heads' }),
+      field('/model/n_embd', { value: 128, label: 'width' }),
+      field('/model/n_positions', { value: 64, label: 'context' })],
     [field('/model/n_inner', { label: 'feed-forward width' }), field('/model/vocab_size', { label: 'vocabulary' })]],
-    ['Training', [field('/schedule/max_steps', { value: 1000, label: 'steps' }), field('/batch/sequences', { label: 'batch' }),
-      field('/optim/lr', { value: 0.002, label: 'learning rate' }), field('/schedule/warmup_steps', { value: 40, label: 'warm-up' }),
+    ['Training', [field('/schedule/max_steps', { value: 1000, label: 'steps' }),
+      field('/batch/sequences', { label: 'batch' }),
+      field('/optim/lr', { value: 0.002, label: 'learning rate' }),
+      field('/schedule/warmup_steps', { value: 40, label: 'warm-up' }),
       field('/schedule/kind', { label: 'schedule' }), field('/precision')],
-    [field('/schedule/min_lr', { label: 'lowest learning rate' }), field('/schedule/decay_fraction'), field('/optim/weight_decay'), field('/optim/grad_clip', { label: 'gradient clip' }),
+    [field('/schedule/min_lr', { label: 'lowest learning rate' }), field('/schedule/decay_fraction'),
+      field('/optim/weight_decay'), field('/optim/grad_clip', { label: 'gradient clip' }),
       field('/optim/betas/0', { label: 'beta 1' }), field('/optim/betas/1', { label: 'beta 2' }), field('/optim/eps'),
-      field('/batch/tokens_per_sequence'), field('/batch/accumulate'), field('/recompute', { label: 'recompute activations' })]],
-    ['Looking and keeping', [field('/eval/every_steps', { label: 'validate every' }), field('/checkpoint/every_steps', { label: 'checkpoint every' })],
+      field('/batch/tokens_per_sequence'), field('/batch/accumulate'),
+      field('/recompute', { label: 'recompute activations' })]],
+    ['Looking and keeping', [field('/eval/every_steps', { label: 'validate every' }),
+      field('/checkpoint/every_steps', { label: 'checkpoint every' })],
       [field('/eval/batches', { label: 'validation batches' }), field('/checkpoint/keep_last')]],
   ];
   const fields = groups.flatMap(([, main_, extra]) => [...main_, ...extra]);
@@ -50,10 +58,13 @@ function build(place, root, datasets, again) {
   const submit = h('button', { class: 'primary' }, 'Create run');
   const form = h('form', { novalidate: true }, groups.map(([title, main_, extra]) =>
     group(title, main_.map((one) => one.element), more('More', extra.map((one) => one.element)))), faults,
-  h('div', { class: 'row' }, submit, button('Copy as curl', () => copy(api.curl('POST', '/runs', body()), 'curl command'), { class: 'quiet' })));
+  h('div', { class: 'row' }, submit, button('Copy as curl',
+    () => copy(api.curl('POST', '/runs', body()), 'curl command'), { class: 'quiet' })));
   const numbers = h('div', { 'aria-live': 'polite' }, h('p', { class: 'dim' }, 'Asking the daemon …'));
-  const aside = h('aside', { class: 'panel dry', 'aria-label': 'What it would take' }, h('header', {}, h('h2', {}, 'What it would take'),
-    h('span', { class: 'grow' }), h('button', { type: 'button', class: 'quiet small', title: 'Copy this request as a curl command',
+  const aside = h('aside', { class: 'panel dry', 'aria-label': 'What it would take' },
+    h('header', {}, h('h2', {}, 'What it would take'),
+    h('span', { class: 'grow' }), h('button', { type: 'button', class: 'quiet small',
+      title: 'Copy this request as a curl command',
       onclick: () => copy(api.curl('POST', '/runs?dry_run=true', body()), 'curl command') }, 'curl')), numbers);
 
   const tell = (problem) => {
@@ -72,7 +83,8 @@ function build(place, root, datasets, again) {
     } catch (error) {
       if (number !== asked) return;
       tell(error);
-      fill(numbers, h('p', { class: 'dim' }, error.status === 0 ? error.message : 'The form has a fault; the numbers come when it is mended.'));
+      fill(numbers, h('p', { class: 'dim' }, error.status === 0
+        ? error.message : 'The form has a fault; the numbers come when it is mended.'));
     }
   }, 350);
   form.addEventListener('input', dry);
@@ -108,11 +120,13 @@ function estimateFacts(estimate) {
       fact('Parameters', f.si(estimate.n_params), f.count(estimate.n_params)),
       fact('Tokens', f.si(estimate.tokens_total), `${f.count(estimate.tokens_per_step)} a step`),
       fact('Compute', f.flops(estimate.flops_total), `${f.flops(estimate.flops_per_step)} a step`),
-      fact('Time', f.duration(estimate.total_seconds), estimate.step_seconds ? `${f.number(estimate.step_seconds * 1000)} ms a step` : 'not known yet'),
+      fact('Time', f.duration(estimate.total_seconds),
+        estimate.step_seconds ? `${f.number(estimate.step_seconds * 1000)} ms a step` : 'not known yet'),
       fact('Memory', f.bytes(estimate.memory_bytes), `of ${f.bytes(estimate.memory_available_bytes)}`),
       fact('A checkpoint', f.bytes(estimate.checkpoint_bytes))),
     h('p', { class: estimate.fits ? 'good-note' : 'reason' }, estimate.fits ? '✓ It fits into the memory that is free.'
-      : 'It does not fit into the memory that is free: take a smaller batch, context, width or depth, or recompute activations.'),
+      : 'It does not fit into the memory that is free: take a smaller batch, context, width or depth, '
+          + 'or recompute activations.'),
     estimate.precision_note && h('p', { class: 'reason' }, `${estimate.precision_note}.`),
   ];
 }
@@ -123,8 +137,10 @@ function noDataset(again) {
   const name = h('input', { id: 'text-name', value: 'mine', maxlength: 64 });
   return h('section', { class: 'panel', 'aria-label': 'Dataset' }, h('header', {}, h('h2', {}, 'First a dataset')),
     h('p', {}, 'Any text will do: it is read as bytes. Or paste this into a shell:'),
-    h('pre', { tabindex: 0 }, `curl -H 'Content-Type: text/plain' --data-binary @my.txt '${location.origin}${api.url('/datasets?name=mine')}'`),
-    h('div', { class: 'row' }, h('label', { for: 'text-file' }, 'File '), file, h('label', { for: 'text-name' }, 'Name '), name,
+    h('pre', { tabindex: 0 }, `curl -H 'Content-Type: text/plain' --data-binary @my.txt `
+      + `'${location.origin}${api.url('/datasets?name=mine')}'`),
+    h('div', { class: 'row' }, h('label', { for: 'text-file' }, 'File '), file,
+      h('label', { for: 'text-name' }, 'Name '), name,
       button('Upload', () => upload(file.files[0], name.value.trim(), again), { class: 'primary' })));
 }
 
@@ -134,7 +150,8 @@ async function upload(file, name, again) {
     return;
   }
   try {
-    const response = await fetch(api.url('/datasets') + api.query({ name, file_name: file.name }), { method: 'POST', body: file,
+    const response = await fetch(api.url('/datasets') + api.query({ name, file_name: file.name }),
+      { method: 'POST', body: file,
       headers: api.headers({ 'Content-Type': 'application/octet-stream' }) });
     const answer = await response.json();
     if (!response.ok) throw new api.Problem(response.status, answer);

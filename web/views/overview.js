@@ -97,7 +97,8 @@ function card(run, values) {
       fact('Speed', isActive(run) ? f.si(latest['perf/tokens_per_s']) : '–', isActive(run) ? 'tokens/s' : ''),
       fact('Parameters', f.si(run.n_params), `${run.model.n_layer} layers`),
       fact('Time left', f.duration(left))),
-    run.growth && h('p', {}, growthLink(run.growth, run.state === 'growing' ? 'Growing: watch the probe' : 'Growth planned')),
+    run.growth && h('p', {}, growthLink(run.growth,
+      run.state === 'growing' ? 'Growing: watch the probe' : 'Growth planned')),
     h('footer', { class: 'row' }, runActions(run, () => {}).slice(0, 2)));
 }
 
@@ -137,9 +138,11 @@ function eventPanel() {
 
 function eventLine(event) {
   const what = event.growth ? growthLink(event.growth, 'growth') : event.run ? runLink(event.run, 'run') : null;
-  const tail = [event.step !== undefined && `step ${event.step}`, event.message && !event.message.startsWith('ckpt_') && event.message]
+  const tail = [event.step !== undefined && `step ${event.step}`,
+    event.message && !event.message.startsWith('ckpt_') && event.message]
     .filter(Boolean).join(' · ');
-  return h('li', {}, h('time', { datetime: event.ts, class: 'dim' }, f.clock(event.ts)), ' ', h('code', {}, event.type), ' ',
+  return h('li', {}, h('time', { datetime: event.ts, class: 'dim' }, f.clock(event.ts)), ' ', h('code', {}, event.type),
+    ' ',
     event.state && h('b', {}, f.words(event.state)), ' ', what, ' ', h('span', { class: 'dim' }, tail));
 }
 
@@ -147,7 +150,8 @@ function eventLine(event) {
 function firstSteps() {
   const body = { name: 'first', dataset: 'mine', model: { n_layer: 3, n_head: 4, n_embd: 128, n_positions: 64 },
     optim: { lr: 0.002 }, schedule: { warmup_steps: 40, max_steps: 900 } };
-  const text = `curl -H 'Content-Type: text/plain' --data-binary @my.txt '${location.origin}${api.url('/datasets?name=mine')}'\n`
+  const text = `curl -H 'Content-Type: text/plain' --data-binary @my.txt `
+    + `'${location.origin}${api.url('/datasets?name=mine')}'\n`
     + api.curl('POST', '/runs', body);
   return h('div', { class: 'first' }, h('p', {}, 'No run yet. A text and a run, to paste into a shell:'),
     h('pre', { tabindex: 0 }, text),

@@ -11,11 +11,13 @@ const MARKS = {
 
 /** A state: colour, a mark and the word. */
 export function badge(state) {
-  return h('span', { class: `badge ${state}` }, h('span', { 'aria-hidden': 'true' }, MARKS[state] ?? '•'), ` ${words(state)}`);
+  return h('span', { class: `badge ${state}` }, h('span', { 'aria-hidden': 'true' }, MARKS[state] ?? '•'),
+    ` ${words(state)}`);
 }
 
 export function fact(label, value, more) {
-  return h('div', { class: 'fact' }, h('dt', {}, label), h('dd', {}, value, more && h('span', { class: 'dim' }, ` ${more}`)));
+  return h('div', { class: 'fact' }, h('dt', {}, label),
+    h('dd', {}, value, more && h('span', { class: 'dim' }, ` ${more}`)));
 }
 
 export const facts = (...list) => h('dl', { class: 'facts' }, list);

@@ -19,7 +19,8 @@ export class RankList {
   draw({ order, first, ranking, chosen, word, focus }) {
     const before = new Map([...this.rows].map(([id, row]) => [id, row.getBoundingClientRect().top]));
     const best = order[0];
-    for (const [id, row] of this.rows) if (!order.some((one) => one.candidate.id === id)) { row.remove(); this.rows.delete(id); }
+    for (const [id, row] of this.rows)
+      if (!order.some((one) => one.candidate.id === id)) { row.remove(); this.rows.delete(id); }
     order.forEach((entry, i) => {
       const { candidate } = entry;
       if (!this.rows.has(candidate.id)) this.rows.set(candidate.id, h('li', {}));
@@ -29,9 +30,12 @@ export class RankList {
       const told = ranking?.items.find((one) => one.candidate === candidate.id);
       const content = [h('span', { class: 'rank-number' }, entry.rank ?? '–'),
         swatch({ colour: candidate.index, dash: theme.dash(candidate.index) }),
-        h('span', { class: 'rank-name' }, candidate.label, candidate.id === chosen && h('span', { class: 'tag' }, word)),
-        h('span', { class: 'rank-loss' }, f.loss(entry.loss)), h('span', { class: 'rank-note dim' }, note(entry, best, told, at0))];
-      const press = row.firstElementChild ?? h('button', { type: 'button', title: `Layers ${candidate.recipe}; press to single this curve out`,
+        h('span', { class: 'rank-name' }, candidate.label,
+          candidate.id === chosen && h('span', { class: 'tag' }, word)),
+        h('span', { class: 'rank-loss' }, f.loss(entry.loss)),
+        h('span', { class: 'rank-note dim' }, note(entry, best, told, at0))];
+      const press = row.firstElementChild ?? h('button',
+        { type: 'button', title: `Layers ${candidate.recipe}; press to single this curve out`,
         onclick: () => this.onFocus(candidate.id) });
       press.setAttribute('aria-pressed', String(focus === candidate.id));
       fill(press, content);
@@ -50,7 +54,9 @@ export class RankList {
   travel(before) {
     for (const [id, row] of this.rows) {
       const was = before.get(id), moved = was === undefined ? 0 : was - row.getBoundingClientRect().top;
-      if (Math.abs(moved) > 1) row.animate([{ transform: `translateY(${moved}px)` }, { transform: 'none' }], { duration: TRAVEL_MS, easing: 'ease-out' });
+      if (Math.abs(moved) > 1)
+        row.animate([{ transform: `translateY(${moved}px)` }, { transform: 'none' }],
+          { duration: TRAVEL_MS, easing: 'ease-out' });
     }
   }
 }

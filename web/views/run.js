@@ -12,7 +12,8 @@ import { Settings } from '../state.js';
 
 export function runView(main, name) {
   const settings = new Settings({ x: 'step', smooth: 0.6, logx: 'false', logy: 'false', from: '', to: '' });
-  const shared = { name, settings, run: null, growths: [], scale: null, changed: () => curves.forEach((one) => one.redraw()) };
+  const shared = { name, settings, run: null, growths: [], scale: null,
+    changed: () => curves.forEach((one) => one.redraw()) };
   let known = null; // what decides whether the slow parts are asked again
 
   const head = panel({
@@ -42,7 +43,8 @@ export function runView(main, name) {
   const curves = [loss, ...sidePanels(shared)];
   const slow = [checkpointPanel(shared), lineagePanel(shared), configPanel(shared)];
   const sample = samplePanel(shared);
-  const rest = h('div', { class: 'stack' }, loss.element, h('div', { class: 'columns three' }, curves.slice(1).map((one) => one.element)),
+  const rest = h('div', { class: 'stack' }, loss.element,
+    h('div', { class: 'columns three' }, curves.slice(1).map((one) => one.element)),
     h('div', { class: 'columns' }, slow[1].element, sample.element),
     h('div', { class: 'columns' }, slow[0].element, slow[2].element));
   fill(main, head.element, rest);
@@ -56,7 +58,8 @@ export function runView(main, name) {
   const unsubscribe = live.subscribe((event) => {
     const mine = event.run && (event.run === shared.run?.id || event.run === name);
     if (mine || event.type === 'caught-up' || event.type === 'reset') refreshHead();
-    if (mine || ((event.type === 'caught-up' || event.type === 'reset') && (!shared.run || isActive(shared.run)))) refreshCurves();
+    if (mine || ((event.type === 'caught-up' || event.type === 'reset') && (!shared.run || isActive(shared.run))))
+      refreshCurves();
   });
   head.refresh().then(() => {
     rest.hidden = !shared.run; // no such run: said once is enough
@@ -82,7 +85,8 @@ function summary(run, growths, after) {
     h('div', { class: 'row' }, badge(run.state), h('span', { class: 'dim' }, run.id), h('span', { class: 'grow' }),
       runActions(run, (action) => (action === 'delete' ? location.assign('#/') : after()))),
     run.reason && h('p', { class: 'reason' }, run.reason),
-    waiting && h('p', { class: 'reason' }, 'A growth waits for your decision: ', growthLink(waiting.id, 'look at its candidates'), '.'),
+    waiting && h('p', { class: 'reason' }, 'A growth waits for your decision: ',
+      growthLink(waiting.id, 'look at its candidates'), '.'),
     progress(run.step, run.max_steps, 'Steps done'),
     facts(
       fact('Step', f.count(run.step), `of ${f.count(run.max_steps)}`),

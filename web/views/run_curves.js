@@ -58,7 +58,8 @@ function curvePanel(shared, { title, keys, points, label, yLabel, yText, height,
     const span = range(settings);
     chart.draw({
       x, ...lines(data, x, shared), xLabel: scale.label, yLabel, xText: scale.text, yText,
-      markers: markers(shared, data.annotations, scale), xLog: settings.get('logx') === 'true', yLog: yLog(settings, keys),
+      markers: markers(shared, data.annotations, scale), xLog: settings.get('logx') === 'true',
+      yLog: yLog(settings, keys),
       range: span && span.map((step) => scale.toX(step)), summary: describe(data, keys, yLog(settings, keys), scale),
     });
   };
@@ -125,9 +126,11 @@ function describe(data, keys, log, scale) {
     const trend = value < before ? 'falling' : value > before ? 'rising' : 'level';
     parts.push(`${keys[0]} ${f.number(value)} at ${scale.label} ${scale.text(scale.toX(data.step[i]))}, ${trend}.`);
   }
-  parts.push(`${f.count(data.total)} points${data.thinned ? ', thinned to least, greatest and last of equal stretches; drag to see more' : ''}.`);
+  parts.push(`${f.count(data.total)} points`
+    + `${data.thinned ? ', thinned to least, greatest and last of equal stretches; drag to see more' : ''}.`);
   if (data.notFinite > 0) parts.push(`${data.notFinite} were not finite and are not drawn.`);
-  const low = log ? [...data.columns.values()].reduce((n, c) => n + c.last.filter((v) => v !== null && v <= 0).length, 0) : 0;
+  const low = log ? [...data.columns.values()].reduce((n, c) => n + c.last.filter((v) => v !== null && v <= 0).length,
+    0) : 0;
   if (low > 0) parts.push(`${low} are not above 0 and have no place on a log axis.`);
   return parts.join(' ');
 }
@@ -142,11 +145,14 @@ function lossLines(data, x, { settings }) {
       { label: 'min', values: train.min, colour: 0, width: 0, alpha: 0, table: false });
     bands.push({ high: 0, low: 1, colour: 0 });
   }
-  if (weight > 0) lines.push({ label: 'training, raw', values: train.last, colour: 0, width: 1, alpha: 0.28, table: false });
-  const grown = data.annotations.map((note) => x[data.step.findIndex((step) => step >= note.step)]).filter((v) => v !== undefined);
+  if (weight > 0)
+    lines.push({ label: 'training, raw', values: train.last, colour: 0, width: 1, alpha: 0.28, table: false });
+  const grown = data.annotations.map((note) => x[data.step.findIndex((step) => step >= note.step)])
+    .filter((v) => v !== undefined);
   const smoothed = smooth(x, train.last, weight, spacing(x), grown);
   lines.push({ label: weight > 0 ? 'training, smoothed' : 'training', values: smoothed, colour: 0, width: 2 });
-  lines.push({ label: 'validation', values: val.last, colour: 1, width: 2.5, dash: [7, 4], points: val.last.filter((v) => v !== null).length < 60 });
+  lines.push({ label: 'validation', values: val.last, colour: 1, width: 2.5, dash: [7, 4],
+    points: val.last.filter((v) => v !== null).length < 60 });
   const diverged = data.notFinite > 0 ? lastFinite(train.last) : -1;
   if (diverged >= 0) {
     lines.push({ label: 'last finite', colour: '--bad', width: 0, points: true, table: false,
@@ -167,7 +173,8 @@ function controls(shared) {
   const axis = h('select', { onchange: (event) => set({ x: event.target.value }), value: settings.get('x') },
     Object.entries(AXES).map(([value, label]) => h('option', { value }, label)));
   const check = (name, label) => h('label', { class: 'check' },
-    h('input', { type: 'checkbox', checked: settings.get(name) === 'true', onchange: (event) => set({ [name]: event.target.checked }) }), label);
+    h('input', { type: 'checkbox', checked: settings.get(name) === 'true',
+      onchange: (event) => set({ [name]: event.target.checked }) }), label);
   const slider = h('input', { type: 'range', min: 0, max: 0.99, step: 0.01, value: settings.number('smooth'),
     oninput: (event) => {
       out.textContent = Number(event.target.value).toFixed(2);
@@ -178,7 +185,8 @@ function controls(shared) {
 }
 
 export function lossPanel(shared) {
-  return curvePanel(shared, { title: 'Loss', keys: ['train/loss', 'val/loss'], points: POINTS, label: 'Loss', yLabel: 'loss (nats)',
+  return curvePanel(shared, { title: 'Loss', keys: ['train/loss', 'val/loss'], points: POINTS, label: 'Loss',
+    yLabel: 'loss (nats)',
     yText: f.tick, height: 360, lines: lossLines, tools: controls(shared), wide: true });
 }
 
@@ -199,8 +207,10 @@ function single(key, label, colour, smoothed) {
 }
 
 export function sidePanels(shared) {
-  return [['optim/lr', 'Learning rate', 2], ['optim/grad_norm', 'Gradient norm', 3], ['perf/tokens_per_s', 'Speed', 4]].map(
+  return [['optim/lr', 'Learning rate', 2], ['optim/grad_norm', 'Gradient norm', 3],
+    ['perf/tokens_per_s', 'Speed', 4]].map(
     ([key, title, colour]) => curvePanel(shared, { title, keys: [key], points: SIDE_POINTS, label: title,
-      yLabel: key === 'perf/tokens_per_s' ? 'tokens/s' : title.toLowerCase(), yText: key === 'perf/tokens_per_s' ? (v) => f.si(v) : f.tick,
+      yLabel: key === 'perf/tokens_per_s' ? 'tokens/s' : title.toLowerCase(),
+      yText: key === 'perf/tokens_per_s' ? (v) => f.si(v) : f.tick,
       height: 190, lines: single(key, title.toLowerCase(), colour, key !== 'optim/lr') }));
 }

@@ -15,7 +15,8 @@ export function checkpointPanel(shared) {
     show(list, body) {
       const place = h('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Checkpoints, table' });
       const update = (now) => fill(place, table({ numeric: false, caption: 'Checkpoints',
-        head: ['Step', 'Kind', 'Layers', 'Size', 'Kept', 'Files'], rows: now.items.map((one) => row(one, self.refresh)) }));
+        head: ['Step', 'Kind', 'Layers', 'Size', 'Kept', 'Files'],
+        rows: now.items.map((one) => row(one, self.refresh)) }));
       body.append(place);
       update(list);
       return update;
@@ -25,15 +26,19 @@ export function checkpointPanel(shared) {
 }
 
 function row(one, refresh) {
-  const keep = h('input', { type: 'checkbox', checked: one.keep, 'aria-label': `Keep the checkpoint of step ${one.step}`,
+  const keep = h('input', { type: 'checkbox', checked: one.keep,
+    'aria-label': `Keep the checkpoint of step ${one.step}`,
     onchange: async (event) => {
       const wanted = event.target.checked;
-      await api.act(wanted ? 'kept' : 'left to retention', 'PATCH', `/checkpoints/${api.part(one.id)}`, { keep: wanted });
+      await api.act(wanted ? 'kept' : 'left to retention', 'PATCH', `/checkpoints/${api.part(one.id)}`,
+        { keep: wanted });
       refresh();
     } });
   const files = h('details', {}, h('summary', {}, `${one.files.length} files`),
-    h('ul', { class: 'files' }, one.files.map((file) => h('li', {}, h('a', { href: file.href, download: file.name }, file.name), ' ',
-      h('span', { class: 'dim' }, f.bytes(file.n_bytes)), ' ', h('code', { title: `SHA-256 ${file.sha256}` }, file.sha256.slice(0, 12))))));
+    h('ul', { class: 'files' }, one.files.map((file) => h('li', {},
+      h('a', { href: file.href, download: file.name }, file.name), ' ',
+      h('span', { class: 'dim' }, f.bytes(file.n_bytes)), ' ',
+      h('code', { title: `SHA-256 ${file.sha256}` }, file.sha256.slice(0, 12))))));
   return [f.count(one.step), f.words(one.kind), one.n_layer, f.bytes(one.n_bytes), keep, files];
 }
 
@@ -43,7 +48,8 @@ export function lineagePanel(shared) {
   return panel({
     title: 'Lineage', curl: ['GET', path], load: (signal) => api.get(path, signal),
     show(data, body) {
-      const update = (lineage) => fill(body, h('ol', { class: 'lineage' }, lineage.stages.map(stage)), tried(lineage.growths));
+      const update = (lineage) => fill(body, h('ol', { class: 'lineage' }, lineage.stages.map(stage)),
+        tried(lineage.growths));
       update(data);
       return update;
     },
@@ -52,10 +58,13 @@ export function lineagePanel(shared) {
 
 function stage(one) {
   const kept = one.checkpoints.filter((checkpoint) => checkpoint.keep).length;
-  return h('li', {}, h('b', {}, `${one.n_layer} layers`), h('span', { class: 'dim' }, `, ${f.si(one.n_params)} parameters, steps ${f.count(one.from_step)} to ${f.count(one.to_step)}`),
+  return h('li', {}, h('b', {}, `${one.n_layer} layers`),
+    h('span', { class: 'dim' },
+      `, ${f.si(one.n_params)} parameters, steps ${f.count(one.from_step)} to ${f.count(one.to_step)}`),
     one.growth && h('div', {}, growthLink(one.growth, `grown by ${one.operator}`), `, layers ${one.recipe}`),
     one.verdict && h('div', { class: 'dim' }, one.verdict),
-    one.checkpoints.length > 0 && h('div', { class: 'dim' }, `${one.checkpoints.length} checkpoint${one.checkpoints.length > 1 ? 's' : ''}, ${kept} kept`));
+    one.checkpoints.length > 0 && h('div', { class: 'dim' },
+      `${one.checkpoints.length} checkpoint${one.checkpoints.length > 1 ? 's' : ''}, ${kept} kept`));
 }
 
 function tried(growths) {
@@ -63,7 +72,8 @@ function tried(growths) {
   if (!others.length) return null;
   return h('ul', { class: 'lineage' }, others.map((growth) => h('li', {}, badge(growth.state), ' ',
     growthLink(growth.id, `${growth.n_layer_from} → ${growth.n_layer_to} layers`),
-    h('span', { class: 'dim' }, growth.step >= 0 && growth.step !== null ? ` at step ${f.count(growth.step)}` : ' at the next step'),
+    h('span', { class: 'dim' }, growth.step >= 0 && growth.step !== null
+      ? ` at step ${f.count(growth.step)}` : ' at the next step'),
     growth.reason && h('div', { class: 'dim' }, growth.reason))));
 }
 
@@ -74,9 +84,12 @@ export function configPanel(shared) {
   return panel({
     title: 'Configuration', curl: ['GET', path], load: (signal) => api.get(path, signal),
     show(run, body) {
-      const update = (now) => fill(body, h('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Configuration, table' },
+      const update = (now) => fill(body, h('div', { class: 'scroll', tabindex: 0, role: 'region',
+        'aria-label': 'Configuration, table' },
         table({ numeric: false, caption: 'Configuration', head: ['Key', 'Value'], rows: [
-          ['dataset', now.dataset], ['seed', now.seed], ['precision', now.precision], ['recompute', String(now.recompute)], ['threads', now.threads || 'no limit of its own'], ['on_crash', now.on_crash],
+          ['dataset', now.dataset], ['seed', now.seed], ['precision', now.precision],
+          ['recompute', String(now.recompute)], ['threads', now.threads || 'no limit of its own'],
+          ['on_crash', now.on_crash],
           ...GROUPS.flatMap((group) => Object.entries(now[group]).map(([key, value]) =>
             [`${group}.${key}`, Array.isArray(value) ? value.join(', ') : String(value)])),
           ['created', f.when(now.created_at)], ['id', now.id]] })));
@@ -91,10 +104,12 @@ export function samplePanel(shared) {
   const text = h('pre', { class: 'sample', tabindex: 0, role: 'region', 'aria-label': 'Sampled text' });
   const state = h('p', { class: 'dim', role: 'status' }, 'The latest state of the run goes on from your words.');
   const prompt = h('input', { name: 'prompt', maxlength: 500, value: 'And ' });
-  const numbers = { n_tokens: [120, 1, 4096, 1], temperature: [0.8, 0, 10, 0.1], top_k: [0, 0, 1000, 1], seed: [0, 0, 999999, 1] };
+  const numbers = { n_tokens: [120, 1, 4096, 1], temperature: [0.8, 0, 10, 0.1], top_k: [0, 0, 1000, 1],
+    seed: [0, 0, 999999, 1] };
   const inputs = Object.entries(numbers).map(([name, [value, min, max, step]]) =>
     [name, h('input', { type: 'number', name, value, min, max, step, required: true })]);
-  const body = () => ({ prompt: prompt.value, ...Object.fromEntries(inputs.map(([name, input]) => [name, Number(input.value)])) });
+  const body = () => ({ prompt: prompt.value,
+    ...Object.fromEntries(inputs.map(([name, input]) => [name, Number(input.value)])) });
   const path = `/runs/${api.part(shared.name)}/generate`;
   const submit = h('button', { class: 'primary' }, 'Write');
   const form = h('form', { class: 'sample-form' }, h('label', { class: 'field wide' }, h('span', {}, 'Prompt'), prompt),
@@ -107,7 +122,8 @@ export function samplePanel(shared) {
     try {
       const answer = await api.send('POST', path, body());
       if (destroyed) return;
-      fill(text, h('b', {}, answer.prompt), answer.text.startsWith(answer.prompt) ? answer.text.slice(answer.prompt.length) : answer.text);
+      fill(text, h('b', {}, answer.prompt), answer.text.startsWith(answer.prompt)
+        ? answer.text.slice(answer.prompt.length) : answer.text);
       state.textContent = `${answer.n_tokens} tokens by the state of step ${f.count(answer.step)}.`;
     } catch (error) {
       state.textContent = error.message;

@@ -13,7 +13,8 @@ export class Series {
   }
 
   clear() {
-    this.data = { step: [], columns: new Map(this.keys.map((key) => [key, { last: [], min: [], max: [] }])), total: 0, notFinite: 0,
+    this.data = { step: [], columns: new Map(this.keys.map((key) => [key, { last: [], min: [], max: [] }])), total: 0,
+      notFinite: 0,
       annotations: [], thinned: false };
     this.appended = 0;
   }
@@ -60,7 +61,8 @@ export class Series {
       for (const part of ['last', 'min', 'max']) column[part].push(...more[part]);
       data.notFinite += more.not_finite;
     }
-    if (answer.points_total > answer.points_returned * this.keys.length || answer.points_total > this.maxPoints * this.keys.length)
+    if (answer.points_total > answer.points_returned * this.keys.length
+      || answer.points_total > this.maxPoints * this.keys.length)
       data.thinned = true;
   }
 }
@@ -110,7 +112,8 @@ export async function timeKnots(run, signal) {
 
 /** FLOPs of training by step: the daemon's own estimate for each depth that the run had. */
 export async function flopKnots(run, annotations) {
-  const depths = annotations.length ? [annotations[0].n_layer_from, ...annotations.map((a) => a.n_layer_to)] : [run.model.n_layer];
+  const depths = annotations.length
+    ? [annotations[0].n_layer_from, ...annotations.map((a) => a.n_layer_to)] : [run.model.n_layer];
   const steps = [0, ...annotations.map((a) => a.step), Math.max(run.max_steps, 1)];
   const { arch, n_head, n_embd, n_inner, n_positions, vocab_size } = run.model;
   const costs = await Promise.all(depths.map(async (n_layer) => {
@@ -120,7 +123,8 @@ export async function flopKnots(run, annotations) {
   }));
   const knots = [[0, 0]];
   depths.forEach((_, i) => {
-    if (steps[i + 1] > steps[i]) knots.push([steps[i + 1], knots[knots.length - 1][1] + costs[i] * (steps[i + 1] - steps[i])]);
+    if (steps[i + 1] > steps[i])
+      knots.push([steps[i + 1], knots[knots.length - 1][1] + costs[i] * (steps[i + 1] - steps[i])]);
   });
   return knots;
 }

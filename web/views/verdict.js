@@ -12,8 +12,10 @@ export function verdict(probe, run) {
   const waiting = growth.state === 'awaiting_approval';
   return h('div', { class: 'verdict', role: 'group', 'aria-label': 'Verdict' },
     h('p', { class: 'sentence' }, decision.verdict),
-    decision.tied && h('p', { class: 'tie' }, h('b', {}, 'Tied. '), 'The data of this probe do not tell the first two apart: either is a sound choice.'),
-    decision.lag_short && h('p', { class: 'tie' }, h('b', {}, 'Short lag. '), 'The order was still changing at the end of the probe: a longer one may decide otherwise.'),
+    decision.tied && h('p', { class: 'tie' }, h('b', {}, 'Tied. '),
+      'The data of this probe do not tell the first two apart: either is a sound choice.'),
+    decision.lag_short && h('p', { class: 'tie' }, h('b', {}, 'Short lag. '),
+      'The order was still changing at the end of the probe: a longer one may decide otherwise.'),
     facts(
       fact(waiting ? 'Proposed' : 'Taken', name(decision.candidate)),
       fact('Step 0 would pick', name(decision.pick_at_0)),
@@ -21,7 +23,8 @@ export function verdict(probe, run) {
       fact('Margin', f.loss(decision.margin), low === null ? '' : `95 % ${f.loss(low)} to ${f.loss(high)}`),
       fact('Order k/2 with k', `τ ${f.number(decision.tau)}`),
       fact('Cost', f.flops(decision.flops), run?.flops ? f.share(decision.flops / run.flops, 'training') : ''),
-      fact('Decided', decision.decided_by === 'lag' ? (waiting ? 'by the lag; waits for you' : 'by the lag') : `by ${decision.decided_by}`,
+      fact('Decided', decision.decided_by === 'lag'
+        ? (waiting ? 'by the lag; waits for you' : 'by the lag') : `by ${decision.decided_by}`,
         waiting ? '' : f.when(decision.decided_at)),
       decision.reason && fact('Reason', decision.reason)));
 }
@@ -35,17 +38,22 @@ export function decisionButtons(probe, after) {
   };
   const actions = {
     approve: () => [
-      button(`Approve ${name(growth.decision?.candidate)}`, () => decide({ approve: true }, 'approved'), { class: 'primary approve' }),
+      button(`Approve ${name(growth.decision?.candidate)}`, () => decide({ approve: true }, 'approved'),
+        { class: 'primary approve' }),
       button('Take another …', () => override(probe, decide), { class: 'override' })],
     reject: () => button('Reject', async () => {
-      const answer = await ask({ title: 'Reject this growth?', text: 'None of the candidates is taken; the run goes on as it was. The probe stays on record.',
+      const answer = await ask({ title: 'Reject this growth?',
+        text: 'None of the candidates is taken; the run goes on as it was. The probe stays on record.',
         confirm: 'Reject', danger: true, fields: [{ name: 'reason', label: 'Reason' }] });
       if (answer) await decide({ reject: true, ...(answer.reason ? { reason: answer.reason } : {}) }, 'rejected');
     }),
     cancel: () => button('Cancel growth', async () => {
-      const answer = await ask({ title: 'Cancel this growth?', text: `Growing from ${growth.n_layer_from} to ${growth.n_layer_to} layers is withdrawn; the run goes on as it was.`,
+      const answer = await ask({ title: 'Cancel this growth?',
+        text: `Growing from ${growth.n_layer_from} to ${growth.n_layer_to} layers is withdrawn; `
+          + 'the run goes on as it was.',
         confirm: 'Cancel it', danger: true, fields: [{ name: 'reason', label: 'Reason' }] });
-      if (answer && await api.act('growth cancelled', 'POST', `${path}/cancel`, answer.reason ? answer : {}) !== undefined) after();
+      if (answer && await api.act('growth cancelled', 'POST', `${path}/cancel`,
+        answer.reason ? answer : {}) !== undefined) after();
     }, { class: 'danger' }),
   };
   return growth.allowed_actions.map((action) => actions[action]?.());
@@ -54,21 +62,26 @@ export function decisionButtons(probe, after) {
 /** Another candidate than the lag's, with a reason that stays with the decision. */
 function override(probe, decide) {
   const { growth } = probe;
-  const list = probe.order(growth.probe.steps).filter((one) => one.candidate.state === 'completed' && one.loss !== null);
+  const list = probe.order(growth.probe.steps).filter((one) => one.candidate.state === 'completed'
+    && one.loss !== null);
   const select = h('select', { name: 'candidate', required: true }, list.map(({ candidate, loss, rank }) =>
-    h('option', { value: candidate.id }, `${rank}. ${candidate.label}, ${f.loss(loss)}${candidate.id === growth.decision?.candidate ? ' (proposed)' : ''}`)));
+    h('option', { value: candidate.id },
+      `${rank}. ${candidate.label}, ${f.loss(loss)}`
+        + `${candidate.id === growth.decision?.candidate ? ' (proposed)' : ''}`)));
   const reason = h('input', { name: 'reason', required: true, maxlength: 500, autocomplete: 'off' });
   const form = h('form', { method: 'dialog' }, h('h2', {}, 'Take another candidate'),
     h('p', {}, 'Your choice is kept beside what the lag proposed.'),
     h('label', { class: 'field' }, h('span', {}, 'Candidate, by its loss at the lag'), select),
     h('label', { class: 'field' }, h('span', {}, 'Reason'), reason),
-    h('div', { class: 'row end' }, h('button', { type: 'button', class: 'quiet', onclick: () => dialog.close('') }, 'Leave it'),
+    h('div', { class: 'row end' }, h('button', { type: 'button', class: 'quiet', onclick: () => dialog.close('') },
+      'Leave it'),
       h('button', { value: 'yes', class: 'primary' }, 'Take it')));
   const dialog = h('dialog', { 'aria-label': 'Take another candidate' }, form);
   return new Promise((resolve) => {
     dialog.addEventListener('close', async () => {
       dialog.remove();
-      if (dialog.returnValue === 'yes') await decide({ candidate: select.value, reason: reason.value.trim() }, 'your choice is applied');
+      if (dialog.returnValue === 'yes')
+        await decide({ candidate: select.value, reason: reason.value.trim() }, 'your choice is applied');
       resolve();
     });
     document.body.append(dialog);

@@ -33,8 +33,9 @@ struct lag_field {
     const char *path;
     enum lag_field_type type;
     size_t offset, size;        /* where in the struct, and how many bytes there */
-    double min, max; /* INT, REAL, BYTES: allowed range, ends included unless OPEN_MIN; TEXT: length in bytes.
-                      * An end may be infinite; both zero: no range. */
+    /* INT, REAL, BYTES: allowed range, ends included unless OPEN_MIN; TEXT: length in bytes. An end may be infinite;
+     * both zero: no range. */
+    double min, max;
     const char *preset;         /* default as text; NULL: zero or "" */
     const char *const *choices; /* CHOICE: NULL-terminated */
     unsigned flags;
@@ -54,8 +55,8 @@ const struct lag_field *lag_fields_find(const struct lag_fields *table, const ch
 int lag_field_set_int(const struct lag_field *field, void *object, int64_t value, struct lag_error *err);
 int lag_field_set_real(const struct lag_field *field, void *object, double value, struct lag_error *err);
 int lag_field_set_bool(const struct lag_field *field, void *object, bool value, struct lag_error *err);
-int lag_field_set_text(const struct lag_field *field, void *object, const char *text,
-                       struct lag_error *err); /* parses for its type */
+/* parses for its type */
+int lag_field_set_text(const struct lag_field *field, void *object, const char *text, struct lag_error *err);
 /* Appends one item to a LIST; refuses empty items and items with ',', control bytes or blanks at an end. */
 int lag_field_add_item(const struct lag_field *field, void *object, const char *item, struct lag_error *err);
 /* The value as text (what set_text accepts). */

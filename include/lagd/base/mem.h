@@ -4,13 +4,13 @@
 
 /* count × size bytes set to zero; free with free(). */
 void *lag_calloc(size_t count, size_t size);
-/* Grows an array of *capacity items of size bytes to hold at least need items; doubles. 0, or -1 with nothing changed.
- */
+/* Grows an array of *capacity items of size bytes to hold at least need items; doubles. 0, or -1 with nothing
+ * changed. */
 int lag_grow_array(void **array, size_t *capacity, size_t need, size_t size);
 char *lag_strdup(const char *text);
 char *lag_asprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* 64-byte aligned, zeroed; large blocks come from mmap with huge pages advised. free with lag_block_free(block, bytes).
- */
+/* 64-byte aligned, zeroed; large blocks come from mmap with huge pages advised. free with lag_block_free(block,
+ * bytes). */
 void *lag_block_alloc(size_t bytes);
 /* What a block of that size takes, the rounding to huge pages included. */
 size_t lag_block_bytes(size_t bytes);
