@@ -1,7 +1,8 @@
+/* Monotonic time, wall time, and wall time as text. */
+#include <lagd/base/clock.h>
+
 #include <stdio.h>
 #include <time.h>
-
-#include "lagd/base/clock.h"
 
 int64_t lag_clock_mono_ns(void) {
     struct timespec now = {0};

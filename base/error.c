@@ -1,12 +1,13 @@
+/* Errors: a code, and a text that says what to change. */
+#include <lagd/base/error.h>
+
+#include <lagd/base/check.h>
+#include <lagd/base/mem.h>
+#include <lagd/base/parse.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-
-#include "lagd/base/check.h"
-#include "lagd/base/error.h"
-#include "lagd/base/mem.h"
-#include "lagd/base/parse.h"
 
 static const char *const code_names[] = {
     [0] = "ok",

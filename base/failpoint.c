@@ -1,3 +1,9 @@
+/* Failpoints of test builds: named places that die, fail or wait when LAGD_FAILPOINTS says so. */
+#include <lagd/base/failpoint.h>
+
+#include <lagd/base/log.h>
+#include <lagd/base/mem.h>
+#include <lagd/base/parse.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -7,11 +13,6 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-
-#include "lagd/base/failpoint.h"
-#include "lagd/base/log.h"
-#include "lagd/base/mem.h"
-#include "lagd/base/parse.h"
 
 enum action { ACTION_KILL, ACTION_FAIL, ACTION_SLEEP };
 enum { MAX_POINTS = 32, SPEC_SIZE = 2048 };

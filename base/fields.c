@@ -1,16 +1,17 @@
+/* Structs described by tables of fields: defaults, checked setters, values as text. */
+#include <lagd/base/fields.h>
+
+#include <lagd/base/check.h>
+#include <lagd/base/cleanup.h>
+#include <lagd/base/error.h>
+#include <lagd/base/mem.h>
+#include <lagd/base/parse.h>
+#include <lagd/base/strbuf.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "lagd/base/check.h"
-#include "lagd/base/cleanup.h"
-#include "lagd/base/error.h"
-#include "lagd/base/fields.h"
-#include "lagd/base/mem.h"
-#include "lagd/base/parse.h"
-#include "lagd/base/strbuf.h"
 
 static void *at(const struct lag_field *field, void *object) { return (char *)object + field->offset; }
 static const void *at_const(const struct lag_field *field, const void *object) {

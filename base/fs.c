@@ -1,3 +1,11 @@
+/* Files and folders: whole files, durable writes and renames, whole trees, paths below a root. */
+#include <lagd/base/fs.h>
+
+#include <lagd/base/check.h>
+#include <lagd/base/cleanup.h>
+#include <lagd/base/error.h>
+#include <lagd/base/failpoint.h>
+#include <lagd/base/mem.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -9,13 +17,6 @@
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-#include "lagd/base/check.h"
-#include "lagd/base/cleanup.h"
-#include "lagd/base/error.h"
-#include "lagd/base/failpoint.h"
-#include "lagd/base/fs.h"
-#include "lagd/base/mem.h"
 
 enum { FILE_MODE = 0640, DIR_MODE = 0750, MAX_DEPTH = 100, MAX_RETRIES = 1000 };
 

@@ -1,3 +1,9 @@
+/* SHA-256 by libcrypto, of bytes and of files. */
+#include <lagd/base/hash.h>
+
+#include <lagd/base/cleanup.h>
+#include <lagd/base/error.h>
+#include <lagd/base/mem.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/crypto.h>
@@ -7,11 +13,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "lagd/base/cleanup.h"
-#include "lagd/base/error.h"
-#include "lagd/base/hash.h"
-#include "lagd/base/mem.h"
 
 enum { DIGEST_BYTES = 32, READ_BYTES = 1 << 18 };
 

@@ -1,3 +1,9 @@
+/* What this machine offers and what this process uses, from /proc and cgroups. */
+#include <lagd/base/host.h>
+
+#include <lagd/base/check.h>
+#include <lagd/base/cleanup.h>
+#include <lagd/base/mem.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdbool.h>
@@ -8,11 +14,6 @@
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
 #include <unistd.h>
-
-#include "lagd/base/check.h"
-#include "lagd/base/cleanup.h"
-#include "lagd/base/host.h"
-#include "lagd/base/mem.h"
 
 enum { PATH_SIZE = 512, TEXT_SIZE = 4096 };
 

@@ -1,3 +1,8 @@
+/* Identifiers that sort by the time of their creation. */
+#include <lagd/base/ids.h>
+
+#include <lagd/base/check.h>
+#include <lagd/base/clock.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stddef.h>
@@ -5,10 +10,6 @@
 #include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
-
-#include "lagd/base/check.h"
-#include "lagd/base/clock.h"
-#include "lagd/base/ids.h"
 
 /* ULID, https://github.com/ulid/spec: 48 bits of milliseconds, then 80 random bits; Crockford's base 32, five bits a
  * character, the first one holding three. */

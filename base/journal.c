@@ -1,5 +1,8 @@
+/* Log messages with fields, sent to the journal by journald's native protocol. */
 #include "journal_internal.h"
 
+#include <lagd/base/mem.h>
+#include <lagd/base/parse.h>
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -8,9 +11,6 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-#include "lagd/base/mem.h"
-#include "lagd/base/parse.h"
 
 /* Global, as the log is. The address is filled before the descriptor is published and not changed afterwards. */
 static struct sockaddr_un address = {.sun_family = AF_UNIX};

@@ -1,5 +1,11 @@
+/* The log: one call is one line, to standard error or to the journal. */
+#include <lagd/base/log.h>
+
 #include "journal_internal.h"
 
+#include <lagd/base/check.h>
+#include <lagd/base/clock.h>
+#include <lagd/base/error.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -8,11 +14,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "lagd/base/check.h"
-#include "lagd/base/clock.h"
-#include "lagd/base/error.h"
-#include "lagd/base/log.h"
 
 /* Global, because every thread logs and standard error is one. */
 static atomic_int max_level = LAG_LOG_INFO;

@@ -1,15 +1,16 @@
+/* A bounded queue of pointers between threads: a ring under a lock, and an eventfd for poll(2). */
+#include <lagd/base/mailbox.h>
+
+#include <lagd/base/check.h>
+#include <lagd/base/clock.h>
+#include <lagd/base/error.h>
+#include <lagd/base/mem.h>
+#include <lagd/base/thread.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
-
-#include "lagd/base/check.h"
-#include "lagd/base/clock.h"
-#include "lagd/base/error.h"
-#include "lagd/base/mailbox.h"
-#include "lagd/base/mem.h"
-#include "lagd/base/thread.h"
 
 struct lag_mailbox {
     pthread_mutex_t mutex;

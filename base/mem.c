@@ -1,12 +1,13 @@
+/* Memory that is checked: zeroed, growing, aligned. */
+#include <lagd/base/mem.h>
+
+#include <lagd/base/check.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-
-#include "lagd/base/check.h"
-#include "lagd/base/mem.h"
 
 enum { LINE_BYTES = 64, HUGE_BYTES = 2 << 20 };
 

@@ -1,11 +1,12 @@
+/* Numbers, sizes and names from text, the whole text or nothing. */
+#include <lagd/base/parse.h>
+
+#include <lagd/base/check.h>
 #include <locale.h>
 #include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "lagd/base/check.h"
-#include "lagd/base/parse.h"
 
 static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 

@@ -1,10 +1,11 @@
+/* A text that grows. */
+#include <lagd/base/strbuf.h>
+
+#include <lagd/base/mem.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "lagd/base/mem.h"
-#include "lagd/base/strbuf.h"
 
 /* Room for more bytes and the terminator. */
 static bool make_room(struct lag_strbuf *buffer, size_t more) {

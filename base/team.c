@@ -3,6 +3,13 @@
  * only when the upper half is the run they were called for. Whoever holds a claimed tile may read the task, because
  * run() does not return before that tile is counted as done. So a member that wakes too late finds nothing to claim and
  * touches nothing, and the leader never waits for a member that has not begun. */
+#include <lagd/base/team.h>
+
+#include <lagd/base/check.h>
+#include <lagd/base/error.h>
+#include <lagd/base/host.h>
+#include <lagd/base/mem.h>
+#include <lagd/base/thread.h>
 #include <limits.h>
 #include <linux/futex.h>
 #include <stdatomic.h>
@@ -12,13 +19,6 @@
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-#include "lagd/base/check.h"
-#include "lagd/base/error.h"
-#include "lagd/base/host.h"
-#include "lagd/base/mem.h"
-#include "lagd/base/team.h"
-#include "lagd/base/thread.h"
 
 enum { SPINS = 4000, LINE_BYTES = 64 };
 

@@ -1,14 +1,15 @@
+/* The start of every thread: signals blocked, named, with a stack that is given. */
+#include <lagd/base/thread.h>
+
+#include <lagd/base/check.h>
+#include <lagd/base/error.h>
+#include <lagd/base/mem.h>
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-#include "lagd/base/check.h"
-#include "lagd/base/error.h"
-#include "lagd/base/mem.h"
-#include "lagd/base/thread.h"
 
 struct start {
     lag_thread_fn *fn;

@@ -1,14 +1,14 @@
 /* Asking and judging: what an answer means to the exit status and to the one who reads. */
+#include "ctl_internal.h"
+
+#include <lagd/base/check.h>
+#include <lagd/base/ids.h>
+#include <lagd/base/mem.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "ctl_internal.h"
-#include "lagd/base/check.h"
-#include "lagd/base/ids.h"
-#include "lagd/base/mem.h"
 
 #define ASK_TIMEOUT_MS 300000
 #define RETRIES 10

@@ -2,6 +2,12 @@
  */
 #include "client_internal.h"
 
+#include "ctl_internal.h"
+
+#include <lagd/base/cleanup.h>
+#include <lagd/base/error.h>
+#include <lagd/base/fs.h>
+#include <lagd/base/mem.h>
 #include <curl/curl.h>
 #include <errno.h>
 #include <stdio.h>
@@ -9,12 +15,6 @@
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
-
-#include "ctl_internal.h"
-#include "lagd/base/cleanup.h"
-#include "lagd/base/error.h"
-#include "lagd/base/fs.h"
-#include "lagd/base/mem.h"
 
 #define DEFAULT_SOCKET "/run/lagd.sock"
 #define DEFAULT_URL "http://127.0.0.1:7437"

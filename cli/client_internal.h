@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
-#include "lagd/base/strbuf.h"
+#include <lagd/base/strbuf.h>
 struct ctl;
 struct ctl_client;
 struct lag_error;

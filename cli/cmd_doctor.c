@@ -1,4 +1,9 @@
 /* doctor: checks from the outside in, each with what was found and how to mend it. */
+#include "ctl_internal.h"
+#include "draw_internal.h"
+
+#include <lagd/base/check.h>
+#include <lagd/base/clock.h>
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
@@ -8,11 +13,6 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-
-#include "ctl_internal.h"
-#include "draw_internal.h"
-#include "lagd/base/check.h"
-#include "lagd/base/clock.h"
 
 #define SKEW_LIMIT_S 5.0
 

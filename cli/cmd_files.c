@@ -1,19 +1,19 @@
 /* What moves files and streams: ckpt list, pull and keep; dataset add; export; generate; api. */
+#include "ctl_internal.h"
+#include "draw_internal.h"
+
+#include <lagd/base/cleanup.h>
+#include <lagd/base/error.h>
+#include <lagd/base/fs.h>
+#include <lagd/base/hash.h>
+#include <lagd/base/mem.h>
+#include <lagd/base/parse.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-
-#include "ctl_internal.h"
-#include "draw_internal.h"
-#include "lagd/base/cleanup.h"
-#include "lagd/base/error.h"
-#include "lagd/base/fs.h"
-#include "lagd/base/hash.h"
-#include "lagd/base/mem.h"
-#include "lagd/base/parse.h"
 
 #define DATA_MAX ((size_t)64 << 20)
 

@@ -1,13 +1,13 @@
 /* metrics: the names of a run's series, their points, and plots of them. */
+#include "ctl_internal.h"
+#include "draw_internal.h"
+
+#include <lagd/base/cleanup.h>
+#include <lagd/base/mem.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-
-#include "ctl_internal.h"
-#include "draw_internal.h"
-#include "lagd/base/cleanup.h"
-#include "lagd/base/mem.h"
 
 #define PLOT_WIDTH 78
 #define PLOT_HEIGHT 14

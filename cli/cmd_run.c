@@ -1,11 +1,11 @@
 /* run create, wait. */
+#include "ctl_internal.h"
+
+#include <lagd/base/clock.h>
+#include <lagd/base/ids.h>
+#include <lagd/base/parse.h>
 #include <stdio.h>
 #include <string.h>
-
-#include "ctl_internal.h"
-#include "lagd/base/clock.h"
-#include "lagd/base/ids.h"
-#include "lagd/base/parse.h"
 
 int ctl_cmd_run_create(struct ctl *ctl) {
     bool dry = ctl_value(ctl->call, "dry-run") != NULL;

@@ -1,15 +1,15 @@
 /* top: one picture a second, with the loss of each run as a sparkline. */
+#include "ctl_internal.h"
+#include "draw_internal.h"
+
+#include <lagd/base/check.h>
+#include <lagd/base/clock.h>
 #include <math.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <termios.h>
 #include <unistd.h>
-
-#include "ctl_internal.h"
-#include "draw_internal.h"
-#include "lagd/base/check.h"
-#include "lagd/base/clock.h"
 
 #define SPARK_POINTS 120
 #define SPARK_WIDTH 24

@@ -1,6 +1,7 @@
 /* The table of commands. One row is a command: how it is called, what it asks for, how its answer is shown. */
 #include "ctl_internal.h"
-#include "lagd/base/check.h"
+
+#include <lagd/base/check.h>
 
 const struct ctl_option ctl_global_options[] = {
     {0, "socket", "FILE", NULL, "unix socket of the daemon (environment: LAGD_SOCKET)", false},

@@ -1,11 +1,11 @@
 /* Completions for bash and zsh from the table. Names of runs, growths, checkpoints and datasets are asked of the
  * daemon. */
+#include "ctl_internal.h"
+
+#include <lagd/base/check.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
-
-#include "ctl_internal.h"
-#include "lagd/base/check.h"
 
 /* What can stand for an argument or an option's value. */
 static const struct {

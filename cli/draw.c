@@ -1,16 +1,15 @@
 /* Bars, sparklines and plots. */
 #include "draw_internal.h"
 
+#include <lagd/base/check.h>
+#include <lagd/base/cleanup.h>
+#include <lagd/base/mem.h>
+#include <lagd/base/strbuf.h>
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "lagd/base/check.h"
-#include "lagd/base/cleanup.h"
-#include "lagd/base/mem.h"
-#include "lagd/base/strbuf.h"
 
 int ctl_width(const char *text) {
     int width = 0;

@@ -1,12 +1,12 @@
 /* Events from a cursor on: pages of those that are there, then the live stream. A daemon without the stream is asked
  * by long polls; a lost connection is taken up again behind the last event seen, so that none is missing or twice. */
+#include "ctl_internal.h"
+
+#include <lagd/base/clock.h>
+#include <lagd/base/mem.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-
-#include "ctl_internal.h"
-#include "lagd/base/clock.h"
-#include "lagd/base/mem.h"
 
 #define PAGE 1000
 #define TAIL_MAX 10000 /* of /runs/{run}/logs */

@@ -1,10 +1,10 @@
 /* --help, and the part of the manual that lists the commands. */
+#include "ctl_internal.h"
+
+#include <lagd/base/check.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
-
-#include "ctl_internal.h"
-#include "lagd/base/check.h"
 
 #define FIRST_COLUMN 30
 

@@ -1,11 +1,11 @@
 /* Reading values out of answers, and writing JSON whose numbers are as short as they can be. */
+#include "print_internal.h"
+
+#include <lagd/base/parse.h>
+#include <lagd/base/strbuf.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-
-#include "lagd/base/parse.h"
-#include "lagd/base/strbuf.h"
-#include "print_internal.h"
 
 json_t *ctl_json_at(json_t *object, const char *path) {
     char key[72];

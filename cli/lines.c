@@ -1,8 +1,8 @@
 /* Cuts a stream of bytes into events: one JSON object a line, or server-sent events whose data is one. */
-#include <string.h>
-
 #include "ctl_internal.h"
-#include "lagd/base/mem.h"
+
+#include <lagd/base/mem.h>
+#include <string.h>
 
 static int give(struct ctl_lines *lines, const char *text, size_t length, int (*each)(void *arg, json_t *event),
                 void *arg) {

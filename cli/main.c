@@ -1,4 +1,8 @@
 /* lagctl: a client of lagd's HTTP API. It knows nothing that the API does not tell. */
+#include "ctl_internal.h"
+
+#include <lagd/base/check.h>
+#include <lagd/base/error.h>
 #include <curl/curl.h>
 #include <errno.h>
 #include <stdarg.h>
@@ -6,10 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-#include "ctl_internal.h"
-#include "lagd/base/check.h"
-#include "lagd/base/error.h"
 
 static enum ctl_form form_of(const char *name) {
     static const char *const names[] = {"table", "json", "jsonl", "tsv", "name"};

@@ -1,12 +1,13 @@
 /* The command line: words, arguments and options by the table. */
+#include <lagd/base/parse.h>
+
+#include "ctl_internal.h"
+
+#include <lagd/base/check.h>
+#include <lagd/base/error.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
-
-#include "ctl_internal.h"
-#include "lagd/base/check.h"
-#include "lagd/base/error.h"
-#include "lagd/base/parse.h"
 
 #define WORDS_SIZE 48
 

@@ -1,14 +1,14 @@
 /* Answers as tables, JSON, lines and tab-separated values. */
+#include "ctl_internal.h"
+#include "draw_internal.h"
+
+#include <lagd/base/check.h>
+#include <lagd/base/clock.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-#include "ctl_internal.h"
-#include "draw_internal.h"
-#include "lagd/base/check.h"
-#include "lagd/base/clock.h"
 
 #define MAX_COLUMNS 32
 

@@ -1,14 +1,14 @@
 /* The generic command: arguments and options become a path, a query and a body as the table says. */
+#include "ctl_internal.h"
+
+#include <lagd/base/cleanup.h>
+#include <lagd/base/error.h>
+#include <lagd/base/fs.h>
+#include <lagd/base/mem.h>
+#include <lagd/base/parse.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "ctl_internal.h"
-#include "lagd/base/cleanup.h"
-#include "lagd/base/error.h"
-#include "lagd/base/fs.h"
-#include "lagd/base/mem.h"
-#include "lagd/base/parse.h"
 
 #define BODY_MAX ((size_t)64 << 20)
 

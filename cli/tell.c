@@ -1,13 +1,13 @@
 /* Standard output, standard error, and being interrupted. */
+#include "ctl_internal.h"
+
+#include <lagd/base/clock.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-
-#include "ctl_internal.h"
-#include "lagd/base/clock.h"
 
 static void tell(const char *format, va_list arguments) {
     struct lag_strbuf clean = LAG_STRBUF_INIT;

@@ -1,14 +1,13 @@
 /* What the terminal and the locale can show. */
 #include "term_internal.h"
 
+#include <lagd/base/check.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
-
-#include "lagd/base/check.h"
 
 bool ctl_term_is_utf8(const char *lc_all, const char *lc_ctype, const char *lang) {
     const char *locale = lc_all && *lc_all ? lc_all : lc_ctype && *lc_ctype ? lc_ctype : lang;

@@ -11,8 +11,8 @@
 
 #include <cmocka.h>
 
-#include "lagd/base/check.h"
-#include "lagd/base/error.h"
+#include <lagd/base/check.h>
+#include <lagd/base/error.h>
 
 /* A new folder below $TMPDIR; free with free() after removing it. */
 static inline char *make_temporary_folder(void) {

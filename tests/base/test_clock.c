@@ -1,7 +1,8 @@
+/* Times as text from a table, and clocks that run. */
 #include "check_base.h"
-#include <time.h>
 
-#include "lagd/base/clock.h"
+#include <lagd/base/clock.h>
+#include <time.h>
 
 static void test_rfc3339_table(void **state) {
     static const struct {

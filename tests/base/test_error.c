@@ -1,7 +1,8 @@
+/* Codes and texts of errors: cut, wrapped, cleaned. */
 #include "check_base.h"
-#include <errno.h>
 
-#include "lagd/base/parse.h"
+#include <lagd/base/parse.h>
+#include <errno.h>
 
 static void test_set_returns_the_code_and_allows_null(void **state) {
     struct lag_error err = {.pointer = "/old"};

@@ -1,13 +1,13 @@
 /* Each case runs in a child process: the variable is read once a process. */
 #include "check_base.h"
+
+#include <lagd/base/clock.h>
+#include <lagd/base/failpoint.h>
+#include <lagd/base/fs.h>
+#include <lagd/base/mem.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include "lagd/base/clock.h"
-#include "lagd/base/failpoint.h"
-#include "lagd/base/fs.h"
-#include "lagd/base/mem.h"
 
 /* The wait status of a child that runs body with the given failpoints. */
 static int in_child(const char *failpoints, int (*body)(void)) {

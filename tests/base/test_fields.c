@@ -1,8 +1,9 @@
+/* A struct by its table: defaults, setters, texts that are refused, and the way there and back. */
 #include "check_base.h"
-#include <math.h>
 
-#include "lagd/base/fields.h"
-#include "lagd/base/strbuf.h"
+#include <lagd/base/fields.h>
+#include <lagd/base/strbuf.h>
+#include <math.h>
 
 struct thing {
     int64_t n_layer, size_bytes;

@@ -1,14 +1,15 @@
+/* Files and folders in a folder of their own: durable writes, links, hostile paths, removal. */
 #include "check_base.h"
+
+#include <lagd/base/cleanup.h>
+#include <lagd/base/fs.h>
+#include <lagd/base/mem.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-#include "lagd/base/cleanup.h"
-#include "lagd/base/fs.h"
-#include "lagd/base/mem.h"
 
 /* Each test has its own folder, which is the working folder while it runs. */
 static int enter(void **state) {

@@ -1,9 +1,10 @@
+/* SHA-256 against published digests. */
 #include "check_base.h"
-#include <unistd.h>
 
-#include "lagd/base/fs.h"
-#include "lagd/base/hash.h"
-#include "lagd/base/mem.h"
+#include <lagd/base/fs.h>
+#include <lagd/base/hash.h>
+#include <lagd/base/mem.h>
+#include <unistd.h>
 
 /* FIPS 180-4 examples (NIST), and one million 'a'. */
 static const char of_abc[] = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";

@@ -1,7 +1,8 @@
+/* What the machine says of itself is plausible, and memory in use is seen. */
 #include "check_base.h"
 
-#include "lagd/base/host.h"
-#include "lagd/base/mem.h"
+#include <lagd/base/host.h>
+#include <lagd/base/mem.h>
 
 static void test_numbers_are_plausible(void **state) {
     assert_true(lag_host_cpus() >= 1 && lag_host_cpus() <= 1 << 18);

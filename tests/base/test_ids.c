@@ -1,9 +1,10 @@
+/* Identifiers sort by time and never repeat, in one thread and in many. */
 #include "check_base.h"
-#include <pthread.h>
 
-#include "lagd/base/clock.h"
-#include "lagd/base/ids.h"
-#include "lagd/base/thread.h"
+#include <lagd/base/clock.h>
+#include <lagd/base/ids.h>
+#include <lagd/base/thread.h>
+#include <pthread.h>
 
 enum { N_IDS = 20000, N_THREADS = 4 };
 

@@ -1,11 +1,12 @@
+/* Messages to a journal that is a socket of this test. */
 #include "check_base.h"
+
+#include <lagd/base/log.h>
 #include <stddef.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-#include "lagd/base/log.h"
 
 static char path[64], got[16384];
 static int journal = -1, errors = -1;

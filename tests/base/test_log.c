@@ -1,9 +1,10 @@
+/* One call is one line, levels are kept, long lines are cut. */
 #include "check_base.h"
+
+#include <lagd/base/log.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
-
-#include "lagd/base/log.h"
 
 /* Runs with standard error in a pipe; returns what was written (static). */
 static const char *captured(void (*act)(void)) {

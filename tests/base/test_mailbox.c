@@ -1,11 +1,12 @@
+/* A mailbox in one thread, and with four senders. */
 #include "check_base.h"
+
+#include <lagd/base/clock.h>
+#include <lagd/base/mailbox.h>
+#include <lagd/base/thread.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
-
-#include "lagd/base/clock.h"
-#include "lagd/base/mailbox.h"
-#include "lagd/base/thread.h"
 
 enum { N_SENDERS = 4, N_EACH = 10000 };
 

@@ -1,6 +1,7 @@
+/* Memory: overflow, growth, alignment, texts. */
 #include "check_base.h"
 
-#include "lagd/base/mem.h"
+#include <lagd/base/mem.h>
 
 static void test_calloc_zeroes_and_refuses_overflow(void **state) {
     unsigned char *bytes = lag_calloc(10, 7);

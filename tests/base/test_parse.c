@@ -1,7 +1,8 @@
+/* What strict parsing takes and what it refuses. */
 #include "check_base.h"
-#include <math.h>
 
-#include "lagd/base/parse.h"
+#include <lagd/base/parse.h>
+#include <math.h>
 
 static void test_i64(void **state) {
     static const struct {

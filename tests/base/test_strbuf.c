@@ -1,6 +1,7 @@
+/* A growing text, and a failure that stays. */
 #include "check_base.h"
 
-#include "lagd/base/strbuf.h"
+#include <lagd/base/strbuf.h>
 
 static void test_append_print_take(void **state) {
     struct lag_strbuf buffer = LAG_STRBUF_INIT;

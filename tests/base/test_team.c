@@ -1,7 +1,8 @@
+/* Every tile is worked on once, by teams whose size changes. */
 #include "check_base.h"
-#include <time.h>
 
-#include "lagd/base/team.h"
+#include <lagd/base/team.h>
+#include <time.h>
 
 enum { MAX_TILES = 200, MAX_MEMBERS = 3 };
 

@@ -1,9 +1,10 @@
+/* A thread has its name and no signals; waiting ends at its deadline. */
 #include "check_base.h"
+
+#include <lagd/base/clock.h>
+#include <lagd/base/thread.h>
 #include <pthread.h>
 #include <signal.h>
-
-#include "lagd/base/clock.h"
-#include "lagd/base/thread.h"
 
 struct seen {
     sigset_t mask;

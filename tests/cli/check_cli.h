@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "lagd/base/strbuf.h"
+#include <lagd/base/strbuf.h>
 
 /* Asserts that buffer holds text, and empties it. */
 #define assert_holds(buffer, text)                       \

@@ -1,9 +1,9 @@
+/* Bars, sparks and plots as text. */
 #include "check_cli.h"
-
-#include <math.h>
-
 #include "draw_internal.h"
-#include "lagd/base/parse.h"
+
+#include <lagd/base/parse.h>
+#include <math.h>
 
 static void test_bars(void **state) {
     struct lag_strbuf out = LAG_STRBUF_INIT;

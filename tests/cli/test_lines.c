@@ -1,3 +1,4 @@
+/* Answers that come line by line: JSON lines and server-sent events, whole or broken. */
 #include "check_cli.h"
 
 #include "ctl_internal.h"

@@ -1,8 +1,9 @@
+/* Command lines: the table of commands, words, options, and wrong usage. */
 #include "check_cli.h"
-
 #include "command_internal.h"
-#include "lagd/base/check.h"
-#include "lagd/base/error.h"
+
+#include <lagd/base/check.h>
+#include <lagd/base/error.h>
 
 #define MAX_ARGS 12
 static int parse(struct ctl_call *call, struct lag_error *err, ...) {

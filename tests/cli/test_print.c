@@ -1,8 +1,9 @@
+/* Answers as tables, cells and JSON, and the exit status of each. */
 #include "check_cli.h"
-
 #include "ctl_internal.h"
 #include "draw_internal.h"
-#include "lagd/base/error.h"
+
+#include <lagd/base/error.h>
 
 static const struct ctl_column columns[] = {{"NAME", "name", CTL_TEXT},
                                             {"N", "deep.n", CTL_INT},

@@ -1,3 +1,4 @@
+/* A copy of exactly the input, so that AddressSanitizer sees every byte beyond it. */
 #include "fuzz.h"
 #include <string.h>
 
