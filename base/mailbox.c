@@ -2,10 +2,8 @@
 #include <lagd/base/mailbox.h>
 
 #include <lagd/base/check.h>
-#include <lagd/base/clock.h>
 #include <lagd/base/error.h>
 #include <lagd/base/mem.h>
-#include <lagd/base/thread.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -14,7 +12,6 @@
 
 struct lag_mailbox {
     pthread_mutex_t mutex;
-    pthread_cond_t arrived;
     size_t capacity, first, n_waiting; /* a ring */
     bool closed;
     int fd; /* its counter is 1 exactly while n_waiting > 0 */
@@ -37,7 +34,6 @@ int lag_mailbox_create(size_t capacity, struct lag_mailbox **ret, struct lag_err
     }
     mailbox->capacity = capacity;
     (void)pthread_mutex_init(&mailbox->mutex, NULL);
-    lag_cond_init(&mailbox->arrived);
     *ret = mailbox;
     return 0;
 }
@@ -46,7 +42,6 @@ void lag_mailbox_destroy(struct lag_mailbox *mailbox) {
     if (!mailbox) return;
     LAG_ASSERT(mailbox->n_waiting == 0);
     (void)close(mailbox->fd);
-    (void)pthread_cond_destroy(&mailbox->arrived);
     (void)pthread_mutex_destroy(&mailbox->mutex);
     free(mailbox);
 }
@@ -84,7 +79,6 @@ int lag_mailbox_post(struct lag_mailbox *mailbox, void *message) {
     } else {
         mailbox->ring[(mailbox->first + mailbox->n_waiting) % mailbox->capacity] = message;
         if (mailbox->n_waiting++ == 0) raise_fd(mailbox);
-        (void)pthread_cond_signal(&mailbox->arrived);
     }
     (void)pthread_mutex_unlock(&mailbox->mutex);
     return status;
@@ -97,23 +91,10 @@ void *lag_mailbox_take(struct lag_mailbox *mailbox) {
     return message;
 }
 
-void *lag_mailbox_wait(struct lag_mailbox *mailbox, int64_t timeout_ms) {
-    int64_t now_ns = lag_clock_mono_ns(), deadline_ns = INT64_MAX;
-    if (timeout_ms >= 0 && timeout_ms < (INT64_MAX - now_ns) / 1000000) deadline_ns = now_ns + timeout_ms * 1000000;
-    (void)pthread_mutex_lock(&mailbox->mutex);
-    while (mailbox->n_waiting == 0 && !mailbox->closed) {
-        if (lag_cond_wait_until(&mailbox->arrived, &mailbox->mutex, deadline_ns)) break;
-    }
-    void *message = take_locked(mailbox);
-    (void)pthread_mutex_unlock(&mailbox->mutex);
-    return message;
-}
-
 int lag_mailbox_fd(const struct lag_mailbox *mailbox) { return mailbox->fd; }
 
 void lag_mailbox_close(struct lag_mailbox *mailbox) {
     (void)pthread_mutex_lock(&mailbox->mutex);
     mailbox->closed = true;
-    (void)pthread_cond_broadcast(&mailbox->arrived);
     (void)pthread_mutex_unlock(&mailbox->mutex);
 }

@@ -14,8 +14,7 @@ void lag_mailbox_destroy(struct lag_mailbox *mailbox);
 int lag_mailbox_post(struct lag_mailbox *mailbox, void *message);
 /* The next message (owned), or NULL when there is none. Thread: receiver. */
 void *lag_mailbox_take(struct lag_mailbox *mailbox);
-/* Waits for a message up to timeout_ms (-1 = for ever); NULL on time-out or when closed and empty. Thread: receiver. */
-void *lag_mailbox_wait(struct lag_mailbox *mailbox, int64_t timeout_ms);
 /* Readable while messages wait; for poll(2). Owned by the mailbox. */
 int lag_mailbox_fd(const struct lag_mailbox *mailbox);
+/* No message is taken any more; those that wait can still be taken. Thread: any. */
 void lag_mailbox_close(struct lag_mailbox *mailbox);
