@@ -1,4 +1,8 @@
 /* The decision record from hand-made losses: picks, margins, ties, dropped candidates, and what the sentence says. */
+#include "evidence/decide_internal.h"
+
+#include <lagd/base/error.h>
+#include <lagd/base/mem.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,10 +13,6 @@
 
 #include <cmocka.h>
 
-#include "evidence/decide_internal.h"
-#include <lagd/base/error.h>
-#include <lagd/base/mem.h>
-
 #define N_BATCHES 3
 static const int64_t times[] = {0, 5, 10};
 
@@ -22,8 +22,9 @@ static const double zero_losses[] = {3.0, 3.1, 3.2, 2.8, 2.9, 3.0, 2.50, 2.60, 2
 static const double none_losses[] = {3.0, 3.1, 3.2, 2.9, 3.0, 3.1, 2.80, 2.90, 3.00};
 static const double tied_losses[] = {3.5, 3.6, 3.7, 2.9, 3.0, 3.1, 2.05, 2.06, 2.25};
 
-static struct lag_candidate_row candidates[4];
-static struct lag_curve curves[4];
+enum { N = 4, N_MOST = 60 };
+static struct lag_candidate_row candidates[N_MOST + 1];
+static struct lag_curve curves[N_MOST + 1];
 static struct lagd_curves set;
 static struct lag_error err;
 
@@ -45,11 +46,12 @@ static int set_up(void **state) {
     set.growth.parent_loss = 3.1;
     set.candidates = candidates;
     set.curves = curves;
-    set.n = 4;
+    set.n = N;
     candidate(0, "zero_stack", zero_losses, true, false);
     candidate(1, "stack", stack_losses, true, false);
     candidate(2, "random", stack_losses, true, true);
     candidate(3, "none", none_losses, false, false);
+    candidate(N, "none", zero_losses, true, false); /* beyond the set: must not be looked at */
     return 0;
 }
 
@@ -75,6 +77,33 @@ static void the_lag_changes_the_pick(void **state) {
     contains(row.verdict, "0.5000 ahead of zero_stack (95 % interval");
     contains(row.verdict, "Step 0 would have picked zero_stack, which is number 2");
     contains(row.verdict, "Not growing is at 2.9000 there, 0.8000 above it");
+    static const char end[] = "). Step 0 would have picked zero_stack, which is number 2 at the lag."
+                              " Not growing is at 2.9000 there, 0.8000 above it.";
+    assert_string_equal(strstr(row.verdict, ")"), end); /* and of no one else */
+}
+
+static void one_batch_has_no_interval(void **state) {
+    (void)state;
+    static const double first[] = {3.0, 2.9, 2.5}, second[] = {4.0, 3.0, 2.0};
+    set.growth.n_batches = 1;
+    set.n = 2;
+    candidate(0, "zero_stack", first, true, false);
+    candidate(1, "stack", second, true, false);
+    struct lag_decision_row row;
+    assert_int_equal(lagd_decide(&set, &row, &err), 0);
+    assert_string_equal(row.candidate, "cand_1");
+    contains(row.verdict, ", 0.5000 ahead of zero_stack (one batch: no interval). Step 0");
+}
+
+static void a_first_pick_without_a_loss_at_the_lag_has_no_number(void **state) {
+    (void)state;
+    static const double lost[] = {3.0, 3.1, 3.2, 2.8, 2.9, 3.0, NAN, NAN, NAN};
+    candidate(0, "zero_stack", lost, true, false);
+    struct lag_decision_row row;
+    assert_int_equal(lagd_decide(&set, &row, &err), 0);
+    assert_string_equal(row.candidate, "cand_1");
+    assert_string_equal(row.pick_at_0, "cand_0");
+    contains(row.verdict, " Step 0 would have picked zero_stack. Not growing");
 }
 
 static void ties_are_said(void **state) {
@@ -107,6 +136,15 @@ static void the_reference_wins_only_when_allowed(void **state) {
     candidate(3, "none", stack_losses, true, false);
     assert_int_equal(lagd_decide(&set, &row, &err), 0);
     assert_string_equal(row.candidate, "cand_3");
+    assert_null(strstr(row.verdict, "Not growing")); /* it is the winner */
+    static const double lost[] = {3.0, 3.1, 3.2, 2.8, 2.9, 3.0, INFINITY, 2, 2};
+    candidate(3, "none", lost, false, false);
+    assert_int_equal(lagd_decide(&set, &row, &err), 0);
+    assert_null(strstr(row.verdict, "Not growing"));
+    candidate(0, "none", zero_losses, false, false); /* wherever it stands, and when it is no worse */
+    candidate(1, "stack", zero_losses, true, false);
+    assert_int_equal(lagd_decide(&set, &row, &err), 0);
+    contains(row.verdict, " Not growing is at 2.6000 there, 0.0000 above it.");
 }
 
 static void nobody_left(void **state) {
@@ -116,7 +154,11 @@ static void nobody_left(void **state) {
     assert_int_equal(lagd_decide(&set, &row, &err), 0);
     assert_string_equal(row.candidate, "");
     assert_string_equal(row.pick_at_0, "");
-    assert_true(isnan(row.margin));
+    assert_string_equal(row.pick_at_lag, "");
+    assert_string_equal(row.runner_up, "");
+    assert_true(isnan(row.margin) && isnan(row.margin_low) && isnan(row.margin_high));
+    assert_true(isnan(row.tau) && isnan(row.tau_0));
+    assert_int_equal(lagd_curves_common_t(&set, 10), -1);
     contains(row.verdict, "No candidate can win");
     curves[3].diverged = false; /* the reference alone may not win either */
     assert_int_equal(lagd_decide(&set, &row, &err), 0);
@@ -132,6 +174,10 @@ static void one_alone(void **state) {
     assert_string_equal(row.runner_up, "");
     contains(row.verdict, "no other candidate");
     contains(row.verdict, "picked it too");
+    set_up(state);
+    for (int i = 1; i < N; i++) curves[i].diverged = true; /* the first one lives */
+    assert_int_equal(lagd_decide(&set, &row, &err), 0);
+    assert_string_equal(row.candidate, "cand_0");
 }
 
 static void not_before_the_lag(void **state) {
@@ -142,26 +188,56 @@ static void not_before_the_lag(void **state) {
     assert_true(row.margin == 7);
     assert_int_equal(lagd_curves_common_t(&set, 10), 5);
     assert_int_equal(lagd_curves_common_t(&set, 4), 0);
-    curves[0].n_evals = 0;
+    curves[0].n_evals = 3;
+    curves[1].n_evals = 2; /* what holds it back need not be the first */
+    assert_int_equal(lagd_curves_common_t(&set, 10), 5);
+    assert_int_equal(lagd_decide(&set, &row, &err), LAG_ESTATE);
+    curves[1].n_evals = 0;
     assert_int_equal(lagd_curves_common_t(&set, 10), -1);
 }
 
-static void long_names_are_cut_not_spilled(void **state) {
-    (void)state;
-    for (int i = 0; i < 4; i++) memset(candidates[i].op, 'x', sizeof(candidates[i].op) - 1);
+/* A sentence for each candidate that is not grown: far more than a row holds. */
+static void cut(const char *winner) {
+    static char whole[N_MOST * 80];
+    static const char nothing[sizeof((struct lag_decision_row){0}.reason)];
     struct lag_decision_row row;
+    candidate(1, winner, stack_losses, true, false);
+    for (int i = 2; i < N_MOST; i++) candidate(i, "none", none_losses, false, false);
+    set.n = 3;
     assert_int_equal(lagd_decide(&set, &row, &err), 0);
-    assert_true(strlen(row.verdict) < sizeof(row.verdict));
+    lag_copy(whole, sizeof(whole), row.verdict);
+    size_t used = strlen(whole);
+    for (int i = 3; i < N_MOST; i++) {
+        used += (size_t)snprintf(whole + used, sizeof(whole) - used, " Not growing is at 2.9000 there, 0.8000 above it.");
+    }
+    assert_true(used > sizeof(row.verdict));
+    set.n = N_MOST;
+    assert_int_equal(lagd_decide(&set, &row, &err), 0);
+    assert_int_equal(strlen(row.verdict), sizeof(row.verdict) - 1);
+    assert_memory_equal(row.verdict, whole, sizeof(row.verdict) - 1);
+    assert_memory_equal(row.reason, nothing, sizeof(nothing)); /* what lies behind it */
 }
 
+static void long_verdicts_are_cut_not_spilled(void **state) {
+    (void)state;
+    cut("stack");
+    cut("stacks"); /* the end falls elsewhere in a sentence */
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, set_up)
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test_setup(the_lag_changes_the_pick, set_up),
-                                       cmocka_unit_test_setup(ties_are_said, set_up),
-                                       cmocka_unit_test_setup(short_lags_are_said, set_up),
-                                       cmocka_unit_test_setup(the_reference_wins_only_when_allowed, set_up),
-                                       cmocka_unit_test_setup(nobody_left, set_up),
-                                       cmocka_unit_test_setup(one_alone, set_up),
-                                       cmocka_unit_test_setup(not_before_the_lag, set_up),
-                                       cmocka_unit_test_setup(long_names_are_cut_not_spilled, set_up)};
+    const struct CMUnitTest tests[] = {
+        TEST(the_lag_changes_the_pick),
+        TEST(one_batch_has_no_interval),
+        TEST(a_first_pick_without_a_loss_at_the_lag_has_no_number),
+        TEST(ties_are_said),
+        TEST(short_lags_are_said),
+        TEST(the_reference_wins_only_when_allowed),
+        TEST(nobody_left),
+        TEST(one_alone),
+        TEST(not_before_the_lag),
+        TEST(long_verdicts_are_cut_not_spilled),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
