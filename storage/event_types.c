@@ -12,7 +12,8 @@
 #define VALUE LAG_EVENT_HAS_VALUE
 
 static const struct lag_event_kind kinds[LAG_N_EVENT_TYPES] = {
-    [LAG_EVENT_RUN_CREATED] = {"run.created", LAG_EVENT_INFO, RUN | STATE, "a run was created; the message is its name"},
+    [LAG_EVENT_RUN_CREATED] = {"run.created", LAG_EVENT_INFO, RUN | STATE,
+                               "a run was created; the message is its name"},
     [LAG_EVENT_RUN_CHANGED] = {"run.changed", LAG_EVENT_INFO, RUN | STATE,
                                "a run's name or configuration was changed; the message is its name"},
     [LAG_EVENT_RUN_STATE] = {"run.state", LAG_EVENT_INFO, RUN | STATE | STEP,
@@ -20,27 +21,32 @@ static const struct lag_event_kind kinds[LAG_N_EVENT_TYPES] = {
     [LAG_EVENT_RUN_DELETED] = {"run.deleted", LAG_EVENT_INFO, RUN,
                                "a run was deleted with all that belonged to it; the message is its name"},
     [LAG_EVENT_RUN_CHECKPOINT] = {"run.checkpoint", LAG_EVENT_INFO, RUN | CANDIDATE | STATE | STEP | VALUE,
-                                  "a checkpoint was written; the state is its kind, the value its bytes, the message its id"},
+                                  "a checkpoint was written; the state is its kind, the value its bytes, the message "
+                                  "its id"},
     [LAG_EVENT_RUN_ROLLBACK] = {"run.rollback", LAG_EVENT_WARNING, RUN | STEP | VALUE,
-                                "a step was not finite, and the run went back to a checkpoint; the value is the factor of "
-                                "the learning rate from there on"},
+                                "a step was not finite, and the run went back to a checkpoint; the value is the factor "
+                                "of the learning rate from there on"},
     [LAG_EVENT_GROWTH_STATE] = {"growth.state", LAG_EVENT_INFO, RUN | GROWTH | STATE | STEP,
                                 "a growth has another state; the message is the reason"},
     [LAG_EVENT_CANDIDATE_STATE] = {"candidate.state", LAG_EVENT_INFO, RUN | GROWTH | CANDIDATE | STATE | STEP | VALUE,
-                                   "a candidate has another state; the step is that of its probe, the value its loss at the lag"},
+                                   "a candidate has another state; the step is that of its probe, the value its loss "
+                                   "at the lag"},
     [LAG_EVENT_GROWTH_DECISION] = {"growth.decision", LAG_EVENT_INFO, RUN | GROWTH | CANDIDATE | STEP | VALUE,
                                    "a growth was decided; the value is the margin, the message the verdict"},
     [LAG_EVENT_DATASET_ADDED] = {"dataset.added", LAG_EVENT_INFO, 0, "a dataset was added; the message is its name"},
-    [LAG_EVENT_DATASET_DELETED] = {"dataset.deleted", LAG_EVENT_INFO, 0, "a dataset was deleted; the message is its name"},
+    [LAG_EVENT_DATASET_DELETED] = {"dataset.deleted", LAG_EVENT_INFO, 0,
+                                   "a dataset was deleted; the message is its name"},
     [LAG_EVENT_CHECKPOINT_DAMAGED] = {"checkpoint.damaged", LAG_EVENT_WARNING, RUN | STEP,
                                       "a checkpoint could not be read and was set aside"},
     [LAG_EVENT_CHECKPOINT_DELETED] = {"checkpoint.deleted", LAG_EVENT_INFO, RUN | STATE | STEP | VALUE,
-                                      "a person deleted a checkpoint; the state is its kind, the value its bytes, the message "
-                                      "its id"},
-    [LAG_EVENT_DETERMINISM_MISMATCH] = {"determinism.mismatch", LAG_EVENT_WARNING, RUN | GROWTH | CANDIDATE | STEP | VALUE,
-                                        "a number that was computed again differs from the stored one, which is kept; the "
-                                        "value is the one computed last"},
-    [LAG_EVENT_SYSTEM_WARNING] = {"system.warning", LAG_EVENT_WARNING, RUN | STEP, "something needs a person's attention"},
+                                      "a person deleted a checkpoint; the state is its kind, the value its bytes, the "
+                                      "message its id"},
+    [LAG_EVENT_DETERMINISM_MISMATCH] = {"determinism.mismatch", LAG_EVENT_WARNING,
+                                        RUN | GROWTH | CANDIDATE | STEP | VALUE,
+                                        "a number that was computed again differs from the stored one, which is kept; "
+                                        "the value is the one computed last"},
+    [LAG_EVENT_SYSTEM_WARNING] = {"system.warning", LAG_EVENT_WARNING, RUN | STEP,
+                                  "something needs a person's attention"},
 };
 
 const struct lag_event_kind *lag_event_kind(enum lag_event_type type) {

@@ -171,8 +171,10 @@ static int start_one(struct lagd_round *round, int index, struct lag_error *err)
 static int start_more(struct lagd_round *round, struct lag_error *err) {
     int limit = round->run->deps->n_threads, rc = 0;
     if (round->request.parallel > 0) limit = (int)LAG_MIN(limit, round->request.parallel);
-    for (int i = 0; rc == 0 && i < round->n && round->n_active < limit; i++)
-        if (!round->probes[i] && i != round->ending && waits_for_probe(&round->candidates[i])) rc = start_one(round, i, err);
+    for (int i = 0; rc == 0 && i < round->n && round->n_active < limit; i++) {
+        bool waits = i != round->ending && waits_for_probe(&round->candidates[i]);
+        if (!round->probes[i] && waits) rc = start_one(round, i, err);
+    }
     return rc;
 }
 
@@ -204,8 +206,8 @@ static int end_candidate(struct lagd_round *round, int index, struct lagd_probe_
     if (rc != 0) return rc;
     LAG_FP("candidate.completed");
     const struct lagd_about about = {round->run->id, round->run->book.growth.id, round->run->book.row.step, NULL};
-    lagd_tell(LAG_LOG_INFO, &about, "candidate %s of %s: %s%s%s", move.row->op, round->run->book.growth.id, move.row->state,
-              move.reason[0] ? ": " : "", move.reason);
+    lagd_tell(LAG_LOG_INFO, &about, "candidate %s of %s: %s%s%s", move.row->op, round->run->book.growth.id,
+              move.row->state, move.reason[0] ? ": " : "", move.reason);
     return 0;
 }
 

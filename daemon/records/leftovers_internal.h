@@ -19,5 +19,6 @@ int lagd_tx_growth_leave(struct lag_db *db, const struct lag_growth_row *growth,
 /* The event is posted, unless the growth has ended already; and leave. */
 int lagd_tx_growth_end(struct lag_db *db, const struct lag_growth_row *growth, enum lagd_growth_event event,
                        const char *reason, struct lagd_leftovers *leftovers, struct lag_error *err);
-void lagd_leftovers_remove(const struct lagd_deps *deps, struct lagd_leftovers *leftovers); /* after the commit. Frees */
-void lagd_leftovers_drop(struct lagd_leftovers *leftovers); /* after it was not committed. Frees */
+/* After the commit; and when there was none. Both free. */
+void lagd_leftovers_remove(const struct lagd_deps *deps, struct lagd_leftovers *leftovers);
+void lagd_leftovers_drop(struct lagd_leftovers *leftovers);

@@ -73,7 +73,8 @@ static int read_candidate(struct lag_db *db, const char *id, struct subject *ret
     return 0;
 }
 
-static int insert_candidate(struct lag_db *db, void *arg, const char *state, struct subject *ret, struct lag_error *err) {
+static int insert_candidate(struct lag_db *db, void *arg, const char *state, struct subject *ret,
+                            struct lag_error *err) {
     struct lag_candidate_row *row = arg;
     (void)lag_copy(row->state, sizeof(row->state), state);
     (void)lag_copy(ret->id, sizeof(ret->id), row->id);
@@ -137,8 +138,8 @@ static int find_state(struct lag_db *db, const struct lagd_post *post, struct su
 
 /* The tests of the whole daemon look for this text, and fail when they find it. */
 static int refuse(const struct lagd_post *post, const char *id, const char *state, struct lag_error *err) {
-    (void)lag_error_set(err, LAG_ESTATE, "%s %s is %s: no row of the table is for \"%s\" there", kinds[post->machine].what,
-                        id, state, lagd_machine_event_name(post->machine, post->event));
+    (void)lag_error_set(err, LAG_ESTATE, "%s %s is %s: no row of the table is for \"%s\" there",
+                        kinds[post->machine].what, id, state, lagd_machine_event_name(post->machine, post->event));
     lag_log(LAG_LOG_ERROR, "refused: %s", err ? err->text : id);
     return LAG_ESTATE;
 }

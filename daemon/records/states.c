@@ -11,12 +11,12 @@
 /* --- runs --------------------------------------------------------------------------------------------------------- */
 
 static const struct lagd_state run_states[LAGD_N_RUN_STATES] = {
-    /* No thread. The step is that of the newest checkpoint, or 0. growth_id may name a growth in any state but an end.
-     */
+    /* No thread. The step is that of the newest checkpoint, or 0. growth_id may name a growth in any state but an
+     * end. */
     [LAGD_RUN_QUEUED] = {"queued", WAITING, "pause,cancel,grow",
                          "waits for a place, memory, or the daemon's next look"},
-    /* A thread trains; the row's step lags behind it. Newer points and checkpoints than the row tells may be on disk.
-     */
+    /* A thread trains; the row's step lags behind it. Newer points and checkpoints than the row tells may be on
+     * disk. */
     [LAGD_RUN_RUNNING] = {"running", LIVE, "pause,cancel,checkpoint,grow", "trains"},
     /* No thread. The row tells where the run stands; a checkpoint of that step is on disk unless the disk refused it.
      * Its growth, if it has one, stays where it was: also in the middle of its probes. */
@@ -38,25 +38,22 @@ static const struct lagd_state run_states[LAGD_N_RUN_STATES] = {
 };
 
 static const char *const run_events[LAGD_N_RUN_EVENTS] = {
-    [LAGD_RUN_ON_CREATED] = "created",               /* commands/cmd_runs.c */
-    [LAGD_RUN_ON_CREATED_PAUSED] = "created paused", /* commands/cmd_runs.c: the request says so */
-    [LAGD_RUN_ON_STARTED] = "started",               /* train/run_open.c: its state is loaded */
-    [LAGD_RUN_ON_STARTED_GROWING] =
-        "started in its growth", /* train/run_open.c: a growth stands at the step it loaded */
-    [LAGD_RUN_ON_GROWTH_BEGUN] =
-        "growth begun", /* growth/growth_round.c: the parent is kept, now or before a restart */
-    [LAGD_RUN_ON_GROWTH_ENDED] =
-        "growth ended",                    /* growth/ and runs/run.c: with a winner or without one, or withdrawn */
-    [LAGD_RUN_ON_PAUSE] = "pause asked",   /* commands/cmd_runs.c without a thread, else runs/run.c */
-    [LAGD_RUN_ON_HINDERED] = "hindered",   /* runs/: it lacks what may come back, as its dataset, memory or the disk */
-    [LAGD_RUN_ON_RESUME] = "resume asked", /* commands/cmd_runs.c */
-    [LAGD_RUN_ON_COMPLETED] = "completed", /* runs/run.c: the last step is made and kept */
-    [LAGD_RUN_ON_CANCEL] = "cancel asked", /* commands/cmd_runs.c without a thread, else runs/run.c */
-    [LAGD_RUN_ON_STOPPED] = "daemon stopped",     /* runs/run.c: the thread ends in good order */
-    [LAGD_RUN_ON_CRASHED] = "daemon crashed",     /* supervisor/recovery.c: the row says that a thread works on it */
-    [LAGD_RUN_ON_RESTARTED] = "daemon restarted", /* supervisor/recovery.c */
-    [LAGD_RUN_ON_LEFT_PAUSED] = "left paused",    /* supervisor/recovery.c: after a crash, as on_crash asks */
-    [LAGD_RUN_ON_FAILED] = "failed",              /* runs/ and supervisor/recovery.c: it cannot go on */
+    [LAGD_RUN_ON_CREATED] = "created",                       /* commands/cmd_runs.c */
+    [LAGD_RUN_ON_CREATED_PAUSED] = "created paused",         /* commands/cmd_runs.c: the request says so */
+    [LAGD_RUN_ON_STARTED] = "started",                       /* train/run_open.c: its state is loaded */
+    [LAGD_RUN_ON_STARTED_GROWING] = "started in its growth", /* train/run_open.c: at the step of a growth */
+    [LAGD_RUN_ON_GROWTH_BEGUN] = "growth begun", /* growth/growth_round.c: its parent is kept, now or before */
+    [LAGD_RUN_ON_GROWTH_ENDED] = "growth ended", /* growth/ and runs/run.c: with a winner or without */
+    [LAGD_RUN_ON_PAUSE] = "pause asked",         /* commands/cmd_runs.c without a thread, else runs/run.c */
+    [LAGD_RUN_ON_HINDERED] = "hindered", /* runs/: it lacks what may come back, as its dataset, memory or the disk */
+    [LAGD_RUN_ON_RESUME] = "resume asked",       /* commands/cmd_runs.c */
+    [LAGD_RUN_ON_COMPLETED] = "completed",       /* runs/run.c: the last step is made and kept */
+    [LAGD_RUN_ON_CANCEL] = "cancel asked",       /* commands/cmd_runs.c without a thread, else runs/run.c */
+    [LAGD_RUN_ON_STOPPED] = "daemon stopped",    /* runs/run.c: the thread ends in good order */
+    [LAGD_RUN_ON_CRASHED] = "daemon crashed",    /* supervisor/recovery.c: the row says that a thread works on it */
+    [LAGD_RUN_ON_RESTARTED] = "daemon restarted",   /* supervisor/recovery.c */
+    [LAGD_RUN_ON_LEFT_PAUSED] = "left paused",      /* supervisor/recovery.c: after a crash, as on_crash asks */
+    [LAGD_RUN_ON_FAILED] = "failed",                /* runs/ and supervisor/recovery.c: it cannot go on */
 };
 
 static const struct lagd_transition run_transitions[] = {

@@ -81,7 +81,8 @@ static int finish(struct lagd_run *run, struct lag_error *err) {
  * step: then the run is called growing though nothing grows. */
 static int look_at_growth(struct lagd_run *run, struct lag_error *err) {
     int rc = lagd_run_read_growth(run, err);
-    if (rc != 0 || (run->book.has_growth && !lagd_state_has_ended(LAGD_MACHINE_GROWTH, run->book.growth.state))) return rc;
+    bool over = lagd_state_has_ended(LAGD_MACHINE_GROWTH, run->book.growth.state);
+    if (rc != 0 || (run->book.has_growth && !over)) return rc;
     if (!run->book.has_growth && lagd_run_is(run->book.row.state, LAGD_RUN_RUNNING)) return 0;
     struct lagd_move move = {.run = run, .run_event = LAGD_RUN_ON_GROWTH_ENDED, .ends_growth = run->book.has_growth};
     return lagd_move_make(&move, err);
@@ -138,8 +139,8 @@ static void fail(struct lagd_run *run, const struct lag_error *why) {
     const struct lagd_about about = {run->id, run->book.has_growth ? run->book.growth.id : NULL, run->book.row.step,
                                      NULL};
     lagd_tell(LAG_LOG_ERROR, &about, "run %s %s: %s", run->id, waits ? "cannot go on" : "failed", reason);
-    struct lagd_move move = {.run = run, .run_event = waits ? LAGD_RUN_ON_HINDERED : LAGD_RUN_ON_FAILED, .reason = reason,
-                             .ends_growth = ends_growth, .unless_ended = true,
+    struct lagd_move move = {.run = run, .run_event = waits ? LAGD_RUN_ON_HINDERED : LAGD_RUN_ON_FAILED,
+                             .ends_growth = ends_growth, .unless_ended = true, .reason = reason,
                              .growth_event = ends_growth ? LAGD_GROWTH_ON_FAILED : LAGD_GROWTH_ON_NOTHING};
     struct lag_error err = {0};
     int rc = lagd_write_patiently(run->deps, lagd_move_write, &move, &run->wishes.stop, &err);

@@ -33,8 +33,9 @@ static int collect_run(const struct lag_run_row *row, void *arg) {
     struct runs *runs = arg;
     const struct lagd_state *state = lagd_state_find(LAGD_MACHINE_RUN, row->state);
     if (!state)
-        lag_log(LAG_LOG_ERROR, "run %s (%s) is stored in the state \"%s\", which this lagd does not know; it is left alone",
-                row->id, row->name, row->state);
+        lag_log(LAG_LOG_ERROR,
+                "run %s (%s) is stored in the state \"%s\", which this lagd does not know; it is left alone", row->id,
+                row->name, row->state);
     if (!state || state->terminal) return 0;
     if (lag_grow_array((void **)&runs->rows, &runs->capacity, runs->n + 1, sizeof(*runs->rows)) < 0) {
         runs->failed = true;
@@ -63,7 +64,8 @@ static int mend_growth(struct lag_db *db, const struct lag_run_row *run, bool en
     struct lagd_leftovers leftovers = {0};
     int rc = 0;
     if (over) rc = lagd_tx_growth_leave(db, &growth, growth.reason, &leftovers, err);
-    else if (ended) rc = lagd_tx_growth_end(db, &growth, LAGD_GROWTH_ON_WITHDRAWN, "its run has ended", &leftovers, err);
+    else if (ended)
+        rc = lagd_tx_growth_end(db, &growth, LAGD_GROWTH_ON_WITHDRAWN, "its run has ended", &leftovers, err);
     lagd_leftovers_drop(&leftovers); /* folders without rows are tidied away later on */
     return rc;
 }

@@ -116,7 +116,8 @@ struct history {
 
 static int collect_stage(const struct lag_growth_row *growth, void *arg) {
     struct history *history = arg;
-    if (!lagd_growth_is(growth->state, LAGD_GROWTH_APPLIED) || growth->start_step >= history->run->trainer.state->step) return 0;
+    bool before = growth->start_step < history->run->trainer.state->step;
+    if (!before || !lagd_growth_is(growth->state, LAGD_GROWTH_APPLIED)) return 0;
     if (lag_grow_array((void **)&history->stages, &history->capacity, history->n + 1, sizeof(*history->stages)) != 0)
         return LAG_ENOMEM;
     struct stage *stage = &history->stages[history->n++];

@@ -144,8 +144,8 @@ int lagd_run_open(struct lagd_run *run, struct lag_error *err) {
     rc = lagd_run_rewind(run, err);
     if (rc != 0) return rc;
     LAG_FP("run.opened");
-    struct lagd_move move = {
-        .run = run, .progress = true, .run_event = lagd_run_in_growth(run) ? LAGD_RUN_ON_STARTED_GROWING : LAGD_RUN_ON_STARTED};
+    struct lagd_move move = {.run = run, .progress = true, .run_event = LAGD_RUN_ON_STARTED};
+    if (lagd_run_in_growth(run)) move.run_event = LAGD_RUN_ON_STARTED_GROWING;
     return lagd_move_make(&move, err);
 }
 

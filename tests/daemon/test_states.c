@@ -1,5 +1,5 @@
-/* The life cycles: every name is known, ends are ends, every state can be reached and left, actions fit the tables. What
- * the single rows are for is told by test_moves. */
+/* The life cycles: every name is known, ends are ends, every state can be reached and left, actions fit the tables.
+ * What the single rows are for is told by test_moves. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -59,9 +59,12 @@ static void tables_agree(void **state) {
 static void actions_lead_somewhere(void **state) {
     (void)state;
     static const struct { enum lagd_machine machine; const char *action; int event; } asked[] = {
-        {LAGD_MACHINE_RUN, "pause", LAGD_RUN_ON_PAUSE},          {LAGD_MACHINE_RUN, "resume", LAGD_RUN_ON_RESUME},
-        {LAGD_MACHINE_RUN, "cancel", LAGD_RUN_ON_CANCEL},        {LAGD_MACHINE_GROWTH, "cancel", LAGD_GROWTH_ON_CANCEL},
-        {LAGD_MACHINE_GROWTH, "approve", LAGD_GROWTH_ON_APPROVED}, {LAGD_MACHINE_GROWTH, "reject", LAGD_GROWTH_ON_REJECTED},
+        {LAGD_MACHINE_RUN, "pause", LAGD_RUN_ON_PAUSE},
+        {LAGD_MACHINE_RUN, "resume", LAGD_RUN_ON_RESUME},
+        {LAGD_MACHINE_RUN, "cancel", LAGD_RUN_ON_CANCEL},
+        {LAGD_MACHINE_GROWTH, "cancel", LAGD_GROWTH_ON_CANCEL},
+        {LAGD_MACHINE_GROWTH, "approve", LAGD_GROWTH_ON_APPROVED},
+        {LAGD_MACHINE_GROWTH, "reject", LAGD_GROWTH_ON_REJECTED},
     };
     for (size_t a = 0; a < sizeof(asked) / sizeof(*asked); a++) {
         enum lagd_machine machine = asked[a].machine;

@@ -1,8 +1,7 @@
 /* The main job through commands: add a text, train, grow, sample, pause and resume, stop and go on. */
-#include "supervisor_fixture.h"
+#include "growth_fixture.h"
 
 #include <lagd/daemon/ranking.h>
-#include "lagd/daemon/growth_request.h"
 
 static struct fixture f;
 
@@ -20,16 +19,6 @@ static int tear_down(void **state) {
     return 0;
 }
 
-static struct lagd_command *growth_command(const char *run, int64_t target, int64_t steps) {
-    struct lagd_command *command = fixture_command(LAGD_GROWTH_CREATE, run);
-    struct lagd_growth_request *request = command->u.growth = calloc(1, sizeof(*request));
-    lagd_growth_request_defaults(request);
-    request->target_layers = target;
-    request->probe_steps = steps;
-    request->eval_every = 4;
-    return command;
-}
-
 static void get_growth(const char *id, struct lag_growth_row *ret, struct lag_decision_row *ret_decision,
                        struct lag_decision_row *ret_again) {
     struct lag_db *db = NULL;
@@ -41,17 +30,6 @@ static void get_growth(const char *id, struct lag_growth_row *ret, struct lag_de
     lag_reader_close(db);
 }
 
-static void wait_growth(const char *id, const char *state) {
-    struct lag_growth_row row;
-    for (unsigned i = 0; i < 3000 * slow(); i++) {
-        get_growth(id, &row, NULL, NULL);
-        if (strcmp(row.state, state) == 0) return;
-        usleep(10000);
-    }
-    fprintf(stderr, "growth %s is %s (%s), not %s\n", id, row.state, row.reason, state);
-    fail();
-}
-
 static void trains_grows_and_samples(void **state) {
     (void)state;
     char run[LAG_ROW_ID], growth[LAG_ROW_ID];
@@ -59,12 +37,12 @@ static void trains_grows_and_samples(void **state) {
     struct lagd_run_config *config = fixture_run_config("first", 120);
     config->start = false;
     fixture_create_run(&f, config, 0, run);
-    struct lagd_command *command = growth_command("first", 4, 8);
+    struct lagd_command *command = fixture_growth_command("first", 4, 8);
     command->u.growth->at_step = 40;
     assert_int_equal(fixture_call(&f, command), 0);
     memcpy(growth, command->id, sizeof(growth));
     lagd_command_destroy(command);
-    command = growth_command("first", 4, 8); /* one at a time */
+    command = fixture_growth_command("first", 4, 8); /* one at a time */
     assert_int_equal(fixture_call(&f, command), LAG_ESTATE);
     lagd_command_destroy(command);
     fixture_do(&f, LAGD_RUN_RESUME, "first", 0, NULL);
@@ -102,12 +80,12 @@ static void asks_in_manual_mode(void **state) {
     char growth[LAG_ROW_ID];
     fixture_add_text(&f, "words");
     fixture_create_run(&f, fixture_run_config("asked", 60), 0, NULL);
-    struct lagd_command *command = growth_command("asked", 3, 4);
+    struct lagd_command *command = fixture_growth_command("asked", 3, 4);
     snprintf(command->u.growth->mode, sizeof(command->u.growth->mode), "manual");
     assert_int_equal(fixture_call(&f, command), 0);
     memcpy(growth, command->id, sizeof(growth));
     lagd_command_destroy(command);
-    wait_growth(growth, "awaiting_approval");
+    fixture_wait_growth(&f, growth, "awaiting_approval");
     struct lag_growth_row row;
     struct lag_decision_row decision;
     get_growth(growth, &row, &decision, NULL);
@@ -125,7 +103,7 @@ static void asks_in_manual_mode(void **state) {
     snprintf(command->reason, sizeof(command->reason), "I like it better");
     assert_int_equal(fixture_call(&f, command), 0);
     lagd_command_destroy(command);
-    wait_growth(growth, "applied");
+    fixture_wait_growth(&f, growth, "applied");
     struct lag_decision_row after;
     get_growth(growth, &row, &after, NULL);
     assert_string_equal(after.candidate, decision.runner_up);
@@ -287,14 +265,14 @@ static void cancels_growths(void **state) {
     char growth[LAG_ROW_ID];
     struct lag_run_row row;
     for (int late = 0; late < 2; late++) {
-        struct lagd_command *command = growth_command("slow", 6, late ? 20000 : 10);
+        struct lagd_command *command = fixture_growth_command("slow", 6, late ? 20000 : 10);
         command->u.growth->at_step = late ? -1 : 90000;
         if (fixture_call(&f, command) < 0) fail_msg("%s", command->err.text);
         memcpy(growth, command->id, sizeof(growth));
         lagd_command_destroy(command);
-        if (late) wait_growth(growth, "probing");
+        if (late) fixture_wait_growth(&f, growth, "probing");
         fixture_do(&f, LAGD_GROWTH_CANCEL, growth, 0, NULL);
-        wait_growth(growth, "cancelled");
+        fixture_wait_growth(&f, growth, "cancelled");
         fixture_wait(&f, "slow", "running");
         for (unsigned i = 0; i < 500 * slow(); i++) {
             fixture_row(&f, "slow", &row);
@@ -315,12 +293,12 @@ static void stops_in_the_middle_of_all(void **state) {
     fixture_add_text(&f, "words");
     fixture_create_run(&f, fixture_run_config("one", 1000000), 0, NULL);
     fixture_create_run(&f, fixture_run_config("two", 1000000), 0, NULL);
-    struct lagd_command *command = growth_command("two", 8, 50000);
+    struct lagd_command *command = fixture_growth_command("two", 8, 50000);
     assert_int_equal(fixture_call(&f, command), 0);
     char growth[LAG_ROW_ID];
     memcpy(growth, command->id, sizeof(growth));
     lagd_command_destroy(command);
-    wait_growth(growth, "probing");
+    fixture_wait_growth(&f, growth, "probing");
     fixture_do(&f, LAGD_RUN_CHECKPOINT, "one", 0, NULL);
     int64_t began_ns = lag_clock_mono_ns();
     fixture_stop(&f);
@@ -334,7 +312,7 @@ static void stops_in_the_middle_of_all(void **state) {
     fixture_start(&f);
     fixture_wait(&f, "two", "growing");
     fixture_do(&f, LAGD_RUN_CANCEL, "two", 0, NULL);
-    wait_growth(growth, "cancelled");
+    fixture_wait_growth(&f, growth, "cancelled");
     fixture_wait(&f, "two", "cancelled");
 }
 
