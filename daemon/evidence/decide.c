@@ -10,26 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-int64_t lagd_curves_common_t(const struct lagd_curves *set, int64_t limit) {
-    int64_t best = -1;
-    int first = 0;
-    while (first < set->n && set->curves[first].diverged) first++;
-    if (first == set->n) return -1;
-    for (int e = 0; e < set->curves[first].n_evals; e++) {
-        int64_t t = set->curves[first].t[e];
-        bool shared = t <= limit && t > best;
-        for (int c = first + 1; c < set->n && shared; c++) {
-            const struct lag_curve *curve = &set->curves[c];
-            if (curve->diverged) continue;
-            bool found = false;
-            for (int i = 0; i < curve->n_evals && !found; i++) found = curve->t[i] == t;
-            shared = found;
-        }
-        if (shared) best = t;
-    }
-    return best;
-}
-
 /* --- the verdict in words ---------------------------------------------------------------------------------------- */
 
 struct sentence {
@@ -114,14 +94,10 @@ static void put_id(const struct lagd_curves *set, int index, char ret[LAG_ROW_ID
 
 int lagd_decide(const struct lagd_curves *set, struct lag_decision_row *ret, struct lag_error *err) {
     int64_t lag = set->growth.probe_steps;
-    bool living = false;
-    for (int i = 0; i < set->n; i++) living = living || !set->curves[i].diverged;
-    if (living && lagd_curves_common_t(set, lag) != lag) {
+    struct lag_verdict verdict;
+    if (lag_select(set->curves, set->n, (int)set->growth.n_batches, lag, set->growth.parent_loss, &verdict) != 0)
         return lag_error_set(err, LAG_ESTATE, "not every candidate of growth %s has been evaluated at step %lld yet",
                              set->growth.id, (long long)lag);
-    }
-    struct lag_verdict verdict = {.pick_at_0 = -1, .pick_at_lag = -1, .runner_up = -1, .margin = NAN,
-                                  .margin_low = NAN, .margin_high = NAN, .tau_half = NAN, .tau_0 = NAN};
     double *means = lag_calloc((size_t)set->n + 1, sizeof(*means));
     int *ranks = lag_calloc((size_t)set->n + 1, sizeof(*ranks));
     if (!means || !ranks) {
@@ -129,10 +105,7 @@ int lagd_decide(const struct lagd_curves *set, struct lag_decision_row *ret, str
         free(ranks);
         return lag_error_set(err, LAG_ENOMEM, "out of memory while deciding growth %s", set->growth.id);
     }
-    if (living) {
-        lag_select(set->curves, set->n, (int)set->growth.n_batches, lag, set->growth.parent_loss, &verdict);
-        lag_rank_at(set->curves, set->n, (int)set->growth.n_batches, lag, means, ranks);
-    }
+    lag_rank_at(set->curves, set->n, (int)set->growth.n_batches, lag, means, ranks);
     struct lag_decision_row row = {.margin = verdict.margin, .margin_low = verdict.margin_low,
                                    .margin_high = verdict.margin_high, .tau = verdict.tau_half, .tau_0 = verdict.tau_0,
                                    .tied = verdict.tied, .lag_short = verdict.lag_short, .decided_by = "lag"};

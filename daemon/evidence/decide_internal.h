@@ -18,8 +18,6 @@ struct lagd_curves {
 /* Reads growth, candidates and losses. Thread: owner of db. *ret is owned: lagd_curves_destroy. */
 int lagd_curves_load(struct lag_db *db, const char *growth_id, struct lagd_curves **ret, struct lag_error *err);
 void lagd_curves_destroy(struct lagd_curves *curves);
-/* The latest t that every living candidate has evaluated and that is ≤ limit; -1 when there is none. */
-int64_t lagd_curves_common_t(const struct lagd_curves *curves, int64_t limit);
 
 /* The decision record: pick, runner-up, margin, Kendall τ, FLOPs and a verdict in one or two sentences. decided_by
  * "lag"; decided_ms is left 0. candidate "" = nobody may win (all diverged): the run goes on as it was. Every living

@@ -8,41 +8,20 @@
 #include <math.h>
 #include <stdlib.h>
 
-static int ascending(const void *a, const void *b) {
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return x < y ? -1 : x > y;
-}
-
-/* All evaluated steps of all curves, each once. */
 static int collect_times(const struct lagd_curves *set, struct lagd_rank_table *table) {
     size_t n = 0;
     for (int i = 0; i < set->n; i++) n += (size_t)set->curves[i].n_evals;
     table->times = lag_calloc(n + 1, sizeof(*table->times));
     if (!table->times) return LAG_ENOMEM;
-    size_t used = 0;
-    for (int i = 0; i < set->n; i++) {
-        for (int e = 0; e < set->curves[i].n_evals; e++) table->times[used++] = set->curves[i].t[e];
-    }
-    qsort(table->times, n, sizeof(*table->times), ascending);
-    used = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (i == 0 || table->times[i] != table->times[i - 1]) table->times[used++] = table->times[i];
-    }
-    table->n_times = (int)used;
+    table->n_times = lag_evaluated_times(set->curves, set->n, table->times);
     return 0;
 }
 
 /* A dropped candidate keeps its losses here: the report shows how it went wrong. */
 static double mean_at(const struct lagd_curves *set, int index, int64_t t) {
-    const struct lag_curve *curve = &set->curves[index];
-    int n = (int)set->growth.n_batches;
-    for (int e = 0; e < curve->n_evals; e++) {
-        if (curve->t[e] != t) continue;
-        double sum = 0;
-        for (int b = 0; b < n; b++) sum += curve->losses[(size_t)e * (size_t)n + (size_t)b];
-        return isfinite(sum) ? sum / n : NAN;
-    }
-    return NAN;
+    const double *losses = lag_losses_at(&set->curves[index], (int)set->growth.n_batches, t);
+    const double mean = losses ? lag_mean(losses, (int)set->growth.n_batches) : NAN;
+    return isfinite(mean) ? mean : NAN;
 }
 
 static int fill(const struct lagd_curves *set, struct lagd_rank_table *table) {

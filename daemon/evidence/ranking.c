@@ -89,43 +89,6 @@ void lagd_curves_destroy(struct lagd_curves *set) {
 
 /* --- ranking ----------------------------------------------------------------------------------------------------- */
 
-static const double *losses_at(const struct lagd_curves *set, int index, int64_t t) {
-    const struct lag_curve *curve = &set->curves[index];
-    for (int i = 0; i < curve->n_evals; i++) {
-        if (curve->t[i] == t) return curve->losses + (size_t)i * (size_t)set->growth.n_batches;
-    }
-    return NULL;
-}
-
-/* Every evaluation time up to t that all living candidates share. */
-static void list_times(const struct lagd_curves *set, struct lagd_ranking *ret) {
-    int64_t limit = INT64_MAX;
-    for (int64_t t; (t = lagd_curves_common_t(set, limit)) >= 0 && ret->n_times < (int)LAG_COUNT(ret->times);
-         limit = t - 1) {
-        ret->times[ret->n_times++] = t;
-    }
-    for (int i = 0, j = ret->n_times - 1; i < j; i++, j--) {
-        int64_t swap = ret->times[i];
-        ret->times[i] = ret->times[j];
-        ret->times[j] = swap;
-    }
-}
-
-/* τ between the ranking at time and that at t, over the candidates ranked at both. */
-static double tau_between(const struct lagd_curves *set, int64_t time, int64_t t) {
-    double a[LAGD_STRATEGIES_MAX + 1], b[LAGD_STRATEGIES_MAX + 1], x[LAGD_STRATEGIES_MAX + 1],
-        y[LAGD_STRATEGIES_MAX + 1];
-    int rank[LAGD_STRATEGIES_MAX + 1], n = 0;
-    lag_rank_at(set->curves, set->n, (int)set->growth.n_batches, time, a, rank);
-    lag_rank_at(set->curves, set->n, (int)set->growth.n_batches, t, b, rank);
-    for (int i = 0; i < set->n; i++) {
-        if (!set->curves[i].eligible || !isfinite(a[i]) || !isfinite(b[i])) continue;
-        x[n] = a[i];
-        y[n++] = b[i];
-    }
-    return lag_kendall_tau(x, y, n);
-}
-
 /* ranks: 1 … by order of means; the rest, 0, go last in order of position. */
 static void order_entries(const int *ranks, int n, int *ret_order) {
     int used = 0;
@@ -146,7 +109,7 @@ static void fill_entries(const struct lagd_curves *set, int64_t t, struct lagd_r
     lag_rank_at(set->curves, set->n, n_batches, t, means, ranks);
     lag_rank_at(set->curves, set->n, n_batches, 0, means_0, ranks_0);
     order_entries(ranks, set->n, order);
-    const double *best = ranks[order[0]] == 1 ? losses_at(set, order[0], t) : NULL;
+    const double *best = ranks[order[0]] == 1 ? lag_losses_at(&set->curves[order[0]], n_batches, t) : NULL;
     ret->n_entries = set->n;
     for (int e = 0; e < set->n; e++) {
         int i = order[e];
@@ -160,13 +123,13 @@ static void fill_entries(const struct lagd_curves *set, int64_t t, struct lagd_r
                                              .high = NAN};
         (void)lag_copy(entry->candidate, sizeof(entry->candidate), set->candidates[i].id);
         (void)lag_copy(entry->op, sizeof(entry->op), set->candidates[i].op);
-        const double *own = losses_at(set, i, t);
+        const double *own = lag_losses_at(&set->curves[i], n_batches, t);
         if (!best || !own || set->curves[i].diverged) continue;
         if (own == best) {
             entry->margin_to_best = entry->low = entry->high = 0;
             continue;
         }
-        struct lag_interval interval = lag_paired_interval(own, best, n_batches, 0.95);
+        struct lag_interval interval = lag_paired_interval(own, best, n_batches, LAG_CONFIDENCE);
         entry->margin_to_best = interval.mean;
         entry->low = interval.low;
         entry->high = interval.high;
@@ -184,8 +147,8 @@ int lagd_ranking_compute(struct lag_db *db, const char *growth_id, int64_t t, st
         rc = lag_error_set(err, LAG_ENOMEM, "out of memory while ranking growth %s", growth_id);
         goto out;
     }
-    int64_t used = set->n > LAGD_STRATEGIES_MAX + 1 ? -1 : lagd_curves_common_t(set, t < 0 ? INT64_MAX : t);
-    int64_t newest = used < 0 ? -1 : lagd_curves_common_t(set, INT64_MAX);
+    int64_t used = set->n > LAGD_STRATEGIES_MAX + 1 ? -1 : lag_shared_time(set->curves, set->n, t < 0 ? INT64_MAX : t);
+    int64_t newest = used < 0 ? -1 : lag_shared_time(set->curves, set->n, INT64_MAX);
     if (used < 0 || (t > newest && newest < set->growth.probe_steps)) {
         rc = lag_error_set(err, LAG_ESTATE,
                            "not every living candidate of growth %s has been evaluated at step %lld yet",
@@ -194,9 +157,10 @@ int lagd_ranking_compute(struct lag_db *db, const char *growth_id, int64_t t, st
     }
     ranking->t = used;
     fill_entries(set, used, ranking);
-    ranking->tau_0 = tau_between(set, 0, used);
-    ranking->tau_half = tau_between(set, lag_half_time(set->curves, set->n, used), used);
-    list_times(set, ranking);
+    const int n_batches = (int)set->growth.n_batches;
+    ranking->tau_0 = lag_tau_between(set->curves, set->n, n_batches, 0, used);
+    ranking->tau_half = lag_tau_between(set->curves, set->n, n_batches, lag_half_time(set->curves, set->n, used), used);
+    ranking->n_times = lag_shared_times(set->curves, set->n, INT64_MAX, ranking->times, (int)LAG_COUNT(ranking->times));
     *ret = *ranking;
     rc = 0;
 out:

@@ -17,6 +17,7 @@
 #include <lagd/base/log.h>
 #include <lagd/base/mem.h>
 #include <lagd/base/team.h>
+#include <lagd/engine/cost.h>
 #include <lagd/storage/growths.h>
 #include <math.h>
 #include <string.h>
@@ -50,9 +51,7 @@ static int evaluate_parent(struct lagd_round *round, struct lag_error *err) {
                       round->plan.eval_sequences, run->trainer.step.context, losses, run->trainer.team, err);
     lagd_slots_release(run->deps->slots, n_slots);
     if (rc != 0) return rc;
-    double sum = 0;
-    for (int i = 0; i < n_batches; i++) sum += losses[i];
-    run->book.growth.parent_loss = sum / n_batches;
+    run->book.growth.parent_loss = lag_mean(losses, n_batches);
     return lagd_write_patiently(run->deps, write_parent_loss, &run->book.growth, &run->wishes.quit, err);
 }
 
@@ -157,12 +156,57 @@ static void keep_best(struct lagd_round *round, int index, struct lagd_probe_res
 
 /* --- the round --- */
 
+/* What the probe of a candidate is asked. again: it has ended before. */
+static int describe(const struct lagd_round *round, int index, bool again, struct lagd_probe_spec *ret,
+                    struct lag_error *err) {
+    const struct lagd_run *run = round->run;
+    const struct lag_candidate_row *row = &round->candidates[index];
+    const struct lag_growth_row *growth = &run->book.growth;
+    struct lagd_probe_spec spec = {.candidate_number = row->number, .start_step = growth->start_step, .again = again};
+    struct lag_probe_spec *engine = &spec.engine;
+    *engine = (struct lag_probe_spec){.target = run->trainer.state->layout.spec,
+                                      .config = run->trainer.step,
+                                      .precision = lagd_run_precision(&run->book.config),
+                                      .recompute = run->book.config.recompute,
+                                      .lag = round->plan.steps,
+                                      .n_batches = round->plan.n_batches,
+                                      .eval_sequences = round->plan.eval_sequences,
+                                      .parent_loss = growth->parent_loss,
+                                      .divergence_bound = round->request.divergence_bound,
+                                      .divergence_grace = round->plan.steps / 4};
+    int rc = lag_strategy_parse(row->strategy, &engine->strategy, err);
+    if (rc != 0) return rc;
+    if (row->rewarm_steps > 0) engine->strategy.rewarm_steps = row->rewarm_steps;
+    if (strcmp(row->op, "none") != 0) engine->target.n_layer = (int)growth->n_layer_to;
+    spec.step_flops = (double)lagd_run_step_tokens(run) * lag_flops_token_train(&engine->target, engine->config.context);
+    spec.eval_flops = (double)engine->n_batches * engine->eval_sequences * engine->config.context *
+                      lag_flops_token_forward(&engine->target, engine->config.context);
+    (void)lag_copy(spec.run_id, sizeof(spec.run_id), run->id);
+    (void)lag_copy(spec.growth_id, sizeof(spec.growth_id), growth->id);
+    (void)lag_copy(spec.candidate_id, sizeof(spec.candidate_id), row->id);
+    (void)lag_copy(spec.strategy, sizeof(spec.strategy), row->strategy);
+    lagd_checkpoint_model_sha256(run->deps, growth->parent_checkpoint, spec.parent_sha256);
+    *ret = spec;
+    return 0;
+}
+
+static int start_probe(struct lagd_round *round, int index, bool again, struct lag_error *err) {
+    struct lagd_run *run = round->run;
+    const struct lagd_probe_loans loans = {.deps = run->deps, .parent = run->trainer.state,
+                                           .dataset = run->trainer.dataset, .plan = &round->plan,
+                                           .waiter = &run->wishes};
+    struct lagd_probe_spec spec;
+    int rc = describe(round, index, again, &spec, err);
+    if (rc == 0) rc = lagd_probe_start(&spec, &loans, &round->probes[index], err);
+    if (rc == 0) round->n_active++;
+    return rc;
+}
+
 /* The probe begins while its row is written. */
 static int start_one(struct lagd_round *round, int index, struct lag_error *err) {
     struct lag_candidate_row *row = &round->candidates[index];
-    int rc = lagd_probe_start(round, index, false, &round->probes[index], err);
+    int rc = start_probe(round, index, false, err);
     if (rc != 0) return rc;
-    round->n_active++;
     if (!lagd_candidate_is(row->state, LAGD_CANDIDATE_QUEUED)) return 0;
     struct candidate_move move = {.round = round, .row = row, .event = LAGD_CANDIDATE_ON_STARTED};
     return move_candidate(&move, err);
@@ -316,9 +360,8 @@ int lagd_round_rebuild(struct lagd_round *round, int index, struct lag_state **r
     lag_log(LAG_LOG_INFO, "growth %s: the state of %s is built again from the parent", round->run->book.growth.id,
             round->candidates[index].op);
     int rc = know_parent_loss(round, err);
-    if (rc == 0) rc = lagd_probe_start(round, index, true, &round->probes[index], err);
+    if (rc == 0) rc = start_probe(round, index, true, err);
     if (rc != 0) return rc;
-    round->n_active++;
     (void)lagd_progress_do(&round->run->progress, LAGD_DOING_PROBING);
     while (wait_ended(round, true) < 0) {
         rc = lagd_round_check(round, err);

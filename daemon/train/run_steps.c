@@ -15,6 +15,7 @@
 #include <lagd/base/log.h>
 #include <lagd/base/mem.h>
 #include <lagd/base/team.h>
+#include <lagd/engine/lag.h>
 #include <lagd/engine/cost.h>
 #include <lagd/storage/runs.h>
 #include <math.h>
@@ -64,11 +65,9 @@ static int evaluate(struct lagd_run *run, struct lag_error *err) {
     if (rc != 0) return rc;
     lagd_speeds_add(run->deps->speeds, run->id, LAGD_SPEED_EVAL,
                     lagd_run_evaluation_flops(run, &run->trainer.state->layout.spec), compute_ns, n_slots);
-    double sum = 0;
-    for (int i = 0; i < n_batches; i++) sum += losses[i];
+    const double mean = lag_mean(losses, n_batches);
     return lagd_run_survive(
-        run, lagd_recorder_add(&run->book.recorder, LAGD_VAL_LOSS, run->trainer.state->step, sum / n_batches, err),
-        err);
+        run, lagd_recorder_add(&run->book.recorder, LAGD_VAL_LOSS, run->trainer.state->step, mean, err), err);
 }
 
 /* --- checkpoints --- */

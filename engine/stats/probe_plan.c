@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define EVAL_SEQUENCES 4
 #define REWARM_MAX 50
@@ -91,6 +92,15 @@ int lag_probe_plan_init(int64_t steps, int64_t eval_every, int wanted_batches, d
     if (!plan.times) return LAG_ENOMEM;
     plan.n_times = (int)list_times(&rule, plan.times);
     *ret = plan;
+    return 0;
+}
+
+int lag_probe_plan_copy(const struct lag_probe_plan *plan, struct lag_probe_plan *ret) {
+    int64_t *times = lag_calloc((size_t)plan->n_times, sizeof(*times));
+    if (!times) return LAG_ENOMEM;
+    memcpy(times, plan->times, (size_t)plan->n_times * sizeof(*times));
+    *ret = *plan;
+    ret->times = times;
     return 0;
 }
 

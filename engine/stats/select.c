@@ -1,31 +1,14 @@
 /* The verdict of a probe. */
 #include "stats/pairs_internal.h"
+#include <lagd/base/error.h>
 #include <lagd/engine/lag.h>
 #include <math.h>
 #include <stddef.h>
 
-#define CONFIDENCE 0.95
-
-/* Index of t in the curve, -1 when not evaluated. */
-static int find_time(const struct lag_curve *curve, int64_t t) {
-    for (int i = 0; i < curve->n_evals; i++) {
-        if (curve->t[i] == t) return i;
-    }
-    return -1;
-}
-
-static const double *losses_at(const struct lag_curve *curve, int n_batches, int64_t t) {
-    int i = find_time(curve, t);
-    return i < 0 ? NULL : curve->losses + (int64_t)i * n_batches;
-}
-
 /* Mean over the batches; NaN when diverged or not evaluated. */
 static double mean_at(const struct lag_curve *curve, int n_batches, int64_t t) {
-    const double *losses = curve->diverged || n_batches < 1 ? NULL : losses_at(curve, n_batches, t);
-    double sum = 0;
-    if (!losses) return NAN;
-    for (int i = 0; i < n_batches; i++) sum += losses[i];
-    return sum / n_batches;
+    const double *losses = curve->diverged || n_batches < 1 ? NULL : lag_losses_at(curve, n_batches, t);
+    return losses ? lag_mean(losses, n_batches) : NAN;
 }
 
 /* May this candidate be ranked at t, and with what mean? Infinite means are ranked last, NaN is not ranked. */
@@ -47,22 +30,6 @@ void lag_rank_at(const struct lag_curve *curves, int n_curves, int n_batches, in
     }
 }
 
-int64_t lag_half_time(const struct lag_curve *curves, int n_curves, int64_t lag) {
-    const struct lag_curve *first = NULL;
-    int64_t best = 0;
-    for (int i = 0; i < n_curves && !first; i++) {
-        if (!curves[i].diverged) first = &curves[i];
-    }
-    for (int e = 0; first && e < first->n_evals; e++) {
-        bool shared = first->t[e] <= lag / 2;
-        for (int i = 0; shared && i < n_curves; i++) {
-            shared = curves[i].diverged || find_time(&curves[i], first->t[e]) >= 0;
-        }
-        if (shared && first->t[e] > best) best = first->t[e];
-    }
-    return best;
-}
-
 /* The candidate with the lowest mean at t other than skip; -1 when there is none. */
 static int pick_at(const struct lag_curve *curves, int n_curves, int n_batches, int64_t t, int skip) {
     int best = -1;
@@ -77,8 +44,7 @@ static int pick_at(const struct lag_curve *curves, int n_curves, int n_batches, 
     return best;
 }
 
-/* τ_b of the means at two times over the candidates that are ranked at both. */
-static double tau_between(const struct lag_curve *curves, int n_curves, int n_batches, int64_t t_a, int64_t t_b) {
+double lag_tau_between(const struct lag_curve *curves, int n_curves, int n_batches, int64_t t_a, int64_t t_b) {
     struct lag_pairs pairs = {0};
     double ai, aj, bi, bj;
     for (int i = 0; i < n_curves; i++) {
@@ -101,8 +67,15 @@ static bool is_short(const struct lag_curve *curves, int n_curves, int n_batches
     return winner >= 0 && mean_at(&curves[winner], n_batches, lag) > parent_loss; /* false for NaN: unknown */
 }
 
-void lag_select(const struct lag_curve *curves, int n_curves, int n_batches, int64_t lag, double parent_loss,
-                struct lag_verdict *ret) {
+static bool all_diverged(const struct lag_curve *curves, int n_curves) {
+    for (int i = 0; i < n_curves; i++)
+        if (!curves[i].diverged) return false;
+    return true;
+}
+
+int lag_select(const struct lag_curve *curves, int n_curves, int n_batches, int64_t lag, double parent_loss,
+               struct lag_verdict *ret) {
+    if ((lag < 0 || lag_shared_time(curves, n_curves, lag) != lag) && !all_diverged(curves, n_curves)) return LAG_EINVAL;
     struct lag_verdict verdict = {.runner_up = -1, .margin = NAN, .margin_low = NAN, .margin_high = NAN};
     verdict.pick_at_0 = pick_at(curves, n_curves, n_batches, 0, -1);
     verdict.pick_at_lag = pick_at(curves, n_curves, n_batches, lag, -1);
@@ -111,15 +84,17 @@ void lag_select(const struct lag_curve *curves, int n_curves, int n_batches, int
     }
     if (verdict.runner_up >= 0) {
         const struct lag_interval margin =
-            lag_paired_interval(losses_at(&curves[verdict.runner_up], n_batches, lag),
-                                losses_at(&curves[verdict.pick_at_lag], n_batches, lag), n_batches, CONFIDENCE);
+            lag_paired_interval(lag_losses_at(&curves[verdict.runner_up], n_batches, lag),
+                                lag_losses_at(&curves[verdict.pick_at_lag], n_batches, lag), n_batches,
+                                LAG_CONFIDENCE);
         verdict.margin = margin.mean;
         verdict.margin_low = margin.low;
         verdict.margin_high = margin.high;
         verdict.tied = margin.low <= 0 && margin.high >= 0;
     }
-    verdict.tau_half = tau_between(curves, n_curves, n_batches, lag_half_time(curves, n_curves, lag), lag);
-    verdict.tau_0 = tau_between(curves, n_curves, n_batches, 0, lag);
+    verdict.tau_half = lag_tau_between(curves, n_curves, n_batches, lag_half_time(curves, n_curves, lag), lag);
+    verdict.tau_0 = lag_tau_between(curves, n_curves, n_batches, 0, lag);
     verdict.lag_short = is_short(curves, n_curves, n_batches, lag, parent_loss, verdict.pick_at_lag);
     *ret = verdict;
+    return 0;
 }

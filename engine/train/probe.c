@@ -1,4 +1,4 @@
-/* One probe: grow, then train for the lag and evaluate at the planned times. */
+/* One probe: the parent grown, then steps and evaluations as far as the caller leads it. */
 #include <inttypes.h>
 #include <lagd/base/check.h>
 #include <lagd/base/cleanup.h>
@@ -10,105 +10,157 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
-#define REASON_SIZE 256
-
-struct probe {
-    const struct lag_probe_job *job;
-    const struct lag_probe_hooks *hooks;
+struct lag_probe {
+    struct lag_probe_spec spec;
+    struct lag_probe_hooks hooks;
+    const struct lag_dataset *dataset;
     struct lag_team *team;
     struct lag_state *state;
     struct lag_work *work;
-    double *losses; /* [n_batches] */
-    char *reason;
+    int64_t start_step;   /* the parent's */
+    int64_t evaluated_to; /* lag_probe_follow has made the evaluations up to this t; -1: none */
+    double *losses;       /* [n_batches] */
+    char reason[256];
 };
 
-static int begin(const struct probe *probe) {
-    return probe->hooks && probe->hooks->begin ? probe->hooks->begin(probe->hooks->arg) : 0;
-}
-static void end(const struct probe *probe) {
-    if (probe->hooks && probe->hooks->end) probe->hooks->end(probe->hooks->arg);
+static int begin(const struct lag_probe *probe) { return probe->hooks.begin ? probe->hooks.begin(probe->hooks.arg) : 0; }
+
+static void end(const struct lag_probe *probe) {
+    if (probe->hooks.end) probe->hooks.end(probe->hooks.arg);
 }
 
-static int diverged(const struct probe *probe, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static int diverged(const struct probe *probe, const char *format, ...) {
+static void tell(const struct lag_probe *probe, const struct lag_probe_record *record) {
+    if (probe->hooks.record) probe->hooks.record(probe->hooks.arg, record);
+}
+
+static int diverged(struct lag_probe *probe, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static int diverged(struct lag_probe *probe, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    if (probe->reason) vsnprintf(probe->reason, REASON_SIZE, format, args);
+    vsnprintf(probe->reason, sizeof(probe->reason), format, args);
     va_end(args);
     return LAG_PROBE_DIVERGED;
 }
 
-static int evaluate(struct probe *probe, int64_t t, struct lag_error *err) {
-    const struct lag_probe_job *job = probe->job;
-    const struct lag_probe_plan *plan = job->plan;
+int64_t lag_probe_t(const struct lag_probe *probe) { return probe->state->step - probe->start_step; }
+const char *lag_probe_reason(const struct lag_probe *probe) { return probe->reason; }
+const struct lag_state *lag_probe_state(const struct lag_probe *probe) { return probe->state; }
+struct lag_state *lag_probe_take_state(struct lag_probe *probe) { return LAG_TAKE(probe->state); }
+
+int lag_probe_evaluate(struct lag_probe *probe, struct lag_error *err) {
+    const struct lag_probe_spec *spec = &probe->spec;
+    const int64_t t = lag_probe_t(probe);
     int rc = begin(probe);
     if (rc) return rc;
-    rc = lag_evaluate(probe->state, probe->work, job->dataset, plan->n_batches, plan->eval_sequences,
-                      job->config.context, probe->losses, probe->team, err);
+    rc = lag_evaluate(probe->state, probe->work, probe->dataset, spec->n_batches, spec->eval_sequences,
+                      spec->config.context, probe->losses, probe->team, err);
     end(probe);
     if (rc) return rc;
-    double sum = 0;
-    for (int i = 0; i < plan->n_batches; i++) sum += probe->losses[i];
-    const double mean = sum / plan->n_batches, bound = job->parent_loss + job->divergence_bound;
+    const double mean = lag_mean(probe->losses, spec->n_batches), bound = spec->parent_loss + spec->divergence_bound;
     if (!isfinite(mean)) return diverged(probe, "the validation loss at t = %" PRId64 " is not finite", t);
-    if (probe->hooks && probe->hooks->eval) probe->hooks->eval(probe->hooks->arg, t, probe->losses, plan->n_batches);
-    if (t > job->divergence_grace && t > 0 && mean > bound) { /* false for an unknown parent loss, which is NaN */
+    tell(probe, &(struct lag_probe_record){.kind = LAG_PROBE_EVAL, .t = t, .losses = probe->losses});
+    if (t > spec->divergence_grace && t > 0 && mean > bound) { /* false for an unknown parent loss, which is NaN */
         return diverged(probe, "the validation loss %.4f at t = %" PRId64 " is above %.4f, the parent's %.4f + %.4g",
-                        mean, t, bound, job->parent_loss, job->divergence_bound);
+                        mean, t, bound, spec->parent_loss, spec->divergence_bound);
     }
     return 0;
 }
 
-static int train(struct probe *probe, int64_t t, struct lag_error *err) {
-    struct lag_step_result result;
+static int step(struct lag_probe *probe, struct lag_error *err) {
+    struct lag_probe_record record = {.kind = LAG_PROBE_STEP, .t = lag_probe_t(probe) + 1};
     int rc = begin(probe);
     if (rc) return rc;
-    rc = lag_train_step(probe->state, probe->work, probe->job->dataset, &probe->job->config, probe->team, &result, err);
+    rc = lag_train_step(probe->state, probe->work, probe->dataset, &probe->spec.config, probe->team, &record.step, err);
     end(probe);
     if (rc == LAG_TRAIN_NONFINITE) {
         return diverged(probe, "the %s is not finite in step %" PRId64,
-                        isfinite(result.loss) ? "gradient norm" : "training loss", t);
+                        isfinite(record.step.loss) ? "gradient norm" : "training loss", record.t);
     }
     if (rc) return rc;
-    if (probe->hooks && probe->hooks->step) probe->hooks->step(probe->hooks->arg, t, &result);
+    tell(probe, &record);
     return 0;
 }
 
-static int follow_plan(struct probe *probe, struct lag_error *err) {
-    const struct lag_probe_plan *plan = probe->job->plan;
-    int rc = 0, next = 0;
-    for (int64_t t = 0; rc == 0 && t <= plan->steps; t++) {
-        if (t > 0) rc = train(probe, t, err);
-        if (rc == 0 && next < plan->n_times && plan->times[next] == t) {
-            rc = evaluate(probe, t, err);
-            next++;
-        }
-    }
+int lag_probe_advance(struct lag_probe *probe, int64_t t, struct lag_error *err) {
+    int rc = 0;
+    while (rc == 0 && lag_probe_t(probe) < t) rc = step(probe, err);
     return rc;
 }
 
-int lag_probe_run(const struct lag_probe_job *job, const struct lag_probe_hooks *hooks, struct lag_team *team,
-                  struct lag_state **ret_state, char *ret_reason, struct lag_error *err) {
-    struct lag_strategy strategy = job->strategy;
-    LAG_CLEANUP(lag_state_destroy_p) struct lag_state *state = NULL;
-    LAG_CLEANUP(lag_work_destroy_p) struct lag_work *work = NULL;
-    LAG_CLEANUP(lag_free_p) double *losses = lag_calloc((size_t)job->plan->n_batches, sizeof(*losses));
-    if (!losses) return lag_error_set(err, LAG_ENOMEM, "out of memory for a probe's losses");
-    if (strategy.rewarm_steps == LAG_REWARM_DEFAULT) strategy.rewarm_steps = lag_default_rewarm(job->plan->steps);
-    int rc = lag_grow(job->parent, &strategy, &job->target, &state, err);
-    if (rc) return rc;
-    const struct lag_work_shape shape = {.batch = LAG_MAX(job->config.batch, job->plan->eval_sequences),
-                                         .context = job->config.context,
+/* The plan's first time after t; INT64_MAX: none. */
+static int64_t next_time(const struct lag_probe_plan *plan, int64_t t) {
+    for (int i = 0; i < plan->n_times; i++)
+        if (plan->times[i] > t) return plan->times[i];
+    return INT64_MAX;
+}
+
+int lag_probe_follow(struct lag_probe *probe, const struct lag_probe_plan *plan, int64_t t, struct lag_error *err) {
+    int rc = 0;
+    for (int64_t at; rc == 0 && (at = next_time(plan, probe->evaluated_to)) <= t;) {
+        rc = lag_probe_advance(probe, at, err);
+        if (rc == 0) rc = lag_probe_evaluate(probe, err);
+        if (rc == 0) probe->evaluated_to = at;
+    }
+    return rc ? rc : lag_probe_advance(probe, t, err);
+}
+
+/* Takes *state. */
+static int make(const struct lag_probe_spec *spec, struct lag_state **state, int64_t start_step,
+                const struct lag_dataset *dataset, struct lag_team *team, const struct lag_probe_hooks *hooks,
+                struct lag_probe **ret, struct lag_error *err) {
+    struct lag_probe *probe = lag_calloc(1, sizeof(*probe));
+    if (!probe) return lag_error_set(err, LAG_ENOMEM, "out of memory for a probe");
+    *probe = (struct lag_probe){.spec = *spec, .dataset = dataset, .team = team, .start_step = start_step};
+    if (hooks) probe->hooks = *hooks;
+    const struct lag_work_shape shape = {.batch = LAG_MAX(spec->config.batch, spec->eval_sequences),
+                                         .context = spec->config.context,
                                          .n_members = lag_team_size(team),
-                                         .precision = job->precision,
-                                         .recompute = job->recompute};
-    rc = lag_work_create(&state->layout.spec, &shape, &work, err);
-    if (rc) return rc;
-    struct probe probe = {job, hooks, team, state, work, losses, ret_reason};
-    if ((rc = follow_plan(&probe, err))) return rc;
-    *ret_state = LAG_TAKE(state);
+                                         .precision = spec->precision,
+                                         .recompute = spec->recompute};
+    probe->losses = lag_calloc((size_t)spec->n_batches, sizeof(*probe->losses));
+    int rc = probe->losses ? lag_work_create(&(*state)->layout.spec, &shape, &probe->work, err)
+                           : lag_error_set(err, LAG_ENOMEM, "out of memory for a probe's losses");
+    if (rc) {
+        lag_probe_destroy(probe);
+        return rc;
+    }
+    probe->state = LAG_TAKE(*state);
+    *ret = probe;
     return 0;
+}
+
+int lag_probe_create(const struct lag_probe_spec *spec, const struct lag_state *parent,
+                     const struct lag_dataset *dataset, struct lag_team *team, const struct lag_probe_hooks *hooks,
+                     struct lag_probe **ret, struct lag_error *err) {
+    struct lag_strategy strategy = spec->strategy;
+    LAG_CLEANUP(lag_state_destroy_p) struct lag_state *state = NULL;
+    if (strategy.rewarm_steps == LAG_REWARM_DEFAULT) strategy.rewarm_steps = lag_default_rewarm(spec->lag);
+    int rc = lag_grow(parent, &strategy, &spec->target, &state, err);
+    if (rc == 0) rc = make(spec, &state, parent->step, dataset, team, hooks, ret, err);
+    if (rc == 0) (*ret)->evaluated_to = -1;
+    return rc;
+}
+
+int lag_probe_restore(const struct lag_probe_spec *spec, struct lag_state **state, int64_t start_step,
+                      const struct lag_dataset *dataset, struct lag_team *team, const struct lag_probe_hooks *hooks,
+                      struct lag_probe **ret, struct lag_error *err) {
+    const int64_t t = (*state)->step - start_step;
+    if (t < 0) return lag_error_set(err, LAG_EINVAL, "the state is from before the growth, by %" PRId64 " steps", -t);
+    if (!lag_spec_equal(&(*state)->layout.spec, &spec->target))
+        return lag_error_set(err, LAG_EINVAL, "the state has another shape than the probe");
+    int rc = make(spec, state, start_step, dataset, team, hooks, ret, err);
+    if (rc == 0) (*ret)->evaluated_to = t;
+    return rc;
+}
+
+void lag_probe_destroy(struct lag_probe *probe) {
+    if (!probe) return;
+    lag_work_destroy(probe->work);
+    lag_state_destroy(probe->state);
+    free(probe->losses);
+    free(probe);
 }
 
 double lag_probe_eval_flops(const struct lag_spec *grown, const struct lag_step_config *config,

@@ -158,7 +158,7 @@ static void nobody_left(void **state) {
     assert_string_equal(row.runner_up, "");
     assert_true(isnan(row.margin) && isnan(row.margin_low) && isnan(row.margin_high));
     assert_true(isnan(row.tau) && isnan(row.tau_0));
-    assert_int_equal(lagd_curves_common_t(&set, 10), -1);
+    assert_int_equal(lag_shared_time(set.curves, set.n, 10), -1);
     contains(row.verdict, "No candidate can win");
     curves[3].diverged = false; /* the reference alone may not win either */
     assert_int_equal(lagd_decide(&set, &row, &err), 0);
@@ -186,14 +186,14 @@ static void not_before_the_lag(void **state) {
     curves[0].n_evals = 2;
     assert_int_equal(lagd_decide(&set, &row, &err), LAG_ESTATE);
     assert_true(row.margin == 7);
-    assert_int_equal(lagd_curves_common_t(&set, 10), 5);
-    assert_int_equal(lagd_curves_common_t(&set, 4), 0);
+    assert_int_equal(lag_shared_time(set.curves, set.n, 10), 5);
+    assert_int_equal(lag_shared_time(set.curves, set.n, 4), 0);
     curves[0].n_evals = 3;
     curves[1].n_evals = 2; /* what holds it back need not be the first */
-    assert_int_equal(lagd_curves_common_t(&set, 10), 5);
+    assert_int_equal(lag_shared_time(set.curves, set.n, 10), 5);
     assert_int_equal(lagd_decide(&set, &row, &err), LAG_ESTATE);
     curves[1].n_evals = 0;
-    assert_int_equal(lagd_curves_common_t(&set, 10), -1);
+    assert_int_equal(lag_shared_time(set.curves, set.n, 10), -1);
 }
 
 /* A sentence for each candidate that is not grown: far more than a row holds. */

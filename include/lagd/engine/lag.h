@@ -28,17 +28,32 @@ struct lag_verdict {
     double tau_0;               /* the same between t = 0 and the lag */
     bool lag_short;             /* lag ≤ the longest re-warm, or the winner is still above the parent's loss at t = 0 */
 };
-/* parent_loss: validation loss of the parent (candidate none at t = 0), NaN when unknown. Equal means are ordered by
- * candidate index. lag must be an evaluated t of every candidate that has not diverged. */
-void lag_select(const struct lag_curve *curves, int n_curves, int n_batches, int64_t lag, double parent_loss,
-                struct lag_verdict *ret);
+/* The verdict at t = lag: any time that all candidates which have not diverged share, not only the end of their probes.
+ * LAG_EINVAL where they do not share it. parent_loss: validation loss of the parent (candidate none at t = 0), NaN when
+ * unknown. Equal means are ordered by candidate index. Where all have diverged nobody wins. */
+int lag_select(const struct lag_curve *curves, int n_curves, int n_batches, int64_t lag, double parent_loss,
+               struct lag_verdict *ret);
 /* ret_mean[n_curves] at t (NaN: diverged, or t not evaluated) and ret_rank[n_curves]: 1 = best; 0 = not
  * ranked: diverged, not evaluated at t, or not eligible. The correlations leave out the same ones. */
 void lag_rank_at(const struct lag_curve *curves, int n_curves, int n_batches, int64_t t, double *ret_mean,
                  int *ret_rank);
-/* The evaluated t nearest to lag/2 from below that all living candidates share. */
-int64_t lag_half_time(const struct lag_curve *curves, int n_curves, int64_t lag);
+/* Kendall's τ_b between the means at two times, over the candidates that are ranked at both. */
+double lag_tau_between(const struct lag_curve *curves, int n_curves, int n_batches, int64_t t_a, int64_t t_b);
 
+/* A curve's losses [n_batches] at t, borrowed; NULL: not evaluated then. */
+const double *lag_losses_at(const struct lag_curve *curve, int n_batches, int64_t t);
+/* The latest t ≤ limit at which every candidate that has not diverged was evaluated. -1: none, or all diverged. */
+int64_t lag_shared_time(const struct lag_curve *curves, int n_curves, int64_t limit);
+/* The latest ones of these times, at most size, in ascending order; returns how many. */
+int lag_shared_times(const struct lag_curve *curves, int n_curves, int64_t limit, int64_t *ret, int size);
+/* The shared time nearest to lag/2 from below; 0 when there is none. */
+int64_t lag_half_time(const struct lag_curve *curves, int n_curves, int64_t lag);
+/* Every t at which any of them was evaluated, once, in ascending order; returns how many. ret has room for the n_evals
+ * of all curves together. */
+int lag_evaluated_times(const struct lag_curve *curves, int n_curves, int64_t *ret);
+
+#define LAG_CONFIDENCE 0.95 /* of the intervals in verdicts and rankings */
+double lag_mean(const double *x, int n); /* NaN of none */
 /* Kendall's τ_b (ties handled; Kendall 1945) of two score vectors; NaN when n < 2 or one is constant. */
 double lag_kendall_tau(const double *a, const double *b, int n);
 /* Spearman's ρ with mean ranks. */
@@ -62,6 +77,7 @@ struct lag_probe_plan {
  * (0, 1]. */
 int lag_probe_plan_init(int64_t steps, int64_t eval_every, int wanted_batches, double max_share, int64_t step_tokens,
                         int batch, int context, struct lag_probe_plan *ret);
+int lag_probe_plan_copy(const struct lag_probe_plan *plan, struct lag_probe_plan *ret); /* LAG_ENOMEM */
 void lag_probe_plan_deinit(struct lag_probe_plan *plan);
 /* n when a re-warm is asked without a length: min(50, lag/4), at least 1. */
 int64_t lag_default_rewarm(int64_t lag);

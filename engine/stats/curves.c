@@ -1,0 +1,74 @@
+/* Reading loss curves: at one time, and which times they share. */
+#include <lagd/engine/lag.h>
+
+#include <math.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+double lag_mean(const double *x, int n) {
+    double sum = 0;
+    for (int i = 0; i < n; i++) sum += x[i];
+    return n < 1 ? NAN : sum / n;
+}
+
+/* Index of t in the curve, -1 when not evaluated. */
+static int find_time(const struct lag_curve *curve, int64_t t) {
+    for (int i = 0; i < curve->n_evals; i++)
+        if (curve->t[i] == t) return i;
+    return -1;
+}
+
+const double *lag_losses_at(const struct lag_curve *curve, int n_batches, int64_t t) {
+    const int i = find_time(curve, t);
+    return i < 0 ? NULL : curve->losses + (int64_t)i * n_batches;
+}
+
+static bool all_have(const struct lag_curve *curves, int n_curves, int64_t t) {
+    for (int i = 0; i < n_curves; i++)
+        if (!curves[i].diverged && find_time(&curves[i], t) < 0) return false;
+    return true;
+}
+
+int64_t lag_shared_time(const struct lag_curve *curves, int n_curves, int64_t limit) {
+    const struct lag_curve *first = NULL;
+    for (int i = 0; i < n_curves && !first; i++)
+        if (!curves[i].diverged) first = &curves[i];
+    int64_t best = -1;
+    for (int e = 0; first && e < first->n_evals; e++) {
+        const int64_t t = first->t[e];
+        if (t <= limit && t > best && all_have(curves, n_curves, t)) best = t;
+    }
+    return best;
+}
+
+int lag_shared_times(const struct lag_curve *curves, int n_curves, int64_t limit, int64_t *ret, int size) {
+    int n = 0;
+    for (int64_t t; n < size && (t = lag_shared_time(curves, n_curves, limit)) >= 0; limit = t - 1) ret[n++] = t;
+    for (int i = 0, j = n - 1; i < j; i++, j--) {
+        const int64_t swap = ret[i];
+        ret[i] = ret[j];
+        ret[j] = swap;
+    }
+    return n;
+}
+
+int64_t lag_half_time(const struct lag_curve *curves, int n_curves, int64_t lag) {
+    const int64_t t = lag_shared_time(curves, n_curves, lag / 2);
+    return t < 0 ? 0 : t;
+}
+
+static int ascending(const void *a, const void *b) {
+    const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+int lag_evaluated_times(const struct lag_curve *curves, int n_curves, int64_t *ret) {
+    size_t n = 0;
+    int used = 0;
+    for (int i = 0; i < n_curves; i++)
+        for (int e = 0; e < curves[i].n_evals; e++) ret[n++] = curves[i].t[e];
+    qsort(ret, n, sizeof(*ret), ascending);
+    for (size_t i = 0; i < n; i++)
+        if (used == 0 || ret[i] != ret[used - 1]) ret[used++] = ret[i];
+    return used;
+}
