@@ -140,10 +140,8 @@ static void set_field(struct decoder *decoder, const struct lag_field *field, js
                      ? lag_field_set_text(field, decoder->object, text, &err)
                      : lag_error_set(&err, LAG_EINVAL, "must not contain NUL bytes");
     } else {
-        static const char *const wanted[] = {"a whole number",   "a number",
-                                             "true or false",    "a text",
-                                             "a text",           "a number of bytes, or a text such as \"64K\"",
-                                             "an array of texts"};
+        static const char *const wanted[] = {"a whole number", "a number", "true or false",
+                                             "a text", "a text", "a number of bytes, or a text such as \"64K\""};
         status = lag_error_set(&err, LAG_EINVAL, "must be %s, not %s", wanted[field->type],
                                json_is_null(value)     ? "null"
                                : json_is_string(value) ? "a text"

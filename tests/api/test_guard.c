@@ -11,7 +11,7 @@
 #include "door/guard_internal.h"
 #include <lagd/base/check.h>
 
-static const struct lagd_host_policy policy = {"train.example, other.example", "192.0.2.7",
+static const struct lagd_host_policy policy = {"train.example  , other.example", "192.0.2.7",
                                                "https://page.example,http://x:1"};
 
 struct vector {
@@ -28,6 +28,9 @@ static const struct vector vectors[] = {
     {"any token is a method", "BREW", "HTTP/1.1", "/", NULL, {{0}}},
     {"lower case is a token too", "get", "HTTP/1.1", "/", NULL, {{0}}},
     {"options star", "OPTIONS", "HTTP/1.1", "*", NULL, {{0}}},
+    {"every byte that a token may have", "!#$%&'*+-.^_`|~0aZ", "HTTP/1.1", "/", NULL, {{0}}},
+    {"a method of one letter", "B", "HTTP/1.1", "/", NULL, {{0}}},
+    {"the longest method", "ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEF", "HTTP/1.1", "/", NULL, {{0}}},
     {"query", "GET", "HTTP/1.1", "/a?b=c&d=%20+e", NULL, {{0}}},
     {"length 0", POST, NULL, {{"Content-Length", "0"}}},
     {"length", POST, NULL, {{"content-length", "12"}}},
@@ -39,6 +42,8 @@ static const struct vector vectors[] = {
     {"method with a control byte", "GET\x01", "HTTP/1.1", "/", "malformed", {{0}}},
     {"method with a colon", "GET:", "HTTP/1.1", "/", "malformed", {{0}}},
     {"method that is no end", "ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFGH", "HTTP/1.1", "/", "malformed", {{0}}},
+    {"one letter too many", "ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFG", "HTTP/1.1", "/", "malformed", {{0}}},
+    {"of two faults the first", "GE T", "HTTP/1.1", "/", "malformed", {{"Host", "evil.example"}}},
     {"http/0.9", "GET", "", "/", "malformed", {{0}}},
     {"http/2.0", "GET", "HTTP/2.0", "/", "malformed", {{0}}},
     {"http/1.10", "GET", "HTTP/1.10", "/", "malformed", {{0}}},
@@ -89,6 +94,10 @@ static const struct vector vectors[] = {
     {"name with a high byte", POST, "malformed", {{"X\xe4", "3"}}},
     {"value with a line feed", POST, "malformed", {{"X", "a\nY: b"}}},
     {"value with a carriage return", POST, "malformed", {{"X", "a\rb"}}},
+    {"value with a blank and a tab", POST, NULL, {{"X", "a b\tc"}}},
+    {"two sites", POST, "malformed", {{"Sec-Fetch-Site", "none"}, {"Sec-Fetch-Site", "none"}}},
+    {"two expectations", POST, "malformed", {{"Expect", "100-continue"}, {"Expect", "100-continue"}}},
+    {"two keys", POST, "malformed", {{"Idempotency-Key", "a"}, {"Idempotency-Key", "a"}}},
     {"two types", POST, "malformed", {{"Content-Type", "application/json"}, {"content-type", "text/plain"}}},
     {"two tokens", POST, "malformed", {{"Authorization", "Bearer a"}, {"Authorization", "Bearer b"}}},
     {"two origins", POST, "malformed", {{"Origin", "http://localhost"}, {"Origin", "http://evil"}}},
@@ -101,6 +110,11 @@ static const struct vector vectors[] = {
     {"host with two ports", GET, "malformed", {{"Host", "localhost:1:2"}}},
     {"host with letters for a port", GET, "malformed", {{"Host", "localhost:http"}}},
     {"half an address", GET, "malformed", {{"Host", "[::1"}}},
+    {"no address", GET, "malformed", {{"Host", "[:]"}}},
+    {"the shortest address", GET, "host-not-allowed", {{"Host", "[::]"}}},
+    {"a dot alone", GET, "host-not-allowed", {{"Host", "."}}},
+    {"the last port", GET, NULL, {{"Host", "localhost:65535"}}},
+    {"a port that is too long", GET, "malformed", {{"Host", "localhost:655350"}}},
     {"localhost and a port", GET, NULL, {{"Host", "LocalHost:7437"}}},
     {"dot at the end", GET, NULL, {{"Host", "localhost."}}},
     {"127.0.0.1", GET, NULL, {{"Host", "127.0.0.1:1"}}},
@@ -111,6 +125,8 @@ static const struct vector vectors[] = {
     {"evil", GET, "host-not-allowed", {{"Host", "evil.example"}}},
     {"suffix", GET, "host-not-allowed", {{"Host", "localhost.evil.example"}}},
     {"prefix", GET, "host-not-allowed", {{"Host", "evil-train.example"}}},
+    {"half a name", GET, "host-not-allowed", {{"Host", "train"}}},
+    {"another name of that length", GET, "host-not-allowed", {{"Host", "drain.example"}}},
     {"rebound", GET, "host-not-allowed", {{"Host", "127.0.0.1.nip.io"}}},
     {"number of an address", GET, "host-not-allowed", {{"Host", "2130706433"}}},
     {"metadata service", GET, "host-not-allowed", {{"Host", "169.254.169.254"}}},
@@ -128,6 +144,8 @@ static const struct vector vectors[] = {
     {"typed by a person", POST, NULL, {{"Sec-Fetch-Site", "none"}}},
     {"unknown word", POST, "cross-origin", {{"Sec-Fetch-Site", "friendly"}}},
     {"looking is free", GET, NULL, {{"Sec-Fetch-Site", "cross-site"}, {"Origin", "http://evil"}}},
+    {"looking at the head too", "HEAD", "HTTP/1.1", "/", NULL, {{"Sec-Fetch-Site", "cross-site"}}},
+    {"asking what there is too", "OPTIONS", "HTTP/1.1", "/", NULL, {{"Sec-Fetch-Site", "cross-site"}}},
     {"deleting is not", "DELETE", "HTTP/1.1", "/api/v1/runs/x", "cross-origin", {{"Sec-Fetch-Site", "cross-site"}}},
     {"unknown methods are not", "BREW", "HTTP/1.1", "/", "cross-origin", {{"Origin", "http://evil"}}},
 };
@@ -161,9 +179,15 @@ static void vectors_get_their_verdicts(void **state) {
 static void framing_is_told(void **state) {
     (void)state;
     struct lagd_framing framing;
-    struct lagd_refusal verdict;
+    struct lagd_refusal verdict = {.detail = "of an earlier request"};
+    memset(&framing, 0xff, sizeof(framing)); /* of an earlier request */
+    run(&(struct vector){"", GET, NULL, {{0}}}, &framing, &verdict);
+    assert_true(!framing.has_body && !framing.chunked && !framing.asks_first && framing.content_length == 0);
+    assert_string_equal(verdict.detail, "");
     run(&(struct vector){"", POST, NULL, {{"Content-Length", "0"}}}, &framing, &verdict);
     assert_false(framing.has_body);
+    run(&(struct vector){"", POST, NULL, {{"Content-Length", "1"}}}, &framing, &verdict);
+    assert_true(framing.has_body && framing.content_length == 1);
     run(&(struct vector){"", POST, NULL, {{"Content-Length", "123456789012"}, {"Expect", "100-continue"}}}, &framing,
         &verdict);
     assert_true(framing.has_body && framing.asks_first && !framing.chunked);
@@ -198,6 +222,42 @@ static void limits_hold(void **state) {
     head.has_nul = true;
     lagd_guard(&head, &policy, &parsed, &framing, &verdict);
     assert_string_equal(verdict.slug, "malformed");
+    head.has_nul = false;
+    /* names of 256 bytes, also of the first header; hosts of 255 */
+    char name[258] = "";
+    memset(name, 'n', 256);
+    head.headers[0] = (struct lagd_header){name, "x"};
+    head.headers[1] = (struct lagd_header){"Host", "localhost"};
+    head.n_headers = 2;
+    lagd_guard(&head, &policy, &parsed, &framing, &verdict);
+    assert_null(verdict.slug);
+    name[256] = 'n';
+    lagd_guard(&head, &policy, &parsed, &framing, &verdict);
+    assert_string_equal(verdict.slug, "malformed");
+    memset(name, 'n', 255);
+    name[255] = '\0';
+    head.headers[0] = (struct lagd_header){"Host", name};
+    head.n_headers = 1;
+    lagd_guard(&head, &policy, &parsed, &framing, &verdict);
+    assert_string_equal(verdict.slug, "host-not-allowed");
+    name[255] = 'n';
+    name[256] = '\0';
+    lagd_guard(&head, &policy, &parsed, &framing, &verdict);
+    assert_string_equal(verdict.slug, "malformed");
+}
+
+static void hosts_are_written_small_and_without_their_dot(void **state) {
+    (void)state;
+    static const struct {
+        const char *text, *host;
+    } list[] = {{"LocalHost:80", "localhost"}, {"a.", "a"}, {"b.c.:1", "b.c"}, {".", "."}, {"[::A]:1", "[::a]"}};
+    for (size_t i = 0; i < LAG_COUNT(list); i++) {
+        char host[256];
+        memset(host, 'x', sizeof(host));
+        assert_true(lagd_host_parse(list[i].text, host));
+        assert_string_equal(host, list[i].host);
+    }
+    assert_false(lagd_host_allowed("local host", &policy));
 }
 
 static void targets_are_split_before_they_are_decoded(void **state) {
@@ -236,6 +296,7 @@ int main(void) {
         cmocka_unit_test(vectors_get_their_verdicts),
         cmocka_unit_test(framing_is_told),
         cmocka_unit_test(limits_hold),
+        cmocka_unit_test(hosts_are_written_small_and_without_their_dot),
         cmocka_unit_test(targets_are_split_before_they_are_decoded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

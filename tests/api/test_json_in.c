@@ -68,6 +68,12 @@ static void hostile_texts_are_refused(void **state) {
         assert_true(err.text[0]);
         assert_null(tree);
     }
+    struct lag_error err = {0};
+    json_t *tree = NULL;
+    assert_int_equal(lagd_json_parse("{", 0, &tree, &err), LAG_EINVAL);
+    assert_non_null(strstr(err.text, "needs a JSON object"));
+    assert_int_equal(lagd_json_parse("{", 1, &tree, &err), LAG_EINVAL);
+    assert_non_null(strstr(err.text, "not valid JSON"));
     json_decref(parse("{\"a\":-0, \"b\":9223372036854775807, \"c\":\"\\ud83d\\ude00\"}"));
 }
 
@@ -90,6 +96,16 @@ static void nesting_is_bounded(void **state) {
         if (status == 0) json_decref(tree);
     }
     free(text);
+    /* what follows the text is not looked at; what was closed does not count */
+    static const char beyond[] = "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[["; /* 33 */
+    assert_true(lagd_json_depth_ok(beyond, 32));
+    assert_false(lagd_json_depth_ok(beyond, 33));
+    char wide[200];
+    for (size_t i = 0; i < sizeof(wide); i++) wide[i] = "[]{}"[i % 4];
+    assert_true(lagd_json_depth_ok(wide, sizeof(wide)));
+    struct lagd_faults faults = {.n = 1};
+    faults.list[1].unknown_field = true; /* of an earlier body */
+    assert_string_equal(lagd_faults_slug(&faults), "validation");
 }
 
 struct expected {
@@ -167,16 +183,159 @@ static void good_bodies_are_taken(void **state) {
     json_decref(tree);
 }
 
-static void near_misses_are_named(void **state) {
-    (void)state;
-    struct lagd_run_config config;
+/* --- by a table of this test's own ------------------------------------------------------------------------------ */
+
+struct thing {
+    int64_t one, two[2], deeper, n, bytes;
+    double x;
+    bool b;
+    char text[16], choice[8], list[24];
+};
+static const char *const choices[] = {"left", "right", NULL};
+static const struct lag_field rows[] = {
+    {"deep/one", LAG_FIELD_INT, LAG_FIELD_AT(struct thing, one), 0, 9, "1"},
+    {"deep/two/0", LAG_FIELD_INT, LAG_FIELD_AT(struct thing, two[0]), 0, 9, "1"},
+    {"deep/two/1", LAG_FIELD_INT, LAG_FIELD_AT(struct thing, two[1]), 0, 9, "1"},
+    {"deeper", LAG_FIELD_INT, LAG_FIELD_AT(struct thing, deeper), 0, 9, "1"},
+    {"alpha", LAG_FIELD_INT, LAG_FIELD_AT(struct thing, n), 0, 9, "1"},
+    {"alphabet", LAG_FIELD_REAL, LAG_FIELD_AT(struct thing, x), 0, 9, "1"},
+    {"betb", LAG_FIELD_BOOL, LAG_FIELD_AT(struct thing, b), 0, 0, "no"},
+    {"beta", LAG_FIELD_BYTES, LAG_FIELD_AT(struct thing, bytes), 0, 1e9, "1"},
+    {"text", LAG_FIELD_TEXT, LAG_FIELD_AT(struct thing, text), 0, 0, NULL},
+    {"choice", LAG_FIELD_CHOICE, LAG_FIELD_AT(struct thing, choice), 0, 0, "left", .choices = choices},
+    {"list", LAG_FIELD_LIST, LAG_FIELD_AT(struct thing, list), 0, 0, NULL},
+};
+static const struct lag_fields table = {rows, LAG_COUNT(rows)};
+
+/* The only fault of a body. */
+static struct lagd_fault fault_of(const char *body) {
+    struct thing thing;
     struct lagd_faults faults = {0};
-    lag_fields_defaults(&lagd_run_fields, &config);
-    json_t *tree = parse("{\"dataset\":\"d\",\"schedule\":{\"max_step\":5}}");
-    (void)lagd_json_decode(tree, &lagd_run_fields, NULL, "", &config, &faults);
-    assert_non_null(strstr(faults.list[0].detail, "max_steps"));
+    json_t *tree = parse(body);
+    lag_fields_defaults(&table, &thing);
+    assert_int_equal(lagd_json_decode(tree, &table, NULL, "", &thing, &faults), LAG_EINVAL);
     json_decref(tree);
+    if (faults.n != 1) fail_msg("%s: %d faults", body, faults.n);
+    return faults.list[0];
 }
+
+static void wrong_types_are_told_by_name(void **state) {
+    (void)state;
+    static const struct {
+        const char *body, *pointer, *detail;
+    } list[] = {
+        {"{\"alpha\":null}", "/alpha", "must be a whole number, not null"},
+        {"{\"alphabet\":\"1\"}", "/alphabet", "must be a number, not a text"},
+        {"{\"betb\":[]}", "/betb", "must be true or false, not an array"},
+        {"{\"text\":{}}", "/text", "must be a text, not an object"},
+        {"{\"choice\":[]}", "/choice", "must be a text, not an array"},
+        {"{\"beta\":null}", "/beta", "must be a number of bytes, or a text such as \"64K\", not null"},
+        {"{\"list\":\"a\"}", "/list", "must be an array of texts"},
+        {"{\"list\":[\"a\",null]}", "/list/1", "must be a text without NUL bytes"},
+        {"{\"deep\":[1]}", "/deep", "must be an object"},
+        {"{\"deep\":{\"two\":{}}}", "/deep/two", "must be an array"},
+        {"{\"deep\":{\"two\":[1,null]}}", "/deep/two/1", "must be a whole number, not null"},
+    };
+    for (size_t i = 0; i < LAG_COUNT(list); i++) {
+        struct lagd_fault fault = fault_of(list[i].body);
+        assert_string_equal(fault.pointer, list[i].pointer);
+        assert_string_equal(fault.detail, list[i].detail);
+        assert_false(fault.unknown_field);
+    }
+    struct lagd_faults faults = {0};
+    json_t *number = json_integer(3);
+    assert_int_equal(lagd_json_decode(number, &table, NULL, "/pool/1", NULL, &faults), LAG_EINVAL);
+    assert_string_equal(faults.list[0].pointer, "/pool/1");
+    assert_string_equal(faults.list[0].detail, "must be an object");
+    json_decref(number);
+}
+
+/* Up to two edits away, and the nearest; of equals the first in the table. */
+static void near_names_are_proposed(void **state) {
+    (void)state;
+    static const struct {
+        const char *key, *proposed;
+    } list[] = {
+        {"alpa", "alpha"},       {"alpphha", "alpha"},     {"xalpha", "alpha"}, {"alphx", "alpha"},
+        {"xlpha", "alpha"},      {"lpha", "alpha"},        {"alph", "alpha"},   {"alphab", "alpha"},
+        {"alphabe", "alphabet"}, {"alpahbet", "alphabet"}, {"betx", "betb"},    {"bet", "betb"},
+        {"b", NULL},             {"gamma", NULL},          {"alphxyz", NULL},   {"xxxalpha", NULL},
+    };
+    for (size_t i = 0; i < LAG_COUNT(list); i++) {
+        char body[64], wanted[128];
+        snprintf(body, sizeof(body), "{\"%s\":1}", list[i].key);
+        snprintf(wanted, sizeof(wanted), "is not known here; did you mean %s?", list[i].proposed);
+        if (!list[i].proposed) {
+            snprintf(wanted, sizeof(wanted), "is not known here; there is %s",
+                     "deep, deeper, alpha, alphabet, betb, beta, text, choice, list");
+        }
+        struct lagd_fault fault = fault_of(body);
+        assert_true(fault.unknown_field);
+        if (strcmp(fault.detail, wanted) != 0) fail_msg("%s: \"%s\", not \"%s\"", body, fault.detail, wanted);
+    }
+    assert_string_equal(fault_of("{\"deep\":{\"xyzzy\":1}}").detail, "is not known here; there is one, two");
+    assert_string_equal(fault_of("{\"deep\":{\"tw\":1}}").detail, "is not known here; did you mean two?");
+    assert_string_equal(fault_of("{\"deep\":{\"two\":[1,2,3]}}").detail, "is not known here; did you mean 0?");
+}
+
+static void long_names_are_cut(void **state) {
+    (void)state;
+    char body[400], key[300];
+    memset(key, 'k', sizeof(key));
+    snprintf(body, sizeof(body), "{\"%.*s\":1}", (int)sizeof(key), key);
+    struct lagd_fault fault = fault_of(body);
+    assert_true(fault.unknown_field);
+    assert_int_equal(strlen(fault.pointer), sizeof(fault.pointer) - 1);
+    /* more names than there is room for: as many whole ones as fit */
+    enum { MANY = 12 };
+    static char names[MANY][32];
+    static struct lag_field many[MANY];
+    for (int i = 0; i < MANY; i++) {
+        snprintf(names[i], sizeof(names[i]), "a_name_of_20_bytes_%c", 'a' + i);
+        many[i] = (struct lag_field){names[i], LAG_FIELD_INT, LAG_FIELD_AT(struct thing, one), 0, 9, "1"};
+    }
+    struct thing thing;
+    struct lagd_faults faults = {0};
+    json_t *tree = parse("{\"x\":1}");
+    assert_int_equal(lagd_json_decode(tree, &(struct lag_fields){many, MANY}, NULL, "", &thing, &faults), LAG_EINVAL);
+    json_decref(tree);
+    const char *last = strrchr(faults.list[0].detail, ' ');
+    assert_string_equal(last, " a_name_of_20_bytes_i"); /* 9 × 22 - 2 bytes */
+}
+
+static void lists_replace_what_was_there(void **state) {
+    (void)state;
+    struct thing thing = {.list = "old"};
+    struct lagd_faults faults = {0};
+    json_t *tree = parse("{\"list\":[\"a\",\"b\"],\"deep\":{\"one\":7,\"two\":[3,4]},\"beta\":\"2K\"}");
+    assert_int_equal(lagd_json_decode(tree, &table, NULL, "", &thing, &faults), 0);
+    json_decref(tree);
+    assert_string_equal(thing.list, "a,b");
+    assert_true(thing.one == 7 && thing.two[0] == 3 && thing.two[1] == 4 && thing.bytes == 2048);
+}
+
+static void pointers_are_escaped_and_cut(void **state) {
+    (void)state;
+    static const struct {
+        size_t size;
+        const char *before, *key, *after;
+    } list[] = {
+        {16, "", "abc", "/abc"},     {16, "/a", "b c", "/a/b c"}, {16, "", "~", "/~0"}, {16, "", "a/b", "/a~1b"},
+        {16, "", "\x1f\n", "/??"}, {16, "", "", "/"},           {6, "", "abcdef", "/abc"}, {5, "", "abcdef", "/ab"},
+        {4, "", "abcdef", "/a"},     {2, "", "a", "/"},           {1, "", "a", ""},     {5, "/ab", "c", "/ab/"},
+        {4, "/ab", "c", "/ab"},      {5, "", "a~", "/a~0"},       {4, "", "~~", "/~0"},
+    };
+    for (size_t i = 0; i < LAG_COUNT(list); i++) {
+        char *pointer = malloc(list[i].size);
+        memset(pointer, 'x', list[i].size);
+        memcpy(pointer, list[i].before, strlen(list[i].before) + 1);
+        lagd_pointer_append(pointer, list[i].size, list[i].key);
+        if (strcmp(pointer, list[i].after) != 0) fail_msg("case %zu: %s, not %s", i, pointer, list[i].after);
+        free(pointer);
+    }
+}
+
+/* --- pools ------------------------------------------------------------------------------------------------------ */
 
 static void pool(const char *text, struct lagd_growth_request *growth, struct lagd_faults *faults) {
     json_t *tree = parse(text);
@@ -238,9 +397,16 @@ static void pools_are_decoded(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(hostile_texts_are_refused), cmocka_unit_test(nesting_is_bounded),
-        cmocka_unit_test(faults_point_to_the_field), cmocka_unit_test(good_bodies_are_taken),
-        cmocka_unit_test(near_misses_are_named),     cmocka_unit_test(pools_are_decoded),
+        cmocka_unit_test(hostile_texts_are_refused),
+        cmocka_unit_test(nesting_is_bounded),
+        cmocka_unit_test(faults_point_to_the_field),
+        cmocka_unit_test(good_bodies_are_taken),
+        cmocka_unit_test(wrong_types_are_told_by_name),
+        cmocka_unit_test(near_names_are_proposed),
+        cmocka_unit_test(long_names_are_cut),
+        cmocka_unit_test(lists_replace_what_was_there),
+        cmocka_unit_test(pointers_are_escaped_and_cut),
+        cmocka_unit_test(pools_are_decoded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
