@@ -304,7 +304,7 @@ static void test_properties(void **state) {
 static void test_connection_rate(void **state) {
     (void)state;
     static const struct { const char *text; int n_layer, target; double rate; } cases[] = {
-        {"stack", 8, 24, 21.0 / 23}, {"interleave", 8, 24, 7.0 / 23}, {"none", 4, 4, 1}, {"none", 1, 1, 1},
+        {"stack", 8, 24, 21.0 / 23}, {"interleave", 8, 24, 7.0 / 23}, {"none", 4, 4, 1}, {"none", 1, 1, 1}, {"stack", 1, 2, 0},
         {"random", 2, 4, 1.0 / 3}, {"midas", 3, 6, 2.0 / 5},
     };
     for (size_t i = 0; i < LAG_COUNT(cases); i++) {
@@ -363,6 +363,10 @@ static void test_refusals(void **state) {
     }
     struct lag_recipe exact = build("partial_stack repeat=4", 3, 6);
     lag_recipe_deinit(&exact);
+    assert_true(exact.n_layers == 0 && exact.layers == NULL);
+    struct lag_recipe deepest = build("stack", 256, 512);
+    assert_int_equal(deepest.n_layers, 512);
+    lag_recipe_deinit(&deepest);
 }
 
 static void test_text_is_cut(void **state) {
@@ -375,6 +379,11 @@ static void test_text_is_cut(void **state) {
     lag_recipe_text(&recipe, text, 1);
     assert_string_equal(text, "");
     lag_recipe_deinit(&recipe);
+    memset(text, 'x', sizeof(text));
+    lag_recipe_text(&recipe, text, 0); /* nothing to write to */
+    assert_int_equal(text[0], 'x');
+    lag_recipe_text(&recipe, text, sizeof(text)); /* nothing to write */
+    assert_string_equal(text, "");
 }
 
 /* A target that differs in another axis, whatever the depth: refused by its name. The reference takes any. */

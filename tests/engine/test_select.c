@@ -168,6 +168,19 @@ static void test_lag_short(void **state) {
     pool.curves[0].diverged = true;
     lag_select(pool.curves, 4, N_BATCHES, 8, 3.0, &verdict);
     assert_false(verdict.lag_short);
+    /* the shortest re-warm; a winner that stands first, just at the parent's loss and just above it */
+    fill(&pool);
+    pool.curves[0].rewarm_steps = 1;
+    lag_select(pool.curves, 1, N_BATCHES, 1, 4.0, &verdict);
+    assert_true(verdict.lag_short);
+    double mean;
+    int rank;
+    pool.curves[0].rewarm_steps = 0;
+    lag_rank_at(pool.curves, 1, N_BATCHES, 8, &mean, &rank);
+    lag_select(pool.curves, 1, N_BATCHES, 8, mean, &verdict);
+    assert_false(verdict.lag_short);
+    lag_select(pool.curves, 1, N_BATCHES, 8, nextafter(mean, 0), &verdict);
+    assert_true(verdict.lag_short);
 }
 
 static void test_ranks(void **state) {
@@ -207,6 +220,10 @@ static void test_half_time(void **state) {
     pool.curves[2].t = other;
     assert_int_equal(lag_half_time(pool.curves, 4, 8), 1);
     assert_int_equal(lag_half_time(pool.curves, 0, 8), 0);
+    assert_int_equal(lag_half_time(pool.curves, 1, 8), 4);
+    static const int64_t later[] = {1, 2, 4, 8, 16}; /* no evaluation at 0 */
+    for (int i = 0; i < 2; i++) pool.curves[i].t = later;
+    assert_int_equal(lag_half_time(pool.curves, 2, 2), 1);
 }
 
 /* Against a plain restatement: sort by (mean, index). */
