@@ -11,6 +11,7 @@
 #include "train/run_open_internal.h"
 #include "train/run_steps_internal.h"
 
+#include <lagd/base/check.h>
 #include <lagd/base/log.h>
 #include <lagd/base/mem.h>
 #include <lagd/base/thread.h>
@@ -31,12 +32,11 @@ void lagd_run_wish(struct lagd_run *run, unsigned wishes, const char *reason) {
 static const struct ending {
     unsigned wish;
     enum lagd_run_event event;
-    const char *as; /* how it ends, for people */
     bool checkpoints, ends_growth;
 } endings[] = {
-    {LAGD_WISH_CANCEL, LAGD_RUN_ON_CANCEL, "cancelled", false, true},
-    {LAGD_WISH_STOP, LAGD_RUN_ON_STOPPED, "interrupted", true, false},
-    {LAGD_WISH_PAUSE, LAGD_RUN_ON_PAUSE, "paused", true, false},
+    {LAGD_WISH_CANCEL, LAGD_RUN_ON_CANCEL, false, true},
+    {LAGD_WISH_STOP, LAGD_RUN_ON_STOPPED, true, false},
+    {LAGD_WISH_PAUSE, LAGD_RUN_ON_PAUSE, true, false},
 };
 
 static int end_by_wish(struct lagd_run *run, unsigned wishes, const char *reason, struct lag_error *err) {
@@ -50,8 +50,9 @@ static int end_by_wish(struct lagd_run *run, unsigned wishes, const char *reason
         int rc = lagd_run_checkpoint(run, "pause", &move, err);
         if (rc == 0) return 0;
         lagd_warn(run->deps, run->id, run->trainer.state->step,
-                  "no checkpoint while ending as %s; it will go on from step %lld: %.400s", ending->as,
-                  (long long)(run->book.checkpoint_step < 0 ? 0 : run->book.checkpoint_step), err->text);
+                  "no checkpoint at its end (%s); it will go on from step %lld: %.400s",
+                  lagd_machine_event_name(LAGD_MACHINE_RUN, ending->event),
+                  (long long)LAG_MAX(run->book.checkpoint_step, 0), err->text);
     }
     /* A row must not say that a run goes on which has no thread: only the daemon's end cuts the wait for the disk
      * short. */
