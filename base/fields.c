@@ -278,8 +278,16 @@ void lag_field_format(const struct lag_field *field, const void *object, struct 
     }
 }
 
+bool lag_field_is_absent(const struct lag_field *field, const void *object) {
+    int64_t value;
+    if (!(field->flags & LAG_FIELD_SPARSE)) return false;
+    memcpy(&value, at_const(field, object), sizeof(value));
+    return value == 0;
+}
+
 void lag_fields_format(const struct lag_fields *table, const void *object, struct lag_strbuf *out) {
     for (size_t i = 0; i < table->n_rows; i++) {
+        if (lag_field_is_absent(&table->rows[i], object)) continue;
         lag_strbuf_printf(out, "%s=", table->rows[i].path);
         lag_field_format(&table->rows[i], object, out);
         lag_strbuf_append_n(out, "\n", 1);

@@ -123,8 +123,8 @@ static const struct ctl_column estimate_columns[] = {
     {"a checkpoint", "checkpoint_bytes", CTL_BYTES}, {"time", "total_seconds", CTL_SECONDS},
     {"precision", "precision_note", CTL_TEXT}, {NULL, NULL, 0}};
 static const struct ctl_column growth_columns[] = {
-    {"ID", "id", CTL_TEXT}, {"STATE", "state", CTL_STATE}, {"RUN", "run", CTL_TEXT}, {"FROM", "n_layer_from", CTL_INT},
-    {"TO", "n_layer_to", CTL_INT}, {"AT", "start_step", CTL_INT}, {"DONE", "progress.done_steps", CTL_INT},
+    {"ID", "id", CTL_TEXT}, {"STATE", "state", CTL_STATE}, {"RUN", "run", CTL_TEXT}, {"FROM", "from.n_layer", CTL_INT},
+    {"TO", "to.n_layer", CTL_INT}, {"AT", "start_step", CTL_INT}, {"DONE", "progress.done_steps", CTL_INT},
     {"OF", "progress.total_steps", CTL_INT}, {"MODE", "mode", CTL_TEXT}, {"CREATED", "created_at", CTL_TIME},
     {NULL, NULL, 0}};
 static const struct ctl_column candidate_columns[] = {

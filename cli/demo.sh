@@ -263,7 +263,7 @@ TOKENS_PER_STEP=$(pick '.batch.sequences * .batch.tokens_per_sequence * .batch.a
 post /runs/demo/growths '{"target": {"n_layer": 6}, "when": {"at_step": '"$GROW_AT"'}, "pool": "default",
     "probe": {"steps": '"$LAG"', "eval_every": 10}, "mode": "auto"}'
 growth=$(pick .id)
-pick '"growth    \(.n_layer_from) → \(.n_layer_to) layers at step \(.when.at_step), \(.candidates | length) candidates,"
+pick '"growth    \(.from.n_layer) → \(.to.n_layer) layers at step \(.when.at_step), \(.candidates | length) candidates,"
     + " a lag of \(.probe.steps) steps"'
 say ''
 ask /runs/demo/resume -X POST

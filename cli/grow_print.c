@@ -64,7 +64,7 @@ int ctl_print_growth(struct ctl *ctl, json_t *growth) {
     mark(items, growth);
     ctl_say(&out, "growth    {id}\nrun       {run}\nstate     {state}", growth);
     if (*ctl_json_text(growth, "reason")) ctl_say(&out, ": {reason}", growth);
-    ctl_say(&out, "\nlayers    {n_layer_from} to {n_layer_to}", growth);
+    ctl_say(&out, "\nlayers    {from.n_layer} to {to.n_layer}", growth);
     if (ctl_json_at(growth, "start_step")) ctl_say(&out, " at step {start_step}", growth);
     ctl_say(&out, ", lag {probe.steps} steps, {mode}\n\n", growth);
     ctl_table(&out, candidates, items, ctl->term.utf8, ctl->term.colour, ctl->term.width);

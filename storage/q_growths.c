@@ -1,4 +1,5 @@
 /* Queries of growths. */
+#include "q_internal.h"
 #include "table_internal.h"
 #include <lagd/base/clock.h>
 #include <lagd/base/error.h>
@@ -6,8 +7,8 @@
 
 #define COLUMNS(first, next)                                                                                           \
     first(id) next(run_id) next(state) next(mode) next(at_step) next(start_step) next(parent_checkpoint)               \
-    next(n_layer_from) next(n_layer_to) next(probe_steps) next(n_batches) next(eval_sequences) next(parent_loss)       \
-    next(revision) next(created_ms) next(updated_ms) next(reason) next(request)
+    LAG_SHAPE_COLUMNS(next, from_, from) LAG_SHAPE_COLUMNS(next, to_, to) next(probe_steps) next(n_batches)            \
+    next(eval_sequences) next(parent_loss) next(revision) next(created_ms) next(updated_ms) next(reason) next(request)
 #define C(...) LAG_COLUMN(struct lag_growth_row, __VA_ARGS__)
 static const struct lag_column column_rows[] = {COLUMNS(C, C)};
 static const struct lag_columns columns = LAG_COLUMNS(column_rows);

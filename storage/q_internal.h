@@ -7,6 +7,12 @@
 struct lag_db;
 struct lag_error;
 
+/* Columns of a shape, for a table's list: prefix##n_layer, … in the members of a struct lag_shape. */
+#define LAG_SHAPE_COLUMNS(next, prefix, member)                                                                        \
+    next(prefix##n_layer, member.n_layer) next(prefix##n_head, member.n_head) next(prefix##n_embd, member.n_embd)      \
+    next(prefix##n_inner, member.n_inner) next(prefix##n_positions, member.n_positions)                                \
+    next(prefix##vocab_size, member.vocab_size)
+
 /* The series of an owner, or of all candidates of a run, with their points. */
 int lag_series_delete_owner(struct lag_db *db, const char *owner, struct lag_error *err);
 int lag_series_delete_candidates(struct lag_db *db, const char *run_id, struct lag_error *err);

@@ -6,10 +6,9 @@
 #include <lagd/storage/runs.h>
 
 #define STORED(first, next)                                                                                            \
-    first(id) next(name) next(dataset_id) next(state) next(n_layer) next(n_head) next(n_embd) next(n_inner)            \
-    next(n_positions) next(vocab_size) next(n_params) next(step) next(max_steps) next(tokens) next(flops)              \
-    next(lr_scale) next(n_rollbacks) next(rollback_step) next(growth_id) next(revision) next(created_ms)               \
-    next(updated_ms) next(reason) next(config)
+    first(id) next(name) next(dataset_id) next(state) LAG_SHAPE_COLUMNS(next, , shape) next(n_params) next(step)       \
+    next(max_steps) next(tokens) next(flops) next(lr_scale) next(n_rollbacks) next(rollback_step) next(growth_id)      \
+    next(revision) next(created_ms) next(updated_ms) next(reason) next(config)
 #define C(...) LAG_COLUMN(struct lag_run_row, __VA_ARGS__)
 static const struct lag_column column_rows[] = {STORED(C, C) C(dataset_name)}; /* the last one is joined */
 static const struct lag_columns columns = LAG_COLUMNS(column_rows);
@@ -98,13 +97,21 @@ int lag_run_set_progress(struct lag_db *db, const char *id, int64_t step, int64_
     return touch(stmt, id, err);
 }
 
-static const char sql_set_shape[] = "UPDATE runs SET n_layer = ?, n_params = ?, " TOUCH;
+static const char sql_set_shape[] =
+    "UPDATE runs SET n_layer = ?, n_head = ?, n_embd = ?, n_inner = ?, n_positions = ?, vocab_size = ?, n_params = ?, "
+    TOUCH;
 
-int lag_run_set_shape(struct lag_db *db, const char *id, int64_t n_layer, int64_t n_params, struct lag_error *err) {
+int lag_run_set_shape(struct lag_db *db, const char *id, const struct lag_shape *shape, int64_t n_params,
+                      struct lag_error *err) {
     struct lag_stmt *stmt;
     int rc = lag_stmt_open(db, sql_set_shape, &stmt, err);
     if (rc) return rc;
-    lag_bind_i64(stmt, n_layer);
+    lag_bind_i64(stmt, shape->n_layer);
+    lag_bind_i64(stmt, shape->n_head);
+    lag_bind_i64(stmt, shape->n_embd);
+    lag_bind_i64(stmt, shape->n_inner);
+    lag_bind_i64(stmt, shape->n_positions);
+    lag_bind_i64(stmt, shape->vocab_size);
     lag_bind_i64(stmt, n_params);
     return touch(stmt, id, err);
 }

@@ -73,6 +73,15 @@ export function share(value, of) {
   return value >= 2 ? `${value.toFixed(1)} times ${of}` : `${percent(value)} of ${of}`;
 }
 
+const AXES = ['n_head', 'n_embd', 'n_inner', 'n_positions', 'vocab_size'];
+
+/** What a growth changes: "3 → 6 layers", and every other axis that differs: "3 → 6 layers, n_embd 32 → 64". */
+export function shapeChange({ from, to }, arrow = ' → ') {
+  const others = AXES.filter((axis) => from[axis] !== to[axis])
+    .map((axis) => `${axis} ${from[axis]}${arrow}${to[axis]}`);
+  return [`${from.n_layer}${arrow}${to.n_layer} layers`, ...others].join(', ');
+}
+
 export function words(name) {
   return String(name).replaceAll('_', ' ');
 }

@@ -49,12 +49,7 @@ static int write_config(struct lagd_json *json, const struct lag_run_row *row, s
     if (!config) return lag_error_set(err, LAG_EINTERNAL, "out of memory");
     int status = lagd_run_config_parse(row->config, config, err);
     if (status < 0) return status;
-    config->n_layer = row->n_layer;
-    config->n_head = row->n_head;
-    config->n_embd = row->n_embd;
-    config->n_inner = row->n_inner;
-    config->n_positions = row->n_positions;
-    config->vocab_size = row->vocab_size;
+    config->shape = row->shape;
     lagd_write_fields(json, &lagd_run_fields, config,
                       "model,optim,schedule,batch,eval,checkpoint,precision,recompute,seed,threads,on_crash,tags,note");
     return 0;
@@ -127,7 +122,7 @@ int lagd_write_checkpoint(struct lagd_json *json, const char *key, const struct 
     lagd_json_text_or_null(json, "candidate", row->candidate_id);
     lagd_json_text(json, "kind", row->kind);
     lagd_json_int(json, "step", row->step);
-    lagd_json_int(json, "n_layer", row->n_layer);
+    lagd_json_int(json, "n_layer", row->shape.n_layer);
     lagd_json_int(json, "n_bytes", row->n_bytes);
     lagd_json_text(json, "fingerprint", row->fingerprint);
     lagd_json_bool(json, "keep", row->keep);

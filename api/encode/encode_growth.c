@@ -9,6 +9,20 @@
 #include <math.h>
 #include <string.h>
 
+void lagd_write_shape(struct lagd_json *json, const char *key, const struct lag_shape *shape) {
+    const char *name;
+    lagd_json_open_object(json, key);
+    for (int i = 0; (name = lagd_axis_name(i)) != NULL; i++) lagd_json_int(json, name, lagd_axis_get(shape, i));
+    lagd_json_close_object(json);
+}
+
+void lagd_write_shapes(struct lagd_json *json, const struct lag_shape *from, const struct lag_shape *to) {
+    lagd_json_int(json, "n_layer_from", from->n_layer);
+    lagd_json_int(json, "n_layer_to", to->n_layer);
+    lagd_write_shape(json, "from", from);
+    lagd_write_shape(json, "to", to);
+}
+
 void lagd_write_strategy(struct lagd_json *json, const char *key, const char *canonical) {
     struct lagd_strategy_request strategy;
     if (lagd_strategy_decode(canonical, &strategy, NULL) < 0) {
@@ -153,8 +167,7 @@ int lagd_write_growth(struct lagd_json *json, const char *key, const struct lag_
     lagd_json_text_or_null(json, "reason", row->reason);
     lagd_json_text(json, "mode", row->mode);
     int status = write_request(json, row, err);
-    lagd_json_int(json, "n_layer_from", row->n_layer_from);
-    lagd_json_int(json, "n_layer_to", row->n_layer_to);
+    lagd_write_shapes(json, &row->from, &row->to);
     if (row->start_step >= 0)
         lagd_json_int(json, "start_step", row->start_step);
     else

@@ -6,6 +6,7 @@
 
 #include <lagd/daemon/growth_request.h>
 #include <lagd/daemon/run_config.h>
+#include <lagd/daemon/shape.h>
 #include <lagd/storage/rows.h>
 struct lag_db;
 struct lag_error;
@@ -14,6 +15,9 @@ void lagd_write_dataset(struct lagd_json *json, const char *key, const struct la
 /* With its last values: needs db. */
 int lagd_write_run(struct lagd_json *json, const char *key, const struct lag_run_row *row, struct lag_db *db,
                    struct lag_error *err);
+void lagd_write_shape(struct lagd_json *json, const char *key, const struct lag_shape *shape);
+/* Members of a growth: its shapes from and to, and n_layer_from and n_layer_to, which older clients read. */
+void lagd_write_shapes(struct lagd_json *json, const struct lag_shape *from, const struct lag_shape *to);
 void lagd_write_candidate(struct lagd_json *json, const char *key, const struct lag_candidate_row *row,
                           const struct lag_candidate_row *all, size_t n_all);
 void lagd_write_decision(struct lagd_json *json, const char *key, const struct lag_decision_row *row);

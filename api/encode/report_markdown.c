@@ -151,10 +151,11 @@ static void origin(struct lag_strbuf *out, const struct lagd_report *report) {
 
 void lagd_report_write_markdown(struct lag_strbuf *out, const struct lagd_report *report) {
     const struct lag_growth_row *growth = &report->growth;
-    char rule[512];
+    char rule[512], change[LAGD_SHAPE_CHANGE];
     lag_strbuf_append(out, "# Growth of ");
     words(out, report->run.name);
-    lag_strbuf_printf(out, " from %" PRId64 " to %" PRId64 " layers\n\n", growth->n_layer_from, growth->n_layer_to);
+    lagd_shape_change(&growth->from, &growth->to, change);
+    lag_strbuf_printf(out, " from %s\n\n", change);
     lag_strbuf_printf(out, "Growth `%s` of run `%s`, %s", growth->id, report->run.id, growth->state);
     if (growth->start_step >= 0) lag_strbuf_printf(out, ", probed from step %" PRId64, growth->start_step);
     if (isfinite(growth->parent_loss)) lag_strbuf_printf(out, ", parent's loss %.4f", growth->parent_loss);

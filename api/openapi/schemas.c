@@ -39,7 +39,8 @@ static const struct lagd_schema schemas[] = {
     {"SeriesKey", "key:s exact:b n_points:i first_step:i last_step:i last:n? finite:b"},
     {"SeriesKeyList", "items:[@SeriesKey] next_cursor:s?"},
     {"Column", "last:[n?] min:[n?] max:[n?] sum~:[n?] points_total:i not_finite:i"},
-    {"Annotation", "type:s id:s step:i steps:i n_layer_from:i n_layer_to:i"},
+    {"Shape", "n_layer:i n_head:i n_embd:i n_inner:i n_positions:i vocab_size:i"},
+    {"Annotation", "type:s id:s step:i steps:i n_layer_from:i n_layer_to:i from:@Shape to:@Shape"},
     {"Series", "run~:s candidate~:s x:s bucket:s points_total:i points_returned:i step:[i] series:{@Column} "
                "annotations:[@Annotation]"},
     {"ComparedMetric", "last:n? last_step:i at~:n? at_step~:i"},
@@ -49,12 +50,12 @@ static const struct lagd_schema schemas[] = {
     {"Comparison", "x:s runs:[@ComparedRun] differences:[@Difference] series:{[[n?]]}"},
     {"LineageCheckpoint", "id:s kind:s step:i n_bytes:i keep:b"},
     {"LineageStage",
-     "from_step:i to_step:i n_layer:i n_params:i growth:s? operator:s? strategy:s? recipe:s? verdict:s? "
+     "from_step:i to_step:i n_layer:i shape:@Shape n_params:i growth:s? operator:s? strategy:s? recipe:s? verdict:s? "
      "decided_by:s? checkpoints:[@LineageCheckpoint]"},
     {"LineageGrowth",
-     "id:s state:s step:i? n_layer_from:i n_layer_to:i n_candidates:i lag_steps:i parent_checkpoint:s? "
-     "parent_loss:n? loss_at_lag:n? tied:b operator:s? strategy:s? recipe:s? verdict:s? decided_by:s? "
-     "reason:s?"},
+     "id:s state:s step:i? n_layer_from:i n_layer_to:i from:@Shape to:@Shape n_candidates:i lag_steps:i "
+     "parent_checkpoint:s? parent_loss:n? loss_at_lag:n? tied:b operator:s? strategy:s? recipe:s? verdict:s? "
+     "decided_by:s? reason:s?"},
     {"Lineage", "run:s name:s step:i stages:[@LineageStage] growths:[@LineageGrowth]"},
     {"CheckpointFile", "name:s n_bytes:i sha256:s href:s"},
     {"Checkpoint", "id:s run:s candidate:s? kind:s step:i n_layer:i n_bytes:i fingerprint:s keep:b created_at:t? "
@@ -71,15 +72,15 @@ static const struct lagd_schema schemas[] = {
                  "tied:b lag_short:b verdict:s decided_by:s reason:s? decided_at:t?"},
     {"Progress", "done_steps:i total_steps:i"},
     {"Growth", "id:s run:s state:s reason:s? mode:s target:o when:o probe:o allow_none:b n_layer_from:i n_layer_to:i "
-               "start_step:i? "
+               "from:@Shape to:@Shape start_step:i? "
                "parent_checkpoint:s? parent_loss:n? n_batches:i eval_sequences:i progress:@Progress "
                "candidates:[@Candidate] decision:@Decision? "
                "allowed_actions:[s] links:{s} revision:i created_at:t? updated_at:t?"},
     {"GrowthList", "items:[@Growth] next_cursor:s?"},
     {"CandidatePlan", "operator:s strategy:@Strategy? names:s recipe:s n_params:i rewarm_steps:i flops:n? eligible:b "
                       "function_preserving:b connection_rate:n?"},
-    {"GrowthPlan", "candidates:[@CandidatePlan] n_times:i n_batches:i eval_sequences:i eval_share:n? flops_total:n? "
-                   "n_workers:i seconds_guess:n? time_basis:s memory_bytes:i memory_peak_bytes:i "
+    {"GrowthPlan", "candidates:[@CandidatePlan] from:@Shape to:@Shape n_times:i n_batches:i eval_sequences:i "
+                   "eval_share:n? flops_total:n? n_workers:i seconds_guess:n? time_basis:s memory_bytes:i memory_peak_bytes:i "
                    "memory_available_bytes:i"},
     {"RankingEntry",
      "candidate:s operator:s eligible:b rank:i? rank_at_0:i? mean:n? finite:b margin_to_best:n? margin_interval:[n?]"},

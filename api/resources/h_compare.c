@@ -65,7 +65,7 @@ static int add_side(struct lagd_request *request, struct lag_db *db, struct comp
     if (status == 0) status = lagd_run_config_parse(side->run.config, &side->config, &request->err);
     if (status < 0) return status;
     const struct lagd_run_config *config = &side->config;
-    int64_t context = config->tokens_per_sequence ? config->tokens_per_sequence : side->run.n_positions;
+    int64_t context = config->tokens_per_sequence ? config->tokens_per_sequence : side->run.shape.n_positions;
     side->unit = c->by_tokens ? LAG_MAX(1, config->sequences * context * config->accumulate) : 1;
     for (int i = 0; i < c->n_sides - 1; i++) {
         if (strcmp(c->sides[i]->run.id, side->run.id) == 0)
@@ -141,7 +141,7 @@ static void write_side(struct lagd_json *json, const struct comparison *c, const
     lagd_json_int(json, "max_steps", run->max_steps);
     lagd_json_int(json, "tokens", run->tokens);
     lagd_json_real(json, "flops", run->flops);
-    lagd_json_int(json, "n_layer", run->n_layer);
+    lagd_json_int(json, "n_layer", run->shape.n_layer);
     lagd_json_int(json, "n_params", run->n_params);
     lagd_json_open_object(json, "metrics");
     for (int k = 0; k < c->n_keys; k++) {

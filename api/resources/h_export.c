@@ -162,7 +162,7 @@ static int64_t tokens_per_step(const struct lag_run_row *run) {
     struct lagd_run_config *config = lag_calloc(1, sizeof(*config));
     int64_t tokens = 0;
     if (config && lagd_run_config_parse(run->config, config, NULL) == 0) {
-        int64_t per_sequence = config->tokens_per_sequence ? config->tokens_per_sequence : run->n_positions;
+        int64_t per_sequence = config->tokens_per_sequence ? config->tokens_per_sequence : run->shape.n_positions;
         tokens = config->sequences * per_sequence * config->accumulate;
     }
     free(config);

@@ -105,6 +105,8 @@ static void write_plan(struct lagd_json *json, const struct lagd_growth_plan *pl
         lagd_json_close_object(json);
     }
     lagd_json_close_array(json);
+    lagd_write_shape(json, "from", &plan->from);
+    lagd_write_shape(json, "to", &plan->to);
     lagd_json_int(json, "n_times", plan->n_times);
     lagd_json_int(json, "n_batches", plan->n_batches);
     lagd_json_int(json, "eval_sequences", plan->eval_sequences);

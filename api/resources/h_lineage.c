@@ -79,12 +79,12 @@ static const struct tried *next_applied(const struct lineage *l, size_t *at) {
     return NULL;
 }
 
-/* Growth adds layers, so their number says to which stage a checkpoint belongs. */
-static void write_checkpoints(struct lagd_json *json, const struct lineage *l, int64_t n_layer) {
+/* Growth changes the shape, so it says to which stage a checkpoint belongs. */
+static void write_checkpoints(struct lagd_json *json, const struct lineage *l, const struct lag_shape *shape) {
     lagd_json_open_array(json, "checkpoints");
     for (size_t i = l->checkpoints.n; i-- > 0;) {
         const struct lag_checkpoint_row *row = (const struct lag_checkpoint_row *)l->checkpoints.rows + i;
-        if (row->n_layer != n_layer) continue;
+        if (!lagd_shape_equal(&row->shape, shape)) continue;
         lagd_json_open_object(json, NULL);
         lagd_json_text(json, "id", row->id);
         lagd_json_text(json, "kind", row->kind);
@@ -109,15 +109,16 @@ static void write_winner(struct lagd_json *json, const struct tried *tried) {
 /* tried: the growth that the stage began with, NULL of the first; end: the one that it ended with, or NULL. */
 static void write_stage(struct lagd_json *json, const struct lineage *l, const struct tried *tried,
                         const struct tried *end) {
-    int64_t n_layer = tried ? tried->growth.n_layer_to : end ? end->growth.n_layer_from : l->run.n_layer;
+    const struct lag_shape *shape = tried ? &tried->growth.to : end ? &end->growth.from : &l->run.shape;
     lagd_json_open_object(json, NULL);
     lagd_json_int(json, "from_step", tried ? tried->growth.start_step : 0);
     lagd_json_int(json, "to_step", end ? end->growth.start_step : l->run.step);
-    lagd_json_int(json, "n_layer", n_layer);
+    lagd_json_int(json, "n_layer", shape->n_layer);
+    lagd_write_shape(json, "shape", shape);
     lagd_json_int(json, "n_params", tried ? tried->winner.n_params : l->n_params);
     lagd_json_text_or_null(json, "growth", tried ? tried->growth.id : "");
     write_winner(json, tried);
-    write_checkpoints(json, l, n_layer);
+    write_checkpoints(json, l, shape);
     lagd_json_close_object(json);
 }
 
@@ -129,8 +130,7 @@ static void write_tried(struct lagd_json *json, const struct tried *tried) {
     if (growth->start_step >= 0) lagd_json_int(json, "step", growth->start_step);
     else if (growth->at_step >= 0) lagd_json_int(json, "step", growth->at_step);
     else lagd_json_null(json, "step");
-    lagd_json_int(json, "n_layer_from", growth->n_layer_from);
-    lagd_json_int(json, "n_layer_to", growth->n_layer_to);
+    lagd_write_shapes(json, &growth->from, &growth->to);
     lagd_json_int(json, "n_candidates", tried->n_candidates);
     lagd_json_int(json, "lag_steps", growth->probe_steps);
     lagd_json_text_or_null(json, "parent_checkpoint", growth->parent_checkpoint);

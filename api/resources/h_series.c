@@ -130,8 +130,7 @@ static int write_growth_note(const struct lag_growth_row *row, void *arg) {
     lagd_json_text(json, "id", row->id);
     lagd_json_int(json, "step", row->start_step);
     lagd_json_int(json, "steps", row->probe_steps);
-    lagd_json_int(json, "n_layer_from", row->n_layer_from);
-    lagd_json_int(json, "n_layer_to", row->n_layer_to);
+    lagd_write_shapes(json, &row->from, &row->to);
     lagd_json_close_object(json);
     return 0;
 }

@@ -1,6 +1,7 @@
 /* Writing a checkpoint: the folder, its row with the event, and what retention removes. */
 #include "checkpoint/checkpoint_internal.h"
 #include "plan/run_config_internal.h"
+#include "plan/shape_internal.h"
 #include "process/tell_internal.h"
 #include "records/folders_internal.h"
 #include "records/transact_internal.h"
@@ -126,7 +127,7 @@ static void fill_row(struct making *making, const struct lag_state *state) {
     (void)snprintf(row->path, sizeof(row->path), "runs/%s/ckpt-%08lld-%s", row->run_id, (long long)state->step,
                    row->id + strlen(row->id) - 10);
     row->step = state->step;
-    row->n_layer = state->layout.spec.n_layer;
+    lagd_shape_of_spec(&state->layout.spec, &row->shape);
     row->keep = making->request->keep;
     (void)lag_copy(row->fingerprint, sizeof(row->fingerprint), lag_fingerprint(making->request->precision));
     row->created_ms = lag_clock_wall_ms();

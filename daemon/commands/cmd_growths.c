@@ -88,8 +88,8 @@ static int fill_growth(const struct lagd_growth_request *request, const struct l
     (void)lag_copy(row->mode, sizeof(row->mode), request->mode);
     row->at_step = request->at_step;
     row->start_step = -1;
-    row->n_layer_from = run->n_layer;
-    row->n_layer_to = request->target_layers;
+    row->from = plan->from;
+    row->to = plan->to;
     row->probe_steps = request->probe_steps;
     row->n_batches = plan->n_batches;
     row->eval_sequences = plan->eval_sequences;

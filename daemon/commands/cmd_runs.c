@@ -57,12 +57,7 @@ static void fill_row(const struct lagd_run_config *config, const struct lag_data
     else (void)snprintf(row->name, sizeof(row->name), "run-%s", row->id + strlen(row->id) - 8);
     (void)lag_copy(row->dataset_id, sizeof(row->dataset_id), dataset->id);
     (void)lag_copy(row->dataset_name, sizeof(row->dataset_name), dataset->name);
-    row->n_layer = config->n_layer;
-    row->n_head = config->n_head;
-    row->n_embd = config->n_embd;
-    row->n_inner = config->n_inner;
-    row->n_positions = config->n_positions;
-    row->vocab_size = config->vocab_size;
+    row->shape = config->shape;
     row->n_params = estimate->n_params;
     row->max_steps = config->max_steps;
     row->lr_scale = 1;

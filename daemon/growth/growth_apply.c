@@ -1,6 +1,7 @@
 /* The end of a growth: the winner's probed state becomes the run's. */
 #include "checkpoint/checkpoint_internal.h"
 #include "growth/growth_internal.h"
+#include "plan/shape_internal.h"
 #include "records/transact_internal.h"
 #include "train/flops_internal.h"
 #include "train/run_history_internal.h"
@@ -64,7 +65,9 @@ static int write_applied(struct lag_db *db, void *arg, struct lag_error *err) {
     const struct applying *applying = arg;
     const struct lagd_run *run = applying->round->run;
     const struct lag_spec *spec = &applying->state->layout.spec;
-    int rc = lag_run_set_shape(db, run->id, spec->n_layer, (int64_t)lag_spec_params(spec), err);
+    struct lag_shape shape;
+    lagd_shape_of_spec(spec, &shape);
+    int rc = lag_run_set_shape(db, run->id, &shape, (int64_t)lag_spec_params(spec), err);
     if (rc == 0) rc = lag_points_adopt(db, run->id, applying->decision.candidate, run->book.growth.start_step, err);
     return rc;
 }
@@ -93,7 +96,7 @@ static int take_over(struct applying *applying, const char *parent_sha256, struc
     run->trainer.state = LAG_TAKE(applying->state);
     run->book.checkpoint_step = run->trainer.state->step;
     run->pace.step_ended_ns = 0;
-    run->book.row.n_layer = run->trainer.state->layout.spec.n_layer;
+    lagd_shape_of_spec(&run->trainer.state->layout.spec, &run->book.row.shape);
     run->book.row.n_params = (int64_t)lag_spec_params(&run->trainer.state->layout.spec);
     (void)lag_copy(run->book.origin.growth_text, sizeof(run->book.origin.growth_text), strategy);
     (void)lag_copy(run->book.origin.parent_sha256, sizeof(run->book.origin.parent_sha256), parent_sha256);

@@ -4,6 +4,7 @@
 #include "growth/growth_internal.h"
 #include "plan/growth_cost_internal.h"
 #include "plan/run_config_internal.h"
+#include "plan/shape_internal.h"
 #include "process/tell_internal.h"
 #include "records/post_internal.h"
 #include "records/transact_internal.h"
@@ -177,7 +178,7 @@ static int describe(const struct lagd_round *round, int index, bool again, struc
     int rc = lag_strategy_parse(row->strategy, &engine->strategy, err);
     if (rc != 0) return rc;
     if (row->rewarm_steps > 0) engine->strategy.rewarm_steps = row->rewarm_steps;
-    if (strcmp(row->op, "none") != 0) engine->target.n_layer = (int)growth->n_layer_to;
+    if (strcmp(row->op, "none") != 0) lagd_spec_take_shape(&engine->target, &growth->to);
     spec.step_flops = (double)lagd_run_step_tokens(run) * lag_flops_token_train(&engine->target, engine->config.context);
     spec.eval_flops = (double)engine->n_batches * engine->eval_sequences * engine->config.context *
                       lag_flops_token_forward(&engine->target, engine->config.context);

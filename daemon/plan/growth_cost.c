@@ -16,11 +16,10 @@ struct sizes {
     uint64_t state, probe; /* of a state alone, and with what a probe works in */
 };
 
-static bool measure(const struct lagd_growth_shape *shape, int n_layer, struct sizes *ret) {
+static bool measure(const struct lagd_run_config *config, struct sizes *ret) {
     struct lag_spec spec;
-    const struct lag_work_shape one_thread = lagd_run_work_shape(shape->config, 1);
-    lagd_run_spec(shape->config, &spec);
-    spec.n_layer = n_layer;
+    const struct lag_work_shape one_thread = lagd_run_work_shape(config, 1);
+    lagd_run_spec(config, &spec);
     uint64_t work = lag_work_bytes(&spec, &one_thread);
     ret->state = lag_state_bytes(&spec);
     return ret->state > 0 && work > 0 && lag_add_u64(ret->state, work, &ret->probe);
@@ -28,14 +27,14 @@ static bool measure(const struct lagd_growth_shape *shape, int n_layer, struct s
 
 /* At most n_workers candidates live at once. The one that does not grow is smaller than the others: it is counted as
  * one of them only when all live at once. Beside them lies the state of the best candidate that has ended. */
-static bool add_candidates(const struct lagd_growth_shape *shape, const struct sizes *parent, const struct sizes *grown,
+static bool add_candidates(const struct lagd_growth_load *load, const struct sizes *parent, const struct sizes *grown,
                            uint64_t *sum) {
-    int live = LAG_MAX(1, LAG_MIN(shape->n_candidates, shape->n_workers));
-    bool all = live == shape->n_candidates && live > 1;
+    int live = LAG_MAX(1, LAG_MIN(load->n_candidates, load->n_workers));
+    bool all = live == load->n_candidates && live > 1;
     uint64_t probes = 0;
     bool fits = lag_mul_u64(grown->probe, (uint64_t)(all ? live - 1 : live), &probes) && lag_add_u64(*sum, probes, sum);
     if (fits && all) fits = lag_add_u64(*sum, parent->probe, sum);
-    if (fits && !all && shape->keeps_best && shape->n_candidates > 1) fits = lag_add_u64(*sum, grown->state, sum);
+    if (fits && !all && load->keeps_best && load->n_candidates > 1) fits = lag_add_u64(*sum, grown->state, sum);
     return fits;
 }
 
@@ -47,25 +46,25 @@ void lagd_growth_batches(const struct lag_step_config *step, const struct lag_pr
                                      .context = step->context};
 }
 
-static uint64_t batches_bytes(const struct lagd_growth_shape *shape) {
+static uint64_t batches_bytes(const struct lagd_growth_load *load) {
     struct lag_step_config step;
     struct lag_kept_batches batches;
-    lagd_run_step_config(shape->config, shape->run->lr_scale, &step);
-    lagd_growth_batches(&step, shape->probe, 0, &batches);
+    lagd_run_step_config(load->config, load->run->lr_scale, &step);
+    lagd_growth_batches(&step, load->probe, 0, &batches);
     return lag_kept_bytes(&batches);
 }
 
 /* The batches are there before the candidates, while the parent is validated, which still has all that the run has. */
-int64_t lagd_growth_peak(const struct lagd_growth_shape *shape, int n_threads) {
+int64_t lagd_growth_peak(const struct lagd_growth_load *load, int n_threads) {
     struct lagd_run_estimate before, after;
-    struct lagd_run_config grown_config = *shape->config;
+    struct lagd_run_config grown_config = *load->config;
     struct sizes parent, grown;
-    grown_config.n_layer = shape->target_layers;
-    const uint64_t batches = batches_bytes(shape);
+    grown_config.shape = load->to;
+    const uint64_t batches = batches_bytes(load);
     uint64_t sum = LAGD_OVERHEAD_BYTES + batches;
-    bool fits = measure(shape, (int)shape->config->n_layer, &parent) && measure(shape, shape->target_layers, &grown) &&
-                lag_add_u64(sum, parent.state, &sum) && add_candidates(shape, &parent, &grown, &sum) &&
-                sum <= INT64_MAX && lagd_run_estimate(shape->config, n_threads, &before, NULL) == 0 &&
+    bool fits = measure(load->config, &parent) && measure(&grown_config, &grown) &&
+                lag_add_u64(sum, parent.state, &sum) && add_candidates(load, &parent, &grown, &sum) &&
+                sum <= INT64_MAX && lagd_run_estimate(load->config, n_threads, &before, NULL) == 0 &&
                 lagd_run_estimate(&grown_config, n_threads, &after, NULL) == 0;
     if (!fits) return INT64_MAX;
     return LAG_MAX(LAG_MAX((int64_t)sum, before.memory_bytes + (int64_t)batches), after.memory_bytes);

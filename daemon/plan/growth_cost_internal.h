@@ -9,10 +9,11 @@
 #include <lagd/engine/train.h>
 
 /* --- memory --- */
-struct lagd_growth_shape {
+struct lagd_growth_load {
     const struct lag_run_row *run;
-    const struct lagd_run_config *config; /* resolved, n_layer as the run has it now */
-    int target_layers, n_candidates;      /* the last one does not grow */
+    const struct lagd_run_config *config; /* resolved, its shape as the run has it now */
+    struct lag_shape to;                  /* what the winner is to be */
+    int n_candidates;                     /* the last one does not grow */
     int n_workers;                        /* candidates at once */
     const struct lag_probe_plan *probe;   /* its steps, n_batches and eval_sequences */
     bool keeps_best;                      /* mode auto: the best candidate's state stays in memory until the verdict */
@@ -20,7 +21,7 @@ struct lagd_growth_shape {
 /* The predicted peak of the run and its growth together, from the parent's checkpoint on until the winner trains with
  * n_threads. While candidates are probed, the run has its state only, which all of them read as they read the batches.
  * INT64_MAX: no memory holds it. */
-int64_t lagd_growth_peak(const struct lagd_growth_shape *shape, int n_threads);
+int64_t lagd_growth_peak(const struct lagd_growth_load *load, int n_threads);
 
 /* All batches that the candidates of a growth train and are validated on from first_step on: kept for all of them while
  * they are probed. Pure. */

@@ -6,11 +6,21 @@
 
 #define AT(member) LAG_FIELD_AT(struct lagd_growth_request, member)
 
+/* An axis that no operator grows yet: it can be named, with the value that the run has. */
+#define TARGET_ROW(axis, max, unit, what)                                                                              \
+    {"target/" #axis, LAG_FIELD_INT, AT(target.axis), 1, max, NULL, NULL, LAG_FIELD_SPARSE, unit,                      \
+     what "; the run's own, as operators grow depth only."}
+
 static const char *const modes[] = {"auto", "manual", NULL};
 
 static const struct lag_field rows[] = {
-    {"target/n_layer", LAG_FIELD_INT, AT(target_layers), 1, LAG_MAX_LAYERS, NULL, NULL, LAG_FIELD_REQUIRED, "layers",
+    {"target/n_layer", LAG_FIELD_INT, AT(target.n_layer), 1, LAG_MAX_LAYERS, NULL, NULL, LAG_FIELD_REQUIRED, "layers",
      "Depth to grow to; more layers than the run has."},
+    TARGET_ROW(n_head, LAG_MAX_HEADS, "heads", "Attention heads"),
+    TARGET_ROW(n_embd, LAG_MAX_EMBD, "", "Width of the residual stream"),
+    TARGET_ROW(n_inner, LAG_MAX_INNER, "", "Width of the feed-forward layer"),
+    TARGET_ROW(n_positions, LAG_MAX_POSITIONS, "tokens", "Longest context"),
+    TARGET_ROW(vocab_size, LAG_MAX_VOCAB, "tokens", "Vocabulary"),
     {"when/at_step", LAG_FIELD_INT, AT(at_step), -1, 1e9, "-1", NULL, 0, "steps",
      "Step at which the run stops for the probe; -1 for the next step boundary."},
     {"probe/steps", LAG_FIELD_INT, AT(probe_steps), 1, LAGD_PROBE_STEPS_MAX, "50", NULL, 0, "steps",

@@ -3,6 +3,7 @@
 
 #include "plan/growth_cost_internal.h"
 #include "plan/run_config_internal.h"
+#include "plan/shape_internal.h"
 
 #include <lagd/base/check.h>
 #include <lagd/base/cleanup.h>
@@ -37,12 +38,9 @@ struct planning {
 
 static int check_request(const struct lagd_growth_request *request, const struct lag_run_row *run,
                          struct lag_error *err) {
-    if (request->target_layers <= run->n_layer) {
+    if (request->target.n_layer <= run->shape.n_layer) {
         return lag_error_at(err, LAG_EINVAL, "/target/n_layer", "target/n_layer is %" PRId64 ", but run %s has %" PRId64
-                            " layers already: ask for more", request->target_layers, run->name, run->n_layer);
-    }
-    if (request->target_layers > LAG_MAX_LAYERS) {
-        return lag_error_at(err, LAG_EINVAL, "/target/n_layer", "target/n_layer must be at most %d", LAG_MAX_LAYERS);
+                            " layers already: ask for more", request->target.n_layer, run->name, run->shape.n_layer);
     }
     if (request->at_step >= 0 && request->at_step < run->step) {
         return lag_error_at(err, LAG_EINVAL, "/when/at_step",
@@ -61,9 +59,11 @@ static int check_request(const struct lagd_growth_request *request, const struct
 
 /* --- strategies -------------------------------------------------------------------------------------------------- */
 
-/* "/pool/3" and what the engine's pointer adds. */
+/* "/pool/3" and what the engine's pointer adds; a target that the entry cannot reach is the target's fault. */
 static int at_entry(struct lag_error *err, int index, const struct lag_error *inner) {
     char pointer[160];
+    if (strncmp(inner->pointer, "/target/", 8) == 0)
+        return lag_error_at(err, inner->code, inner->pointer, "%s", inner->text);
     (void)snprintf(pointer, sizeof(pointer), "/pool/%d%.120s", index, inner->pointer);
     return lag_error_at(err, inner->code == LAG_ENOTFOUND ? LAG_EINVAL : inner->code, pointer, "%s", inner->text);
 }
@@ -249,12 +249,12 @@ static void count_memory(struct planning *p, int n_threads) {
     struct lagd_growth_plan *plan = p->plan;
     struct lagd_run_estimate run;
     struct lagd_run_config config = p->config;
-    config.n_layer = p->run->n_layer;
-    const struct lagd_growth_shape shape = {.run = p->run, .config = &config, .target_layers = p->target.n_layer,
-                                            .n_candidates = plan->n_candidates, .n_workers = (int)plan->n_workers,
-                                            .probe = &p->probe,
-                                            .keeps_best = strcmp(p->request->mode, "manual") != 0};
-    plan->memory_peak_bytes = lagd_growth_peak(&shape, n_threads);
+    config.shape = p->run->shape;
+    const struct lagd_growth_load load = {.run = p->run, .config = &config, .to = plan->to,
+                                          .n_candidates = plan->n_candidates, .n_workers = (int)plan->n_workers,
+                                          .probe = &p->probe,
+                                          .keeps_best = strcmp(p->request->mode, "manual") != 0};
+    plan->memory_peak_bytes = lagd_growth_peak(&load, n_threads);
     bool known = lagd_run_estimate(&config, n_threads, &run, NULL) == 0;
     plan->memory_bytes = LAG_MAX(0, plan->memory_peak_bytes - (known ? run.memory_bytes : 0));
 }
@@ -278,15 +278,24 @@ static void count_costs(struct planning *p, int n_threads) {
     plan->memory_available_bytes = (int64_t)lag_host_memory_available_bytes();
 }
 
+/* "/model/n_head" of a shape is "/target/n_head" of the request. */
+static int at_target(struct lag_error *err, const struct lag_error *inner) {
+    char pointer[160];
+    const char *name = strrchr(inner->pointer, '/');
+    (void)snprintf(pointer, sizeof(pointer), "/target%.120s", name ? name : "");
+    return lag_error_at(err, inner->code, pointer, "%s", inner->text);
+}
+
 static int make_plan(struct planning *p, int n_threads, struct lag_error *err) {
     int rc = lagd_run_spec_of_row(p->run, &p->config, &p->spec, err);
     if (rc < 0) return rc;
     lagd_run_step_config(&p->config, p->run->lr_scale, &p->step);
+    p->plan->from = p->run->shape;
+    lagd_shape_aim(&p->run->shape, &p->request->target, &p->plan->to);
     p->target = p->spec;
-    p->target.n_layer = (int)p->request->target_layers;
+    lagd_spec_take_shape(&p->target, &p->plan->to);
     struct lag_error inner = {0};
-    if (lag_spec_check(&p->target, &inner) < 0)
-        return lag_error_at(err, inner.code, "/target/n_layer", "%s", inner.text);
+    if (lag_spec_check(&p->target, &inner) < 0) return at_target(err, &inner);
     int64_t step_tokens = p->config.sequences * p->config.tokens_per_sequence * p->config.accumulate;
     rc = lag_probe_plan_init(p->request->probe_steps, p->request->eval_every, (int)p->request->eval_batches,
                               p->request->max_eval_share, step_tokens, p->step.batch, p->step.context, &p->probe);

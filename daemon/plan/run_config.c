@@ -1,5 +1,6 @@
 /* A run's configuration: what ranges cannot say, and its text form. */
 #include "plan/run_config_internal.h"
+#include "plan/shape_internal.h"
 #include <lagd/daemon/run_config.h>
 
 #include <lagd/base/check.h>
@@ -24,10 +25,8 @@ static int value_of(const char *const *names, const char *name) {
 
 void lagd_run_spec(const struct lagd_run_config *config, struct lag_spec *ret) {
     const enum lag_arch arch = (enum lag_arch)value_of(lag_arch_names, config->arch);
-    *ret = (struct lag_spec){.arch = arch, .n_layer = (int)config->n_layer, .n_head = (int)config->n_head,
-                             .n_embd = (int)config->n_embd, .n_inner = (int)config->n_inner,
-                             .n_positions = (int)config->n_positions, .vocab_size = (int)config->vocab_size,
-                             .norm_eps = 1e-5};
+    *ret = (struct lag_spec){.arch = arch, .norm_eps = 1e-5};
+    lagd_spec_take_shape(ret, &config->shape);
 }
 
 enum lag_precision lagd_run_precision(const struct lagd_run_config *config) {
@@ -66,7 +65,7 @@ int lagd_run_spec_of_row(const struct lag_run_row *row, struct lagd_run_config *
     int rc = lagd_run_config_parse(row->config, &config, err);
     if (rc < 0) return lag_error_wrap(err, "run %s", row->id);
     lagd_run_spec(&config, ret);
-    ret->n_layer = (int)row->n_layer;
+    lagd_spec_take_shape(ret, &row->shape);
     if (ret_config) *ret_config = config;
     return 0;
 }
@@ -99,20 +98,20 @@ static int resolve_schedule(const struct lagd_run_config *config, struct lag_err
 }
 
 static int resolve_model(struct lagd_run_config *config, const struct lag_dataset_row *dataset, struct lag_error *err) {
-    if (config->n_inner == 0) config->n_inner = 4 * config->n_embd;
-    if (config->vocab_size == 0) config->vocab_size = dataset->vocab_size;
-    if (config->tokens_per_sequence == 0) config->tokens_per_sequence = config->n_positions;
-    if (config->vocab_size <= dataset->max_id) {
+    if (config->shape.n_inner == 0) config->shape.n_inner = 4 * config->shape.n_embd;
+    if (config->shape.vocab_size == 0) config->shape.vocab_size = dataset->vocab_size;
+    if (config->tokens_per_sequence == 0) config->tokens_per_sequence = config->shape.n_positions;
+    if (config->shape.vocab_size <= dataset->max_id) {
         return lag_error_at(err, LAG_EINVAL, "/model/vocab_size",
                             "model/vocab_size is %" PRId64 ", but dataset %s has token "
                             "%" PRId64 ": at least %" PRId64 " is needed (0 takes the dataset's)",
-                            config->vocab_size, dataset->name, dataset->max_id, dataset->max_id + 1);
+                            config->shape.vocab_size, dataset->name, dataset->max_id, dataset->max_id + 1);
     }
-    if (config->tokens_per_sequence > config->n_positions) {
+    if (config->tokens_per_sequence > config->shape.n_positions) {
         return lag_error_at(err, LAG_EINVAL, "/batch/tokens_per_sequence",
                             "batch/tokens_per_sequence (%" PRId64 ") must not "
                             "be above model/n_positions (%" PRId64 ")",
-                            config->tokens_per_sequence, config->n_positions);
+                            config->tokens_per_sequence, config->shape.n_positions);
     }
     struct lag_spec spec;
     lagd_run_spec(config, &spec);
@@ -158,7 +157,7 @@ int lagd_run_config_resolve(struct lagd_run_config *config, const struct lag_dat
                             "dataset %s has the format \"%s\", which this lagd does not know", dataset->name,
                             dataset->format);
     }
-    rc = lag_dataset_check(&info, (int)resolved.tokens_per_sequence, (int)resolved.vocab_size, err);
+    rc = lag_dataset_check(&info, (int)resolved.tokens_per_sequence, (int)resolved.shape.vocab_size, err);
     if (rc < 0) return rc;
     *config = resolved;
     return 0;

@@ -69,12 +69,12 @@ static int growth_need(struct lagd_runs *runs, const struct lag_run_row *row, co
         (int)(request.parallel > 0 ? LAG_MIN(request.parallel, runs->deps->n_threads) : runs->deps->n_threads);
     const struct lag_probe_plan probe = {.steps = growth.probe_steps, .n_batches = (int)growth.n_batches,
                                          .eval_sequences = (int)growth.eval_sequences};
-    const struct lagd_growth_shape shape = {.run = row, .config = config, .target_layers = (int)growth.n_layer_to,
-                                            .n_candidates = n_candidates,
-                                            .n_workers = LAG_MIN(parallel, LAG_MAX(n_candidates, 1)),
-                                            .probe = &probe,
-                                            .keeps_best = strcmp(growth.mode, "manual") != 0};
-    *ret = lagd_growth_peak(&shape, runs->deps->n_threads);
+    const struct lagd_growth_load load = {.run = row, .config = config, .to = growth.to,
+                                          .n_candidates = n_candidates,
+                                          .n_workers = LAG_MIN(parallel, LAG_MAX(n_candidates, 1)),
+                                          .probe = &probe,
+                                          .keeps_best = strcmp(growth.mode, "manual") != 0};
+    *ret = lagd_growth_peak(&load, runs->deps->n_threads);
     return 0;
 }
 
@@ -83,7 +83,7 @@ int lagd_admission_need(struct lagd_runs *runs, const struct lag_run_row *row, i
     struct lagd_run_config config;
     int rc = lagd_run_config_parse(row->config, &config, err);
     if (rc < 0) return lag_error_wrap(err, "run %s has a configuration that cannot be read", row->id);
-    config.n_layer = row->n_layer;
+    config.shape = row->shape;
     struct lagd_run_estimate estimate;
     rc = lagd_run_estimate(&config, runs->deps->n_threads, &estimate, err);
     if (rc < 0) return rc;

@@ -2,8 +2,8 @@
 #pragma once
 #include "train/run_parts_internal.h"
 
-/* Of training and evaluation from step from to step to with n_layer layers. */
-double lagd_run_flops(const struct lagd_run *run, int n_layer, int64_t from, int64_t to);
+/* Of training and evaluation of a model of this shape from step from to step to. */
+double lagd_run_flops(const struct lagd_run *run, const struct lag_spec *spec, int64_t from, int64_t to);
 double lagd_run_first_flops(const struct lagd_run *run); /* of the validation at step 0 */
 double lagd_run_evaluation_flops(const struct lagd_run *run, const struct lag_spec *spec); /* of one validation */
 int64_t lagd_run_step_tokens(const struct lagd_run *run);

@@ -2,6 +2,7 @@
  * what was spent up to it. */
 #include "train/run_history_internal.h"
 
+#include "plan/shape_internal.h"
 #include "records/transact_internal.h"
 #include "train/flops_internal.h"
 #include "train/run_move_internal.h"
@@ -41,13 +42,15 @@ static int reopen_growth(struct lag_db *db, void *arg, struct lag_error *err) {
     const struct lag_spec *spec = &run->trainer.state->layout.spec;
     static const char why[] = "an earlier growth has to be applied again first";
     struct lag_growth_row waiting;
+    struct lag_shape shape;
     int rc = 0;
+    lagd_shape_of_spec(spec, &shape);
     if (run->book.row.growth_id[0] != '\0' && strcmp(run->book.row.growth_id, run->book.growth.id) != 0) {
         rc = lag_growth_get(db, run->book.row.growth_id, &waiting, err);
         if (rc == 0)
             rc = lagd_tx_growth_end(db, &waiting, LAGD_GROWTH_ON_WITHDRAWN, why, &reopening->leftovers, err);
     }
-    if (rc == 0) rc = lag_run_set_shape(db, run->id, spec->n_layer, (int64_t)lag_spec_params(spec), err);
+    if (rc == 0) rc = lag_run_set_shape(db, run->id, &shape, (int64_t)lag_spec_params(spec), err);
     if (rc == 0) rc = lag_run_set_growth(db, run->id, run->book.growth.id, err);
     return rc;
 }
@@ -78,10 +81,14 @@ int lagd_run_reopen_growth(struct lagd_run *run, struct lag_error *err) {
     int rc = search(run, &found, err);
     if (rc != 0) return rc;
     if (!found) {
-        if (run->trainer.state->layout.spec.n_layer == run->book.row.n_layer) return 0;
+        char change[LAGD_SHAPE_CHANGE];
+        struct lag_shape loaded;
+        lagd_shape_of_spec(&run->trainer.state->layout.spec, &loaded);
+        if (lagd_shape_equal(&loaded, &run->book.row.shape)) return 0;
+        lagd_shape_change(&loaded, &run->book.row.shape, change);
         return lag_error_set(err, LAG_ECORRUPT,
-                             "the newest good checkpoint has %d layers, the run %lld, and no growth explains it",
-                             run->trainer.state->layout.spec.n_layer, (long long)run->book.row.n_layer);
+                             "the newest good checkpoint has another shape than the run, and no growth explains it (%s)",
+                             change);
     }
     struct reopening reopening = {.run = run};
     struct lagd_move move = {.run = run,
@@ -96,7 +103,7 @@ int lagd_run_reopen_growth(struct lagd_run *run, struct lag_error *err) {
     }
     lagd_leftovers_remove(run->deps, &reopening.leftovers);
     lagd_move_committed(&move);
-    run->book.row.n_layer = run->trainer.state->layout.spec.n_layer;
+    lagd_shape_of_spec(&run->trainer.state->layout.spec, &run->book.row.shape);
     (void)lag_copy(run->book.row.growth_id, sizeof(run->book.row.growth_id), run->book.growth.id);
     return 0;
 }
@@ -105,7 +112,9 @@ int lagd_run_reopen_growth(struct lagd_run *run, struct lag_error *err) {
 
 struct stage {
     char growth_id[LAG_ROW_ID];
-    int64_t start_step, probe_steps, n_layer;
+    int64_t start_step, probe_steps;
+    bool grows; /* the winner has the shape to */
+    struct lag_shape to;
     double flops; /* of the winner's probe */
 };
 struct history {
@@ -122,7 +131,7 @@ static int collect_stage(const struct lag_growth_row *growth, void *arg) {
         return LAG_ENOMEM;
     struct stage *stage = &history->stages[history->n++];
     *stage = (struct stage){.start_step = growth->start_step, .probe_steps = growth->probe_steps,
-                            .n_layer = growth->n_layer_to};
+                            .to = growth->to};
     (void)lag_copy(stage->growth_id, sizeof(stage->growth_id), growth->id);
     return 0;
 }
@@ -138,7 +147,7 @@ static int read_history(struct lag_db *db, void *arg, struct lag_error *err) {
         if (rc == 0) rc = lag_candidate_get(db, decision.candidate, &winner, err);
         if (rc != 0) break;
         stage->flops = winner.flops;
-        if (strcmp(winner.op, "none") == 0) stage->n_layer = 0; /* as before */
+        stage->grows = strcmp(winner.op, "none") != 0;
     }
     return rc;
 }
@@ -150,15 +159,17 @@ static int by_start(const void *left, const void *right) {
 
 static double sum_flops(const struct history *history) {
     const struct lagd_run *run = history->run;
-    int64_t n_layer = run->book.config.n_layer, at = 0;
+    struct lag_spec spec = run->trainer.state->layout.spec;
+    int64_t at = 0;
+    lagd_spec_take_shape(&spec, &run->book.config.shape);
     double sum = lagd_run_first_flops(run);
     for (size_t i = 0; i < history->n; i++) {
         const struct stage *stage = &history->stages[i];
-        sum += lagd_run_flops(run, (int)n_layer, at, stage->start_step) + stage->flops;
+        sum += lagd_run_flops(run, &spec, at, stage->start_step) + stage->flops;
         at = stage->start_step + stage->probe_steps;
-        if (stage->n_layer > 0) n_layer = stage->n_layer;
+        if (stage->grows) lagd_spec_take_shape(&spec, &stage->to);
     }
-    return sum + lagd_run_flops(run, (int)n_layer, at, run->trainer.state->step);
+    return sum + lagd_run_flops(run, &spec, at, run->trainer.state->step);
 }
 
 int lagd_run_rewind(struct lagd_run *run, struct lag_error *err) {

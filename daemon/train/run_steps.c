@@ -167,7 +167,7 @@ int lagd_run_step(struct lagd_run *run, struct lag_step_result *ret_result, stru
     atomic_store(&run->progress.step, step);
     atomic_store(&run->progress.loss, ret_result->loss);
     run->book.row.tokens += lagd_run_step_tokens(run);
-    run->book.row.flops += lagd_run_flops(run, run->trainer.state->layout.spec.n_layer, step - 1, step);
+    run->book.row.flops += lagd_run_flops(run, &run->trainer.state->layout.spec, step - 1, step);
     rc = record_step(run, ret_result, compute_ns, err);
     if (rc == 0 && is_evaluated(run, step)) rc = evaluate(run, err);
     if (rc == 0) rc = report(run, err);

@@ -170,7 +170,7 @@ static void good_bodies_are_taken(void **state) {
               "\"optim\":{\"lr\":1,\"betas\":[0.8,0.99]},\"schedule\":{\"max_steps\":2e4},\"start\":false,\"tags\":["
               "\"a\",\"b c\"]}");
     assert_int_equal(lagd_json_decode(tree, &lagd_run_fields, NULL, "", &config, &faults), 0);
-    assert_int_equal(config.n_layer, 6);
+    assert_int_equal(config.shape.n_layer, 6);
     assert_int_equal(config.max_steps, 20000);
     assert_true(config.beta1 == 0.8 && config.beta2 == 0.99 && config.lr == 1);
     assert_false(config.start);

@@ -138,7 +138,8 @@ static void tables_become_nested_objects(void **state) {
     json_t *tree = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
     assert_non_null(tree);
     assert_int_equal(json_object_size(tree), 3);
-    assert_int_equal(json_integer_value(json_object_get(json_object_get(tree, "model"), "n_layer")), config.n_layer);
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(tree, "model"), "n_layer")),
+                     config.shape.n_layer);
     json_t *betas = json_object_get(json_object_get(tree, "optim"), "betas");
     assert_int_equal(json_array_size(betas), 2);
     assert_true(json_real_value(json_array_get(betas, 0)) == config.beta1);

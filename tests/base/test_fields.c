@@ -1,6 +1,7 @@
 /* A struct by its table: defaults, setters, texts that are refused, and the way there and back. */
 #include "check_base.h"
 
+#include <lagd/base/cleanup.h>
 #include <lagd/base/fields.h>
 #include <lagd/base/strbuf.h>
 #include <math.h>
@@ -194,8 +195,32 @@ static void test_parse_refuses(void **state) {
     assert_int_equal(thing.size_bytes, 65536); /* the rest is the default */
 }
 
+/* A sparse field that was not given is in no text, and a text without it leaves it not given. */
+static void test_sparse(void **state) {
+    struct pair {
+        int64_t depth, width;
+    } pair = {.depth = 6}, again = {1, 1};
+    static const struct lag_field two[] = {
+        {"depth", LAG_FIELD_INT, LAG_FIELD_AT(struct pair, depth), 1, 9, NULL},
+        {"width", LAG_FIELD_INT, LAG_FIELD_AT(struct pair, width), 1, 9, NULL, .flags = LAG_FIELD_SPARSE},
+    };
+    static const struct lag_fields both = {two, 2};
+    LAG_CLEANUP(lag_strbuf_deinit) struct lag_strbuf text = LAG_STRBUF_INIT;
+    assert_true(lag_field_is_absent(&two[1], &pair) && !lag_field_is_absent(&two[0], &pair));
+    lag_fields_format(&both, &pair, &text);
+    assert_string_equal(text.data, "depth=6\n");
+    assert_int_equal(lag_fields_parse(&both, &again, text.data, NULL), 0);
+    assert_true(again.depth == 6 && again.width == 0);
+    pair.width = 3;
+    assert_false(lag_field_is_absent(&two[1], &pair));
+    lag_fields_format(&both, &pair, &text);
+    assert_string_equal(text.data, "depth=6\ndepth=6\nwidth=3\n");
+    assert_int_equal(lag_field_set_text(&two[1], &pair, "0", NULL), LAG_EINVAL);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sparse),
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_texts_are_accepted_or_refused),
         cmocka_unit_test(test_setters_convert_numbers_only),

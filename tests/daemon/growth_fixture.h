@@ -9,7 +9,7 @@ static inline struct lagd_command *fixture_growth_command(const char *run, int64
     struct lagd_command *command = fixture_command(LAGD_GROWTH_CREATE, run);
     struct lagd_growth_request *request = command->u.growth = calloc(1, sizeof(*request));
     lagd_growth_request_defaults(request);
-    request->target_layers = target;
+    request->target.n_layer = target;
     request->probe_steps = steps;
     request->eval_every = 4;
     return command;

@@ -134,10 +134,10 @@ void fixture_config(struct lagd_run_config *ret, const char *name, int64_t max_s
     lag_fields_defaults(&lagd_run_fields, ret);
     (void)lag_copy(ret->name, sizeof(ret->name), name);
     (void)lag_copy(ret->dataset, sizeof(ret->dataset), "text");
-    ret->n_layer = 2;
-    ret->n_head = 2;
-    ret->n_embd = 16;
-    ret->n_positions = 16;
+    ret->shape.n_layer = 2;
+    ret->shape.n_head = 2;
+    ret->shape.n_embd = 16;
+    ret->shape.n_positions = 16;
     ret->sequences = 4;
     ret->lr = 3e-3;
     ret->warmup_steps = 3;
@@ -156,9 +156,7 @@ static int insert_run(struct lag_db *db, void *arg, struct lag_error *err) {
 void fixture_create_run(struct fixture *fixture, const struct lagd_run_config *config, char ret_id[LAG_ROW_ID]) {
     struct lagd_run_config resolved = *config;
     OK(lagd_run_config_resolve(&resolved, &fixture->dataset, &err));
-    struct lag_run_row row = {.n_layer = resolved.n_layer, .n_head = resolved.n_head, .n_embd = resolved.n_embd,
-                              .n_inner = resolved.n_inner, .n_positions = resolved.n_positions,
-                              .vocab_size = resolved.vocab_size, .max_steps = resolved.max_steps, .lr_scale = 1,
+    struct lag_run_row row = {.shape = resolved.shape, .max_steps = resolved.max_steps, .lr_scale = 1,
                               .rollback_step = -1};
     struct lag_spec spec;
     lagd_run_spec(&resolved, &spec);
@@ -212,7 +210,7 @@ void fixture_wait_step(struct fixture *fixture, const char *run_id, int64_t step
 
 void fixture_growth_request(struct lagd_growth_request *ret, int64_t at_step, int64_t probe_steps) {
     lagd_growth_request_defaults(ret);
-    ret->target_layers = 4;
+    ret->target.n_layer = 4;
     ret->at_step = at_step;
     ret->probe_steps = probe_steps;
     ret->eval_every = 4;
@@ -262,8 +260,7 @@ void fixture_create_growth(struct fixture *fixture, const char *run_id, struct l
     OK(lagd_growth_plan_make(request, &run, fixture->deps.n_threads, &plan, &err));
     struct new_growth new_growth = {.plan = plan};
     struct lag_growth_row *row = &new_growth.row;
-    *row = (struct lag_growth_row){.at_step = request->at_step, .start_step = -1,
-                                   .n_layer_from = run.n_layer, .n_layer_to = request->target_layers,
+    *row = (struct lag_growth_row){.at_step = request->at_step, .start_step = -1, .from = plan->from, .to = plan->to,
                                    .probe_steps = request->probe_steps, .parent_loss = NAN};
     lag_id_new("gr", row->id);
     (void)lag_copy(row->run_id, sizeof(row->run_id), run_id);

@@ -148,10 +148,10 @@ static inline struct lagd_run_config *fixture_run_config(const char *name, int64
     lag_fields_defaults(&lagd_run_fields, config);
     snprintf(config->name, sizeof(config->name), "%s", name);
     snprintf(config->dataset, sizeof(config->dataset), "words");
-    config->n_layer = 2;
-    config->n_head = 2;
-    config->n_embd = 16;
-    config->n_positions = 16;
+    config->shape.n_layer = 2;
+    config->shape.n_head = 2;
+    config->shape.n_embd = 16;
+    config->shape.n_positions = 16;
     config->sequences = 4;
     config->max_steps = max_steps;
     config->eval_every = 10;

@@ -141,13 +141,13 @@ static void memory_of_those_that_live(void **state) {
     static struct lagd_run_config config;
     static const struct lag_dataset_row words = {
         .name = "words", .format = "text", .n_bytes = 100000, .n_tokens = 100000, .max_id = 122, .vocab_size = 256};
-    static const struct lag_run_row run = {.n_layer = 6, .lr_scale = 1};
+    static const struct lag_run_row run = {.shape = {.n_layer = 6}, .lr_scale = 1};
     lag_fields_defaults(&lagd_run_fields, &config);
     (void)lag_copy(config.dataset, sizeof(config.dataset), "words");
-    config.n_layer = 6;
-    config.n_embd = 384;
-    config.n_head = 6;
-    config.n_positions = 256;
+    config.shape.n_layer = 6;
+    config.shape.n_embd = 384;
+    config.shape.n_head = 6;
+    config.shape.n_positions = 256;
     config.sequences = 12;
     config.max_steps = 300;
     assert_int_equal(lagd_run_config_resolve(&config, &words, &err), 0);
@@ -158,46 +158,48 @@ static void memory_of_those_that_live(void **state) {
     const struct lag_work_shape one_thread = {.batch = 12, .context = 256, .n_members = 1};
     int64_t state_bytes = (int64_t)lag_state_bytes(&spec), work = (int64_t)lag_work_bytes(&spec, &one_thread);
     struct lag_probe_plan probe = {.steps = 50, .n_batches = 16, .eval_sequences = 8};
-    struct lagd_growth_shape shape = {.run = &run, .config = &config, .target_layers = 12, .n_candidates = 12,
-                                      .n_workers = 2, .probe = &probe, .keeps_best = true};
-    int64_t auto_two = lagd_growth_peak(&shape, 2);
+    struct lagd_growth_load load = {.run = &run, .config = &config, .to = config.shape, .n_candidates = 12,
+                                    .n_workers = 2, .probe = &probe, .keeps_best = true};
+    load.to.n_layer = 12;
+    int64_t auto_two = lagd_growth_peak(&load, 2);
     int64_t least = parent + 2 * (state_bytes + work) + state_bytes;
     assert_true(auto_two >= least && auto_two <= least + (16 << 20));
-    shape.n_candidates = 40; /* a larger pool takes no more */
-    assert_true(lagd_growth_peak(&shape, 2) == auto_two);
-    shape.keeps_best = false; /* on disk */
-    assert_true(lagd_growth_peak(&shape, 2) == auto_two - state_bytes);
-    shape.keeps_best = true;
-    shape.n_candidates = 2; /* one that grows and the reference, at once: none has ended while both run */
-    assert_true(lagd_growth_peak(&shape, 2) < auto_two - state_bytes);
+    load.n_candidates = 40; /* a larger pool takes no more */
+    assert_true(lagd_growth_peak(&load, 2) == auto_two);
+    load.keeps_best = false; /* on disk */
+    assert_true(lagd_growth_peak(&load, 2) == auto_two - state_bytes);
+    load.keeps_best = true;
+    load.n_candidates = 2; /* one that grows and the reference, at once: none has ended while both run */
+    assert_true(lagd_growth_peak(&load, 2) < auto_two - state_bytes);
 }
 
 /* The batches of all steps are kept as well, up to a bound. */
 static void memory_of_the_batches(void **state) {
     (void)state;
     static struct lagd_run_config config;
-    static const struct lag_run_row run = {.n_layer = 2, .lr_scale = 1};
+    static const struct lag_run_row run = {.shape = {.n_layer = 2}, .lr_scale = 1};
     lag_fields_defaults(&lagd_run_fields, &config);
-    config.n_layer = 2;
-    config.n_embd = 32;
-    config.n_head = 2;
-    config.vocab_size = 256;
-    config.n_positions = config.tokens_per_sequence = 63;
-    config.n_inner = 128;
+    config.shape.n_layer = 2;
+    config.shape.n_embd = 32;
+    config.shape.n_head = 2;
+    config.shape.vocab_size = 256;
+    config.shape.n_positions = config.tokens_per_sequence = 63;
+    config.shape.n_inner = 128;
     config.sequences = 16;
     config.accumulate = 2;
     struct lag_probe_plan probe = {.n_batches = 16, .eval_sequences = 8};
-    struct lagd_growth_shape shape = {.run = &run, .config = &config, .target_layers = 4, .n_candidates = 12,
-                                      .n_workers = 1, .probe = &probe, .keeps_best = true};
-    const int64_t least = lagd_growth_peak(&shape, 2), window = 64 * 4;
+    struct lagd_growth_load load = {.run = &run, .config = &config, .to = config.shape, .n_candidates = 12,
+                                    .n_workers = 1, .probe = &probe, .keeps_best = true};
+    load.to.n_layer = 4;
+    const int64_t least = lagd_growth_peak(&load, 2), window = 64 * 4;
     probe.steps = 50;
-    const int64_t fifty = lagd_growth_peak(&shape, 2), ids = 50 * 2 * 16 * window;
+    const int64_t fifty = lagd_growth_peak(&load, 2), ids = 50 * 2 * 16 * window;
     assert_in_range(fifty - least, ids, ids + 1000);
     probe.steps = 1000; /* in huge pages */
-    const int64_t thousand = lagd_growth_peak(&shape, 2);
+    const int64_t thousand = lagd_growth_peak(&load, 2);
     assert_in_range(thousand - least, 1000 * 2 * 16 * window, 1000 * 2 * 16 * window + (2 << 20) + 4000);
     probe.steps = 1000000;
-    assert_in_range(lagd_growth_peak(&shape, 2), thousand, least + (33 << 20));
+    assert_in_range(lagd_growth_peak(&load, 2), thousand, least + (33 << 20));
     /* They are there before the candidates: here the parent's validation by 64 threads is the peak. */
     struct lagd_run_estimate parent;
     struct lag_step_config step;
@@ -205,7 +207,7 @@ static void memory_of_the_batches(void **state) {
     assert_int_equal(lagd_run_estimate(&config, 64, &parent, &err), 0);
     lagd_run_step_config(&config, 1, &step);
     lagd_growth_batches(&step, &probe, 0, &batches);
-    assert_true(lagd_growth_peak(&shape, 64) == parent.memory_bytes + (int64_t)lag_kept_bytes(&batches));
+    assert_true(lagd_growth_peak(&load, 64) == parent.memory_bytes + (int64_t)lag_kept_bytes(&batches));
 }
 
 int main(void) {

@@ -16,6 +16,7 @@
 #include "lagd/base/mem.h"
 #include "lagd/daemon/growth_request.h"
 #include "lagd/daemon/run_config.h"
+#include "lagd/daemon/shape.h"
 #include "lagd/engine/train.h"
 
 static struct lag_error err;
@@ -32,20 +33,20 @@ static int set_up(void **state) {
     memset(&run, 0, sizeof(run));
     lag_fields_defaults(&lagd_run_fields, &config);
     lag_copy(config.dataset, sizeof(config.dataset), "words");
-    config.n_layer = 3;
-    config.n_embd = 32;
+    config.shape.n_layer = 3;
+    config.shape.n_embd = 32;
     config.seed = 17;
     config.max_steps = 300;
     assert_int_equal(lagd_run_config_resolve(&config, &words, &err), 0);
     assert_int_equal(lagd_run_config_format(&config, run.config, &err), 0);
     lag_copy(run.id, sizeof(run.id), "run_x");
     lag_copy(run.name, sizeof(run.name), "x");
-    run.n_layer = 3;
+    run.shape = config.shape;
     run.max_steps = 300;
     run.step = 100;
     run.lr_scale = 1;
     lagd_growth_request_defaults(&request);
-    request.target_layers = 6;
+    request.target.n_layer = 6;
     return 0;
 }
 static int tear_down(void **state) {
@@ -96,7 +97,7 @@ static void strategy(const char *op, const char *param, double value) {
 
 static void equal_ones_merge_with_all_names(void **state) {
     (void)state;
-    run.n_layer = 3;
+    run.shape.n_layer = 3;
     strategy("stack", NULL, 0);
     strategy("gradual_stack", "block", 3); /* the last block is the whole model */
     strategy("none", NULL, 0);
@@ -145,9 +146,10 @@ static void rules_and_seeds_are_taken(void **state) {
 
 static void refusals_point(void **state) {
     (void)state;
-    REFUSES(request.target_layers = 3, "/target/n_layer");
-    REFUSES(request.target_layers = 2, "/target/n_layer");
-    REFUSES(request.target_layers = 513, "/target/n_layer");
+    REFUSES(request.target.n_layer = 3, "/target/n_layer");
+    REFUSES(request.target.n_layer = 2, "/target/n_layer");
+    REFUSES(request.target.n_layer = 513, "/target/n_layer");
+    REFUSES((strategy("stack", NULL, 0), request.target.n_layer = 513), "/target/n_layer");
     REFUSES(request.at_step = 99, "/when/at_step");
     REFUSES(request.at_step = 251, "/probe/steps");
     REFUSES(request.at_step = INT64_MAX, "/probe/steps");
@@ -166,6 +168,45 @@ static void refusals_point(void **state) {
     (void)set_up(NULL);
     request.at_step = 250;
     assert_int_equal(make(), 0);
+}
+
+/* Every axis can be named; only depth can change so far, and the refusal names the axis. */
+static void other_axes_stay(void **state) {
+    (void)state;
+    REFUSES(request.target.n_head = 2, "/target/n_head");
+    assert_non_null(strstr(err.text, "grows depth only: n_head would change from 4 to 2"));
+    REFUSES(request.target.n_head = 3, "/target/n_head"); /* nor does it divide the width */
+    REFUSES(request.target.n_embd = 64, "/target/n_embd");
+    REFUSES(request.target.n_inner = 1, "/target/n_inner");
+    REFUSES(request.target.n_positions = 256, "/target/n_positions");
+    REFUSES(request.target.vocab_size = 300, "/target/vocab_size");
+    REFUSES((strategy("stack", NULL, 0), request.target.n_embd = 64), "/target/n_embd");
+    (void)set_up(NULL);
+    request.target = (struct lag_shape){6, 4, 32, 128, 128, 256};
+    if (make() < 0) fail_msg("%s", err.text);
+    assert_memory_equal(&plan->from, &run.shape, sizeof(run.shape));
+    assert_memory_equal(&plan->to, &request.target, sizeof(request.target));
+    free(plan);
+    request.target = (struct lag_shape){.n_layer = 5};
+    if (make() < 0) fail_msg("%s", err.text);
+    const struct lag_shape expected = {5, 4, 32, 128, 128, 256};
+    assert_memory_equal(&plan->to, &expected, sizeof(expected));
+}
+
+static void a_change_in_words(void **state) {
+    (void)state;
+    char text[LAGD_SHAPE_CHANGE];
+    const struct lag_shape from = {3, 4, 32, 128, 128, 256}, deeper = {6, 4, 32, 128, 128, 256};
+    const struct lag_shape wider = {6, 8, 64, 256, 128, 300};
+    lagd_shape_change(&from, &deeper, text);
+    assert_string_equal(text, "3 to 6 layers");
+    lagd_shape_change(&from, &wider, text);
+    assert_string_equal(text, "3 to 6 layers, n_head 4 to 8, n_embd 32 to 64, n_inner 128 to 256, vocab_size 256 to 300");
+    assert_true(lagd_shape_equal(&from, &from) && !lagd_shape_equal(&from, &deeper));
+    assert_true(!lagd_shape_equal(&deeper, &wider));
+    const struct lag_shape most = {INT64_MIN, INT64_MIN, INT64_MIN, INT64_MIN, INT64_MIN, INT64_MIN};
+    lagd_shape_change(&from, &most, text); /* cut, not spilled */
+    assert_true(strlen(text) < sizeof(text));
 }
 
 static void the_catalogue(void **state) {
@@ -187,6 +228,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(none_may_win_when_allowed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(rules_and_seeds_are_taken, set_up, tear_down),
         cmocka_unit_test_setup_teardown(refusals_point, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(other_axes_stay, set_up, tear_down),
+        cmocka_unit_test(a_change_in_words),
         cmocka_unit_test(the_catalogue)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

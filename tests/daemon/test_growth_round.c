@@ -54,7 +54,7 @@ static void check_free(const char *run_id, int n_layer) {
     struct lag_run_row row;
     fixture_get_run(&fixture, run_id, &row);
     assert_string_equal(row.growth_id, "");
-    assert_int_equal(row.n_layer, n_layer);
+    assert_int_equal(row.shape.n_layer, n_layer);
     assert_int_equal(row.step, STEPS);
     assert_int_equal(fixture_count_events(&fixture, run_id, "determinism.mismatch", NULL), 0);
     struct lag_checkpoint_row checkpoints[32];
@@ -170,9 +170,9 @@ static void test_checkpoints_around_a_growth_are_kept(void **unused) {
     for (int i = 0; i < n; i++) {
         n_kept += rows[i].keep;
         if (strcmp(rows[i].kind, "pre_growth") == 0)
-            assert_true(rows[i].step == AT && rows[i].n_layer == 2 && rows[i].keep);
+            assert_true(rows[i].step == AT && rows[i].shape.n_layer == 2 && rows[i].keep);
         if (strcmp(rows[i].kind, "growth") == 0)
-            assert_true(rows[i].step == AT + LAG && rows[i].n_layer == 4 && rows[i].keep);
+            assert_true(rows[i].step == AT + LAG && rows[i].shape.n_layer == 4 && rows[i].keep);
     }
     assert_int_equal(n_kept, 2);
     assert_int_equal(n, 5);
@@ -426,7 +426,7 @@ static void test_lost_growth_is_applied_again(void **unused) {
     check_growth(growth_id, "applied");
     struct lag_run_row row;
     fixture_get_run(&fixture, run_id, &row);
-    assert_int_equal(row.n_layer, 4);
+    assert_int_equal(row.shape.n_layer, 4);
     assert_int_equal(fixture_count_events(&fixture, run_id, "determinism.mismatch", NULL), 0);
     for (int step = 1; step <= AT + LAG + 5; step++)
         assert_true(fixture_point(&fixture, run_id, "train/loss", step) ==

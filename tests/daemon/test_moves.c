@@ -120,7 +120,10 @@ static int write_put(struct lag_db *db, void *arg, struct lag_error *err) {
     int rc = 0;
     if (put->run_state) rc = lag_run_set_state(db, put->run, put->run_state, "", err);
     if (rc == 0 && put->config) rc = lag_run_set_config(db, put->run, put->run, put->config, err);
-    if (rc == 0 && put->n_layer) rc = lag_run_set_shape(db, put->run, put->n_layer, 1, err);
+    if (rc == 0 && put->n_layer) {
+        const struct lag_shape shape = {put->n_layer, 2, 16, 64, 16, 256};
+        rc = lag_run_set_shape(db, put->run, &shape, 1, err);
+    }
     if (rc == 0 && put->growth_state) rc = lag_growth_set_state(db, put->growth, put->growth_state, "", err);
     return rc;
 }

@@ -62,8 +62,8 @@ static void resolving_fills_in(void **state) {
     (void)state;
     struct lagd_run_config config = fresh();
     assert_int_equal(lagd_run_config_resolve(&config, &words, &err), 0);
-    assert_int_equal(config.n_inner, 512);
-    assert_int_equal(config.vocab_size, 256);
+    assert_int_equal(config.shape.n_inner, 512);
+    assert_int_equal(config.shape.vocab_size, 256);
     assert_int_equal(config.tokens_per_sequence, 128);
     struct lag_spec spec;
     lagd_run_spec(&config, &spec);
@@ -88,10 +88,10 @@ static void resolving_fills_in(void **state) {
 
 static void resolving_refuses(void **state) {
     (void)state;
-    REFUSES(config.n_head = 3, "/model/n_head");
-    REFUSES(config.vocab_size = 122, "/model/vocab_size");
+    REFUSES(config.shape.n_head = 3, "/model/n_head");
+    REFUSES(config.shape.vocab_size = 122, "/model/vocab_size");
     REFUSES(config.tokens_per_sequence = 129, "/batch/tokens_per_sequence");
-    REFUSES(config.n_positions = 20000, "/model/n_positions");
+    REFUSES(config.shape.n_positions = 20000, "/model/n_positions");
     REFUSES(config.warmup_steps = 100, "/schedule/warmup_steps");
     REFUSES(config.min_lr = 1, "/schedule/min_lr");
     REFUSES(lag_copy(config.name, sizeof(config.name), "-x"), "/name");
@@ -99,7 +99,7 @@ static void resolving_refuses(void **state) {
     REFUSES(lag_copy(config.arch, sizeof(config.arch), "llama"), "/model/arch");
     REFUSES(lag_copy(config.precision, sizeof(config.precision), "fp8"), "/precision");
     REFUSES(lag_copy(config.schedule, sizeof(config.schedule), ""), "/schedule/kind");
-    REFUSES((config.sequences = 65536, config.n_positions = 131072), "/batch/sequences");
+    REFUSES((config.sequences = 65536, config.shape.n_positions = 131072), "/batch/sequences");
 }
 
 /* A row of a newer lagd, or a damaged one: an error that names the field, never another model than was asked for. */
@@ -123,7 +123,7 @@ static void unknown_names_of_a_row_are_errors(void **state) {
         snprintf(line + 1, sizeof(text) - (size_t)(line + 1 - text), "%s%s", bad[i].line, strchr(rest, '\n'));
         assert_int_equal(lagd_run_config_parse(text, &read, &err), LAG_EINVAL);
         assert_string_equal(err.text, bad[i].text);
-        assert_int_equal(read.n_layer, 0); /* untouched */
+        assert_int_equal(read.shape.n_layer, 0); /* untouched */
     }
 }
 
@@ -169,10 +169,10 @@ static void estimates_add_up(void **state) {
     assert_true(e.step_seconds > 0 && e.checkpoint_bytes >= 12 * e.n_params);
     assert_int_equal(lagd_run_estimate(&config, 2, &two, &err), 0);
     assert_true(two.step_seconds < e.step_seconds);
-    config.n_layer = 512;
-    config.n_embd = 65536;
-    config.n_inner = 262144;
-    config.n_positions = config.tokens_per_sequence = 16384;
+    config.shape.n_layer = 512;
+    config.shape.n_embd = 65536;
+    config.shape.n_inner = 262144;
+    config.shape.n_positions = config.tokens_per_sequence = 16384;
     config.sequences = 65536;
     int status = lagd_run_estimate(&config, 1, &e, &err); /* beyond any machine, but counted without overflow */
     assert_true(status == 0 ? e.memory_bytes > INT64_C(1) << 40 : status == LAG_ENOMEM || status == LAG_EINVAL);

@@ -49,7 +49,7 @@ static void trains_grows_and_samples(void **state) {
     fixture_wait(&f, "first", "completed");
     struct lag_run_row row;
     fixture_row(&f, "first", &row);
-    assert_int_equal(row.n_layer, 4);
+    assert_int_equal(row.shape.n_layer, 4);
     assert_int_equal(row.step, 120);
     assert_string_equal(row.growth_id, "");
     struct lag_growth_row grown;
@@ -135,9 +135,9 @@ static void refuses_what_does_not_fit(void **state) {
     (void)state;
     fixture_add_text(&f, "words");
     struct lagd_run_config *config = fixture_run_config("big", 10);
-    config->n_layer = 512;
-    config->n_embd = 65536;
-    config->n_head = 256;
+    config->shape.n_layer = 512;
+    config->shape.n_embd = 65536;
+    config->shape.n_head = 256;
     config->sequences = 1024;
     fixture_create_run(&f, config, LAG_ENOMEM, NULL);
     config = fixture_run_config("lost", 10);
@@ -280,7 +280,7 @@ static void cancels_growths(void **state) {
             usleep(10000);
         }
         assert_string_equal(row.growth_id, "");
-        assert_int_equal(row.n_layer, 2);
+        assert_int_equal(row.shape.n_layer, 2);
         fixture_do(&f, LAGD_GROWTH_CANCEL, growth, LAG_ESTATE, NULL);
     }
     fixture_do(&f, LAGD_RUN_CANCEL, "slow", 0, NULL);

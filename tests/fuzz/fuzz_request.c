@@ -65,7 +65,7 @@ static void decode(json_t *body) {
     struct lagd_faults faults = {0};
     lag_fields_defaults(&lagd_run_fields, &run);
     if (lagd_json_decode(body, &lagd_run_fields, NULL, "", &run, &faults) == 0) {
-        FUZZ_CHECK(faults.n == 0 && run.n_layer >= 1 && run.max_steps >= 1 && run.lr > 0);
+        FUZZ_CHECK(faults.n == 0 && run.shape.n_layer >= 1 && run.max_steps >= 1 && run.lr > 0);
     } else {
         FUZZ_CHECK(faults.n > 0 && faults.list[0].detail[0]);
         write_problem(lagd_faults_slug(&faults), faults.list[0].detail, faults.list[0].pointer);

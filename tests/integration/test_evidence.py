@@ -273,12 +273,12 @@ def check_accounts(daemon, database, name, config, growth_id, start, lag):
 
     winner = database.one("SELECT c.* FROM candidates c JOIN decisions d ON d.candidate = c.id WHERE d.growth_id = ?",
                           growth_id)
-    after = growth["n_layer_from"] if winner["op"] == "none" else growth["n_layer_to"]
+    after = growth["from_n_layer"] if winner["op"] == "none" else growth["to_n_layer"]
     n_times = len(database.losses(winner["number"]))
     eval_tokens = n_times * growth["n_batches"] * growth["eval_sequences"] * config["model"]["n_positions"]
     probe = (lag * tokens + eval_tokens / 3) * flops_a_token(config, after)
     assert close(winner["flops"], probe, 1e-12), (name, winner["flops"], probe)
-    whole = part(0, start, growth["n_layer_from"], True) + probe + part(start + lag, last, after)
+    whole = part(0, start, growth["from_n_layer"], True) + probe + part(start + lag, last, after)
     assert close(row["flops"], whole, 1e-12), (name, row["flops"], whole, row["flops"] - whole)
     return run
 

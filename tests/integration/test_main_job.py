@@ -196,6 +196,18 @@ def requests_that_cannot_be(folder):
     late = {"target": {"n_layer": 4}, "when": {"at_step": 190}, "probe": {"steps": 20, "eval_every": 5}}
     expect(422, daemon.post, "/runs/x/growths", late)
     expect(422, daemon.post, "/runs/x/growths", {"target": {"n_layer": 1}, "probe": {"steps": 5}})
+    wider = expect(422, daemon.post, "/runs/x/growths",
+                   {"target": {"n_layer": 4, "n_embd": 64}, "probe": {"steps": 5}})
+    assert "grows depth only: n_embd would change from 32 to 64" in wider["detail"], wider
+    assert wider["errors"][0]["pointer"] == "#/target/n_embd", wider
+    same = daemon.post("/runs/x/growths?dry_run=true",
+                       {"target": {"n_layer": 4, "n_embd": 32}, "probe": {"steps": 5}})
+    plain = daemon.post("/runs/x/growths?dry_run=true", {"target": {"n_layer": 4}, "probe": {"steps": 5}})
+    for key in ("candidates", "from", "to", "flops_total"):
+        assert same[key] == plain[key], (key, same, plain)
+    assert same["to"] == dict(same["from"], n_layer=4) and same["from"]["n_embd"] == 32, same
+    body = expect(400, daemon.post, "/runs/x/growths", {"target": {"n_layer": 4, "width": 64}}, slug="unknown-field")
+    assert body["errors"][0]["pointer"].endswith("/target/width"), body
     body = expect(422, daemon.post, "/runs/x/growths",
                   {"target": {"n_layer": 4}, "pool": ["stack", "stuck"], "probe": {"steps": 5}})
     assert body["errors"][0]["pointer"].startswith(("#/pool/1", "/pool/1")), body

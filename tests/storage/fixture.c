@@ -1,6 +1,8 @@
 /* The folder, the store and the first rows that the tests of storage begin with. */
 #include "fixture.h"
+#include "migrate_internal.h"
 #include <lagd/base/fs.h>
+#include <lagd/base/hash.h>
 #include <math.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -53,10 +55,14 @@ struct lag_dataset_row sample_dataset(const char *id, const char *name) {
     return row;
 }
 
+struct lag_shape sample_shape(int64_t n_layer) {
+    return (struct lag_shape){.n_layer = n_layer, .n_head = 4, .n_embd = 128, .n_inner = 512, .n_positions = 64,
+                              .vocab_size = 256};
+}
+
 struct lag_run_row sample_run(const char *id, const char *name) {
     struct lag_run_row row = {.dataset_id = "ds_1", .state = "queued", .reason = "waits", .config = "a=1\nb=2\n",
-        .n_layer = 3, .n_head = 4, .n_embd = 128, .n_inner = 512, .n_positions = 64, .vocab_size = 256,
-        .n_params = 1000000,
+        .shape = sample_shape(3), .n_params = 1000000,
         .step = 5, .max_steps = 600, .tokens = 5120, .flops = 1.5e12, .lr_scale = 1, .n_rollbacks = 2,
         .rollback_step = -1,
         .growth_id = "gr_9", .revision = 1, .created_ms = 2000, .updated_ms = 2001};
@@ -68,7 +74,7 @@ struct lag_run_row sample_run(const char *id, const char *name) {
 struct lag_growth_row sample_growth(const char *id, const char *run_id) {
     struct lag_growth_row row = {.state = "waiting", .reason = "at step 300", .mode = "auto",
         .request = "pool=default\n",
-        .at_step = 300, .start_step = -1, .n_layer_from = 3, .n_layer_to = 6, .probe_steps = 50, .n_batches = 4,
+        .at_step = 300, .start_step = -1, .from = sample_shape(3), .to = sample_shape(6), .probe_steps = 50, .n_batches = 4,
         .eval_sequences = 32, .parent_loss = NAN, .revision = 1, .created_ms = 3000, .updated_ms = 3000};
     (void)snprintf(row.id, sizeof row.id, "%s", id);
     (void)snprintf(row.run_id, sizeof row.run_id, "%s", run_id);
@@ -97,6 +103,32 @@ int fixture_rows(struct lag_db *db, void *arg, struct lag_error *err) {
         rc = lag_candidate_insert(db, &candidate, &number, err);
     }
     return rc;
+}
+
+void run_sql(struct fixture *f, const char *sql) {
+    char path[400], *text = NULL;
+    sqlite3 *db;
+    (void)snprintf(path, sizeof path, "%s/lagd.db", f->dir);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    if (sqlite3_exec(db, sql, NULL, NULL, &text)) fail_msg("%s in: %s", text, sql);
+    (void)sqlite3_close(db);
+}
+
+void make_old(struct fixture *f, int version) {
+    char *rows, sha[LAG_SHA256_HEX], text[300];
+    size_t length;
+    assert_ok(f, lag_fs_read_file(LAG_GOLDEN_SQL, 100000, &rows, &length, &f->err));
+    for (int i = 0; i < version; i++) {
+        const struct lag_migration *migration = &lag_migrations[i];
+        run_sql(f, migration->sql);
+        if (i == 0) run_sql(f, rows);
+        lag_sha256_bytes(migration->sql, strlen(migration->sql), sha);
+        (void)snprintf(text, sizeof text, "INSERT INTO schema_history VALUES (%d, '0.1.0', '%s', 1); PRAGMA user_version "
+                       "= %d; PRAGMA application_id = %d; PRAGMA journal_mode = WAL", i + 1, sha, i + 1,
+                       LAG_APPLICATION_ID);
+        run_sql(f, text);
+    }
+    free(rows);
 }
 
 void damage_root_page(struct fixture *f, const char *table) {

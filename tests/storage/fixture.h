@@ -30,16 +30,23 @@ void fixture_close(struct fixture *f);
 /* dataset ds_1 "kjv"; run run_1 "first"; growth gr_1 of it; candidates cand_1, cand_2 at positions 0, 1 */
 int fixture_rows(struct lag_db *db, void *arg, struct lag_error *err);
 struct lag_dataset_row sample_dataset(const char *id, const char *name);
+struct lag_shape sample_shape(int64_t n_layer); /* the run's of 3 layers, with other depth */
 struct lag_run_row sample_run(const char *id, const char *name);
 struct lag_growth_row sample_growth(const char *id, const char *run_id);
 struct lag_candidate_row sample_candidate(const char *id, const char *growth_id, int64_t position);
 
+/* Runs SQL on the file past lagd, without any of its guards. Nobody else has the file open. */
+void run_sql(struct fixture *f, const char *sql);
+/* Makes the file as a lagd with this schema left it, with a row in every table of schema 1. */
+void make_old(struct fixture *f, int version);
 /* Overwrites the first page of a table with noise. Nobody has the file open. */
 void damage_root_page(struct fixture *f, const char *table);
 /* Runs fn as a write and fails the test when it fails. */
 void write_ok(struct fixture *f, lag_write_fn *fn, void *arg);
 int64_t open_series(struct fixture *f, const char *owner, const char *key, bool exact);
 void put_points(struct fixture *f, const struct lag_point *points, size_t n);
+#define assert_shape(shape, ...)                                                                                       \
+    assert_memory_equal(&(shape), (&(struct lag_shape){__VA_ARGS__}), sizeof(struct lag_shape))
 #define assert_ok(f, call)                                                                                             \
     do {                                                                                                               \
         int rc_ = (call);                                                                                              \

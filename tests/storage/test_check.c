@@ -1,7 +1,6 @@
 /* The check of the file: each kind of damage is found, a good file is good, and time that is up is told. */
 #include "fixture.h"
 #include <lagd/base/check.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,17 +9,10 @@
     "; nothing was changed: copy the state directory, then restore lagd.db from a backup, or begin in another state "  \
     "directory"
 
-static void path_of(const struct fixture *f, char path[400]) { (void)snprintf(path, 400, "%s/lagd.db", f->dir); }
-
 /* Closes the store, changes the file through SQLite without any guard, and opens a reader. */
 static void damage_by(struct fixture *f, const char *sql) {
-    char path[400], *text = NULL;
-    sqlite3 *db;
     fixture_close(f);
-    path_of(f, path);
-    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    if (sqlite3_exec(db, sql, NULL, NULL, &text)) fail_msg("%s in: %s", text, sql);
-    (void)sqlite3_close(db);
+    run_sql(f, sql);
     assert_ok(f, lag_reader_open(f->dir, &f->reader, &f->err));
 }
 

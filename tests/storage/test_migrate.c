@@ -15,21 +15,13 @@
 #include <unistd.h>
 
 /* The newest schema and the one after it; test_new compares. */
-#define NEWEST "2"
-#define NEXT "3"
+#define NEWEST "3"
+#define NEXT "4"
 
 static char *in_dir(const struct fixture *f, const char *name) {
     static char path[400]; /* one test at a time */
     (void)snprintf(path, sizeof path, "%s/%s", f->dir, name);
     return path;
-}
-
-static void with_file(const struct fixture *f, const char *sql) {
-    sqlite3 *db;
-    char *text = NULL;
-    assert_int_equal(sqlite3_open(in_dir(f, "lagd.db"), &db), SQLITE_OK);
-    if (sqlite3_exec(db, sql, NULL, NULL, &text)) fail_msg("%s in: %s", text, sql);
-    (void)sqlite3_close(db);
 }
 
 static void sha_of_file(const struct fixture *f, char *ret) {
@@ -85,7 +77,7 @@ static void test_newer(void **state) {
     struct fixture *f = *state;
     fixture_open(f);
     fixture_close(f);
-    with_file(f, "PRAGMA user_version = 9; INSERT INTO schema_history VALUES (9, '7.1.0', 'x', 1)");
+    run_sql(f, "PRAGMA user_version = 9; INSERT INTO schema_history VALUES (9, '7.1.0', 'x', 1)");
     expect_refusal(f, LAG_EVERSION, "%s/lagd.db has schema 9, written by lagd 7.1.0, but this is lagd " LAGD_VERSION
         ", which knows schemas up to " NEWEST ": start that lagd again, or restore the copy made before the upgrade");
     struct lag_db *reader;
@@ -96,14 +88,14 @@ static void test_edited_migration(void **state) {
     struct fixture *f = *state;
     fixture_open(f);
     fixture_close(f);
-    with_file(f, "UPDATE schema_history SET sha256 = 'x'");
+    run_sql(f, "UPDATE schema_history SET sha256 = 'x'");
     expect_refusal(f, LAG_ECORRUPT, "%s/lagd.db: the history row of schema 1 does not match this lagd " LAGD_VERSION
         " (written by an unreleased build?): use the lagd that wrote it, or another state directory");
 }
 
 static void test_foreign(void **state) {
     struct fixture *f = *state;
-    with_file(f, "CREATE TABLE t (a); PRAGMA application_id = 17; PRAGMA user_version = 1");
+    run_sql(f, "CREATE TABLE t (a); PRAGMA application_id = 17; PRAGMA user_version = 1");
     expect_refusal(f, LAG_ECORRUPT,
                    "%s/lagd.db belongs to another program (application_id 0x00000011, not 0x6c616764): "
         "move it away, or choose another state directory");
@@ -209,21 +201,6 @@ static const char good_next[] =
 static const char bad_next[] = "ALTER TABLE runs ADD COLUMN note TEXT; CREATE TABLE runs (x);";
 static const char orphan_next[] = "DELETE FROM datasets;";
 
-static void make_golden(struct fixture *f) {
-    char *text;
-    size_t length;
-    assert_ok(f, lag_fs_read_file(LAG_GOLDEN_SQL, 100000, &text, &length, &f->err));
-    with_file(f, lag_migrations[0].sql);
-    with_file(f, text);
-    char sha[LAG_SHA256_HEX], record[300];
-    lag_sha256_bytes(lag_migrations[0].sql, strlen(lag_migrations[0].sql), sha);
-    (void)snprintf(record, sizeof record,
-                   "INSERT INTO schema_history VALUES (1, '0.1.0', '%s', 1); PRAGMA user_version = 1; "
-                   "PRAGMA application_id = %d; PRAGMA journal_mode = WAL", sha, LAG_APPLICATION_ID);
-    with_file(f, record);
-    free(text);
-}
-
 /* All migrations that there are, and one more. */
 static int migrate_further(struct fixture *f, const char *sql) {
     struct lag_migration all[8];
@@ -242,7 +219,7 @@ static int migrate_further(struct fixture *f, const char *sql) {
 
 static void test_golden(void **state) {
     struct fixture *f = *state;
-    make_golden(f);
+    make_old(f, 1);
     fixture_open(f);
     struct lag_run_row run;
     struct lag_growth_row growth;
@@ -275,7 +252,7 @@ static int put_key(struct lag_db *db, void *arg, struct lag_error *err) { return
 static void test_upgrade_of_golden(void **state) {
     struct fixture *f = *state;
     int64_t n = 0;
-    make_golden(f);
+    make_old(f, 1);
     fixture_open(f);
     assert_int_equal(lag_db_schema_version(f->reader), lag_n_migrations);
     assert_ok(f, lag_db_integer(f->reader, "SELECT count(*) FROM idempotency", &n, &f->err));
@@ -303,7 +280,7 @@ static void test_upgrade_of_golden(void **state) {
 static void test_upgrade(void **state) {
     struct fixture *f = *state;
     int64_t n = 0;
-    make_golden(f);
+    make_old(f, 1);
     assert_ok(f, migrate_further(f, good_next));
     struct lag_db *db;
     assert_ok(f, lag_db_open(f->dir, LAG_DB_READER, &db, &f->err));
@@ -328,7 +305,7 @@ static void test_upgrade(void **state) {
 
 static void test_failed_upgrade(void **state) {
     struct fixture *f = *state;
-    make_golden(f);
+    make_old(f, 1);
     assert_int_equal(migrate_further(f, bad_next), LAG_EINTERNAL);
     assert_memory_equal(f->err.text, "schema " NEXT " (00" NEXT "_test) was not applied, nothing changed: ", 54);
     assert_int_equal(migrate_further(f, orphan_next), LAG_ECORRUPT);

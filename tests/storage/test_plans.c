@@ -130,7 +130,8 @@ static int call_runs(struct lag_db *db, struct lag_error *err) {
     if (!rc) rc = lag_run_list(db, "queued", 0, "", 9, each_run, NULL, err);
     if (!rc) rc = lag_run_set_state(db, "run_1", "paused", "", err);
     if (!rc) rc = lag_run_set_progress(db, "run_1", 1, 1, 1, err);
-    if (!rc) rc = lag_run_set_shape(db, "run_1", 1, 1, err);
+    const struct lag_shape shape = sample_shape(1);
+    if (!rc) rc = lag_run_set_shape(db, "run_1", &shape, 1, err);
     if (!rc) rc = lag_run_set_growth(db, "run_1", "", err);
     if (!rc) rc = lag_run_set_rollback(db, "run_1", 1, 1, 1, err);
     if (!rc) rc = lag_run_set_config(db, "run_1", "second", "seed=1", err);

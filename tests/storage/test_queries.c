@@ -75,7 +75,8 @@ static void test_datasets(void **state) {
 static int change_run(struct lag_db *db, void *arg, struct lag_error *err) {
     int rc = lag_run_set_state(db, "run_1", "running", "", err);
     if (!rc) rc = lag_run_set_progress(db, "run_1", 9, 9216, 3e12, err);
-    if (!rc) rc = lag_run_set_shape(db, "run_1", 6, 1900000, err);
+    const struct lag_shape shape = {6, 5, 4, 3, 2, 1};
+    if (!rc) rc = lag_run_set_shape(db, "run_1", &shape, 1900000, err);
     if (!rc) rc = lag_run_set_growth(db, "run_1", "", err);
     if (!rc) rc = lag_run_set_rollback(db, "run_1", 0.5, 3, 8, err);
     return rc;
@@ -94,7 +95,8 @@ static void test_runs(void **state) {
     assert_string_equal(row.config, expected.config);
     assert_string_equal(row.dataset_name, "kjv");
     assert_string_equal(row.growth_id, "gr_9");
-    assert_true(row.n_inner == 512 && row.n_positions == 64 && row.tokens == 5120 && row.flops == 1.5e12);
+    assert_shape(row.shape, 3, 4, 128, 512, 64, 256);
+    assert_true(row.tokens == 5120 && row.flops == 1.5e12);
     assert_true(row.rollback_step == -1 && row.revision == 1 && row.updated_ms == 2001);
     write_ok(f, change_run, NULL);
     assert_ok(f, lag_run_get(f->reader, "first", &row, &f->err));
@@ -102,7 +104,8 @@ static void test_runs(void **state) {
     assert_string_equal(row.reason, "");
     assert_string_equal(row.growth_id, "");
     assert_true(row.step == 9 && row.tokens == 9216 && row.flops == 3e12);
-    assert_true(row.n_layer == 6 && row.n_params == 1900000);
+    assert_shape(row.shape, 6, 5, 4, 3, 2, 1);
+    assert_int_equal(row.n_params, 1900000);
     assert_true(row.lr_scale == 0.5 && row.n_rollbacks == 3 && row.rollback_step == 8);
     assert_int_equal(row.revision, 6);
     assert_true(row.updated_ms > 2001);
@@ -157,6 +160,8 @@ static void test_growths(void **state) {
     struct lag_growth_row row, other = sample_growth("gr_0", "run_1");
     assert_ok(f, lag_growth_get(f->reader, "gr_1", &row, &f->err));
     assert_true(isnan(row.parent_loss) && row.at_step == 300 && row.start_step == -1 && row.probe_steps == 50);
+    assert_shape(row.from, 3, 4, 128, 512, 64, 256);
+    assert_shape(row.to, 6, 4, 128, 512, 64, 256);
     assert_string_equal(row.request, "pool=default\n");
     assert_string_equal(row.mode, "auto");
     write_ok(f, change_growth, NULL);
@@ -289,14 +294,15 @@ static void test_checkpoints(void **state) {
     struct lag_checkpoint_row row;
     assert_int_equal(lag_checkpoint_latest(f->reader, "run_1", &row, &f->err), LAG_ENOTFOUND);
     for (size_t i = 0; i < LAG_COUNT(all); i++) {
-        row = (struct lag_checkpoint_row){.run_id = "run_1", .kind = "periodic", .path = "runs/run_1/x", .n_layer = 3,
-            .n_bytes = 110, .fingerprint = "fp", .step = all[i].step, .created_ms = all[i].created_ms};
+        row = (struct lag_checkpoint_row){.run_id = "run_1", .kind = "periodic", .path = "runs/run_1/x",
+            .shape = sample_shape(3), .n_bytes = 110, .fingerprint = "fp", .step = all[i].step, .created_ms = all[i].created_ms};
         (void)snprintf(row.id, sizeof row.id, "%s", all[i].id);
         (void)snprintf(row.candidate_id, sizeof row.candidate_id, "%s", all[i].candidate);
         write_ok(f, insert_checkpoint, &row);
     }
     assert_ok(f, lag_checkpoint_latest(f->reader, "run_1", &row, &f->err));
     assert_string_equal(row.id, "ckpt_4");
+    assert_shape(row.shape, 3, 4, 128, 512, 64, 256);
     struct ids ids = {0};
     assert_ok(f, lag_checkpoint_list(f->reader, "run_1", add_checkpoint, &ids, &f->err));
     assert_string_equal(ids.text, "ckpt_3 ckpt_4 ckpt_2 ckpt_1 ");

@@ -85,8 +85,7 @@ export function growthView(main, id) {
     const { growth } = probe;
     const ended = growth.candidates.filter((one) => !['queued', 'running'].includes(one.state)).length;
     return [
-      h('div', { class: 'row' }, badge(growth.state),
-        h('strong', {}, `${growth.n_layer_from} → ${growth.n_layer_to} layers`),
+      h('div', { class: 'row' }, badge(growth.state), h('strong', {}, f.shapeChange(growth)),
         h('span', { class: 'dim' }, 'of ', runLink(run.name), growth.start_step === null
           ? growth.when.at_step >= 0 ? `, waits for step ${f.count(growth.when.at_step)} (now ${f.count(run.step)})`
           : ', begins at the next step'

@@ -27,7 +27,7 @@ function markers(shared, annotations, scale) {
     const growth = shared.growths.find((one) => one.id === note.id);
     const winner = growth?.candidates.find((one) => one.id === growth.decision?.candidate);
     const size = winner ? `, ${f.si(winner.n_params)}` : '';
-    return { x: scale.toX(note.step), text: `${note.n_layer_from}→${note.n_layer_to} layers${size}` };
+    return { x: scale.toX(note.step), text: `${f.shapeChange(note, '→')}${size}` };
   });
 }
 

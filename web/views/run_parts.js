@@ -71,7 +71,7 @@ function tried(growths) {
   const others = growths.filter((growth) => growth.state !== 'applied');
   if (!others.length) return null;
   return h('ul', { class: 'lineage' }, others.map((growth) => h('li', {}, badge(growth.state), ' ',
-    growthLink(growth.id, `${growth.n_layer_from} → ${growth.n_layer_to} layers`),
+    growthLink(growth.id, f.shapeChange(growth)),
     h('span', { class: 'dim' }, growth.step >= 0 && growth.step !== null
       ? ` at step ${f.count(growth.step)}` : ' at the next step'),
     growth.reason && h('div', { class: 'dim' }, growth.reason))));

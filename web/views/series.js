@@ -110,19 +110,17 @@ export async function timeKnots(run, signal) {
   return knots;
 }
 
-/** FLOPs of training by step: the daemon's own estimate for each depth that the run had. */
+/** FLOPs of training by step: the daemon's own estimate for each shape that the run had. */
 export async function flopKnots(run, annotations) {
-  const depths = annotations.length
-    ? [annotations[0].n_layer_from, ...annotations.map((a) => a.n_layer_to)] : [run.model.n_layer];
+  const shapes = annotations.length ? [annotations[0].from, ...annotations.map((a) => a.to)] : [run.model];
   const steps = [0, ...annotations.map((a) => a.step), Math.max(run.max_steps, 1)];
-  const { arch, n_head, n_embd, n_inner, n_positions, vocab_size } = run.model;
-  const costs = await Promise.all(depths.map(async (n_layer) => {
-    const body = { dataset: run.dataset, model: { arch, n_layer, n_head, n_embd, n_inner, n_positions, vocab_size },
-      batch: run.batch, schedule: { max_steps: run.max_steps } };
+  const costs = await Promise.all(shapes.map(async (shape) => {
+    const body = { dataset: run.dataset, model: { ...run.model, ...shape }, batch: run.batch,
+      schedule: { max_steps: run.max_steps } };
     return (await api.send('POST', '/runs?dry_run=true', body)).flops_per_step;
   }));
   const knots = [[0, 0]];
-  depths.forEach((_, i) => {
+  shapes.forEach((_, i) => {
     if (steps[i + 1] > steps[i])
       knots.push([steps[i + 1], knots[knots.length - 1][1] + costs[i] * (steps[i + 1] - steps[i])]);
   });

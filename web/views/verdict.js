@@ -49,7 +49,7 @@ export function decisionButtons(probe, after) {
     }),
     cancel: () => button('Cancel growth', async () => {
       const answer = await ask({ title: 'Cancel this growth?',
-        text: `Growing from ${growth.n_layer_from} to ${growth.n_layer_to} layers is withdrawn; `
+        text: `Growing from ${f.shapeChange(growth, ' to ')} is withdrawn; `
           + 'the run goes on as it was.',
         confirm: 'Cancel it', danger: true, fields: [{ name: 'reason', label: 'Reason' }] });
       if (answer && await api.act('growth cancelled', 'POST', `${path}/cancel`,

@@ -27,6 +27,7 @@ enum lag_field_flags {
     LAG_FIELD_RELOADABLE = 2, /* config: SIGHUP may change it */
     LAG_FIELD_OPEN_MIN = 4,   /* the minimum itself is not allowed */
     LAG_FIELD_SECRET = 8,     /* never shown */
+    LAG_FIELD_SPARSE = 16,    /* INT: zero is no value but "not given", and is left out of texts and answers */
 };
 
 struct lag_field {
@@ -61,6 +62,8 @@ int lag_field_set_text(const struct lag_field *field, void *object, const char *
 int lag_field_add_item(const struct lag_field *field, void *object, const char *item, struct lag_error *err);
 /* The value as text (what set_text accepts). */
 void lag_field_format(const struct lag_field *field, const void *object, struct lag_strbuf *out);
+/* A sparse field that was not given. */
+bool lag_field_is_absent(const struct lag_field *field, const void *object);
 /* All fields as "path=value" lines; parse sets defaults first and refuses unknown paths. */
 void lag_fields_format(const struct lag_fields *table, const void *object, struct lag_strbuf *out);
 int lag_fields_parse(const struct lag_fields *table, void *object, const char *text, struct lag_error *err);

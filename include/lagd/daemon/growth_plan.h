@@ -12,6 +12,7 @@ struct lagd_candidate_plan {
     double connection_rate;
 };
 struct lagd_growth_plan {
+    struct lag_shape from, to;
     int n_candidates;
     struct lagd_candidate_plan candidates[LAGD_STRATEGIES_MAX + 1]; /* `none` is the last */
     int64_t n_times, n_batches, eval_sequences;

@@ -15,7 +15,7 @@ struct lagd_strategy_request {
     int64_t seed;               /* -1 = the run's seed */
 };
 struct lagd_growth_request {
-    int64_t target_layers;      /* target/n_layer */
+    struct lag_shape target;    /* the axes that change; 0 = stays as the run has it */
     int64_t at_step;            /* when/at_step; -1 = the next step boundary */
     int64_t probe_steps, eval_every, eval_batches;
     double max_eval_share, divergence_bound;

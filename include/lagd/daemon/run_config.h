@@ -11,8 +11,7 @@ struct lagd_run_config {
     char precision[8];          /* fp32, bf16 */
     bool recompute;             /* activations of the backward pass are computed again */
     char arch[16];
-    int64_t n_layer, n_head, n_embd, n_inner, n_positions,
-        vocab_size; /* n_inner 0 = 4 × n_embd, vocab_size 0 = the dataset's */
+    struct lag_shape shape;     /* n_inner 0 = 4 × n_embd, vocab_size 0 = the dataset's */
     char optim_name[16];
     double lr, beta1, beta2, eps, weight_decay, grad_clip;
     char schedule[16];

@@ -12,6 +12,10 @@
 #define LAG_ROW_STRATEGY 256
 #define LAG_ROW_PATH 1024
 
+/* The whole-number axes of a model, as the engine names them. */
+struct lag_shape {
+    int64_t n_layer, n_head, n_embd, n_inner, n_positions, vocab_size;
+};
 struct lag_dataset_row {
     char id[LAG_ROW_ID], name[LAG_ROW_NAME];
     char origin[16];           /* file, upload */
@@ -25,9 +29,8 @@ struct lag_run_row {
     char id[LAG_ROW_ID], name[LAG_ROW_NAME], dataset_id[LAG_ROW_ID], dataset_name[LAG_ROW_NAME];
     char state[LAG_ROW_STATE], reason[LAG_ROW_TEXT];
     char config[LAG_ROW_CONFIG];
-    /* the present shape: growth changes it */
-    int64_t n_layer, n_head, n_embd, n_inner, n_positions, vocab_size, n_params;
-    int64_t step, max_steps, tokens;
+    struct lag_shape shape;    /* the present one: growth changes it */
+    int64_t n_params, step, max_steps, tokens;
     double flops;              /* spent by the run itself */
     double lr_scale;           /* 1; halved by rollbacks */
     int64_t n_rollbacks, rollback_step; /* the step that was not finite last, -1 */
@@ -41,7 +44,8 @@ struct lag_growth_row {
     int64_t at_step;           /* asked for; -1 = the next boundary */
     int64_t start_step;        /* where the parent stands, -1 before */
     char parent_checkpoint[LAG_ROW_ID];
-    int64_t n_layer_from, n_layer_to, probe_steps, n_batches, eval_sequences;
+    struct lag_shape from, to; /* the parent, and what it is to become */
+    int64_t probe_steps, n_batches, eval_sequences;
     double parent_loss;        /* NaN before it is known */
     int64_t revision, created_ms, updated_ms;
 };
@@ -73,7 +77,8 @@ struct lag_checkpoint_row {
     char id[LAG_ROW_ID], run_id[LAG_ROW_ID], candidate_id[LAG_ROW_ID];
     char kind[16];             /* periodic, pre_growth, growth, candidate, final, pause, manual */
     char path[LAG_ROW_PATH];   /* relative to the state directory */
-    int64_t step, n_layer, n_bytes;
+    struct lag_shape shape;
+    int64_t step, n_bytes;
     char fingerprint[128];
     bool keep;                 /* retention leaves it alone */
     int64_t created_ms;

@@ -23,7 +23,8 @@ int lag_run_list(struct lag_db *db, const char *states, int64_t before_ms, const
 int lag_run_set_state(struct lag_db *db, const char *id, const char *state, const char *reason, struct lag_error *err);
 int lag_run_set_progress(struct lag_db *db, const char *id, int64_t step, int64_t tokens, double flops,
                          struct lag_error *err);
-int lag_run_set_shape(struct lag_db *db, const char *id, int64_t n_layer, int64_t n_params, struct lag_error *err);
+int lag_run_set_shape(struct lag_db *db, const char *id, const struct lag_shape *shape, int64_t n_params,
+                      struct lag_error *err);
 int lag_run_set_growth(struct lag_db *db, const char *id, const char *growth_id, struct lag_error *err);
 int lag_run_set_rollback(struct lag_db *db, const char *id, double lr_scale, int64_t n_rollbacks, int64_t rollback_step,
                          struct lag_error *err);

@@ -1,0 +1,10 @@
+/* Between shapes as they are stored and as the engine takes them. Pure. */
+#pragma once
+#include <lagd/daemon/shape.h>
+#include <lagd/engine/spec.h>
+
+/* The axes of spec become those of shape; the rest of spec stays. Stored shapes fit: they were checked when made. */
+void lagd_spec_take_shape(struct lag_spec *spec, const struct lag_shape *shape);
+void lagd_shape_of_spec(const struct lag_spec *spec, struct lag_shape *ret);
+/* What a run of shape from becomes where target names axes; those that it leaves out (0) stay. */
+void lagd_shape_aim(const struct lag_shape *from, const struct lag_shape *target, struct lag_shape *ret);

@@ -1,0 +1,11 @@
+/* Shapes of models, axis by axis: what the api writes and people read. Thread: any (pure). */
+#pragma once
+#include <lagd/storage/rows.h>
+
+/* Name of an axis as in "model/n_layer", from 0 on; NULL: there are no more. */
+const char *lagd_axis_name(int axis);
+int64_t lagd_axis_get(const struct lag_shape *shape, int axis);
+bool lagd_shape_equal(const struct lag_shape *a, const struct lag_shape *b);
+/* What a growth changes: "3 to 6 layers", and every other axis that differs: "3 to 6 layers, n_embd 128 to 256". */
+#define LAGD_SHAPE_CHANGE 256
+void lagd_shape_change(const struct lag_shape *from, const struct lag_shape *to, char ret[LAGD_SHAPE_CHANGE]);

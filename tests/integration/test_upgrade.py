@@ -1,0 +1,77 @@
+"""A database of schema 2, which knew growths by their depths: after the upgrade every answer about its growths has the
+members and values that lagd gave before it, and the shapes beside them."""
+import hashlib
+import json
+import os
+import sqlite3
+import sys
+from contextlib import closing
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+import lagd
+from lagd import Daemon
+
+ROOT = os.path.join(HERE, "..", "..")
+CONFIG = ("dataset=kjv\nmodel/n_layer=3\nmodel/n_head=4\nmodel/n_embd=128\nmodel/n_inner=512\nmodel/n_positions=64\n"
+          "model/vocab_size=256\nbatch/tokens_per_sequence=64\nschedule/max_steps=600\n")
+REQUEST = "target/n_layer=6\nwhen/at_step=300\nprobe/steps=50\nmode=auto\nreason=it stalled\n"
+FROM = {"n_layer": 3, "n_head": 4, "n_embd": 128, "n_inner": 512, "n_positions": 64, "vocab_size": 256}
+TO = dict(FROM, n_layer=6)
+
+
+def make_old(state_dir):
+    """As lagd 0.1.0 with schema 2 left it: a run that ended, and a growth that was applied."""
+    os.makedirs(state_dir, exist_ok=True)
+    with closing(sqlite3.connect(os.path.join(state_dir, "lagd.db"))) as db:
+        for number, name in enumerate(("001_initial", "002_idempotency"), 1):
+            with open(f"{ROOT}/storage/migrations/{name}.sql", encoding="ascii") as f:
+                text = f.read()
+            db.executescript(text)
+            if number == 1:
+                with open(f"{ROOT}/tests/storage/golden_schema_1.sql", encoding="ascii") as f:
+                    db.executescript(f.read())
+            db.execute("INSERT INTO schema_history VALUES (?, '0.1.0', ?, 1)",
+                       (number, hashlib.sha256(text.encode()).hexdigest()))
+        db.execute("UPDATE runs SET state = 'completed', growth_id = NULL, n_layer = 6, config = ?", (CONFIG,))
+        db.execute("UPDATE growths SET state = 'applied', reason = 'it stalled', request = ?", (REQUEST,))
+        db.execute("UPDATE candidates SET state = 'completed', strategy = ?",
+                   ("midas block=1 optimizer=inherit lr=continue seed=1",))
+        db.execute(f"PRAGMA application_id = {0x6c616764}")
+        db.execute("PRAGMA user_version = 2")
+        db.commit()
+
+
+def strip_shapes(value):
+    """An answer without what this version added; each added shape is looked at on the way."""
+    if isinstance(value, list):
+        return [strip_shapes(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if "n_layer_from" in value:
+        assert value["from"] == FROM and value["to"] == TO, value
+        value = {key: item for key, item in value.items() if key not in ("from", "to")}
+    if "from_step" in value:
+        assert value["shape"] == (FROM if value["from_step"] == 0 else TO), value
+        value = {key: item for key, item in value.items() if key != "shape"}
+    return {key: strip_shapes(item) for key, item in value.items()}
+
+
+def answers_stay(folder):
+    daemon = Daemon(folder)
+    make_old(daemon.state_dir)
+    daemon.start()
+    with open(os.path.join(HERE, "growths_of_schema_2.json"), encoding="utf-8") as f:
+        before = json.load(f) # what lagd answered about this database when its schema was 2
+    assert len(before) == 6
+    for path, expected in before.items():
+        answer = strip_shapes(daemon.get(path))
+        assert answer == expected, (path, answer, expected)
+    status, _, text = daemon.request("GET", "/api/v1/growths/gr_1/report?format=md")
+    assert status == 200 and text.decode().startswith("# Growth of first from 3 to 6 layers\n"), text
+    assert os.path.exists(os.path.join(daemon.state_dir, "lagd.db.schema-2"))
+    daemon.terminate()
+
+
+if __name__ == "__main__":
+    lagd.main(answers_stay)
