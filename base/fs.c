@@ -256,3 +256,13 @@ bool lag_fs_exists(const char *path) {
     struct stat info;
     return lstat(path, &info) == 0;
 }
+
+/* open(2) takes the lowest descriptor that is free, and those below are there already. */
+int lag_fs_open_standard(struct lag_error *err) {
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) >= 0 || errno != EBADF) continue;
+        if (open("/dev/null", O_RDWR) != fd)
+            return lag_error_errno(err, errno, "descriptor %d is closed and /dev/null cannot be opened for it", fd);
+    }
+    return 0;
+}

@@ -3,6 +3,7 @@
 
 #include <lagd/base/check.h>
 #include <lagd/base/error.h>
+#include <lagd/base/fs.h>
 #include <curl/curl.h>
 #include <errno.h>
 #include <stdarg.h>
@@ -38,6 +39,7 @@ int main(int argc, char **argv) {
     struct ctl ctl = {.call = &call};
     struct lag_error err = {0};
     struct lag_strbuf out = LAG_STRBUF_INIT;
+    if (lag_fs_open_standard(&err) < 0) return CTL_FAILED; /* there is nowhere to say it */
     if (argc == 2 && strcmp(argv[1], "--version") == 0) {
         lag_strbuf_append(&out, "lagctl " LAGD_VERSION "\n");
         return ctl_put(&out);

@@ -1,6 +1,7 @@
 /* lagd: the composition root. It alone knows every layer: it makes them in order and unmakes them in reverse. */
 #include <lagd/api/server.h>
 #include <lagd/base/error.h>
+#include <lagd/base/fs.h>
 #include <lagd/base/log.h>
 #include <lagd/base/mem.h>
 #include <lagd/daemon/notify.h>
@@ -110,6 +111,8 @@ static int run(struct process *process, int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
+    struct lag_error err = {0};
+    if (lag_fs_open_standard(&err) != 0) return EXIT_FAILURE; /* there is nowhere to say it */
     struct process *process = lag_calloc(1, sizeof(*process));
     if (!process) {
         fputs("lagd: out of memory\n", stderr);

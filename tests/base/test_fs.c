@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* Each test has its own folder, which is the working folder while it runs. */
@@ -209,6 +210,31 @@ static void test_free_bytes(void **state) {
     assert_int_equal(lag_fs_free_bytes("none", &bytes, NULL), LAG_ENOTFOUND);
 }
 
+/* In a child: which of the three are closed, and where a file then comes to lie. */
+static int opened_at(unsigned closed) {
+    int status = 0;
+    pid_t child = fork();
+    if (child == 0) {
+        for (int fd = 0; fd < 3; fd++)
+            if (closed >> fd & 1) (void)close(fd);
+        int rc = lag_fs_open_standard(NULL);
+        int file = open("/dev/zero", O_RDONLY);
+        bool all = true;
+        for (int fd = 0; fd < 3; fd++) all = all && fcntl(fd, F_GETFD) >= 0;
+        _exit(rc == 0 && all ? file : 255);
+    }
+    assert_true(child > 0);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static void test_standard_descriptors_are_filled(void **state) {
+    const int as_ever = opened_at(0);
+    assert_true(as_ever >= 3 && as_ever < 255);
+    for (unsigned closed = 1; closed < 8; closed++) assert_int_equal(opened_at(closed), as_ever);
+}
+
 #define FS_TEST(name) cmocka_unit_test_setup_teardown(name, enter, leave)
 
 int main(void) {
@@ -217,7 +243,7 @@ int main(void) {
         FS_TEST(test_a_full_disk_is_told_apart), FS_TEST(test_read_limits_and_kinds),
         FS_TEST(test_mkdirs),                    FS_TEST(test_remove_tree_never_follows),
         FS_TEST(test_rename_durable),            FS_TEST(test_open_beneath),
-        FS_TEST(test_free_bytes),
+        FS_TEST(test_free_bytes),                FS_TEST(test_standard_descriptors_are_filled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -193,8 +193,28 @@ def damaged_checkpoint_falls_back(folder):
     daemon.terminate()
 
 
+def closed_descriptors_are_filled(folder):
+    """A descriptor of 0 to 2 that is closed at the start is nobody else's: no lock, database or socket gets the log."""
+    for number, closed in enumerate(("0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-")):
+        daemon = Daemon(os.path.join(folder, str(number)))
+        os.mkdir(daemon.folder)
+        plain = daemon.command()
+        daemon.command = lambda: ["sh", "-c", f'exec "$0" "$@" {closed}', *plain]
+        daemon.start()
+        daemon.upload("words", lagd.text())
+        with open(os.path.join(daemon.state_dir, "lagd.lock")) as lock:
+            assert lock.read().strip() == str(daemon.process.pid), closed
+        targets = [os.readlink(f"/proc/{daemon.process.pid}/fd/{fd}") for fd in range(3)]
+        for fd in range(3):
+            assert (targets[fd] == "/dev/null") == (f"{fd}<&-" in closed or f"{fd}>&-" in closed or fd == 0), targets
+        daemon.terminate()
+        client = os.environ.get("LAGCTL") or os.path.join(os.path.dirname(lagd.LAGD), "cli", "lagctl")
+        assert subprocess.run(["sh", "-c", f'exec "$0" --version {closed}', client], stdin=subprocess.DEVNULL,
+                              capture_output=True, timeout=slow(20), check=False).returncode == 0, closed
+
+
 if __name__ == "__main__":
     lagd.main(sigterm_checkpoints_and_ends, sigterm_while_probing,
               growth_cancelled_while_its_run_opens, second_daemon_is_refused, sighup_reloads,
               bad_flags_and_configuration, port_in_use_is_told, damaged_database_is_refused,
-              damaged_checkpoint_falls_back)
+              damaged_checkpoint_falls_back, closed_descriptors_are_filled)

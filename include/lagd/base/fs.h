@@ -26,3 +26,6 @@ int lag_fs_open_beneath(const char *root, const char *relative, int *ret_fd, str
 /* Free bytes for unprivileged users on the file system of path. */
 int lag_fs_free_bytes(const char *path, uint64_t *ret_bytes, struct lag_error *err);
 bool lag_fs_exists(const char *path);
+/* /dev/null on each of the descriptors 0, 1 and 2 that is closed, so that no file, lock or socket that is opened later
+ * takes its place and gets what is meant for the log. A program's first act. */
+int lag_fs_open_standard(struct lag_error *err);
