@@ -80,7 +80,8 @@ static const struct lagd_schema schemas[] = {
     {"CandidatePlan", "operator:s strategy:@Strategy? names:s recipe:s n_params:i rewarm_steps:i flops:n? eligible:b "
                       "function_preserving:b connection_rate:n?"},
     {"GrowthPlan", "candidates:[@CandidatePlan] from:@Shape to:@Shape n_times:i n_batches:i eval_sequences:i "
-                   "eval_share:n? flops_total:n? n_workers:i seconds_guess:n? time_basis:s memory_bytes:i memory_peak_bytes:i "
+                   "eval_share:n? flops_total:n? n_workers:i seconds_guess:n? time_basis:s memory_bytes:i "
+                   "memory_peak_bytes:i "
                    "memory_available_bytes:i"},
     {"RankingEntry",
      "candidate:s operator:s eligible:b rank:i? rank_at_0:i? mean:n? finite:b margin_to_best:n? margin_interval:[n?]"},

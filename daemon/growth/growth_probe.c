@@ -179,7 +179,8 @@ static int describe(const struct lagd_round *round, int index, bool again, struc
     if (rc != 0) return rc;
     if (row->rewarm_steps > 0) engine->strategy.rewarm_steps = row->rewarm_steps;
     if (strcmp(row->op, "none") != 0) lagd_spec_take_shape(&engine->target, &growth->to);
-    spec.step_flops = (double)lagd_run_step_tokens(run) * lag_flops_token_train(&engine->target, engine->config.context);
+    spec.step_flops =
+        (double)lagd_run_step_tokens(run) * lag_flops_token_train(&engine->target, engine->config.context);
     spec.eval_flops = (double)engine->n_batches * engine->eval_sequences * engine->config.context *
                       lag_flops_token_forward(&engine->target, engine->config.context);
     (void)lag_copy(spec.run_id, sizeof(spec.run_id), run->id);

@@ -81,7 +81,8 @@ static int write_evals(struct lag_db *db, struct lagd_probe *probe, struct lag_e
         rc = lag_probe_losses_put(db, probe->spec.candidate_number, t, losses, probe->plan.n_batches, &mismatch, err);
         if (rc == 0 && mismatch) rc = tell_mismatch(db, probe, t, err);
         if (rc == 0 && t == 0 && !probe->spec.again)
-            rc = lag_candidate_set_losses(db, probe->spec.candidate_id, lag_mean(losses, probe->plan.n_batches), NAN, err);
+            rc = lag_candidate_set_losses(db, probe->spec.candidate_id, lag_mean(losses, probe->plan.n_batches), NAN,
+                                          err);
         probe->n_mismatches += mismatch;
     }
     return rc;

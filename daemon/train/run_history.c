@@ -87,7 +87,8 @@ int lagd_run_reopen_growth(struct lagd_run *run, struct lag_error *err) {
         if (lagd_shape_equal(&loaded, &run->book.row.shape)) return 0;
         lagd_shape_change(&loaded, &run->book.row.shape, change);
         return lag_error_set(err, LAG_ECORRUPT,
-                             "the newest good checkpoint has another shape than the run, and no growth explains it (%s)",
+                             "the newest good checkpoint has another shape than the run, and no growth explains it "
+                             "(%s)",
                              change);
     }
     struct reopening reopening = {.run = run};

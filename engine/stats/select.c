@@ -75,7 +75,8 @@ static bool all_diverged(const struct lag_curve *curves, int n_curves) {
 
 int lag_select(const struct lag_curve *curves, int n_curves, int n_batches, int64_t lag, double parent_loss,
                struct lag_verdict *ret) {
-    if ((lag < 0 || lag_shared_time(curves, n_curves, lag) != lag) && !all_diverged(curves, n_curves)) return LAG_EINVAL;
+    if ((lag < 0 || lag_shared_time(curves, n_curves, lag) != lag) && !all_diverged(curves, n_curves))
+        return LAG_EINVAL;
     struct lag_verdict verdict = {.runner_up = -1, .margin = NAN, .margin_low = NAN, .margin_high = NAN};
     verdict.pick_at_0 = pick_at(curves, n_curves, n_batches, 0, -1);
     verdict.pick_at_lag = pick_at(curves, n_curves, n_batches, lag, -1);

@@ -25,7 +25,9 @@ struct lag_probe {
     char reason[256];
 };
 
-static int begin(const struct lag_probe *probe) { return probe->hooks.begin ? probe->hooks.begin(probe->hooks.arg) : 0; }
+static int begin(const struct lag_probe *probe) {
+    return probe->hooks.begin ? probe->hooks.begin(probe->hooks.arg) : 0;
+}
 
 static void end(const struct lag_probe *probe) {
     if (probe->hooks.end) probe->hooks.end(probe->hooks.arg);

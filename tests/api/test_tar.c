@@ -25,7 +25,8 @@ static void fields_lie_where_the_format_says(void **state) {
     char block[LAGD_TAR_BLOCK];
     memset(block, 'x', sizeof(block));
     assert_int_equal(lagd_tar_header("ckpt_1", "model.safetensors", 5, 1700000000, block), 0);
-    for (size_t i = 0; i < LAG_COUNT(fields); i++) assert_memory_equal(block + fields[i].at, fields[i].bytes, fields[i].n);
+    for (size_t i = 0; i < LAG_COUNT(fields); i++)
+        assert_memory_equal(block + fields[i].at, fields[i].bytes, fields[i].n);
     assert_null(memchr(block, 'x', sizeof(block)));
 }
 

@@ -40,7 +40,8 @@ static inline void rows_config(const char *on_crash, char ret[LAG_ROW_CONFIG]) {
 static inline void rows_put_run(struct lag_store *store, const char *id, const char *state, const char *config) {
     static int64_t created;
     struct lag_run_row row = {.dataset_id = "ds_00000000000000000000000001", .dataset_name = "words",
-                              .shape = {2, 2, 16, 64, 16, 256}, .n_params = 1, .max_steps = 100, .lr_scale = 1, .rollback_step = -1, .revision = 1};
+                              .shape = {2, 2, 16, 64, 16, 256}, .n_params = 1, .max_steps = 100, .lr_scale = 1,
+                              .rollback_step = -1, .revision = 1};
     row.created_ms = row.updated_ms = ++created;
     snprintf(row.id, sizeof(row.id), "run_%s", id);
     snprintf(row.name, sizeof(row.name), "%.60s", id);

@@ -1,3 +1,4 @@
+/* A folder, a dataset and a store for tests of one run. */
 #include "../slow.h"
 #include "run_fixture.h"
 

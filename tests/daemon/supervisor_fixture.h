@@ -16,17 +16,17 @@
 #include <cmocka.h>
 
 #include "../slow.h"
-#include "lagd/base/clock.h"
-#include "lagd/base/error.h"
-#include "lagd/base/fs.h"
-#include "lagd/base/log.h"
-#include "lagd/base/mem.h"
-#include "lagd/daemon/commands.h"
-#include "lagd/daemon/supervisor.h"
-#include "lagd/engine/train.h"
-#include "lagd/storage/growths.h"
-#include "lagd/storage/runs.h"
-#include "lagd/storage/store.h"
+#include <lagd/base/clock.h>
+#include <lagd/base/error.h>
+#include <lagd/base/fs.h>
+#include <lagd/base/log.h>
+#include <lagd/base/mem.h>
+#include <lagd/daemon/commands.h>
+#include <lagd/daemon/supervisor.h>
+#include <lagd/engine/train.h>
+#include <lagd/storage/growths.h>
+#include <lagd/storage/runs.h>
+#include <lagd/storage/store.h>
 
 struct fixture {
     char dir[256];

@@ -208,7 +208,8 @@ static void cut(const char *winner) {
     lag_copy(whole, sizeof(whole), row.verdict);
     size_t used = strlen(whole);
     for (int i = 3; i < N_MOST; i++) {
-        used += (size_t)snprintf(whole + used, sizeof(whole) - used, " Not growing is at 2.9000 there, 0.8000 above it.");
+        used += (size_t)snprintf(whole + used, sizeof(whole) - used,
+                                 " Not growing is at 2.9000 there, 0.8000 above it.");
     }
     assert_true(used > sizeof(row.verdict));
     set.n = N_MOST;

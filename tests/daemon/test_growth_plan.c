@@ -12,12 +12,12 @@
 
 #include <lagd/daemon/growth_plan.h>
 #include <lagd/daemon/operators.h>
-#include "lagd/base/error.h"
-#include "lagd/base/mem.h"
-#include "lagd/daemon/growth_request.h"
-#include "lagd/daemon/run_config.h"
-#include "lagd/daemon/shape.h"
-#include "lagd/engine/train.h"
+#include <lagd/base/error.h>
+#include <lagd/base/mem.h>
+#include <lagd/daemon/growth_request.h>
+#include <lagd/daemon/run_config.h>
+#include <lagd/daemon/shape.h>
+#include <lagd/engine/train.h>
 
 static struct lag_error err;
 static struct lag_run_row run;
@@ -201,7 +201,8 @@ static void a_change_in_words(void **state) {
     lagd_shape_change(&from, &deeper, text);
     assert_string_equal(text, "3 to 6 layers");
     lagd_shape_change(&from, &wider, text);
-    assert_string_equal(text, "3 to 6 layers, n_head 4 to 8, n_embd 32 to 64, n_inner 128 to 256, vocab_size 256 to 300");
+    assert_string_equal(text, "3 to 6 layers, n_head 4 to 8, n_embd 32 to 64, n_inner 128 to 256, vocab_size 256 to "
+                              "300");
     assert_true(lagd_shape_equal(&from, &from) && !lagd_shape_equal(&from, &deeper));
     assert_true(!lagd_shape_equal(&deeper, &wider));
     const struct lag_shape most = {INT64_MIN, INT64_MIN, INT64_MIN, INT64_MIN, INT64_MIN, INT64_MIN};

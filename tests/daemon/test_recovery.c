@@ -174,7 +174,8 @@ static void folders_are_tidied(void **state) {
     (void)state;
     run_row(A, "paused", configs[0]);
     struct lag_checkpoint_row listed = {.id = "ckpt_00000000000000000000000001", .run_id = "run_" A, .kind = "periodic",
-                                        .path = "runs/run_" A "/ckpt-00000010-listed", .step = 10, .shape = {.n_layer = 2}};
+                                        .path = "runs/run_" A "/ckpt-00000010-listed", .step = 10,
+                                        .shape = {.n_layer = 2}};
     put(insert_checkpoint, &listed);
     make_file("%s/runs/run_%s/ckpt-00000010-listed", A);
     make_file("%s/runs/run_%s/ckpt-00000020-orphan", A);

@@ -181,7 +181,8 @@ static void estimates_add_up(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(text_form_is_exact), cmocka_unit_test(the_longest_configuration_fits),
-        cmocka_unit_test(resolving_fills_in), cmocka_unit_test(resolving_refuses), cmocka_unit_test(unknown_names_of_a_row_are_errors), cmocka_unit_test(ranges_are_checked),
+        cmocka_unit_test(resolving_fills_in), cmocka_unit_test(resolving_refuses),
+        cmocka_unit_test(unknown_names_of_a_row_are_errors), cmocka_unit_test(ranges_are_checked),
         cmocka_unit_test(estimates_add_up)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

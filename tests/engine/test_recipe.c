@@ -304,7 +304,8 @@ static void test_properties(void **state) {
 static void test_connection_rate(void **state) {
     (void)state;
     static const struct { const char *text; int n_layer, target; double rate; } cases[] = {
-        {"stack", 8, 24, 21.0 / 23}, {"interleave", 8, 24, 7.0 / 23}, {"none", 4, 4, 1}, {"none", 1, 1, 1}, {"stack", 1, 2, 0},
+        {"stack", 8, 24, 21.0 / 23}, {"interleave", 8, 24, 7.0 / 23}, {"none", 4, 4, 1}, {"none", 1, 1, 1},
+        {"stack", 1, 2, 0},
         {"random", 2, 4, 1.0 / 3}, {"midas", 3, 6, 2.0 / 5},
     };
     for (size_t i = 0; i < LAG_COUNT(cases); i++) {

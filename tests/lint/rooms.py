@@ -13,8 +13,8 @@ ROOMS = {
         "stats": set(),
         "cost": {"kernels", "shape"},
         "grow": {"optim", "shape"},
-        "pass": {"kernels", "shape"},
-        "train": {"pass", "optim", "data", "stats", "cost", "kernels", "shape"},
+        "pass": {"kernels", "optim", "shape"},
+        "train": {"pass", "grow", "optim", "data", "stats", "cost", "kernels", "shape"},
     },
     "daemon": {
         "process": set(),
@@ -45,30 +45,29 @@ ROOMS = {
     },
 }
 
-# The engine's boundary headers speak for one room each, or for the rooms that share one. Those of the other layers
-# speak for the whole layer.
-HEADERS = {
-    "lagd/engine/real.h": {"shape"}, "lagd/engine/spec.h": {"shape"}, "lagd/engine/params.h": {"shape"},
-    "lagd/engine/state.h": {"shape"}, "lagd/engine/rng.h": {"shape"},
-    "lagd/engine/precision.h": {"kernels"}, "lagd/engine/parts.h": {"kernels"},
-    "lagd/engine/optim.h": {"optim"}, "lagd/engine/data.h": {"data"}, "lagd/engine/lag.h": {"stats"},
-    "lagd/engine/cost.h": {"cost"}, "lagd/engine/grow.h": {"grow"}, "lagd/engine/probe.h": {"train"},
-    "lagd/engine/checkpoint.h": {"checkpoint", "format"}, "lagd/engine/train.h": {"train", "pass"},
+# Each boundary header of the engine speaks for one room. Those of the other layers speak for the whole layer.
+SPEAKS = {
+    "shape": "real spec params state rng", "kernels": "precision parts", "optim": "optim", "data": "data",
+    "checkpoint": "checkpoint", "stats": "lag", "cost": "cost", "grow": "grow", "pass": "pass backend",
+    "train": "train probe",
 }
+HEADERS = {"lagd/engine/%s.h" % name: room for room, names in SPEAKS.items() for name in names.split()}
 
 
 def room_of(path):
-    """(layer, room) of a file of a divided layer; a folder that is no room is named all the same. Else (None, None)."""
+    """(layer, room) of a file of a layer that has rooms; a folder that is no room is named all the same. Else Nones."""
+    if path.startswith("include/"):
+        room = HEADERS.get(path[len("include/"):])
+        return ("engine", room) if room else (None, None)
     layer, _, rest = path.partition("/")
     return (layer, rest.rpartition("/")[0]) if layer in ROOMS and rest else (None, None)
 
 
-def rooms_of(layer, name, quoted):
-    """The rooms that an include of this layer names, by its folder or as a boundary header; empty when it names
-    none."""
+def room_named(layer, name, quoted):
+    """The room that an include of this layer names, by its folder or as a boundary header; None when it names none."""
     if name.startswith("lagd/"):
-        return HEADERS.get(name, set()) if name.startswith("lagd/%s/" % layer) else set()
-    return {name.rpartition("/")[0]} if quoted and "/" in name else set()
+        return HEADERS.get(name) if name.startswith("lagd/%s/" % layer) else None
+    return name.rpartition("/")[0] if quoted and "/" in name else None
 
 
 def circle(edges):

@@ -74,7 +74,8 @@ struct lag_run_row sample_run(const char *id, const char *name) {
 struct lag_growth_row sample_growth(const char *id, const char *run_id) {
     struct lag_growth_row row = {.state = "waiting", .reason = "at step 300", .mode = "auto",
         .request = "pool=default\n",
-        .at_step = 300, .start_step = -1, .from = sample_shape(3), .to = sample_shape(6), .probe_steps = 50, .n_batches = 4,
+        .at_step = 300, .start_step = -1, .from = sample_shape(3), .to = sample_shape(6), .probe_steps = 50,
+        .n_batches = 4,
         .eval_sequences = 32, .parent_loss = NAN, .revision = 1, .created_ms = 3000, .updated_ms = 3000};
     (void)snprintf(row.id, sizeof row.id, "%s", id);
     (void)snprintf(row.run_id, sizeof row.run_id, "%s", run_id);
@@ -123,7 +124,8 @@ void make_old(struct fixture *f, int version) {
         run_sql(f, migration->sql);
         if (i == 0) run_sql(f, rows);
         lag_sha256_bytes(migration->sql, strlen(migration->sql), sha);
-        (void)snprintf(text, sizeof text, "INSERT INTO schema_history VALUES (%d, '0.1.0', '%s', 1); PRAGMA user_version "
+        (void)snprintf(text, sizeof text,
+                       "INSERT INTO schema_history VALUES (%d, '0.1.0', '%s', 1); PRAGMA user_version "
                        "= %d; PRAGMA application_id = %d; PRAGMA journal_mode = WAL", i + 1, sha, i + 1,
                        LAG_APPLICATION_ID);
         run_sql(f, text);

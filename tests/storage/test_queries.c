@@ -295,7 +295,8 @@ static void test_checkpoints(void **state) {
     assert_int_equal(lag_checkpoint_latest(f->reader, "run_1", &row, &f->err), LAG_ENOTFOUND);
     for (size_t i = 0; i < LAG_COUNT(all); i++) {
         row = (struct lag_checkpoint_row){.run_id = "run_1", .kind = "periodic", .path = "runs/run_1/x",
-            .shape = sample_shape(3), .n_bytes = 110, .fingerprint = "fp", .step = all[i].step, .created_ms = all[i].created_ms};
+            .shape = sample_shape(3), .n_bytes = 110, .fingerprint = "fp", .step = all[i].step,
+            .created_ms = all[i].created_ms};
         (void)snprintf(row.id, sizeof row.id, "%s", all[i].id);
         (void)snprintf(row.candidate_id, sizeof row.candidate_id, "%s", all[i].candidate);
         write_ok(f, insert_checkpoint, &row);
@@ -340,7 +341,8 @@ static void test_event_types(void **state) {
     assert_string_equal(row.type, "dataset.added");
     assert_string_equal(row.message, "words");
     assert_true(row.step == -1 && isnan(row.value) && !row.run_id[0] && row.ts_ms > 0);
-    event = (struct lag_event){.type = LAG_EVENT_RUN_CHECKPOINT, .run_id = "run_1", .state = "final", .step = 7, .value = 9};
+    event = (struct lag_event){.type = LAG_EVENT_RUN_CHECKPOINT, .run_id = "run_1", .state = "final", .step = 7,
+                               .value = 9};
     write_ok(f, insert_event, &event);
     assert_ok(f, lag_event_list(f->reader, row.seq, NULL, 10, copy_event, &row, &f->err));
     assert_true(row.step == 7 && row.value == 9 && lag_event_is(row.type, LAG_EVENT_RUN_CHECKPOINT));

@@ -1,4 +1,5 @@
-/* Growths of schema 2, which knew depths only: all come through the upgrade, whatever their state, with whole shapes. */
+/* Growths of schema 2, which knew depths only: all come through the upgrade, whatever their state, with whole
+ * shapes. */
 #include "fixture.h"
 #include "db_internal.h"
 #include "migrate_internal.h"
@@ -16,11 +17,14 @@ static void add_growths(struct fixture *f) {
     run_sql(f, "INSERT INTO runs VALUES ('run_2', 'second', 'ds_1', 'paused', 2, 2, 64, 200, 32, 300, 500000, 5, 600, "
             "5120, 1.5e12, 1.0, 0, -1, NULL, 7, 2000, 2001, NULL, 'x=1')");
     for (size_t i = 0; i < LAG_COUNT(states); i++) {
-        (void)snprintf(sql, sizeof sql, "INSERT INTO growths VALUES ('gr_s%zu', 'run_2', '%s', 'manual', %zu, -1, NULL, 2, "
+        (void)snprintf(sql, sizeof sql,
+                       "INSERT INTO growths VALUES ('gr_s%zu', 'run_2', '%s', 'manual', %zu, -1, NULL, 2, "
                        "%zu, 40, 3, 16, NULL, 5, %zu, 4001, 'why %zu', 'target/n_layer=%zu'); "
-                       "INSERT INTO candidates VALUES (%zu, 'cand_s%zu', 'gr_s%zu', 0, 'stack', 'stack', 'stack', '0 1 0', 1, "
+                       "INSERT INTO candidates VALUES (%zu, 'cand_s%zu', 'gr_s%zu', 0, 'stack', 'stack', 'stack', '0 1 "
+                       "0', 1, "
                        "'queued', NULL, 0, 100, 0, NULL, NULL, 0.0, NULL); "
-                       "INSERT INTO decisions VALUES ('gr_s%zu', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, "
+                       "INSERT INTO decisions VALUES ('gr_s%zu', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, "
+                       "NULL, "
                        "0, 0, 'lag', NULL, NULL, 1); INSERT INTO probe_losses VALUES (%zu, 0, 0, 2.5)",
                        i, states[i], i, 3 + i, 4000 + i, i, 3 + i, 100 + i, i, i, i, 100 + i);
         run_sql(f, sql);
