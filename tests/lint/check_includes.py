@@ -121,6 +121,20 @@ def check_rooms(root, divided):
                 yield "%s in a circle: %s" % (what, ", ".join(way))
 
 
+def check_told(root):
+    """CONTRIBUTING.md tells the same rooms: rows "| `room` | … | may include |" below "| layer/ |"."""
+    path = os.path.join(root, "CONTRIBUTING.md")
+    text = lint.read(root, "CONTRIBUTING.md") if os.path.isfile(path) else ""
+    for layer, known in rooms.ROOMS.items():
+        told = {}
+        for row in re.findall(r"^\| %s/ \|.*\n\|.*\n((?:\|.*\n)+)" % layer, text, re.M):
+            for name, may in re.findall(r"^\| `([^`]+)` \|.*\| ([^|]+) \|$", row, re.M):
+                told["" if name.endswith(".c") else name] = set(may.split(", ")) - {"–"}
+        for room in sorted(set(told) | set(known) if text else ()):
+            if told.get(room) != known.get(room):
+                yield "CONTRIBUTING.md:1: of %s/%s it tells other edges than tests/lint/rooms.py" % (layer, room)
+
+
 def divided_layers(root):
     """Layers with rooms in this tree."""
     paths = (path for path in lint.files(root, ".c", ".h") if not path.startswith("include"))
@@ -130,6 +144,7 @@ def divided_layers(root):
 
 def check(root):
     yield from check_rooms(root, divided_layers(root))
+    yield from check_told(root)
     for path in lint.files(root, ".c", ".h"):
         layer = lint.layer_of(path)
         if layer is None or layer not in EDGES:
@@ -194,6 +209,8 @@ PLANTED = [
         "include/lagd/engine/grow.h": "#include <lagd/engine/train.h>\n", "include/lagd/engine/train.h": "",
         "engine/grow/x.c": ""}),
     ("does not say which room lagd/engine/b.h", {B: "", "engine/grow/x.c": "#include <lagd/engine/b.h>\n"}),
+    ("of daemon/exec it tells other edges",
+     {"CONTRIBUTING.md": "| daemon/ | a | b |\n| - | - | - |\n| `exec` | c | plan |\n"}),
     ("there is no room daemon/attic", {"daemon/attic/x.c": ""}),
     ("there is no room daemon/growth/deep", {"daemon/growth/deep/x.c": ""}),
     ("there is no room daemon/;", {G: "", "daemon/x.c": ""}),
