@@ -18,6 +18,7 @@ static void test_rfc3339_table(void **state) {
     };
     for (size_t i = 0; i < LAG_COUNT(rows); i++) {
         char text[32];
+        memset(text, 'x', sizeof(text));
         lag_clock_rfc3339(rows[i].wall_ms, text);
         assert_string_equal(text, rows[i].text);
     }
@@ -28,6 +29,10 @@ static void test_clocks_run(void **state) {
     struct timespec pause = {.tv_nsec = 3000000};
     while (nanosleep(&pause, &pause) != 0) {}
     assert_true(lag_clock_mono_ns() - before_ns >= 3000000);
+    struct timespec now; /* to the second: the same clock in the same unit */
+    assert_int_equal(clock_gettime(CLOCK_MONOTONIC, &now), 0);
+    assert_true(llabs(lag_clock_mono_ns() / 1000000000 - (int64_t)now.tv_sec) <= 60);
+    assert_true(llabs(lag_clock_mono_ns() - ((int64_t)now.tv_sec * 1000000000 + now.tv_nsec)) < 1000000000);
     assert_true(wall_ms / 1000 - (int64_t)time(NULL) <= 1);
     assert_true((int64_t)time(NULL) - wall_ms / 1000 <= 60);
 }

@@ -3,6 +3,7 @@
 
 #include <lagd/base/parse.h>
 #include <errno.h>
+#include <limits.h>
 
 static void test_set_returns_the_code_and_allows_null(void **state) {
     struct lag_error err = {.pointer = "/old"};
@@ -25,12 +26,13 @@ static void test_errno_table(void **state) {
         {ENOMEM, LAG_ENOMEM}, {EIO, LAG_EIO},       {EBADF, LAG_EIO},
     };
     for (size_t i = 0; i < LAG_COUNT(rows); i++) {
-        struct lag_error err;
+        struct lag_error err = {.pointer = "/old"};
         assert_int_equal(lag_error_errno(NULL, rows[i].error_number, "x"), rows[i].code);
         assert_int_equal(lag_error_errno(&err, rows[i].error_number, "open %s", "f"), rows[i].code);
         char expected[256];
         (void)snprintf(expected, sizeof(expected), "open f: %s", strerror(rows[i].error_number));
         assert_string_equal(err.text, expected);
+        assert_string_equal(err.pointer, "");
     }
 }
 
@@ -72,14 +74,19 @@ static void test_long_and_dirty_texts_stay_valid(void **state) {
     }
 }
 
-static void test_code_names_differ(void **state) {
-    for (int a = LAG_OK; a >= LAG_EINTERNAL; a--) {
-        assert_string_not_equal(lag_code_name(a), "unknown");
-        for (int b = LAG_OK; b > a; b--) assert_string_not_equal(lag_code_name(a), lag_code_name(b));
-    }
-    assert_string_equal(lag_code_name(1), "unknown");
-    assert_string_equal(lag_code_name(-1000), "unknown");
-    assert_string_equal(lag_code_name(LAG_ENOTFOUND), "not_found");
+static void test_code_names(void **state) {
+    static const struct {
+        int code;
+        const char *name;
+    } rows[] = {
+        {LAG_OK, "ok"}, {LAG_EINVAL, "invalid"}, {LAG_ENOTFOUND, "not_found"}, {LAG_EEXIST, "exists"},
+        {LAG_ESTATE, "wrong_state"}, {LAG_ENOMEM, "no_memory"}, {LAG_EIO, "io"}, {LAG_ENOSPC, "no_space"},
+        {LAG_ECORRUPT, "corrupt"}, {LAG_EBUSY, "busy"}, {LAG_ECANCELED, "canceled"}, {LAG_ENONFINITE, "non_finite"},
+        {LAG_EUNSUPPORTED, "unsupported"}, {LAG_EDENIED, "denied"}, {LAG_ETOOBIG, "too_big"},
+        {LAG_EVERSION, "newer_version"}, {LAG_EINTERNAL, "internal"}, {1, "unknown"},
+        {LAG_EINTERNAL - 1, "unknown"}, {INT_MIN, "unknown"},
+    };
+    for (size_t i = 0; i < LAG_COUNT(rows); i++) assert_string_equal(lag_code_name(rows[i].code), rows[i].name);
 }
 
 int main(void) {
@@ -88,7 +95,7 @@ int main(void) {
         cmocka_unit_test(test_errno_table),
         cmocka_unit_test(test_wrap_puts_text_before),
         cmocka_unit_test(test_long_and_dirty_texts_stay_valid),
-        cmocka_unit_test(test_code_names_differ),
+        cmocka_unit_test(test_code_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

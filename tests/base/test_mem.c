@@ -28,6 +28,9 @@ static void test_grow_array_doubles_and_keeps(void **state) {
     assert_true(n_grown < 16);
     for (int i = 0; i < 10000; i++) assert_int_equal(array[i], i);
     void *generic = array;
+    assert_int_equal(lag_grow_array(&generic, &capacity, capacity, sizeof(int)), 0);
+    assert_ptr_equal(generic, array); /* as many as there is room for: nothing to do */
+    assert_int_equal(capacity, before);
     assert_int_equal(lag_grow_array(&generic, &capacity, SIZE_MAX - 1, sizeof(int)), -1);
     assert_ptr_equal(generic, array);
     assert_int_equal(capacity, before);
