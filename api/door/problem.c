@@ -1,4 +1,4 @@
-/* The catalogue of problem types. */
+/* The catalogue of problem types, and what a problem tells. */
 #include "door/problem_internal.h"
 
 #include <lagd/base/check.h>
@@ -84,14 +84,77 @@ const char *lagd_problem_slug(int lag_code) {
     }
 }
 
-void lagd_problem_members(struct lagd_json *json, const struct lagd_problem_type *type, const char *detail,
-                          const char *instance, const char *request_id) {
-    char uri[96];
-    (void)snprintf(uri, sizeof(uri), "tag:lagd,2026:problem/%s", type->slug);
-    lagd_json_text(json, "type", uri);
-    lagd_json_text(json, "title", type->title);
-    lagd_json_int(json, "status", type->status);
-    lagd_json_text(json, "detail", detail && *detail ? detail : type->help);
-    if (instance && *instance) lagd_json_text(json, "instance", instance);
-    lagd_json_text(json, "request_id", request_id);
+/* --- the body of an error answer --------------------------------------------------------------------------------- */
+
+static int write_pointer(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct lagd_problem_fault *fault = object;
+    char text[160];
+    (void)snprintf(text, sizeof(text), "#%s", fault->pointer);
+    lagd_json_text(json, key, text);
+    return 0;
 }
+
+static const struct lagd_member fault_members[] = {
+    LAGD_POINTED(struct lagd_problem_fault, "detail", "s", detail, "What is wrong."),
+    LAGD_WRITTEN("pointer", "s", write_pointer, "Where in the body: '#' and a JSON pointer."),
+};
+static const struct lagd_schema fault_schema = LAGD_SCHEMA("Fault", fault_members);
+
+static int write_uri(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct lagd_problem *problem = object;
+    return lagd_problem_write_uri(json, key, problem->type, NULL);
+}
+
+int lagd_problem_write_uri(struct lagd_json *json, const char *key, const void *type, void *context) {
+    char uri[96];
+    (void)snprintf(uri, sizeof(uri), "tag:lagd,2026:problem/%s", ((const struct lagd_problem_type *)type)->slug);
+    lagd_json_text(json, key, uri);
+    return 0;
+}
+
+static int write_title(struct lagd_json *json, const char *key, const void *object, void *context) {
+    lagd_json_text(json, key, ((const struct lagd_problem *)object)->type->title);
+    return 0;
+}
+
+static int write_status(struct lagd_json *json, const char *key, const void *object, void *context) {
+    lagd_json_int(json, key, ((const struct lagd_problem *)object)->type->status);
+    return 0;
+}
+
+static int write_detail(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct lagd_problem *problem = object;
+    lagd_json_text(json, key, problem->detail && *problem->detail ? problem->detail : problem->type->help);
+    return 0;
+}
+
+static int write_faults(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct lagd_problem *problem = object;
+    if (problem->n_faults == 0) return 0;
+    lagd_json_open_array(json, key);
+    for (int i = 0; i < problem->n_faults; i++)
+        (void)lagd_write_object(json, NULL, &fault_schema, &problem->faults[i], NULL);
+    lagd_json_close_array(json);
+    return 0;
+}
+
+static int write_actions(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct lagd_problem *problem = object;
+    if (problem->state && *problem->state) lagd_json_list(json, key, problem->allowed_actions);
+    return 0;
+}
+
+#define TEXT(name, type, member, help) LAGD_POINTED(struct lagd_problem, name, type, member, help)
+static const struct lagd_member problem_members[] = {
+    LAGD_WRITTEN("type", "s", write_uri, "URI of the problem's type; GET /problems lists them."),
+    LAGD_WRITTEN("title", "s", write_title, "What kind of problem it is."),
+    LAGD_WRITTEN("status", "i", write_status, "Status of the answer."),
+    LAGD_WRITTEN("detail", "s", write_detail, "What happened, and what to change."),
+    TEXT("instance", "s~", instance, "Path of the request."),
+    TEXT("request_id", "s", request_id, "Names this request in the log."),
+    LAGD_WRITTEN_OF("errors", "[@]~", &fault_schema, write_faults, "What is wrong with the body; the first few."),
+    TEXT("state", "s~", state, "The state that does not allow it."),
+    LAGD_WRITTEN("allowed_actions", "[s]~", write_actions, "What that state allows."),
+    LAGD_MEMBER(struct lagd_problem, "revision", "c~", revision, "The present one, when If-Match named another."),
+};
+const struct lagd_schema lagd_problem_schema = LAGD_SCHEMA("Problem", problem_members);

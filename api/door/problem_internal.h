@@ -1,6 +1,7 @@
 /* Problem details (RFC 9457): one table of types, and the body of an error answer. Pure. */
 #pragma once
-#include "json/json_out_internal.h"
+#include "json/json_in_internal.h"
+#include "json/schema_internal.h"
 
 #include <lagd/base/error.h>
 #include <stddef.h>
@@ -16,6 +17,19 @@ const struct lagd_problem_type *lagd_problem_types(size_t *ret_n);
 const struct lagd_problem_type *lagd_problem_find(const char *slug);
 /* Slug for a code of the layers below. */
 const char *lagd_problem_slug(int lag_code);
-/* Writes type, title, status, detail, instance and request_id into an open object; detail "" → the type's help. */
-void lagd_problem_members(struct lagd_json *json, const struct lagd_problem_type *type, const char *detail,
-                          const char *instance, const char *request_id);
+/* The type's URI; a lagd_member_fn of struct lagd_problem_type. */
+lagd_member_fn lagd_problem_write_uri;
+
+struct lagd_problem_fault {
+    const char *detail, *pointer; /* a JSON pointer into the body */
+};
+/* The body of an error answer. detail "": the type's help. Other texts that are empty or NULL, and a revision of 0, are
+ * left out. */
+struct lagd_problem {
+    const struct lagd_problem_type *type;
+    const char *detail, *instance, *request_id, *state, *allowed_actions; /* the last goes with state */
+    int n_faults;
+    struct lagd_problem_fault faults[LAGD_FAULTS_MAX];
+    int64_t revision;
+};
+extern const struct lagd_schema lagd_problem_schema;

@@ -33,6 +33,7 @@ struct lagd_parameter {
     const char *help;
 };
 struct lagd_body_spec;
+struct lagd_schema;
 struct lagd_route {
     const char *method, *path, *operation;
     lagd_route_fn *handle;   /* when the request has been read; and again, when an event came that it waited for */
@@ -42,13 +43,16 @@ struct lagd_route {
     const struct lagd_body_spec *request;
     const struct lagd_parameter *query;
     int status;               /* of success */
-    const char *response;     /* schema name; NULL: none */
+    const struct lagd_schema *response; /* NULL: no JSON, or the OpenAPI document itself */
+    const struct lagd_schema *estimate; /* with LAGD_DRY_RUN: what is answered then */
     const char *content_type; /* NULL: application/json */
     const char *summary;
 };
 struct lagd_route_table {
     const struct lagd_route *rows;
     size_t n;
+    /* schemas of what any route may answer, and of what comes line by line */
+    const struct lagd_schema *problem, *event, *batch, *notice, *export_line;
 };
 
 #define LAGD_ROUTE_PARAMS 2

@@ -1,10 +1,10 @@
-/* Datasets, runs and checkpoints as JSON. */
+/* Datasets, runs and checkpoints as JSON: their schemas, and what no column holds. */
 #include "encode/encode_internal.h"
 
+#include <lagd/base/check.h>
 #include <lagd/base/cleanup.h>
 #include <lagd/base/error.h>
 #include <lagd/base/mem.h>
-#include <lagd/daemon/states.h>
 #include <lagd/storage/checkpoints.h>
 #include <lagd/storage/series.h>
 #include <stdarg.h>
@@ -20,22 +20,51 @@ void lagd_write_link(struct lagd_json *json, const char *key, const char *format
     lagd_json_text(json, key, text);
 }
 
-void lagd_write_dataset(struct lagd_json *json, const char *key, const struct lag_dataset_row *row) {
+const char *lagd_state_choice(enum lagd_machine machine, int i, const char **ret_help) {
+    size_t n;
+    const struct lagd_state *states = lagd_states(machine, &n);
+    if ((size_t)i >= n) return NULL;
+    *ret_help = states[i].help;
+    return states[i].name;
+}
+
+int lagd_write_actions(struct lagd_json *json, const char *key, enum lagd_machine machine, const char *name) {
+    const struct lagd_state *state = lagd_state_find(machine, name);
+    lagd_json_list(json, key, state ? state->actions : "");
+    return 0;
+}
+
+/* --- datasets ---------------------------------------------------------------------------------------------------- */
+
+static int write_dataset_links(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct lag_dataset_row *row = object;
     lagd_json_open_object(json, key);
-    lagd_json_text(json, "id", row->id);
-    lagd_json_text(json, "name", row->name);
-    lagd_json_text(json, "origin", row->origin);
-    lagd_json_text(json, "format", row->format);
-    lagd_json_int(json, "n_bytes", row->n_bytes);
-    lagd_json_int(json, "n_tokens", row->n_tokens);
-    lagd_json_int(json, "max_id", row->max_id);
-    lagd_json_int(json, "vocab_size", row->vocab_size);
-    lagd_json_text(json, "sha256", row->sha256);
-    lagd_json_time(json, "created_at", row->created_ms);
-    lagd_json_open_object(json, "links");
     lagd_write_link(json, "self", "/api/v1/datasets/%s", row->id);
     lagd_json_close_object(json);
-    lagd_json_close_object(json);
+    return 0;
+}
+
+#define ROW(name, type, member, help) LAGD_MEMBER(struct lag_dataset_row, name, type, member, help)
+static const struct lagd_member dataset_members[] = {
+    ROW("id", "s", id, NULL),
+    ROW("name", "s", name, NULL),
+    ROW("origin", "s", origin, "file: registered where it lies; upload: stored in the state directory."),
+    ROW("format", "s", format, "How the file is read."),
+    ROW("n_bytes", "i", n_bytes, NULL),
+    ROW("n_tokens", "i", n_tokens, NULL),
+    ROW("max_id", "i", max_id, "The largest token found."),
+    ROW("vocab_size", "i", vocab_size, "Tokens that a model of it must know."),
+    ROW("sha256", "s", sha256, "Of the file's bytes."),
+    ROW("created_at", "t?", created_ms, NULL),
+    LAGD_WRITTEN("links", "{s}", write_dataset_links, NULL),
+};
+#undef ROW
+const struct lagd_schema lagd_dataset_schema = LAGD_SCHEMA("Dataset", dataset_members);
+
+/* --- runs -------------------------------------------------------------------------------------------------------- */
+
+static const char *run_state(int i, const char **ret_help) {
+    return lagd_state_choice(LAGD_MACHINE_RUN, i, ret_help);
 }
 
 static int add_latest(const struct lag_series_row *row, void *arg) {
@@ -43,97 +72,125 @@ static int add_latest(const struct lag_series_row *row, void *arg) {
     return 0;
 }
 
-/* The configuration with the present shape of the model, which growth changes. */
-static int write_config(struct lagd_json *json, const struct lag_run_row *row, struct lag_error *err) {
-    LAG_CLEANUP(lag_free_p) struct lagd_run_config *config = lag_calloc(1, sizeof(*config));
-    if (!config) return lag_error_set(err, LAG_EINTERNAL, "out of memory");
-    int status = lagd_run_config_parse(row->config, config, err);
-    if (status < 0) return status;
-    config->shape = row->shape;
-    lagd_write_fields(json, &lagd_run_fields, config,
-                      "model,optim,schedule,batch,eval,checkpoint,precision,recompute,seed,threads,on_crash,tags,note");
-    return 0;
-}
-
-static void write_run_links(struct lagd_json *json, const struct lag_run_row *row) {
-    static const char *const parts[] = {"series", "metrics", "export", "checkpoints", "growths"};
-    lagd_json_open_object(json, "links");
-    lagd_write_link(json, "self", "/api/v1/runs/%s", row->id);
-    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-        lagd_write_link(json, parts[i], "/api/v1/runs/%s/%s", row->id, parts[i]);
-    }
-    lagd_write_link(json, "events", "/api/v1/events?run=%s", row->id);
-    lagd_json_close_object(json);
-}
-
-int lagd_write_run(struct lagd_json *json, const char *key, const struct lag_run_row *row, struct lag_db *db,
-                   struct lag_error *err) {
-    const struct lagd_state *state = lagd_state_find(LAGD_MACHINE_RUN, row->state);
+static int write_latest(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct lagd_encoding *encoding = context;
     lagd_json_open_object(json, key);
-    lagd_json_text(json, "id", row->id);
-    lagd_json_text(json, "name", row->name);
-    lagd_json_text(json, "state", row->state);
-    lagd_json_text_or_null(json, "reason", row->reason);
-    lagd_json_int(json, "step", row->step);
-    lagd_json_int(json, "max_steps", row->max_steps);
-    lagd_json_int(json, "tokens", row->tokens);
-    lagd_json_real(json, "flops", row->flops);
-    lagd_json_int(json, "n_params", row->n_params);
-    lagd_json_text(json, "dataset", row->dataset_name);
-    lagd_json_text(json, "dataset_id", row->dataset_id);
-    lagd_json_open_object(json, "latest");
-    int status = lag_series_list(db, row->id, add_latest, json, err);
-    lagd_json_close_object(json);
-    if (status == 0) status = write_config(json, row, err);
-    lagd_json_text_or_null(json, "growth", row->growth_id);
-    lagd_json_real(json, "lr_scale", row->lr_scale);
-    lagd_json_int(json, "n_rollbacks", row->n_rollbacks);
-    lagd_json_list(json, "allowed_actions", state ? state->actions : "");
-    write_run_links(json, row);
-    lagd_json_int(json, "revision", row->revision);
-    lagd_json_time(json, "created_at", row->created_ms);
-    lagd_json_time(json, "updated_at", row->updated_ms);
+    int status = lag_series_list(encoding->db, ((const struct lag_run_row *)object)->id, add_latest, json,
+                                 encoding->err);
     lagd_json_close_object(json);
     return status;
 }
 
-struct file_list {
-    struct lagd_json *json;
-    const char *id;
-};
+#define CONFIG "model,optim,schedule,batch,eval,checkpoint,precision,recompute,seed,threads,on_crash,tags,note"
 
-static int add_file(const struct lag_checkpoint_file_row *row, void *arg) {
-    struct file_list *list = arg;
-    lagd_json_open_object(list->json, NULL);
-    lagd_json_text(list->json, "name", row->name);
-    lagd_json_int(list->json, "n_bytes", row->n_bytes);
-    lagd_json_text(list->json, "sha256", row->sha256);
-    lagd_write_link(list->json, "href", "/api/v1/checkpoints/%s/files/%s", list->id, row->name);
-    lagd_json_close_object(list->json);
+/* The configuration with the present shape of the model, which growth changes. */
+static int write_config(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct lag_run_row *row = object;
+    const struct lagd_encoding *encoding = context;
+    LAG_CLEANUP(lag_free_p) struct lagd_run_config *config = lag_calloc(1, sizeof(*config));
+    if (!config) return lag_error_set(encoding->err, LAG_EINTERNAL, "out of memory");
+    int status = lagd_run_config_parse(row->config, config, encoding->err);
+    if (status < 0) return status;
+    config->shape = row->shape;
+    lagd_write_fields(json, &lagd_run_fields, config, CONFIG);
     return 0;
 }
 
-int lagd_write_checkpoint(struct lagd_json *json, const char *key, const struct lag_checkpoint_row *row,
-                          struct lag_db *db, struct lag_error *err) {
-    struct file_list list = {json, row->id};
+static int write_run_actions(struct lagd_json *json, const char *key, const void *object, void *context) {
+    return lagd_write_actions(json, key, LAGD_MACHINE_RUN, ((const struct lag_run_row *)object)->state);
+}
+
+static int write_run_links(struct lagd_json *json, const char *key, const void *object, void *context) {
+    static const char *const parts[] = {"series", "metrics", "export", "checkpoints", "growths"};
+    const struct lag_run_row *row = object;
     lagd_json_open_object(json, key);
-    lagd_json_text(json, "id", row->id);
-    lagd_json_text(json, "run", row->run_id);
-    lagd_json_text_or_null(json, "candidate", row->candidate_id);
-    lagd_json_text(json, "kind", row->kind);
-    lagd_json_int(json, "step", row->step);
-    lagd_json_int(json, "n_layer", row->shape.n_layer);
-    lagd_json_int(json, "n_bytes", row->n_bytes);
-    lagd_json_text(json, "fingerprint", row->fingerprint);
-    lagd_json_bool(json, "keep", row->keep);
-    lagd_json_time(json, "created_at", row->created_ms);
-    lagd_json_open_array(json, "files");
-    int status = lag_checkpoint_files(db, row->id, add_file, &list, err);
+    lagd_write_link(json, "self", "/api/v1/runs/%s", row->id);
+    for (size_t i = 0; i < LAG_COUNT(parts); i++)
+        lagd_write_link(json, parts[i], "/api/v1/runs/%s/%s", row->id, parts[i]);
+    lagd_write_link(json, "events", "/api/v1/events?run=%s", row->id);
+    lagd_json_close_object(json);
+    return 0;
+}
+
+#define ROW(name, type, member, help) LAGD_MEMBER(struct lag_run_row, name, type, member, help)
+static const struct lagd_member run_members[] = {
+    ROW("id", "s", id, NULL),
+    ROW("name", "s", name, NULL),
+    LAGD_CHOICE(struct lag_run_row, "state", "s", state, run_state, NULL),
+    ROW("reason", "s?", reason, "Why it is in this state."),
+    ROW("step", "i", step, "The last step that is on disk or told of."),
+    ROW("max_steps", "i", max_steps, NULL),
+    ROW("tokens", "i", tokens, "Trained on so far."),
+    ROW("flops", "n", flops, "Spent by the run itself, without the probes of its growths."),
+    ROW("n_params", "i", n_params, "Of the model as it is now."),
+    ROW("dataset", "s", dataset_name, "Its name."),
+    ROW("dataset_id", "s", dataset_id, NULL),
+    LAGD_WRITTEN("latest", "{n?}", write_latest, "The last value of each series; null when it is not finite."),
+    {.fields = &lagd_run_fields, .only = CONFIG, .write = write_config},
+    ROW("growth", "s?", growth_id, "The growth that is under way or waits."),
+    ROW("lr_scale", "n", lr_scale, "1; halved by each rollback."),
+    ROW("n_rollbacks", "i", n_rollbacks, NULL),
+    LAGD_WRITTEN("allowed_actions", "[s]", write_run_actions, "What can be asked of it in this state."),
+    LAGD_WRITTEN("links", "{s}", write_run_links, NULL),
+    ROW("revision", "i", revision, "Grows with every change; the ETag holds it."),
+    ROW("created_at", "t?", created_ms, NULL),
+    ROW("updated_at", "t?", updated_ms, NULL),
+};
+#undef ROW
+const struct lagd_schema lagd_run_schema = LAGD_SCHEMA("Run", run_members);
+
+/* --- checkpoints ------------------------------------------------------------------------------------------------- */
+
+static int write_file_link(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct lag_checkpoint_file_row *row = object;
+    lagd_write_link(json, key, "/api/v1/checkpoints/%s/files/%s", row->checkpoint_id, row->name);
+    return 0;
+}
+
+static const struct lagd_member file_members[] = {
+    LAGD_MEMBER(struct lag_checkpoint_file_row, "name", "s", name, NULL),
+    LAGD_MEMBER(struct lag_checkpoint_file_row, "n_bytes", "i", n_bytes, NULL),
+    LAGD_MEMBER(struct lag_checkpoint_file_row, "sha256", "s", sha256, NULL),
+    LAGD_WRITTEN("href", "s", write_file_link, "Where the file can be got."),
+};
+static const struct lagd_schema file_schema = LAGD_SCHEMA("CheckpointFile", file_members);
+
+static int add_file(const struct lag_checkpoint_file_row *row, void *arg) {
+    return lagd_write_object(arg, NULL, &file_schema, row, NULL);
+}
+
+static int write_files(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct lagd_encoding *encoding = context;
+    lagd_json_open_array(json, key);
+    int status = lag_checkpoint_files(encoding->db, ((const struct lag_checkpoint_row *)object)->id, add_file, json,
+                                      encoding->err);
     lagd_json_close_array(json);
-    lagd_json_open_object(json, "links");
+    return status;
+}
+
+static int write_checkpoint_links(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct lag_checkpoint_row *row = object;
+    lagd_json_open_object(json, key);
     lagd_write_link(json, "self", "/api/v1/checkpoints/%s", row->id);
     lagd_write_link(json, "run", "/api/v1/runs/%s", row->run_id);
     lagd_json_close_object(json);
-    lagd_json_close_object(json);
-    return status;
+    return 0;
 }
+
+#define ROW(name, type, member, help) LAGD_MEMBER(struct lag_checkpoint_row, name, type, member, help)
+static const struct lagd_member checkpoint_members[] = {
+    ROW("id", "s", id, NULL),
+    ROW("run", "s", run_id, "Id of its run."),
+    ROW("candidate", "s?", candidate_id, "Id of the candidate whose state it is."),
+    ROW("kind", "s", kind, "periodic, pre_growth, growth, candidate, final, pause or manual."),
+    ROW("step", "i", step, NULL),
+    ROW("n_layer", "i", shape.n_layer, NULL),
+    ROW("n_bytes", "i", n_bytes, "Of all files."),
+    ROW("fingerprint", "s", fingerprint, "The kernels that it was computed with."),
+    ROW("keep", "b", keep, "Retention leaves it alone."),
+    ROW("created_at", "t?", created_ms, NULL),
+    LAGD_WRITTEN_OF("files", "[@]", &file_schema, write_files, NULL),
+    LAGD_WRITTEN("links", "{s}", write_checkpoint_links, NULL),
+};
+#undef ROW
+const struct lagd_schema lagd_checkpoint_schema = LAGD_SCHEMA("Checkpoint", checkpoint_members);

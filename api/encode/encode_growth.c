@@ -1,49 +1,61 @@
-/* Growths, candidates, strategies and decisions as JSON. */
+/* Growths, candidates, strategies and decisions as JSON: their schemas, and what no column holds. */
 #include "encode/encode_internal.h"
 
+#include <lagd/base/check.h>
 #include <lagd/base/cleanup.h>
 #include <lagd/base/error.h>
 #include <lagd/base/mem.h>
-#include <lagd/daemon/states.h>
 #include <lagd/storage/growths.h>
 #include <math.h>
 #include <string.h>
 
-void lagd_write_shape(struct lagd_json *json, const char *key, const struct lag_shape *shape) {
-    const char *name;
+/* --- shapes of models -------------------------------------------------------------------------------------------- */
+
+/* One member an axis, as lagd_axis_name names them. */
+#define AXIS(member) LAGD_MEMBER(struct lag_shape, #member, "i", member, NULL)
+static const struct lagd_member model_members[] = {
+    AXIS(n_layer), AXIS(n_head), AXIS(n_embd), AXIS(n_inner), AXIS(n_positions), AXIS(vocab_size),
+};
+const struct lagd_schema lagd_model_schema = LAGD_SCHEMA("Shape", model_members);
+
+/* --- strategies -------------------------------------------------------------------------------------------------- */
+
+static int write_params(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct lagd_strategy_request *strategy = object;
     lagd_json_open_object(json, key);
-    for (int i = 0; (name = lagd_axis_name(i)) != NULL; i++) lagd_json_int(json, name, lagd_axis_get(shape, i));
+    for (int i = 0; i < strategy->n_params; i++)
+        lagd_json_real(json, strategy->params[i].name, strategy->params[i].value);
     lagd_json_close_object(json);
+    return 0;
 }
 
-void lagd_write_shapes(struct lagd_json *json, const struct lag_shape *from, const struct lag_shape *to) {
-    lagd_json_int(json, "n_layer_from", from->n_layer);
-    lagd_json_int(json, "n_layer_to", to->n_layer);
-    lagd_write_shape(json, "from", from);
-    lagd_write_shape(json, "to", to);
+static int write_canonical(struct lagd_json *json, const char *key, const void *object, void *context) {
+    lagd_json_text(json, key, context);
+    return 0;
 }
+
+#define ROW(name, type, member, help) LAGD_MEMBER(struct lagd_strategy_request, name, type, member, help)
+static const struct lagd_member strategy_members[] = {
+    ROW("operator", "s", op, NULL),
+    LAGD_WRITTEN("params", "{n}", write_params, "The operator's parameters."),
+    ROW("optimizer", "s", optimizer, "What becomes of the optimiser's state."),
+    ROW("lr", "s", lr, "What becomes of the learning rate."),
+    ROW("rewarm_steps", "i?", rewarm_steps, "null: by the lag."),
+    ROW("seed", "i", seed, "Of random layers; -1: the run's."),
+    LAGD_WRITTEN("text", "s", write_canonical, "All of it as one text, which a pool takes too."),
+};
+#undef ROW
+const struct lagd_schema lagd_strategy_schema = LAGD_SCHEMA("Strategy", strategy_members);
 
 void lagd_write_strategy(struct lagd_json *json, const char *key, const char *canonical) {
     struct lagd_strategy_request strategy;
-    if (lagd_strategy_decode(canonical, &strategy, NULL) < 0) {
+    if (lagd_strategy_decode(canonical, &strategy, NULL) < 0)
         lagd_json_null(json, key);
-        return;
-    }
-    lagd_json_open_object(json, key);
-    lagd_json_text(json, "operator", strategy.op);
-    lagd_json_open_object(json, "params");
-    for (int i = 0; i < strategy.n_params; i++) lagd_json_real(json, strategy.params[i].name, strategy.params[i].value);
-    lagd_json_close_object(json);
-    lagd_json_text(json, "optimizer", strategy.optimizer);
-    lagd_json_text(json, "lr", strategy.lr);
-    if (strategy.rewarm_steps >= 0)
-        lagd_json_int(json, "rewarm_steps", strategy.rewarm_steps);
     else
-        lagd_json_null(json, "rewarm_steps");
-    lagd_json_int(json, "seed", strategy.seed);
-    lagd_json_text(json, "text", canonical);
-    lagd_json_close_object(json);
+        (void)lagd_write_object(json, key, &lagd_strategy_schema, &strategy, (void *)canonical);
 }
+
+/* --- candidates -------------------------------------------------------------------------------------------------- */
 
 int lagd_candidate_rank(const struct lag_candidate_row *row, const struct lag_candidate_row *all, size_t n_all,
                         bool at_lag) {
@@ -57,138 +69,179 @@ int lagd_candidate_rank(const struct lag_candidate_row *row, const struct lag_ca
     return rank;
 }
 
-static void write_rank(struct lagd_json *json, const char *key, int rank) {
+static int write_rank(struct lagd_json *json, const char *key, const void *row, const void *context, bool at_lag) {
+    const struct lagd_rows *all = ((const struct lagd_encoding *)context)->candidates;
+    int rank = lagd_candidate_rank(row, all->rows, all->n, at_lag);
     if (rank > 0)
         lagd_json_int(json, key, rank);
     else
         lagd_json_null(json, key);
+    return 0;
+}
+
+static int write_rank_at_0(struct lagd_json *json, const char *key, const void *object, void *context) {
+    return write_rank(json, key, object, context, false);
+}
+
+static int write_rank_at_lag(struct lagd_json *json, const char *key, const void *object, void *context) {
+    return write_rank(json, key, object, context, true);
+}
+
+static int write_row_strategy(struct lagd_json *json, const char *key, const void *object, void *context) {
+    lagd_write_strategy(json, key, ((const struct lag_candidate_row *)object)->strategy);
+    return 0;
 }
 
 /* "a, b" → ["a","b"] */
-static void write_names(struct lagd_json *json, const char *names) {
-    lagd_json_open_array(json, "names");
-    for (const char *p = names; *p;) {
+static int write_names(struct lagd_json *json, const char *key, const void *object, void *context) {
+    lagd_json_open_array(json, key);
+    for (const char *p = ((const struct lag_candidate_row *)object)->names; *p;) {
         const char *end = strstr(p, ", ");
         size_t n = end ? (size_t)(end - p) : strlen(p);
         lagd_json_text_n(json, NULL, p, n);
         p += n + (end ? 2 : 0);
     }
     lagd_json_close_array(json);
+    return 0;
 }
 
-void lagd_write_candidate(struct lagd_json *json, const char *key, const struct lag_candidate_row *row,
-                          const struct lag_candidate_row *all, size_t n_all) {
+static const char *candidate_state(int i, const char **ret_help) {
+    return lagd_state_choice(LAGD_MACHINE_CANDIDATE, i, ret_help);
+}
+
+static int write_candidate_links(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct lag_candidate_row *row = object;
     lagd_json_open_object(json, key);
-    lagd_json_text(json, "id", row->id);
-    lagd_json_text(json, "growth", row->growth_id);
-    lagd_json_int(json, "position", row->position);
-    lagd_json_text(json, "operator", row->op);
-    lagd_write_strategy(json, "strategy", row->strategy);
-    write_names(json, row->names);
-    lagd_json_text(json, "recipe", row->recipe);
-    lagd_json_bool(json, "eligible", row->eligible);
-    lagd_json_text(json, "state", row->state);
-    lagd_json_text_or_null(json, "reason", row->reason);
-    lagd_json_int(json, "t", row->t);
-    lagd_json_int(json, "n_params", row->n_params);
-    lagd_json_int(json, "rewarm_steps", row->rewarm_steps);
-    lagd_json_real(json, "loss_at_0", row->loss_at_0);
-    lagd_json_real(json, "loss_at_lag", row->loss_at_lag);
-    write_rank(json, "rank_at_0", lagd_candidate_rank(row, all, n_all, false));
-    write_rank(json, "rank", lagd_candidate_rank(row, all, n_all, true));
-    lagd_json_real(json, "flops", row->flops);
-    lagd_json_text_or_null(json, "checkpoint", row->checkpoint);
-    lagd_json_open_object(json, "links");
     lagd_write_link(json, "self", "/api/v1/candidates/%s", row->id);
     lagd_write_link(json, "series", "/api/v1/candidates/%s/series", row->id);
     lagd_json_close_object(json);
-    lagd_json_close_object(json);
+    return 0;
 }
 
-void lagd_write_decision(struct lagd_json *json, const char *key, const struct lag_decision_row *row) {
-    lagd_json_open_object(json, key);
-    lagd_json_text(json, "growth", row->growth_id);
-    lagd_json_text_or_null(json, "candidate", row->candidate);
-    lagd_json_text_or_null(json, "pick_at_0", row->pick_at_0);
-    lagd_json_text_or_null(json, "pick_at_lag", row->pick_at_lag);
-    lagd_json_text_or_null(json, "runner_up", row->runner_up);
-    lagd_json_real(json, "margin", row->margin);
-    lagd_json_open_array(json, "margin_interval");
+#define ROW(name, type, member, help) LAGD_MEMBER(struct lag_candidate_row, name, type, member, help)
+static const struct lagd_member candidate_members[] = {
+    ROW("id", "s", id, NULL),
+    ROW("growth", "s", growth_id, "Id of its growth."),
+    ROW("position", "i", position, "Its place in the pool, from 0."),
+    ROW("operator", "s", op, NULL),
+    LAGD_WRITTEN_OF("strategy", "@?", &lagd_strategy_schema, write_row_strategy, NULL),
+    LAGD_WRITTEN("names", "[s]", write_names, "Strategies of the pool that come to the same."),
+    ROW("recipe", "s", recipe, "Which layer of the parent each layer is made of."),
+    ROW("eligible", "b", eligible, "It may win."),
+    LAGD_CHOICE(struct lag_candidate_row, "state", "s", state, candidate_state, NULL),
+    ROW("reason", "s?", reason, "Why it is in this state."),
+    ROW("t", "i", t, "Steps probed."),
+    ROW("n_params", "i", n_params, NULL),
+    ROW("rewarm_steps", "i", rewarm_steps, NULL),
+    ROW("loss_at_0", "n?", loss_at_0, "Validation loss right after growth."),
+    ROW("loss_at_lag", "n?", loss_at_lag, "Validation loss at the lag."),
+    LAGD_WRITTEN("rank_at_0", "c?", write_rank_at_0, "By loss_at_0 among the eligible ones; 1 is best."),
+    LAGD_WRITTEN("rank", "c?", write_rank_at_lag, "By loss_at_lag among the eligible ones; 1 is best."),
+    ROW("flops", "n?", flops, "Spent by its probe."),
+    ROW("checkpoint", "s?", checkpoint, "Id of its kept state."),
+    LAGD_WRITTEN("links", "{s}", write_candidate_links, NULL),
+};
+#undef ROW
+const struct lagd_schema lagd_candidate_schema = LAGD_SCHEMA("Candidate", candidate_members);
+
+/* --- decisions --------------------------------------------------------------------------------------------------- */
+
+static int write_interval(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct lag_decision_row *row = object;
+    lagd_json_open_array(json, key);
     lagd_json_real(json, NULL, row->margin_low);
     lagd_json_real(json, NULL, row->margin_high);
     lagd_json_close_array(json);
-    lagd_json_real(json, "tau", row->tau);
-    lagd_json_real(json, "tau_0", row->tau_0);
-    lagd_json_real(json, "flops", row->flops);
-    lagd_json_bool(json, "tied", row->tied);
-    lagd_json_bool(json, "lag_short", row->lag_short);
-    lagd_json_text(json, "verdict", row->verdict);
-    lagd_json_text(json, "decided_by", row->decided_by);
-    lagd_json_text_or_null(json, "reason", row->reason);
-    lagd_json_time(json, "decided_at", row->decided_ms);
-    lagd_json_close_object(json);
+    return 0;
 }
 
-static int add_candidate(const struct lag_candidate_row *row, void *arg) { return lagd_rows_add(arg, row); }
+#define ROW(name, type, member, help) LAGD_MEMBER(struct lag_decision_row, name, type, member, help)
+static const struct lagd_member decision_members[] = {
+    ROW("growth", "s", growth_id, "Id of the growth."),
+    ROW("candidate", "s?", candidate, "What is applied; null: the run goes on as it was."),
+    ROW("pick_at_0", "s?", pick_at_0, "What the loss right after growth would have picked."),
+    ROW("pick_at_lag", "s?", pick_at_lag, "What the loss at the lag picks."),
+    ROW("runner_up", "s?", runner_up, "The second best at the lag."),
+    ROW("margin", "n?", margin, "Loss of the runner-up above the pick's."),
+    LAGD_WRITTEN("margin_interval", "[n?]", write_interval, "Its interval at 95 %, over validation batches."),
+    ROW("tau", "n?", tau, "Kendall's tau between the ranks at half the lag and at the lag."),
+    ROW("tau_0", "n?", tau_0, "Kendall's tau between the ranks right after growth and at the lag."),
+    ROW("flops", "n?", flops, "Spent by all candidates."),
+    ROW("tied", "b", tied, "The margin is within what validation batches differ by."),
+    ROW("lag_short", "b", lag_short, "The lag was too short to trust the ranks."),
+    ROW("verdict", "s", verdict, "The verdict in a sentence."),
+    ROW("decided_by", "s", decided_by, "lag: the rule; user: a person."),
+    ROW("reason", "s?", reason, "What a person gave as the reason."),
+    ROW("decided_at", "t?", decided_ms, NULL),
+};
+#undef ROW
+const struct lagd_schema lagd_decision_schema = LAGD_SCHEMA("Decision", decision_members);
 
-static void write_progress(struct lagd_json *json, const struct lag_growth_row *row, const struct lagd_rows *list) {
+/* --- growths ----------------------------------------------------------------------------------------------------- */
+
+struct progress {
+    int64_t done_steps, total_steps;
+};
+static const struct lagd_member progress_members[] = {
+    LAGD_MEMBER(struct progress, "done_steps", "i", done_steps, "Steps that the candidates have probed together."),
+    LAGD_MEMBER(struct progress, "total_steps", "i", total_steps, "Steps that they will have probed."),
+};
+static const struct lagd_schema progress_schema = LAGD_SCHEMA("Progress", progress_members);
+
+static int write_progress(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct lagd_rows *list = ((const struct lagd_encoding *)context)->candidates;
     const struct lag_candidate_row *all = list->rows;
-    int64_t done = 0, total = 0;
+    struct progress progress = {0, 0};
     for (size_t i = 0; i < list->n; i++) {
-        const struct lagd_state *state = lagd_state_find(LAGD_MACHINE_CANDIDATE, all[i].state);
-        bool ended = state && state->terminal;
-        done += all[i].t;
-        total += ended ? all[i].t : row->probe_steps; /* one that has ended takes no more steps */
+        bool ended = lagd_state_has_ended(LAGD_MACHINE_CANDIDATE, all[i].state); /* then it takes no more steps */
+        progress.done_steps += all[i].t;
+        progress.total_steps += ended ? all[i].t : ((const struct lag_growth_row *)object)->probe_steps;
     }
-    lagd_json_open_object(json, "progress");
-    lagd_json_int(json, "done_steps", done);
-    lagd_json_int(json, "total_steps", total);
-    lagd_json_close_object(json);
+    return lagd_write_object(json, key, &progress_schema, &progress, NULL);
 }
 
-static int write_request(struct lagd_json *json, const struct lag_growth_row *row, struct lag_error *err) {
+#define REQUEST "target,when,probe,allow_none"
+
+static int write_request(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct lagd_encoding *encoding = context;
     LAG_CLEANUP(lag_free_p) struct lagd_growth_request *request = lag_calloc(1, sizeof(*request));
-    if (!request) return lag_error_set(err, LAG_EINTERNAL, "out of memory");
-    int status = lag_fields_parse(&lagd_growth_fields, request, row->request, err);
-    if (status == 0) lagd_write_fields(json, &lagd_growth_fields, request, "target,when,probe,allow_none");
+    if (!request) return lag_error_set(encoding->err, LAG_EINTERNAL, "out of memory");
+    int status = lag_fields_parse(&lagd_growth_fields, request, ((const struct lag_growth_row *)object)->request,
+                                  encoding->err);
+    if (status == 0) lagd_write_fields(json, &lagd_growth_fields, request, REQUEST);
     return status;
 }
 
-int lagd_write_growth(struct lagd_json *json, const char *key, const struct lag_growth_row *row, struct lag_db *db,
-                      struct lag_error *err) {
-    const struct lagd_state *state = lagd_state_find(LAGD_MACHINE_GROWTH, row->state);
-    struct lagd_rows list = LAGD_ROWS_INIT(struct lag_candidate_row);
-    struct lag_decision_row decision;
-    struct lag_error ignored;
-    lagd_json_open_object(json, key);
-    lagd_json_text(json, "id", row->id);
-    lagd_json_text(json, "run", row->run_id);
-    lagd_json_text(json, "state", row->state);
-    lagd_json_text_or_null(json, "reason", row->reason);
-    lagd_json_text(json, "mode", row->mode);
-    int status = write_request(json, row, err);
-    lagd_write_shapes(json, &row->from, &row->to);
-    if (row->start_step >= 0)
-        lagd_json_int(json, "start_step", row->start_step);
-    else
-        lagd_json_null(json, "start_step");
-    lagd_json_text_or_null(json, "parent_checkpoint", row->parent_checkpoint);
-    lagd_json_real(json, "parent_loss", row->parent_loss);
-    lagd_json_int(json, "n_batches", row->n_batches);
-    lagd_json_int(json, "eval_sequences", row->eval_sequences);
-    if (status == 0) status = lag_candidate_list(db, row->id, add_candidate, &list, err);
-    write_progress(json, row, &list);
-    lagd_json_open_array(json, "candidates");
-    for (size_t i = 0; i < list.n; i++)
-        lagd_write_candidate(json, NULL, (struct lag_candidate_row *)list.rows + i, list.rows, list.n);
+static int write_candidates(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct lagd_rows *list = ((const struct lagd_encoding *)context)->candidates;
+    const struct lag_candidate_row *rows = list->rows;
+    lagd_json_open_array(json, key);
+    for (size_t i = 0; i < list->n; i++) (void)lagd_write_object(json, NULL, &lagd_candidate_schema, &rows[i], context);
     lagd_json_close_array(json);
-    lagd_rows_deinit(&list);
-    if (lag_decision_get(db, row->id, &decision, &ignored) == 0)
-        lagd_write_decision(json, "decision", &decision);
-    else
-        lagd_json_null(json, "decision");
-    lagd_json_list(json, "allowed_actions", state ? state->actions : "");
-    lagd_json_open_object(json, "links");
+    return 0;
+}
+
+static int write_decision(struct lagd_json *json, const char *key, const void *object, void *context) {
+    struct lag_decision_row row;
+    struct lag_error ignored;
+    const struct lagd_encoding *encoding = context;
+    if (lag_decision_get(encoding->db, ((const struct lag_growth_row *)object)->id, &row, &ignored) == 0)
+        return lagd_write_object(json, key, &lagd_decision_schema, &row, NULL);
+    lagd_json_null(json, key);
+    return 0;
+}
+
+const char *lagd_growth_state_choice(int i, const char **ret_help) {
+    return lagd_state_choice(LAGD_MACHINE_GROWTH, i, ret_help);
+}
+
+static int write_growth_actions(struct lagd_json *json, const char *key, const void *object, void *context) {
+    return lagd_write_actions(json, key, LAGD_MACHINE_GROWTH, ((const struct lag_growth_row *)object)->state);
+}
+
+static int write_growth_links(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct lag_growth_row *row = object;
+    lagd_json_open_object(json, key);
     lagd_write_link(json, "self", "/api/v1/growths/%s", row->id);
     lagd_write_link(json, "run", "/api/v1/runs/%s", row->run_id);
     lagd_write_link(json, "candidates", "/api/v1/growths/%s/candidates", row->id);
@@ -196,9 +249,46 @@ int lagd_write_growth(struct lagd_json *json, const char *key, const struct lag_
     lagd_write_link(json, "report", "/api/v1/growths/%s/report", row->id);
     lagd_write_link(json, "events", "/api/v1/events?run=%s", row->run_id);
     lagd_json_close_object(json);
-    lagd_json_int(json, "revision", row->revision);
-    lagd_json_time(json, "created_at", row->created_ms);
-    lagd_json_time(json, "updated_at", row->updated_ms);
-    lagd_json_close_object(json);
+    return 0;
+}
+
+#define ROW(name, type, member, help) LAGD_MEMBER(struct lag_growth_row, name, type, member, help)
+static const struct lagd_member growth_members[] = {
+    ROW("id", "s", id, NULL),
+    ROW("run", "s", run_id, "Id of its run."),
+    LAGD_CHOICE(struct lag_growth_row, "state", "s", state, lagd_growth_state_choice, NULL),
+    ROW("reason", "s?", reason, "Why it is in this state."),
+    ROW("mode", "s", mode, "auto: the pick is applied at once; manual: it waits for approval."),
+    {.fields = &lagd_growth_fields, .only = REQUEST, .write = write_request},
+    ROW("n_layer_from", "i", from.n_layer, NULL),
+    ROW("n_layer_to", "i", to.n_layer, NULL),
+    LAGD_OBJECT(struct lag_growth_row, "from", &lagd_model_schema, from, "Shape of the parent."),
+    LAGD_OBJECT(struct lag_growth_row, "to", &lagd_model_schema, to, "Shape that it is to become."),
+    ROW("start_step", "i?", start_step, "Step of the parent; null before it has begun."),
+    ROW("parent_checkpoint", "s?", parent_checkpoint, "Id of the state that the candidates are made of."),
+    ROW("parent_loss", "n?", parent_loss, "Validation loss of the parent."),
+    ROW("n_batches", "i", n_batches, "Validation batches of an evaluation."),
+    ROW("eval_sequences", "i", eval_sequences, "Sequences of a validation batch."),
+    LAGD_WRITTEN_OF("progress", "@", &progress_schema, write_progress, NULL),
+    LAGD_WRITTEN_OF("candidates", "[@]", &lagd_candidate_schema, write_candidates, "In the order of the pool."),
+    LAGD_WRITTEN_OF("decision", "@?", &lagd_decision_schema, write_decision, NULL),
+    LAGD_WRITTEN("allowed_actions", "[s]", write_growth_actions, "What can be asked of it in this state."),
+    LAGD_WRITTEN("links", "{s}", write_growth_links, NULL),
+    ROW("revision", "i", revision, "Grows with every change; the ETag holds it."),
+    ROW("created_at", "t?", created_ms, NULL),
+    ROW("updated_at", "t?", updated_ms, NULL),
+};
+#undef ROW
+const struct lagd_schema lagd_growth_schema = LAGD_SCHEMA("Growth", growth_members);
+
+static int add_candidate(const struct lag_candidate_row *row, void *arg) { return lagd_rows_add(arg, row); }
+
+int lagd_write_growth(struct lagd_json *json, const char *key, const struct lag_growth_row *row, struct lag_db *db,
+                      struct lag_error *err) {
+    struct lagd_rows list = LAGD_ROWS_INIT(struct lag_candidate_row);
+    struct lagd_encoding encoding = {db, err, &list};
+    int status = lag_candidate_list(db, row->id, add_candidate, &list, err);
+    if (status == 0) status = lagd_write_object(json, key, &lagd_growth_schema, row, &encoding);
+    lagd_rows_deinit(&list);
     return status;
 }

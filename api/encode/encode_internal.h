@@ -1,34 +1,45 @@
-/* Rows of the store as JSON. Every function writes one object. Thread: owner of db. */
+/* Rows of the store as JSON: one schema a kind of row (json/schema_internal.h). Thread: owner of db. */
 #pragma once
 #include "encode/rows_internal.h"
 #include "json/fields_out_internal.h"
-#include "json/json_out_internal.h"
+#include "json/schema_internal.h"
 
 #include <lagd/daemon/growth_request.h>
 #include <lagd/daemon/run_config.h>
 #include <lagd/daemon/shape.h>
+#include <lagd/daemon/states.h>
 #include <lagd/storage/rows.h>
 struct lag_db;
 struct lag_error;
 
-void lagd_write_dataset(struct lagd_json *json, const char *key, const struct lag_dataset_row *row);
-/* With its last values: needs db. */
-int lagd_write_run(struct lagd_json *json, const char *key, const struct lag_run_row *row, struct lag_db *db,
-                   struct lag_error *err);
-void lagd_write_shape(struct lagd_json *json, const char *key, const struct lag_shape *shape);
-/* Members of a growth: its shapes from and to, and n_layer_from and n_layer_to, which older clients read. */
-void lagd_write_shapes(struct lagd_json *json, const struct lag_shape *from, const struct lag_shape *to);
-void lagd_write_candidate(struct lagd_json *json, const char *key, const struct lag_candidate_row *row,
-                          const struct lag_candidate_row *all, size_t n_all);
-void lagd_write_decision(struct lagd_json *json, const char *key, const struct lag_decision_row *row);
-/* With its candidates and decision: needs db. */
+/* The context of shapes that need more than the row. */
+struct lagd_encoding {
+    struct lag_db *db;
+    struct lag_error *err;
+    const struct lagd_rows *candidates; /* of the growth: what a candidate is ranked among */
+};
+
+extern const struct lagd_schema lagd_model_schema;     /* "Shape", of lag_shape; no context */
+extern const struct lagd_schema lagd_dataset_schema;    /* of lag_dataset_row; no context */
+extern const struct lagd_schema lagd_run_schema;        /* of lag_run_row; db, err */
+extern const struct lagd_schema lagd_checkpoint_schema; /* of lag_checkpoint_row; db, err */
+extern const struct lagd_schema lagd_candidate_schema;  /* of lag_candidate_row; candidates */
+extern const struct lagd_schema lagd_decision_schema;   /* of lag_decision_row; no context */
+extern const struct lagd_schema lagd_strategy_schema;   /* of lagd_strategy_request; context: the canonical text */
+extern const struct lagd_schema lagd_growth_schema;     /* of lag_growth_row; db, err, candidates */
+
+/* With the candidates, which it reads. */
 int lagd_write_growth(struct lagd_json *json, const char *key, const struct lag_growth_row *row, struct lag_db *db,
                       struct lag_error *err);
-int lagd_write_checkpoint(struct lagd_json *json, const char *key, const struct lag_checkpoint_row *row,
-                          struct lag_db *db, struct lag_error *err);
+/* null when the text is none of a strategy. */
 void lagd_write_strategy(struct lagd_json *json, const char *key, const char *canonical);
 void lagd_write_link(struct lagd_json *json, const char *key, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* The states of a machine, for a lagd_choice_fn. */
+const char *lagd_state_choice(enum lagd_machine machine, int i, const char **ret_help);
+lagd_choice_fn lagd_growth_state_choice;
+/* What may be asked in the present state, as an array. Always 0. */
+int lagd_write_actions(struct lagd_json *json, const char *key, enum lagd_machine machine, const char *state);
 /* 1 = best of the eligible ones; 0 = not ranked. at_lag: by loss at the lag, else at step 0. */
 int lagd_candidate_rank(const struct lag_candidate_row *row, const struct lag_candidate_row *all, size_t n_all,
                         bool at_lag);

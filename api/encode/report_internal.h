@@ -26,6 +26,5 @@ void lagd_sparkline(const struct lagd_rank_table *ranks, int position, char ret[
 void lagd_report_rule(const struct lagd_report *report, char *ret, size_t size);
 const struct lag_candidate_row *lagd_report_find(const struct lagd_report *report, const char *candidate_id);
 
-int lagd_report_write_json(struct lagd_json *json, const struct lagd_report *report, struct lag_db *db,
-                           struct lag_error *err);
+extern const struct lagd_schema lagd_report_schema; /* of lagd_report; db, err */
 void lagd_report_write_markdown(struct lag_strbuf *out, const struct lagd_report *report);

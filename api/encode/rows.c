@@ -17,3 +17,7 @@ void lagd_rows_deinit(struct lagd_rows *list) {
     list->rows = NULL;
     list->n = list->capacity = 0;
 }
+
+struct lagd_span lagd_rows_span(const struct lagd_rows *list) {
+    return (struct lagd_span){list->rows, list->n, list->size};
+}

@@ -35,7 +35,7 @@ static void write_value(struct lagd_json *json, const char *key, const struct la
     }
 }
 
-static bool is_wanted(const char *path, const char *only) {
+bool lagd_field_wanted(const char *path, const char *only) {
     for (const char *p = only; p && *p;) {
         size_t n = strcspn(p, ",");
         if (strncmp(path, p, n) == 0 && (path[n] == '\0' || path[n] == '/')) return true;
@@ -62,7 +62,7 @@ void lagd_write_fields(struct lagd_json *json, const struct lag_fields *table, c
     bool is_array[LEVELS] = {false};
     int n_open = 0;
     for (size_t i = 0; i < table->n_rows; i++) {
-        if (!is_wanted(table->rows[i].path, only) || lag_field_is_absent(&table->rows[i], object)) continue;
+        if (!lagd_field_wanted(table->rows[i].path, only) || lag_field_is_absent(&table->rows[i], object)) continue;
         int n = split(table->rows[i].path, parts), same = 0;
         while (same < n_open && same < n - 1 && strcmp(open[same], parts[same]) == 0) same++;
         for (; n_open > same; n_open--)

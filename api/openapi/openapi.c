@@ -3,147 +3,38 @@
 
 #include "body/bodies_internal.h"
 #include "body/pool_body_internal.h"
-#include "openapi/schema_internal.h"
+#include "openapi/field_schemas_internal.h"
+#include "openapi/schemas_internal.h"
 #include "request/answer_internal.h"
 
 #include <lagd/base/check.h>
 #include <lagd/base/parse.h>
 #include <ctype.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-/* --- fields → JSON Schema ---------------------------------------------------------------------------------------- */
-
-static void write_number(struct lagd_json *json, const char *key, double value, bool whole) {
-    if (!isfinite(value)) return;
-    if (whole && fabs(value) < 9.1e15)
-        lagd_json_int(json, key, (int64_t)value);
-    else
-        lagd_json_real(json, key, value);
-}
-
-static void write_default(struct lagd_json *json, const struct lag_field *field) {
-    double number = 0;
-    if (!field->preset || (field->flags & LAG_FIELD_REQUIRED)) return;
-    (void)lag_parse_double(field->preset, &number); /* where it is a number */
-    switch (field->type) {
-    case LAG_FIELD_INT:
-    case LAG_FIELD_REAL:
-        write_number(json, "default", number, field->type == LAG_FIELD_INT);
-        break;
-    case LAG_FIELD_BOOL: lagd_json_bool(json, "default", strcmp(field->preset, "true") == 0); break;
-    case LAG_FIELD_LIST: lagd_json_list(json, "default", field->preset); break;
-    default: lagd_json_text(json, "default", field->preset); break;
+/* Each body once, in the order of the routes. */
+static void write_request_schemas(struct lagd_json *json, const struct lagd_route_table *routes) {
+    for (size_t i = 0; i < routes->n; i++) {
+        const struct lagd_body_spec *body = routes->rows[i].request;
+        bool told = !body;
+        for (size_t k = 0; k < i && !told; k++) told = routes->rows[k].request == body;
+        if (!told) lagd_request_schema(json, body->schema, body->table, body->more);
     }
+    lagd_request_schema(json, "StrategyRequest", &lagd_strategy_fields,
+                        "\"params\":{\"type\":\"object\",\"additionalProperties\":{\"type\":\"number\"}}");
 }
 
-static void write_field(struct lagd_json *json, const char *key, const struct lag_field *field) {
-    static const char *const types[] = {"integer", "number", "boolean", "string", "string", "integer", "array"};
-    bool numeric = field->type == LAG_FIELD_INT || field->type == LAG_FIELD_REAL || field->type == LAG_FIELD_BYTES;
-    char text[400];
-    lagd_json_open_object(json, key);
-    lagd_json_text(json, "type", types[field->type]);
-    if (numeric && (field->min != 0 || field->max != 0)) {
-        bool whole = field->type != LAG_FIELD_REAL;
-        write_number(json, field->flags & LAG_FIELD_OPEN_MIN ? "exclusiveMinimum" : "minimum", field->min, whole);
-        write_number(json, "maximum", field->max, whole);
+static void write_answer_schemas(struct lagd_json *json, const struct lagd_route_table *routes) {
+    struct lagd_schemas schemas = {.n = 0};
+    for (size_t i = 0; i < routes->n; i++) {
+        lagd_schemas_add(&schemas, routes->rows[i].response);
+        lagd_schemas_add(&schemas, routes->rows[i].estimate);
     }
-    if (field->type == LAG_FIELD_TEXT && field->max > 0) lagd_json_int(json, "maxLength", (int64_t)field->max);
-    if (field->type == LAG_FIELD_CHOICE) {
-        lagd_json_open_array(json, "enum");
-        for (size_t i = 0; field->choices[i]; i++) lagd_json_text(json, NULL, field->choices[i]);
-        lagd_json_close_array(json);
-    }
-    if (field->type == LAG_FIELD_LIST) {
-        lagd_json_open_object(json, "items");
-        lagd_json_text(json, "type", "string");
-        lagd_json_close_object(json);
-    }
-    write_default(json, field);
-    (void)snprintf(text, sizeof(text), "%s%s%s%s", field->help, *field->unit ? " [" : "", field->unit,
-                   *field->unit ? "]" : "");
-    lagd_json_text(json, "description", text);
-    lagd_json_close_object(json);
-}
-
-/* Rows whose path begins with prefix ("" or "model/"): an object's schema. more: further properties, as JSON text. */
-static void write_object(struct lagd_json *json, const char *key, const struct lag_fields *table, const char *prefix,
-                         const char *more);
-
-static void write_tuple(struct lagd_json *json, const char *key, const struct lag_fields *table, size_t first,
-                        size_t n) {
-    lagd_json_open_object(json, key);
-    lagd_json_text(json, "type", "array");
-    lagd_json_int(json, "maxItems", (int64_t)n);
-    lagd_json_open_array(json, "prefixItems");
-    for (size_t i = first; i < first + n; i++) write_field(json, NULL, &table->rows[i]);
-    lagd_json_close_array(json);
-    lagd_json_close_object(json);
-}
-
-static void write_members(struct lagd_json *json, const struct lag_fields *table, const char *prefix) {
-    size_t n_prefix = strlen(prefix);
-    for (size_t i = 0; i < table->n_rows;) {
-        const char *path = table->rows[i].path;
-        char name[64], deeper[128];
-        if (strncmp(path, prefix, n_prefix) != 0) {
-            i++;
-            continue;
-        }
-        size_t n = strcspn(path + n_prefix, "/"), same = 1;
-        (void)snprintf(name, sizeof(name), "%.*s", (int)n, path + n_prefix);
-        (void)snprintf(deeper, sizeof(deeper), "%s%s/", prefix, name);
-        while (path[n_prefix + n] && i + same < table->n_rows &&
-               strncmp(table->rows[i + same].path, deeper, strlen(deeper)) == 0)
-            same++;
-        if (!path[n_prefix + n])
-            write_field(json, name, &table->rows[i]);
-        else if (isdigit((unsigned char)path[n_prefix + n + 1]))
-            write_tuple(json, name, table, i, same);
-        else
-            write_object(json, name, table, deeper, NULL);
-        i += same;
-    }
-}
-
-/* Names of members at this level that are required, or hold something required. */
-static void write_required(struct lagd_json *json, const struct lag_fields *table, const char *prefix) {
-    size_t n_prefix = strlen(prefix);
-    char last[64] = "";
-    lagd_json_open_array(json, "required");
-    for (size_t i = 0; i < table->n_rows; i++) {
-        const char *path = table->rows[i].path;
-        if (!(table->rows[i].flags & LAG_FIELD_REQUIRED) || strncmp(path, prefix, n_prefix) != 0) continue;
-        char name[64];
-        (void)snprintf(name, sizeof(name), "%.*s", (int)strcspn(path + n_prefix, "/"), path + n_prefix);
-        if (strcmp(name, last) != 0) lagd_json_text(json, NULL, name);
-        memcpy(last, name, sizeof(last));
-    }
-    lagd_json_close_array(json);
-}
-
-static void write_object(struct lagd_json *json, const char *key, const struct lag_fields *table, const char *prefix,
-                         const char *more) {
-    lagd_json_open_object(json, key);
-    lagd_json_text(json, "type", "object");
-    lagd_json_bool(json, "additionalProperties", false);
-    lagd_json_open_object(json, "properties");
-    write_members(json, table, prefix);
-    if (more) lagd_json_raw(json, more);
-    lagd_json_close_object(json);
-    write_required(json, table, prefix);
-    lagd_json_close_object(json);
-}
-
-static void write_request_schemas(struct lagd_json *json) {
-    static const struct lagd_body_spec *const bodies[] = {&lagd_run_body,     &lagd_growth_body, &lagd_reason_spec,
-                                                          &lagd_decide_spec,  &lagd_keep_spec,   &lagd_dataset_spec,
-                                                          &lagd_generate_spec, &lagd_patch_spec};
-    for (size_t i = 0; i < LAG_COUNT(bodies); i++)
-        write_object(json, bodies[i]->schema, bodies[i]->table, "", bodies[i]->more);
-    write_object(json, "StrategyRequest", &lagd_strategy_fields, "",
-                 "\"params\":{\"type\":\"object\",\"additionalProperties\":{\"type\":\"number\"}}");
+    const struct lagd_schema *const others[] = {routes->problem, routes->event, routes->batch, routes->notice,
+                                               routes->export_line};
+    for (size_t i = 0; i < LAG_COUNT(others); i++) lagd_schemas_add(&schemas, others[i]);
+    lagd_schemas_write(json, &schemas);
 }
 
 /* --- routes → paths ---------------------------------------------------------------------------------------------- */
@@ -282,7 +173,7 @@ static void write_other_forms(struct lagd_json *json, const char *operation) {
 }
 
 static void write_response(struct lagd_json *json, int status, const char *description, const char *type,
-                           const char *schema, const char *operation) {
+                           const struct lagd_schema *schema, const char *operation) {
     char key[8];
     (void)snprintf(key, sizeof(key), "%d", status);
     lagd_json_open_object(json, status ? key : "default");
@@ -290,7 +181,7 @@ static void write_response(struct lagd_json *json, int status, const char *descr
     if (type) {
         lagd_json_open_object(json, "content");
         lagd_json_open_object(json, type);
-        if (schema) write_reference(json, schema);
+        if (schema) write_reference(json, schema->name);
         lagd_json_close_object(json);
         if (operation) write_other_forms(json, operation);
         lagd_json_close_object(json);
@@ -298,7 +189,8 @@ static void write_response(struct lagd_json *json, int status, const char *descr
     lagd_json_close_object(json);
 }
 
-static void write_operation(struct lagd_json *json, const struct lagd_route *route) {
+static void write_operation(struct lagd_json *json, const struct lagd_route_table *routes,
+                            const struct lagd_route *route) {
     char method[16];
     size_t n = strlen(route->method);
     for (size_t i = 0; i <= n; i++) method[i] = (char)tolower((unsigned char)route->method[i]);
@@ -320,11 +212,9 @@ static void write_operation(struct lagd_json *json, const struct lagd_route *rou
     lagd_json_open_object(json, "responses");
     const char *type = route->status == 204 ? NULL : route->content_type ? route->content_type : "application/json";
     write_response(json, route->status, "As asked.", type, route->response, route->operation);
-    if (route->flags & LAGD_DRY_RUN) {
-        write_response(json, 200, "The estimate of a dry run.", "application/json",
-                       route->status == 201 ? "RunEstimate" : "GrowthPlan", NULL);
-    }
-    write_response(json, 0, "A problem (RFC 9457).", "application/problem+json", "Problem", NULL);
+    if (route->flags & LAGD_DRY_RUN)
+        write_response(json, 200, "The estimate of a dry run.", "application/json", route->estimate, NULL);
+    write_response(json, 0, "A problem (RFC 9457).", "application/problem+json", routes->problem, NULL);
     lagd_json_close_object(json);
     if (route->flags & LAGD_OPEN) {
         lagd_json_open_array(json, "security");
@@ -345,37 +235,41 @@ static void write_paths(struct lagd_json *json, const struct lagd_route_table *t
             continue;
         }
         lagd_json_open_object(json, routes[i].path);
-        for (size_t j = i; j < i + same; j++) write_operation(json, &routes[j]);
+        for (size_t j = i; j < i + same; j++) write_operation(json, table, &routes[j]);
         lagd_json_close_object(json);
         i += same;
     }
     lagd_json_close_object(json);
 }
 
-/* What only a live stream sends: it has no number and is not kept. */
-static void write_stream_only(struct lagd_json *json, const char *key, const char *schema, const char *const *types) {
-    lagd_json_open_object(json, key);
-    write_reference(json, schema);
+/* The words that the member "type" of a schema may be. */
+static void write_types(struct lagd_json *json, const struct lagd_schema *schema) {
+    const char *word, *help;
     lagd_json_open_array(json, "types");
-    for (; *types; types++) lagd_json_text(json, NULL, *types);
+    for (size_t i = 0; i < schema->n; i++) {
+        const struct lagd_member *member = &schema->members[i];
+        if (strcmp(member->name, "type") != 0) continue;
+        for (int k = 0; (word = member->choice(k, &help)) != NULL; k++) lagd_json_text(json, NULL, word);
+    }
     lagd_json_close_array(json);
+}
+
+/* What only a live stream sends: it has no number and is not kept. */
+static void write_stream_only(struct lagd_json *json, const char *key, const struct lagd_schema *schema) {
+    lagd_json_open_object(json, key);
+    write_reference(json, schema->name);
+    write_types(json, schema);
     lagd_json_close_object(json);
 }
 
-static void write_events(struct lagd_json *json) {
-    static const char *const types[] = {
-        "run.created",     "run.changed",        "run.state",          "run.deleted",          "run.checkpoint",
-        "run.rollback",    "growth.state",       "candidate.state",    "growth.decision",      "dataset.added",
-        "dataset.deleted", "checkpoint.damaged", "checkpoint.deleted", "determinism.mismatch", "system.warning"};
+static void write_events(struct lagd_json *json, const struct lagd_route_table *routes) {
+    char text[96];
+    (void)snprintf(text, sizeof(text), "#/components/schemas/%s", routes->event->name);
     lagd_json_open_object(json, "x-lagd-events");
-    lagd_json_text(json, "schema", "#/components/schemas/Event");
-    lagd_json_open_array(json, "types");
-    for (size_t i = 0; i < LAG_COUNT(types); i++) lagd_json_text(json, NULL, types[i]);
-    lagd_json_close_array(json);
-    static const char *const batches[] = {"run.metric", "candidate.metric", NULL};
-    static const char *const notices[] = {"hello", "caught-up", "reset", "lagged", "bye", "hb", NULL};
-    write_stream_only(json, "metrics", "EventBatch", batches);
-    write_stream_only(json, "notices", "EventNotice", notices);
+    lagd_json_text(json, "schema", text);
+    write_types(json, routes->event);
+    write_stream_only(json, "metrics", routes->batch);
+    write_stream_only(json, "notices", routes->notice);
     lagd_json_close_object(json);
 }
 
@@ -395,8 +289,8 @@ void lagd_openapi_write(struct lagd_json *json, const struct lagd_route_table *r
     write_paths(json, routes);
     lagd_json_open_object(json, "components");
     lagd_json_open_object(json, "schemas");
-    lagd_schemas_write(json);
-    write_request_schemas(json);
+    write_answer_schemas(json, routes);
+    write_request_schemas(json, routes);
     lagd_json_close_object(json);
     lagd_json_open_object(json, "securitySchemes");
     lagd_json_open_object(json, "bearer");
@@ -413,7 +307,7 @@ void lagd_openapi_write(struct lagd_json *json, const struct lagd_route_table *r
     lagd_json_close_array(json);
     lagd_json_close_object(json);
     lagd_json_close_array(json);
-    write_events(json);
+    write_events(json, routes);
     lagd_json_close_object(json);
 }
 

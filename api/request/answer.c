@@ -66,26 +66,16 @@ int lagd_answer_end(struct lagd_request *request, struct lagd_json *json, int st
     return lagd_answer_text(request, "application/json", text, length);
 }
 
-static void write_faults(struct lagd_json *json, const struct lagd_request *request) {
-    if (request->faults.n == 0 && !*request->err.pointer) return;
-    char pointer[160];
-    lagd_json_open_array(json, "errors");
-    for (int i = 0; i < request->faults.n; i++) {
-        lagd_json_open_object(json, NULL);
-        lagd_json_text(json, "detail", request->faults.list[i].detail);
-        (void)snprintf(pointer, sizeof(pointer), "#%s", request->faults.list[i].pointer);
-        lagd_json_text(json, "pointer", pointer);
-        lagd_json_close_object(json);
-    }
-    if (request->faults.n == 0) {
-        lagd_json_open_object(json, NULL);
-        lagd_json_text(json, "detail", request->err.text);
-        (void)snprintf(pointer, sizeof(pointer), "#%s", request->err.pointer);
-        lagd_json_text(json, "pointer", pointer);
-        lagd_json_close_object(json);
-    }
-    lagd_json_close_array(json);
+int lagd_answer_object(struct lagd_request *request, const struct lagd_schema *schema, const void *object,
+                       void *context, int status) {
+    struct lagd_json json;
+    lagd_answer_begin(request, &json);
+    int written = lagd_write_object(&json, NULL, schema, object, context);
+    int ended = lagd_answer_end(request, &json, status);
+    return written < 0 ? written : ended;
 }
+
+/* --- problems ---------------------------------------------------------------------------------------------------- */
 
 static void fault_summary(const struct lagd_request *request, char ret[800]) {
     const struct lagd_fault *first = &request->faults.list[0];
@@ -99,24 +89,27 @@ static void fault_summary(const struct lagd_request *request, char ret[800]) {
 void lagd_reply_problem(struct lagd_request *request, const char *slug, const char *detail) {
     struct lagd_response *response = &request->response;
     const struct lagd_problem_type *type = lagd_problem_find(slug);
-    struct lagd_json json;
     char summary[800];
     if (request->faults.n > 0) {
         fault_summary(request, summary);
         detail = summary;
     }
-    lagd_answer_begin(request, &json);
-    lagd_json_open_object(&json, NULL);
-    lagd_problem_members(&json, type, detail, request->target.path, request->id);
-    write_faults(&json, request);
-    if (*request->state) {
-        lagd_json_text(&json, "state", request->state);
-        lagd_json_list(&json, "allowed_actions", request->allowed_actions ? request->allowed_actions : "");
-    }
-    if (request->revision > 0) lagd_json_int(&json, "revision", request->revision);
-    lagd_json_close_object(&json);
+    struct lagd_problem problem = {
+        .type = type,
+        .detail = detail,
+        .instance = request->target.path,
+        .request_id = request->id,
+        .state = request->state,
+        .allowed_actions = request->allowed_actions ? request->allowed_actions : "",
+        .revision = LAG_MAX(request->revision, 0),
+    };
+    for (int i = 0; i < request->faults.n; i++)
+        problem.faults[problem.n_faults++] =
+            (struct lagd_problem_fault){request->faults.list[i].detail, request->faults.list[i].pointer};
+    if (request->faults.n == 0 && *request->err.pointer)
+        problem.faults[problem.n_faults++] = (struct lagd_problem_fault){request->err.text, request->err.pointer};
     response->n_headers = 0;
-    if (lagd_answer_end(request, &json, type->status) < 0) response->n_text = 0;
+    if (lagd_answer_object(request, &lagd_problem_schema, &problem, NULL, type->status) < 0) response->n_text = 0;
     response->content_type = "application/problem+json";
     response->status = type->status;
     if (type->status == 401) lagd_header_set(request, "WWW-Authenticate", "Bearer realm=\"lagd\"");

@@ -1,6 +1,6 @@
 /* What handlers answer with: JSON, texts, headers, failures. Thread: the connection's worker. */
 #pragma once
-#include "json/json_out_internal.h"
+#include "json/schema_internal.h"
 #include "request/request_internal.h"
 
 /* Fails with a slug of its own. Always returns LAG_EINVAL. */
@@ -15,6 +15,9 @@ void lagd_header_set(struct lagd_request *request, const char *name, const char 
 /* JSON answers: begin gives a writer, end puts its text into the response. status 0: the route's. */
 void lagd_answer_begin(struct lagd_request *request, struct lagd_json *json);
 int lagd_answer_end(struct lagd_request *request, struct lagd_json *json, int status);
+/* Both, with an object by its schema between. */
+int lagd_answer_object(struct lagd_request *request, const struct lagd_schema *schema, const void *object,
+                       void *context, int status);
 /* Takes text. */
 int lagd_answer_text(struct lagd_request *request, const char *content_type, char *text, size_t length);
 /* Makes the response a problem of this type; detail "": the type's own text. */

@@ -32,7 +32,3 @@ int lagd_page_add(struct lagd_page *page, int64_t number, const char *id) {
     page->n++;
     return LAGD_PAGE_TAKE;
 }
-
-void lagd_page_write(struct lagd_json *json, const struct lagd_page *page) {
-    lagd_json_text_or_null(json, "next_cursor", page->next);
-}

@@ -3,6 +3,7 @@
 #include "encode/encode_internal.h"
 #include "request/etag_internal.h"
 #include "resources/handlers_internal.h"
+#include "resources/schemas_internal.h"
 
 #include <lagd/base/cleanup.h>
 #include <lagd/base/mem.h>
@@ -14,75 +15,105 @@
 
 static int add_candidate(const struct lag_candidate_row *row, void *arg) { return lagd_rows_add(arg, row); }
 
+static const struct lagd_member list_members[] = {LAGD_LIST(&lagd_candidate_schema)};
+const struct lagd_schema lagd_candidate_list_schema = LAGD_SCHEMA("CandidateList", list_members);
+
 int lagd_h_growth_candidates(struct lagd_request *request) {
     struct lag_db *db;
     struct lag_growth_row growth;
-    struct lagd_json json;
-    struct lagd_rows list = LAGD_ROWS_INIT(struct lag_candidate_row);
+    struct lagd_rows rows = LAGD_ROWS_INIT(struct lag_candidate_row);
+    struct lagd_encoding encoding = {.candidates = &rows};
     int status = lagd_request_db(request, &db);
     if (status == 0) status = lag_growth_get(db, request->params[0], &growth, &request->err);
-    if (status == 0) status = lag_candidate_list(db, growth.id, add_candidate, &list, &request->err);
+    if (status == 0) status = lag_candidate_list(db, growth.id, add_candidate, &rows, &request->err);
     if (status == 0) {
-        lagd_answer_begin(request, &json);
-        lagd_json_open_object(&json, NULL);
-        lagd_json_open_array(&json, "items");
-        for (size_t i = 0; i < list.n; i++)
-            lagd_write_candidate(&json, NULL, (struct lag_candidate_row *)list.rows + i, list.rows, list.n);
-        lagd_json_close_array(&json);
-        lagd_json_null(&json, "next_cursor");
-        lagd_json_close_object(&json);
-        status = lagd_answer_end(request, &json, 0);
+        const struct lagd_list list = {lagd_rows_span(&rows), NULL};
+        status = lagd_answer_object(request, &lagd_candidate_list_schema, &list, &encoding, 0);
     }
-    lagd_rows_deinit(&list);
+    lagd_rows_deinit(&rows);
     return status;
 }
 
 int lagd_h_candidate(struct lagd_request *request) {
     struct lag_db *db;
     struct lag_candidate_row row;
-    struct lagd_json json;
-    struct lagd_rows list = LAGD_ROWS_INIT(struct lag_candidate_row);
+    struct lagd_rows rows = LAGD_ROWS_INIT(struct lag_candidate_row);
+    struct lagd_encoding encoding = {.candidates = &rows};
     int status = lagd_request_db(request, &db);
     if (status == 0) status = lag_candidate_get(db, request->params[0], &row, &request->err);
-    if (status == 0) status = lag_candidate_list(db, row.growth_id, add_candidate, &list, &request->err);
-    if (status == 0) {
-        lagd_answer_begin(request, &json);
-        lagd_write_candidate(&json, NULL, &row, list.rows, list.n);
-        status = lagd_answer_end(request, &json, 0);
-    }
-    lagd_rows_deinit(&list);
+    if (status == 0) status = lag_candidate_list(db, row.growth_id, add_candidate, &rows, &request->err);
+    if (status == 0) status = lagd_answer_object(request, &lagd_candidate_schema, &row, &encoding, 0);
+    lagd_rows_deinit(&rows);
     return status;
 }
 
 /* --- ranking ----------------------------------------------------------------------------------------------------- */
 
-static void write_entry(struct lagd_json *json, const struct lagd_ranking_entry *entry) {
-    lagd_json_open_object(json, NULL);
-    lagd_json_text(json, "candidate", entry->candidate);
-    lagd_json_text(json, "operator", entry->op);
-    lagd_json_bool(json, "eligible", entry->eligible);
-    if (entry->rank > 0)
-        lagd_json_int(json, "rank", entry->rank);
-    else
-        lagd_json_null(json, "rank");
-    if (entry->rank_at_0 > 0)
-        lagd_json_int(json, "rank_at_0", entry->rank_at_0);
-    else
-        lagd_json_null(json, "rank_at_0");
-    lagd_json_real(json, "mean", entry->mean);
-    lagd_json_bool(json, "finite", isfinite(entry->mean));
-    lagd_json_real(json, "margin_to_best", entry->margin_to_best);
-    lagd_json_open_array(json, "margin_interval");
+static int write_finite(struct lagd_json *json, const char *key, const void *object, void *context) {
+    lagd_json_bool(json, key, isfinite(((const struct lagd_ranking_entry *)object)->mean));
+    return 0;
+}
+
+static int write_interval(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct lagd_ranking_entry *entry = object;
+    lagd_json_open_array(json, key);
     lagd_json_real(json, NULL, entry->low);
     lagd_json_real(json, NULL, entry->high);
     lagd_json_close_array(json);
-    lagd_json_close_object(json);
+    return 0;
 }
+
+#define ENTRY(name, type, member, help) LAGD_MEMBER(struct lagd_ranking_entry, name, type, member, help)
+static const struct lagd_member entry_members[] = {
+    ENTRY("candidate", "s", candidate, "Its id."),
+    ENTRY("operator", "s", op, NULL),
+    ENTRY("eligible", "b", eligible, "It may win."),
+    ENTRY("rank", "c?", rank, "At at_step; 1 is best."),
+    ENTRY("rank_at_0", "c?", rank_at_0, "Right after growth."),
+    ENTRY("mean", "n?", mean, "Mean validation loss at at_step."),
+    LAGD_WRITTEN("finite", "b", write_finite, "Whether mean is a number."),
+    ENTRY("margin_to_best", "n?", margin_to_best, "Loss above that of the best."),
+    LAGD_WRITTEN("margin_interval", "[n?]", write_interval, "Its interval at 95 %, over validation batches."),
+};
+static const struct lagd_schema entry_schema = LAGD_SCHEMA("RankingEntry", entry_members);
+
+static int write_entries(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct lagd_ranking *ranking = object;
+    lagd_json_open_array(json, key);
+    for (int i = 0; i < ranking->n_entries; i++)
+        (void)lagd_write_object(json, NULL, &entry_schema, &ranking->entries[i], NULL);
+    lagd_json_close_array(json);
+    return 0;
+}
+
+static int write_times(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct lagd_ranking *ranking = object;
+    lagd_json_open_array(json, key);
+    for (int i = 0; i < ranking->n_times; i++) lagd_json_int(json, NULL, ranking->times[i]);
+    lagd_json_close_array(json);
+    return 0;
+}
+
+static int write_growth_id(struct lagd_json *json, const char *key, const void *object, void *context) {
+    lagd_json_text(json, key, context);
+    return 0;
+}
+
+#define RANKING(name, type, member, help) LAGD_MEMBER(struct lagd_ranking, name, type, member, help)
+static const struct lagd_member ranking_members[] = {
+    LAGD_WRITTEN("growth", "s", write_growth_id, "Its id."),
+    RANKING("at_step", "i", t, "The probe step of the evaluations that are compared."),
+    LAGD_WRITTEN_OF("items", "[@]", &entry_schema, write_entries, "By rank; those without one come last."),
+    RANKING("tau_0", "n?", tau_0, "Kendall's tau between the ranks right after growth and at at_step."),
+    RANKING("tau_half", "n?", tau_half, "Kendall's tau between the ranks at half of at_step and at at_step."),
+    RANKING("tied", "b", tied, "The margin of the best is within what validation batches differ by."),
+    LAGD_WRITTEN("times", "[i]", write_times, "Probe steps with an evaluation."),
+};
+const struct lagd_schema lagd_ranking_schema = LAGD_SCHEMA("Ranking", ranking_members);
 
 int lagd_h_growth_ranking(struct lagd_request *request) {
     struct lag_db *db;
     struct lag_growth_row growth;
-    struct lagd_json json;
     int64_t at_step = lagd_query_int(&request->target, request->route, "at_step");
     LAG_CLEANUP(lag_free_p) struct lagd_ranking *ranking = lag_calloc(1, sizeof(*ranking));
     if (!ranking) return lag_error_set(&request->err, LAG_EBUSY, "out of memory");
@@ -90,22 +121,7 @@ int lagd_h_growth_ranking(struct lagd_request *request) {
     if (status == 0) status = lag_growth_get(db, request->params[0], &growth, &request->err);
     if (status == 0) status = lagd_ranking_compute(db, growth.id, at_step, ranking, &request->err);
     if (status == LAG_ESTATE) request->slug = "not-reached";
-    if (status < 0) return status;
-    lagd_answer_begin(request, &json);
-    lagd_json_open_object(&json, NULL);
-    lagd_json_text(&json, "growth", growth.id);
-    lagd_json_int(&json, "at_step", ranking->t);
-    lagd_json_open_array(&json, "items");
-    for (int i = 0; i < ranking->n_entries; i++) write_entry(&json, &ranking->entries[i]);
-    lagd_json_close_array(&json);
-    lagd_json_real(&json, "tau_0", ranking->tau_0);
-    lagd_json_real(&json, "tau_half", ranking->tau_half);
-    lagd_json_bool(&json, "tied", ranking->tied);
-    lagd_json_open_array(&json, "times");
-    for (int i = 0; i < ranking->n_times; i++) lagd_json_int(&json, NULL, ranking->times[i]);
-    lagd_json_close_array(&json);
-    lagd_json_close_object(&json);
-    return lagd_answer_end(request, &json, 0);
+    return status < 0 ? status : lagd_answer_object(request, &lagd_ranking_schema, ranking, growth.id, 0);
 }
 
 /* --- decision ---------------------------------------------------------------------------------------------------- */
@@ -114,14 +130,10 @@ int lagd_h_decision(struct lagd_request *request) {
     struct lag_db *db;
     struct lag_growth_row growth;
     struct lag_decision_row row;
-    struct lagd_json json;
     int status = lagd_request_db(request, &db);
     if (status == 0) status = lag_growth_get(db, request->params[0], &growth, &request->err);
     if (status == 0) status = lag_decision_get(db, growth.id, &row, &request->err);
-    if (status < 0) return status;
-    lagd_answer_begin(request, &json);
-    lagd_write_decision(&json, NULL, &row);
-    return lagd_answer_end(request, &json, 0);
+    return status < 0 ? status : lagd_answer_object(request, &lagd_decision_schema, &row, NULL, 0);
 }
 
 static int answer_growth(struct lagd_request *request) {

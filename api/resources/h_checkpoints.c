@@ -4,6 +4,7 @@
 #include "encode/encode_internal.h"
 #include "request/pages_internal.h"
 #include "resources/handlers_internal.h"
+#include "resources/schemas_internal.h"
 
 #include <lagd/base/fs.h>
 #include <lagd/base/mem.h>
@@ -29,29 +30,21 @@ static int add_checkpoint(const struct lag_checkpoint_row *row, void *arg) {
     return verdict == LAGD_PAGE_FULL;
 }
 
+static const struct lagd_member list_members[] = {LAGD_LIST(&lagd_checkpoint_schema)};
+const struct lagd_schema lagd_checkpoint_list_schema = LAGD_SCHEMA("CheckpointList", list_members);
+
 static int list_checkpoints(struct lagd_request *request, const char *run) {
     struct lag_db *db;
     struct lag_run_row found;
-    struct lagd_json json;
     struct listing listing = {.rows = LAGD_ROWS_INIT(struct lag_checkpoint_row), .of_run = run != NULL};
-    const struct lagd_rows *list = &listing.rows;
     int status = lagd_page_begin(request, "ckpt", false, &listing.page);
     if (status == 0) status = lagd_request_db(request, &db);
     if (status == 0 && run) status = lag_run_get(db, run, &found, &request->err);
     if (status == 0) status = lag_checkpoint_list(db, run ? found.id : NULL, add_checkpoint, &listing, &request->err);
     if (status >= 0) {
-        status = 0;
-        lagd_answer_begin(request, &json);
-        lagd_json_open_object(&json, NULL);
-        lagd_json_open_array(&json, "items");
-        for (size_t i = 0; i < list->n && status == 0; i++) {
-            status = lagd_write_checkpoint(&json, NULL, (struct lag_checkpoint_row *)list->rows + i, db, &request->err);
-        }
-        lagd_json_close_array(&json);
-        lagd_page_write(&json, &listing.page);
-        lagd_json_close_object(&json);
-        int ended = lagd_answer_end(request, &json, 0);
-        status = status < 0 ? status : ended;
+        const struct lagd_list list = {lagd_rows_span(&listing.rows), listing.page.next};
+        struct lagd_encoding encoding = {db, &request->err, NULL};
+        status = lagd_answer_object(request, &lagd_checkpoint_list_schema, &list, &encoding, 0);
     }
     lagd_rows_deinit(&listing.rows);
     return status;
@@ -63,14 +56,11 @@ int lagd_h_run_checkpoints(struct lagd_request *request) { return list_checkpoin
 int lagd_h_checkpoint(struct lagd_request *request) {
     struct lag_db *db;
     struct lag_checkpoint_row row;
-    struct lagd_json json;
     int status = lagd_request_db(request, &db);
     if (status == 0) status = lag_checkpoint_get(db, request->params[0], &row, &request->err);
     if (status < 0) return status;
-    lagd_answer_begin(request, &json);
-    status = lagd_write_checkpoint(&json, NULL, &row, db, &request->err);
-    int ended = lagd_answer_end(request, &json, 0);
-    return status < 0 ? status : ended;
+    struct lagd_encoding encoding = {db, &request->err, NULL};
+    return lagd_answer_object(request, &lagd_checkpoint_schema, &row, &encoding, 0);
 }
 
 int lagd_h_checkpoint_patched(struct lagd_request *request) {
@@ -187,20 +177,35 @@ int lagd_h_checkpoint_file(struct lagd_request *request) {
 
 /* --- samples ----------------------------------------------------------------------------------------------------- */
 
+static int write_prompt(struct lagd_json *json, const char *key, const void *object, void *context) {
+    lagd_json_text(json, key, ((const struct lagd_command *)object)->u.generate->prompt);
+    return 0;
+}
+
+static int write_text(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct lagd_command *command = object;
+    lagd_json_text_n(json, key, command->text ? command->text : "", command->text ? command->n_text : 0);
+    return 0;
+}
+
+static int write_n_tokens(struct lagd_json *json, const char *key, const void *object, void *context) {
+    lagd_json_int(json, key, ((const struct lagd_command *)object)->u.generate->n_tokens);
+    return 0;
+}
+
+static const struct lagd_member sample_members[] = {
+    LAGD_WRITTEN("prompt", "s", write_prompt, NULL),
+    LAGD_WRITTEN("text", "s", write_text, "What the model wrote behind the prompt."),
+    LAGD_WRITTEN("n_tokens", "i", write_n_tokens, NULL),
+    LAGD_MEMBER(struct lagd_command, "checkpoint", "s?", id,
+                "Id of the state that wrote it; null: the run's present one."),
+    LAGD_MEMBER(struct lagd_command, "step", "i", step, "Step of that state."),
+};
+const struct lagd_schema lagd_sample_schema = LAGD_SCHEMA("Sample", sample_members);
+
 int lagd_h_generated(struct lagd_request *request) {
-    struct lagd_json json;
-    const struct lagd_command *command = request->command;
     int status = lagd_request_answer(request);
-    if (status < 0) return status;
-    lagd_answer_begin(request, &json);
-    lagd_json_open_object(&json, NULL);
-    lagd_json_text(&json, "prompt", command->u.generate->prompt);
-    lagd_json_text_n(&json, "text", command->text ? command->text : "", command->text ? command->n_text : 0);
-    lagd_json_int(&json, "n_tokens", command->u.generate->n_tokens);
-    lagd_json_text_or_null(&json, "checkpoint", command->id);
-    lagd_json_int(&json, "step", command->step);
-    lagd_json_close_object(&json);
-    return lagd_answer_end(request, &json, 0);
+    return status < 0 ? status : lagd_answer_object(request, &lagd_sample_schema, request->command, NULL, 0);
 }
 
 /* Prompts have line breaks, so they are no one-line field of a table. */

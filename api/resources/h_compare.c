@@ -1,6 +1,7 @@
 /* GET /compare: runs side by side, what differs in their configuration, and their series on one axis. */
 #include "encode/encode_internal.h"
 #include "resources/handlers_internal.h"
+#include "resources/schemas_internal.h"
 
 #include <lagd/base/check.h>
 #include <lagd/base/cleanup.h>
@@ -131,31 +132,72 @@ static int read_tracks(struct lagd_request *request, struct lag_db *db, struct c
 
 /* --- writing ----------------------------------------------------------------------------------------------------- */
 
-static void write_side(struct lagd_json *json, const struct comparison *c, const struct side *side) {
-    const struct lag_run_row *run = &side->run;
-    lagd_json_open_object(json, NULL);
-    lagd_json_text(json, "id", run->id);
-    lagd_json_text(json, "name", run->name);
-    lagd_json_text(json, "state", run->state);
-    lagd_json_int(json, "step", run->step);
-    lagd_json_int(json, "max_steps", run->max_steps);
-    lagd_json_int(json, "tokens", run->tokens);
-    lagd_json_real(json, "flops", run->flops);
-    lagd_json_int(json, "n_layer", run->shape.n_layer);
-    lagd_json_int(json, "n_params", run->n_params);
-    lagd_json_open_object(json, "metrics");
+/* One metric of a run; at and at_step only when they were asked for. */
+struct metric {
+    const struct track *track;
+    bool at;
+};
+
+static int write_last(struct lagd_json *json, const char *key, const void *object, void *context) {
+    lagd_json_real(json, key, ((const struct metric *)object)->track->last);
+    return 0;
+}
+
+static int write_last_step(struct lagd_json *json, const char *key, const void *object, void *context) {
+    lagd_json_int(json, key, ((const struct metric *)object)->track->last_step);
+    return 0;
+}
+
+static int write_at(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct metric *metric = object;
+    if (metric->at) lagd_json_real(json, key, metric->track->at);
+    return 0;
+}
+
+static int write_at_step(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct metric *metric = object;
+    if (metric->at) lagd_json_int(json, key, metric->track->at_step);
+    return 0;
+}
+
+static const struct lagd_member metric_members[] = {
+    LAGD_WRITTEN("last", "n?", write_last, NULL),
+    LAGD_WRITTEN("last_step", "i", write_last_step, "-1: there is no point."),
+    LAGD_WRITTEN("at", "n?~", write_at, "With ?at: the last value there or before."),
+    LAGD_WRITTEN("at_step", "i~", write_at_step, "Its step; -1: there is no point."),
+};
+static const struct lagd_schema metric_schema = LAGD_SCHEMA("ComparedMetric", metric_members);
+
+static int write_metrics(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct side *side = object;
+    const struct comparison *c = context;
+    lagd_json_open_object(json, key);
     for (int k = 0; k < c->n_keys; k++) {
-        const struct track *track = &side->tracks[k];
-        lagd_json_open_object(json, c->keys[k]);
-        lagd_json_real(json, "last", track->last);
-        lagd_json_int(json, "last_step", track->last_step);
-        if (c->at >= 0) lagd_json_real(json, "at", track->at);
-        if (c->at >= 0) lagd_json_int(json, "at_step", track->at_step);
-        lagd_json_close_object(json);
+        const struct metric metric = {&side->tracks[k], c->at >= 0};
+        (void)lagd_write_object(json, c->keys[k], &metric_schema, &metric, NULL);
     }
     lagd_json_close_object(json);
-    lagd_json_close_object(json);
+    return 0;
 }
+
+static const char *run_state(int i, const char **ret_help) {
+    return lagd_state_choice(LAGD_MACHINE_RUN, i, ret_help);
+}
+
+#define SIDE(name, type, member, help) LAGD_MEMBER(struct side, name, type, member, help)
+static const struct lagd_member side_members[] = {
+    SIDE("id", "s", run.id, NULL),
+    SIDE("name", "s", run.name, NULL),
+    LAGD_CHOICE(struct side, "state", "s", run.state, run_state, NULL),
+    SIDE("step", "i", run.step, NULL),
+    SIDE("max_steps", "i", run.max_steps, NULL),
+    SIDE("tokens", "i", run.tokens, NULL),
+    SIDE("flops", "n?", run.flops, NULL),
+    SIDE("n_layer", "i", run.shape.n_layer, NULL),
+    SIDE("n_params", "i", run.n_params, NULL),
+    LAGD_WRITTEN_OF("metrics", "{@}", &metric_schema, write_metrics, "By the name of the series."),
+};
+static const struct lagd_schema side_schema = LAGD_SCHEMA("ComparedRun", side_members);
 
 static void format_value(const struct lag_field *field, const struct side *side, struct lag_strbuf *out) {
     char digits[32];
@@ -172,29 +214,47 @@ static void format_value(const struct lag_field *field, const struct side *side,
     lag_strbuf_append(out, "");
 }
 
+/* A key of the configuration, and its value in each run. */
+struct difference {
+    const char *key;
+    struct lag_strbuf values[RUNS_MAX];
+    int n_values;
+};
+
+static int write_values(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct difference *difference = object;
+    lagd_json_open_array(json, key);
+    for (int i = 0; i < difference->n_values; i++) lagd_json_text(json, NULL, difference->values[i].data);
+    lagd_json_close_array(json);
+    return 0;
+}
+
+static const struct lagd_member difference_members[] = {
+    LAGD_POINTED(struct difference, "key", "s", key, "Where in the run's body."),
+    LAGD_WRITTEN("values", "[s]", write_values, "In the order of runs."),
+};
+static const struct lagd_schema difference_schema = LAGD_SCHEMA("Difference", difference_members);
+
 /* Keys whose values are not the same in all runs; names differ always and tell nothing. */
-static void write_differences(struct lagd_json *json, const struct comparison *c) {
-    lagd_json_open_array(json, "differences");
+static int write_differences(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct comparison *c = object;
+    lagd_json_open_array(json, key);
     for (size_t row = 0; row < lagd_run_fields.n_rows; row++) {
         const struct lag_field *field = &lagd_run_fields.rows[row];
-        struct lag_strbuf values[RUNS_MAX] = {0};
+        struct difference difference = {.key = field->path, .n_values = c->n_sides};
+        struct lag_strbuf *values = difference.values;
         bool differs = false, failed = false;
         for (int i = 0; i < c->n_sides; i++) {
             format_value(field, c->sides[i], &values[i]);
             failed = failed || values[i].failed;
             differs = differs || (!failed && strcmp(values[i].data, values[0].data) != 0);
         }
-        if (differs && !failed && strcmp(field->path, "name") != 0) {
-            lagd_json_open_object(json, NULL);
-            lagd_json_text(json, "key", field->path);
-            lagd_json_open_array(json, "values");
-            for (int i = 0; i < c->n_sides; i++) lagd_json_text(json, NULL, values[i].data);
-            lagd_json_close_array(json);
-            lagd_json_close_object(json);
-        }
+        if (differs && !failed && strcmp(field->path, "name") != 0)
+            (void)lagd_write_object(json, NULL, &difference_schema, &difference, NULL);
         for (int i = 0; i < c->n_sides; i++) lag_strbuf_deinit(&values[i]);
     }
     lagd_json_close_array(json);
+    return 0;
 }
 
 /* The next place on the axis of a series over all runs; false at the end. */
@@ -211,7 +271,7 @@ static bool next_place(struct comparison *c, int key, int64_t *ret) {
 }
 
 /* One row a place: the place, then a value a run, null where it has none there. */
-static void write_series(struct lagd_json *json, struct comparison *c, int key) {
+static void write_rows(struct lagd_json *json, struct comparison *c, int key) {
     int64_t place = 0;
     lagd_json_open_array(json, c->keys[key]);
     while (next_place(c, key, &place)) {
@@ -227,21 +287,36 @@ static void write_series(struct lagd_json *json, struct comparison *c, int key) 
     lagd_json_close_array(json);
 }
 
-static int write_comparison(struct lagd_request *request, struct comparison *c) {
-    struct lagd_json json;
-    lagd_answer_begin(request, &json);
-    lagd_json_open_object(&json, NULL);
-    lagd_json_text(&json, "x", c->by_tokens ? "tokens" : "step");
-    lagd_json_open_array(&json, "runs");
-    for (int i = 0; i < c->n_sides; i++) write_side(&json, c, c->sides[i]);
-    lagd_json_close_array(&json);
-    write_differences(&json, c);
-    lagd_json_open_object(&json, "series");
-    for (int k = 0; k < c->n_keys; k++) write_series(&json, c, k);
-    lagd_json_close_object(&json);
-    lagd_json_close_object(&json);
-    return lagd_answer_end(request, &json, 0);
+/* context: the comparison again, whose tracks are walked along. */
+static int write_series(struct lagd_json *json, const char *key, const void *object, void *context) {
+    struct comparison *c = context;
+    lagd_json_open_object(json, key);
+    for (int k = 0; k < c->n_keys; k++) write_rows(json, c, k);
+    lagd_json_close_object(json);
+    return 0;
 }
+
+static int write_x(struct lagd_json *json, const char *key, const void *object, void *context) {
+    lagd_json_text(json, key, ((const struct comparison *)object)->by_tokens ? "tokens" : "step");
+    return 0;
+}
+
+static int write_runs(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct comparison *c = object;
+    lagd_json_open_array(json, key);
+    for (int i = 0; i < c->n_sides; i++) (void)lagd_write_object(json, NULL, &side_schema, c->sides[i], context);
+    lagd_json_close_array(json);
+    return 0;
+}
+
+static const struct lagd_member comparison_members[] = {
+    LAGD_WRITTEN("x", "s", write_x, "What the runs are aligned by: step or tokens."),
+    LAGD_WRITTEN_OF("runs", "[@]", &side_schema, write_runs, NULL),
+    LAGD_WRITTEN_OF("differences", "[@]", &difference_schema, write_differences, "What differs in their bodies."),
+    LAGD_WRITTEN("series", "{[[n?]]}", write_series,
+                 "By name: rows of a place on the axis and the value of each run there."),
+};
+const struct lagd_schema lagd_comparison_schema = LAGD_SCHEMA("Comparison", comparison_members);
 
 int lagd_h_compare(struct lagd_request *request) {
     struct lag_db *db;
@@ -252,7 +327,7 @@ int lagd_h_compare(struct lagd_request *request) {
     if (status == 0) status = read_query(request, db, &comparison);
     if (status == 0) status = read_tracks(request, db, &comparison);
     lag_reader_end(db);
-    if (status == 0) status = write_comparison(request, &comparison);
+    if (status == 0) status = lagd_answer_object(request, &lagd_comparison_schema, &comparison, &comparison, 0);
     comparison_deinit(&comparison);
     return status;
 }

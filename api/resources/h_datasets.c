@@ -4,50 +4,47 @@
 #include "request/pages_internal.h"
 #include "request/upload_internal.h"
 #include "resources/handlers_internal.h"
+#include "resources/schemas_internal.h"
 
 #include <lagd/base/mem.h>
 #include <lagd/storage/runs.h>
 #include <string.h>
 
 struct listing {
-    struct lagd_json json;
     struct lagd_page page;
+    struct lagd_rows rows;
 };
 
-static int write_one(const struct lag_dataset_row *row, void *arg) {
+static int add_dataset(const struct lag_dataset_row *row, void *arg) {
     struct listing *listing = arg;
     int verdict = lagd_page_add(&listing->page, row->created_ms, row->id);
-    if (verdict == LAGD_PAGE_TAKE) lagd_write_dataset(&listing->json, NULL, row);
+    if (verdict == LAGD_PAGE_TAKE) return lagd_rows_add(&listing->rows, row);
     return verdict == LAGD_PAGE_FULL;
 }
 
+static const struct lagd_member list_members[] = {LAGD_LIST(&lagd_dataset_schema)};
+const struct lagd_schema lagd_dataset_list_schema = LAGD_SCHEMA("DatasetList", list_members);
+
 int lagd_h_datasets(struct lagd_request *request) {
     struct lag_db *db;
-    struct listing listing;
+    struct listing listing = {.rows = LAGD_ROWS_INIT(struct lag_dataset_row)};
     int status = lagd_page_begin(request, "ds", false, &listing.page);
     if (status == 0) status = lagd_request_db(request, &db);
-    if (status < 0) return status;
-    lagd_answer_begin(request, &listing.json);
-    lagd_json_open_object(&listing.json, NULL);
-    lagd_json_open_array(&listing.json, "items");
-    status = lag_dataset_list(db, write_one, &listing, &request->err);
-    lagd_json_close_array(&listing.json);
-    lagd_page_write(&listing.json, &listing.page);
-    lagd_json_close_object(&listing.json);
-    int ended = lagd_answer_end(request, &listing.json, 0);
-    return status < 0 ? status : ended;
+    if (status == 0) status = lag_dataset_list(db, add_dataset, &listing, &request->err);
+    if (status >= 0) {
+        const struct lagd_list list = {lagd_rows_span(&listing.rows), listing.page.next};
+        status = lagd_answer_object(request, &lagd_dataset_list_schema, &list, NULL, 0);
+    }
+    lagd_rows_deinit(&listing.rows);
+    return status;
 }
 
 static int answer_dataset(struct lagd_request *request, const char *id, int success) {
     struct lag_db *db;
     struct lag_dataset_row row;
-    struct lagd_json json;
     int status = lagd_request_db(request, &db);
     if (status == 0) status = lag_dataset_get(db, id, &row, &request->err);
-    if (status < 0) return status;
-    lagd_answer_begin(request, &json);
-    lagd_write_dataset(&json, NULL, &row);
-    return lagd_answer_end(request, &json, success);
+    return status < 0 ? status : lagd_answer_object(request, &lagd_dataset_schema, &row, NULL, success);
 }
 
 int lagd_h_dataset(struct lagd_request *request) { return answer_dataset(request, request->params[0], 200); }

@@ -52,9 +52,7 @@ static int write_line(const struct lag_event_row *row, void *arg) {
     lines->last = row->seq;
     if (!(lines->topics & lagd_topic_of(row->type))) return 0;
     lagd_json_init(&json, false);
-    lagd_json_open_object(&json, NULL);
-    lagd_event_members(&json, row);
-    lagd_json_close_object(&json);
+    (void)lagd_write_object(&json, NULL, &lagd_event_schema, row, NULL);
     char *text = lagd_json_take(&json, &length);
     if (!text) return LAG_ENOMEM;
     lag_strbuf_append_n(&lines->text, text, length);

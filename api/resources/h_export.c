@@ -4,6 +4,7 @@
  * nan. */
 #include "request/readers_internal.h"
 #include "resources/handlers_internal.h"
+#include "resources/schemas_internal.h"
 
 #include <lagd/base/check.h>
 #include <lagd/base/log.h>
@@ -89,6 +90,15 @@ static int write_row(struct export *export, int64_t step, struct lag_error *err)
     return status < 0 ? status : 1;
 }
 
+/* Beside these a line has every key with a point there. */
+enum { LINE_STEP, LINE_TOKENS, LINE_FINITE };
+static const struct lagd_member line_members[] = {
+    [LINE_STEP] = {"step", "i"},
+    [LINE_TOKENS] = {"tokens", "i", "Trained on by then."},
+    [LINE_FINITE] = {"finite", "b~", "false: a value of this line is not finite, and null."},
+};
+const struct lagd_schema lagd_export_line_schema = LAGD_SCHEMA("ExportLine", line_members);
+
 /* 1 = a line, 0 = the end. */
 static int write_line(struct export *export, struct lag_error *err) {
     int64_t step = INT64_MAX;
@@ -101,7 +111,8 @@ static int write_line(struct export *export, struct lag_error *err) {
     }
     if (!any) return 0;
     if (export->csv) return write_row(export, step, err);
-    lag_strbuf_printf(&export->text, "{\"step\":%" PRId64 ",\"tokens\":%" PRId64, step, step * export->tokens_per_step);
+    lag_strbuf_printf(&export->text, "{\"%s\":%" PRId64 ",\"%s\":%" PRId64, line_members[LINE_STEP].name, step,
+                      line_members[LINE_TOKENS].name, step * export->tokens_per_step);
     for (int i = 0; i < export->n_keys; i++) {
         struct export_key *key = &export->keys[i];
         if (!key->has || key->step != step) continue;
@@ -112,7 +123,8 @@ static int write_line(struct export *export, struct lag_error *err) {
         int status = advance(key, err);
         if (status < 0) return status;
     }
-    lag_strbuf_append(&export->text, finite ? "}\n" : ",\"finite\":false}\n");
+    if (!finite) lag_strbuf_printf(&export->text, ",\"%s\":false", line_members[LINE_FINITE].name);
+    lag_strbuf_append(&export->text, "}\n");
     export->next_step = step + 1;
     return 1;
 }

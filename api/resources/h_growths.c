@@ -5,6 +5,7 @@
 #include "request/etag_internal.h"
 #include "request/pages_internal.h"
 #include "resources/handlers_internal.h"
+#include "resources/schemas_internal.h"
 
 #include <lagd/base/cleanup.h>
 #include <lagd/base/mem.h>
@@ -49,34 +50,37 @@ static int add_growth(const struct lag_growth_row *row, void *arg) {
     return verdict == LAGD_PAGE_FULL;
 }
 
+static int write_items(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct lagd_span *items = &((const struct lagd_list *)object)->items;
+    const struct lag_growth_row *rows = items->rows;
+    const struct lagd_encoding *encoding = context;
+    int status = 0;
+    lagd_json_open_array(json, key);
+    for (size_t i = 0; i < items->n && status == 0; i++)
+        status = lagd_write_growth(json, NULL, &rows[i], encoding->db, encoding->err);
+    lagd_json_close_array(json);
+    return status;
+}
+
+static const struct lagd_member list_members[] = {LAGD_LIST_WRITTEN(&lagd_growth_schema, write_items)};
+const struct lagd_schema lagd_growth_list_schema = LAGD_SCHEMA("GrowthList", list_members);
+
 static int list_growths(struct lagd_request *request, const char *run) {
     struct lag_db *db;
     struct lag_run_row found;
-    struct lagd_json json;
     struct listing listing = {.rows = LAGD_ROWS_INIT(struct lag_growth_row)};
-    const struct lagd_rows *list = &listing.rows;
     int status = lagd_page_begin(request, "gr", true, &listing.page);
     if (status == 0) status = lagd_request_db(request, &db);
     if (status == 0 && run) status = lag_run_get(db, run, &found, &request->err);
     if (status == 0)
         status = lag_growth_list(db, run ? found.id : NULL, INT32_MAX, add_growth, &listing, &request->err);
-    if (status < 0) {
-        lagd_rows_deinit(&listing.rows);
-        return status;
+    if (status >= 0) {
+        const struct lagd_list list = {lagd_rows_span(&listing.rows), listing.page.next};
+        struct lagd_encoding encoding = {db, &request->err, NULL};
+        status = lagd_answer_object(request, &lagd_growth_list_schema, &list, &encoding, 0);
     }
-    status = 0;
-    lagd_answer_begin(request, &json);
-    lagd_json_open_object(&json, NULL);
-    lagd_json_open_array(&json, "items");
-    for (size_t i = 0; i < list->n && status == 0; i++) {
-        status = lagd_write_growth(&json, NULL, (struct lag_growth_row *)list->rows + i, db, &request->err);
-    }
-    lagd_json_close_array(&json);
-    lagd_page_write(&json, &listing.page);
-    lagd_json_close_object(&json);
     lagd_rows_deinit(&listing.rows);
-    int ended = lagd_answer_end(request, &json, 0);
-    return status < 0 ? status : ended;
+    return status;
 }
 
 int lagd_h_growths(struct lagd_request *request) {
@@ -86,45 +90,57 @@ int lagd_h_run_growths(struct lagd_request *request) { return list_growths(reque
 
 /* --- ask --------------------------------------------------------------------------------------------------------- */
 
-static void write_plan(struct lagd_json *json, const struct lagd_growth_plan *plan) {
-    lagd_json_open_object(json, NULL);
-    lagd_json_open_array(json, "candidates");
-    for (int i = 0; i < plan->n_candidates; i++) {
-        const struct lagd_candidate_plan *candidate = &plan->candidates[i];
-        lagd_json_open_object(json, NULL);
-        lagd_json_text(json, "operator", candidate->op);
-        lagd_write_strategy(json, "strategy", candidate->strategy);
-        lagd_json_text(json, "names", candidate->names);
-        lagd_json_text(json, "recipe", candidate->recipe);
-        lagd_json_int(json, "n_params", candidate->n_params);
-        lagd_json_int(json, "rewarm_steps", candidate->rewarm_steps);
-        lagd_json_real(json, "flops", candidate->flops);
-        lagd_json_bool(json, "eligible", candidate->eligible);
-        lagd_json_bool(json, "function_preserving", candidate->function_preserving);
-        lagd_json_real(json, "connection_rate", candidate->connection_rate);
-        lagd_json_close_object(json);
-    }
-    lagd_json_close_array(json);
-    lagd_write_shape(json, "from", &plan->from);
-    lagd_write_shape(json, "to", &plan->to);
-    lagd_json_int(json, "n_times", plan->n_times);
-    lagd_json_int(json, "n_batches", plan->n_batches);
-    lagd_json_int(json, "eval_sequences", plan->eval_sequences);
-    lagd_json_real(json, "eval_share", plan->eval_share);
-    lagd_json_real(json, "flops_total", plan->flops_total);
-    lagd_json_int(json, "n_workers", plan->n_workers);
-    lagd_json_real(json, "seconds_guess", plan->seconds_guess);
-    lagd_json_text(json, "time_basis", plan->time_basis);
-    lagd_json_int(json, "memory_bytes", plan->memory_bytes);
-    lagd_json_int(json, "memory_peak_bytes", plan->memory_peak_bytes);
-    lagd_json_int(json, "memory_available_bytes", plan->memory_available_bytes);
-    lagd_json_close_object(json);
+static int write_plan_strategy(struct lagd_json *json, const char *key, const void *object, void *context) {
+    lagd_write_strategy(json, key, ((const struct lagd_candidate_plan *)object)->strategy);
+    return 0;
 }
+
+#define CANDIDATE(name, type, member, help) LAGD_MEMBER(struct lagd_candidate_plan, name, type, member, help)
+static const struct lagd_member candidate_members[] = {
+    CANDIDATE("operator", "s", op, NULL),
+    LAGD_WRITTEN_OF("strategy", "@?", &lagd_strategy_schema, write_plan_strategy, NULL),
+    CANDIDATE("names", "s", names, "Strategies of the pool that come to the same, ', ' between."),
+    CANDIDATE("recipe", "s", recipe, "Which layer of the parent each layer is made of."),
+    CANDIDATE("n_params", "i", n_params, NULL),
+    CANDIDATE("rewarm_steps", "i", rewarm_steps, NULL),
+    CANDIDATE("flops", "n?", flops, "Of its probe."),
+    CANDIDATE("eligible", "b", eligible, "It may win."),
+    CANDIDATE("function_preserving", "b", function_preserving, "It begins with the parent's loss."),
+    CANDIDATE("connection_rate", "n?", connection_rate, "Share of neighbouring layers that were neighbours before."),
+};
+static const struct lagd_schema candidate_schema = LAGD_SCHEMA("CandidatePlan", candidate_members);
+
+static int write_plan_candidates(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct lagd_growth_plan *plan = object;
+    lagd_json_open_array(json, key);
+    for (int i = 0; i < plan->n_candidates; i++)
+        (void)lagd_write_object(json, NULL, &candidate_schema, &plan->candidates[i], NULL);
+    lagd_json_close_array(json);
+    return 0;
+}
+
+#define PLAN(name, type, member, help) LAGD_MEMBER(struct lagd_growth_plan, name, type, member, help)
+static const struct lagd_member plan_members[] = {
+    LAGD_WRITTEN_OF("candidates", "[@]", &candidate_schema, write_plan_candidates, NULL),
+    LAGD_OBJECT(struct lagd_growth_plan, "from", &lagd_model_schema, from, "Shape of the run."),
+    LAGD_OBJECT(struct lagd_growth_plan, "to", &lagd_model_schema, to, "Shape that it is to become."),
+    PLAN("n_times", "i", n_times, "Evaluations of a candidate."),
+    PLAN("n_batches", "i", n_batches, "Validation batches of an evaluation."),
+    PLAN("eval_sequences", "i", eval_sequences, "Sequences of a validation batch."),
+    PLAN("eval_share", "n?", eval_share, "Share of the FLOPs that goes into evaluations."),
+    PLAN("flops_total", "n?", flops_total, "Of all candidates."),
+    PLAN("n_workers", "i", n_workers, "Candidates that are probed at once."),
+    PLAN("seconds_guess", "n?", seconds_guess, "From the request to the verdict, when probing may begin at once."),
+    PLAN("time_basis", "s", time_basis, "What the time is predicted from: run, other_runs or machine."),
+    PLAN("memory_bytes", "i", memory_bytes, "Needed beside what the run has."),
+    PLAN("memory_peak_bytes", "i", memory_peak_bytes, "Of the run and its growth together."),
+    PLAN("memory_available_bytes", "i", memory_available_bytes, "What would be granted now."),
+};
+const struct lagd_schema lagd_growth_plan_schema = LAGD_SCHEMA("GrowthPlan", plan_members);
 
 static int dry_run(struct lagd_request *request, const struct lagd_growth_request *growth) {
     struct lag_db *db;
     struct lag_run_row run;
-    struct lagd_json json;
     LAG_CLEANUP(lag_free_p) struct lagd_growth_plan *plan = NULL;
     int status = lagd_request_db(request, &db);
     if (status == 0) status = lag_run_get(db, request->params[0], &run, &request->err);
@@ -134,9 +150,7 @@ static int dry_run(struct lagd_request *request, const struct lagd_growth_reques
     if (status < 0) return status;
     plan->memory_available_bytes = lagd_supervisor_memory_available(request->supervisor);
     lagd_supervisor_predict(request->supervisor, &run, plan);
-    lagd_answer_begin(request, &json);
-    write_plan(&json, plan);
-    return lagd_answer_end(request, &json, 200);
+    return lagd_answer_object(request, &lagd_growth_plan_schema, plan, NULL, 200);
 }
 
 static int growth_refused(struct lagd_request *request, int status) {

@@ -1,6 +1,7 @@
 /* GET /runs/{run}/lineage: the sizes that a run's model had, how each came about, and what was tried. */
 #include "encode/encode_internal.h"
 #include "resources/handlers_internal.h"
+#include "resources/schemas_internal.h"
 
 #include <lagd/base/check.h>
 #include <lagd/base/cleanup.h>
@@ -74,97 +75,156 @@ static int read_lineage(struct lagd_request *request, struct lag_db *db, struct 
 static const struct tried *next_applied(const struct lineage *l, size_t *at) {
     while (*at < l->growths.n) {
         const struct tried *tried = (const struct tried *)l->growths.rows + (*at)++;
-        if (strcmp(tried->growth.state, "applied") == 0) return tried;
+        if (lagd_growth_is(tried->growth.state, LAGD_GROWTH_APPLIED)) return tried;
     }
     return NULL;
 }
 
+#define CHECKPOINT(name, type, member, help) LAGD_MEMBER(struct lag_checkpoint_row, name, type, member, help)
+static const struct lagd_member checkpoint_members[] = {
+    CHECKPOINT("id", "s", id, NULL),           CHECKPOINT("kind", "s", kind, NULL),
+    CHECKPOINT("step", "i", step, NULL),       CHECKPOINT("n_bytes", "i", n_bytes, NULL),
+    CHECKPOINT("keep", "b", keep, "Retention leaves it alone."),
+};
+static const struct lagd_schema checkpoint_schema = LAGD_SCHEMA("LineageCheckpoint", checkpoint_members);
+
+/* Between two growths that were applied. */
+struct stage {
+    const struct lineage *lineage;
+    const char *growth; /* that it began with; "" of the first stage */
+    const struct tried *tried;
+    struct lag_shape shape;
+    int64_t from_step, to_step, n_params;
+};
+static const struct tried no_growth;
+
 /* Growth changes the shape, so it says to which stage a checkpoint belongs. */
-static void write_checkpoints(struct lagd_json *json, const struct lineage *l, const struct lag_shape *shape) {
-    lagd_json_open_array(json, "checkpoints");
-    for (size_t i = l->checkpoints.n; i-- > 0;) {
-        const struct lag_checkpoint_row *row = (const struct lag_checkpoint_row *)l->checkpoints.rows + i;
-        if (!lagd_shape_equal(&row->shape, shape)) continue;
-        lagd_json_open_object(json, NULL);
-        lagd_json_text(json, "id", row->id);
-        lagd_json_text(json, "kind", row->kind);
-        lagd_json_int(json, "step", row->step);
-        lagd_json_int(json, "n_bytes", row->n_bytes);
-        lagd_json_bool(json, "keep", row->keep);
-        lagd_json_close_object(json);
+static int write_checkpoints(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct stage *stage = object;
+    const struct lagd_rows *list = &stage->lineage->checkpoints;
+    lagd_json_open_array(json, key);
+    for (size_t i = list->n; i-- > 0;) {
+        const struct lag_checkpoint_row *row = (const struct lag_checkpoint_row *)list->rows + i;
+        if (lagd_shape_equal(&row->shape, &stage->shape))
+            (void)lagd_write_object(json, NULL, &checkpoint_schema, row, NULL);
     }
     lagd_json_close_array(json);
+    return 0;
 }
 
-static void write_winner(struct lagd_json *json, const struct tried *tried) {
-    static const struct tried none = {0};
-    const struct tried *t = tried ? tried : &none;
-    lagd_json_text_or_null(json, "operator", t->winner.op);
-    lagd_json_text_or_null(json, "strategy", t->winner.strategy);
-    lagd_json_text_or_null(json, "recipe", t->winner.recipe);
-    lagd_json_text_or_null(json, "verdict", t->decision.verdict);
-    lagd_json_text_or_null(json, "decided_by", t->decision.decided_by);
+/* How the winner of a growth came about: members of stages and of growths. */
+#define TRIED(name, type, member, help) LAGD_MEMBER(struct tried, name, type, member, help)
+static const struct lagd_member winner_members[] = {
+    TRIED("operator", "s?", winner.op, NULL),
+    TRIED("strategy", "s?", winner.strategy, "Its text."),
+    TRIED("recipe", "s?", winner.recipe, "Which layer of the parent each layer is made of."),
+    TRIED("verdict", "s?", decision.verdict, "The verdict in a sentence."),
+    TRIED("decided_by", "s?", decision.decided_by, "lag: the rule; user: a person."),
+};
+static const struct lagd_schema winner_schema = LAGD_SCHEMA("LineageWinner", winner_members);
+
+static int write_stage_winner(struct lagd_json *json, const char *key, const void *object, void *context) {
+    return lagd_write_members(json, &winner_schema, ((const struct stage *)object)->tried, NULL);
 }
+
+static int write_winner(struct lagd_json *json, const char *key, const void *object, void *context) {
+    return lagd_write_members(json, &winner_schema, object, NULL);
+}
+
+#define STAGE(name, type, member, help) LAGD_MEMBER(struct stage, name, type, member, help)
+static const struct lagd_member stage_members[] = {
+    STAGE("from_step", "i", from_step, NULL),
+    STAGE("to_step", "i", to_step, NULL),
+    STAGE("n_layer", "i", shape.n_layer, NULL),
+    LAGD_OBJECT(struct stage, "shape", &lagd_model_schema, shape, NULL),
+    STAGE("n_params", "i", n_params, NULL),
+    LAGD_POINTED(struct stage, "growth", "s?", growth, "Id of the growth that it began with."),
+    {.of = &winner_schema, .write = write_stage_winner},
+    LAGD_WRITTEN_OF("checkpoints", "[@]", &checkpoint_schema, write_checkpoints, "Oldest first."),
+};
+static const struct lagd_schema stage_schema = LAGD_SCHEMA("LineageStage", stage_members);
 
 /* tried: the growth that the stage began with, NULL of the first; end: the one that it ended with, or NULL. */
-static void write_stage(struct lagd_json *json, const struct lineage *l, const struct tried *tried,
-                        const struct tried *end) {
-    const struct lag_shape *shape = tried ? &tried->growth.to : end ? &end->growth.from : &l->run.shape;
-    lagd_json_open_object(json, NULL);
-    lagd_json_int(json, "from_step", tried ? tried->growth.start_step : 0);
-    lagd_json_int(json, "to_step", end ? end->growth.start_step : l->run.step);
-    lagd_json_int(json, "n_layer", shape->n_layer);
-    lagd_write_shape(json, "shape", shape);
-    lagd_json_int(json, "n_params", tried ? tried->winner.n_params : l->n_params);
-    lagd_json_text_or_null(json, "growth", tried ? tried->growth.id : "");
-    write_winner(json, tried);
-    write_checkpoints(json, l, shape);
-    lagd_json_close_object(json);
+static int write_stage(struct lagd_json *json, const struct lineage *l, const struct tried *tried,
+                       const struct tried *end) {
+    const struct stage stage = {
+        .lineage = l,
+        .growth = tried ? tried->growth.id : "",
+        .tried = tried ? tried : &no_growth,
+        .from_step = tried ? tried->growth.start_step : 0,
+        .to_step = end ? end->growth.start_step : l->run.step,
+        .shape = tried ? tried->growth.to : end ? end->growth.from : l->run.shape,
+        .n_params = tried ? tried->winner.n_params : l->n_params,
+    };
+    return lagd_write_object(json, NULL, &stage_schema, &stage, NULL);
 }
 
-static void write_tried(struct lagd_json *json, const struct tried *tried) {
-    const struct lag_growth_row *growth = &tried->growth;
-    lagd_json_open_object(json, NULL);
-    lagd_json_text(json, "id", growth->id);
-    lagd_json_text(json, "state", growth->state);
-    if (growth->start_step >= 0) lagd_json_int(json, "step", growth->start_step);
-    else if (growth->at_step >= 0) lagd_json_int(json, "step", growth->at_step);
-    else lagd_json_null(json, "step");
-    lagd_write_shapes(json, &growth->from, &growth->to);
-    lagd_json_int(json, "n_candidates", tried->n_candidates);
-    lagd_json_int(json, "lag_steps", growth->probe_steps);
-    lagd_json_text_or_null(json, "parent_checkpoint", growth->parent_checkpoint);
-    lagd_json_real(json, "parent_loss", growth->parent_loss);
-    bool decided = tried->winner.id[0] != '\0';
-    lagd_json_real(json, "loss_at_lag", decided ? tried->winner.loss_at_lag : NAN);
-    lagd_json_bool(json, "tied", tried->decision.tied);
-    write_winner(json, tried);
-    lagd_json_text_or_null(json, "reason", growth->reason);
-    lagd_json_close_object(json);
-}
-
-static int write_lineage(struct lagd_request *request, const struct lineage *l) {
-    struct lagd_json json;
-    size_t at = 0;
-    lagd_answer_begin(request, &json);
-    lagd_json_open_object(&json, NULL);
-    lagd_json_text(&json, "run", l->run.id);
-    lagd_json_text(&json, "name", l->run.name);
-    lagd_json_int(&json, "step", l->run.step);
-    lagd_json_open_array(&json, "stages");
+static int write_stages(struct lagd_json *json, const char *key, const void *object, void *context) {
     const struct tried *begin = NULL, *end;
+    size_t at = 0;
+    lagd_json_open_array(json, key);
     do {
-        end = next_applied(l, &at);
-        write_stage(&json, l, begin, end);
+        end = next_applied(object, &at);
+        (void)write_stage(json, object, begin, end);
         begin = end;
     } while (end);
-    lagd_json_close_array(&json);
-    lagd_json_open_array(&json, "growths");
-    for (size_t i = 0; i < l->growths.n; i++) write_tried(&json, (const struct tried *)l->growths.rows + i);
-    lagd_json_close_array(&json);
-    lagd_json_close_object(&json);
-    return lagd_answer_end(request, &json, 0);
+    lagd_json_close_array(json);
+    return 0;
 }
+
+static int write_step(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct lag_growth_row *growth = &((const struct tried *)object)->growth;
+    if (growth->start_step >= 0)
+        lagd_json_int(json, key, growth->start_step);
+    else if (growth->at_step >= 0)
+        lagd_json_int(json, key, growth->at_step);
+    else
+        lagd_json_null(json, key);
+    return 0;
+}
+
+static int write_loss(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct lag_candidate_row *winner = &((const struct tried *)object)->winner;
+    lagd_json_real(json, key, *winner->id ? winner->loss_at_lag : NAN);
+    return 0;
+}
+
+static const struct lagd_member growth_members[] = {
+    TRIED("id", "s", growth.id, NULL),
+    LAGD_CHOICE(struct tried, "state", "s", growth.state, lagd_growth_state_choice, NULL),
+    LAGD_WRITTEN("step", "i?", write_step, "Where it began or is to begin."),
+    TRIED("n_layer_from", "i", growth.from.n_layer, NULL),
+    TRIED("n_layer_to", "i", growth.to.n_layer, NULL),
+    LAGD_OBJECT(struct tried, "from", &lagd_model_schema, growth.from, NULL),
+    LAGD_OBJECT(struct tried, "to", &lagd_model_schema, growth.to, NULL),
+    TRIED("n_candidates", "i", n_candidates, NULL),
+    TRIED("lag_steps", "i", growth.probe_steps, NULL),
+    TRIED("parent_checkpoint", "s?", growth.parent_checkpoint, NULL),
+    TRIED("parent_loss", "n?", growth.parent_loss, NULL),
+    LAGD_WRITTEN("loss_at_lag", "n?", write_loss, "Of what was decided on."),
+    TRIED("tied", "b", decision.tied, NULL),
+    {.of = &winner_schema, .write = write_winner},
+    TRIED("reason", "s?", growth.reason, NULL),
+};
+static const struct lagd_schema growth_schema = LAGD_SCHEMA("LineageGrowth", growth_members);
+
+static int write_growths(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct lagd_rows *list = &((const struct lineage *)object)->growths;
+    const struct tried *rows = list->rows;
+    lagd_json_open_array(json, key);
+    for (size_t i = 0; i < list->n; i++) (void)lagd_write_object(json, NULL, &growth_schema, &rows[i], NULL);
+    lagd_json_close_array(json);
+    return 0;
+}
+
+static const struct lagd_member lineage_members[] = {
+    LAGD_MEMBER(struct lineage, "run", "s", run.id, "Its id."),
+    LAGD_MEMBER(struct lineage, "name", "s", run.name, NULL),
+    LAGD_MEMBER(struct lineage, "step", "i", run.step, NULL),
+    LAGD_WRITTEN_OF("stages", "[@]", &stage_schema, write_stages, "The sizes that the model had, oldest first."),
+    LAGD_WRITTEN_OF("growths", "[@]", &growth_schema, write_growths, "All that was tried, oldest first."),
+};
+const struct lagd_schema lagd_lineage_schema = LAGD_SCHEMA("Lineage", lineage_members);
 
 int lagd_h_run_lineage(struct lagd_request *request) {
     struct lag_db *db;
@@ -177,7 +237,7 @@ int lagd_h_run_lineage(struct lagd_request *request) {
     if (status < 0) return status;
     status = read_lineage(request, db, l);
     lag_reader_end(db);
-    if (status == 0) status = write_lineage(request, l);
+    if (status == 0) status = lagd_answer_object(request, &lagd_lineage_schema, l, NULL, 0);
     lagd_rows_deinit(&l->growths);
     lagd_rows_deinit(&l->checkpoints);
     return status;

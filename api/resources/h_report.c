@@ -12,14 +12,6 @@ static int answer_markdown(struct lagd_request *request, const struct lagd_repor
     return lagd_answer_text(request, "text/markdown; charset=utf-8", lag_strbuf_take(&out), length);
 }
 
-static int answer_json(struct lagd_request *request, const struct lagd_report *report, struct lag_db *db) {
-    struct lagd_json json;
-    lagd_answer_begin(request, &json);
-    int status = lagd_report_write_json(&json, report, db, &request->err);
-    int ended = lagd_answer_end(request, &json, 0);
-    return status < 0 ? status : ended;
-}
-
 int lagd_h_growth_report(struct lagd_request *request) {
     struct lag_db *db;
     struct lagd_report *report = NULL;
@@ -28,7 +20,10 @@ int lagd_h_growth_report(struct lagd_request *request) {
     if (status == 0) status = lag_reader_begin(db, &request->err);
     if (status < 0) return status;
     status = lagd_report_create(db, request->params[0], &report, &request->err);
-    if (status == 0) status = markdown ? answer_markdown(request, report) : answer_json(request, report, db);
+    struct lagd_encoding encoding = {db, &request->err, NULL};
+    if (status == 0)
+        status = markdown ? answer_markdown(request, report)
+                          : lagd_answer_object(request, &lagd_report_schema, report, &encoding, 0);
     lag_reader_end(db);
     lagd_report_destroy(report);
     return status;

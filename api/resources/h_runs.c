@@ -4,6 +4,7 @@
 #include "request/cursor_internal.h"
 #include "request/etag_internal.h"
 #include "resources/handlers_internal.h"
+#include "resources/schemas_internal.h"
 
 #include <lagd/base/check.h>
 #include <lagd/base/cleanup.h>
@@ -31,25 +32,20 @@ static int check_states(struct lagd_request *request, const char *states) {
     return 0;
 }
 
-static int write_page(struct lagd_request *request, struct lag_db *db, const struct lagd_rows *list, size_t limit) {
-    struct lagd_json json;
+static const struct lagd_member list_members[] = {LAGD_LIST(&lagd_run_schema)};
+const struct lagd_schema lagd_run_list_schema = LAGD_SCHEMA("RunList", list_members);
+
+static int answer_page(struct lagd_request *request, struct lag_db *db, const struct lagd_rows *list, size_t limit) {
     char cursor[LAGD_CURSOR_SIZE] = "";
     const struct lag_run_row *rows = list->rows;
-    size_t n = list->n > limit ? limit : list->n;
-    int status = 0;
+    struct lagd_list page = {lagd_rows_span(list), cursor};
+    struct lagd_encoding encoding = {db, &request->err, NULL};
     if (list->n > limit) {
-        lagd_cursor_format(rows[n - 1].created_ms, rows[n - 1].id, cursor);
+        page.items.n = limit;
+        lagd_cursor_format(rows[limit - 1].created_ms, rows[limit - 1].id, cursor);
         lagd_header_set(request, "Link", "</api/v1/runs?limit=%zu&cursor=%s>; rel=\"next\"", limit, cursor);
     }
-    lagd_answer_begin(request, &json);
-    lagd_json_open_object(&json, NULL);
-    lagd_json_open_array(&json, "items");
-    for (size_t i = 0; i < n && status == 0; i++) status = lagd_write_run(&json, NULL, &rows[i], db, &request->err);
-    lagd_json_close_array(&json);
-    lagd_json_text_or_null(&json, "next_cursor", cursor);
-    lagd_json_close_object(&json);
-    int ended = lagd_answer_end(request, &json, 0);
-    return status < 0 ? status : ended;
+    return lagd_answer_object(request, &lagd_run_list_schema, &page, &encoding, 0);
 }
 
 int lagd_h_runs(struct lagd_request *request) {
@@ -70,7 +66,7 @@ int lagd_h_runs(struct lagd_request *request) {
         status = lag_run_list(db, states && *states ? states : NULL, before_ms, before_id, (int)limit + 1, add_run,
                               &list, &request->err);
     }
-    if (status == 0) status = write_page(request, db, &list, limit);
+    if (status == 0) status = answer_page(request, db, &list, limit);
     lagd_rows_deinit(&list);
     return status;
 }
@@ -80,50 +76,56 @@ int lagd_h_runs(struct lagd_request *request) {
 int lagd_answer_run(struct lagd_request *request, const char *id, int success) {
     struct lag_db *db;
     struct lag_run_row row;
-    struct lagd_json json;
     int status = lagd_request_db(request, &db);
     if (status == 0) status = lag_run_get(db, id, &row, &request->err);
     if (status < 0) return status;
     if (lagd_etag_fresh(request, row.revision)) return 0;
-    lagd_answer_begin(request, &json);
-    status = lagd_write_run(&json, NULL, &row, db, &request->err);
-    int ended = lagd_answer_end(request, &json, success);
-    return status < 0 ? status : ended;
+    struct lagd_encoding encoding = {db, &request->err, NULL};
+    return lagd_answer_object(request, &lagd_run_schema, &row, &encoding, success);
 }
 
 int lagd_h_run(struct lagd_request *request) { return lagd_answer_run(request, request->params[0], 200); }
 
 /* --- create ------------------------------------------------------------------------------------------------------ */
 
-static void write_estimate(struct lagd_json *json, const struct lagd_run_config *config,
-                           const struct lagd_run_estimate *estimate) {
-    lagd_json_open_object(json, NULL);
-    lagd_json_int(json, "n_params", estimate->n_params);
-    lagd_json_real(json, "flops_per_token", estimate->flops_per_token);
-    lagd_json_real(json, "flops_per_step", estimate->flops_per_step);
-    lagd_json_real(json, "flops_total", estimate->flops_total);
-    lagd_json_int(json, "tokens_per_step", estimate->tokens_per_step);
-    lagd_json_int(json, "tokens_total", estimate->tokens_total);
-    lagd_json_int(json, "memory_bytes", estimate->memory_bytes);
-    lagd_json_int(json, "state_bytes", estimate->state_bytes);
-    lagd_json_int(json, "activation_bytes", estimate->activation_bytes);
-    lagd_json_int(json, "checkpoint_bytes", estimate->checkpoint_bytes);
-    lagd_json_int(json, "memory_available_bytes", estimate->memory_available_bytes);
-    lagd_json_bool(json, "fits", estimate->memory_bytes <= estimate->memory_available_bytes);
-    lagd_json_real(json, "step_seconds", estimate->step_seconds);
-    lagd_json_real(json, "total_seconds", estimate->total_seconds);
-    lagd_json_text_or_null(json, "precision_note", estimate->precision_note);
-    lagd_json_open_object(json, "config");
-    lagd_write_fields(json, &lagd_run_fields, config, NULL);
-    lagd_json_close_object(json);
-    lagd_json_close_object(json);
+static int write_fits(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct lagd_run_estimate *estimate = object;
+    lagd_json_bool(json, key, estimate->memory_bytes <= estimate->memory_available_bytes);
+    return 0;
 }
+
+static int write_config(struct lagd_json *json, const char *key, const void *object, void *context) {
+    lagd_json_open_object(json, key);
+    lagd_write_fields(json, &lagd_run_fields, context, NULL);
+    lagd_json_close_object(json);
+    return 0;
+}
+
+#define ESTIMATE(name, type, member, help) LAGD_MEMBER(struct lagd_run_estimate, name, type, member, help)
+static const struct lagd_member estimate_members[] = {
+    ESTIMATE("n_params", "i", n_params, NULL),
+    ESTIMATE("flops_per_token", "n", flops_per_token, NULL),
+    ESTIMATE("flops_per_step", "n", flops_per_step, NULL),
+    ESTIMATE("flops_total", "n", flops_total, "Of all steps."),
+    ESTIMATE("tokens_per_step", "i", tokens_per_step, NULL),
+    ESTIMATE("tokens_total", "i", tokens_total, NULL),
+    ESTIMATE("memory_bytes", "i", memory_bytes, "While it trains."),
+    ESTIMATE("state_bytes", "i", state_bytes, "Of that, weights and optimiser."),
+    ESTIMATE("activation_bytes", "i", activation_bytes, "Of that, activations."),
+    ESTIMATE("checkpoint_bytes", "i", checkpoint_bytes, "Of one checkpoint on disk."),
+    ESTIMATE("memory_available_bytes", "i", memory_available_bytes, "What would be granted now."),
+    LAGD_WRITTEN("fits", "b", write_fits, "memory_bytes would be granted now."),
+    ESTIMATE("step_seconds", "n?", step_seconds, "A guess."),
+    ESTIMATE("total_seconds", "n?", total_seconds, "A guess."),
+    ESTIMATE("precision_note", "s?", precision_note, NULL),
+    LAGD_WRITTEN("config", "o", write_config, "The body with all defaults, as the run would be made."),
+};
+const struct lagd_schema lagd_run_estimate_schema = LAGD_SCHEMA("RunEstimate", estimate_members);
 
 static int dry_run(struct lagd_request *request, struct lagd_run_config *config) {
     struct lag_db *db;
     struct lag_dataset_row dataset;
     struct lagd_run_estimate estimate;
-    struct lagd_json json;
     int status = lagd_request_db(request, &db);
     if (status == 0) status = lag_dataset_get(db, config->dataset, &dataset, &request->err);
     if (status == LAG_ENOTFOUND) {
@@ -135,9 +137,7 @@ static int dry_run(struct lagd_request *request, struct lagd_run_config *config)
         status = lagd_run_estimate(config, lagd_supervisor_threads(request->supervisor), &estimate, &request->err);
     if (status < 0) return status;
     estimate.memory_available_bytes = lagd_supervisor_memory_available(request->supervisor);
-    lagd_answer_begin(request, &json);
-    write_estimate(&json, config, &estimate);
-    return lagd_answer_end(request, &json, 200);
+    return lagd_answer_object(request, &lagd_run_estimate_schema, &estimate, config, 200);
 }
 
 int lagd_h_run_created(struct lagd_request *request) {

@@ -1,6 +1,7 @@
 /* Series of runs and candidates: their keys, and their points as columns. */
 #include "encode/encode_internal.h"
 #include "resources/handlers_internal.h"
+#include "resources/schemas_internal.h"
 
 #include <lagd/base/check.h>
 #include <lagd/base/mem.h>
@@ -13,36 +14,41 @@
 
 #define KEYS_MAX 16
 
-static int write_key(const struct lag_series_row *row, void *arg) {
-    struct lagd_json *json = arg;
-    lagd_json_open_object(json, NULL);
-    lagd_json_text(json, "key", row->key);
-    lagd_json_bool(json, "exact", row->exact);
-    lagd_json_int(json, "n_points", row->n_points);
-    lagd_json_int(json, "first_step", row->first_step);
-    lagd_json_int(json, "last_step", row->last_step);
-    lagd_json_real(json, "last", row->last_value);
-    lagd_json_bool(json, "finite", isfinite(row->last_value));
-    lagd_json_close_object(json);
+static int write_finite(struct lagd_json *json, const char *key, const void *object, void *context) {
+    lagd_json_bool(json, key, isfinite(((const struct lag_series_row *)object)->last_value));
     return 0;
 }
+
+#define SERIES(name, type, member, help) LAGD_MEMBER(struct lag_series_row, name, type, member, help)
+static const struct lagd_member key_members[] = {
+    SERIES("key", "s", key, "Its name."),
+    SERIES("exact", "b", exact, "A value that is computed again must equal the stored one."),
+    SERIES("n_points", "i", n_points, NULL),
+    SERIES("first_step", "i", first_step, NULL),
+    SERIES("last_step", "i", last_step, NULL),
+    SERIES("last", "n?", last_value, NULL),
+    LAGD_WRITTEN("finite", "b", write_finite, "Whether last is a number."),
+};
+static const struct lagd_schema key_schema = LAGD_SCHEMA("SeriesKey", key_members);
+
+static const struct lagd_member key_list_members[] = {LAGD_LIST(&key_schema)};
+const struct lagd_schema lagd_series_key_list_schema = LAGD_SCHEMA("SeriesKeyList", key_list_members);
+
+static int add_series(const struct lag_series_row *row, void *arg) { return lagd_rows_add(arg, row); }
 
 int lagd_h_run_metrics(struct lagd_request *request) {
     struct lag_db *db;
     struct lag_run_row run;
-    struct lagd_json json;
+    struct lagd_rows rows = LAGD_ROWS_INIT(struct lag_series_row);
     int status = lagd_request_db(request, &db);
     if (status == 0) status = lag_run_get(db, request->params[0], &run, &request->err);
-    if (status < 0) return status;
-    lagd_answer_begin(request, &json);
-    lagd_json_open_object(&json, NULL);
-    lagd_json_open_array(&json, "items");
-    status = lag_series_list(db, run.id, write_key, &json, &request->err);
-    lagd_json_close_array(&json);
-    lagd_json_null(&json, "next_cursor");
-    lagd_json_close_object(&json);
-    int ended = lagd_answer_end(request, &json, 0);
-    return status < 0 ? status : ended;
+    if (status == 0) status = lag_series_list(db, run.id, add_series, &rows, &request->err);
+    if (status == 0) {
+        const struct lagd_list list = {lagd_rows_span(&rows), NULL};
+        status = lagd_answer_object(request, &lagd_series_key_list_schema, &list, NULL, 0);
+    }
+    lagd_rows_deinit(&rows);
+    return status;
 }
 
 /* --- columns ----------------------------------------------------------------------------------------------------- */
@@ -106,12 +112,21 @@ static int merge_steps(struct lagd_request *request, struct table *table) {
 
 enum part { PART_LAST, PART_MIN, PART_MAX, PART_SUM };
 
-static void write_part(struct lagd_json *json, const char *name, const struct table *table, const struct column *column,
-                       enum part part) {
+/* The context of the schemas below. */
+struct answer {
+    struct lagd_request *request;
+    struct lag_db *db;
+    const char *run, *candidate; /* NULL: not that */
+    const struct table *table;
+    bool sums;
+};
+
+static int write_part(struct lagd_json *json, const char *key, const struct column *column, const struct answer *answer,
+                      enum part part) {
     int next = 0;
-    lagd_json_open_array(json, name);
-    for (size_t i = 0; i < table->n_steps; i++) {
-        if (next == column->n || column->buckets[next].step != table->steps[i]) {
+    lagd_json_open_array(json, key);
+    for (size_t i = 0; i < answer->table->n_steps; i++) {
+        if (next == column->n || column->buckets[next].step != answer->table->steps[i]) {
             lagd_json_null(json, NULL);
             continue;
         }
@@ -120,60 +135,109 @@ static void write_part(struct lagd_json *json, const char *name, const struct ta
         lagd_json_real(json, NULL, values[part]);
     }
     lagd_json_close_array(json);
+    return 0;
 }
 
-static int write_growth_note(const struct lag_growth_row *row, void *arg) {
-    struct lagd_json *json = arg;
-    if (strcmp(row->state, "applied") != 0) return 0;
-    lagd_json_open_object(json, NULL);
-    lagd_json_text(json, "type", "growth");
-    lagd_json_text(json, "id", row->id);
-    lagd_json_int(json, "step", row->start_step);
-    lagd_json_int(json, "steps", row->probe_steps);
-    lagd_write_shapes(json, &row->from, &row->to);
+static int write_last(struct lagd_json *json, const char *key, const void *object, void *context) {
+    return write_part(json, key, object, context, PART_LAST);
+}
+
+static int write_min(struct lagd_json *json, const char *key, const void *object, void *context) {
+    return write_part(json, key, object, context, PART_MIN);
+}
+
+static int write_max(struct lagd_json *json, const char *key, const void *object, void *context) {
+    return write_part(json, key, object, context, PART_MAX);
+}
+
+static int write_sum(struct lagd_json *json, const char *key, const void *object, void *context) {
+    return ((const struct answer *)context)->sums ? write_part(json, key, object, context, PART_SUM) : 0;
+}
+
+static const struct lagd_member column_members[] = {
+    LAGD_WRITTEN("last", "[n?]", write_last, "The last value of each bucket; null where it has no finite one."),
+    LAGD_WRITTEN("min", "[n?]", write_min, NULL),
+    LAGD_WRITTEN("max", "[n?]", write_max, NULL),
+    LAGD_WRITTEN("sum", "[n?]~", write_sum, "With ?sum: the sum of each bucket."),
+    LAGD_MEMBER(struct column, "points_total", "i", total, "Points between from and to."),
+    LAGD_MEMBER(struct column, "not_finite", "i", n_null, "Points among them without a finite value."),
+};
+static const struct lagd_schema column_schema = LAGD_SCHEMA("Column", column_members);
+
+#define GROWTH(name, type, member, help) LAGD_MEMBER(struct lag_growth_row, name, type, member, help)
+static const struct lagd_member annotation_members[] = {
+    LAGD_CONSTANT("type", "growth", "The run grew there."),
+    GROWTH("id", "s", id, "Of the growth."),
+    GROWTH("step", "i", start_step, NULL),
+    GROWTH("steps", "i", probe_steps, "Steps that the winner had been probed for."),
+    GROWTH("n_layer_from", "i", from.n_layer, NULL),
+    GROWTH("n_layer_to", "i", to.n_layer, NULL),
+    LAGD_OBJECT(struct lag_growth_row, "from", &lagd_model_schema, from, NULL),
+    LAGD_OBJECT(struct lag_growth_row, "to", &lagd_model_schema, to, NULL),
+};
+static const struct lagd_schema annotation_schema = LAGD_SCHEMA("Annotation", annotation_members);
+
+static int write_total(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct table *table = ((const struct answer *)object)->table;
+    int64_t total = 0;
+    for (int i = 0; i < table->n_columns; i++) total += table->columns[i].total;
+    lagd_json_int(json, key, total);
+    return 0;
+}
+
+static int write_returned(struct lagd_json *json, const char *key, const void *object, void *context) {
+    lagd_json_int(json, key, (int64_t)((const struct answer *)object)->table->n_steps);
+    return 0;
+}
+
+static int write_steps(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct table *table = ((const struct answer *)object)->table;
+    lagd_json_open_array(json, key);
+    for (size_t i = 0; i < table->n_steps; i++) lagd_json_int(json, NULL, table->steps[i]);
+    lagd_json_close_array(json);
+    return 0;
+}
+
+static int write_columns(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct table *table = ((const struct answer *)object)->table;
+    lagd_json_open_object(json, key);
+    for (int i = 0; i < table->n_columns; i++)
+        (void)lagd_write_object(json, table->columns[i].key, &column_schema, &table->columns[i], (void *)object);
     lagd_json_close_object(json);
     return 0;
 }
 
-static int write_table(struct lagd_request *request, struct lag_db *db, const char *kind, const char *owner,
-                       const struct table *table) {
-    struct lagd_json json;
-    int64_t total = 0;
-    int status = 0;
-    lagd_answer_begin(request, &json);
-    lagd_json_open_object(&json, NULL);
-    lagd_json_text(&json, kind, owner);
-    lagd_json_text(&json, "x", "step");
-    lagd_json_text(&json, "bucket", "min_max_last");
-    for (int i = 0; i < table->n_columns; i++) total += table->columns[i].total;
-    lagd_json_int(&json, "points_total", total);
-    lagd_json_int(&json, "points_returned", (int64_t)table->n_steps);
-    lagd_json_open_array(&json, "step");
-    for (size_t i = 0; i < table->n_steps; i++) lagd_json_int(&json, NULL, table->steps[i]);
-    lagd_json_close_array(&json);
-    lagd_json_open_object(&json, "series");
-    for (int i = 0; i < table->n_columns; i++) {
-        const struct column *column = &table->columns[i];
-        lagd_json_open_object(&json, column->key);
-        write_part(&json, "last", table, column, PART_LAST);
-        write_part(&json, "min", table, column, PART_MIN);
-        write_part(&json, "max", table, column, PART_MAX);
-        if (lagd_query_bool(&request->target, "sum")) write_part(&json, "sum", table, column, PART_SUM);
-        lagd_json_int(&json, "points_total", column->total);
-        lagd_json_int(&json, "not_finite", column->n_null);
-        lagd_json_close_object(&json);
-    }
-    lagd_json_close_object(&json);
-    lagd_json_open_array(&json, "annotations");
-    if (strcmp(kind, "run") == 0) status = lag_growth_list(db, owner, 1000, write_growth_note, &json, &request->err);
-    lagd_json_close_array(&json);
-    lagd_json_close_object(&json);
-    int ended = lagd_answer_end(request, &json, 0);
-    return status < 0 ? status : ended;
+static int write_annotation(const struct lag_growth_row *row, void *arg) {
+    if (!lagd_growth_is(row->state, LAGD_GROWTH_APPLIED)) return 0;
+    return lagd_write_object(arg, NULL, &annotation_schema, row, NULL);
 }
 
-static int answer_series(struct lagd_request *request, struct lag_db *db, const char *kind, const char *owner) {
+static int write_annotations(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct answer *answer = object;
+    int status = 0;
+    lagd_json_open_array(json, key);
+    if (answer->run)
+        status = lag_growth_list(answer->db, answer->run, 1000, write_annotation, json, &answer->request->err);
+    lagd_json_close_array(json);
+    return status;
+}
+
+static const struct lagd_member series_members[] = {
+    LAGD_POINTED(struct answer, "run", "s~", run, "Id of the run that they are of."),
+    LAGD_POINTED(struct answer, "candidate", "s~", candidate, "Id of the candidate that they are of."),
+    LAGD_CONSTANT("x", "step", NULL),
+    LAGD_CONSTANT("bucket", "min_max_last", "What is told of equal stretches of steps."),
+    LAGD_WRITTEN("points_total", "i", write_total, "Points of all series between from and to."),
+    LAGD_WRITTEN("points_returned", "i", write_returned, "Steps that are told."),
+    LAGD_WRITTEN("step", "[i]", write_steps, "Step of each place in the columns."),
+    LAGD_WRITTEN_OF("series", "{@}", &column_schema, write_columns, "A column by the name of its series."),
+    LAGD_WRITTEN_OF("annotations", "[@]", &annotation_schema, write_annotations, "Of a run: where it grew."),
+};
+const struct lagd_schema lagd_series_schema = LAGD_SCHEMA("Series", series_members);
+
+static int answer_series(struct lagd_request *request, struct lag_db *db, const char *run, const char *candidate) {
     struct table table = {0};
+    const struct answer answer = {request, db, run, candidate, &table, lagd_query_bool(&request->target, "sum")};
     int max_points = (int)lagd_query_int(&request->target, request->route, "max_points"), status = 0;
     for (int i = 0; i < request->target.n_query; i++) {
         if (strcmp(request->target.query[i].name, "key") != 0) continue;
@@ -188,9 +252,9 @@ static int answer_series(struct lagd_request *request, struct lag_db *db, const 
     max_points = LAG_MAX(max_points / table.n_columns, 1);
     status = lag_reader_begin(db, &request->err);
     for (int i = 0; i < table.n_columns && status == 0; i++)
-        status = read_column(request, db, owner, &table.columns[i], max_points);
+        status = read_column(request, db, run ? run : candidate, &table.columns[i], max_points);
     if (status == 0) status = merge_steps(request, &table);
-    if (status == 0) status = write_table(request, db, kind, owner, &table);
+    if (status == 0) status = lagd_answer_object(request, &lagd_series_schema, &answer, NULL, 0);
     lag_reader_end(db);
     table_deinit(&table);
     return status;
@@ -201,7 +265,7 @@ int lagd_h_run_series(struct lagd_request *request) {
     struct lag_run_row run;
     int status = lagd_request_db(request, &db);
     if (status == 0) status = lag_run_get(db, request->params[0], &run, &request->err);
-    return status < 0 ? status : answer_series(request, db, "run", run.id);
+    return status < 0 ? status : answer_series(request, db, run.id, NULL);
 }
 
 int lagd_h_candidate_series(struct lagd_request *request) {
@@ -209,5 +273,5 @@ int lagd_h_candidate_series(struct lagd_request *request) {
     struct lag_candidate_row candidate;
     int status = lagd_request_db(request, &db);
     if (status == 0) status = lag_candidate_get(db, request->params[0], &candidate, &request->err);
-    return status < 0 ? status : answer_series(request, db, "candidate", candidate.id);
+    return status < 0 ? status : answer_series(request, db, NULL, candidate.id);
 }

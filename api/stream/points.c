@@ -155,41 +155,88 @@ static size_t fill_rows(struct lagd_points *known, const struct item *items, siz
     return n_rows;
 }
 
-static void write_columns(struct lagd_json *json, const struct lagd_points *known, const struct owner *owner,
-                          size_t n_rows, const bool has_key[KEYS]) {
-    lagd_json_open_array(json, "step");
-    for (size_t row = 0; row < n_rows; row++) lagd_json_int(json, NULL, known->steps[row]);
+/* A batch of one run or candidate. */
+struct batch {
+    const struct lagd_points *known;
+    const struct owner *owner;
+    const char *type, *growth, *candidate; /* ids: "" of a run's */
+    size_t n_rows;
+    const bool *has_key;
+    int64_t ts_ms;
+};
+
+static int write_run(struct lagd_json *json, const char *key, const void *object, void *context) {
+    lagd_json_text(json, key, ((const struct batch *)object)->owner->run_id);
+    return 0;
+}
+
+static int write_number(struct lagd_json *json, const char *key, const void *object, void *context) {
+    lagd_json_int(json, key, ((const struct batch *)object)->owner->n_batches);
+    return 0;
+}
+
+static int write_steps(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct batch *batch = object;
+    lagd_json_open_array(json, key);
+    for (size_t row = 0; row < batch->n_rows; row++) lagd_json_int(json, NULL, batch->known->steps[row]);
     lagd_json_close_array(json);
-    lagd_json_open_object(json, "series");
-    for (int key = 0; key < owner->n_keys; key++) {
-        if (!has_key[key]) continue;
-        lagd_json_open_array(json, owner->keys[key].name);
-        for (size_t row = 0; row < n_rows; row++) lagd_json_real(json, NULL, known->rows[row][key]);
+    return 0;
+}
+
+static int write_columns(struct lagd_json *json, const char *name, const void *object, void *context) {
+    const struct batch *batch = object;
+    lagd_json_open_object(json, name);
+    for (int key = 0; key < batch->owner->n_keys; key++) {
+        if (!batch->has_key[key]) continue;
+        lagd_json_open_array(json, batch->owner->keys[key].name);
+        for (size_t row = 0; row < batch->n_rows; row++) lagd_json_real(json, NULL, batch->known->rows[row][key]);
         lagd_json_close_array(json);
     }
     lagd_json_close_object(json);
+    return 0;
 }
+
+static const char *const batch_types[] = {"run.metric", "candidate.metric"};
+
+static const char *batch_type(int i, const char **ret_help) {
+    static const char *const meanings[] = {"points of a run", "points of a candidate"};
+    if ((size_t)i >= LAG_COUNT(batch_types)) return NULL;
+    *ret_help = meanings[i];
+    return batch_types[i];
+}
+
+static const struct lagd_member batch_members[] = {
+    LAGD_MEMBER(struct batch, "ts", "t", ts_ms, NULL),
+    {.name = "type", .type = "s", .offset = offsetof(struct batch, type), .pointed = true, .choice = batch_type},
+    LAGD_WRITTEN("run", "s", write_run, "Its id."),
+    LAGD_POINTED(struct batch, "growth", "s~", growth, "Of a candidate's."),
+    LAGD_POINTED(struct batch, "candidate", "s~", candidate, "Its id."),
+    LAGD_WRITTEN("number", "i", write_number, "Counts the batches of this run or candidate."),
+    LAGD_WRITTEN("step", "[i]", write_steps, "Step of each place in the columns."),
+    LAGD_WRITTEN("series", "{[n?]}", write_columns, "A column by the name of its series."),
+};
+const struct lagd_schema lagd_batch_schema = LAGD_SCHEMA("EventBatch", batch_members);
 
 static struct lagd_text *write_batch(struct lagd_points *known, const struct item *items, size_t n) {
     struct owner *owner = &known->owners[items[0].slot];
-    const char *type = owner->is_candidate ? "candidate.metric" : "run.metric";
-    struct lagd_json json;
     bool has_key[KEYS] = {false};
     size_t n_rows = fill_rows(known, items, n, has_key), length = 0;
+    owner->n_batches++;
+    const struct batch batch = {
+        .known = known,
+        .owner = owner,
+        .type = batch_types[owner->is_candidate],
+        .growth = owner->is_candidate ? owner->growth_id : "",
+        .candidate = owner->is_candidate ? owner->id : "",
+        .n_rows = n_rows,
+        .has_key = has_key,
+        .ts_ms = lag_clock_wall_ms(),
+    };
+    struct lagd_json json;
     lagd_json_init(&json, false);
-    lagd_json_open_object(&json, NULL);
-    lagd_json_time(&json, "ts", lag_clock_wall_ms());
-    lagd_json_text(&json, "type", type);
-    lagd_json_text(&json, "run", owner->run_id);
-    if (owner->is_candidate) {
-        lagd_json_text(&json, "growth", owner->growth_id);
-        lagd_json_text(&json, "candidate", owner->id);
-    }
-    lagd_json_int(&json, "number", ++owner->n_batches);
-    write_columns(&json, known, owner, n_rows, has_key);
-    lagd_json_close_object(&json);
+    (void)lagd_write_object(&json, NULL, &lagd_batch_schema, &batch, NULL);
     char *written = lagd_json_take(&json, &length);
-    struct lagd_text *text = written ? lagd_text_make(type, -1, written, length) : NULL;
+    struct lagd_text *text = written ? lagd_text_make(batch.type, -1, written, length) : NULL;
     free(written);
     return text;
 }

@@ -9,6 +9,8 @@ struct lag_db;
 struct lag_error;
 struct lagd_points;
 
+extern const struct lagd_schema lagd_batch_schema;
+
 #define LAGD_BATCH_STEPS 256 /* in a batch; more are thinned evenly, the last stays */
 
 int lagd_points_create(struct lagd_points **ret);

@@ -4,8 +4,8 @@
 #include <lagd/base/check.h>
 #include <lagd/base/clock.h>
 #include <lagd/base/mem.h>
+#include <lagd/storage/event_types.h>
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,36 +87,62 @@ static struct lagd_text *take(struct lagd_json *json, const char *type, int64_t 
     return text;
 }
 
-void lagd_event_members(struct lagd_json *json, const struct lag_event_row *row) {
-    lagd_json_int(json, "seq", row->seq);
-    lagd_json_time(json, "ts", row->ts_ms);
-    lagd_json_text(json, "type", row->type);
-    if (*row->run_id) lagd_json_text(json, "run", row->run_id);
-    if (*row->growth_id) lagd_json_text(json, "growth", row->growth_id);
-    if (*row->candidate_id) lagd_json_text(json, "candidate", row->candidate_id);
-    if (*row->state) lagd_json_text(json, "state", row->state);
-    if (row->step >= 0) lagd_json_int(json, "step", row->step);
-    if (isfinite(row->value)) lagd_json_real(json, "value", row->value);
-    if (*row->message) lagd_json_text(json, "message", row->message);
+static const char *event_type(int i, const char **ret_help) {
+    if (i >= LAG_N_EVENT_TYPES) return NULL;
+    *ret_help = lag_event_kind((enum lag_event_type)i)->help;
+    return lag_event_kind((enum lag_event_type)i)->name;
 }
+
+#define EVENT(name, type, member, help) LAGD_MEMBER(struct lag_event_row, name, type, member, help)
+static const struct lagd_member event_members[] = {
+    EVENT("seq", "i", seq, "Its number; the cursor of what comes behind it."),
+    EVENT("ts", "t?", ts_ms, NULL),
+    LAGD_CHOICE(struct lag_event_row, "type", "s", type, event_type, NULL),
+    EVENT("run", "s~", run_id, NULL),
+    EVENT("growth", "s~", growth_id, NULL),
+    EVENT("candidate", "s~", candidate_id, NULL),
+    EVENT("state", "s~", state, NULL),
+    EVENT("step", "i~", step, NULL),
+    EVENT("value", "n~", value, NULL),
+    EVENT("message", "s~", message, NULL),
+};
+const struct lagd_schema lagd_event_schema = LAGD_SCHEMA("Event", event_members);
 
 struct lagd_text *lagd_text_event(const struct lag_event_row *row) {
     struct lagd_json json;
     lagd_json_init(&json, false);
-    lagd_json_open_object(&json, NULL);
-    lagd_event_members(&json, row);
-    lagd_json_close_object(&json);
+    (void)lagd_write_object(&json, NULL, &lagd_event_schema, row, NULL);
     return take(&json, row->type, row->seq);
 }
 
+static const char *const notices[] = {"hello", "caught-up", "reset", "lagged", "bye", "hb"};
+
+static const char *notice_type(int i, const char **ret_help) {
+    static const char *const meanings[] = {
+        "a stream that begins with what happens from now on", "all events of the past have been sent",
+        "events behind the cursor that was given are gone", "the stream ends: its reader is too slow",
+        "the stream ends: the daemon is stopping, or the token is no longer good", "a sign of life"};
+    if ((size_t)i >= LAG_COUNT(notices)) return NULL;
+    *ret_help = meanings[i];
+    return notices[i];
+}
+
+struct notice {
+    int64_t ts_ms, cursor;
+    const char *type;
+};
+static const struct lagd_member notice_members[] = {
+    LAGD_MEMBER(struct notice, "ts", "t~", ts_ms, NULL),
+    {.name = "type", .type = "s", .offset = offsetof(struct notice, type), .pointed = true, .choice = notice_type},
+    LAGD_MEMBER(struct notice, "cursor", "i~", cursor, "seq of the last event that was sent or passed over."),
+};
+const struct lagd_schema lagd_notice_schema = LAGD_SCHEMA("EventNotice", notice_members);
+
 struct lagd_text *lagd_text_notice(const char *type, int64_t cursor, bool with_id) {
+    const struct notice notice = {lag_clock_wall_ms(), cursor, type};
     struct lagd_json json;
     lagd_json_init(&json, false);
-    lagd_json_open_object(&json, NULL);
-    lagd_json_time(&json, "ts", lag_clock_wall_ms());
-    lagd_json_text(&json, "type", type);
-    lagd_json_int(&json, "cursor", cursor);
-    lagd_json_close_object(&json);
+    (void)lagd_write_object(&json, NULL, &lagd_notice_schema, &notice, NULL);
     return take(&json, type, with_id ? cursor : -1);
 }
 

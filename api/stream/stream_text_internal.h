@@ -1,7 +1,7 @@
 /* Events as texts that many followers share: the JSON of a row, the server-sent event around it, and the topic that an
  * event belongs to. Thread: the hub serialises. */
 #pragma once
-#include "json/json_out_internal.h"
+#include "json/schema_internal.h"
 
 #include <lagd/storage/rows.h>
 #include <stdbool.h>
@@ -38,5 +38,5 @@ struct lagd_text *lagd_text_make(const char *type, int64_t id, const char *json,
 /* Texts one behind the other as one; takes nothing. */
 struct lagd_text *lagd_text_join(struct lagd_text *const *texts, size_t n);
 void lagd_text_drop(struct lagd_text *text);
-/* An event row's members into an open object. */
-void lagd_event_members(struct lagd_json *json, const struct lag_event_row *row);
+extern const struct lagd_schema lagd_event_schema;  /* of lag_event_row */
+extern const struct lagd_schema lagd_notice_schema; /* what a stream tells of itself */

@@ -93,16 +93,16 @@ static void structure_is_right_compact_and_pretty(void **state) {
     }
 }
 
-static void problems_are_of_one_shape(void **state) {
+static void problems_are_of_one_schema(void **state) {
     (void)state;
     size_t n;
     const struct lagd_problem_type *types = lagd_problem_types(&n);
     for (size_t i = 0; i < n; i++) {
         struct lagd_json json;
         lagd_json_init(&json, false);
-        lagd_json_open_object(&json, NULL);
-        lagd_problem_members(&json, &types[i], i % 2 ? "say \"so\"" : "", "/api/v1/x", "req_1");
-        lagd_json_close_object(&json);
+        const struct lagd_problem problem = {
+            .type = &types[i], .detail = i % 2 ? "say \"so\"" : "", .instance = "/api/v1/x", .request_id = "req_1"};
+        assert_int_equal(lagd_write_object(&json, NULL, &lagd_problem_schema, &problem, NULL), 0);
         char *text = take(&json);
         json_t *tree = json_loads(text, 0, NULL);
         const char *type = json_string_value(json_object_get(tree, "type"));
@@ -148,13 +148,29 @@ static void tables_become_nested_objects(void **state) {
     free(text);
 }
 
+/* The members of "Shape" are the axes that the daemon knows, in its order. */
+static void shapes_have_every_axis(void **state) {
+    (void)state;
+    const struct lag_shape shape = {1, 2, 3, 4, 5, 6};
+    size_t n = 0;
+    for (const char *name; (name = lagd_axis_name((int)n)) != NULL; n++) {
+        assert_true(n < lagd_model_schema.n);
+        const struct lagd_member *member = &lagd_model_schema.members[n];
+        assert_string_equal(member->name, name);
+        int64_t value = *(const int64_t *)(const void *)((const char *)&shape + member->offset);
+        assert_int_equal(value, lagd_axis_get(&shape, (int)n));
+    }
+    assert_int_equal(n, lagd_model_schema.n);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(texts_are_escaped),
         cmocka_unit_test(numbers_read_back_as_they_are),
         cmocka_unit_test(structure_is_right_compact_and_pretty),
-        cmocka_unit_test(problems_are_of_one_shape),
+        cmocka_unit_test(problems_are_of_one_schema),
         cmocka_unit_test(tables_become_nested_objects),
+        cmocka_unit_test(shapes_have_every_axis),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -78,8 +78,11 @@ static void ranges_of_a_file(void **state) {
 static void ranges_of_an_empty_file(void **state) {
     (void)state;
     static const struct row empty[] = {
-        {"bytes=0-", OUTSIDE, 0, 0}, {"bytes=0-0", OUTSIDE, 0, 0}, {"bytes=-1", OUTSIDE, 0, 0},
-        {"bytes=-", IGNORED, 0, 0}};
+        {"bytes=0-", OUTSIDE, 0, 0},
+        {"bytes=0-0", OUTSIDE, 0, 0},
+        {"bytes=-1", OUTSIDE, 0, 0},
+        {"bytes=-", IGNORED, 0, 0},
+    };
     for (size_t i = 0; i < LAG_COUNT(empty); i++) expect(&empty[i], 0);
 }
 

@@ -48,9 +48,9 @@ static void write_problem(const char *slug, const char *detail, const char *path
     struct lagd_json json;
     size_t length = 0;
     lagd_json_init(&json, false);
-    lagd_json_open_object(&json, NULL);
-    lagd_problem_members(&json, lagd_problem_find(slug), detail, path, "req");
-    lagd_json_close_object(&json);
+    const struct lagd_problem problem = {
+        .type = lagd_problem_find(slug), .detail = detail, .instance = path, .request_id = "req"};
+    (void)lagd_write_object(&json, NULL, &lagd_problem_schema, &problem, NULL);
     char *text = lagd_json_take(&json, &length);
     FUZZ_CHECK(text);
     json_t *tree = json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL);

@@ -2,12 +2,16 @@
 #pragma once
 #include <lagd/daemon/growth_request.h>
 
+struct lagd_operator_param {
+    const char *name, *help;
+    double min, max, preset;
+};
 /* The operator table, for GET /operators. */
 struct lagd_operator_info {
     const char *name, *title, *help, *reference, *preset_optimizer, *preset_lr;
     bool function_preserving;
     int n_params;
-    struct { const char *name, *help; double min, max, preset; } params[LAGD_STRATEGY_PARAMS];
+    struct lagd_operator_param params[LAGD_STRATEGY_PARAMS];
 };
 int lagd_operator_count(void);
 void lagd_operator_get(int index, struct lagd_operator_info *ret);

@@ -1,0 +1,109 @@
+/* What there is to choose from and to be told: growth operators and problem types. */
+#include "door/problem_internal.h"
+#include "resources/handlers_internal.h"
+#include "resources/schemas_internal.h"
+
+#include <lagd/base/check.h>
+#include <lagd/daemon/operators.h>
+#include <string.h>
+
+/* --- operators --------------------------------------------------------------------------------------------------- */
+
+#define PARAM(name, type, member, help) LAGD_MEMBER(struct lagd_operator_param, name, type, member, help)
+static const struct lagd_member param_members[] = {
+    LAGD_POINTED(struct lagd_operator_param, "name", "s", name, NULL),
+    LAGD_POINTED(struct lagd_operator_param, "help", "s", help, NULL),
+    PARAM("min", "n", min, NULL),
+    PARAM("max", "n?", max, "null: there is no upper end."),
+    PARAM("preset", "n", preset, NULL),
+};
+static const struct lagd_schema param_schema = LAGD_SCHEMA("OperatorParam", param_members);
+
+static int write_params(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct lagd_operator_info *info = object;
+    lagd_json_open_array(json, key);
+    for (int i = 0; i < info->n_params; i++) (void)lagd_write_object(json, NULL, &param_schema, &info->params[i], NULL);
+    lagd_json_close_array(json);
+    return 0;
+}
+
+#define TEXT(name, member, help) LAGD_POINTED(struct lagd_operator_info, name, "s", member, help)
+static const struct lagd_member operator_members[] = {
+    TEXT("name", name, NULL),
+    TEXT("title", title, NULL),
+    TEXT("help", help, NULL),
+    TEXT("reference", reference, "Where it was described."),
+    LAGD_MEMBER(struct lagd_operator_info, "function_preserving", "b", function_preserving,
+                "The grown model begins with the parent's loss."),
+    TEXT("optimizer", preset_optimizer, "What becomes of the optimiser's state, unless a strategy says otherwise."),
+    TEXT("lr", preset_lr, "What becomes of the learning rate, unless a strategy says otherwise."),
+    LAGD_WRITTEN_OF("params", "[@]", &param_schema, write_params, NULL),
+};
+static const struct lagd_schema operator_schema = LAGD_SCHEMA("Operator", operator_members);
+
+static int write_operators(struct lagd_json *json, const char *key, const void *object, void *context) {
+    struct lagd_operator_info info;
+    lagd_json_open_array(json, key);
+    for (int i = 0; i < lagd_operator_count(); i++) {
+        lagd_operator_get(i, &info);
+        (void)lagd_write_object(json, NULL, &operator_schema, &info, NULL);
+    }
+    lagd_json_close_array(json);
+    return 0;
+}
+
+static int write_words(struct lagd_json *json, const char *key, const char *const *words) {
+    lagd_json_open_array(json, key);
+    for (; *words; words++) lagd_json_text(json, NULL, *words);
+    lagd_json_close_array(json);
+    return 0;
+}
+
+static int write_optimizer_rules(struct lagd_json *json, const char *key, const void *object, void *context) {
+    return write_words(json, key, lagd_optimizer_rules());
+}
+
+static int write_lr_rules(struct lagd_json *json, const char *key, const void *object, void *context) {
+    return write_words(json, key, lagd_lr_rules());
+}
+
+static const struct lagd_member operator_list_members[] = {
+    LAGD_WRITTEN_OF("items", "[@]", &operator_schema, write_operators, NULL),
+    LAGD_WRITTEN("optimizer_rules", "[s]", write_optimizer_rules, "What optimizer of a strategy may be."),
+    LAGD_WRITTEN("lr_rules", "[s]", write_lr_rules, "What lr of a strategy may be."),
+    LAGD_ONE_PAGE,
+};
+const struct lagd_schema lagd_operator_list_schema = LAGD_SCHEMA("OperatorList", operator_list_members);
+
+int lagd_h_operators(struct lagd_request *request) {
+    return lagd_answer_object(request, &lagd_operator_list_schema, NULL, NULL, 0);
+}
+
+/* --- problem types ----------------------------------------------------------------------------------------------- */
+
+#define TYPE(name, member, help) LAGD_POINTED(struct lagd_problem_type, name, "s", member, help)
+static const struct lagd_member type_members[] = {
+    LAGD_WRITTEN("type", "s", lagd_problem_write_uri, "The URI that problems of this type have."),
+    TYPE("slug", slug, "The last part of the URI."),
+    LAGD_MEMBER(struct lagd_problem_type, "status", "i", status, NULL),
+    TYPE("title", title, NULL),
+    TYPE("help", help, "What it means and what to do."),
+};
+const struct lagd_schema lagd_problem_type_schema = LAGD_SCHEMA("ProblemType", type_members);
+
+static const struct lagd_member type_list_members[] = {LAGD_LIST(&lagd_problem_type_schema)};
+const struct lagd_schema lagd_problem_type_list_schema = LAGD_SCHEMA("ProblemTypeList", type_list_members);
+
+int lagd_h_problems(struct lagd_request *request) {
+    size_t n;
+    const struct lagd_problem_type *types = lagd_problem_types(&n);
+    const struct lagd_list list = {{types, n, sizeof(*types)}, NULL};
+    return lagd_answer_object(request, &lagd_problem_type_list_schema, &list, NULL, 0);
+}
+
+int lagd_h_problem(struct lagd_request *request) {
+    const struct lagd_problem_type *type = lagd_problem_find(request->params[0]);
+    if (strcmp(type->slug, request->params[0]) != 0)
+        return lag_error_set(&request->err, LAG_ENOTFOUND, "there is no problem type %s", request->params[0]);
+    return lagd_answer_object(request, &lagd_problem_type_schema, type, NULL, 0);
+}
