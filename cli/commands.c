@@ -87,7 +87,7 @@ static const struct ctl_option generate_options[] = {
 static const struct ctl_option dataset_options[] = {
     {0, "name", "NAME", NULL, "name of the dataset, default the file's", false},
     {0, "path", "PATH", NULL, "register this file below the daemon's dataset roots instead of uploading one", false},
-    {0, "format", "auto|text|nanogpt|llmc_u16|llmc_u32", NULL, "how the file is read, default auto", false},
+    {0, "format", "auto|text|nanogpt|u32|llmc_u16|llmc_u32", NULL, "how the file is read, default auto", false},
     {0, "vocab-size", "N", NULL, "vocabulary of a token file", false},
     END};
 static const struct ctl_option wait_options[] = {

@@ -13,6 +13,7 @@ struct lag_token_layout {
     uint64_t n_tokens;
 };
 
+bool lag_token_format_is_auto(const char *format_name); /* nothing is said: NULL or "auto" */
 unsigned lag_token_format_width(enum lag_token_format format);
 unsigned lag_token_format_offset(enum lag_token_format format);
 /* The largest number of different ids that the format can hold, cut to LAG_MAX_VOCAB. */
@@ -22,6 +23,14 @@ uint32_t lag_token_format_limit(enum lag_token_format format);
  * size and the name, and checks that the size fits. Pure. */
 int lag_token_layout_find(const uint8_t *head, size_t n_head, uint64_t n_bytes, const char *file_name,
                           const char *format_name, struct lag_token_layout *ret, struct lag_error *err);
+
+/* --- lookalike.c: files that are taken for something else. Pure. --- */
+/* LAG_EINVAL at "/format", by name: an archive, a model, a document, text that is not UTF-8, a Git LFS pointer.
+ * head: the first n_head bytes. */
+int lag_data_refuse_others(const uint8_t *head, size_t n_head, uint64_t n_bytes, const char *file_name,
+                           struct lag_error *err);
+/* LAG_EINVAL at "/format": bytes that were to be read as uint16 look like another width or byte order, or like text. */
+int lag_data_refuse_width(const uint8_t *bytes, size_t n_bytes, const char *file_name, struct lag_error *err);
 
 /* Tokens from little-endian bytes; returns the largest. n ≥ 1. */
 uint32_t lag_tokens_decode(const uint8_t *bytes, unsigned width_bytes, size_t n, uint32_t *ret_ids);

@@ -16,6 +16,7 @@ LAG_DEFINE_CLEANUP(struct lag_sha256, sha256_destroy_p, lag_sha256_destroy)
 
 struct scan {
     const char *file_name;
+    bool guessed;        /* uint16 follows from the file's name alone */
     struct lag_token_layout layout;
     uint32_t limit;      /* every id is below it */
     uint32_t largest;
@@ -38,6 +39,10 @@ static int scan_chunk(struct scan *scan, uint64_t offset, size_t length, struct 
     const size_t skip = offset < scan->layout.offset_bytes ? scan->layout.offset_bytes - (size_t)offset : 0;
     const size_t n = (length - LAG_MIN(skip, length)) / scan->layout.width_bytes;
     if (n == 0) return 0;
+    if (offset == 0 && scan->guessed) {
+        const int rc = lag_data_refuse_width(scan->bytes, length, scan->file_name, err);
+        if (rc != 0) return rc;
+    }
     const uint32_t largest = lag_tokens_decode(scan->bytes + skip, scan->layout.width_bytes, n, scan->ids);
     const uint64_t first = (offset + skip - scan->layout.offset_bytes) / scan->layout.width_bytes;
     if (largest >= scan->limit) return report_id(scan, first, n, err);
@@ -93,6 +98,7 @@ int lag_dataset_inspect(int fd, const char *file_name, const char *format_name, 
     int rc = file_size(fd, file_name, &info.n_bytes, err);
     if (rc == 0) rc = find_layout(fd, info.n_bytes, file_name, format_name, &scan.layout, err);
     if (rc != 0) return rc;
+    scan.guessed = scan.layout.format == LAG_TOKENS_NANOGPT && lag_token_format_is_auto(format_name);
     scan.limit = declared_vocab ? (uint32_t)declared_vocab : lag_token_format_limit(scan.layout.format);
 
     LAG_CLEANUP(lag_free_p) uint8_t *bytes = malloc(CHUNK_BYTES);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 enum { MAGIC_EVAL = 20240522 };
@@ -15,6 +16,7 @@ const char *const lag_token_format_choices[] = {
     "auto",
     [1 + LAG_TOKENS_TEXT] = "text",
     [1 + LAG_TOKENS_NANOGPT] = "nanogpt",
+    [1 + LAG_TOKENS_U32] = "u32",
     [1 + LAG_TOKENS_LLMC_U16] = "llmc_u16",
     [1 + LAG_TOKENS_LLMC_U32] = "llmc_u32",
     NULL,
@@ -29,6 +31,7 @@ struct format_row {
 static const struct format_row format_rows[LAG_N_TOKEN_FORMATS] = {
     [LAG_TOKENS_TEXT] = {1, 0, 0, 0, 256},
     [LAG_TOKENS_NANOGPT] = {2, 0, 0, 0, 65536},
+    [LAG_TOKENS_U32] = {4, 0, 0, 0, LAG_MAX_VOCAB},
     [LAG_TOKENS_LLMC_U16] = {2, LAG_TOKEN_HEADER_BYTES, 20240520, 1, 65536},
     [LAG_TOKENS_LLMC_U32] = {4, LAG_TOKEN_HEADER_BYTES, 20240801, 7, LAG_MAX_VOCAB},
 };
@@ -43,6 +46,10 @@ int lag_token_format_parse(const char *name, enum lag_token_format *ret) {
     if (i < 0) return LAG_EINVAL;
     *ret = (enum lag_token_format)i;
     return 0;
+}
+
+bool lag_token_format_is_auto(const char *format_name) {
+    return !format_name || strcmp(format_name, lag_token_format_choices[0]) == 0;
 }
 
 static int32_t head_word(const uint8_t *head, size_t n_head, size_t index) {
@@ -61,13 +68,13 @@ static enum lag_token_format format_of_magic(int32_t magic) {
 
 static bool ends_in_bin(const char *file_name) {
     const size_t length = strlen(file_name);
-    return length >= 4 && strcmp(file_name + length - 4, ".bin") == 0;
+    return length >= 4 && strcasecmp(file_name + length - 4, ".bin") == 0;
 }
 
 static int choose_format(int32_t magic, const char *file_name, const char *format_name, enum lag_token_format *ret,
                          struct lag_error *err) {
     const enum lag_token_format found = format_of_magic(magic);
-    if (!format_name || strcmp(format_name, lag_token_format_choices[0]) == 0) {
+    if (lag_token_format_is_auto(format_name)) {
         if (found != LAG_N_TOKEN_FORMATS) *ret = found;
         else *ret = ends_in_bin(file_name) ? LAG_TOKENS_NANOGPT : LAG_TOKENS_TEXT;
         return 0;
@@ -80,7 +87,7 @@ static int choose_format(int32_t magic, const char *file_name, const char *forma
     if (format_rows[named].magic != 0 && named != found)
         return lag_error_set(err, LAG_EINVAL, "%s: not an %s file: it begins with %" PRId32 ", not with %" PRId32,
                              file_name, format_name, magic, format_rows[named].magic);
-    if (named == LAG_TOKENS_NANOGPT && found != LAG_N_TOKEN_FORMATS)
+    if ((named == LAG_TOKENS_NANOGPT || named == LAG_TOKENS_U32) && found != LAG_N_TOKEN_FORMATS)
         return lag_error_set(err, LAG_EINVAL, "%s: begins with the header of llm.c: register it as %s or auto",
                              file_name, lag_token_format_name(found));
     *ret = named;
@@ -117,6 +124,14 @@ int lag_token_layout_find(const uint8_t *head, size_t n_head, uint64_t n_bytes, 
     if (magic == MAGIC_EVAL && !as_text)
         return lag_error_set(err, LAG_EINVAL, "%s: an llm.c evaluation file (magic %d): it holds multiple-choice "
                              "questions, not training text; register a training shard", file_name, MAGIC_EVAL);
+    if (!as_text) {
+        const int other = lag_data_refuse_others(head, n_head, n_bytes, file_name, err);
+        if (other != 0) return other;
+    }
+    const enum lag_token_format swapped = format_of_magic((int32_t)__builtin_bswap32((uint32_t)magic));
+    if (swapped != LAG_N_TOKEN_FORMATS && !as_text)
+        return lag_error_set(err, LAG_EINVAL, "%s: an %s file in the other byte order: swap it to little-endian",
+                             file_name, lag_token_format_name(swapped));
     enum lag_token_format format = LAG_TOKENS_TEXT;
     const int rc = choose_format(magic, file_name, format_name, &format, err);
     if (rc != 0) return rc;
@@ -125,9 +140,10 @@ int lag_token_layout_find(const uint8_t *head, size_t n_head, uint64_t n_bytes, 
         const int header_rc = check_header(format, head, n_head, n_bytes, file_name, err);
         if (header_rc != 0) return header_rc;
     }
-    if (format == LAG_TOKENS_NANOGPT && n_bytes % row->width_bytes != 0)
-        return lag_error_set(err, LAG_EINVAL, "%s: %" PRIu64 " bytes is not a whole number of uint16 tokens: the file "
-                             "is cut; to read it as bytes, register it with format text", file_name, n_bytes);
+    if (row->magic == 0 && n_bytes % row->width_bytes != 0)
+        return lag_error_set(err, LAG_EINVAL, "%s: %" PRIu64 " bytes is not a whole number of uint%u tokens: the file "
+                             "is cut; to read it as bytes, register it with format text", file_name, n_bytes,
+                             8 * row->width_bytes);
     const uint64_t n_tokens = (n_bytes - row->offset_bytes) / row->width_bytes;
     if (n_tokens < LAG_MIN_TOKENS)
         return lag_error_set(err, LAG_EINVAL, "%s: %" PRIu64 " tokens; at least %u are needed", file_name, n_tokens,

@@ -234,6 +234,22 @@ def datasets_below_the_roots_only(folder):
     assert (b["format"], b["n_tokens"]) == ("llmc_u16", 4000), b
     got = daemon.request("POST", "/api/v1/datasets", {"name": "short", "path": "short.bin"})
     assert got[0] == 422 and b"short.bin" in got[2], got
+    # what is no training data is refused by name, and tokens of another width with the likely one
+    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"4d7a2146" * 8 + b"\nsize 1234567\n"
+    wide = array.array("I", [(i * 7) % 500 for i in range(3000)])
+    for name, data, says in (("pointer.txt", pointer, b"Git LFS"), ("pointer.bin", pointer[:-1], b"Git LFS"),
+                             ("model.txt", b"GGUF" + bytes(2000), b"GGUF"), ("WIDE.BIN", wide.tobytes(), b"uint32")):
+        with open(os.path.join(roots, name), "wb") as f:
+            f.write(data)
+        got = daemon.request("POST", "/api/v1/datasets", {"name": name, "path": name})
+        assert got[0] == 422 and says in got[2] and name.encode() in got[2], got
+        got = daemon.request("POST", f"/api/v1/datasets?name={name}&file_name={name}", data,
+                             {"Content-Type": "application/octet-stream"})
+        assert got[0] == 422 and says in got[2], got
+    made = daemon.post("/datasets", {"name": "wide", "path": "WIDE.BIN", "format": "u32"})
+    assert (made["format"], made["n_tokens"], made["max_id"]) == ("u32", 3000, 499), made
+    made = daemon.post("/datasets", {"name": "model", "path": "model.txt", "format": "text"})
+    assert made["format"] == "text", made
     # uploads
     got = daemon.request("POST", "/api/v1/datasets?name=small", "tiny", {"Content-Type": "text/plain"})
     assert got[0] == 422, got

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """The tour of README.md, command by command as it is printed; only places are others and numbers smaller."""
+import array
 import os
 import re
 import socket
@@ -64,8 +65,11 @@ def tour(folder):
         script = script.replace(printed, here)
     with open(os.path.join(folder, "my.txt"), "w") as f:
         f.write(lagd.text(100000))
+    with open(os.path.join(folder, "train.bin"), "wb") as f:
+        array.array("H", [i * i * 7919 % 50257 for i in range(5000)]).tofile(f)
     run = subprocess.run(["bash", "-c", script], cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     assert run.returncode == 0, f"status {run.returncode}\n{run.stdout[-3000:]}\n{run.stderr[-3000:]}"
+    assert '"nanogpt"' in run.stdout and '"n_tokens":5000' in run.stdout.replace(" ", ""), run.stdout[:3000]
     assert "After a lag of 20 steps" in run.stdout, run.stdout[-3000:]
     with open(os.path.join(folder, "points.jsonl")) as f:
         assert len(f.readlines()) == 61

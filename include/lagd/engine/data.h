@@ -1,5 +1,6 @@
-/* Datasets: text files read as bytes (vocabulary 256), and the token files of nanoGPT (uint16, no header) and llm.c
- * (256 × int32 header; uint16 with magic 20240520 version 1, uint32 with magic 20240801 version 7) as they are.
+/* Datasets: text files read as bytes (vocabulary 256), and the token files of nanoGPT (uint16, no header), uint32
+ * without a header, and llm.c (256 × int32 header; uint16 with magic 20240520 version 1, uint32 with magic 20240801
+ * version 7) as they are, all little-endian.
  *
  * The last 10 % of the tokens (rounded down) are for validation. A training batch is a pure function of (seed, step):
  * there is no cursor to lose. Files are read with pread, never mapped, so a file that shrinks is an error, not a
@@ -11,7 +12,7 @@
 struct lag_error;
 
 enum lag_token_format {
-    LAG_TOKENS_TEXT, LAG_TOKENS_NANOGPT, LAG_TOKENS_LLMC_U16, LAG_TOKENS_LLMC_U32,
+    LAG_TOKENS_TEXT, LAG_TOKENS_NANOGPT, LAG_TOKENS_U32, LAG_TOKENS_LLMC_U16, LAG_TOKENS_LLMC_U32,
     LAG_N_TOKEN_FORMATS
 };
 extern const char *const lag_token_format_choices[]; /* NULL-terminated: auto, then the names by format */
@@ -26,10 +27,12 @@ struct lag_dataset_info {
     char sha256[65];   /* of the whole file */
 };
 
-/* Reads the whole file once: recognises the format (llm.c by magic; nanoGPT when the name ends in ".bin" and the size
- * is even, an odd one is refused; else text), range-checks every token against declared_vocab (0 = none declared),
- * counts and hashes. format_name NULL or "auto" recognises, else one of the names above. Refuses: llm.c evaluation
- * files (magic 20240522, named in the text), sizes that do not fit the header, fewer than 64 tokens, empty files.
+/* Reads the whole file once: recognises the format (llm.c by magic; nanoGPT when the name ends in ".bin", in any case,
+ * and the size is even, an odd one is refused; else text), range-checks every token against declared_vocab (0 = none
+ * declared), counts and hashes. format_name NULL or "auto" recognises, else one of the names above. Refuses: llm.c
+ * evaluation files (magic 20240522, named in the text), sizes that do not fit the header, fewer than 64 tokens, empty
+ * files; by name, unless format_name is text, what is no training data (archives, models, documents, UTF-16 and UTF-32,
+ * pointers of Git LFS); and, unless a format is named, a ".bin" whose words look like another width or byte order.
  * cancel may be NULL. fd stays the caller's. */
 int lag_dataset_inspect(int fd, const char *file_name, const char *format_name, int declared_vocab,
                         const volatile bool *cancel, struct lag_dataset_info *ret, struct lag_error *err);
