@@ -93,6 +93,24 @@ static void test_guards(void **state) {
     assert_int_equal(lag_series_open(f->reader, "run_1", "new", true, &id, &f->err), LAG_EDENIED);
 }
 
+static int pause_run(struct lag_db *db, void *arg, struct lag_error *err) {
+    return lag_run_set_state(db, "run_1", "paused", "", err);
+}
+
+/* Views and triggers of a file that somebody else has edited are not run. */
+static void test_foreign_code_is_not_run(void **state) {
+    struct fixture *f = *state;
+    int64_t n = -1;
+    fixture_close(f);
+    run_sql(f, "CREATE VIEW v AS SELECT count(*) AS n FROM runs; CREATE TRIGGER t AFTER UPDATE ON runs BEGIN DELETE FROM "
+            "candidates; END");
+    fixture_open(f);
+    assert_true(lag_db_integer(f->reader, "SELECT n FROM v", &n, &f->err) < 0);
+    write_ok(f, pause_run, NULL);
+    assert_ok(f, lag_db_integer(f->reader, "SELECT count(*) FROM candidates", &n, &f->err));
+    assert_int_equal(n, 2);
+}
+
 static int check_writer(struct lag_db *db, void *arg, struct lag_error *err) {
     static const struct {
         const char *sql;
@@ -132,6 +150,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_unbound, fixture_store, fixture_end),
         cmocka_unit_test_setup_teardown(test_columns_by_name, fixture_store, fixture_end),
         cmocka_unit_test_setup_teardown(test_guards, fixture_store, fixture_end),
+        cmocka_unit_test_setup_teardown(test_foreign_code_is_not_run, fixture_store, fixture_end),
         cmocka_unit_test_setup_teardown(test_writer_guards, fixture_store, fixture_end),
         cmocka_unit_test_setup_teardown(test_write_outside, fixture_store, fixture_end),
     };
