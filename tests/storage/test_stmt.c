@@ -102,8 +102,8 @@ static void test_foreign_code_is_not_run(void **state) {
     struct fixture *f = *state;
     int64_t n = -1;
     fixture_close(f);
-    run_sql(f, "CREATE VIEW v AS SELECT count(*) AS n FROM runs; CREATE TRIGGER t AFTER UPDATE ON runs BEGIN DELETE FROM "
-            "candidates; END");
+    run_sql(f, "CREATE VIEW v AS SELECT count(*) AS n FROM runs; "
+            "CREATE TRIGGER t AFTER UPDATE ON runs BEGIN DELETE FROM candidates; END");
     fixture_open(f);
     assert_true(lag_db_integer(f->reader, "SELECT n FROM v", &n, &f->err) < 0);
     write_ok(f, pause_run, NULL);

@@ -1,0 +1,91 @@
+/* What the store adds to a row: times, numbers, revisions; and names that are taken. */
+#include "fixture.h"
+#include <lagd/base/check.h>
+#include <lagd/base/clock.h>
+
+#define DEFINE_WRITE(name, query)                                                                                      \
+    static int name(struct lag_db *db, void *arg, struct lag_error *err) { return query(db, arg, err); }
+DEFINE_WRITE(insert_dataset, lag_dataset_insert)
+DEFINE_WRITE(insert_run, lag_run_insert)
+DEFINE_WRITE(insert_growth, lag_growth_insert)
+DEFINE_WRITE(put_decision, lag_decision_put)
+static int insert_checkpoint(struct lag_db *db, void *arg, struct lag_error *err) {
+    return lag_checkpoint_insert(db, arg, NULL, 0, err);
+}
+
+struct renaming {
+    const char *id, *name;
+};
+
+static int rename_run(struct lag_db *db, void *arg, struct lag_error *err) {
+    const struct renaming *renaming = arg;
+    return lag_run_set_config(db, renaming->id, renaming->name, "seed=7\n", err);
+}
+
+static void test_run_config(void **state) {
+    struct fixture *f = *state;
+    struct lag_run_row row, other = sample_run("run_2", "second");
+    write_ok(f, insert_run, &other);
+    write_ok(f, rename_run, &(struct renaming){"run_1", "third"});
+    assert_ok(f, lag_run_get(f->reader, "third", &row, &f->err));
+    assert_string_equal(row.id, "run_1");
+    assert_string_equal(row.config, "seed=7\n");
+    assert_int_equal(row.revision, 2);
+    assert_int_equal(lag_store_write(f->store, rename_run, &(struct renaming){"run_2", "third"}, &f->err), LAG_EEXIST);
+    assert_string_equal(f->err.text, "a run named third exists already: choose another name");
+    assert_string_equal(f->err.pointer, "/name");
+    assert_int_equal(lag_store_write(f->store, rename_run, &(struct renaming){"run_9", "x"}, &f->err), LAG_ENOTFOUND);
+    assert_string_equal(f->err.text, "run run_9 does not exist");
+}
+
+/* A row without a time gets the present one; one with a time keeps it. */
+static void test_times(void **state) {
+    struct fixture *f = *state;
+    const int64_t before = lag_clock_wall_ms();
+    struct lag_dataset_row dataset = sample_dataset("ds_2", "other");
+    struct lag_run_row run = sample_run("run_2", "second");
+    struct lag_growth_row growth = sample_growth("gr_2", "run_1");
+    struct lag_decision_row decision = {.growth_id = "gr_2", .decided_by = "lag"};
+    struct lag_checkpoint_row checkpoint = {.id = "ckpt_1", .run_id = "run_1", .kind = "manual", .path = "x"};
+    dataset.created_ms = run.created_ms = run.updated_ms = growth.created_ms = growth.updated_ms = 0;
+    write_ok(f, insert_dataset, &dataset);
+    write_ok(f, insert_run, &run);
+    write_ok(f, insert_growth, &growth);
+    write_ok(f, put_decision, &decision);
+    write_ok(f, insert_checkpoint, &checkpoint);
+    assert_ok(f, lag_dataset_get(f->reader, "ds_2", &dataset, &f->err));
+    assert_ok(f, lag_run_get(f->reader, "run_2", &run, &f->err));
+    assert_ok(f, lag_growth_get(f->reader, "gr_2", &growth, &f->err));
+    assert_ok(f, lag_decision_get(f->reader, "gr_2", &decision, &f->err));
+    assert_ok(f, lag_checkpoint_get(f->reader, "ckpt_1", &checkpoint, &f->err));
+    const int64_t after = lag_clock_wall_ms(), times[] = {dataset.created_ms, run.created_ms, run.updated_ms,
+        growth.created_ms, growth.updated_ms, decision.decided_ms, checkpoint.created_ms};
+    for (size_t i = 0; i < LAG_COUNT(times); i++)
+        if (times[i] < before || times[i] > after) fail_msg("time %zu is %lld", i, (long long)times[i]);
+    assert_ok(f, lag_growth_get(f->reader, "gr_1", &growth, &f->err));
+    assert_true(growth.created_ms == 3000 && growth.updated_ms == 3000);
+}
+
+static int insert_third(struct lag_db *db, void *arg, struct lag_error *err) {
+    struct lag_candidate_row row = sample_candidate("cand_3", "gr_1", 2);
+    return lag_candidate_insert(db, &row, arg, err);
+}
+
+static void test_candidate_number(void **state) {
+    struct fixture *f = *state;
+    struct lag_candidate_row row;
+    int64_t number = 0;
+    write_ok(f, insert_third, &number);
+    assert_ok(f, lag_candidate_get(f->reader, "cand_3", &row, &f->err));
+    assert_int_equal(number, 3);
+    assert_int_equal(row.number, number);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_run_config, fixture_store, fixture_end),
+        cmocka_unit_test_setup_teardown(test_times, fixture_store, fixture_end),
+        cmocka_unit_test_setup_teardown(test_candidate_number, fixture_store, fixture_end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
