@@ -75,8 +75,10 @@ def run(command, seconds=None, env=None):
             output = process.communicate(timeout=seconds)[0]
             return process.returncode, output.decode(errors="replace")
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            return None, process.communicate()[0].decode(errors="replace")
+            return None, ""
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def set_up():
@@ -187,6 +189,7 @@ def main():
     if not path.endswith(".c") or path.startswith(".."):
         fail("%s is no C file of this source" % sys.argv[1])
     os.nice(10)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # by way of what has to be undone
     set_up()
     with open(os.path.join(ROOT, path), encoding="utf-8") as file:
         text = file.read()
