@@ -81,13 +81,15 @@ static void structure_is_right_compact_and_pretty(void **state) {
         lagd_json_int(&json, "n", INT64_MIN);
         lagd_json_close_object(&json);
         char *text = take(&json);
+        static const char *const wanted[] = {
+            "{\"empty\":{},\"list\":[\"a\",\"b\",\"c\"],\"none\":[],\"no\":null,\"yes\":true,"
+            "\"at\":\"2023-11-14T22:13:20.123Z\",\"n\":-9223372036854775808}",
+            "{\n  \"empty\": {},\n  \"list\": [\n    \"a\",\n    \"b\",\n    \"c\"\n  ],\n  \"none\": [],\n"
+            "  \"no\": null,\n  \"yes\": true,\n  \"at\": \"2023-11-14T22:13:20.123Z\",\n"
+            "  \"n\": -9223372036854775808\n}"};
+        assert_string_equal(text, wanted[pretty]);
         json_t *tree = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
         assert_non_null(tree);
-        assert_int_equal(json_array_size(json_object_get(tree, "list")), 3);
-        assert_string_equal(json_string_value(json_array_get(json_object_get(tree, "list"), 1)), "b");
-        assert_string_equal(json_string_value(json_object_get(tree, "at")), "2023-11-14T22:13:20.123Z");
-        assert_true(json_is_null(json_object_get(tree, "no")));
-        assert_int_equal(strchr(text, '\n') != NULL, pretty);
         json_decref(tree);
         free(text);
     }

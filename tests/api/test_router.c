@@ -18,9 +18,10 @@
 #include <lagd/base/error.h>
 #include <lagd/base/fs.h>
 
+static struct lagd_target target; /* of the last request; its answer points into it */
+
 static struct lagd_admitted admit(const char *method, const char *raw, const struct lagd_header *header,
                                    const struct lagd_auth *auth) {
-    static struct lagd_target target; /* the answer points into it */
     static const struct lagd_auth open = {0};
     struct lagd_limits limits = {65536, 1 << 20};
     struct lagd_head head = {
@@ -123,6 +124,46 @@ static void what_is_not_there_is_said(void **state) {
     assert_true(options.options && *options.match.allow);
 }
 
+static void wrong_parameters_are_told_with_what_is_right(void **state) {
+    (void)state;
+    static const struct {
+        const char *target, *detail;
+    } list[] = {
+        {"/api/v1/runs?limt=1",
+         "GET /api/v1/runs knows no query parameter limt; it knows state, limit, cursor, pretty"},
+        {"/api/v1/runs?limit=0",
+         "query parameter limit must be a whole number of at least 1 (got '0')"},
+        {"/api/v1/runs?limit=x",
+         "query parameter limit must be a whole number of at least 1 (got 'x')"},
+        {"/api/v1/runs?pretty=perhaps",
+         "query parameter pretty must be true or false (got 'perhaps')"},
+        {"/api/v1/runs/a/series",
+         "query parameter key is required: Name of a series, such as val/loss; may be repeated."},
+        {"/api/v1/runs/a/series?key=",
+         "query parameter key must have between 1 and 71 bytes (got '')"},
+        {"/api/v1/runs/a/export?format=xml",
+         "query parameter format must be one of jsonl, csv (got 'xml')"},
+        {"/api/v1/runs?limit=1&limit=2",
+         "query parameter limit is given twice"},
+    };
+    for (size_t i = 0; i < LAG_COUNT(list); i++) {
+        struct lagd_admitted got = admit("GET", list[i].target, NULL, NULL);
+        assert_string_equal(got.verdict.detail, list[i].detail);
+    }
+    /* what is right is read, and a number that is too large is the largest */
+    struct lagd_admitted got = admit("GET", "/api/v1/runs?limit=99999&pretty", NULL, NULL);
+    assert_int_equal(lagd_query_int(&target, got.match.route, "limit"), 1000);
+    assert_true(lagd_query_bool(&target, "pretty"));
+    assert_null(lagd_query_text(&target, got.match.route, "cursor"));
+    got = admit("GET", "/api/v1/runs?limit=7&pretty=no&state=paused", NULL, NULL);
+    assert_int_equal(lagd_query_int(&target, got.match.route, "limit"), 7);
+    assert_false(lagd_query_bool(&target, "pretty"));
+    assert_string_equal(lagd_query_text(&target, got.match.route, "state"), "paused");
+    got = admit("GET", "/api/v1/runs", NULL, NULL);
+    assert_int_equal(lagd_query_int(&target, got.match.route, "limit"), 50);
+    assert_false(lagd_query_bool(&target, "pretty"));
+}
+
 static void bodies_are_admitted_by_kind(void **state) {
     (void)state;
     static const struct {
@@ -221,6 +262,7 @@ static void rows_that_ask_the_daemon_have_both_functions(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_route_is_found),        cmocka_unit_test(what_is_not_there_is_said),
+        cmocka_unit_test(wrong_parameters_are_told_with_what_is_right),
         cmocka_unit_test(bodies_are_admitted_by_kind), cmocka_unit_test(tokens_open_what_is_not_open),
         cmocka_unit_test(rows_that_ask_the_daemon_have_both_functions),
     };
