@@ -181,11 +181,52 @@ static void test_cancel_wakes_a_waiter(void **unused) {
     lagd_slots_destroy(slots);
 }
 
+struct pair {
+    struct lagd_slots *slots;
+    pthread_barrier_t both;
+};
+
+static void *hold_until_both_hold(void *arg) {
+    struct pair *pair = arg;
+    int n = 0;
+    if (lagd_slots_acquire(pair->slots, 1, NULL, &n) != 0) return NULL;
+    (void)pthread_barrier_wait(&pair->both);
+    lagd_slots_release(pair->slots, n);
+    return pair;
+}
+
+/* One release frees places for two: the first that gets one lets the next one look. */
+static void test_one_release_serves_all_that_fit(void **unused) {
+    struct pair pair;
+    assert_int_equal(lagd_slots_create(2, &pair.slots, NULL), 0);
+    assert_int_equal(pthread_barrier_init(&pair.both, NULL, 2), 0);
+    for (int round = 0; round < 200; round++) {
+        int n = 0;
+        pthread_t threads[2];
+        assert_int_equal(lagd_slots_acquire(pair.slots, 2, NULL, &n), 0);
+        assert_int_equal(n, 2);
+        for (int i = 0; i < 2; i++) {
+            assert_int_equal(pthread_create(&threads[i], NULL, hold_until_both_hold, &pair), 0);
+        }
+        nap(200);
+        lagd_slots_release(pair.slots, n);
+        for (int i = 0; i < 2; i++) {
+            void *done;
+            assert_int_equal(pthread_join(threads[i], &done), 0);
+            assert_ptr_equal(done, &pair);
+        }
+    }
+    (void)pthread_barrier_destroy(&pair.both);
+    lagd_slots_destroy(pair.slots);
+    lagd_slots_destroy(NULL);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_lone_claimant_takes_all),   cmocka_unit_test(test_budget_below_one_is_refused),
+        cmocka_unit_test(test_lone_claimant_takes_all),      cmocka_unit_test(test_budget_below_one_is_refused),
         cmocka_unit_test(test_many_never_exceed_the_budget), cmocka_unit_test(test_first_come_first_served),
-        cmocka_unit_test(test_shares_are_fair),           cmocka_unit_test(test_cancel_wakes_a_waiter),
+        cmocka_unit_test(test_shares_are_fair),              cmocka_unit_test(test_cancel_wakes_a_waiter),
+        cmocka_unit_test(test_one_release_serves_all_that_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
