@@ -25,6 +25,8 @@ struct lagd_checkpoint_request {
 int lagd_checkpoint_make(struct lagd_deps *deps, const struct lag_state *state,
                          const struct lagd_checkpoint_request *request, struct lag_checkpoint_row *ret,
                          struct lag_error *err);
+/* LAG_ENOSPC: one of this shape would leave less than storage/min_free_bytes. */
+int lagd_checkpoint_check_space(const struct lagd_deps *deps, const struct lag_spec *shape, struct lag_error *err);
 
 /* --- checkpoint_load.c --- */
 /* Loads the newest good checkpoint of the run: a damaged one is set aside (renamed *.damaged, row deleted, event) and

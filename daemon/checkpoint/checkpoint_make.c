@@ -133,8 +133,8 @@ static void fill_row(struct making *making, const struct lag_state *state) {
     row->created_ms = lag_clock_wall_ms();
 }
 
-static int check_space(const struct lagd_deps *deps, const struct lag_state *state, struct lag_error *err) {
-    uint64_t free_bytes = 0, need = lag_checkpoint_bytes(&state->layout.spec);
+int lagd_checkpoint_check_space(const struct lagd_deps *deps, const struct lag_spec *shape, struct lag_error *err) {
+    uint64_t free_bytes = 0, need = lag_checkpoint_bytes(shape);
     int rc = lag_fs_free_bytes(deps->state_dir, &free_bytes, err);
     if (rc != 0) return rc;
     int64_t min_free_bytes = atomic_load(&deps->min_free_bytes);
@@ -202,7 +202,7 @@ int lagd_checkpoint_make(struct lagd_deps *deps, const struct lag_state *state,
     struct making making = {.deps = deps, .request = request, .rules = request->retention};
     if (making.rules.keep_last < 1) making.rules.keep_last = LAG_MAX(1, atomic_load(&deps->keep_checkpoints));
     fill_row(&making, state);
-    int rc = check_space(deps, state, err);
+    int rc = lagd_checkpoint_check_space(deps, &state->layout.spec, err);
     if (rc == 0) rc = make(&making, state, err);
     if (rc == 0 && ret) *ret = making.row;
     free(making.all);

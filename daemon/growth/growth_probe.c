@@ -2,6 +2,7 @@
 #include "checkpoint/checkpoint_internal.h"
 #include "exec/slots_internal.h"
 #include "growth/growth_internal.h"
+#include "growth/probe_state_internal.h"
 #include "plan/growth_cost_internal.h"
 #include "plan/run_config_internal.h"
 #include "plan/shape_internal.h"
@@ -150,6 +151,7 @@ static void keep_best(struct lagd_round *round, int index, struct lagd_probe_res
     const struct lag_candidate_row *best = round->best_index >= 0 ? &round->candidates[round->best_index] : NULL;
     bool better = !best || loss < best->loss_at_lag || (loss == best->loss_at_lag && index < round->best_index);
     if (!row->eligible || isnan(loss) || !better) return;
+    if (best) lagd_probe_state_remove(round->run->deps, round->run->id, best->id);
     lag_state_destroy(round->best);
     round->best = LAG_TAKE(result->state);
     round->best_index = index;
@@ -250,6 +252,8 @@ static int end_candidate(struct lagd_round *round, int index, struct lagd_probe_
     if (rc == 0 && !done) rc = move_candidate(&move, err);
     round->ending = -1;
     if (rc != 0) return rc;
+    /* The best one's stays: a crash loses what is in memory, and it is built again from there. */
+    if (round->best_index != index) lagd_probe_state_remove(round->run->deps, round->run->id, move.row->id);
     LAG_FP("candidate.completed");
     const struct lagd_about about = {round->run->id, round->run->book.growth.id, round->run->book.row.step, NULL};
     lagd_tell(LAG_LOG_INFO, &about, "candidate %s of %s: %s%s%s", move.row->op, round->run->book.growth.id,

@@ -3,6 +3,7 @@
 #include "growth/growth_round_internal.h"
 
 #include "growth/growth_internal.h"
+#include "growth/probe_state_internal.h"
 #include "plan/run_config_internal.h"
 #include "process/tell_internal.h"
 #include "records/transact_internal.h"
@@ -190,6 +191,12 @@ static int go_through(struct lagd_round *round, struct lag_error *err) {
     return rc;
 }
 
+/* A probe that was stopped with its growth may have kept a state since the growth's end was stored. */
+static void remove_states(const struct lagd_round *round) {
+    const struct lagd_run *run = round->run;
+    for (int i = 0; i < round->n; i++) lagd_probe_state_remove(run->deps, run->id, round->candidates[i].id);
+}
+
 /* The growth cannot be done; the run can go on. */
 static int give_up(struct lagd_run *run, int rc, struct lag_error *err) {
     const struct lag_error why = *err;
@@ -206,6 +213,7 @@ int lagd_growth_round(struct lagd_run *run, struct lag_error *err) {
     struct lagd_round round = {.run = run, .best_index = -1, .ending = -1};
     int rc = open_round(&round, err);
     if (rc == 0) rc = go_through(&round, err);
+    if (!run->book.has_growth) remove_states(&round);
     close_round(&round);
     if (rc == 0 || rc == LAG_ECANCELED || !run->book.has_growth || atomic_load(&run->wishes.quit)) return rc;
     if (lagd_run_lacks_dataset(run)) return rc; /* the run is paused, and the growth goes on with it */

@@ -1,6 +1,8 @@
 /* One probe on a worker of the pool: slots before each step, rows after it. */
 #include "growth/probe_internal.h"
 
+#include "growth/probe_state_internal.h"
+#include "records/folders_internal.h"
 #include "exec/slots_internal.h"
 #include "plan/speeds_internal.h"
 #include "records/transact_internal.h"
@@ -25,6 +27,7 @@ struct lagd_probe {
     struct lagd_probe_loans loans;
     struct lag_probe_plan plan; /* a copy */
     bool ended;                 /* under the waiter's lock */
+    struct lagd_probe_keeper keeper;
     struct lagd_recorder recorder;
     struct lagd_probe_result result;
     int hook_rc; /* a write that failed: ends the probe */
@@ -57,6 +60,7 @@ static void end(void *arg) {
     probe->compute_ns = lag_clock_mono_ns() - probe->began_ns;
     lagd_slots_release(probe->loans.deps->slots, 1);
     atomic_fetch_add(&probe->loans.deps->totals.probe_ns, probe->compute_ns);
+    probe->keeper.computed_ns += probe->compute_ns;
 }
 
 static int tell_mismatch(struct lag_db *db, const struct lagd_probe *probe, int64_t t, struct lag_error *err) {
@@ -95,9 +99,9 @@ static int write_report(struct lag_db *db, void *arg, struct lag_error *err) {
     return lag_candidate_set_progress(db, probe->spec.candidate_id, probe->result.t, probe->result.flops, err);
 }
 
-/* What is not stored yet, in one transaction. A probe that a crash ends begins anew, so nothing needs to be stored
- * before its end; the wait for the disk is kept to a small part of its time. While the disk is full that takes as long
- * as it takes. */
+/* What is not stored yet, in one transaction. A probe that a crash ends goes on from its kept state or begins anew, so
+ * nothing needs to be stored before the next state or its end; the wait for the disk is kept to a small part of its
+ * time. While the disk is full that takes as long as it takes. */
 static void report(struct lagd_probe *probe) {
     if (probe->spec.again && probe->n_evals == 0) return;
     int64_t began_ns = lag_clock_mono_ns();
@@ -152,13 +156,49 @@ static void record(void *arg, const struct lag_probe_record *said) {
 
 /* --- the job --- */
 
+/* The rows of all steps before the state: a probe that goes on from it does not say them again. */
+static void keep_state(struct lagd_probe *probe, const struct lag_state *state) {
+    keep_first(probe, lagd_recorder_flush(&probe->recorder, &probe->result.err));
+    report(probe); /* a write, and with it what the recorder has queued */
+    if (probe->hook_rc != 0) return;
+    lagd_job_waits(&probe->job);
+    lagd_probe_keeper_write(&probe->keeper, probe->loans.deps, &probe->spec, state);
+    lagd_job_beat(&probe->job);
+}
+
+/* From the growth on, or from the state that an earlier process kept. */
+static int open_engine(struct lagd_probe *probe, const struct lag_probe_hooks *hooks, struct lag_probe **ret,
+                       struct lag_error *err) {
+    const struct lagd_probe_spec *spec = &probe->spec;
+    const struct lagd_probe_loans *loans = &probe->loans;
+    lagd_job_waits(&probe->job);
+    LAG_CLEANUP(lag_state_destroy_p) struct lag_state *state = lagd_probe_state_load(loans->deps, spec);
+    lagd_job_beat(&probe->job);
+    if (!state) return lag_probe_create(&spec->engine, loans->parent, loans->dataset, NULL, hooks, ret, err);
+    int rc = lag_probe_restore(&spec->engine, &state, spec->start_step, loans->dataset, NULL, hooks, ret, err);
+    if (rc != 0) return rc;
+    /* The same sums as on the way there. */
+    probe->result.t = lag_probe_t(*ret);
+    for (int64_t t = 0, i = 0; t <= probe->result.t; t++) {
+        if (t > 0) probe->result.flops += spec->step_flops;
+        if (i >= probe->plan.n_times || probe->plan.times[i] != t) continue;
+        probe->result.flops += spec->eval_flops;
+        i++;
+    }
+    return 0;
+}
+
 static int go(struct lagd_probe *probe, struct lag_error *err) {
     const struct lag_probe_hooks hooks = {.arg = probe, .begin = begin, .end = end, .record = record};
     struct lagd_probe_result *result = &probe->result;
     LAG_CLEANUP(lag_probe_destroy_p) struct lag_probe *engine = NULL;
-    int rc = lag_probe_create(&probe->spec.engine, probe->loans.parent, probe->loans.dataset, NULL, &hooks, &engine,
-                              err);
-    if (rc == 0) rc = lag_probe_follow(engine, &probe->plan, probe->plan.steps, err);
+    int rc = open_engine(probe, &hooks, &engine, err);
+    while (rc == 0 && lag_probe_t(engine) < probe->plan.steps) {
+        rc = lag_probe_follow(engine, &probe->plan, lag_probe_t(engine) + 1, err);
+        const bool on_its_way = rc == 0 && !probe->spec.again && lag_probe_t(engine) < probe->plan.steps;
+        if (on_its_way && lagd_probe_keeper_due(&probe->keeper, probe->loans.deps))
+            keep_state(probe, lag_probe_state(engine));
+    }
     if (rc == LAG_PROBE_DIVERGED) (void)lag_copy(result->reason, sizeof(result->reason), lag_probe_reason(engine));
     if (rc == 0) result->state = lag_probe_take_state(engine);
     return rc;
@@ -207,6 +247,7 @@ int lagd_probe_start(const struct lagd_probe_spec *spec, const struct lagd_probe
     probe->job.done = tell_ended;
     probe->spec = *spec;
     probe->loans = *loans;
+    lagd_probe_keeper_init(&probe->keeper, loans->deps, &spec->engine.target);
     probe->result.loss_at_lag = NAN;
     probe->losses = lag_calloc((size_t)MAX_EVALS * (size_t)loans->plan->n_batches, sizeof(*probe->losses));
     int rc = probe->losses ? lag_probe_plan_copy(loans->plan, &probe->plan) : LAG_ENOMEM;

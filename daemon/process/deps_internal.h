@@ -30,5 +30,6 @@ struct lagd_deps {
     int n_threads;               /* the budget */
     _Atomic int64_t keep_checkpoints; /* SIGHUP may change these two */
     _Atomic int64_t min_free_bytes;
+    int64_t probe_checkpoint_s;  /* train/probe_checkpoint_s */
     _Atomic bool draining;       /* SIGTERM came: no new work */
 };

@@ -10,6 +10,10 @@ void lagd_state_path(const struct lagd_deps *deps, const char *relative, char re
     (void)snprintf(ret, LAGD_STATE_PATH, "%s/%s", deps->state_dir, relative);
 }
 
+void lagd_probe_state_path(const char *run_id, const char *candidate_id, char ret[LAG_ROW_PATH]) {
+    (void)snprintf(ret, LAG_ROW_PATH, "runs/%s/" LAGD_PROBE_STATE_PREFIX "%s", run_id, candidate_id);
+}
+
 void lagd_folder_remove(const struct lagd_deps *deps, const char *relative) {
     char path[LAGD_STATE_PATH];
     struct lag_error err = {0};

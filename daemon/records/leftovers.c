@@ -13,7 +13,7 @@
 #include <string.h>
 
 struct ending {
-    struct lag_candidate_row *rows; /* those to be changed: the list must not change while it is walked */
+    struct lag_candidate_row *rows; /* of the growth: the list must not change while it is walked */
     size_t n, capacity;
     bool failed;
 };
@@ -24,7 +24,6 @@ static bool has_ended(const struct lag_candidate_row *row) {
 
 static int collect(const struct lag_candidate_row *row, void *arg) {
     struct ending *ending = arg;
-    if (has_ended(row) && row->checkpoint[0] == '\0') return 0;
     if (lag_grow_array((void **)&ending->rows, &ending->capacity, ending->n + 1, sizeof(*ending->rows)) != 0) {
         ending->failed = true;
         return LAG_ENOMEM;
@@ -33,18 +32,30 @@ static int collect(const struct lag_candidate_row *row, void *arg) {
     return 0;
 }
 
+static int add_path(struct lagd_leftovers *leftovers, const char *path, struct lag_error *err) {
+    if (lag_grow_array((void **)&leftovers->paths, &leftovers->capacity, leftovers->n + 1,
+                       sizeof(*leftovers->paths)) != 0)
+        return lag_error_set(err, LAG_ENOMEM, "out of memory at the end of a growth");
+    (void)lag_copy(leftovers->paths[leftovers->n++], LAG_ROW_PATH, path);
+    return 0;
+}
+
+/* The state of its probe on the way, where there is one. */
+static int give_up_probe(const struct lag_growth_row *growth, const struct lag_candidate_row *candidate,
+                         struct lagd_leftovers *leftovers, struct lag_error *err) {
+    char path[LAG_ROW_PATH];
+    lagd_probe_state_path(growth->run_id, candidate->id, path);
+    return add_path(leftovers, path, err);
+}
+
 static int give_up_checkpoint(struct lag_db *db, const struct lag_candidate_row *candidate,
                               struct lagd_leftovers *leftovers, struct lag_error *err) {
     struct lag_checkpoint_row row;
     int rc = lag_checkpoint_get(db, candidate->checkpoint, &row, err);
     if (rc == LAG_ENOTFOUND) return 0;
-    if (rc == 0 && lag_grow_array((void **)&leftovers->paths, &leftovers->capacity, leftovers->n + 1,
-                                  sizeof(*leftovers->paths)) != 0)
-        rc = lag_error_set(err, LAG_ENOMEM, "out of memory at the end of a growth");
     if (rc == 0) rc = lag_candidate_set_checkpoint(db, candidate->id, "", err);
     if (rc == 0) rc = lag_checkpoint_delete(db, row.id, err);
-    if (rc == 0) (void)lag_copy(leftovers->paths[leftovers->n++], LAG_ROW_PATH, row.path);
-    return rc;
+    return rc == 0 ? add_path(leftovers, row.path, err) : rc;
 }
 
 static int end_candidates(struct lag_db *db, const struct lag_growth_row *growth, const char *reason,
@@ -59,6 +70,7 @@ static int end_candidates(struct lag_db *db, const struct lag_growth_row *growth
                                        .id = row->id, .reason = reason, .step = growth->start_step,
                                        .value = LAG_NO_VALUE};
         if (!has_ended(row)) rc = lagd_tx_post(db, &post, NULL, err);
+        if (rc == 0) rc = give_up_probe(growth, row, leftovers, err);
         if (rc == 0 && row->checkpoint[0] != '\0') rc = give_up_checkpoint(db, row, leftovers, err);
     }
     free(ending.rows);

@@ -7,7 +7,8 @@
 #include <lagd/storage/rows.h>
 struct lag_db;
 
-/* Folders of checkpoints whose rows went in a transaction: to be removed once it is committed. */
+/* Folders of checkpoints whose rows went in a transaction, and of probes that it ended: to be removed once it is
+ * committed. */
 struct lagd_leftovers {
     char (*paths)[LAG_ROW_PATH]; /* relative to the state directory */
     size_t n, capacity;

@@ -1,6 +1,7 @@
 /* What an earlier process left is put in order before anything is served: no run stays "running" without a thread, no
  * temporary folder stays behind. Growths keep their state: the run's thread goes on with them. */
 #include "records/leftovers_internal.h"
+#include "records/folders_internal.h"
 #include "records/post_internal.h"
 #include "records/unlisted_internal.h"
 #include "supervisor/supervisor_internal.h"
@@ -128,6 +129,7 @@ struct known {
     size_t n, capacity;
     bool failed;
     const char *run_id;
+    struct lag_db *db;
 };
 
 static int collect_path(const struct lag_checkpoint_row *row, void *arg) {
@@ -140,9 +142,24 @@ static int collect_path(const struct lag_checkpoint_row *row, void *arg) {
     return 0;
 }
 
-/* Checkpoints that were written but never listed. Anything else is not ours to remove. */
+/* The state of a probe: of no use once its growth has ended, or where it has no row. */
+static void tidy_probe(const char *dir, const char *name, struct lag_db *db) {
+    struct lag_candidate_row row;
+    struct lag_growth_row growth;
+    int rc = lag_candidate_get(db, name + strlen(LAGD_PROBE_STATE_PREFIX), &row, NULL);
+    if (rc == 0) rc = lag_growth_get(db, row.growth_id, &growth, NULL);
+    if (rc == LAG_ENOTFOUND || (rc == 0 && lagd_state_has_ended(LAGD_MACHINE_GROWTH, growth.state)))
+        remove_entry(dir, name);
+}
+
+/* Checkpoints that were written but never listed, and states of probes. Anything else is not ours to remove. */
 static void tidy_entry(const char *dir, const char *name, void *arg) {
     const struct known *known = arg;
+    const size_t n_prefix = strlen(LAGD_PROBE_STATE_PREFIX);
+    if (strncmp(name, LAGD_PROBE_STATE_PREFIX, n_prefix) == 0 && lag_id_is(name + n_prefix, "cand")) {
+        tidy_probe(dir, name, known->db);
+        return;
+    }
     if (strncmp(name, "ckpt-", 5) != 0) return;
     if (strchr(name, '.')) return; /* set aside for a person to look at */
     char path[LAG_ROW_PATH];
@@ -154,14 +171,14 @@ static void tidy_entry(const char *dir, const char *name, void *arg) {
 }
 
 static void tidy_run_folder(struct lagd_supervisor *s, const char *run_id) {
-    struct known known = {.run_id = run_id};
+    struct known known = {.run_id = run_id, .db = s->db};
     struct lag_error err = {0};
     LAG_CLEANUP(lag_free_p) char *dir = lag_asprintf("%s/runs/%s", s->deps.state_dir, run_id);
     if (!dir) return;
     int rc = lag_checkpoint_sweep(dir, &err); /* half-written and half-replaced ones */
     if (rc == 0) rc = lag_checkpoint_list(s->db, run_id, collect_path, &known, &err);
     if (rc < 0) lag_log(LAG_LOG_WARNING, "%s cannot be tidied: %s", dir, err.text);
-    if ( rc == 0 && !known.failed) walk(dir, tidy_entry, &known);
+    if (rc == 0 && !known.failed) walk(dir, tidy_entry, &known);
     free(known.paths);
 }
 

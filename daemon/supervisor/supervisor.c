@@ -92,6 +92,7 @@ static int make_parts(struct lagd_supervisor *s, const struct lagd_config *confi
     deps->n_threads = (int)(config->threads > 0 ? config->threads : lag_host_cpus());
     deps->keep_checkpoints = config->keep_checkpoints;
     deps->min_free_bytes = config->min_free_bytes;
+    deps->probe_checkpoint_s = config->probe_checkpoint_s;
     s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (s->wake_fd < 0) return lag_error_errno(err, errno, "cannot make an eventfd");
     int rc = lagd_commands_open(&s->commands, err);

@@ -89,6 +89,7 @@ static void open_parts(struct fixture *fixture, int n_threads) {
     (void)lag_copy(deps->state_dir, sizeof(deps->state_dir), fixture->dir);
     deps->n_threads = n_threads;
     deps->keep_checkpoints = 3;
+    deps->probe_checkpoint_s = 60;
     OK(lag_store_open(fixture->dir, &deps->store, &err));
     OK(lagd_slots_create(n_threads, &deps->slots, &err));
     OK(lagd_pool_create("probe", n_threads, &deps->probes, &err));

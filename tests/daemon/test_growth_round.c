@@ -2,7 +2,10 @@
 #include "../slow.h"
 #include "run_fixture.h"
 
+#include "records/folders_internal.h"
+
 #include <fcntl.h>
+#include <lagd/base/fs.h>
 #include <lagd/engine/train.h>
 #include <math.h>
 #include <stdio.h>
@@ -298,12 +301,19 @@ static void test_cancelled_while_probing(void **unused) {
     fixture_create_growth(&fixture, run_id, &request, pool, growth_id);
     struct lagd_run *run = fixture_start(&fixture, run_id);
     fixture_wait_growth(&fixture, growth_id, "probing");
+    struct lag_candidate_row rows[8];
+    int n = fixture_candidates(&fixture, growth_id, rows, 8), n_cancelled = 0;
+    for (int i = 0; i < n; i++) { /* as if each had kept its state on the way: check_free counts the folders */
+        char relative[LAG_ROW_PATH], path[LAGD_STATE_PATH];
+        lagd_probe_state_path(run_id, rows[i].id, relative);
+        lagd_state_path(&fixture.deps, relative, path);
+        assert_int_equal(lag_fs_mkdirs(path, NULL), 0);
+    }
     answer(run, growth_id, LAGD_GROWTH_ON_CANCEL, NULL);
     check_growth(growth_id, "cancelled");
     check_free(run_id, 2);
     fixture_assert_equal_runs(&fixture, plain, run_id);
-    struct lag_candidate_row rows[8];
-    int n = fixture_candidates(&fixture, growth_id, rows, 8), n_cancelled = 0;
+    n = fixture_candidates(&fixture, growth_id, rows, 8);
     for (int i = 0; i < n; i++) n_cancelled += strcmp(rows[i].state, "cancelled") == 0;
     assert_true(n_cancelled > 0);
 }

@@ -4,6 +4,7 @@
 #include "records/unlisted_internal.h"
 #include "supervisor/supervisor_internal.h"
 
+#include <lagd/base/check.h>
 #include <lagd/base/mem.h>
 #include <lagd/daemon/run_config.h>
 #include <lagd/storage/checkpoints.h>
@@ -203,6 +204,36 @@ static void folders_are_tidied(void **state) {
     assert_false(exists("%s/uploads/%s", "half"));
 }
 
+static int insert_candidate(struct lag_db *db, void *arg, struct lag_error *err) {
+    int64_t number = 0;
+    return lag_candidate_insert(db, arg, &number, err);
+}
+
+/* The states of probes stay while their growth goes on, and no longer. */
+static void states_of_probes_are_tidied(void **state) {
+    (void)state;
+    static const struct { const char *id, *state, *growth; bool stays; } cases[] = {
+        {"cand_" A, "queued", "gr_a", true},    {"cand_" B, "running", "gr_a", true},
+        {"cand_" C, "completed", "gr_a", true}, {"cand_" D, "completed", "gr_b", false},
+        {"cand_" E, "running", "gr_b", false},  {"cand_" F, NULL, "gr_a", false}};
+    run_row(A, "growing", configs[0]);
+    growth_row("b", A, "applied");
+    growth_row("a", A, "probing");
+    for (size_t i = 0; i < LAG_COUNT(cases); i++) {
+        struct lag_candidate_row row = {.position = (int64_t)i, .op = "stack", .strategy = "stack"};
+        snprintf(row.id, sizeof(row.id), "%s", cases[i].id);
+        snprintf(row.growth_id, sizeof(row.growth_id), "%s", cases[i].growth);
+        if (cases[i].state) snprintf(row.state, sizeof(row.state), "%s", cases[i].state);
+        if (cases[i].state) put(insert_candidate, &row);
+        make_file("%s/runs/run_" A "/probe-%s/manifest.json", cases[i].id);
+    }
+    make_file("%s/runs/run_%s/probe-notes", A);
+    recover();
+    for (size_t i = 0; i < LAG_COUNT(cases); i++)
+        if (exists("%s/runs/run_" A "/probe-%s", cases[i].id) != cases[i].stays) fail_msg("%s", cases[i].id);
+    assert_true(exists("%s/runs/run_%s/probe-notes", A));
+}
+
 /* The dataset's file is gone: the run is paused with the reason, as it may come back, and the daemon serves. */
 static void a_run_that_cannot_go_on_stops_alone(void **state) {
     (void)state;
@@ -225,6 +256,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(runs_come_to_rest, set_up, tear_down),
         cmocka_unit_test_setup_teardown(growths_keep_their_place, set_up, tear_down),
         cmocka_unit_test_setup_teardown(folders_are_tidied, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(states_of_probes_are_tidied, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_run_that_cannot_go_on_stops_alone, set_up, tear_down)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,10 @@
 /* Death at every failpoint of a run with a growth. The next process ends with the same history, bit for bit. */
 #include "run_fixture.h"
 
+#include "records/folders_internal.h"
+
+#include <fcntl.h>
+#include <lagd/base/fs.h>
 #include <lagd/base/mem.h>
 #include <lagd/engine/train.h>
 #include <signal.h>
@@ -47,26 +51,25 @@ static int set_up(void **unused) {
 }
 
 /* The process that is to die. */
-static int victim(const char *dir, const char *run_id) {
+static int victim(const char *dir, const char *run_id, int n_threads) {
     struct fixture fixture;
     if (lag_engine_setup(NULL) != 0) return 1;
-    fixture_reopen(&fixture, dir, 2);
+    fixture_reopen(&fixture, dir, n_threads);
     fixture_run_to(&fixture, run_id, "completed");
     fixture_leave(&fixture);
     return 0;
 }
 
 /* *ret_signal: what ended it, 0 when it came to its end. */
-static void run_victim(const char *dir, const char *run_id, const char *death, int *ret_signal) {
-    char spec[96];
-    const char *count = strchr(death, '@');
-    (void)snprintf(spec, sizeof(spec), "LAGD_FAILPOINTS=%.*s=kill%s", (int)(count - death), death, count);
+static void run_victim(const char *dir, const char *run_id, int n_threads, const char *failpoints, int *ret_signal) {
+    char spec[160];
+    (void)snprintf(spec, sizeof(spec), "LAGD_FAILPOINTS=%s", failpoints);
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
         char *const environment[] = {spec, NULL};
         char *const arguments[] = {program, (char[]){"victim"}, (char *)(uintptr_t)dir, (char *)(uintptr_t)run_id,
-                                   NULL};
+                                   (char[]){(char)('0' + n_threads), '\0'}, NULL};
         (void)execve(program, arguments, environment);
         _exit(127);
     }
@@ -85,7 +88,10 @@ static void test_every_death(void **unused) {
         fixture_leave(&fixture);
         (void)lag_copy(dir, sizeof(dir), fixture.dir);
         int signal_number = 0;
-        run_victim(dir, run, deaths[i], &signal_number);
+        const char *count = strchr(deaths[i], '@');
+        char failpoints[96];
+        (void)snprintf(failpoints, sizeof(failpoints), "%.*s=kill%s", (int)(count - deaths[i]), deaths[i], count);
+        run_victim(dir, run, 2, failpoints, &signal_number);
         if (signal_number != SIGKILL) fail_msg("%s was not reached", deaths[i]);
         fixture_reopen(&fixture, dir, 2);
         fixture_run_to(&fixture, run, "completed");
@@ -96,10 +102,121 @@ static void test_every_death(void **unused) {
     }
 }
 
+/* --- a probe goes on from the state that it kept --- */
+
+/* One worker, so that the candidates (those of the pool, and none) are probed one after the other: a probe asks LAG - 1
+ * times whether its state is due, and the n-th step of all is known. */
+enum { N_CANDIDATES = 4, PROBE_STEPS = N_CANDIDATES * LAG };
+
+static void find_state(struct fixture *fixture, const char *run, const char *growth, int position,
+                       char ret[LAGD_STATE_PATH]) {
+    struct lag_candidate_row rows[N_CANDIDATES];
+    char relative[LAG_ROW_PATH];
+    assert_int_equal(fixture_candidates(fixture, growth, rows, N_CANDIDATES), N_CANDIDATES);
+    lagd_probe_state_path(run, rows[position].id, relative);
+    lagd_state_path(&fixture->deps, relative, ret);
+}
+
+static void keep(const char *path) { assert_true(lag_fs_exists(path)); }
+static void lose(const char *path) { assert_int_equal(lag_fs_remove_tree(path, NULL), 0); }
+static void damage(const char *path) {
+    char file[LAGD_STATE_PATH + 32];
+    (void)snprintf(file, sizeof(file), "%s/model.safetensors", path);
+    const int fd = open(file, O_WRONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(pwrite(fd, "\xff\xff", 2, 4000), 2);
+    (void)close(fd);
+}
+static void cut(const char *path) {
+    char file[LAGD_STATE_PATH + 32];
+    (void)snprintf(file, sizeof(file), "%s/optimizer.safetensors", path);
+    assert_int_equal(truncate(file, 1000), 0);
+}
+
+static const struct {
+    const char *failpoints;
+    int position;                   /* of the candidate whose probe is killed */
+    void (*between)(const char *state);
+    int n_left;                     /* probe steps that the next process makes */
+} survivals[] = {
+    {"probe.state_due=fail@3,probe.step=kill@5", 0, keep, PROBE_STEPS - 3},
+    {"probe.state_due=fail@1,probe.state_due=fail@4,probe.step=kill@5", 0, keep, PROBE_STEPS - 4},
+    /* the third goes on; the best of the first two, which was in memory only, is built again from its own */
+    {"probe.state_due=fail@5,probe.state_due=fail@10,probe.state_due=fail@14,probe.step=kill@18", 2, keep,
+     2 + LAG + 1},
+    {"probe.state_due=fail@2,probe.eval=kill@4", 0, keep, PROBE_STEPS - 2},
+    {"probe.state_due=fail@5,probe.state_written=kill@1", 0, keep, PROBE_STEPS - 5},
+    {"probe.state_due=fail@2,probe.state_due=fail@4,probe.state_written=kill@2", 0, keep, PROBE_STEPS - 4},
+    /* parent's and this one: killed before it has its name, so there is none */
+    {"probe.state_due=fail@2,checkpoint.before_rename=kill@2", 0, NULL, PROBE_STEPS},
+    {"probe.state_due=fail@3,probe.step=kill@5", 0, lose, PROBE_STEPS},
+    {"probe.state_due=fail@3,probe.step=kill@5", 0, damage, PROBE_STEPS},
+    {"probe.state_due=fail@3,probe.step=kill@5", 0, cut, PROBE_STEPS},
+};
+
+static int64_t finish_after(struct fixture *fixture, const char *dir, const char *run, const char *growth, int i) {
+    char digest[65];
+    fixture_reopen(fixture, dir, 1);
+    fixture_run_to(fixture, run, "completed");
+    fixture_digest(fixture, run, growth, digest);
+    if (strcmp(digest, expected) != 0) fail_msg("after %s the history is another", survivals[i].failpoints);
+    assert_int_equal(fixture_count_events(fixture, run, "determinism.mismatch", NULL), 0);
+    struct lag_checkpoint_row checkpoints[32];
+    const int n = fixture_checkpoints(fixture, run, checkpoints, 32);
+    for (int c = 0; c < n; c++) assert_string_not_equal(checkpoints[c].kind, "candidate");
+    for (int position = 0; position < N_CANDIDATES; position++) {
+        char state[LAGD_STATE_PATH];
+        find_state(fixture, run, growth, position, state);
+        assert_false(lag_fs_exists(state)); /* none is left behind */
+    }
+    return atomic_load(&fixture->deps.totals.probe_steps);
+}
+
+static void test_probe_goes_on(void **unused) {
+    for (int i = 0; i < (int)(sizeof(survivals) / sizeof(*survivals)); i++) {
+        struct fixture fixture;
+        char run[LAG_ROW_ID], growth[LAG_ROW_ID], dir[64], state[LAGD_STATE_PATH];
+        int signal_number = 0;
+        fixture_open(&fixture, 1);
+        create(&fixture, run, growth);
+        find_state(&fixture, run, growth, survivals[i].position, state);
+        fixture_leave(&fixture);
+        (void)lag_copy(dir, sizeof(dir), fixture.dir);
+        run_victim(dir, run, 1, survivals[i].failpoints, &signal_number);
+        if (signal_number != SIGKILL) fail_msg("%s was not reached", survivals[i].failpoints);
+        if (survivals[i].between) survivals[i].between(state);
+        const int64_t n_steps = finish_after(&fixture, dir, run, growth, i);
+        if (n_steps != survivals[i].n_left)
+            fail_msg("after %s (case %d) %d probe steps were made, not %d", survivals[i].failpoints, i, (int)n_steps,
+                     survivals[i].n_left);
+        fixture_close(&fixture);
+    }
+}
+
+/* The state of another candidate under this one's name is not taken. */
+static void test_states_are_not_mistaken(void **unused) {
+    struct fixture fixture;
+    char run[LAG_ROW_ID], growth[LAG_ROW_ID], dir[64], state[LAGD_STATE_PATH], other[LAGD_STATE_PATH];
+    int signal_number = 0;
+    fixture_open(&fixture, 1);
+    create(&fixture, run, growth);
+    find_state(&fixture, run, growth, 0, state);
+    find_state(&fixture, run, growth, 1, other);
+    fixture_leave(&fixture);
+    (void)lag_copy(dir, sizeof(dir), fixture.dir);
+    run_victim(dir, run, 1, survivals[0].failpoints, &signal_number);
+    assert_int_equal(signal_number, SIGKILL);
+    assert_int_equal(rename(state, other), 0);
+    assert_int_equal(finish_after(&fixture, dir, run, growth, 0), PROBE_STEPS);
+    fixture_close(&fixture);
+}
+
 int main(int n_arguments, char **arguments) {
-    if (n_arguments == 4 && strcmp(arguments[1], "victim") == 0) return victim(arguments[2], arguments[3]);
+    if (n_arguments == 5 && strcmp(arguments[1], "victim") == 0)
+        return victim(arguments[2], arguments[3], atoi(arguments[4]));
     ssize_t length = readlink("/proc/self/exe", program, sizeof(program) - 1);
     if (length < 0) return 1;
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_death)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_death), cmocka_unit_test(test_probe_goes_on),
+                                       cmocka_unit_test(test_states_are_not_mistaken)};
     return cmocka_run_group_tests(tests, set_up, NULL);
 }
