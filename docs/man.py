@@ -2,7 +2,7 @@
 """Makes a manual page: man.py PAGE.in LAGD LAGCTL OPENAPI.json > PAGE
 
 Lines such as @keys@ of PAGE.in are replaced by what the programs say of themselves: flags and configuration keys of
-lagd, options and commands of lagctl, routes of the OpenAPI document."""
+lagd, options and commands of lagctl, routes, states and types of events of the OpenAPI document."""
 import json
 import os
 import re
@@ -69,9 +69,38 @@ def parameters(operation):
     return out + ".El\n"
 
 
-def routes(openapi):
+def document_of(openapi):
     with open(openapi, encoding="utf-8") as file:
-        document = json.load(file)
+        return json.load(file)
+
+
+def states(openapi):
+    """A list of the states of each machine, the ends last in the daemon's table."""
+    out = ""
+    for machine, rows in document_of(openapi)["x-lagd-states"].items():
+        out += "States of a %s:\n.Bl -tag -width awaiting_approval -compact\n" % machine
+        for row in rows:
+            text = row["help"] + ("; an end" if row["terminal"] else "") + "."
+            out += ".It Ic %s\n%s" % (escape(row["name"]), sentences(text[0].upper() + text[1:]))
+        out += ".El\n.Pp\n"
+    return out
+
+
+def events(openapi):
+    """The types of events: what each tells, and which members it may have."""
+    out = ".Bl -tag -width Ds\n"
+    for kind in document_of(openapi)["x-lagd-events"]["kinds"]:
+        text = kind["help"][0].upper() + kind["help"][1:] + "."
+        out += ".It Ic %s\n%s" % (escape(kind["type"]), sentences(text))
+        if kind["severity"] != "info":
+            out += "A %s.\n" % kind["severity"]
+        if kind["may_have"]:
+            out += "May have\n.Va %s .\n" % " , ".join(kind["may_have"])
+    return out + ".El\n"
+
+
+def routes(openapi):
+    document = document_of(openapi)
     out = ".Bl -tag -width Ds\n"
     for path, item in document["paths"].items():
         for method, operation in item.items():
@@ -84,6 +113,7 @@ def main():
     page, lagd, lagctl, openapi = sys.argv[1:5]
     parts = {
         "@flags@": lambda: flags(lagd), "@keys@": lambda: keys(lagd), "@routes@": lambda: routes(openapi),
+        "@states@": lambda: states(openapi), "@events@": lambda: events(openapi),
         "@commands@": lambda: output_of(lagctl, "--print-mdoc"),
     }
     with open(page, encoding="utf-8") as file:

@@ -9,6 +9,8 @@
 
 #include <lagd/base/check.h>
 #include <lagd/base/parse.h>
+#include <lagd/daemon/states.h>
+#include <lagd/storage/event_types.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -262,12 +264,64 @@ static void write_stream_only(struct lagd_json *json, const char *key, const str
     lagd_json_close_object(json);
 }
 
+/* Members of an event that not every type fills. */
+static const struct {
+    unsigned bit;
+    const char *name;
+} event_fields[] = {
+    {LAG_EVENT_HAS_RUN, "run"},     {LAG_EVENT_HAS_GROWTH, "growth"}, {LAG_EVENT_HAS_CANDIDATE, "candidate"},
+    {LAG_EVENT_HAS_STATE, "state"}, {LAG_EVENT_HAS_STEP, "step"},     {LAG_EVENT_HAS_VALUE, "value"},
+};
+
+/* The storage's table of event types. */
+static void write_kinds(struct lagd_json *json) {
+    lagd_json_open_array(json, "kinds");
+    for (int i = 0; i < LAG_N_EVENT_TYPES; i++) {
+        const struct lag_event_kind *kind = lag_event_kind((enum lag_event_type)i);
+        lagd_json_open_object(json, NULL);
+        lagd_json_text(json, "type", kind->name);
+        lagd_json_text(json, "severity", lag_event_severity_name(kind->severity));
+        lagd_json_open_array(json, "may_have");
+        for (size_t k = 0; k < LAG_COUNT(event_fields); k++) {
+            if (kind->fields & event_fields[k].bit) lagd_json_text(json, NULL, event_fields[k].name);
+        }
+        lagd_json_close_array(json);
+        lagd_json_text(json, "help", kind->help);
+        lagd_json_close_object(json);
+    }
+    lagd_json_close_array(json);
+}
+
+/* The daemon's tables of states. */
+static void write_states(struct lagd_json *json) {
+    static const char *const machines[LAGD_N_MACHINES] = {
+        [LAGD_MACHINE_RUN] = "run", [LAGD_MACHINE_GROWTH] = "growth", [LAGD_MACHINE_CANDIDATE] = "candidate"};
+    lagd_json_open_object(json, "x-lagd-states");
+    for (int machine = 0; machine < LAGD_N_MACHINES; machine++) {
+        size_t n;
+        const struct lagd_state *states = lagd_states((enum lagd_machine)machine, &n);
+        lagd_json_open_array(json, machines[machine]);
+        for (size_t i = 0; i < n; i++) {
+            lagd_json_open_object(json, NULL);
+            lagd_json_text(json, "name", states[i].name);
+            lagd_json_bool(json, "terminal", states[i].terminal);
+            lagd_json_bool(json, "live", states[i].live);
+            lagd_json_list(json, "allowed_actions", states[i].actions);
+            lagd_json_text(json, "help", states[i].help);
+            lagd_json_close_object(json);
+        }
+        lagd_json_close_array(json);
+    }
+    lagd_json_close_object(json);
+}
+
 static void write_events(struct lagd_json *json, const struct lagd_route_table *routes) {
     char text[96];
     (void)snprintf(text, sizeof(text), "#/components/schemas/%s", routes->event->name);
     lagd_json_open_object(json, "x-lagd-events");
     lagd_json_text(json, "schema", text);
     write_types(json, routes->event);
+    write_kinds(json);
     write_stream_only(json, "metrics", routes->batch);
     write_stream_only(json, "notices", routes->notice);
     lagd_json_close_object(json);
@@ -307,6 +361,7 @@ void lagd_openapi_write(struct lagd_json *json, const struct lagd_route_table *r
     lagd_json_close_array(json);
     lagd_json_close_object(json);
     lagd_json_close_array(json);
+    write_states(json);
     write_events(json, routes);
     lagd_json_close_object(json);
 }

@@ -187,7 +187,7 @@ int lagd_h_growth_create(struct lagd_request *request) {
 
 int lagd_h_growth_cancelled(struct lagd_request *request) {
     int status = lagd_request_answer(request);
-    if (status == LAG_ESTATE && strcmp(request->command->state, "cancelled") != 0) {
+    if (status == LAG_ESTATE && !lagd_growth_is(request->command->state, LAGD_GROWTH_CANCELLED)) {
         char text[sizeof(request->err.text)];
         (void)lag_copy(text, sizeof(text), request->err.text);
         return lagd_fail_state(request, LAGD_MACHINE_GROWTH, request->command->state, "%s", text);

@@ -161,8 +161,10 @@ int lagd_h_run_create(struct lagd_request *request) {
 
 /* --- verbs ------------------------------------------------------------------------------------------------------- */
 
-/* The command failed. wanted: states in which it had nothing to do, ',' between; then the run is the answer. */
-static int refused(struct lagd_request *request, const char *wanted, int status) {
+#define BIT(state) (1u << (state))
+
+/* The command failed. wanted: bits of the states in which it had nothing to do; then the run is the answer. */
+static int refused(struct lagd_request *request, unsigned wanted, int status) {
     struct lag_db *db;
     struct lag_run_row row;
     struct lag_error err;
@@ -171,11 +173,8 @@ static int refused(struct lagd_request *request, const char *wanted, int status)
     if (request->command->mismatch) return lagd_fail_revision(request);
     if (!*state && lagd_request_db(request, &db) == 0 && lag_run_get(db, request->params[0], &row, &err) == 0)
         state = row.state;
-    for (const char *p = wanted; *p;) {
-        size_t n = strcspn(p, ",");
-        if (strlen(state) == n && strncmp(p, state, n) == 0) return lagd_answer_run(request, request->params[0], 200);
-        p += n + (p[n] == ',');
-    }
+    int index = lagd_state_index(LAGD_MACHINE_RUN, state);
+    if (index >= 0 && (wanted & BIT(index))) return lagd_answer_run(request, request->params[0], 200);
     char text[sizeof(err.text)];
     (void)lag_copy(text, sizeof(text), request->err.text);
     return lagd_fail_state(request, LAGD_MACHINE_RUN, state, "%s", text);
@@ -203,15 +202,15 @@ int lagd_h_run_checkpoint(struct lagd_request *request) { return verb(request, L
 /* States in which a verb has nothing to do, and that is fine. */
 static const struct {
     enum lagd_command_type type;
-    const char *states;
+    unsigned states;
 } already[] = {
-    {LAGD_RUN_PAUSE, "paused"},
-    {LAGD_RUN_RESUME, "queued,running,growing"},
-    {LAGD_RUN_CANCEL, "cancelled"},
+    {LAGD_RUN_PAUSE, BIT(LAGD_RUN_PAUSED)},
+    {LAGD_RUN_RESUME, BIT(LAGD_RUN_QUEUED) | BIT(LAGD_RUN_RUNNING) | BIT(LAGD_RUN_GROWING)},
+    {LAGD_RUN_CANCEL, BIT(LAGD_RUN_CANCELLED)},
 };
 
 int lagd_h_run_verb_done(struct lagd_request *request) {
-    const char *states = "";
+    unsigned states = 0;
     for (size_t i = 0; i < LAG_COUNT(already); i++) {
         if (already[i].type == request->command->type) states = already[i].states;
     }
@@ -222,7 +221,7 @@ int lagd_h_run_verb_done(struct lagd_request *request) {
 int lagd_h_run_deleted(struct lagd_request *request) {
     int status = lagd_request_answer(request);
     request->response.status = 204;
-    return status < 0 ? refused(request, "", status) : 0;
+    return status < 0 ? refused(request, 0, status) : 0;
 }
 
 int lagd_h_run_delete(struct lagd_request *request) {

@@ -12,6 +12,7 @@ import * as live from '../live.js';
 import { panel } from '../panel.js';
 import { throttle } from '../throttle.js';
 import { Settings } from '../state.js';
+import { hasEnded } from '../states.js';
 import * as theme from '../theme.js';
 import { badge, progress, runLink } from './parts.js';
 import { Probe, sentences } from './probe.js';
@@ -83,9 +84,9 @@ export function growthView(main, id) {
 
   function summary() {
     const { growth } = probe;
-    const ended = growth.candidates.filter((one) => !['queued', 'running'].includes(one.state)).length;
+    const ended = growth.candidates.filter((one) => hasEnded('candidate', one.state)).length;
     return [
-      h('div', { class: 'row' }, badge(growth.state), h('strong', {}, f.shapeChange(growth)),
+      h('div', { class: 'row' }, badge('growth', growth.state), h('strong', {}, f.shapeChange(growth)),
         h('span', { class: 'dim' }, 'of ', runLink(run.name), growth.start_step === null
           ? growth.when.at_step >= 0 ? `, waits for step ${f.count(growth.when.at_step)} (now ${f.count(run.step)})`
           : ', begins at the next step'
@@ -201,7 +202,7 @@ export function growthView(main, id) {
       rows: [...probe.candidates().map((one) => [one.label, one.recipe || '–', f.si(one.n_params),
         f.loss(one.loss_at_0), f.loss(one.loss_at_lag),
         one.eligible ? `${one.rank_at_0 ?? '–'} → ${one.rank ?? '–'}` : 'reference', f.flops(one.flops),
-        h('span', {}, badge(one.state), one.reason && h('span', { class: 'dim' }, ` ${one.reason}`))]),
+        h('span', {}, badge('candidate', one.state), one.reason && h('span', { class: 'dim' }, ` ${one.reason}`))]),
       ['all', '', '', '', '', '',
         `${f.flops(total)}${run?.flops ? ` = ${f.share(total / run.flops, 'training')}` : ''}`, '']] });
   }
@@ -209,8 +210,7 @@ export function growthView(main, id) {
   fill(main, head.element, empty, details);
   const refresh = throttle(() => head.refresh(), 500);
   const unsubscribe = live.subscribe((event) => {
-    const moving = !probe.growth || ['queued', 'probing', 'awaiting_approval', 'decided',
-      'applying'].includes(probe.growth.state);
+    const moving = !probe.growth || !hasEnded('growth', probe.growth.state);
     if (event.growth === id || (moving && (event.run === probe.growth?.run || event.type === 'caught-up'
       || event.type === 'reset'))) refresh();
   });

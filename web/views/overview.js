@@ -86,7 +86,7 @@ export function overviewView(main) {
 function card(run, values) {
   const latest = run.latest, left = eta(run);
   return h('article', { class: 'card', 'aria-label': run.name },
-    h('header', {}, h('h3', {}, runLink(run.name)), badge(run.state)),
+    h('header', {}, h('h3', {}, runLink(run.name)), badge('run', run.state)),
     run.reason && h('p', { class: 'reason' }, run.reason),
     spark(values, `Training loss of ${run.name}, last ${f.loss(latest['train/loss'])}`),
     progress(run.step, run.max_steps, `${run.name}: steps done`),

@@ -3,16 +3,17 @@ import * as api from '../api.js';
 import { ask, button, h } from '../dom.js';
 import { words } from '../format.js';
 import { address } from '../state.js';
+import { hasEnded, meaning } from '../states.js';
 
 const MARKS = {
   queued: '◌', running: '▶', paused: '❚❚', growing: '⇑', interrupted: '!', completed: '✓', cancelled: '✕', failed: '✕',
   probing: '▶', awaiting_approval: '?', decided: '✓', applying: '⇑', applied: '✓', rejected: '✕', diverged: '↗',
 };
 
-/** A state: colour, a mark and the word. */
-export function badge(state) {
-  return h('span', { class: `badge ${state}` }, h('span', { 'aria-hidden': 'true' }, MARKS[state] ?? '•'),
-    ` ${words(state)}`);
+/** A state: colour, a mark and the word; what it means as the title. */
+export function badge(machine, state) {
+  return h('span', { class: `badge ${state}`, title: meaning(machine, state) },
+    h('span', { 'aria-hidden': 'true' }, MARKS[state] ?? '•'), ` ${words(state)}`);
 }
 
 export function fact(label, value, more) {
@@ -66,4 +67,5 @@ export function eta(run) {
   return run.state === 'running' && step_ms ? ((run.max_steps - run.step) * step_ms) / 1000 : null;
 }
 
-export const isActive = (run) => ['queued', 'running', 'growing', 'interrupted'].includes(run.state);
+/** A run that goes on by itself: neither at an end nor paused. */
+export const isActive = (run) => !hasEnded('run', run.state) && run.state !== 'paused';

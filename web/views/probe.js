@@ -1,5 +1,6 @@
 // The numbers behind the growth page: candidates, their curves by probe step, and who leads when. No page here.
 import * as api from '../api.js';
+import { hasEnded } from '../states.js';
 
 /** The operator where that is enough, its parameters too where two candidates share it. */
 export function labelOf(candidate, all) {
@@ -67,7 +68,7 @@ export class Probe {
 
   /** Whether every candidate that still runs has been evaluated there: before, the daemon has no ranking. */
   reached(step) {
-    return this.candidates().every((one) => !['queued', 'running'].includes(one.state)
+    return this.candidates().every((one) => hasEnded('candidate', one.state)
       || Math.max(-1, ...one.curve.keys()) >= step);
   }
 

@@ -82,7 +82,8 @@ function summary(run, growths, after) {
   const latest = run.latest, left = eta(run);
   const waiting = growths.find((growth) => growth.state === 'awaiting_approval');
   return [
-    h('div', { class: 'row' }, badge(run.state), h('span', { class: 'dim' }, run.id), h('span', { class: 'grow' }),
+    h('div', { class: 'row' }, badge('run', run.state), h('span', { class: 'dim' }, run.id),
+      h('span', { class: 'grow' }),
       runActions(run, (action) => (action === 'delete' ? location.assign('#/') : after()))),
     run.reason && h('p', { class: 'reason' }, run.reason),
     waiting && h('p', { class: 'reason' }, 'A growth waits for your decision: ',

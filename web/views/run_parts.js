@@ -70,7 +70,7 @@ function stage(one) {
 function tried(growths) {
   const others = growths.filter((growth) => growth.state !== 'applied');
   if (!others.length) return null;
-  return h('ul', { class: 'lineage' }, others.map((growth) => h('li', {}, badge(growth.state), ' ',
+  return h('ul', { class: 'lineage' }, others.map((growth) => h('li', {}, badge('growth', growth.state), ' ',
     growthLink(growth.id, f.shapeChange(growth)),
     h('span', { class: 'dim' }, growth.step >= 0 && growth.step !== null
       ? ` at step ${f.count(growth.step)}` : ' at the next step'),
