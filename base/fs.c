@@ -227,8 +227,8 @@ int lag_fs_open_beneath(const char *root, const char *relative, int *ret_fd, str
     }
     LAG_CLEANUP(lag_close_p) int root_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (root_fd < 0) return lag_error_errno(err, errno, "cannot open folder %s", root);
-    /* First only a handle: opening a device may already act on it. Then the file, and the check again on what we
-     * got. */
+    /* Opening a device may already act on it, so this is first opened as a path only. A regular file is then opened
+     * for reading, and checked again. */
     LAG_CLEANUP(lag_close_p) int handle = open_below(root_fd, relative, O_PATH);
     if (handle < 0) return refuse_open(errno, root, relative, err);
     struct stat info;

@@ -130,7 +130,7 @@ uint64_t lag_host_memory_total_bytes(void) {
 uint64_t lag_host_memory_available_bytes(void) {
     uint64_t available_bytes;
     if (!read_kib("/proc/meminfo", "MemAvailable:", &available_bytes)) {
-        struct sysinfo info; /* knows no page cache: too small rather than too large */
+        struct sysinfo info; /* does not count the page cache, so this is too small rather than too large */
         available_bytes = sysinfo(&info) == 0 ? ((uint64_t)info.freeram + info.bufferram) * info.mem_unit : 0;
     }
     return LAG_MIN(available_bytes, cgroup_memory().available_bytes);

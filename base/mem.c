@@ -72,7 +72,7 @@ static void *map_block(size_t bytes) {
     size_t tail = HUGE_BYTES - head;
     if (head) (void)munmap(base, head);
     if (tail) (void)munmap(base + head + length, tail);
-    (void)madvise(base + head, length, MADV_HUGEPAGE); /* advice: a kernel without it is as correct */
+    (void)madvise(base + head, length, MADV_HUGEPAGE); /* only advice: without it the block is right, too */
     return base + head;
 }
 

@@ -1,4 +1,4 @@
-/* Asking and judging: what an answer means to the exit status and to the one who reads. */
+/* Requests and their answers: what an answer means for the exit status, and what is told of it. */
 #include "ctl_internal.h"
 
 #include <lagd/base/check.h>

@@ -49,7 +49,8 @@ static int show(void *arg, json_t *event) {
         append_event(&now, &out, event, strcmp(now.call->command->words, "events") == 0);
         return ctl_put(&out);
     }
-    if (now.form == CTL_FORM_JSON) now.form = CTL_FORM_JSONL; /* a stream has no end to close a list at */
+    /* a stream does not end, so an array could not be closed */
+    if (now.form == CTL_FORM_JSON) now.form = CTL_FORM_JSONL;
     now.quiet = now.quiet || shown->has_titles;
     shown->has_titles = true;
     return ctl_print(&now, now.call->command->view, event);

@@ -274,7 +274,8 @@ int ctl_cmd_api(struct ctl *ctl) {
                                   .take = write_bytes,
                                   .arg = stdout};
     ctl_send(ctl->client, &request, &answer);
-    if (answer.failure == 0 && answer.status >= 400) { /* as it is, too: this is the raw way */
+    if (answer.failure == 0 && answer.status >= 400) { /* an error is printed as it came, too: api shows what the daemon
+    says */
         (void)fwrite(answer.body.data, 1, answer.body.length, stdout);
         (void)fputc('\n', stdout);
         ctl->form = CTL_FORM_TABLE;
