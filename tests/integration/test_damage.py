@@ -52,6 +52,30 @@ def harvest(daemon):
     return daemon.final_weights("r"), run["step"], run["tokens"], run["flops"], run["model"]["n_layer"], run["n_params"]
 
 
+def begin_one_growth(daemon):
+    """2 → 3 at step 30."""
+    daemon.post("/runs", run_body("r", "words", start=False, schedule={"max_steps": 2000}, eval={"every_steps": 100},
+                                  checkpoint={"every_steps": 100}))
+    daemon.post("/runs/r/growths", FIRST)
+    daemon.post("/runs/r/resume")
+
+
+def what_was_spent_is_counted_again(folder):
+    """A run that goes on from a checkpoint behind its growth has spent what an undisturbed one has, size by size."""
+    whole = started(folder, "whole")
+    begin_one_growth(whole)
+    completed(whole, "r")
+    daemon = started(folder, "killed")
+    begin_one_growth(daemon)
+    daemon.wait_for("/runs/r", lambda r: r["step"] >= 300)
+    daemon.kill()
+    daemon.start()
+    completed(daemon, "r")
+    assert harvest(daemon) == harvest(whole), (harvest(daemon), harvest(whole))
+    daemon.terminate()
+    whole.terminate()
+
+
 def every_checkpoint_is_damaged(folder):
     """Back to the seed: both growths are applied again, the same winners win, and nothing is counted twice."""
     daemon = started(folder, "good")
@@ -290,7 +314,7 @@ def nothing_is_left_half_made(folder):
 
 
 if __name__ == "__main__":
-    lagd.main(every_checkpoint_is_damaged, the_winner_was_not_to_grow,
+    lagd.main(what_was_spent_is_counted_again, every_checkpoint_is_damaged, the_winner_was_not_to_grow,
               a_growth_behind_a_damaged_one_says_that_it_is_withdrawn, kept_states_go_with_their_growth,
               the_dataset_goes_and_comes_back, a_rollback_keeps_to_the_promised_memory, a_halved_rate_survives_a_kill,
               nothing_is_left_half_made)

@@ -101,6 +101,35 @@ static void test_foreign(void **state) {
         "move it away, or choose another state directory");
 }
 
+/* SQLite databases of programs that set no mark. */
+static void test_foreign_without_mark(void **state) {
+    struct fixture *f = *state;
+    static const char refusal[] = "%s/lagd.db belongs to another program (application_id 0x00000000, not 0x6c616764): "
+        "move it away, or choose another state directory";
+    run_sql(f, "CREATE TABLE t (a)");
+    expect_refusal(f, LAG_ECORRUPT, refusal);
+    run_sql(f, "DROP TABLE t; PRAGMA user_version = 1");
+    expect_refusal(f, LAG_ECORRUPT, refusal);
+}
+
+/* One row a schema, numbered without gaps: anything else is another program's doing. */
+static void test_history(void **state) {
+    struct fixture *f = *state;
+    fixture_open(f);
+    fixture_close(f);
+    static const char *const changes[] = {
+        "DELETE FROM schema_history WHERE version = 1",
+        "INSERT INTO schema_history SELECT 1, program, sha256, applied_ms FROM schema_history WHERE version = 2; "
+        "INSERT INTO schema_history VALUES (" NEXT ", '1', 'x', 1)",
+        "DELETE FROM schema_history WHERE version >= " NEWEST,
+    };
+    for (size_t i = 0; i < LAG_COUNT(changes); i++) {
+        run_sql(f, changes[i]);
+        assert_int_equal(lag_store_open(f->dir, &f->store, &f->err), LAG_ECORRUPT);
+        assert_non_null(strstr(f->err.text, ": the history row of schema "));
+    }
+}
+
 static void test_garbage(void **state) {
     struct fixture *f = *state;
     char noise[5000];
@@ -323,6 +352,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_newer, fixture_folder, fixture_end),
         cmocka_unit_test_setup_teardown(test_edited_migration, fixture_folder, fixture_end),
         cmocka_unit_test_setup_teardown(test_foreign, fixture_folder, fixture_end),
+        cmocka_unit_test_setup_teardown(test_foreign_without_mark, fixture_folder, fixture_end),
+        cmocka_unit_test_setup_teardown(test_history, fixture_folder, fixture_end),
         cmocka_unit_test_setup_teardown(test_garbage, fixture_folder, fixture_end),
         cmocka_unit_test_setup_teardown(test_truncated, fixture_folder, fixture_end),
         cmocka_unit_test_setup_teardown(test_damaged_history, fixture_folder, fixture_end),
