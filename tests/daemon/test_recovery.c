@@ -1,6 +1,7 @@
 /* Recovery on a database as a crash leaves it: what becomes of runs, their growths and their folders. */
 #include "rows_fixture.h"
 
+#include "records/leftovers_internal.h"
 #include "records/unlisted_internal.h"
 #include "supervisor/supervisor_internal.h"
 
@@ -234,6 +235,37 @@ static void states_of_probes_are_tidied(void **state) {
     assert_true(exists("%s/runs/run_%s/probe-notes", A));
 }
 
+static int end_growth(struct lag_db *db, void *arg, struct lag_error *err) {
+    struct lag_growth_row growth;
+    int rc = lag_growth_get(db, "gr_a", &growth, err);
+    return rc == 0 ? lagd_tx_growth_end(db, &growth, LAGD_GROWTH_ON_CANCEL, "enough", arg, err) : rc;
+}
+
+/* A growth that ends without its run's thread gives up the states of all its candidates' probes. */
+static void ended_growths_give_up_states_of_probes(void **state) {
+    (void)state;
+    static const char *const states[] = {"queued", "running", "completed", "diverged"};
+    struct lagd_leftovers leftovers = {0};
+    run_row(A, "growing", configs[0]);
+    growth_row("a", A, "probing");
+    for (size_t i = 0; i < LAG_COUNT(states); i++) {
+        struct lag_candidate_row row = {.position = (int64_t)i, .op = "stack", .strategy = "stack", .growth_id = "gr_a"};
+        snprintf(row.id, sizeof(row.id), "cand_%zu", i);
+        snprintf(row.state, sizeof(row.state), "%s", states[i]);
+        put(insert_candidate, &row);
+    }
+    put(end_growth, &leftovers);
+    assert_int_equal(leftovers.n, LAG_COUNT(states));
+    for (size_t i = 0; i < LAG_COUNT(states); i++) {
+        char path[LAG_ROW_PATH];
+        snprintf(path, sizeof(path), "runs/run_" A "/probe-cand_%zu", i);
+        assert_string_equal(leftovers.paths[i], path);
+    }
+    lagd_leftovers_drop(&leftovers);
+    lag_store_close(store);
+    store = NULL;
+}
+
 /* The dataset's file is gone: the run is paused with the reason, as it may come back, and the daemon serves. */
 static void a_run_that_cannot_go_on_stops_alone(void **state) {
     (void)state;
@@ -257,6 +289,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(growths_keep_their_place, set_up, tear_down),
         cmocka_unit_test_setup_teardown(folders_are_tidied, set_up, tear_down),
         cmocka_unit_test_setup_teardown(states_of_probes_are_tidied, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(ended_growths_give_up_states_of_probes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_run_that_cannot_go_on_stops_alone, set_up, tear_down)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
