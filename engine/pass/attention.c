@@ -2,7 +2,7 @@
  * one block live in the member's scratch; the backward pass computes them again from the stored log-sum-exp (as
  * FlashAttention does, Dao et al., arXiv 2205.14135), so no T × T matrix is kept. Keys and values are packed once a
  * head, for all blocks. */
-#include "pass/work_internal.h"
+#include "pass/pass_internal.h"
 
 #include <lagd/base/check.h>
 #include <math.h>

@@ -6,7 +6,7 @@
  * over all tokens), and the sums over row tiles of region 1's vector gradients.
  *
  * With recomputation a layer's activations are made again before its region 1; the last layer's are still there. */
-#include "pass/work_internal.h"
+#include "pass/pass_internal.h"
 
 #include <lagd/base/check.h>
 #include <string.h>

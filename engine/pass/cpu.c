@@ -1,5 +1,5 @@
 /* The CPU as a backend: passes over this process's memory by a team of threads. */
-#include "pass/work_internal.h"
+#include "pass/pass_internal.h"
 
 #include <lagd/base/check.h>
 #include <lagd/engine/backend.h>

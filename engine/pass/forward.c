@@ -1,6 +1,6 @@
 /* Forward pass. A layer is two regions: attention over (batch, head) tiles, and everything else over tiles of token
  * rows, where a tile goes through the output projection, ln_2, the FFN and the next layer's ln_1 and QKV in one go. */
-#include "pass/work_internal.h"
+#include "pass/pass_internal.h"
 
 #include <lagd/base/check.h>
 

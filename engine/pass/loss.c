@@ -1,5 +1,5 @@
 /* Cross-entropy of the tied head, a chunk of token rows at a time, so that logits need bounded memory. */
-#include "pass/work_internal.h"
+#include "pass/pass_internal.h"
 
 #include <lagd/base/check.h>
 #include <math.h>

@@ -1,5 +1,5 @@
 /* Weight matrices packed once for all tiles of rows, while the attention tiles before them are computed. */
-#include "pass/work_internal.h"
+#include "pass/pass_internal.h"
 
 #include <lagd/base/check.h>
 

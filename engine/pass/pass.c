@@ -1,5 +1,5 @@
 /* What forward, loss and backward share: pointers and the row tiles. */
-#include "pass/work_internal.h"
+#include "pass/pass_internal.h"
 
 #include <lagd/base/check.h>
 

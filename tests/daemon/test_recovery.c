@@ -249,7 +249,8 @@ static void ended_growths_give_up_states_of_probes(void **state) {
     run_row(A, "growing", configs[0]);
     growth_row("a", A, "probing");
     for (size_t i = 0; i < LAG_COUNT(states); i++) {
-        struct lag_candidate_row row = {.position = (int64_t)i, .op = "stack", .strategy = "stack", .growth_id = "gr_a"};
+        struct lag_candidate_row row = {.position = (int64_t)i, .op = "stack", .strategy = "stack"};
+        snprintf(row.growth_id, sizeof(row.growth_id), "gr_a");
         snprintf(row.id, sizeof(row.id), "cand_%zu", i);
         snprintf(row.state, sizeof(row.state), "%s", states[i]);
         put(insert_candidate, &row);
