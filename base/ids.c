@@ -3,6 +3,8 @@
 
 #include <lagd/base/check.h>
 #include <lagd/base/clock.h>
+#include <lagd/base/error.h>
+#include <lagd/base/parse.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stddef.h>
@@ -97,4 +99,21 @@ bool lag_id_is(const char *text, const char *prefix) {
     const char *ulid = text + length + 1;
     if (strnlen(ulid, ULID_CHARS + 1) != ULID_CHARS || ulid[0] > '7') return false;
     return strspn(ulid, alphabet) == ULID_CHARS;
+}
+
+bool lag_id_is_any(const char *text) {
+    static const char *const prefixes[] = {"run", "ds", "gr", "cand", "ckpt", "req"};
+    for (size_t i = 0; i < LAG_COUNT(prefixes); i++)
+        if (lag_id_is(text, prefixes[i])) return true;
+    return false;
+}
+
+int lag_name_check(const char *name, struct lag_error *err) {
+    if (!lag_name_valid(name))
+        return lag_error_at(err, LAG_EINVAL, "/name",
+                            "name must be 1 to 64 letters, digits or . _ -, and not begin with . or -");
+    if (lag_id_is_any(name))
+        return lag_error_at(err, LAG_EINVAL, "/name",
+                            "name must not have the form of an id, as %s has: choose another", name);
+    return 0;
 }

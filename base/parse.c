@@ -107,3 +107,7 @@ size_t lag_utf8_length(const char *text) {
     }
     return length;
 }
+
+size_t lag_utf8_mark(const char *text, size_t length) {
+    return length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+}

@@ -97,8 +97,7 @@ void ctl_client_destroy(struct ctl_client *client) {
 
 const struct ctl_place *ctl_client_place(const struct ctl_client *client) { return &client->place; }
 
-/* --- one request
- * -------------------------------------------------------------------------------------------------------- */
+/* --- one request ------------------------------------------------------------------------------------------------- */
 
 struct transfer {
     const struct ctl_request *request;

@@ -21,6 +21,7 @@ int ctl_client_create(const struct ctl_place *place, const char *token_file, str
 void ctl_client_destroy(struct ctl_client *client);
 const struct ctl_place *ctl_client_place(const struct ctl_client *client);
 
+#define CTL_UNKNOWN_BYTES (-1)
 struct ctl_request {
     const char *method, *path; /* path with its query; "/api/v1" is put before it unless it begins with it or is_root */
     bool is_root;
@@ -28,7 +29,7 @@ struct ctl_request {
     const char *body; /* or NULL */
     size_t body_length;
     FILE *upload; /* instead of body */
-    int64_t upload_bytes;
+    int64_t upload_bytes; /* CTL_UNKNOWN_BYTES: until the end comes */
     int64_t timeout_ms; /* 0: none */
     const char *key; /* Idempotency-Key, or NULL */
     /* Takes the body of a 2xx answer as it comes, instead of ctl_answer.body; not 0 ends the request quietly. */

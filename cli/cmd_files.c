@@ -15,7 +15,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define DATA_MAX ((size_t)64 << 20)
 
 int ctl_cmd_ckpt_list(struct ctl *ctl) {
     struct lag_strbuf path = LAG_STRBUF_INIT;
@@ -159,8 +158,7 @@ int ctl_cmd_generate(struct ctl *ctl) {
     return status;
 }
 
-/* --- dataset add
- * -------------------------------------------------------------------------------------------------------- */
+/* --- dataset add ------------------------------------------------------------------------------------------------- */
 
 static int register_path(struct ctl *ctl, const char *name, const char *path) {
     const char *format = ctl_value(ctl->call, "format"), *vocabulary = ctl_value(ctl->call, "vocab-size");
@@ -224,32 +222,23 @@ int ctl_cmd_dataset_add(struct ctl *ctl) {
     const char *file_name = strrchr(source, '/') ? strrchr(source, '/') + 1 : source;
     name_of(file_name, made);
     if (registered) return register_path(ctl, name ? name : made, registered);
-    FILE *file = fopen(file_path, "rb");
-    if (!file) return ctl_fail(CTL_FAILED, "cannot read %s: %s", file_path, strerror(errno));
-    int status = fstat(fileno(file), &info) != 0 || !S_ISREG(info.st_mode)
-                     ? ctl_fail(CTL_FAILED, "%s is no regular file", file_path)
-                     : upload(ctl, name ? name : made, lag_name_valid(file_name) ? file_name : "upload.txt", file,
-                              (int64_t)info.st_size);
-    (void)fclose(file);
+    if (!name && !made[0]) return ctl_fail(CTL_USAGE, "what comes from standard input needs a --name");
+    FILE *file = ctl_open(file_path);
+    if (!file) return CTL_FAILED;
+    const bool is_regular = fstat(fileno(file), &info) == 0 && S_ISREG(info.st_mode);
+    int status = upload(ctl, name ? name : made, lag_name_valid(file_name) ? file_name : "upload.txt", file,
+                        is_regular ? (int64_t)info.st_size : CTL_UNKNOWN_BYTES);
+    ctl_close(file);
     return status;
 }
 
-/* --- api
- * ----------------------------------------------------------------------------------------------------------------- */
+/* --- api --------------------------------------------------------------------------------------------------------- */
 
+/* The text itself, or what the file behind '@' holds. */
 static int read_data(const char *data, char **ret, size_t *ret_length) {
-    struct lag_error err = {0};
-    struct lag_strbuf text = LAG_STRBUF_INIT;
-    char block[4096];
-    size_t n;
-    if (*data == '@' && strcmp(data, "@-") != 0) {
-        return lag_fs_read_file(data + 1, DATA_MAX, ret, ret_length, &err) < 0 ? ctl_fail(CTL_FAILED, "%s", err.text)
-                                                                               : CTL_OK;
-    }
-    if (*data != '@') lag_strbuf_append(&text, data);
-    while (*data == '@' && (n = fread(block, 1, sizeof(block), stdin)) > 0) lag_strbuf_append_n(&text, block, n);
-    *ret_length = text.length;
-    *ret = lag_strbuf_take(&text);
+    if (*data == '@') return ctl_read(data + 1, CTL_BODY_MAX, ret, ret_length);
+    *ret_length = strlen(data);
+    *ret = lag_strdup(data);
     return *ret ? CTL_OK : ctl_fail(CTL_FAILED, "out of memory");
 }
 

@@ -67,6 +67,13 @@ int ctl_lines_feed(struct ctl_lines *lines, const char *bytes, size_t length, in
                    void *arg);
 void ctl_lines_deinit(struct ctl_lines *lines);
 
+/* read.c: what a command names as a file; "-" is standard input, and pipes are as good. Failures are told there. */
+#define CTL_BODY_MAX ((size_t)64 << 20)
+FILE *ctl_open(const char *path); /* NULL on failure */
+void ctl_close(FILE *file);
+/* All of it, NUL-terminated beyond its length; free(). */
+int ctl_read(const char *path, size_t max, char **ret, size_t *ret_length);
+
 /* grow_print.c */
 int ctl_print_growth(struct ctl *ctl, json_t *growth);
 int ctl_print_ranking(struct ctl *ctl, json_t *ranking);

@@ -101,8 +101,7 @@ void ctl_spark(struct lag_strbuf *out, const double *values, size_t n, int width
     }
 }
 
-/* --- plots
- * ------------------------------------------------------------------------------------------------------------ */
+/* --- plots ------------------------------------------------------------------------------------------------------- */
 
 /* A canvas of dots: 2 × 4 a cell as Braille patterns (U+2800), or one a cell in ASCII. */
 struct canvas {

@@ -81,8 +81,7 @@ bool ctl_help_group(struct lag_strbuf *out, const char *group) {
     return n_found > 0;
 }
 
-/* --- mdoc
- * ---------------------------------------------------------------------------------------------------------------- */
+/* --- mdoc -------------------------------------------------------------------------------------------------------- */
 
 /* Text in an mdoc macro's line or paragraph: backslashes and leading dots would be commands, and a short word that is
  * a macro's name would be called. */

@@ -2,15 +2,12 @@
 #include "ctl_internal.h"
 
 #include <lagd/base/cleanup.h>
-#include <lagd/base/error.h>
-#include <lagd/base/fs.h>
 #include <lagd/base/mem.h>
 #include <lagd/base/parse.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define BODY_MAX ((size_t)64 << 20)
 
 /* "/runs/{RUN}/pause": names of arguments become their values; a query whose argument was left out goes. */
 static void expand_path(const struct ctl_call *call, struct lag_strbuf *out) {
@@ -93,17 +90,13 @@ static int set_member(json_t *body, const struct ctl_option *option, const char 
 }
 
 static int read_body(const char *path, json_t **ret) {
-    struct lag_error err = {0};
     json_error_t error;
-    json_t *value = NULL;
-    if (strcmp(path, "-") == 0) {
-        value = json_loadf(stdin, JSON_REJECT_DUPLICATES, &error);
-    } else {
-        LAG_CLEANUP(lag_free_p) char *text = NULL;
-        size_t length = 0;
-        if (lag_fs_read_file(path, BODY_MAX, &text, &length, &err) < 0) return ctl_fail(CTL_FAILED, "%s", err.text);
-        value = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
-    }
+    LAG_CLEANUP(lag_free_p) char *text = NULL;
+    size_t length = 0;
+    int status = ctl_read(path, CTL_BODY_MAX, &text, &length);
+    if (status != CTL_OK) return status;
+    const size_t mark = lag_utf8_mark(text, length);
+    json_t *value = json_loadb(text + mark, length - mark, JSON_REJECT_DUPLICATES, &error);
     if (!value) return ctl_fail(CTL_FAILED, "%s:%d:%d: %s", path, error.line, error.column, error.text);
     if (!json_is_object(value)) {
         json_decref(value);

@@ -2,6 +2,7 @@
 #include "table_internal.h"
 #include <lagd/base/clock.h>
 #include <lagd/base/error.h>
+#include <lagd/base/ids.h>
 #include <lagd/storage/runs.h>
 
 #define COLUMNS(first, next)                                                                                           \
@@ -28,7 +29,7 @@ static const char sql_by_name[] = SELECT "WHERE name = ?";
 
 int lag_dataset_get(struct lag_db *db, const char *id_or_name, struct lag_dataset_row *ret, struct lag_error *err) {
     int rc = lag_row_find(db, sql_by_id, id_or_name, columns, ret, err);
-    if (rc == 0) rc = lag_row_find(db, sql_by_name, id_or_name, columns, ret, err);
+    if (rc == 0 && !lag_id_is(id_or_name, "ds")) rc = lag_row_find(db, sql_by_name, id_or_name, columns, ret, err);
     if (rc == 0) return lag_error_set(err, LAG_ENOTFOUND, "dataset %s does not exist", id_or_name);
     return rc < 0 ? rc : 0;
 }

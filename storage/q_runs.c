@@ -3,6 +3,7 @@
 #include "table_internal.h"
 #include <lagd/base/clock.h>
 #include <lagd/base/error.h>
+#include <lagd/base/ids.h>
 #include <lagd/storage/runs.h>
 
 #define STORED(first, next)                                                                                            \
@@ -39,7 +40,7 @@ static const char sql_by_name[] = SELECT "WHERE r.name = ?";
 
 int lag_run_get(struct lag_db *db, const char *id_or_name, struct lag_run_row *ret, struct lag_error *err) {
     int rc = lag_row_find(db, sql_by_id, id_or_name, columns, ret, err);
-    if (rc == 0) rc = lag_row_find(db, sql_by_name, id_or_name, columns, ret, err);
+    if (rc == 0 && !lag_id_is(id_or_name, "run")) rc = lag_row_find(db, sql_by_name, id_or_name, columns, ret, err);
     if (rc == 0) return lag_error_set(err, LAG_ENOTFOUND, "run %s does not exist", id_or_name);
     return rc < 0 ? rc : 0;
 }

@@ -4,6 +4,7 @@
 #include <lagd/base/check.h>
 #include <lagd/base/cleanup.h>
 #include <lagd/base/mem.h>
+#include <lagd/base/parse.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -47,6 +48,9 @@ bool lagd_json_depth_ok(const char *text, size_t length) {
 }
 
 int lagd_json_parse(const char *text, size_t length, json_t **ret, struct lag_error *err) {
+    const size_t mark = lag_utf8_mark(text, length);
+    text += mark;
+    length -= mark;
     if (length == 0) return lag_error_set(err, LAG_EINVAL, "this request needs a JSON object as its body");
     if (!lagd_json_depth_ok(text, length)) {
         return lag_error_set(err, LAG_EINVAL, "the body nests deeper than %d levels", LAGD_BODY_DEPTH);

@@ -177,11 +177,8 @@ static void end_scan(struct lagd_job *base) {
 
 static int check_add(struct lagd_commands *c, const struct lagd_dataset_add *add, struct lag_error *err) {
     struct lag_dataset_row row;
-    if (!lag_name_valid(add->name)) {
-        return lag_error_at(err, LAG_EINVAL, "/name",
-                            "name must be 1 to 64 letters, digits or . _ -, and not begin with . "
-                            "or -");
-    }
+    int rc = lag_name_check(add->name, err);
+    if (rc != 0) return rc;
     if (lag_dataset_get(c->db, add->name, &row, NULL) == 0) {
         return lag_error_at(err, LAG_EEXIST, "/name", "a dataset with the name %s exists already; choose another",
                             add->name);

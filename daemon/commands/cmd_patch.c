@@ -5,6 +5,7 @@
 
 #include <lagd/base/cleanup.h>
 #include <lagd/base/error.h>
+#include <lagd/base/ids.h>
 #include <lagd/base/mem.h>
 #include <lagd/base/parse.h>
 #include <lagd/storage/events.h>
@@ -44,12 +45,9 @@ static int write_patch(struct lag_db *db, void *arg, struct lag_error *err) {
     if (rc == 0) rc = lagd_run_config_parse(p->row.config, &p->config, err);
     if (rc < 0) return rc;
     merge(p->command->u.patch, &p->config);
-    if (!lag_name_valid(p->config.name)) {
-        return lag_error_at(err, LAG_EINVAL, "/name",
-                            "name must be 1 to 64 letters, digits or . _ -, and not begin with . "
-                            "or -");
-    }
-    rc = lagd_run_config_format(&p->config, p->row.config, err);
+    /* What is called like an id since before that was refused keeps its name through other changes. */
+    if (strcmp(p->config.name, p->row.name) != 0) rc = lag_name_check(p->config.name, err);
+    if (rc == 0) rc = lagd_run_config_format(&p->config, p->row.config, err);
     if (rc == 0) rc = lag_run_set_config(db, p->row.id, p->config.name, p->row.config, err);
     const struct lag_event event = {.type = LAG_EVENT_RUN_CHANGED, .run_id = p->row.id, .state = p->row.state,
                                     .message = p->config.name};

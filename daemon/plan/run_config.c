@@ -5,6 +5,7 @@
 
 #include <lagd/base/check.h>
 #include <lagd/base/error.h>
+#include <lagd/base/ids.h>
 #include <lagd/base/mem.h>
 #include <lagd/base/names.h>
 #include <lagd/base/parse.h>
@@ -138,13 +139,9 @@ static int resolve_sizes(const struct lagd_run_config *config, struct lag_error 
 
 int lagd_run_config_resolve(struct lagd_run_config *config, const struct lag_dataset_row *dataset,
                             struct lag_error *err) {
-    if (config->name[0] && !lag_name_valid(config->name)) {
-        return lag_error_at(err, LAG_EINVAL, "/name",
-                            "name must be 1 to 64 letters, digits or . _ -, and not begin with . "
-                            "or -");
-    }
     struct lagd_run_config resolved = *config;
-    int rc = check_names(&resolved, err);
+    int rc = config->name[0] ? lag_name_check(config->name, err) : 0;
+    if (rc == 0) rc = check_names(&resolved, err);
     if (rc == 0) rc = lag_precision_check(lagd_run_precision(&resolved), err);
     if (rc == 0) rc = resolve_schedule(&resolved, err);
     if (rc == 0) rc = resolve_model(&resolved, dataset, err);

@@ -2,6 +2,7 @@
 #include "check_base.h"
 
 #include <lagd/base/clock.h>
+#include <lagd/base/error.h>
 #include <lagd/base/ids.h>
 #include <lagd/base/thread.h>
 #include <pthread.h>
@@ -60,12 +61,34 @@ static void test_is(void **state) {
     for (size_t i = 0; i < LAG_COUNT(bad); i++) assert_false(lag_id_is(bad[i], "run"));
 }
 
+/* A name that could be taken for an address of something else is none. */
+static void test_names_are_no_ids(void **state) {
+    struct lag_error err = {0};
+    assert_int_equal(lag_name_check("first", &err), 0);
+    assert_int_equal(lag_name_check("run_1", &err), 0);
+    assert_int_equal(lag_name_check("-x", &err), LAG_EINVAL);
+    assert_non_null(strstr(err.text, "1 to 64 letters"));
+    static const char *const ids[] = {"run", "ds", "gr", "cand", "ckpt", "req"};
+    for (size_t i = 0; i < LAG_COUNT(ids); i++) {
+        char id[LAG_ID_SIZE];
+        lag_id_new(ids[i], id);
+        assert_true(lag_id_is_any(id));
+        assert_int_equal(lag_name_check(id, &err), LAG_EINVAL);
+        assert_string_equal(err.pointer, "/name");
+        assert_non_null(strstr(err.text, "form of an id"));
+        id[strlen(id) - 1] = 'u'; /* no letter of an id */
+        assert_false(lag_id_is_any(id));
+        assert_int_equal(lag_name_check(id, &err), 0);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_they_sort_by_creation),
         cmocka_unit_test(test_the_time_is_in_front),
         cmocka_unit_test(test_threads_never_get_the_same),
         cmocka_unit_test(test_is),
+        cmocka_unit_test(test_names_are_no_ids),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

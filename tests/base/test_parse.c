@@ -114,11 +114,19 @@ static void test_utf8(void **state) {
     }
 }
 
+static void test_utf8_mark(void **state) {
+    assert_int_equal(lag_utf8_mark("\xef\xbb\xbf{}", 5), 3);
+    assert_int_equal(lag_utf8_mark("\xef\xbb\xbf", 3), 3);
+    assert_int_equal(lag_utf8_mark("\xef\xbb\xbf", 2), 0);
+    assert_int_equal(lag_utf8_mark("{}\xef\xbb\xbf", 5), 0);
+    assert_int_equal(lag_utf8_mark("", 0), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_i64),   cmocka_unit_test(test_u64),   cmocka_unit_test(test_double),
         cmocka_unit_test(test_bool),  cmocka_unit_test(test_bytes), cmocka_unit_test(test_names),
-        cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_utf8),  cmocka_unit_test(test_utf8_mark),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

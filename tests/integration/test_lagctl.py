@@ -240,7 +240,7 @@ def exit_statuses(folder):
         (ctl, ["run", "create", "-f", bad], 1, "/schedule/max_steps: "),
         (ctl, ["run", "create", "-f", broken], 1, "broken.json:1:"),
         (ctl, ["run", "create", "-f", "/nonexistent"], 1, "nonexistent"),
-        (ctl, ["dataset", "add", folder], 1, "no regular file"),
+        (ctl, ["dataset", "add", folder], 1, "is a folder"),
         (ctl, ["run", "show", "nobody"], 3, "nobody does not exist"), (ctl, ["logs", "nobody"], 3, "nobody"),
         (ctl, ["grow", "show", "gr_x"], 3, "gr_x"), (ctl, ["api", "GET", "/nowhere"], 3, ""),
         (ctl, ["run", "show", "a/b"], 3, ""),
@@ -367,6 +367,42 @@ def following(folder):
     daemon.terminate()
 
 
+def files_are_pipes_too(folder):
+    """'-', FIFOs and process substitution wherever a file is named; a byte order mark before JSON."""
+    daemon = Daemon(folder)
+    daemon.start()
+    text = lagd.text(30000)
+    with open(os.path.join(folder, "my.txt"), "w") as f:
+        f.write(text)
+    with open(os.path.join(folder, "run.json"), "w") as f:
+        f.write("\ufeff" + json.dumps(run_body("marked", "piped", start=False)))
+    ctl = Client(daemon)
+
+    def shell(line, status=0):
+        done = subprocess.run(["bash", "-c", line, program()], cwd=folder, env=ctl.env, capture_output=True, text=True,
+                              timeout=lagd.slow(60), check=False)
+        assert done.returncode == status, (line, done)
+        return done.stdout + done.stderr
+
+    sha256 = hashlib.sha256(text.encode()).hexdigest()
+    shell('cat my.txt | "$0" dataset add - --name piped')
+    shell('"$0" dataset add <(cat my.txt) --name substituted')
+    shell('mkfifo fifo && (cat my.txt > fifo & "$0" dataset add fifo)')
+    for name in ("piped", "substituted", "fifo"):
+        made = daemon.get(f"/datasets/{name}")
+        assert (made["n_bytes"], made["sha256"]) == (30000, sha256), made
+    assert "--name" in shell('cat my.txt | "$0" dataset add -', status=2)
+    shell('"$0" run create -f <(cat run.json)')
+    assert daemon.get("/runs/marked")["state"] == "paused"
+    shell('sed s/marked/again/ run.json | "$0" run create -f -')
+    assert '"third"' in shell('sed s/marked/third/ run.json | "$0" api POST /runs --data @-')
+    shell('sed s/marked/fourth/ run.json > fourth.json; "$0" api POST /runs --data @<(cat fourth.json)')
+    for name in ("again", "third", "fourth"):
+        daemon.get(f"/runs/{name}")
+    assert "is a folder" in shell('"$0" run create -f .', status=1)
+    daemon.terminate()
+
+
 def lost_answers(folder):
     """lagd dies once the run is made and before it says so: lagctl asks again, and there is one run."""
     daemon, ctl = started(folder)
@@ -434,5 +470,5 @@ def terminals(folder):
 
 
 if __name__ == "__main__":
-    lagd.main(a_run_from_text_to_files, decisions_by_hand, grow_waits_for_the_decision, exit_statuses, forms_of_output,
-              following, lost_answers, terminals)
+    lagd.main(a_run_from_text_to_files, files_are_pipes_too, decisions_by_hand, grow_waits_for_the_decision,
+              exit_statuses, forms_of_output, following, lost_answers, terminals)

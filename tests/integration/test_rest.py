@@ -374,6 +374,8 @@ def runs_are_patched(folder):
         ({"note": 5}, 422, "#/note"), ({"checkpoint": {"keep_last": -1}}, 422, "#/checkpoint/keep_last"),
         ({"name": "two"}, 409, "#/name"), ({"name": "a b"}, 422, "#/name"), ({"name": "../x"}, 422, "#/name"),
         ({"note": "kept?", "name": "two"}, 409, "#/name"),
+        ({"name": daemon.get("/runs/two")["id"]}, 422, "#/name"),
+        ({"name": daemon.get("/datasets/words")["id"]}, 422, "#/name"),
     ]
     for body, code, pointer in refusals:
         status, told = problem(daemon, "PATCH", "/runs/uno", body)

@@ -122,6 +122,16 @@ static void test_runs(void **state) {
     assert_string_equal(f->err.text, "dataset ds_7 does not exist");
 }
 
+/* A run of an older lagd may be called like an id: asked for by that id, it is not meant. */
+static void test_an_id_is_no_name(void **state) {
+    struct fixture *f = *state;
+    struct lag_run_row row, odd = sample_run("run_2", "run_01hzy3v7q8c5n2m4p6r8t0w2x4");
+    write_ok(f, insert_run, &odd);
+    assert_int_equal(lag_run_get(f->reader, odd.name, &row, &f->err), LAG_ENOTFOUND);
+    assert_ok(f, lag_run_get(f->reader, "run_2", &row, &f->err));
+    assert_string_equal(row.name, odd.name);
+}
+
 static void test_run_list(void **state) {
     struct fixture *f = *state;
     static const struct {
@@ -467,6 +477,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_datasets, fixture_store, fixture_end),
         cmocka_unit_test_setup_teardown(test_runs, fixture_store, fixture_end),
+        cmocka_unit_test_setup_teardown(test_an_id_is_no_name, fixture_store, fixture_end),
         cmocka_unit_test_setup_teardown(test_run_list, fixture_store, fixture_end),
         cmocka_unit_test_setup_teardown(test_growths, fixture_store, fixture_end),
         cmocka_unit_test_setup_teardown(test_candidates, fixture_store, fixture_end),

@@ -2,8 +2,13 @@
  * case; they sort by creation time, also within one process and millisecond. Thread: any. */
 #pragma once
 #include <stdbool.h>
+struct lag_error;
 
 #define LAG_ID_SIZE 40
 void lag_id_new(const char *prefix, char ret[LAG_ID_SIZE]);
 /* true when text is "<prefix>_" and 26 ULID characters. */
 bool lag_id_is(const char *text, const char *prefix);
+bool lag_id_is_any(const char *text); /* of a run, dataset, growth, candidate, checkpoint or request */
+/* May a run or dataset be called so? LAG_EINVAL at "/name": not a name, or of the form of an id, which an address could
+ * then mean as well. */
+int lag_name_check(const char *name, struct lag_error *err);

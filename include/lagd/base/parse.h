@@ -15,5 +15,7 @@ int lag_parse_bool(const char *text, bool *ret);
 int lag_parse_bytes(const char *text, uint64_t *ret);
 /* 1–64 characters of [A-Za-z0-9._-], not starting with '.' or '-': names of runs and datasets. */
 bool lag_name_valid(const char *text);
+/* Bytes of the byte order mark of UTF-8 that text begins with: 3, or 0. Some editors write it before JSON. */
+size_t lag_utf8_mark(const char *text, size_t length);
 /* Bytes of the UTF-8 character that begins text; 0 when it is no valid one, or the end. */
 size_t lag_utf8_length(const char *text);
