@@ -80,6 +80,27 @@ static void count_candidates(const char *growth_id, int ret[LAGD_N_CANDIDATE_STA
     lag_reader_close(db);
 }
 
+/* Events of candidates that say of whom they are and how it went; and how many runs were told to be created. */
+struct whose {
+    const char *run_id, *growth_id;
+    int n_started, n_completed, n_created;
+};
+
+static int check_whose(const struct lag_event_row *row, void *arg) {
+    struct whose *whose = arg;
+    if (lag_event_is(row->type, LAG_EVENT_RUN_CREATED)) whose->n_created++;
+    if (!lag_event_is(row->type, LAG_EVENT_CANDIDATE_STATE)) return 0;
+    assert_string_equal(row->run_id, whose->run_id);
+    assert_string_equal(row->growth_id, whose->growth_id);
+    assert_int_equal(strncmp(row->candidate_id, "cand_", 5), 0);
+    bool completed = lagd_candidate_is(row->state, LAGD_CANDIDATE_COMPLETED);
+    assert_int_equal(row->step, completed ? 4 : 0);
+    assert_int_equal(row->value > 0, completed); /* none is NaN */
+    whose->n_started += lagd_candidate_is(row->state, LAGD_CANDIDATE_RUNNING);
+    whose->n_completed += completed;
+    return 0;
+}
+
 /* --- asking --- */
 
 static void create(const char *name, int64_t max_steps, bool start, char ret_id[LAG_ROW_ID]) {
@@ -165,6 +186,14 @@ static void a_growth_is_found_and_applied(void **state) {
     GROWTH(growth, "queued probing decided applying applied");
     count_candidates(growth, n);
     assert_int_equal(n[LAGD_CANDIDATE_COMPLETED], 11);
+    struct whose whose = {.run_id = run, .growth_id = growth};
+    struct lag_db *db = NULL;
+    assert_int_equal(lag_reader_open(f.config.state_dir, &db, NULL), 0);
+    assert_int_equal(lag_event_list(db, 0, NULL, 100000, check_whose, &whose, NULL), 0);
+    lag_reader_close(db);
+    assert_int_equal(whose.n_started, 11);
+    assert_int_equal(whose.n_completed, 11);
+    assert_int_equal(whose.n_created, 1);
 }
 
 static void a_person_ends_a_growth_anywhere(void **state) {
@@ -413,8 +442,17 @@ static void what_no_row_allows_is_refused(void **state) {
     const struct lagd_post late = {.machine = LAGD_MACHINE_RUN, .id = run, .event = LAGD_RUN_ON_RESUME,
                                    .seen = "queued"};
     check_refused(late, LAG_ESTATE, "is paused now, not queued");
+    static const char *const nobody[] = {"run nobody", "growth nobody", "candidate nobody"};
+    for (int m = 0; m < LAGD_N_MACHINES; m++)
+        check_refused((struct lagd_post){.machine = (enum lagd_machine)m, .id = "nobody", .event = 1}, LAG_ENOTFOUND,
+                      nobody[m]);
+    char growth[LAG_ROW_ID];
+    grow("still", "auto", 0, 4, growth);
+    check_refused((struct lagd_post){.machine = LAGD_MACHINE_GROWTH, .id = growth, .event = LAGD_GROWTH_ON_APPLIED},
+                  LAG_ESTATE, "growth gr_");
+    fixture_do(&f, LAGD_GROWTH_CANCEL, growth, 0, NULL);
     fixture_row(&f, run, &after);
-    assert_int_equal(after.revision, before.revision);
+    assert_int_equal(after.revision, before.revision + 2); /* the growth came and went */
     RUN(run, "paused");
     put_states(lagd_supervisor_store(f.s), (struct put){.run = run, .run_state = "dreaming"});
     check_refused((struct lagd_post){.machine = LAGD_MACHINE_RUN, .id = run, .event = LAGD_RUN_ON_RESUME}, LAG_ECORRUPT,
