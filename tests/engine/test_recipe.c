@@ -423,6 +423,10 @@ static void test_other_axes_are_refused(void **state) {
     to.norm_eps = 1e-6;
     assert_int_equal(lag_recipe_build(&strategy, LAYERS(3), &to, &recipe, &err), LAG_EINVAL);
     assert_string_equal(err.pointer, "/target/norm_eps");
+    to = *LAYERS(6);
+    to.arch = LAG_N_ARCHS; /* another one, which this build does not know */
+    assert_int_equal(lag_recipe_build(&strategy, LAYERS(3), &to, &recipe, &err), LAG_EINVAL);
+    assert_string_equal(err.pointer, "/target/arch");
 }
 
 int main(void) {

@@ -1,5 +1,6 @@
 /* The verdict of a probe, from hand-made curves. */
 #include <lagd/base/check.h>
+#include <lagd/base/error.h>
 #include <lagd/engine/lag.h>
 
 #include <math.h>
@@ -183,6 +184,26 @@ static void test_lag_short(void **state) {
     assert_true(verdict.lag_short);
 }
 
+/* Where the living ones share no evaluation there is no verdict, and what was told before stays. */
+static void test_no_shared_time(void **state) {
+    (void)state;
+    struct pool pool;
+    struct lag_verdict verdict = {.pick_at_lag = 77};
+    fill(&pool);
+    assert_int_equal(lag_select(pool.curves, 4, N_BATCHES, 3, 3.0, &verdict), LAG_EINVAL);
+    assert_int_equal(lag_select(pool.curves, 4, N_BATCHES, -1, 3.0, &verdict), LAG_EINVAL);
+    pool.curves[2].n_evals = 3;
+    assert_int_equal(lag_select(pool.curves, 4, N_BATCHES, 8, 3.0, &verdict), LAG_EINVAL);
+    for (int i = 1; i < 4; i++) pool.curves[i].diverged = true; /* the first one lives on */
+    assert_int_equal(lag_select(pool.curves, 4, N_BATCHES, 3, 3.0, &verdict), LAG_EINVAL);
+    assert_int_equal(verdict.pick_at_lag, 77);
+    assert_int_equal(lag_select(pool.curves, 4, N_BATCHES, 0, 3.0, &verdict), 0);
+    assert_int_equal(verdict.pick_at_lag, 0);
+    pool.curves[0].diverged = true; /* nobody lives: nobody wins, at any time */
+    assert_int_equal(lag_select(pool.curves, 4, N_BATCHES, 3, 3.0, &verdict), 0);
+    assert_int_equal(verdict.pick_at_lag, -1);
+}
+
 static void test_ranks(void **state) {
     (void)state;
     struct pool pool;
@@ -276,7 +297,7 @@ int main(void) {
         cmocka_unit_test(test_verdict),   cmocka_unit_test(test_reference), cmocka_unit_test(test_diverged),
         cmocka_unit_test(test_alone),     cmocka_unit_test(test_tied),      cmocka_unit_test(test_one_batch),
         cmocka_unit_test(test_lag_short), cmocka_unit_test(test_ranks),     cmocka_unit_test(test_half_time),
-        cmocka_unit_test(test_against_brute_force),
+        cmocka_unit_test(test_against_brute_force), cmocka_unit_test(test_no_shared_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
