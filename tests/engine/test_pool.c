@@ -52,6 +52,38 @@ static void test_default_pool(void **state) {
     }
 }
 
+/* What "default" stands for at two depths: the first rows, and, where many of those are the same, later ones. */
+static void test_default_pool_by_name(void **state) {
+    (void)state;
+    static const struct { int n_layer, target; const char *texts[10]; } cases[] = {
+        {3, 6, {"stack optimizer=inherit lr=continue seed=0", "interleave optimizer=inherit lr=continue seed=0",
+                "gradual_stack block=1 optimizer=inherit lr=continue seed=0",
+                "midas block=1 optimizer=inherit lr=continue seed=0",
+                "lidas block=2 optimizer=inherit lr=continue seed=0",
+                "partial_stack start=1 block=2 repeat=0 optimizer=inherit lr=continue seed=0",
+                "llama_pro every=1 optimizer=reset_new lr=rewarm_new seed=0",
+                "zero_stack optimizer=reset_new lr=rewarm_new seed=0",
+                "zero_random at=-1 optimizer=reset_new lr=rewarm_new seed=0",
+                "random at=-1 optimizer=inherit lr=continue seed=0"}},
+        {1, 4, {"stack optimizer=inherit lr=continue seed=0",
+                "llama_pro every=1 optimizer=reset_new lr=rewarm_new seed=0",
+                "zero_random at=-1 optimizer=reset_new lr=rewarm_new seed=0",
+                "random at=-1 optimizer=inherit lr=continue seed=0", "stack optimizer=inherit lr=rewarm seed=0",
+                "stack optimizer=reset lr=continue seed=0", "stack optimizer=inherit lr=restart seed=0",
+                "zero_stack optimizer=inherit lr=continue seed=0", "stack optimizer=reset_new lr=continue seed=0",
+                "random at=-1 optimizer=inherit lr=rewarm_new seed=0"}},
+    };
+    for (size_t i = 0; i < LAG_COUNT(cases); i++) {
+        char(*texts)[LAG_STRATEGY_TEXT];
+        int n;
+        const struct lag_spec *from = LAYERS(cases[i].n_layer), *to = LAYERS(cases[i].target);
+        assert_int_equal(lag_pool_expand("default", from, to, &texts, &n, NULL), 0);
+        assert_int_equal(n, LAG_COUNT(cases[i].texts));
+        for (int t = 0; t < n; t++) assert_string_equal(texts[t], cases[i].texts[t]);
+        free(texts);
+    }
+}
+
 /* A pool is worth probing when it has copies, identities and fresh layers. */
 static void test_pool_is_diverse(void **state) {
     (void)state;
@@ -130,7 +162,8 @@ static void test_same(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_default_pool), cmocka_unit_test(test_pool_is_diverse),
+        cmocka_unit_test(test_default_pool), cmocka_unit_test(test_default_pool_by_name),
+        cmocka_unit_test(test_pool_is_diverse),
         cmocka_unit_test(test_pool_refusals), cmocka_unit_test(test_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -44,6 +44,18 @@ static void test_times(void **state) {
     }
 }
 
+static void test_copy(void **state) {
+    (void)state;
+    struct lag_probe_plan plan, copy;
+    assert_int_equal(lag_probe_plan_init(7, 100, 8, 1, 1 << 20, 1, 64, &plan), 0);
+    assert_int_equal(lag_probe_plan_copy(&plan, &copy), 0);
+    assert_int_equal(copy.n_batches, plan.n_batches);
+    assert_int_equal(copy.steps, 7);
+    lag_probe_plan_deinit(&plan); /* the copy has times of its own */
+    CHECK_TIMES(&copy, 0, 1, 2, 3, 4, 7);
+    lag_probe_plan_deinit(&copy);
+}
+
 static void test_share_by_batches(void **state) {
     (void)state;
     struct lag_probe_plan plan;
@@ -144,7 +156,8 @@ static void test_default_rewarm(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_times),      cmocka_unit_test(test_share_by_batches),
+        cmocka_unit_test(test_times),      cmocka_unit_test(test_copy),
+        cmocka_unit_test(test_share_by_batches),
         cmocka_unit_test(test_times_are_given_up_last), cmocka_unit_test(test_properties),
         cmocka_unit_test(test_refusals),   cmocka_unit_test(test_default_rewarm),
     };

@@ -23,6 +23,22 @@ static void purposes_and_steps_differ(void **unused) {
     assert_true(a != lag_rng_u64(1, LAG_RNG_INIT, 2, 4));
 }
 
+/* Runs of today go on to the same numbers for ever: purposes keep theirs, and step and index their places. */
+static void draws_stay_what_they_are(void **unused) {
+    static const enum lag_purpose PURPOSES[] = {LAG_RNG_INIT, LAG_RNG_BATCH, LAG_RNG_GROWTH, LAG_RNG_SAMPLE,
+                                                LAG_RNG_NOISE};
+    for (uint64_t i = 0; i < sizeof(PURPOSES) / sizeof(PURPOSES[0]); i++) {
+        const uint64_t step = UINT64_C(0x00fedcba98765432);
+        const struct lag_rng_block got = lag_rng(11, PURPOSES[i], step, 13);
+        const struct lag_rng_block wanted = lag_philox(11, UINT64_C(0x0100000000000000) * (i + 1) + step, 13);
+        assert_memory_equal(&got, &wanted, sizeof(got));
+    }
+    assert_true(lag_rng_u64(7, LAG_RNG_GROWTH, 5, 9) == UINT64_C(13713596635028010705));
+    assert_true(lag_rng_below(7, LAG_RNG_BATCH, 5, 9, 1000003) == 866620);
+    assert_true(lag_rng_uniform(7, LAG_RNG_SAMPLE, 5, 9) == 0x1.ed981f64942fp-2);
+    assert_true(fabs(lag_rng_normal(7, LAG_RNG_INIT, 5, 9) / 0x1.2ad6375ddbb21p-3 - 1) < 1e-14); /* by libm */
+}
+
 static void below_is_uniform(void **unused) {
     enum { BOUND = 7, DRAWS = 70000 };
     int count[BOUND] = {0};
@@ -53,6 +69,7 @@ static void normals_have_their_moments(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(known_answers), cmocka_unit_test(purposes_and_steps_differ),
+                                       cmocka_unit_test(draws_stay_what_they_are),
                                        cmocka_unit_test(below_is_uniform),
                                        cmocka_unit_test(normals_have_their_moments)};
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -53,7 +53,21 @@ static void rewarm(void **unused) {
     assert_true(lag_rewarm_factor(&none, 0) == 1);
 }
 
+/* The fastest segment counts, by its factor and where it is in its re-warm. */
+static void highest_rate(void **unused) {
+    struct lag_segment segments[] = {{.lr_factor = 1, .rewarm_from = 100, .rewarm_steps = 4},
+                                     {.lr_factor = 0.375},
+                                     {.lr_factor = 0.5, .rewarm_from = 100, .rewarm_steps = 2}};
+    struct lag_state state = {.segments = segments, .n_segments = 3};
+    static const double WANTED[] = {1, 0.375, 0.5, 0.75, 1, 1}; /* at steps 99 to 104 */
+    for (int i = 0; i < 6; i++) {
+        state.step = 99 + i;
+        assert_true(lag_highest_lr(&state, 2) == 2 * WANTED[i]);
+    }
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(table), cmocka_unit_test(names), cmocka_unit_test(rewarm)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(table), cmocka_unit_test(names), cmocka_unit_test(rewarm),
+                                       cmocka_unit_test(highest_rate)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
