@@ -294,7 +294,8 @@ void lag_fields_format(const struct lag_fields *table, const void *object, struc
     }
 }
 
-static int parse_line(const struct lag_fields *table, void *object, char *line, bool *seen, struct lag_error *err) {
+static int parse_line(const struct lag_fields *table, void *object, char *line, bool *seen, bool to_show,
+                      struct lag_error *err) {
     char *value = strchr(line, '=');
     if (!value) return lag_error_set(err, LAG_EINVAL, "expected path=value (got '%.80s')", line);
     *value++ = '\0';
@@ -306,10 +307,11 @@ static int parse_line(const struct lag_fields *table, void *object, char *line, 
     }
     if (seen[field - table->rows]) return refuse(field, err, "is given twice", NULL);
     seen[field - table->rows] = true;
+    if (to_show && field->type == LAG_FIELD_CHOICE && lag_copy(at(field, object), field->size, value) == 0) return 0;
     return lag_field_set_text(field, object, value, err);
 }
 
-int lag_fields_parse(const struct lag_fields *table, void *object, const char *text, struct lag_error *err) {
+static int parse(const struct lag_fields *table, void *object, const char *text, bool to_show, struct lag_error *err) {
     LAG_CLEANUP(lag_free_p) char *copy = lag_strdup(text);
     LAG_CLEANUP(lag_free_p) bool *seen = lag_calloc(table->n_rows, sizeof(*seen));
     if (!copy || !seen) return lag_error_set(err, LAG_ENOMEM, "out of memory while reading fields");
@@ -317,7 +319,7 @@ int lag_fields_parse(const struct lag_fields *table, void *object, const char *t
     char *rest = copy;
     for (char *line; (line = strsep(&rest, "\n")) != NULL;) {
         if (!*line) continue;
-        int status = parse_line(table, object, line, seen, err);
+        int status = parse_line(table, object, line, seen, to_show, err);
         if (status < 0) return status;
     }
     for (size_t i = 0; i < table->n_rows; i++) {
@@ -326,4 +328,12 @@ int lag_fields_parse(const struct lag_fields *table, void *object, const char *t
         }
     }
     return 0;
+}
+
+int lag_fields_parse(const struct lag_fields *table, void *object, const char *text, struct lag_error *err) {
+    return parse(table, object, text, false, err);
+}
+
+int lag_fields_parse_to_show(const struct lag_fields *table, void *object, const char *text, struct lag_error *err) {
+    return parse(table, object, text, true, err);
 }

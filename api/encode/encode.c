@@ -89,7 +89,7 @@ static int write_config(struct lagd_json *json, const char *key, const void *obj
     const struct lagd_encoding *encoding = context;
     LAG_CLEANUP(lag_free_p) struct lagd_run_config *config = lag_calloc(1, sizeof(*config));
     if (!config) return lag_error_set(encoding->err, LAG_EINTERNAL, "out of memory");
-    int status = lagd_run_config_parse(row->config, config, encoding->err);
+    int status = lagd_run_config_parse_to_show(row->config, config, encoding->err);
     if (status < 0) return status;
     config->shape = row->shape;
     lagd_write_fields(json, &lagd_run_fields, config, CONFIG);

@@ -185,3 +185,11 @@ int lagd_run_config_parse(const char *text, struct lagd_run_config *ret, struct 
     if (rc == 0) *ret = config;
     return rc;
 }
+
+int lagd_run_config_parse_to_show(const char *text, struct lagd_run_config *ret, struct lag_error *err) {
+    struct lagd_run_config config;
+    memset(&config, 0, sizeof(config));
+    int rc = lag_fields_parse_to_show(&lagd_run_fields, &config, text, err);
+    if (rc == 0) *ret = config;
+    return rc;
+}

@@ -218,8 +218,21 @@ static void test_sparse(void **state) {
     assert_int_equal(lag_field_set_text(&two[1], &pair, "0", NULL), LAG_EINVAL);
 }
 
+/* To be shown, a choice may be any text that fits; everything else stays strict. */
+static void test_shown_as_stored(void **state) {
+    struct thing thing;
+    assert_int_equal(lag_fields_parse(&table, &thing, "name=x1\nmodel/act=swish", NULL), LAG_EINVAL);
+    assert_int_equal(lag_fields_parse_to_show(&table, &thing, "name=x1\nmodel/act=swish", NULL), 0);
+    assert_string_equal(thing.act, "swish");
+    assert_int_equal(lag_fields_parse_to_show(&table, &thing, "name=x1\nmodel/act=swishswish", NULL), LAG_EINVAL);
+    assert_int_equal(lag_fields_parse_to_show(&table, &thing, "name=x1\nmodel/n_layer=513", NULL), LAG_EINVAL);
+    assert_int_equal(lag_fields_parse_to_show(&table, &thing, "name=x1\nmodel/depth=1", NULL), LAG_EINVAL);
+    assert_int_equal(lag_fields_parse_to_show(&table, &thing, "model/act=swish", NULL), LAG_EINVAL);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_shown_as_stored),
         cmocka_unit_test(test_sparse),
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_texts_are_accepted_or_refused),

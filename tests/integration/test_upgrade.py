@@ -73,5 +73,37 @@ def answers_stay(folder):
     daemon.terminate()
 
 
+def a_row_of_another_version_harms_nobody(folder):
+    """A run with a family, precision or schedule that this lagd does not know is refused with the reason, and shown as
+    it is stored; others go on."""
+    daemon = Daemon(folder)
+    daemon.start()
+    daemon.upload("words", lagd.text())
+    bad = {"model/arch": "llama", "precision": "fp8", "schedule/kind": "linear"}
+    for name in ("good", *(str(i) for i in range(len(bad)))):
+        daemon.post("/runs", lagd.run_body(name, "words", start=name == "good", schedule={"max_steps": 400}))
+    daemon.wait_for("/runs/good", lambda r: r["step"] >= 20)
+    daemon.terminate()
+    with closing(sqlite3.connect(os.path.join(daemon.state_dir, "lagd.db"))) as db, db:
+        for i, (key, value) in enumerate(bad.items()):
+            config = db.execute("SELECT config FROM runs WHERE name = ?", (str(i),)).fetchone()[0]
+            lines = [f"{key}={value}" if line.startswith(key + "=") else line for line in config.split("\n")]
+            assert "\n".join(lines) != config
+            db.execute("UPDATE runs SET config = ?, state = 'interrupted' WHERE name = ?", ("\n".join(lines), str(i)))
+    daemon.start()
+    daemon.wait_for("/runs/good", lambda r: r["state"] == "completed")
+    listed = {run["name"]: run for run in daemon.get("/runs")["items"]}
+    assert len(listed) == 1 + len(bad)
+    for i, (key, value) in enumerate(bad.items()):
+        run = daemon.get(f"/runs/{i}")
+        assert run == listed[str(i)] and run["state"] == "failed" and run["step"] == 0, run
+        assert run["reason"].startswith(f"{key} must be one of ") and f"(got {value})" in run["reason"], run
+        shown = run
+        for part in key.split("/"):
+            shown = shown[part]
+        assert shown == value, run
+    daemon.terminate()
+
+
 if __name__ == "__main__":
-    lagd.main(answers_stay)
+    lagd.main(answers_stay, a_row_of_another_version_harms_nobody)

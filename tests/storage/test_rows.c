@@ -2,6 +2,7 @@
 #include "fixture.h"
 #include <lagd/base/check.h>
 #include <lagd/base/clock.h>
+#include <stdlib.h>
 
 #define DEFINE_WRITE(name, query)                                                                                      \
     static int name(struct lag_db *db, void *arg, struct lag_error *err) { return query(db, arg, err); }
@@ -81,11 +82,54 @@ static void test_candidate_number(void **state) {
     assert_int_equal(row.number, number);
 }
 
+static void test_whose_series(void **state) {
+    struct fixture *f = *state;
+    const int64_t of_run = open_series(f, "run_1", "train/loss", true);
+    const int64_t of_candidate = open_series(f, "cand_2", "val/loss", true);
+    struct lag_series_row series;
+    struct lag_event_row ids;
+    assert_int_equal(lag_series_whose(f->reader, of_run, &series, &ids, &f->err), 1);
+    assert_string_equal(series.key, "train/loss");
+    assert_string_equal(ids.run_id, "run_1");
+    assert_string_equal(ids.growth_id, "");
+    assert_int_equal(lag_series_whose(f->reader, of_candidate, &series, &ids, &f->err), 1);
+    assert_string_equal(series.key, "val/loss");
+    assert_string_equal(ids.run_id, "run_1");
+    assert_string_equal(ids.growth_id, "gr_1");
+    assert_string_equal(ids.candidate_id, "cand_2");
+    assert_int_equal(lag_series_whose(f->reader, 99, &series, &ids, &f->err), 0);
+}
+
+#define EVALUATIONS 100
+static int put_many_losses(struct lag_db *db, void *arg, struct lag_error *err) {
+    int rc = 0;
+    for (int t = 0; t < EVALUATIONS && !rc; t++)
+        rc = lag_probe_losses_put(db, 1, t, (const double[]){t, t + 0.5, -t}, 3, NULL, err);
+    return rc;
+}
+
+/* More evaluations than a table that grows has room for at first. */
+static void test_many_evaluations(void **state) {
+    struct fixture *f = *state;
+    int64_t *t = NULL;
+    double *losses = NULL;
+    int n = 0;
+    write_ok(f, put_many_losses, NULL);
+    assert_ok(f, lag_probe_losses_get(f->reader, 1, 3, &t, &losses, &n, &f->err));
+    assert_int_equal(n, EVALUATIONS);
+    for (int i = 0; i < n; i++)
+        assert_true(t[i] == i && losses[3 * i] == i && losses[3 * i + 1] == i + 0.5 && losses[3 * i + 2] == -i);
+    free(t);
+    free(losses);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_run_config, fixture_store, fixture_end),
         cmocka_unit_test_setup_teardown(test_times, fixture_store, fixture_end),
         cmocka_unit_test_setup_teardown(test_candidate_number, fixture_store, fixture_end),
+        cmocka_unit_test_setup_teardown(test_whose_series, fixture_store, fixture_end),
+        cmocka_unit_test_setup_teardown(test_many_evaluations, fixture_store, fixture_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
