@@ -1,9 +1,8 @@
 /* One probe on a worker of the pool: slots before each step, rows after it. */
 #include "growth/probe_internal.h"
 
-#include "growth/probe_state_internal.h"
-#include "records/folders_internal.h"
 #include "exec/slots_internal.h"
+#include "growth/probe_state_internal.h"
 #include "plan/speeds_internal.h"
 #include "records/transact_internal.h"
 

@@ -82,7 +82,7 @@ double lag_recipe_connection_rate(const struct lag_recipe *recipe);
 
 /* The grown state: weights, moments, segments with ages, and the learning-rate rule written into segments and
  * schedule_origin. step is the parent's. The parent is only read. A re-warm needs its length: LAG_REWARM_DEFAULT is
- * LAG_EINVAL here (lag_probe_run sets it from the lag). */
+ * LAG_EINVAL here (lag_probe_create sets it from the lag). */
 int lag_grow(const struct lag_state *parent, const struct lag_strategy *strategy, const struct lag_spec *to,
              struct lag_state **ret, struct lag_error *err);
 
