@@ -7,13 +7,17 @@
 #include "resources/schemas_internal.h"
 
 #include <lagd/base/check.h>
+#include <lagd/base/parse.h>
+
+#define PAGE_MAX 1000
+#define IDENTITY_MAX (LAG_ROW_NAME - 1) /* ids and names of runs, names of series */
 
 #define END \
     { NULL, 0, false, false, 0, 0, NULL, NULL, NULL }
-#define LIMIT                                                        \
-    {                                                                \
-        "limit", LAGD_PARAM_INT, false, false, 1, 1000, "50", NULL,  \
-            "Most items of a page; more than 1000 is taken as 1000." \
+#define LIMIT                                                                                                       \
+    {                                                                                                               \
+        "limit", LAGD_PARAM_INT, false, false, 1, PAGE_MAX, "50", NULL,                                             \
+            "Most items of a page; more than " LAG_TEXT_OF(PAGE_MAX) " is taken as " LAG_TEXT_OF(PAGE_MAX) "."      \
     }
 #define CURSOR \
     { "cursor", LAGD_PARAM_TEXT, false, false, 0, 120, NULL, NULL, "next_cursor of the page before." }
@@ -23,10 +27,11 @@ static const char *const report_formats[] = {"json", "md", NULL};
 static const char *const export_formats[] = {"jsonl", "csv", NULL};
 
 static const struct lagd_parameter dataset_add_query[] = {
-    {"name", LAGD_PARAM_TEXT, false, false, 1, 64, NULL, NULL, "Name of an uploaded dataset."},
+    {"name", LAGD_PARAM_TEXT, false, false, 1, LAG_NAME_MAX, NULL, NULL, "Name of an uploaded dataset."},
     {"format", LAGD_PARAM_TEXT, false, false, 1, 15, "auto", NULL,
-     "Format of an upload: auto, text, nanogpt, llmc_u16 or llmc_u32."},
-    {"vocab_size", LAGD_PARAM_INT, false, false, 0, 1048576, "0", NULL, "Vocabulary of an uploaded token file."},
+     "Format of an upload, one of those of a DatasetRequest."},
+    {"vocab_size", LAGD_PARAM_INT, false, false, 0, LAG_FIELD_EXACT_MAX, "0", NULL,
+     "Vocabulary of an uploaded token file."},
     {"file_name", LAGD_PARAM_TEXT, false, false, 1, 127, NULL, NULL, "File name that the format is guessed from."},
     END};
 static const struct lagd_parameter runs_query[] = {
@@ -35,18 +40,22 @@ static const struct lagd_parameter runs_query[] = {
     CURSOR,
     END};
 static const struct lagd_parameter growths_query[] = {
-    {"run", LAGD_PARAM_TEXT, false, false, 1, 71, NULL, NULL, "Only growths of this run."},
-    {"limit", LAGD_PARAM_INT, false, false, 1, 1000, "100", NULL, "Most growths of a page, oldest first."},
+    {"run", LAGD_PARAM_TEXT, false, false, 1, IDENTITY_MAX, NULL, NULL, "Only growths of this run."},
+    {"limit", LAGD_PARAM_INT, false, false, 1, PAGE_MAX, "100", NULL, "Most growths of a page, oldest first."},
     CURSOR,
     END};
 static const struct lagd_parameter run_growths_query[] = {
-    {"limit", LAGD_PARAM_INT, false, false, 1, 1000, "100", NULL, "Most growths of a page, oldest first."},
+    {"limit", LAGD_PARAM_INT, false, false, 1, PAGE_MAX, "100", NULL, "Most growths of a page, oldest first."},
     CURSOR,
     END};
 static const struct lagd_parameter page_query[] = {
-    {"limit", LAGD_PARAM_INT, false, false, 1, 1000, "1000", NULL, "Most items of a page, newest first."}, CURSOR, END};
+    {"limit", LAGD_PARAM_INT, false, false, 1, PAGE_MAX, LAG_TEXT_OF(PAGE_MAX), NULL,
+     "Most items of a page, newest first."},
+    CURSOR,
+    END};
 static const struct lagd_parameter series_query[] = {
-    {"key", LAGD_PARAM_TEXT, true, true, 1, 71, NULL, NULL, "Name of a series, such as val/loss; may be repeated."},
+    {"key", LAGD_PARAM_TEXT, true, true, 1, IDENTITY_MAX, NULL, NULL,
+     "Name of a series, such as val/loss; may be repeated."},
     {"from", LAGD_PARAM_INT, false, false, 0, LAG_FIELD_EXACT_MAX, "0", NULL, "First step."},
     {"to", LAGD_PARAM_INT, false, false, 0, LAG_FIELD_EXACT_MAX, "9007199254740991", NULL, "Last step."},
     {"max_points", LAGD_PARAM_INT, false, false, 1, 10000, "1000", NULL,
@@ -65,8 +74,10 @@ static const struct lagd_parameter logs_query[] = {
     END};
 static const char *const axes[] = {"step", "tokens", NULL};
 static const struct lagd_parameter compare_query[] = {
-    {"runs", LAGD_PARAM_TEXT, false, true, 1, 600, NULL, NULL, "Ids or names of up to 8 runs, ',' between."},
-    {"series", LAGD_PARAM_TEXT, false, false, 1, 200, "train/loss,val/loss", NULL, "Up to 4 series, ',' between."},
+    {"runs", LAGD_PARAM_TEXT, false, true, 1, 600, NULL, NULL,
+     "Ids or names of up to " LAG_TEXT_OF(LAGD_COMPARE_RUNS) " runs, ',' between."},
+    {"series", LAGD_PARAM_TEXT, false, false, 1, 200, "train/loss,val/loss", NULL,
+     "Up to " LAG_TEXT_OF(LAGD_COMPARE_KEYS) " series, ',' between."},
     {"x", LAGD_PARAM_CHOICE, false, false, 0, 0, "step", axes,
      "What the runs are aligned by: step, or tokens trained on."},
     {"at", LAGD_PARAM_INT, false, false, -1, LAG_FIELD_EXACT_MAX, "-1", NULL,
@@ -90,12 +101,12 @@ static const struct lagd_parameter events_query[] = {
     {"after", LAGD_PARAM_INT, false, false, 0, LAG_FIELD_EXACT_MAX, "0", NULL,
      "seq of the last event already seen. Absent, a stream begins with what happens from now on; Last-Event-ID goes "
      "before it."},
-    {"run", LAGD_PARAM_TEXT, false, false, 1, 71, NULL, NULL, "Only events of this run (id or name)."},
+    {"run", LAGD_PARAM_TEXT, false, false, 1, IDENTITY_MAX, NULL, NULL, "Only events of this run (id or name)."},
     {"topics", LAGD_PARAM_TEXT, false, false, 1, 120, NULL, NULL,
-     "Only these, ',' between: run, growth, candidate, metric, dataset, system."},
+     "Only these, ',' between: " LAGD_TOPIC_NAMES "."},
     {"follow", LAGD_PARAM_BOOL, false, false, 0, 0, NULL, NULL,
      "Keep the connection open and send each event as it happens, as a line; Accept: text/event-stream does so too."},
-    {"limit", LAGD_PARAM_INT, false, false, 1, 1000, "100", NULL, "Most events; a stream has no limit."},
+    {"limit", LAGD_PARAM_INT, false, false, 1, PAGE_MAX, "100", NULL, "Most events; a stream has no limit."},
     {"wait", LAGD_PARAM_INT, false, false, 0, 60, "0", NULL,
      "Seconds to wait for the first event when there is none yet."},
     END};

@@ -111,7 +111,8 @@ bool lag_id_is_any(const char *text) {
 int lag_name_check(const char *name, struct lag_error *err) {
     if (!lag_name_valid(name))
         return lag_error_at(err, LAG_EINVAL, "/name",
-                            "name must be 1 to 64 letters, digits or . _ -, and not begin with . or -");
+                            "name must be 1 to " LAG_TEXT_OF(LAG_NAME_MAX)
+                            " letters, digits or . _ -, and not begin with . or -");
     if (lag_id_is_any(name))
         return lag_error_at(err, LAG_EINVAL, "/name",
                             "name must not have the form of an id, as %s has: choose another", name);

@@ -83,8 +83,8 @@ int lag_parse_bytes(const char *text, uint64_t *ret) {
 }
 
 bool lag_name_valid(const char *text) {
-    size_t length = strnlen(text, 65);
-    if (length < 1 || length > 64 || text[0] == '.' || text[0] == '-') return false;
+    size_t length = strnlen(text, LAG_NAME_MAX + 1);
+    if (length < 1 || length > LAG_NAME_MAX || text[0] == '.' || text[0] == '-') return false;
     for (const char *p = text; *p; p++) {
         bool letter = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z');
         if (!letter && !is_digit(*p) && *p != '.' && *p != '_' && *p != '-') return false;

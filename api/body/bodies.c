@@ -4,7 +4,7 @@
 #include <lagd/base/check.h>
 
 static const struct lag_field reason_rows[] = {
-    {"reason", LAG_FIELD_TEXT, LAG_FIELD_AT(struct lagd_reason_body, reason), 0, 511, NULL, NULL, 0, "",
+    {"reason", LAG_FIELD_TEXT, LAG_FIELD_AT(struct lagd_reason_body, reason), 0, LAGD_REASON_MAX, NULL, NULL, 0, "",
      "Why; kept with the event."},
 };
 const struct lag_fields lagd_reason_fields = {reason_rows, LAG_COUNT(reason_rows)};
@@ -16,7 +16,7 @@ static const struct lag_field decide_rows[] = {
      "Apply the picked candidate."},
     {"reject", LAG_FIELD_BOOL, LAG_FIELD_AT(struct lagd_decide_body, reject), 0, 0, "false", NULL, 0, "",
      "Apply none; the run goes on as it was."},
-    {"reason", LAG_FIELD_TEXT, LAG_FIELD_AT(struct lagd_decide_body, reason), 0, 511, NULL, NULL, 0, "",
+    {"reason", LAG_FIELD_TEXT, LAG_FIELD_AT(struct lagd_decide_body, reason), 0, LAGD_REASON_MAX, NULL, NULL, 0, "",
      "Why; kept with the decision."},
 };
 const struct lag_fields lagd_decide_fields = {decide_rows, LAG_COUNT(decide_rows)};
@@ -37,7 +37,8 @@ const struct lagd_body_spec lagd_dataset_spec = {"DatasetRequest", &lagd_dataset
                                                  "{\"name\": \"words\", \"path\": \"words.txt\"}"};
 const struct lagd_body_spec lagd_generate_spec = {
     "GenerateRequest", &lagd_generate_fields,
-    "\"prompt\":{\"type\":\"string\",\"maxLength\":2047,\"description\":\"Text that the model goes on from.\"}",
+    "\"prompt\":{\"type\":\"string\",\"maxLength\":" LAG_TEXT_OF(LAGD_PROMPT_MAX) ","
+    "\"description\":\"Text that the model goes on from.\"}",
     "{\"prompt\": \"And God said\", \"n_tokens\": 100}"};
 const struct lagd_body_spec lagd_run_body = {"RunRequest", &lagd_run_fields, NULL,
                                              "{\"name\": \"first\", \"dataset\": \"words\", \"model\": {\"arch\": "
@@ -47,7 +48,8 @@ const struct lagd_body_spec lagd_growth_body = {
     "GrowthRequest", &lagd_growth_fields,
     "\"pool\":{\"description\":\"The name of a pool, or strategies: operator names or "
     "objects.\",\"default\":\"default\","
-    "\"oneOf\":[{\"type\":\"string\"},{\"type\":\"array\",\"minItems\":1,\"maxItems\":64,\"items\":{\"oneOf\":[{"
+    "\"oneOf\":[{\"type\":\"string\"},{\"type\":\"array\",\"minItems\":1,"
+    "\"maxItems\":" LAG_TEXT_OF(LAGD_STRATEGIES_MAX) ",\"items\":{\"oneOf\":[{"
     "\"type\":\"string\"},"
     "{\"$ref\":\"#/components/schemas/StrategyRequest\"}]}}]}",
     "{\"target\": {\"n_layer\": 6}, \"pool\": \"default\", \"probe\": {\"steps\": 50, \"eval_every\": 10}}"};

@@ -13,12 +13,12 @@ struct lagd_body_spec {
 };
 
 struct lagd_reason_body {
-    char reason[512];
+    char reason[LAGD_REASON_MAX + 1];
 };
 struct lagd_decide_body {
     char candidate[LAG_ROW_ID];
     bool approve, reject;
-    char reason[512];
+    char reason[LAGD_REASON_MAX + 1];
 };
 struct lagd_keep_body {
     bool keep;

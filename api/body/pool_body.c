@@ -98,7 +98,7 @@ void lagd_pool_decode(json_t *pool, struct lagd_growth_request *growth, struct l
         lagd_fault_add(faults, false, "/pool",
                        "must be the name of a pool, such as \"default\", or a list of strategies");
     } else if (json_array_size(pool) > LAGD_STRATEGIES_MAX) {
-        lagd_fault_add(faults, false, "/pool", "must have at most 64 strategies");
+        lagd_fault_add(faults, false, "/pool", "must have at most " LAG_TEXT_OF(LAGD_STRATEGIES_MAX) " strategies");
     } else {
         growth->pool[0] = '\0';
         json_array_foreach(pool, i, entry) {

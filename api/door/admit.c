@@ -60,7 +60,7 @@ static bool check_body(const struct lagd_head *head, const struct lagd_target *t
         const char *name = lagd_target_query(target, "name");
         if (!name || !lag_name_valid(name)) {
             return refuse(&ret->verdict, "validation",
-                          "an upload needs ?name= with 1 to 64 letters, digits, '.', '_' or '-'");
+                          "an upload needs ?name= with 1 to %d letters, digits, '.', '_' or '-'", LAG_NAME_MAX);
         }
         if (framing->content_length > limits->upload_bytes) {
             return refuse(&ret->verdict, "too-large",

@@ -64,7 +64,9 @@ struct lagd_match {
 /* HEAD finds GET. Parameters point into target. */
 void lagd_route_match(const struct lagd_route *routes, size_t n_routes, const char *method,
                       const struct lagd_target *target, struct lagd_match *ret);
-/* 0, or -1 with slug and text for people. Every route takes "pretty" and the ones with flag LAGD_DRY_RUN "dry_run". */
+/* Every route takes the first, those with flag LAGD_DRY_RUN the second too. */
+extern const struct lagd_parameter lagd_parameter_pretty, lagd_parameter_dry_run;
+/* 0, or -1 with slug and text for people. */
 int lagd_query_check(const struct lagd_route *route, const struct lagd_target *target, const char **ret_slug,
                      char *ret_detail, size_t size);
 int64_t lagd_query_int(const struct lagd_target *target, const struct lagd_route *route, const char *name);

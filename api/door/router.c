@@ -52,17 +52,17 @@ void lagd_route_match(const struct lagd_route *routes, size_t n_routes, const ch
     if (*ret->allow) allow_add(ret->allow, sizeof(ret->allow), "OPTIONS");
 }
 
-static const struct lagd_parameter common[] = {
-    {"pretty", LAGD_PARAM_BOOL, false, false, 0, 0, NULL, NULL, "Indent the answer for people."},
-    {"dry_run", LAGD_PARAM_BOOL, false, false, 0, 0, NULL, NULL, "Check and estimate only; nothing is changed."},
-};
+const struct lagd_parameter lagd_parameter_pretty = {
+    "pretty", LAGD_PARAM_BOOL, false, false, 0, 0, NULL, NULL, "Indent the answer for people."};
+const struct lagd_parameter lagd_parameter_dry_run = {
+    "dry_run", LAGD_PARAM_BOOL, false, false, 0, 0, NULL, NULL, "Check and estimate only; nothing is changed."};
 
 static const struct lagd_parameter *find(const struct lagd_route *route, const char *name) {
     for (const struct lagd_parameter *p = route->query; p && p->name; p++) {
         if (strcmp(p->name, name) == 0) return p;
     }
-    if (strcmp(name, "pretty") == 0) return &common[0];
-    if ((route->flags & LAGD_DRY_RUN) && strcmp(name, "dry_run") == 0) return &common[1];
+    if (strcmp(name, lagd_parameter_pretty.name) == 0) return &lagd_parameter_pretty;
+    if ((route->flags & LAGD_DRY_RUN) && strcmp(name, lagd_parameter_dry_run.name) == 0) return &lagd_parameter_dry_run;
     return NULL;
 }
 

@@ -202,12 +202,8 @@ static void write_operation(struct lagd_json *json, const struct lagd_route_tabl
     lagd_json_open_array(json, "parameters");
     write_path_parameters(json, route->path);
     for (const struct lagd_parameter *p = route->query; p && p->name; p++) write_parameter(json, p);
-    static const struct lagd_parameter pretty = {
-        "pretty", LAGD_PARAM_BOOL, false, false, 0, 0, NULL, NULL, "Indent the answer for people."};
-    static const struct lagd_parameter dry = {
-        "dry_run", LAGD_PARAM_BOOL, false, false, 0, 0, NULL, NULL, "Check and estimate only; nothing is changed."};
-    if (route->flags & LAGD_DRY_RUN) write_parameter(json, &dry);
-    write_parameter(json, &pretty);
+    if (route->flags & LAGD_DRY_RUN) write_parameter(json, &lagd_parameter_dry_run);
+    write_parameter(json, &lagd_parameter_pretty);
     write_headers(json, route);
     lagd_json_close_array(json);
     write_body(json, route);

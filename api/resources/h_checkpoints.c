@@ -6,6 +6,7 @@
 #include "resources/handlers_internal.h"
 #include "resources/schemas_internal.h"
 
+#include <lagd/base/check.h>
 #include <lagd/base/fs.h>
 #include <lagd/base/mem.h>
 #include <lagd/storage/checkpoints.h>
@@ -216,7 +217,7 @@ static void decode_prompt(json_t *body, struct lagd_generate_request *generate, 
     if (!text || strlen(text) != json_string_length(prompt)) {
         lagd_fault_add(faults, false, "/prompt", "must be a text without NUL bytes");
     } else if (lag_copy(generate->prompt, sizeof(generate->prompt), text) < 0) {
-        lagd_fault_add(faults, false, "/prompt", "must have at most 2047 bytes");
+        lagd_fault_add(faults, false, "/prompt", "must have at most " LAG_TEXT_OF(LAGD_PROMPT_MAX) " bytes");
     }
 }
 

@@ -13,9 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RUNS_MAX 8
-#define KEYS_MAX 4
-
 struct track {
     struct lag_bucket *buckets; /* their steps are those of the run */
     int n, next;
@@ -26,12 +23,12 @@ struct side {
     struct lag_run_row run;
     struct lagd_run_config config;
     int64_t unit; /* what a step counts on the axis: 1, or the tokens of a step */
-    struct track tracks[KEYS_MAX];
+    struct track tracks[LAGD_COMPARE_KEYS];
 };
 struct comparison {
-    struct side *sides[RUNS_MAX];
+    struct side *sides[LAGD_COMPARE_RUNS];
     int n_sides, n_keys;
-    char keys[KEYS_MAX][LAG_ROW_NAME];
+    char keys[LAGD_COMPARE_KEYS][LAG_ROW_NAME];
     bool by_tokens;
     int64_t at; /* on the axis; -1: not asked for */
     int max_points;
@@ -39,7 +36,7 @@ struct comparison {
 
 static void comparison_deinit(struct comparison *c) {
     for (int i = 0; i < c->n_sides; i++) {
-        for (int k = 0; k < KEYS_MAX; k++) free(c->sides[i]->tracks[k].buckets);
+        for (int k = 0; k < LAGD_COMPARE_KEYS; k++) free(c->sides[i]->tracks[k].buckets);
         free(c->sides[i]);
     }
 }
@@ -57,8 +54,8 @@ static bool next_item(const char **p, char *ret, size_t size) {
 }
 
 static int add_side(struct lagd_request *request, struct lag_db *db, struct comparison *c, const char *name) {
-    if (c->n_sides == RUNS_MAX)
-        return lagd_fail(request, "invalid-parameter", "at most %d runs can be compared at once", RUNS_MAX);
+    if (c->n_sides == LAGD_COMPARE_RUNS)
+        return lagd_fail(request, "invalid-parameter", "at most %d runs can be compared at once", LAGD_COMPARE_RUNS);
     struct side *side = lag_calloc(1, sizeof(*side));
     if (!side) return lag_error_set(&request->err, LAG_EBUSY, "out of memory");
     c->sides[c->n_sides++] = side;
@@ -83,8 +80,9 @@ static int read_query(struct lagd_request *request, struct lag_db *db, struct co
     c->at = lagd_query_int(target, request->route, "at");
     c->max_points = (int)lagd_query_int(target, request->route, "max_points");
     for (const char *p = lagd_query_text(target, request->route, "series"); next_item(&p, item, sizeof(item));) {
-        if (c->n_keys == KEYS_MAX)
-            return lagd_fail(request, "invalid-parameter", "at most %d series can be compared at once", KEYS_MAX);
+        if (c->n_keys == LAGD_COMPARE_KEYS)
+            return lagd_fail(request, "invalid-parameter", "at most %d series can be compared at once",
+                             LAGD_COMPARE_KEYS);
         (void)lag_copy(c->keys[c->n_keys++], sizeof(c->keys[0]), item);
     }
     const char *runs = lagd_query_text(target, request->route, "runs");
@@ -217,7 +215,7 @@ static void format_value(const struct lag_field *field, const struct side *side,
 /* A key of the configuration, and its value in each run. */
 struct difference {
     const char *key;
-    struct lag_strbuf values[RUNS_MAX];
+    struct lag_strbuf values[LAGD_COMPARE_RUNS];
     int n_values;
 };
 

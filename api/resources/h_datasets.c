@@ -6,6 +6,7 @@
 #include "resources/handlers_internal.h"
 #include "resources/schemas_internal.h"
 
+#include <lagd/base/check.h>
 #include <lagd/base/mem.h>
 #include <lagd/storage/runs.h>
 #include <string.h>
@@ -60,7 +61,9 @@ static int decode_upload(struct lagd_request *request, struct lagd_dataset_add *
     /* The same bytes mean the same whatever the upload is called: text, unless the format or a file name says
      * otherwise. */
     (void)lag_copy(add->file_name, sizeof(add->file_name), file_name ? file_name : "upload.txt");
-    add->vocab_size = lagd_query_int(target, request->route, "vocab_size");
+    int64_t vocab_size = lagd_query_int(target, request->route, "vocab_size");
+    const int64_t most = (int64_t)lag_fields_find(&lagd_dataset_fields, "vocab_size")->max;
+    add->vocab_size = LAG_MIN(vocab_size, most);
     if (lag_copy(add->upload, sizeof(add->upload), lagd_upload_path(request->upload)) == 0) return 0;
     return lag_error_set(&request->err, LAG_EINTERNAL, "the path of the state directory is too long for uploads");
 }

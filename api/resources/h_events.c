@@ -26,9 +26,7 @@ static int read_filter(struct lagd_request *request, struct filter *ret) {
     *ret = (struct filter){.topics = LAGD_TOPICS_ALL};
     if (topics && !lagd_topics_parse(topics, &ret->topics)) {
         return lagd_fail(request, "invalid-parameter",
-                         "topics must be some of run, growth, candidate, metric, dataset, system, ',' between (got "
-                         "%.100s)",
-                         topics);
+                         "topics must be some of " LAGD_TOPIC_NAMES ", ',' between (got %.100s)", topics);
     }
     if (!run_name) return 0;
     int status = lagd_request_db(request, &db);

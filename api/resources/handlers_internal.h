@@ -36,6 +36,10 @@ lagd_route_fn lagd_h_run_generate, lagd_h_checkpoint_generate, lagd_h_generated;
 
 lagd_route_fn lagd_h_events;
 
+/* How much /compare takes at once. */
+#define LAGD_COMPARE_RUNS 8
+#define LAGD_COMPARE_KEYS 4
+
 /* The run as the answer, with its tag; 304 to one who has it. h_runs.c */
 int lagd_answer_run(struct lagd_request *request, const char *id, int success);
 /* The response follows feed; a HEAD opens none. h_events.c */

@@ -17,6 +17,7 @@ enum lagd_topic {
     LAGD_TOPIC_SYSTEM = 32, /* whatever else there is */
     LAGD_TOPICS_ALL = 63,
 };
+#define LAGD_TOPIC_NAMES "run, growth, candidate, metric, dataset, system" /* for texts */
 unsigned lagd_topic_of(const char *type);
 /* "run,growth" → bits; false when an item is none. */
 bool lagd_topics_parse(const char *text, unsigned *ret);

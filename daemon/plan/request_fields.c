@@ -1,13 +1,14 @@
 /* The tables of what is asked beside runs and growths: a dataset, a sample of text. */
 #include <lagd/base/check.h>
+#include <lagd/base/parse.h>
 #include <lagd/daemon/commands.h>
 #include <lagd/engine/data.h>
 #include <lagd/engine/spec.h>
 #include <lagd/engine/train.h>
 
 static const struct lag_field dataset_rows[] = {
-    {"name", LAG_FIELD_TEXT, LAG_FIELD_AT(struct lagd_dataset_add, name), 1, 64, NULL, NULL, LAG_FIELD_REQUIRED, "",
-     "Name of the dataset: letters, digits, '.', '_' and '-'."},
+    {"name", LAG_FIELD_TEXT, LAG_FIELD_AT(struct lagd_dataset_add, name), 1, LAG_NAME_MAX, NULL, NULL,
+     LAG_FIELD_REQUIRED, "", "Name of the dataset: letters, digits, '.', '_' and '-'."},
     {"path", LAG_FIELD_TEXT, LAG_FIELD_AT(struct lagd_dataset_add, path), 1, LAG_ROW_PATH - 1, NULL, NULL,
      LAG_FIELD_REQUIRED, "", "File below one of storage/dataset_roots; relative to it, or absolute."},
     {"format", LAG_FIELD_CHOICE, LAG_FIELD_AT(struct lagd_dataset_add, format), 0, 0, "auto", lag_token_format_choices,

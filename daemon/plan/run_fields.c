@@ -1,5 +1,6 @@
 /* The table of a run's configuration. */
 #include <lagd/base/check.h>
+#include <lagd/base/parse.h>
 #include <lagd/base/team.h>
 #include <lagd/daemon/run_config.h>
 #include <lagd/engine/optim.h>
@@ -13,7 +14,7 @@ static const char *const crash_rules[] = {"resume", "pause", NULL};
 
 /* Rows of both tables: what a run is made with, and what of it may be changed later. */
 #define NAME_ROW \
-    {"name", LAG_FIELD_TEXT, AT(name), 1, 64, NULL, NULL, 0, "", \
+    {"name", LAG_FIELD_TEXT, AT(name), 1, LAG_NAME_MAX, NULL, NULL, 0, "", \
      "Name of the run, unique: letters, digits and . _ -; made from the id when left out."}
 #define KEEP_ROWS \
     {"checkpoint/keep_last", LAG_FIELD_INT, AT(keep_last), 0, 1000, "0", NULL, 0, "checkpoints", \

@@ -6,6 +6,9 @@
 #include <stdint.h>
 
 #define LAG_ASSERT(condition) assert(condition)
+/* The value of a constant as a text literal: LAG_TEXT_OF(LIMIT) is "64". */
+#define LAG_TEXT_OF(constant) LAG_TEXT_OF_TOKENS(constant)
+#define LAG_TEXT_OF_TOKENS(tokens) #tokens
 #define LAG_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define LAG_MIN(a, b) ((a) < (b) ? (a) : (b))
 #define LAG_MAX(a, b) ((a) > (b) ? (a) : (b))

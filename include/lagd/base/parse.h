@@ -13,7 +13,8 @@ int lag_parse_double(const char *text, double *ret);
 int lag_parse_bool(const char *text, bool *ret);
 /* "64K", "2G", "1T" or plain bytes; binary multiples. */
 int lag_parse_bytes(const char *text, uint64_t *ret);
-/* 1–64 characters of [A-Za-z0-9._-], not starting with '.' or '-': names of runs and datasets. */
+#define LAG_NAME_MAX 64
+/* 1 to LAG_NAME_MAX characters of [A-Za-z0-9._-], not starting with '.' or '-': names of runs and datasets. */
 bool lag_name_valid(const char *text);
 /* Bytes of the byte order mark of UTF-8 that text begins with: 3, or 0. Some editors write it before JSON. */
 size_t lag_utf8_mark(const char *text, size_t length);

@@ -28,6 +28,9 @@ enum lagd_command_type {
 };
 const char *lagd_command_name(enum lagd_command_type type);
 
+/* Bytes of texts that people give. */
+#define LAGD_PROMPT_MAX 2047
+#define LAGD_REASON_MAX 511
 struct lagd_dataset_add {
     char name[65];
     char path[LAG_ROW_PATH];    /* a file below the configured roots: absolute or relative to the only root … */
@@ -38,7 +41,7 @@ struct lagd_dataset_add {
 };
 struct lagd_generate_request {
     char checkpoint[LAG_ROW_ID]; /* id, or "" with run = its latest state */
-    char prompt[2048];
+    char prompt[LAGD_PROMPT_MAX + 1];
     int64_t n_tokens, top_k, seed;
     double temperature;
 };
@@ -58,7 +61,7 @@ struct lagd_precondition {
 struct lagd_command {
     enum lagd_command_type type;
     char target[LAG_ROW_NAME];  /* run, growth, dataset or checkpoint: id or name */
-    char reason[512];
+    char reason[LAGD_REASON_MAX + 1];
     union {
         struct lagd_run_config *run;          /* owned: freed with the command */
         struct lagd_run_patch *patch;         /* owned */
