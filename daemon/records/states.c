@@ -176,7 +176,8 @@ static const struct lagd_transition growth_transitions[] = {
 static const struct lagd_state candidate_states[LAGD_N_CANDIDATE_STATES] = {
     /* Recipe, strategy and eligible are as planned; it has no losses. */
     [LAGD_CANDIDATE_QUEUED] = {"queued", WAITING, "", "waits for a worker"},
-    /* t, FLOPs and losses lag behind its probe. Found so after a crash, it is probed again from the parent. */
+    /* t, FLOPs and losses lag behind its probe. Found so after a crash, it goes on from the last state that was kept of
+     * it, or from the parent. */
     [LAGD_CANDIDATE_RUNNING] = {"running", LIVE, "", "trains for the lag"},
     /* t is the lag, all losses are stored. In mode manual its checkpoint may be on disk until its growth ends. */
     [LAGD_CANDIDATE_COMPLETED] = {"completed", TERMINAL, "", "reached the lag"},
