@@ -111,6 +111,16 @@ static void nothing_is_null_or_left_out(void **state) {
            "\"deep\":{\"whole\":0},\"one\":0}\n");
 }
 
+/* 0 is a number, and false is an answer. */
+static void zero_is_told(void **state) {
+    (void)state;
+    static const struct lagd_member zeros[] = {
+        ROW("large", "i?", large), ROW("small", "i~", small), ROW("truth", "b~", truth)};
+    static const struct lagd_schema zeros_schema = LAGD_SCHEMA("Zeros", zeros);
+    const struct row row = {.large = 0};
+    expect(&zeros_schema, &row, NULL, 0, "{\"large\":0,\"small\":0,\"truth\":false}\n");
+}
+
 static void failures_come_back_and_the_text_is_whole(void **state) {
     (void)state;
     static const struct lagd_member failing[] = {
@@ -165,6 +175,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_lie_where_the_table_says),
         cmocka_unit_test(nothing_is_null_or_left_out),
+        cmocka_unit_test(zero_is_told),
         cmocka_unit_test(failures_come_back_and_the_text_is_whole),
         cmocka_unit_test(schemas_are_of_the_same_table),
     };
