@@ -111,6 +111,34 @@ static void look_when_told(void *arg, int64_t last_seq) {
     seen->told = lag_store_version(seen->store);
 }
 
+struct told {
+    int64_t n, sum_of_steps;
+    size_t most_at_once;
+};
+
+static void count_told(void *arg, const struct lag_point *points, size_t n_points) {
+    struct told *told = arg;
+    for (size_t i = 0; i < n_points; i++) told->sum_of_steps += points[i].step;
+    told->n += (int64_t)n_points;
+    if (n_points > told->most_at_once) told->most_at_once = n_points;
+}
+
+/* All points of a commit are told, however many, some at a time. */
+static void test_points_are_told(void **state) {
+    struct fixture *f = *state;
+    static struct lag_point points[1000];
+    struct told told = {0};
+    int64_t id = open_series(f, "run_1", "train/loss", true);
+    for (int i = 0; i < 1000; i++) points[i] = (struct lag_point){id, i + 1, 0.5};
+    lag_store_on_points(f->store, count_told, &told);
+    put_points(f, points, 1000); /* returns after the commit; what is told is told before the next one */
+    write_ok(f, nothing, NULL);
+    lag_store_on_points(f->store, NULL, NULL);
+    assert_true(told.n == 1000 && told.sum_of_steps == 500500);
+    assert_true(told.most_at_once > 0 && told.most_at_once < 1000);
+    assert_int_equal(lag_store_queue_length(f->store), 0);
+}
+
 static void test_version_changes_with_commits(void **state) {
     struct fixture *f = *state;
     struct versions seen = {f->store, 1, 1};
@@ -322,6 +350,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_isolation, fixture_store, fixture_end),
         cmocka_unit_test_setup_teardown(test_events_are_told, fixture_store, fixture_end),
+        cmocka_unit_test_setup_teardown(test_points_are_told, fixture_store, fixture_end),
         cmocka_unit_test_setup_teardown(test_version_changes_with_commits, fixture_store, fixture_end),
         cmocka_unit_test_setup_teardown(test_nested_write_is_refused, fixture_store, fixture_end),
         cmocka_unit_test_setup_teardown(test_points_before_writes, fixture_store, fixture_end),
