@@ -32,7 +32,7 @@ CONFINE = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-pro
     mount --bind "$0" "$0"; mount --bind "$1" "$1"; cd "$1"
     mount -o remount,bind,ro "$0"; mount -o remount,bind,ro /
     case $1 in /tmp/*) ;; *) mount -t tmpfs tmpfs /tmp ;; esac
-    shift; exec "$@" """, ROOT, HOME]
+    shift; "$@"; exit $? """, ROOT, HOME]  # not exec: the first process of a namespace cannot be killed from within
 CONFINES = ([CONFINE] if os.geteuid() == 0 else []) + [CONFINE[:1] + ["--map-root-user"] + CONFINE[1:], []]
 
 
