@@ -293,6 +293,27 @@ def refused_moves(folder):
     return lines
 
 
+def started(folder, *flags, config=None):
+    """A daemon that is ready, with a text as its dataset "words"."""
+    daemon = Daemon(folder, *flags, config=config)
+    daemon.start()
+    daemon.upload("words", text())
+    return daemon
+
+
+def grown(daemon, name="one", mode="auto", pool=("stack", "midas", "interleave")):
+    """A run that has grown from 2 to 4 layers (or waits for approval); its growth's id."""
+    daemon.post("/runs", run_body(name, "words", schedule={"max_steps": 80}, start=False))
+    body = {"target": {"n_layer": 4}, "when": {"at_step": 20}, "probe": {"steps": 8, "eval_every": 4},
+            "pool": list(pool),
+            "mode": mode, "reason": "deeper | *better*"}
+    growth = daemon.post(f"/runs/{name}/growths", body)["id"]
+    daemon.post(f"/runs/{name}/resume")
+    until = "applied" if mode == "auto" else "awaiting_approval"
+    daemon.wait_for(f"/growths/{growth}", lambda g: g["state"] == until)
+    return growth
+
+
 def main(*cases):
     global LAGD
     LAGD = os.path.abspath(sys.argv[1])
