@@ -21,7 +21,7 @@ static int look_at_clock(void *arg) {
 
 static int refuse(struct lag_db *db, const char *what, struct lag_error *err) {
     return lag_error_set(err, LAG_ECORRUPT,
-                         "%s is damaged (%s); nothing was changed: copy the state directory, then restore lagd.db from "
+                         "%s is damaged (%s): copy the state directory, then restore lagd.db from "
                          "a backup, or begin in another state directory", db->path, what);
 }
 

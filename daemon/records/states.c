@@ -27,7 +27,7 @@ static const struct lagd_state run_states[LAGD_N_RUN_STATES] = {
     [LAGD_RUN_GROWING] = {"growing", LIVE, "cancel",
                           "its growth candidates are being probed or the winner is being applied"},
     /* No thread, and no daemon: the next one queues it again before it serves anyone. */
-    [LAGD_RUN_INTERRUPTED] = {"interrupted", WAITING, "resume,cancel",
+    [LAGD_RUN_INTERRUPTED] = {"interrupted", WAITING, "",
                               "the daemon stopped or crashed; it goes on after the restart"},
     /* At max_steps, and a checkpoint of that step is on disk. growth_id is empty, as in all three ends. */
     [LAGD_RUN_COMPLETED] = {"completed", TERMINAL, "delete", "reached max_steps"},

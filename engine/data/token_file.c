@@ -82,7 +82,8 @@ static int choose_format(int32_t magic, const char *file_name, const char *forma
     enum lag_token_format named;
     if (lag_token_format_parse(format_name, &named) != 0) {
         (void)lag_names_refuse(lag_token_format_choices, "/format", "format", format_name, err);
-        return lag_error_wrap(err, "%s", file_name);
+        (void)lag_error_wrap(err, "%s", file_name);
+        return LAG_EINVAL; /* also without err */
     }
     if (format_rows[named].magic != 0 && named != found)
         return lag_error_set(err, LAG_EINVAL, "%s: not an %s file: it begins with %" PRId32 ", not with %" PRId32,

@@ -5,9 +5,7 @@
 #include <string.h>
 
 #define SHORT_MS 60000 /* a bound that no test reaches */
-#define ADVICE                                                                                                         \
-    "; nothing was changed: copy the state directory, then restore lagd.db from a backup, or begin in another state "  \
-    "directory"
+#define ADVICE ": copy the state directory, then restore lagd.db from a backup, or begin in another state directory"
 
 /* Closes the store, changes the file through SQLite without any guard, and opens a reader. */
 static void damage_by(struct fixture *f, const char *sql) {
