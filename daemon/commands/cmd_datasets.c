@@ -3,6 +3,7 @@
 #include "commands/commands_internal.h"
 #include "exec/pool_internal.h"
 #include "exec/slots_internal.h"
+#include "records/folders_internal.h"
 #include "records/post_internal.h"
 #include "records/unlisted_internal.h"
 
@@ -100,17 +101,13 @@ static int move_in(struct dataset_job *job, struct lag_error *err) {
     if (fsync(job->fd) < 0) return lag_error_errno(err, errno, "cannot write the upload to disk");
     const char *name = strcmp(job->row.format, "text") == 0 ? "data.txt" : "data.bin";
     if (lag_name_valid(add->file_name)) name = add->file_name;
-    char dir[LAG_ROW_PATH];
-    int length = snprintf(dir, sizeof(dir), "%s/datasets/%s", job->deps->state_dir, job->row.id);
-    if (length < 0 || (size_t)length + strlen(name) + 2 > sizeof(job->row.path)) {
-        return lag_error_set(err, LAG_ETOOBIG, "the path of the state directory is too long for a dataset");
-    }
+    char dir[LAGD_STATE_PATH], path[LAGD_STATE_PATH];
+    (void)snprintf(dir, sizeof(dir), "%s/datasets/%s", job->deps->state_dir, job->row.id);
     int rc = lagd_unlisted_mark(dir, err);
     if (rc < 0) return rc;
-    memcpy(job->row.path, dir, (size_t)length + 1);
-    job->row.path[length] = '/';
-    (void)lag_copy(job->row.path + length + 1, sizeof(job->row.path) - (size_t)length - 1, name);
-    return lag_fs_rename_durable(add->upload, job->row.path, err);
+    (void)snprintf(job->row.path, sizeof(job->row.path), "datasets/%s/%s", job->row.id, name);
+    lagd_dataset_path(job->deps, &job->row, path);
+    return lag_fs_rename_durable(add->upload, path, err);
 }
 
 static int insert_dataset(struct lag_db *db, void *arg, struct lag_error *err) {

@@ -4,10 +4,16 @@
 #include <lagd/base/error.h>
 #include <lagd/base/fs.h>
 #include <lagd/base/log.h>
+#include <lagd/base/mem.h>
 #include <stdio.h>
 
 void lagd_state_path(const struct lagd_deps *deps, const char *relative, char ret[LAGD_STATE_PATH]) {
     (void)snprintf(ret, LAGD_STATE_PATH, "%s/%s", deps->state_dir, relative);
+}
+
+void lagd_dataset_path(const struct lagd_deps *deps, const struct lag_dataset_row *row, char ret[LAGD_STATE_PATH]) {
+    if (row->path[0] == '/') (void)lag_copy(ret, LAGD_STATE_PATH, row->path);
+    else lagd_state_path(deps, row->path, ret);
 }
 
 void lagd_probe_state_path(const char *run_id, const char *candidate_id, char ret[LAG_ROW_PATH]) {

@@ -32,14 +32,14 @@ static int find_dataset(const struct lagd_run *run, struct lag_dataset_row *ret,
 static int open_dataset(struct lagd_run *run, struct lag_error *err) {
     struct lag_dataset_row row = {0};
     int rc = find_dataset(run, &row, err);
-    return rc == 0 ? lagd_dataset_open_row(&row, &run->trainer.dataset, err) : rc;
+    return rc == 0 ? lagd_dataset_open_row(run->deps, &row, &run->trainer.dataset, err) : rc;
 }
 
 bool lagd_run_lacks_dataset(struct lagd_run *run) {
     struct lag_dataset_row row = {0};
     struct lag_dataset *dataset = NULL;
     if (run->lacks_dataset || find_dataset(run, &row, NULL) != 0) return run->lacks_dataset;
-    int rc = lagd_dataset_open_row(&row, &dataset, NULL);
+    int rc = lagd_dataset_open_row(run->deps, &row, &dataset, NULL);
     lag_dataset_close(dataset);
     run->lacks_dataset = rc != 0 && rc != LAG_ENOMEM;
     return run->lacks_dataset;

@@ -1,5 +1,5 @@
-/* Growths of schema 2, which knew depths only: all come through the upgrade, whatever their state, with whole
- * shapes. */
+/* Rows of earlier schemas: growths of schema 2, which knew depths only, come through the upgrade with whole shapes,
+ * whatever their state; uploads of schema 3 lose the place where the state directory was. */
 #include "fixture.h"
 #include "db_internal.h"
 #include "migrate_internal.h"
@@ -105,11 +105,40 @@ static void test_checkpoints_have_shapes(void **state) {
     assert_shape(row.shape, 6, 4, 128, 512, 64, 256);
 }
 
+/* Uploads of any state directory, also of one that has been moved since, become relative; other paths stay. */
+static void test_uploads_become_relative(void **state) {
+    struct fixture *f = *state;
+    static const struct {
+        const char *origin, *before, *after;
+    } rows[] = {
+        {"upload", "/var/lib/lagd/datasets/ds_p0/words.txt", "datasets/ds_p0/words.txt"},
+        {"upload", "/mnt/datasets/old place/datasets/ds_p1/data.bin", "datasets/ds_p1/data.bin"},
+        {"upload", "/var/lib/lagd/datasets/ds_p9/words.txt", "/var/lib/lagd/datasets/ds_p9/words.txt"},
+        {"file", "/data/datasets/ds_p3/words.txt", "/data/datasets/ds_p3/words.txt"},
+        {"upload", "datasets/ds_p4/words.txt", "datasets/ds_p4/words.txt"},
+    };
+    char sql[500], id[40];
+    make_old(f, 3);
+    for (size_t i = 0; i < LAG_COUNT(rows); i++) {
+        (void)snprintf(sql, sizeof sql, "INSERT INTO datasets VALUES ('ds_p%zu', 'p%zu', '%s', '%s', 'text', 10, 10, "
+                       "9, 256, NULL, 1)", i, i, rows[i].origin, rows[i].before);
+        run_sql(f, sql);
+    }
+    fixture_open(f);
+    for (size_t i = 0; i < LAG_COUNT(rows); i++) {
+        struct lag_dataset_row row;
+        (void)snprintf(id, sizeof id, "ds_p%zu", i);
+        assert_ok(f, lag_dataset_get(f->reader, id, &row, &f->err));
+        assert_string_equal(row.path, rows[i].after);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_growths_in_every_state, fixture_folder, fixture_end),
         cmocka_unit_test_setup_teardown(test_growths_go_with_their_run, fixture_folder, fixture_end),
         cmocka_unit_test_setup_teardown(test_checkpoints_have_shapes, fixture_folder, fixture_end),
+        cmocka_unit_test_setup_teardown(test_uploads_become_relative, fixture_folder, fixture_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,7 +19,7 @@ struct lag_shape {
 struct lag_dataset_row {
     char id[LAG_ROW_ID], name[LAG_ROW_NAME];
     char origin[16];           /* file, upload */
-    char path[LAG_ROW_PATH];   /* absolute */
+    char path[LAG_ROW_PATH];   /* of an upload relative to the state directory, else absolute */
     char format[16];
     int64_t n_bytes, n_tokens, max_id, vocab_size;
     char sha256[65];
