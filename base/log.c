@@ -2,6 +2,7 @@
 #include <lagd/base/log.h>
 
 #include "journal_internal.h"
+#include "log_internal.h"
 
 #include <lagd/base/check.h>
 #include <lagd/base/clock.h>
@@ -13,7 +14,6 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 /* Global, because every thread logs and standard error is one. */
 static atomic_int max_level = LAG_LOG_INFO;
@@ -66,60 +66,56 @@ static size_t escape(char *line, size_t size, const char *text) {
     return length;
 }
 
-/* One write a line, so that lines of different threads never mix. Nobody is left to tell when it fails. */
-static void write_line(const char *line, size_t length) {
-    while (length > 0) {
-        ssize_t written = write(STDERR_FILENO, line, length);
-        if (written < 0 && errno == EINTR) continue;
-        if (written <= 0) return;
-        line += written;
-        length -= (size_t)written;
-    }
-}
-
-/* Text with its priority, its fields and who says it, as the journal takes it. */
-static int send_to_journal(enum lag_log_level level, const struct lag_log_field *fields, const char *text) {
-    char lines[8192];
-    int head = snprintf(lines, sizeof(lines), "PRIORITY=%d\nSYSLOG_IDENTIFIER=lagd\nMESSAGE=", (int)level);
-    size_t length = (size_t)head + escape(lines + head, 4096, text);
-    lines[length++] = '\n';
+/* Text with its priority, its fields and who says it, as the journal takes it; returns the length. */
+static size_t make_record(char *record, enum lag_log_level level, const struct lag_log_field *fields, const char *text) {
+    const size_t size = LAG_LOG_RECORD_BYTES;
+    int head = snprintf(record, size, "PRIORITY=%d\nSYSLOG_IDENTIFIER=lagd\nMESSAGE=", (int)level);
+    size_t length = (size_t)head + escape(record + head, 4096, text);
+    record[length++] = '\n';
     for (; fields && fields->name; fields++) {
-        if (!fields->value || !*fields->value || length + strlen(fields->name) + 300 > sizeof(lines)) continue;
-        length += (size_t)snprintf(lines + length, sizeof(lines) - length, "%s=", fields->name);
-        length += escape(lines + length, 256, fields->value);
-        lines[length++] = '\n';
+        if (!fields->value || !*fields->value || length + strlen(fields->name) + 300 > size) continue;
+        length += (size_t)snprintf(record + length, size - length, "%s=", fields->name);
+        length += escape(record + length, 256, fields->value);
+        record[length++] = '\n';
     }
-    return lag_journal_send(lines, length);
+    return length;
 }
 
-static void write_text(enum lag_log_level level, const char *text, bool cut) {
-    char line[4096];
+static size_t make_line(char *line, enum lag_log_level level, const char *text, bool cut) {
+    const size_t size = LAG_LOG_LINE_BYTES;
     int head;
     if (atomic_load(&for_journal)) {
-        head = snprintf(line, sizeof(line), "<%d>", (int)level);
+        head = snprintf(line, size, "<%d>", (int)level);
     } else {
         char now[32];
         lag_clock_rfc3339(lag_clock_wall_ms(), now);
-        head = snprintf(line, sizeof(line), "%s %s: ", now, level_name(level));
+        head = snprintf(line, size, "%s %s: ", now, level_name(level));
     }
     size_t length = (size_t)head;
-    length += escape(line + length, sizeof(line) - length - 4, text);
+    length += escape(line + length, size - length - 4, text);
     if (cut) {
         memcpy(line + length, "...", 3);
         length += 3;
     }
     line[length++] = '\n';
-    write_line(line, length);
+    return length;
+}
+
+void lag_log_entry_make(struct lag_log_entry *entry, enum lag_log_level level, const struct lag_log_field *fields,
+                        const char *text, bool cut) {
+    entry->n_record = atomic_load(&to_journal) ? make_record(entry->record, level, fields, text) : 0;
+    entry->n_line = make_line(entry->line, level, text, cut);
 }
 
 static void __attribute__((format(printf, 3, 0)))
 say(enum lag_log_level level, const struct lag_log_field *fields, const char *format, va_list args) {
     int saved_errno = errno;
     char text[3000];
+    struct lag_log_entry entry;
     int wanted = vsnprintf(text, sizeof(text), format, args);
     if (wanted < 0) text[0] = '\0';
-    if (!atomic_load(&to_journal) || send_to_journal(level, fields, text) < 0)
-        write_text(level, text, wanted >= (int)sizeof(text));
+    lag_log_entry_make(&entry, level, fields, text, wanted >= (int)sizeof(text));
+    if (!lag_log_writer_put(&entry)) (void)lag_log_output(&entry);
     errno = saved_errno;
 }
 

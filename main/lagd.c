@@ -107,7 +107,11 @@ static int run(struct process *process, int argc, char **argv) {
     if (rc != 0) return complain(&err, rc == LAG_ENOMEM ? EXIT_FAILURE : EXIT_BAD_CONFIG);
     if (process->options.mode == LAGD_MODE_CHECK) return printf("the configuration is good\n") > 0 ? 0 : EXIT_FAILURE;
     setup_log(&process->config);
-    return serve(process);
+    rc = lag_log_start(&err);
+    if (rc != 0) return complain(&err, EXIT_FAILURE);
+    int status = serve(process);
+    lag_log_stop();
+    return status;
 }
 
 int main(int argc, char **argv) {

@@ -6,6 +6,7 @@
 #include <lagd/base/check.h>
 #include <lagd/base/fs.h>
 #include <lagd/base/host.h>
+#include <lagd/base/log.h>
 #include <lagd/daemon/states.h>
 #include <lagd/storage/runs.h>
 #include <lagd/storage/series.h>
@@ -23,6 +24,8 @@ static void write_process(struct lag_strbuf *out, const struct lagd_status *now)
     metric(out, "process_resident_memory_bytes", "gauge", "Resident memory.", (double)lag_host_rss_bytes());
     metric(out, "process_cpu_seconds_total", "counter", "User and system time.", lag_host_cpu_seconds());
     metric(out, "process_start_time_seconds", "gauge", "Start, in seconds since 1970.", (double)now->started_ms / 1000);
+    metric(out, "lagd_log_lines_lost_total", "counter", "Log lines lost, as the log's reader stood still or was gone.",
+           (double)lag_log_n_lost());
 }
 
 static void write_work(struct lag_strbuf *out, const struct lagd_status *now) {

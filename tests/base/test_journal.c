@@ -2,6 +2,7 @@
 #include "check_base.h"
 
 #include <lagd/base/log.h>
+#include <poll.h>
 #include <stddef.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -78,6 +79,25 @@ static void test_the_longest_fits(void **state) {
     assert_int_equal(got[length - 1], '\n');
 }
 
+/* A datagram socket that nobody reads makes its senders wait, as a journal that is stopped does. */
+static void test_a_journal_that_stands_still_holds_nobody_up(void **state) {
+    struct lag_error err;
+    struct pollfd more = {.fd = journal, .events = POLLIN};
+    uint64_t lost_before = lag_log_n_lost(), n_got = 0;
+    assert_int_equal(lag_log_start(&err), 0);
+    for (int i = 0; i < 6000; i++) lag_log(LAG_LOG_INFO, "line %d, as long as many of them are in practice", i);
+    uint64_t n_lost = lag_log_n_lost() - lost_before;
+    assert_true(n_lost > 0);
+    const char *text = "";
+    while (!strstr(text, "are lost") && poll(&more, 1, 60000) > 0) n_got += strstr(text = received(journal), "line ") != NULL;
+    char told[64];
+    (void)snprintf(told, sizeof(told), "MESSAGE=log: %llu lines before", (unsigned long long)n_lost);
+    assert_non_null(strstr(text, told));
+    assert_non_null(strstr(text, "PRIORITY=4\n"));
+    lag_log_stop();
+    assert_int_equal(n_got, 6000 - n_lost);
+}
+
 static void test_without_the_journal_lines_have_priorities(void **state) {
     const struct lag_log_field fields[] = {{"LAGD_RUN", "run_1"}, {0}};
     (void)close(journal);
@@ -90,6 +110,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_another_stream_is_not_the_journal),
                                        cmocka_unit_test(test_fields_are_lines_of_one_datagram),
                                        cmocka_unit_test(test_the_longest_fits),
+                                       cmocka_unit_test(test_a_journal_that_stands_still_holds_nobody_up),
                                        cmocka_unit_test(test_without_the_journal_lines_have_priorities)};
     return cmocka_run_group_tests(tests, set_up, NULL);
 }

@@ -1,6 +1,8 @@
 /* Log lines to standard error. engine and storage never log above debug; daemon and api log each error once.
  * Control bytes are escaped, so one call is one line. Thread: any. */
 #pragma once
+#include <stdint.h>
+struct lag_error;
 
 enum lag_log_level { LAG_LOG_ERROR = 3, LAG_LOG_WARNING = 4, LAG_LOG_INFO = 6, LAG_LOG_DEBUG = 7 }; /* syslog values */
 
@@ -20,3 +22,11 @@ void lag_log_fields(enum lag_log_level level, const struct lag_log_field *fields
 /* From now on messages go to the journal by its own protocol, where standard error is connected to it, and to standard
  * error with priority prefixes while the journal refuses. 0: standard error is not the journal. Thread: main. */
 int lag_log_to_journal(void);
+/* From now on a thread writes, and a reader that stands still holds nobody up: a caller waits at most 100 ms, once. Up to
+ * 256 KiB wait for the reader; what comes then is lost, counted, and told when the reader is back. Thread: main. */
+int lag_log_start(struct lag_error *err);
+/* Waits up to 2 s until all is written. Then callers write by themselves again, or lose what the reader does not take.
+ * Thread: main. */
+void lag_log_stop(void);
+/* Lines that nobody will read, since the start of the process. Thread: any. */
+uint64_t lag_log_n_lost(void);
