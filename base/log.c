@@ -67,7 +67,8 @@ static size_t escape(char *line, size_t size, const char *text) {
 }
 
 /* Text with its priority, its fields and who says it, as the journal takes it; returns the length. */
-static size_t make_record(char *record, enum lag_log_level level, const struct lag_log_field *fields, const char *text) {
+static size_t make_record(char *record, enum lag_log_level level, const struct lag_log_field *fields,
+                          const char *text) {
     const size_t size = LAG_LOG_RECORD_BYTES;
     int head = snprintf(record, size, "PRIORITY=%d\nSYSLOG_IDENTIFIER=lagd\nMESSAGE=", (int)level);
     size_t length = (size_t)head + escape(record + head, 4096, text);

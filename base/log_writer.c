@@ -1,10 +1,11 @@
 /* The thread that writes the log.
  *
- * Standard error may be a pipe, a terminal or a socket whose reader stands still, and the journal's socket can fill. Then
- * a write blocks, for ever perhaps. The descriptor is shared with other processes, so it is not made non-blocking; a
- * thread of its own waits instead. All others leave their entries in a ring. They wait for the writer a moment, so that
- * a line is normally out when lag_log returns, and a crash behind it loses nothing. Whoever waits in vain marks the
- * reader as standing still, and nobody waits until the ring is empty again. What finds no room is lost and counted. */
+ * Standard error may be a pipe, a terminal or a socket whose reader stands still, and the journal's socket can fill.
+ * Then a write blocks, for ever perhaps. The descriptor is shared with other processes, so it is not made non-blocking;
+ * a thread of its own waits instead. All others leave their entries in a ring. They wait for the writer a moment, so
+ * that a line is normally out when lag_log returns, and a crash behind it loses nothing. Whoever waits in vain marks
+ * the reader as standing still, and nobody waits until the ring is empty again. What finds no room is lost and
+ * counted. */
 #include "log_internal.h"
 
 #include "journal_internal.h"

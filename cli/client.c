@@ -6,8 +6,8 @@
 
 #include <lagd/base/cleanup.h>
 #include <lagd/base/error.h>
-#include <lagd/base/fs.h>
 #include <lagd/base/mem.h>
+#include <lagd/base/token.h>
 #include <curl/curl.h>
 #include <errno.h>
 #include <stdio.h>
@@ -18,14 +18,13 @@
 
 #define DEFAULT_SOCKET "/run/lagd.sock"
 #define DEFAULT_URL "http://127.0.0.1:7437"
-#define TOKEN_MAX 1024
 #define CONNECT_TIMEOUT_MS 5000L
 #define ANSWER_MAX ((size_t)256 << 20) /* of what is kept in memory */
 
 struct ctl_client {
     CURL *curl;
     struct ctl_place place;
-    char authorization[TOKEN_MAX + 32]; /* header line, or "" */
+    char authorization[LAG_TOKEN_MAX + 32]; /* header line, or "" */
 };
 
 static int place_socket(const char *path, struct ctl_place *ret, struct lag_error *err) {
@@ -60,15 +59,11 @@ int ctl_place_find(const char *socket, const char *host, struct ctl_place *ret, 
 }
 
 static int load_token(struct ctl_client *client, const char *path, struct lag_error *err) {
-    LAG_CLEANUP(lag_free_p) char *text = NULL;
-    size_t length = 0;
-    int status = lag_fs_read_file(path, TOKEN_MAX, &text, &length, err);
+    char token[LAG_TOKEN_MAX + 1];
+    int status = lag_token_read(path, token, err);
     if (status < 0) return lag_error_wrap(err, "token file");
-    while (length > 0 && (text[length - 1] == '\n' || text[length - 1] == '\r')) text[--length] = '\0';
-    if (length == 0 || strlen(text) != length || strpbrk(text, "\r\n"))
-        return lag_error_set(err, LAG_EINVAL, "the token file %s must hold one line with the token", path);
-    (void)snprintf(client->authorization, sizeof(client->authorization), "Authorization: Bearer %s", text);
-    explicit_bzero(text, length);
+    (void)snprintf(client->authorization, sizeof(client->authorization), "Authorization: Bearer %s", token);
+    explicit_bzero(token, sizeof(token));
     return 0;
 }
 

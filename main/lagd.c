@@ -34,6 +34,16 @@ static int complain(const struct lag_error *err, int status) {
     return status;
 }
 
+static void warn(void *arg, const char *text) {
+    (void)arg;
+    fprintf(stderr, "lagd: warning: %s\n", text);
+}
+
+static void log_warning(void *arg, const char *text) {
+    (void)arg;
+    lag_log(LAG_LOG_WARNING, "%s", text);
+}
+
 static int print(char *text) {
     if (!text) {
         fputs("lagd: out of memory\n", stderr);
@@ -105,10 +115,14 @@ static int run(struct process *process, int argc, char **argv) {
     if (rc == 0) rc = load_config(process, &process->config, process->sources, &err);
     if (rc == 0) rc = lagd_config_check(&process->config, &err);
     if (rc != 0) return complain(&err, rc == LAG_ENOMEM ? EXIT_FAILURE : EXIT_BAD_CONFIG);
-    if (process->options.mode == LAGD_MODE_CHECK) return printf("the configuration is good\n") > 0 ? 0 : EXIT_FAILURE;
+    if (process->options.mode == LAGD_MODE_CHECK) {
+        (void)lagd_config_unknown_variables(warn, NULL);
+        return printf("the configuration is good\n") > 0 ? 0 : EXIT_FAILURE;
+    }
     setup_log(&process->config);
     rc = lag_log_start(&err);
     if (rc != 0) return complain(&err, EXIT_FAILURE);
+    (void)lagd_config_unknown_variables(log_warning, NULL);
     int status = serve(process);
     lag_log_stop();
     return status;

@@ -2,20 +2,16 @@
 #include "door/auth_internal.h"
 
 #include <lagd/base/error.h>
-#include <lagd/base/fs.h>
+#include <lagd/base/token.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
 
-#define TOKEN_MAX 1024
-
 int lagd_auth_load(const char *token_file, struct lagd_auth *ret, struct lag_error *err) {
     struct stat info;
     struct lagd_auth made = {true, ""};
-    char *text;
-    size_t length;
+    char token[LAG_TOKEN_MAX + 1];
     if (!*token_file) {
         ret->configured = false;
         return 0;
@@ -25,18 +21,12 @@ int lagd_auth_load(const char *token_file, struct lagd_auth *ret, struct lag_err
         return lag_error_set(err, LAG_EDENIED, "others may read or change auth/token_file %s; run: chmod 600 %s",
                              token_file, token_file);
     }
-    int status = lag_fs_read_file(token_file, TOKEN_MAX, &text, &length, err);
+    int status = lag_token_read(token_file, token, err);
     if (status < 0) return lag_error_wrap(err, "auth/token_file");
-    while (length > 0 && (text[length - 1] == '\n' || text[length - 1] == '\r')) text[--length] = '\0';
-    if (length == 0 || strpbrk(text, "\r\n") || strlen(text) != length) {
-        status = lag_error_set(err, LAG_EINVAL, "auth/token_file %s must hold one line with the token", token_file);
-    } else {
-        lag_sha256_bytes(text, length, made.digest);
-        *ret = made;
-    }
-    explicit_bzero(text, length);
-    free(text);
-    return status;
+    lag_sha256_bytes(token, strlen(token), made.digest);
+    explicit_bzero(token, sizeof(token));
+    *ret = made;
+    return 0;
 }
 
 bool lagd_auth_check(const struct lagd_auth *auth, const char *authorization) {

@@ -4,6 +4,7 @@
 #include <lagd/base/check.h>
 #include <lagd/base/cleanup.h>
 #include <lagd/base/mem.h>
+#include <lagd/base/names.h>
 #include <lagd/base/parse.h>
 #include <stdio.h>
 #include <string.h>
@@ -155,52 +156,58 @@ static void set_field(struct decoder *decoder, const struct lag_field *field, js
     if (status < 0) fault_at(decoder, field->path, err.text);
 }
 
-/* Number of edits between two words, at most 3: for "did you mean". */
-static int edits(const char *a, const char *b) {
-    int row[64];
-    size_t n = strlen(b);
-    if (n >= LAG_COUNT(row) || strlen(a) >= LAG_COUNT(row)) return 3;
-    for (size_t j = 0; j <= n; j++) row[j] = (int)j;
-    for (size_t i = 1; a[i - 1]; i++) {
-        int corner = row[0];
-        row[0] = (int)i;
-        for (size_t j = 1; j <= n; j++) {
-            int up = row[j], swap = corner + (a[i - 1] != b[j - 1]);
-            row[j] = LAG_MIN(swap, LAG_MIN(up, row[j - 1]) + 1);
-            corner = up;
-        }
+/* What may stand below a path: its keys, how many there are, and the one that is nearest to another key. */
+struct known {
+    char list[200], nearest[64];
+    int least, n;
+};
+
+static void note_known(struct known *known, const char *key, const char *word) {
+    int distance = lag_names_distance(key, word);
+    size_t n = strlen(known->list), n_word = strlen(word);
+    if (distance < known->least) {
+        known->least = distance;
+        (void)lag_copy(known->nearest, sizeof(known->nearest), word);
     }
-    return LAG_MIN(row[n], 3);
+    bool repeated = n >= n_word && strcmp(known->list + n - n_word, word) == 0;
+    if (repeated) return;
+    known->n++;
+    if (n + n_word + 3 < sizeof(known->list))
+        (void)snprintf(known->list + n, sizeof(known->list) - n, "%s%s", n ? ", " : "", word);
 }
 
-/* The known keys below a path, or the one that is nearly key. */
-static void unknown_key(struct decoder *decoder, const char *base, const char *key) {
-    char path[256], detail[256] = "is not known here", best[64] = "", known[200] = "";
+static void find_known(const struct decoder *decoder, const char *base, const char *key, struct known *known) {
     size_t n_base = strlen(base);
-    int least = 3;
     for (size_t i = 0; i < decoder->table->n_rows; i++) {
+        char word[64];
         const char *row = decoder->table->rows[i].path;
         if (strncmp(row, base, n_base) != 0 || (n_base > 0 && row[n_base] != '/')) continue;
         row += n_base + (n_base > 0);
-        char word[64];
         (void)snprintf(word, sizeof(word), "%.*s", (int)strcspn(row, "/"), row);
-        int distance = edits(key, word);
-        if (distance < least) {
-            least = distance;
-            (void)lag_copy(best, sizeof(best), word);
-        }
-        size_t n = strlen(known), n_word = strlen(word);
-        bool repeated = n >= n_word && strcmp(known + n - n_word, word) == 0;
-        if (!repeated && n + n_word + 3 < sizeof(known)) {
-            (void)snprintf(known + n, sizeof(known) - n, "%s%s", n ? ", " : "", word);
-        }
+        note_known(known, key, word);
     }
-    if (*best) {
-        (void)snprintf(detail, sizeof(detail), "is not known here; did you mean %s?", best);
-    } else if (*known) {
-        (void)snprintf(detail, sizeof(detail), "is not known here; there is %s", known);
-    }
+}
+
+/* "unknown field model.layers; did you mean n_layer?" */
+static void unknown_key(struct decoder *decoder, const char *base, const char *key) {
+    char path[256], detail[256], name[80] = "";
+    struct known known = {.least = LAG_NAMES_FAR};
+    find_known(decoder, base, key, &known);
     (void)snprintf(path, sizeof(path), "%s%s%s", decoder->prefix, *base ? "/" : "", base);
+    /* not cut: half a character of UTF-8 is none */
+    if (strlen(path) < 38 && strlen(path) + strlen(key) + 3 < sizeof(name)) {
+        int n = snprintf(name, sizeof(name), " %.38s%s", *path ? path + 1 : "", *path ? "." : "");
+        for (char *p = name; *p; p++) *p = *p == '/' ? '.' : *p;
+        (void)lag_copy(name + n, sizeof(name) - (size_t)n, key);
+    }
+    if (known.list[0] == '0') { /* an array, whose items are rows "0", "1" … */
+        (void)snprintf(detail, sizeof(detail), "there is no item %.20s; give at most %d items", key, known.n);
+    } else if (*known.nearest) {
+        (void)snprintf(detail, sizeof(detail), "unknown field%s; did you mean %s?", name, known.nearest);
+    } else {
+        const char *there = *known.list ? "; there are " : "";
+        (void)snprintf(detail, sizeof(detail), "unknown field%s%s%s", name, there, known.list);
+    }
     lagd_pointer_append(path, sizeof(path), key);
     lagd_fault_add(decoder->faults, true, path, detail);
 }

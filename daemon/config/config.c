@@ -1,14 +1,15 @@
 /* Layers of configuration: preset < credential < file < drop-ins < environment < flags. */
 #include <lagd/daemon/config.h>
 
+#include "config/config_file_internal.h"
+#include "config/config_names_internal.h"
+
 #include <lagd/base/check.h>
 #include <lagd/base/cleanup.h>
 #include <lagd/base/error.h>
 #include <lagd/base/mem.h>
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
-#include <ini.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,70 +33,34 @@ static int set_key(struct loading *loading, const struct lag_field *field, const
 
 /* --- files ------------------------------------------------------------------------------------------------------- */
 
-struct ini {
+struct file {
     struct loading *loading;
     const char *path;
-    FILE *file;
-    int line;
     bool seen[LAGD_CONFIG_KEYS_MAX];
-    int rc;               /* of the first error */
-    struct lag_error *err;
 };
 
-/* libinih does not tell its handler where it is, so lines are counted as they are read. */
-static char *read_line(char *buffer, int size, void *stream) {
-    struct ini *ini = stream;
-    if (ini->rc < 0) return NULL;
-    char *got = fgets(buffer, size, ini->file);
-    if (!got) return NULL;
-    ini->line++;
-    size_t length = strlen(got);
-    if (length + 1 == (size_t)size && got[length - 1] != '\n') {
-        ini->rc = lag_error_set(ini->err, LAG_EINVAL,
-                                "%s:%d: the line is longer than %d bytes; shorten it, or give "
-                                "the value in the environment",
-                                ini->path, ini->line, size - 2);
-        return NULL;
-    }
-    return got;
-}
-
-static int on_key(void *user, const char *section, const char *name, const char *value) {
-    struct ini *ini = user;
-    if (ini->rc < 0) return 0;
-    char path[160], source[160];
-    (void)snprintf(path, sizeof(path), "%.60s/%.60s", section, name);
-    (void)snprintf(source, sizeof(source), "%.140s:%d", ini->path, ini->line);
+static int on_key(void *arg, const struct lagd_config_key *key, struct lag_error *err) {
+    struct file *file = arg;
+    char path[160], source[sizeof(file->loading->sources[0].text)];
+    (void)snprintf(path, sizeof(path), "%.60s/%.60s", key->section, key->name);
+    (void)snprintf(source, sizeof(source), "%.140s:%d", file->path, key->line);
     const struct lag_field *field = lag_fields_find(&lagd_config_fields, path);
     if (!field) {
-        ini->rc = lag_error_at(ini->err, LAG_EINVAL, path,
-                               "%s: unknown key %s in section [%s]; "
-                               "lagd --print-config lists the keys",
-                               source, name, section);
-        return 0;
+        char meant[128];
+        lagd_config_meant(path, meant, sizeof(meant));
+        return lag_error_at(err, LAG_EINVAL, path, "%s: unknown key %.60s in section [%.60s]; %s", source, key->name,
+                            key->section, meant);
     }
     size_t index = (size_t)(field - lagd_config_fields.rows);
-    if (ini->seen[index]) {
-        ini->rc = lag_error_at(ini->err, LAG_EINVAL, path, "%s: %s is given twice in this file", source, path);
-        return 0;
-    }
-    ini->seen[index] = true;
-    ini->rc = set_key(ini->loading, field, value ? value : "", source, ini->err);
-    return ini->rc == 0;
+    if (file->seen[index])
+        return lag_error_at(err, LAG_EINVAL, path, "%s: %s is given twice in this file", source, path);
+    file->seen[index] = true;
+    return set_key(file->loading, field, key->value, source, err);
 }
 
 static int load_file(struct loading *loading, const char *path, struct lag_error *err) {
-    LAG_CLEANUP(lag_fclose_p) FILE *file = fopen(path, "re");
-    if (!file) return lag_error_errno(err, errno, "cannot read the configuration file %s", path);
-    struct ini ini = {.loading = loading, .path = path, .file = file, .err = err};
-    int line = ini_parse_stream(read_line, &ini, on_key, &ini);
-    if (ferror(file)) return lag_error_set(err, LAG_EIO, "cannot read the configuration file %s", path);
-    /* libinih reads on after a line that is none; the first fault is the one to mend. */
-    if (ini.rc < 0 && (line <= 0 || line >= ini.line)) return ini.rc;
-    if (line > 0) {
-        return lag_error_set(err, LAG_EINVAL, "%s:%d: neither a [section], a key = value, nor a comment", path, line);
-    }
-    return line < 0 ? lag_error_set(err, LAG_ENOMEM, "out of memory while reading %s", path) : 0;
+    struct file file = {.loading = loading, .path = path};
+    return lagd_config_file_read(path, on_key, &file, err);
 }
 
 static int is_drop_in(const struct dirent *entry) {
@@ -139,16 +104,10 @@ static int load_credential(struct loading *loading, struct lag_error *err) {
 
 /* --- environment and flags --------------------------------------------------------------------------------------- */
 
-/* server/listen → LAGD_SERVER_LISTEN */
-static void environment_name(const char *path, char *ret, size_t size) {
-    (void)snprintf(ret, size, "LAGD_%s", path);
-    for (char *p = ret; *p; p++) *p = *p == '/' ? '_' : (char)toupper((unsigned char)*p);
-}
-
 static int load_environment(struct loading *loading, struct lag_error *err) {
     for (size_t i = 0; i < lagd_config_fields.n_rows; i++) {
         char name[96], source[128];
-        environment_name(lagd_config_fields.rows[i].path, name, sizeof(name));
+        lagd_config_variable(lagd_config_fields.rows[i].path, name, sizeof(name));
         const char *value = getenv(name);
         if (!value) continue;
         (void)snprintf(source, sizeof(source), "environment %s", name);

@@ -2,15 +2,17 @@
 #include <lagd/base/check.h>
 #include <lagd/base/cleanup.h>
 #include <lagd/base/error.h>
-#include <lagd/base/fs.h>
 #include <lagd/base/mem.h>
 #include <lagd/base/parse.h>
+#include <lagd/base/token.h>
 #include <lagd/daemon/config.h>
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+
+#define TOKEN_MIN 16 /* characters */
 
 static int check_absolute(const char *key, const char *path, struct lag_error *err) {
     if (path[0] == '/') return 0;
@@ -71,20 +73,15 @@ static int check_token(const char *path, struct lag_error *err) {
                             "neither read nor change: chmod 600 it",
                             path);
     }
-    LAG_CLEANUP(lag_free_p) char *text = NULL;
-    size_t length = 0;
+    char token[LAG_TOKEN_MAX + 1];
     struct lag_error inner = {0};
-    if (lag_fs_read_file(path, 4096, &text, &length, &inner) < 0) {
-        return lag_error_at(err, inner.code, "auth/token_file", "auth/token_file: %s", inner.text);
-    }
-    size_t token = strcspn(text, "\r\n");
-    if (token < 16 || strspn(text + token, "\r\n") != length - token) {
-        return lag_error_at(err, LAG_EINVAL, "auth/token_file",
-                            "auth/token_file %s must hold one line with a token of at "
-                            "least 16 characters",
-                            path);
-    }
-    return 0;
+    if ((rc = lag_token_read(path, token, &inner)) < 0)
+        return lag_error_at(err, rc, "auth/token_file", "auth/token_file: %s", inner.text);
+    bool is_short = strlen(token) < TOKEN_MIN;
+    explicit_bzero(token, sizeof(token));
+    if (!is_short) return 0;
+    return lag_error_at(err, LAG_EINVAL, "auth/token_file", "auth/token_file %s must hold one line with a token of at "
+                        "least %d characters (white space at its ends does not count)", path, TOKEN_MIN);
 }
 
 static int check_roots(const char *roots, struct lag_error *err) {

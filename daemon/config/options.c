@@ -1,6 +1,8 @@
 /* The command line, its help and the sample configuration: all from the table of keys. */
 #include <lagd/daemon/options.h>
 
+#include "config/config_names_internal.h"
+
 #include <lagd/base/check.h>
 #include <lagd/base/error.h>
 #include <lagd/base/mem.h>
@@ -91,8 +93,9 @@ static int add_set(struct lagd_options *options, char *argument, struct lag_erro
     if (!equals) return lag_error_set(err, LAG_EINVAL, "--set needs KEY=VALUE (got %.200s)", argument);
     *equals = '\0';
     if (!lag_fields_find(&lagd_config_fields, argument)) {
-        return lag_error_set(err, LAG_EINVAL,
-                             "--set: there is no configuration key %.100s; lagd --print-config lists them", argument);
+        char meant[128];
+        lagd_config_meant(argument, meant, sizeof(meant));
+        return lag_error_set(err, LAG_EINVAL, "--set: there is no configuration key %.100s; %s", argument, meant);
     }
     return add_flag(options, argument, equals + 1, err);
 }

@@ -259,7 +259,7 @@ static void wrong_types_are_told_by_name(void **state) {
     json_decref(number);
 }
 
-/* Up to two edits away, and the nearest; of equals the first in the table. */
+/* What lag_names_distance finds near, and the nearest; of equals the first in the table. */
 static void near_names_are_proposed(void **state) {
     (void)state;
     static const struct {
@@ -268,23 +268,24 @@ static void near_names_are_proposed(void **state) {
         {"alpa", "alpha"},       {"alpphha", "alpha"},     {"xalpha", "alpha"}, {"alphx", "alpha"},
         {"xlpha", "alpha"},      {"lpha", "alpha"},        {"alph", "alpha"},   {"alphab", "alpha"},
         {"alphabe", "alphabet"}, {"alpahbet", "alphabet"}, {"betx", "betb"},    {"bet", "betb"},
-        {"b", NULL},             {"gamma", NULL},          {"alphxyz", NULL},   {"xxxalpha", NULL},
+        {"b", NULL},             {"gamma", NULL},          {"alphxyz", NULL},   {"xxxalpha", "alpha"},
     };
     for (size_t i = 0; i < LAG_COUNT(list); i++) {
         char body[64], wanted[128];
         snprintf(body, sizeof(body), "{\"%s\":1}", list[i].key);
-        snprintf(wanted, sizeof(wanted), "is not known here; did you mean %s?", list[i].proposed);
+        snprintf(wanted, sizeof(wanted), "unknown field %s; did you mean %s?", list[i].key,
+                 list[i].proposed);
         if (!list[i].proposed) {
-            snprintf(wanted, sizeof(wanted), "is not known here; there is %s",
+            snprintf(wanted, sizeof(wanted), "unknown field %s; there are %s", list[i].key,
                      "deep, deeper, alpha, alphabet, betb, beta, text, choice, list");
         }
         struct lagd_fault fault = fault_of(body);
         assert_true(fault.unknown_field);
         if (strcmp(fault.detail, wanted) != 0) fail_msg("%s: \"%s\", not \"%s\"", body, fault.detail, wanted);
     }
-    assert_string_equal(fault_of("{\"deep\":{\"xyzzy\":1}}").detail, "is not known here; there is one, two");
-    assert_string_equal(fault_of("{\"deep\":{\"tw\":1}}").detail, "is not known here; did you mean two?");
-    assert_string_equal(fault_of("{\"deep\":{\"two\":[1,2,3]}}").detail, "is not known here; did you mean 0?");
+    assert_string_equal(fault_of("{\"deep\":{\"xyzzy\":1}}").detail, "unknown field deep.xyzzy; there are one, two");
+    assert_string_equal(fault_of("{\"deep\":{\"tw\":1}}").detail, "unknown field deep.tw; did you mean two?");
+    assert_string_equal(fault_of("{\"deep\":{\"two\":[1,2,3]}}").detail, "there is no item 2; give at most 2 items");
 }
 
 static void long_names_are_cut(void **state) {

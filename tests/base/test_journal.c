@@ -89,7 +89,10 @@ static void test_a_journal_that_stands_still_holds_nobody_up(void **state) {
     uint64_t n_lost = lag_log_n_lost() - lost_before;
     assert_true(n_lost > 0);
     const char *text = "";
-    while (!strstr(text, "are lost") && poll(&more, 1, 60000) > 0) n_got += strstr(text = received(journal), "line ") != NULL;
+    while (!strstr(text, "are lost") && poll(&more, 1, 60000) > 0) {
+        text = received(journal);
+        n_got += strstr(text, "line ") != NULL;
+    }
     char told[64];
     (void)snprintf(told, sizeof(told), "MESSAGE=log: %llu lines before", (unsigned long long)n_lost);
     assert_non_null(strstr(text, told));

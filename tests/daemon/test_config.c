@@ -94,7 +94,10 @@ static void refuses_with_file_and_line(void **state) {
         {"[log]\nlevel = loud\n", 2, "error, warning, info, debug"},
         {"[storage]\nmin_free_bytes = 5 apples\n", 2, "bytes"},
         {"just words\n", 1, "neither"},
-        {"[train\nthreads = 1\n", 1, "neither"},
+        {"[train\nthreads = 1\n", 1, "]"},
+        {"[train] threads = 1\n", 1, "behind"},
+        {"[train]\n= 1\n", 2, "neither"},
+        {"[storage]\ndataset_roots = /a,\n/b\n", 2, "empty items"},
         {"threads = 1\n", 1, "threads"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -110,16 +113,107 @@ static void refuses_with_file_and_line(void **state) {
     }
 }
 
+/* Neither the line nor what stands behind the value has a bound, only the value has. */
 static void long_lines(void **state) {
     (void)state;
-    char text[8192];
-    lag_copy(text, sizeof(text), "[server]\nallowed_hosts = ");
-    size_t n = strlen(text);
-    memset(text + n, 'a', 6000);
-    text[n + 6000] = '\0';
+    char text[16384];
+    for (int n_bytes = 150; n_bytes < 500; n_bytes += 7) {
+        int n = snprintf(text, sizeof(text), "[server]\nallowed_hosts = %0*d ; %0*d\n# %0*d\nconnection_limit = 77",
+                         n_bytes, 1, 3000, 2, 9000, 3);
+        assert_true(n > 12000 && n < (int)sizeof(text));
+        put("lagd.conf", text);
+        if (load() != 0) fail_msg("%d bytes: %s", n_bytes, err.text);
+        assert_int_equal(strlen(config.allowed_hosts), n_bytes);
+        assert_int_equal(config.connection_limit, 77);
+        assert_string_equal(strrchr(source_of("server/connection_limit"), ':'), ":4");
+    }
+    (void)snprintf(text, sizeof(text), "[server]\nallowed_hosts = %06000d", 1);
     put("lagd.conf", text);
-    assert_true(load() < 0);
-    assert_non_null(strstr(err.text, ":2: "));
+    assert_int_equal(load(), LAG_EINVAL);
+    assert_non_null(strstr(err.text, ":2: server/allowed_hosts must have at most 511 bytes"));
+}
+
+/* All ways in which the same three values are written. */
+static void forms_of_files(void **state) {
+    (void)state;
+    static const char *const same[] = {
+        "[train]\nmax_runs = 2\nthreads = 3\n[storage]\ndataset_roots = /a, /b\n",
+        "\xef\xbb\xbf[train]\r\nmax_runs = 2\r\nthreads = 3\r\n\r\n[storage]\r\ndataset_roots = /a,/b\r\n",
+        "  [ train ] ; compute\n\tmax_runs=2\n  threads:3 ; three\n[storage]#\n dataset_roots = /a,/b",
+        "[storage]\ndataset_roots = /a, ; first\n  # between\n\t/b ; last\n[train]\nmax_runs = 2\nthreads = 3",
+        "[storage]\ndataset_roots =\t/a,\n  /b\n[train]\n; x\n\n  \n# y\nmax_runs = 2\n  threads = 3\n",
+        "[train]\nmax_runs = 2\n[storage]\ndataset_roots = /a,/b\n[train]\nthreads = 3\n",
+    };
+    for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++) {
+        put("lagd.conf", same[i]);
+        if (load() != 0) fail_msg("%zu: %s", i, err.text);
+        assert_int_equal(config.max_runs, 2);
+        assert_int_equal(config.threads, 3);
+        assert_string_equal(config.dataset_roots, "/a,/b");
+    }
+    put("lagd.conf", "[storage]\nstate_dir = /a;b=c:d#e\n");
+    assert_int_equal(load(), 0);
+    assert_string_equal(config.state_dir, "/a;b=c:d#e");
+}
+
+static void bytes_that_are_no_text(void **state) {
+    (void)state;
+    assert_int_equal(lag_fs_write_file(dir, "lagd.conf", "[train]\nmax_runs = 2\nth\0reads = 3\n", 34, &err), 0);
+    assert_int_equal(load(), LAG_EINVAL);
+    assert_non_null(strstr(err.text, ":3: there is a NUL byte"));
+    static char large[(1 << 20) + 2];
+    memset(large, '#', sizeof(large));
+    assert_int_equal(lag_fs_write_file(dir, "lagd.conf", large, sizeof(large), &err), 0);
+    assert_int_equal(load(), LAG_EINVAL);
+    assert_non_null(strstr(err.text, "larger than 1 MiB"));
+    assert_int_equal(lagd_config_load("/dev/null", NULL, 0, &config, NULL, &err), 0);
+    assert_true(lagd_config_load(dir, NULL, 0, &config, NULL, &err) < 0);
+}
+
+static void names_that_were_meant(void **state) {
+    (void)state;
+    static const struct { const char *text, *meant; } cases[] = {
+        {"[train]\nmaxruns = 2\n", "did you mean train/max_runs?"},
+        {"[train]\nmax-run = 2\n", "did you mean train/max_runs?"},
+        {"[server]\nthreads = 2\n", "did you mean train/threads?"},
+        {"[sevrer]\nlisten = x\n", "did you mean server/listen?"},
+        {"[train]\nflavour = 2\n", "lagd --print-config lists the keys"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        put("lagd.conf", cases[i].text);
+        assert_int_equal(load(), LAG_EINVAL);
+        if (!strstr(err.text, cases[i].meant)) fail_msg("%zu: %s", i, err.text);
+    }
+}
+
+static char told[1024];
+static void note(void *arg, const char *text) {
+    (void)arg;
+    lag_copy(told + strlen(told), sizeof(told) - strlen(told), text);
+}
+
+static void variables_that_nothing_reads(void **state) {
+    (void)state;
+    const int n_before = lagd_config_unknown_variables(note, NULL); /* of whoever runs this test */
+    static const struct { const char *name, *meant; } cases[] = {
+        {"LAGD_TRAIN_MAXRUNS", "did you mean LAGD_TRAIN_MAX_RUNS?"},
+        {"LAGD_SERVER_LITSEN", "did you mean LAGD_SERVER_LISTEN?"},
+        {"LAGD_LISTEN", "did you mean LAGD_SERVER_LISTEN?"},
+        {"lagd_log_level", "did you mean LAGD_LOG_LEVEL?"},
+        {"LAGD_", "lists the keys"},
+        {"LAGD_QWERTZUIOP", "lists the keys"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_int_equal(setenv(cases[i].name, "1", 1), 0);
+        *told = '\0';
+        assert_int_equal(lagd_config_unknown_variables(note, NULL), n_before + 1);
+        if (!strstr(told, cases[i].meant) || !strstr(told, cases[i].name)) fail_msg("%s: %s", cases[i].name, told);
+        unsetenv(cases[i].name);
+    }
+    static const char *const known[] = {"LAGD_TRAIN_MAX_RUNS", "LAGD_HOST", "LAGD_SOCKET", "LAGD_TOKEN_FILE"};
+    for (size_t i = 0; i < 4; i++) setenv(known[i], "1", 0);
+    assert_int_equal(lagd_config_unknown_variables(note, NULL), n_before);
+    for (size_t i = 0; i < 4; i++) unsetenv(known[i]);
 }
 
 static void a_missing_file_is_an_error(void **state) {
@@ -201,6 +295,12 @@ static void checks_what_ranges_cannot_say(void **state) {
     assert_int_equal(check(), LAG_EDENIED);
     assert_int_equal(chmod(token, 0600), 0);
     assert_int_equal(check(), 0);
+    put("token", "  0123456789abcdef0123 \r\n");
+    assert_int_equal(chmod(token, 0600), 0);
+    assert_int_equal(check(), 0);
+    put("token", "      15-characters\n      "); /* white space at the ends does not count */
+    assert_int_equal(chmod(token, 0600), 0);
+    assert_int_equal(check(), LAG_EINVAL);
     put("token", "short\n");
     assert_int_equal(chmod(token, 0600), 0);
     assert_int_equal(check(), LAG_EINVAL);
@@ -260,6 +360,10 @@ int main(void) {
         cmocka_unit_test_setup_teardown(later_layers_win, set_up, tear_down),
         cmocka_unit_test_setup_teardown(refuses_with_file_and_line, set_up, tear_down),
         cmocka_unit_test_setup_teardown(long_lines, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(forms_of_files, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(bytes_that_are_no_text, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(names_that_were_meant, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(variables_that_nothing_reads, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_missing_file_is_an_error, set_up, tear_down),
         cmocka_unit_test_setup_teardown(bad_environment_and_flags, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_sample_is_the_defaults, set_up, tear_down),

@@ -276,6 +276,17 @@ def asks_for_a_token(folder, token, wrong):
     tcp("--token-file", wrong, "ps", status=5, error="")
     assert "LAGD_TOKEN_FILE" in tcp("doctor", status=5)
     Client(None, LAGD_HOST=f"127.0.0.1:{port}", LAGD_TOKEN_FILE=token)("ps", error="no runs")
+    # white space at the ends of a file is no part of the token, on either side
+    with open(token) as f:
+        words = f.read().strip()
+    spaced = write(folder, "spaced", f"\ufeff  {words}\t\r\n\n")
+    tcp("--token-file", spaced, "ps", error="no runs")
+    os.chmod(spaced, 0o600)
+    daemon.terminate()
+    daemon.spawn(env={"LAGD_AUTH_TOKEN_FILE": spaced})
+    assert lagd.until(lambda: subprocess.run(ask, env=ctl.env, capture_output=True, check=False).returncode == 0,
+                      30), daemon.log()
+    ctl("--token-file", token, "ps", error="no runs")
     daemon.terminate()
 
 

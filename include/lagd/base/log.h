@@ -22,8 +22,8 @@ void lag_log_fields(enum lag_log_level level, const struct lag_log_field *fields
 /* From now on messages go to the journal by its own protocol, where standard error is connected to it, and to standard
  * error with priority prefixes while the journal refuses. 0: standard error is not the journal. Thread: main. */
 int lag_log_to_journal(void);
-/* From now on a thread writes, and a reader that stands still holds nobody up: a caller waits at most 100 ms, once. Up to
- * 256 KiB wait for the reader; what comes then is lost, counted, and told when the reader is back. Thread: main. */
+/* From now on a thread writes, and a reader that stands still holds nobody up: a caller waits at most 100 ms, once. Up
+ * to 256 KiB wait for the reader; what comes then is lost, counted, and told when the reader is back. Thread: main. */
 int lag_log_start(struct lag_error *err);
 /* Waits up to 2 s until all is written. Then callers write by themselves again, or lose what the reader does not take.
  * Thread: main. */

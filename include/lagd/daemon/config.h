@@ -46,5 +46,9 @@ struct lagd_config_flag { const char *path, *value; };
 /* file: NULL = /etc/lagd/lagd.conf when it exists. ret_sources: one per row of the table, or NULL. */
 int lagd_config_load(const char *file, const struct lagd_config_flag *flags, int n_flags, struct lagd_config *ret,
                      struct lagd_config_source *ret_sources, struct lag_error *err);
+/* Tells of each LAGD_... variable of the environment that nothing reads, with the name that may have been meant. How
+ * many there are. Thread: main. */
+typedef void lagd_config_tell_fn(void *arg, const char *text);
+int lagd_config_unknown_variables(lagd_config_tell_fn *tell, void *arg);
 /* What only shows when all keys are there: non-loopback without a token, relative paths, unreadable roots. */
 int lagd_config_check(const struct lagd_config *config, struct lag_error *err);
