@@ -60,11 +60,15 @@ const STATES = {
   connecting: ['connecting …', 'waiting'], live: ['live', 'good'], lost: ['connection lost, trying again', 'bad'],
   asleep: ['paused while hidden', 'waiting'],
 };
+const ASKING = 'This window asks each second. Other windows hold the event streams: a browser has few connections.';
 
 function makeBar() {
   const light = h('span', { class: 'light', role: 'status' });
-  live.watch(({ state }) => fill(light, h('span', { class: `dot ${STATES[state][1]}`, 'aria-hidden': 'true' }),
-    STATES[state][0]));
+  live.watch(({ state, asking }) => {
+    light.title = asking ? ASKING : '';
+    fill(light, h('span', { class: `dot ${STATES[state][1]}`, 'aria-hidden': 'true' }), STATES[state][0],
+      asking && ', each second');
+  });
   const themes = h('select', { 'aria-label': 'Theme', onchange: (event) => theme.choose(event.target.value),
     value: theme.chosen() },
     theme.choices.map((name) => h('option', { value: name }, name)));

@@ -1,21 +1,21 @@
-// What happens in the daemon, as it happens: one stream a page, shared by all that look at it. It begins again by
-// itself where it broke off, also after a restart of the daemon.
+// What happens in the daemon, as it happens: one stream a window, shared by all that look at it. It begins again by
+// itself where it broke off, also after a restart of the daemon. A hidden window has none, and goes on where it stopped
+// when it is seen again. A visible one that gets no place for a stream opens it each second, until it has caught up.
 import { headers, query, url } from './api.js';
+import { takePlace } from './places.js';
 
-const FIRST_PAUSE_MS = 500, LONGEST_PAUSE_MS = 5000, SILENCE_MS = 35000;
-const HIDDEN_MS = 60000;
+const FIRST_PAUSE_MS = 500, LONGEST_PAUSE_MS = 5000, SILENCE_MS = 35000, ASK_MS = 1000;
 
-const RECENT = 60;
+const RECENT = 60, PAGE = 1000;
 const subscribers = new Set();
 const watchers = new Set();
 const recentEvents = [];
 let cursor = null; // the last event that was seen; null: begin with what happens from now on
 let reading = null;
-let hiddenTimer = 0;
-let status = { state: 'connecting', since: Date.now() };
+let status = { state: 'connecting', asking: false, since: Date.now() };
 
-function setStatus(state) {
-  if (status.state !== state) status = { state, since: Date.now() };
+function setStatus(state, asking = false) {
+  if (status.state !== state || status.asking !== asking) status = { state, asking, since: Date.now() };
   for (const watcher of watchers) watcher(status);
 }
 
@@ -65,32 +65,36 @@ class Parser {
   }
 }
 
-function receive({ id, type, data }) {
+/** Returns whether that was the last of what had happened so far. */
+function receive({ id, type, data }, asking) {
   let event;
   try {
     event = JSON.parse(data || '{}');
   } catch {
-    return;
+    return false;
   }
   if (id) cursor = Number(id);
   if (type === 'caught-up' || type === 'reset') {
     if (Number.isFinite(event.cursor)) cursor = event.cursor;
-    setStatus('live');
-    if (type === 'reset' || recentEvents.length === 0) readRecent().catch(() => {});
+    setStatus('live', asking);
+    if (type === 'reset' || (recentEvents.length === 0 && cursor !== null)) readRecent().catch(() => {});
   }
   remember(event);
   tell({ ...event, type });
+  return type === 'caught-up';
 }
 
-async function readStream(response, controller) {
-  const parser = new Parser(receive);
+/** Reads until the stream ends; asking: or until it has told what had happened so far. */
+async function readStream(response, attempt, asking) {
+  let done = false;
+  const parser = new Parser((event) => { done = receive(event, asking) && asking; });
   const decoder = new TextDecoder();
   const reader = response.body.getReader();
-  for (;;) {
-    const silence = setTimeout(() => controller.abort(), SILENCE_MS);
-    const { value, done } = await reader.read().finally(() => clearTimeout(silence));
-    if (done) return;
-    parser.push(decoder.decode(value, { stream: true }));
+  while (!done) {
+    const silence = setTimeout(() => attempt.abort(), SILENCE_MS);
+    const chunk = await reader.read().finally(() => clearTimeout(silence));
+    if (chunk.done) throw new Error('the stream ended');
+    parser.push(decoder.decode(chunk.value, { stream: true }));
   }
 }
 
@@ -103,34 +107,64 @@ async function readRecent() {
   tell({ type: 'recent' });
 }
 
-async function follow(controller) {
-  let wait = FIRST_PAUSE_MS;
-  while (!controller.signal.aborted) {
-    const attempt = new AbortController();
-    const stop = () => attempt.abort();
-    controller.signal.addEventListener('abort', stop);
+/** Where the daemon has no stream to give (server/max_streams): what happened since, as far as this window knows when
+ * it stopped; whoever looks asks for the rest. */
+async function readPage(signal, problem) {
+  if (!problem.type?.endsWith('too-many-streams')) throw new Error(problem.detail);
+  if (cursor !== null) {
+    const response = await fetch(url('/events') + query({ after: cursor, limit: PAGE }), {
+      cache: 'no-store', signal, headers: headers({ Accept: 'application/x-ndjson' }) });
+    if (!response.ok) throw new Error(String(response.status));
+    for (const line of (await response.text()).split('\n').filter(Boolean)) {
+      const { seq, type } = JSON.parse(line);
+      receive({ id: seq, type, data: line }, true);
+    }
+  }
+  receive({ type: 'caught-up' }, true);
+}
+
+/** Sees what happens, until the stream breaks off; asking: what has happened so far. */
+async function look(signal, asking) {
+  const attempt = new AbortController();
+  const stop = () => attempt.abort();
+  signal.addEventListener('abort', stop);
+  try {
+    const response = await fetch(url('/events') + query({ after: cursor }), {
+      cache: 'no-store', signal: attempt.signal, headers: headers({ Accept: 'text/event-stream' }) });
+    if (response.status === 503) await readPage(attempt.signal, await response.json());
+    else if (!response.ok) throw new Error(String(response.status));
+    else await readStream(response, attempt, asking);
+  } finally {
+    signal.removeEventListener('abort', stop);
+    attempt.abort(); // what is still open of it
+  }
+}
+
+async function follow(signal) {
+  let wait = FIRST_PAUSE_MS, placed = false;
+  while (!signal.aborted) {
+    placed ||= await takePlace(signal);
     try {
-      const response = await fetch(url('/events') + query({ after: cursor }), {
-        cache: 'no-store', signal: attempt.signal, headers: headers({ Accept: 'text/event-stream' }) });
-      if (!response.ok) throw new Error(String(response.status));
+      await look(signal, !placed);
       wait = FIRST_PAUSE_MS;
-      await readStream(response, attempt);
-      throw new Error('the stream ended');
+      await pause(ASK_MS);
     } catch {
-      if (controller.signal.aborted) break;
+      if (signal.aborted) break;
+      if (status.state === 'live') wait = FIRST_PAUSE_MS;
       setStatus('lost');
       await pause(wait);
       wait = Math.min(wait * 2, LONGEST_PAUSE_MS);
-    } finally {
-      controller.signal.removeEventListener('abort', stop);
     }
   }
 }
 
+/** Begins where it stopped; nothing while the window is hidden, so that its connection is there for those one sees. */
 export function start() {
-  if (reading) return;
+  if (document.hidden) setStatus('asleep');
+  if (reading || document.hidden) return;
+  if (status.state === 'asleep') setStatus('connecting');
   reading = new AbortController();
-  follow(reading);
+  follow(reading.signal);
 }
 
 export function stop() {
@@ -145,7 +179,7 @@ export function subscribe(callback) {
   return () => subscribers.delete(callback);
 }
 
-/** {state: connecting|live|lost|asleep, since}. Returns what ends it. */
+/** {state: connecting|live|lost|asleep, asking: live without a stream, since}. Returns what ends it. */
 export function watch(callback) {
   watchers.add(callback);
   callback(status);
@@ -156,7 +190,6 @@ export function watch(callback) {
 export const recent = () => [...recentEvents];
 
 document.addEventListener('visibilitychange', () => {
-  clearTimeout(hiddenTimer);
-  if (document.hidden) hiddenTimer = setTimeout(stop, HIDDEN_MS);
+  if (document.hidden) stop();
   else start();
 });

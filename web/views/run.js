@@ -58,7 +58,7 @@ export function runView(main, name) {
   const unsubscribe = live.subscribe((event) => {
     const mine = event.run && (event.run === shared.run?.id || event.run === name);
     if (mine || event.type === 'caught-up' || event.type === 'reset') refreshHead();
-    if (mine || ((event.type === 'caught-up' || event.type === 'reset') && (!shared.run || isActive(shared.run))))
+    if (mine || event.type === 'reset' || (event.type === 'caught-up' && (!shared.run || isActive(shared.run))))
       refreshCurves();
   });
   head.refresh().then(() => {

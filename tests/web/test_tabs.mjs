@@ -1,0 +1,131 @@
+// Many windows on one daemon. A browser opens six connections to it for all of them together: none may wait for
+// another, a hidden one keeps no connection, and one that is seen again has missed nothing.
+import { browse, check, Daemon, main, runBody, until } from './harness.mjs';
+
+const WINDOWS = 8, LISTED = 60;
+const daemon = new Daemon();
+let browser;
+const windows = [];
+
+/** Hides and shows a page as a browser does: a page without a window of its own is always visible. */
+function hideable() {
+  let hidden = false;
+  Object.defineProperty(document, 'hidden', { get: () => hidden });
+  Object.defineProperty(document, 'visibilityState', { get: () => (hidden ? 'hidden' : 'visible') });
+  globalThis.setHidden = (truth) => {
+    hidden = truth;
+    document.dispatchEvent(new Event('visibilitychange'));
+  };
+}
+
+async function nStreams(of = daemon) {
+  const text = await (await fetch(`${of.origin}/metrics`)).text();
+  return Number(text.match(/^lagd_sse_clients (\d+)$/m)[1]);
+}
+
+const light = (page) => page.locator('#bar .light').innerText();
+const setHidden = (page, truth) => page.evaluate((hidden) => globalThis.setHidden(hidden), truth);
+
+async function open(context, origin) {
+  const page = await context.newPage();
+  page.setDefaultTimeout(30000);
+  await page.goto(origin, { waitUntil: 'domcontentloaded' });
+  return page;
+}
+
+const shows = (page, text) => until(`a window shows ${text}`, async () => (await page.locator('main').innerText())
+  .includes(text));
+
+async function eightVisibleWindowsAllLive() {
+  await daemon.start();
+  await daemon.upload('words');
+  await daemon.post('/runs', runBody('moving', { schedule: { warmup_steps: 10, max_steps: 1000000 },
+    checkpoint: { every_steps: 1000000 } }));
+  browser = await browse(daemon.origin);
+  await browser.context.addInitScript(hideable);
+  for (let i = 0; i < WINDOWS; i++) {
+    const page = await open(browser.context, daemon.origin);
+    await shows(page, 'moving');
+    await until('it is live', async () => (await light(page)).startsWith('live'));
+    windows.push(page);
+  }
+  const lights = await Promise.all(windows.map(light));
+  check(lights.filter((text) => text === 'live').length === 2, `two hold a stream: ${lights}`);
+  check(lights.filter((text) => text === 'live, each second').length === WINDOWS - 2, `the others ask: ${lights}`);
+  await daemon.post('/runs', runBody('second', { start: false }));
+  for (const page of windows) await shows(page, 'second');
+  for (const page of windows) await until('steps go on', () => movesOn(page));
+}
+
+async function movesOn(page) {
+  const step = async () => (await page.locator('article[aria-label=moving] .fact dd').first().innerText());
+  const before = await step();
+  await until('another step', async () => (await step()) !== before);
+  return true;
+}
+
+async function aPlaceIsHandedOn() {
+  for (let n = 2; n > 0; n--) {
+    const lights = await Promise.all(windows.map(light));
+    const [page] = windows.splice(lights.indexOf('live'), 1);
+    await page.close();
+  }
+  await until('two others have a stream', async () => (await Promise.all(windows.map(light)))
+    .filter((text) => text === 'live').length === 2);
+}
+
+async function aHiddenWindowKeepsNoConnection() {
+  for (const page of windows) await setHidden(page, true);
+  await until('no stream is open', async () => (await nStreams()) === 0, 10000);
+  const background = await browser.context.newPage(); // opened behind another one
+  await background.addInitScript(() => globalThis.setHidden(true));
+  await background.goto(daemon.origin);
+  await shows(background, 'second');
+  check(await light(background) === 'paused while hidden', await light(background));
+  check(await nStreams() === 0, 'a window that was never seen has no stream');
+  await setHidden(background, false);
+  await until('it is live when it is seen', async () => await light(background) === 'live');
+  windows.push(background);
+}
+
+async function whatHappenedMeanwhileIsThere() {
+  const [page] = windows;
+  const names = ['third', 'fourth', 'fifth'];
+  for (const name of names) await daemon.post('/runs', runBody(name, { start: false }));
+  await daemon.post('/runs/moving/pause');
+  await until('the run is paused', async () => (await daemon.get('/runs/moving')).state === 'paused');
+  check(await light(page) === 'paused while hidden', await light(page));
+  await setHidden(page, false);
+  await until('it is live again', async () => (await light(page)).startsWith('live'));
+  for (const name of names) await shows(page, name);
+  const happened = (await (await fetch(`${daemon.origin}/api/v1/events?after=0&limit=1000`)).text()).trim().split('\n')
+    .map((line) => JSON.parse(line).type).slice(-LISTED).reverse();
+  const listed = () => page.locator('.events li code').allTextContents();
+  await until('the list has every event', async () => String(await listed()) === String(happened));
+}
+
+async function noStreamIsToBeHad() {
+  const small = await new Daemon('small', { LAGD_SERVER_MAX_STREAMS: '1' }).start();
+  await small.upload('words');
+  await small.post('/runs', runBody('first', { start: false }));
+  const abort = new AbortController();
+  await fetch(`${small.origin}/api/v1/events?follow=true`, { signal: abort.signal });
+  const other = await browse(small.origin);
+  other.failuresAreExpected(true); // 503: too many streams
+  await other.open('');
+  await until('it asks', async () => (await light(other.page)) === 'live, each second');
+  await small.post('/runs', runBody('second', { start: false }));
+  await shows(other.page, 'second');
+  abort.abort();
+  await until('it has the stream that became free', async () => (await light(other.page)) === 'live');
+  check(other.faults.length === 0, other.faults.join('\n'));
+  await other.context.close();
+  await small.stop();
+}
+
+async function nothingWentWrongOnTheWay() {
+  check(browser.faults.length === 0, browser.faults.join('\n'));
+}
+
+await main([eightVisibleWindowsAllLive, aPlaceIsHandedOn, aHiddenWindowKeepsNoConnection, whatHappenedMeanwhileIsThere,
+  noStreamIsToBeHad, nothingWentWrongOnTheWay]);
