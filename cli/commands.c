@@ -124,9 +124,9 @@ static const struct ctl_column estimate_columns[] = {
     {"precision", "precision_note", CTL_TEXT}, {NULL, NULL, 0}};
 static const struct ctl_column growth_columns[] = {
     {"ID", "id", CTL_TEXT}, {"STATE", "state", CTL_STATE}, {"RUN", "run", CTL_TEXT}, {"FROM", "from.n_layer", CTL_INT},
-    {"TO", "to.n_layer", CTL_INT}, {"AT", "start_step", CTL_INT}, {"DONE", "progress.done_steps", CTL_INT},
-    {"OF", "progress.total_steps", CTL_INT}, {"MODE", "mode", CTL_TEXT}, {"CREATED", "created_at", CTL_TIME},
-    {NULL, NULL, 0}};
+    {"TO", "to.n_layer", CTL_INT}, {"GREW", "grew", CTL_TEXT}, {"AT", "start_step", CTL_INT},
+    {"DONE", "progress.done_steps", CTL_INT}, {"OF", "progress.total_steps", CTL_INT}, {"MODE", "mode", CTL_TEXT},
+    {"CREATED", "created_at", CTL_TIME}, {NULL, NULL, 0}};
 static const struct ctl_column candidate_columns[] = {
     {"RANK", "rank", CTL_INT}, {"OPERATOR", "operator", CTL_TEXT}, {"LOSS", "mean", CTL_LOSS},
     {"BEHIND", "margin_to_best", CTL_LOSS}, {"RANK AT 0", "rank_at_0", CTL_INT}, {"CANDIDATE", "candidate", CTL_TEXT},

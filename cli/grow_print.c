@@ -64,7 +64,9 @@ int ctl_print_growth(struct ctl *ctl, json_t *growth) {
     mark(items, growth);
     ctl_say(&out, "growth    {id}\nrun       {run}\nstate     {state}", growth);
     if (*ctl_json_text(growth, "reason")) ctl_say(&out, ": {reason}", growth);
-    ctl_say(&out, "\nlayers    {from.n_layer} to {to.n_layer}", growth);
+    bool kept = json_is_false(json_object_get(growth, "grew"));
+    ctl_say(&out, kept ? "\nlayers    {from.n_layer}, not grown to {to.n_layer}"
+                       : "\nlayers    {from.n_layer} to {to.n_layer}", growth);
     if (ctl_json_at(growth, "start_step")) ctl_say(&out, " at step {start_step}", growth);
     ctl_say(&out, ", lag {probe.steps} steps, {mode}\n\n", growth);
     ctl_table(&out, candidates, items, ctl->term.utf8, ctl->term.colour, ctl->term.width);

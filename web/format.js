@@ -82,6 +82,10 @@ export function shapeChange({ from, to }, arrow = ' → ') {
   return [`${from.n_layer}${arrow}${to.n_layer} layers`, ...others].join(', ');
 }
 
+/** What became of a growth, or is to become. */
+export const growthChange = (growth) => (growth.grew === false
+  ? `not grown from ${shapeChange(growth, ' to ')}` : shapeChange(growth));
+
 export function words(name) {
   return String(name).replaceAll('_', ' ');
 }

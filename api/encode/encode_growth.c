@@ -5,6 +5,7 @@
 #include <lagd/base/cleanup.h>
 #include <lagd/base/error.h>
 #include <lagd/base/mem.h>
+#include <lagd/daemon/operators.h>
 #include <lagd/storage/growths.h>
 #include <math.h>
 #include <string.h>
@@ -231,6 +232,29 @@ static int write_decision(struct lagd_json *json, const char *key, const void *o
     return 0;
 }
 
+int lagd_growth_grew(struct lag_db *db, const struct lag_growth_row *row, bool *ret_grew, struct lag_error *err) {
+    struct lag_decision_row decision;
+    struct lag_candidate_row winner;
+    *ret_grew = false;
+    if (!lagd_growth_is(row->state, LAGD_GROWTH_APPLIED)) return 0;
+    int status = lag_decision_get(db, row->id, &decision, err);
+    if (status == 0) status = lag_candidate_get(db, decision.candidate, &winner, err);
+    if (status == 0) *ret_grew = lagd_operator_grows(winner.op);
+    return status;
+}
+
+static int write_grew(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct lagd_encoding *encoding = context;
+    const struct lag_growth_row *row = object;
+    bool grew;
+    int status = lagd_growth_grew(encoding->db, row, &grew, encoding->err);
+    if (lagd_growth_is(row->state, LAGD_GROWTH_APPLIED))
+        lagd_json_bool(json, key, grew);
+    else
+        lagd_json_null(json, key);
+    return status;
+}
+
 const char *lagd_growth_state_choice(int i, const char **ret_help) {
     return lagd_state_choice(LAGD_MACHINE_GROWTH, i, ret_help);
 }
@@ -264,6 +288,7 @@ static const struct lagd_member growth_members[] = {
     ROW("n_layer_to", "i", to.n_layer, NULL),
     LAGD_OBJECT(struct lag_growth_row, "from", &lagd_model_schema, from, "Shape of the parent."),
     LAGD_OBJECT(struct lag_growth_row, "to", &lagd_model_schema, to, "Shape that it is to become."),
+    LAGD_WRITTEN("grew", "b?", write_grew, LAGD_GREW_HELP),
     ROW("start_step", "i?", start_step, "Step of the parent; null before it has begun."),
     ROW("parent_checkpoint", "s?", parent_checkpoint, "Id of the state that the candidates are made of."),
     ROW("parent_loss", "n?", parent_loss, "Validation loss of the parent."),

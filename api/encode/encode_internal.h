@@ -31,6 +31,9 @@ extern const struct lagd_schema lagd_growth_schema;     /* of lag_growth_row; db
 /* With the candidates, which it reads. */
 int lagd_write_growth(struct lagd_json *json, const char *key, const struct lag_growth_row *row, struct lag_db *db,
                       struct lag_error *err);
+/* Whether the run has the new shape: never before the growth is applied, and not where no growth was chosen. */
+#define LAGD_GREW_HELP "Whether the run has the new shape: false where no growth was chosen, null before it is applied."
+int lagd_growth_grew(struct lag_db *db, const struct lag_growth_row *row, bool *ret_grew, struct lag_error *err);
 /* null when the text is none of a strategy. */
 void lagd_write_strategy(struct lagd_json *json, const char *key, const char *canonical);
 void lagd_write_link(struct lagd_json *json, const char *key, const char *format, ...)

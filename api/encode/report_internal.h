@@ -13,6 +13,7 @@ struct lagd_report {
     struct lagd_growth_request request;
     struct lag_decision_row decision;
     bool has_decision, has_parent;      /* a parent's checkpoint may have been removed since */
+    bool grew;                          /* as lagd_growth_grew tells */
     struct lagd_rows candidates, files; /* by position; of the parent's checkpoint */
     struct lagd_rank_table *ranks;
 };

@@ -80,7 +80,7 @@ static void choice(struct lag_strbuf *out, const struct lagd_report *report, con
         words(out, row->op);
         lag_strbuf_printf(out, " (%s)\n", row->id);
     } else {
-        lag_strbuf_append(out, "none\n");
+        lag_strbuf_append(out, "–\n");
     }
 }
 
@@ -156,6 +156,8 @@ void lagd_report_write_markdown(struct lag_strbuf *out, const struct lagd_report
     words(out, report->run.name);
     lagd_shape_change(&growth->from, &growth->to, change);
     lag_strbuf_printf(out, " from %s\n\n", change);
+    if (lagd_growth_is(growth->state, LAGD_GROWTH_APPLIED) && !report->grew)
+        lag_strbuf_append(out, "**No growth was chosen: the model keeps its shape.**\n\n");
     lag_strbuf_printf(out, "Growth `%s` of run `%s`, %s", growth->id, report->run.id, growth->state);
     if (growth->start_step >= 0) lag_strbuf_printf(out, ", probed from step %" PRId64, growth->start_step);
     if (isfinite(growth->parent_loss)) lag_strbuf_printf(out, ", parent's loss %.4f", growth->parent_loss);

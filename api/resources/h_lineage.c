@@ -6,6 +6,7 @@
 #include <lagd/base/check.h>
 #include <lagd/base/cleanup.h>
 #include <lagd/base/mem.h>
+#include <lagd/daemon/operators.h>
 #include <lagd/storage/checkpoints.h>
 #include <lagd/storage/growths.h>
 #include <lagd/storage/runs.h>
@@ -72,10 +73,17 @@ static int read_lineage(struct lagd_request *request, struct lag_db *db, struct 
 
 /* --- writing ----------------------------------------------------------------------------------------------------- */
 
-static const struct tried *next_applied(const struct lineage *l, size_t *at) {
+/* Where no growth was chosen, the model keeps its size. */
+static bool is_applied(const struct tried *tried) {
+    return lagd_growth_is(tried->growth.state, LAGD_GROWTH_APPLIED);
+}
+
+static bool grew(const struct tried *tried) { return is_applied(tried) && lagd_operator_grows(tried->winner.op); }
+
+static const struct tried *next_grown(const struct lineage *l, size_t *at) {
     while (*at < l->growths.n) {
         const struct tried *tried = (const struct tried *)l->growths.rows + (*at)++;
-        if (lagd_growth_is(tried->growth.state, LAGD_GROWTH_APPLIED)) return tried;
+        if (grew(tried)) return tried;
     }
     return NULL;
 }
@@ -88,7 +96,7 @@ static const struct lagd_member checkpoint_members[] = {
 };
 static const struct lagd_schema checkpoint_schema = LAGD_SCHEMA("LineageCheckpoint", checkpoint_members);
 
-/* Between two growths that were applied. */
+/* Between two growths that gave the model another size. */
 struct stage {
     const struct lineage *lineage;
     const char *growth; /* that it began with; "" of the first stage */
@@ -164,7 +172,7 @@ static int write_stages(struct lagd_json *json, const char *key, const void *obj
     size_t at = 0;
     lagd_json_open_array(json, key);
     do {
-        end = next_applied(object, &at);
+        end = next_grown(object, &at);
         (void)write_stage(json, object, begin, end);
         begin = end;
     } while (end);
@@ -189,6 +197,14 @@ static int write_loss(struct lagd_json *json, const char *key, const void *objec
     return 0;
 }
 
+static int write_grew(struct lagd_json *json, const char *key, const void *object, void *context) {
+    if (is_applied(object))
+        lagd_json_bool(json, key, grew(object));
+    else
+        lagd_json_null(json, key);
+    return 0;
+}
+
 static const struct lagd_member growth_members[] = {
     TRIED("id", "s", growth.id, NULL),
     LAGD_CHOICE(struct tried, "state", "s", growth.state, lagd_growth_state_choice, NULL),
@@ -197,6 +213,7 @@ static const struct lagd_member growth_members[] = {
     TRIED("n_layer_to", "i", growth.to.n_layer, NULL),
     LAGD_OBJECT(struct tried, "from", &lagd_model_schema, growth.from, NULL),
     LAGD_OBJECT(struct tried, "to", &lagd_model_schema, growth.to, NULL),
+    LAGD_WRITTEN("grew", "b?", write_grew, LAGD_GREW_HELP),
     TRIED("n_candidates", "i", n_candidates, NULL),
     TRIED("lag_steps", "i", growth.probe_steps, NULL),
     TRIED("parent_checkpoint", "s?", growth.parent_checkpoint, NULL),

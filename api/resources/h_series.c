@@ -207,17 +207,25 @@ static int write_columns(struct lagd_json *json, const char *key, const void *ob
     return 0;
 }
 
+struct annotating {
+    const struct answer *answer;
+    struct lagd_json *json;
+};
+
 static int write_annotation(const struct lag_growth_row *row, void *arg) {
-    if (!lagd_growth_is(row->state, LAGD_GROWTH_APPLIED)) return 0;
-    return lagd_write_object(arg, NULL, &annotation_schema, row, NULL);
+    const struct annotating *annotating = arg;
+    bool grew = false;
+    int status = lagd_growth_grew(annotating->answer->db, row, &grew, &annotating->answer->request->err);
+    return status < 0 || !grew ? status : lagd_write_object(annotating->json, NULL, &annotation_schema, row, NULL);
 }
 
 static int write_annotations(struct lagd_json *json, const char *key, const void *object, void *context) {
     const struct answer *answer = object;
+    struct annotating annotating = {answer, json};
     int status = 0;
     lagd_json_open_array(json, key);
     if (answer->run)
-        status = lag_growth_list(answer->db, answer->run, 1000, write_annotation, json, &answer->request->err);
+        status = lag_growth_list(answer->db, answer->run, 1000, write_annotation, &annotating, &answer->request->err);
     lagd_json_close_array(json);
     return status;
 }

@@ -14,6 +14,7 @@
 #include <lagd/base/ids.h>
 #include <lagd/base/log.h>
 #include <lagd/base/mem.h>
+#include <lagd/daemon/operators.h>
 #include <lagd/storage/growths.h>
 #include <lagd/storage/runs.h>
 #include <lagd/storage/series.h>
@@ -72,19 +73,27 @@ static int write_applied(struct lag_db *db, void *arg, struct lag_error *err) {
     return rc;
 }
 
-/* Checkpoint and rows in one transaction. The row of the run moves on with it, or not at all. */
+static bool grows(const struct applying *applying) {
+    return lagd_operator_grows(applying->round->candidates[applying->index].op);
+}
+
+/* Checkpoint and rows in one transaction. The row of the run moves on with it, or not at all. A run that does not grow
+ * only trained on: its checkpoint tells of the growth that it came from before, if any. */
 static int commit(struct applying *applying, const char *parent_sha256, struct lag_error *err) {
     struct lagd_run *run = applying->round->run;
     const struct lag_candidate_row *row = &applying->round->candidates[applying->index];
     const struct lag_run_row before = run->book.row;
     struct lagd_move move = {.run = run, .growth_event = LAGD_GROWTH_ON_APPLIED, .run_event = LAGD_RUN_ON_GROWTH_ENDED,
                              .progress = true, .ends_growth = true, .extra = write_applied, .extra_arg = applying};
+    if (!grows(applying)) move.growth_reason = "no growth was chosen: the model keeps its shape";
     run->book.row.step = applying->state->step;
     run->book.row.tokens = run->book.row.step * lagd_run_step_tokens(run);
     run->book.row.flops += row->flops;
-    const struct lagd_checkpoint_request request = {.kind = "growth", .growth_text = row->strategy,
-                                                    .parent_sha256 = parent_sha256, .keep = true};
-    int rc = lagd_run_keep_patiently(run, applying->state, &request, &move, err);
+    const struct lagd_checkpoint_request grown = {.kind = "growth", .growth_text = row->strategy,
+                                                  .parent_sha256 = parent_sha256, .keep = true};
+    const struct lagd_checkpoint_request same = {.kind = "periodic", .growth_text = run->book.origin.growth_text,
+                                                 .parent_sha256 = run->book.origin.parent_sha256};
+    int rc = lagd_run_keep_patiently(run, applying->state, grows(applying) ? &grown : &same, &move, err);
     if (rc != 0) run->book.row = before;
     return rc;
 }
@@ -98,8 +107,10 @@ static int take_over(struct applying *applying, const char *parent_sha256, struc
     run->pace.step_ended_ns = 0;
     lagd_shape_of_spec(&run->trainer.state->layout.spec, &run->book.row.shape);
     run->book.row.n_params = (int64_t)lag_spec_params(&run->trainer.state->layout.spec);
-    (void)lag_copy(run->book.origin.growth_text, sizeof(run->book.origin.growth_text), strategy);
-    (void)lag_copy(run->book.origin.parent_sha256, sizeof(run->book.origin.parent_sha256), parent_sha256);
+    if (grows(applying)) {
+        (void)lag_copy(run->book.origin.growth_text, sizeof(run->book.origin.growth_text), strategy);
+        (void)lag_copy(run->book.origin.parent_sha256, sizeof(run->book.origin.parent_sha256), parent_sha256);
+    }
     int rc = lagd_run_equip(run, err);
     return rc == 0 ? lagd_run_reopen_growth(run, err) : rc;
 }

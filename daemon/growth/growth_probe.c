@@ -19,6 +19,7 @@
 #include <lagd/base/log.h>
 #include <lagd/base/mem.h>
 #include <lagd/base/team.h>
+#include <lagd/daemon/operators.h>
 #include <lagd/engine/cost.h>
 #include <lagd/storage/growths.h>
 #include <math.h>
@@ -180,7 +181,7 @@ static int describe(const struct lagd_round *round, int index, bool again, struc
     int rc = lag_strategy_parse(row->strategy, &engine->strategy, err);
     if (rc != 0) return rc;
     if (row->rewarm_steps > 0) engine->strategy.rewarm_steps = row->rewarm_steps;
-    if (strcmp(row->op, "none") != 0) lagd_spec_take_shape(&engine->target, &growth->to);
+    if (lagd_operator_grows(row->op)) lagd_spec_take_shape(&engine->target, &growth->to);
     spec.step_flops =
         (double)lagd_run_step_tokens(run) * lag_flops_token_train(&engine->target, engine->config.context);
     spec.eval_flops = (double)engine->n_batches * engine->eval_sequences * engine->config.context *

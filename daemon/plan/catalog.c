@@ -36,6 +36,8 @@ void lagd_operator_get(int index, struct lagd_operator_info *ret) {
     }
 }
 
+bool lagd_operator_grows(const char *name) { return strcmp(name, "none") != 0; }
+
 int lagd_strategy_decode(const char *text, struct lagd_strategy_request *ret, struct lag_error *err) {
     struct lag_strategy strategy;
     int rc = lag_strategy_parse(text, &strategy, err);

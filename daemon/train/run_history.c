@@ -10,6 +10,7 @@
 
 #include <lagd/base/check.h>
 #include <lagd/base/mem.h>
+#include <lagd/daemon/operators.h>
 #include <lagd/storage/growths.h>
 #include <lagd/storage/runs.h>
 #include <stdlib.h>
@@ -148,7 +149,7 @@ static int read_history(struct lag_db *db, void *arg, struct lag_error *err) {
         if (rc == 0) rc = lag_candidate_get(db, decision.candidate, &winner, err);
         if (rc != 0) break;
         stage->flops = winner.flops;
-        stage->grows = strcmp(winner.op, "none") != 0;
+        stage->grows = lagd_operator_grows(winner.op);
     }
     return rc;
 }

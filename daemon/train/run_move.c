@@ -14,11 +14,12 @@ static int post(struct lag_db *db, const struct lagd_move *move, enum lagd_machi
                 struct lag_error *err) {
     const struct lagd_book *book = &move->run->book;
     bool of_run = machine == LAGD_MACHINE_RUN;
+    const char *reason = !of_run && move->growth_reason ? move->growth_reason : move->reason;
     const struct lagd_post post = {.machine = machine,
                                    .event = of_run ? (int)move->run_event : (int)move->growth_event,
                                    .id = of_run ? book->row.id : book->growth.id,
                                    .seen = of_run || move->unless_ended ? NULL : book->growth.state,
-                                   .reason = move->reason,
+                                   .reason = reason,
                                    .step = book->row.step};
     return lagd_tx_post(db, &post, ret_to, err);
 }

@@ -10,6 +10,7 @@ struct lagd_move {
     enum lagd_growth_event growth_event; /* LAG_ESTATE: the growth is not as this thread knows it */
     bool unless_ended;            /* growth_event is left out when a person has ended the growth meanwhile */
     const char *reason;           /* of what changes state; NULL = none */
+    const char *growth_reason;    /* of the growth, where the run has none; NULL = as reason */
     bool progress;                /* step, tokens and FLOPs of run->row */
     bool ends_growth;             /* the run has no growth any more; its candidates that have not ended are cancelled
                                    * and those of them with checkpoints give them up */

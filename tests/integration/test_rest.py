@@ -158,6 +158,66 @@ def a_run_has_a_lineage(folder):
     assert daemon.request("GET", "/api/v1/runs/none/lineage")[0] == 404
 
 
+def origin_of(daemon, checkpoint):
+    """What a checkpoint's model says of the growth that it came from."""
+    data = daemon.request("GET", f"/api/v1/checkpoints/{checkpoint['id']}/files/model.safetensors")[2]
+    told = json.loads(data[8:8 + int.from_bytes(data[:8], "little")])["__metadata__"]
+    return told["lagd.growth"], told["lagd.parent_sha256"]
+
+
+def paused_after(daemon, name, growth, **changes):
+    """A new run that is paused once a growth is applied; the growth's id."""
+    daemon.post("/runs", run_body(name, "words", start=False, **changes))
+    growth = daemon.post(f"/runs/{name}/growths", growth)["id"]
+    daemon.post(f"/runs/{name}/resume")
+    daemon.wait_for(f"/growths/{growth}", lambda g: g["state"] == "applied")
+    daemon.post(f"/runs/{name}/pause")
+    daemon.wait_for(f"/runs/{name}", lambda r: r["state"] == "paused")
+    return growth
+
+
+def not_growing_claims_no_growth(folder):
+    """A person or the rule takes the candidate that does not grow: nothing says the model had the target's size."""
+    daemon = started(folder)
+    deeper = {"target": {"n_layer": 4}, "when": {"at_step": 20}, "probe": {"steps": 8}, "pool": ["stack"]}
+    slow = {"operator": "random", "optimizer": "reset", "lr": "rewarm", "rewarm_steps": 900}
+    real = paused_after(daemon, "one", deeper, schedule={"max_steps": 100000})
+    deepest = {**deeper, "target": {"n_layer": 6}, "when": {"at_step": daemon.get("/runs/one")["step"]}}
+    growths = {"one": daemon.post("/runs/one/growths", {**deepest, "mode": "manual"})["id"]}
+    daemon.post("/runs/one/resume")
+    waiting = daemon.wait_for(f"/growths/{growths['one']}", lambda g: g["state"] == "awaiting_approval")
+    assert waiting["grew"] is None
+    none = next(c["id"] for c in waiting["candidates"] if c["operator"] == "none")
+    daemon.post(f"/growths/{growths['one']}/decision", {"candidate": none, "reason": "small is fine"})
+    daemon.wait_for(f"/growths/{growths['one']}", lambda g: g["state"] == "applied")
+    daemon.post("/runs/one/pause")
+    growths["two"] = paused_after(daemon, "two", {**deeper, "allow_none": True, "pool": [slow]},
+                                  schedule={"max_steps": 100000})
+    for name, sizes, marked in [("one", [2, 4], [real]), ("two", [2], [])]:
+        run = daemon.wait_for(f"/runs/{name}", lambda r: r["state"] == "paused")
+        growth, told = daemon.get(f"/growths/{growths[name]}"), daemon.get(f"/runs/{name}/lineage")
+        assert growth["state"] == "applied" and growth["grew"] is False, growth
+        assert "keeps its shape" in growth["reason"] and run["reason"] is None, (growth["reason"], run["reason"])
+        assert run["model"]["n_layer"] == sizes[-1], run["model"]
+        assert [s["n_layer"] for s in told["stages"]] == sizes, told["stages"]
+        assert told["stages"][-1]["to_step"] == run["step"], told["stages"]
+        assert [g["grew"] for g in told["growths"]] == [True] * len(marked) + [False], told["growths"]
+        listed = [c for c in daemon.get(f"/runs/{name}/checkpoints")["items"] if c["candidate"] is None]
+        assert sorted(c["id"] for s in told["stages"] for c in s["checkpoints"]) == sorted(c["id"] for c in listed)
+        assert [c["kind"] for c in listed].count("growth") == len(marked), listed
+        origins = {origin_of(daemon, c) for c in listed if c["step"] > growth["start_step"]}
+        assert len(origins) == 1 and not any("none" in text for text, _ in origins), origins
+        assert (origins == {("", "")}) == (name == "two"), origins
+        series = daemon.get(f"/runs/{name}/series?key=train/loss")
+        assert [note["id"] for note in series["annotations"]] == marked, series["annotations"]
+        report = daemon.request("GET", f"/api/v1/growths/{growths[name]}/report?format=md")[2].decode()
+        assert "**No growth was chosen" in report.split("\n## ")[0], report[:500]
+        ended = [e for e in daemon.events(name) if e["type"] == "growth.state" and e["state"] == "applied"]
+        assert "keeps its shape" in ended[-1]["message"], ended
+    assert daemon.get(f"/growths/{real}")["grew"] is True
+    daemon.terminate()
+
+
 def runs_are_compared(folder):
     daemon = started(folder)
     daemon.post("/runs", run_body("a", "words", schedule={"max_steps": 30}))
@@ -402,6 +462,6 @@ def bf16_by_other_means_is_told(folder):
 
 
 if __name__ == "__main__":
-    lagd.main(a_run_has_logs, a_run_has_a_lineage, runs_are_compared, every_list_has_pages,
-              checkpoints_go_when_nothing_needs_them, report_tells_what_was_tried, a_checkpoint_is_one_archive,
-              points_are_exported_as_csv, bf16_by_other_means_is_told)
+    lagd.main(a_run_has_logs, a_run_has_a_lineage, not_growing_claims_no_growth, runs_are_compared,
+              every_list_has_pages, checkpoints_go_when_nothing_needs_them, report_tells_what_was_tried,
+              a_checkpoint_is_one_archive, points_are_exported_as_csv, bf16_by_other_means_is_told)

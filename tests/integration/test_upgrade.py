@@ -50,7 +50,8 @@ def strip_shapes(value):
         return value
     if "n_layer_from" in value:
         assert value["from"] == FROM and value["to"] == TO, value
-        value = {key: item for key, item in value.items() if key not in ("from", "to")}
+        assert value.get("grew", True) is (True if value.get("state", "applied") == "applied" else None), value
+        value = {key: item for key, item in value.items() if key not in ("from", "to", "grew")}
     if "from_step" in value:
         assert value["shape"] == (FROM if value["from_step"] == 0 else TO), value
         value = {key: item for key, item in value.items() if key != "shape"}

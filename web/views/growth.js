@@ -86,7 +86,7 @@ export function growthView(main, id) {
     const { growth } = probe;
     const ended = growth.candidates.filter((one) => hasEnded('candidate', one.state)).length;
     return [
-      h('div', { class: 'row' }, badge('growth', growth.state), h('strong', {}, f.shapeChange(growth)),
+      h('div', { class: 'row' }, badge('growth', growth.state), h('strong', {}, f.growthChange(growth)),
         h('span', { class: 'dim' }, 'of ', runLink(run.name), growth.start_step === null
           ? growth.when.at_step >= 0 ? `, waits for step ${f.count(growth.when.at_step)} (now ${f.count(run.step)})`
           : ', begins at the next step'

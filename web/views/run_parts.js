@@ -68,10 +68,10 @@ function stage(one) {
 }
 
 function tried(growths) {
-  const others = growths.filter((growth) => growth.state !== 'applied');
+  const others = growths.filter((growth) => !growth.grew);
   if (!others.length) return null;
   return h('ul', { class: 'lineage' }, others.map((growth) => h('li', {}, badge('growth', growth.state), ' ',
-    growthLink(growth.id, f.shapeChange(growth)),
+    growthLink(growth.id, f.growthChange(growth)),
     h('span', { class: 'dim' }, growth.step >= 0 && growth.step !== null
       ? ` at step ${f.count(growth.step)}` : ' at the next step'),
     growth.reason && h('div', { class: 'dim' }, growth.reason))));

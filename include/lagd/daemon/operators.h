@@ -15,6 +15,7 @@ struct lagd_operator_info {
 };
 int lagd_operator_count(void);
 void lagd_operator_get(int index, struct lagd_operator_info *ret);
+bool lagd_operator_grows(const char *name); /* false of `none`, which only trains on */
 /* NULL-terminated: inherit … and continue … */
 const char *const *lagd_optimizer_rules(void);
 const char *const *lagd_lr_rules(void);
