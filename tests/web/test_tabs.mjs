@@ -49,25 +49,29 @@ async function eightVisibleWindowsAllLive() {
     await until('it is live', async () => (await light(page)).startsWith('live'));
     windows.push(page);
   }
-  const lights = await Promise.all(windows.map(light));
-  check(lights.filter((text) => text === 'live').length === 2, `two hold a stream: ${lights}`);
-  check(lights.filter((text) => text === 'live, each second').length === WINDOWS - 2, `the others ask: ${lights}`);
+  await until('two hold a stream, and the others ask', async () => {
+    const lights = await Promise.all(windows.map(light));
+    return lights.filter((text) => text === 'live').length === 2
+      && lights.filter((text) => text === 'live, each second').length === WINDOWS - 2;
+  });
   await daemon.post('/runs', runBody('second', { start: false }));
   for (const page of windows) await shows(page, 'second');
-  for (const page of windows) await until('steps go on', () => movesOn(page));
+  for (const kind of ['live', 'live, each second']) await movesOn(await windowThatIs(kind));
 }
+
+const windowThatIs = (kind) => until(`a window is ${kind}`,
+  async () => windows[(await Promise.all(windows.map(light))).indexOf(kind)]);
 
 async function movesOn(page) {
   const step = async () => (await page.locator('article[aria-label=moving] .fact dd').first().innerText());
   const before = await step();
   await until('another step', async () => (await step()) !== before);
-  return true;
 }
 
 async function aPlaceIsHandedOn() {
   for (let n = 2; n > 0; n--) {
-    const lights = await Promise.all(windows.map(light));
-    const [page] = windows.splice(lights.indexOf('live'), 1);
+    const page = await windowThatIs('live');
+    windows.splice(windows.indexOf(page), 1);
     await page.close();
   }
   await until('two others have a stream', async () => (await Promise.all(windows.map(light)))
