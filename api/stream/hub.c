@@ -51,6 +51,32 @@ void lagd_hub_points(void *arg, const struct lag_point *points, size_t n_points)
     (void)pthread_mutex_unlock(&hub->points_lock);
 }
 
+/* --- points ------------------------------------------------------------------------------------------------------ */
+
+static void put_batch(void *arg, int slot, struct lagd_text *text, const char *run_id) {
+    struct lagd_hub *hub = arg;
+    (void)pthread_mutex_lock(&hub->lock);
+    lagd_board_put_batch(&hub->board, slot, text, run_id);
+    hub->n_batches++;
+    (void)pthread_mutex_unlock(&hub->lock);
+}
+
+static int tell_points(struct lagd_hub *hub, struct lag_error *err) {
+    (void)pthread_mutex_lock(&hub->points_lock);
+    struct lag_point *points = hub->waiting_points;
+    size_t n = hub->n_waiting_points;
+    hub->waiting_points = hub->taken_points;
+    hub->taken_points = points;
+    hub->n_waiting_points = 0;
+    (void)pthread_mutex_unlock(&hub->points_lock);
+    if (n == 0) return 0;
+    int status = lagd_points_batch(hub->points, hub->db, points, n, put_batch, hub, err);
+    (void)pthread_mutex_lock(&hub->lock);
+    lagd_hub_resume_pending_locked(hub);
+    (void)pthread_mutex_unlock(&hub->lock);
+    return status;
+}
+
 /* --- new events -------------------------------------------------------------------------------------------------- */
 
 struct page {
@@ -70,12 +96,26 @@ static int add_to_page(const struct lag_event_row *row, void *arg) {
     return 0;
 }
 
+/* A run that goes back gives up its points from there on. What waits of them is told before that or not at all, never
+ * behind it: a stream promises all events, but not all points. */
+static bool is_return(const struct lag_event_row *row) { return lag_event_is(row->type, LAG_EVENT_RUN_ROLLBACK); }
+
+static bool goes_back(const struct page *page) {
+    bool found = false;
+    for (size_t i = 0; i < page->n; i++) found |= is_return(&page->rows[i]);
+    return found;
+}
+
 /* The board's ring is changed by this thread only, so it is read here without the lock. */
 static int fetch_some(struct lagd_hub *hub, struct page *page, struct lag_error *err) {
     page->n = 0;
     int status = lag_event_list(hub->db, hub->board.ring.last_seq, NULL, PAGE_EVENTS, add_to_page, page, err);
+    if (status == 0 && goes_back(page)) status = tell_points(hub, err);
     (void)pthread_mutex_lock(&hub->lock);
-    for (size_t i = 0; i < page->n; i++) lagd_board_push(&hub->board, page->texts[i], &page->rows[i]);
+    for (size_t i = 0; i < page->n; i++) {
+        lagd_board_push(&hub->board, page->texts[i], &page->rows[i]);
+        if (is_return(&page->rows[i])) lagd_board_drop_batches(&hub->board, page->rows[i].run_id);
+    }
     hub->n_events += (int64_t)page->n;
     if (page->n > 0) lagd_hub_resume_pending_locked(hub);
     (void)pthread_mutex_unlock(&hub->lock);
@@ -170,32 +210,6 @@ static int serve_pages(struct lagd_hub *hub, struct page *page, struct lag_error
     }
     (void)pthread_mutex_unlock(&hub->lock);
     if (stream && status == 0) lagd_hub_wake(hub);
-    return status;
-}
-
-/* --- points ------------------------------------------------------------------------------------------------------ */
-
-static void put_batch(void *arg, int slot, struct lagd_text *text, const char *run_id) {
-    struct lagd_hub *hub = arg;
-    (void)pthread_mutex_lock(&hub->lock);
-    lagd_board_put_batch(&hub->board, slot, text, run_id);
-    hub->n_batches++;
-    (void)pthread_mutex_unlock(&hub->lock);
-}
-
-static int tell_points(struct lagd_hub *hub, struct lag_error *err) {
-    (void)pthread_mutex_lock(&hub->points_lock);
-    struct lag_point *points = hub->waiting_points;
-    size_t n = hub->n_waiting_points;
-    hub->waiting_points = hub->taken_points;
-    hub->taken_points = points;
-    hub->n_waiting_points = 0;
-    (void)pthread_mutex_unlock(&hub->points_lock);
-    if (n == 0) return 0;
-    int status = lagd_points_batch(hub->points, hub->db, points, n, put_batch, hub, err);
-    (void)pthread_mutex_lock(&hub->lock);
-    lagd_hub_resume_pending_locked(hub);
-    (void)pthread_mutex_unlock(&hub->lock);
     return status;
 }
 

@@ -56,6 +56,15 @@ void lagd_board_put_batch(struct lagd_board *board, int slot, struct lagd_text *
     (void)lag_copy(batch->run_id, sizeof(batch->run_id), run_id);
 }
 
+void lagd_board_drop_batches(struct lagd_board *board, const char *run_id) {
+    for (size_t i = 0; i < LAGD_BATCH_SLOTS; i++) {
+        struct lagd_batch_slot *batch = &board->batches[i];
+        if (!batch->text || strcmp(batch->run_id, run_id) != 0) continue;
+        lagd_text_drop(batch->text);
+        batch->text = NULL;
+    }
+}
+
 /* The first place with an event after seq, which is ≥ base_seq. */
 static uint64_t place_after(const struct lagd_ring *ring, int64_t seq) {
     uint64_t low = ring->first, high = ring->next;

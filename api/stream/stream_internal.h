@@ -43,6 +43,7 @@ void lagd_board_deinit(struct lagd_board *board);
 void lagd_board_push(struct lagd_board *board, struct lagd_text *text, const struct lag_event_row *row);
 /* Takes text; slot < LAGD_BATCH_SLOTS. */
 void lagd_board_put_batch(struct lagd_board *board, int slot, struct lagd_text *text, const char *run_id);
+void lagd_board_drop_batches(struct lagd_board *board, const char *run_id); /* that nobody took yet */
 
 enum lagd_feed_phase { LAGD_FEED_NEW, LAGD_FEED_OPEN, LAGD_FEED_BACKLOG, LAGD_FEED_LIVE, LAGD_FEED_OVER };
 struct lagd_feed {

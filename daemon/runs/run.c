@@ -6,6 +6,7 @@
 #include "process/tell_internal.h"
 #include "records/transact_internal.h"
 #include "train/rollback_internal.h"
+#include "train/run_history_internal.h"
 #include "train/run_keep_internal.h"
 #include "train/run_move_internal.h"
 #include "train/run_open_internal.h"
@@ -144,6 +145,12 @@ static void fail(struct lagd_run *run, const struct lag_error *why) {
                              .ends_growth = ends_growth, .unless_ended = true, .reason = reason,
                              .growth_event = ends_growth ? LAGD_GROWTH_ON_FAILED : LAGD_GROWTH_ON_NOTHING};
     struct lag_error err = {0};
+    if (run->is_open) { /* where it stands is told with it */
+        move.progress = true;
+        move.extra = lagd_run_drop_ahead;
+        move.extra_arg = run;
+        (void)lagd_recorder_flush(&run->book.recorder, NULL);
+    }
     int rc = lagd_write_patiently(run->deps, lagd_move_write, &move, &run->wishes.stop, &err);
     if (rc == 0) lagd_move_committed(&move);
     else lag_log(LAG_LOG_ERROR, "and that could not be stored: %s", err.text);

@@ -3,7 +3,11 @@
  * The first time at a place the run only goes back (the fault may have been the machine's). Each further time the
  * learning rate is halved; after three halvings the run is given up. A place lasts until a checkpoint beyond it is
  * written. The rate is stored before a step is made with it, so that a run that crashes here takes the same path again:
- * going back is what a restart does as well. */
+ * going back is what a restart does as well.
+ *
+ * What is told of the run agrees at each commit: its step, its tokens and its last points. A run that goes back drops
+ * the points beyond its state in the transaction that says so. A run that is given up has not gone back: it stands
+ * where it last had numbers, and its points lead there. */
 #include "train/rollback_internal.h"
 
 #include "records/transact_internal.h"
@@ -15,7 +19,6 @@
 #include <lagd/base/mem.h>
 #include <lagd/storage/events.h>
 #include <lagd/storage/runs.h>
-#include <lagd/storage/series.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,7 +27,7 @@ enum { HALVINGS_MAX = 3, EVENT_PAGE = 500 };
 
 struct rollback {
     struct lagd_run *run;
-    int64_t step, checkpoint_step; /* where it happened, where it goes back to (0: the start) */
+    int64_t step, checkpoint_step; /* where it happened, the newest checkpoint before (0: the start) */
     int n_before;                  /* rollbacks at this place so far */
     double lr_scale;
     char message[LAG_ROW_TEXT];
@@ -54,7 +57,7 @@ static int count_before(struct lag_db *db, void *arg, struct lag_error *err) {
 static int store(struct lag_db *db, void *arg, struct lag_error *err) {
     struct rollback *rollback = arg;
     struct lagd_run *run = rollback->run;
-    int rc = lag_points_truncate(db, run->id, rollback->checkpoint_step, err);
+    int rc = lagd_run_drop_ahead(db, run, err);
     if (rc == 0)
         rc = lag_run_set_rollback(db, run->id, rollback->lr_scale, run->book.row.n_rollbacks + 1, rollback->step, err);
     const struct lag_event event = {.type = LAG_EVENT_RUN_ROLLBACK, .run_id = run->id, .step = rollback->step,
@@ -83,29 +86,30 @@ static int go_back(struct lagd_run *run, struct lag_error *err) {
     run->evaluate_first = run->trainer.state->step == 0;
     rc = lagd_run_reopen_growth(run, err);
     if (rc == 0) rc = lagd_run_rewind(run, err);
-    if (rc == 0 && !lag_spec_equal(&run->trainer.state->layout.spec, &spec)) rc = lagd_run_equip(run, err);
+    if (rc == 0 && !lag_spec_equal(&run->trainer.state->layout.spec, &spec)) lagd_run_lay_down(run);
     return rc;
 }
 
 int lagd_run_rollback(struct lagd_run *run, const struct lag_step_result *result, struct lag_error *err) {
-    struct rollback rollback = {.run = run, .step = run->trainer.state->step + 1, .lr_scale = run->book.row.lr_scale};
+    struct rollback rollback = {.run = run, .step = run->trainer.state->step + 1, .lr_scale = run->book.row.lr_scale,
+                                .checkpoint_step = LAG_MAX(run->book.checkpoint_step, 0)};
     const char *what = isfinite(result->loss) ? "gradient norm" : "training loss";
     int rc = lagd_recorder_flush(&run->book.recorder, err);
+    if (rc == 0) rc = lagd_read(run->deps, count_before, &rollback, err);
+    if (rc == 0 && rollback.n_before > HALVINGS_MAX) rc = give_up(&rollback, what, err);
     if (rc == 0) rc = go_back(run, err);
     if (rc != 0) return rc;
-    rollback.checkpoint_step = run->trainer.state->step;
-    rc = lagd_read(run->deps, count_before, &rollback, err);
-    if (rc == 0 && rollback.n_before > HALVINGS_MAX) rc = give_up(&rollback, what, err);
-    if (rc == 0 && rollback.n_before > 0) rollback.lr_scale *= 0.5;
+    if (rollback.n_before > 0) rollback.lr_scale *= 0.5;
     (void)snprintf(rollback.message, sizeof(rollback.message), "the %s of step %lld is not finite: back to step %lld%s",
                    what, (long long)rollback.step, (long long)run->trainer.state->step,
                    rollback.n_before > 0 ? ", with half the learning rate" : "");
-    struct lagd_move move = {.run = run, .extra = store, .extra_arg = &rollback};
-    if (rc == 0) rc = lagd_move_make(&move, err);
+    struct lagd_move move = {.run = run, .progress = true, .extra = store, .extra_arg = &rollback};
+    rc = lagd_move_make(&move, err);
     if (rc != 0) return rc;
     run->book.row.lr_scale = run->trainer.step.lr_scale = rollback.lr_scale;
     run->book.row.n_rollbacks++;
     run->book.row.rollback_step = rollback.step;
+    atomic_store(&run->progress.step, run->trainer.state->step);
     atomic_fetch_add(&run->deps->totals.rollbacks, 1);
     return 0;
 }

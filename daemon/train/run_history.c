@@ -13,6 +13,7 @@
 #include <lagd/daemon/operators.h>
 #include <lagd/storage/growths.h>
 #include <lagd/storage/runs.h>
+#include <lagd/storage/series.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -108,6 +109,11 @@ int lagd_run_reopen_growth(struct lagd_run *run, struct lag_error *err) {
     lagd_shape_of_spec(&run->trainer.state->layout.spec, &run->book.row.shape);
     (void)lag_copy(run->book.row.growth_id, sizeof(run->book.row.growth_id), run->book.growth.id);
     return 0;
+}
+
+int lagd_run_drop_ahead(struct lag_db *db, void *arg, struct lag_error *err) {
+    const struct lagd_run *run = arg;
+    return lag_points_truncate(db, run->id, run->book.row.step, err);
 }
 
 /* --- FLOPs up to the loaded state --- */

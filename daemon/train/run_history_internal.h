@@ -7,3 +7,5 @@
 int lagd_run_reopen_growth(struct lagd_run *run, struct lag_error *err);
 /* The row goes back to the step of run->state: what was computed after it is computed again. */
 int lagd_run_rewind(struct lagd_run *run, struct lag_error *err);
+/* Drops the points of the run (arg) beyond the step of its row, for the transaction that stores that step. */
+int lagd_run_drop_ahead(struct lag_db *db, void *arg, struct lag_error *err);

@@ -146,7 +146,9 @@ int lagd_run_open(struct lagd_run *run, struct lag_error *err) {
     LAG_FP("run.opened");
     struct lagd_move move = {.run = run, .progress = true, .run_event = LAGD_RUN_ON_STARTED};
     if (lagd_run_in_growth(run)) move.run_event = LAGD_RUN_ON_STARTED_GROWING;
-    return lagd_move_make(&move, err);
+    rc = lagd_move_make(&move, err);
+    run->is_open = rc == 0;
+    return rc;
 }
 
 void lagd_run_close(struct lagd_run *run) {

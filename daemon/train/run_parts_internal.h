@@ -50,6 +50,7 @@ struct lagd_run {
     struct lagd_book book;
     struct lagd_pace pace;
     bool evaluate_first;           /* at step 0, before the first update */
+    bool is_open;                  /* its row tells where its state is */
     bool lacks_dataset;            /* as lagd_run_lacks_dataset found it */
     bool storage_fails;            /* it was waited for, and has not worked since */
 };

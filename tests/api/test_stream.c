@@ -253,6 +253,26 @@ static void the_last_batch_wins(void **state) {
     assert_false(lagd_feed_pending(&deaf, &board));
 }
 
+/* A run that goes back takes its batch with it; one that is being copied is copied to its end. */
+static void a_batch_that_was_taken_back_is_not_told(void **state) {
+    (void)state;
+    struct lagd_feed feed = follow(-1), other = follow(-1);
+    (void)drain(&feed, 4096);
+    (void)drain(&other, 4096);
+    put_batch(1, "{\"type\":\"back\"}", "run_1");
+    put_batch(2, "{\"type\":\"on\"}", "run_2");
+    assert_int_equal(lagd_feed_read(&other, &board, got, 5), 5);
+    lagd_board_drop_batches(&board, "run_1");
+    (void)drain(&feed, 4096);
+    assert_string_equal(types(), "on");
+    assert_string_equal(drain(&other, 4096), "e\":\"back\"}\n{\"type\":\"on\"}\n");
+    put_batch(1, "{\"type\":\"again\"}", "run_1");
+    (void)drain(&feed, 4096);
+    assert_string_equal(types(), "again");
+    lagd_feed_deinit(&feed);
+    lagd_feed_deinit(&other);
+}
+
 /* A batch that is replaced while it is being copied is copied to its end. */
 static void a_batch_under_way_stays(void **state) {
     (void)state;
@@ -298,6 +318,7 @@ int main(void) {
         TEST(a_feed_that_lags_is_ended),
         TEST(the_ring_is_bounded_in_bytes),
         TEST(the_last_batch_wins),
+        TEST(a_batch_that_was_taken_back_is_not_told),
         TEST(a_batch_under_way_stays),
         TEST(closing_gives_the_rest_and_a_bye),
     };

@@ -74,6 +74,9 @@ static void test_three_halvings_are_enough(void **unused) {
     assert_true(row.lr_scale == 0.125);
     assert_non_null(strstr(row.reason, "optim/lr"));
     assert_int_equal(fixture_count_points(&fixture, id, "train/loss"), 12);
+    /* It stands at its last step with numbers, and so does all that is told of it. */
+    assert_int_equal(row.step, 12);
+    assert_int_equal(row.tokens, 12 * 4 * 16);
 }
 
 int main(void) {

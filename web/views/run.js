@@ -58,7 +58,8 @@ export function runView(main, name) {
   const unsubscribe = live.subscribe((event) => {
     const mine = event.run && (event.run === shared.run?.id || event.run === name);
     if (mine || event.type === 'caught-up' || event.type === 'reset') refreshHead();
-    if (mine || event.type === 'reset' || (event.type === 'caught-up' && (!shared.run || isActive(shared.run))))
+    if (mine && event.type === 'run.rollback') curves.forEach((one) => one.refresh()); // points were taken back
+    else if (mine || event.type === 'reset' || (event.type === 'caught-up' && (!shared.run || isActive(shared.run))))
       refreshCurves();
   });
   head.refresh().then(() => {
