@@ -1,4 +1,6 @@
-/* SHA-256 by libcrypto, of bytes and of files. */
+/* SHA-256 by libcrypto, of bytes and of files. By its low-level functions, deprecated though they are: they take no
+ * memory and so cannot fail. What fetches an algorithm may crash inside libcrypto 3.0 when memory is short. */
+#define OPENSSL_SUPPRESS_DEPRECATED
 #include <lagd/base/hash.h>
 
 #include <lagd/base/cleanup.h>
@@ -7,65 +9,60 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
+#include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { DIGEST_BYTES = 32, READ_BYTES = 1 << 18 };
+enum { READ_BYTES = 1 << 18 };
 
 struct lag_sha256 {
-    EVP_MD_CTX *context;
-    bool failed; /* then the digest is "", which equals no digest */
+    SHA256_CTX context;
 };
 
 LAG_DEFINE_CLEANUP(struct lag_sha256, destroy_p, lag_sha256_destroy)
 
 int lag_sha256_create(struct lag_sha256 **ret) {
-    LAG_CLEANUP(destroy_p) struct lag_sha256 *hash = lag_calloc(1, sizeof(*hash));
+    struct lag_sha256 *hash = lag_calloc(1, sizeof(*hash));
     if (!hash) return LAG_ENOMEM;
-    hash->context = EVP_MD_CTX_new();
-    if (!hash->context) return LAG_ENOMEM;
-    if (EVP_DigestInit_ex(hash->context, EVP_sha256(), NULL) != 1) return LAG_EINTERNAL;
-    *ret = LAG_TAKE(hash);
+    (void)SHA256_Init(&hash->context);
+    *ret = hash;
     return 0;
 }
 
 void lag_sha256_update(struct lag_sha256 *hash, const void *data, size_t length) {
-    if (EVP_DigestUpdate(hash->context, data, length) != 1) hash->failed = true;
+    (void)SHA256_Update(&hash->context, data, length);
 }
 
 static void to_hex(const unsigned char *digest, char ret_hex[LAG_SHA256_HEX]) {
     static const char digits[] = "0123456789abcdef";
-    for (int i = 0; i < DIGEST_BYTES; i++) {
+    for (int i = 0; i < SHA256_DIGEST_LENGTH; i++) {
         ret_hex[2 * i] = digits[digest[i] >> 4];
         ret_hex[2 * i + 1] = digits[digest[i] & 15];
     }
-    ret_hex[2 * DIGEST_BYTES] = '\0';
+    ret_hex[2 * SHA256_DIGEST_LENGTH] = '\0';
 }
 
 void lag_sha256_finish(struct lag_sha256 *hash, char ret_hex[LAG_SHA256_HEX]) {
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned length = 0;
-    if (EVP_DigestFinal_ex(hash->context, digest, &length) != 1 || length != DIGEST_BYTES) hash->failed = true;
-    ret_hex[0] = '\0';
-    if (!hash->failed) to_hex(digest, ret_hex);
+    unsigned char digest[SHA256_DIGEST_LENGTH];
+    (void)SHA256_Final(digest, &hash->context);
+    to_hex(digest, ret_hex);
     lag_sha256_destroy(hash);
 }
 
 void lag_sha256_destroy(struct lag_sha256 *hash) {
-    if (!hash) return;
-    EVP_MD_CTX_free(hash->context);
     free(hash);
 }
 
 void lag_sha256_bytes(const void *data, size_t length, char ret_hex[LAG_SHA256_HEX]) {
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned digest_length = 0;
-    ret_hex[0] = '\0';
-    if (EVP_Digest(data, length, digest, &digest_length, EVP_sha256(), NULL) == 1) to_hex(digest, ret_hex);
+    struct lag_sha256 hash; /* SHA256() itself fetches */
+    unsigned char digest[SHA256_DIGEST_LENGTH];
+    (void)SHA256_Init(&hash.context);
+    (void)SHA256_Update(&hash.context, data, length);
+    (void)SHA256_Final(digest, &hash.context);
+    to_hex(digest, ret_hex);
 }
 
 static int hash_fd(int fd, const char *path, struct lag_sha256 *hash, struct lag_error *err) {
@@ -90,10 +87,7 @@ int lag_sha256_file(const char *path, char ret_hex[LAG_SHA256_HEX], struct lag_e
     if (status < 0) return lag_error_set(err, status, "cannot begin a SHA-256 of %s", path);
     status = hash_fd(fd, path, hash, err);
     if (status < 0) return status;
-    char hex[LAG_SHA256_HEX];
-    lag_sha256_finish(LAG_TAKE(hash), hex);
-    if (!*hex) return lag_error_set(err, LAG_EINTERNAL, "libcrypto could not hash %s", path);
-    memcpy(ret_hex, hex, sizeof(hex));
+    lag_sha256_finish(LAG_TAKE(hash), ret_hex);
     return 0;
 }
 
