@@ -1,0 +1,148 @@
+"""A short walk over single faults, and the proof that a walk notices: what is broken on purpose has to be found.
+
+usage: test_walk.py LAGD [CASE…]; LAGD_FAULTS_LIBRARIES names the folder of the libraries that are preloaded.
+./dev faults walks further.
+"""
+import glob
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import cycle
+import power
+import walk
+from cycle import Cycle, lagd
+
+LIBRARIES = os.path.abspath(os.environ.get("LAGD_FAULTS_LIBRARIES", "."))
+FAULTS, RECORD = (os.path.join(LIBRARIES, name) for name in ("libfaults.so", "librecord.so"))
+
+KINDS = ["map", "write", "short", "sync", "size", "rename", "remove", "mkdir", "close", "list", "thread", "socket",
+         "net"]
+
+
+def change(text, *values):
+    """Breaks a row of the database while no daemon runs."""
+    def do(one):
+        db = sqlite3.connect(f"{one.daemon.state_dir}/lagd.db")
+        assert db.execute(text, values).rowcount > 0, text
+        db.commit()
+        db.close()
+    return do
+
+
+def remove_folders(one):
+    for path in glob.glob(f"{one.daemon.state_dir}/runs/*"):
+        shutil.rmtree(path)
+
+
+def leave_a_file(one):
+    with open(f"{one.daemon.state_dir}/.someone", "w", encoding="utf-8") as file:
+        file.write("left")
+
+
+def train_with_another_rate(one):
+    one.daemon.start()
+    one.daemon.call("DELETE", "/runs/grows")
+    body = lagd.run_body("grows", "words", **cycle.GROWS)
+    body["optim"]["lr"] *= 1.0001
+    one.daemon.post("/runs", body)
+    one.daemon.call("PATCH", "/runs/grows", {"note": cycle.NOTE})
+    one.daemon.post("/runs/grows/growths", cycle.GROWTH)
+    one.daemon.post("/runs/grows/resume")
+    one.daemon.wait_for("/runs/grows", lambda r: r["state"] == "completed")
+    one.daemon.terminate()
+
+
+# What is broken between a good cycle and the look at it, and the classes of which one has to be found.
+BROKEN = [
+    ({"lost"}, change("DELETE FROM datasets WHERE name = 'verses'")),
+    ({"lost"}, change("UPDATE runs SET config = replace(config, 'note=kept', 'note=')")),
+    ({"wrong bits", "cannot go on"}, remove_folders),
+    ({"left over"}, leave_a_file),
+    ({"wrong bits"}, train_with_another_rate),
+]
+
+
+def the_judge_notices(folder):
+    """Each kind of loss is found, and nothing where nothing is lost."""
+    whole = Cycle(os.path.join(folder, "whole"), None, 60)
+    whole.live()
+    expected = whole.judge(None)
+    assert not whole.faults and not whole.told, whole.faults + whole.told
+    for i, (wanted, break_it) in enumerate(BROKEN):
+        one = Cycle(os.path.join(folder, str(i)), None, 60)
+        one.live()
+        break_it(one)
+        one.judge(expected)
+        assert wanted & {fault.kind for fault in one.faults}, (i, wanted, one.faults)
+
+
+def broken_from_outside(folder, name, number, limit):
+    """The classes that are found when the daemon gets this signal in the middle of a cycle."""
+    one = Cycle(os.path.join(folder, name), None, limit)
+
+    def strike():
+        while not one.acked.get("start") and not one.faults:
+            time.sleep(0.005)
+        one.daemon.process.send_signal(number)
+    thread = threading.Thread(target=strike)
+    thread.start()
+    one.live()
+    thread.join()
+    return {fault.kind for fault in one.faults}
+
+
+def deaths_and_standstills_are_noticed(folder):
+    assert broken_from_outside(folder, "dies", signal.SIGSEGV, 60) == {"crash"}
+    assert broken_from_outside(folder, "stands", signal.SIGSTOP, 2) == {"hang"}
+
+
+def single_calls_fail(folder):
+    """A walk of one fault a kind: no crash, no wrong bit, nothing lost, no run that cannot go on."""
+    walker = walk.Walk(FAULTS, 2, folder)
+    seconds, calls = walker.undisturbed()
+    few = {"thread": 10, "map": 3, "rename": 5}
+    assert all(calls[kind] >= few.get(kind, 10) for kind in walk.ERRORS), calls
+    walker.walk_all(walker.choose(len(KINDS), KINDS, random.Random(2)))
+    walker.summary(seconds)
+    assert not walker.found, dict(walker.found)
+    assert sum(walker.missed.values()) <= 4, walker.missed
+
+
+def a_fault_that_lasts(folder):
+    """The disk refuses every write for a while, and then no more; or the daemon is stopped meanwhile."""
+    walker = walk.Walk(FAULTS, 2, folder)
+    _, calls = walker.undisturbed()
+    walker.walk_all([walk.Single("write", 0, calls["write"] // 6, "ENOSPC", (0.3, stop)) for stop in (False, True)])
+    assert not walker.found and not sum(walker.missed.values()), (walker.found, walker.missed)
+
+
+def power_is_lost(folder):
+    """Some moments of one cycle; and a disk that ignores every fsync is noticed."""
+    losses = power.Losses(RECORD, folder, 60)
+    expected = losses.record()
+    moments = losses.moments(10, random.Random(3))
+    for i, moment in enumerate(moments):
+        one, text = losses.lose(moment, i, expected)
+        assert not one.faults, (text, one.faults)
+    losses.changes = [one._replace(change=0) if one.change == power.SYNC else one for one in losses.changes]
+    found = set()
+    for i in range(20):
+        found |= {fault.kind for fault in losses.lose(len(losses.changes), i, expected)[0].faults}
+        if "lost" in found:
+            return
+    raise AssertionError(f"on a disk that ignores fsync only this was found: {found}")
+
+
+if __name__ == "__main__":
+    if "TSAN_OPTIONS" in os.environ:
+        print("what is preloaded does not go with ThreadSanitizer")
+        sys.exit(77)
+    lagd.main(the_judge_notices, deaths_and_standstills_are_noticed, single_calls_fail, a_fault_that_lasts,
+              power_is_lost)
