@@ -207,7 +207,7 @@ static const struct lagd_route routes[] = {
      .summary = "Delete a checkpoint of a run, as by its own address."},
     {"POST", A "/runs/{run}/generate", "run_generate", lagd_h_run_generate, .answered = lagd_h_generated,
      .body = LAGD_BODY_JSON_OPTIONAL, .request = &lagd_generate_spec, .status = 200, .response = &lagd_sample_schema,
-     .summary = "Let a run's latest state write text."},
+     .summary = "Let a run's newest checkpoint write text, or, before the first one, the weights that it has now."},
     {"GET", A "/runs/{run}/growths", "run_growths", lagd_h_run_growths, .query = run_growths_query, .status = 200,
      .response = &lagd_growth_list_schema,
      .summary = "Growths of a run."},

@@ -1,4 +1,6 @@
-/* Text samples: a job on a services worker that loads a checkpoint, takes a compute slot and continues a prompt. */
+/* Text samples: a job on a services worker that loads a checkpoint, takes a compute slot and continues a prompt. A run
+ * that trains and has no checkpoint yet lends a copy of its weights, at its next step; with it the command comes back
+ * to the mailbox. */
 #include "checkpoint/checkpoint_internal.h"
 #include "commands/command_internal.h"
 #include "commands/commands_internal.h"
@@ -8,7 +10,9 @@
 #include <lagd/base/check.h>
 #include <lagd/base/cleanup.h>
 #include <lagd/base/error.h>
+#include <lagd/base/mailbox.h>
 #include <lagd/base/mem.h>
+#include <lagd/daemon/states.h>
 #include <lagd/engine/state.h>
 #include <lagd/engine/train.h>
 #include <lagd/storage/checkpoints.h>
@@ -24,19 +28,38 @@ struct sample_job {
     struct lagd_job job;
     struct lagd_deps *deps;
     struct lagd_command *command;
-    char run_id[LAG_ROW_ID];
+    char run_id[LAG_ROW_ID], run_state[LAG_ROW_STATE];
     int rc;
 };
+
+/* What to wait for, or that there is nothing to wait for. */
+static int lacks_checkpoint(const char *run_state, struct lag_error *err) {
+    enum { PAUSED, QUEUED, ENDED, OTHER };
+    static const char *const texts[] = {
+        [PAUSED] = "the run has not trained yet: resume it, and ask again when it runs",
+        [QUEUED] = "the run waits for its turn to train: ask again when it runs",
+        [ENDED] = "the run ended before its first checkpoint: none of its weights are left",
+        [OTHER] = "the run has no checkpoint yet: ask again in a moment",
+    };
+    int which = lagd_run_is(run_state, LAGD_RUN_PAUSED)                ? PAUSED
+                : lagd_run_is(run_state, LAGD_RUN_QUEUED)              ? QUEUED
+                : lagd_state_has_ended(LAGD_MACHINE_RUN, run_state) ? ENDED
+                                                                       : OTHER;
+    return lag_error_set(err, LAG_ESTATE, "%s", texts[which]);
+}
 
 static int load_state(struct sample_job *job, struct lag_state **ret, struct lag_error *err) {
     struct lag_checkpoint_row row;
     const char *id = job->command->u.generate->checkpoint;
+    if (job->command->lent) {
+        *ret = job->command->lent;
+        job->command->lent = NULL;
+        job->command->step = (*ret)->step;
+        return 0;
+    }
     int rc = id[0] ? lagd_checkpoint_load(job->deps, id, ret, &row, err)
                    : lagd_checkpoint_load_latest(job->deps, job->run_id, ret, &row, err);
-    if (rc == LAG_ENOTFOUND && !id[0]) {
-        return lag_error_set(err, LAG_ESTATE,
-                             "the run has no checkpoint yet: ask for one (POST …/checkpoint), or wait");
-    }
+    if (rc == LAG_ENOTFOUND && !id[0]) return lacks_checkpoint(job->run_state, err);
     if (rc < 0) return rc;
     job->command->step = row.step;
     (void)lag_copy(job->command->id, sizeof(job->command->id), row.id);
@@ -106,17 +129,62 @@ static int find_run(struct lagd_commands *c, struct lagd_command *command, struc
                          dataset.name, dataset.format);
 }
 
+/* --- the weights of a run that has no checkpoint yet --- */
+
+struct borrowing {
+    struct lagd_copy_ask ask;
+    struct lagd_command *command;
+    struct lag_mailbox *mailbox; /* outlives every run's thread */
+};
+
+/* On the run's thread. */
+static void on_lent(struct lagd_copy_ask *ask, struct lag_state *copy, const struct lag_error *why) {
+    struct borrowing *borrowing = (struct borrowing *)ask;
+    struct lagd_command *command = borrowing->command;
+    command->lent = copy;
+    int rc = why ? why->code : lag_mailbox_post(borrowing->mailbox, command);
+    free(borrowing);
+    if (rc == 0) return;
+    if (why) command->err = *why;
+    else (void)lag_error_set(&command->err, rc, rc == LAG_EBUSY ? "too many commands wait" : "lagd is stopping");
+    lagd_command_answer(command, rc);
+}
+
+static int note_any(const struct lag_checkpoint_row *row, void *arg) {
+    bool *any = arg;
+    *any = *any || row->candidate_id[0] == '\0';
+    return 0;
+}
+
+/* LAGD_LATER: the run lends its weights; 0: the checkpoints are to be looked at. */
+static int borrow(struct lagd_commands *c, struct lagd_command *command, const char *run_id) {
+    struct lag_error *err = &command->err;
+    struct lagd_active *active = lagd_active_find(c->runs, run_id);
+    bool any = false;
+    int rc = active ? lag_checkpoint_list(c->db, run_id, note_any, &any, err) : 0;
+    if (rc < 0 || !active || any) return rc;
+    struct borrowing *borrowing = lag_calloc(1, sizeof(*borrowing));
+    if (!borrowing) return lag_error_set(err, LAG_ENOMEM, "out of memory while sampling");
+    *borrowing = (struct borrowing){.ask = {.done = on_lent}, .command = command, .mailbox = c->mailbox};
+    rc = lagd_run_ask_copy(active->run, &borrowing->ask);
+    if (rc == 0) return LAGD_LATER;
+    free(borrowing);
+    return rc == LAG_EBUSY ? lag_error_set(err, rc, "others wait for a sample of this run; try again in a moment") : 0;
+}
+
 int lagd_cmd_generate(struct lagd_commands *c, struct lagd_command *command) {
     struct lag_error *err = &command->err;
     struct lag_run_row run;
     int rc = find_run(c, command, &run);
-    if (rc < 0) return rc;
+    if (rc == 0 && !command->lent && !command->u.generate->checkpoint[0]) rc = borrow(c, command, run.id);
+    if (rc != 0) return rc;
     if (lagd_pool_waiting(c->deps->services) >= LAGD_SERVICES_WAITING_MAX) {
         return lag_error_set(err, LAG_EBUSY, "too many datasets and samples wait; try again in a moment");
     }
     struct sample_job *job = lag_calloc(1, sizeof(*job));
     if (!job) return lag_error_set(err, LAG_ENOMEM, "out of memory while sampling");
     (void)lag_copy(job->run_id, sizeof(job->run_id), run.id);
+    (void)lag_copy(job->run_state, sizeof(job->run_state), run.state);
     job->deps = c->deps;
     job->command = command;
     job->job.run = run_sample;

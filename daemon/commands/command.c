@@ -3,6 +3,7 @@
 
 #include <lagd/base/error.h>
 #include <lagd/base/mem.h>
+#include <lagd/engine/state.h>
 #include <stdlib.h>
 
 struct lagd_command *lagd_command_create(enum lagd_command_type type) {
@@ -18,7 +19,10 @@ void lagd_command_destroy(struct lagd_command *command) {
     case LAGD_RUN_PATCH: free(command->u.patch); break;
     case LAGD_GROWTH_CREATE: free(command->u.growth); break;
     case LAGD_DATASET_ADD: free(command->u.dataset); break;
-    case LAGD_GENERATE: free(command->u.generate); break;
+    case LAGD_GENERATE:
+        free(command->u.generate);
+        lag_state_destroy(command->lent);
+        break;
     case LAGD_KEY_ANSWER:
         if (command->u.answer) free(command->u.answer->body);
         free(command->u.answer);

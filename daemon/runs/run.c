@@ -8,6 +8,7 @@
 #include "train/rollback_internal.h"
 #include "train/run_history_internal.h"
 #include "train/run_keep_internal.h"
+#include "train/run_lend_internal.h"
 #include "train/run_move_internal.h"
 #include "train/run_open_internal.h"
 #include "train/run_steps_internal.h"
@@ -120,6 +121,7 @@ static int turn(struct lagd_run *run, bool *ret_ended, struct lag_error *err) {
         *ret_ended = true;
         return end_by_wish(run, wishes, reason[0] ? reason : NULL, err);
     }
+    if (wishes & LAGD_WISH_COPY) lagd_run_lend(run);
     if (wishes & LAGD_WISH_CHECKPOINT) rc = manual_checkpoint(run, err);
     if (rc == 0 && (wishes & LAGD_WISH_GROWTH)) rc = look_at_growth(run, err);
     if (rc != 0) return rc;
@@ -178,6 +180,7 @@ static void live(void *arg) {
     }
     /* A daemon that stops while the disk refuses leaves the row as it is: found so at the next start, it is resumed. */
     if (rc != 0 && !(lagd_is_storage_trouble(rc) && atomic_load(&run->wishes.stop))) fail(run, &err);
+    lagd_run_lend_no_more(run);
     lagd_run_close(run);
     atomic_fetch_sub(&run->deps->totals.runs_active, 1);
     if (run->ended) run->ended(run->arg, run->id);
@@ -212,6 +215,10 @@ void lagd_run_join(struct lagd_run *run) {
     (void)pthread_join(run->thread, NULL);
     lagd_wishes_deinit(&run->wishes);
     free(run);
+}
+
+int lagd_run_ask_copy(struct lagd_run *run, struct lagd_copy_ask *ask) {
+    return lagd_wishes_ask_copy(&run->wishes, ask);
 }
 
 const struct lagd_progress *lagd_run_progress(const struct lagd_run *run) {

@@ -27,6 +27,7 @@ typedef void lagd_run_ended_fn(void *arg, const char *run_id);
 int lagd_run_start(struct lagd_deps *deps, const struct lag_run_row *row, lagd_run_ended_fn *ended, void *arg,
                    struct lagd_run **ret, struct lag_error *err);
 void lagd_run_wish(struct lagd_run *run, unsigned wishes, const char *reason); /* Thread: any */
+int lagd_run_ask_copy(struct lagd_run *run, struct lagd_copy_ask *ask); /* as lagd_wishes_ask_copy */
 void lagd_run_join(struct lagd_run *run);                                      /* waits for the end and frees */
 /* What the thread does now; lives as long as the run. */
 const struct lagd_progress *lagd_run_progress(const struct lagd_run *run);

@@ -4,6 +4,7 @@
 #include "plan/run_config_internal.h"
 #include "records/transact_internal.h"
 #include "train/flops_internal.h"
+#include "train/run_lend_internal.h"
 
 #include <lagd/base/mem.h>
 
@@ -63,6 +64,7 @@ int lagd_run_keep(struct lagd_run *run, const struct lag_state *state, const str
     }
     lagd_move_committed(move);
     run->book.checkpoint_step = state->step;
+    lagd_run_lend_no_more(run);
     lagd_run_storage_works(run);
     return 0;
 }

@@ -1,6 +1,7 @@
 /* What others wish of a run's thread. */
 #include "train/wishes_internal.h"
 
+#include <lagd/base/error.h>
 #include <lagd/base/mem.h>
 #include <lagd/base/thread.h>
 
@@ -40,4 +41,31 @@ void lagd_wishes_wait(struct lagd_wishes *wishes, unsigned mask) {
     (void)pthread_mutex_lock(&wishes->lock);
     while (!(wishes->posted & mask)) (void)pthread_cond_wait(&wishes->woken, &wishes->lock);
     (void)pthread_mutex_unlock(&wishes->lock);
+}
+
+int lagd_wishes_ask_copy(struct lagd_wishes *wishes, struct lagd_copy_ask *ask) {
+    int rc = 0;
+    (void)pthread_mutex_lock(&wishes->lock);
+    if (wishes->lends_no_more) {
+        rc = LAG_ENOTFOUND;
+    } else if (wishes->n_asks >= LAGD_COPY_ASKS_MAX) {
+        rc = LAG_EBUSY;
+    } else {
+        ask->next = wishes->asks;
+        wishes->asks = ask;
+        wishes->n_asks++;
+        wishes->posted |= LAGD_WISH_COPY;
+    }
+    (void)pthread_mutex_unlock(&wishes->lock);
+    return rc;
+}
+
+struct lagd_copy_ask *lagd_wishes_take_asks(struct lagd_wishes *wishes, bool last) {
+    (void)pthread_mutex_lock(&wishes->lock);
+    struct lagd_copy_ask *asks = wishes->asks;
+    wishes->asks = NULL;
+    wishes->n_asks = 0;
+    wishes->lends_no_more = wishes->lends_no_more || last;
+    (void)pthread_mutex_unlock(&wishes->lock);
+    return asks;
 }

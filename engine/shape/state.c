@@ -131,6 +131,26 @@ int lag_state_clone(const struct lag_state *state, struct lag_state **ret, struc
     return 0;
 }
 
+int lag_state_clone_weights(const struct lag_state *state, struct lag_state **ret, struct lag_error *err) {
+    struct lag_state *copy = lag_calloc(1, sizeof(*copy));
+    if (!copy) return lag_error_set(err, LAG_ENOMEM, "no memory for a copy of the weights");
+    int rc = lag_layout_create(&state->layout.spec, &copy->layout, err);
+    const size_t bytes = block_bytes(&state->layout);
+    if (!rc) {
+        copy->params = lag_block_alloc(bytes);
+        if (!copy->params) rc = lag_error_set(err, LAG_ENOMEM, "no memory for copied weights (%zu bytes)", bytes);
+    }
+    if (rc) {
+        lag_state_destroy(copy);
+        return rc;
+    }
+    memcpy(copy->params, state->params, bytes);
+    copy->step = state->step;
+    copy->schedule_origin = state->schedule_origin;
+    *ret = copy;
+    return 0;
+}
+
 static bool segment_equal(const struct lag_segment *a, const struct lag_segment *b) {
     return a->tensor == b->tensor && a->row_begin == b->row_begin && a->row_end == b->row_end &&
            a->col_begin == b->col_begin && a->col_end == b->col_end && a->age == b->age &&

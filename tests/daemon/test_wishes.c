@@ -8,6 +8,7 @@
 
 #include "train/wishes_internal.h"
 
+#include <lagd/base/error.h>
 #include <lagd/base/thread.h>
 #include <stdlib.h>
 
@@ -82,12 +83,30 @@ static void a_wait_ends_by_its_own_wish_and_takes_nothing(void **state) {
     assert_int_equal(pthread_join(thread, NULL), 0);
 }
 
+/* The copies go to all that asked; nobody waits for a run that lends no more. */
+static void copies_are_asked_for(void **state) {
+    struct lagd_wishes *wishes = *state;
+    struct lagd_copy_ask asks[LAGD_COPY_ASKS_MAX + 1] = {{0}};
+    int n = 0;
+    for (int i = 0; i < LAGD_COPY_ASKS_MAX; i++) assert_int_equal(lagd_wishes_ask_copy(wishes, &asks[i]), 0);
+    assert_int_equal(lagd_wishes_ask_copy(wishes, &asks[LAGD_COPY_ASKS_MAX]), LAG_EBUSY);
+    assert_int_equal(lagd_wishes_take(wishes, ~0u, NULL), LAGD_WISH_COPY);
+    for (struct lagd_copy_ask *ask = lagd_wishes_take_asks(wishes, false); ask; ask = ask->next) n++;
+    assert_int_equal(n, LAGD_COPY_ASKS_MAX);
+    assert_null(lagd_wishes_take_asks(wishes, false));
+    assert_int_equal(lagd_wishes_ask_copy(wishes, &asks[0]), 0);
+    assert_ptr_equal(lagd_wishes_take_asks(wishes, true), &asks[0]);
+    assert_int_equal(lagd_wishes_ask_copy(wishes, &asks[0]), LAG_ENOTFOUND);
+    assert_null(lagd_wishes_take_asks(wishes, false));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(each_is_taken_once, setup, teardown),
         cmocka_unit_test_setup_teardown(the_reason_is_that_of_the_last_end, setup, teardown),
         cmocka_unit_test(flags_follow_the_kind_of_end),
         cmocka_unit_test_setup_teardown(a_wait_ends_by_its_own_wish_and_takes_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(copies_are_asked_for, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

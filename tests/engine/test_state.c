@@ -84,6 +84,14 @@ static void initial_weights(void **unused) {
     assert_true(deviation(state, LAG_ROLE_LN1_W) == 1 && deviation(state, LAG_ROLE_QKV_B) == 0);
     assert_int_equal(lag_state_clone(state, &clone, NULL), 0);
     assert_true(lag_state_equal(state, clone));
+    struct lag_state *weights;
+    clone->step = 7;
+    assert_int_equal(lag_state_clone_weights(clone, &weights, NULL), 0);
+    assert_memory_equal(weights->params, state->params, state->layout.n_elements * sizeof(lag_real));
+    assert_true(weights->step == 7 && !weights->m && !weights->v && weights->n_segments == 0);
+    assert_true(weights->params != clone->params);
+    lag_state_destroy(weights);
+    clone->step = 0;
     clone->v[17] = 1;
     assert_false(lag_state_equal(state, clone));
     clone->v[17] = state->v[17];

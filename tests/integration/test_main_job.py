@@ -64,6 +64,39 @@ def trains_grows_and_goes_on(folder):
     daemon.terminate()
 
 
+def a_young_run_writes(folder):
+    """Before its first checkpoint a run lends its weights; its own numbers are those of a run that nobody asked."""
+    daemon = started(folder)
+    long = dict(schedule={"max_steps": 100000}, checkpoint={"every_steps": 100000}, start=False)
+    ask = {"prompt": "And the king", "n_tokens": 30, "seed": 3}
+    for name in ("asked", "left"):
+        daemon.post("/runs", run_body(name, "words", **long))
+    assert "resume it" in expect(409, daemon.post, "/runs/asked/generate", ask)["detail"]
+    daemon.post("/runs/asked/resume")
+    daemon.wait_for("/runs/asked", lambda r: r["step"] > 0)
+    seen = []
+    for _ in range(5):
+        sample = daemon.post("/runs/asked/generate", ask)
+        assert sample["checkpoint"] is None and len(sample["text"].encode()) >= 30, sample
+        seen.append(sample["step"])
+    assert 0 < seen[0] < seen[-1] and seen == sorted(seen), seen
+    daemon.post("/runs/asked/pause")
+    daemon.wait_for("/runs/asked", lambda r: r["state"] == "paused")
+    sample = daemon.post("/runs/asked/generate", ask)
+    assert sample["checkpoint"] and sample["step"] == daemon.get("/runs/asked")["step"], sample
+    daemon.post("/runs/left/resume")
+    daemon.wait_for("/runs/left", lambda r: r["step"] > seen[-1])
+    daemon.post("/runs/left/pause")
+    daemon.wait_for("/runs/left", lambda r: r["state"] == "paused")
+    asked, left = daemon.points("asked"), daemon.points("left")
+    both = range(1, min(max(asked), max(left)) + 1)
+    assert both[-1] >= seen[-1] and all(asked[step] == left[step] for step in both), both
+    daemon.post("/runs", run_body("short", "words", **long))
+    daemon.post("/runs/short/cancel")
+    assert "none of its weights are left" in expect(409, daemon.post, "/runs/short/generate", ask)["detail"]
+    daemon.terminate()
+
+
 def manual_growth_waits_for_a_person(folder):
     daemon = started(folder)
     body = {"target": {"n_layer": 3}, "when": {"at_step": 20}, "probe": {"steps": 8, "eval_every": 4}, "mode": "manual",
@@ -243,6 +276,7 @@ def diverging_candidates_are_dropped(folder):
 
 
 if __name__ == "__main__":
-    lagd.main(trains_grows_and_goes_on, manual_growth_waits_for_a_person, pause_and_resume_change_nothing,
+    lagd.main(trains_grows_and_goes_on, a_young_run_writes, manual_growth_waits_for_a_person,
+              pause_and_resume_change_nothing,
               threads_and_company_change_nothing, recomputed_activations_change_nothing, requests_that_cannot_be,
               diverging_candidates_are_dropped)

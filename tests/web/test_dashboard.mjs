@@ -89,6 +89,30 @@ async function curvesObeyTheirControls() {
   await until('a sample is written', async () => (await page().locator('pre.sample').innerText()).length > 5);
 }
 
+async function aSampleSaysWhatItWaitsFor() {
+  const tokens = Buffer.alloc(8000);
+  for (let i = 0; i < tokens.length / 2; i++) tokens.writeUInt16LE((i * i) % 5000, 2 * i);
+  const response = await fetch(`${daemon.origin}/api/v1/datasets?name=tokens&file_name=train.bin`,
+    { method: 'POST', body: tokens, headers: { 'Content-Type': 'application/octet-stream' } });
+  check(response.ok, await response.text());
+  await daemon.post('/runs', runBody('young', { start: false, schedule: { max_steps: 1000000 },
+    checkpoint: { every_steps: 1000000 } }));
+  await daemon.post('/runs', runBody('of-tokens', { start: false, dataset: 'tokens' }));
+  const said = () => page().locator('section[aria-label="Text sample"]').innerText();
+  browser.failuresAreExpected(true); // 409: nothing to write with
+  await browser.open('#/runs/young');
+  await page().click('button:text-is("Write")');
+  await until('it says what it waits for', async () => (await said()).includes('resume it'));
+  browser.failuresAreExpected(false);
+  await daemon.post('/runs/young/resume');
+  await until('it trains', async () => (await daemon.get('/runs/young')).step > 0);
+  await page().click('button:text-is("Write")');
+  await until('it writes without a checkpoint', async () => (await said()).includes('no checkpoint yet'));
+  await daemon.post('/runs/young/cancel');
+  await browser.open('#/runs/of-tokens');
+  await until('tokens have no text', async () => (await said()).includes('no tokenizer'));
+}
+
 async function aGrowthIsApprovedByClicking() {
   await daemon.post('/runs', runBody('grown', { start: false, note: HOSTILE, tags: ['a'],
     schedule: { warmup_steps: 10, max_steps: 100000 } }));
@@ -248,6 +272,6 @@ async function nothingWentWrongOnTheWay() {
   check(browser.faults.length === 0, browser.faults.join('\n'));
 }
 
-await main([emptyOverviewSaysWhatToDo, aRunIsMadeByTheForm, curvesObeyTheirControls, aGrowthIsApprovedByClicking,
-  aRestartHealsByItself,
-  everyViewIsForEveryone, aTokenIsAskedFor, nothingWentWrongOnTheWay]);
+await main([emptyOverviewSaysWhatToDo, aRunIsMadeByTheForm, curvesObeyTheirControls, aSampleSaysWhatItWaitsFor,
+  aGrowthIsApprovedByClicking, aRestartHealsByItself, everyViewIsForEveryone, aTokenIsAskedFor,
+  nothingWentWrongOnTheWay]);

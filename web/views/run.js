@@ -64,8 +64,7 @@ export function runView(main, name) {
   });
   head.refresh().then(() => {
     rest.hidden = !shared.run; // no such run: said once is enough
-    curves.forEach((one) => one.refresh());
-    slow.forEach((one) => one.refresh());
+    for (const one of [...curves, ...slow, sample]) one.refresh();
   });
   return {
     title: name,

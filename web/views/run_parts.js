@@ -1,7 +1,7 @@
 // Below a run's curves: checkpoints, lineage, configuration, a sample of its text.
 import * as api from '../api.js';
 import { table } from '../charts/table.js';
-import { fill, h, toast } from '../dom.js';
+import { fill, h } from '../dom.js';
 import * as f from '../format.js';
 import { panel } from '../panel.js';
 import { badge, growthLink } from './parts.js';
@@ -99,10 +99,10 @@ export function configPanel(shared) {
   });
 }
 
-/** Not a panel that loads: it asks when somebody asks. */
+/** It asks when somebody asks; where the dataset's tokens have no text, it says so instead. */
 export function samplePanel(shared) {
   const text = h('pre', { class: 'sample', tabindex: 0, role: 'region', 'aria-label': 'Sampled text' });
-  const state = h('p', { class: 'dim', role: 'status' }, 'The latest state of the run goes on from your words.');
+  const state = h('p', { class: 'dim', role: 'status' }, 'The newest state of the run goes on from your words.');
   const prompt = h('input', { name: 'prompt', maxlength: 500, value: 'And ' });
   const numbers = { n_tokens: [120, 1, 4096, 1], temperature: [0.8, 0, 10, 0.1], top_k: [0, 0, 1000, 1],
     seed: [0, 0, 999999, 1] };
@@ -124,16 +124,22 @@ export function samplePanel(shared) {
       if (destroyed) return;
       fill(text, h('b', {}, answer.prompt), answer.text.startsWith(answer.prompt)
         ? answer.text.slice(answer.prompt.length) : answer.text);
-      state.textContent = `${answer.n_tokens} tokens by the state of step ${f.count(answer.step)}.`;
+      state.textContent = `${answer.n_tokens} tokens by the weights of step ${f.count(answer.step)}`
+        + `${answer.checkpoint ? '' : ', which trains on and has no checkpoint yet'}.`;
     } catch (error) {
-      state.textContent = error.message;
-      toast(error.message, 'bad');
+      state.textContent = `No sample: ${error.message}.`;
     } finally {
       submit.disabled = false;
     }
   });
-  const self = panel({ title: 'Text sample', curl: () => ['POST', path, body()], load: () => Promise.resolve(true),
+  const self = panel({ title: 'Text sample', curl: () => ['POST', path, body()],
+    async load(signal) {
+      const run = shared.run ?? await api.get(`/runs/${api.part(shared.name)}`, signal);
+      return api.get(`/datasets/${api.part(run.dataset_id)}`, signal);
+    },
+    isEmpty: (dataset) => dataset.format !== 'text',
+    empty: (dataset) => h('p', { class: 'dim' }, `The dataset ${dataset.name} holds ${dataset.format} tokens, and lagd `
+      + 'has no tokenizer for them: what this run writes has no text.'),
     show: (_, place) => { place.append(form, state, text); } });
-  self.refresh();
-  return { element: self.element, destroy: () => { destroyed = true; self.destroy(); } };
+  return { element: self.element, refresh: self.refresh, destroy: () => { destroyed = true; self.destroy(); } };
 }

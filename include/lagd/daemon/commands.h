@@ -85,7 +85,8 @@ struct lagd_command {
     char state[LAG_ROW_STATE];  /* on LAG_ESTATE: the state that forbids it */
     char *text;                 /* GENERATE: the bytes made, base text; length in n_text. owned */
     size_t n_text;
-    int64_t step;               /* GENERATE: of the checkpoint used */
+    int64_t step;               /* GENERATE: of the state used; id is "" where that is no checkpoint */
+    struct lag_state *lent;     /* GENERATE: the daemon's own on the way. owned */
     /* Called exactly once when the answer is there, on a thread of the daemon; it must not block. The command is the
      * receiver's again. */
     void (*done)(struct lagd_command *command);

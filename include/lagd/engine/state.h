@@ -34,6 +34,8 @@ void lag_state_init(struct lag_state *state, uint64_t seed);
 /* Initialises one tensor by its row's rule from (seed, purpose, step, tensor and element index). */
 void lag_tensor_init(const struct lag_layout *layout, int tensor, uint64_t seed, uint64_t step, lag_real *params);
 int lag_state_clone(const struct lag_state *state, struct lag_state **ret, struct lag_error *err);
+/* Weights and step alone, to be read: m and v are NULL, and there are no segments. */
+int lag_state_clone_weights(const struct lag_state *state, struct lag_state **ret, struct lag_error *err);
 /* Bit equality of all that counts, gaps included. */
 bool lag_state_equal(const struct lag_state *a, const struct lag_state *b);
 static inline void lag_state_destroy_p(struct lag_state **p) { lag_state_destroy(*p); }
