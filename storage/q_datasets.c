@@ -3,11 +3,12 @@
 #include <lagd/base/clock.h>
 #include <lagd/base/error.h>
 #include <lagd/base/ids.h>
+#include <lagd/base/stamp.h>
 #include <lagd/storage/runs.h>
 
 #define COLUMNS(first, next)                                                                                           \
     first(id) next(name) next(origin) next(path) next(format) next(n_bytes) next(n_tokens) next(max_id)                \
-    next(vocab_size) next(sha256) next(created_ms)
+    next(vocab_size) next(sha256) next(created_ms) next(device) next(inode) next(mtime_ns) next(ctime_ns)
 #define C(...) LAG_COLUMN(struct lag_dataset_row, __VA_ARGS__)
 static const struct lag_column column_rows[] = {COLUMNS(C, C)};
 static const struct lag_columns columns = LAG_COLUMNS(column_rows);
@@ -45,6 +46,22 @@ int lag_dataset_list(struct lag_db *db, int (*each)(const struct lag_dataset_row
     while ((rc = lag_row_next(stmt, columns, &row, err)) == 1 && (rc = each(&row, arg)) == 0);
     lag_stmt_close(stmt);
     return rc;
+}
+
+static const char sql_stamp[] =
+    "UPDATE datasets SET device = ?, inode = ?, mtime_ns = ?, ctime_ns = ? WHERE id = ? AND n_bytes = ?";
+
+int lag_dataset_set_stamp(struct lag_db *db, const char *id, const struct lag_stamp *stamp, struct lag_error *err) {
+    struct lag_stmt *stmt;
+    int rc = lag_stmt_open(db, sql_stamp, &stmt, err);
+    if (rc) return rc;
+    lag_bind_i64(stmt, stamp->device);
+    lag_bind_i64(stmt, stamp->inode);
+    lag_bind_i64(stmt, stamp->mtime_ns);
+    lag_bind_i64(stmt, stamp->ctime_ns);
+    lag_bind_text(stmt, id);
+    lag_bind_i64(stmt, stamp->n_bytes);
+    return lag_stmt_run_one(stmt, "dataset", id, err);
 }
 
 static const char sql_user[] = "SELECT name FROM runs WHERE dataset_id = ? LIMIT 1";

@@ -17,6 +17,7 @@
 #include <lagd/base/log.h>
 #include <lagd/base/mem.h>
 #include <lagd/base/parse.h>
+#include <lagd/base/stamp.h>
 #include <lagd/engine/data.h>
 #include <lagd/storage/events.h>
 #include <lagd/storage/runs.h>
@@ -122,14 +123,31 @@ static void list_upload(const struct dataset_job *job) {
     if (dir) lagd_unlisted_unmark(dir);
 }
 
+/* Of an upload it is another one once it has got its place. */
+static void put_stamp(const struct lag_stamp *stamp, struct lag_dataset_row *row) {
+    row->device = stamp->device;
+    row->inode = stamp->inode;
+    row->mtime_ns = stamp->mtime_ns;
+    row->ctime_ns = stamp->ctime_ns;
+}
+
 static int scan(struct dataset_job *job, struct lag_error *err) {
     const struct lagd_dataset_add *add = job->command->u.dataset;
     struct lag_dataset_info info;
     LAG_FP("dataset.scan");
     const char *format = add->format[0] && strcmp(add->format, "auto") != 0 ? add->format : NULL;
-    int rc = lag_dataset_inspect(job->fd, add->file_name, format, (int)add->vocab_size,
+    struct lag_stamp before, after;
+    const int64_t began_ms = lag_clock_wall_ms();
+    int rc = lag_stamp_of_fd(job->fd, &before, err);
+    if (rc == 0)
+        rc = lag_dataset_inspect(job->fd, add->file_name, format, (int)add->vocab_size,
                                  (const volatile bool *)&job->job.cancelled, &info, err);
+    if (rc == 0) rc = lag_stamp_of_fd(job->fd, &after, err);
     if (rc < 0) return rc;
+    if (!lag_stamp_equal(&before, &after))
+        return lag_error_set(err, LAG_EINVAL, "%s: the file changed while it was read: register it when nothing writes "
+                             "to it", add->file_name);
+    if (!add->upload[0] && !lag_stamp_is_fresh(&before, began_ms)) put_stamp(&before, &job->row);
     (void)lag_copy(job->row.format, sizeof(job->row.format), lag_token_format_name(info.format));
     (void)lag_copy(job->row.sha256, sizeof(job->row.sha256), info.sha256);
     job->row.n_bytes = (int64_t)info.n_bytes;

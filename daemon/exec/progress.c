@@ -59,6 +59,7 @@ static const struct {
     [LAGD_DOING_TRAINING] = {"training", LAGD_DOING_TRAINING, true, false},
     [LAGD_DOING_VALIDATING] = {"training", LAGD_DOING_TRAINING, true, false},
     [LAGD_DOING_CHECKPOINTING] = {"checkpointing", LAGD_DOING_TRAINING, false, false},
+    [LAGD_DOING_VERIFYING] = {"reading the dataset of", LAGD_DOING_VERIFYING, false, false},
     [LAGD_DOING_PROBING] = {"probing", LAGD_DOING_PROBING, false, true},
     [LAGD_DOING_QUEUED] = {"training", LAGD_DOING_TRAINING, true, false},
     [LAGD_DOING_AWAITING] = {"awaiting approval of", LAGD_DOING_AWAITING, false, false},

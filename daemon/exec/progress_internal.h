@@ -11,6 +11,7 @@ enum lagd_doing {
     LAGD_DOING_TRAINING,
     LAGD_DOING_VALIDATING,
     LAGD_DOING_CHECKPOINTING,
+    LAGD_DOING_VERIFYING, /* reads the dataset's file again, as it may have been changed */
     /* In those below the thread only waits, and its silence is never taken for being stuck: */
     LAGD_DOING_PROBING,   /* … for its probes, which are watched on their own */
     LAGD_DOING_QUEUED,    /* … for compute slots; those who hold them are watched */

@@ -4,6 +4,7 @@
 #include "plan/shape_internal.h"
 #include "records/transact_internal.h"
 #include "train/flops_internal.h"
+#include "train/run_dataset_internal.h"
 #include "train/run_history_internal.h"
 #include "train/run_keep_internal.h"
 #include "train/run_move_internal.h"
@@ -119,7 +120,8 @@ int lagd_round_apply(struct lagd_round *round, struct lag_error *err) {
     struct lagd_run *run = round->run;
     struct applying applying = {.round = round, .index = -1};
     char parent_sha256[LAG_SHA256_HEX];
-    int rc = find_winner(&applying, err);
+    int rc = lagd_run_check_path(run, err);
+    if (rc == 0) rc = find_winner(&applying, err);
     if (rc != 0) return rc;
     if (lagd_growth_is(run->book.growth.state, LAGD_GROWTH_DECIDED)) {
         struct lagd_move move = {.run = run, .growth_event = LAGD_GROWTH_ON_APPLYING};

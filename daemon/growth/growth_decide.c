@@ -3,6 +3,7 @@
 #include "growth/growth_internal.h"
 #include "process/tell_internal.h"
 #include "records/transact_internal.h"
+#include "train/run_dataset_internal.h"
 #include "train/run_move_internal.h"
 
 #include <lagd/base/clock.h>
@@ -42,7 +43,9 @@ static int store(struct lag_db *db, void *arg, struct lag_error *err) {
 int lagd_round_decide(struct lagd_round *round, struct lag_error *err) {
     struct lagd_run *run = round->run;
     struct deciding deciding = {.run = run};
-    int rc = lagd_read(run->deps, compute, &deciding, err);
+    int rc = lagd_run_check_dataset(run, true, err);
+    if (rc == 0) rc = lagd_run_check_path(run, err);
+    if (rc == 0) rc = lagd_read(run->deps, compute, &deciding, err);
     if (rc != 0) return rc;
     deciding.row.decided_ms = lag_clock_wall_ms();
     struct lagd_move move = {.run = run, .extra = store, .extra_arg = &deciding};

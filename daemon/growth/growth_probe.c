@@ -10,6 +10,7 @@
 #include "records/post_internal.h"
 #include "records/transact_internal.h"
 #include "train/flops_internal.h"
+#include "train/run_dataset_internal.h"
 #include "train/run_open_internal.h"
 
 #include <lagd/base/check.h>
@@ -53,6 +54,7 @@ static int evaluate_parent(struct lagd_round *round, struct lag_error *err) {
     rc = lag_evaluate(run->trainer.state, run->trainer.work, run->trainer.dataset, n_batches,
                       round->plan.eval_sequences, run->trainer.step.context, losses, run->trainer.team, err);
     lagd_slots_release(run->deps->slots, n_slots);
+    if (rc == 0) rc = lagd_run_check_dataset(run, true, err);
     if (rc != 0) return rc;
     run->book.growth.parent_loss = lag_mean(losses, n_batches);
     return lagd_write_patiently(run->deps, write_parent_loss, &run->book.growth, &run->wishes.quit, err);
@@ -270,7 +272,7 @@ static int find_ended(const struct lagd_round *round) {
 }
 
 static bool has_wish(const struct lagd_run *run) {
-    return run->wishes.posted & (LAGD_WISH_CANCEL | LAGD_WISH_STOP | LAGD_WISH_GROWTH);
+    return run->wishes.posted & (LAGD_WISH_CANCEL | LAGD_WISH_STOP | LAGD_WISH_GROWTH | LAGD_WISH_VERIFY);
 }
 
 /* Waits for the end of a probe, or (wishes) for a wish. Returns the index, or -1. */
@@ -303,6 +305,10 @@ int lagd_round_check(struct lagd_round *round, struct lag_error *err) {
     struct lagd_run *run = round->run;
     char before[LAG_ROW_STATE];
     if (atomic_load(&run->wishes.quit)) return lag_error_set(err, LAG_ECANCELED, "interrupted");
+    if (lagd_wishes_take(&run->wishes, LAGD_WISH_VERIFY, NULL)) {
+        int rc = lagd_run_check_dataset(run, true, err);
+        if (rc != 0) return rc;
+    }
     if (!lagd_wishes_take(&run->wishes, LAGD_WISH_GROWTH, NULL)) return 0;
     (void)lag_copy(before, sizeof(before), run->book.growth.state);
     int rc = lagd_run_read_growth(run, err);
@@ -320,7 +326,8 @@ static int collect(struct lagd_round *round, int index, struct lag_error *err) {
     else if (result.rc < 0 && lagd_run_lacks_dataset(round->run)) /* no fault of the candidate */
         rc = lag_error_set(err, result.rc, "%s", result.err.text);
     else
-        rc = end_candidate(round, index, &result, err);
+        rc = lagd_run_check_dataset(round->run, true, err);
+    if (rc == 0) rc = end_candidate(round, index, &result, err);
     if (result.rc == 0) lag_state_destroy(result.state);
     return rc;
 }
@@ -372,7 +379,7 @@ int lagd_round_rebuild(struct lagd_round *round, int index, struct lag_state **r
     (void)lagd_progress_do(&round->run->progress, LAGD_DOING_PROBING);
     while (wait_ended(round, true) < 0) {
         rc = lagd_round_check(round, err);
-        if (rc == LAG_ECANCELED) {
+        if (rc == LAG_ECANCELED || round->run->dataset_trouble) {
             stop_all(round);
             return rc;
         }

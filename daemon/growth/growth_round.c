@@ -8,6 +8,7 @@
 #include "process/tell_internal.h"
 #include "records/transact_internal.h"
 #include "train/flops_internal.h"
+#include "train/run_dataset_internal.h"
 #include "train/run_keep_internal.h"
 #include "train/run_move_internal.h"
 #include "train/run_open_internal.h"
@@ -69,7 +70,8 @@ static int begin(struct lagd_round *round, struct lag_error *err) {
             (long long)run->book.config.max_steps);
     LAG_FP("growth.parent");
     struct lagd_move move = {.growth_event = LAGD_GROWTH_ON_BEGUN};
-    int rc = keep_parent(round, &move, err);
+    int rc = lagd_run_check_path(round->run, err);
+    if (rc == 0) rc = keep_parent(round, &move, err);
     LAG_FP("growth.probing");
     return rc;
 }

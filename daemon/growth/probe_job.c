@@ -11,6 +11,7 @@
 #include <lagd/base/clock.h>
 #include <lagd/base/failpoint.h>
 #include <lagd/base/mem.h>
+#include <lagd/engine/witness.h>
 #include <lagd/storage/events.h>
 #include <lagd/storage/growths.h>
 #include <math.h>
@@ -19,6 +20,7 @@
 #include <string.h>
 
 #define MAX_EVALS 64
+#define VERIFY_MS 40 /* between two looks at a dataset that the run finds out about */
 
 struct lagd_probe {
     struct lagd_job job; /* first: the pool's view */
@@ -117,7 +119,25 @@ static void report_if_due(struct lagd_probe *probe) {
     if (probe->n_evals == MAX_EVALS || lag_clock_mono_ns() >= probe->report_due_ns) report(probe);
 }
 
+/* Numbers are stored once and for all, so none is told that may come from another file: where its stamp has changed,
+ * the run finds out whether it is one. */
+static bool knows_dataset(struct lagd_probe *probe) {
+    enum lag_sight sight = LAG_SIGHT_OTHER;
+    int rc = lag_dataset_look(probe->loans.dataset, &sight, &probe->result.err);
+    while (rc == 0 && sight == LAG_SIGHT_OTHER) {
+        lagd_wishes_post(probe->loans.waiter, LAGD_WISH_VERIFY, NULL);
+        lagd_job_waits(&probe->job);
+        lagd_pause_ms(VERIFY_MS, &probe->job.cancelled);
+        lagd_job_beat(&probe->job);
+        rc = lag_dataset_look(probe->loans.dataset, &sight, &probe->result.err);
+        if (rc == 0 && sight == LAG_SIGHT_OTHER && atomic_load(&probe->job.cancelled)) rc = LAG_ECANCELED;
+    }
+    keep_first(probe, rc);
+    return rc == 0;
+}
+
 static void stepped(struct lagd_probe *probe, int64_t t, const struct lag_step_result *result) {
+    if (!knows_dataset(probe)) return;
     int64_t at = probe->spec.start_step + t;
     const struct { enum lagd_key key; double value; } points[] = {
         {LAGD_TRAIN_LOSS, result->loss}, {LAGD_LR, result->lr}, {LAGD_GRAD_NORM, result->grad_norm}};
@@ -134,6 +154,7 @@ static void stepped(struct lagd_probe *probe, int64_t t, const struct lag_step_r
 }
 
 static void evaluated(struct lagd_probe *probe, int64_t t, const double *losses) {
+    if (!knows_dataset(probe)) return;
     const int n_batches = probe->plan.n_batches;
     double loss = lag_mean(losses, n_batches);
     memcpy(probe->losses + (size_t)probe->n_evals * (size_t)n_batches, losses, (size_t)n_batches * sizeof(*losses));

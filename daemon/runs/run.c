@@ -6,6 +6,7 @@
 #include "process/tell_internal.h"
 #include "records/transact_internal.h"
 #include "train/rollback_internal.h"
+#include "train/run_dataset_internal.h"
 #include "train/run_history_internal.h"
 #include "train/run_keep_internal.h"
 #include "train/run_lend_internal.h"
@@ -44,13 +45,15 @@ static const struct ending {
 static int end_by_wish(struct lagd_run *run, unsigned wishes, const char *reason, struct lag_error *err) {
     const struct ending *ending = endings;
     while (!(wishes & ending->wish)) ending++;
-    struct lagd_move move = {.run = run, .run_event = ending->event, .reason = reason, .progress = true,
+    struct lagd_move move = {.run = run, .run_event = ending->event, .reason = reason,
+                             .progress = run->trainer.state != NULL,
                              .ends_growth = ending->ends_growth && run->book.has_growth};
     if (move.ends_growth) move.growth_event = LAGD_GROWTH_ON_WITHDRAWN;
     move.unless_ended = true;
-    if (ending->checkpoints && run->book.checkpoint_step != run->trainer.state->step) {
+    if (ending->checkpoints && run->trainer.state && run->book.checkpoint_step != run->trainer.state->step) {
         int rc = lagd_run_checkpoint(run, "pause", &move, err);
         if (rc == 0) return 0;
+        if (run->dataset_trouble && ending->event == LAGD_RUN_ON_PAUSE) return rc; /* paused as well, but taken back */
         lagd_warn(run->deps, run->id, run->trainer.state->step,
                   "no checkpoint at its end (%s); it will go on from step %lld: %.400s",
                   lagd_machine_event_name(LAGD_MACHINE_RUN, ending->event),
@@ -63,6 +66,15 @@ static int end_by_wish(struct lagd_run *run, unsigned wishes, const char *reason
         if (!lagd_is_storage_trouble(rc) || atomic_load(&run->wishes.stop)) return rc;
         lagd_pause_ms(LAGD_STORAGE_RETRY_MS, &run->wishes.stop);
     }
+}
+
+/* While its dataset was read, before anything of the run was loaded. The row still says queued: that is right for a
+ * daemon that stops. */
+static int end_unopened(struct lagd_run *run, struct lag_error *err) {
+    char reason[LAG_ROW_TEXT];
+    unsigned wishes = lagd_wishes_take(&run->wishes, LAGD_WISHES_ENDING, reason);
+    bool stops = wishes & LAGD_WISH_STOP && !(wishes & LAGD_WISH_CANCEL);
+    return stops ? 0 : end_by_wish(run, wishes, reason[0] ? reason : NULL, err);
 }
 
 /* --- the loop --- */
@@ -134,12 +146,35 @@ static int turn(struct lagd_run *run, bool *ret_ended, struct lag_error *err) {
     return rc;
 }
 
+/* What was trained since the last checkpoint is given up where the dataset's file may have been another one, and kept
+ * where it was the registered one. true: the run is where it will go on from, and its row says so. */
+static bool settle(struct lagd_run *run) {
+    struct lag_error err = {0};
+    struct lagd_move move = {.run = run, .progress = true};
+    int rc = 0;
+    if (!run->trainer.state) return false;
+    if (run->dataset_trouble == LAGD_DATASET_CHANGED) rc = lagd_run_take_back(run, &err);
+    else if (run->book.checkpoint_step != run->trainer.state->step) rc = lagd_run_checkpoint(run, "pause", &move, &err);
+    if (rc != 0)
+        lag_log(LAG_LOG_WARNING, "run %s will go on from its last checkpoint: %s", run->id, err.text);
+    return rc == 0;
+}
+
+static void say_reason(const struct lagd_run *run, const struct lag_error *why, bool waits, bool settled, char *ret) {
+    char where[120] = "";
+    if (waits && settled && run->dataset_trouble == LAGD_DATASET_CHANGED)
+        (void)snprintf(where, sizeof(where), "; the run went back to step %lld, from before the change",
+                       (long long)run->trainer.state->step);
+    (void)snprintf(ret, LAG_ROW_TEXT, "%.500s%s%s", why->text, where,
+                   waits ? "; resume the run once the dataset is back" : "");
+}
+
 /* A dataset can come back (a disk that is not mounted yet): the run waits for that, and its growth with it. */
 static void fail(struct lagd_run *run, const struct lag_error *why) {
     bool waits = lagd_run_lacks_dataset(run), ends_growth = run->book.has_growth && !waits;
+    bool settled = waits && settle(run);
     char reason[LAG_ROW_TEXT];
-    (void)snprintf(reason, sizeof(reason), "%.600s%s", why->text,
-                   waits ? "; resume the run once the dataset is back" : "");
+    say_reason(run, why, waits, settled, reason);
     const struct lagd_about about = {run->id, run->book.has_growth ? run->book.growth.id : NULL, run->book.row.step,
                                      NULL};
     lagd_tell(LAG_LOG_ERROR, &about, "run %s %s: %s", run->id, waits ? "cannot go on" : "failed", reason);
@@ -158,26 +193,32 @@ static void fail(struct lagd_run *run, const struct lag_error *why) {
     else lag_log(LAG_LOG_ERROR, "and that could not be stored: %s", err.text);
 }
 
-static void live(void *arg) {
-    struct lagd_run *run = arg;
-    struct lag_error err = {0};
+static int go(struct lagd_run *run, struct lag_error *err) {
     bool ended = false;
-    atomic_fetch_add(&run->deps->totals.runs_active, 1);
-    int rc = lagd_run_open(run, &err);
-    if (rc == 0) {
-        atomic_store(&run->progress.max_steps, run->book.config.max_steps);
-        atomic_store(&run->progress.step, run->trainer.state->step);
-        const struct lagd_about about = {run->id, NULL, run->trainer.state->step, LAGD_MESSAGE_RUN_STARTED};
-        lagd_tell(LAG_LOG_INFO, &about, "run %s (%s) trains from step %lld on", run->id, run->book.row.name,
-                  (long long)run->trainer.state->step);
-    }
+    atomic_store(&run->progress.max_steps, run->book.config.max_steps);
+    atomic_store(&run->progress.step, run->trainer.state->step);
+    const struct lagd_about about = {run->id, NULL, run->trainer.state->step, LAGD_MESSAGE_RUN_STARTED};
+    lagd_tell(LAG_LOG_INFO, &about, "run %s (%s) trains from step %lld on", run->id, run->book.row.name,
+              (long long)run->trainer.state->step);
+    int rc = 0;
     while (rc == 0 && !ended) {
-        rc = turn(run, &ended, &err);
+        rc = turn(run, &ended, err);
         bool by_wish = rc == LAG_ECANCELED && atomic_load(&run->wishes.interrupt);
         bool by_cancel =
             lagd_is_storage_trouble(rc) && atomic_load(&run->wishes.quit) && !atomic_load(&run->wishes.stop);
         if (!ended && run->trainer.state && (by_wish || by_cancel)) rc = 0; /* the wish is looked at next */
     }
+    return rc;
+}
+
+static void live(void *arg) {
+    struct lagd_run *run = arg;
+    struct lag_error err = {0};
+    atomic_fetch_add(&run->deps->totals.runs_active, 1);
+    int rc = lagd_run_open(run, &err);
+    bool unopened = rc == LAG_ECANCELED && !run->trainer.state && atomic_load(&run->wishes.interrupt);
+    if (rc == 0) rc = go(run, &err);
+    else if (unopened) rc = end_unopened(run, &err);
     /* A daemon that stops while the disk refuses leaves the row as it is: found so at the next start, it is resumed. */
     if (rc != 0 && !(lagd_is_storage_trouble(rc) && atomic_load(&run->wishes.stop))) fail(run, &err);
     lagd_run_lend_no_more(run);

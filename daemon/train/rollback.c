@@ -1,4 +1,4 @@
-/* Back to the last good checkpoint after a step that was not finite.
+/* Back to the last good checkpoint: after a step that was not finite, or on a file that had changed.
  *
  * The first time at a place the run only goes back (the fault may have been the machine's). Each further time the
  * learning rate is halved; after three halvings the run is given up. A place lasts until a checkpoint beyond it is
@@ -88,6 +88,15 @@ static int go_back(struct lagd_run *run, struct lag_error *err) {
     if (rc == 0) rc = lagd_run_rewind(run, err);
     if (rc == 0 && !lag_spec_equal(&run->trainer.state->layout.spec, &spec)) lagd_run_lay_down(run);
     return rc;
+}
+
+int lagd_run_take_back(struct lagd_run *run, struct lag_error *err) {
+    struct lagd_move move = {.run = run, .progress = true, .extra = lagd_run_drop_ahead, .extra_arg = run};
+    int rc = lagd_recorder_flush(&run->book.recorder, err);
+    if (rc == 0) rc = go_back(run, err);
+    if (rc != 0) return rc;
+    atomic_store(&run->progress.step, run->trainer.state->step);
+    return lagd_move_make_until(&move, &run->wishes.stop, err);
 }
 
 int lagd_run_rollback(struct lagd_run *run, const struct lag_step_result *result, struct lag_error *err) {

@@ -4,6 +4,7 @@
 #include "plan/run_config_internal.h"
 #include "records/transact_internal.h"
 #include "train/flops_internal.h"
+#include "train/run_dataset_internal.h"
 #include "train/run_lend_internal.h"
 
 #include <lagd/base/mem.h>
@@ -55,7 +56,8 @@ int lagd_run_keep(struct lagd_run *run, const struct lag_state *state, const str
     whole.extra = lagd_move_write;
     whole.extra_arg = move;
     enum lagd_doing before = lagd_progress_do(&run->progress, LAGD_DOING_CHECKPOINTING);
-    int rc = lagd_recorder_flush(&run->book.recorder, err);
+    int rc = lagd_run_check_dataset(run, true, err); /* each checkpoint is from before a change */
+    if (rc == 0) rc = lagd_recorder_flush(&run->book.recorder, err);
     if (rc == 0) rc = lagd_checkpoint_make(run->deps, state, &whole, NULL, err);
     (void)lagd_progress_do(&run->progress, before);
     if (rc != 0) {

@@ -4,7 +4,8 @@
 #include "train/run_move_internal.h"
 #include "train/run_parts_internal.h"
 
-/* Checkpoint of the run's state with move (may be NULL) in its transaction. */
+/* Checkpoint of the run's state with move (may be NULL) in its transaction. None is made of what was trained on a file
+ * that is not known to be the registered one: see run_dataset_internal.h. */
 int lagd_run_checkpoint(struct lagd_run *run, const char *kind, struct lagd_move *move, struct lag_error *err);
 /* The checkpoint of a state of this run with move in its transaction; request says kind, id, growth_text, parent_sha256
  * and keep, the rest is filled in. patiently: waits for room; LAG_ECANCELED when interrupted meanwhile. */

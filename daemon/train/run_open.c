@@ -4,7 +4,7 @@
 #include "checkpoint/checkpoint_internal.h"
 #include "plan/run_config_internal.h"
 #include "records/transact_internal.h"
-#include "train/dataset_open_internal.h"
+#include "train/run_dataset_internal.h"
 #include "train/run_history_internal.h"
 #include "train/run_move_internal.h"
 
@@ -16,34 +16,6 @@
 #include <lagd/storage/growths.h>
 #include <lagd/storage/runs.h>
 #include <string.h>
-
-static int read_dataset(struct lag_db *db, void *arg, struct lag_error *err) {
-    struct lag_dataset_row *row = arg;
-    char id[LAG_ROW_ID];
-    (void)lag_copy(id, sizeof(id), row->id);
-    return lag_dataset_get(db, id, row, err);
-}
-
-static int find_dataset(const struct lagd_run *run, struct lag_dataset_row *ret, struct lag_error *err) {
-    (void)lag_copy(ret->id, sizeof(ret->id), run->book.row.dataset_id);
-    return lagd_read(run->deps, read_dataset, ret, err);
-}
-
-static int open_dataset(struct lagd_run *run, struct lag_error *err) {
-    struct lag_dataset_row row = {0};
-    int rc = find_dataset(run, &row, err);
-    return rc == 0 ? lagd_dataset_open_row(run->deps, &row, &run->trainer.dataset, err) : rc;
-}
-
-bool lagd_run_lacks_dataset(struct lagd_run *run) {
-    struct lag_dataset_row row = {0};
-    struct lag_dataset *dataset = NULL;
-    if (run->lacks_dataset || find_dataset(run, &row, NULL) != 0) return run->lacks_dataset;
-    int rc = lagd_dataset_open_row(run->deps, &row, &dataset, NULL);
-    lag_dataset_close(dataset);
-    run->lacks_dataset = rc != 0 && rc != LAG_ENOMEM;
-    return run->lacks_dataset;
-}
 
 /* --- growth --- */
 
@@ -133,8 +105,8 @@ int lagd_run_open(struct lagd_run *run, struct lag_error *err) {
     int rc = lagd_run_config_parse(run->book.row.config, &run->book.config, err);
     if (rc != 0) return rc;
     lagd_run_step_config(&run->book.config, run->book.row.lr_scale, &run->trainer.step);
-    rc = open_dataset(run, err);
-    if (rc == 0) rc = lagd_run_read_growth(run, err);
+    rc = lagd_run_read_growth(run, err);
+    if (rc == 0) rc = lagd_run_open_dataset(run, err);
     if (rc == 0) rc = lagd_run_load_state(run, &run->trainer.state, &run->book.checkpoint_step, err);
     if (rc == 0) rc = lagd_run_reopen_growth(run, err);
     if (rc == 0) rc = lagd_recorder_open(&run->book.recorder, run->deps, run->id, true, &run->wishes.quit, err);

@@ -4,9 +4,6 @@
 
 int lagd_run_open(struct lagd_run *run, struct lag_error *err);
 void lagd_run_close(struct lagd_run *run);
-/* Asked after a failure: is its cause that the file is gone, or not what was registered? Once true it stays so until
- * the thread ends: all who ask about one failure must hear the same, though the file may come back meanwhile. */
-bool lagd_run_lacks_dataset(struct lagd_run *run);
 /* work and team for the present shape. */
 int lagd_run_equip(struct lagd_run *run, struct lag_error *err);
 /* work is there again: while candidates are probed the run itself computes nothing and has laid it down. */

@@ -38,6 +38,12 @@ struct lagd_pace {
     int64_t team_ns;              /* of the last step, by all threads together */
 };
 
+enum lagd_dataset_trouble {
+    LAGD_DATASET_GOOD,
+    LAGD_DATASET_AWAY,    /* what lies at its path is not what was registered; what was read was */
+    LAGD_DATASET_CHANGED, /* what was read since the last checkpoint may have been something else */
+};
+
 struct lagd_run {
     struct lagd_deps *deps;
     char id[LAG_ROW_ID];
@@ -51,6 +57,6 @@ struct lagd_run {
     struct lagd_pace pace;
     bool evaluate_first;           /* at step 0, before the first update */
     bool is_open;                  /* its row tells where its state is */
-    bool lacks_dataset;            /* as lagd_run_lacks_dataset found it */
+    enum lagd_dataset_trouble dataset_trouble; /* as train/run_dataset.c found it */
     bool storage_fails;            /* it was waited for, and has not worked since */
 };

@@ -6,6 +6,7 @@
 #include "plan/speeds_internal.h"
 #include "records/transact_internal.h"
 #include "train/flops_internal.h"
+#include "train/run_dataset_internal.h"
 #include "train/run_keep_internal.h"
 
 #include <lagd/base/check.h>
@@ -65,9 +66,12 @@ static int evaluate(struct lagd_run *run, struct lag_error *err) {
     if (rc != 0) return rc;
     lagd_speeds_add(run->deps->speeds, run->id, LAGD_SPEED_EVAL,
                     lagd_run_evaluation_flops(run, &run->trainer.state->layout.spec), compute_ns, n_slots);
+    rc = lagd_run_check_dataset(run, true, err);
+    if (rc != 0) return rc;
     const double mean = lag_mean(losses, n_batches);
-    return lagd_run_survive(
-        run, lagd_recorder_add(&run->book.recorder, LAGD_VAL_LOSS, run->trainer.state->step, mean, err), err);
+    rc = lagd_recorder_add(&run->book.recorder, LAGD_VAL_LOSS, run->trainer.state->step, mean, err);
+    rc = lagd_run_survive(run, rc, err);
+    return rc == 0 ? lagd_run_check_path(run, err) : rc;
 }
 
 /* --- checkpoints --- */
@@ -79,6 +83,7 @@ static int checkpoint_if_due(struct lagd_run *run, struct lag_error *err) {
         run->book.checkpoint_step == step)
         return 0;
     int rc = lagd_run_checkpoint(run, "periodic", NULL, err);
+    if (rc == 0) rc = lagd_run_check_path(run, err);
     if (!lagd_is_storage_trouble(rc)) return rc;
     lagd_warn(run->deps, run->id, step, "no checkpoint at step %lld, tried again %lld steps on: %.400s",
               (long long)step, (long long)run->book.config.checkpoint_every, err->text);
@@ -160,6 +165,10 @@ int lagd_run_step(struct lagd_run *run, struct lag_step_result *ret_result, stru
     LAG_FP("run.before_step");
     int64_t compute_ns = 0;
     int rc = train(run, ret_result, &compute_ns, err);
+    if (rc == 0 || rc == LAG_TRAIN_NONFINITE) {
+        int known = lagd_run_check_dataset(run, false, err);
+        if (known != 0) return known;
+    }
     if (rc != 0) return rc;
     LAG_FP("run.after_step");
     int64_t step = run->trainer.state->step;

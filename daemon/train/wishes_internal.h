@@ -12,6 +12,7 @@ enum lagd_run_wish {
     LAGD_WISH_CANCEL = 2,     /* state cancelled, end (a growth under way is cancelled too) */
     LAGD_WISH_CHECKPOINT = 4, /* write one at the next boundary, go on */
     LAGD_WISH_STOP = 8,       /* the daemon stops: checkpoint, state interrupted, end. Probes are left as they are */
+    LAGD_WISH_VERIFY = 64,    /* a probe waits, as the dataset's file may have changed: find out */
     LAGD_WISH_GROWTH = 16,    /* look at the growth row again: asked for, cancelled, or decided by a person */
     LAGD_WISH_COPY = 32,      /* hand copies to those who asked (lagd_wishes_ask_copy) */
 };

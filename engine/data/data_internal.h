@@ -2,6 +2,7 @@
 #pragma once
 #include <lagd/engine/data.h>
 #include <lagd/engine/spec.h>
+#include <lagd/engine/witness.h>
 
 #define LAG_TOKEN_HEADER_BYTES 1024u /* llm.c: 256 × int32 */
 #define LAG_MIN_TOKENS 64u
@@ -60,6 +61,20 @@ void lag_kept_destroy(struct lag_kept *kept);
  * of those that are kept, and nothing was done. A failure to read leaves it unread. Thread: any, many at once. */
 int lag_kept_answer(struct lag_kept *kept, const struct lag_dataset *dataset, const struct lag_batch *batch,
                     int32_t *ret_tokens, int32_t *ret_targets, struct lag_error *err);
+
+/* --- witness.c: windows that were read, behind lagd/engine/witness.h. Thread: any, many at once. --- */
+struct lag_witness;
+struct lag_witness *lag_witness_create(void); /* NULL: out of memory */
+void lag_witness_destroy(struct lag_witness *witness);
+void lag_witness_trust(struct lag_witness *witness, const struct lag_stamp *stamp, bool fresh);
+int lag_witness_look(struct lag_witness *witness, int fd, enum lag_sight *ret, struct lag_error *err);
+/* After the window was read. */
+void lag_witness_note(struct lag_witness *witness, int fd, uint64_t start, int context, uint64_t digest);
+int lag_witness_compare(struct lag_witness *witness, const struct lag_dataset *dataset, const _Atomic bool *cancel,
+                        struct lag_error *err);
+/* Of the context + 1 ids from start on, read from the file. */
+int lag_dataset_digest(const struct lag_dataset *dataset, uint64_t start, int context, uint64_t *ret,
+                       struct lag_error *err);
 
 /* The first n_validation(info) tokens from the end are for validation. */
 static inline uint64_t lag_dataset_n_validation(const struct lag_dataset_info *info) { return info->n_tokens / 10; }

@@ -3,7 +3,9 @@
 #include <lagd/base/check.h>
 #include <lagd/base/error.h>
 #include <lagd/engine/rng.h>
+#include <lagd/engine/witness.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -15,24 +17,27 @@ struct lag_dataset {
     int fd;
     struct lag_dataset_info info;
     struct lag_kept *kept; /* NULL: nothing is */
+    struct lag_witness *witness;
 };
 
 int lag_dataset_open(int fd, const struct lag_dataset_info *info, struct lag_dataset **ret, struct lag_error *err) {
     struct stat st;
     int rc = 0;
+    struct lag_witness *witness = NULL;
     struct lag_dataset *dataset = NULL;
     if (fstat(fd, &st) != 0)
         rc = lag_error_errno(err, errno, "cannot inspect the dataset's file");
     else if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != info->n_bytes)
         rc = lag_error_set(err, LAG_ECORRUPT, "the dataset's file changed since it was registered: it has %" PRId64
                            " bytes instead of %" PRIu64 "; register it again", (int64_t)st.st_size, info->n_bytes);
-    else if (!(dataset = malloc(sizeof *dataset)))
+    else if (!(witness = lag_witness_create()) || !(dataset = malloc(sizeof *dataset)))
         rc = lag_error_set(err, LAG_ENOMEM, "out of memory");
     if (rc != 0) {
+        lag_witness_destroy(witness);
         (void)close(fd);
         return rc;
     }
-    *dataset = (struct lag_dataset){fd, *info, NULL};
+    *dataset = (struct lag_dataset){fd, *info, NULL, witness};
     *ret = dataset;
     return 0;
 }
@@ -40,6 +45,7 @@ int lag_dataset_open(int fd, const struct lag_dataset_info *info, struct lag_dat
 void lag_dataset_close(struct lag_dataset *dataset) {
     if (!dataset) return;
     lag_kept_destroy(dataset->kept);
+    lag_witness_destroy(dataset->witness);
     (void)close(dataset->fd);
     free(dataset);
 }
@@ -87,11 +93,36 @@ static int read_tokens(const struct lag_dataset *dataset, uint64_t first, size_t
     return changed(dataset, first + at, err, "an id beyond the vocabulary");
 }
 
+static uint64_t digest_ids(uint64_t digest, const uint32_t *ids, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        digest = (digest ^ ids[i]) * 0x9e3779b97f4a7c15u;
+        digest ^= digest >> 32;
+    }
+    return digest;
+}
+
+int lag_dataset_digest(const struct lag_dataset *dataset, uint64_t start, int context, uint64_t *ret,
+                       struct lag_error *err) {
+    uint32_t ids[READ_TOKENS];
+    const uint64_t n_window = (uint64_t)context + 1;
+    uint64_t digest = 0;
+    for (uint64_t done = 0; done < n_window;) {
+        const size_t n = (size_t)LAG_MIN((uint64_t)READ_TOKENS, n_window - done);
+        const int rc = read_tokens(dataset, start + done, n, ids, err);
+        if (rc != 0) return rc;
+        digest = digest_ids(digest, ids, n);
+        done += n;
+    }
+    *ret = digest;
+    return 0;
+}
+
 /* One row: context inputs from start on, and the same shifted by one. */
 static int read_window(const struct lag_dataset *dataset, uint64_t start, int context, int32_t *ret_tokens,
                        int32_t *ret_targets, struct lag_error *err) {
     uint32_t ids[READ_TOKENS];
     const uint64_t n_window = (uint64_t)context + 1;
+    uint64_t digest = 0;
     for (uint64_t done = 0; done < n_window;) {
         const size_t n = (size_t)LAG_MIN((uint64_t)READ_TOKENS, n_window - done);
         const int rc = read_tokens(dataset, start + done, n, ids, err);
@@ -101,8 +132,10 @@ static int read_window(const struct lag_dataset *dataset, uint64_t start, int co
             if (at < (uint64_t)context) ret_tokens[at] = (int32_t)ids[i];
             if (at > 0) ret_targets[at - 1] = (int32_t)ids[i];
         }
+        digest = digest_ids(digest, ids, n);
         done += n;
     }
+    lag_witness_note(dataset->witness, dataset->fd, start, context, digest);
     return 0;
 }
 
@@ -165,4 +198,27 @@ int lag_dataset_keep(struct lag_dataset *dataset, const struct lag_kept_batches 
 void lag_dataset_forget(struct lag_dataset *dataset) {
     lag_kept_destroy(dataset->kept);
     dataset->kept = NULL;
+}
+
+/* --- is the file what was registered? --- */
+
+int lag_dataset_fd(const struct lag_dataset *dataset) { return dataset->fd; }
+
+int lag_dataset_replace(struct lag_dataset *dataset, int fd, struct lag_error *err) {
+    /* The number stays: whoever reads finds the one file or the other. */
+    const int failed = dup3(fd, dataset->fd, O_CLOEXEC) < 0 ? errno : 0;
+    (void)close(fd);
+    return failed ? lag_error_errno(err, failed, "cannot take over the dataset's new file") : 0;
+}
+
+void lag_dataset_trust(struct lag_dataset *dataset, const struct lag_stamp *stamp, bool fresh) {
+    lag_witness_trust(dataset->witness, stamp, fresh);
+}
+
+int lag_dataset_look(const struct lag_dataset *dataset, enum lag_sight *ret, struct lag_error *err) {
+    return lag_witness_look(dataset->witness, dataset->fd, ret, err);
+}
+
+int lag_dataset_reread(struct lag_dataset *dataset, const _Atomic bool *cancel, struct lag_error *err) {
+    return lag_witness_compare(dataset->witness, dataset, cancel, err);
 }

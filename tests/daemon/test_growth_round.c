@@ -5,12 +5,15 @@
 #include "records/folders_internal.h"
 
 #include <fcntl.h>
+#include <lagd/base/clock.h>
 #include <lagd/base/fs.h>
+#include <lagd/base/stamp.h>
 #include <lagd/engine/train.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 enum { STEPS = 40, AT = 10, LAG = 8 };
@@ -115,17 +118,25 @@ static void test_auto_end_to_end(void **unused) {
     assert_true(row.flops > plain_row.flops);
 }
 
-/* Other tokens in the same file, and back. */
-static void spoil_the_text(bool spoilt) {
-    static char text[100000];
-    static ssize_t length;
+/* The file as memory. Its pages have been written to by the time it is old enough for its stamp to be trusted; what is
+ * written to them from then on changes no stamp, so that only reading finds it. */
+static char *map_the_text(void) {
+    struct lag_stamp stamp;
     int fd = open(fixture.dataset.path, O_RDWR | O_CLOEXEC);
-    assert_true(fd >= 0);
-    if (spoilt) length = pread(fd, text, sizeof(text), 0);
-    assert_int_equal(length, fixture.dataset.n_bytes);
-    for (ssize_t i = 0; i < length; i++) text[i] ^= 1;
-    assert_int_equal(pwrite(fd, text, (size_t)length, 0), length);
+    volatile char *text = mmap(NULL, (size_t)fixture.dataset.n_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    assert_true(fd >= 0 && text != MAP_FAILED);
+    for (int64_t i = 0; i < fixture.dataset.n_bytes; i += 1024) text[i] = text[i];
+    do {
+        (void)usleep(20000);
+        assert_int_equal(lag_stamp_of_fd(fd, &stamp, NULL), 0);
+    } while (lag_stamp_is_fresh(&stamp, lag_clock_wall_ms()));
     assert_int_equal(close(fd), 0);
+    return (char *)text;
+}
+
+/* Other tokens in the same file, and back. */
+static void spoil(char *text) {
+    for (int64_t i = 0; i < fixture.dataset.n_bytes; i++) text[i] ^= 1;
 }
 
 /* All candidates, one after the other; from the end of the first one on, the file holds other tokens. */
@@ -137,17 +148,19 @@ static int probe_all(const char *name, bool spoilt, struct lag_candidate_row ret
     (void)snprintf(request.mode, sizeof(request.mode), "manual");
     request.parallel = 1;
     fixture_create_growth(&fixture, run_id, &request, pool, growth_id);
+    char *text = spoilt ? map_the_text() : NULL;
     struct lagd_run *run = fixture_start(&fixture, run_id);
     do {
         (void)usleep(500);
         assert_int_equal(fixture_candidates(&fixture, growth_id, ret, 8), 5);
     } while (spoilt && strcmp(ret[0].state, "completed") != 0);
-    if (spoilt) spoil_the_text(true);
+    if (spoilt) spoil(text);
     fixture_wait_growth(&fixture, growth_id, "awaiting_approval");
     int n = fixture_candidates(&fixture, growth_id, ret, 8);
-    if (spoilt) spoil_the_text(false);
+    if (spoilt) spoil(text);
     lagd_run_wish(run, LAGD_WISH_CANCEL, NULL);
     lagd_run_join(run);
+    if (spoilt) assert_int_equal(munmap(text, (size_t)fixture.dataset.n_bytes), 0);
     return n;
 }
 

@@ -87,6 +87,8 @@ static void the_line_says_what_is_done(void **state) {
     (void)line(runs, 1, "opening ts-6L");
     runs[1].doing = LAGD_DOING_AWAITING;
     (void)line(runs + 1, 1, "awaiting approval of b step 1200/5000");
+    runs[0].doing = LAGD_DOING_VERIFYING;
+    (void)line(runs, 1, "reading the dataset of ts-6L");
     runs[1].doing = LAGD_DOING_STORAGE;
     (void)line(runs + 1, 1, "waiting for storage: b step 1200/5000");
 }

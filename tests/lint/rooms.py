@@ -47,7 +47,7 @@ ROOMS = {
 
 # Each boundary header of the engine speaks for one room. Those of the other layers speak for the whole layer.
 SPEAKS = {
-    "shape": "real spec params state rng", "kernels": "precision parts", "optim": "optim", "data": "data",
+    "shape": "real spec params state rng", "kernels": "precision parts", "optim": "optim", "data": "data witness",
     "checkpoint": "checkpoint", "stats": "lag", "cost": "cost", "grow": "grow", "pass": "pass backend",
     "train": "train probe",
 }

@@ -50,7 +50,8 @@ static void test_index_without_row(void **state) {
     damage_by(f, "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = replace(sql, '(dataset_id)', "
               "'(dataset_id) WHERE dataset_id = ''x''') WHERE name = 'runs_by_dataset'; "
               "PRAGMA writable_schema = RESET; UPDATE runs SET dataset_id = 'ds_2'; "
-              "INSERT INTO datasets SELECT 'ds_2', 'other', origin, path, format, "
+              "INSERT INTO datasets (id, name, origin, path, format, n_bytes, n_tokens, max_id, vocab_size, sha256, "
+              "created_ms) SELECT 'ds_2', 'other', origin, path, format, "
               "n_bytes, n_tokens, max_id, vocab_size, sha256, created_ms FROM datasets; PRAGMA writable_schema = ON; "
               "UPDATE sqlite_schema SET sql = replace(sql, ' WHERE dataset_id = ''x''', '') "
               "WHERE name = 'runs_by_dataset'");

@@ -4,6 +4,7 @@
 #include "q_internal.h"
 #include <lagd/base/check.h>
 #include <lagd/base/fs.h>
+#include <lagd/base/stamp.h>
 #include <lagd/base/mem.h>
 #include <lagd/storage/keys.h>
 #include <stdio.h>
@@ -136,6 +137,8 @@ static int call_runs(struct lag_db *db, struct lag_error *err) {
     if (!rc) rc = lag_run_set_rollback(db, "run_1", 1, 1, 1, err);
     if (!rc) rc = lag_run_set_config(db, "run_1", "second", "seed=1", err);
     if (!rc) rc = lag_run_delete(db, "run_1", err);
+    const struct lag_stamp stamp = {.n_bytes = 4404445};
+    if (!rc) rc = lag_dataset_set_stamp(db, "ds_1", &stamp, err);
     return rc ? rc : lag_dataset_delete(db, "ds_1", err);
 }
 

@@ -2,6 +2,7 @@
 #include "fixture.h"
 #include <lagd/base/check.h>
 #include <lagd/base/clock.h>
+#include <lagd/base/stamp.h>
 #include <stdlib.h>
 
 #define DEFINE_WRITE(name, query)                                                                                      \
@@ -123,9 +124,28 @@ static void test_many_evaluations(void **state) {
     free(losses);
 }
 
+static int set_stamp(struct lag_db *db, void *arg, struct lag_error *err) {
+    return lag_dataset_set_stamp(db, "ds_1", arg, err);
+}
+
+/* What the file was when it was hashed; a stamp of another size belongs to another file. */
+static void test_stamps(void **state) {
+    struct fixture *f = *state;
+    struct lag_dataset_row row;
+    struct lag_stamp stamp = {11, -12, 4404445, 13, INT64_MAX};
+    assert_ok(f, lag_dataset_get(f->reader, "ds_1", &row, &f->err));
+    assert_true(row.device == 0 && row.inode == 0 && row.mtime_ns == 0 && row.ctime_ns == 0);
+    write_ok(f, set_stamp, &stamp);
+    assert_ok(f, lag_dataset_get(f->reader, "ds_1", &row, &f->err));
+    assert_true(row.device == 11 && row.inode == -12 && row.mtime_ns == 13 && row.ctime_ns == INT64_MAX);
+    stamp.n_bytes++;
+    assert_int_equal(lag_store_write(f->store, set_stamp, &stamp, &f->err), LAG_ENOTFOUND);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_run_config, fixture_store, fixture_end),
+        cmocka_unit_test_setup_teardown(test_stamps, fixture_store, fixture_end),
         cmocka_unit_test_setup_teardown(test_times, fixture_store, fixture_end),
         cmocka_unit_test_setup_teardown(test_candidate_number, fixture_store, fixture_end),
         cmocka_unit_test_setup_teardown(test_whose_series, fixture_store, fixture_end),

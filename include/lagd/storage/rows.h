@@ -24,6 +24,7 @@ struct lag_dataset_row {
     int64_t n_bytes, n_tokens, max_id, vocab_size;
     char sha256[65];
     int64_t created_ms;
+    int64_t device, inode, mtime_ns, ctime_ns; /* of the file when it was last hashed; all 0: not known */
 };
 struct lag_run_row {
     char id[LAG_ROW_ID], name[LAG_ROW_NAME], dataset_id[LAG_ROW_ID], dataset_name[LAG_ROW_NAME];

@@ -5,12 +5,15 @@
 #include <lagd/storage/rows.h>
 struct lag_db;
 struct lag_error;
+struct lag_stamp;
 
 /* LAG_EEXIST: name */
 int lag_dataset_insert(struct lag_db *db, const struct lag_dataset_row *row, struct lag_error *err);
 int lag_dataset_get(struct lag_db *db, const char *id_or_name, struct lag_dataset_row *ret, struct lag_error *err);
 int lag_dataset_list(struct lag_db *db, int (*each)(const struct lag_dataset_row *, void *), void *arg,
                      struct lag_error *err);
+/* The file was hashed at this stamp. LAG_ENOTFOUND: also when the stamp has another size than the dataset. */
+int lag_dataset_set_stamp(struct lag_db *db, const char *id, const struct lag_stamp *stamp, struct lag_error *err);
 int lag_dataset_delete(struct lag_db *db, const char *id, struct lag_error *err); /* LAG_ESTATE while a run uses it */
 
 int lag_run_insert(struct lag_db *db, const struct lag_run_row *row, struct lag_error *err); /* LAG_EEXIST: name */
