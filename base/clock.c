@@ -1,7 +1,9 @@
 /* Monotonic time, wall time, and wall time as text. */
 #include <lagd/base/clock.h>
 
+#include <lagd/base/parse.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 int64_t lag_clock_mono_ns(void) {
@@ -10,10 +12,26 @@ int64_t lag_clock_mono_ns(void) {
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+int64_t lag_clock_passed_ms(void) {
+    struct timespec now = {0};
+    if (clock_gettime(CLOCK_BOOTTIME, &now) != 0) (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Tests set the clock wrong by this, in ms. */
+static int64_t wrong_by_ms(void) {
+    int64_t ms = 0;
+#ifdef LAG_FAILPOINTS
+    const char *text = getenv("LAGD_CLOCK_WRONG_BY_MS");
+    if (text) (void)lag_parse_i64(text, &ms);
+#endif
+    return ms;
+}
+
 int64_t lag_clock_wall_ms(void) {
     struct timespec now = {0};
     (void)clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 + wrong_by_ms();
 }
 
 void lag_clock_rfc3339(int64_t wall_ms, char ret[32]) {

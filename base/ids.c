@@ -62,7 +62,7 @@ static bool increment(unsigned char *bytes, size_t length) {
 
 /* The next one in order. A wall clock that went back does not count: the last millisecond is kept. */
 static void next_ulid(unsigned char ret[16]) {
-    int64_t now_ms = lag_clock_wall_ms();
+    int64_t now_ms = LAG_MAX(lag_clock_wall_ms(), 0);
     (void)pthread_mutex_lock(&last.mutex);
     if (now_ms > last.ms || !increment(last.random, RANDOM_BYTES)) {
         last.ms = LAG_MAX(now_ms, last.ms + 1);
@@ -91,6 +91,27 @@ void lag_id_new(const char *prefix, char ret[LAG_ID_SIZE]) {
         ret[length++] = alphabet[value];
     }
     ret[length] = '\0';
+}
+
+void lag_id_follow(const char *id) {
+    const char *mark = strchr(id, '_');
+    unsigned char ulid[16] = {0};
+    if (!mark || strlen(mark + 1) != ULID_CHARS || mark[1] > '7') return;
+    for (int i = 0; i < ULID_CHARS; i++) {
+        const char *place = strchr(alphabet, mark[1 + i]);
+        if (!place) return;
+        unsigned value = (unsigned)(place - alphabet);
+        for (int bit = 5 * i - 2, j = 4; j >= 0; bit++, j--)
+            if (bit >= 0) ulid[bit / 8] |= (unsigned char)((value >> j & 1u) << (7 - bit % 8));
+    }
+    int64_t ms = 0;
+    for (int i = 0; i < 6; i++) ms = ms << 8 | ulid[i];
+    (void)pthread_mutex_lock(&last.mutex);
+    if (ms > last.ms || (ms == last.ms && memcmp(ulid + 6, last.random, RANDOM_BYTES) > 0)) {
+        last.ms = ms;
+        memcpy(last.random, ulid + 6, RANDOM_BYTES);
+    }
+    (void)pthread_mutex_unlock(&last.mutex);
 }
 
 bool lag_id_is(const char *text, const char *prefix) {

@@ -53,7 +53,7 @@ int lag_checkpoint_get(struct lag_db *db, const char *id, struct lag_checkpoint_
 }
 
 static const char sql_latest[] = SELECT
-    "WHERE run_id = ? AND candidate_id IS NULL ORDER BY step DESC, created_ms DESC, id DESC LIMIT 1";
+    "WHERE run_id = ? AND candidate_id IS NULL ORDER BY step DESC, id DESC LIMIT 1";
 
 int lag_checkpoint_latest(struct lag_db *db, const char *run_id, struct lag_checkpoint_row *ret,
                           struct lag_error *err) {
@@ -63,8 +63,8 @@ int lag_checkpoint_latest(struct lag_db *db, const char *run_id, struct lag_chec
 }
 
 /* Of one run in the order of lag_checkpoint_latest, so that retention and resume agree on which is newest. */
-static const char sql_list_run[] = SELECT "WHERE run_id = ? ORDER BY step DESC, created_ms DESC, id DESC";
-static const char sql_list_all[] = SELECT "ORDER BY created_ms DESC, id DESC";
+static const char sql_list_run[] = SELECT "WHERE run_id = ? ORDER BY step DESC, id DESC";
+static const char sql_list_all[] = SELECT "ORDER BY id DESC";
 
 int lag_checkpoint_list(struct lag_db *db, const char *run_id, int (*each)(const struct lag_checkpoint_row *, void *),
                         void *arg, struct lag_error *err) {

@@ -35,7 +35,7 @@ int lag_dataset_get(struct lag_db *db, const char *id_or_name, struct lag_datase
     return rc < 0 ? rc : 0;
 }
 
-static const char sql_list[] = SELECT "ORDER BY created_ms DESC, id DESC";
+static const char sql_list[] = SELECT "ORDER BY id DESC";
 
 int lag_dataset_list(struct lag_db *db, int (*each)(const struct lag_dataset_row *, void *), void *arg,
                      struct lag_error *err) {

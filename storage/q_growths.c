@@ -34,8 +34,8 @@ int lag_growth_get(struct lag_db *db, const char *id, struct lag_growth_row *ret
     return rc < 0 ? rc : 0;
 }
 
-static const char sql_list_run[] = SELECT "WHERE run_id = ? ORDER BY created_ms, id LIMIT ?";
-static const char sql_list_all[] = SELECT "ORDER BY created_ms, id LIMIT ?";
+static const char sql_list_run[] = SELECT "WHERE run_id = ? ORDER BY id LIMIT ?";
+static const char sql_list_all[] = SELECT "ORDER BY id LIMIT ?";
 
 int lag_growth_list(struct lag_db *db, const char *run_id, int limit,
                     int (*each)(const struct lag_growth_row *, void *), void *arg, struct lag_error *err) {

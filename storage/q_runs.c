@@ -45,20 +45,18 @@ int lag_run_get(struct lag_db *db, const char *id_or_name, struct lag_run_row *r
     return rc < 0 ? rc : 0;
 }
 
-/* ?1, ?2 cursor, ?3 states or NULL, ?4 limit. The cursor of the first page lies behind every row. */
+/* ?1 cursor, ?2 states or NULL, ?3 limit. The cursor of the first page lies behind every row. */
 static const char sql_list[] = SELECT
-    "WHERE (r.created_ms, r.id) < (?1, ?2) AND (?3 IS NULL OR instr(',' || ?3 || ',', ',' || r.state || ',') > 0) "
-    "ORDER BY r.created_ms DESC, r.id DESC LIMIT ?4";
+    "WHERE r.id < ?1 AND (?2 IS NULL OR instr(',' || ?2 || ',', ',' || r.state || ',') > 0) "
+    "ORDER BY r.id DESC LIMIT ?3";
 
-int lag_run_list(struct lag_db *db, const char *states, int64_t before_ms, const char *before_id, int limit,
+int lag_run_list(struct lag_db *db, const char *states, const char *before_id, int limit,
                  int (*each)(const struct lag_run_row *, void *), void *arg, struct lag_error *err) {
-    bool is_first = before_ms == 0 && (!before_id || !*before_id);
     struct lag_run_row row;
     struct lag_stmt *stmt;
     int rc = lag_stmt_open(db, sql_list, &stmt, err);
     if (rc) return rc;
-    lag_bind_i64(stmt, is_first ? INT64_MAX : before_ms);
-    lag_bind_text(stmt, is_first ? "~" : before_id);
+    lag_bind_text(stmt, before_id && *before_id ? before_id : "~");
     lag_bind_text(stmt, states);
     lag_bind_i64(stmt, limit);
     while ((rc = lag_row_next(stmt, columns, &row, err)) == 1 && (rc = each(&row, arg)) == 0);

@@ -4,7 +4,6 @@
 #include "request/answer_internal.h"
 
 #include <lagd/base/check.h>
-#include <lagd/base/clock.h>
 #include <lagd/base/hash.h>
 #include <lagd/base/log.h>
 #include <lagd/base/mem.h>
@@ -157,7 +156,8 @@ int lagd_idem_begin(struct lagd_request *request) {
     }
     int status = lagd_request_db(request, &db);
     if (status == 0)
-        status = lag_key_find(db, request->idempotency_key, lag_clock_wall_ms(), &row, &body, &request->err);
+        status = lag_key_find(db, request->idempotency_key, lagd_supervisor_now_ms(request->supervisor), &row, &body,
+                              &request->err);
     if (status == 1) status = use_stored(request, &row, body);
     return status;
 }
@@ -177,6 +177,7 @@ bool lagd_idem_keep(struct lagd_request *request) {
     (void)lag_copy(row->key, sizeof(row->key), request->idempotency_key);
     (void)lag_copy(row->fingerprint, sizeof(row->fingerprint), request->idem.fingerprint);
     (void)lag_copy(row->resource, sizeof(row->resource), request->command->id);
+    row->created_ms = lagd_supervisor_now_ms(request->supervisor);
     row->status = response->status ? response->status : request->route->status;
     note_headers(response, row->headers, sizeof(row->headers));
     lagd_command_destroy(request->command);

@@ -17,7 +17,7 @@ int lagd_page_begin(struct lagd_request *request, const char *prefix, bool ascen
 /* Numbers in cursors begin at 1, and a step may be 0: so the cursor holds the number plus one. */
 static bool is_behind(const struct lagd_page *page, int64_t number, const char *id) {
     if (!*page->after_id) return true;
-    if (number + 1 != page->after) return (number + 1 > page->after) == page->ascending;
+    if (number != LAGD_PAGE_BY_ID && number + 1 != page->after) return (number + 1 > page->after) == page->ascending;
     int order = strcmp(id, page->after_id);
     return page->ascending ? order > 0 : order < 0;
 }
@@ -28,7 +28,7 @@ int lagd_page_add(struct lagd_page *page, int64_t number, const char *id) {
         (void)lag_copy(page->next, sizeof(page->next), page->last);
         return LAGD_PAGE_FULL;
     }
-    lagd_cursor_format(number + 1, id, page->last);
+    lagd_cursor_format(number == LAGD_PAGE_BY_ID ? LAGD_CURSOR_BY_ID : number + 1, id, page->last);
     page->n++;
     return LAGD_PAGE_TAKE;
 }

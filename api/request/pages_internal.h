@@ -17,5 +17,6 @@ struct lagd_page {
 /* From the query: limit and cursor. prefix: of the list's ids. */
 int lagd_page_begin(struct lagd_request *request, const char *prefix, bool ascending, struct lagd_page *ret);
 enum { LAGD_PAGE_TAKE, LAGD_PAGE_SKIP, LAGD_PAGE_FULL };
-/* For each row in order; number: what the list is sorted by before the id, ≥ 0. FULL: one more than fits, stop. */
+/* For each row in order; number: what the list is sorted by before the id, ≥ 0, or BY_ID. FULL: one more than fits. */
+#define LAGD_PAGE_BY_ID INT64_C(-1)
 int lagd_page_add(struct lagd_page *page, int64_t number, const char *id);

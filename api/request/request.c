@@ -26,6 +26,7 @@ int lagd_request_post(struct lagd_request *request, struct lagd_command *command
     if (request->idempotency_key) {
         (void)lag_copy(command->key, sizeof(command->key), request->idempotency_key);
         (void)lag_copy(command->fingerprint, sizeof(command->fingerprint), request->idem.fingerprint);
+        command->key_ms = lagd_supervisor_now_ms(request->supervisor);
     }
     return LAGD_WAIT;
 }

@@ -26,7 +26,7 @@ struct listing {
 
 static int add_checkpoint(const struct lag_checkpoint_row *row, void *arg) {
     struct listing *listing = arg;
-    int verdict = lagd_page_add(&listing->page, listing->of_run ? row->step : row->created_ms, row->id);
+    int verdict = lagd_page_add(&listing->page, listing->of_run ? row->step : LAGD_PAGE_BY_ID, row->id);
     if (verdict == LAGD_PAGE_TAKE) return lagd_rows_add(&listing->rows, row);
     return verdict == LAGD_PAGE_FULL;
 }

@@ -45,7 +45,7 @@ struct listing {
 
 static int add_growth(const struct lag_growth_row *row, void *arg) {
     struct listing *listing = arg;
-    int verdict = lagd_page_add(&listing->page, row->created_ms, row->id);
+    int verdict = lagd_page_add(&listing->page, LAGD_PAGE_BY_ID, row->id);
     if (verdict == LAGD_PAGE_TAKE) return lagd_rows_add(&listing->rows, row);
     return verdict == LAGD_PAGE_FULL;
 }

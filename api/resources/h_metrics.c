@@ -96,7 +96,7 @@ static int write_runs(struct lagd_request *request, struct lag_strbuf *out) {
     counts.states = lagd_states(LAGD_MACHINE_RUN, &counts.n_states);
     counts.n_states = LAG_MIN(counts.n_states, LAG_COUNT(counts.counts));
     int status = lagd_request_db(request, &db);
-    if (status == 0) status = lag_run_list(db, NULL, 0, "", INT32_MAX, count_run, &counts, &request->err);
+    if (status == 0) status = lag_run_list(db, NULL, "", INT32_MAX, count_run, &counts, &request->err);
     if (status < 0) return status;
     lag_strbuf_append(out, "# HELP lagd_runs Runs by state.\n# TYPE lagd_runs gauge\n");
     for (size_t i = 0; i < counts.n_states; i++)

@@ -42,7 +42,7 @@ static int answer_page(struct lagd_request *request, struct lag_db *db, const st
     struct lagd_encoding encoding = {db, &request->err, NULL};
     if (list->n > limit) {
         page.items.n = limit;
-        lagd_cursor_format(rows[limit - 1].created_ms, rows[limit - 1].id, cursor);
+        lagd_cursor_format(LAGD_CURSOR_BY_ID, rows[limit - 1].id, cursor);
         lagd_header_set(request, "Link", "</api/v1/runs?limit=%zu&cursor=%s>; rel=\"next\"", limit, cursor);
     }
     return lagd_answer_object(request, &lagd_run_list_schema, &page, &encoding, 0);
@@ -50,20 +50,20 @@ static int answer_page(struct lagd_request *request, struct lag_db *db, const st
 
 int lagd_h_runs(struct lagd_request *request) {
     struct lag_db *db;
-    int64_t before_ms = 0;
+    int64_t number;
     char before_id[LAG_ROW_ID] = "";
     const char *states = lagd_query_text(&request->target, request->route, "state");
     const char *cursor = lagd_query_text(&request->target, request->route, "cursor");
     size_t limit = (size_t)lagd_query_int(&request->target, request->route, "limit");
     int status = check_states(request, states);
     if (status < 0) return status;
-    if (cursor && lagd_cursor_parse(cursor, "run", &before_ms, before_id) < 0) {
+    if (cursor && lagd_cursor_parse(cursor, "run", &number, before_id) < 0) {
         return lagd_fail(request, "invalid-cursor", "the cursor was not made by this list; begin again without one");
     }
     struct lagd_rows list = LAGD_ROWS_INIT(struct lag_run_row);
     status = lagd_request_db(request, &db);
     if (status == 0) {
-        status = lag_run_list(db, states && *states ? states : NULL, before_ms, before_id, (int)limit + 1, add_run,
+        status = lag_run_list(db, states && *states ? states : NULL, before_id, (int)limit + 1, add_run,
                               &list, &request->err);
     }
     if (status == 0) status = answer_page(request, db, &list, limit);

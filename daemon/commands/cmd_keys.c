@@ -18,7 +18,7 @@ struct keyed {
 
 static int write_keyed(struct lag_db *db, void *arg, struct lag_error *err) {
     const struct keyed *keyed = arg;
-    struct lag_key_row row = {0};
+    struct lag_key_row row = {.created_ms = keyed->command->key_ms};
     int rc = keyed->fn(db, keyed->arg, err);
     if (rc < 0) return rc;
     (void)lag_copy(row.key, sizeof(row.key), keyed->command->key);

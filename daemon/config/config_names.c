@@ -16,7 +16,7 @@
 static const char *const other_variables[] = {
     "LAGD_HOST", "LAGD_SOCKET", "LAGD_TOKEN_FILE", /* lagctl(1) */
 #ifdef LAG_FAILPOINTS
-    "LAGD_FAILPOINTS", "LAGD_JOURNAL_SOCKET", "LAGD_PATIENCE_MS",
+    "LAGD_CLOCK_WRONG_BY_MS", "LAGD_FAILPOINTS", "LAGD_JOURNAL_SOCKET", "LAGD_PATIENCE_MS",
 #endif
 };
 

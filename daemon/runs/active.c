@@ -121,7 +121,7 @@ void lagd_active_schedule(struct lagd_runs *runs) {
     struct queue queue = {0};
     const char *queued = lagd_state_name(LAGD_MACHINE_RUN, LAGD_RUN_QUEUED);
     struct lag_error err = {0};
-    if (lag_run_list(runs->db, queued, 0, "", INT32_MAX, collect_queued, &queue, &err) < 0) {
+    if (lag_run_list(runs->db, queued, "", INT32_MAX, collect_queued, &queue, &err) < 0) {
         lag_log(LAG_LOG_ERROR, "the queue of runs cannot be read: %s", err.text);
     }
     for (size_t i = queue.n; i-- > 0 && runs->n_active < places;) {

@@ -37,14 +37,15 @@ static int write_keys_pruned(struct lag_db *db, void *arg, struct lag_error *err
 static void prune(struct lagd_supervisor *s, int64_t now_ns) {
     if (now_ns < s->next_prune_ns) return;
     s->next_prune_ns = now_ns + 3600 * SECOND_NS;
+    lagd_time_look(s);
     struct lagd_config config;
     lagd_settings_get(s->settings, &config);
-    int64_t days = config.event_retention_days, before_ms = lag_clock_wall_ms() - days * DAY_MS;
+    int64_t days = config.event_retention_days, before_ms = lagd_supervisor_now_ms(s) - days * DAY_MS;
     struct lag_error err = {0};
     if (days > 0 && lag_store_write(s->deps.store, write_pruned, &before_ms, &err) < 0) {
         lag_log(LAG_LOG_WARNING, "old events could not be removed: %s", err.text);
     }
-    before_ms = lag_clock_wall_ms() - LAG_KEY_LIFE_MS;
+    before_ms = lagd_supervisor_now_ms(s) - LAG_KEY_LIFE_MS;
     if (lag_store_write(s->deps.store, write_keys_pruned, &before_ms, &err) < 0) {
         lag_log(LAG_LOG_WARNING, "old idempotency keys could not be removed: %s", err.text);
     }

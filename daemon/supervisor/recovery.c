@@ -216,7 +216,7 @@ static void tidy_dataset(const char *dir, const char *name, void *arg) {
 int lagd_recover(struct lagd_supervisor *s, struct lag_error *err) {
     struct runs runs = {0};
     int rc =
-        lag_run_list(s->db, NULL, 0, "", INT32_MAX, collect_run, &runs, err);
+        lag_run_list(s->db, NULL, "", INT32_MAX, collect_run, &runs, err);
     if (runs.failed) rc = lag_error_set(err, LAG_ENOMEM, "out of memory while reading the runs");
     for (size_t i = 0; i < runs.n && rc == 0; i++) rc = recover_run(s, &runs.rows[i], err);
     free(runs.rows);

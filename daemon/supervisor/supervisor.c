@@ -114,10 +114,12 @@ int lagd_supervisor_create(const struct lagd_config *config, struct lagd_supervi
     s->watch.watchdog_ns = lagd_notify_watchdog_ns();
     (void)lag_copy(s->deps.state_dir, sizeof(s->deps.state_dir), config->state_dir);
     (void)pthread_mutex_init(&s->services_lock, NULL);
+    (void)pthread_mutex_init(&s->calendar_lock, NULL);
     int rc = lagd_settings_create(config, &s->settings, err);
     if (rc == 0) rc = lagd_listener_create(&s->listener, err);
     if (rc == 0) rc = lagd_signals_open(&s->signal_fd, err);
     if (rc == 0) rc = open_files(s, err);
+    if (rc == 0) rc = lagd_time_begin(s, err);
     if (rc == 0) rc = make_parts(s, config, err);
     lagd_notify("STATUS=finding out where the runs stand\nEXTEND_TIMEOUT_USEC=%d", PATIENCE_USEC);
     if (rc == 0) rc = lagd_recover(s, err);
@@ -148,5 +150,6 @@ void lagd_supervisor_destroy(struct lagd_supervisor *s) {
     lagd_listener_destroy(s->listener);
     lagd_settings_destroy(s->settings);
     (void)pthread_mutex_destroy(&s->services_lock);
+    (void)pthread_mutex_destroy(&s->calendar_lock);
     free(s);
 }

@@ -5,6 +5,7 @@
 #include "config/settings_internal.h"
 #include "process/deps_internal.h"
 #include "process/listener_internal.h"
+#include "process/calendar_internal.h"
 #include "runs/runs_internal.h"
 #include "supervisor/watch_internal.h"
 
@@ -22,6 +23,8 @@ struct lagd_supervisor {
     pthread_mutex_t services_lock; /* that deps.services is there. Thread: any */
     int lock_fd, signal_fd, wake_fd;
     int64_t next_prune_ns;
+    pthread_mutex_t calendar_lock;
+    struct lagd_calendar calendar;
     _Atomic bool ready, stop;
     int64_t started_ms;
 };
@@ -30,3 +33,7 @@ struct lagd_supervisor {
 void lagd_supervisor_wake(struct lagd_supervisor *s);
 /* recovery.c: what an earlier process left, before anything is served */
 int lagd_recover(struct lagd_supervisor *s, struct lag_error *err);
+/* time.c: what time it is, as an earlier process left it; once, before anything is made. */
+int lagd_time_begin(struct lagd_supervisor *s, struct lag_error *err);
+/* Looks at the clock, tells when it is doubted, and stores where the calendar stands. */
+void lagd_time_look(struct lagd_supervisor *s);

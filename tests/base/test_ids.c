@@ -82,6 +82,22 @@ static void test_names_are_no_ids(void **state) {
     }
 }
 
+/* What an earlier process left under a clock that was years ahead. */
+static void test_they_follow_what_was_there(void **state) {
+    char before[LAG_ID_SIZE], id[LAG_ID_SIZE];
+    lag_id_new("run", before);
+    static const char *const no_ids[] = {"", "run", "run_", "run_8zzzzzzzzzzzzzzzzzzzzzzzzz", "run_0",
+                                         "run_7zzzzzzzzzzzzzzzzzzzzzzzzu", "run_00000000000000000000000000"};
+    for (size_t i = 0; i < LAG_COUNT(no_ids); i++) lag_id_follow(no_ids[i]);
+    lag_id_new("run", id);
+    assert_true(strcmp(id, before) > 0 && strncmp(id, before, 10) == 0);
+    lag_id_follow("gr_3zzzzzzzzz000000000000000y");
+    lag_id_new("run", id);
+    assert_string_equal(id, "run_3zzzzzzzzz000000000000000z");
+    lag_id_new("run", id);
+    assert_string_equal(id, "run_3zzzzzzzzz0000000000000010");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_they_sort_by_creation),
@@ -89,6 +105,7 @@ int main(void) {
         cmocka_unit_test(test_threads_never_get_the_same),
         cmocka_unit_test(test_is),
         cmocka_unit_test(test_names_are_no_ids),
+        cmocka_unit_test(test_they_follow_what_was_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -66,7 +66,7 @@ static void read_always(void *arg) {
     while (!atomic_load(&bench->stop)) {
         int n;
         int64_t total, begin = lag_clock_mono_ns();
-        must(lag_run_list(db, NULL, 0, "", 100, each_run, NULL, &err), &err);
+        must(lag_run_list(db, NULL, "", 100, each_run, NULL, &err), &err);
         must(lag_points_thin(db, bench->ids[bench->n_reads % N_SERIES], INT64_MIN, INT64_MAX, N_BUCKETS, buckets, &n,
                              &total,
                              &err), &err);

@@ -6,6 +6,7 @@
 #include <lagd/base/fs.h>
 #include <lagd/base/stamp.h>
 #include <lagd/base/mem.h>
+#include <lagd/storage/calendar.h>
 #include <lagd/storage/keys.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,16 +14,16 @@
 
 /* Lists of everything that is there, in the order of an index: they read all by their nature. */
 static const char *const whole_lists[] = {
-    "SCAN datasets USING INDEX datasets_by_created",
-    "SCAN growths USING INDEX growths_by_created",
-    "SCAN checkpoints USING INDEX checkpoints_by_created",
+    "SCAN datasets USING INDEX sqlite_autoindex_datasets_1",
+    "SCAN growths USING INDEX sqlite_autoindex_growths_1",
+    "SCAN checkpoints USING INDEX sqlite_autoindex_checkpoints_1",
 };
 
 /* The hot ones: a part of the text, and the index that must serve it. */
 static const struct {
     const char *sql, *index;
 } wanted[] = {
-    {"FROM runs AS r LEFT JOIN datasets AS d ON d.id = r.dataset_id WHERE (r.created_ms, r.id) <", "runs_by_created"},
+    {"FROM runs AS r LEFT JOIN datasets AS d ON d.id = r.dataset_id WHERE r.id <", "sqlite_autoindex_runs_1 (id<?)"},
     {"FROM events WHERE run_id = ? AND seq > ?", "events_by_run (run_id=? AND seq>?)"},
     {"FROM events WHERE run_id = ? ORDER BY seq DESC", "events_by_run (run_id=?)"},
     {"FROM events WHERE seq > ? ORDER", "INTEGER PRIMARY KEY (rowid>?)"},
@@ -33,6 +34,8 @@ static const struct {
     {"DELETE FROM idempotency WHERE created_ms", "idempotency_by_created (created_ms<?)"},
     {"FROM probe_losses WHERE candidate = ? ORDER", "PRIMARY KEY (candidate=?)"},
 };
+
+static void each_id(const char *id, void *arg) {}
 
 #define DEFINE_EACH(name, row)                                                                                         \
     static int name(const struct row *r, void *arg) { return 0; }
@@ -128,7 +131,11 @@ static int call_runs(struct lag_db *db, struct lag_error *err) {
     int rc = lag_dataset_get(db, "kjv", &dataset, err);
     if (!rc) rc = lag_dataset_list(db, each_dataset, NULL, err);
     if (!rc) rc = lag_run_get(db, "first", &run, err);
-    if (!rc) rc = lag_run_list(db, "queued", 0, "", 9, each_run, NULL, err);
+    if (!rc) rc = lag_run_list(db, "queued", "", 9, each_run, NULL, err);
+    struct lag_calendar_row calendar = {0};
+    if (!rc) rc = LAG_MIN(lag_calendar_get(db, &calendar, err), 0);
+    if (!rc) rc = lag_calendar_set(db, &calendar, err);
+    if (!rc) rc = lag_ids_newest(db, each_id, NULL, err);
     if (!rc) rc = lag_run_set_state(db, "run_1", "paused", "", err);
     if (!rc) rc = lag_run_set_progress(db, "run_1", 1, 1, 1, err);
     const struct lag_shape shape = sample_shape(1);
@@ -190,7 +197,8 @@ static int look_at_all(struct lag_db *db, void *arg, struct lag_error *err) {
 }
 
 static int count_in_sources(struct fixture *f) {
-    static const char *const stems[] = {"candidates", "checkpoints", "datasets", "decisions", "events", "growths",
+    static const char *const stems[] = {"calendar",
+        "candidates", "checkpoints", "datasets", "decisions", "events", "growths",
         "keys", "points", "probe_losses", "runs", "series"};
     static const char mark[] = "static const char sql_";
     int n = 0;

@@ -1,6 +1,8 @@
 /* Every query of runs, datasets, growths, candidates, losses, decisions, checkpoints and events. */
 #include "fixture.h"
 #include <lagd/base/check.h>
+#include <lagd/base/clock.h>
+#include <lagd/storage/calendar.h>
 #include <lagd/storage/keys.h>
 #include <math.h>
 #include <stdio.h>
@@ -146,17 +148,57 @@ static void test_run_list(void **state) {
         write_ok(f, insert_run, &row);
     }
     struct ids ids = {0};
-    assert_ok(f, lag_run_list(f->reader, NULL, 0, "", 100, add_run, &ids, &f->err));
-    assert_string_equal(ids.text, "run_4 run_3 run_2 run_1 run_5 ");
+    assert_ok(f, lag_run_list(f->reader, NULL, "", 100, add_run, &ids, &f->err));
+    assert_string_equal(ids.text, "run_5 run_4 run_3 run_2 run_1 ");
     ids = (struct ids){0};
-    assert_ok(f, lag_run_list(f->reader, NULL, 2500, "run_3", 2, add_run, &ids, &f->err));
+    assert_ok(f, lag_run_list(f->reader, NULL, "run_3", 2, add_run, &ids, &f->err));
     assert_string_equal(ids.text, "run_2 run_1 ");
     ids = (struct ids){0};
-    assert_ok(f, lag_run_list(f->reader, "running,paused", 0, "", 100, add_run, &ids, &f->err));
+    assert_ok(f, lag_run_list(f->reader, "running,paused", "", 100, add_run, &ids, &f->err));
     assert_string_equal(ids.text, "run_3 run_2 ");
     ids = (struct ids){.stop_after = 2};
-    assert_int_equal(lag_run_list(f->reader, NULL, 0, NULL, 100, add_run, &ids, &f->err), 7);
-    assert_string_equal(ids.text, "run_4 run_3 ");
+    assert_int_equal(lag_run_list(f->reader, NULL, NULL, 100, add_run, &ids, &f->err), 7);
+    assert_string_equal(ids.text, "run_5 run_4 ");
+}
+
+static int set_calendar(struct lag_db *db, void *arg, struct lag_error *err) { return lag_calendar_set(db, arg, err); }
+
+static int put_event(struct lag_db *db, void *arg, struct lag_error *err) {
+    const struct lag_event event = {.type = LAG_EVENT_RUN_STATE, .run_id = "run_1", .state = "paused"};
+    return lag_event_put(db, &event, err);
+}
+
+static void test_calendar(void **state) {
+    struct fixture *f = *state;
+    struct lag_calendar_row row = {7, 7};
+    assert_int_equal(lag_calendar_get(f->reader, &row, &f->err), 0);
+    assert_true(row.seen_ms == 0 && row.doubt_ms == 0);
+    int64_t before_ms = lag_clock_wall_ms();
+    write_ok(f, put_event, NULL);
+    assert_int_equal(lag_calendar_get(f->reader, &row, &f->err), 0); /* of an older lagd: by its newest event */
+    assert_true(row.seen_ms >= before_ms && row.seen_ms <= lag_clock_wall_ms() && row.doubt_ms == 0);
+    for (int64_t i = 5; i < 7; i++) {
+        row = (struct lag_calendar_row){1000 * i, i};
+        write_ok(f, set_calendar, &row);
+        row = (struct lag_calendar_row){0};
+        assert_int_equal(lag_calendar_get(f->reader, &row, &f->err), 1);
+        assert_true(row.seen_ms == 1000 * i && row.doubt_ms == i);
+    }
+}
+
+static void add_newest(const char *id, void *arg) {
+    struct ids *ids = arg;
+    size_t used = strlen(ids->text);
+    (void)snprintf(ids->text + used, sizeof ids->text - used, "%s ", id);
+}
+
+static void test_newest_ids(void **state) {
+    struct fixture *f = *state;
+    struct ids ids = {0};
+    struct lag_run_row row = sample_run("run_3", "third");
+    write_ok(f, insert_run, &row);
+    assert_ok(f, lag_ids_newest(f->reader, add_newest, &ids, &f->err));
+    assert_string_equal(ids.text, "run_3 ds_1 gr_1 cand_2 ");
 }
 
 static int change_growth(struct lag_db *db, void *arg, struct lag_error *err) {
@@ -300,7 +342,7 @@ static void test_checkpoints(void **state) {
         const char *id, *candidate;
         int64_t step, created_ms;
     } all[] = {{"ckpt_1", "", 100, 50}, {"ckpt_2", "", 200, 10}, {"ckpt_3", "cand_1", 250, 60},
-               {"ckpt_4", "", 200, 20}};
+               {"ckpt_4", "", 200, 5}}; /* the clock went back before the last one */
     struct lag_checkpoint_row row;
     assert_int_equal(lag_checkpoint_latest(f->reader, "run_1", &row, &f->err), LAG_ENOTFOUND);
     for (size_t i = 0; i < LAG_COUNT(all); i++) {
@@ -319,7 +361,7 @@ static void test_checkpoints(void **state) {
     assert_string_equal(ids.text, "ckpt_3 ckpt_4 ckpt_2 ckpt_1 ");
     ids = (struct ids){0};
     assert_ok(f, lag_checkpoint_list(f->reader, NULL, add_checkpoint, &ids, &f->err));
-    assert_string_equal(ids.text, "ckpt_3 ckpt_1 ckpt_4 ckpt_2 ");
+    assert_string_equal(ids.text, "ckpt_4 ckpt_3 ckpt_2 ckpt_1 ");
     ids = (struct ids){0};
     assert_ok(f, lag_checkpoint_files(f->reader, "ckpt_1", add_file, &ids, &f->err));
     assert_string_equal(ids.text, "config.json model.safetensors ");
@@ -479,6 +521,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_runs, fixture_store, fixture_end),
         cmocka_unit_test_setup_teardown(test_an_id_is_no_name, fixture_store, fixture_end),
         cmocka_unit_test_setup_teardown(test_run_list, fixture_store, fixture_end),
+        cmocka_unit_test_setup_teardown(test_calendar, fixture_store, fixture_end),
+        cmocka_unit_test_setup_teardown(test_newest_ids, fixture_store, fixture_end),
         cmocka_unit_test_setup_teardown(test_growths, fixture_store, fixture_end),
         cmocka_unit_test_setup_teardown(test_candidates, fixture_store, fixture_end),
         cmocka_unit_test_setup_teardown(test_probe_losses, fixture_store, fixture_end),

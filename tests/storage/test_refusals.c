@@ -101,7 +101,7 @@ static void test_writes_outside_of_a_transaction(void **state) {
 CALL(get_dataset, lag_dataset_get(db, "ds_1", &(struct lag_dataset_row){0}, err))
 CALL(list_datasets, lag_dataset_list(db, each_dataset, NULL, err))
 CALL(get_run, lag_run_get(db, "run_1", &(struct lag_run_row){0}, err))
-CALL(list_runs, lag_run_list(db, NULL, 0, "", 9, each_run, NULL, err))
+CALL(list_runs, lag_run_list(db, NULL, "", 9, each_run, NULL, err))
 CALL(get_growth, lag_growth_get(db, "gr_1", &(struct lag_growth_row){0}, err))
 CALL(list_growths, lag_growth_list(db, "run_1", 9, each_growth, NULL, err))
 CALL(get_candidate, lag_candidate_get(db, "cand_1", &(struct lag_candidate_row){0}, err))

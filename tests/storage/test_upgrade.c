@@ -77,7 +77,7 @@ static void test_growths_in_every_state(void **state) {
     expect_number(f, "SELECT count(*) FROM decisions", 1 + LAG_COUNT(states));
     expect_number(f, "SELECT count(*) FROM probe_losses", 2 + LAG_COUNT(states));
     expect_number(f, "SELECT count(*) FROM pragma_foreign_key_list('candidates') WHERE \"table\" = 'growths'", 1);
-    expect_number(f, "SELECT count(*) FROM pragma_index_list('growths') WHERE name LIKE 'growths_by_%'", 2);
+    expect_number(f, "SELECT count(*) FROM pragma_index_list('growths') WHERE name LIKE 'growths_by_%'", 1);
     assert_ok(f, lag_db_check(f->reader, 0, &f->err));
 }
 

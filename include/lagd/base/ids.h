@@ -1,11 +1,14 @@
 /* Identifiers: "<prefix>_<26 characters>", a ULID (48-bit milliseconds, 80 random bits, Crockford base 32) in lower
- * case; they sort by creation time, also within one process and millisecond. Thread: any. */
+ * case; they sort by creation, also within one process and millisecond. Thread: any. */
 #pragma once
 #include <stdbool.h>
 struct lag_error;
 
 #define LAG_ID_SIZE 40
 void lag_id_new(const char *prefix, char ret[LAG_ID_SIZE]);
+/* Ids from now on sort behind this one, whatever the clock says: for the newest of an earlier process. Others than ids
+ * change nothing. */
+void lag_id_follow(const char *id);
 /* true when text is "<prefix>_" and 26 ULID characters. */
 bool lag_id_is(const char *text, const char *prefix);
 bool lag_id_is_any(const char *text); /* of a run, dataset, growth, candidate, checkpoint or request */

@@ -76,6 +76,7 @@ struct lagd_command {
     /* The request's Idempotency-Key and fingerprint, "" without one: a row with status 0 is written in the transaction
      * of the command's effect. A pause, cancellation or checkpoint of a run with a thread leaves that to KEY_ANSWER. */
     char key[LAG_KEY_SIZE], fingerprint[65];
+    int64_t key_ms; /* when the key came, by lagd_supervisor_now_ms */
     /* the answer */
     bool mismatch;              /* on LAG_ESTATE: the precondition failed; revision is the present one */
     int64_t revision;

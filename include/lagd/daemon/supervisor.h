@@ -17,6 +17,9 @@ void lagd_supervisor_stop(struct lagd_supervisor *supervisor); /* Thread: any */
 void lagd_supervisor_destroy(struct lagd_supervisor *supervisor);
 
 struct lag_store *lagd_supervisor_store(struct lagd_supervisor *supervisor); /* Thread: any */
+/* What lagd takes the time for, in ms since 1970: a clock that jumps by years does not change it. What is kept for some
+ * time is outlived by this, not by the clock. Thread: any. */
+int64_t lagd_supervisor_now_ms(struct lagd_supervisor *supervisor);
 const char *lagd_supervisor_state_dir(const struct lagd_supervisor *supervisor);
 /* The configuration in force; a copy, since SIGHUP may change it. Thread: any. */
 void lagd_supervisor_config(struct lagd_supervisor *supervisor, struct lagd_config *ret);

@@ -18,9 +18,8 @@ int lag_dataset_delete(struct lag_db *db, const char *id, struct lag_error *err)
 
 int lag_run_insert(struct lag_db *db, const struct lag_run_row *row, struct lag_error *err); /* LAG_EEXIST: name */
 int lag_run_get(struct lag_db *db, const char *id_or_name, struct lag_run_row *ret, struct lag_error *err);
-/* Newest first by (created_ms, id); states: comma-separated or NULL; before_ms/before_id: rows after that cursor (0 and
- * "": the first page). */
-int lag_run_list(struct lag_db *db, const char *states, int64_t before_ms, const char *before_id, int limit,
+/* Newest first, which is by id; states: comma-separated or NULL; before_id: rows behind that one ("": all). */
+int lag_run_list(struct lag_db *db, const char *states, const char *before_id, int limit,
                  int (*each)(const struct lag_run_row *, void *), void *arg, struct lag_error *err);
 /* Each bumps revision and updated_ms. */
 int lag_run_set_state(struct lag_db *db, const char *id, const char *state, const char *reason, struct lag_error *err);
