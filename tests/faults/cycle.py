@@ -64,6 +64,7 @@ class Cycle:
         self.now = time.monotonic  # what asked and seen note: power.py counts otherwise
         self.seen = {}
         self.since = None  # when the fault began
+        self.stopping = False
         if armed:
             self.plan.arm(*armed)
 
@@ -85,9 +86,9 @@ class Cycle:
             return False
 
     def look_at_end(self, what):
-        """The process is gone: by a signal that nobody sent?"""
+        """The process is gone: by a signal that nobody sent? SIGTERM ends it at once in its first and last moments."""
         status = self.daemon.process.wait()
-        if status < 0:
+        if status < 0 and not (self.stopping and status == -signal.SIGTERM):
             raise Fault("crash", f"signal {-status} {what}: {self.last_words()}")
         return status
 
@@ -148,12 +149,14 @@ class Cycle:
         if not self.daemon.alive():
             self.look_at_end("before it was stopped")
             return
+        self.stopping = True
         self.daemon.process.send_signal(signal.SIGTERM)
         try:
             self.daemon.process.wait(self.limit)
         except subprocess.TimeoutExpired:
             raise Fault("hang", f"SIGTERM does not end it: {self.last_words()}") from None
         status = self.look_at_end("at SIGTERM")
+        self.stopping = False
         if status:
             self.told.append(f"the stop ended with {status}: {self.last_words()}")
 

@@ -58,7 +58,7 @@ __attribute__((constructor)) static void begin(void) {
         FAULT_KINDS(NAME)
 #undef NAME
     };
-    const char *path = getenv("LAGD_FAULTS"), *dir = getenv("LAGD_FAULTS_DIR");
+    const char *path = getenv("FAULTS_MAP"), *dir = getenv("FAULTS_DIR");
     if (!path || !dir) return;
     inside = true;
     int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Kinds, and what their calls do. Files count below the folder LAGD_FAULTS_DIR only. */
+/* Kinds, and what their calls do. Files count below the folder FAULTS_DIR only. */
 #define FAULT_KINDS(X)                                                                                                 \
     X(ALLOC, "alloc")   /* memory of the C library's heap */                                                           \
     X(MAP, "map")       /* mmap, mremap: anonymous memory, and files */                                                \

@@ -68,23 +68,26 @@ class Plan:
         return found
 
 
+def function_names(program, offsets):
+    """{offset: "function (file:line)"} of return addresses in the program, as far as they are known."""
+    asked = "\n".join(hex(offset - 1) for offset in offsets)
+    try:
+        lines = subprocess.run(["addr2line", "-f", "-s", "-e", program], input=asked, capture_output=True, text=True,
+                               check=True).stdout.splitlines()
+        return {offset: "%s (%s)" % (lines[2 * i], lines[2 * i + 1].split(" ")[0]) for i, offset in enumerate(offsets)}
+    except (OSError, subprocess.CalledProcessError, IndexError):
+        return {}
+
+
 def tell_stack(program, frames):
     """The functions of a stack, innermost first: those of the program by name, others by library."""
-    own = [offset for image, offset in frames if not image]
-    names = {}
-    if own:
-        command = ["addr2line", "-f", "-s", "-e", program] + [hex(offset - 1) for offset in own]
-        try:
-            lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
-            names = {offset: "%s (%s)" % (lines[2 * i], lines[2 * i + 1].split(" ")[0]) for i, offset in enumerate(own)}
-        except (OSError, subprocess.CalledProcessError, IndexError):
-            pass
+    names = function_names(program, [offset for image, offset in frames if not image])
     return ["%s+%#x" % (image, offset) if image else names.get(offset, "lagd+%#x" % offset) for image, offset in frames]
 
 
 def environment(library, path, folder):
     """What starts a program under the library. Sanitizers want to come first, and need not."""
-    preload = {"LD_PRELOAD": library, "LAGD_FAULTS": path, "LAGD_FAULTS_DIR": os.path.realpath(folder)}
+    preload = {"LD_PRELOAD": library, "FAULTS_MAP": path, "FAULTS_DIR": os.path.realpath(folder)}
     if "ASAN_OPTIONS" in os.environ:
         preload["ASAN_OPTIONS"] = os.environ["ASAN_OPTIONS"] + ":verify_asan_link_order=0"
     return preload

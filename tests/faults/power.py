@@ -2,8 +2,9 @@
 have left at some moment of it are made, and lagd is started on each.
 
 What a disk may have lost: of a file, what was written or cut since its last fsync, each change by itself, whole or in
-part (cut at sectors). Of names (new files and folders, renames, removals), the last ones: they reach the disk in order,
-and all that came before an fsync of their folder has reached it. That is how journaling file systems behave.
+part (cut at sectors). Of names (new files and folders, renames, removals), what no fsync of their folder covers: as
+journaling file systems do, which keep names in order, so that only the last ones are lost; or, in every other trial,
+folder by folder, as POSIX allows.
 """
 import collections
 import os
@@ -40,39 +41,92 @@ def read_log(path):
     return changes
 
 
-def covered(changes):
-    """How many of these changes' names are on disk for certain: those up to the last that an fsync of a folder met."""
-    synced, least = set(), 0
-    for i in range(len(changes) - 1, -1, -1):
-        one = changes[i]
-        if one.change == SYNC:
-            synced.add(one.path)
-        elif one.path and {os.path.dirname(one.path), os.path.dirname(one.to)} & synced:
-            least = i + 1
-            break
-    return least
+class Names:
+    """Folders and what they hold, by number: a folder that is renamed stays the one that it is. The root is 0."""
+
+    def __init__(self, root):
+        self.root, self.folders = root, {0: {}}
+
+    def find(self, path):
+        """The number that path leads to, None when it leads nowhere."""
+        number = 0
+        for name in [name for name in path[len(self.root):].split("/") if name]:
+            number = self.folders.get(number, {}).get(name)
+        return number
+
+    def place(self, path):
+        """(number of the folder, name in it)."""
+        return self.find(os.path.dirname(path)), os.path.basename(path)
+
+    def files(self, number=0, path=None):
+        """{path: number} of all that can be reached, folders before what is in them."""
+        path = path or self.root
+        found = {path: number}
+        for name, below in sorted(self.folders.get(number, {}).items()):
+            found.update(self.files(below, f"{path}/{name}"))
+        return found
 
 
-def names_of(changes):
-    """{path: file number or FOLDER} after these changes of names."""
-    tree = {}
-
-    def below(path):
-        return [name for name in tree if name == path or name.startswith(path + "/")]
+def steps_of(root, changes):
+    """What the changes do to folders: (index, [(folder, name, number or None to remove)…]), and with None as the list
+    the fsync of a folder, in (index, None, folder). Numbers are those of Change.file; folders have numbers above."""
+    full, steps, n_folders = Names(root), [], len(changes)
     for i, one in enumerate(changes):
+        if one.change == SYNC:
+            number = full.find(one.path)
+            if number in full.folders:
+                steps.append((i, None, number))
+            continue
+        if one.change in (WRITE, CUT):
+            continue
+        folder, name = full.place(one.path)
         if one.change == CREATE:
-            tree[one.path] = i
+            edits = [(folder, name, one.file)]
         elif one.change == MKDIR:
-            tree[one.path] = FOLDER
+            n_folders += 1
+            full.folders[n_folders] = {}
+            edits = [(folder, name, n_folders)]
         elif one.change in (UNLINK, RMDIR):
-            tree.pop(one.path, None)
-        elif one.change in (RENAME, EXCHANGE):
-            moved = {one.to + name[len(one.path):]: tree.pop(name) for name in below(one.path)}
-            others = {one.path + name[len(one.to):]: tree.pop(name) for name in below(one.to)}
-            tree.update(moved)
-            if one.change == EXCHANGE:
-                tree.update(others)
-    return tree
+            edits = [(folder, name, None)]
+        else:
+            other, its_name = full.place(one.to)
+            back = full.find(one.to) if one.change == EXCHANGE else None
+            edits = [(other, its_name, full.find(one.path)), (folder, name, back)]
+        edit(full.folders, edits)
+        steps.append((i, edits, None))
+    return steps, range(len(changes) + 1, n_folders + 1)
+
+
+def edit(folders, edits):
+    for folder, name, number in edits:
+        if number is None:
+            folders[folder].pop(name, None)
+        else:
+            folders[folder][name] = number
+
+
+def names_kept(steps, folders, rng, strict):
+    """The folders of a disk after these steps, and a word on it. An fsync of a folder keeps what was done in it; where
+    names reach the disk in order, also what was done before, anywhere. Of the rest the first ones are kept."""
+    synced, certain = set(), set()
+    for i, edits, folder in reversed(steps):
+        if edits is None:
+            synced.add(folder)
+        elif {folder for folder, _, _ in edits} & synced:
+            certain.add(i)
+    least = max(certain, default=-1)
+    last = steps[-1][0] if steps else 0
+    cut = rng.choice([least, last, rng.randint(least, max(least, last))])
+    cuts = {folder: rng.choice([-1, last, rng.randint(0, last)]) for folder in [0, *folders]}
+    kept = {number: {} for number in [0, *folders]}
+    n_kept = 0
+    for i, edits, _ in steps:
+        if edits is None:
+            continue
+        if i in certain or (all(i <= cuts[folder] for folder, _, _ in edits) if strict else i <= cut):
+            edit(kept, edits)
+            n_kept += 1
+    return kept, f"{n_kept} of {sum(edits is not None for _, edits, _ in steps)} changes of names"
 
 
 def apply(content, one):
@@ -107,16 +161,20 @@ def content_of(file, changes, rng, how):
     return bytes(content)
 
 
-def make_disk(changes, n, seed):
-    """{path: bytes or FOLDER} of a disk that lost power behind the first n changes, and how much it lost."""
+def make_disk(root, changes, n, seed, strict=0.5):
+    """{path: bytes or FOLDER} of a disk that lost power behind the first n changes, and what it kept. strict: how many
+    disks lose names folder by folder."""
     rng = random.Random(seed)
     past = changes[:n]
-    least = covered(past)
-    kept = rng.choice([least, n, rng.randint(least, n)])
+    strict = rng.random() < strict
+    steps, folders = steps_of(root, past)
+    names = Names(root)
+    names.folders, text = names_kept(steps, folders, rng, strict)
     how = rng.choice(["none", "all", "some", "some"])
-    disk = {path: file if file == FOLDER else content_of(file, past, rng, how)
-            for path, file in sorted(names_of(past[:kept]).items())}
-    return disk, f"behind change {n} of {len(changes)}; names up to {kept} (at least {least}), unsynced data: {how}"
+    disk = {path: FOLDER if number in names.folders else content_of(number, past, rng, how)
+            for path, number in names.files().items()}
+    return disk, (f"behind change {n} of {len(changes)}; kept {text}{', folder by folder' * strict}; unsynced data: "
+                  f"{how}")
 
 
 def write_disk(disk):
@@ -131,12 +189,14 @@ def write_disk(disk):
 class Losses:
     """One recorded cycle, and the trials that are made of it. They all live in one folder: lagd stores its paths."""
 
-    def __init__(self, library, home, limit):
+    def __init__(self, library, home, limit, strict=0.5):
+        self.strict = strict
         self.folder, self.limit = os.path.join(home, "power"), limit
         self.log = os.path.join(home, "power.log")
+        self.root = os.path.join(os.path.realpath(self.folder), "disk")
         self.cycle = self.new_cycle(lambda one: {
-            "LD_PRELOAD": library, "LAGD_RECORD": self.log,
-            "LAGD_RECORD_DIR": os.path.realpath(os.path.join(one.folder, "disk"))})
+            "LD_PRELOAD": library, "RECORD_LOG": self.log,
+            "RECORD_DIR": self.root})
 
     def new_cycle(self, library=None):
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -161,7 +221,7 @@ class Losses:
     def start_of(self, n, seed):
         """A cycle on the disk of this loss, as far as its client knew then; and what was lost."""
         n = max(1, min(n, len(self.changes)))
-        disk, text = make_disk(self.changes, n, seed)
+        disk, text = make_disk(self.root, self.changes, n, seed, self.strict)
         one = self.new_cycle()
         write_disk(disk)
         end = self.changes[n - 1].end

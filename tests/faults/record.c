@@ -1,4 +1,4 @@
-/* Preloaded: writes down every change of files and folders below LAGD_RECORD_DIR, in order, to the file LAGD_RECORD.
+/* Preloaded: writes down every change of files and folders below RECORD_DIR, in order, to the file RECORD_LOG.
  * power.py makes of it the disks that a power loss could have left. Changes through mappings are not seen: lagd makes
  * none but to SQLite's -shm, which nobody trusts after a crash. */
 #include <dlfcn.h>
@@ -34,7 +34,7 @@ static int log_fd = -1;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* the log's order is that of the changes */
 
 __attribute__((constructor)) static void begin(void) {
-    const char *path = getenv("LAGD_RECORD"), *dir = getenv("LAGD_RECORD_DIR");
+    const char *path = getenv("RECORD_LOG"), *dir = getenv("RECORD_DIR");
     if (!path || !dir) return;
     int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (fd < 0) return;

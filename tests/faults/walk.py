@@ -1,13 +1,14 @@
 #!/usr/bin/python3
 """Lets single calls of one cycle of lagd fail, one a cycle, and looks whether anything is lost by it.
 
-usage: ./dev faults [N] [--lasting | --power | --all | --only KIND:SITE:CALL:ERROR] [--kinds KIND,…]
+usage: ./dev faults [N] [--lasting | --power | --all | --only KIND:SITE:CALL:ERROR] [--kinds KIND,…] [--at FUNCTION]
 
 N faults (default 900), spread evenly over the kinds of calls and over the places they are made from, drawn by SEED=1.
 Each is a kind of call, a site (the stack that leads to it), which call of that site, and the error it gives.
 --lasting  every call of the kind fails from one on, for a while: then it is mended, or the daemon stopped under it
 --power    no call fails, but the power at N moments: lagd starts on what the disk may have kept (power.py)
 --kinds    only calls of these kinds
+--at       only calls that this function of lagd's makes, or one that it calls
 --only     this fault alone, as a report names it
 --all      each site once, however many there are
 JOBS=2 cycles at once. What went wrong is kept in build-faults/, a folder a fault.
@@ -83,7 +84,8 @@ class Walk:
             seconds = max(seconds, time.monotonic() - begin)
             if one.faults or one.told:
                 raise SystemExit(f"faults: an undisturbed cycle goes wrong: {[str(f) for f in one.faults] + one.told}")
-            self.sites.update(one.plan.sites())
+            self.sites.update({site: row for site, row in one.plan.sites().items()
+                               if not any("libasan" in image for image, _ in row[2][:2])})
             self.kinds = one.plan.kinds()
             calls = one.plan.calls()
             one.plan.close()
@@ -109,6 +111,14 @@ class Walk:
                     chosen.append(queue.pop(0))
         rng.shuffle(chosen)
         return chosen
+
+    def keep_only(self, function):
+        """Forgets the sites that this function does not lead to."""
+        own = {offset for _, _, frames in self.sites.values() for image, offset in frames if not image}
+        names = plan.function_names(lagd.LAGD, sorted(own))
+        wanted = {offset for offset, name in names.items() if name.split(" ")[0] == function}
+        self.sites = {site: row for site, row in self.sites.items()
+                      if any(not image and offset in wanted for image, offset in row[2])}
 
     def choose_lasting(self, n, kinds, rng):
         calls = collections.Counter()
@@ -206,6 +216,7 @@ def main(home):
     parser.add_argument("--power", action="store_true")
     parser.add_argument("--all", action="store_true")
     parser.add_argument("--kinds", default=",".join(ERRORS))
+    parser.add_argument("--at")
     parser.add_argument("--only")
     options = parser.parse_args()
     kinds = options.kinds.split(",")
@@ -223,6 +234,9 @@ def main(home):
     print(f"an undisturbed cycle takes {seconds:.1f} s; {sum(calls.values())} calls from {len(walk.sites)} sites; "
           f"seed {seed}")
     print("calls: " + ", ".join(f"{kind} {n}" for kind, n in calls.items()), flush=True)
+    if options.at:
+        walk.keep_only(options.at)
+        print(f"{len(walk.sites)} sites are reached by {options.at}")
     rng = random.Random(seed)
     if options.only:
         faults = [read_name(options.only)]
