@@ -27,6 +27,7 @@ static const char *const code_names[] = {
     [-LAG_ETOOBIG] = "too_big",
     [-LAG_EVERSION] = "newer_version",
     [-LAG_EINTERNAL] = "internal",
+    [-LAG_EAWAY] = "away",
 };
 
 const char *lag_code_name(int code) {

@@ -114,6 +114,35 @@ int lag_fs_read_file(const char *path, size_t max_bytes, char **ret_data, size_t
     return read_to_end(fd, max_bytes, (size_t)info.st_size, path, ret_data, ret_length, err);
 }
 
+/* The folder in which path lies. free(). */
+static char *parent_of(const char *path) {
+    char *parent = lag_strdup(path);
+    char *slash = parent ? strrchr(parent, '/') : NULL;
+    if (!parent || !slash) {
+        free(parent);
+        return parent ? lag_strdup(".") : NULL;
+    }
+    slash[slash == parent] = '\0'; /* the parent of "/x" is "/" */
+    return parent;
+}
+
+static int fsync_parent(const char *path, struct lag_error *err) {
+    LAG_CLEANUP(lag_free_p) char *parent = parent_of(path);
+    if (!parent) return lag_error_set(err, LAG_ENOMEM, "out of memory while making %s durable", path);
+    return lag_fs_fsync_dir(parent, err);
+}
+
+/* A new folder whose name is not durable goes again, so that a next try makes it so. */
+static int make_folder(const char *path, struct lag_error *err) {
+    if (mkdir(path, DIR_MODE) != 0)
+        return errno == EEXIST ? 0 : lag_error_errno(err, errno, "cannot create folder %s", path);
+    int status = LAG_FP_FAIL("fs.new_folder") ? lag_error_errno(err, EIO, "cannot make folder %s durable", path)
+                                              : fsync_parent(path, err);
+    if (status == LAG_EDENIED) return 0; /* a parent that may be written but not read cannot be asked */
+    if (status < 0) (void)rmdir(path);
+    return status;
+}
+
 int lag_fs_mkdirs(const char *path, struct lag_error *err) {
     LAG_CLEANUP(lag_free_p) char *prefix = lag_strdup(path);
     if (!prefix) return lag_error_set(err, LAG_ENOMEM, "out of memory while creating folder %s", path);
@@ -121,9 +150,8 @@ int lag_fs_mkdirs(const char *path, struct lag_error *err) {
         char end = *p;
         if (end && end != '/') continue;
         *p = '\0';
-        if (mkdir(prefix, DIR_MODE) != 0 && errno != EEXIST) {
-            return lag_error_errno(err, errno, "cannot create folder %s", prefix);
-        }
+        int status = make_folder(prefix, err);
+        if (status < 0) return status;
         *p = end;
         if (!end) break;
     }
@@ -133,23 +161,42 @@ int lag_fs_mkdirs(const char *path, struct lag_error *err) {
     return 0;
 }
 
-static int remove_below(int parent_fd, const char *name, int depth, struct lag_error *err);
+static int remove_below(int parent_fd, const char *name, const char *last, int depth, struct lag_error *err);
 
-/* One pass over an open folder; counts what it removed. */
-static int remove_entries(DIR *dir, int depth, size_t *n_removed, struct lag_error *err) {
+/* One pass over an open folder, but for the entry last; counts what it removed. */
+static int remove_entries(DIR *dir, const char *last, int depth, size_t *n_removed, struct lag_error *err) {
     rewinddir(dir);
     for (;;) {
         errno = 0;
         const struct dirent *entry = readdir(dir);
         if (!entry) return errno ? lag_error_errno(err, errno, "cannot list a folder that is to be removed") : 0;
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
-        int status = remove_below(dirfd(dir), entry->d_name, depth + 1, err);
+        if (last && strcmp(entry->d_name, last) == 0) continue;
+        int status = remove_below(dirfd(dir), entry->d_name, NULL, depth + 1, err);
         if (status < 0) return status;
         *n_removed += 1;
     }
 }
 
-static int remove_below(int parent_fd, const char *name, int depth, struct lag_error *err) {
+/* All else is gone, and durably, before last goes. */
+static int remove_last(DIR *dir, const char *last, struct lag_error *err) {
+    if (fsync(dirfd(dir)) != 0) return lag_error_errno(err, errno, "cannot make what was removed durable");
+    LAG_FP("fs.before_last");
+    if (unlinkat(dirfd(dir), last, 0) == 0 || errno == ENOENT) return 0;
+    return lag_error_errno(err, errno, "cannot remove %s", last);
+}
+
+static int empty_folder(DIR *dir, const char *last, int depth, struct lag_error *err) {
+    int status;
+    size_t n_removed;
+    do { /* a folder that changes while it is read may hide entries: again until a pass finds nothing */
+        n_removed = 0;
+        status = remove_entries(dir, last, depth, &n_removed, err);
+    } while (status == 0 && n_removed > 0);
+    return status == 0 && last ? remove_last(dir, last, err) : status;
+}
+
+static int remove_below(int parent_fd, const char *name, const char *last, int depth, struct lag_error *err) {
     if (depth > MAX_DEPTH) {
         return lag_error_set(err, LAG_ETOOBIG, "%s lies more than %d folders deep; remove it by hand", name, MAX_DEPTH);
     }
@@ -164,12 +211,7 @@ static int remove_below(int parent_fd, const char *name, int depth, struct lag_e
         (void)close(fd);
         return lag_error_set(err, LAG_ENOMEM, "out of memory while removing %s", name);
     }
-    int status;
-    size_t n_removed;
-    do { /* a folder that changes while it is read may hide entries: again until a pass finds nothing */
-        n_removed = 0;
-        status = remove_entries(dir, depth, &n_removed, err);
-    } while (status == 0 && n_removed > 0);
+    int status = empty_folder(dir, last, depth, err);
     (void)closedir(dir);
     if (status < 0) return status;
     if (unlinkat(parent_fd, name, AT_REMOVEDIR) == 0 || errno == ENOENT) return 0;
@@ -177,7 +219,11 @@ static int remove_below(int parent_fd, const char *name, int depth, struct lag_e
 }
 
 int lag_fs_remove_tree(const char *path, struct lag_error *err) {
-    int status = remove_below(AT_FDCWD, path, 0, err);
+    return lag_fs_remove_marked(path, NULL, err);
+}
+
+int lag_fs_remove_marked(const char *path, const char *last, struct lag_error *err) {
+    int status = remove_below(AT_FDCWD, path, last, 0, err);
     return status < 0 && err ? lag_error_wrap(err, "%s", path) : status;
 }
 
@@ -185,12 +231,7 @@ int lag_fs_rename_durable(const char *from, const char *to, struct lag_error *er
     if (LAG_FP_FAIL("fs.before_rename")) return lag_error_errno(err, EIO, "cannot rename %s to %s", from, to);
     if (rename(from, to) != 0) return lag_error_errno(err, errno, "cannot rename %s to %s", from, to);
     if (LAG_FP_FAIL("fs.after_rename")) return lag_error_errno(err, EIO, "cannot make the new name %s durable", to);
-    LAG_CLEANUP(lag_free_p) char *parent = lag_strdup(to);
-    if (!parent) return lag_error_set(err, LAG_ENOMEM, "out of memory while renaming %s", from);
-    char *slash = strrchr(parent, '/');
-    if (!slash) return lag_fs_fsync_dir(".", err);
-    slash[slash == parent] = '\0'; /* the parent of "/x" is "/" */
-    return lag_fs_fsync_dir(parent, err);
+    return fsync_parent(to, err);
 }
 
 /* openat2(2); glibc has no wrapper. EAGAIN: a rename elsewhere raced with the walk. */

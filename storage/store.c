@@ -144,6 +144,9 @@ static int run_transaction(struct lag_store *store, struct write *writes, struct
         atomic_fetch_add(&store->version, 1);
         rc = lag_db_exec(db, "COMMIT", err);
         LAG_FP("store.committed");
+        if (!rc && LAG_FP_FAIL("store.commit_unknown"))
+            rc = lag_error_set(err, LAG_EIO, "%s: a commit that was made failed: failpoint store.commit_unknown",
+                               db->path);
         atomic_fetch_add(&store->version, 1); /* before anybody is told */
     }
     if (rc && in_transaction(store)) (void)sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);

@@ -36,6 +36,8 @@ struct making {
     struct lag_checkpoint_row *all; /* of the run, newest first */
     bool *stays;
     size_t n, capacity;
+    struct lag_checkpoint_row *marked; /* those that are to go */
+    size_t n_marked;
 };
 
 /* --- retention --- */
@@ -74,22 +76,6 @@ static int describe(struct lag_db *db, const struct making *making, struct lagd_
     return rc;
 }
 
-/* Rows of those that go are deleted; their folders follow once that is committed. */
-static int retain(struct lag_db *db, struct making *making, struct lag_error *err) {
-    making->n = 0;
-    int rc = lag_checkpoint_list(db, making->row.run_id, collect, making, err);
-    if (rc != 0) return rc == LAG_ENOMEM ? lag_error_set(err, rc, "out of memory for a list of checkpoints") : rc;
-    free(making->stays);
-    making->stays = lag_calloc(making->n + 1, sizeof(*making->stays));
-    LAG_CLEANUP(lag_free_p) struct lagd_retained *rows = lag_calloc(making->n + 1, sizeof(*rows));
-    if (!rows || !making->stays) return lag_error_set(err, LAG_ENOMEM, "out of memory for a list of checkpoints");
-    rc = describe(db, making, rows, err);
-    if (rc == 0) lagd_retain(rows, (int)making->n, &making->rules, making->stays);
-    for (size_t i = 0; rc == 0 && i < making->n; i++)
-        if (!making->stays[i]) rc = lag_checkpoint_delete(db, making->all[i].id, err);
-    return rc;
-}
-
 /* The run's rules may have been changed since its thread read them. */
 static void read_rules(struct lag_db *db, struct making *making) {
     struct lag_run_row run;
@@ -100,6 +86,79 @@ static void read_rules(struct lag_db *db, struct making *making) {
     if (making->rules.keep_last < 1) making->rules.keep_last = LAG_MAX(1, atomic_load(&making->deps->keep_checkpoints));
 }
 
+/* Which of the run's rows stay, by the rules of now. */
+static int judge(struct lag_db *db, struct making *making, struct lag_error *err) {
+    making->n = 0;
+    int rc = lag_checkpoint_list(db, making->row.run_id, collect, making, err);
+    if (rc != 0) return rc == LAG_ENOMEM ? lag_error_set(err, rc, "out of memory for a list of checkpoints") : rc;
+    free(making->stays);
+    making->stays = lag_calloc(making->n + 1, sizeof(*making->stays));
+    LAG_CLEANUP(lag_free_p) struct lagd_retained *rows = lag_calloc(making->n + 1, sizeof(*rows));
+    if (!rows || !making->stays) return lag_error_set(err, LAG_ENOMEM, "out of memory for a list of checkpoints");
+    read_rules(db, making);
+    rc = describe(db, making, rows, err);
+    if (rc == 0) lagd_retain(rows, (int)making->n, &making->rules, making->stays);
+    return rc;
+}
+
+static int find_retired(struct lag_db *db, void *arg, struct lag_error *err) {
+    return judge(db, arg, err);
+}
+
+static bool was_marked(const struct making *making, const char *id) {
+    for (size_t i = 0; i < making->n_marked; i++)
+        if (strcmp(making->marked[i].id, id) == 0) return true;
+    return false;
+}
+
+/* Only what is marked: a person may have kept one since, and a start must know the others again. */
+static int delete_retired(struct lag_db *db, void *arg, struct lag_error *err) {
+    struct making *making = arg;
+    int rc = judge(db, making, err);
+    for (size_t i = 0; rc == 0 && i < making->n; i++) {
+        if (!making->stays[i] && !was_marked(making, making->all[i].id)) making->stays[i] = true;
+        if (!making->stays[i]) rc = lag_checkpoint_delete(db, making->all[i].id, err);
+    }
+    return rc;
+}
+
+static bool has_gone(const struct making *making, const char *id) {
+    for (size_t i = 0; i < making->n; i++)
+        if (strcmp(making->all[i].id, id) == 0) return !making->stays[i];
+    return true; /* by someone else */
+}
+
+static int mark_retired(struct making *making, struct lag_error *err) {
+    making->marked = lag_calloc(making->n + 1, sizeof(*making->marked));
+    if (!making->marked) return lag_error_set(err, LAG_ENOMEM, "out of memory for a list of checkpoints");
+    for (size_t i = 0; i < making->n; i++) {
+        if (making->stays[i]) continue;
+        making->marked[making->n_marked++] = making->all[i];
+        lagd_folder_mark(making->deps, making->all[i].path);
+    }
+    return 0;
+}
+
+/* Old checkpoints go in a transaction of their own, once the new one is durable. Where its outcome is not known all
+ * folders stay, marked, and the next start decides by the rows. */
+static int retain(struct making *making, struct lag_error *err) {
+    struct lagd_deps *deps = making->deps;
+    int rc = lagd_read(deps, find_retired, making, err);
+    if (rc == 0) rc = mark_retired(making, err);
+    if (rc != 0 || making->n_marked == 0) return rc;
+    LAG_FP("retention.marked");
+    rc = lag_store_write(deps->store, delete_retired, making, err);
+    if (rc != 0 && !lagd_is_undone(rc)) return rc;
+    LAG_FP("retention.unlisted");
+    for (size_t i = 0; i < making->n_marked; i++) {
+        if (rc == 0 && has_gone(making, making->marked[i].id)) lagd_folder_remove(deps, making->marked[i].path);
+        else lagd_folder_unmark(deps, making->marked[i].path);
+    }
+    return rc;
+}
+
+/* --- the row --- */
+
 static int commit(struct lag_db *db, void *arg, struct lag_error *err) {
     struct making *making = arg;
     int rc = lag_checkpoint_insert(db, &making->row, making->files, making->n_files, err);
@@ -109,8 +168,6 @@ static int commit(struct lag_db *db, void *arg, struct lag_error *err) {
                                     .step = making->row.step, .value = (double)making->row.n_bytes,
                                     .message = making->row.id};
     rc = lag_event_put(db, &event, err);
-    if (rc == 0) read_rules(db, making);
-    if (rc == 0) rc = retain(db, making, err);
     if (rc == 0 && making->request->extra) rc = making->request->extra(db, making->request->extra_arg, err);
     return rc;
 }
@@ -153,6 +210,9 @@ static int write_files(struct making *making, const char *dir, const struct lag_
     if (request->parent_sha256) (void)lag_copy(meta.parent_sha256, sizeof(meta.parent_sha256), request->parent_sha256);
     (void)lag_copy(meta.fingerprint, sizeof(meta.fingerprint), lag_fingerprint(request->precision));
     (void)lag_copy(meta.version, sizeof(meta.version), LAGD_VERSION);
+    (void)lag_copy(meta.id, sizeof(meta.id), making->row.id);
+    (void)lag_copy(meta.candidate_id, sizeof(meta.candidate_id), making->row.candidate_id);
+    (void)lag_copy(meta.kind, sizeof(meta.kind), making->row.kind);
     struct lag_checkpoint_files files = {0};
     int rc = lag_checkpoint_write(dir, state, &meta, &files, err);
     if (rc != 0) return rc;
@@ -168,6 +228,17 @@ static int write_files(struct making *making, const char *dir, const struct lag_
     return 0;
 }
 
+static void tell_made(const struct making *making, const struct lag_state *state, int64_t began_ns) {
+    struct lagd_deps *deps = making->deps;
+    const struct lagd_checkpoint_request *request = making->request;
+    const struct lagd_about about = {request->run_id, NULL, state->step, LAGD_MESSAGE_CHECKPOINT_WRITTEN};
+    lagd_tell(LAG_LOG_INFO, &about, "run %s: checkpoint %s (%s) of step %lld, %lld bytes", request->run_id,
+              making->row.id, request->kind, (long long)state->step, (long long)making->row.n_bytes);
+    atomic_fetch_add(&deps->totals.checkpoints, 1);
+    atomic_fetch_add(&deps->totals.checkpoint_bytes, making->row.n_bytes);
+    atomic_fetch_add(&deps->totals.checkpoint_ns, lag_clock_mono_ns() - began_ns);
+}
+
 static int make(struct making *making, const struct lag_state *state, struct lag_error *err) {
     struct lagd_deps *deps = making->deps;
     int64_t began_ns = lag_clock_mono_ns();
@@ -180,19 +251,16 @@ static int make(struct making *making, const struct lag_state *state, struct lag
     LAG_FP("checkpoint.row");
     rc = lag_store_write(deps->store, commit, making, err);
     if (rc != 0) {
-        lagd_folder_remove(deps, making->row.path);
+        if (lagd_is_undone(rc)) lagd_folder_remove(deps, making->row.path);
+        else lag_log(LAG_LOG_WARNING, "%s stays: whether the database lists it is known at the next start",
+                     making->row.path);
         return rc;
     }
     LAG_FP("checkpoint.listed");
-    for (size_t i = 0; i < making->n; i++)
-        if (!making->stays[i]) lagd_folder_remove(deps, making->all[i].path);
-    const struct lagd_checkpoint_request *request = making->request;
-    const struct lagd_about about = {request->run_id, NULL, state->step, LAGD_MESSAGE_CHECKPOINT_WRITTEN};
-    lagd_tell(LAG_LOG_INFO, &about, "run %s: checkpoint %s (%s) of step %lld, %lld bytes", request->run_id,
-              making->row.id, request->kind, (long long)state->step, (long long)making->row.n_bytes);
-    atomic_fetch_add(&deps->totals.checkpoints, 1);
-    atomic_fetch_add(&deps->totals.checkpoint_bytes, making->row.n_bytes);
-    atomic_fetch_add(&deps->totals.checkpoint_ns, lag_clock_mono_ns() - began_ns);
+    tell_made(making, state, began_ns);
+    struct lag_error own = {0};
+    if (retain(making, &own) != 0)
+        lag_log(LAG_LOG_WARNING, "run %s: old checkpoints stay until the next one: %s", making->row.run_id, own.text);
     return 0;
 }
 
@@ -207,5 +275,6 @@ int lagd_checkpoint_make(struct lagd_deps *deps, const struct lag_state *state,
     if (rc == 0 && ret) *ret = making.row;
     free(making.all);
     free(making.stays);
+    free(making.marked);
     return rc;
 }

@@ -3,9 +3,11 @@
 #include "commands/command_internal.h"
 #include "commands/commands_internal.h"
 #include "records/folders_internal.h"
+#include "records/transact_internal.h"
 
 #include <lagd/base/error.h>
 #include <lagd/base/failpoint.h>
+#include <lagd/base/fs.h>
 #include <lagd/base/log.h>
 #include <lagd/base/mem.h>
 #include <lagd/daemon/states.h>
@@ -42,12 +44,14 @@ static int check_growth(struct lag_db *db, const struct lag_checkpoint_row *row,
                          growth.id, growth.state, row->id);
 }
 
-static int check_needed(struct lag_db *db, const struct lag_checkpoint_row *row, struct lag_error *err) {
+/* away: its files are not there, so that nothing goes on from it. */
+static int check_needed(struct lag_db *db, const struct lag_checkpoint_row *row, bool away, struct lag_error *err) {
     struct lag_run_row run;
     struct lag_checkpoint_row newest;
     int rc = lag_run_get(db, row->run_id, &run, err);
     if (rc == 0) rc = check_growth(db, row, &run, err);
     if (rc < 0) return rc;
+    if (away) return 0;
     if (row->keep) {
         return lag_error_set(err, LAG_ESTATE, "checkpoint %s (%s) is kept: leave it to retention first (PATCH with "
                              "\"keep\": false), then delete it", row->id, row->kind);
@@ -63,6 +67,7 @@ static int check_needed(struct lag_db *db, const struct lag_checkpoint_row *row,
 
 struct removal {
     const char *id;
+    bool away;
     struct lag_checkpoint_row row;
 };
 
@@ -70,7 +75,7 @@ struct removal {
 static int write_removed(struct lag_db *db, void *arg, struct lag_error *err) {
     struct removal *removal = arg;
     int rc = lag_checkpoint_get(db, removal->id, &removal->row, err);
-    if (rc == 0) rc = check_needed(db, &removal->row, err);
+    if (rc == 0) rc = check_needed(db, &removal->row, removal->away, err);
     if (rc == 0) rc = lag_checkpoint_delete(db, removal->id, err);
     if (rc < 0) return rc;
     const struct lag_event event = {.type = LAG_EVENT_CHECKPOINT_DELETED, .run_id = removal->row.run_id,
@@ -79,11 +84,22 @@ static int write_removed(struct lag_db *db, void *arg, struct lag_error *err) {
     return lag_event_put(db, &event, err);
 }
 
-/* The row goes first: a folder without a row is tidied away at the next start, a row without a folder would mislead. */
+/* The row goes first: a row without a folder would mislead, and a marked folder without a row is tidied away at the
+ * next start. Where it is not known whether the row has gone, the mark stays, and that start decides. */
 int lagd_cmd_checkpoint_delete(struct lagd_commands *c, struct lagd_command *command) {
     struct removal removal = {.id = command->target};
-    int rc = lag_store_write(c->deps->store, write_removed, &removal, &command->err);
+    char dir[LAGD_STATE_PATH];
+    int rc = lag_checkpoint_get(c->db, command->target, &removal.row, &command->err);
     if (rc < 0) return rc;
+    const struct lag_checkpoint_row before = removal.row;
+    lagd_state_path(c->deps, before.path, dir);
+    removal.away = !lag_fs_exists(dir);
+    lagd_folder_mark(c->deps, before.path);
+    rc = lag_store_write(c->deps->store, write_removed, &removal, &command->err);
+    if (rc < 0) {
+        if (lagd_is_undone(rc)) lagd_folder_unmark(c->deps, before.path);
+        return rc;
+    }
     LAG_FP("checkpoint.unlisted");
     lagd_folder_remove(c->deps, removal.row.path);
     (void)lag_copy(command->id, sizeof(command->id), removal.row.id);

@@ -5,6 +5,7 @@
 #include "exec/slots_internal.h"
 #include "records/folders_internal.h"
 #include "records/post_internal.h"
+#include "records/transact_internal.h"
 #include "records/unlisted_internal.h"
 
 #include <lagd/base/check.h>
@@ -167,7 +168,7 @@ static void drop_upload(struct lagd_deps *deps, const struct lagd_dataset_add *a
     if (!add->upload[0]) return;
     (void)unlink(add->upload);
     LAG_CLEANUP(lag_free_p) char *dir = id[0] ? lag_asprintf("%s/datasets/%s", deps->state_dir, id) : NULL;
-    if (dir) (void)lag_fs_remove_tree(dir, NULL);
+    if (dir) (void)lagd_unlisted_remove(dir, NULL);
 }
 
 static void run_scan(struct lagd_job *base) {
@@ -180,8 +181,8 @@ static void end_scan(struct lagd_job *base) {
     struct lagd_command *command = job->command;
     if (!base->ran) job->rc = lag_error_set(&command->err, LAG_ECANCELED, "lagd is stopping");
     if (job->fd >= 0) (void)close(job->fd);
-    /* After an error of the device the row may be there; the next start knows, and looks at the mark. */
-    if (job->rc < 0) drop_upload(job->deps, command->u.dataset, job->rc == LAG_EIO ? "" : job->row.id);
+    /* Where the row may be there the next start knows, and looks at the mark. */
+    if (job->rc < 0) drop_upload(job->deps, command->u.dataset, lagd_is_undone(job->rc) ? job->row.id : "");
     else (void)lag_copy(command->id, sizeof(command->id), job->row.id);
     int rc = job->rc;
     free(job);
@@ -258,11 +259,14 @@ int lagd_cmd_dataset_delete(struct lagd_commands *c, struct lagd_command *comman
     if (uploaded && dir) (void)lagd_unlisted_mark(dir, NULL); /* a full disk must not keep from deleting */
     rc = lag_store_write(c->deps->store, write_deleted, &row, &command->err);
     LAG_FP("dataset.deleted");
-    if (rc < 0) return rc;
+    if (rc < 0) {
+        if (uploaded && dir && lagd_is_undone(rc)) lagd_unlisted_unmark(dir);
+        return rc;
+    }
     (void)lag_copy(command->id, sizeof(command->id), row.id);
     if (!uploaded) return 0;
     struct lag_error err = {0};
-    if (!dir || lag_fs_remove_tree(dir, &err) < 0) {
+    if (!dir || lagd_unlisted_remove(dir, &err) < 0) {
         lag_log(LAG_LOG_WARNING, "the files of the deleted dataset %s could not be removed: %s", row.name, err.text);
     }
     return 0;

@@ -3,6 +3,7 @@
 #include "commands/commands_internal.h"
 #include "records/leftovers_internal.h"
 #include "records/post_internal.h"
+#include "records/transact_internal.h"
 #include "records/unlisted_internal.h"
 
 #include <lagd/base/check.h>
@@ -229,6 +230,8 @@ static int write_deleted(struct lag_db *db, void *arg, struct lag_error *err) {
     return rc < 0 ? rc : lag_event_put(db, &event, err);
 }
 
+/* The folder is marked before and removed with its mark last. Where it is not known whether the row has gone, the mark
+ * stays, and the next start decides. */
 int lagd_cmd_run_delete(struct lagd_commands *c, struct lagd_command *command) {
     struct lag_run_row row;
     int rc = find_run(c, command, "delete", &row);
@@ -239,9 +242,12 @@ int lagd_cmd_run_delete(struct lagd_commands *c, struct lagd_command *command) {
     if (dir) (void)lagd_unlisted_mark(dir, NULL); /* a full disk must not keep from deleting */
     rc = lag_store_write(c->deps->store, write_deleted, &deleting, &command->err);
     LAG_FP("run.deleted");
-    if (rc < 0) return rc;
+    if (rc < 0) {
+        if (dir && lagd_is_undone(rc)) lagd_unlisted_unmark(dir);
+        return rc;
+    }
     struct lag_error err = {0};
-    if (!dir || lag_fs_remove_tree(dir, &err) < 0) {
+    if (!dir || lagd_unlisted_remove(dir, &err) < 0) {
         lag_log(LAG_LOG_WARNING, "the folder of the deleted run %s could not be removed: %s", row.id, err.text);
     }
     return 0;

@@ -27,6 +27,10 @@ bool lagd_is_storage_trouble(int code) {
     return code == LAG_ENOSPC || code == LAG_EIO;
 }
 
+bool lagd_is_undone(int code) {
+    return code != LAG_EIO && code != LAG_ECORRUPT && code != LAG_ENOMEM && code != LAG_EINTERNAL;
+}
+
 void lagd_pause_ms(int ms, const _Atomic bool *cancel) {
     const struct timespec slice = {.tv_nsec = SLICE_MS * 1000000L};
     for (int slept = 0; slept < ms && !(cancel && atomic_load(cancel)); slept += SLICE_MS)

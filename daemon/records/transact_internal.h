@@ -13,6 +13,10 @@ int lagd_write_patiently(const struct lagd_deps *deps, lag_write_fn *fn, void *a
 #define LAGD_STORAGE_RETRY_MS 500 /* between two tries of what waits for the disk */
 /* true for errors that may go away: the disk is full or refuses. */
 bool lagd_is_storage_trouble(int code);
+/* After a write that failed with this code: is it known that nothing of it is stored? Where an error came with the
+ * commit itself it may be on disk all the same, and then nothing that belongs to it may be undone: the next start,
+ * which reads what is there, decides. */
+bool lagd_is_undone(int code);
 /* Sleeps up to ms, ends early when *cancel becomes true. */
 void lagd_pause_ms(int ms, const _Atomic bool *cancel);
 /* Inserts a system.warning for a run (run_id may be NULL) in a transaction of its own, and logs it; failure to store it

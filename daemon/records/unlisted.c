@@ -1,6 +1,6 @@
-/* The mark of a folder in the state directory (datasets/<id>, runs/<id>) that may be without a row: a dataset's before
- * its row is inserted, and either while its row is deleted. A restart removes a marked folder that has no row; one
- * without mark may belong to another copy of the database. */
+/* The mark of a folder in the state directory (datasets/<id>, runs/<id>, runs/<id>/ckpt-…) that may be without a row: a
+ * dataset's before its row is inserted, and each of them while its row is deleted. A restart removes a marked folder
+ * that has no row; one without mark may belong to another copy of the database, and stays. */
 #include "records/unlisted_internal.h"
 
 #include <lagd/base/cleanup.h>
@@ -11,7 +11,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-/* No file of a dataset or run begins with '.'. */
+/* No file of a dataset, run or checkpoint begins with '.'. */
 #define MARK ".unlisted"
 
 int lagd_unlisted_mark(const char *dir, struct lag_error *err) {
@@ -34,3 +34,5 @@ bool lagd_unlisted_is_marked(const char *dir) {
     LAG_CLEANUP(lag_free_p) char *path = lag_asprintf("%s/" MARK, dir);
     return path && lag_fs_exists(path);
 }
+
+int lagd_unlisted_remove(const char *dir, struct lag_error *err) { return lag_fs_remove_marked(dir, MARK, err); }

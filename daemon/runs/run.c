@@ -15,6 +15,7 @@
 #include "train/run_steps_internal.h"
 
 #include <lagd/base/check.h>
+#include <lagd/base/failpoint.h>
 #include <lagd/base/log.h>
 #include <lagd/base/mem.h>
 #include <lagd/base/thread.h>
@@ -79,6 +80,8 @@ static int end_unopened(struct lagd_run *run, struct lag_error *err) {
 
 /* --- the loop --- */
 
+/* The last checkpoint, and what it makes old goes, before the run is called completed: a crash between the two leaves a
+ * run that has nothing to do but that. */
 static int finish(struct lagd_run *run, struct lag_error *err) {
     const struct lagd_checkpoint_request request = {.kind = "final", .growth_text = run->book.origin.growth_text,
                                                     .parent_sha256 = run->book.origin.parent_sha256};
@@ -89,7 +92,11 @@ static int finish(struct lagd_run *run, struct lag_error *err) {
         move.unless_ended = true;
         move.reason = "the run reached its last step";
     }
-    return lagd_run_keep_patiently(run, run->trainer.state, &request, &move, err);
+    struct lagd_move progress = {.run = run, .progress = true};
+    bool kept = run->book.has_final && run->book.checkpoint_step == run->trainer.state->step;
+    int rc = kept ? 0 : lagd_run_keep_patiently(run, run->trainer.state, &request, &progress, err);
+    LAG_FP("run.final");
+    return rc == 0 ? lagd_move_make(&move, err) : rc;
 }
 
 /* A growth may have been asked for, decided or ended by a person, also between the thread's first look and its first
@@ -160,21 +167,23 @@ static bool settle(struct lagd_run *run) {
     return rc == 0;
 }
 
-static void say_reason(const struct lagd_run *run, const struct lag_error *why, bool waits, bool settled, char *ret) {
+static void say_reason(const struct lagd_run *run, const struct lag_error *why, bool lacks, bool settled, char *ret) {
     char where[120] = "";
-    if (waits && settled && run->dataset_trouble == LAGD_DATASET_CHANGED)
+    if (lacks && settled && run->dataset_trouble == LAGD_DATASET_CHANGED)
         (void)snprintf(where, sizeof(where), "; the run went back to step %lld, from before the change",
                        (long long)run->trainer.state->step);
     (void)snprintf(ret, LAG_ROW_TEXT, "%.500s%s%s", why->text, where,
-                   waits ? "; resume the run once the dataset is back" : "");
+                   lacks                    ? "; resume the run once the dataset is back"
+                   : why->code == LAG_EAWAY ? "; then resume the run"
+                                            : "");
 }
 
 /* A dataset can come back (a disk that is not mounted yet): the run waits for that, and its growth with it. */
 static void fail(struct lagd_run *run, const struct lag_error *why) {
-    bool waits = lagd_run_lacks_dataset(run), ends_growth = run->book.has_growth && !waits;
-    bool settled = waits && settle(run);
+    bool lacks = lagd_run_lacks_dataset(run), waits = lacks || why->code == LAG_EAWAY;
+    bool ends_growth = run->book.has_growth && !waits, settled = lacks && settle(run);
     char reason[LAG_ROW_TEXT];
-    say_reason(run, why, waits, settled, reason);
+    say_reason(run, why, lacks, settled, reason);
     const struct lagd_about about = {run->id, run->book.has_growth ? run->book.growth.id : NULL, run->book.row.step,
                                      NULL};
     lagd_tell(LAG_LOG_ERROR, &about, "run %s %s: %s", run->id, waits ? "cannot go on" : "failed", reason);

@@ -8,6 +8,7 @@
 #include "train/run_lend_internal.h"
 
 #include <lagd/base/mem.h>
+#include <string.h>
 
 /* --- the store --- */
 
@@ -57,7 +58,9 @@ int lagd_run_keep(struct lagd_run *run, const struct lag_state *state, const str
     whole.extra_arg = move;
     enum lagd_doing before = lagd_progress_do(&run->progress, LAGD_DOING_CHECKPOINTING);
     int rc = lagd_run_check_dataset(run, true, err); /* each checkpoint is from before a change */
+    /* A folder that is whole may be taken in by a later start without its row: the numbers up to it come first. */
     if (rc == 0) rc = lagd_recorder_flush(&run->book.recorder, err);
+    if (rc == 0) rc = lag_store_flush(run->deps->store, err);
     if (rc == 0) rc = lagd_checkpoint_make(run->deps, state, &whole, NULL, err);
     (void)lagd_progress_do(&run->progress, before);
     if (rc != 0) {
@@ -66,6 +69,7 @@ int lagd_run_keep(struct lagd_run *run, const struct lag_state *state, const str
     }
     lagd_move_committed(move);
     run->book.checkpoint_step = state->step;
+    run->book.has_final = strcmp(request->kind, "final") == 0;
     lagd_run_lend_no_more(run);
     lagd_run_storage_works(run);
     return 0;

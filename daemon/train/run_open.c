@@ -58,6 +58,7 @@ int lagd_run_load_state(struct lagd_run *run, struct lag_state **ret, int64_t *r
     int rc = lagd_checkpoint_latest_with(run->deps, run->id, ret, &row, &run->book.origin, err);
     if (rc == 0) {
         *ret_step = row.step;
+        run->book.has_final = strcmp(row.kind, "final") == 0;
         const char *now = lag_fingerprint(lagd_run_precision(&run->book.config));
         if (strcmp(row.fingerprint, now) != 0) {
             lagd_warn(run->deps, run->id, row.step,

@@ -30,6 +30,7 @@ struct lagd_book {
     struct lagd_recorder recorder;
     struct lag_checkpoint_meta origin; /* growth_text and parent_sha256 of the present shape */
     int64_t checkpoint_step;      /* of the newest checkpoint, -1 without one */
+    bool has_final;               /* and it is of kind final */
 };
 /* How fast it goes. */
 struct lagd_pace {

@@ -83,8 +83,8 @@ static void test_code_names(void **state) {
         {LAG_ESTATE, "wrong_state"}, {LAG_ENOMEM, "no_memory"}, {LAG_EIO, "io"}, {LAG_ENOSPC, "no_space"},
         {LAG_ECORRUPT, "corrupt"}, {LAG_EBUSY, "busy"}, {LAG_ECANCELED, "canceled"}, {LAG_ENONFINITE, "non_finite"},
         {LAG_EUNSUPPORTED, "unsupported"}, {LAG_EDENIED, "denied"}, {LAG_ETOOBIG, "too_big"},
-        {LAG_EVERSION, "newer_version"}, {LAG_EINTERNAL, "internal"}, {1, "unknown"},
-        {LAG_EINTERNAL - 1, "unknown"}, {INT_MIN, "unknown"},
+        {LAG_EVERSION, "newer_version"}, {LAG_EINTERNAL, "internal"}, {LAG_EAWAY, "away"},
+        {1, "unknown"}, {LAG_EAWAY - 1, "unknown"}, {INT_MIN, "unknown"},
     };
     for (size_t i = 0; i < LAG_COUNT(rows); i++) assert_string_equal(lag_code_name(rows[i].code), rows[i].name);
 }

@@ -117,6 +117,65 @@ static void test_mkdirs(void **state) {
     assert_int_equal(info.st_mode & 0777 & ~0750u, 0);
 }
 
+/* In a child with failpoints, which are read once a process: the two tests that call this come first, and pass none
+ * themselves. 0, 1 = died there, else the code negated. */
+static int in_child(const char *failpoints, int (*fn)(void)) {
+    int status = 0;
+    pid_t child = fork();
+    if (child == 0) {
+        (void)setenv("LAGD_FAILPOINTS", failpoints, 1);
+        _exit(-fn());
+    }
+    assert_true(child > 0);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
+static int make_folders(void) { return lag_fs_mkdirs("new/below", NULL); }
+static int remove_marked(void) { return lag_fs_remove_marked("tree", ".mark", NULL); }
+static int make_marked(void) {
+    int status = lag_fs_mkdirs("tree/a/b", NULL);
+    if (status == 0) status = lag_fs_write_file("tree", ".mark", "", 0, NULL);
+    if (status == 0) status = lag_fs_write_file("tree", "zzz", "", 0, NULL);
+    return status == 0 ? lag_fs_write_file("tree/a", ".mark", "", 0, NULL) : status; /* of no meaning there */
+}
+
+/* A name that could not be made durable is given up, so that the next try makes it so. */
+static void test_new_folders_are_durable(void **state) {
+#ifdef LAG_FAILPOINTS
+    assert_int_equal(in_child("fs.new_folder=fail", make_folders), -LAG_EIO);
+    assert_false(lag_fs_exists("new"));
+    assert_int_equal(in_child("fs.new_folder=fail@2", make_folders), -LAG_EIO);
+    assert_true(lag_fs_exists("new") && !lag_fs_exists("new/below"));
+    assert_int_equal(in_child("fs.new_folder=fail@2", make_folders), 0); /* one folder only is new */
+#else
+    assert_int_equal(in_child("", make_folders), 0);
+#endif
+    assert_true(lag_fs_exists("new/below"));
+}
+
+/* The file that says that a folder is to go is there until all else has gone. */
+static void test_a_mark_goes_last(void **state) {
+    assert_int_equal(in_child("", make_marked), 0);
+#ifdef LAG_FAILPOINTS
+    assert_int_equal(in_child("fs.before_last=kill", remove_marked), 1);
+    assert_int_equal(n_entries("tree"), 1);
+    assert_true(lag_fs_exists("tree/.mark"));
+#endif
+    assert_int_equal(in_child("", remove_marked), 0);
+    assert_false(lag_fs_exists("tree"));
+    assert_int_equal(in_child("", remove_marked), 0);
+    assert_int_equal(mkdir("tree", 0700), 0); /* without a mark, and as a link */
+    assert_int_equal(in_child("", remove_marked), 0);
+    assert_false(lag_fs_exists("tree"));
+    assert_int_equal(in_child("", make_marked), 0);
+    assert_int_equal(rename("tree", "kept"), 0);
+    assert_int_equal(symlink("kept", "tree"), 0);
+    assert_int_equal(in_child("", remove_marked), 0);
+    assert_false(lag_fs_exists("tree"));
+    assert_true(lag_fs_exists("kept/.mark"));
+}
+
 static void test_remove_tree_never_follows(void **state) {
     struct lag_error err;
     assert_int_equal(lag_fs_mkdirs("keep", NULL), 0);
@@ -239,6 +298,7 @@ static void test_standard_descriptors_are_filled(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        FS_TEST(test_new_folders_are_durable),   FS_TEST(test_a_mark_goes_last),
         FS_TEST(test_write_replaces_atomically), FS_TEST(test_failed_write_keeps_the_old_file),
         FS_TEST(test_a_full_disk_is_told_apart), FS_TEST(test_read_limits_and_kinds),
         FS_TEST(test_mkdirs),                    FS_TEST(test_remove_tree_never_follows),

@@ -19,7 +19,7 @@ FAILPOINTS = [
     "probe.step@30", "probe.eval@9", "candidate.completed@1", "candidate.completed@3", "decision.before_commit@1",
     "decision.after_commit@1", "growth.before_apply@1", "growth.after_apply@1", "checkpoint.before_rename@2",
     "checkpoint.verified@2", "store.before_commit@5", "store.after_commit@5", "store.points_committed@3",
-    "checkpoint.listed@1",
+    "checkpoint.listed@1", "retention.marked@1", "retention.unlisted@1", "folder.unsealed@1", "run.final@1",
 ]
 GROWTH = {"target": {"n_layer": 4}, "when": {"at_step": 60}, "probe": {"steps": 20, "eval_every": 5}, "mode": "auto",
           "pool": ["stack", "interleave", "midas", {"operator": "random", "seed": 5}, "llama_pro"]}

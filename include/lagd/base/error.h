@@ -24,6 +24,7 @@ enum lag_code {
     LAG_ETOOBIG = -14,     /* larger than the stated limit */
     LAG_EVERSION = -15,    /* written by a newer lagd */
     LAG_EINTERNAL = -16,   /* a defect in lagd */
+    LAG_EAWAY = -17,       /* files that are listed are not there: they may come back */
 };
 
 struct lag_error {

@@ -14,10 +14,13 @@ int lag_fs_read_file(const char *path, size_t max_bytes, char **ret_data, size_t
 /* Writes all bytes to fd or fails; EINTR and short writes are handled. */
 int lag_fs_write_all(int fd, const void *data, size_t length, struct lag_error *err);
 int lag_fs_fsync_dir(const char *path, struct lag_error *err);
-/* mkdir -p with mode 0750. */
+/* mkdir -p with mode 0750; the names of folders that it makes are durable. */
 int lag_fs_mkdirs(const char *path, struct lag_error *err);
 /* Removes a folder and everything in it, never following links; a missing one is no error. */
 int lag_fs_remove_tree(const char *path, struct lag_error *err);
+/* The same, where the file last of that folder says that it is to go: last goes when all else is gone, durably, so that
+ * what a crash leaves still says so. A folder without that file goes too. */
+int lag_fs_remove_marked(const char *path, const char *last, struct lag_error *err);
 /* rename(2), then fsync of the parent folder of to. */
 int lag_fs_rename_durable(const char *from, const char *to, struct lag_error *err);
 /* Opens the regular file relative (no leading '/') below root read-only: openat2 with BENEATH, NO_SYMLINKS and
