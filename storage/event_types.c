@@ -37,10 +37,13 @@ static const struct lag_event_kind kinds[LAG_N_EVENT_TYPES] = {
     [LAG_EVENT_DATASET_DELETED] = {"dataset.deleted", LAG_EVENT_INFO, 0,
                                    "a dataset was deleted; the message is its name"},
     [LAG_EVENT_CHECKPOINT_DAMAGED] = {"checkpoint.damaged", LAG_EVENT_WARNING, RUN | STEP,
-                                      "a checkpoint could not be read and was set aside"},
+                                      "a checkpoint could not be read and was set aside, or its files are missing"},
     [LAG_EVENT_CHECKPOINT_DELETED] = {"checkpoint.deleted", LAG_EVENT_INFO, RUN | STATE | STEP | VALUE,
                                       "a person deleted a checkpoint; the state is its kind, the value its bytes, the "
                                       "message its id"},
+    [LAG_EVENT_CHECKPOINT_ADOPTED] = {"checkpoint.adopted", LAG_EVENT_INFO, RUN | STATE | STEP | VALUE,
+                                      "a checkpoint that was on disk and not listed was taken in at a start; the state "
+                                      "is its kind, the value its bytes, the message its id"},
     [LAG_EVENT_DETERMINISM_MISMATCH] = {"determinism.mismatch", LAG_EVENT_WARNING,
                                         RUN | GROWTH | CANDIDATE | STEP | VALUE,
                                         "a number that was computed again differs from the stored one, which is kept; "

@@ -72,7 +72,8 @@ const char *lagd_problem_slug(int lag_code) {
     case LAG_ENONFINITE: return "validation";
     case LAG_ENOTFOUND: return "not-found";
     case LAG_EEXIST: return "name-taken";
-    case LAG_ESTATE: return "invalid-state";
+    case LAG_ESTATE:
+    case LAG_EAWAY: return "invalid-state";
     case LAG_ENOMEM: return "insufficient-memory";
     case LAG_ENOSPC: return "insufficient-storage";
     case LAG_EBUSY: return "busy";

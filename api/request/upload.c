@@ -5,6 +5,7 @@
 #include <lagd/base/fs.h>
 #include <lagd/base/hash.h>
 #include <lagd/base/mem.h>
+#include <lagd/daemon/commands.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -47,7 +48,7 @@ int lagd_upload_create(const char *state_dir, const char *id, int64_t limit_byte
     upload->min_free_bytes = min_free_bytes;
     upload->next_look_bytes = LOOK_EVERY_BYTES;
     (void)snprintf(upload->dir, sizeof(upload->dir), "%s/uploads", state_dir);
-    (void)snprintf(upload->path, sizeof(upload->path), "%s/%s.part", upload->dir, id);
+    (void)snprintf(upload->path, sizeof(upload->path), "%s/%s" LAGD_UPLOAD_END, upload->dir, id);
     int status = expected_bytes > limit_bytes ? too_big(upload, err) : lag_fs_mkdirs(upload->dir, err);
     if (status == 0) status = check_space(upload, expected_bytes, err);
     if (status == 0) {

@@ -112,8 +112,7 @@ static int open_member(struct lagd_request *request, const struct archive *archi
     struct lag_error err = {0};
     (void)snprintf(path, sizeof(path), "%s/%s", archive->checkpoint.path, member->row.name);
     int status = lag_fs_open_beneath(lagd_supervisor_state_dir(request->supervisor), path, &member->fd, &err);
-    if (status == LAG_ENOTFOUND)
-        return lag_error_set(&request->err, LAG_ENOTFOUND, "the checkpoint was just removed by retention");
+    if (status == LAG_ENOTFOUND) return lagd_checkpoint_file_away(request, &archive->checkpoint);
     if (status < 0) return lag_error_set(&request->err, LAG_EINTERNAL, "%s", err.text);
     if (fstat(member->fd, &info) == 0 && info.st_size == member->row.n_bytes) return 0;
     return lag_error_set(&request->err, LAG_ECORRUPT, "%s of checkpoint %s has another size than when it was written",

@@ -119,6 +119,18 @@ static int match_file(const struct lag_checkpoint_file_row *row, void *arg) {
     return 0;
 }
 
+int lagd_checkpoint_file_away(struct lagd_request *request, const struct lag_checkpoint_row *checkpoint) {
+    struct lag_db *db;
+    struct lag_checkpoint_row row;
+    int status = lagd_request_db(request, &db);
+    if (status == 0) status = lag_checkpoint_get(db, checkpoint->id, &row, &request->err);
+    if (status == LAG_ENOTFOUND)
+        return lag_error_set(&request->err, status, "the checkpoint was just removed by retention");
+    if (status < 0) return status;
+    return lag_error_set(&request->err, LAG_EAWAY, "the files of checkpoint %s are not there (%s): put them back, or "
+                         "mount their disk", row.id, row.path);
+}
+
 /* The path is made of what the database says; the name in the URL only chooses a row. */
 static int open_file(struct lagd_request *request, const struct lag_checkpoint_row *checkpoint, const char *name,
                      int *ret_fd) {
@@ -127,8 +139,7 @@ static int open_file(struct lagd_request *request, const struct lag_checkpoint_r
     struct lag_error err = {0};
     (void)snprintf(path, sizeof(path), "%s/%s", checkpoint->path, name);
     int status = lag_fs_open_beneath(lagd_supervisor_state_dir(request->supervisor), path, ret_fd, &err);
-    if (status == LAG_ENOTFOUND)
-        return lag_error_set(&request->err, LAG_ENOTFOUND, "the checkpoint was just removed by retention");
+    if (status == LAG_ENOTFOUND) return lagd_checkpoint_file_away(request, checkpoint);
     if (status < 0) return lag_error_set(&request->err, LAG_EINTERNAL, "%s", err.text);
     if (fstat(*ret_fd, &info) == 0) return 0;
     (void)close(*ret_fd);

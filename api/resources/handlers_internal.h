@@ -42,6 +42,9 @@ lagd_route_fn lagd_h_events;
 
 /* The run as the answer, with its tag; 304 to one who has it. h_runs.c */
 int lagd_answer_run(struct lagd_request *request, const char *id, int success);
+/* A file of the checkpoint is not there: LAG_ENOTFOUND when it was retired meanwhile, else LAG_EAWAY, with the text.
+ * h_checkpoints.c */
+int lagd_checkpoint_file_away(struct lagd_request *request, const struct lag_checkpoint_row *checkpoint);
 /* The response follows feed; a HEAD opens none. h_events.c */
 struct lagd_feed;
 int lagd_answer_stream(struct lagd_request *request, struct lagd_feed *feed);

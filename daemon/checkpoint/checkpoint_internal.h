@@ -30,12 +30,15 @@ int lagd_checkpoint_check_space(const struct lagd_deps *deps, const struct lag_s
 
 /* --- checkpoint_load.c --- */
 /* Loads the newest good checkpoint of the run: a damaged one is set aside (renamed *.damaged, row deleted, event) and
- * the one before is taken. LAG_ENOTFOUND when the run has none. */
+ * the one before is taken. LAG_ENOTFOUND when the run has none, LAG_EAWAY when no good one is there and the files of
+ * some are missing (their rows stay), LAG_ESTATE when they are retired faster than read. By its id: LAG_ENOTFOUND also
+ * when it was retired meanwhile. */
 int lagd_checkpoint_load_latest(struct lagd_deps *deps, const char *run_id, struct lag_state **ret,
                                 struct lag_checkpoint_row *ret_row, struct lag_error *err);
 int lagd_checkpoint_load(struct lagd_deps *deps, const char *checkpoint_id, struct lag_state **ret,
                          struct lag_checkpoint_row *ret_row, struct lag_error *err);
-/* The same, with what the manifest says. */
+/* The same, with what the manifest says. latest_with is for the run's own thread: where an older one is good, newer
+ * ones whose files are missing are listed no more. */
 int lagd_checkpoint_latest_with(struct lagd_deps *deps, const char *run_id, struct lag_state **ret,
                                 struct lag_checkpoint_row *ret_row, struct lag_checkpoint_meta *ret_meta,
                                 struct lag_error *err);

@@ -37,3 +37,5 @@ int lagd_recover(struct lagd_supervisor *s, struct lag_error *err);
 int lagd_time_begin(struct lagd_supervisor *s, struct lag_error *err);
 /* Looks at the clock, tells when it is doubted, and stores where the calendar stands. */
 void lagd_time_look(struct lagd_supervisor *s);
+/* tidy.c: the folders, once the rows are in order */
+void lagd_tidy(struct lagd_supervisor *s);

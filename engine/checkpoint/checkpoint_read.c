@@ -14,13 +14,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* Errors of looking at a file that the manifest promises: what is missing or no file is damage. */
+/* Errors of looking at a file that the manifest promises: what is no file is damage. */
 static int check_file(const char *dir, const struct lag_checkpoint_file *file, struct lag_error *err) {
     LAG_CLEANUP(lag_free_p) char *path = lag_asprintf("%s/%s", dir, file->name);
     if (!path) return lag_error_set(err, LAG_ENOMEM, "out of memory");
     struct stat st;
     if (lstat(path, &st) != 0) {
-        if (errno == ENOENT) return lag_error_set(err, LAG_ECORRUPT, "%s is missing", path);
+        if (errno == ENOENT) return lag_error_set(err, LAG_ENOTFOUND, "%s is missing", path);
         return lag_error_errno(err, errno, "cannot inspect %s", path);
     }
     if (!S_ISREG(st.st_mode)) return lag_error_set(err, LAG_ECORRUPT, "%s is not a regular file", path);
@@ -48,6 +48,34 @@ int lag_checkpoint_verify(const char *dir, struct lag_error *err) {
     struct lag_manifest manifest = {0};
     const int rc = read_verified(dir, &manifest, err);
     if (rc == 0) lag_manifest_deinit(&manifest);
+    return rc;
+}
+
+static int hash_manifest(const char *dir, struct lag_checkpoint_file *ret, struct lag_error *err) {
+    LAG_CLEANUP(lag_free_p) char *path = lag_asprintf("%s/manifest.json", dir);
+    if (!path) return lag_error_set(err, LAG_ENOMEM, "out of memory");
+    struct stat st;
+    if (stat(path, &st) != 0) return lag_error_errno(err, errno, "cannot inspect %s", path);
+    (void)lag_copy(ret->name, sizeof ret->name, "manifest.json");
+    ret->n_bytes = (uint64_t)st.st_size;
+    return lag_sha256_file(path, ret->sha256, err);
+}
+
+int lag_checkpoint_look(const char *dir, struct lag_checkpoint_look *ret, struct lag_error *err) {
+    struct lag_manifest manifest = {0};
+    struct lag_checkpoint_look look = {0};
+    int rc = lag_manifest_read(dir, &manifest, err);
+    if (rc == 0) rc = hash_manifest(dir, &look.files.file[LAG_MANIFEST_FILES], err);
+    if (rc == 0) {
+        look.step = manifest.step;
+        look.spec = manifest.layout.spec;
+        look.meta = manifest.meta;
+        look.files.n_files = LAG_CHECKPOINT_FILES;
+        memcpy(look.files.file, manifest.file, sizeof manifest.file);
+        for (int i = 0; i < LAG_CHECKPOINT_FILES; i++) look.files.n_bytes += look.files.file[i].n_bytes;
+        *ret = look;
+    }
+    lag_manifest_deinit(&manifest);
     return rc;
 }
 

@@ -51,7 +51,9 @@ static const struct lag_json_row meta_keys[] = {
     META_ROW(run_id, LAG_JSON_TEXT), META_ROW(growth_text, LAG_JSON_TEXT), META_ROW(parent_sha256, LAG_JSON_TEXT),
     META_ROW(fingerprint, LAG_JSON_TEXT), META_ROW(version, LAG_JSON_TEXT), META_ROW(tokens, LAG_JSON_I64),
     META_ROW(seed, LAG_JSON_U64),
+    META_ROW(id, LAG_JSON_TEXT), META_ROW(candidate_id, LAG_JSON_TEXT), META_ROW(kind, LAG_JSON_TEXT), /* format 2 */
 };
+enum { META_KEYS_1 = LAG_COUNT(meta_keys) - 3 };
 #define FILE_ROW(member, type) LAG_JSON_ROW(#member, type, lag_checkpoint_file, member)
 static const struct lag_json_row file_keys[] = {
     FILE_ROW(name, LAG_JSON_TEXT), FILE_ROW(n_bytes, LAG_JSON_U63), FILE_ROW(sha256, LAG_JSON_TEXT),
@@ -146,7 +148,7 @@ static int read_document(const json_t *root, struct document *ret, struct lag_er
     if (format > LAG_MANIFEST_FORMAT)
         return lag_error_set(err, LAG_EVERSION, "format %" PRId64 ", written by a newer lagd; this one reads %d",
                              format, LAG_MANIFEST_FORMAT);
-    if (format != LAG_MANIFEST_FORMAT) return broken(err, "unknown format");
+    if (format < 1) return broken(err, "unknown format");
     return lag_json_read(root, document_keys, LAG_COUNT(document_keys), ret, err);
 }
 
@@ -215,7 +217,8 @@ static int read_manifest(const json_t *root, struct lag_manifest *ret, struct la
     ret->schedule_origin = document.schedule_origin;
     rc = read_spec(document.spec, &ret->layout, err);
     if (rc != 0) return within(err, "spec", rc);
-    rc = lag_json_read(document.meta, meta_keys, LAG_COUNT(meta_keys), &ret->meta, err);
+    const size_t n_meta = document.format == 1 ? META_KEYS_1 : LAG_COUNT(meta_keys);
+    rc = lag_json_read(document.meta, meta_keys, n_meta, &ret->meta, err);
     if (rc != 0) return within(err, "meta", rc);
     if (ret->meta.tokens < 0) return broken(err, "meta: tokens is negative");
     rc = read_files(document.files, ret->file, err);
@@ -247,7 +250,7 @@ int lag_manifest_read(const char *dir, struct lag_manifest *ret, struct lag_erro
     if (!path) return lag_error_set(err, LAG_ENOMEM, "out of memory");
     size_t length = 0, n_body = 0;
     int rc = lag_fs_read_file(path, LAG_MANIFEST_MAX_BYTES, &text, &length, err);
-    if (rc == LAG_ENOTFOUND && lag_fs_exists(dir)) return lag_error_set(err, LAG_ECORRUPT, "%s is missing", path);
+    if (rc == LAG_ENOTFOUND) return lag_error_set(err, rc, "%s is missing", lag_fs_exists(dir) ? path : dir);
     if (rc == LAG_EINVAL || rc == LAG_ETOOBIG)
         return lag_error_set(err, LAG_ECORRUPT, "%s is no regular file, or larger than any manifest", path);
     if (rc != 0) return rc;

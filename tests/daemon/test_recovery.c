@@ -76,6 +76,7 @@ static bool exists(const char *format, const char *id) {
 #define E "0000000000000000000000000e"
 #define F "0000000000000000000000000f"
 #define G "0000000000000000000000000g"
+#define H "0000000000000000000000000h"
 #define UNKNOWN "0000000000000000000000000z"
 #define GONE "0000000000000000000000000y"
 
@@ -180,7 +181,7 @@ static void folders_are_tidied(void **state) {
                                         .shape = {.n_layer = 2}};
     put(insert_checkpoint, &listed);
     make_file("%s/runs/run_%s/ckpt-00000010-listed", A);
-    make_file("%s/runs/run_%s/ckpt-00000020-orphan", A);
+    make_file("%s/runs/run_%s/ckpt-00000020-0123456789", A);
     make_file("%s/runs/run_%s/ckpt-00000030-half.tmp-77", A);
     make_file("%s/runs/run_%s/ckpt-00000005-bad.damaged", A);
     make_file("%s/runs/run_%s/my notes", A);
@@ -190,6 +191,7 @@ static void folders_are_tidied(void **state) {
     mark("%s/runs/run_%s", GONE);
     mark("%s/runs/run_%s", A); /* a deletion that was not made */
     mark("%s/datasets/ds_%s", GONE);
+    make_file("%s/runs/run_%s/ckpt-my own", A);
     make_file("%s/uploads/%s", "half");
     recover();
     assert_false(exists("%s/runs/run_%s", GONE));
@@ -197,12 +199,13 @@ static void folders_are_tidied(void **state) {
     assert_false(exists("%s/datasets/ds_%s", GONE));
     assert_true(exists("%s/datasets/ds_%s/data", UNKNOWN));
     assert_true(exists("%s/runs/run_%s/ckpt-00000010-listed", A));
-    assert_false(exists("%s/runs/run_%s/ckpt-00000020-orphan", A));
+    assert_false(exists("%s/runs/run_%s/ckpt-00000020-0123456789", A));
     assert_false(exists("%s/runs/run_%s/ckpt-00000030-half.tmp-77", A));
     assert_true(exists("%s/runs/run_%s/ckpt-00000005-bad.damaged", A));
     assert_true(exists("%s/runs/run_%s/my notes", A));
     assert_true(exists("%s/runs/run_%s/ckpt-00000010-other", UNKNOWN));
-    assert_false(exists("%s/uploads/%s", "half"));
+    assert_true(exists("%s/runs/run_%s/ckpt-my own/file", A));
+    assert_true(exists("%s/uploads/%s", "half/file"));
 }
 
 static int insert_candidate(struct lag_db *db, void *arg, struct lag_error *err) {
@@ -210,13 +213,14 @@ static int insert_candidate(struct lag_db *db, void *arg, struct lag_error *err)
     return lag_candidate_insert(db, arg, &number, err);
 }
 
-/* The states of probes stay while their growth goes on, and no longer. */
+/* The states of probes stay while their growth goes on, and no longer; that of a stranger is set aside. */
 static void states_of_probes_are_tidied(void **state) {
     (void)state;
     static const struct { const char *id, *state, *growth; bool stays; } cases[] = {
         {"cand_" A, "queued", "gr_a", true},    {"cand_" B, "running", "gr_a", true},
         {"cand_" C, "completed", "gr_a", true}, {"cand_" D, "completed", "gr_b", false},
-        {"cand_" E, "running", "gr_b", false},  {"cand_" F, NULL, "gr_a", false}};
+        {"cand_" E, "running", "gr_b", false},  {"cand_" F, NULL, "gr_a", false},
+        {"cand_" G ".aside", NULL, "gr_a", true}, {"cand_" H, "running", "gr_a", true}};
     run_row(A, "growing", configs[0]);
     growth_row("b", A, "applied");
     growth_row("a", A, "probing");
@@ -226,13 +230,17 @@ static void states_of_probes_are_tidied(void **state) {
         snprintf(row.growth_id, sizeof(row.growth_id), "%s", cases[i].growth);
         if (cases[i].state) snprintf(row.state, sizeof(row.state), "%s", cases[i].state);
         if (cases[i].state) put(insert_candidate, &row);
-        make_file("%s/runs/run_" A "/probe-%s/manifest.json", cases[i].id);
+        make_file(i == 7 ? "%s/runs/run_" A "/probe-%s.aside/manifest.json"  /* known again */
+                         : "%s/runs/run_" A "/probe-%s/manifest.json", cases[i].id);
     }
     make_file("%s/runs/run_%s/probe-notes", A);
     recover();
     for (size_t i = 0; i < LAG_COUNT(cases); i++)
         if (exists("%s/runs/run_" A "/probe-%s", cases[i].id) != cases[i].stays) fail_msg("%s", cases[i].id);
     assert_true(exists("%s/runs/run_%s/probe-notes", A));
+    assert_true(exists("%s/runs/run_" A "/probe-%s.aside/manifest.json", cases[5].id));
+    assert_true(exists("%s/runs/run_" A "/probe-%s/manifest.json", cases[6].id));
+    assert_true(exists("%s/runs/run_" A "/probe-%s/manifest.json", cases[7].id));
 }
 
 static int end_growth(struct lag_db *db, void *arg, struct lag_error *err) {

@@ -47,6 +47,7 @@ static const struct lag_checkpoint_meta fixture_meta = {
     .run_id = "run_01abc", .growth_text = "{\"operator\":\"stack\",\"note\":\"tab\\t, é, \\\\\"}",
     .parent_sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
     .fingerprint = "test", .version = "0.1.0", .tokens = 123456789012, .seed = 18446744073709551615u,
+    .id = "ckpt_01abc", .candidate_id = "cand_01abc", .kind = "periodic",
 };
 
 /* Initialised weights, moments of all kinds of numbers, and c_attn of layer 1 divided into four parts. */

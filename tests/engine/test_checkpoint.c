@@ -38,6 +38,9 @@ static void assert_same_meta(const struct lag_checkpoint_meta *a, const struct l
     assert_string_equal(a->version, b->version);
     assert_int_equal(a->tokens, b->tokens);
     assert_true(a->seed == b->seed);
+    assert_string_equal(a->id, b->id);
+    assert_string_equal(a->candidate_id, b->candidate_id);
+    assert_string_equal(a->kind, b->kind);
 }
 
 static void round_trip_is_exact(void **state) {
@@ -313,9 +316,11 @@ struct manifest_case {
     const char *says;
 };
 static const struct manifest_case manifests[] = {
-    {"\"format\":1", "\"format\":2", LAG_EVERSION, "newer lagd"},
-    {"\"format\":1", "\"format\":0", LAG_ECORRUPT, "unknown format"},
-    {"\"format\":1", "\"farmat\":1", LAG_ECORRUPT, "format: expected an integer"},
+    {"\"format\":2", "\"format\":3", LAG_EVERSION, "newer lagd"},
+    {"\"format\":2", "\"format\":0", LAG_ECORRUPT, "unknown format"},
+    {"\"format\":2", "\"format\":1", LAG_ECORRUPT, "meta: unknown key"},
+    {"\"format\":2", "\"farmat\":2", LAG_ECORRUPT, "format: expected an integer"},
+    {",\"kind\":\"periodic\"", "", LAG_ECORRUPT, "meta: the key kind is missing"},
     {"\"step\":4321", "\"step\":-1", LAG_ECORRUPT, "negative"},
     {"\"step\":4321", "\"step\":4321.0", LAG_ECORRUPT, "step: expected an integer"},
     {"\"step\":4321", "\"step\":9223372036854775808", LAG_ECORRUPT, "too big integer"},
@@ -369,6 +374,52 @@ static void manifests_are_validated(void **state) {
     lag_state_destroy(s);
 }
 
+/* A manifest as earlier versions wrote it: what it does not say is "". */
+static void the_first_format_is_read(void **state) {
+    const char *dir = fixture_path(state, "c");
+    struct lag_state *s = fixture_state(), *back = NULL;
+    struct lag_checkpoint_meta meta;
+    struct lag_checkpoint_look look;
+    write_fixture(dir, s);
+    assert_int_equal(lag_checkpoint_look(dir, &look, NULL), 0);
+    assert_string_equal(look.meta.id, fixture_meta.id);
+    assert_string_equal(look.meta.kind, "periodic");
+    reseal(dir, ",\"id\":\"ckpt_01abc\",\"candidate_id\":\"cand_01abc\",\"kind\":\"periodic\"", "");
+    reseal(dir, "\"format\":2", "\"format\":1");
+    assert_int_equal(lag_checkpoint_read(dir, &back, &meta, NULL), 0);
+    assert_string_equal(meta.id, "");
+    assert_string_equal(meta.candidate_id, "");
+    assert_string_equal(meta.kind, "");
+    assert_string_equal(meta.run_id, fixture_meta.run_id);
+    assert_true(meta.seed == fixture_meta.seed);
+    lag_state_destroy(s);
+    lag_state_destroy(back);
+}
+
+/* The manifest alone is looked at: its hash is that which the writer told, and the other files may be anything. */
+static void a_look_tells_what_was_written(void **state) {
+    const char *dir = fixture_path(state, "c");
+    struct lag_state *s = fixture_state();
+    struct lag_checkpoint_look look;
+    struct lag_error err = {0};
+    const struct lag_checkpoint_files files = write_fixture(dir, s);
+    char path[600];
+    snprintf(path, sizeof path, "%s/model.safetensors", dir);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(lag_checkpoint_look(dir, &look, &err), 0);
+    assert_true(look.step == s->step && lag_spec_equal(&look.spec, &fixture_spec));
+    assert_same_meta(&look.meta, &fixture_meta);
+    assert_int_equal(look.files.n_files, files.n_files);
+    assert_true(look.files.n_bytes == files.n_bytes);
+    for (int i = 0; i < files.n_files; i++) {
+        assert_string_equal(look.files.file[i].name, files.file[i].name);
+        assert_string_equal(look.files.file[i].sha256, files.file[i].sha256);
+        assert_true(look.files.file[i].n_bytes == files.file[i].n_bytes);
+    }
+    assert_int_equal(lag_checkpoint_look(fixture_path(state, "none"), &look, &err), LAG_ENOTFOUND);
+    lag_state_destroy(s);
+}
+
 /* Files that are whole and rightly hashed, but not what the spec promises. */
 static void contents_must_fit_the_spec(void **state) {
     const char *dir = fixture_path(state, "c"), *other = fixture_path(state, "o");
@@ -414,14 +465,14 @@ static void odd_folders(void **state) {
     const char *dir = fixture_path(state, "c");
     assert_int_equal(lag_checkpoint_verify(dir, &err), LAG_ENOTFOUND);
     assert_int_equal(mkdir(dir, 0700), 0);
-    assert_int_equal(lag_checkpoint_verify(dir, &err), LAG_ECORRUPT);
+    assert_int_equal(lag_checkpoint_verify(dir, &err), LAG_ENOTFOUND);
     assert_non_null(strstr(err.text, "manifest.json is missing"));
     struct lag_state *s = fixture_state();
     write_fixture(dir, s);
     char path[600];
     snprintf(path, sizeof path, "%s/optimizer.safetensors", dir);
     assert_int_equal(unlink(path), 0);
-    assert_int_equal(lag_checkpoint_verify(dir, &err), LAG_ECORRUPT);
+    assert_int_equal(lag_checkpoint_verify(dir, &err), LAG_ENOTFOUND);
     assert_non_null(strstr(err.text, "optimizer.safetensors is missing"));
     assert_int_equal(mkfifo(path, 0600), 0);
     assert_int_equal(lag_checkpoint_verify(dir, &err), LAG_ECORRUPT);
@@ -476,6 +527,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(bad_states_are_not_written, fixture_folder, fixture_remove),
         cmocka_unit_test_setup_teardown(damage_is_detected, fixture_folder, fixture_remove),
         cmocka_unit_test_setup_teardown(manifests_are_validated, fixture_folder, fixture_remove),
+        cmocka_unit_test_setup_teardown(the_first_format_is_read, fixture_folder, fixture_remove),
+        cmocka_unit_test_setup_teardown(a_look_tells_what_was_written, fixture_folder, fixture_remove),
         cmocka_unit_test_setup_teardown(contents_must_fit_the_spec, fixture_folder, fixture_remove),
         cmocka_unit_test_setup_teardown(odd_folders, fixture_folder, fixture_remove),
         cmocka_unit_test_setup_teardown(an_independent_reader_agrees, fixture_folder, fixture_remove),

@@ -34,7 +34,8 @@ size_t lag_fuzz_seed(size_t index, uint8_t **ret) {
         {LAG_ARCH_GPT2, 1, 1, 1, 1, 1, 1, 1e-5}, {LAG_ARCH_GPT2, 3, 2, 8, 32, 16, 256, 0.1},
     };
     static const struct lag_checkpoint_meta meta = {
-        .run_id = "run_x", .growth_text = "{\"a\":\"\\\\ é\"}", .fingerprint = "f", .tokens = 5, .seed = UINT64_MAX};
+        .run_id = "run_x", .growth_text = "{\"a\":\"\\\\ é\"}", .fingerprint = "f", .tokens = 5, .seed = UINT64_MAX,
+        .id = "ckpt_x", .kind = "final"};
     struct lag_checkpoint_file file[LAG_MANIFEST_FILES] = {0};
     if (index >= LAG_COUNT(specs)) return 0;
     for (int i = 0; i < LAG_MANIFEST_FILES; i++) {

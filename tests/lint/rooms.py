@@ -28,7 +28,7 @@ ROOMS = {
         "growth": {"train", "evidence", "checkpoint", "records", "exec", "plan", "process"},
         "runs": {"growth", "train", "records", "config", "exec", "plan", "process"},
         "commands": {"runs", "train", "checkpoint", "records", "config", "exec", "plan", "process"},
-        "supervisor": {"commands", "runs", "records", "config", "exec", "plan", "process"},
+        "supervisor": {"commands", "runs", "checkpoint", "records", "config", "exec", "plan", "process"},
     },
     "api": {
         "json": set(),

@@ -35,6 +35,7 @@ struct lagd_dataset_add {
     char name[65];
     char path[LAG_ROW_PATH];    /* a file below the configured roots: absolute or relative to the only root … */
     char upload[LAG_ROW_PATH];  /* … or an uploaded temporary file, which is moved in (removed on failure) */
+#define LAGD_UPLOAD_END ".part" /* of its name in uploads/, behind the request's id: a start removes such files */
     char file_name[128];        /* what the format is guessed from */
     char format[16];            /* auto, text, nanogpt, llmc_u16, llmc_u32 */
     int64_t vocab_size;         /* 0 = not declared */

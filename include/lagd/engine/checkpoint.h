@@ -18,6 +18,7 @@ struct lag_checkpoint_meta {
     char version[32];
     int64_t tokens;          /* seen so far */
     uint64_t seed;
+    char id[40], candidate_id[40], kind[16]; /* the caller's; "" in manifests of format 1 */
 };
 struct lag_checkpoint_file {
     char name[64];
@@ -35,9 +36,18 @@ struct lag_checkpoint_files {
  * leaves everything as it was; its text names path and reason. LAG_ENONFINITE: the state holds NaN or infinity. */
 int lag_checkpoint_write(const char *dir, const struct lag_state *state, const struct lag_checkpoint_meta *meta,
                          struct lag_checkpoint_files *ret, struct lag_error *err);
-/* Sizes and hashes of every file against the manifest. LAG_ECORRUPT names file and rule. */
+/* Sizes and hashes of every file against the manifest. LAG_ECORRUPT names file and rule; LAG_ENOTFOUND: the folder, its
+ * manifest, or a file that this names is missing. */
 int lag_checkpoint_verify(const char *dir, struct lag_error *err);
-/* Verifies, then builds the state. Non-finite weights are refused. */
+/* What the manifest says, without a look at the other files. Errors as verify. */
+struct lag_checkpoint_look {
+    int64_t step;
+    struct lag_spec spec;
+    struct lag_checkpoint_meta meta;
+    struct lag_checkpoint_files files;
+};
+int lag_checkpoint_look(const char *dir, struct lag_checkpoint_look *ret, struct lag_error *err);
+/* Verifies, then builds the state. Errors as verify; LAG_ENONFINITE. */
 int lag_checkpoint_read(const char *dir, struct lag_state **ret, struct lag_checkpoint_meta *ret_meta,
                         struct lag_error *err);
 /* Removes what writers that died left in parent (temporary folders), and gives a folder that one had moved aside its
