@@ -188,7 +188,7 @@ static void good_bodies_are_taken(void **state) {
     /* several faults are told together, and no more than there is room for */
     tree = parse("{\"a\":1,\"b\":1,\"c\":1,\"d\":1,\"e\":1,\"f\":1,\"g\":1,\"h\":1,\"i\":1,\"j\":1}");
     assert_int_equal(lagd_json_decode(tree, &lagd_run_fields, NULL, "", &config, &faults), LAG_EINVAL);
-    assert_int_equal(faults.n, FAULTS_MAX);
+    assert_int_equal(faults.n, LAGD_FAULTS_MAX);
     json_decref(tree);
 }
 
