@@ -26,6 +26,7 @@ struct lag_db {
     size_t n_stmts, cap_stmts;
     bool writer;
     int64_t last_event_seq; /* written in the present transaction, 0 when none */
+    bool leaves_rows;       /* rows were noted for the sweep */
 };
 
 enum lag_db_mode { LAG_DB_READER, LAG_DB_WRITER };

@@ -95,15 +95,19 @@ int lag_event_bounds(struct lag_db *db, int64_t *ret_first, int64_t *ret_last, s
 }
 
 /* Only from the front, so that no gap arises where the wall clock jumped; the newest stays, so that bounds keep
- * telling where the numbering stands. */
+ * telling where the numbering stands. Looks at no more rows than it may remove, and one. */
+#define PRUNE_END "(SELECT max(seq) FROM (SELECT seq FROM events WHERE seq > 0 ORDER BY seq LIMIT ?2 + 1))"
 static const char sql_prune[] =
-    "DELETE FROM events WHERE seq < coalesce((SELECT seq FROM events WHERE seq > 0 AND ts_ms >= ? ORDER BY seq "
-    "LIMIT 1), (SELECT max(seq) FROM events))";
+    "DELETE FROM events WHERE seq < coalesce((SELECT seq FROM events WHERE seq > 0 AND seq <= " PRUNE_END
+    " AND ts_ms >= ?1 ORDER BY seq LIMIT 1), " PRUNE_END ")";
 
-int lag_event_prune(struct lag_db *db, int64_t before_ms, struct lag_error *err) {
+int lag_event_prune(struct lag_db *db, int64_t before_ms, int limit, int64_t *ret_n, struct lag_error *err) {
     struct lag_stmt *stmt;
     int rc = lag_stmt_open(db, sql_prune, &stmt, err);
     if (rc) return rc;
     lag_bind_i64(stmt, before_ms);
-    return lag_stmt_run(stmt, err);
+    lag_bind_i64(stmt, limit);
+    rc = lag_stmt_run(stmt, err);
+    if (!rc) *ret_n = lag_db_changes(db);
+    return rc;
 }

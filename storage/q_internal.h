@@ -13,9 +13,12 @@ struct lag_error;
     next(prefix##n_inner, member.n_inner) next(prefix##n_positions, member.n_positions)                                \
     next(prefix##vocab_size, member.vocab_size)
 
-/* The series of an owner, or of all candidates of a run, with their points. */
-int lag_series_delete_owner(struct lag_db *db, const char *owner, struct lag_error *err);
-int lag_series_delete_candidates(struct lag_db *db, const char *run_id, struct lag_error *err);
+/* Owner of a series whose points are on their way out: this and its number. */
+#define LAG_DELETED_OWNER "deleted/"
+/* Hides the series of a run and of its candidates, and notes what is to be swept once the run's row has gone. */
+int lag_deleted_note_run(struct lag_db *db, const char *run_id, struct lag_error *err);
+/* Removes about limit rows of what was noted. *ret_n: how many went; 0: nothing is left. */
+int lag_deleted_sweep(struct lag_db *db, int limit, int64_t *ret_n, struct lag_error *err);
 /* Into a series come n_new points (may be negative: points went), and its first, last and value are looked up. */
 int lag_series_recount(struct lag_db *db, int64_t id, int64_t n_new, struct lag_error *err);
 /* 1 = found, 0 = none. */

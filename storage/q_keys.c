@@ -64,12 +64,17 @@ int lag_key_find(struct lag_db *db, const char *key, int64_t now_ms, struct lag_
     return rc;
 }
 
-static const char sql_prune[] = "DELETE FROM idempotency WHERE created_ms < ?";
+static const char sql_prune[] =
+    "DELETE FROM idempotency WHERE key IN "
+    "(SELECT key FROM idempotency WHERE created_ms < ? ORDER BY created_ms LIMIT ?)";
 
-int lag_key_prune(struct lag_db *db, int64_t before_ms, struct lag_error *err) {
+int lag_key_prune(struct lag_db *db, int64_t before_ms, int limit, int64_t *ret_n, struct lag_error *err) {
     struct lag_stmt *stmt;
     int rc = lag_stmt_open(db, sql_prune, &stmt, err);
     if (rc) return rc;
     lag_bind_i64(stmt, before_ms);
-    return lag_stmt_run(stmt, err);
+    lag_bind_i64(stmt, limit);
+    rc = lag_stmt_run(stmt, err);
+    if (!rc) *ret_n = lag_db_changes(db);
+    return rc;
 }

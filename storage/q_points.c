@@ -83,7 +83,9 @@ static int put_series(struct lag_db *db, const struct lag_queued_point *points, 
     struct lag_series_row series;
     struct mismatch mismatch = {0};
     int rc = lag_series_by_id(db, points[0].point.series, &series, err);
-    if (rc <= 0) return rc; /* deleted while its points were on their way: they go too */
+    if (rc < 0) return rc;
+    /* Deleted while its points were on their way: they go too. */
+    if (rc == 0 || !strncmp(series.owner, LAG_DELETED_OWNER, sizeof LAG_DELETED_OWNER - 1)) return 0;
     int64_t before = series.n_points;
     for (size_t i = 0; i < n; i++)
         if ((rc = put_point(insert, stored, &points[i].point, &series, &mismatch, err)) < 0) return rc;
@@ -241,6 +243,27 @@ int lag_points_thin(struct lag_db *db, int64_t series, int64_t from, int64_t to,
     *ret_n = n;
     *ret_total = total;
     return 0;
+}
+
+static const char sql_last[] =
+    "SELECT coalesce((SELECT max(step) FROM points WHERE series = ?1 AND step <= ?2), -1) AS step, "
+    "(SELECT value FROM points WHERE series = ?1 AND step <= ?2 AND value IS NOT NULL ORDER BY step DESC LIMIT 1) "
+    "AS value";
+
+int lag_points_last(struct lag_db *db, int64_t series, int64_t to, int64_t *ret_step, double *ret_value,
+                    struct lag_error *err) {
+    struct lag_stmt *stmt;
+    int rc = lag_stmt_open(db, sql_last, &stmt, err);
+    if (rc) return rc;
+    lag_bind_i64(stmt, series);
+    lag_bind_i64(stmt, to);
+    if ((rc = lag_stmt_step(stmt, err)) == 1) {
+        *ret_step = lag_col_i64(stmt, "step");
+        *ret_value = lag_col_real(stmt, "value");
+        rc = 0;
+    }
+    lag_stmt_close(stmt);
+    return rc;
 }
 
 struct lag_point_cursor {

@@ -9,6 +9,7 @@
 
 static const char sql_insert[] =
     "INSERT INTO probe_losses (candidate, t, batch, loss) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING";
+static const char sql_whose[] = "SELECT 1 FROM candidates WHERE number = ?";
 static const char sql_stored[] = "SELECT loss FROM probe_losses WHERE candidate = ? AND t = ? AND batch = ?";
 
 static int compare(struct lag_stmt *stored, int64_t number, int64_t t, int batch, double loss, bool *differs,
@@ -22,11 +23,25 @@ static int compare(struct lag_stmt *stored, int64_t number, int64_t t, int batch
     return rc < 0 ? rc : 0;
 }
 
+/* The losses of a candidate that was deleted meanwhile would stay for ever. */
+static int check_candidate(struct lag_db *db, int64_t number, struct lag_error *err) {
+    struct lag_stmt *stmt;
+    int rc = lag_stmt_open(db, sql_whose, &stmt, err);
+    if (rc) return rc;
+    lag_bind_i64(stmt, number);
+    rc = lag_stmt_step(stmt, err);
+    lag_stmt_close(stmt);
+    if (rc == 0)
+        return lag_error_set(err, LAG_ENOTFOUND, "candidate number %lld does not exist", (long long)number);
+    return rc < 0 ? rc : 0;
+}
+
 int lag_probe_losses_put(struct lag_db *db, int64_t candidate_number, int64_t t, const double *losses, int n_batches,
                          bool *ret_mismatch, struct lag_error *err) {
     struct lag_stmt *insert = NULL, *stored = NULL;
     bool differs = false;
-    int rc = lag_stmt_open(db, sql_insert, &insert, err);
+    int rc = check_candidate(db, candidate_number, err);
+    if (!rc) rc = lag_stmt_open(db, sql_insert, &insert, err);
     if (!rc) rc = lag_stmt_open(db, sql_stored, &stored, err);
     for (int i = 0; i < n_batches && !rc; i++) {
         lag_stmt_rewind(insert);
@@ -39,8 +54,6 @@ int lag_probe_losses_put(struct lag_db *db, int64_t candidate_number, int64_t t,
     }
     lag_stmt_close(stored);
     lag_stmt_close(insert);
-    if (rc == LAG_ENOTFOUND)
-        return lag_error_set(err, rc, "candidate number %lld does not exist", (long long)candidate_number);
     if (!rc && ret_mismatch) *ret_mismatch = differs;
     return rc;
 }

@@ -152,13 +152,12 @@ int lag_run_set_config(struct lag_db *db, const char *id, const char *name, cons
     return rc;
 }
 
-/* Growths, candidates, probe losses, decisions and checkpoints follow by foreign keys; series have none. */
+/* Growths, candidates, decisions and checkpoints follow by foreign keys; points and losses of probes are swept. */
 static const char sql_delete[] = "DELETE FROM runs WHERE id = ?";
 
 int lag_run_delete(struct lag_db *db, const char *id, struct lag_error *err) {
     struct lag_stmt *stmt;
-    int rc = lag_series_delete_candidates(db, id, err);
-    if (!rc) rc = lag_series_delete_owner(db, id, err);
+    int rc = lag_deleted_note_run(db, id, err);
     if (rc || (rc = lag_stmt_open(db, sql_delete, &stmt, err))) return rc;
     lag_bind_text(stmt, id);
     return lag_stmt_run_one(stmt, "run", id, err);

@@ -119,25 +119,3 @@ int lag_series_recount(struct lag_db *db, int64_t id, int64_t n_new, struct lag_
     lag_bind_i64(stmt, n_new);
     return lag_stmt_run(stmt, err);
 }
-
-static int delete_by(struct lag_db *db, const char *sql, const char *key, struct lag_error *err) {
-    struct lag_stmt *stmt;
-    int rc = lag_stmt_open(db, sql, &stmt, err);
-    if (rc) return rc;
-    lag_bind_text(stmt, key);
-    return lag_stmt_run(stmt, err);
-}
-
-/* Points follow by their foreign key. */
-static const char sql_delete_owner[] = "DELETE FROM series WHERE owner = ?";
-static const char sql_delete_candidates[] =
-    "DELETE FROM series WHERE owner IN (SELECT c.id FROM growths AS g JOIN candidates AS c ON c.growth_id = g.id "
-    "WHERE g.run_id = ?)";
-
-int lag_series_delete_owner(struct lag_db *db, const char *owner, struct lag_error *err) {
-    return delete_by(db, sql_delete_owner, owner, err);
-}
-
-int lag_series_delete_candidates(struct lag_db *db, const char *run_id, struct lag_error *err) {
-    return delete_by(db, sql_delete_candidates, run_id, err);
-}

@@ -2,6 +2,7 @@
 #include "db_internal.h"
 #include "migrate_internal.h"
 #include "q_internal.h"
+#include "sweep_internal.h"
 #include <lagd/base/check.h>
 #include <lagd/base/cleanup.h>
 #include <lagd/base/clock.h>
@@ -24,6 +25,8 @@
 #define RESTART_PAGES 4000     /* length (16 MiB) at which readers are waited for, briefly, so that it starts anew */
 #define RESTART_WAIT_MS 50
 #define TOLD_AT_ONCE 64        /* points */
+#define SWEEP_NS 10000000LL    /* a step of the sweep; it rests at least as long as the step took */
+#define SWEEP_LATEST_NS 250000000LL /* whatever else there is to do */
 
 struct write {
     lag_write_fn *fn;
@@ -64,6 +67,7 @@ struct lag_store {
     atomic_uint_least64_t version; /* of what readers see; odd: about to change */
     int64_t data_version;        /* storage thread: changes when another connection commits */
     int log_pages, next_checkpoint;
+    struct lag_sweep sweep;
 };
 
 static int copy_error(struct lag_error *to, const struct lag_error *from) {
@@ -207,6 +211,20 @@ static void finish_batch(struct lag_store *store, struct write *writes, const st
     pthread_cond_broadcast(&store->done);
 }
 
+/* Mutex held; given up while the log is copied. */
+static void copy_long_log(struct lag_store *store) {
+    struct lag_error err = {0};
+    if (store->log_pages < store->next_checkpoint) return;
+    pthread_mutex_unlock(&store->mutex);
+    int rc = checkpoint_log(store,
+                            store->log_pages >= RESTART_PAGES ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE,
+                            &err);
+    pthread_mutex_lock(&store->mutex);
+    /* A full disk is met again by the next write that it concerns. */
+    if (rc == LAG_EIO || rc == LAG_ECORRUPT) break_store(store, &err);
+    pthread_cond_broadcast(&store->done);
+}
+
 /* Mutex held; given up while the database works. */
 static void run_batch(struct lag_store *store) {
     struct write *writes = store->first;
@@ -220,16 +238,39 @@ static void run_batch(struct lag_store *store) {
         rc = run_transaction(store, writes, &err);
         pthread_mutex_lock(&store->mutex);
     }
+    if (store->db->leaves_rows) store->sweep.rows_left = true;
+    store->db->leaves_rows = false;
     finish_batch(store, writes, &err);
-    if (rc || store->log_pages < store->next_checkpoint) return;
+    if (!rc) copy_long_log(store);
+}
+
+/* What was asked for meanwhile stays asked for. */
+static void take_swept(struct lag_sweep *sweep, const struct lag_sweep *before, const struct lag_sweep *after) {
+    if (sweep->events_before_ms == before->events_before_ms) sweep->events_before_ms = after->events_before_ms;
+    if (sweep->keys_before_ms == before->keys_before_ms) sweep->keys_before_ms = after->keys_before_ms;
+    sweep->rows_left = after->rows_left;
+    sweep->n_removed = after->n_removed;
+}
+
+/* Mutex held; given up while the database works. Readers see no difference, so nobody is told. */
+static void run_sweep(struct lag_store *store) {
+    const struct lag_sweep before = store->sweep;
+    struct lag_sweep after = before;
+    struct lag_error err = {0};
     pthread_mutex_unlock(&store->mutex);
-    rc = checkpoint_log(store,
-                        store->log_pages >= RESTART_PAGES ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE,
-                        &err);
+    int64_t began_ns = lag_clock_mono_ns();
+    int rc = lag_sweep_transaction(store->db, &after, SWEEP_NS, &store->version, &err);
+    int64_t ended_ns = lag_clock_mono_ns();
     pthread_mutex_lock(&store->mutex);
-    /* A full disk is met again by the next write that it concerns. */
-    if (rc == LAG_EIO || rc == LAG_ECORRUPT) break_store(store, &err);
-    pthread_cond_broadcast(&store->done);
+    store->sweep.due_ns = ended_ns + (rc ? RETRY_NS : ended_ns - began_ns);
+    store->sweep.latest_ns = LAG_MAX(store->sweep.due_ns, ended_ns + SWEEP_LATEST_NS);
+    if (!rc) {
+        take_swept(&store->sweep, &before, &after);
+        copy_long_log(store);
+    } else if (rc == LAG_EIO || rc == LAG_ECORRUPT) {
+        break_store(store, &err);
+        pthread_cond_broadcast(&store->done);
+    }
 }
 
 static bool is_work(const struct lag_store *store, int64_t now_ns) {
@@ -240,18 +281,28 @@ static bool is_work(const struct lag_store *store, int64_t now_ns) {
     return store->pending.n >= BIG_BATCH && store->n_taken == 0;
 }
 
+static bool sweep_is_due(const struct lag_store *store, int64_t now_ns, int64_t due_ns) {
+    return !store->broken.code && lag_sweep_wanted(&store->sweep) && now_ns >= due_ns;
+}
+
+static void wait_for_work(struct lag_store *store) {
+    int64_t until_ns = INT64_MAX;
+    if (!store->broken.code && store->pending.n + store->n_taken) until_ns = store->due_ns;
+    if (!store->broken.code && lag_sweep_wanted(&store->sweep)) until_ns = LAG_MIN(until_ns, store->sweep.due_ns);
+    if (until_ns == INT64_MAX) pthread_cond_wait(&store->work, &store->mutex);
+    else (void)lag_cond_wait_until(&store->work, &store->mutex, until_ns);
+}
+
 static void storage_thread(void *arg) {
     struct lag_store *store = arg;
     pthread_mutex_lock(&store->mutex);
     while (!store->closing) {
+        int64_t now_ns = lag_clock_mono_ns();
         store->asked_ns = 0;
-        if (is_work(store, lag_clock_mono_ns())) {
-            run_batch(store);
-        } else if (!store->broken.code && store->pending.n + store->n_taken) {
-            (void)lag_cond_wait_until(&store->work, &store->mutex, store->due_ns);
-        } else {
-            pthread_cond_wait(&store->work, &store->mutex);
-        }
+        if (sweep_is_due(store, now_ns, store->sweep.latest_ns)) run_sweep(store);
+        else if (is_work(store, now_ns)) run_batch(store);
+        else if (sweep_is_due(store, now_ns, store->sweep.due_ns)) run_sweep(store);
+        else wait_for_work(store);
     }
     if (store->first || store->pending.n + store->n_taken) run_batch(store);
     pthread_mutex_unlock(&store->mutex);
@@ -285,6 +336,7 @@ int lag_store_open(const char *dir, struct lag_store **ret, struct lag_error *er
     if (rc) return rc;
     (void)sqlite3_limit(store->db->handle, SQLITE_LIMIT_ATTACHED, 0); /* the copy before an upgrade needed it */
     (void)sqlite3_wal_hook(store->db->handle, on_commit, store);
+    store->sweep.rows_left = true; /* perhaps: an earlier process may have ended in between */
     if ((rc = lag_thread_start(&store->thread, "lagd-store", 0, storage_thread, store, err))) return rc;
     store->has_thread = true;
     *ret = LAG_TAKE(store);
@@ -395,6 +447,22 @@ int lag_store_flush(struct lag_store *store, struct lag_error *err) {
     }
     pthread_mutex_unlock(&store->mutex);
     return rc;
+}
+
+void lag_store_prune(struct lag_store *store, int64_t events_before_ms, int64_t keys_before_ms) {
+    pthread_mutex_lock(&store->mutex);
+    store->sweep.events_before_ms = events_before_ms;
+    store->sweep.keys_before_ms = keys_before_ms;
+    pthread_cond_signal(&store->work);
+    pthread_mutex_unlock(&store->mutex);
+}
+
+bool lag_store_sweeps(struct lag_store *store, int64_t *ret_n_removed) {
+    pthread_mutex_lock(&store->mutex);
+    bool wanted = lag_sweep_wanted(&store->sweep);
+    *ret_n_removed = store->sweep.n_removed;
+    pthread_mutex_unlock(&store->mutex);
+    return wanted;
 }
 
 int lag_store_check(struct lag_store *store, struct lag_error *err) {

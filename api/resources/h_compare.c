@@ -108,14 +108,7 @@ static int read_track(struct lagd_request *request, struct lag_db *db, const str
     status = lag_points_thin(db, series.id, 0, end / side->unit, c->max_points, track->buckets, &track->n, &total,
                              &request->err);
     if (status < 0 || c->at < 0) return status;
-    struct lag_bucket before;
-    int n = 0;
-    status = lag_points_thin(db, series.id, 0, c->at / side->unit, 1, &before, &n, &total, &request->err);
-    if (status == 0 && n == 1) {
-        track->at_step = before.step;
-        track->at = before.last;
-    }
-    return status;
+    return lag_points_last(db, series.id, c->at / side->unit, &track->at_step, &track->at, &request->err);
 }
 
 static int read_tracks(struct lagd_request *request, struct lag_db *db, struct comparison *c) {

@@ -58,6 +58,9 @@ static void write_work(struct lag_strbuf *out, const struct lagd_status *now) {
 static void write_storage(struct lag_strbuf *out, const char *dir, const struct lagd_status *now) {
     uint64_t free_bytes = 0;
     metric(out, "lagd_db_queue_length", "gauge", "Points that wait to be committed.", (double)now->store_queue);
+    metric(out, "lagd_db_sweeping", "gauge", "1 while rows of deleted runs, old events and old keys are being removed.",
+           now->store_sweeps);
+    metric(out, "lagd_db_swept_rows_total", "counter", "Such rows removed.", (double)now->store_swept_total);
     metric(out, "lagd_db_size_bytes", "gauge", "Size of the database.", (double)lag_store_db_bytes(dir));
     metric(out, "lagd_wal_size_bytes", "gauge", "Size of the write-ahead log.", (double)lag_store_wal_bytes(dir));
     if (lag_fs_free_bytes(dir, &free_bytes, NULL) == 0) {

@@ -52,12 +52,8 @@ static int collect(const struct lag_checkpoint_row *row, void *arg) {
 
 /* The last validation loss at or before the checkpoint's step. */
 static int find_loss(struct lag_db *db, int64_t series, int64_t step, double *ret, struct lag_error *err) {
-    struct lag_bucket bucket;
-    int n = 0;
-    int64_t total = 0;
-    int rc = lag_points_thin(db, series, 0, step, 1, &bucket, &n, &total, err);
-    if (rc == 0 && n > 0) *ret = bucket.last;
-    return rc;
+    int64_t at_step;
+    return lag_points_last(db, series, step, &at_step, ret, err);
 }
 
 static int describe(struct lag_db *db, const struct making *making, struct lagd_retained *ret_rows,

@@ -1,6 +1,8 @@
 /* Commands on runs. A run with a thread is told what is wished; without one its row is changed here. */
 #include "commands/command_internal.h"
 #include "commands/commands_internal.h"
+#include "exec/pool_internal.h"
+#include "records/folders_internal.h"
 #include "records/leftovers_internal.h"
 #include "records/post_internal.h"
 #include "records/transact_internal.h"
@@ -21,6 +23,7 @@
 #include <lagd/storage/runs.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* The run of the command when its state allows the action; else LAG_ESTATE with state and what is possible. */
@@ -230,6 +233,27 @@ static int write_deleted(struct lag_db *db, void *arg, struct lag_error *err) {
     return rc < 0 ? rc : lag_event_put(db, &event, err);
 }
 
+/* The folder's files may be many and large. */
+struct removal {
+    struct lagd_job job; /* first: the pool knows only this */
+    struct lagd_command *command;
+    char dir[LAGD_STATE_PATH];
+};
+
+static void run_removal(struct lagd_job *base) {
+    const struct removal *removal = (const struct removal *)base;
+    struct lag_error err = {0};
+    LAG_FP("run.folder");
+    if (lagd_unlisted_remove(removal->dir, &err) < 0)
+        lag_log(LAG_LOG_WARNING, "the folder of a deleted run could not be removed: %s", err.text);
+}
+
+static void end_removal(struct lagd_job *base) {
+    struct removal *removal = (struct removal *)base;
+    lagd_command_answer(removal->command, 0);
+    free(removal);
+}
+
 /* The folder is marked before and removed with its mark last. Where it is not known whether the row has gone, the mark
  * stays, and the next start decides. */
 int lagd_cmd_run_delete(struct lagd_commands *c, struct lagd_command *command) {
@@ -238,17 +262,19 @@ int lagd_cmd_run_delete(struct lagd_commands *c, struct lagd_command *command) {
     if (rc < 0) return rc;
     lagd_active_await(c->runs, row.id);
     struct deleting deleting = {command, &row};
-    LAG_CLEANUP(lag_free_p) char *dir = lag_asprintf("%s/runs/%s", c->deps->state_dir, row.id);
-    if (dir) (void)lagd_unlisted_mark(dir, NULL); /* a full disk must not keep from deleting */
+    LAG_CLEANUP(lag_free_p) struct removal *removal = lag_calloc(1, sizeof(*removal));
+    if (!removal) return lag_error_set(&command->err, LAG_ENOMEM, "out of memory while deleting a run");
+    *removal = (struct removal){.job = {.run = run_removal, .done = end_removal}, .command = command};
+    (void)snprintf(removal->dir, sizeof(removal->dir), "%s/runs/%s", c->deps->state_dir, row.id);
+    (void)lagd_unlisted_mark(removal->dir, NULL); /* a full disk must not keep from deleting */
     rc = lag_store_write(c->deps->store, write_deleted, &deleting, &command->err);
     LAG_FP("run.deleted");
     if (rc < 0) {
-        if (dir && lagd_is_undone(rc)) lagd_unlisted_unmark(dir);
+        if (lagd_is_undone(rc)) lagd_unlisted_unmark(removal->dir);
         return rc;
     }
-    struct lag_error err = {0};
-    if (!dir || lagd_unlisted_remove(dir, &err) < 0) {
-        lag_log(LAG_LOG_WARNING, "the folder of the deleted run %s could not be removed: %s", row.id, err.text);
-    }
-    return 0;
+    rc = c->deps->chores ? lagd_pool_submit(c->deps->chores, &removal->job) : LAG_ECANCELED;
+    if (rc < 0) return 0; /* stopping: the next start removes the folder */
+    removal = NULL;
+    return LAGD_LATER;
 }

@@ -25,6 +25,7 @@ struct lagd_deps {
     struct lagd_slots *slots;    /* compute slots: never more than the budget are out */
     struct lagd_pool *probes;    /* workers for candidates */
     struct lagd_pool *services;  /* workers for dataset scans and text samples */
+    struct lagd_pool *chores;    /* a worker for folders that go; NULL: lagd is stopping */
     struct lagd_speeds *speeds;  /* how fast each run is here; NULL: nobody asks */
     struct lagd_totals totals;
     int n_threads;               /* the budget */

@@ -10,7 +10,6 @@
 #include <lagd/base/log.h>
 #include <lagd/base/mailbox.h>
 #include <lagd/daemon/notify.h>
-#include <lagd/storage/events.h>
 #include <lagd/storage/keys.h>
 #include <errno.h>
 #include <poll.h>
@@ -26,29 +25,14 @@
 
 /* --- timers ------------------------------------------------------------------------------------------------------ */
 
-static int write_pruned(struct lag_db *db, void *arg, struct lag_error *err) {
-    return lag_event_prune(db, *(const int64_t *)arg, err);
-}
-
-static int write_keys_pruned(struct lag_db *db, void *arg, struct lag_error *err) {
-    return lag_key_prune(db, *(const int64_t *)arg, err);
-}
-
 static void prune(struct lagd_supervisor *s, int64_t now_ns) {
     if (now_ns < s->next_prune_ns) return;
     s->next_prune_ns = now_ns + 3600 * SECOND_NS;
     lagd_time_look(s);
     struct lagd_config config;
     lagd_settings_get(s->settings, &config);
-    int64_t days = config.event_retention_days, before_ms = lagd_supervisor_now_ms(s) - days * DAY_MS;
-    struct lag_error err = {0};
-    if (days > 0 && lag_store_write(s->deps.store, write_pruned, &before_ms, &err) < 0) {
-        lag_log(LAG_LOG_WARNING, "old events could not be removed: %s", err.text);
-    }
-    before_ms = lagd_supervisor_now_ms(s) - LAG_KEY_LIFE_MS;
-    if (lag_store_write(s->deps.store, write_keys_pruned, &before_ms, &err) < 0) {
-        lag_log(LAG_LOG_WARNING, "old idempotency keys could not be removed: %s", err.text);
-    }
+    int64_t days = config.event_retention_days, now_ms = lagd_supervisor_now_ms(s);
+    lag_store_prune(s->deps.store, days > 0 ? now_ms - days * DAY_MS : 0, now_ms - LAG_KEY_LIFE_MS);
 }
 
 static void on_tick(struct lagd_supervisor *s) {
@@ -106,6 +90,8 @@ static void end_services(struct lagd_supervisor *s) {
     (void)pthread_mutex_unlock(&s->services_lock);
     lagd_slots_wake(s->deps.slots);
     lagd_pool_destroy(services);
+    lagd_pool_destroy(s->deps.chores);
+    s->deps.chores = NULL;
 }
 
 static int drain(struct lagd_supervisor *s, struct lag_error *err) {

@@ -99,6 +99,7 @@ static int make_parts(struct lagd_supervisor *s, const struct lagd_config *confi
     if (rc == 0) rc = lagd_slots_create(deps->n_threads, &deps->slots, err);
     if (rc == 0) rc = lagd_pool_create("probe", deps->n_threads, &deps->probes, err);
     if (rc == 0) rc = lagd_pool_create("service", SERVICES, &deps->services, err);
+    if (rc == 0) rc = lagd_pool_create("chore", 1, &deps->chores, err);
     if (rc == 0) rc = lagd_speeds_create(&deps->speeds, err);
     if (rc != 0) return rc;
     load_speeds(s);
@@ -136,6 +137,7 @@ void lagd_supervisor_destroy(struct lagd_supervisor *s) {
     atomic_store(&s->deps.draining, true);
     lagd_active_end_all(&s->runs);
     lagd_pool_destroy(s->deps.services);
+    lagd_pool_destroy(s->deps.chores);
     lagd_pool_destroy(s->deps.probes);
     lagd_commands_close(&s->commands);
     lag_mailbox_destroy(s->commands.mailbox);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 int fixture_folder(void **state) {
     struct fixture *f = calloc(1, sizeof *f);
@@ -155,6 +156,12 @@ void damage_root_page(struct fixture *f, const char *table) {
 
 void write_ok(struct fixture *f, lag_write_fn *fn, void *arg) {
     assert_ok(f, lag_store_write(f->store, fn, arg, &f->err));
+}
+
+void wait_for_sweep(struct fixture *f) {
+    const struct timespec pause = {.tv_nsec = 5000000};
+    int64_t n;
+    while (lag_store_sweeps(f->store, &n)) (void)nanosleep(&pause, NULL);
 }
 
 struct series_request {

@@ -43,6 +43,8 @@ void make_old(struct fixture *f, int version);
 void damage_root_page(struct fixture *f, const char *table);
 /* Runs fn as a write and fails the test when it fails. */
 void write_ok(struct fixture *f, lag_write_fn *fn, void *arg);
+/* Until nothing is left of what was deleted, and what may go has gone. */
+void wait_for_sweep(struct fixture *f);
 int64_t open_series(struct fixture *f, const char *owner, const char *key, bool exact);
 void put_points(struct fixture *f, const struct lag_point *points, size_t n);
 #define assert_shape(shape, ...)                                                                                       \

@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 /* The newest schema and the one after it; test_new compares. */
-#define NEWEST "6"
-#define NEXT "7"
+#define NEWEST "7"
+#define NEXT "8"
 
 static char *in_dir(const struct fixture *f, const char *name) {
     static char path[400]; /* one test at a time */

@@ -17,6 +17,7 @@ static const char *const whole_lists[] = {
     "SCAN datasets USING INDEX sqlite_autoindex_datasets_1",
     "SCAN growths USING INDEX sqlite_autoindex_growths_1",
     "SCAN checkpoints USING INDEX sqlite_autoindex_checkpoints_1",
+    "SCAN deleted", /* the first row */
 };
 
 /* The hot ones: a part of the text, and the index that must serve it. */
@@ -31,7 +32,12 @@ static const struct {
     {"FROM growths WHERE run_id = ?", "growths_by_run (run_id=?)"},
     {"WHERE run_id = ? AND candidate_id IS NULL", "checkpoints_of_runs (run_id=?)"},
     {"FROM series WHERE owner = ? ORDER", "sqlite_autoindex_series_1 (owner=?)"},
-    {"DELETE FROM idempotency WHERE created_ms", "idempotency_by_created (created_ms<?)"},
+    {"DELETE FROM idempotency WHERE key IN", "idempotency_by_created (created_ms<?)"},
+    {"DELETE FROM points WHERE series = ?1 AND step <=", "PRIMARY KEY (series=? AND step<?)"},
+    {"DELETE FROM probe_losses WHERE candidate = ?1", "PRIMARY KEY (candidate=? AND t<?)"},
+    {"SET owner = 'deleted/' || id, n_points = 0 WHERE owner = ?", "sqlite_autoindex_series_1 (owner=?)"},
+    {"SET owner = 'deleted/' || id, n_points = 0 WHERE owner IN", "sqlite_autoindex_series_1 (owner=?)"},
+    {"SELECT coalesce((SELECT max(step) FROM points", "PRIMARY KEY (series=? AND step<?)"},
     {"FROM probe_losses WHERE candidate = ? ORDER", "PRIMARY KEY (candidate=?)"},
 };
 
@@ -63,6 +69,7 @@ static int call_series(struct lag_db *db, struct lag_error *err) {
     if (!rc) rc = lag_series_list(db, "run_1", each_series, NULL, err);
     if (!rc) rc = lag_points_adopt(db, "run_1", "cand_1", 0, err);
     if (!rc) rc = lag_points_truncate(db, "run_1", 0, err);
+    if (!rc) rc = lag_points_last(db, other, 10, &step, &value, err);
     if (!rc) rc = lag_points_thin(db, other, 0, 10, 1, &bucket, &n, &total, err);
     if (!rc) rc = lag_point_cursor_open(db, other, 0, &cursor, err);
     if (rc) return rc;
@@ -121,8 +128,8 @@ static int call_checkpoints_and_events(struct lag_db *db, struct lag_error *err)
     struct lag_key_row key = {.key = "k", .fingerprint = "f"};
     if (!rc) rc = lag_key_put(db, &key, NULL, err);
     if (!rc) rc = lag_key_find(db, "k", 0, &key, NULL, err) == 1 ? 0 : LAG_EINTERNAL;
-    if (!rc) rc = lag_key_prune(db, 0, err);
-    return rc ? rc : lag_event_prune(db, 0, err);
+    if (!rc) rc = lag_key_prune(db, 0, 9, &first, err);
+    return rc ? rc : lag_event_prune(db, 0, 9, &first, err);
 }
 
 static int call_runs(struct lag_db *db, struct lag_error *err) {
@@ -146,6 +153,7 @@ static int call_runs(struct lag_db *db, struct lag_error *err) {
     if (!rc) rc = lag_run_delete(db, "run_1", err);
     const struct lag_stamp stamp = {.n_bytes = 4404445};
     if (!rc) rc = lag_dataset_set_stamp(db, "ds_1", &stamp, err);
+    for (int64_t n = 1; !rc && n > 0;) rc = lag_deleted_sweep(db, 9, &n, err);
     return rc ? rc : lag_dataset_delete(db, "ds_1", err);
 }
 
@@ -198,7 +206,7 @@ static int look_at_all(struct lag_db *db, void *arg, struct lag_error *err) {
 
 static int count_in_sources(struct fixture *f) {
     static const char *const stems[] = {"calendar",
-        "candidates", "checkpoints", "datasets", "decisions", "events", "growths",
+        "candidates", "checkpoints", "datasets", "decisions", "deleted", "events", "growths",
         "keys", "points", "probe_losses", "runs", "series"};
     static const char mark[] = "static const char sql_";
     int n = 0;

@@ -376,7 +376,7 @@ static void test_checkpoints(void **state) {
 }
 
 static int prune_all(struct lag_db *db, void *arg, struct lag_error *err) {
-    return lag_event_prune(db, INT64_MAX, err);
+    return lag_event_prune(db, INT64_MAX, 100, (int64_t[]){0}, err);
 }
 static int copy_event(const struct lag_event_row *row, void *arg) {
     *(struct lag_event_row *)arg = *row;
@@ -411,7 +411,9 @@ static void test_event_types(void **state) {
     assert_string_equal(lag_event_severity_name(lag_event_kind(LAG_EVENT_RUN_STATE)->severity), "info");
 }
 
-static int prune_none(struct lag_db *db, void *arg, struct lag_error *err) { return lag_event_prune(db, 0, err); }
+static int prune_none(struct lag_db *db, void *arg, struct lag_error *err) {
+    return lag_event_prune(db, 0, 100, (int64_t[]){0}, err);
+}
 
 static void test_events(void **state) {
     struct fixture *f = *state;
@@ -473,7 +475,7 @@ static int put_answer(struct lag_db *db, void *arg, struct lag_error *err) {
     return lag_key_put(db, arg, "{\"id\": \"run_1\"}", err);
 }
 static int prune_keys(struct lag_db *db, void *arg, struct lag_error *err) {
-    return lag_key_prune(db, *(int64_t *)arg, err);
+    return lag_key_prune(db, *(int64_t *)arg, 100, (int64_t[]){0}, err);
 }
 
 static void test_keys(void **state) {

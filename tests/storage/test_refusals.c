@@ -68,9 +68,9 @@ CALL(put_point, lag_points_put(db, (struct lag_queued_point[]){{{1, 1, 1}, 0}}, 
 CALL(truncate_points, lag_points_truncate(db, "run_1", 0, err))
 CALL(adopt_points, lag_points_adopt(db, "run_1", "cand_1", 0, err))
 CALL(insert_event, lag_event_put(db, &event, err))
-CALL(prune_events, lag_event_prune(db, 0, err))
+CALL(prune_events, lag_event_prune(db, 0, 9, (int64_t[]){0}, err))
 CALL(put_key, lag_key_put(db, &key, NULL, err))
-CALL(prune_keys, lag_key_prune(db, 0, err))
+CALL(prune_keys, lag_key_prune(db, 0, 9, (int64_t[]){0}, err))
 
 static call_fn *const writes[] = {insert_dataset, delete_dataset, insert_run, set_run_state, set_run_progress,
     set_run_shape, set_run_growth, set_run_rollback, set_run_config, delete_run, insert_growth, set_growth_state,
@@ -118,6 +118,7 @@ CALL(open_series_old, lag_series_open(db, "run_1", "train/loss", true, (int64_t[
 CALL(thin_points, lag_points_thin(db, 1, 0, 9, 2, (struct lag_bucket[2]){0}, (int[]){0}, (int64_t[]){0}, err))
 CALL(list_events, lag_event_list(db, 0, "run_1", 9, each_event, NULL, err))
 CALL(bound_events, lag_event_bounds(db, (int64_t[]){0}, (int64_t[]){0}, err))
+CALL(find_last, lag_points_last(db, 1, 9, (int64_t[]){0}, (double[]){0}, err))
 CALL(find_key, lag_key_find(db, "k", 0, &(struct lag_key_row){0}, NULL, err))
 static int get_losses(struct lag_db *db, struct lag_error *err) {
     int64_t *t = NULL;
@@ -149,7 +150,7 @@ static const struct {
     {"checkpoints", {get_checkpoint, latest_checkpoint, list_checkpoints}},
     {"checkpoint_files", {list_files}},
     {"series", {find_series, list_series, whose_series, open_series_old}},
-    {"points", {thin_points, walk_points}},
+    {"points", {thin_points, walk_points, find_last}},
     {"events", {list_events, bound_events}},
     {"idempotency", {find_key}},
 };

@@ -91,6 +91,7 @@ static void test_growths_go_with_their_run(void **state) {
     write_ok(f, delete_run, (char[]){"run_2"});
     expect_number(f, "SELECT count(*) FROM growths", 1);
     expect_number(f, "SELECT count(*) FROM candidates", 1);
+    wait_for_sweep(f);
     expect_number(f, "SELECT count(*) FROM probe_losses", 2);
 }
 

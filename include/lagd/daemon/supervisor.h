@@ -49,6 +49,8 @@ struct lagd_status {
     double step_seconds_total, probe_seconds_total, checkpoint_seconds_total;
     int64_t memory_limit_bytes, memory_reserved_bytes;
     size_t store_queue;
+    bool store_sweeps; /* rows that nobody sees any more are being removed */
+    int64_t store_swept_total;
     char fingerprint[128];
     int64_t started_ms;
 };

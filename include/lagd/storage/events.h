@@ -24,4 +24,5 @@ int lag_event_list(struct lag_db *db, int64_t after, const char *run_id, int lim
 int lag_event_before_last(struct lag_db *db, const char *run_id, int n, int64_t *ret_seq, struct lag_error *err);
 /* 0, 0 when empty */
 int lag_event_bounds(struct lag_db *db, int64_t *ret_first, int64_t *ret_last, struct lag_error *err);
-int lag_event_prune(struct lag_db *db, int64_t before_ms, struct lag_error *err);
+/* Removes up to limit events that are older, the first ones first; the newest of all stays. *ret_n: how many went. */
+int lag_event_prune(struct lag_db *db, int64_t before_ms, int limit, int64_t *ret_n, struct lag_error *err);

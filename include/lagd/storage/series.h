@@ -30,6 +30,10 @@ struct lag_bucket { int64_t step; double min, max, last, sum; int64_t n, n_null;
  * range. */
 int lag_points_thin(struct lag_db *db, int64_t series, int64_t from, int64_t to, int max_buckets,
                     struct lag_bucket *ret_buckets, int *ret_n, int64_t *ret_total, struct lag_error *err);
+/* The last point with step ≤ to: its step (-1: there is none), and the last value there or before that is not NULL
+ * (NaN: none). Looks from the end, so that it is quick in a long series. */
+int lag_points_last(struct lag_db *db, int64_t series, int64_t to, int64_t *ret_step, double *ret_value,
+                    struct lag_error *err);
 /* Walks points in step order from step ≥ from. */
 struct lag_point_cursor;
 int lag_point_cursor_open(struct lag_db *db, int64_t series, int64_t from, struct lag_point_cursor **ret,

@@ -41,6 +41,11 @@ int lag_store_check(struct lag_store *store, struct lag_error *err);
 /* Changes with every commit, and is odd while one is under way: what was read while it stayed the same even number is
  * what the database holds. Thread: any. */
 uint64_t lag_store_version(const struct lag_store *store);
+/* Asks for the removal of events and idempotency keys that are older (0: of none), a few at a time, between the writes
+ * of others. Rows of deleted runs are removed in the same way, unasked. Thread: any; does not wait. */
+void lag_store_prune(struct lag_store *store, int64_t events_before_ms, int64_t keys_before_ms);
+/* Is anything of that left to be done? *ret_n_removed: rows removed so since the start. Thread: any. */
+bool lag_store_sweeps(struct lag_store *store, int64_t *ret_n_removed);
 /* What waits now, for metrics. */
 size_t lag_store_queue_length(const struct lag_store *store);
 /* Called on the storage thread after a commit that wrote events, with the last sequence number. Set before use. */
