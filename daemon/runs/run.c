@@ -196,6 +196,7 @@ static void fail(struct lagd_run *run, const struct lag_error *why) {
         move.extra = lagd_run_drop_ahead;
         move.extra_arg = run;
         (void)lagd_recorder_flush(&run->book.recorder, NULL);
+        (void)lagd_run_cut_ahead(run, &run->wishes.stop, NULL);
     }
     int rc = lagd_write_patiently(run->deps, lagd_move_write, &move, &run->wishes.stop, &err);
     if (rc == 0) lagd_move_committed(&move);

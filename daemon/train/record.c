@@ -9,9 +9,11 @@
 
 #define REPORT_NS (250 * INT64_C(1000000)) /* points and rows are not written more often */
 #define REPORT_SHARE 50
+#define REPORT_MOST_NS (10000 * INT64_C(1000000)) /* however slow the store was once */
 
 int64_t lagd_report_due_ns(int64_t began_ns, int64_t ended_ns) {
-    return ended_ns + LAG_MAX(REPORT_NS, REPORT_SHARE * (ended_ns - began_ns));
+    const int64_t share_ns = REPORT_SHARE * (ended_ns - began_ns);
+    return ended_ns + LAG_MIN(LAG_MAX(REPORT_NS, share_ns), REPORT_MOST_NS);
 }
 
 static const struct {

@@ -3,7 +3,8 @@
 #include "process/deps_internal.h"
 
 /* When a row is told next where its owner is, after a report that began and ended at these times: not sooner than in
- * 250 ms, and such that reports, which wait for the disk, take at most one part in fifty of the time. Pure. */
+ * 250 ms, such that reports, which wait for the disk, take at most one part in fifty of the time, and in 10 s at the
+ * latest, however long one took. Pure. */
 int64_t lagd_report_due_ns(int64_t began_ns, int64_t ended_ns);
 
 enum lagd_key { LAGD_TRAIN_LOSS, LAGD_LR, LAGD_GRAD_NORM, LAGD_VAL_LOSS, LAGD_TOKENS_PER_S, LAGD_STEP_MS, LAGD_N_KEYS };

@@ -113,7 +113,8 @@ int lagd_run_rollback(struct lagd_run *run, const struct lag_step_result *result
                    what, (long long)rollback.step, (long long)run->trainer.state->step,
                    rollback.n_before > 0 ? ", with half the learning rate" : "");
     struct lagd_move move = {.run = run, .progress = true, .extra = store, .extra_arg = &rollback};
-    rc = lagd_move_make(&move, err);
+    rc = lagd_run_cut_ahead(run, &run->wishes.quit, err);
+    if (rc == 0) rc = lagd_move_make(&move, err);
     if (rc != 0) return rc;
     run->book.row.lr_scale = run->trainer.step.lr_scale = rollback.lr_scale;
     run->book.row.n_rollbacks++;

@@ -9,6 +9,7 @@
 #include "train/run_open_internal.h"
 
 #include <lagd/base/check.h>
+#include <lagd/base/failpoint.h>
 #include <lagd/base/mem.h>
 #include <lagd/daemon/operators.h>
 #include <lagd/storage/growths.h>
@@ -16,6 +17,8 @@
 #include <lagd/storage/series.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { CUT_STEPS = 500 }; /* at once */
 
 /* --- applied growths that are ahead again --- */
 
@@ -109,6 +112,36 @@ int lagd_run_reopen_growth(struct lagd_run *run, struct lag_error *err) {
     lagd_shape_of_spec(&run->trainer.state->layout.spec, &run->book.row.shape);
     (void)lag_copy(run->book.row.growth_id, sizeof(run->book.row.growth_id), run->book.growth.id);
     return 0;
+}
+
+struct cut {
+    const char *run_id;
+    int64_t step;
+};
+
+static int find_last(const struct lag_series_row *series, void *arg) {
+    struct cut *cut = arg;
+    cut->step = LAG_MAX(cut->step, series->last_step);
+    return 0;
+}
+
+static int read_last(struct lag_db *db, void *arg, struct lag_error *err) {
+    return lag_series_list(db, ((struct cut *)arg)->run_id, find_last, arg, err);
+}
+
+static int write_cut(struct lag_db *db, void *arg, struct lag_error *err) {
+    const struct cut *cut = arg;
+    return lag_points_truncate(db, cut->run_id, cut->step, err);
+}
+
+int lagd_run_cut_ahead(struct lagd_run *run, const _Atomic bool *cancel, struct lag_error *err) {
+    struct cut cut = {.run_id = run->id};
+    int rc = lagd_read(run->deps, read_last, &cut, err);
+    for (cut.step -= CUT_STEPS; rc == 0 && cut.step > run->book.row.step; cut.step -= CUT_STEPS) {
+        rc = lagd_write_patiently(run->deps, write_cut, &cut, cancel, err);
+        LAG_FP("run.cut");
+    }
+    return rc;
 }
 
 int lagd_run_drop_ahead(struct lag_db *db, void *arg, struct lag_error *err) {

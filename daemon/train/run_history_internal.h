@@ -7,5 +7,8 @@
 int lagd_run_reopen_growth(struct lagd_run *run, struct lag_error *err);
 /* The row goes back to the step of run->state: what was computed after it is computed again. */
 int lagd_run_rewind(struct lagd_run *run, struct lag_error *err);
+/* Before that: drops most of them from their end, in transactions that are short whatever there is to drop. A crash in
+ * between is one before the run went back: what is missing is computed again. */
+int lagd_run_cut_ahead(struct lagd_run *run, const _Atomic bool *cancel, struct lag_error *err);
 /* Drops the points of the run (arg) beyond the step of its row, for the transaction that stores that step. */
 int lagd_run_drop_ahead(struct lag_db *db, void *arg, struct lag_error *err);

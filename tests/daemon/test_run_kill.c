@@ -211,12 +211,63 @@ static void test_states_are_not_mistaken(void **unused) {
     fixture_close(&fixture);
 }
 
+/* --- going back far ---------------------------------------------------------------------------------------------- */
+
+/* More steps than points are cut at once, so that the way back to the start takes several transactions. */
+enum { FAR_STEPS = 1150 };
+
+static void create_far(struct fixture *fixture, const char *name, char ret_run[LAG_ROW_ID]) {
+    struct lagd_run_config config;
+    fixture_config(&config, name, FAR_STEPS);
+    config.checkpoint_every = 10 * FAR_STEPS;
+    config.eval_every = 100;
+    fixture_create_run(fixture, &config, ret_run);
+}
+
+/* Whole, or killed after the first or second stretch of points had gone: in the end there is the same history. */
+static void test_far_rollback(void **unused) {
+    static const struct {
+        const char *failpoints;
+        int signal_number;
+    } ways[] = {{"train.nonfinite=fail@1140", 0},
+                {"train.nonfinite=fail@1140,run.cut=kill@1", SIGKILL},
+                {"train.nonfinite=fail@1140,run.cut=kill@2", SIGKILL}};
+    struct fixture fixture;
+    char undisturbed[LAG_ROW_ID], runs[3][LAG_ROW_ID], dir[64];
+    fixture_open(&fixture, 1);
+    create_far(&fixture, "undisturbed", undisturbed);
+    fixture_run_to(&fixture, undisturbed, "completed");
+    for (int i = 0; i < 3; i++) {
+        char name[8];
+        (void)snprintf(name, sizeof(name), "far-%d", i);
+        create_far(&fixture, name, runs[i]);
+    }
+    fixture_leave(&fixture);
+    (void)lag_copy(dir, sizeof(dir), fixture.dir);
+    for (int i = 0; i < 3; i++) {
+        int signal_number = 0;
+        run_victim(dir, runs[i], 1, ways[i].failpoints, &signal_number);
+        if (signal_number != ways[i].signal_number) fail_msg("%s: signal %d", ways[i].failpoints, signal_number);
+    }
+    fixture_reopen(&fixture, dir, 1);
+    for (int i = 0; i < 3; i++) {
+        struct lag_run_row row;
+        if (ways[i].signal_number) fixture_run_to(&fixture, runs[i], "completed");
+        fixture_get_run(&fixture, runs[i], &row);
+        assert_string_equal(row.state, "completed");
+        assert_int_equal(row.n_rollbacks, ways[i].signal_number ? 0 : 1);
+        fixture_assert_equal_runs(&fixture, undisturbed, runs[i]);
+    }
+    fixture_close(&fixture);
+}
+
 int main(int n_arguments, char **arguments) {
     if (n_arguments == 5 && strcmp(arguments[1], "victim") == 0)
         return victim(arguments[2], arguments[3], atoi(arguments[4]));
     ssize_t length = readlink("/proc/self/exe", program, sizeof(program) - 1);
     if (length < 0) return 1;
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_death), cmocka_unit_test(test_probe_goes_on),
-                                       cmocka_unit_test(test_states_are_not_mistaken)};
+                                       cmocka_unit_test(test_states_are_not_mistaken),
+                                       cmocka_unit_test(test_far_rollback)};
     return cmocka_run_group_tests(tests, set_up, NULL);
 }
