@@ -63,16 +63,26 @@ static void ask(struct reader *reader, const char *query, const char *accept, st
     lag_strbuf_deinit(&path);
 }
 
+/* The events behind the last one seen are gone: so are others, perhaps. Those that are there are all given. */
+static bool begins_anew(struct reader *reader, const struct ctl_answer *answer) {
+    if (answer->status != 410 || reader->last == 0) return false;
+    if (!reader->ctl->quiet) ctl_tell("some events are older than what the daemon keeps");
+    reader->last = 0;
+    return true;
+}
+
 static int read_pages(struct reader *reader) {
     char query[32];
     struct ctl_answer answer;
     int status = CTL_OK;
+    bool again;
     (void)snprintf(query, sizeof(query), "&limit=%d", PAGE);
     do {
         ask(reader, query, "application/x-ndjson", &answer);
-        status = ctl_judge(reader->ctl, &answer);
+        again = begins_anew(reader, &answer);
+        status = again ? CTL_OK : ctl_judge(reader->ctl, &answer);
         ctl_answer_deinit(&answer);
-    } while (status == CTL_OK && !reader->ended && reader->n_seen == PAGE);
+    } while (again || (status == CTL_OK && !reader->ended && reader->n_seen == PAGE));
     return status;
 }
 
@@ -116,6 +126,8 @@ static bool read_more(struct reader *reader, bool *polls, int64_t *lost_ms, int 
     bool again = false, asked_wrong = !*polls && (answer.status == 400 || answer.status == 406);
     if (reader->ended || answer.failure == CTL_INTERRUPTED || ctl_interrupted()) {
         *ret_status = ctl_interrupted() ? CTL_INTERRUPTED : CTL_OK;
+    } else if (begins_anew(reader, &answer)) {
+        again = true;
     } else if (asked_wrong) {
         *polls = again = true;
     } else if (answer.failure == CTL_UNREACHABLE || answer.status == 503) {

@@ -24,6 +24,9 @@ static const struct lagd_problem_type types[] = {
     {"in-use", 409, "Still in use", "Something still needs it; delete that first."},
     {"idempotency-in-flight", 409, "Same request under way",
      "The first request with this Idempotency-Key is not answered yet; ask again in a moment."},
+    {"cursor-gone", 410, "Cursor is gone",
+     "Events behind this cursor were removed, or it is of another database: look at everything anew, then go on with "
+     "the cursor in member seq, or without one."},
     {"revision-mismatch", 412, "Changed meanwhile",
      "If-Match names another revision than the present one, which member revision tells; look at it again."},
     {"too-large", 413, "Body too large", "The body is larger than the limit that detail names."},
@@ -157,5 +160,6 @@ static const struct lagd_member problem_members[] = {
     TEXT("state", "s~", state, "The state that does not allow it."),
     LAGD_WRITTEN("allowed_actions", "[s]~", write_actions, "What that state allows."),
     LAGD_MEMBER(struct lagd_problem, "revision", "c~", revision, "The present one, when If-Match named another."),
+    LAGD_MEMBER(struct lagd_problem, "seq", "i~", next_after, "When a cursor is gone: the one to begin with."),
 };
 const struct lagd_schema lagd_problem_schema = LAGD_SCHEMA("Problem", problem_members);

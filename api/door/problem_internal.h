@@ -23,13 +23,13 @@ lagd_member_fn lagd_problem_write_uri;
 struct lagd_problem_fault {
     const char *detail, *pointer; /* a JSON pointer into the body */
 };
-/* The body of an error answer. detail "": the type's help. Other texts that are empty or NULL, and a revision of 0, are
- * left out. */
+/* The body of an error answer. detail "": the type's help. Other texts that are empty or NULL, a revision of 0, and a
+ * negative next_after are left out. */
 struct lagd_problem {
     const struct lagd_problem_type *type;
     const char *detail, *instance, *request_id, *state, *allowed_actions; /* the last goes with state */
     int n_faults;
     struct lagd_problem_fault faults[LAGD_FAULTS_MAX];
-    int64_t revision;
+    int64_t revision, next_after;
 };
 extern const struct lagd_schema lagd_problem_schema;

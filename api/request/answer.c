@@ -6,6 +6,7 @@
 #include <lagd/base/check.h>
 #include <lagd/base/mem.h>
 #include <lagd/daemon/states.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -102,6 +103,7 @@ void lagd_reply_problem(struct lagd_request *request, const char *slug, const ch
         .state = request->state,
         .allowed_actions = request->allowed_actions ? request->allowed_actions : "",
         .revision = LAG_MAX(request->revision, 0),
+        .next_after = request->has_next_after ? request->next_after : -1,
     };
     for (int i = 0; i < request->faults.n; i++)
         problem.faults[problem.n_faults++] =
@@ -112,6 +114,7 @@ void lagd_reply_problem(struct lagd_request *request, const char *slug, const ch
     if (lagd_answer_object(request, &lagd_problem_schema, &problem, NULL, type->status) < 0) response->n_text = 0;
     response->content_type = "application/problem+json";
     response->status = type->status;
+    if (request->has_next_after) lagd_header_set(request, "X-Next-After", "%" PRId64, request->next_after);
     if (type->status == 401) lagd_header_set(request, "WWW-Authenticate", "Bearer realm=\"lagd\"");
     if (type->status == 503) lagd_header_set(request, "Retry-After", "%d", strcmp(type->slug, "busy") == 0 ? 1 : 5);
 }

@@ -45,6 +45,8 @@ struct lagd_request {
     char state[LAG_ROW_STATE]; /* for invalid-state */
     const char *allowed_actions;
     int64_t revision; /* for revision-mismatch: the present one */
+    int64_t next_after; /* for cursor-gone: where to begin … */
+    bool has_next_after; /* … told when this is set */
 
     /* for handlers that wait */
     struct lagd_command *command; /* posted, or answered; owned when answered */

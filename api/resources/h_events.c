@@ -2,6 +2,7 @@
 #include "resources/handlers_internal.h"
 #include "stream/hub_internal.h"
 
+#include <lagd/base/check.h>
 #include <lagd/base/clock.h>
 #include <lagd/base/failpoint.h>
 #include <lagd/base/mem.h>
@@ -40,6 +41,7 @@ static int read_filter(struct lagd_request *request, struct filter *ret) {
 struct lines {
     struct lag_strbuf text;
     int64_t last;
+    int n_rows;
     unsigned topics;
 };
 
@@ -48,6 +50,7 @@ static int write_line(const struct lag_event_row *row, void *arg) {
     struct lagd_json json;
     size_t length = 0;
     lines->last = row->seq;
+    lines->n_rows++;
     if (!(lines->topics & lagd_topic_of(row->type))) return 0;
     lagd_json_init(&json, false);
     (void)lagd_write_object(&json, NULL, &lagd_event_schema, row, NULL);
@@ -65,19 +68,47 @@ static int answer(struct lagd_request *request, struct lines *lines) {
     return lagd_answer_text(request, "application/x-ndjson", lag_strbuf_take(&lines->text), length);
 }
 
-static int answer_page(struct lagd_request *request, const struct filter *filter) {
+/* A cursor whose followers were pruned, or of another database: nobody may miss events without knowing. 0 is where
+ * everybody begins. */
+static int check_cursor(struct lagd_request *request, struct lag_db *db, int64_t after, int64_t *ret_last) {
+    int64_t first;
+    int status = lag_event_bounds(db, &first, ret_last, &request->err);
+    if (status < 0 || after == 0 || (after >= first - 1 && after <= *ret_last)) return status;
+    int64_t begin = LAG_MAX(first - 1, 0);
+    request->next_after = begin;
+    request->has_next_after = true;
+    return lagd_fail(request, "cursor-gone",
+                     "%s %" PRId64 " %s: look at everything anew, then go on with ?after=%" PRId64,
+                     after > *ret_last ? "event" : "events behind", after,
+                     after > *ret_last ? "is not in this database" : "were removed (storage/event_retention_days)",
+                     begin);
+}
+
+/* In one view, so that nothing is pruned between the look at the cursor and the list. Where the page is not full, the
+ * next one begins behind all that was passed over. */
+static int read_page(struct lagd_request *request, const struct filter *filter, struct lines *lines) {
     struct lag_db *db;
+    int64_t last = 0;
+    int limit = (int)lagd_query_int(&request->target, request->route, "limit");
+    int status = lagd_request_db(request, &db);
+    if (status == 0) status = lag_reader_begin(db, &request->err);
+    if (status < 0) return status;
+    status = check_cursor(request, db, lines->last, &last);
+    if (status == 0)
+        status = lag_event_list(db, lines->last, *filter->run_id ? filter->run_id : NULL, limit, write_line, lines,
+                                &request->err);
+    lag_reader_end(db);
+    if (status == 0 && lines->n_rows < limit) lines->last = LAG_MAX(lines->last, last);
+    return status;
+}
+
+static int answer_page(struct lagd_request *request, const struct filter *filter) {
     const struct lagd_target *target = &request->target;
     int64_t wait_seconds = lagd_query_int(target, request->route, "wait"), now_ns = lag_clock_mono_ns();
-    struct lines lines = {LAG_STRBUF_INIT, lagd_query_int(target, request->route, "after"), filter->topics};
+    struct lines lines = {LAG_STRBUF_INIT, lagd_query_int(target, request->route, "after"), 0, filter->topics};
     if (request->wait_until_ns == 0) request->wait_until_ns = now_ns + wait_seconds * INT64_C(1000000000);
     request->wait_seen = lagd_request_event_count(request);
-    int status = lagd_request_db(request, &db);
-    if (status == 0) {
-        status =
-            lag_event_list(db, lines.last, *filter->run_id ? filter->run_id : NULL,
-                           (int)lagd_query_int(target, request->route, "limit"), write_line, &lines, &request->err);
-    }
+    int status = read_page(request, filter, &lines);
     LAG_FP("events.looked");
     if (status < 0) {
         lag_strbuf_deinit(&lines.text);

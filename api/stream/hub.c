@@ -139,12 +139,12 @@ static struct lagd_stream *next_waiting_locked(struct lagd_hub *hub) {
     return NULL;
 }
 
-/* A cursor whose events were pruned, or of another database, is set to the first event there is. */
-static int check_cursor(struct lagd_hub *hub, const struct lagd_feed *feed, int64_t *cursor, struct lagd_text **ret,
-                        struct lag_error *err) {
+/* A cursor whose events were pruned, perhaps since the page before, or of another database, is set to the first event
+ * there is. */
+static int check_cursor(struct lagd_hub *hub, int64_t *cursor, struct lagd_text **ret, struct lag_error *err) {
     int64_t first = 0, last = 0;
-    int status = feed->checked ? 0 : lag_event_bounds(hub->db, &first, &last, err);
-    if (status < 0 || feed->checked || (*cursor >= first - 1 && *cursor <= last)) return status;
+    int status = lag_event_bounds(hub->db, &first, &last, err);
+    if (status < 0 || (*cursor >= first - 1 && *cursor <= last)) return status;
     *cursor = LAG_MAX(first - 1, 0);
     *ret = lagd_text_notice("reset", *cursor, true);
     return *ret ? 0 : lag_error_set(err, LAG_ENOMEM, "out of memory");
@@ -167,19 +167,29 @@ static int select_row(const struct lag_event_row *row, void *arg) {
     return page->texts[page->n] ? (page->n++, 0) : LAG_ENOMEM;
 }
 
+/* In one view: nothing is pruned between the look at the cursor and the list. */
+static int select_rows(struct lagd_hub *hub, struct selection *selection, struct lag_error *err) {
+    const struct lagd_feed *feed = selection->feed;
+    struct page *page = selection->page;
+    struct lagd_text *reset = NULL;
+    int status = lag_reader_begin(hub->db, err);
+    if (status == 0) status = check_cursor(hub, &selection->last_seq, &reset, err);
+    if (reset) page->texts[page->n++] = reset;
+    if (status == 0)
+        status = lag_event_list(hub->db, selection->last_seq, *feed->run_id ? feed->run_id : NULL, PAGE_EVENTS,
+                                select_row, selection, err);
+    lag_reader_end(hub->db);
+    return status;
+}
+
 /* The stream is suspended, so its feed stays as it is and nobody closes it meanwhile. */
 static int load_page(struct lagd_hub *hub, const struct lagd_feed *feed, struct page *page, struct lagd_text **ret,
                      int64_t *ret_cursor, struct lag_error *err) {
-    int64_t cursor = feed->cursor, ring_last = hub->board.ring.last_seq;
-    struct lagd_text *reset = NULL;
+    int64_t ring_last = hub->board.ring.last_seq;
+    struct selection selection = {feed, page, 0, feed->cursor};
     page->n = 0;
-    int status = check_cursor(hub, feed, &cursor, &reset, err);
-    if (reset) page->texts[page->n++] = reset;
-    struct selection selection = {feed, page, 0, cursor};
-    if (status == 0) {
-        status = lag_event_list(hub->db, cursor, *feed->run_id ? feed->run_id : NULL, PAGE_EVENTS, select_row,
-                                &selection, err);
-    }
+    LAG_FP("hub.page");
+    int status = select_rows(hub, &selection, err);
     /* The page is not full: it reaches to the last event that the ring had before the database was read. */
     if (selection.n_rows < PAGE_EVENTS) selection.last_seq = LAG_MAX(selection.last_seq, ring_last);
     struct lagd_text *text = page->n > 0 && status == 0 ? lagd_text_join(page->texts, page->n) : NULL;

@@ -215,7 +215,6 @@ void lagd_feed_page(struct lagd_feed *feed, const struct lagd_board *board, stru
     lagd_text_drop(feed->page);
     feed->page = page;
     feed->cursor = cursor;
-    feed->checked = true;
     if (!covers(&board->ring, cursor)) return;
     feed->phase = LAGD_FEED_LIVE;
     feed->at = place_after(&board->ring, cursor);

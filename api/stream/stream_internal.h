@@ -53,7 +53,7 @@ struct lagd_feed {
     enum lagd_feed_phase phase;
     int64_t cursor; /* every event up to here was given out or filtered out */
     uint64_t at;    /* place in the ring, when live */
-    bool checked, caught_up, closing, failed;
+    bool caught_up, closing, failed;
     uint64_t seen_version, seen_beat;
     struct lagd_text *page, *current; /* from the database; being copied */
     size_t offset;

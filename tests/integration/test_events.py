@@ -364,40 +364,6 @@ def no_gap_and_no_repeat_over_kills(folder):
     daemon.terminate()
 
 
-def cursors_that_are_gone(folder):
-    daemon = Daemon(folder)
-    daemon.start()
-    make_events(daemon, 8, 0)
-    Stream(daemon, "?after=7").until_type("dataset.added")  # the last one may still be on its way
-    fresh = Stream(daemon).until_type("caught-up")
-    assert [e["type"] for e in fresh.events] == ["hello", "caught-up"] and fresh.last_id == 8, fresh.events
-    beyond = Stream(daemon, "?after=900").until_type("caught-up")
-    assert beyond.events[0]["type"] == "reset" and beyond.stored() == list(range(1, 9)), beyond.events
-    daemon.terminate()
-    with closing(sqlite3.connect(os.path.join(daemon.state_dir, "lagd.db"))) as db, db:
-        db.execute("DELETE FROM events WHERE seq <= 5")
-    daemon.start()
-    for query, last_id, first in (("?after=3", None, "reset"), ("", 3, "reset"), ("", 0, "reset"),
-                                  ("?after=5", None, None),
-                                  ("?after=1", 7, None)):
-        stream = Stream(daemon, query, last_id=last_id).until_type("caught-up")
-        assert (stream.events[0]["type"] == "reset") == (first == "reset"), stream.events
-        assert stream.stored() == ([6, 7, 8] if last_id != 7 else [8]), stream.events
-        assert stream.last_id == 8
-        if first:
-            assert stream.events[0]["cursor"] == 5
-    for header, slug in (("x", "invalid-cursor"), ("-1", "invalid-cursor")):
-        answer = Stream(daemon, "", last_id=header)
-        answer.read_until(lambda s: s.head)
-        assert " 400 " in answer.head and slug in (answer.body + answer.raw).decode(), answer.head
-    try:
-        daemon.get("/events?follow=true&topics=run,nonsense")
-        raise AssertionError("a topic that is none was accepted")
-    except Problem as problem:
-        assert problem.status == 400, problem
-    daemon.terminate()
-
-
 def points_and_filters(folder):
     daemon = Daemon(folder)
     daemon.start()
@@ -479,4 +445,4 @@ def a_new_token_ends_streams(folder):
 if __name__ == "__main__":
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     lagd.main(five_hundred_clients, training_beside_clients, dead_and_slow_clients, no_gap_and_no_repeat_over_kills,
-              cursors_that_are_gone, points_and_filters, a_new_token_ends_streams)
+              points_and_filters, a_new_token_ends_streams)
