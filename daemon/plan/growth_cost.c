@@ -7,7 +7,7 @@
 #include <lagd/base/mem.h>
 #include <math.h>
 
-/* Where no checkpoint was written yet: three files, hashed, synced and read back. */
+/* Three files, hashed, synced and read back, where none as large was written yet. */
 #define CHECKPOINT_BYTES_PER_S 250e6
 
 /* --- memory ------------------------------------------------------------------------------------------------------ */
@@ -110,6 +110,14 @@ static double makespan(const struct lagd_growth_plan *plan, double train, double
     return last;
 }
 
+/* The time of small checkpoints is that of their syncs, and tells nothing about large ones: what is beyond the mean is
+ * taken to be written at the mean's rate or at the usual one, whichever is faster. */
+static double checkpoint_seconds(const struct lagd_growth_pace *pace) {
+    const double mean_rate = pace->mean_checkpoint_s > 0 ? pace->mean_checkpoint_bytes / pace->mean_checkpoint_s : 0;
+    const double rate = fmax(mean_rate, CHECKPOINT_BYTES_PER_S);
+    return pace->mean_checkpoint_s + fmax(0, pace->checkpoint_bytes - pace->mean_checkpoint_bytes) / rate;
+}
+
 void lagd_growth_time(struct lagd_growth_plan *plan, const struct lagd_growth_pace *pace) {
     double train = 0, eval = 0;
     choose_rates(pace, (int)plan->n_workers, &train, &eval);
@@ -118,9 +126,8 @@ void lagd_growth_time(struct lagd_growth_plan *plan, const struct lagd_growth_pa
     const double team_eval = (speed->eval > 0 ? speed->eval : eval) * pace->n_threads;
     /* Claims for compute slots are served in turn: with more of them than slots everyone waits its share. */
     const double probing = fmax(1, (double)(plan->n_workers + pace->n_others) / pace->n_threads);
-    const double disk = pace->checkpoint_bytes_per_s > 0 ? pace->checkpoint_bytes_per_s : CHECKPOINT_BYTES_PER_S;
     const double parent_flops = plan->candidates[plan->n_candidates - 1].eval_flops / (double)LAG_MAX(1, plan->n_times);
-    plan->seconds_guess = 0.5 * pace->step_flops / team_train + pace->checkpoint_bytes / disk +
+    plan->seconds_guess = 0.5 * pace->step_flops / team_train + checkpoint_seconds(pace) +
                           parent_flops / team_eval + makespan(plan, train, eval) * probing;
     const bool known = speed->train > 0 || speed->probe_train > 0;
     const char *basis = pace->is_own ? "run" : "other_runs";

@@ -34,7 +34,7 @@ struct lagd_growth_pace {
     bool is_own;                    /* the speed is the run's, not that of others */
     double core_rate;               /* FLOP/s of a core in matrix products, where no speed is known */
     bool recompute;                 /* steps compute activations again */
-    double checkpoint_bytes_per_s;  /* 0 = not known */
+    double mean_checkpoint_bytes, mean_checkpoint_s; /* of those written so far, 0 = none */
     double step_flops;              /* of the run's step under way, 0 when none is */
     double checkpoint_bytes;        /* of the parent */
     int n_threads, n_others;        /* the compute budget; runs that want some of it, beside this one */

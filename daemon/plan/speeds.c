@@ -1,4 +1,8 @@
-/* How fast each run trains here: medians of what was measured, kept between two processes. */
+/* How fast each run trains here: the best of what was measured, kept between two processes.
+ *
+ * A sample is never faster than the machine, but slower whenever something else has the processors, for a second or for
+ * an hour. So the median of a few samples in a row, which no single odd one decides, counts as one measurement, and the
+ * best measurement counts: two predictions agree, whatever the machine did in between. */
 #include "plan/speeds_internal.h"
 
 #include <lagd/base/check.h>
@@ -7,6 +11,7 @@
 #include <lagd/base/mem.h>
 #include <lagd/base/parse.h>
 #include <lagd/storage/rows.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,15 +19,18 @@
 
 #define N_ENTRIES 64
 #define N_SAMPLES 31
+#define N_MEASURED 7 /* samples that make a measurement */
 #define FILE_NAME "speeds"
 #define FILE_BYTES (64 * 1024) /* most of it; N_ENTRIES lines and the head fit */
 #define LINE_BYTES 256
 #define SAMPLE_NS (50 * 1000000LL) /* shorter steps are taken together */
 
-/* The latest samples. Their median counts: so a step during which something else had the processors is left out. */
 struct rate {
-    double samples[N_SAMPLES];
+    double samples[N_SAMPLES]; /* the latest */
     int n_samples, next;
+    double best;       /* of their medians; 0: not yet */
+    double call_flops; /* of one call: a run that grew is measured anew */
+    int n_threads;     /* the most of any call: a run that others left fewer tells nothing about its speed */
     bool is_warm;      /* the very first step touches its memory for the first time */
     double flops;      /* of the sample under way */
     double thread_ns;
@@ -74,22 +82,6 @@ static struct entry *make(struct lagd_speeds *speeds, const char *run_id) {
     return entry;
 }
 
-static void add(struct rate *rate, double flops, long long compute_ns, int n_threads) {
-    if (!rate->is_warm) {
-        rate->is_warm = true;
-        return;
-    }
-    rate->flops += flops;
-    rate->thread_ns += (double)compute_ns * n_threads;
-    rate->wall_ns += compute_ns;
-    if (rate->wall_ns < SAMPLE_NS && rate->n_samples > 0) return;
-    rate->samples[rate->next] = rate->flops * 1e9 / rate->thread_ns;
-    rate->next = (rate->next + 1) % N_SAMPLES;
-    rate->n_samples = LAG_MIN(rate->n_samples + 1, N_SAMPLES);
-    rate->flops = rate->thread_ns = 0;
-    rate->wall_ns = 0;
-}
-
 static int ascending(const void *a, const void *b) {
     const double left = *(const double *)a, right = *(const double *)b;
     return (left > right) - (left < right);
@@ -104,38 +96,76 @@ static double median(const struct rate *rate) {
     return samples[rate->n_samples / 2];
 }
 
+static double speed_of(const struct rate *rate) { return LAG_MAX(rate->best, median(rate)); }
+
+/* Is this call one of those before, as far as speed goes? Candidates of a probe differ; they are taken together. */
+static bool begins_anew(const struct rate *rate, enum lagd_speed_of what, double flops, int n_threads) {
+    bool is_probe = what == LAGD_SPEED_PROBE_TRAIN || what == LAGD_SPEED_PROBE_EVAL;
+    bool has_grown = rate->call_flops > 0 && fabs(flops / rate->call_flops - 1) > 0.01;
+    return (!is_probe && has_grown) || (rate->n_threads > 0 && n_threads > rate->n_threads);
+}
+
+static void add(struct rate *rate, enum lagd_speed_of what, double flops, long long compute_ns, int n_threads) {
+    if (rate->is_warm && begins_anew(rate, what, flops, n_threads)) *rate = (struct rate){.is_warm = true};
+    if (n_threads < rate->n_threads) return;
+    rate->call_flops = flops;
+    rate->n_threads = n_threads;
+    if (!rate->is_warm) {
+        rate->is_warm = true;
+        return;
+    }
+    rate->flops += flops;
+    rate->thread_ns += (double)compute_ns * n_threads;
+    rate->wall_ns += compute_ns;
+    if (rate->wall_ns < SAMPLE_NS && rate->n_samples > 0) return;
+    rate->samples[rate->next] = rate->flops * 1e9 / rate->thread_ns;
+    rate->next = (rate->next + 1) % N_SAMPLES;
+    rate->n_samples = LAG_MIN(rate->n_samples + 1, N_SAMPLES);
+    rate->flops = rate->thread_ns = 0;
+    rate->wall_ns = 0;
+    if (rate->n_samples >= N_MEASURED) rate->best = LAG_MAX(rate->best, median(rate));
+}
+
 void lagd_speeds_add(struct lagd_speeds *speeds, const char *run_id, enum lagd_speed_of what, double flops,
                      long long compute_ns, int n_threads) {
     if (!speeds || compute_ns <= 0 || n_threads <= 0 || !(flops > 0)) return;
     (void)pthread_mutex_lock(&speeds->lock);
     struct entry *entry = make(speeds, run_id);
     entry->used = ++speeds->calls;
-    add(&entry->rates[what], flops, compute_ns, n_threads);
+    add(&entry->rates[what], what, flops, compute_ns, n_threads);
     (void)pthread_mutex_unlock(&speeds->lock);
 }
 
-/* Over all runs that know it; 0 when none does. Under the lock. */
-static double average(const struct lagd_speeds *speeds, enum lagd_speed_of what) {
-    double sum = 0;
-    int n = 0;
-    for (int i = 0; i < N_ENTRIES; i++) {
-        if (speeds->entries[i].rates[what].n_samples == 0) continue;
-        sum += median(&speeds->entries[i].rates[what]);
-        n++;
-    }
-    return n > 0 ? sum / n : 0;
+static bool is_known(const struct entry *entry) {
+    return entry->rates[LAGD_SPEED_TRAIN].n_samples > 0 || entry->rates[LAGD_SPEED_PROBE_TRAIN].n_samples > 0;
 }
 
-bool lagd_speeds_get(struct lagd_speeds *speeds, const char *run_id, struct lagd_speed *ret) {
+/* The run whose steps are most like those; NULL when all are more than eight times as large or small: operations of a
+ * small model take many times as long as those of a large one. Under the lock. */
+static const struct entry *most_alike(const struct lagd_speeds *speeds, double step_flops) {
+    const struct entry *found = NULL;
+    double least = log(8);
+    for (int i = 0; i < N_ENTRIES; i++) {
+        const struct entry *entry = &speeds->entries[i];
+        double flops = entry->rates[LAGD_SPEED_TRAIN].call_flops;
+        if (!is_known(entry) || !(flops > 0) || !(step_flops > 0)) continue;
+        double far = fabs(log(flops / step_flops));
+        if (far > least || (far == least && found)) continue;
+        least = far;
+        found = entry;
+    }
+    return found;
+}
+
+bool lagd_speeds_get(struct lagd_speeds *speeds, const char *run_id, double step_flops, struct lagd_speed *ret) {
     double values[LAGD_N_SPEEDS] = {0};
     *ret = (struct lagd_speed){0};
     if (!speeds) return false;
     (void)pthread_mutex_lock(&speeds->lock);
     const struct entry *entry = find(speeds, run_id);
-    bool own = entry && (entry->rates[LAGD_SPEED_TRAIN].n_samples > 0 ||
-                         entry->rates[LAGD_SPEED_PROBE_TRAIN].n_samples > 0);
-    for (int i = 0; i < LAGD_N_SPEEDS; i++)
-        values[i] = own ? median(&entry->rates[i]) : average(speeds, (enum lagd_speed_of)i);
+    bool own = entry && is_known(entry);
+    if (!own) entry = most_alike(speeds, step_flops);
+    for (int i = 0; entry && i < LAGD_N_SPEEDS; i++) values[i] = speed_of(&entry->rates[i]);
     (void)pthread_mutex_unlock(&speeds->lock);
     *ret = (struct lagd_speed){.train = values[LAGD_SPEED_TRAIN], .eval = values[LAGD_SPEED_EVAL],
                                .alone = values[LAGD_SPEED_ALONE], .probe_train = values[LAGD_SPEED_PROBE_TRAIN],
@@ -147,10 +177,10 @@ bool lagd_speeds_get(struct lagd_speeds *speeds, const char *run_id, struct lagd
 
 static void format_line(const struct entry *entry, char line[LINE_BYTES]) {
     double values[LAGD_N_SPEEDS];
-    for (int i = 0; i < LAGD_N_SPEEDS; i++) values[i] = median(&entry->rates[i]);
-    (void)snprintf(line, LINE_BYTES, "%s %.9g %.9g %.9g %.9g %.9g\n", entry->run_id, values[LAGD_SPEED_TRAIN],
+    for (int i = 0; i < LAGD_N_SPEEDS; i++) values[i] = speed_of(&entry->rates[i]);
+    (void)snprintf(line, LINE_BYTES, "%s %.9g %.9g %.9g %.9g %.9g %.9g\n", entry->run_id, values[LAGD_SPEED_TRAIN],
                    values[LAGD_SPEED_EVAL], values[LAGD_SPEED_ALONE], values[LAGD_SPEED_PROBE_TRAIN],
-                   values[LAGD_SPEED_PROBE_EVAL]);
+                   values[LAGD_SPEED_PROBE_EVAL], entry->rates[LAGD_SPEED_TRAIN].call_flops);
 }
 
 int lagd_speeds_save(struct lagd_speeds *speeds, const char *dir, const char *machine, struct lag_error *err) {
@@ -167,19 +197,21 @@ int lagd_speeds_save(struct lagd_speeds *speeds, const char *dir, const char *ma
     return lag_fs_write_file(dir, FILE_NAME, text, length, err);
 }
 
-/* What the earlier process had measured counts as one sample, which new ones soon outnumber. */
+/* What the earlier process had measured counts as a measurement. */
 static void read_line(struct lagd_speeds *speeds, char *line) {
-    double values[LAGD_N_SPEEDS];
+    double values[LAGD_N_SPEEDS + 1];
     const char *id = strsep(&line, " ");
     if (id[0] == '\0' || strlen(id) >= LAG_ROW_ID) return;
-    for (int i = 0; i < LAGD_N_SPEEDS; i++) {
+    for (int i = 0; i <= LAGD_N_SPEEDS; i++) {
         const char *word = strsep(&line, " ");
         if (!word || lag_parse_double(word, &values[i]) != 0 || !(values[i] >= 0 && values[i] < 1e18)) return;
     }
     struct entry *entry = make(speeds, id);
     entry->used = ++speeds->calls;
     for (int i = 0; i < LAGD_N_SPEEDS; i++)
-        entry->rates[i] = (struct rate){.samples = {values[i]}, .n_samples = values[i] > 0, .next = values[i] > 0};
+        entry->rates[i] = (struct rate){.samples = {values[i]}, .n_samples = values[i] > 0, .next = values[i] > 0,
+                                        .best = values[i]};
+    entry->rates[LAGD_SPEED_TRAIN].call_flops = values[LAGD_N_SPEEDS];
 }
 
 int lagd_speeds_load(struct lagd_speeds *speeds, const char *dir, const char *machine, struct lag_error *err) {

@@ -25,9 +25,9 @@ void lagd_speeds_destroy(struct lagd_speeds *speeds);
 /* flops in compute_ns by n_threads. speeds NULL: nothing is kept. */
 void lagd_speeds_add(struct lagd_speeds *speeds, const char *run_id, enum lagd_speed_of what, double flops,
                      long long compute_ns, int n_threads);
-/* The run's own speed, and true. A run that has none yet gets the average of all other runs, and false; all are 0 when
- * nothing is known, and when speeds is NULL. */
-bool lagd_speeds_get(struct lagd_speeds *speeds, const char *run_id, struct lagd_speed *ret);
+/* The run's own speed, and true. A run that has none yet gets that of the run whose steps are most like its own of
+ * step_flops, and false; all are 0 when none is, and when speeds is NULL. */
+bool lagd_speeds_get(struct lagd_speeds *speeds, const char *run_id, double step_flops, struct lagd_speed *ret);
 /* Writes the file "speeds" of dir; loads it where there is one that machine (what makes speeds comparable: one line)
  * wrote. A table that was just created takes what is loaded; lines that cannot be read are passed over. */
 int lagd_speeds_save(struct lagd_speeds *speeds, const char *dir, const char *machine, struct lag_error *err);

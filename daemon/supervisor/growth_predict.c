@@ -15,10 +15,9 @@ void lagd_supervisor_predict(struct lagd_supervisor *s, const struct lag_run_row
     struct lagd_growth_pace pace = {.n_threads = s->deps.n_threads};
     struct lagd_run_config config;
     struct lag_spec spec;
-    pace.is_own = lagd_speeds_get(s->deps.speeds, run->id, &pace.speed);
-    int64_t written_ns = atomic_load(&totals->checkpoint_ns);
-    if (written_ns > 0)
-        pace.checkpoint_bytes_per_s = (double)atomic_load(&totals->checkpoint_bytes) * 1e9 / (double)written_ns;
+    double step_flops = 0, n_written = (double)LAG_MAX(atomic_load(&totals->checkpoints), 1);
+    pace.mean_checkpoint_s = (double)atomic_load(&totals->checkpoint_ns) * 1e-9 / n_written;
+    pace.mean_checkpoint_bytes = (double)atomic_load(&totals->checkpoint_bytes) / n_written;
     bool is_active = lagd_run_is(run->state, LAGD_RUN_RUNNING);
     /* A run whose thread has only just begun is active, too. */
     bool begins = lagd_run_is(run->state, LAGD_RUN_QUEUED) || lagd_run_is(run->state, LAGD_RUN_INTERRUPTED);
@@ -28,7 +27,9 @@ void lagd_supervisor_predict(struct lagd_supervisor *s, const struct lag_run_row
         pace.core_rate = lag_measured_core_rate(lagd_run_precision(&config));
         pace.recompute = config.recompute;
         pace.checkpoint_bytes = (double)lag_checkpoint_bytes(&spec);
-        if (is_active) pace.step_flops = tokens * lag_flops_token_train(&spec, (int)config.tokens_per_sequence);
+        step_flops = tokens * lag_flops_token_train(&spec, (int)config.tokens_per_sequence);
+        if (is_active) pace.step_flops = step_flops;
     }
+    pace.is_own = lagd_speeds_get(s->deps.speeds, run->id, step_flops, &pace.speed);
     lagd_growth_time(plan, &pace);
 }

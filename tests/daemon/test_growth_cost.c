@@ -34,25 +34,65 @@ static int tear_down(void **state) {
 static void a_median_without_the_first(void **state) {
     (void)state;
     struct lagd_speed speed;
-    assert_false(lagd_speeds_get(speeds, "run_a", &speed));
+    assert_false(lagd_speeds_get(speeds, "run_a", 1e9, &speed));
     assert_true(speed.train == 0);
     lagd_speeds_add(speeds, "run_a", LAGD_SPEED_TRAIN, 1e9, 100 * SECOND_NS, 2); /* the first: cold */
-    assert_false(lagd_speeds_get(speeds, "run_a", &speed));
+    assert_false(lagd_speeds_get(speeds, "run_a", 1e9, &speed));
     for (int i = 0; i < 9; i++) /* two of them while something else had the processors */
         lagd_speeds_add(speeds, "run_a", LAGD_SPEED_TRAIN, 1e9, (i == 3 || i == 7 ? 20 : 1) * SECOND_NS, 2);
-    assert_true(lagd_speeds_get(speeds, "run_a", &speed));
+    assert_true(lagd_speeds_get(speeds, "run_a", 1e9, &speed));
     assert_float_equal(speed.train, 0.5e9, 1);
     /* Another run is told what the first one reached. */
-    assert_false(lagd_speeds_get(speeds, "run_b", &speed));
+    assert_false(lagd_speeds_get(speeds, "run_b", 1e9, &speed));
     assert_float_equal(speed.train, 0.5e9, 1);
+}
+
+static void feed(const char *run, double flops, int n_threads, int64_t compute_ns, int n) {
+    for (int i = 0; i < n; i++) lagd_speeds_add(speeds, run, LAGD_SPEED_TRAIN, flops, compute_ns, n_threads);
+}
+
+/* An hour in which others have the processors changes no prediction; a machine that is faster than was seen does. */
+static void a_busy_machine_tells_nothing(void **state) {
+    (void)state;
+    struct lagd_speed speed;
+    feed("run_a", 1e9, 2, SECOND_NS, 40);
+    feed("run_a", 1e9, 2, 15 * SECOND_NS, 500);
+    assert_true(lagd_speeds_get(speeds, "run_a", 1e9, &speed));
+    assert_float_equal(speed.train, 0.5e9, 1);
+    feed("run_a", 1e9, 1, SECOND_NS / 10, 500); /* other runs left it one thread, which waits for nobody */
+    (void)lagd_speeds_get(speeds, "run_a", 1e9, &speed);
+    assert_float_equal(speed.train, 0.5e9, 1);
+    feed("run_a", 1e9, 2, SECOND_NS / 2, 3); /* a few samples are no measurement */
+    (void)lagd_speeds_get(speeds, "run_a", 1e9, &speed);
+    assert_float_equal(speed.train, 0.5e9, 1);
+    feed("run_a", 1e9, 2, SECOND_NS / 2, 40);
+    (void)lagd_speeds_get(speeds, "run_a", 1e9, &speed);
+    assert_float_equal(speed.train, 1e9, 1);
+    feed("run_a", 2e9, 2, 5 * SECOND_NS, 40); /* it grew, and its operations are others now */
+    assert_true(lagd_speeds_get(speeds, "run_a", 2e9, &speed));
+    assert_float_equal(speed.train, 0.2e9, 1);
+}
+
+static void a_run_that_is_most_alike(void **state) {
+    (void)state;
+    struct lagd_speed speed;
+    feed("run_small", 1e6, 1, SECOND_NS / 10, 20);
+    feed("run_large", 1e12, 1, 10 * SECOND_NS, 20);
+    static const struct { double step_flops, train; } cases[] = {
+        {1e6, 1e7}, {7e6, 1e7}, {1.5e5, 1e7}, {9e6, 0}, {1e9, 0}, {1.3e11, 1e11}, {7e12, 1e11}, {9e12, 0}, {0, 0}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_false(lagd_speeds_get(speeds, "run_new", cases[i].step_flops, &speed));
+        assert_float_equal(speed.train, cases[i].train, 1);
+    }
 }
 
 static void short_steps_count_together(void **state) {
     (void)state;
     struct lagd_speed speed;
+    feed("run_a", 1e9, 1, SECOND_NS, 2);
     lagd_speeds_add(speeds, "run_a", LAGD_SPEED_ALONE, 1e6, 1, 1);
     for (int i = 0; i < 101; i++) lagd_speeds_add(speeds, "run_a", LAGD_SPEED_ALONE, 1e6, SECOND_NS / 1000, 1);
-    lagd_speeds_get(speeds, "run_a", &speed);
+    lagd_speeds_get(speeds, "run_a", 1e9, &speed);
     assert_float_equal(speed.alone, 1e9, 1);
 }
 
@@ -64,9 +104,9 @@ static void the_run_used_longest_ago_is_forgotten(void **state) {
         (void)snprintf(id, sizeof(id), "run_%d", i);
         for (int k = 0; k < 2; k++) lagd_speeds_add(speeds, id, LAGD_SPEED_TRAIN, 1e9, SECOND_NS, 1);
     }
-    assert_false(lagd_speeds_get(speeds, "run_0", &speed));
-    assert_true(lagd_speeds_get(speeds, "run_1", &speed));
-    assert_true(lagd_speeds_get(speeds, "run_64", &speed));
+    assert_false(lagd_speeds_get(speeds, "run_0", 1e9, &speed));
+    assert_true(lagd_speeds_get(speeds, "run_1", 1e9, &speed));
+    assert_true(lagd_speeds_get(speeds, "run_64", 1e9, &speed));
 }
 
 static void another_process_goes_on_with_them(void **state) {
@@ -84,13 +124,13 @@ static void another_process_goes_on_with_them(void **state) {
     assert_int_equal(lagd_speeds_save(speeds, dir, "this one", &err), 0);
     assert_int_equal(lagd_speeds_create(&later, &err), 0);
     assert_int_equal(lagd_speeds_load(later, dir, "another machine", &err), 0);
-    assert_false(lagd_speeds_get(later, "run_a", &speed));
+    assert_false(lagd_speeds_get(later, "run_a", 1e9, &speed));
     assert_true(speed.train == 0);
     assert_int_equal(lagd_speeds_load(later, dir, "this one", &err), 0);
-    assert_true(lagd_speeds_get(later, "run_a", &speed));
+    assert_true(lagd_speeds_get(later, "run_a", 1e9, &speed));
     assert_float_equal(speed.train, 0.5e9, 1);
     assert_true(speed.alone == 0 && speed.probe_train == 0);
-    assert_true(lagd_speeds_get(later, "run_b", &speed));
+    assert_true(lagd_speeds_get(later, "run_b", 1e9, &speed));
     assert_float_equal(speed.probe_eval, 3e9, 1);
     assert_float_equal(speed.probe_train, 2e9, 1);
     lagd_speeds_destroy(later);
@@ -126,10 +166,20 @@ static void time_over_workers(void **state) {
     lagd_growth_time(&plan, &pace);
     assert_float_equal(plan.seconds_guess, 30 / 0.9, 0.01);
     pace = (struct lagd_growth_pace){
-        .core_rate = 1e9, .n_threads = 2, .checkpoint_bytes = 1e9, .checkpoint_bytes_per_s = 1e8};
+        .core_rate = 1e9, .n_threads = 2, .checkpoint_bytes = 1e9};
     lagd_growth_time(&plan, &pace);
     assert_string_equal(plan.time_basis, "machine");
     assert_true(plan.seconds_guess > 40);
+    /* Small checkpoints take the time of their syncs, which is none of a large one's rate; a large one was seen. */
+    const double unknown = plan.seconds_guess;
+    pace.mean_checkpoint_bytes = 1e5;
+    pace.mean_checkpoint_s = 0.05;
+    lagd_growth_time(&plan, &pace);
+    assert_float_equal(plan.seconds_guess, unknown + 0.05, 0.001);
+    pace.mean_checkpoint_bytes = 1e9;
+    pace.mean_checkpoint_s = 10;
+    lagd_growth_time(&plan, &pace);
+    assert_float_equal(plan.seconds_guess, unknown + 6, 0.001);
     const double kept = plan.seconds_guess;
     pace.recompute = true;
     lagd_growth_time(&plan, &pace);
@@ -213,6 +263,8 @@ static void memory_of_the_batches(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_median_without_the_first, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_busy_machine_tells_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_run_that_is_most_alike, set_up, tear_down),
         cmocka_unit_test_setup_teardown(short_steps_count_together, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_run_used_longest_ago_is_forgotten, set_up, tear_down),
         cmocka_unit_test_setup_teardown(another_process_goes_on_with_them, set_up, tear_down),
