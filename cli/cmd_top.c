@@ -56,14 +56,14 @@ static void append_spark(struct top *top, struct lag_strbuf *out, json_t *run) {
 
 static void append_run(struct top *top, struct lag_strbuf *out, json_t *run) {
     const char *state = ctl_json_text(run, "state"), *colour = ctl_term_colour(top->ctl->term.colour, state);
-    double step = ctl_json_number(run, "step"), of = ctl_json_number(run, "max_steps"), rate, width;
+    double step = ctl_json_number(run, "step"), of = ctl_json_number(run, "max_steps"), rate, seconds;
     char speed[16] = "", left[48] = "", losses[40];
     struct lag_strbuf name = LAG_STRBUF_INIT;
     rate = ctl_json_number(run, "latest.perf/tokens_per_s");
-    width = ctl_json_number(run, "latest.perf/step_ms");
+    seconds = ctl_json_number(run, "seconds_left");
     bool moves = strcmp(state, "running") == 0;
     if (moves && isfinite(rate)) ctl_count_text(rate, speed);
-    if (moves && isfinite(width)) ctl_seconds_text((of - step) * width / 1000, left);
+    if (isfinite(seconds)) ctl_seconds_text(seconds, left);
     ctl_say(&name, "{name}", run);
     lag_strbuf_printf(out, "%-16.16s %s%-11s%s ", name.failed ? "" : name.data, colour, state,
                       *colour ? "\033[0m" : "");

@@ -112,6 +112,7 @@ static const struct ctl_column run_show_columns[] = {
     {"layers", "model.n_layer", CTL_INT}, {"heads", "model.n_head", CTL_INT}, {"width", "model.n_embd", CTL_INT},
     {"context", "model.n_positions", CTL_INT}, {"train/loss", "latest.train/loss", CTL_LOSS},
     {"val/loss", "latest.val/loss", CTL_LOSS}, {"tokens/s", "latest.perf/tokens_per_s", CTL_COUNT},
+    {"time left", "seconds_left", CTL_SECONDS},
     {"learning rate", "optim.lr", CTL_NUMBER}, {"schedule", "schedule.kind", CTL_TEXT},
     {"precision", "precision", CTL_TEXT}, {"recompute", "recompute", CTL_TEXT}, {"growth", "growth", CTL_TEXT},
     {"tags", "tags", CTL_LIST}, {"note", "note", CTL_TEXT}, {"possible now", "allowed_actions", CTL_LIST},

@@ -5,8 +5,10 @@
 #include <lagd/base/cleanup.h>
 #include <lagd/base/error.h>
 #include <lagd/base/mem.h>
+#include <lagd/daemon/supervisor.h>
 #include <lagd/storage/checkpoints.h>
 #include <lagd/storage/series.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -81,6 +83,14 @@ static int write_latest(struct lagd_json *json, const char *key, const void *obj
     return status;
 }
 
+static int write_seconds_left(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct lagd_encoding *encoding = context;
+    double seconds = encoding->supervisor
+                         ? lagd_supervisor_seconds_left(encoding->supervisor, encoding->db, object) : NAN;
+    lagd_json_real(json, key, seconds);
+    return 0;
+}
+
 #define CONFIG "model,optim,schedule,batch,eval,checkpoint,precision,recompute,seed,threads,on_crash,tags,note"
 
 /* The configuration with the present shape of the model, which growth changes. */
@@ -120,6 +130,9 @@ static const struct lagd_member run_members[] = {
     ROW("reason", "s?", reason, "Why it is in this state."),
     ROW("step", "i", step, "The last step that is on disk or told of."),
     ROW("max_steps", "i", max_steps, NULL),
+    LAGD_WRITTEN("seconds_left", "n?", write_seconds_left,
+                 "Until its last step, with the growths that it is still to go through and their probes; null where it "
+                 "does not go on by itself."),
     ROW("tokens", "i", tokens, "Trained on so far."),
     ROW("flops", "n", flops, "Spent by the run itself, without the probes of its growths."),
     ROW("n_params", "i", n_params, "Of the model as it is now."),

@@ -11,12 +11,14 @@
 #include <lagd/storage/rows.h>
 struct lag_db;
 struct lag_error;
+struct lagd_supervisor;
 
 /* The context of shapes that need more than the row. */
 struct lagd_encoding {
     struct lag_db *db;
     struct lag_error *err;
     const struct lagd_rows *candidates; /* of the growth: what a candidate is ranked among */
+    struct lagd_supervisor *supervisor; /* of a run: for the time that it has left; NULL: not told */
 };
 
 extern const struct lagd_schema lagd_model_schema;     /* "Shape", of lag_shape; no context */

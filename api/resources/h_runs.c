@@ -39,7 +39,7 @@ static int answer_page(struct lagd_request *request, struct lag_db *db, const st
     char cursor[LAGD_CURSOR_SIZE] = "";
     const struct lag_run_row *rows = list->rows;
     struct lagd_list page = {lagd_rows_span(list), cursor};
-    struct lagd_encoding encoding = {db, &request->err, NULL};
+    struct lagd_encoding encoding = {db, &request->err, NULL, request->supervisor};
     if (list->n > limit) {
         page.items.n = limit;
         lagd_cursor_format(LAGD_CURSOR_BY_ID, rows[limit - 1].id, cursor);
@@ -80,7 +80,7 @@ int lagd_answer_run(struct lagd_request *request, const char *id, int success) {
     if (status == 0) status = lag_run_get(db, id, &row, &request->err);
     if (status < 0) return status;
     if (lagd_etag_fresh(request, row.revision)) return 0;
-    struct lagd_encoding encoding = {db, &request->err, NULL};
+    struct lagd_encoding encoding = {db, &request->err, NULL, request->supervisor};
     return lagd_answer_object(request, &lagd_run_schema, &row, &encoding, success);
 }
 

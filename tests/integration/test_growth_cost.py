@@ -1,6 +1,7 @@
 """What a dry run of a growth predicts: memory against the peak that is then measured, on the safe side; time, and from
 what."""
 import os
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -87,5 +88,65 @@ def time_is_told_from_the_run(folder):
     daemon.kill()
 
 
+def time_left_counts_what_is_planned(folder):
+    daemon = lagd.started(folder)
+    daemon.post("/runs", run_body("job", "words", schedule={"max_steps": 10**6}, start=False))
+    assert daemon.get("/runs/job")["seconds_left"] is None  # it does not go on by itself
+    daemon.post("/runs/job/resume")
+    # its own speed is the best that was seen, so it settles soon
+    daemon.wait_for("/runs/job", lambda r: r["step"] >= 500)
+    plain = daemon.get("/runs/job")
+    assert plain["seconds_left"] > 0, plain
+    assert daemon.get("/runs")["items"][0]["seconds_left"] > 0
+    body = {"target": {"n_layer": 8}, "when": {"at_step": 500000}, "probe": {"steps": 1000, "eval_every": 100}}
+    growth = daemon.post("/runs/job/growths", body)["id"]
+    with_growth = daemon.get("/runs/job")["seconds_left"]
+    # half of its steps are made by four times the layers
+    assert 1.5 < with_growth / plain["seconds_left"] < 4, (plain["seconds_left"], with_growth)
+    daemon.post(f"/growths/{growth}/cancel")
+    again = daemon.wait_for("/runs/job", lambda r: r["growth"] is None)["seconds_left"]
+    assert again < 0.8 * with_growth, (again, with_growth)
+    # a probe that takes longer than all the steps together, while it goes on
+    body = {"target": {"n_layer": 8}, "probe": {"steps": 400000, "eval_every": 100000}}
+    growth = daemon.post("/runs/job/growths", body)["id"]
+    probing = daemon.wait_for("/runs/job", lambda r: r["state"] == "growing" and r["seconds_left"])
+    assert probing["seconds_left"] > 1.5 * again, (probing["seconds_left"], again)
+    client = os.environ.get("LAGCTL") or os.path.join(os.path.dirname(lagd.LAGD), "cli", "lagctl")
+    said = subprocess.run([client, "--socket", daemon.socket, "run", "show", "job"], capture_output=True, text=True,
+                          check=True).stdout
+    assert "time left" in said, said
+    daemon.post(f"/growths/{growth}/cancel")
+    daemon.wait_for("/runs/job", lambda r: r["state"] == "running")
+    daemon.post("/runs/job/pause")
+    assert daemon.wait_for("/runs/job", lambda r: r["state"] == "paused")["seconds_left"] is None
+    daemon.kill()
+
+
+def two_dry_runs_agree(folder):
+    """Whatever was trained meanwhile, and in a later process."""
+    daemon = lagd.started(folder, "--threads", "1")
+    shape = {"n_layer": 2, "n_embd": 64, "n_head": 2, "n_positions": 64}
+    daemon.post("/runs", run_body("job", "words", model=shape, schedule={"max_steps": 400},
+                                  checkpoint={"every_steps": 100000}))
+    daemon.wait_for("/runs/job", lambda r: r["state"] == "completed")
+    daemon.post("/runs", run_body("like", "words", model=shape, schedule={"max_steps": 10000}, start=False))
+    body = {"target": {"n_layer": 8}, "probe": {"steps": 100}, "pool": "default"}
+    first = daemon.post("/runs/like/growths?dry_run=true", body)
+    # tiny ones, whose operations take many times as long, and whose checkpoints take the time of their syncs
+    for i in range(3):
+        tiny = {"n_layer": 1, "n_embd": 8, "n_head": 1, "n_positions": 8}
+        daemon.post("/runs", run_body(f"tiny{i}", "words", model=tiny, batch={"sequences": 1},
+                                      schedule={"max_steps": 300}, checkpoint={"every_steps": 10}))
+        daemon.wait_for(f"/runs/tiny{i}", lambda r: r["state"] == "completed")
+    second = daemon.post("/runs/like/growths?dry_run=true", body)
+    assert first["time_basis"] == second["time_basis"] == "other_runs", (first, second)
+    assert abs(second["seconds_guess"] / first["seconds_guess"] - 1) < 0.15, (first, second)
+    daemon.terminate()
+    daemon.start()
+    third = daemon.post("/runs/like/growths?dry_run=true", body)
+    assert abs(third["seconds_guess"] / second["seconds_guess"] - 1) < 0.15, (second, third)
+    daemon.kill()
+
+
 if __name__ == "__main__":
-    lagd.main(memory_is_predicted, time_is_told_from_the_run)
+    lagd.main(memory_is_predicted, time_is_told_from_the_run, time_left_counts_what_is_planned, two_dry_runs_agree)

@@ -61,11 +61,8 @@ export function runActions(run, after) {
   });
 }
 
-/** Seconds until the run ends, by its last speed. */
-export function eta(run) {
-  const step_ms = run.latest['perf/step_ms'];
-  return run.state === 'running' && step_ms ? ((run.max_steps - run.step) * step_ms) / 1000 : null;
-}
+/** Seconds until the run ends, growths that are still to come counted in; null where it does not go on by itself. */
+export const eta = (run) => run.seconds_left ?? null;
 
 /** A run that goes on by itself: neither at an end nor paused. */
 export const isActive = (run) => !hasEnded('run', run.state) && run.state !== 'paused';

@@ -2,8 +2,10 @@
 #pragma once
 #include <lagd/daemon/config.h>
 #include <stdbool.h>
+struct lag_db;
 struct lag_error;
 struct lag_point;
+struct lag_run_row;
 struct lag_store;
 struct lagd_supervisor;
 
@@ -20,6 +22,10 @@ struct lag_store *lagd_supervisor_store(struct lagd_supervisor *supervisor); /* 
 /* What lagd takes the time for, in ms since 1970: a clock that jumps by years does not change it. What is kept for some
  * time is outlived by this, not by the clock. Thread: any. */
 int64_t lagd_supervisor_now_ms(struct lagd_supervisor *supervisor);
+/* Seconds until the run's last step, growths that it is still to go through counted in, by the speeds that were
+ * measured; NaN where it does not go on by itself. db: the caller's reader. Thread: any. */
+double lagd_supervisor_seconds_left(struct lagd_supervisor *supervisor, struct lag_db *db,
+                                    const struct lag_run_row *run);
 const char *lagd_supervisor_state_dir(const struct lagd_supervisor *supervisor);
 /* The configuration in force; a copy, since SIGHUP may change it. Thread: any. */
 void lagd_supervisor_config(struct lagd_supervisor *supervisor, struct lagd_config *ret);
