@@ -106,7 +106,8 @@ static int add_member(const struct lag_checkpoint_file_row *row, void *arg) {
     return lagd_rows_add(arg, &member);
 }
 
-static int open_member(struct lagd_request *request, const struct archive *archive, struct member *member) {
+static int open_member(struct lagd_request *request, const struct archive *archive, struct member *member,
+                       bool again) {
     char path[LAG_ROW_PATH + 80];
     struct stat info;
     struct lag_error err = {0};
@@ -114,12 +115,14 @@ static int open_member(struct lagd_request *request, const struct archive *archi
     int status = lag_fs_open_beneath(lagd_supervisor_state_dir(request->supervisor), path, &member->fd, &err);
     if (status == LAG_ENOTFOUND) return lagd_checkpoint_file_away(request, &archive->checkpoint);
     if (status < 0) return lag_error_set(&request->err, LAG_EINTERNAL, "%s", err.text);
-    if (fstat(member->fd, &info) == 0 && info.st_size == member->row.n_bytes) return 0;
+    if (fstat(member->fd, &info) == 0 && info.st_size == member->row.n_bytes)
+        return lagd_checkpoint_file_check(request, &member->row, member->fd, again);
     return lag_error_set(&request->err, LAG_ECORRUPT, "%s of checkpoint %s has another size than when it was written",
                          member->row.name, archive->checkpoint.id);
 }
 
-static int open_archive(struct lagd_request *request, struct archive *archive, uint64_t *ret_bytes) {
+/* 1: files have to be read first. */
+static int open_archive(struct lagd_request *request, struct archive *archive, bool again, uint64_t *ret_bytes) {
     struct lag_db *db;
     uint64_t n_bytes = 2 * LAGD_TAR_BLOCK;
     int status = lagd_request_db(request, &db);
@@ -130,24 +133,34 @@ static int open_archive(struct lagd_request *request, struct archive *archive, u
         struct member *member = (struct member *)archive->members.rows + i;
         uint64_t size = (uint64_t)member->row.n_bytes;
         n_bytes += LAGD_TAR_BLOCK + size + lagd_tar_padding(size);
-        status = open_member(request, archive, member);
+        status = open_member(request, archive, member, again);
     }
     *ret_bytes = n_bytes;
     return status;
 }
 
-int lagd_h_checkpoint_archive(struct lagd_request *request) {
+static int answer_archive(struct lagd_request *request, bool again) {
     struct archive *archive = lag_calloc(1, sizeof(*archive));
     if (!archive) return lag_error_set(&request->err, LAG_EBUSY, "out of memory");
     archive->members = (struct lagd_rows)LAGD_ROWS_INIT(struct member);
-    int status = open_archive(request, archive, &request->response.stream_bytes);
-    if (status < 0) {
+    uint64_t n_bytes = 0;
+    int status = open_archive(request, archive, again, &n_bytes);
+    if (status > 0) status = lagd_checkpoint_files_read(request, archive->checkpoint.id, "");
+    if (status != 0) {
         archive_destroy(archive);
         return status;
     }
+    request->response.stream_bytes = n_bytes;
     lagd_header_set(request, "Content-Disposition", "attachment; filename=\"%s.tar\"", archive->checkpoint.id);
     request->response.stream = archive_read;
     request->response.stream_free = archive_destroy;
     request->response.stream_arg = archive;
     return 0;
+}
+
+int lagd_h_checkpoint_archive(struct lagd_request *request) { return answer_archive(request, false); }
+
+int lagd_h_checkpoint_archive_read(struct lagd_request *request) {
+    int status = lagd_request_answer(request);
+    return status < 0 ? status : answer_archive(request, true);
 }

@@ -8,6 +8,7 @@
 
 #include <lagd/base/check.h>
 #include <lagd/base/fs.h>
+#include <lagd/base/log.h>
 #include <lagd/base/mem.h>
 #include <lagd/storage/checkpoints.h>
 #include <lagd/storage/runs.h>
@@ -35,11 +36,12 @@ static const struct lagd_member list_members[] = {LAGD_LIST(&lagd_checkpoint_sch
 const struct lagd_schema lagd_checkpoint_list_schema = LAGD_SCHEMA("CheckpointList", list_members);
 
 static int list_checkpoints(struct lagd_request *request, const char *run) {
-    struct lag_db *db;
+    struct lag_db *db = NULL;
     struct lag_run_row found;
     struct listing listing = {.rows = LAGD_ROWS_INIT(struct lag_checkpoint_row), .of_run = run != NULL};
     int status = lagd_page_begin(request, "ckpt", false, &listing.page);
     if (status == 0) status = lagd_request_db(request, &db);
+    if (status == 0) status = lag_reader_begin(db, &request->err); /* rows and their files are of one moment */
     if (status == 0 && run) status = lag_run_get(db, run, &found, &request->err);
     if (status == 0) status = lag_checkpoint_list(db, run ? found.id : NULL, add_checkpoint, &listing, &request->err);
     if (status >= 0) {
@@ -47,6 +49,7 @@ static int list_checkpoints(struct lagd_request *request, const char *run) {
         struct lagd_encoding encoding = {db, &request->err, NULL};
         status = lagd_answer_object(request, &lagd_checkpoint_list_schema, &list, &encoding, 0);
     }
+    lag_reader_end(db);
     lagd_rows_deinit(&listing.rows);
     return status;
 }
@@ -58,10 +61,13 @@ int lagd_h_checkpoint(struct lagd_request *request) {
     struct lag_db *db;
     struct lag_checkpoint_row row;
     int status = lagd_request_db(request, &db);
-    if (status == 0) status = lag_checkpoint_get(db, request->params[0], &row, &request->err);
+    if (status == 0) status = lag_reader_begin(db, &request->err);
     if (status < 0) return status;
     struct lagd_encoding encoding = {db, &request->err, NULL};
-    return lagd_answer_object(request, &lagd_checkpoint_schema, &row, &encoding, 0);
+    status = lag_checkpoint_get(db, request->params[0], &row, &request->err);
+    if (status == 0) status = lagd_answer_object(request, &lagd_checkpoint_schema, &row, &encoding, 0);
+    lag_reader_end(db);
+    return status;
 }
 
 int lagd_h_checkpoint_patched(struct lagd_request *request) {
@@ -131,6 +137,27 @@ int lagd_checkpoint_file_away(struct lagd_request *request, const struct lag_che
                          "mount their disk", row.id, row.path);
 }
 
+int lagd_checkpoint_file_check(struct lagd_request *request, const struct lag_checkpoint_file_row *file, int fd,
+                               bool again) {
+    char sha256[LAG_SHA256_HEX];
+    int status = lagd_supervisor_hash_of(request->supervisor, fd, sha256, &request->err);
+    if (status > 0 && again)
+        return lag_error_set(&request->err, LAG_EBUSY, "%s was written to while it was read; ask again", file->name);
+    if (status != 0 || strcmp(sha256, file->sha256) == 0) return status;
+    lag_log(LAG_LOG_WARNING, "%s of the checkpoint %s is damaged: it is not served", file->name, file->checkpoint_id);
+    return lag_error_set(&request->err, LAG_ECORRUPT, "%s of the checkpoint %s is damaged: its SHA-256 is not that "
+                         "which was written; take another checkpoint", file->name, file->checkpoint_id);
+}
+
+int lagd_checkpoint_files_read(struct lagd_request *request, const char *checkpoint, const char *file) {
+    struct lagd_command *command = lagd_command_create(LAGD_CHECKPOINT_CHECK);
+    if (command) {
+        (void)lag_copy(command->target, sizeof(command->target), checkpoint);
+        (void)lag_copy(command->u.file, sizeof(command->u.file), file);
+    }
+    return lagd_request_post(request, command);
+}
+
 /* The path is made of what the database says; the name in the URL only chooses a row. */
 static int open_file(struct lagd_request *request, const struct lag_checkpoint_row *checkpoint, const char *name,
                      int *ret_fd) {
@@ -146,6 +173,12 @@ static int open_file(struct lagd_request *request, const struct lag_checkpoint_r
     return lag_error_set(&request->err, LAG_EIO, "cannot look at a file of the checkpoint: %s", strerror(errno));
 }
 
+static bool has_it(const struct lagd_request *request, const struct lag_checkpoint_file_row *file) {
+    char tag[80];
+    (void)snprintf(tag, sizeof(tag), "\"%s\"", file->sha256);
+    return request->if_none_match && strstr(request->if_none_match, tag);
+}
+
 static int answer_file(struct lagd_request *request, const struct lag_checkpoint_file_row *file) {
     struct lagd_response *response = &request->response;
     char tag[80];
@@ -156,7 +189,7 @@ static int answer_file(struct lagd_request *request, const struct lag_checkpoint
     lagd_header_set(request, "Accept-Ranges", "bytes");
     lagd_header_set(request, "Cache-Control", "private, no-cache");
     lagd_header_set(request, "Content-Disposition", "attachment; filename=\"%s\"", file->name);
-    if (request->if_none_match && strstr(request->if_none_match, tag)) {
+    if (has_it(request, file)) {
         response->status = 304;
         return 0;
     }
@@ -172,7 +205,19 @@ static int answer_file(struct lagd_request *request, const struct lag_checkpoint
     return 0;
 }
 
-int lagd_h_checkpoint_file(struct lagd_request *request) {
+/* Opened, and known to be what was written. LAGD_WAIT: it is read first. */
+static int open_checked(struct lagd_request *request, const struct lag_checkpoint_row *checkpoint,
+                        const struct lag_checkpoint_file_row *file, bool again) {
+    int fd = -1;
+    int status = open_file(request, checkpoint, file->name, &fd);
+    if (status < 0) return status;
+    status = lagd_checkpoint_file_check(request, file, fd, again);
+    if (status == 0) request->response.fd = fd;
+    else (void)close(fd);
+    return status > 0 ? lagd_checkpoint_files_read(request, checkpoint->id, file->name) : status;
+}
+
+static int answer_checkpoint_file(struct lagd_request *request, bool again) {
     struct lag_db *db;
     struct lag_checkpoint_row checkpoint;
     struct wanted wanted = {.name = request->params[1]};
@@ -182,9 +227,21 @@ int lagd_h_checkpoint_file(struct lagd_request *request) {
     if (status < 0) return status;
     if (!wanted.found)
         return lag_error_set(&request->err, LAG_ENOTFOUND, "checkpoint %s has no file %s", checkpoint.id, wanted.name);
+    if (!has_it(request, &wanted.row)) status = open_checked(request, &checkpoint, &wanted.row, again);
+    if (status != 0) return status;
     status = answer_file(request, &wanted.row);
-    if (status < 0 || request->response.status == 304) return status;
-    return open_file(request, &checkpoint, wanted.row.name, &request->response.fd);
+    if (status < 0 && request->response.fd >= 0) {
+        (void)close(request->response.fd);
+        request->response.fd = -1;
+    }
+    return status;
+}
+
+int lagd_h_checkpoint_file(struct lagd_request *request) { return answer_checkpoint_file(request, false); }
+
+int lagd_h_checkpoint_file_read(struct lagd_request *request) {
+    int status = lagd_request_answer(request);
+    return status < 0 ? status : answer_checkpoint_file(request, true);
 }
 
 /* --- samples ----------------------------------------------------------------------------------------------------- */

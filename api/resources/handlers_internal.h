@@ -29,7 +29,7 @@ lagd_route_fn lagd_h_decision, lagd_h_decide, lagd_h_decided;
 lagd_route_fn lagd_h_candidate, lagd_h_candidate_series;
 
 lagd_route_fn lagd_h_checkpoints, lagd_h_run_checkpoints, lagd_h_checkpoint, lagd_h_checkpoint_file,
-    lagd_h_checkpoint_archive;
+    lagd_h_checkpoint_file_read, lagd_h_checkpoint_archive, lagd_h_checkpoint_archive_read;
 lagd_route_fn lagd_h_checkpoint_patch, lagd_h_checkpoint_patched;
 lagd_route_fn lagd_h_checkpoint_delete, lagd_h_run_checkpoint_delete;
 lagd_route_fn lagd_h_run_generate, lagd_h_checkpoint_generate, lagd_h_generated;
@@ -42,6 +42,11 @@ lagd_route_fn lagd_h_events;
 
 /* The run as the answer, with its tag; 304 to one who has it. h_runs.c */
 int lagd_answer_run(struct lagd_request *request, const char *id, int success);
+/* Is that what was written (0)? 1: it has to be read first, which the posted command does (LAGD_WAIT goes to the
+ * caller). LAG_ECORRUPT: it is damaged. again: the command has been answered. h_checkpoints.c */
+int lagd_checkpoint_file_check(struct lagd_request *request, const struct lag_checkpoint_file_row *file, int fd,
+                               bool again);
+int lagd_checkpoint_files_read(struct lagd_request *request, const char *checkpoint, const char *file);
 /* A file of the checkpoint is not there: LAG_ENOTFOUND when it was retired meanwhile, else LAG_EAWAY, with the text.
  * h_checkpoints.c */
 int lagd_checkpoint_file_away(struct lagd_request *request, const struct lag_checkpoint_row *checkpoint);

@@ -33,6 +33,7 @@ static const struct {
     [LAGD_DATASET_DELETE] = {"dataset.delete", lagd_cmd_dataset_delete},
     [LAGD_CHECKPOINT_KEEP] = {"checkpoint.keep", lagd_cmd_checkpoint_keep},
     [LAGD_CHECKPOINT_DELETE] = {"checkpoint.delete", lagd_cmd_checkpoint_delete},
+    [LAGD_CHECKPOINT_CHECK] = {"checkpoint.check", lagd_cmd_checkpoint_check},
     [LAGD_GENERATE] = {"generate", lagd_cmd_generate},
     [LAGD_KEY_ANSWER] = {"key.answer", lagd_cmd_key_answer},
     [LAGD_RELOAD] = {"reload", lagd_cmd_reload},

@@ -34,7 +34,7 @@ typedef int lagd_command_handler(struct lagd_commands *c, struct lagd_command *c
 lagd_command_handler lagd_cmd_run_create, lagd_cmd_run_pause, lagd_cmd_run_resume, lagd_cmd_run_cancel,
     lagd_cmd_run_checkpoint, lagd_cmd_run_patch, lagd_cmd_run_delete, lagd_cmd_growth_create, lagd_cmd_growth_cancel,
     lagd_cmd_growth_decide, lagd_cmd_dataset_add, lagd_cmd_dataset_delete, lagd_cmd_checkpoint_keep,
-    lagd_cmd_checkpoint_delete, lagd_cmd_generate, lagd_cmd_key_answer, lagd_cmd_reload;
+    lagd_cmd_checkpoint_delete, lagd_cmd_checkpoint_check, lagd_cmd_generate, lagd_cmd_key_answer, lagd_cmd_reload;
 
 /* --- cmd_patch.c: LAG_ESTATE with command->mismatch when the command's precondition does not allow this revision.
  * Called in the transaction that changes the row. --- */

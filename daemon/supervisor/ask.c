@@ -1,4 +1,5 @@
 /* What others may ask of the supervisor at any time. */
+#include "checkpoint/hashes_internal.h"
 #include "exec/pool_internal.h"
 #include "exec/slots_internal.h"
 #include "supervisor/supervisor_internal.h"
@@ -46,6 +47,15 @@ void lagd_supervisor_on_watch(struct lagd_supervisor *s, lagd_watch_fn *fn, void
 void lagd_supervisor_stop(struct lagd_supervisor *s) {
     atomic_store(&s->stop, true);
     lagd_supervisor_wake(s);
+}
+
+enum { SMALL_BYTES = 1 << 20 }; /* read at once; a larger file is a job */
+
+int lagd_supervisor_hash_of(struct lagd_supervisor *s, int fd, char ret_hex[LAG_SHA256_HEX], struct lag_error *err) {
+    int64_t n_bytes;
+    if (lagd_hashes_find(s->deps.hashes, fd, ret_hex, &n_bytes)) return 0;
+    if (n_bytes > SMALL_BYTES) return 1;
+    return lagd_hashes_compute(s->deps.hashes, fd, NULL, ret_hex, err);
 }
 
 int lagd_supervisor_post(struct lagd_supervisor *s, struct lagd_command *command) {

@@ -1,6 +1,7 @@
 /* Making and unmaking the supervisor: its parts in order, and what each is given of the others. */
 #include "supervisor/supervisor_internal.h"
 
+#include "checkpoint/hashes_internal.h"
 #include "exec/pool_internal.h"
 #include "exec/slots_internal.h"
 #include "plan/speeds_internal.h"
@@ -101,6 +102,7 @@ static int make_parts(struct lagd_supervisor *s, const struct lagd_config *confi
     if (rc == 0) rc = lagd_pool_create("service", SERVICES, &deps->services, err);
     if (rc == 0) rc = lagd_pool_create("chore", 1, &deps->chores, err);
     if (rc == 0) rc = lagd_speeds_create(&deps->speeds, err);
+    if (rc == 0) rc = lagd_hashes_create(&deps->hashes, err);
     if (rc != 0) return rc;
     load_speeds(s);
     connect(s);
@@ -144,6 +146,7 @@ void lagd_supervisor_destroy(struct lagd_supervisor *s) {
     lagd_slots_destroy(s->deps.slots);
     save_speeds(s);
     lagd_speeds_destroy(s->deps.speeds);
+    lagd_hashes_destroy(s->deps.hashes);
     lag_reader_close(s->db);
     lag_store_close(s->deps.store);
     if (s->wake_fd >= 0) (void)close(s->wake_fd);

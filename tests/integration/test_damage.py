@@ -313,8 +313,60 @@ def nothing_is_left_half_made(folder):
         daemon.terminate()
 
 
+def what_is_served_is_what_was_written(folder):
+    """A file goes out only after its hash was compared once since it changed: small ones at once, large ones by a
+    worker, whole, in part and in an archive."""
+    daemon = started(folder, "daemon")
+    daemon.post("/runs", run_body("r", "words", model={"n_embd": 128}, schedule={"max_steps": 2, "warmup_steps": 1}))
+    completed(daemon, "r")
+    daemon.terminate()
+    daemon.start()  # nothing is known of them
+    checkpoint = daemon.get("/runs/r/checkpoints")["items"][0]
+    place = f"/api/v1/checkpoints/{checkpoint['id']}"
+    sizes = {file["name"]: file["n_bytes"] for file in checkpoint["files"]}
+    assert sizes["model.safetensors"] > 1 << 20 > sizes["config.json"], sizes
+    status, _, whole = daemon.request("GET", place + "/archive.tar")
+    assert status == 200
+    for name in ("model.safetensors", "config.json", "optimizer.safetensors"):
+        path = glob.glob(daemon.state_dir + f"/runs/*/ckpt-*{checkpoint['id'][-8:]}/{name}")[0]
+        for again in (False, True):
+            status, headers, data = daemon.request("GET", place + "/files/" + name)
+            assert status == 200 and len(data) == sizes[name], (name, again, status)
+        flip_a_bit(path, at=100)
+        for method, what, more in (("GET", "/files/" + name, {}), ("GET", "/files/" + name, {"Range": "bytes=0-9"}),
+                                   ("HEAD", "/files/" + name, {}), ("GET", "/archive.tar", {})):
+            status, _, answer = daemon.request(method, place + what, headers=more)
+            assert status == 500 and (method == "HEAD" or b"damaged" in answer), (name, method, what, status, answer)
+        assert daemon.request("GET", place + "/files/" + name, headers={"If-None-Match": headers["ETag"]})[0] == 304
+        flip_a_bit(path, at=100)
+        assert daemon.request("GET", place + "/files/" + name)[2] == data, name
+    assert daemon.request("GET", place + "/archive.tar")[2] == whole
+    assert not [e for e in daemon.events() if e["type"] == "checkpoint.damaged"]
+    daemon.terminate()
+
+
+def a_sample_meets_retention(folder):
+    """Text is asked of checkpoints that are retired at the same moment: it is there, or 404, or 409; and nothing is
+    taken for damage."""
+    daemon = started(folder, "daemon")
+    daemon.post("/runs", run_body("r", "words", schedule={"max_steps": 80}, eval={"every_steps": 80},
+                                  checkpoint={"every_steps": 1, "keep_last": 1}))
+    seen = set()
+    while daemon.get("/runs/r")["state"] != "completed":
+        for checkpoint in daemon.get("/runs/r/checkpoints")["items"]:
+            for method, path, body in (("POST", f"/api/v1/checkpoints/{checkpoint['id']}/generate", {"n_tokens": 1}),
+                                       ("POST", "/api/v1/runs/r/generate", {"n_tokens": 1}),
+                                       ("GET", checkpoint["files"][-1]["href"], None)):
+                status, _, answer = daemon.request(method, path, body)
+                assert status in (200, 404, 409), (status, answer)
+                seen.add((path.split("/")[-1] == "generate", status))
+    assert {s for _, s in seen} >= {200}, seen
+    assert not [e for e in daemon.events() if e["type"] == "checkpoint.damaged"]
+    daemon.terminate()
+
+
 if __name__ == "__main__":
     lagd.main(what_was_spent_is_counted_again, every_checkpoint_is_damaged, the_winner_was_not_to_grow,
               a_growth_behind_a_damaged_one_says_that_it_is_withdrawn, kept_states_go_with_their_growth,
               the_dataset_goes_and_comes_back, a_rollback_keeps_to_the_promised_memory, a_halved_rate_survives_a_kill,
-              nothing_is_left_half_made)
+              nothing_is_left_half_made, what_is_served_is_what_was_written, a_sample_meets_retention)

@@ -20,6 +20,7 @@ enum lagd_command_type {
     LAGD_DATASET_DELETE,
     LAGD_CHECKPOINT_KEEP,
     LAGD_CHECKPOINT_DELETE,
+    LAGD_CHECKPOINT_CHECK, /* reads files, so that lagd_supervisor_hash_of knows them */
     LAGD_GENERATE,
     LAGD_KEY_ANSWER,
     LAGD_RELOAD,
@@ -72,6 +73,7 @@ struct lagd_command {
         struct lagd_generate_request *generate; /* owned */
         struct lagd_key_answer *answer;         /* owned */
         bool keep;
+        char file[64];                        /* CHECKPOINT_CHECK: its name; "" = all of the checkpoint */
     } u;
     struct lagd_precondition if_match;
     /* The request's Idempotency-Key and fingerprint, "" without one: a row with status 0 is written in the transaction

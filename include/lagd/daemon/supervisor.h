@@ -1,5 +1,6 @@
 /* The supervisor: owns runs, growths, timers and signals; one instance a process. */
 #pragma once
+#include <lagd/base/hash.h>
 #include <lagd/daemon/config.h>
 #include <stdbool.h>
 struct lag_db;
@@ -27,6 +28,10 @@ int64_t lagd_supervisor_now_ms(struct lagd_supervisor *supervisor);
 double lagd_supervisor_seconds_left(struct lagd_supervisor *supervisor, struct lag_db *db,
                                     const struct lag_run_row *run);
 const char *lagd_supervisor_state_dir(const struct lagd_supervisor *supervisor);
+/* SHA-256 of an open regular file, read once since it was last written to. 1: not known, and too large to be read here;
+ * LAGD_CHECKPOINT_CHECK reads it. LAG_EBUSY: it is being written to. Thread: any. */
+int lagd_supervisor_hash_of(struct lagd_supervisor *supervisor, int fd, char ret_hex[LAG_SHA256_HEX],
+                            struct lag_error *err);
 /* The configuration in force; a copy, since SIGHUP may change it. Thread: any. */
 void lagd_supervisor_config(struct lagd_supervisor *supervisor, struct lagd_config *ret);
 /* Where its values come from, as lagd_config_load told; set before run, all "" until then. get: thread any. */
