@@ -5,6 +5,7 @@
 #include <lagd/base/log.h>
 #include <lagd/base/mem.h>
 #include <lagd/daemon/notify.h>
+#include <lagd/daemon/offline.h>
 #include <lagd/daemon/options.h>
 #include <lagd/daemon/supervisor.h>
 #include <lagd/engine/train.h>
@@ -12,7 +13,7 @@
 #include <stdlib.h>
 
 /* Exit statuses: those of sysexits.h where systemd or a script can make use of the difference. */
-enum { EXIT_USAGE = 2, EXIT_IN_USE = 75, EXIT_BAD_CONFIG = 78 };
+enum { EXIT_USAGE = 2, EXIT_PARTS = 3, EXIT_IN_USE = 75, EXIT_BAD_CONFIG = 78 };
 
 struct process {
     struct lagd_options options;
@@ -94,6 +95,17 @@ error:
     return status;
 }
 
+static int do_verb(struct process *process) {
+    struct lag_error err = {0};
+    char *text = NULL;
+    int rc = process->options.mode == LAGD_MODE_BACKUP
+                 ? lagd_backup(&process->config, process->options.backup_dir, stderr, &err)
+                 : lagd_recover_log(&process->config, &text, &err);
+    if (rc < 0) return complain(&err, rc == LAG_EBUSY ? EXIT_IN_USE : EXIT_FAILURE);
+    if (text) return print(text);
+    return rc == LAGD_BACKUP_PARTS ? EXIT_PARTS : EXIT_SUCCESS;
+}
+
 static int run(struct process *process, int argc, char **argv) {
     struct lag_error err = {0};
     if (lagd_options_parse(argc, argv, &process->options, &err) != 0) {
@@ -109,6 +121,8 @@ static int run(struct process *process, int argc, char **argv) {
         return print(lagd_options_sample());
     case LAGD_MODE_CHECK:
     case LAGD_MODE_SERVE:
+    case LAGD_MODE_BACKUP:
+    case LAGD_MODE_RECOVER:
         break;
     }
     int rc = process->options.mode == LAGD_MODE_SERVE ? lagd_passed_take(&process->passed, &err) : 0;
@@ -120,6 +134,7 @@ static int run(struct process *process, int argc, char **argv) {
         return printf("the configuration is good\n") > 0 ? 0 : EXIT_FAILURE;
     }
     setup_log(&process->config);
+    if (process->options.mode != LAGD_MODE_SERVE) return do_verb(process);
     rc = lag_log_start(&err);
     if (rc != 0) return complain(&err, EXIT_FAILURE);
     (void)lagd_config_unknown_variables(log_warning, NULL);

@@ -2,16 +2,14 @@
 #include "migrate_internal.h"
 #include "db_internal.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <lagd/base/cleanup.h>
 #include <lagd/base/clock.h>
 #include <lagd/base/error.h>
-#include <lagd/base/fs.h>
 #include <lagd/base/hash.h>
 #include <lagd/base/mem.h>
+#include <lagd/storage/backup.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 /* SQLite compares the length of the file with its header, the log counted in, before it reads anything else. */
 static int refuse_damaged(struct lag_db *db, struct lag_error *err) {
@@ -88,21 +86,6 @@ int lag_schema_inspect(struct lag_db *db, const struct lag_migration *migrations
     return 0;
 }
 
-static int check_copy(const char *path, struct lag_error *err) {
-    sqlite3 *copy = NULL;
-    sqlite3_stmt *stmt = NULL;
-    int result = sqlite3_open_v2(path, &copy, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
-    if (result == SQLITE_OK) result = sqlite3_prepare_v2(copy, "PRAGMA quick_check(1)", -1, &stmt, NULL);
-    if (result == SQLITE_OK) result = sqlite3_step(stmt);
-    const char *text = result == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
-    bool good = text && !strcmp(text, "ok");
-    int rc = good ? 0 : lag_error_set(err, LAG_ECORRUPT, "%s, the copy before the upgrade, does not verify: %s", path,
-                                      text ? text : sqlite3_errmsg(copy));
-    (void)sqlite3_finalize(stmt);
-    (void)sqlite3_close_v2(copy);
-    return rc;
-}
-
 static const char sql_copy[] = "VACUUM INTO ?";
 
 static int keep_copy(struct lag_db *db, int version, struct lag_error *err) {
@@ -116,10 +99,8 @@ static int keep_copy(struct lag_db *db, int version, struct lag_error *err) {
     int rc = result == SQLITE_DONE ? 0 : lag_db_error(db, result, "cannot be copied before the upgrade", err);
     (void)sqlite3_finalize(stmt);
     if (rc) return rc;
-    if ((rc = check_copy(path, err))) return rc;
-    /* VACUUM INTO does not sync its result. */
-    LAG_CLEANUP(lag_close_p) int fd = open(path, O_RDONLY | O_CLOEXEC);
-    return fd >= 0 && !fsync(fd) ? 0 : lag_error_errno(err, errno, "cannot sync %s", path);
+    if ((rc = lag_copy_check(path, err))) return rc;
+    return lag_copy_sync(path, err); /* VACUUM INTO does not sync its result */
 }
 
 static const char sql_record[] =

@@ -1,8 +1,11 @@
 /* The storage thread: takes points and writes from all threads, and commits those that wait together. */
 #include "db_internal.h"
+#include "guard_internal.h"
+#include "mark_internal.h"
 #include "migrate_internal.h"
 #include "q_internal.h"
-#include "sweep_internal.h"
+#include "start_internal.h"
+#include "store_internal.h"
 #include <lagd/base/check.h>
 #include <lagd/base/cleanup.h>
 #include <lagd/base/clock.h>
@@ -12,7 +15,6 @@
 #include <lagd/base/thread.h>
 #include <lagd/storage/events.h>
 #include <lagd/storage/store.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,53 +30,6 @@
 #define SWEEP_NS 10000000LL    /* a step of the sweep; it rests at least as long as the step took */
 #define SWEEP_LATEST_NS 250000000LL /* whatever else there is to do */
 
-struct write {
-    lag_write_fn *fn;
-    void *arg;
-    struct lag_error *err;
-    int rc;
-    bool done;
-    struct write *next;
-};
-struct queue {
-    struct lag_queued_point *points;
-    size_t n, capacity;
-};
-struct lag_store {
-    struct lag_db *db; /* storage thread only, once started */
-    pthread_t thread;
-    bool has_thread;
-    pthread_mutex_t mutex; /* guards all below but taken */
-    pthread_cond_t work, done;
-    struct write *first, **last;
-    struct queue pending, taken; /* taken: storage thread only; kept over failed commits */
-    size_t n_taken;              /* taken.n, for others */
-    uint64_t order;              /* points ever queued */
-    uint64_t n_committed;        /* points ever committed */
-    uint64_t batch, failed_batch;/* numbers of the newest batch begun, and failed */
-    int64_t due_ns;              /* when waiting points are to be committed */
-    bool closing;
-    int64_t asked_ns;            /* of the oldest unanswered question for a sign of life, 0 = all are answered */
-    struct lag_error trouble;    /* the first failure of a group commit since the last flush */
-    struct lag_error failure;    /* the last one */
-    bool is_failing;             /* since failure, nothing was committed */
-    struct lag_error broken;     /* code != 0: the file cannot be trusted to sync any more */
-    void (*on_events)(void *arg, int64_t last_seq);
-    void *on_events_arg;
-    void (*on_points)(void *arg, const struct lag_point *points, size_t n_points);
-    void *on_points_arg;
-    atomic_size_t length;
-    atomic_uint_least64_t version; /* of what readers see; odd: about to change */
-    int64_t data_version;        /* storage thread: changes when another connection commits */
-    int log_pages, next_checkpoint;
-    struct lag_sweep sweep;
-};
-
-static int copy_error(struct lag_error *to, const struct lag_error *from) {
-    if (to) *to = *from;
-    return from->code;
-}
-
 static int on_commit(void *arg, sqlite3 *handle, const char *name, int n_pages) {
     ((struct lag_store *)arg)->log_pages = n_pages;
     return SQLITE_OK;
@@ -84,10 +39,14 @@ static int on_commit(void *arg, sqlite3 *handle, const char *name, int n_pages) 
 static int checkpoint_log(struct lag_store *store, int mode, struct lag_error *err) {
     int n_log = -1, n_copied = -1;
     (void)sqlite3_busy_timeout(store->db->handle, RESTART_WAIT_MS);
-    int result = sqlite3_wal_checkpoint_v2(store->db->handle, NULL, mode, &n_log, &n_copied);
+    if (store->guard) lag_guard_hold(store->guard);
+    int result = sqlite3_wal_checkpoint_v2(store->db->handle, NULL, mode, &n_log, &n_copied), rc = 0;
+    if (n_log >= 0) store->log_pages = n_log;
+    if (store->guard && n_log >= 0 && n_copied >= 0) rc = lag_guard_copied(store->guard, n_log, n_copied, err);
+    if (store->guard) lag_guard_release(store->guard);
     (void)sqlite3_busy_timeout(store->db->handle, 5000);
     store->next_checkpoint = n_log == n_copied ? CHECKPOINT_PAGES : LAG_MAX(n_log, 0) + CHECKPOINT_PAGES;
-    if (result == SQLITE_OK || (result & 0xff) == SQLITE_BUSY) return 0;
+    if (result == SQLITE_OK || (result & 0xff) == SQLITE_BUSY) return rc;
     return lag_db_error(store->db, result, "cannot copy the write-ahead log into the database", err);
 }
 
@@ -133,12 +92,14 @@ static void tell_points(const struct lag_store *store) {
     }
 }
 
-static int run_transaction(struct lag_store *store, struct write *writes, struct lag_error *err) {
+/* With the guard held. */
+static int commit_batch(struct lag_store *store, struct write *writes, struct lag_error *err) {
     struct lag_db *db = store->db;
     db->last_event_seq = 0;
     int rc = lag_db_exec(db, "BEGIN IMMEDIATE", err);
     if (rc) return rc;
     rc = watch_strangers(store, err);
+    if (!rc) rc = lag_guard_renew(store->guard, db, err);
     if (!rc && store->taken.n) rc = lag_points_put(db, store->taken.points, store->taken.n, err);
     for (struct write *write = writes; write && !rc; write = write->next) rc = run_write(store, write, err);
     LAG_FP("store.before_commit");
@@ -152,8 +113,17 @@ static int run_transaction(struct lag_store *store, struct write *writes, struct
             rc = lag_error_set(err, LAG_EIO, "%s: a commit that was made failed: failpoint store.commit_unknown",
                                db->path);
         atomic_fetch_add(&store->version, 1); /* before anybody is told */
+        if (!rc) rc = lag_guard_committed(store->guard, store->log_pages, err);
     }
     if (rc && in_transaction(store)) (void)sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
+    return rc;
+}
+
+static int run_transaction(struct lag_store *store, struct write *writes, struct lag_error *err) {
+    struct lag_db *db = store->db;
+    lag_guard_hold(store->guard);
+    int rc = commit_batch(store, writes, err);
+    lag_guard_release(store->guard);
     if (rc) return rc;
     LAG_FP("store.after_commit");
     if (store->taken.n) LAG_FP("store.points_committed");
@@ -180,17 +150,11 @@ static int take_points(struct lag_store *store, struct lag_error *err) {
     return 0;
 }
 
-static void break_store(struct lag_store *store, const struct lag_error *err) {
-    if (store->broken.code) return;
-    store->broken = *err;
-    (void)lag_error_wrap(&store->broken, "the database cannot be written until lagd is restarted");
-}
-
 /* Tells everybody who waits how the batch went. Mutex held. */
 static void finish_batch(struct lag_store *store, struct write *writes, const struct lag_error *err) {
     for (struct write *write = writes, *next; write; write = next) {
         next = write->next; /* the sender's stack: gone once done is seen */
-        if (err->code) write->rc = copy_error(write->err, err);
+        if (err->code) write->rc = lag_store_copy_error(write->err, err);
         write->done = true;
     }
     if (err->code) {
@@ -200,7 +164,7 @@ static void finish_batch(struct lag_store *store, struct write *writes, const st
         if (store->n_taken && !store->trouble.code) store->trouble = *err; /* writers were told */
         store->due_ns = lag_clock_mono_ns() + RETRY_NS;
         /* After a failed fsync the kernel may have dropped the pages: trying again could succeed and lie. */
-        if (err->code == LAG_EIO || err->code == LAG_ECORRUPT) break_store(store, err);
+        if (err->code == LAG_EIO || err->code == LAG_ECORRUPT) lag_store_break_locked(store, err);
     } else {
         store->is_failing = false;
         store->n_committed += store->taken.n;
@@ -221,7 +185,7 @@ static void copy_long_log(struct lag_store *store) {
                             &err);
     pthread_mutex_lock(&store->mutex);
     /* A full disk is met again by the next write that it concerns. */
-    if (rc == LAG_EIO || rc == LAG_ECORRUPT) break_store(store, &err);
+    if (rc == LAG_EIO || rc == LAG_ECORRUPT) lag_store_break_locked(store, &err);
     pthread_cond_broadcast(&store->done);
 }
 
@@ -232,7 +196,7 @@ static void run_batch(struct lag_store *store) {
     store->first = NULL;
     store->last = &store->first;
     store->batch++;
-    int rc = store->broken.code ? copy_error(&err, &store->broken) : take_points(store, &err);
+    int rc = store->broken.code ? lag_store_copy_error(&err, &store->broken) : take_points(store, &err);
     if (!rc && (writes || store->taken.n)) {
         pthread_mutex_unlock(&store->mutex);
         rc = run_transaction(store, writes, &err);
@@ -259,7 +223,10 @@ static void run_sweep(struct lag_store *store) {
     struct lag_error err = {0};
     pthread_mutex_unlock(&store->mutex);
     int64_t began_ns = lag_clock_mono_ns();
-    int rc = lag_sweep_transaction(store->db, &after, SWEEP_NS, &store->version, &err);
+    lag_guard_hold(store->guard);
+    int rc = lag_sweep_transaction(store->db, &after, SWEEP_NS, store->guard, &store->version, &err);
+    if (!rc) rc = lag_guard_committed(store->guard, store->log_pages, &err);
+    lag_guard_release(store->guard);
     int64_t ended_ns = lag_clock_mono_ns();
     pthread_mutex_lock(&store->mutex);
     store->sweep.due_ns = ended_ns + (rc ? RETRY_NS : ended_ns - began_ns);
@@ -268,7 +235,7 @@ static void run_sweep(struct lag_store *store) {
         take_swept(&store->sweep, &before, &after);
         copy_long_log(store);
     } else if (rc == LAG_EIO || rc == LAG_ECORRUPT) {
-        break_store(store, &err);
+        lag_store_break_locked(store, &err);
         pthread_cond_broadcast(&store->done);
     }
 }
@@ -311,6 +278,7 @@ static void storage_thread(void *arg) {
 static void destroy(struct lag_store *store) {
     if (!store) return;
     lag_db_close(store->db);
+    lag_guard_close(store->guard);
     free(store->pending.points);
     free(store->taken.points);
     pthread_cond_destroy(&store->work);
@@ -329,13 +297,17 @@ int lag_store_open(const char *dir, struct lag_store **ret, struct lag_error *er
     pthread_mutex_init(&store->mutex, NULL);
     lag_cond_init(&store->work);
     lag_cond_init(&store->done);
-    int rc = lag_db_open(dir, LAG_DB_WRITER, &store->db, err);
+    int rc = lag_start_admit(dir, store->found, sizeof store->found, err);
+    if (!rc) rc = lag_db_open(dir, LAG_DB_WRITER, &store->db, err);
     if (!rc) rc = lag_schema_migrate(store->db, lag_migrations, lag_n_migrations, err);
+    if (!rc) rc = lag_mark_remove(dir, err); /* it tells of the log as it was */
     if (!rc) rc = checkpoint_log(store, SQLITE_CHECKPOINT_TRUNCATE, err);
-    if (!rc) rc = lag_db_integer(store->db, "PRAGMA data_version", &store->data_version, err);
     if (rc) return rc;
     (void)sqlite3_limit(store->db->handle, SQLITE_LIMIT_ATTACHED, 0); /* the copy before an upgrade needed it */
     (void)sqlite3_wal_hook(store->db->handle, on_commit, store);
+    rc = lag_guard_open(dir, store->db, store->log_pages, &store->guard, err);
+    if (!rc) rc = lag_db_integer(store->db, "PRAGMA data_version", &store->data_version, err);
+    if (rc) return rc;
     store->sweep.rows_left = true; /* perhaps: an earlier process may have ended in between */
     if ((rc = lag_thread_start(&store->thread, "lagd-store", 0, storage_thread, store, err))) return rc;
     store->has_thread = true;
@@ -377,26 +349,15 @@ int lag_store_write(struct lag_store *store, lag_write_fn *fn, void *arg, struct
     return write.rc;
 }
 
-int64_t lag_store_silence_ns(struct lag_store *store) {
-    int64_t now_ns = lag_clock_mono_ns();
-    pthread_mutex_lock(&store->mutex);
-    int64_t silence_ns = store->asked_ns ? now_ns - store->asked_ns : 0;
-    if (!store->asked_ns) store->asked_ns = now_ns;
-    if (store->broken.code) silence_ns = INT64_MAX;
-    pthread_cond_signal(&store->work);
-    pthread_mutex_unlock(&store->mutex);
-    return silence_ns;
-}
-
 /* Room for one more at least. Waits while the queue is full, but not on a disk that stays full. Mutex held. */
 static int wait_for_room(struct lag_store *store, struct lag_error *err) {
     uint64_t batch = store->batch;
     while (!store->closing && !store->broken.code && store->pending.n + store->n_taken >= CAPACITY) {
-        if (store->failed_batch > batch) return copy_error(err, &store->failure);
+        if (store->failed_batch > batch) return lag_store_copy_error(err, &store->failure);
         pthread_cond_signal(&store->work);
         pthread_cond_wait(&store->done, &store->mutex);
     }
-    if (store->broken.code) return copy_error(err, &store->broken);
+    if (store->broken.code) return lag_store_copy_error(err, &store->broken);
     if (store->closing) return lag_error_set(err, LAG_ECANCELED, "the database is being closed");
     return 0;
 }
@@ -438,57 +399,13 @@ int lag_store_flush(struct lag_store *store, struct lag_error *err) {
         pthread_cond_wait(&store->done, &store->mutex);
     }
     if (store->trouble.code) {
-        rc = copy_error(err, &store->trouble);
+        rc = lag_store_copy_error(err, &store->trouble);
         store->trouble = (struct lag_error){0};
     } else if (store->broken.code) {
-        rc = copy_error(err, &store->broken);
+        rc = lag_store_copy_error(err, &store->broken);
     } else if (store->n_committed < target) {
         rc = lag_error_set(err, LAG_ECANCELED, "the database is being closed");
     }
     pthread_mutex_unlock(&store->mutex);
     return rc;
 }
-
-void lag_store_prune(struct lag_store *store, int64_t events_before_ms, int64_t keys_before_ms) {
-    pthread_mutex_lock(&store->mutex);
-    store->sweep.events_before_ms = events_before_ms;
-    store->sweep.keys_before_ms = keys_before_ms;
-    pthread_cond_signal(&store->work);
-    pthread_mutex_unlock(&store->mutex);
-}
-
-bool lag_store_sweeps(struct lag_store *store, int64_t *ret_n_removed) {
-    pthread_mutex_lock(&store->mutex);
-    bool wanted = lag_sweep_wanted(&store->sweep);
-    *ret_n_removed = store->sweep.n_removed;
-    pthread_mutex_unlock(&store->mutex);
-    return wanted;
-}
-
-int lag_store_check(struct lag_store *store, struct lag_error *err) {
-    int rc = 0;
-    pthread_mutex_lock(&store->mutex);
-    if (store->broken.code) rc = copy_error(err, &store->broken);
-    else if (store->is_failing) rc = copy_error(err, &store->failure);
-    pthread_mutex_unlock(&store->mutex);
-    return rc;
-}
-
-size_t lag_store_queue_length(const struct lag_store *store) { return atomic_load(&store->length); }
-
-void lag_store_on_events(struct lag_store *store, void (*fn)(void *arg, int64_t last_seq), void *arg) {
-    pthread_mutex_lock(&store->mutex);
-    store->on_events = fn;
-    store->on_events_arg = arg;
-    pthread_mutex_unlock(&store->mutex);
-}
-
-void lag_store_on_points(struct lag_store *store,
-                         void (*fn)(void *arg, const struct lag_point *points, size_t n_points), void *arg) {
-    pthread_mutex_lock(&store->mutex);
-    store->on_points = fn;
-    store->on_points_arg = arg;
-    pthread_mutex_unlock(&store->mutex);
-}
-
-uint64_t lag_store_version(const struct lag_store *store) { return atomic_load(&store->version); }

@@ -1,5 +1,6 @@
 /* Removes rows that nobody sees any more, for as long as a step may last. */
 #include "sweep_internal.h"
+#include "guard_internal.h"
 #include "db_internal.h"
 #include "q_internal.h"
 #include <lagd/base/clock.h>
@@ -38,11 +39,13 @@ static int step(struct lag_db *db, struct lag_sweep *sweep, int64_t budget_ns, s
     return rc;
 }
 
-int lag_sweep_transaction(struct lag_db *db, struct lag_sweep *sweep, int64_t budget_ns, atomic_uint_least64_t *version,
-                          struct lag_error *err) {
+int lag_sweep_transaction(struct lag_db *db, struct lag_sweep *sweep, int64_t budget_ns, struct lag_guard *guard,
+                          atomic_uint_least64_t *version, struct lag_error *err) {
+    const int64_t n_removed = sweep->n_removed;
     int rc = lag_db_exec(db, "BEGIN IMMEDIATE", err);
     if (rc) return rc;
     rc = step(db, sweep, budget_ns, err);
+    if (!rc && sweep->n_removed != n_removed) rc = lag_guard_renew(guard, db, err); /* else nothing is written */
     LAG_FP("sweep.before_commit");
     if (!rc) {
         atomic_fetch_add(version, 1);

@@ -7,6 +7,7 @@
 #include <stdint.h>
 struct lag_db;
 struct lag_error;
+struct lag_guard;
 
 struct lag_sweep {
     int64_t events_before_ms, keys_before_ms; /* what is older goes; 0: nothing */
@@ -17,6 +18,7 @@ struct lag_sweep {
 };
 bool lag_sweep_wanted(const struct lag_sweep *sweep);
 /* One transaction, which removes rows for about budget_ns, in the order above. What came to its end is no longer wanted
- * in *sweep, a copy of the caller's; after a failure it is to be thrown away. version: see lag_store_version. */
-int lag_sweep_transaction(struct lag_db *db, struct lag_sweep *sweep, int64_t budget_ns, atomic_uint_least64_t *version,
-                          struct lag_error *err);
+ * in *sweep, a copy of the caller's; after a failure it is to be thrown away. version: see lag_store_version. The guard
+ * is held. */
+int lag_sweep_transaction(struct lag_db *db, struct lag_sweep *sweep, int64_t budget_ns, struct lag_guard *guard,
+                          atomic_uint_least64_t *version, struct lag_error *err);

@@ -51,6 +51,8 @@ static const struct lagd_problem_type types[] = {
     {"too-many-streams", 503, "Too many streams",
      "As many clients follow events as server/max_streams allows; try again after Retry-After seconds."},
     {"draining", 503, "Shutting down", "The daemon is stopping; try again after Retry-After seconds."},
+    {"storage-failed", 503, "Nothing can be stored",
+     "The database takes no writes until lagd is started again; detail says why and what to do."},
     {"not-ready", 503, "Not ready", "Member checks names what is not ready."},
     {"insufficient-storage", 507, "Not enough disk space", "Free space on the file system of the state directory."},
 };

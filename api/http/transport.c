@@ -282,6 +282,12 @@ static int work(struct lagd_transport *transport) {
     return status == 0 && lagd_idem_keep(request) ? LAGD_WAIT : status;
 }
 
+/* A write that failed since nothing can be stored at all is no defect of this request. */
+static const char *slug_of(struct lagd_request *request, int status) {
+    bool is_stored_nothing = status == LAG_EIO && lagd_supervisor_storage(request->supervisor, NULL) == LAG_EIO;
+    return is_stored_nothing ? "storage-failed" : lagd_problem_slug(status);
+}
+
 static enum MHD_Result handle(struct lagd_transport *transport, int status) {
     struct lagd_request *request = &transport->request;
     if (status == 0) status = work(transport);
@@ -292,7 +298,7 @@ static enum MHD_Result handle(struct lagd_transport *transport, int status) {
     }
     if (status < 0) {
         const char *slug = request->faults.n > 0 ? lagd_faults_slug(&request->faults) : request->slug;
-        if (!slug) slug = lagd_problem_slug(status);
+        if (!slug) slug = slug_of(request, status);
         bool inner = lagd_problem_find(slug)->status == 500;
         const struct lag_log_field fields[] = {{"REQUEST_ID", request->id}, {0}};
         if (inner)

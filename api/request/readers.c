@@ -36,9 +36,13 @@ int lagd_reader_take(struct lagd_readers *readers, struct lag_db **ret, struct l
     (void)pthread_mutex_lock(&readers->lock);
     if (readers->n_idle > 0) db = readers->idle[--readers->n_idle];
     (void)pthread_mutex_unlock(&readers->lock);
-    if (!db) return lag_reader_open(readers->state_dir, ret, err);
-    *ret = db;
-    return 0;
+    if (db) {
+        *ret = db;
+        return 0;
+    }
+    int rc = lag_reader_open(readers->state_dir, ret, err);
+    if (rc == LAG_ENOTFOUND && err) err->code = LAG_EIO; /* it is not what was asked for that is missing */
+    return rc == LAG_ENOTFOUND ? LAG_EIO : rc;
 }
 
 void lagd_reader_give(struct lagd_readers *readers, struct lag_db *db) {

@@ -14,21 +14,23 @@ int lagd_h_healthz(struct lagd_request *request) {
 struct check {
     const char *name, *detail;
     bool ok;
+    bool tells; /* its detail also when it is well */
 };
 
 static int write_detail(struct lagd_json *json, const char *key, const void *object, void *context) {
     const struct check *check = object;
-    if (!check->ok) lagd_json_text(json, key, check->detail);
+    if (!check->ok || check->tells) lagd_json_text(json, key, check->detail);
     return 0;
 }
 
 static const struct lagd_member check_members[] = {
     LAGD_MEMBER(struct check, "ok", "b", ok, NULL),
-    LAGD_WRITTEN("detail", "s~", write_detail, "What is not ready."),
+    LAGD_WRITTEN("detail", "s~", write_detail, 
+                 "What is not ready; of integrity, how far the start looked through the database."),
 };
 static const struct lagd_schema check_schema = LAGD_SCHEMA("Check", check_members);
 
-#define CHECKS 5
+#define CHECKS 6
 struct readiness {
     struct check checks[CHECKS];
     const char *status;
@@ -65,6 +67,7 @@ int lagd_h_readyz(struct lagd_request *request) {
     int storage = lagd_supervisor_storage(request->supervisor, &err);
     struct readiness readiness = {
         .checks = {{"db", request->err.text, db_status == 0},
+                   {"integrity", now.integrity, true, true}, /* a damaged one is not started with */
                    {"storage", err.text, storage == 0},
                    {"disk_free", "less than storage/min_free_bytes is free on the disk of the state directory", disk},
                    {"supervisor", "the daemon is still starting", now.ready},

@@ -52,7 +52,7 @@ int lagd_commands_open(struct lagd_commands *c, struct lag_error *err) {
 void lagd_commands_close(struct lagd_commands *c) {
     if (!c->mailbox) return;
     lag_mailbox_close(c->mailbox);
-    lagd_commands_refuse(c);
+    lagd_commands_refuse(c, NULL);
 }
 
 void lagd_commands_work(struct lagd_commands *c) {
@@ -65,8 +65,11 @@ void lagd_commands_work(struct lagd_commands *c) {
     }
 }
 
-void lagd_commands_refuse(struct lagd_commands *c) {
+void lagd_commands_refuse(struct lagd_commands *c, const struct lag_error *why) {
+    static const struct lag_error stopping = {.code = LAG_ECANCELED, .text = "lagd is stopping"};
+    if (!why) why = &stopping;
     for (struct lagd_command *command; (command = lag_mailbox_take(c->mailbox)) != NULL;) {
-        lagd_command_answer(command, lag_error_set(&command->err, LAG_ECANCELED, "lagd is stopping"));
+        command->err = *why;
+        lagd_command_answer(command, why->code);
     }
 }

@@ -27,7 +27,8 @@ struct lagd_commands {
 int lagd_commands_open(struct lagd_commands *c, struct lag_error *err);
 void lagd_commands_close(struct lagd_commands *c);  /* refuses what waits, and all from now on */
 void lagd_commands_work(struct lagd_commands *c);   /* all that wait in the mailbox */
-void lagd_commands_refuse(struct lagd_commands *c); /* all that wait there, because the daemon stops */
+/* All that wait there; why: or NULL, because the daemon stops. */
+void lagd_commands_refuse(struct lagd_commands *c, const struct lag_error *why);
 
 /* --- handlers: 0 or a lag_code with command->err; LAGD_LATER: someone else answers --- */
 typedef int lagd_command_handler(struct lagd_commands *c, struct lagd_command *command);

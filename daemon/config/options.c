@@ -44,6 +44,17 @@ static const struct {
     {"version", NULL, "print the version", OPT_VERSION},
     {"help", NULL, "print this help", OPT_HELP},
 };
+
+/* Words that make lagd do one thing and end, instead of serving. The state directory is found as a daemon finds it. */
+static const struct {
+    const char *name, *argument, *help;
+    enum lagd_mode mode;
+} verbs[] = {
+    {"backup", "DIR", "copy the state directory into the new folder DIR, also while lagd works in it",
+     LAGD_MODE_BACKUP},
+    {"recover", NULL, "go on with what is whole where a start refused a damaged log; copies are kept",
+     LAGD_MODE_RECOVER},
+};
 #define N_LONG (LAG_COUNT(key_flags) + LAG_COUNT(other_flags))
 
 static void list_options(struct option *ret) {
@@ -114,24 +125,46 @@ static int take(struct lagd_options *options, int value, const char *word, struc
     }
 }
 
+/* The index-th word that is no flag. */
+static int take_word(struct lagd_options *options, int index, const char *word, struct lag_error *err) {
+    size_t i = 0;
+    if (index == 0) {
+        while (i < LAG_COUNT(verbs) && strcmp(verbs[i].name, word) != 0) i++;
+        if (i == LAG_COUNT(verbs)) return lag_error_set(err, LAG_EINVAL, "unexpected argument %s", word);
+        if (options->mode == LAGD_MODE_SERVE) options->mode = verbs[i].mode;
+        return 0;
+    }
+    if (index > 1 || options->mode != LAGD_MODE_BACKUP)
+        return lag_error_set(err, LAG_EINVAL, "unexpected argument %s", word);
+    return absolute(word, options->backup_dir, sizeof(options->backup_dir), err);
+}
+
 int lagd_options_parse(int argc, char **argv, struct lagd_options *ret, struct lag_error *err) {
     struct option table[N_LONG + 1];
     list_options(table);
     memset(ret, 0, sizeof(*ret));
     optind = 0; /* start afresh: glibc keeps the place between calls */
     opterr = 0;
-    for (;;) {
+    for (int n_words = 0;;) {
         int before = optind > 0 ? optind : 1;
         int value = getopt_long(argc, argv, "+:", table, NULL);
-        if (value < 0) break;
-        int rc = take(ret, value, before < argc ? argv[before] : "", err);
+        if (value < 0 && optind >= argc) break;
+        int rc = value < 0 ? take_word(ret, n_words++, argv[optind++], err)
+                           : take(ret, value, before < argc ? argv[before] : "", err);
         if (rc < 0) return rc;
     }
-    if (optind < argc) return lag_error_set(err, LAG_EINVAL, "unexpected argument %s", argv[optind]);
+    if (ret->mode == LAGD_MODE_BACKUP && !ret->backup_dir[0])
+        return lag_error_set(err, LAG_EINVAL, "backup needs DIR, a folder that does not exist yet");
     return 0;
 }
 
 /* --- texts ------------------------------------------------------------------------------------------------------- */
+
+static void say_verb(struct lag_strbuf *out, const char *name, const char *argument, const char *help) {
+    char left[48];
+    (void)snprintf(left, sizeof(left), "%s%s%s", name, argument ? " " : "", argument ? argument : "");
+    lag_strbuf_printf(out, "  %-24s %s\n", left, help);
+}
 
 static void say_flag(struct lag_strbuf *out, const char *name, const char *argument, const char *help) {
     char left[48];
@@ -150,7 +183,7 @@ char *lagd_options_help(void) {
     struct lag_strbuf out = LAG_STRBUF_INIT;
     lag_strbuf_append(
         &out,
-        "Usage: lagd [flags]\n\n"
+        "Usage: lagd [flags] [verb]\n\n"
         "lagd trains Transformers, keeps their runs alive, and grows them by the strategy that a short probe ranks\n"
         "first. It serves a REST API; `curl http://127.0.0.1:7437/api/v1/version` asks whether it is "
         "there.\n\nFlags:\n");
@@ -158,13 +191,15 @@ char *lagd_options_help(void) {
         say_flag(&out, key_flags[i].name, key_flags[i].argument, key_flags[i].help);
     for (size_t i = 0; i < LAG_COUNT(other_flags); i++)
         say_flag(&out, other_flags[i].name, other_flags[i].argument, other_flags[i].help);
+    lag_strbuf_append(&out, "\nVerbs, with which lagd does not serve:\n");
+    for (size_t i = 0; i < LAG_COUNT(verbs); i++) say_verb(&out, verbs[i].name, verbs[i].argument, verbs[i].help);
     lag_strbuf_append(&out,
                       "\nKeys, also as [section] key = value in the file and as LAGD_SECTION_KEY in the environment;\n"
                       "file < drop-ins < environment < flags. SIGHUP reads the reloadable ones again.\n");
     for (size_t i = 0; i < lagd_config_fields.n_rows; i++) say_key(&out, &lagd_config_fields.rows[i]);
     lag_strbuf_append(&out,
-                      "\nExit status: 0 stopped as asked, 1 failure, 2 wrong usage, 75 the state directory is in use, "
-                      "78 the configuration is wrong.\n");
+                      "\nExit status: 0 stopped as asked, or done; 1 failure; 2 wrong usage; 3 backup left out what "
+                      "was damaged;\n75 the state directory is in use; 78 the configuration is wrong.\n");
     return lag_strbuf_take(&out);
 }
 

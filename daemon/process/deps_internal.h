@@ -35,4 +35,5 @@ struct lagd_deps {
     _Atomic int64_t min_free_bytes;
     int64_t probe_checkpoint_s;  /* train/probe_checkpoint_s */
     _Atomic bool draining;       /* SIGTERM came: no new work */
+    _Atomic bool files_lost;     /* the database was removed or replaced under lagd: nothing can be stored any more */
 };

@@ -15,7 +15,8 @@ enum { SLICE_MS = 20 };
 int lagd_read(const struct lagd_deps *deps, lag_write_fn *fn, void *arg, struct lag_error *err) {
     struct lag_db *db = NULL;
     int rc = lag_reader_open(deps->state_dir, &db, err);
-    if (rc != 0) return rc;
+    if (rc == LAG_ENOTFOUND && err) err->code = LAG_EIO; /* it is not what was asked for that is missing */
+    if (rc != 0) return rc == LAG_ENOTFOUND ? LAG_EIO : rc;
     rc = lag_reader_begin(db, err);
     if (rc == 0) rc = fn(db, arg, err);
     lag_reader_end(db);

@@ -203,6 +203,13 @@ static void fail(struct lagd_run *run, const struct lag_error *why) {
     else lag_log(LAG_LOG_ERROR, "and that could not be stored: %s", err.text);
 }
 
+/* Whatever failed, failed since the database was removed or replaced: the daemon will ask for a last checkpoint. */
+static bool lost_files(struct lagd_run *run, int rc) {
+    if (!lagd_is_storage_trouble(rc) || lag_store_look(run->deps->store, NULL) == 0) return false;
+    while (!atomic_load(&run->wishes.stop)) lagd_pause_ms(LAGD_STORAGE_RETRY_MS, &run->wishes.stop);
+    return true;
+}
+
 static int go(struct lagd_run *run, struct lag_error *err) {
     bool ended = false;
     atomic_store(&run->progress.max_steps, run->book.config.max_steps);
@@ -216,7 +223,8 @@ static int go(struct lagd_run *run, struct lag_error *err) {
         bool by_wish = rc == LAG_ECANCELED && atomic_load(&run->wishes.interrupt);
         bool by_cancel =
             lagd_is_storage_trouble(rc) && atomic_load(&run->wishes.quit) && !atomic_load(&run->wishes.stop);
-        if (!ended && run->trainer.state && (by_wish || by_cancel)) rc = 0; /* the wish is looked at next */
+        if (ended || !run->trainer.state) continue;
+        if (by_wish || by_cancel || lost_files(run, rc)) rc = 0; /* the wish is looked at next */
     }
     return rc;
 }

@@ -98,5 +98,6 @@ void lagd_supervisor_status(struct lagd_supervisor *s, struct lagd_status *ret) 
                                 .store_queue = lag_store_queue_length(s->deps.store),
                                 .started_ms = s->started_ms};
     ret->store_sweeps = lag_store_sweeps(s->deps.store, &ret->store_swept_total);
+    (void)lag_copy(ret->integrity, sizeof(ret->integrity), s->integrity);
     (void)lag_copy(ret->fingerprint, sizeof(ret->fingerprint), lag_fingerprint(LAG_FP32));
 }

@@ -39,10 +39,22 @@ static void on_tick(struct lagd_supervisor *s) {
     int64_t now_ns = lag_clock_mono_ns();
     lagd_active_reap(&s->runs);
     lagd_waiting_answer_late(&s->commands, now_ns);
-    if (now_ns >= s->runs.next_schedule_ns) lagd_active_schedule(&s->runs);
+    lagd_look_after_files(s, now_ns);
     lagd_watch(s, now_ns);
+    if (s->lost_ns) return;
+    if (now_ns >= s->runs.next_schedule_ns) lagd_active_schedule(&s->runs);
     lagd_say_status(s, now_ns, "");
     prune(s, now_ns);
+}
+
+static void work(struct lagd_supervisor *s) {
+    struct lag_error why = {0};
+    if (s->lost_ns) {
+        (void)lag_store_check(s->deps.store, &why);
+        lagd_commands_refuse(&s->commands, &why);
+    } else {
+        lagd_commands_work(&s->commands);
+    }
 }
 
 void lagd_supervisor_wake(struct lagd_supervisor *s) {
@@ -103,7 +115,7 @@ static int drain(struct lagd_supervisor *s, struct lag_error *err) {
     end_services(s);
     int64_t extend_ns = lag_clock_mono_ns() + EXTEND_NS;
     for (lagd_active_reap(&s->runs); s->runs.n_active > 0; lagd_active_reap(&s->runs)) {
-        lagd_commands_refuse(&s->commands);
+        lagd_commands_refuse(&s->commands, NULL);
         lagd_waiting_answer_late(&s->commands, lag_clock_mono_ns());
         int rc = wait_for_work(s, DRAIN_TICK_MS, err);
         if (rc < 0) return rc;
@@ -128,10 +140,9 @@ int lagd_supervisor_run(struct lagd_supervisor *s, void (*on_ready)(void *arg), 
     int tick_ms = s->watch.watchdog_ns > 0 ? (int)LAG_MIN(TICK_MS, s->watch.watchdog_ns / 4000000 + 1) : TICK_MS;
     while (!atomic_load(&s->stop)) {
         on_tick(s);
-        lagd_commands_work(&s->commands);
+        work(s);
         int rc = wait_for_work(s, tick_ms, err);
-        /* Runs would wait for ever; after a restart they go on from what is on disk, as after a crash. */
-        if (rc == 0 && lag_store_check(s->deps.store, err) == LAG_EIO) rc = LAG_EIO;
+        if (rc == 0) rc = lagd_storage_verdict(s, lag_clock_mono_ns(), err);
         if (rc < 0) return rc;
     }
     return drain(s, err);

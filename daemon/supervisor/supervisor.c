@@ -5,8 +5,8 @@
 #include "exec/pool_internal.h"
 #include "exec/slots_internal.h"
 #include "plan/speeds_internal.h"
-#include "process/lock_internal.h"
 #include "process/signals_internal.h"
+#include "records/transact_internal.h"
 
 #include <lagd/base/check.h>
 #include <lagd/base/clock.h>
@@ -30,17 +30,18 @@ enum {
 };
 
 /* A damaged database is noticed before anything is done by what it says. */
-static int check_database(struct lag_db *db, struct lag_error *err) {
-    int rc = lag_db_check(db, CHECK_MS, err);
-    if (rc == 1)
-        lag_log(LAG_LOG_INFO, "the database is good as far as it was read in %d s; it is too large to read all of it",
-                CHECK_MS / 1000);
+static int check_database(struct lagd_supervisor *s, struct lag_error *err) {
+    int rc = lag_db_check(s->db, CHECK_MS, err);
+    (void)snprintf(s->integrity, sizeof(s->integrity),
+                   rc == 1 ? "the start read the database for %d s and found no damage; it is too large to read all"
+                           : "the start read the whole database and found no damage", CHECK_MS / 1000);
+    if (rc == 1) lag_log(LAG_LOG_INFO, "%s", s->integrity);
     return rc < 0 ? rc : 0;
 }
 
 static int open_files(struct lagd_supervisor *s, struct lag_error *err) {
     const char *dir = s->deps.state_dir;
-    int rc = lagd_lock_take(dir, &s->lock_fd, err);
+    int rc = lagd_lock_take(dir, &s->lock, err);
     /* A new version may have to convert it, after a copy. */
     lagd_notify("STATUS=opening the database\nEXTEND_TIMEOUT_USEC=%d", PATIENCE_USEC);
     if (rc == 0) rc = lag_store_open(dir, &s->deps.store, err);
@@ -48,7 +49,7 @@ static int open_files(struct lagd_supervisor *s, struct lag_error *err) {
     lag_store_on_events(s->deps.store, lagd_listener_events, s->listener);
     lag_store_on_points(s->deps.store, lagd_listener_points, s->listener);
     rc = lag_reader_open(dir, &s->db, err);
-    return rc == 0 ? check_database(s->db, err) : rc;
+    return rc == 0 ? check_database(s, err) : rc;
 }
 
 /* Speeds are known for predictions only: without the file a daemon works as well. */
@@ -67,7 +68,7 @@ static void load_speeds(struct lagd_supervisor *s) {
 static void save_speeds(struct lagd_supervisor *s) {
     struct lag_error err = {0};
     char machine[160];
-    if (!s->deps.speeds || s->lock_fd < 0) return;
+    if (!s->deps.speeds || s->lock.fd < 0 || s->lost_ns) return;
     name_machine(&s->deps, machine);
     if (lagd_speeds_save(s->deps.speeds, s->deps.state_dir, machine, &err) != 0)
         lag_log(LAG_LOG_WARNING, "how fast runs were is not kept: %s", err.text);
@@ -109,10 +110,17 @@ static int make_parts(struct lagd_supervisor *s, const struct lagd_config *confi
     return 0;
 }
 
+/* What the files under the database told, where people should know of it. */
+static void tell_found(const struct lagd_supervisor *s) {
+    const char *found = lag_store_found(s->deps.store);
+    if (*found) lagd_warn(&s->deps, NULL, -1, "%s", found);
+}
+
 int lagd_supervisor_create(const struct lagd_config *config, struct lagd_supervisor **ret, struct lag_error *err) {
     struct lagd_supervisor *s = lag_calloc(1, sizeof(*s));
     if (!s) return lag_error_set(err, LAG_ENOMEM, "out of memory while starting");
-    s->lock_fd = s->wake_fd = s->signal_fd = -1;
+    s->lock = (struct lagd_lock)LAGD_LOCK_INIT;
+    s->wake_fd = s->signal_fd = -1;
     s->started_ms = lag_clock_wall_ms();
     s->watch.watchdog_ns = lagd_notify_watchdog_ns();
     (void)lag_copy(s->deps.state_dir, sizeof(s->deps.state_dir), config->state_dir);
@@ -125,6 +133,7 @@ int lagd_supervisor_create(const struct lagd_config *config, struct lagd_supervi
     if (rc == 0) rc = lagd_time_begin(s, err);
     if (rc == 0) rc = make_parts(s, config, err);
     lagd_notify("STATUS=finding out where the runs stand\nEXTEND_TIMEOUT_USEC=%d", PATIENCE_USEC);
+    if (rc == 0) tell_found(s);
     if (rc == 0) rc = lagd_recover(s, err);
     if (rc != 0) {
         lagd_supervisor_destroy(s);
@@ -150,7 +159,7 @@ void lagd_supervisor_destroy(struct lagd_supervisor *s) {
     lag_reader_close(s->db);
     lag_store_close(s->deps.store);
     if (s->wake_fd >= 0) (void)close(s->wake_fd);
-    if (s->lock_fd >= 0) (void)close(s->lock_fd);
+    lagd_lock_give(&s->lock);
     lagd_signals_close();
     lagd_listener_destroy(s->listener);
     lagd_settings_destroy(s->settings);

@@ -6,6 +6,7 @@
 #include "process/deps_internal.h"
 #include "process/listener_internal.h"
 #include "process/calendar_internal.h"
+#include "process/lock_internal.h"
 #include "runs/runs_internal.h"
 #include "supervisor/watch_internal.h"
 
@@ -21,16 +22,24 @@ struct lagd_supervisor {
     struct lagd_watch watch;
     struct lag_db *db;           /* the main thread's reader */
     pthread_mutex_t services_lock; /* that deps.services is there. Thread: any */
-    int lock_fd, signal_fd, wake_fd;
+    struct lagd_lock lock;
+    int signal_fd, wake_fd;
     int64_t next_prune_ns;
     pthread_mutex_t calendar_lock;
     struct lagd_calendar calendar;
+    int64_t lost_ns;             /* since when the files under lagd are not its own any more, 0: they are */
     _Atomic bool ready, stop;
     int64_t started_ms;
+    char integrity[120];         /* how far the start looked through the database. Set before anything is served */
 };
 
 /* loop.c: something happened that the main thread should look at. Thread: any */
 void lagd_supervisor_wake(struct lagd_supervisor *s);
+/* files.c: on every tick: are the files under lagd still its own? Once they are not, every run writes a checkpoint and
+ * ends, and no command is taken. */
+void lagd_look_after_files(struct lagd_supervisor *s, int64_t now_ns);
+/* 0, or LAG_EIO: time to stop, since nothing can be stored. Lost files are told of for a while first. */
+int lagd_storage_verdict(struct lagd_supervisor *s, int64_t now_ns, struct lag_error *err);
 /* recovery.c: what an earlier process left, before anything is served */
 int lagd_recover(struct lagd_supervisor *s, struct lag_error *err);
 /* time.c: what time it is, as an earlier process left it; once, before anything is made. */

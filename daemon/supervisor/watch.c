@@ -38,6 +38,7 @@ static bool pool_is_stuck(struct lagd_supervisor *s, int64_t now_ns, char *ret, 
 
 /* An answer is due at once; what counts is how long it stays out. */
 static bool store_is_stuck(struct lagd_supervisor *s, int64_t now_ns, char *ret, size_t size) {
+    if (s->lost_ns) return false; /* told, and lagd stops by itself */
     if (lag_store_silence_ns(s->deps.store) <= lagd_patience_ns(1)) return false;
     (void)snprintf(ret, size, "the storage thread");
     return true;

@@ -46,6 +46,15 @@ int lagd_run_survive(struct lagd_run *run, int rc, struct lag_error *err) {
 
 /* --- checkpoints --- */
 
+/* Where lagd's files were removed or replaced nothing can be asked or stored: the weights are saved alone. */
+static int before_checkpoint(struct lagd_run *run, struct lag_error *err) {
+    if (atomic_load(&run->deps->files_lost)) return 0;
+    int rc = lagd_run_check_dataset(run, true, err); /* each checkpoint is from before a change */
+    /* A folder that is whole may be taken in by a later start without its row: the numbers up to it come first. */
+    if (rc == 0) rc = lagd_recorder_flush(&run->book.recorder, err);
+    return rc == 0 ? lag_store_flush(run->deps->store, err) : rc;
+}
+
 int lagd_run_keep(struct lagd_run *run, const struct lag_state *state, const struct lagd_checkpoint_request *request,
                   struct lagd_move *move, struct lag_error *err) {
     struct lagd_checkpoint_request whole = *request;
@@ -57,10 +66,7 @@ int lagd_run_keep(struct lagd_run *run, const struct lag_state *state, const str
     whole.extra = lagd_move_write;
     whole.extra_arg = move;
     enum lagd_doing before = lagd_progress_do(&run->progress, LAGD_DOING_CHECKPOINTING);
-    int rc = lagd_run_check_dataset(run, true, err); /* each checkpoint is from before a change */
-    /* A folder that is whole may be taken in by a later start without its row: the numbers up to it come first. */
-    if (rc == 0) rc = lagd_recorder_flush(&run->book.recorder, err);
-    if (rc == 0) rc = lag_store_flush(run->deps->store, err);
+    int rc = before_checkpoint(run, err);
     if (rc == 0) rc = lagd_checkpoint_make(run->deps, state, &whole, NULL, err);
     (void)lagd_progress_do(&run->progress, before);
     if (rc != 0) {

@@ -3,6 +3,7 @@
 
 #include <lagd/base/cleanup.h>
 #include <lagd/base/fs.h>
+#include <lagd/base/hash.h>
 #include <lagd/base/mem.h>
 #include <dirent.h>
 #include <fcntl.h>
@@ -294,6 +295,40 @@ static void test_standard_descriptors_are_filled(void **state) {
     for (unsigned closed = 1; closed < 8; closed++) assert_int_equal(opened_at(closed), as_ever);
 }
 
+static int count_pieces(void *arg, size_t n_bytes) {
+    int64_t *counted = arg;
+    *counted += (int64_t)n_bytes;
+    return *counted > 3000000;
+}
+
+static void test_copy(void **state) {
+    struct lag_error err;
+    char sha[LAG_SHA256_HEX], expected[LAG_SHA256_HEX];
+    size_t n_bytes = 2500000;
+    char *data = malloc(n_bytes);
+    assert_non_null(data);
+    for (size_t i = 0; i < n_bytes; i++) data[i] = (char)(i * 7 + i / 1000);
+    assert_int_equal(lag_fs_write_file(".", "from", data, n_bytes, &err), 0);
+    lag_sha256_bytes(data, n_bytes, expected);
+    free(data);
+    int fd = open("from", O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    int64_t counted = 0;
+    const struct lag_fs_watch watch = {count_pieces, &counted};
+    assert_int_equal(lag_fs_copy(fd, "to", sha, &watch, &err), 0);
+    assert_string_equal(sha, expected);
+    assert_int_equal(counted, n_bytes);
+    assert_int_equal(lag_sha256_file("to", sha, &err), 0);
+    assert_string_equal(sha, expected);
+    assert_int_equal(lag_fs_copy(fd, "to", sha, NULL, &err), LAG_EIO); /* never over another file */
+    assert_int_equal(lag_fs_copy(fd, "other", sha, &watch, &err), LAG_ECANCELED);
+    assert_false(lag_fs_exists("other"));
+    assert_int_equal(lag_fs_copy(fd, "nowhere/to", NULL, NULL, &err), LAG_ENOTFOUND);
+    assert_int_equal(lag_fs_copy(fd, "plain", NULL, NULL, &err), 0);
+    (void)close(fd);
+    assert_int_equal(n_entries("."), 3);
+}
+
 #define FS_TEST(name) cmocka_unit_test_setup_teardown(name, enter, leave)
 
 int main(void) {
@@ -304,6 +339,7 @@ int main(void) {
         FS_TEST(test_mkdirs),                    FS_TEST(test_remove_tree_never_follows),
         FS_TEST(test_rename_durable),            FS_TEST(test_open_beneath),
         FS_TEST(test_free_bytes),                FS_TEST(test_standard_descriptors_are_filled),
+        FS_TEST(test_copy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

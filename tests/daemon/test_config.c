@@ -354,6 +354,28 @@ static void command_line(void **state) {
     assert_int_equal(parse(&options, "--set", "train/max_runs"), LAG_EINVAL);
 }
 
+static void verbs(void **state) {
+    (void)state;
+    static struct lagd_options options;
+    char here[1024], expected[1100];
+    assert_non_null(getcwd(here, sizeof(here)));
+    snprintf(expected, sizeof(expected), "%s/a/b", here);
+    assert_int_equal(parse(&options, "backup", "a/b"), 0);
+    assert_int_equal(options.mode, LAGD_MODE_BACKUP);
+    assert_string_equal(options.backup_dir, expected);
+    assert_int_equal(parse(&options, "backup", NULL), LAG_EINVAL);
+    assert_non_null(strstr(err.text, "needs DIR"));
+    assert_int_equal(parse(&options, "recover", NULL), 0);
+    assert_int_equal(options.mode, LAGD_MODE_RECOVER);
+    assert_int_equal(parse(&options, "recover", "--threads=1"), 0); /* flags may follow */
+    assert_int_equal(options.n_flags, 1);
+    assert_int_equal(parse(&options, "recover", "more"), LAG_EINVAL);
+    assert_non_null(strstr(err.text, "unexpected argument more"));
+    assert_int_equal(parse(&options, "restore", NULL), LAG_EINVAL);
+    assert_int_equal(parse(&options, "--help", "backup"), 0); /* asks only */
+    assert_int_equal(options.mode, LAGD_MODE_HELP);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(presets_alone, set_up, tear_down),
@@ -370,6 +392,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(help_names_every_key, set_up, tear_down),
         cmocka_unit_test_setup_teardown(checks_what_ranges_cannot_say, set_up, tear_down),
         cmocka_unit_test(command_line),
+        cmocka_unit_test(verbs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -39,8 +40,8 @@ static int try_in_child(void) {
     pid_t pid = fork();
     if (pid == 0) {
         struct lag_error err = {0};
-        int fd = -1;
-        int status = lagd_lock_take(dir, &fd, &err);
+        struct lagd_lock lock = LAGD_LOCK_INIT;
+        int status = lagd_lock_take(dir, &lock, &err);
         char expected[64];
         snprintf(expected, sizeof(expected), "with PID %ld", (long)getppid());
         if (status == LAG_EBUSY && !strstr(err.text, expected)) _exit(99);
@@ -55,15 +56,69 @@ static int try_in_child(void) {
 static void one_daemon_a_directory(void **state) {
     (void)state;
     struct lag_error err = {0};
-    int fd = -1, second = -1;
-    assert_int_equal(lagd_lock_take(dir, &fd, &err), 0);
+    struct lagd_lock lock = LAGD_LOCK_INIT, second = LAGD_LOCK_INIT;
+    assert_int_equal(lagd_lock_take(dir, &lock, &err), 0);
     assert_int_equal(try_in_child(), LAG_EBUSY);
     assert_int_equal(lagd_lock_take(dir, &second, &err), LAG_EBUSY); /* in the same process too */
-    assert_int_equal(second, -1);
-    close(fd);
+    assert_true(second.fd == -1 && second.dir_fd == -1);
+    lagd_lock_give(&lock);
     assert_int_equal(try_in_child(), 0); /* which died with it */
-    assert_int_equal(lagd_lock_take(dir, &fd, &err), 0);
-    close(fd);
+    assert_int_equal(lagd_lock_take(dir, &lock, &err), 0);
+    lagd_lock_give(&lock);
+    lagd_lock_give(&lock);
+}
+
+static void write_lock(const char *text) {
+    char path[200];
+    snprintf(path, sizeof(path), "%s/lagd.lock", dir);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+/* Removing the file gives the lock to nobody, and the holder hears of it. */
+static void a_removed_lock_admits_nobody(void **state) {
+    (void)state;
+    struct lag_error err = {0};
+    struct lagd_lock lock = LAGD_LOCK_INIT, second = LAGD_LOCK_INIT;
+    char path[200], text[32];
+    snprintf(path, sizeof(path), "%s/lagd.lock", dir);
+    assert_int_equal(lagd_lock_take(dir, &lock, &err), 0);
+    assert_int_equal(lagd_lock_look(dir, &lock, &err), 0);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(lagd_lock_take(dir, &second, &err), LAG_EBUSY);
+    assert_non_null(strstr(err.text, "with PID unknown"));
+    assert_int_equal(access(path, F_OK), -1); /* the refused one left no file of its own */
+    assert_int_equal(lagd_lock_look(dir, &lock, &err), LAG_EIO);
+    assert_non_null(strstr(err.text, "lagd.lock was removed while"));
+    snprintf(text, sizeof(text), "%ld\n", (long)getpid());
+    write_lock(text);
+    assert_int_equal(try_in_child(), LAG_EBUSY);
+    assert_int_equal(lagd_lock_look(dir, &lock, &err), LAG_EIO);
+    assert_non_null(strstr(err.text, "was replaced by another file"));
+    lagd_lock_give(&lock);
+    assert_int_equal(lagd_lock_take(dir, &lock, &err), 0);
+    lagd_lock_give(&lock);
+}
+
+/* Root can make such a folder; others know one: /tmp, which is root's. */
+static void an_open_folder_of_another_user_is_refused(void **state) {
+    (void)state;
+    struct lag_error err = {0};
+    struct lagd_lock lock = LAGD_LOCK_INIT;
+    const char *open_dir = geteuid() == 0 ? dir : "/tmp";
+    if (geteuid() == 0) assert_int_equal(chown(dir, 12345, 12345), 0);
+    if (geteuid() == 0) assert_int_equal(chmod(dir, 0750), 0);
+    if (geteuid() == 0) assert_int_equal(lagd_lock_take(dir, &lock, &err), 0); /* nobody else can write there */
+    lagd_lock_give(&lock);
+    if (geteuid() == 0) assert_int_equal(chmod(dir, 0777), 0);
+    assert_int_equal(lagd_lock_take(open_dir, &lock, &err), LAG_EDENIED);
+    assert_non_null(strstr(err.text, "belongs to another user, and everybody may write there"));
+    assert_true(lock.fd == -1 && lock.dir_fd == -1);
+    if (geteuid() == 0) assert_int_equal(chown(dir, 0, 0), 0);
+    if (geteuid() == 0) assert_int_equal(lagd_lock_take(dir, &lock, &err), 0); /* one's own is warned of */
+    lagd_lock_give(&lock);
 }
 
 static void a_killed_holder_leaves_no_lock(void **state) {
@@ -72,19 +127,19 @@ static void a_killed_holder_leaves_no_lock(void **state) {
     assert_int_equal(pipe(ready), 0);
     pid_t pid = fork();
     if (pid == 0) {
-        int fd;
-        if (lagd_lock_take(dir, &fd, NULL) == 0 && write(ready[1], "x", 1) == 1) pause();
+        struct lagd_lock lock;
+        if (lagd_lock_take(dir, &lock, NULL) == 0 && write(ready[1], "x", 1) == 1) pause();
         _exit(1);
     }
     char byte;
     assert_int_equal(read(ready[0], &byte, 1), 1);
     struct lag_error err = {0};
-    int fd = -1;
-    assert_int_equal(lagd_lock_take(dir, &fd, &err), LAG_EBUSY);
+    struct lagd_lock lock = LAGD_LOCK_INIT;
+    assert_int_equal(lagd_lock_take(dir, &lock, &err), LAG_EBUSY);
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
-    assert_int_equal(lagd_lock_take(dir, &fd, &err), 0);
-    close(fd);
+    assert_int_equal(lagd_lock_take(dir, &lock, &err), 0);
+    lagd_lock_give(&lock);
     close(ready[0]);
     close(ready[1]);
 }
@@ -191,6 +246,8 @@ static void the_second_stop_is_at_once(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(one_daemon_a_directory, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_removed_lock_admits_nobody, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_open_folder_of_another_user_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_killed_holder_leaves_no_lock, set_up, tear_down),
         cmocka_unit_test_setup_teardown(notifies, set_up, tear_down), cmocka_unit_test(watchdog_interval),
         cmocka_unit_test(signals_arrive_as_bytes), cmocka_unit_test(the_second_stop_is_at_once)};

@@ -18,6 +18,7 @@ ROOMS = {
     },
     "daemon": {
         "process": set(),
+        "offline": {"process"},
         "exec": set(),
         "plan": set(),
         "evidence": set(),

@@ -26,6 +26,15 @@ int lag_fs_rename_durable(const char *from, const char *to, struct lag_error *er
 /* Opens the regular file relative (no leading '/') below root read-only: openat2 with BENEATH, NO_SYMLINKS and
  * NO_MAGICLINKS. Refuses devices, FIFOs and folders without blocking. Owned descriptor in *ret_fd. */
 int lag_fs_open_beneath(const char *root, const char *relative, int *ret_fd, struct lag_error *err);
+/* Is told of each piece that was read; non-zero ends it with LAG_ECANCELED. */
+struct lag_fs_watch {
+    int (*each)(void *arg, size_t n_bytes);
+    void *arg;
+};
+/* Copies all of from_fd into the new file to, durably but for its name in the folder; blocks are shared where the file
+ * system can. *ret_sha256 (LAG_SHA256_HEX bytes, or NULL) is of what was read; watch may be NULL. Nothing is left after
+ * a failure. */
+int lag_fs_copy(int from_fd, const char *to, char *ret_sha256, const struct lag_fs_watch *watch, struct lag_error *err);
 /* Free bytes for unprivileged users on the file system of path. */
 int lag_fs_free_bytes(const char *path, uint64_t *ret_bytes, struct lag_error *err);
 bool lag_fs_exists(const char *path);

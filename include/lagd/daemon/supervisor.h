@@ -63,6 +63,7 @@ struct lagd_status {
     bool store_sweeps; /* rows that nobody sees any more are being removed */
     int64_t store_swept_total;
     char fingerprint[128];
+    char integrity[120];         /* what the start's look through the database found, a sentence */
     int64_t started_ms;
 };
 void lagd_supervisor_status(struct lagd_supervisor *supervisor, struct lagd_status *ret);

@@ -14,8 +14,13 @@ struct lag_store;
 struct lag_db; /* a connection; belongs to one thread at a time */
 
 /* Opens or creates dir/lagd.db, migrates it, starts the thread. Errors: LAG_EVERSION (written by a newer lagd, names
- * the version), LAG_ECORRUPT (says which check failed; nothing is changed), LAG_EDENIED, LAG_ENOSPC. */
+ * the version), LAG_ECORRUPT (says which check failed; nothing is changed), LAG_EDENIED, LAG_ENOSPC. A log that is
+ * damaged, gone or of another file is LAG_ECORRUPT too, until lag_store_recover. */
 int lag_store_open(const char *dir, struct lag_store **ret, struct lag_error *err);
+/* Goes on with what is whole where lag_store_open refused the log: keeps copies of lagd.db and its log, drops what
+ * cannot be read, and checks all that is left. *ret_text says what was done, in sentences; free(). Nobody has the
+ * database open. LAG_ECORRUPT: what is left is damaged too; the copies are there. */
+int lag_store_recover(const char *dir, char **ret_text, struct lag_error *err);
 /* Commits what waits, checkpoints the log, ends the thread. Readers must be closed before. */
 void lag_store_close(struct lag_store *store);
 
@@ -38,6 +43,14 @@ int64_t lag_store_silence_ns(struct lag_store *store);
 /* How the last commit went, also while the next one is tried: 0, or its error (LAG_ENOSPC, or LAG_EIO: nothing is
  * written until a restart). Thread: any. */
 int lag_store_check(struct lag_store *store, struct lag_error *err);
+/* Looks whether lagd.db, its log and its index are still the files that lie in the state directory, and not written by
+ * others; where not, the store is broken: nothing is acknowledged any more, LAG_EIO and why. Quick: once a second, say.
+ * Thread: any. */
+int lag_store_look(struct lag_store *store, struct lag_error *err);
+/* From now on every write is refused with LAG_EIO and this reason. Thread: any. */
+void lag_store_break(struct lag_store *store, const struct lag_error *why);
+/* What people should know of what opening found, "" when all was well. Thread: any. */
+const char *lag_store_found(const struct lag_store *store);
 /* Changes with every commit, and is odd while one is under way: what was read while it stayed the same even number is
  * what the database holds. Thread: any. */
 uint64_t lag_store_version(const struct lag_store *store);
