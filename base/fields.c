@@ -317,17 +317,16 @@ static int parse(const struct lag_fields *table, void *object, const char *text,
     if (!copy || !seen) return lag_error_set(err, LAG_ENOMEM, "out of memory while reading fields");
     lag_fields_defaults(table, object);
     char *rest = copy;
-    for (char *line; (line = strsep(&rest, "\n")) != NULL;) {
-        if (!*line) continue;
-        int status = parse_line(table, object, line, seen, to_show, err);
-        if (status < 0) return status;
+    int first = 0; /* fault */
+    for (char *line; (line = strsep(&rest, "\n")) != NULL && (to_show || !first);) {
+        int status = *line ? parse_line(table, object, line, seen, to_show, first ? NULL : err) : 0;
+        if (!first) first = status;
     }
-    for (size_t i = 0; i < table->n_rows; i++) {
-        if ((table->rows[i].flags & LAG_FIELD_REQUIRED) && !seen[i]) {
-            return refuse(&table->rows[i], err, "is required", NULL);
-        }
+    for (size_t i = 0; i < table->n_rows && !first; i++) {
+        if ((table->rows[i].flags & LAG_FIELD_REQUIRED) && !seen[i])
+            first = refuse(&table->rows[i], err, "is required", NULL);
     }
-    return 0;
+    return first && to_show ? 1 : first;
 }
 
 int lag_fields_parse(const struct lag_fields *table, void *object, const char *text, struct lag_error *err) {

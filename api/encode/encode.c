@@ -106,6 +106,15 @@ static int write_config(struct lagd_json *json, const char *key, const void *obj
     return 0;
 }
 
+/* One damaged row must not make a list unreadable. */
+static int write_damage(struct lagd_json *json, const char *key, const void *object, void *context) {
+    struct lag_error why = {0};
+    LAG_CLEANUP(lag_free_p) struct lagd_run_config *config = lag_calloc(1, sizeof(*config));
+    int status = config ? lagd_run_config_parse_to_show(((const struct lag_run_row *)object)->config, config, &why) : 0;
+    if (status != 0) lagd_json_text(json, key, why.text);
+    return 0;
+}
+
 static int write_run_actions(struct lagd_json *json, const char *key, const void *object, void *context) {
     return lagd_write_actions(json, key, LAGD_MACHINE_RUN, ((const struct lag_run_row *)object)->state);
 }
@@ -140,6 +149,8 @@ static const struct lagd_member run_members[] = {
     ROW("dataset_id", "s", dataset_id, NULL),
     LAGD_WRITTEN("latest", "{n?}", write_latest, "The last value of each series; null when it is not finite."),
     {.fields = &lagd_run_fields, .only = CONFIG, .write = write_config},
+    LAGD_WRITTEN("damaged", "s~", write_damage, "Of the stored configuration this cannot be read; the default is shown "
+                 "in its place, and such a run cannot go on."),
     ROW("growth", "s?", growth_id, "The growth that is under way or waits."),
     ROW("lr_scale", "n", lr_scale, "1; halved by each rollback."),
     ROW("n_rollbacks", "i", n_rollbacks, NULL),

@@ -207,10 +207,11 @@ static int write_request(struct lagd_json *json, const char *key, const void *ob
     const struct lagd_encoding *encoding = context;
     LAG_CLEANUP(lag_free_p) struct lagd_growth_request *request = lag_calloc(1, sizeof(*request));
     if (!request) return lag_error_set(encoding->err, LAG_EINTERNAL, "out of memory");
-    int status = lag_fields_parse(&lagd_growth_fields, request, ((const struct lag_growth_row *)object)->request,
-                                  encoding->err);
-    if (status == 0) lagd_write_fields(json, &lagd_growth_fields, request, REQUEST);
-    return status;
+    const char *text = ((const struct lag_growth_row *)object)->request;
+    int status = lag_fields_parse_to_show(&lagd_growth_fields, request, text, encoding->err);
+    if (status < 0) return status; /* what cannot be read of it harms no list */
+    lagd_write_fields(json, &lagd_growth_fields, request, REQUEST);
+    return 0;
 }
 
 static int write_candidates(struct lagd_json *json, const char *key, const void *object, void *context) {

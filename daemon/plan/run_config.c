@@ -190,6 +190,6 @@ int lagd_run_config_parse_to_show(const char *text, struct lagd_run_config *ret,
     struct lagd_run_config config;
     memset(&config, 0, sizeof(config));
     int rc = lag_fields_parse_to_show(&lagd_run_fields, &config, text, err);
-    if (rc == 0) *ret = config;
+    if (rc >= 0) *ret = config;
     return rc;
 }

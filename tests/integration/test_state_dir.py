@@ -4,9 +4,11 @@ import glob
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import lagd
@@ -287,6 +289,39 @@ def a_flipped_bit_in_the_log(folder):
         daemon.terminate()
 
 
+def a_damaged_row_harms_no_other(folder):
+    """What can be read of a stored configuration is shown, what cannot is told; lists and other runs are as ever."""
+    daemon = lagd.started(folder)
+    for name in ("good", "bad"):
+        daemon.post("/runs", lagd.run_body(name, "words", schedule={"max_steps": 40}))
+        daemon.wait_for(f"/runs/{name}", lambda r: r["state"] == "completed")
+    before = {name: daemon.get(f"/runs/{name}") for name in ("good", "bad")}
+    daemon.post("/runs", lagd.run_body("idle", "words", start=False))
+    growth = daemon.post("/runs/idle/growths", {"target": {"n_layer": 3}, "when": {"at_step": 50}})["id"]
+    daemon.terminate()
+    path = daemon.state_dir + "/lagd.db"
+    with closing(sqlite3.connect(path)) as db:
+        whole = db.execute("SELECT config FROM runs WHERE name = 'bad'").fetchone()[0]
+    line = "schedule/max_steps=40"
+    assert line + "\n" in whole
+    for text, told in (("noise", "expected path=value (got 'noise')"), (None, "is required"),
+                       (whole.replace(line, "schedule/max_steps=99999999999999999999"), "schedule/max_steps must be"),
+                       (whole.replace(line, "schedule/max_steps=-5"), "schedule/max_steps must be"),
+                       (whole + "later/field=1\n", "unknown field later/field")):
+        with closing(sqlite3.connect(path)) as db, db:
+            db.execute("UPDATE runs SET config = ?, step = -9223372036854775808 WHERE name = 'bad'", (text,))
+            db.execute("UPDATE growths SET request = 'noise'")
+        daemon.start()
+        listed = {run["name"]: run for run in daemon.get("/runs")["items"]}
+        assert listed["good"] == daemon.get("/runs/good") == before["good"] and "damaged" not in before["good"]
+        assert [g["id"] for g in daemon.get("/growths")["items"]] == [growth]
+        bad = daemon.get("/runs/bad")
+        assert bad == listed["bad"] and told in bad["damaged"] and bad["state"] == "completed", bad
+        if text and text != "noise":
+            assert bad["optim"] == before["bad"]["optim"] and bad["model"] == before["bad"]["model"]
+        daemon.terminate()
+
+
 if __name__ == "__main__":
     lagd.main(moved_and_copied, backup_while_training, backup_refuses, backup_stops, files_are_removed, a_removed_lock,
-              a_backup_put_back_under_it, a_flipped_bit_in_the_log)
+              a_backup_put_back_under_it, a_flipped_bit_in_the_log, a_damaged_row_harms_no_other)

@@ -67,5 +67,6 @@ bool lag_field_is_absent(const struct lag_field *field, const void *object);
 /* All fields as "path=value" lines; parse sets defaults first and refuses unknown paths. */
 void lag_fields_format(const struct lag_fields *table, const void *object, struct lag_strbuf *out);
 int lag_fields_parse(const struct lag_fields *table, void *object, const char *text, struct lag_error *err);
-/* As parse, but a CHOICE may be any text: what another version has stored is shown as it is, never carried out. */
+/* As parse, but a CHOICE may be any text: what another version has stored is shown as it is, never carried out. 1: some
+ * line cannot be read, which err tells of the first; its field has its default, and all others are there. */
 int lag_fields_parse_to_show(const struct lag_fields *table, void *object, const char *text, struct lag_error *err);

@@ -41,7 +41,8 @@ int lagd_run_config_resolve(struct lagd_run_config *config, const struct lag_dat
 /* Text form for storage and back. ret: LAG_ROW_CONFIG bytes. */
 int lagd_run_config_format(const struct lagd_run_config *config, char *ret, struct lag_error *err);
 int lagd_run_config_parse(const char *text, struct lagd_run_config *ret, struct lag_error *err);
-/* For answers only: names that this lagd does not know are taken as they stand. */
+/* For answers only: names that this lagd does not know are taken as they stand. 1: some line cannot be read (err), the
+ * others are there. */
 int lagd_run_config_parse_to_show(const char *text, struct lagd_run_config *ret, struct lag_error *err);
 
 /* What it will take. */
