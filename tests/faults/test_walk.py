@@ -146,7 +146,7 @@ def disks_keep_what_fsync_covers(folder):
 
 def power_is_lost(folder):
     """Some moments of one cycle; and a disk that ignores every fsync is noticed."""
-    losses = power.Losses(RECORD, folder, 60, strict=0)
+    losses = power.Losses(RECORD, folder, 60)
     expected = losses.record()
     moments = losses.moments(10, random.Random(3))
     for i, moment in enumerate(moments):
