@@ -147,11 +147,13 @@ static int set_plain_text(const struct lag_field *field, void *object, const cha
 static int set_choice(const struct lag_field *field, void *object, const char *text, struct lag_error *err) {
     bool known = !*text && may_be_empty(field);
     struct lag_strbuf wanted = LAG_STRBUF_INIT;
-    lag_strbuf_append(&wanted, "must be one of ");
+    bool has_one = field->choices && field->choices[0] && !field->choices[1];
+    lag_strbuf_append(&wanted, has_one ? "is not known: only " : "must be one of ");
     for (size_t i = 0; field->choices && field->choices[i]; i++) {
         if (strcmp(field->choices[i], text) == 0) known = true;
         lag_strbuf_printf(&wanted, "%s%s", i ? ", " : "", field->choices[i]);
     }
+    if (has_one) lag_strbuf_append(&wanted, " is supported");
     int status = 0;
     if (!known) {
         status = refuse(field, err, wanted.failed ? wanted_type(field) : wanted.data, *text ? text : "nothing");

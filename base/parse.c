@@ -5,6 +5,7 @@
 #include <locale.h>
 #include <math.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -80,6 +81,15 @@ int lag_parse_bytes(const char *text, uint64_t *ret) {
     if (lag_parse_u64(digits, &value) != 0 || !lag_mul_u64(value, factor, &value)) return -1;
     *ret = value;
     return 0;
+}
+
+void lag_bytes_text(uint64_t bytes, char ret[16]) {
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+    double value = (double)bytes;
+    size_t unit = 0;
+    for (; value >= 1023.5 && unit + 1 < LAG_COUNT(units); unit++) value /= 1024;
+    bool whole = unit == 0 || value >= 99.95;
+    (void)snprintf(ret, 16, "%.*f %s", whole ? 0 : 1, value, units[unit]);
 }
 
 bool lag_name_valid(const char *text) {

@@ -58,6 +58,7 @@ function show() {
 
 const STATES = {
   connecting: ['connecting …', 'waiting'], live: ['live', 'good'], lost: ['connection lost, trying again', 'bad'],
+  denied: ['Wrong token', 'bad'],
   asleep: ['paused while hidden', 'waiting'],
 };
 const ASKING = 'This window asks each second. Other windows hold the event streams: a browser has few connections.';

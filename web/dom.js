@@ -98,7 +98,7 @@ export function ask({ title, text, confirm, danger = false, fields = [] }) {
       h('h2', {}, title), h('p', {}, text),
       fields.map((field, i) => h('label', { class: 'field' }, h('span', {}, field.label), inputs[i][1])),
       h('div', { class: 'row end' },
-        h('button', { type: 'button', class: 'quiet', onclick: () => dialog.close('') }, 'Leave it'),
+        h('button', { type: 'button', class: 'quiet', onclick: () => dialog.close('') }, 'Keep as is'),
         h('button', { value: 'yes', class: danger ? 'danger' : 'primary' }, confirm)));
     const dialog = h('dialog', { 'aria-label': title }, form);
     document.body.append(dialog);

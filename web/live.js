@@ -148,10 +148,10 @@ async function follow(signal) {
       await look(signal, !placed);
       wait = FIRST_PAUSE_MS;
       await pause(ASK_MS);
-    } catch {
+    } catch (error) {
       if (signal.aborted) break;
       if (status.state === 'live') wait = FIRST_PAUSE_MS;
-      setStatus('lost');
+      setStatus(error.status === 401 ? 'denied' : 'lost');
       await pause(wait);
       wait = Math.min(wait * 2, LONGEST_PAUSE_MS);
     }

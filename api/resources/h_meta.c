@@ -118,7 +118,7 @@ static const struct lagd_member work_members[] = {
     SYSTEM("steps_total", "i", now.steps_total, "Of all runs since the start."),
     SYSTEM("tokens_total", "i", now.tokens_total, "Of all runs since the start."),
     SYSTEM("memory_limit_bytes", "i", now.memory_limit_bytes, "What runs may take together."),
-    SYSTEM("memory_reserved_bytes", "i", now.memory_reserved_bytes, "Promised to runs."),
+    SYSTEM("memory_reserved_bytes", "i", now.memory_reserved_bytes, "Reserved by runs."),
 };
 static const struct lagd_schema work_schema = LAGD_SCHEMA("SystemWork", work_members);
 

@@ -52,7 +52,7 @@ static void write_work(struct lag_strbuf *out, const struct lagd_status *now) {
     metric(out, "lagd_commands_total", "counter", "Commands worked off.", (double)now->commands_total);
     metric(out, "lagd_memory_limit_bytes", "gauge", "Memory that runs may take together.",
            (double)now->memory_limit_bytes);
-    metric(out, "lagd_memory_reserved_bytes", "gauge", "Memory promised to runs.", (double)now->memory_reserved_bytes);
+    metric(out, "lagd_memory_reserved_bytes", "gauge", "Memory reserved by runs.", (double)now->memory_reserved_bytes);
 }
 
 static void write_storage(struct lag_strbuf *out, const char *dir, const struct lagd_status *now) {

@@ -14,6 +14,7 @@
 #include <lagd/base/ids.h>
 #include <lagd/base/log.h>
 #include <lagd/base/mem.h>
+#include <lagd/base/parse.h>
 #include <lagd/daemon/messages.h>
 #include <lagd/engine/checkpoint.h>
 #include <lagd/engine/train.h>
@@ -192,10 +193,12 @@ int lagd_checkpoint_check_space(const struct lagd_deps *deps, const struct lag_s
     if (rc != 0) return rc;
     int64_t min_free_bytes = atomic_load(&deps->min_free_bytes);
     if (free_bytes >= need + (uint64_t)min_free_bytes) return 0;
-    return lag_error_set(err, LAG_ENOSPC,
-                         "a checkpoint of %.1f MiB does not fit: %.1f MiB are free and storage/min_free_bytes keeps "
-                         "%.1f MiB of them; free some space or delete old runs",
-                         (double)need / 1048576, (double)free_bytes / 1048576, (double)min_free_bytes / 1048576);
+    char text[3][16];
+    lag_bytes_text(need, text[0]);
+    lag_bytes_text(free_bytes, text[1]);
+    lag_bytes_text((uint64_t)min_free_bytes, text[2]);
+    return lag_error_set(err, LAG_ENOSPC, "a checkpoint of %s does not fit: %s are free and storage/min_free_bytes "
+                         "keeps %s of them; free some space or delete old runs", text[0], text[1], text[2]);
 }
 
 static int write_files(struct making *making, const char *dir, const struct lag_state *state, struct lag_error *err) {

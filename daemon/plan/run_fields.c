@@ -38,7 +38,7 @@ static const struct lag_field rows[] = {
     {"start", LAG_FIELD_BOOL, AT(start), 0, 0, "true", NULL, 0, "", "false creates the run paused."},
 
     {"precision", LAG_FIELD_CHOICE, AT(precision), 0, 0, "fp32", lag_precision_names, 0, "",
-     "Numbers that matrix products are made in: fp32, or bf16 for bfloat16 operands with fp32 sums, about twice as "
+     "Precision of matrix multiplications: fp32, or bf16 for bfloat16 operands with fp32 sums, about twice as "
      "fast on a CPU with AVX-512 BF16; one with AVX2 alone is no faster than in fp32. Weights, optimiser and "
      "checkpoints are fp32 in both."},
     {"recompute", LAG_FIELD_BOOL, AT(recompute), 0, 0, "false", NULL, 0, "",

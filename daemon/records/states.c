@@ -25,7 +25,8 @@ static const struct lagd_state run_states[LAGD_N_RUN_STATES] = {
     /* A thread works on the growth that growth_id names. That has begun, and its parent's checkpoint is on disk: the
      * run stands at its step until the growth has ended. */
     [LAGD_RUN_GROWING] = {"growing", LIVE, "cancel",
-                          "its growth candidates are being probed or the winner is being applied"},
+                          "a growth is under way: its candidates are probed, it waits for your decision, "
+                          "or the winner is applied"},
     /* No thread, and no daemon: the next one queues it again before it serves anyone. */
     [LAGD_RUN_INTERRUPTED] = {"interrupted", WAITING, "",
                               "the daemon stopped or crashed; it goes on after the restart"},

@@ -4,6 +4,7 @@
 #include "runs/runs_internal.h"
 
 #include <lagd/base/check.h>
+#include <lagd/base/parse.h>
 #include <lagd/base/error.h>
 #include <lagd/base/host.h>
 #include <lagd/storage/growths.h>
@@ -11,7 +12,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define MIB(bytes) ((double)(bytes) / 1048576.0)
 
 struct memory {
     int64_t limit, reserve, reserved, available; /* limit: all runs together; available: now, beside what is reserved */
@@ -41,12 +41,14 @@ int lagd_admission_check(struct lagd_runs *runs, const char *what, int64_t need_
     struct memory m = measure(runs);
     int64_t granted = alone ? LAG_MAX(0, m.limit - m.reserve) : m.available;
     if (need_bytes <= granted) return 0;
+    const int64_t bytes[] = {need_bytes, granted, m.limit, m.reserved, m.reserve};
+    char text[LAG_COUNT(bytes)][16];
+    for (size_t i = 0; i < LAG_COUNT(bytes); i++) lag_bytes_text((uint64_t)LAG_MAX(bytes[i], 0), text[i]);
     return lag_error_set(
         err, LAG_ENOMEM,
-        "%s is predicted to need %.1f MiB of memory, but %.1f MiB can be granted (limit %.1f "
-        "MiB, %.1f MiB promised to active runs, %.1f MiB kept in reserve): choose a smaller model or batch, "
-        "pause another run, or raise train/memory_limit_bytes",
-        what, MIB(need_bytes), MIB(granted), MIB(m.limit), MIB(m.reserved), MIB(m.reserve));
+        "%s is predicted to need %s of memory, but %s can be granted (limit %s, %s reserved by active runs, %s kept "
+        "free): choose a smaller model or batch, pause another run, or raise train/memory_limit_bytes",
+        what, text[0], text[1], text[2], text[3], text[4]);
 }
 
 static int count_candidate(const struct lag_candidate_row *row, void *arg) {

@@ -38,6 +38,17 @@ int lag_arch_parse(const char *name, enum lag_arch *ret) {
     return 0;
 }
 
+/* With the divisors that leave a head at least four numbers. */
+static int refuse_heads(const struct lag_spec *spec, struct lag_error *err) {
+    char divisors[200] = "1";
+    size_t used = 1;
+    for (int n = 2; n <= spec->n_embd / 4 && used + 16 < sizeof(divisors); n++) {
+        if (spec->n_embd % n == 0) used += (size_t)snprintf(divisors + used, sizeof(divisors) - used, ", %d", n);
+    }
+    return lag_error_at(err, LAG_EINVAL, "/model/n_head", "n_embd %d is not divisible by n_head %d; divisors: %s",
+                        spec->n_embd, spec->n_head, divisors);
+}
+
 int lag_spec_check(const struct lag_spec *spec, struct lag_error *err) {
     if ((unsigned)spec->arch >= LAG_N_ARCHS)
         return lag_error_at(err, LAG_EINVAL, "/model/arch", "unknown architecture; use gpt2");
@@ -51,8 +62,7 @@ int lag_spec_check(const struct lag_spec *spec, struct lag_error *err) {
                             row->max);
     }
     if (spec->n_embd % spec->n_head)
-        return lag_error_at(err, LAG_EINVAL, "/model/n_head",
-                            "n_embd %d is not divisible by n_head %d; choose a divisor", spec->n_embd, spec->n_head);
+        return refuse_heads(spec, err);
     if (!isfinite(spec->norm_eps) || spec->norm_eps <= 0 || spec->norm_eps > 1)
         return lag_error_at(err, LAG_EINVAL, "/model/norm_eps", "norm_eps must be above 0 and at most 1, e.g. 1e-5");
     return 0;

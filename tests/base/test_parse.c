@@ -122,11 +122,25 @@ static void test_utf8_mark(void **state) {
     assert_int_equal(lag_utf8_mark("", 0), 0);
 }
 
+static void test_bytes_for_people(void **state) {
+    static const struct {
+        uint64_t bytes;
+        const char *text;
+    } cases[] = {{0, "0 B"}, {12, "12 B"}, {1023, "1023 B"}, {1024, "1.0 KiB"}, {1258291, "1.2 MiB"},
+                 {188951445504, "176 GiB"}, {107321753, "102 MiB"}, {UINT64_MAX, "16.0 EiB"}};
+    for (size_t i = 0; i < LAG_COUNT(cases); i++) {
+        char text[16];
+        lag_bytes_text(cases[i].bytes, text);
+        assert_string_equal(text, cases[i].text);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_i64),   cmocka_unit_test(test_u64),   cmocka_unit_test(test_double),
         cmocka_unit_test(test_bool),  cmocka_unit_test(test_bytes), cmocka_unit_test(test_names),
-        cmocka_unit_test(test_utf8),  cmocka_unit_test(test_utf8_mark),
+        cmocka_unit_test(test_utf8),  cmocka_unit_test(test_bytes_for_people),
+        cmocka_unit_test(test_utf8_mark),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

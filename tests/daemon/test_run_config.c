@@ -107,7 +107,7 @@ static void unknown_names_of_a_row_are_errors(void **state) {
     (void)state;
     static const struct {
         const char *line, *text;
-    } bad[] = {{"model/arch=llama", "model/arch must be one of gpt2 (got llama)"},
+    } bad[] = {{"model/arch=llama", "model/arch is not known: only gpt2 is supported (got llama)"},
                {"precision=fp8", "precision must be one of fp32, bf16 (got fp8)"},
                {"schedule/kind=linear", "schedule/kind must be one of constant, cosine, wsd (got linear)"}};
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {

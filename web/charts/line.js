@@ -203,13 +203,14 @@ export class LineChart {
         if (line.values[i] !== null && line.values[i] !== undefined) return line.values[i];
       return null;
     };
+    const { xLabel } = this.model;
     const where = index === null || index === undefined
-      ? (x.length ? `last, ${this.xText(x[x.length - 1])}` : '') : this.xText(x[index]);
+      ? (x.length ? `latest: ${xLabel} ${this.xText(x[x.length - 1])}` : '') : `${xLabel} ${this.xText(x[index])}`;
     if (this.model.quiet) {
-      fill(this.readout, h('span', { class: 'dim' }, `${this.model.xLabel} ${where}`));
+      fill(this.readout, h('span', { class: 'dim' }, where));
       return;
     }
-    fill(this.readout, h('span', { class: 'dim' }, `${this.model.xLabel} ${where}`),
+    fill(this.readout, h('span', { class: 'dim' }, where),
       shown.map((line) => h('span', { class: 'item' }, swatch(line), `${line.label} `, h('b', {}, number(at(line))))));
   }
 

@@ -34,9 +34,11 @@ function control(node, required, value) {
     autocomplete: 'off' });
 }
 
+const sentence = (text) => text[0].toUpperCase() + text.slice(1);
+
 /** One field of a form. read() is undefined when it is left to its preset. */
 export class Field {
-  constructor(root, pointer, { label, value, input } = {}) {
+  constructor(root, pointer, { label, value, input, help: ownHelp } = {}) {
     const { node, required } = lookup(root, pointer);
     this.pointer = pointer;
     this.node = node;
@@ -46,11 +48,12 @@ export class Field {
     const id = `f${pointer.replaceAll('/', '-')}`;
     this.input.id = id;
     this.input.setAttribute('aria-describedby', `${id}-help`);
+    const name = label ?? sentence(pointer.split('/').pop().replaceAll('_', ' '));
     const unit = /\[([^\]]+)\]$/.exec(node.description ?? '')?.[1];
-    const help = (node.description ?? '').replace(/ ?\[[^\]]+\]$/, '');
+    const help = ownHelp ?? (node.description ?? '').replace(/ ?\[[^\]]+\]$/, '');
     this.element = h('div', { class: node.type === 'boolean' ? 'field check-field' : 'field' },
-      h('label', { for: id }, label ?? pointer.split('/').pop().replaceAll('_', ' '),
-        unit && unit !== (label ?? '') && !(label ?? '').endsWith(unit) && h('span', { class: 'dim' }, ` ${unit}`)),
+      h('label', { for: id }, name,
+        unit && !name.toLowerCase().includes(unit) && h('span', { class: 'dim' }, ` ${unit}`)),
       this.input, h('small', { class: 'dim', id: `${id}-help` }, help), this.fault);
   }
 

@@ -14,7 +14,7 @@ import { throttle } from '../throttle.js';
 import { Settings } from '../state.js';
 import { hasEnded } from '../states.js';
 import * as theme from '../theme.js';
-import { badge, progress, runLink } from './parts.js';
+import { badge, growthBadge, progress, runLink } from './parts.js';
 import { Probe, sentences } from './probe.js';
 import { RankList } from './rank.js';
 import { decisionButtons, verdict } from './verdict.js';
@@ -54,7 +54,7 @@ export function growthView(main, id) {
         check('none', 'show not growing')), curves.element),
       block('Who would win', request(rankPath), sentence, ranks.element)),
     h('div', { class: 'columns' }, block('Rank by probe step', null, bump.element),
-      block('Step 0 against the line', null, dumbbell.element)),
+      block('Loss right after growth against loss at the chosen step', null, dumbbell.element)),
     block('Candidates and their cost', request(() => `/growths/${api.part(id)}/candidates`), costs));
 
   const head = panel({
@@ -86,12 +86,13 @@ export function growthView(main, id) {
     const { growth } = probe;
     const ended = growth.candidates.filter((one) => hasEnded('candidate', one.state)).length;
     return [
-      h('div', { class: 'row' }, badge('growth', growth.state), h('strong', {}, f.growthChange(growth)),
+      h('div', { class: 'row' }, growthBadge(growth.state, growth.when.at_step),
+        h('strong', {}, f.growthChange(growth)),
         h('span', { class: 'dim' }, 'of ', runLink(run.name), growth.start_step === null
           ? growth.when.at_step >= 0 ? `, waits for step ${f.count(growth.when.at_step)} (now ${f.count(run.step)})`
           : ', begins at the next step'
           : ` at step ${f.count(growth.start_step)}, lag ${growth.probe.steps} steps, `
-            + `${growth.mode === 'manual' ? 'decided by a person' : 'decided by itself'}`),
+            + `mode: ${growth.mode === 'manual' ? 'manual approval' : 'auto'}`),
         h('span', { class: 'grow' }), decisionButtons(probe, head.refresh),
         h('button', { type: 'button', onclick: () => withReport((text) => copy(text, 'report')) }, 'Copy report'),
         h('button', { type: 'button',

@@ -47,7 +47,7 @@ function poolChoice(operators) {
 
 function build(place, root, run, operators) {
   const field = (pointer, options) => new Field(root, pointer, options);
-  const main_ = [field('/target/n_layer', { value: run.model.n_layer * 2, label: 'layers afterwards' }),
+  const main_ = [field('/target/n_layer', { value: run.model.n_layer * 2, label: 'Layers after growth' }),
     field('/when/at_step', { label: 'at step' }),
     field('/probe/steps', { value: 50, label: 'lag' }), field('/probe/eval_every', { label: 'evaluate every' }),
     field('/mode', { value: 'manual' })];
@@ -86,7 +86,7 @@ function build(place, root, run, operators) {
       if (number !== asked) return;
       tell(error);
       fill(numbers, h('p', { class: 'dim' }, error.status === 0
-        ? error.message : 'The form has a fault; the numbers come when it is mended.'));
+        ? error.message : 'Fix the marked fields to see the estimate.'));
     }
   }, 350);
   form.addEventListener('input', dry);

@@ -31,7 +31,7 @@ function build(place, root, datasets, again) {
   const field = (pointer, options) => new Field(root, pointer, options);
   const groups = [
     ['Run', [field('/name'), field('/dataset', { input: dataset }), field('/seed'),
-      field('/start', { label: 'start at once', value: true })],
+      field('/start', { label: 'start at once', value: true, help: 'Untick to create it paused.' })],
       [field('/tags'), field('/note'), field('/threads'), field('/on_crash')]],
     ['Model', [field('/model/n_layer', { value: 3, label: 'layers' }),
       field('/model/n_head', { value: 4, label: 'heads' }),
@@ -48,7 +48,7 @@ function build(place, root, datasets, again) {
       field('/optim/betas/0', { label: 'beta 1' }), field('/optim/betas/1', { label: 'beta 2' }), field('/optim/eps'),
       field('/batch/tokens_per_sequence'), field('/batch/accumulate'),
       field('/recompute', { label: 'recompute activations' })]],
-    ['Looking and keeping', [field('/eval/every_steps', { label: 'validate every' }),
+    ['Evaluation and checkpoints', [field('/eval/every_steps', { label: 'validate every' }),
       field('/checkpoint/every_steps', { label: 'checkpoint every' })],
       [field('/eval/batches', { label: 'validation batches' }), field('/checkpoint/keep_last')]],
   ];
@@ -84,7 +84,7 @@ function build(place, root, datasets, again) {
       if (number !== asked) return;
       tell(error);
       fill(numbers, h('p', { class: 'dim' }, error.status === 0
-        ? error.message : 'The form has a fault; the numbers come when it is mended.'));
+        ? error.message : 'Fix the marked fields to see the estimate.'));
     }
   }, 350);
   form.addEventListener('input', dry);

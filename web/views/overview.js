@@ -109,7 +109,7 @@ function machine(now) {
       fact('Processors', cpu.n_cpus, cpu.model),
       fact('Compute', `${work.n_slots_used} of ${work.n_threads}`, 'threads busy'),
       fact('Memory', f.bytes(memory.rss_bytes), `of ${f.bytes(memory.total_bytes)}`),
-      fact('Promised to runs', f.bytes(work.memory_reserved_bytes), `of ${f.bytes(work.memory_limit_bytes)}`),
+      fact('Reserved by runs', f.bytes(work.memory_reserved_bytes), `of ${f.bytes(work.memory_limit_bytes)}`),
       fact('Disk free', f.bytes(disk.free_bytes)),
       fact('Database', f.bytes(disk.db_bytes + disk.wal_bytes)),
       fact('Runs active', work.n_runs_active, `${work.n_probes_active} probes`),

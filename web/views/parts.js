@@ -1,6 +1,7 @@
 // What several views show.
 import * as api from '../api.js';
 import { ask, button, h } from '../dom.js';
+import * as f from '../format.js';
 import { words } from '../format.js';
 import { address } from '../state.js';
 import { hasEnded, meaning } from '../states.js';
@@ -11,10 +12,14 @@ const MARKS = {
 };
 
 /** A state: colour, a mark and the word; what it means as the title. */
-export function badge(machine, state) {
+export function badge(machine, state, text) {
   return h('span', { class: `badge ${state}`, title: meaning(machine, state) },
-    h('span', { 'aria-hidden': 'true' }, MARKS[state] ?? '•'), ` ${words(state)}`);
+    h('span', { 'aria-hidden': 'true' }, MARKS[state] ?? '•'), ` ${text ?? words(state)}`);
 }
+
+/** A growth before its step is planned: "planned (step 400)". at: its step, negative: the next one. */
+export const growthBadge = (state, at) => badge('growth', state,
+  state === 'queued' ? `planned${at >= 0 ? ` (step ${f.count(at)})` : ''}` : undefined);
 
 export function fact(label, value, more) {
   return h('div', { class: 'fact' }, h('dt', {}, label),

@@ -118,21 +118,22 @@ const yLog = (settings, keys) => settings.get('logy') === 'true' && keys[0] === 
 
 function describe(data, keys, log, scale) {
   const parts = [];
+  let spoken = ''; // the chart says it to those who see it
   const column = data.columns.get(keys[0]).last;
   const known = column.map((value, i) => [value, i]).filter(([value]) => value !== null);
   if (known.length) {
     const [value, i] = known[known.length - 1];
     const [before] = known[Math.max(0, known.length - 1 - Math.ceil(known.length / 10))];
     const trend = value < before ? 'falling' : value > before ? 'rising' : 'level';
-    parts.push(`${keys[0]} ${f.number(value)} at ${scale.label} ${scale.text(scale.toX(data.step[i]))}, ${trend}.`);
+    spoken = `${keys[0]} ${f.number(value)} at ${scale.label} ${scale.text(scale.toX(data.step[i]))}, ${trend}. `;
   }
   parts.push(`${f.count(data.total)} points`
-    + `${data.thinned ? ', thinned to least, greatest and last of equal stretches; drag to see more' : ''}.`);
+    + `${data.thinned ? ', downsampled (min/max/last); drag to zoom' : ''}.`);
   if (data.notFinite > 0) parts.push(`${data.notFinite} were not finite and are not drawn.`);
   const low = log ? [...data.columns.values()].reduce((n, c) => n + c.last.filter((v) => v !== null && v <= 0).length,
     0) : 0;
   if (low > 0) parts.push(`${low} are not above 0 and have no place on a log axis.`);
-  return parts.join(' ');
+  return [spoken && h('span', { class: 'hidden' }, spoken), parts.join(' ')];
 }
 
 /** Raw line faint, its range as a band, the smoothed one on top. */

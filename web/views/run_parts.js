@@ -4,7 +4,7 @@ import { table } from '../charts/table.js';
 import { fill, h } from '../dom.js';
 import * as f from '../format.js';
 import { panel } from '../panel.js';
-import { badge, growthLink } from './parts.js';
+import { growthBadge, growthLink } from './parts.js';
 
 export function checkpointPanel(shared) {
   const path = `/runs/${api.part(shared.name)}/checkpoints`;
@@ -70,7 +70,8 @@ function stage(one) {
 function tried(growths) {
   const others = growths.filter((growth) => !growth.grew);
   if (!others.length) return null;
-  return h('ul', { class: 'lineage' }, others.map((growth) => h('li', {}, badge('growth', growth.state), ' ',
+  return h('ul', { class: 'lineage' }, others.map((growth) => h('li', {},
+    growthBadge(growth.state, growth.step ?? -1), ' ',
     growthLink(growth.id, f.growthChange(growth)),
     h('span', { class: 'dim' }, growth.step >= 0 && growth.step !== null
       ? ` at step ${f.count(growth.step)}` : ' at the next step'),

@@ -56,7 +56,10 @@ export function decisionButtons(probe, after) {
         answer.reason ? answer : {}) !== undefined) after();
     }, { class: 'danger' }),
   };
-  return growth.allowed_actions.map((action) => actions[action]?.());
+  // a growth that can be rejected needs no second way to the same end
+  const { allowed_actions: allowed } = growth;
+  const offered = allowed.filter((one) => one !== 'cancel' || !allowed.includes('reject'));
+  return offered.map((action) => actions[action]?.());
 }
 
 /** Another candidate than the lag's, with a reason that stays with the decision. */
@@ -74,8 +77,8 @@ function override(probe, decide) {
     h('label', { class: 'field' }, h('span', {}, 'Candidate, by its loss at the lag'), select),
     h('label', { class: 'field' }, h('span', {}, 'Reason'), reason),
     h('div', { class: 'row end' }, h('button', { type: 'button', class: 'quiet', onclick: () => dialog.close('') },
-      'Leave it'),
-      h('button', { value: 'yes', class: 'primary' }, 'Take it')));
+      'Keep as is'),
+      h('button', { value: 'yes', class: 'primary' }, 'Apply this candidate')));
   const dialog = h('dialog', { 'aria-label': 'Take another candidate' }, form);
   return new Promise((resolve) => {
     dialog.addEventListener('close', async () => {

@@ -13,6 +13,8 @@ int lag_parse_double(const char *text, double *ret);
 int lag_parse_bool(const char *text, bool *ret);
 /* "64K", "2G", "1T" or plain bytes; binary multiples. */
 int lag_parse_bytes(const char *text, uint64_t *ret);
+/* "176 GiB", "1.2 MiB", "12 B": three digits at most before the point, for people. */
+void lag_bytes_text(uint64_t bytes, char ret[16]);
 #define LAG_NAME_MAX 64
 /* 1 to LAG_NAME_MAX characters of [A-Za-z0-9._-], not starting with '.' or '-': names of runs and datasets. */
 bool lag_name_valid(const char *text);
