@@ -17,7 +17,7 @@ static void spec_limits(void **unused) {
     spec.n_head = 3;
     assert_int_equal(lag_spec_check(&spec, &err), LAG_EINVAL);
     assert_string_equal(err.pointer, "/model/n_head");
-    assert_non_null(strstr(err.text, "n_head 3; divisors: 1, 2, 4, 8"));
+    assert_non_null(strstr(err.text, "n_head 3; divisors: 1, 2"));
     spec = test_spec(0, 2, 8, 4, 5);
     assert_int_equal(lag_spec_check(&spec, &err), LAG_EINVAL);
     assert_string_equal(err.pointer, "/model/n_layer");
