@@ -217,6 +217,14 @@ int lag_reader_open(const char *dir, struct lag_db **ret, struct lag_error *err)
 
 void lag_reader_close(struct lag_db *db) { lag_db_close(db); }
 
+#define STEPS_BETWEEN_LOOKS 4000 /* of SQLite's machine: some hundred microseconds */
+
+static int look(void *arg) { return *(const _Atomic bool *)arg; }
+
+void lag_reader_stop_when(struct lag_db *db, const _Atomic bool *stop) {
+    sqlite3_progress_handler(db->handle, stop ? STEPS_BETWEEN_LOOKS : 0, stop ? look : NULL, (void *)(uintptr_t)stop);
+}
+
 int lag_reader_begin(struct lag_db *db, struct lag_error *err) { return lag_db_exec(db, "BEGIN", err); }
 
 void lag_reader_end(struct lag_db *db) {

@@ -50,7 +50,8 @@ static bool check_headers(const struct lagd_head *head, struct lagd_refusal *ver
     if (head->too_many_headers) {
         return refuse(verdict, "header-too-large", "the request has more than %d header fields", LAGD_HEADERS_MAX);
     }
-    if (head->has_nul) return refuse(verdict, "malformed", "a header field contains a NUL byte");
+    if (head->has_nul)
+        return refuse(verdict, "malformed", "the request's head contains a NUL byte, a folded line or needless blanks");
     for (int i = 0; i < head->n_headers; i++) {
         if (!is_token(head->headers[i].name, 256)) {
             return refuse(verdict, "malformed", "a header name contains bytes that are not allowed");

@@ -13,7 +13,7 @@ struct lagd_header {
 struct lagd_head {
     const char *method, *version, *raw_target;
     int n_headers;
-    bool too_many_headers, has_nul; /* more than fit; a NUL byte inside a name or value */
+    bool too_many_headers, has_nul; /* more than fit; a NUL byte anywhere, or a folded line */
     struct lagd_header headers[LAGD_HEADERS_MAX];
 };
 struct lagd_host_policy {

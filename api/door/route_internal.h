@@ -8,10 +8,11 @@
 #include <stdint.h>
 
 struct lagd_request;
-/* 0: the response is filled in. LAGD_WAIT: the request is suspended until what it waits for is there. Negative: a
- * problem, made from request->err, ->faults and ->slug. */
+/* 0: the response is filled in. LAGD_WAIT: the request is suspended until what it waits for is there. LAGD_ASIDE: the
+ * handler is called again on another thread, see lagd_request_heavy. Negative: a problem, made from request->err,
+ * ->faults and ->slug. */
 typedef int lagd_route_fn(struct lagd_request *request);
-enum { LAGD_WAIT = 1 };
+enum { LAGD_WAIT = 1, LAGD_ASIDE = 2 };
 
 enum lagd_body_kind { LAGD_BODY_NONE, LAGD_BODY_JSON, LAGD_BODY_JSON_OPTIONAL, LAGD_BODY_UPLOAD };
 enum lagd_route_flags {

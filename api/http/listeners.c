@@ -7,6 +7,7 @@
 #include "http/server_internal.h"
 #include "http/sockets_internal.h"
 #include "http/transport_internal.h"
+#include "request/places_internal.h"
 
 #include <lagd/api/server.h>
 #include <lagd/base/check.h>
@@ -23,7 +24,9 @@
 
 #define WORKER_STACK_BYTES ((size_t)1 << 20)
 #define CONNECTION_MEMORY_BYTES ((size_t)32768)
-#define OTHER_DESCRIPTORS 256
+#define OTHER_DESCRIPTORS ((rlim_t)256) /* for the database, checkpoints and datasets */
+#define DESCRIPTORS_MOST ((rlim_t)65536)
+#define CONNECTIONS_LEAST ((rlim_t)8)
 
 struct listener {
     int fd; /* while the library does not own it: before it serves, and once it accepts no more; else -1 */
@@ -60,17 +63,33 @@ static unsigned connection_limit(const struct lagd_config *config) {
     return (unsigned)(config->connection_limit + config->max_streams);
 }
 
-/* All listeners may be full; the rest is for the database, checkpoints and datasets. */
-static void raise_descriptor_limit(const struct lagd_config *config, int n_listeners) {
-    rlim_t wanted = (rlim_t)n_listeners * connection_limit(config) + OTHER_DESCRIPTORS;
+/* Raises the limit as far as that goes, and tells what it is then. */
+static rlim_t raise_descriptor_limit(rlim_t wanted) {
     struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= wanted) return;
-    limit.rlim_cur = LAG_MIN(wanted, limit.rlim_max);
-    if (setrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur == wanted) return;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return wanted;
+    rlim_t before = limit.rlim_cur;
+    limit.rlim_cur = LAG_MIN(limit.rlim_max, LAG_MAX(wanted, DESCRIPTORS_MOST));
+    return limit.rlim_cur <= before || setrlimit(RLIMIT_NOFILE, &limit) < 0 ? before : limit.rlim_cur;
+}
+
+/* All listeners and places may be full, and still the database, checkpoints and datasets can be opened: where the
+ * limit is too low for all, clients get less. *ret: connections of each listener. */
+static void share_descriptors(const struct lagd_config *config, int n_listeners, struct lagd_places *places,
+                              unsigned *ret) {
+    rlim_t wanted = (rlim_t)n_listeners * connection_limit(config) + (rlim_t)lagd_places_descriptors(places) +
+                    OTHER_DESCRIPTORS;
+    rlim_t allowed = raise_descriptor_limit(wanted);
+    *ret = connection_limit(config);
+    if (allowed >= wanted) return;
+    rlim_t others = LAG_MIN(OTHER_DESCRIPTORS, allowed / 2), clients = allowed - others;
+    lagd_places_fit(places, (long)(clients / 4));
+    clients -= LAG_MIN(clients, (rlim_t)lagd_places_descriptors(places));
+    *ret = (unsigned)LAG_MIN((rlim_t)*ret, LAG_MAX(clients / (rlim_t)n_listeners, CONNECTIONS_LEAST));
     lag_log(LAG_LOG_WARNING,
-            "http: %llu open files are allowed, %llu may be needed: raise the limit (LimitNOFILE=), or lower "
-            "server/connection_limit and server/max_streams",
-            (unsigned long long)limit.rlim_cur, (unsigned long long)wanted);
+            "http: %llu open files are allowed and %llu may be needed: each listener takes %u connections only, so "
+            "that checkpoints can always be written; raise the limit (LimitNOFILE=), or lower server/connection_limit "
+            "and server/max_streams",
+            (unsigned long long)allowed, (unsigned long long)wanted, *ret);
 }
 
 /* The library's threads inherit the mask: signals belong to the supervisor alone. The library's strictness is off. All
@@ -172,8 +191,8 @@ int lagd_listeners_open(struct lagd_listeners *listeners, struct lagd_server *se
     const struct lagd_config *config = lagd_policy_acquire(server->policy, &auth);
     bool has_passed = passed && passed->n > 0;
     MHD_set_panic_func(panic, NULL);
-    raise_descriptor_limit(config, has_passed ? passed->n : 2);
-    unsigned limit = connection_limit(config);
+    unsigned limit = 0;
+    share_descriptors(config, has_passed ? passed->n : 2, server->services.places, &limit);
     int status = has_passed ? open_passed(listeners, passed, auth->configured, err)
                             : open_configured(listeners, config, err);
     lagd_policy_release(server->policy);

@@ -1,9 +1,12 @@
-/* Four times a second: closes late sockets, wakes requests whose time is over, and reloads when asked to. */
+/* Four times a second: closes late sockets, wakes requests whose time is over or whose client is gone, and reloads
+ * when asked to. */
 #include "http/reaper_internal.h"
 
+#include "http/heavy_internal.h"
 #include "http/server_internal.h"
 #include "http/sockets_internal.h"
 #include "http/wait_internal.h"
+#include "request/places_internal.h"
 
 #include <lagd/base/clock.h>
 #include <lagd/base/error.h>
@@ -38,14 +41,26 @@ static bool wait_for_work(struct lagd_reaper *reaper, int64_t until_ns, bool *re
     return reload;
 }
 
+static void close_late(struct lagd_server *server, int64_t now_ns) {
+    const struct lagd_late late = lagd_sockets_close_late(server->sockets, now_ns);
+    lagd_places_count_cut(server->services.places, LAGD_CUT_SLOW, late.n_slow);
+    lagd_places_count_cut(server->services.places, LAGD_CUT_CROWDED, late.n_crowded);
+}
+
 static void reap(void *arg) {
     struct lagd_reaper *reaper = arg;
+    int64_t sweep_ns = 0;
     bool stop = false;
     while (!stop) {
         int64_t now_ns = lag_clock_mono_ns();
         atomic_store(&reaper->turned_ns, now_ns);
-        (void)lagd_sockets_close_late(reaper->server->sockets, now_ns);
+        close_late(reaper->server, now_ns);
         lagd_waits_expire(reaper->server->waits, now_ns);
+        if (now_ns >= sweep_ns) {
+            sweep_ns = now_ns + SECOND_NS;
+            lagd_waits_sweep(reaper->server->waits);
+            lagd_heavy_sweep(reaper->server->heavy);
+        }
         if (wait_for_work(reaper, now_ns + TICK_NS, &stop) && !stop) lagd_server_reload(reaper->server);
     }
 }

@@ -27,7 +27,11 @@ struct lagd_refusals {
 };
 
 static ssize_t stream_read(void *arg, uint64_t position, char *buffer, size_t size) {
-    struct lagd_response *response = arg;
+    struct lagd_transport *transport = arg;
+    struct lagd_response *response = &transport->request.response;
+    /* What was given before has gone out: the next block has as long. */
+    if (!response->follows)
+        lagd_socket_deadline(transport->server->sockets, transport->socket, LAGD_SOCKET_STAYS, DRAIN_NS);
     ssize_t n = response->stream(response->stream_arg, buffer, size);
     if (n > 0) return n;
     if (n == LAGD_STREAM_WAIT) return 0;
@@ -35,11 +39,12 @@ static ssize_t stream_read(void *arg, uint64_t position, char *buffer, size_t si
 }
 
 /* The stream's argument stays the request's: it outlives the library's use of it. */
-static struct MHD_Response *make(struct lagd_response *response) {
+static struct MHD_Response *make(struct lagd_transport *transport) {
+    struct lagd_response *response = &transport->request.response;
     if (response->stream) {
         uint64_t n_bytes = response->stream_bytes ? response->stream_bytes : MHD_SIZE_UNKNOWN;
         size_t block = response->follows ? FOLLOW_BLOCK : STREAM_BLOCK;
-        return MHD_create_response_from_callback(n_bytes, block, stream_read, response, NULL);
+        return MHD_create_response_from_callback(n_bytes, block, stream_read, transport, NULL);
     }
     if (response->fd >= 0) {
         struct MHD_Response *made =
@@ -138,15 +143,18 @@ enum MHD_Result lagd_reply(struct lagd_transport *transport) {
     bool close_after = transport->failed || response->follows || response->status >= 400 || request->framing.has_body ||
                        !lagd_method_is_safe(request->method);
     transport->phase = LAGD_PHASE_ANSWERED;
-    struct MHD_Response *made = make(response);
+    struct MHD_Response *made = make(transport);
     if (!made) return MHD_NO;
     enum MHD_Result result = add_headers(transport, made, close_after)
                                  ? MHD_queue_response(transport->connection, (unsigned)response->status, made)
                                  : MHD_NO;
     MHD_destroy_response(made);
     account(transport);
-    /* A stream's end is not known: there the library's idle time-out has to do. */
-    int64_t drain_ns = response->stream ? 0 : DRAIN_NS + (int64_t)(n_bytes / DRAIN_BYTES_PER_S) * INT64_C(1000000000);
-    lagd_socket_deadline(transport->server->sockets, transport->socket, drain_ns);
+    /* A stream's end is not known: each block of it has its time. What has a place keeps it until it was read. */
+    bool has_place = request->place == LAGD_PLACE_DOWNLOAD;
+    int64_t drain_ns = response->follows ? 0 : DRAIN_NS + (int64_t)(n_bytes / DRAIN_BYTES_PER_S) * INT64_C(1000000000);
+    if (!has_place) lagd_request_give_place(request);
+    lagd_socket_deadline(transport->server->sockets, transport->socket,
+                         has_place ? LAGD_SOCKET_STAYS : LAGD_SOCKET_WRITES, drain_ns);
     return result;
 }

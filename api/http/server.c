@@ -1,6 +1,7 @@
 /* Starts and stops the server, and takes in what the daemon tells it. */
 #include "http/server_internal.h"
 
+#include "http/heavy_internal.h"
 #include "http/listeners_internal.h"
 #include "http/policy_internal.h"
 #include "http/reaper_internal.h"
@@ -10,6 +11,7 @@
 #include "request/counters_internal.h"
 #include "request/idempotency_internal.h"
 #include "request/kept_internal.h"
+#include "request/places_internal.h"
 #include "request/readers_internal.h"
 #include "site/static_internal.h"
 #include "stream/hub_internal.h"
@@ -68,7 +70,10 @@ static int make_services(struct lagd_server *server, struct lag_error *err) {
     const struct lagd_auth *auth;
     const struct lagd_config *config = lagd_policy_acquire(server->policy, &auth);
     int status = lagd_hub_create(state_dir, (int)config->max_streams, &services->hub, err);
+    if (status == 0) status = lagd_heavy_create((int)config->max_reads, &server->heavy, err);
     if (status == 0 && (lagd_readers_create(state_dir, &services->readers) < 0 ||
+                        lagd_places_create(config, &services->places) < 0 ||
+                        lagd_sockets_create((int)config->connection_limit / 2, &server->sockets) < 0 ||
                         lagd_keys_create(&services->keys) < 0 || lagd_kept_create(&services->kept) < 0 ||
                         lagd_http_counters_create(services->routes, &services->counters) < 0 ||
                         lagd_static_load(config->web_dir, &services->files) < 0))
@@ -81,7 +86,7 @@ static int make_parts(struct lagd_server *server, struct lag_error *err) {
     int status = lagd_policy_create(server->services.supervisor, &server->policy, err);
     if (status == 0) status = make_services(server, err);
     if (status < 0) return status;
-    if (lagd_sockets_create(&server->sockets) < 0 || lagd_listeners_create(&server->listeners) < 0 ||
+    if (lagd_listeners_create(&server->listeners) < 0 ||
         lagd_waits_create(&server->services.news, &server->waits) < 0 || lagd_refusals_create(&server->refusals) < 0)
         return lag_error_set(err, LAG_ENOMEM, "out of memory");
     return lagd_reaper_start(server, &server->reaper, err);
@@ -113,7 +118,9 @@ static void destroy(struct lagd_server *server) {
     struct lagd_services *services = &server->services;
     lagd_listeners_close(server->listeners); /* ends all requests */
     lagd_hub_destroy(services->hub);
+    lagd_heavy_destroy(server->heavy);
     lagd_readers_destroy(services->readers);
+    lagd_places_destroy(services->places);
     lagd_keys_destroy(services->keys);
     lagd_kept_destroy(services->kept);
     lagd_http_counters_destroy(services->counters);
@@ -133,6 +140,7 @@ void lagd_server_stop(struct lagd_server *server) {
     lagd_supervisor_on_points(supervisor, NULL, NULL);
     lagd_hub_stop(server->services.hub);
     lagd_supervisor_on_watch(supervisor, NULL, NULL);
+    lagd_heavy_stop(server->heavy);
     int n_left = server->waits ? lagd_waits_drain(server->waits, STOP_WAIT_NS) : 0;
     lagd_reaper_stop(server->reaper);
     if (n_left > 0) {

@@ -3,6 +3,7 @@
 #pragma once
 #include "request/services_internal.h"
 
+struct lagd_heavy;
 struct lagd_listeners;
 struct lagd_reaper;
 struct lagd_refusals;
@@ -16,6 +17,7 @@ struct lagd_server {
     struct lagd_listeners *listeners; /* listeners_internal.h */
     struct lagd_sockets *sockets;     /* sockets_internal.h: accepted ones, with deadlines */
     struct lagd_waits *waits;         /* wait_internal.h: requests that are suspended */
+    struct lagd_heavy *heavy;         /* heavy_internal.h: threads for handlers that take long */
     struct lagd_reaper *reaper;       /* reaper_internal.h: the thread that looks after time */
     struct lagd_refusals *refusals;   /* reply.c: how many were logged in this second */
 };

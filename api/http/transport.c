@@ -3,8 +3,10 @@
 
 #include "door/admit_internal.h"
 #include "door/problem_internal.h"
+#include "http/heavy_internal.h"
 #include "http/listeners_internal.h"
 #include "http/policy_internal.h"
+#include "http/raw_head_internal.h"
 #include "http/reply_internal.h"
 #include "http/server_internal.h"
 #include "http/sockets_internal.h"
@@ -36,6 +38,8 @@ void *lagd_transport_begin(void *cls, const char *raw_target, struct MHD_Connect
     transport->socket = info ? info->socket_context : NULL;
     transport->begun_ns = lag_clock_mono_ns();
     (void)lag_copy(transport->raw, sizeof(transport->raw), raw_target);
+    transport->raw_at = raw_target;
+    transport->n_raw = strlen(raw_target);
     struct lagd_request *request = &transport->request;
     request->services = &server->services;
     request->supervisor = server->services.supervisor;
@@ -43,7 +47,7 @@ void *lagd_transport_begin(void *cls, const char *raw_target, struct MHD_Connect
     request->fd = transport->socket ? lagd_socket_fd(transport->socket) : -1;
     request->response.fd = -1;
     lag_id_new("req", request->id);
-    lagd_socket_deadline(server->sockets, transport->socket, LAGD_HEADER_DEADLINE_NS);
+    lagd_socket_deadline(server->sockets, transport->socket, LAGD_SOCKET_READS, LAGD_HEADER_DEADLINE_NS);
     return transport;
 }
 
@@ -85,19 +89,30 @@ static enum MHD_Result refuse(struct lagd_transport *transport, const struct lag
     return MHD_YES;
 }
 
+static enum MHD_Result refuse_error(struct lagd_transport *transport, int status) {
+    struct lagd_refusal verdict = {lagd_problem_slug(status), ""};
+    (void)lag_copy(verdict.detail, sizeof(verdict.detail), transport->request.err.text);
+    /* Where all places are taken, nobody may stand in the door for long. */
+    transport->body.hurries = status == LAG_EBUSY;
+    if (transport->body.hurries)
+        lagd_socket_deadline(transport->server->sockets, transport->socket, LAGD_SOCKET_READS, LAGD_CROWDED_NS);
+    return refuse(transport, &verdict);
+}
+
 static enum MHD_Result begin_body(struct lagd_transport *transport, enum lagd_body_plan plan,
                                   const struct lagd_limits *limits, int64_t min_free_bytes) {
     struct lagd_request *request = &transport->request;
     transport->body.limit_bytes = limits->body_bytes;
     transport->phase = plan == LAGD_PLAN_NONE ? LAGD_PHASE_HANDLE : LAGD_PHASE_BODY;
     if (plan != LAGD_PLAN_UPLOAD) return MHD_YES;
-    int status = lagd_upload_create(lagd_supervisor_state_dir(request->supervisor), request->id, limits->upload_bytes,
+    int status = lagd_request_take_place(request, LAGD_PLACE_UPLOAD);
+    if (status == 0)
+        status = lagd_upload_create(lagd_supervisor_state_dir(request->supervisor), request->id, limits->upload_bytes,
                                     min_free_bytes, request->framing.content_length, &request->upload, &request->err);
     if (status == 0 && request->idempotency_key) status = lagd_upload_hash(request->upload, &request->err);
-    if (status == 0) return MHD_YES;
-    struct lagd_refusal verdict = {lagd_problem_slug(status), ""};
-    (void)lag_copy(verdict.detail, sizeof(verdict.detail), request->err.text);
-    return refuse(transport, &verdict);
+    if (status == 0) lagd_socket_deadline(transport->server->sockets, transport->socket, LAGD_SOCKET_STAYS,
+                                          LAGD_BODY_WINDOW_NS);
+    return status == 0 ? MHD_YES : refuse_error(transport, status);
 }
 
 /* Where nothing is changed, a key means nothing and is passed over. */
@@ -145,12 +160,23 @@ static void judge(struct lagd_transport *transport, const struct lagd_head *head
                                             config->allowed_origins};
     ret->limits = (struct lagd_limits){config->body_limit_bytes, config->upload_limit_bytes};
     ret->min_free_bytes = config->min_free_bytes;
+    transport->body.rate_bytes = config->body_rate_bytes;
     lagd_guard(head, &policy, &request->target, &request->framing, &ret->verdict);
     if (!ret->verdict.slug) {
         lagd_admit(routes->rows, routes->n, head, &request->target, &request->framing, auth, &ret->limits,
                    &ret->admission);
     }
     lagd_policy_release(server->policy);
+}
+
+/* Texts cannot tell of a NUL byte. */
+static void look_at_bytes(const struct lagd_transport *transport, struct lagd_head *head) {
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(transport->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    if (!info || head->too_many_headers) return;
+    const struct lagd_raw_head raw = {.method = head->method, .version = head->version, .target = transport->raw_at,
+                                      .n_target = transport->n_raw, .n_bytes = info->header_size};
+    if (!lagd_raw_head_is_whole(&raw, head)) head->has_nul = true;
 }
 
 static enum MHD_Result begin(struct lagd_transport *transport, const char *method, const char *version) {
@@ -160,11 +186,13 @@ static enum MHD_Result begin(struct lagd_transport *transport, const char *metho
     struct judgement judgement;
     struct lagd_admitted *admission = &judgement.admission;
     (void)MHD_get_connection_values_n(transport->connection, MHD_HEADER_KIND, collect_header, &head);
+    look_at_bytes(transport, &head);
     (void)lag_copy(request->method, sizeof(request->method), head.method);
     keep_headers(transport, &head);
     judge(transport, &head, &judgement);
-    lagd_socket_deadline(transport->server->sockets, transport->socket,
-                         request->framing.has_body ? LAGD_BODY_DEADLINE_NS : 0);
+    transport->body.begun_ns = lag_clock_mono_ns();
+    lagd_socket_deadline(transport->server->sockets, transport->socket, LAGD_SOCKET_READS,
+                         request->framing.has_body ? LAGD_BODY_WINDOW_NS : 0);
     if (judgement.verdict.slug)
         return answer_problem(transport, &judgement.verdict); /* the framing cannot be trusted: nothing more is read */
     request->route = admission->match.route;
@@ -196,16 +224,29 @@ static void body_failed(struct lagd_transport *transport, int status) {
     (void)lag_copy(transport->early.detail, sizeof(transport->early.detail), request->err.text);
     lagd_upload_destroy(request->upload);
     request->upload = NULL;
+    lagd_request_give_place(request);
     request->err = (struct lag_error){0};
+}
+
+/* A body that brings its least in these ten seconds gets ten more. One that is no upload is small and comes at once. */
+static void count_body(struct lagd_transport *transport, size_t size) {
+    struct lagd_body *body = &transport->body;
+    const bool is_upload = transport->request.upload != NULL;
+    body->n_window += (int64_t)size;
+    if (body->hurries || body->n_window < body->rate_bytes * (LAGD_BODY_WINDOW_NS / INT64_C(1000000000))) return;
+    if (!is_upload && lag_clock_mono_ns() + LAGD_BODY_WINDOW_NS > body->begun_ns + LAGD_BODY_DEADLINE_NS) return;
+    body->n_window = 0;
+    lagd_socket_deadline(transport->server->sockets, transport->socket,
+                         is_upload ? LAGD_SOCKET_STAYS : LAGD_SOCKET_READS, LAGD_BODY_WINDOW_NS);
 }
 
 static enum MHD_Result take_body(struct lagd_transport *transport, const char *data, size_t size) {
     struct lagd_request *request = &transport->request;
     struct lagd_body *body = &transport->body;
     int status = 0;
+    count_body(transport, size);
     if (transport->phase == LAGD_PHASE_DRAIN) return drain(transport, size);
     if (request->upload) {
-        lagd_socket_deadline(transport->server->sockets, transport->socket, LAGD_BODY_DEADLINE_NS);
         status = lagd_upload_write(request->upload, data, size, &request->err);
     } else if (size > (uint64_t)body->limit_bytes - body->n) {
         status = lag_error_set(&request->err, LAG_ETOOBIG, "a body may have %lld bytes (server/body_limit_bytes)",
@@ -236,6 +277,7 @@ static int finish_body(struct lagd_transport *transport) {
     struct lagd_body *body = &transport->body;
     if (request->upload) {
         int finished = lagd_upload_finish(request->upload, &request->err);
+        lagd_request_give_place(request);
         if (finished == 0) note_fingerprint(transport);
         return finished;
     }
@@ -288,10 +330,21 @@ static const char *slug_of(struct lagd_request *request, int status) {
     return is_stored_nothing ? "storage-failed" : lagd_problem_slug(status);
 }
 
-static enum MHD_Result handle(struct lagd_transport *transport, int status) {
+int lagd_transport_work_aside(struct lagd_transport *transport) {
     struct lagd_request *request = &transport->request;
-    if (status == 0) status = work(transport);
+    struct lag_db *db;
+    request->is_aside = true;
+    int status = lagd_request_db(request, &db);
+    if (status < 0) return status;
+    lag_reader_stop_when(db, &transport->broken_off);
+    status = dispatch(request);
+    lag_reader_stop_when(db, NULL);
     lagd_request_give_db(request);
+    return status;
+}
+
+static enum MHD_Result conclude(struct lagd_transport *transport, int status) {
+    struct lagd_request *request = &transport->request;
     if (status == LAGD_WAIT) {
         lagd_wait(transport->server->waits, transport); /* it may be answered and gone when this returns */
         return MHD_YES;
@@ -308,6 +361,16 @@ static enum MHD_Result handle(struct lagd_transport *transport, int status) {
         lagd_reply_problem(request, slug, request->err.text);
     }
     return lagd_reply(transport);
+}
+
+static enum MHD_Result handle(struct lagd_transport *transport, int status) {
+    if (status == 0) status = work(transport);
+    lagd_request_give_db(&transport->request);
+    if (status == LAGD_ASIDE) {
+        status = lagd_heavy_post(transport->server->heavy, transport);
+        if (status == 0) return MHD_YES; /* it may be answered and gone */
+    }
+    return conclude(transport, status);
 }
 
 /* The answer waited until it was stored, or could not be; the client gets it in any case. */
@@ -338,7 +401,11 @@ enum MHD_Result lagd_transport_access(void *cls, struct MHD_Connection *connecti
         struct lagd_refusal early = transport->early;
         return answer_problem(transport, &early);
     }
-    lagd_socket_deadline(transport->server->sockets, transport->socket, 0);
+    lagd_socket_deadline(transport->server->sockets, transport->socket, LAGD_SOCKET_STAYS, 0);
+    if (transport->has_outcome) {
+        transport->has_outcome = false;
+        return conclude(transport, transport->outcome);
+    }
     if (transport->request.idem.step == LAGD_IDEM_KEEPING) return answer_kept(transport);
     if (transport->phase == LAGD_PHASE_BODY) {
         transport->phase = LAGD_PHASE_HANDLE;
@@ -355,7 +422,9 @@ void lagd_transport_end(void *cls, struct MHD_Connection *connection, void **con
     struct lagd_request *request = &transport->request;
     lagd_request_give_db(request);
     lagd_idem_end(request);
-    lagd_socket_deadline(transport->server->sockets, transport->socket, LAGD_IDLE_SECONDS * INT64_C(1000000000));
+    lagd_request_give_place(request);
+    lagd_socket_deadline(transport->server->sockets, transport->socket, LAGD_SOCKET_READS,
+                         LAGD_IDLE_SECONDS * INT64_C(1000000000));
     json_decref(request->json);
     lagd_upload_destroy(request->upload);
     lagd_command_destroy(request->command);

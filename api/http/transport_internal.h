@@ -4,6 +4,7 @@
 #include "request/request_internal.h"
 
 #include <microhttpd.h>
+#include <stdatomic.h>
 struct lagd_server;
 struct lagd_socket;
 
@@ -15,6 +16,8 @@ struct lagd_body {
     size_t n, capacity;
     int64_t limit_bytes;
     uint64_t n_drained; /* bytes of a refused body that were read away */
+    int64_t begun_ns, rate_bytes, n_window; /* the least that must come a second; what came in these ten seconds */
+    bool hurries; /* no more time is given */
 };
 
 struct lagd_transport {
@@ -24,6 +27,8 @@ struct lagd_transport {
     struct lagd_socket *socket; /* NULL: there was no memory for it */
     enum lagd_phase phase;
     char raw[LAGD_TARGET_MAX + 2];
+    const char *raw_at; /* where the target was in the library's buffer … */
+    size_t n_raw;       /* … and its length there */
     int64_t begun_ns;
     struct lagd_refusal early; /* a problem to be told once the body has been read away */
     char allow[96];
@@ -32,7 +37,10 @@ struct lagd_transport {
         idempotency_key[LAG_KEY_SIZE];
     struct lagd_body body;
     bool failed;
-    struct lagd_transport *next_waiting; /* wait.c's */
+    struct lagd_transport *next_waiting; /* wait.c's, or heavy.c's */
+    atomic_bool broken_off;              /* heavy.c: nobody needs the outcome any more */
+    bool has_outcome;
+    int outcome; /* of a handler that was called aside */
 };
 
 void *lagd_transport_begin(void *server, const char *raw_target, struct MHD_Connection *connection);

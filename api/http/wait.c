@@ -7,6 +7,7 @@
 #include <lagd/base/clock.h>
 #include <lagd/base/mem.h>
 #include <lagd/base/thread.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -110,6 +111,22 @@ void lagd_waits_tell(struct lagd_waits *waits) {
 void lagd_waits_expire(struct lagd_waits *waits, int64_t now_ns) {
     (void)pthread_mutex_lock(&waits->lock);
     expire_locked(waits, now_ns);
+    (void)pthread_mutex_unlock(&waits->lock);
+}
+
+/* The library does not look at a suspended connection. One that the other side closed for sending only is answered
+ * early: who waits for an event must be content with none. */
+static bool is_gone(const struct lagd_transport *transport) {
+    struct pollfd look = {.fd = transport->request.fd, .events = POLLRDHUP};
+    return poll(&look, 1, 0) > 0 && look.revents != 0;
+}
+
+void lagd_waits_sweep(struct lagd_waits *waits) {
+    (void)pthread_mutex_lock(&waits->lock);
+    for (struct lagd_transport *transport = waits->first; transport; transport = transport->next_waiting) {
+        if (is_gone(transport)) transport->request.wait_until_ns = 1; /* long ago */
+    }
+    expire_locked(waits, lag_clock_mono_ns());
     (void)pthread_mutex_unlock(&waits->lock);
 }
 

@@ -16,5 +16,7 @@ void lagd_wait(struct lagd_waits *waits, struct lagd_transport *transport);
 void lagd_waits_tell(struct lagd_waits *waits);
 /* Resumes those that wait for an event and whose time is over. Thread: any. */
 void lagd_waits_expire(struct lagd_waits *waits, int64_t now_ns);
+/* Resumes those whose clients are gone, so that their places are free. Thread: any. */
+void lagd_waits_sweep(struct lagd_waits *waits);
 /* From now on nobody waits for events. The commands under way get wait_ns to be answered; returns how many are not. */
 int lagd_waits_drain(struct lagd_waits *waits, int64_t wait_ns);

@@ -19,6 +19,27 @@ void lagd_request_give_db(struct lagd_request *request) {
     request->db = NULL;
 }
 
+#define HEAVY_ROWS 50000 /* about 25 ms of a processor */
+
+int lagd_request_take_place(struct lagd_request *request, enum lagd_place place) {
+    if (request->place == place) return 0;
+    lagd_request_give_place(request);
+    int status = lagd_place_take(request->services->places, place, &request->err);
+    if (status == 0) request->place = place;
+    return status;
+}
+
+void lagd_request_give_place(struct lagd_request *request) {
+    lagd_place_give(request->services->places, request->place);
+    request->place = LAGD_PLACE_NONE;
+}
+
+int lagd_request_heavy(struct lagd_request *request, int64_t n_rows) {
+    if (request->is_aside || n_rows < HEAVY_ROWS) return 0;
+    int status = lagd_request_take_place(request, LAGD_PLACE_READ);
+    return status < 0 ? status : LAGD_ASIDE;
+}
+
 int lagd_request_post(struct lagd_request *request, struct lagd_command *command) {
     if (!command) return lag_error_set(&request->err, LAG_EBUSY, "out of memory");
     request->command = command;
@@ -40,9 +61,10 @@ int lagd_request_answer(struct lagd_request *request) {
 }
 
 int lagd_request_wait_event(struct lagd_request *request, int64_t until_ns) {
+    int status = lagd_request_take_place(request, LAGD_PLACE_WAIT);
     request->wait_for_event = true;
     request->wait_until_ns = until_ns;
-    return LAGD_WAIT;
+    return status < 0 ? status : LAGD_WAIT;
 }
 
 const struct lagd_static *lagd_request_static(const struct lagd_request *request) { return request->services->files; }

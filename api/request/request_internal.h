@@ -6,6 +6,7 @@
 #include "door/route_internal.h"
 #include "json/json_in_internal.h"
 #include "request/idempotency_internal.h"
+#include "request/places_internal.h"
 #include "request/response_internal.h"
 #include "request/services_internal.h"
 
@@ -54,17 +55,27 @@ struct lagd_request {
     int64_t wait_until_ns;        /* monotonic; for the next event */
     uint64_t wait_seen;           /* the server's event counter before the handler looked */
     bool wait_for_event;
+
+    enum lagd_place place; /* that it has taken */
+    bool is_aside;         /* on a thread for heavy work */
 };
 
 /* A reading connection for this request. It stays the request's until the request waits or is answered. */
 int lagd_request_db(struct lagd_request *request, struct lag_db **ret);
 void lagd_request_give_db(struct lagd_request *request);
+/* Takes a place for as long as the request is under way, or gives back what it has; 0, or LAG_EBUSY. One that it has
+ * already is kept. */
+int lagd_request_take_place(struct lagd_request *request, enum lagd_place place);
+void lagd_request_give_place(struct lagd_request *request);
+/* n_rows are going to be read. 0: go on; LAGD_ASIDE: that takes long: the handler returns this, and is called again on
+ * a thread where it holds up nobody. */
+int lagd_request_heavy(struct lagd_request *request, int64_t n_rows);
 /* Posts a command (takes it) and returns LAGD_WAIT; NULL is LAG_EBUSY. The route's column answered is called when the
  * daemon has answered. */
 int lagd_request_post(struct lagd_request *request, struct lagd_command *command);
 /* 0, or the command's failure made the request's. */
 int lagd_request_answer(struct lagd_request *request);
-/* Waits for the next event or until the deadline; then handle is called again. */
+/* Waits for the next event or until the deadline; then handle is called again. LAG_EBUSY: too many wait. */
 int lagd_request_wait_event(struct lagd_request *request, int64_t until_ns);
 /* The dashboard's files. */
 const struct lagd_static *lagd_request_static(const struct lagd_request *request);

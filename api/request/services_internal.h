@@ -8,6 +8,7 @@ struct lagd_hub;
 struct lagd_http_counters;
 struct lagd_kept_answers;
 struct lagd_keys;
+struct lagd_places;
 struct lagd_readers;
 struct lagd_route_table;
 struct lagd_static;
@@ -22,6 +23,7 @@ struct lagd_services {
     struct lagd_supervisor *supervisor; /* borrowed */
     const struct lagd_route_table *routes;
     struct lagd_readers *readers;
+    struct lagd_places *places;
     struct lagd_keys *keys;
     struct lagd_kept_answers *kept;
     struct lagd_http_counters *counters;

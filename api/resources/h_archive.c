@@ -144,7 +144,8 @@ static int answer_archive(struct lagd_request *request, bool again) {
     if (!archive) return lag_error_set(&request->err, LAG_EBUSY, "out of memory");
     archive->members = (struct lagd_rows)LAGD_ROWS_INIT(struct member);
     uint64_t n_bytes = 0;
-    int status = open_archive(request, archive, again, &n_bytes);
+    int status = lagd_request_take_place(request, LAGD_PLACE_DOWNLOAD);
+    if (status == 0) status = open_archive(request, archive, again, &n_bytes);
     if (status > 0) status = lagd_checkpoint_files_read(request, archive->checkpoint.id, "");
     if (status != 0) {
         archive_destroy(archive);

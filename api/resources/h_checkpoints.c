@@ -209,7 +209,8 @@ static int answer_file(struct lagd_request *request, const struct lag_checkpoint
 static int open_checked(struct lagd_request *request, const struct lag_checkpoint_row *checkpoint,
                         const struct lag_checkpoint_file_row *file, bool again) {
     int fd = -1;
-    int status = open_file(request, checkpoint, file->name, &fd);
+    int status = lagd_request_take_place(request, LAGD_PLACE_DOWNLOAD);
+    if (status == 0) status = open_file(request, checkpoint, file->name, &fd);
     if (status < 0) return status;
     status = lagd_checkpoint_file_check(request, file, fd, again);
     if (status == 0) request->response.fd = fd;

@@ -111,9 +111,24 @@ static int read_track(struct lagd_request *request, struct lag_db *db, const str
     return lag_points_last(db, series.id, c->at / side->unit, &track->at_step, &track->at, &request->err);
 }
 
-static int read_tracks(struct lagd_request *request, struct lag_db *db, struct comparison *c) {
-    int64_t end = 0;
+/* Points that are going to be read. */
+static int count_rows(struct lagd_request *request, struct lag_db *db, const struct comparison *c, int64_t *ret) {
+    int64_t n = 0;
     int status = 0;
+    for (int i = 0; i < c->n_sides * c->n_keys && status == 0; i++) {
+        struct lag_series_row series = {0};
+        status = lag_series_find(db, c->sides[i / c->n_keys]->run.id, c->keys[i % c->n_keys], &series, &request->err);
+        if (status == LAG_ENOTFOUND) status = 0;
+        n += series.n_points;
+    }
+    *ret = n;
+    return status;
+}
+
+static int read_tracks(struct lagd_request *request, struct lag_db *db, struct comparison *c) {
+    int64_t end = 0, n_rows = 0;
+    int status = count_rows(request, db, c, &n_rows);
+    if (status == 0) status = lagd_request_heavy(request, n_rows);
     for (int i = 0; i < c->n_sides; i++) end = LAG_MAX(end, c->sides[i]->run.max_steps * c->sides[i]->unit);
     for (int i = 0; i < c->n_sides && status == 0; i++) {
         for (int k = 0; k < c->n_keys && status == 0; k++) status = read_track(request, db, c, c->sides[i], k, end);

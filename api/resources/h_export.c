@@ -19,7 +19,8 @@
 #include <string.h>
 
 #define KEYS_MAX 64
-#define LINES_A_FILL 500 /* then the connection to the database is given back: no long transactions */
+/* Then the connection to the database is given back, and others have their turn. */
+#define POINTS_A_FILL 2500
 
 struct export_key {
     int64_t series;
@@ -137,7 +138,7 @@ static int fill(struct export *export, struct lag_error *err) {
     export->taken = 0;
     status = lag_reader_begin(db, err);
     if (status == 0) status = open_cursors(export, db, err);
-    for (int n = 0; status == 0 && n < LINES_A_FILL && !export->ended; n++) {
+    for (int n = 0; status == 0 && n <= POINTS_A_FILL / (export->n_keys + 1) && !export->ended; n++) {
         int line = write_line(export, err);
         if (line < 0) status = line;
         export->ended = line == 0;
@@ -186,6 +187,7 @@ int lagd_h_run_export(struct lagd_request *request) {
     struct lag_run_row run;
     int status = lagd_request_db(request, &db);
     if (status == 0) status = lag_run_get(db, request->params[0], &run, &request->err);
+    if (status == 0) status = lagd_request_take_place(request, LAGD_PLACE_DOWNLOAD);
     if (status < 0) return status;
     struct export *export = lag_calloc(1, sizeof(*export));
     if (!export) return lag_error_set(&request->err, LAG_EBUSY, "out of memory");

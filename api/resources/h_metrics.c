@@ -150,6 +150,7 @@ int lagd_h_metrics(struct lagd_request *request) {
     write_storage(&out, lagd_supervisor_state_dir(request->supervisor), &now);
     write_streams(&out, request->services->hub);
     int status = write_runs(request, &out);
+    lagd_places_write(request->services->places, &out);
     lagd_http_counters_write(request->services->counters, &out);
     if (status < 0) {
         lag_strbuf_deinit(&out);

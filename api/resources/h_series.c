@@ -87,6 +87,24 @@ static int read_column(struct lagd_request *request, struct lag_db *db, const ch
     return status;
 }
 
+/* Points that are going to be read, at the most. */
+static int count_rows(struct lagd_request *request, struct lag_db *db, const char *owner, const struct table *table,
+                      int64_t *ret) {
+    int64_t from = lagd_query_int(&request->target, request->route, "from");
+    int64_t to = lagd_query_int(&request->target, request->route, "to");
+    int64_t n = 0;
+    int status = 0;
+    for (int i = 0; i < table->n_columns && status == 0; i++) {
+        struct lag_series_row series = {.last_step = -1};
+        status = lag_series_find(db, owner, table->columns[i].key, &series, &request->err);
+        if (status == LAG_ENOTFOUND) status = 0;
+        int64_t n_steps = LAG_MIN(to, series.last_step) - LAG_MAX(from, series.first_step) + 1;
+        n += LAG_MAX(0, LAG_MIN(series.n_points, n_steps));
+    }
+    *ret = n;
+    return status;
+}
+
 /* The steps of all columns, ascending and once. */
 static int merge_steps(struct lagd_request *request, struct table *table) {
     for (;;) {
@@ -258,7 +276,10 @@ static int answer_series(struct lagd_request *request, struct lag_db *db, const 
         table.columns[table.n_columns++].key = request->target.query[i].value;
     }
     max_points = LAG_MAX(max_points / table.n_columns, 1);
+    int64_t n_rows = 0;
     status = lag_reader_begin(db, &request->err);
+    if (status == 0) status = count_rows(request, db, run ? run : candidate, &table, &n_rows);
+    if (status == 0) status = lagd_request_heavy(request, n_rows);
     for (int i = 0; i < table.n_columns && status == 0; i++)
         status = read_column(request, db, run ? run : candidate, &table.columns[i], max_points);
     if (status == 0) status = merge_steps(request, &table);

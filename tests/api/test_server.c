@@ -216,6 +216,50 @@ static void nothing_is_smuggled(void **state) {
     }
 }
 
+#define RAW(text) {text, sizeof(text) - 1}
+
+/* What is behind a NUL byte is hidden from whoever reads texts; a proxy may have read on. */
+static void nul_bytes_are_seen(void **state) {
+    (void)state;
+    static const struct {
+        const char *data;
+        size_t n;
+    } requests[] = {
+        RAW("GET /api/v1/version HTTP/1.1\r\nHost: localhost\0.evil\r\n\r\n"),
+        RAW("GET /api/v1/version HTTP/1.1\r\nHost: localhost\0\r\n\r\n"),
+        RAW("GET /api/v1/version HTTP/1.1\r\nHost: localhost\0.evil\r\nX: y\r\n\r\n"),
+        RAW("GET /api/v1/version HTTP/1.1\r\nX: \0y\r\nHost: localhost\r\n\r\n"),
+        RAW("GET /api/v1/version HTTP/1.1\r\nHost:\0 localhost\r\n\r\n"),
+        RAW("GET /api/v1/version HTTP/1.1\r\nHost: localhost\r\n\0X: y\r\n\r\n"),
+        RAW("GET /api/v1/version HTTP/1.1\r\nHost: localhost\r\nX\0Z: y\r\n\r\n"),
+        RAW("GET /api/v1/version\0/../runs HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+        RAW("GET\0X /api/v1/version HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+        RAW("GET /api/v1/version HTTP/1.1\0\r\nHost: localhost\r\n\r\n"),
+        RAW("GET /api/v1/version HTTP/1.1\r\nHost: localhost\r\nX: a\r\n b\r\n\r\n"), /* folded */
+    };
+    static char answer[32768];
+    for (size_t i = 0; i < LAG_COUNT(requests); i++) {
+        bool closed;
+        int fd = dial();
+        put(fd, requests[i].data, requests[i].n);
+        receive(fd, answer, sizeof(answer), 3000, &closed);
+        close(fd);
+        if (status_of(answer) != 400 || !closed || count(answer, "HTTP/1.1 ") != 1)
+            fail_msg("request %zu: %s", i, answer);
+    }
+    /* and nothing else is taken for one */
+    static const char *const good[] = {
+        "GET /api/v1/version HTTP/1.1\r\n" H "Connection: close\r\nX:\r\nY: \t a b \t\r\nZ:z\r\n\r\n",
+        "GET /api/v1/version?pretty=%74rue HTTP/1.1\r\nX:   \r\nConnection: close\r\n" H "\r\n",
+        "GET /api/v1/version HTTP/1.1\nHost: localhost\nConnection: close\n\n",
+        "\r\nGET /api/v1/version HTTP/1.1\r\nX:\r\nConnection: close\r\n" H "\r\n",
+    };
+    for (size_t i = 0; i < LAG_COUNT(good); i++) {
+        ask(dial(), good[i], answer, sizeof(answer));
+        if (status_of(answer) != 200) fail_msg("%s\n%s", good[i], answer);
+    }
+}
+
 static void good_connections_stay(void **state) {
     (void)state;
     static char answer[32768];
@@ -361,12 +405,67 @@ static void slow_connections_are_closed(void **state) {
     put(fd, "GET / HT", 8);
     usleep(100000);
     int64_t now_ns = lag_clock_mono_ns();
-    assert_int_equal(lagd_sockets_close_late(server->sockets, now_ns), 0);
-    assert_int_equal(lagd_sockets_close_late(server->sockets, now_ns + LAGD_HEADER_DEADLINE_NS), 1);
-    assert_int_equal(lagd_sockets_close_late(server->sockets, now_ns + LAGD_HEADER_DEADLINE_NS), 0);
+    assert_int_equal(lagd_sockets_close_late(server->sockets, now_ns).n_slow, 0);
+    assert_int_equal(lagd_sockets_close_late(server->sockets, now_ns + LAGD_HEADER_DEADLINE_NS).n_slow, 1);
+    assert_int_equal(lagd_sockets_close_late(server->sockets, now_ns + LAGD_HEADER_DEADLINE_NS).n_slow, 0);
     receive(fd, answer, sizeof(answer), 3000, &closed);
     assert_true(closed);
     close(fd);
+}
+
+/* Each ten seconds must bring their share (1 KiB a second), however fast the beginning was. */
+static void slow_bodies_are_cut_off(void **state) {
+    (void)state;
+    static char bytes[12000];
+    const char *head = "POST /api/v1/datasets?name=slow HTTP/1.1\r\n" H
+                       "Content-Type: text/plain\r\nContent-Length: 100000\r\n\r\n";
+    const int64_t second_ns = INT64_C(1000000000);
+    memset(bytes, 'a', sizeof(bytes));
+    for (int i = 0; i < 2; i++) { /* one byte; then more than the share of ten seconds, and nothing more */
+        int fd = dial();
+        char answer[1024];
+        bool closed;
+        put(fd, head, strlen(head));
+        put(fd, bytes, i == 0 ? 1 : sizeof(bytes));
+        usleep(200000);
+        int64_t now_ns = lag_clock_mono_ns();
+        assert_int_equal(lagd_sockets_close_late(server->sockets, now_ns + 9 * second_ns).n_slow, 0);
+        assert_int_equal(lagd_sockets_close_late(server->sockets, now_ns + 10 * second_ns).n_slow, 1);
+        receive(fd, answer, sizeof(answer), 3000, &closed);
+        assert_true(closed);
+        close(fd);
+    }
+}
+
+/* Connections that take long over a head have 2 s where there are many, but those that have a place keep it. */
+static void a_crowd_has_less_time(void **state) {
+    (void)state;
+    int fds[70], waiting = dial(); /* more than half of server/connection_limit */
+    const int64_t soon_ns = INT64_C(3000000000);
+    const char *wait = "GET /api/v1/events?wait=20&topics=growth HTTP/1.1\r\n" H "\r\n";
+    put(waiting, wait, strlen(wait));
+    fds[0] = dial();
+    put(fds[0], "GET / HT", 8);
+    usleep(200000);
+    assert_int_equal(lagd_sockets_close_late(server->sockets, lag_clock_mono_ns() + soon_ns).n_crowded, 0);
+    for (size_t i = 1; i < LAG_COUNT(fds); i++) {
+        fds[i] = dial();
+        put(fds[i], "GET / HT", 8);
+    }
+    usleep(300000);
+    assert_int_equal(lagd_sockets_close_late(server->sockets, lag_clock_mono_ns()).n_crowded, 0);
+    const struct lagd_late late = lagd_sockets_close_late(server->sockets, lag_clock_mono_ns() + soon_ns);
+    assert_true(late.n_crowded >= (int)LAG_COUNT(fds) && late.n_slow == 0);
+    for (size_t i = 0; i < LAG_COUNT(fds); i++) {
+        char answer[1024];
+        bool closed;
+        receive(fds[i], answer, sizeof(answer), 3000, &closed);
+        assert_true(closed);
+        close(fds[i]);
+    }
+    struct pollfd look = {.fd = waiting, .events = POLLIN};
+    assert_int_equal(poll(&look, 1, 0), 0);
+    close(waiting);
 }
 
 static void many_at_once(void **state) {
@@ -392,6 +491,8 @@ int main(void) {
         cmocka_unit_test(nothing_is_smuggled),         cmocka_unit_test(good_connections_stay),
         cmocka_unit_test(long_bodies_are_refused),     cmocka_unit_test(a_client_that_goes_away_leaves_nothing),
         cmocka_unit_test(events_wake_who_waits),       cmocka_unit_test(slow_connections_are_closed),
+        cmocka_unit_test(nul_bytes_are_seen),
+        cmocka_unit_test(slow_bodies_are_cut_off),     cmocka_unit_test(a_crowd_has_less_time),
         cmocka_unit_test(many_at_once),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -15,6 +15,8 @@ struct lagd_config {
     char allowed_origins[512];
     char web_dir[1024];         /* the dashboard's files; "" = beside the program, or as installed */
     int64_t body_limit_bytes, upload_limit_bytes, connection_limit, max_streams;
+    int64_t body_rate_bytes;    /* a second; a body that brings less is cut off */
+    int64_t max_waits, max_uploads, max_downloads, max_reads; /* requests of that kind at once */
     /* auth */
     char token_file[1024];      /* bearer token, one line; must not be readable by others */
     /* train */

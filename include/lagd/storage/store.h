@@ -8,6 +8,7 @@
  * above all, every write is refused with LAG_EIO until the store is opened anew. */
 #pragma once
 #include <lagd/storage/rows.h>
+#include <stdbool.h>
 #include <stddef.h>
 struct lag_error;
 struct lag_store;
@@ -72,6 +73,8 @@ void lag_store_on_points(struct lag_store *store,
 /* A reading connection: SQLITE_OPEN_READONLY, query_only. Thread: its owner. */
 int lag_reader_open(const char *dir, struct lag_db **ret, struct lag_error *err);
 void lag_reader_close(struct lag_db *db);
+/* What is read ends with LAG_ECANCELED soon after *stop is set; NULL: no more. Borrowed. */
+void lag_reader_stop_when(struct lag_db *db, const _Atomic bool *stop);
 /* A consistent view over several queries. end is safe to call always. */
 int lag_reader_begin(struct lag_db *db, struct lag_error *err);
 void lag_reader_end(struct lag_db *db);
