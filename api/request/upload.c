@@ -1,6 +1,7 @@
 /* Uploads: streamed to disk with a limit, removed unless they are taken over. */
 #include "request/upload_internal.h"
 
+#include <lagd/base/check.h>
 #include <lagd/base/error.h>
 #include <lagd/base/fs.h>
 #include <lagd/base/hash.h>
@@ -12,7 +13,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define LOOK_EVERY_BYTES (64 << 20)
+#define LOOK_EVERY_BYTES (1 << 20) /* at the space that is free */
 
 struct lagd_upload {
     char dir[1100], path[1200];
@@ -46,7 +47,6 @@ int lagd_upload_create(const char *state_dir, const char *id, int64_t limit_byte
     upload->fd = -1;
     upload->limit_bytes = limit_bytes;
     upload->min_free_bytes = min_free_bytes;
-    upload->next_look_bytes = LOOK_EVERY_BYTES;
     (void)snprintf(upload->dir, sizeof(upload->dir), "%s/uploads", state_dir);
     (void)snprintf(upload->path, sizeof(upload->path), "%s/%s" LAGD_UPLOAD_END, upload->dir, id);
     int status = expected_bytes > limit_bytes ? too_big(upload, err) : lag_fs_mkdirs(upload->dir, err);
@@ -65,13 +65,16 @@ int lagd_upload_create(const char *state_dir, const char *id, int64_t limit_byte
 
 int lagd_upload_write(struct lagd_upload *upload, const void *data, size_t length, struct lag_error *err) {
     if (length > (uint64_t)(upload->limit_bytes - upload->n_bytes)) return too_big(upload, err);
-    int status = lag_fs_write_all(upload->fd, data, length, err);
+    int status = 0;
+    if (upload->n_bytes + (int64_t)length > upload->next_look_bytes) {
+        status = check_space(upload, LAG_MAX((int64_t)length, LOOK_EVERY_BYTES), err);
+        upload->next_look_bytes = upload->n_bytes + (int64_t)length + LOOK_EVERY_BYTES;
+    }
+    if (status == 0) status = lag_fs_write_all(upload->fd, data, length, err);
     if (status < 0) return lag_error_wrap(err, "cannot store the upload");
     upload->n_bytes += (int64_t)length;
     if (upload->hash) lag_sha256_update(upload->hash, data, length);
-    if (upload->n_bytes < upload->next_look_bytes) return 0;
-    upload->next_look_bytes += LOOK_EVERY_BYTES;
-    return check_space(upload, LOOK_EVERY_BYTES, err);
+    return 0;
 }
 
 int lagd_upload_hash(struct lagd_upload *upload, struct lag_error *err) {
