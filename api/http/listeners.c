@@ -1,6 +1,7 @@
 /* The listeners: who listens where, each served by a daemon of the HTTP library. */
 #include "http/listeners_internal.h"
 
+#include "http/bad_length_internal.h"
 #include "http/listen_internal.h"
 #include "http/ping_internal.h"
 #include "http/policy_internal.h"
@@ -46,6 +47,7 @@ struct lagd_listeners {
 
 static void __attribute__((format(printf, 2, 0))) log_library(void *arg, const char *format, va_list arguments) {
     char text[512];
+    lagd_heads_heard(format);
     (void)vsnprintf(text, sizeof(text), format, arguments);
     text[strcspn(text, "\n")] = '\0';
     lag_log(LAG_LOG_DEBUG, "http: %s", text);

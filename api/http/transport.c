@@ -3,6 +3,7 @@
 
 #include "door/admit_internal.h"
 #include "door/problem_internal.h"
+#include "http/bad_length_internal.h"
 #include "http/heavy_internal.h"
 #include "http/listeners_internal.h"
 #include "http/policy_internal.h"
@@ -48,6 +49,7 @@ void *lagd_transport_begin(void *cls, const char *raw_target, struct MHD_Connect
     request->response.fd = -1;
     lag_id_new("req", request->id);
     lagd_socket_deadline(server->sockets, transport->socket, LAGD_SOCKET_READS, LAGD_HEADER_DEADLINE_NS);
+    lagd_heads_add(transport);
     return transport;
 }
 
@@ -389,6 +391,7 @@ enum MHD_Result lagd_transport_access(void *cls, struct MHD_Connection *connecti
     int status = 0;
     if (!transport || !transport->socket) return MHD_NO;
     if (transport->phase == LAGD_PHASE_HEAD) {
+        lagd_heads_remove(transport);
         return begin(transport, method, version);
     }
     if (*size > 0) {
@@ -420,6 +423,7 @@ void lagd_transport_end(void *cls, struct MHD_Connection *connection, void **con
     *context = NULL;
     if (!transport) return;
     struct lagd_request *request = &transport->request;
+    if (transport->phase == LAGD_PHASE_HEAD) lagd_heads_remove(transport);
     lagd_request_give_db(request);
     lagd_idem_end(request);
     lagd_request_give_place(request);
