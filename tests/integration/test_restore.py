@@ -265,6 +265,46 @@ def a_commit_fails(folder):
     assert hit >= 3, hit
 
 
+def what_was_deleted_does_not_come_back(folder):
+    """kill -9 while a checkpoint or a run is deleted, once its row has gone: a start leaves nothing of it. An older
+    database that is put back then knows a run whose files are gone, and waits for them."""
+    if not lagd.has_failpoints():
+        return
+    for point, what in (("checkpoint.unlisted", "checkpoint"), ("folder.unsealed", "checkpoint"),
+                        ("fs.before_last", "checkpoint"), ("run.deleted", "run"), ("fs.before_last", "run")):
+        daemon = started(place(folder, f"{what}-{point}"))
+        daemon.post("/runs", body(checkpoint={"every_steps": 20, "keep_last": 30}))
+        stands(daemon, 100)
+        copy_database(daemon, "old.db")
+        on_disk = sealed(daemon)
+        daemon.start(failpoints=f"{point}=kill")
+        oldest = daemon.get("/runs/r/checkpoints")["items"][-1]["id"]
+        try:
+            daemon.call("DELETE", f"/checkpoints/{oldest}" if what == "checkpoint" else "/runs/r")
+        except (OSError, lagd.http.client.HTTPException):
+            daemon.process.wait(lagd.slow(20))
+        daemon.kill()
+        daemon.start()
+        left = sealed(daemon)
+        if what == "checkpoint":
+            assert left == {name for name in on_disk if name[-10:] != oldest[-10:]}, (point, left)
+            assert listed(daemon) == left and len(os.listdir(glob.glob(daemon.state_dir + "/runs/*")[0])) == len(left)
+            assert not glob.glob(daemon.state_dir + "/runs/*/*/.unlisted"), point
+        else:
+            assert not left and not daemon.get("/runs")["items"] and not os.listdir(daemon.state_dir + "/runs"), point
+        daemon.terminate()
+        if what == "run":
+            put_back(daemon, "old.db")
+            daemon.start()
+            daemon.post("/runs/r/resume")
+            daemon.wait_for("/runs/r", lambda r: r["state"] == "paused" and "not there" in r.get("reason", ""))
+            for checkpoint in daemon.get("/runs/r/checkpoints")["items"]:  # the way to begin anew
+                daemon.call("DELETE", f"/checkpoints/{checkpoint['id']}")
+            daemon.post("/runs/r/resume")
+            completed(daemon)
+            daemon.terminate()
+
+
 def what_is_not_lagds_stays(folder):
     """uploads/ is emptied of what lagd itself left there, and of nothing else; no link is gone through."""
     daemon = started(folder)
@@ -313,4 +353,4 @@ def what_is_not_lagds_stays(folder):
 
 if __name__ == "__main__":
     lagd.main(an_older_database_is_put_back, an_older_database_does_not_know_the_growth, the_folder_is_away_at_a_start,
-              a_commit_fails, what_is_not_lagds_stays)
+              a_commit_fails, what_was_deleted_does_not_come_back, what_is_not_lagds_stays)
