@@ -9,31 +9,72 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const code_names[] = {
-    [0] = "ok",
-    [-LAG_EINVAL] = "invalid",
-    [-LAG_ENOTFOUND] = "not_found",
-    [-LAG_EEXIST] = "exists",
-    [-LAG_ESTATE] = "wrong_state",
-    [-LAG_ENOMEM] = "no_memory",
-    [-LAG_EIO] = "io",
-    [-LAG_ENOSPC] = "no_space",
-    [-LAG_ECORRUPT] = "corrupt",
-    [-LAG_EBUSY] = "busy",
-    [-LAG_ECANCELED] = "canceled",
-    [-LAG_ENONFINITE] = "non_finite",
-    [-LAG_EUNSUPPORTED] = "unsupported",
-    [-LAG_EDENIED] = "denied",
-    [-LAG_ETOOBIG] = "too_big",
-    [-LAG_EVERSION] = "newer_version",
-    [-LAG_EINTERNAL] = "internal",
-    [-LAG_EAWAY] = "away",
+/* --- the tables -------------------------------------------------------------------------------------------------- */
+
+static const struct code {
+    const char *name;
+    enum lag_cause cause;
+} codes[] = {
+    [0] = {"ok", LAG_CAUSE_NONE},
+    [-LAG_EINVAL] = {"invalid", LAG_CAUSE_ASKED},
+    [-LAG_ENOTFOUND] = {"not_found", LAG_CAUSE_DAMAGE},
+    [-LAG_EEXIST] = {"exists", LAG_CAUSE_ASKED},
+    [-LAG_ESTATE] = {"wrong_state", LAG_CAUSE_ASKED},
+    [-LAG_ENOMEM] = {"no_memory", LAG_CAUSE_PASSES},
+    [-LAG_EIO] = {"io", LAG_CAUSE_OUTSIDE},
+    [-LAG_ENOSPC] = {"no_space", LAG_CAUSE_PASSES},
+    [-LAG_ECORRUPT] = {"corrupt", LAG_CAUSE_DAMAGE},
+    [-LAG_EBUSY] = {"busy", LAG_CAUSE_PASSES},
+    [-LAG_ECANCELED] = {"canceled", LAG_CAUSE_STOP},
+    [-LAG_ENONFINITE] = {"non_finite", LAG_CAUSE_OWN},
+    [-LAG_EUNSUPPORTED] = {"unsupported", LAG_CAUSE_ASKED},
+    [-LAG_EDENIED] = {"denied", LAG_CAUSE_OUTSIDE},
+    [-LAG_ETOOBIG] = {"too_big", LAG_CAUSE_ASKED},
+    [-LAG_EVERSION] = {"newer_version", LAG_CAUSE_OUTSIDE},
+    [-LAG_EINTERNAL] = {"internal", LAG_CAUSE_DEFECT},
+    [-LAG_EAWAY] = {"away", LAG_CAUSE_OUTSIDE},
+    [-LAG_ESHORT] = {"shortage", LAG_CAUSE_PASSES},
+    [-LAG_EPATH] = {"bad_path", LAG_CAUSE_OUTSIDE},
 };
 
-const char *lag_code_name(int code) {
-    if (code > 0 || code <= -(int)LAG_COUNT(code_names)) return "unknown";
-    return code_names[-code];
+/* What the system says, and what it is for lagd; its cause is the code's. What is not here is LAG_EIO. */
+static const struct {
+    int number, code;
+} errnos[] = {
+    /* may pass by itself */
+    {ENOSPC, LAG_ENOSPC}, {EDQUOT, LAG_ENOSPC}, {EFBIG, LAG_ENOSPC}, /* the last is RLIMIT_FSIZE: no more room */
+    {ENOMEM, LAG_ENOMEM},
+    {EMFILE, LAG_ESHORT}, {ENFILE, LAG_ESHORT}, {EAGAIN, LAG_ESHORT}, {ENOBUFS, LAG_ESHORT}, {ENOLCK, LAG_ESHORT},
+    {EBUSY, LAG_EBUSY}, {ETXTBSY, LAG_EBUSY}, {EINTR, LAG_EBUSY}, {ETIMEDOUT, LAG_EBUSY},
+    /* a person has to mend it */
+    {EACCES, LAG_EDENIED}, {EPERM, LAG_EDENIED}, {EROFS, LAG_EDENIED}, {ELOOP, LAG_EDENIED}, {EXDEV, LAG_EDENIED},
+    {ENOTDIR, LAG_EPATH}, {EISDIR, LAG_EPATH}, {ENAMETOOLONG, LAG_EPATH}, {EEXIST, LAG_EPATH}, {ENOTEMPTY, LAG_EPATH},
+    {EIO, LAG_EIO}, {ENXIO, LAG_EIO}, {ENODEV, LAG_EIO}, {ESTALE, LAG_EIO},
+    /* it is gone */
+    {ENOENT, LAG_ENOTFOUND},
+};
+
+static const struct code *find_code(int code) {
+    return code > 0 || code <= -(int)LAG_COUNT(codes) ? NULL : &codes[-code];
 }
+
+const char *lag_code_name(int code) {
+    const struct code *found = find_code(code);
+    return found ? found->name : "unknown";
+}
+
+enum lag_cause lag_code_cause(int code) {
+    const struct code *found = find_code(code);
+    return found ? found->cause : LAG_CAUSE_NONE;
+}
+
+int lag_code_of_errno(int error_number) {
+    for (size_t i = 0; i < LAG_COUNT(errnos); i++)
+        if (errnos[i].number == error_number) return errnos[i].code;
+    return LAG_EIO;
+}
+
+/* --- texts ------------------------------------------------------------------------------------------------------- */
 
 /* Error texts quote what users and files sent; they must stay one line of valid UTF-8 wherever they end up. A
  * character that the buffer's end cut in two is removed. */
@@ -89,23 +130,8 @@ int lag_error_at(struct lag_error *err, int code, const char *pointer, const cha
     return code;
 }
 
-static int code_of_errno(int error_number) {
-    switch (error_number) {
-    case ENOSPC:
-    case EDQUOT: return LAG_ENOSPC;
-    case ENOENT: return LAG_ENOTFOUND;
-    case EACCES:
-    case EPERM:
-    case EROFS:
-    case ELOOP:
-    case EXDEV: return LAG_EDENIED;
-    case ENOMEM: return LAG_ENOMEM;
-    default: return LAG_EIO;
-    }
-}
-
 int lag_error_errno(struct lag_error *err, int error_number, const char *format, ...) {
-    int code = code_of_errno(error_number);
+    int code = lag_code_of_errno(error_number);
     if (!err) return code;
     va_list args;
     va_start(args, format);

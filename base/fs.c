@@ -157,7 +157,7 @@ int lag_fs_mkdirs(const char *path, struct lag_error *err) {
     }
     struct stat info;
     if (stat(path, &info) != 0) return lag_error_errno(err, errno, "cannot create folder %s", path);
-    if (!S_ISDIR(info.st_mode)) return lag_error_set(err, LAG_EEXIST, "%s exists and is not a folder", path);
+    if (!S_ISDIR(info.st_mode)) return lag_error_set(err, LAG_EPATH, "%s exists and is not a folder", path);
     return 0;
 }
 

@@ -107,7 +107,8 @@ static const struct ctl_column run_columns[] = {
     {NULL, NULL, 0}};
 static const struct ctl_column run_show_columns[] = {
     {"id", "id", CTL_TEXT}, {"name", "name", CTL_TEXT}, {"state", "state", CTL_STATE}, {"reason", "reason", CTL_TEXT},
-    {"step", "step", CTL_INT}, {"of", "max_steps", CTL_INT}, {"tokens", "tokens", CTL_COUNT},
+    {"goes on by itself", "waits", CTL_TEXT}, {"step", "step", CTL_INT}, {"of", "max_steps", CTL_INT},
+    {"tokens", "tokens", CTL_COUNT},
     {"flops", "flops", CTL_COUNT}, {"params", "n_params", CTL_COUNT}, {"dataset", "dataset", CTL_TEXT},
     {"layers", "model.n_layer", CTL_INT}, {"heads", "model.n_head", CTL_INT}, {"width", "model.n_embd", CTL_INT},
     {"context", "model.n_positions", CTL_INT}, {"train/loss", "latest.train/loss", CTL_LOSS},
@@ -205,8 +206,8 @@ static const struct ctl_command commands[] = {
     {"run show", "RUN", no_options, "GET", "/runs/{RUN}", "Show one run.", NULL, &run_view, NULL},
     {"run pause", "RUN", reason_options, "POST", "/runs/{RUN}/pause", "Pause a run at its next step.", NULL, &run_said,
      NULL},
-    {"run resume", "RUN", reason_options, "POST", "/runs/{RUN}/resume", "Go on with a paused run.", NULL, &run_said,
-     NULL},
+    {"run resume", "RUN", reason_options, "POST", "/runs/{RUN}/resume",
+     "Go on with a run that is paused or has failed.", NULL, &run_said, NULL},
     {"run cancel", "RUN", reason_options, "POST", "/runs/{RUN}/cancel", "End a run for good.", NULL, &run_said, NULL},
     {"run checkpoint", "RUN", reason_options, "POST", "/runs/{RUN}/checkpoint",
      "Write a checkpoint at the run's next step.", NULL, &run_said, NULL},

@@ -11,6 +11,7 @@
 #include <lagd/engine/train.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 /* Exit statuses: those of sysexits.h where systemd or a script can make use of the difference. */
 enum { EXIT_USAGE = 2, EXIT_PARTS = 3, EXIT_IN_USE = 75, EXIT_BAD_CONFIG = 78 };
@@ -80,7 +81,7 @@ static int serve(struct process *process) {
     lagd_supervisor_set_sources(supervisor, process->sources);
     lagd_supervisor_on_reload(supervisor, load_config, process);
     rc = lagd_server_start(supervisor, &lagd_routes, &process->passed, &server, &err);
-    if (rc == LAG_EINVAL || rc == LAG_EDENIED) status = EXIT_BAD_CONFIG;
+    if (rc == LAG_EINVAL || rc == LAG_EDENIED || rc == LAG_EPATH) status = EXIT_BAD_CONFIG;
     if (rc != 0) goto error;
     rc = lagd_supervisor_run(supervisor, on_ready, process, &err);
     if (rc == 0) status = EXIT_SUCCESS;
@@ -143,6 +144,16 @@ static int run(struct process *process, int argc, char **argv) {
     return status;
 }
 
+/* Everything was unmade, and written. Libraries would unmake themselves now, too: OpenBLAS waits for ever for its own
+ * threads where memory was too short to start them. Sanitizers report at the end of main. */
+static int end(int status) {
+    (void)fflush(NULL);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    _exit(status);
+#endif
+    return status;
+}
+
 int main(int argc, char **argv) {
     struct lag_error err = {0};
     if (lag_fs_open_standard(&err) != 0) return EXIT_FAILURE; /* there is nowhere to say it */
@@ -153,5 +164,5 @@ int main(int argc, char **argv) {
     }
     int status = run(process, argc, argv);
     free(process);
-    return status;
+    return end(status);
 }

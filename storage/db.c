@@ -2,6 +2,7 @@
 #include "db_internal.h"
 #include "migrate_internal.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <lagd/base/cleanup.h>
 #include <lagd/base/error.h>
 #include <lagd/base/mem.h>
@@ -51,9 +52,20 @@ static int code_of_io(sqlite3 *handle, int result) {
     return is_write && (number == ENOSPC || number == EDQUOT || number == EFBIG) ? LAG_ENOSPC : LAG_EIO;
 }
 
+/* SQLite does not always keep why a file could not be opened: no descriptor is free, or none may be opened here. */
+static int code_of_open(sqlite3 *handle) {
+    int number = system_error_of(handle);
+    int fd = number ? -1 : fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
+    if (fd >= 0) (void)close(fd);
+    else if (!number) number = errno;
+    int code = number ? lag_code_of_errno(number) : LAG_EDENIED;
+    return lag_code_cause(code) == LAG_CAUSE_PASSES ? code : LAG_EDENIED;
+}
+
 static int code_of(sqlite3 *handle, int result) {
     if (result == SQLITE_CONSTRAINT_FOREIGNKEY) return LAG_ENOTFOUND;
     if (result == SQLITE_CONSTRAINT_UNIQUE || result == SQLITE_CONSTRAINT_PRIMARYKEY) return LAG_EEXIST;
+    if (result == SQLITE_IOERR_NOMEM) return LAG_ENOMEM;
     switch (result & 0xff) {
     case SQLITE_FULL: return LAG_ENOSPC;
     case SQLITE_IOERR: return code_of_io(handle, result);
@@ -64,8 +76,8 @@ static int code_of(sqlite3 *handle, int result) {
     case SQLITE_NOTADB: return LAG_ECORRUPT;
     case SQLITE_READONLY:
     case SQLITE_PERM:
-    case SQLITE_AUTH:
-    case SQLITE_CANTOPEN: return LAG_EDENIED;
+    case SQLITE_AUTH: return LAG_EDENIED;
+    case SQLITE_CANTOPEN: return code_of_open(handle);
     case SQLITE_INTERRUPT: return LAG_ECANCELED;
     case SQLITE_TOOBIG: return LAG_ETOOBIG;
     default: return LAG_EINTERNAL;

@@ -9,7 +9,7 @@
 #define STORED(first, next)                                                                                            \
     first(id) next(name) next(dataset_id) next(state) LAG_SHAPE_COLUMNS(next, , shape) next(n_params) next(step)       \
     next(max_steps) next(tokens) next(flops) next(lr_scale) next(n_rollbacks) next(rollback_step) next(growth_id)      \
-    next(revision) next(created_ms) next(updated_ms) next(reason) next(config)
+    next(revision) next(created_ms) next(updated_ms) next(reason) next(waits) next(config)
 #define C(...) LAG_COLUMN(struct lag_run_row, __VA_ARGS__)
 static const struct lag_column column_rows[] = {STORED(C, C) C(dataset_name)}; /* the last one is joined */
 static const struct lag_columns columns = LAG_COLUMNS(column_rows);
@@ -72,7 +72,7 @@ static int touch(struct lag_stmt *stmt, const char *id, struct lag_error *err) {
     return lag_stmt_run_one(stmt, "run", id, err);
 }
 
-static const char sql_set_state[] = "UPDATE runs SET state = ?, reason = ?, " TOUCH;
+static const char sql_set_state[] = "UPDATE runs SET state = ?, reason = ?, waits = 0, " TOUCH;
 
 int lag_run_set_state(struct lag_db *db, const char *id, const char *state, const char *reason, struct lag_error *err) {
     struct lag_stmt *stmt;
@@ -81,6 +81,31 @@ int lag_run_set_state(struct lag_db *db, const char *id, const char *state, cons
     lag_bind_text(stmt, state);
     lag_bind_text(stmt, reason);
     return touch(stmt, id, err);
+}
+
+static const char sql_set_waits[] = "UPDATE runs SET waits = ?, " TOUCH;
+
+int lag_run_set_waits(struct lag_db *db, const char *id, bool waits, struct lag_error *err) {
+    struct lag_stmt *stmt;
+    int rc = lag_stmt_open(db, sql_set_waits, &stmt, err);
+    if (rc) return rc;
+    lag_bind_i64(stmt, waits);
+    return touch(stmt, id, err);
+}
+
+static const char sql_waiting[] = "SELECT id FROM runs WHERE waits = 1";
+
+int lag_run_list_waiting(struct lag_db *db, int (*each)(const char *id, void *), void *arg, struct lag_error *err) {
+    struct lag_stmt *stmt;
+    char id[LAG_ROW_ID];
+    int rc = lag_stmt_open(db, sql_waiting, &stmt, err);
+    if (rc) return rc;
+    while ((rc = lag_stmt_step(stmt, err)) == 1) {
+        lag_col_text(stmt, "id", id, sizeof id);
+        if ((rc = each(id, arg)) != 0) break;
+    }
+    lag_stmt_close(stmt);
+    return rc;
 }
 
 static const char sql_set_progress[] = "UPDATE runs SET step = ?, tokens = ?, flops = ?, " TOUCH;

@@ -50,6 +50,8 @@ static const struct lagd_problem_type types[] = {
     {"busy", 503, "Busy", "Too many requests wait; try again after Retry-After seconds."},
     {"too-many-streams", 503, "Too many streams",
      "As many clients follow events as server/max_streams allows; try again after Retry-After seconds."},
+    {"shortage", 503, "Short of a resource",
+     "The daemon has no descriptor or thread free now; try again after Retry-After seconds."},
     {"draining", 503, "Shutting down", "The daemon is stopping; try again after Retry-After seconds."},
     {"storage-failed", 503, "Nothing can be stored",
      "The database takes no writes until lagd is started again; detail says why and what to do."},
@@ -82,9 +84,11 @@ const char *lagd_problem_slug(int lag_code) {
     case LAG_ENOMEM: return "insufficient-memory";
     case LAG_ENOSPC: return "insufficient-storage";
     case LAG_EBUSY: return "busy";
+    case LAG_ESHORT: return "shortage";
     case LAG_ECANCELED: return "draining";
     case LAG_EUNSUPPORTED: return "unsupported";
-    case LAG_EDENIED: return "path-not-readable";
+    case LAG_EDENIED:
+    case LAG_EPATH: return "path-not-readable";
     case LAG_ETOOBIG: return "too-large";
     default: return "internal";
     }

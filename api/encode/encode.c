@@ -115,8 +115,14 @@ static int write_damage(struct lagd_json *json, const char *key, const void *obj
     return 0;
 }
 
+/* One that would go on by itself can be kept from it. */
 static int write_run_actions(struct lagd_json *json, const char *key, const void *object, void *context) {
-    return lagd_write_actions(json, key, LAGD_MACHINE_RUN, ((const struct lag_run_row *)object)->state);
+    const struct lag_run_row *row = object;
+    const struct lagd_state *state = lagd_state_find(LAGD_MACHINE_RUN, row->state);
+    char actions[128];
+    (void)snprintf(actions, sizeof(actions), "%s%s", row->waits ? "pause," : "", state ? state->actions : "");
+    lagd_json_list(json, key, actions);
+    return 0;
 }
 
 static int write_run_links(struct lagd_json *json, const char *key, const void *object, void *context) {
@@ -137,6 +143,7 @@ static const struct lagd_member run_members[] = {
     ROW("name", "s", name, NULL),
     LAGD_CHOICE(struct lag_run_row, "state", "s", state, run_state, NULL),
     ROW("reason", "s?", reason, "Why it is in this state."),
+    ROW("waits", "b", waits, "It is paused for want of what may come back, as memory, and goes on by itself."),
     ROW("step", "i", step, "The last step that is on disk or told of."),
     ROW("max_steps", "i", max_steps, NULL),
     LAGD_WRITTEN("seconds_left", "n?", write_seconds_left,

@@ -1,4 +1,5 @@
-/* PATCH /runs/{run}: what a run is called and how it is kept; all else was fixed when it was made. */
+/* PATCH /runs/{run}: what a run is called and how it is kept, and the rate of one that has failed; all else was fixed
+ * when it was made. */
 #include "body/bodies_internal.h"
 #include "request/etag_internal.h"
 #include "resources/handlers_internal.h"

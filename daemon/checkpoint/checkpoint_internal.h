@@ -46,4 +46,5 @@ int lagd_checkpoint_with(struct lagd_deps *deps, const char *checkpoint_id, stru
                          struct lag_checkpoint_row *ret_row, struct lag_checkpoint_meta *ret_meta,
                          struct lag_error *err);
 /* Hash of the weights' file of a checkpoint; "" when it is not known. */
-void lagd_checkpoint_model_sha256(const struct lagd_deps *deps, const char *checkpoint_id, char ret[LAG_SHA256_HEX]);
+int lagd_checkpoint_model_sha256(const struct lagd_deps *deps, const char *checkpoint_id, char ret[LAG_SHA256_HEX],
+                                 struct lag_error *err);

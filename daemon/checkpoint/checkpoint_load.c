@@ -1,5 +1,6 @@
 /* Finding and reading checkpoints; damaged ones are set aside, and files that are away are waited for. */
 #include "checkpoint/checkpoint_internal.h"
+#include "records/causes_internal.h"
 #include "records/transact_internal.h"
 
 #include <lagd/base/cleanup.h>
@@ -104,10 +105,6 @@ static int set_aside(struct lagd_deps *deps, const struct lag_checkpoint_row *ro
     return 0;
 }
 
-static bool is_damage(int code) {
-    return code == LAG_ECORRUPT || code == LAG_ENONFINITE || code == LAG_EINVAL || code == LAG_ETOOBIG;
-}
-
 /* --- the newest good one --- */
 
 enum { LOOKS_MAX = 5 }; /* at a list that changes while it is gone through */
@@ -155,7 +152,7 @@ static int try_each(struct search *search, struct lag_error *err) {
         entry->away = rc == LAG_EAWAY;
         search->n_away += entry->away;
         if (entry->away || rc == LAG_ENOTFOUND) continue;
-        if (!is_damage(rc)) {
+        if (!lagd_judge(rc)->goes_back) {
             if (err) *err = why;
             return rc;
         }
@@ -232,9 +229,10 @@ static int get_model(struct lag_db *db, void *arg, struct lag_error *err) {
     return lag_checkpoint_files(db, query->id, pick_model, query, err);
 }
 
-void lagd_checkpoint_model_sha256(const struct lagd_deps *deps, const char *checkpoint_id, char ret[LAG_SHA256_HEX]) {
+int lagd_checkpoint_model_sha256(const struct lagd_deps *deps, const char *checkpoint_id, char ret[LAG_SHA256_HEX],
+                                 struct lag_error *err) {
     struct query query = {.id = checkpoint_id};
-    struct lag_error err = {0};
-    if (lagd_read(deps, get_model, &query, &err) != 0) lag_log(LAG_LOG_WARNING, "%s", err.text);
+    int rc = lagd_read(deps, get_model, &query, err);
     (void)lag_copy(ret, LAG_SHA256_HEX, query.sha256);
+    return rc;
 }

@@ -8,8 +8,10 @@
 #include <lagd/base/ids.h>
 #include <lagd/base/mem.h>
 #include <lagd/base/parse.h>
+#include <lagd/storage/checkpoints.h>
 #include <lagd/storage/events.h>
 #include <lagd/storage/runs.h>
+#include <lagd/storage/series.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -38,13 +40,33 @@ static void merge(const struct lagd_run_patch *patch, struct lagd_run_config *co
     }
 }
 
+/* The rate that a run failed with was its own fault, so a person may mend it. It begins anew from the newest
+ * checkpoint: not with a part of the new rate, and without the points that the old one made behind it. */
+static int change_rate(struct lag_db *db, const struct patching *p, double before, struct lag_error *err) {
+    static const char at[] = "/optim/lr";
+    struct lag_checkpoint_row newest = {0};
+    if (p->config.lr == before) return 0;
+    if (!lagd_run_is(p->row.state, LAGD_RUN_FAILED))
+        return lag_error_at(err, LAG_EINVAL, at, "cannot be changed: it was fixed when the run was made, and only a "
+                            "run that has failed may get another");
+    if (p->config.min_lr > p->config.lr)
+        return lag_error_at(err, LAG_EINVAL, at, "must not be below schedule/min_lr (%g)", p->config.min_lr);
+    int rc = lag_checkpoint_latest(db, p->row.id, &newest, err);
+    if (rc == LAG_ENOTFOUND) rc = 0;
+    if (rc == 0) rc = lag_points_truncate(db, p->row.id, newest.step, err);
+    return rc < 0 ? rc : lag_run_set_rollback(db, p->row.id, 1, p->row.n_rollbacks, p->row.rollback_step, err);
+}
+
 static int write_patch(struct lag_db *db, void *arg, struct lag_error *err) {
     struct patching *p = arg;
     int rc = lag_run_get(db, p->command->target, &p->row, err);
     if (rc == 0) rc = lagd_command_check_revision(p->command, p->row.revision, err);
     if (rc == 0) rc = lagd_run_config_parse(p->row.config, &p->config, err);
     if (rc < 0) return rc;
+    const double lr = p->config.lr;
     merge(p->command->u.patch, &p->config);
+    rc = change_rate(db, p, lr, err);
+    if (rc < 0) return rc;
     /* What is called like an id since before that was refused keeps its name through other changes. */
     if (strcmp(p->config.name, p->row.name) != 0) rc = lag_name_check(p->config.name, err);
     if (rc == 0) rc = lagd_run_config_format(&p->config, p->row.config, err);

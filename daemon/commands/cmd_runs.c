@@ -136,9 +136,23 @@ static int ask(struct lagd_commands *c, struct lagd_command *command, enum lagd_
     return rc;
 }
 
+/* A paused run that would be tried again by itself stays paused. */
+static int end_waiting(struct lag_db *db, void *arg, struct lag_error *err) {
+    const struct lagd_command *command = arg;
+    struct lag_run_row row;
+    int rc = lag_run_get(db, command->id, &row, err);
+    if (rc < 0 || !row.waits) return rc;
+    rc = lag_run_set_waits(db, row.id, false, err);
+    const struct lag_event event = {.type = LAG_EVENT_RUN_CHANGED, .run_id = row.id, .state = row.state,
+                                    .message = "is not tried again by itself any more"};
+    return rc < 0 ? rc : lag_event_put(db, &event, err);
+}
+
 int lagd_cmd_run_pause(struct lagd_commands *c, struct lagd_command *command) {
     struct lag_run_row row;
     int rc = find_run(c, command, "pause", &row);
+    if (rc < 0 && lagd_run_is(command->state, LAGD_RUN_PAUSED) && row.waits)
+        return lagd_command_write(c->deps->store, command, command->id, end_waiting, command);
     if (rc < 0) return rc;
     struct lagd_active *active = lagd_active_find(c->runs, row.id);
     if (active) {

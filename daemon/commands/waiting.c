@@ -46,6 +46,7 @@ bool lagd_waiting_resume(struct lagd_commands *c, const char *run_id, struct lag
     struct lagd_waiting_run *run = find(&c->waiting, run_id);
     if (!run || !run->pausing || run->resume) return false;
     run->resume = command;
+    run->resume_due_ns = lag_clock_mono_ns() + STOP_NS;
     return true;
 }
 
@@ -77,7 +78,25 @@ void lagd_waiting_answer_late(struct lagd_commands *c, int64_t now_ns) {
             else lagd_command_answer(stop.command, 0);
         }
         run->n_stops = n_left;
+        if (!run->resume || now_ns < run->resume_due_ns) continue;
+        struct lagd_command *resume = run->resume;
+        run->resume = NULL;
+        int rc = lag_error_set(&resume->err, LAG_EBUSY, "run %s is still on its way to a pause: ask again", run->id);
+        lagd_command_answer(resume, rc);
     }
+}
+
+static void refuse(struct lagd_command *command, const char *why) {
+    if (command) lagd_command_answer(command, lag_error_set(&command->err, LAG_ECANCELED, "lagd is stopping: %s", why));
+}
+
+void lagd_waiting_refuse(struct lagd_commands *c, const char *why) {
+    for (int i = 0; i < c->waiting.n_runs; i++) {
+        struct lagd_waiting_run *run = &c->waiting.runs[i];
+        for (int j = 0; j < run->n_stops; j++) refuse(run->stops[j].command, why);
+        refuse(run->resume, why);
+    }
+    c->waiting.n_runs = 0;
 }
 
 void lagd_waiting_joined(void *arg, const char *run_id) {

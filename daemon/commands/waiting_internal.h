@@ -21,6 +21,7 @@ struct lagd_waiting {
         int n_stops;
         bool pausing;                /* asked to pause, not there yet */
         struct lagd_command *resume; /* owned: came meanwhile; carried out after the pause, as that must be durable */
+        int64_t resume_due_ns;
     } runs[LAGD_RUNS_MAX];
     int n_runs;
 };
@@ -33,5 +34,7 @@ void lagd_waiting_pause(struct lagd_commands *c, const char *run_id);
 /* Takes a resume of a run that is on its way to a pause; false: it is on none, or another resume waits already. */
 bool lagd_waiting_resume(struct lagd_commands *c, const char *run_id, struct lagd_command *command);
 void lagd_waiting_answer_late(struct lagd_commands *c, int64_t now_ns);
+/* All that wait are answered: the daemon ends without order, and their runs stay as they are stored. */
+void lagd_waiting_refuse(struct lagd_commands *c, const char *why);
 /* The run's thread has ended: all that wait for it are answered. arg: struct lagd_commands */
 void lagd_waiting_joined(void *arg, const char *run_id);

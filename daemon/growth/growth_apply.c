@@ -129,8 +129,8 @@ int lagd_round_apply(struct lagd_round *round, struct lag_error *err) {
         if (rc != 0) return rc;
     }
     LAG_FP("growth.before_apply");
-    rc = get_state(&applying, err);
-    lagd_checkpoint_model_sha256(run->deps, run->book.growth.parent_checkpoint, parent_sha256);
+    rc = lagd_checkpoint_model_sha256(run->deps, run->book.growth.parent_checkpoint, parent_sha256, err);
+    if (rc == 0) rc = get_state(&applying, err);
     if (rc == 0) rc = commit(&applying, parent_sha256, err);
     if (rc == 0) {
         LAG_FP("growth.after_apply");

@@ -7,6 +7,7 @@
 #include "plan/run_config_internal.h"
 #include "plan/shape_internal.h"
 #include "process/tell_internal.h"
+#include "records/causes_internal.h"
 #include "records/post_internal.h"
 #include "records/transact_internal.h"
 #include "train/flops_internal.h"
@@ -134,7 +135,7 @@ static int keep_on_disk(struct candidate_move *move, struct lag_state *state, bo
     *ret_done = rc == 0;
     if (rc == 0) follow(move);
     move->checkpoint_id = NULL;
-    if (!lagd_is_storage_trouble(rc)) return rc;
+    if (!lagd_is_trouble(rc)) return rc;
     lagd_warn(run->deps, run->id, run->book.row.step, "the state of candidate %s is not kept: %.400s", move->row->op,
               err->text);
     return 0;
@@ -192,9 +193,9 @@ static int describe(const struct lagd_round *round, int index, bool again, struc
     (void)lag_copy(spec.growth_id, sizeof(spec.growth_id), growth->id);
     (void)lag_copy(spec.candidate_id, sizeof(spec.candidate_id), row->id);
     (void)lag_copy(spec.strategy, sizeof(spec.strategy), row->strategy);
-    lagd_checkpoint_model_sha256(run->deps, growth->parent_checkpoint, spec.parent_sha256);
-    *ret = spec;
-    return 0;
+    rc = lagd_checkpoint_model_sha256(run->deps, growth->parent_checkpoint, spec.parent_sha256, err);
+    if (rc == 0) *ret = spec;
+    return rc;
 }
 
 static int start_probe(struct lagd_round *round, int index, bool again, struct lag_error *err) {
@@ -323,8 +324,9 @@ static int collect(struct lagd_round *round, int index, struct lag_error *err) {
     int rc = 0;
     if (result.rc == LAG_ECANCELED)
         rc = lag_error_set(err, LAG_ECANCELED, "the probe was cancelled");
-    else if (result.rc < 0 && lagd_run_lacks_dataset(round->run)) /* no fault of the candidate */
-        rc = lag_error_set(err, result.rc, "%s", result.err.text);
+    else if (result.rc < 0 && (!lagd_judge(result.rc)->ends_growth || lagd_run_lacks_dataset(round->run)))
+        rc = lag_error_set(err, result.rc, "candidate %s: %s", round->candidates[index].op,
+                           result.err.text); /* no fault of the candidate: it goes on with the run */
     else
         rc = lagd_run_check_dataset(round->run, true, err);
     if (rc == 0) rc = end_candidate(round, index, &result, err);

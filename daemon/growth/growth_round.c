@@ -6,6 +6,7 @@
 #include "growth/probe_state_internal.h"
 #include "plan/run_config_internal.h"
 #include "process/tell_internal.h"
+#include "records/causes_internal.h"
 #include "records/transact_internal.h"
 #include "train/flops_internal.h"
 #include "train/run_dataset_internal.h"
@@ -200,15 +201,14 @@ static void remove_states(const struct lagd_round *round) {
 }
 
 /* The growth cannot be done; the run can go on. */
-static int give_up(struct lagd_run *run, int rc, struct lag_error *err) {
+static int give_up(struct lagd_run *run, struct lag_error *err) {
     const struct lag_error why = *err;
     const struct lagd_about about = {run->id, run->book.growth.id, run->book.row.step, NULL};
     lagd_tell(LAG_LOG_WARNING, &about, "growth %s of %s failed: %s", run->book.growth.id, run->id, why.text);
     struct lagd_move move = {
         .run = run, .run_event = LAGD_RUN_ON_GROWTH_ENDED, .growth_event = LAGD_GROWTH_ON_FAILED, .unless_ended = true,
         .reason = why.text, .ends_growth = true};
-    int moved = lagd_move_make(&move, err);
-    return moved != 0 ? rc : 0;
+    return lagd_move_make(&move, err);
 }
 
 int lagd_growth_round(struct lagd_run *run, struct lag_error *err) {
@@ -217,7 +217,8 @@ int lagd_growth_round(struct lagd_run *run, struct lag_error *err) {
     if (rc == 0) rc = go_through(&round, err);
     if (!run->book.has_growth) remove_states(&round);
     close_round(&round);
-    if (rc == 0 || rc == LAG_ECANCELED || !run->book.has_growth || atomic_load(&run->wishes.quit)) return rc;
-    if (lagd_run_lacks_dataset(run)) return rc; /* the run is paused, and the growth goes on with it */
-    return give_up(run, rc, err);
+    if (rc == 0 || !run->book.has_growth || atomic_load(&run->wishes.quit)) return rc;
+    /* What lies outside pauses the run, and the growth goes on with it. */
+    if (!lagd_judge(rc)->ends_growth || lagd_run_lacks_dataset(run)) return rc;
+    return give_up(run, err);
 }

@@ -191,11 +191,14 @@ static int open_engine(struct lagd_probe *probe, const struct lag_probe_hooks *h
                        struct lag_error *err) {
     const struct lagd_probe_spec *spec = &probe->spec;
     const struct lagd_probe_loans *loans = &probe->loans;
+    if (LAG_FP_FAIL("probe.no_memory")) return lag_error_set(err, LAG_ENOMEM, "out of memory: failpoint");
     lagd_job_waits(&probe->job);
-    LAG_CLEANUP(lag_state_destroy_p) struct lag_state *state = lagd_probe_state_load(loans->deps, spec);
+    LAG_CLEANUP(lag_state_destroy_p) struct lag_state *state = NULL;
+    int rc = lagd_probe_state_load(loans->deps, spec, &state, err);
     lagd_job_beat(&probe->job);
+    if (rc != 0) return rc;
     if (!state) return lag_probe_create(&spec->engine, loans->parent, loans->dataset, NULL, hooks, ret, err);
-    int rc = lag_probe_restore(&spec->engine, &state, spec->start_step, loans->dataset, NULL, hooks, ret, err);
+    rc = lag_probe_restore(&spec->engine, &state, spec->start_step, loans->dataset, NULL, hooks, ret, err);
     if (rc != 0) return rc;
     /* The same sums as on the way there. */
     probe->result.t = lag_probe_t(*ret);

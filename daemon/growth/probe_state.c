@@ -2,6 +2,7 @@
 #include "growth/probe_state_internal.h"
 
 #include "checkpoint/checkpoint_internal.h"
+#include "records/causes_internal.h"
 #include "records/folders_internal.h"
 
 #include <lagd/base/check.h>
@@ -81,22 +82,26 @@ void lagd_probe_state_remove(const struct lagd_deps *deps, const char *run_id, c
     lagd_folder_remove(deps, relative);
 }
 
-struct lag_state *lagd_probe_state_load(const struct lagd_deps *deps, const struct lagd_probe_spec *spec) {
+int lagd_probe_state_load(const struct lagd_deps *deps, const struct lagd_probe_spec *spec, struct lag_state **ret,
+                          struct lag_error *err) {
     LAG_CLEANUP(lag_state_destroy_p) struct lag_state *state = NULL;
     char relative[LAG_ROW_PATH], dir[LAGD_STATE_PATH];
     struct lag_checkpoint_meta meta;
-    struct lag_error err = {0};
+    struct lag_error why = {0};
+    *ret = NULL;
     lagd_probe_state_path(spec->run_id, spec->candidate_id, relative);
     lagd_state_path(deps, relative, dir);
-    if (!lag_fs_exists(dir)) return NULL;
-    int rc = lag_checkpoint_read(dir, &state, &meta, &err);
+    if (!lag_fs_exists(dir)) return 0;
+    int rc = lag_checkpoint_read(dir, &state, &meta, &why);
     if (rc == 0 && is_own(spec, state, &meta)) {
         lag_log(LAG_LOG_INFO, "candidate %s goes on from step %lld of its probe", spec->candidate_id,
                 (long long)(state->step - spec->start_step));
-        return LAG_TAKE(state);
+        *ret = LAG_TAKE(state);
+        return 0;
     }
+    if (lagd_is_trouble(rc)) return lag_error_set(err, rc, "%s", why.text);
     lag_log(LAG_LOG_WARNING, "candidate %s is probed from the start, its state cannot be used: %s", spec->candidate_id,
-            rc == 0 ? "it is of another probe" : err.text);
+            rc == 0 ? "it is of another probe" : why.text);
     lagd_folder_remove(deps, relative);
-    return NULL;
+    return 0;
 }

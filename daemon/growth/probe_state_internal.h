@@ -21,5 +21,6 @@ void lagd_probe_keeper_write(struct lagd_probe_keeper *keeper, const struct lagd
 /* Of a probe that will not be needed again. Thread: any. */
 void lagd_probe_state_remove(const struct lagd_deps *deps, const char *run_id, const char *candidate_id);
 /* The stored state, when there is a good one of just this probe; NULL: the probe begins at 0. One that is damaged, or
- * not of this probe, is removed. */
-struct lag_state *lagd_probe_state_load(const struct lagd_deps *deps, const struct lagd_probe_spec *spec);
+ * not of this probe, is removed. An error: it could not be looked at (no memory, no rights); it stays. */
+int lagd_probe_state_load(const struct lagd_deps *deps, const struct lagd_probe_spec *spec, struct lag_state **ret,
+                          struct lag_error *err);

@@ -29,6 +29,10 @@ static const char *const crash_rules[] = {"resume", "pause", NULL};
     {"tags", LAG_FIELD_LIST, AT(tags), 0, 0, NULL, NULL, 0, "", "Words to find the run by."}, \
     {"note", LAG_FIELD_TEXT, AT(note), 0, 511, NULL, NULL, 0, "", "Free text."}
 
+#define LR_ROW \
+    {"optim/lr", LAG_FIELD_REAL, AT(lr), 0, 10, "6e-4", NULL, LAG_FIELD_OPEN_MIN, "", \
+     "Peak learning rate. A run that has failed may get another: it goes on with that when it is resumed."}
+
 static const struct lag_field rows[] = {
     NAME_ROW,
     {"dataset", LAG_FIELD_TEXT, AT(dataset), 1, LAG_ROW_NAME - 1, NULL, NULL, LAG_FIELD_REQUIRED, "",
@@ -60,7 +64,7 @@ static const struct lag_field rows[] = {
      "Vocabulary; 0 for that of the dataset."},
 
     {"optim/name", LAG_FIELD_CHOICE, AT(optim_name), 0, 0, "adamw", optimizers, 0, "", "Optimiser."},
-    {"optim/lr", LAG_FIELD_REAL, AT(lr), 0, 10, "6e-4", NULL, LAG_FIELD_OPEN_MIN, "", "Peak learning rate."},
+    LR_ROW,
     {"optim/betas/0", LAG_FIELD_REAL, AT(beta1), 0, 0.999999, "0.9", NULL, 0, "", "Decay of the first moment."},
     {"optim/betas/1", LAG_FIELD_REAL, AT(beta2), 0, 0.999999, "0.95", NULL, 0, "", "Decay of the second moment."},
     {"optim/eps", LAG_FIELD_REAL, AT(eps), 0, 1, "1e-8", NULL, LAG_FIELD_OPEN_MIN, "", "AdamW's epsilon."},
@@ -97,5 +101,5 @@ static const struct lag_field rows[] = {
 
 const struct lag_fields lagd_run_fields = {rows, LAG_COUNT(rows)};
 
-static const struct lag_field patch_rows[] = {NAME_ROW, KEEP_ROWS, LABEL_ROWS};
+static const struct lag_field patch_rows[] = {NAME_ROW, LR_ROW, KEEP_ROWS, LABEL_ROWS};
 const struct lag_fields lagd_run_patch_fields = {patch_rows, LAG_COUNT(patch_rows)};

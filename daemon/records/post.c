@@ -158,6 +158,8 @@ static int write_row(struct lag_db *db, const struct lagd_post *post, int to, st
     const char *state = lagd_state_name(post->machine, to);
     int rc = post->row ? kind->insert(db, post->row, state, subject, err)
                        : kind->set(db, subject->id, state, post->reason ? post->reason : "", err);
+    if (rc == 0 && post->machine == LAGD_MACHINE_RUN && post->event == LAGD_RUN_ON_SHORT)
+        rc = lag_run_set_waits(db, subject->id, true, err);
     bool told = !post->row || kind->tells_creation;
     return rc == 0 && told ? tell(db, post, subject, state, err) : rc;
 }

@@ -18,10 +18,11 @@ static const struct lagd_state run_states[LAGD_N_RUN_STATES] = {
     /* A thread trains; the row's step lags behind it. Newer points and checkpoints than the row tells may be on
      * disk. */
     [LAGD_RUN_RUNNING] = {"running", LIVE, "pause,cancel,checkpoint,grow", "trains"},
-    /* No thread. The row tells where the run stands; a checkpoint of that step is on disk unless the disk refused it.
-     * Its growth, if it has one, stays where it was: also in the middle of its probes. */
+    /* No thread. The row tells where the run stands; a checkpoint of that step is on disk unless the disk refused it,
+     * or the run met what it cannot go on with, which its reason tells. Its growth, if it has one, stays where it was:
+     * also in the middle of its probes. With waits in its row it lacks what may come back, and is tried again. */
     [LAGD_RUN_PAUSED] = {"paused", WAITING, "resume,cancel,grow,delete",
-                         "stopped by a person, with a checkpoint; resume goes on"},
+                         "stopped by a person, or for the reason that it tells; resume goes on"},
     /* A thread works on the growth that growth_id names. That has begun, and its parent's checkpoint is on disk: the
      * run stands at its step until the growth has ended. */
     [LAGD_RUN_GROWING] = {"growing", LIVE, "cancel",
@@ -34,8 +35,10 @@ static const struct lagd_state run_states[LAGD_N_RUN_STATES] = {
     [LAGD_RUN_COMPLETED] = {"completed", TERMINAL, "delete", "reached max_steps"},
     /* The row tells the last step; the newest checkpoint may be older. */
     [LAGD_RUN_CANCELLED] = {"cancelled", TERMINAL, "delete", "ended by a person"},
-    /* As cancelled. The row's reason says why. */
-    [LAGD_RUN_FAILED] = {"failed", TERMINAL, "delete", "cannot go on; the reason says why"},
+    /* As cancelled. The row's reason says why: its own numbers, and nothing outside. The only end that a person may
+     * leave: from the newest good checkpoint. */
+    [LAGD_RUN_FAILED] = {"failed", TERMINAL, "resume,delete",
+                         "its numbers cannot go on, the reason says why; resume goes on from the newest checkpoint"},
 };
 
 static const char *const run_events[LAGD_N_RUN_EVENTS] = {
@@ -46,15 +49,17 @@ static const char *const run_events[LAGD_N_RUN_EVENTS] = {
     [LAGD_RUN_ON_GROWTH_BEGUN] = "growth begun", /* growth/growth_round.c: its parent is kept, now or before */
     [LAGD_RUN_ON_GROWTH_ENDED] = "growth ended", /* growth/ and runs/run.c: with a winner or without */
     [LAGD_RUN_ON_PAUSE] = "pause asked",         /* commands/cmd_runs.c without a thread, else runs/run.c */
-    [LAGD_RUN_ON_HINDERED] = "hindered", /* runs/: it lacks what may come back, as its dataset, memory or the disk */
+    [LAGD_RUN_ON_HINDERED] = "hindered", /* runs/ and supervisor/recovery.c: a person has to mend what it met */
+    [LAGD_RUN_ON_SHORT] = "short",       /* runs/: it lacks what may come back by itself, as memory */
     [LAGD_RUN_ON_RESUME] = "resume asked",       /* commands/cmd_runs.c */
+    [LAGD_RUN_ON_RETRIED] = "tried again",       /* runs/retry.c: after it was short */
     [LAGD_RUN_ON_COMPLETED] = "completed",       /* runs/run.c: the last step is made and kept */
     [LAGD_RUN_ON_CANCEL] = "cancel asked",       /* commands/cmd_runs.c without a thread, else runs/run.c */
     [LAGD_RUN_ON_STOPPED] = "daemon stopped",    /* runs/run.c: the thread ends in good order */
     [LAGD_RUN_ON_CRASHED] = "daemon crashed",    /* supervisor/recovery.c: the row says that a thread works on it */
     [LAGD_RUN_ON_RESTARTED] = "daemon restarted",   /* supervisor/recovery.c */
     [LAGD_RUN_ON_LEFT_PAUSED] = "left paused",      /* supervisor/recovery.c: after a crash, as on_crash asks */
-    [LAGD_RUN_ON_FAILED] = "failed",                /* runs/ and supervisor/recovery.c: it cannot go on */
+    [LAGD_RUN_ON_FAILED] = "failed",                /* runs/run.c: its own numbers cannot go on */
 };
 
 static const struct lagd_transition run_transitions[] = {
@@ -65,13 +70,14 @@ static const struct lagd_transition run_transitions[] = {
     {LAGD_RUN_QUEUED, LAGD_RUN_ON_STARTED_GROWING, LAGD_RUN_GROWING},
     {LAGD_RUN_QUEUED, LAGD_RUN_ON_PAUSE, LAGD_RUN_PAUSED},
     {LAGD_RUN_QUEUED, LAGD_RUN_ON_HINDERED, LAGD_RUN_PAUSED},
+    {LAGD_RUN_QUEUED, LAGD_RUN_ON_SHORT, LAGD_RUN_PAUSED},
     {LAGD_RUN_QUEUED, LAGD_RUN_ON_CANCEL, LAGD_RUN_CANCELLED},
-    {LAGD_RUN_QUEUED, LAGD_RUN_ON_FAILED, LAGD_RUN_FAILED},
 
     {LAGD_RUN_RUNNING, LAGD_RUN_ON_GROWTH_BEGUN, LAGD_RUN_GROWING},
     {LAGD_RUN_RUNNING, LAGD_RUN_ON_GROWTH_ENDED, LAGD_RUN_RUNNING}, /* before it began */
     {LAGD_RUN_RUNNING, LAGD_RUN_ON_PAUSE, LAGD_RUN_PAUSED},
     {LAGD_RUN_RUNNING, LAGD_RUN_ON_HINDERED, LAGD_RUN_PAUSED},
+    {LAGD_RUN_RUNNING, LAGD_RUN_ON_SHORT, LAGD_RUN_PAUSED},
     {LAGD_RUN_RUNNING, LAGD_RUN_ON_COMPLETED, LAGD_RUN_COMPLETED},
     {LAGD_RUN_RUNNING, LAGD_RUN_ON_CANCEL, LAGD_RUN_CANCELLED},
     {LAGD_RUN_RUNNING, LAGD_RUN_ON_STOPPED, LAGD_RUN_INTERRUPTED},
@@ -82,18 +88,20 @@ static const struct lagd_transition run_transitions[] = {
     {LAGD_RUN_GROWING, LAGD_RUN_ON_GROWTH_ENDED, LAGD_RUN_RUNNING},
     {LAGD_RUN_GROWING, LAGD_RUN_ON_PAUSE, LAGD_RUN_PAUSED}, /* asked while it was queued, or while the disk refuses */
     {LAGD_RUN_GROWING, LAGD_RUN_ON_HINDERED, LAGD_RUN_PAUSED},
+    {LAGD_RUN_GROWING, LAGD_RUN_ON_SHORT, LAGD_RUN_PAUSED},
     {LAGD_RUN_GROWING, LAGD_RUN_ON_CANCEL, LAGD_RUN_CANCELLED},
     {LAGD_RUN_GROWING, LAGD_RUN_ON_STOPPED, LAGD_RUN_INTERRUPTED},
     {LAGD_RUN_GROWING, LAGD_RUN_ON_CRASHED, LAGD_RUN_INTERRUPTED},
-    {LAGD_RUN_GROWING, LAGD_RUN_ON_FAILED, LAGD_RUN_FAILED},
 
     {LAGD_RUN_PAUSED, LAGD_RUN_ON_RESUME, LAGD_RUN_QUEUED},
+    {LAGD_RUN_PAUSED, LAGD_RUN_ON_RETRIED, LAGD_RUN_QUEUED},
     {LAGD_RUN_PAUSED, LAGD_RUN_ON_CANCEL, LAGD_RUN_CANCELLED},
-    {LAGD_RUN_PAUSED, LAGD_RUN_ON_FAILED, LAGD_RUN_FAILED}, /* at a start: its configuration cannot be read */
 
     {LAGD_RUN_INTERRUPTED, LAGD_RUN_ON_RESTARTED, LAGD_RUN_QUEUED},
     {LAGD_RUN_INTERRUPTED, LAGD_RUN_ON_LEFT_PAUSED, LAGD_RUN_PAUSED},
-    {LAGD_RUN_INTERRUPTED, LAGD_RUN_ON_FAILED, LAGD_RUN_FAILED}, /* as paused */
+    {LAGD_RUN_INTERRUPTED, LAGD_RUN_ON_HINDERED, LAGD_RUN_PAUSED}, /* its configuration cannot be read */
+
+    {LAGD_RUN_FAILED, LAGD_RUN_ON_RESUME, LAGD_RUN_QUEUED},
 };
 
 /* --- growths ------------------------------------------------------------------------------------------------------ */

@@ -2,6 +2,7 @@
 #include "records/transact_internal.h"
 
 #include "process/tell_internal.h"
+#include "records/causes_internal.h"
 
 #include <lagd/base/log.h>
 #include <lagd/base/mem.h>
@@ -24,10 +25,6 @@ int lagd_read(const struct lagd_deps *deps, lag_write_fn *fn, void *arg, struct 
     return rc;
 }
 
-bool lagd_is_storage_trouble(int code) {
-    return code == LAG_ENOSPC || code == LAG_EIO;
-}
-
 bool lagd_is_undone(int code) {
     return code != LAG_EIO && code != LAG_ECORRUPT && code != LAG_ENOMEM && code != LAG_EINTERNAL;
 }
@@ -44,7 +41,7 @@ int lagd_write_patiently(const struct lagd_deps *deps, lag_write_fn *fn, void *a
     if (!err) err = &own;
     for (int n_tries = 0;; n_tries++) {
         int rc = lag_store_write(deps->store, fn, arg, err);
-        if (!lagd_is_storage_trouble(rc) || !cancel || atomic_load(cancel)) return rc;
+        if (!lagd_is_trouble(rc) || !cancel || atomic_load(cancel)) return rc;
         if (n_tries == 0) lag_log(LAG_LOG_WARNING, "storage refuses, waiting until it works again: %s", err->text);
         lagd_pause_ms(LAGD_STORAGE_RETRY_MS, cancel);
     }

@@ -5,14 +5,12 @@
 /* Runs fn on a read-only connection inside one consistent view. fn has the form of a write so that one function can
  * serve both. Thread: any. */
 int lagd_read(const struct lagd_deps *deps, lag_write_fn *fn, void *arg, struct lag_error *err);
-/* lag_store_write; while the disk refuses (full, or an error of the device) it waits and tries again, since nothing
+/* lag_store_write; while something outside refuses (lagd_is_trouble) it waits and tries again, since nothing
  * may be acted on before it is stored. Gives up with the store's error once *cancel is true (NULL: tries once). fn must
  * be ready to be called again. Thread: any but the storage thread. */
 int lagd_write_patiently(const struct lagd_deps *deps, lag_write_fn *fn, void *arg, const _Atomic bool *cancel,
                          struct lag_error *err);
 #define LAGD_STORAGE_RETRY_MS 500 /* between two tries of what waits for the disk */
-/* true for errors that may go away: the disk is full or refuses. */
-bool lagd_is_storage_trouble(int code);
 /* After a write that failed with this code: is it known that nothing of it is stored? Where an error came with the
  * commit itself it may be on disk all the same, and then nothing that belongs to it may be undone: the next start,
  * which reads what is there, decides. */

@@ -1,5 +1,6 @@
 /* The runs that have a thread: starting, watching, joining. */
 #include "exec/slots_internal.h"
+#include "records/causes_internal.h"
 #include "records/post_internal.h"
 #include "runs/runs_internal.h"
 
@@ -9,6 +10,7 @@
 #include <lagd/base/log.h>
 #include <lagd/base/mem.h>
 #include <lagd/storage/runs.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -84,13 +86,13 @@ static int collect_queued(const struct lag_run_row *row, void *arg) {
     return 0;
 }
 
-/* What may pass (memory, a full disk) leaves the run paused, where a person can resume it; the rest fails it. */
 static void give_up(struct lagd_runs *runs, const struct lag_run_row *row, const struct lag_error *why) {
-    bool may_pass = why->code == LAG_ENOMEM || why->code == LAG_EIO || why->code == LAG_ENOSPC;
-    enum lagd_run_event event = may_pass ? LAGD_RUN_ON_HINDERED : LAGD_RUN_ON_FAILED;
+    const struct lagd_judgement *judgement = lagd_judge(why->code);
+    char reason[LAG_ROW_TEXT];
     struct lag_error err = {0};
-    lag_log(LAG_LOG_ERROR, "run %s (%s) cannot start: %s", row->id, row->name, why->text);
-    if (lagd_put_run_event(runs->deps, row->id, event, why->text, &err) < 0) {
+    (void)snprintf(reason, sizeof(reason), "%.600s%s", why->text, judgement->hint);
+    lag_log(LAG_LOG_ERROR, "run %s (%s) cannot start: %s", row->id, row->name, reason);
+    if (lagd_put_run_event(runs->deps, row->id, judgement->run_event, reason, &err) < 0) {
         lag_log(LAG_LOG_ERROR, "run %s: that it cannot start could not be stored: %s", row->id, err.text);
     }
 }

@@ -4,6 +4,7 @@
 #include "exec/slots_internal.h"
 #include "growth/growth_round_internal.h"
 #include "process/tell_internal.h"
+#include "records/causes_internal.h"
 #include "records/transact_internal.h"
 #include "train/rollback_internal.h"
 #include "train/run_dataset_internal.h"
@@ -64,7 +65,7 @@ static int end_by_wish(struct lagd_run *run, unsigned wishes, const char *reason
      * short. */
     for (;;) {
         int rc = lagd_move_make_until(&move, &run->wishes.stop, err);
-        if (!lagd_is_storage_trouble(rc) || atomic_load(&run->wishes.stop)) return rc;
+        if (!lagd_is_trouble(rc) || atomic_load(&run->wishes.stop)) return rc;
         lagd_pause_ms(LAGD_STORAGE_RETRY_MS, &run->wishes.stop);
     }
 }
@@ -119,7 +120,7 @@ static bool growth_is_due(const struct lagd_run *run) {
 
 static int manual_checkpoint(struct lagd_run *run, struct lag_error *err) {
     int rc = lagd_run_checkpoint(run, "manual", NULL, err);
-    if (!lagd_is_storage_trouble(rc)) return rc;
+    if (!lagd_is_trouble(rc)) return rc;
     lagd_warn(run->deps, run->id, run->trainer.state->step, "the checkpoint asked for was not written: %.400s",
               err->text);
     return 0;
@@ -142,7 +143,8 @@ static int turn(struct lagd_run *run, bool *ret_ended, struct lag_error *err) {
     }
     if (wishes & LAGD_WISH_COPY) lagd_run_lend(run);
     if (wishes & LAGD_WISH_CHECKPOINT) rc = manual_checkpoint(run, err);
-    if (rc == 0 && (wishes & LAGD_WISH_GROWTH)) rc = look_at_growth(run, err);
+    bool called_growing = !run->book.has_growth && lagd_run_is(run->book.row.state, LAGD_RUN_GROWING);
+    if (rc == 0 && ((wishes & LAGD_WISH_GROWTH) || called_growing)) rc = look_at_growth(run, err);
     if (rc != 0) return rc;
     if (!growth_is_due(run) && (rc = lagd_run_ready(run, err)) != 0) return rc;
     if (run->evaluate_first) return lagd_run_evaluate_first(run, err);
@@ -167,29 +169,47 @@ static bool settle(struct lagd_run *run) {
     return rc == 0;
 }
 
-static void say_reason(const struct lagd_run *run, const struct lag_error *why, bool lacks, bool settled, char *ret) {
+static void say_reason(const struct lagd_run *run, const struct lag_error *why, bool lacks, bool settled,
+                       const char *hint, char *ret) {
     char where[120] = "";
     if (lacks && settled && run->dataset_trouble == LAGD_DATASET_CHANGED)
         (void)snprintf(where, sizeof(where), "; the run went back to step %lld, from before the change",
                        (long long)run->trainer.state->step);
     (void)snprintf(ret, LAG_ROW_TEXT, "%.500s%s%s", why->text, where,
-                   lacks                    ? "; resume the run once the dataset is back"
-                   : why->code == LAG_EAWAY ? "; then resume the run"
-                                            : "");
+                   lacks ? "; resume the run once the dataset is back" : hint);
 }
 
-/* A dataset can come back (a disk that is not mounted yet): the run waits for that, and its growth with it. */
-static void fail(struct lagd_run *run, const struct lag_error *why) {
-    bool lacks = lagd_run_lacks_dataset(run), waits = lacks || why->code == LAG_EAWAY;
-    bool ends_growth = run->book.has_growth && !waits, settled = lacks && settle(run);
+/* What a run posts that cannot go on. A wish that came before it was opened is done without its state. */
+static enum lagd_run_event end_event(struct lagd_run *run, const struct lagd_judgement *judgement) {
+    unsigned wishes = lagd_wishes_take(&run->wishes, LAGD_WISH_CANCEL | LAGD_WISH_PAUSE, NULL);
+    if (wishes & LAGD_WISH_CANCEL) return LAGD_RUN_ON_CANCEL;
+    bool waits = judgement->run_event == LAGD_RUN_ON_SHORT;
+    return waits && (wishes & LAGD_WISH_PAUSE) ? LAGD_RUN_ON_PAUSE : judgement->run_event;
+}
+
+/* The growth of a run that is paused stays where it is. */
+static enum lagd_growth_event growth_end(const struct lagd_run *run, enum lagd_run_event event) {
+    if (!run->book.has_growth) return LAGD_GROWTH_ON_NOTHING;
+    return event == LAGD_RUN_ON_FAILED   ? LAGD_GROWTH_ON_FAILED
+           : event == LAGD_RUN_ON_CANCEL ? LAGD_GROWTH_ON_WITHDRAWN
+                                         : LAGD_GROWTH_ON_NOTHING;
+}
+
+/* It cannot go on: what it met decides whether it waits, is paused or has failed. */
+static void give_up(struct lagd_run *run, int rc, const struct lag_error *why) {
+    const struct lagd_judgement *judgement = lagd_judge(rc);
+    bool lacks = judgement->run_event == LAGD_RUN_ON_HINDERED && lagd_run_lacks_dataset(run);
+    bool settled = lacks && settle(run);
+    enum lagd_run_event event = end_event(run, judgement);
     char reason[LAG_ROW_TEXT];
-    say_reason(run, why, lacks, settled, reason);
+    say_reason(run, why, lacks, settled, judgement->hint, reason);
     const struct lagd_about about = {run->id, run->book.has_growth ? run->book.growth.id : NULL, run->book.row.step,
                                      NULL};
-    lagd_tell(LAG_LOG_ERROR, &about, "run %s %s: %s", run->id, waits ? "cannot go on" : "failed", reason);
-    struct lagd_move move = {.run = run, .run_event = waits ? LAGD_RUN_ON_HINDERED : LAGD_RUN_ON_FAILED,
-                             .ends_growth = ends_growth, .unless_ended = true, .reason = reason,
-                             .growth_event = ends_growth ? LAGD_GROWTH_ON_FAILED : LAGD_GROWTH_ON_NOTHING};
+    lagd_tell(LAG_LOG_ERROR, &about, "run %s %s: %s", run->id,
+              event == LAGD_RUN_ON_FAILED ? "failed" : "cannot go on", reason);
+    struct lagd_move move = {.run = run, .run_event = event, .unless_ended = true, .reason = reason,
+                             .growth_event = growth_end(run, event)};
+    move.ends_growth = move.growth_event != LAGD_GROWTH_ON_NOTHING;
     struct lag_error err = {0};
     if (run->is_open) { /* where it stands is told with it */
         move.progress = true;
@@ -198,14 +218,19 @@ static void fail(struct lagd_run *run, const struct lag_error *why) {
         (void)lagd_recorder_flush(&run->book.recorder, NULL);
         (void)lagd_run_cut_ahead(run, &run->wishes.stop, NULL);
     }
-    int rc = lagd_write_patiently(run->deps, lagd_move_write, &move, &run->wishes.stop, &err);
-    if (rc == 0) lagd_move_committed(&move);
+    int moved = lagd_write_patiently(run->deps, lagd_move_write, &move, &run->wishes.stop, &err);
+    if (moved == 0) lagd_move_committed(&move);
     else lag_log(LAG_LOG_ERROR, "and that could not be stored: %s", err.text);
+}
+
+/* A daemon that stops leaves the row as it is: found so at the next start, the run is resumed. */
+static bool is_left(const struct lagd_run *run, int rc) {
+    return atomic_load(&run->wishes.stop) && (lagd_is_trouble(rc) || rc == LAG_ECANCELED);
 }
 
 /* Whatever failed, failed since the database was removed or replaced: the daemon will ask for a last checkpoint. */
 static bool lost_files(struct lagd_run *run, int rc) {
-    if (!lagd_is_storage_trouble(rc) || lag_store_look(run->deps->store, NULL) == 0) return false;
+    if (!lagd_is_trouble(rc) || lag_store_look(run->deps->store, NULL) == 0) return false;
     while (!atomic_load(&run->wishes.stop)) lagd_pause_ms(LAGD_STORAGE_RETRY_MS, &run->wishes.stop);
     return true;
 }
@@ -222,7 +247,7 @@ static int go(struct lagd_run *run, struct lag_error *err) {
         rc = turn(run, &ended, err);
         bool by_wish = rc == LAG_ECANCELED && atomic_load(&run->wishes.interrupt);
         bool by_cancel =
-            lagd_is_storage_trouble(rc) && atomic_load(&run->wishes.quit) && !atomic_load(&run->wishes.stop);
+            lagd_is_trouble(rc) && atomic_load(&run->wishes.quit) && !atomic_load(&run->wishes.stop);
         if (ended || !run->trainer.state) continue;
         if (by_wish || by_cancel || lost_files(run, rc)) rc = 0; /* the wish is looked at next */
     }
@@ -237,8 +262,7 @@ static void live(void *arg) {
     bool unopened = rc == LAG_ECANCELED && !run->trainer.state && atomic_load(&run->wishes.interrupt);
     if (rc == 0) rc = go(run, &err);
     else if (unopened) rc = end_unopened(run, &err);
-    /* A daemon that stops while the disk refuses leaves the row as it is: found so at the next start, it is resumed. */
-    if (rc != 0 && !(lagd_is_storage_trouble(rc) && atomic_load(&run->wishes.stop))) fail(run, &err);
+    if (rc != 0 && !is_left(run, rc)) give_up(run, rc, &err);
     lagd_run_lend_no_more(run);
     lagd_run_close(run);
     atomic_fetch_sub(&run->deps->totals.runs_active, 1);

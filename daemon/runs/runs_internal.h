@@ -15,6 +15,11 @@ struct lagd_active {
     char id[LAG_ROW_ID], name[LAG_ROW_NAME];
     _Atomic bool ended; /* set on the run's thread, which is then joined by the main one */
 };
+/* Paused runs that were short of what may come back, and when each is tried next. */
+struct lagd_retries {
+    struct lagd_retry *rows;
+    size_t n, capacity;
+};
 struct lagd_runs {
     struct lagd_deps *deps;
     struct lagd_settings *settings;
@@ -25,6 +30,7 @@ struct lagd_runs {
     struct lagd_active *active[LAGD_RUNS_MAX];
     int n_active;
     int64_t next_schedule_ns;       /* monotonic; 0 = at once */
+    struct lagd_retries retries;
     _Atomic int64_t reserved_bytes; /* predicted peaks of all active runs and their growths. Thread: any */
 };
 
@@ -38,6 +44,11 @@ void lagd_active_await(struct lagd_runs *runs, const char *run_id);
 void lagd_active_schedule(struct lagd_runs *runs);
 void lagd_active_stop_all(struct lagd_runs *runs); /* wishes it */
 void lagd_active_end_all(struct lagd_runs *runs);  /* and waits for it */
+
+/* --- retry.c --- */
+/* Queues those again whose time has come: after 2 s, then ever later, at most a minute apart. Each second or so. */
+void lagd_retry_waiting(struct lagd_runs *runs, int64_t now_ns);
+void lagd_retry_deinit(struct lagd_runs *runs);
 
 /* --- admission.c --- */
 /* All runs together; and what would be granted now beside what is reserved. Thread: any. */

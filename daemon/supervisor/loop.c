@@ -42,6 +42,7 @@ static void on_tick(struct lagd_supervisor *s) {
     lagd_look_after_files(s, now_ns);
     lagd_watch(s, now_ns);
     if (s->lost_ns) return;
+    if (!atomic_load(&s->deps.draining)) lagd_retry_waiting(&s->runs, now_ns);
     if (now_ns >= s->runs.next_schedule_ns) lagd_active_schedule(&s->runs);
     lagd_say_status(s, now_ns, "");
     prune(s, now_ns);
@@ -132,18 +133,34 @@ static int drain(struct lagd_supervisor *s, struct lag_error *err) {
     return rc;
 }
 
+/* Without order: everyone who waits for an answer gets it, since the HTTP server ends before the runs do. */
+static int break_off(struct lagd_supervisor *s, int rc, const struct lag_error *why) {
+    atomic_store(&s->deps.draining, true);
+    lag_log(LAG_LOG_ERROR, "stopping at once: %s", why->text);
+    lagd_active_stop_all(&s->runs);
+    end_services(s);
+    lagd_commands_close(&s->commands);
+    lagd_waiting_refuse(&s->commands, why->text);
+    return rc;
+}
+
+static int serve(struct lagd_supervisor *s, struct lag_error *err) {
+    int tick_ms = s->watch.watchdog_ns > 0 ? (int)LAG_MIN(TICK_MS, s->watch.watchdog_ns / 4000000 + 1) : TICK_MS;
+    int rc = 0;
+    while (rc == 0 && !atomic_load(&s->stop)) {
+        on_tick(s);
+        work(s);
+        rc = wait_for_work(s, tick_ms, err);
+        if (rc == 0) rc = lagd_storage_verdict(s, lag_clock_mono_ns(), err);
+    }
+    return rc == 0 ? drain(s, err) : rc;
+}
+
 int lagd_supervisor_run(struct lagd_supervisor *s, void (*on_ready)(void *arg), void *arg, struct lag_error *err) {
     lagd_active_schedule(&s->runs);
     atomic_store(&s->ready, true);
     lagd_say_status(s, lag_clock_mono_ns(), "READY=1\n");
     if (on_ready) on_ready(arg);
-    int tick_ms = s->watch.watchdog_ns > 0 ? (int)LAG_MIN(TICK_MS, s->watch.watchdog_ns / 4000000 + 1) : TICK_MS;
-    while (!atomic_load(&s->stop)) {
-        on_tick(s);
-        work(s);
-        int rc = wait_for_work(s, tick_ms, err);
-        if (rc == 0) rc = lagd_storage_verdict(s, lag_clock_mono_ns(), err);
-        if (rc < 0) return rc;
-    }
-    return drain(s, err);
+    int rc = serve(s, err);
+    return rc < 0 ? break_off(s, rc, err) : rc;
 }

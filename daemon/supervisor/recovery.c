@@ -1,5 +1,6 @@
 /* What an earlier process left is put in order before anything is served: no run stays "running" without a thread, and
  * the folders are tidied (tidy.c). Growths keep their state: the run's thread goes on with them. */
+#include "records/causes_internal.h"
 #include "records/leftovers_internal.h"
 #include "records/post_internal.h"
 #include "supervisor/supervisor_internal.h"
@@ -10,6 +11,7 @@
 #include <lagd/daemon/states.h>
 #include <lagd/storage/growths.h>
 #include <lagd/storage/runs.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,35 +41,34 @@ static int collect_run(const struct lag_run_row *row, void *arg) {
 
 struct mending {
     const struct lag_run_row *run;
-    const struct lag_error *broken; /* why it cannot go on, else NULL */
-    bool crashed;                   /* its thread did not get to end it */
-    bool pause;                     /* on_crash = pause */
+    const char *broken; /* why its configuration cannot be read, else NULL */
+    bool crashed;       /* its thread did not get to end it */
+    bool pause;         /* on_crash = pause */
 };
 
-/* A growth that is over, or gone, no longer belongs to its run; the crash may have come before its candidates ended.
- * One that waits on a run at its end is withdrawn. */
-static int mend_growth(struct lag_db *db, const struct lag_run_row *run, bool ended, struct lag_error *err) {
+/* A growth that is over, or gone, no longer belongs to its run; the crash may have come before its candidates ended. */
+static int mend_growth(struct lag_db *db, const struct lag_run_row *run, struct lag_error *err) {
     struct lag_growth_row growth;
     if (!run->growth_id[0]) return 0;
-    if (lag_growth_get(db, run->growth_id, &growth, NULL) < 0) return lag_run_set_growth(db, run->id, "", err);
-    bool over = lagd_state_has_ended(LAGD_MACHINE_GROWTH, growth.state);
+    int rc = lag_growth_get(db, run->growth_id, &growth, err);
+    if (lag_code_cause(rc) == LAG_CAUSE_DAMAGE) return lag_run_set_growth(db, run->id, "", err);
+    if (rc < 0 || !lagd_state_has_ended(LAGD_MACHINE_GROWTH, growth.state)) return rc;
     struct lagd_leftovers leftovers = {0};
-    int rc = 0;
-    if (over) rc = lagd_tx_growth_leave(db, &growth, growth.reason, &leftovers, err);
-    else if (ended)
-        rc = lagd_tx_growth_end(db, &growth, LAGD_GROWTH_ON_WITHDRAWN, "its run has ended", &leftovers, err);
+    rc = lagd_tx_growth_leave(db, &growth, growth.reason, &leftovers, err);
     lagd_leftovers_drop(&leftovers); /* folders without rows are tidied away later on */
     return rc;
 }
 
+/* One whose configuration cannot be read rests until a lagd is there that can, or the row is mended. */
 static int mend_run(struct lag_db *db, void *arg, struct lag_error *err) {
     const struct mending *m = arg;
     const char *id = m->run->id;
-    int rc = mend_growth(db, m->run, m->broken != NULL, err);
-    if (rc < 0) return rc;
-    if (m->broken) return lagd_tx_run_event(db, id, LAGD_RUN_ON_FAILED, m->broken->text, err);
-    if (m->crashed) rc = lagd_tx_run_event(db, id, LAGD_RUN_ON_CRASHED, "the daemon ended without notice", err);
-    if (rc < 0 || (!m->crashed && !lagd_run_is(m->run->state, LAGD_RUN_INTERRUPTED))) return rc;
+    int rc = mend_growth(db, m->run, err);
+    if (rc == 0 && m->crashed)
+        rc = lagd_tx_run_event(db, id, LAGD_RUN_ON_CRASHED, "the daemon ended without notice", err);
+    if (rc < 0 || lagd_run_is(m->run->state, LAGD_RUN_PAUSED)) return rc;
+    if (m->broken) return lagd_tx_run_event(db, id, LAGD_RUN_ON_HINDERED, m->broken, err);
+    if (!m->crashed && !lagd_run_is(m->run->state, LAGD_RUN_INTERRUPTED)) return 0;
     if (m->pause)
         return lagd_tx_run_event(db, id, LAGD_RUN_ON_LEFT_PAUSED, "paused after a crash, as on_crash asks", err);
     return lagd_tx_run_event(db, id, LAGD_RUN_ON_RESTARTED, "resumed after the restart", err);
@@ -76,15 +77,20 @@ static int mend_run(struct lag_db *db, void *arg, struct lag_error *err) {
 static int recover_run(struct lagd_supervisor *s, const struct lag_run_row *row, struct lag_error *err) {
     const struct lagd_state *state = lagd_state_find(LAGD_MACHINE_RUN, row->state);
     struct lagd_run_config config;
-    struct lag_error broken = {0};
+    struct lag_error why = {0};
+    char broken[LAG_ROW_TEXT];
     struct mending mending = {.run = row, .crashed = state && state->live};
-    if (lagd_run_config_parse(row->config, &config, &broken) < 0) mending.broken = &broken;
-    else mending.pause = mending.crashed && strcmp(config.on_crash, "pause") == 0;
+    int rc = lagd_run_config_parse(row->config, &config, &why);
+    if (lag_code_cause(rc) == LAG_CAUSE_PASSES) rc = 0; /* its start looks again */
+    else if (rc < 0) {
+        (void)snprintf(broken, sizeof(broken), "%.600s%s", why.text, lagd_judge(rc)->hint);
+        mending.broken = broken;
+    } else mending.pause = mending.crashed && strcmp(config.on_crash, "pause") == 0;
     bool rests = !mending.broken && !mending.crashed && !lagd_run_is(row->state, LAGD_RUN_INTERRUPTED);
     if (rests && !row->growth_id[0]) return 0;
-    int rc = lag_store_write(s->deps.store, mend_run, &mending, err);
+    rc = lag_store_write(s->deps.store, mend_run, &mending, err);
     if (rc < 0) return lag_error_wrap(err, "run %s cannot be recovered", row->id);
-    if (mending.broken) lag_log(LAG_LOG_ERROR, "run %s (%s) failed: %s", row->id, row->name, broken.text);
+    if (mending.broken) lag_log(LAG_LOG_ERROR, "run %s (%s): %s", row->id, row->name, broken);
     else if (mending.crashed)
         lag_log(LAG_LOG_INFO, "run %s (%s) was %s when the daemon ended", row->id, row->name, row->state);
     return 0;

@@ -147,6 +147,7 @@ void lagd_supervisor_destroy(struct lagd_supervisor *s) {
     if (!s) return;
     atomic_store(&s->deps.draining, true);
     lagd_active_end_all(&s->runs);
+    lagd_retry_deinit(&s->runs);
     lagd_pool_destroy(s->deps.services);
     lagd_pool_destroy(s->deps.chores);
     lagd_pool_destroy(s->deps.probes);

@@ -41,6 +41,9 @@ static int count_event(const struct lag_event_row *event, void *arg) {
     rollback->n_page++;
     if (lag_event_is(event->type, LAG_EVENT_RUN_ROLLBACK) && event->step > rollback->checkpoint_step)
         rollback->n_before++;
+    /* Whoever resumes a run that was given up begins anew. */
+    bool given_up = lag_event_is(event->type, LAG_EVENT_RUN_STATE) && lagd_run_is(event->state, LAGD_RUN_FAILED);
+    if (given_up) rollback->n_before = 0;
     return 0;
 }
 
@@ -69,9 +72,9 @@ static int give_up(const struct rollback *rollback, const char *what, struct lag
     const struct lagd_run *run = rollback->run;
     return lag_error_set(
         err, LAG_ENONFINITE,
-        "the %s of step %lld is not finite, also with the learning rate halved %d times (%g × %g); start "
-        "again with a lower optim/lr, a longer schedule/warmup_steps or a smaller optim/grad_clip, and "
-        "check the data",
+        "the %s of step %lld is not finite, also with the learning rate halved %d times (%g × %g); resume tries again "
+        "from the newest checkpoint, with a lower optim/lr if you change that; or start anew with a longer "
+        "schedule/warmup_steps or a smaller optim/grad_clip, and check the data",
         what, (long long)rollback->step, HALVINGS_MAX, run->book.config.lr, run->book.row.lr_scale);
 }
 

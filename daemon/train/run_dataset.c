@@ -35,7 +35,9 @@ static int be_in_trouble(struct lagd_run *run, enum lagd_dataset_trouble trouble
     return LAG_ECORRUPT;
 }
 
-static bool may_pass(int code) { return code == LAG_ECANCELED || code == LAG_ENOMEM; }
+static bool may_pass(int code) {
+    return lag_code_cause(code) == LAG_CAUSE_STOP || lag_code_cause(code) == LAG_CAUSE_PASSES;
+}
 
 int lagd_run_open_dataset(struct lagd_run *run, struct lag_error *err) {
     struct lag_dataset_row row = {0};
@@ -81,7 +83,9 @@ int lagd_run_check_dataset(struct lagd_run *run, bool whole, struct lag_error *e
 
 /* Codes that tell of the file; others tell of this process or of a disk, and are looked at the next time. */
 static bool is_gone(int code) {
-    return code == LAG_ENOTFOUND || code == LAG_EDENIED || code == LAG_EINVAL || code == LAG_ECORRUPT;
+    enum lag_cause cause = lag_code_cause(code);
+    bool mended = cause == LAG_CAUSE_OUTSIDE && code != LAG_EIO; /* rights, or the path */
+    return mended || cause == LAG_CAUSE_DAMAGE || cause == LAG_CAUSE_ASKED;
 }
 
 /* Another file with the same bytes is as good. */

@@ -2,11 +2,13 @@
 #include "train/run_keep_internal.h"
 
 #include "plan/run_config_internal.h"
+#include "records/causes_internal.h"
 #include "records/transact_internal.h"
 #include "train/flops_internal.h"
 #include "train/run_dataset_internal.h"
 #include "train/run_lend_internal.h"
 
+#include <lagd/base/clock.h>
 #include <lagd/base/mem.h>
 #include <string.h>
 
@@ -19,7 +21,7 @@ int lagd_run_wait_for_storage(struct lagd_run *run, const char *why, struct lag_
         lagd_warn(run->deps, run->id, run->trainer.state->step, "the run waits for storage: %s", reason);
     run->storage_fails = true;
     enum lagd_doing before = lagd_progress_do(&run->progress, LAGD_DOING_STORAGE);
-    int rc = LAG_EIO;
+    int rc = 1;
     while (rc != 0 && !atomic_load(&run->wishes.interrupt)) {
         lagd_pause_ms(LAGD_STORAGE_RETRY_MS, &run->wishes.interrupt);
         struct lag_error again = {0};
@@ -38,7 +40,7 @@ void lagd_run_storage_works(struct lagd_run *run) {
 }
 
 int lagd_run_survive(struct lagd_run *run, int rc, struct lag_error *err) {
-    if (!lagd_is_storage_trouble(rc)) return rc;
+    if (!lagd_is_trouble(rc)) return rc;
     char why[400];
     (void)lag_copy(why, sizeof(why), err->text);
     return lagd_run_wait_for_storage(run, why, err);
@@ -84,9 +86,10 @@ int lagd_run_keep(struct lagd_run *run, const struct lag_state *state, const str
 int lagd_run_keep_patiently(struct lagd_run *run, const struct lag_state *state,
                             const struct lagd_checkpoint_request *request, struct lagd_move *move,
                             struct lag_error *err) {
-    for (;;) {
+    for (int64_t began_ns = lag_clock_mono_ns();;) {
         int rc = lagd_run_keep(run, state, request, move, err);
-        if (!lagd_is_storage_trouble(rc)) return rc;
+        bool lasts = lag_code_cause(rc) == LAG_CAUSE_OUTSIDE && lag_clock_mono_ns() - began_ns > LAGD_MENDED_NS;
+        if (!lagd_is_trouble(rc) || lasts) return rc;
         char why[400];
         (void)lag_copy(why, sizeof(why), err->text);
         rc = lagd_run_wait_for_storage(run, why, err);

@@ -8,7 +8,9 @@
  * that is not known to be the registered one: see run_dataset_internal.h. */
 int lagd_run_checkpoint(struct lagd_run *run, const char *kind, struct lagd_move *move, struct lag_error *err);
 /* The checkpoint of a state of this run with move in its transaction; request says kind, id, growth_text, parent_sha256
- * and keep, the rest is filled in. patiently: waits for room; LAG_ECANCELED when interrupted meanwhile. */
+ * and keep, the rest is filled in. patiently: waits for what may come back, and LAGD_MENDED_NS for what a person has to
+ * mend; LAG_ECANCELED when interrupted meanwhile. */
+#define LAGD_MENDED_NS (10 * INT64_C(1000000000))
 int lagd_run_keep(struct lagd_run *run, const struct lag_state *state, const struct lagd_checkpoint_request *request,
                   struct lagd_move *move, struct lag_error *err);
 int lagd_run_keep_patiently(struct lagd_run *run, const struct lag_state *state,

@@ -4,6 +4,7 @@
 #include "exec/slots_internal.h"
 #include "plan/run_config_internal.h"
 #include "plan/speeds_internal.h"
+#include "records/causes_internal.h"
 #include "records/transact_internal.h"
 #include "train/flops_internal.h"
 #include "train/run_dataset_internal.h"
@@ -84,7 +85,7 @@ static int checkpoint_if_due(struct lagd_run *run, struct lag_error *err) {
         return 0;
     int rc = lagd_run_checkpoint(run, "periodic", NULL, err);
     if (rc == 0) rc = lagd_run_check_path(run, err);
-    if (!lagd_is_storage_trouble(rc)) return rc;
+    if (!lagd_is_trouble(rc)) return rc;
     lagd_warn(run->deps, run->id, step, "no checkpoint at step %lld, tried again %lld steps on: %.400s",
               (long long)step, (long long)run->book.config.checkpoint_every, err->text);
     return 0;

@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 const char *const lag_manifest_file_names[LAG_MANIFEST_FILES] = {"model.safetensors", "config.json",
                                                                  "optimizer.safetensors"};
@@ -114,6 +115,7 @@ int lag_manifest_format(const struct lag_state *state, const struct lag_checkpoi
     if (!out->failed) {
         out->data[--out->length] = '\0'; /* its brace closes behind the seal */
         lag_sha256_bytes(out->data, out->length, digest);
+        if (!digest[0]) out->failed = true;
         lag_strbuf_printf(out, "%s%s%s", seal_start, digest, seal_end);
     }
     if (out->failed) return lag_error_set(err, LAG_ENOMEM, "out of memory for the manifest, or a text is not UTF-8");
@@ -125,6 +127,7 @@ int lag_manifest_unseal(const char *text, size_t n, size_t *ret_n_body, struct l
     const size_t n_body = n - SEAL_BYTES;
     char digest[LAG_SHA256_HEX], seal[SEAL_BYTES + 1];
     lag_sha256_bytes(text, n_body, digest);
+    if (!digest[0]) return lag_error_set(err, LAG_ENOMEM, "out of memory for a SHA-256");
     snprintf(seal, sizeof seal, "%s%s%s", seal_start, digest, seal_end);
     if (memcmp(text + n_body, seal, SEAL_BYTES) != 0)
         return lag_error_set(err, LAG_ECORRUPT, "its last line is not the SHA-256 of its text: cut or changed");
@@ -244,6 +247,13 @@ void lag_manifest_deinit(struct lag_manifest *manifest) {
     *manifest = (struct lag_manifest){0};
 }
 
+/* Something else has its name: then it is damaged, whatever became of it. Where the way to it is no folder, the
+ * checkpoint may be as good as ever. */
+static bool is_other_than_folder(const char *dir) {
+    struct stat st;
+    return lstat(dir, &st) == 0 && !S_ISDIR(st.st_mode);
+}
+
 int lag_manifest_read(const char *dir, struct lag_manifest *ret, struct lag_error *err) {
     LAG_CLEANUP(lag_free_p) char *path = lag_asprintf("%s/manifest.json", dir);
     LAG_CLEANUP(lag_free_p) char *text = NULL;
@@ -251,6 +261,7 @@ int lag_manifest_read(const char *dir, struct lag_manifest *ret, struct lag_erro
     size_t length = 0, n_body = 0;
     int rc = lag_fs_read_file(path, LAG_MANIFEST_MAX_BYTES, &text, &length, err);
     if (rc == LAG_ENOTFOUND) return lag_error_set(err, rc, "%s is missing", lag_fs_exists(dir) ? path : dir);
+    if (rc == LAG_EPATH && is_other_than_folder(dir)) return lag_error_set(err, LAG_ECORRUPT, "%s is no folder", dir);
     if (rc == LAG_EINVAL || rc == LAG_ETOOBIG)
         return lag_error_set(err, LAG_ECORRUPT, "%s is no regular file, or larger than any manifest", path);
     if (rc != 0) return rc;

@@ -4,9 +4,25 @@
 #include <lagd/base/parse.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { SLACK = 32 };
+
+/* jansson calls a text that it found no memory for a mistake of syntax. So its memory comes from here, where that is
+ * noted: global, since jansson's functions are; of each thread, since it parses by itself. */
+static _Thread_local bool memory_refused;
+
+static void *take_memory(size_t n) {
+    void *memory = malloc(n);
+    if (!memory) memory_refused = true;
+    return memory;
+}
+
+/* Before main, when there is one thread only. */
+__attribute__((constructor)) static void watch_memory(void) {
+    json_set_alloc_funcs(take_memory, free);
+}
 
 /* Only counts: whether brackets match and strings end is jansson's to say. */
 static int check_limits(const char *text, size_t n, const struct lag_json_limits *limits, struct lag_error *err) {
@@ -35,9 +51,13 @@ int lag_json_parse(const char *text, size_t n, const struct lag_json_limits *lim
     json_error_t error;
     const int rc = check_limits(text, n, limits, err);
     if (rc != 0) return rc;
+    memory_refused = false;
     json_t *tree = json_loadb(text, n, JSON_REJECT_DUPLICATES, &error);
-    if (!tree && (!error.text[0] || json_error_code(&error) == json_error_out_of_memory))
+    const bool no_text = !tree && (!error.text[0] || json_error_code(&error) == json_error_out_of_memory);
+    if (memory_refused || no_text) {
+        json_decref(tree); /* it may lack members */
         return lag_error_set(err, LAG_ENOMEM, "out of memory for %zu bytes of JSON", n);
+    }
     if (!tree) return lag_error_set(err, LAG_ECORRUPT, "byte %d: %s", error.position, error.text);
     *ret = tree;
     return 0;

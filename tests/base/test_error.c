@@ -17,16 +17,27 @@ static void test_set_returns_the_code_and_allows_null(void **state) {
     assert_string_equal(err.pointer, "/model/n_layer");
 }
 
+/* Each errno, what lagd calls it, and what it does about it. */
 static void test_errno_table(void **state) {
+    enum { WAIT = LAG_CAUSE_PASSES, PAUSE = LAG_CAUSE_OUTSIDE, BACK = LAG_CAUSE_DAMAGE };
     static const struct {
-        int error_number, code;
+        int error_number, code, cause;
     } rows[] = {
-        {ENOSPC, LAG_ENOSPC}, {EDQUOT, LAG_ENOSPC}, {ENOENT, LAG_ENOTFOUND}, {EACCES, LAG_EDENIED},
-        {EPERM, LAG_EDENIED}, {EROFS, LAG_EDENIED}, {ELOOP, LAG_EDENIED},    {EXDEV, LAG_EDENIED},
-        {ENOMEM, LAG_ENOMEM}, {EIO, LAG_EIO},       {EBADF, LAG_EIO},
+        {ENOSPC, LAG_ENOSPC, WAIT},   {EDQUOT, LAG_ENOSPC, WAIT},  {EFBIG, LAG_ENOSPC, WAIT},
+        {ENOMEM, LAG_ENOMEM, WAIT},   {EMFILE, LAG_ESHORT, WAIT},  {ENFILE, LAG_ESHORT, WAIT},
+        {EAGAIN, LAG_ESHORT, WAIT},   {ENOBUFS, LAG_ESHORT, WAIT}, {ENOLCK, LAG_ESHORT, WAIT},
+        {EBUSY, LAG_EBUSY, WAIT},     {ETXTBSY, LAG_EBUSY, WAIT},  {EINTR, LAG_EBUSY, WAIT},
+        {ETIMEDOUT, LAG_EBUSY, WAIT}, {EACCES, LAG_EDENIED, PAUSE}, {EPERM, LAG_EDENIED, PAUSE},
+        {EROFS, LAG_EDENIED, PAUSE},  {ELOOP, LAG_EDENIED, PAUSE}, {EXDEV, LAG_EDENIED, PAUSE},
+        {ENOTDIR, LAG_EPATH, PAUSE},  {EISDIR, LAG_EPATH, PAUSE},  {ENAMETOOLONG, LAG_EPATH, PAUSE},
+        {EEXIST, LAG_EPATH, PAUSE},   {ENOTEMPTY, LAG_EPATH, PAUSE}, {EIO, LAG_EIO, PAUSE},
+        {ENXIO, LAG_EIO, PAUSE},      {ENODEV, LAG_EIO, PAUSE},    {ESTALE, LAG_EIO, PAUSE},
+        {EBADF, LAG_EIO, PAUSE},      {ENOENT, LAG_ENOTFOUND, BACK},
     };
     for (size_t i = 0; i < LAG_COUNT(rows); i++) {
         struct lag_error err = {.pointer = "/old"};
+        assert_int_equal(lag_code_of_errno(rows[i].error_number), rows[i].code);
+        assert_int_equal(lag_code_cause(rows[i].code), rows[i].cause);
         assert_int_equal(lag_error_errno(NULL, rows[i].error_number, "x"), rows[i].code);
         assert_int_equal(lag_error_errno(&err, rows[i].error_number, "open %s", "f"), rows[i].code);
         char expected[256];
@@ -74,19 +85,40 @@ static void test_long_and_dirty_texts_stay_valid(void **state) {
     }
 }
 
-static void test_code_names(void **state) {
+static void test_codes(void **state) {
     static const struct {
         int code;
         const char *name;
+        enum lag_cause cause;
     } rows[] = {
-        {LAG_OK, "ok"}, {LAG_EINVAL, "invalid"}, {LAG_ENOTFOUND, "not_found"}, {LAG_EEXIST, "exists"},
-        {LAG_ESTATE, "wrong_state"}, {LAG_ENOMEM, "no_memory"}, {LAG_EIO, "io"}, {LAG_ENOSPC, "no_space"},
-        {LAG_ECORRUPT, "corrupt"}, {LAG_EBUSY, "busy"}, {LAG_ECANCELED, "canceled"}, {LAG_ENONFINITE, "non_finite"},
-        {LAG_EUNSUPPORTED, "unsupported"}, {LAG_EDENIED, "denied"}, {LAG_ETOOBIG, "too_big"},
-        {LAG_EVERSION, "newer_version"}, {LAG_EINTERNAL, "internal"}, {LAG_EAWAY, "away"},
-        {1, "unknown"}, {LAG_EAWAY - 1, "unknown"}, {INT_MIN, "unknown"},
+        {LAG_OK, "ok", LAG_CAUSE_NONE},
+        {LAG_EINVAL, "invalid", LAG_CAUSE_ASKED},
+        {LAG_ENOTFOUND, "not_found", LAG_CAUSE_DAMAGE},
+        {LAG_EEXIST, "exists", LAG_CAUSE_ASKED},
+        {LAG_ESTATE, "wrong_state", LAG_CAUSE_ASKED},
+        {LAG_ENOMEM, "no_memory", LAG_CAUSE_PASSES},
+        {LAG_EIO, "io", LAG_CAUSE_OUTSIDE},
+        {LAG_ENOSPC, "no_space", LAG_CAUSE_PASSES},
+        {LAG_ECORRUPT, "corrupt", LAG_CAUSE_DAMAGE},
+        {LAG_EBUSY, "busy", LAG_CAUSE_PASSES},
+        {LAG_ECANCELED, "canceled", LAG_CAUSE_STOP},
+        {LAG_ENONFINITE, "non_finite", LAG_CAUSE_OWN},
+        {LAG_EUNSUPPORTED, "unsupported", LAG_CAUSE_ASKED},
+        {LAG_EDENIED, "denied", LAG_CAUSE_OUTSIDE},
+        {LAG_ETOOBIG, "too_big", LAG_CAUSE_ASKED},
+        {LAG_EVERSION, "newer_version", LAG_CAUSE_OUTSIDE},
+        {LAG_EINTERNAL, "internal", LAG_CAUSE_DEFECT},
+        {LAG_EAWAY, "away", LAG_CAUSE_OUTSIDE},
+        {LAG_ESHORT, "shortage", LAG_CAUSE_PASSES},
+        {LAG_EPATH, "bad_path", LAG_CAUSE_OUTSIDE},
+        {1, "unknown", LAG_CAUSE_NONE},
+        {LAG_EPATH - 1, "unknown", LAG_CAUSE_NONE},
+        {INT_MIN, "unknown", LAG_CAUSE_NONE},
     };
-    for (size_t i = 0; i < LAG_COUNT(rows); i++) assert_string_equal(lag_code_name(rows[i].code), rows[i].name);
+    for (size_t i = 0; i < LAG_COUNT(rows); i++) {
+        assert_string_equal(lag_code_name(rows[i].code), rows[i].name);
+        assert_int_equal(lag_code_cause(rows[i].code), rows[i].cause);
+    }
 }
 
 int main(void) {
@@ -95,7 +127,7 @@ int main(void) {
         cmocka_unit_test(test_errno_table),
         cmocka_unit_test(test_wrap_puts_text_before),
         cmocka_unit_test(test_long_and_dirty_texts_stay_valid),
-        cmocka_unit_test(test_code_names),
+        cmocka_unit_test(test_codes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

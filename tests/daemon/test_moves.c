@@ -1,158 +1,9 @@
 /* Every row of the tables of states (records/states.c), by what it is for: a real supervisor, its commands and its
  * threads make the moves, and the events tell them. The last test asks that no row was left out. A row that is deleted
  * makes one of these fail: what it was for does not happen. */
-#include "growth_fixture.h"
-
-#include "records/post_internal.h"
-
-#include <glob.h>
-#include <lagd/storage/events.h>
+#include "moves_fixture.h"
 
 #define LONG 1000000 /* steps: such a run is met on its way */
-
-static struct fixture f;
-
-static int set_up(void **state) {
-    (void)state;
-    memset(&f, 0, sizeof(f));
-    fixture_make_dir(&f);
-    fixture_start(&f);
-    fixture_add_text(&f, "words");
-    return 0;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    fixture_stop(&f);
-    fixture_remove(&f);
-    return 0;
-}
-
-/* --- what the events tell --- */
-
-struct told {
-    enum lag_event_type type;
-    const char *id;
-    char states[512], reason[LAG_ROW_TEXT];
-};
-
-static int add_state(const struct lag_event_row *row, void *arg) {
-    struct told *told = arg;
-    const char *id = told->type == LAG_EVENT_RUN_STATE ? row->run_id : row->growth_id;
-    if (!lag_event_is(row->type, told->type) || strcmp(id, told->id) != 0) return 0;
-    size_t n = strlen(told->states);
-    snprintf(told->states + n, sizeof(told->states) - n, "%s%s", n > 0 ? " " : "", row->state);
-    lag_copy(told->reason, sizeof(told->reason), row->message);
-    return 0;
-}
-
-static void read_states(struct told *told) {
-    struct lag_db *db = NULL;
-    assert_int_equal(lag_reader_open(f.config.state_dir, &db, NULL), 0);
-    told->states[0] = '\0';
-    assert_int_equal(lag_event_list(db, 0, NULL, 100000, add_state, told, NULL), 0);
-    lag_reader_close(db);
-}
-
-/* All states that the run or growth has had, waited for up to 10 s. */
-static void expect(enum lag_event_type type, const char *id, const char *states) {
-    struct told told = {.type = type, .id = id};
-    for (unsigned i = 0; i < 1000 * slow(); i++) {
-        read_states(&told);
-        if (strcmp(told.states, states) == 0) return;
-        usleep(10000);
-    }
-    fail_msg("%s was %s (%s), not %s", id, told.states, told.reason, states);
-}
-#define RUN(id, states) expect(LAG_EVENT_RUN_STATE, id, states)
-#define GROWTH(id, states) expect(LAG_EVENT_GROWTH_STATE, id, states)
-
-static int count_candidate(const struct lag_candidate_row *row, void *arg) {
-    ((int *)arg)[lagd_state_index(LAGD_MACHINE_CANDIDATE, row->state)]++;
-    return 0;
-}
-
-static void count_candidates(const char *growth_id, int ret[LAGD_N_CANDIDATE_STATES]) {
-    struct lag_db *db = NULL;
-    memset(ret, 0, LAGD_N_CANDIDATE_STATES * sizeof(*ret));
-    assert_int_equal(lag_reader_open(f.config.state_dir, &db, NULL), 0);
-    assert_int_equal(lag_candidate_list(db, growth_id, count_candidate, ret, NULL), 0);
-    lag_reader_close(db);
-}
-
-/* Events of candidates that say of whom they are and how it went; and how many runs were told to be created. */
-struct whose {
-    const char *run_id, *growth_id;
-    int n_started, n_completed, n_created;
-};
-
-static int check_whose(const struct lag_event_row *row, void *arg) {
-    struct whose *whose = arg;
-    if (lag_event_is(row->type, LAG_EVENT_RUN_CREATED)) whose->n_created++;
-    if (!lag_event_is(row->type, LAG_EVENT_CANDIDATE_STATE)) return 0;
-    assert_string_equal(row->run_id, whose->run_id);
-    assert_string_equal(row->growth_id, whose->growth_id);
-    assert_int_equal(strncmp(row->candidate_id, "cand_", 5), 0);
-    bool completed = lagd_candidate_is(row->state, LAGD_CANDIDATE_COMPLETED);
-    assert_int_equal(row->step, completed ? 4 : 0);
-    assert_int_equal(row->value > 0, completed); /* none is NaN */
-    whose->n_started += lagd_candidate_is(row->state, LAGD_CANDIDATE_RUNNING);
-    whose->n_completed += completed;
-    return 0;
-}
-
-/* --- asking --- */
-
-static void create(const char *name, int64_t max_steps, bool start, char ret_id[LAG_ROW_ID]) {
-    struct lagd_run_config *config = fixture_run_config(name, max_steps);
-    config->start = start;
-    fixture_create_run(&f, config, 0, ret_id);
-}
-
-static void grow(const char *run, const char *mode, int64_t at_step, int64_t steps, char ret_id[LAG_ROW_ID]) {
-    struct lagd_command *command = fixture_growth_command(run, 4, steps);
-    snprintf(command->u.growth->mode, sizeof(command->u.growth->mode), "%s", mode);
-    command->u.growth->at_step = at_step;
-    fixture_grow(&f, command, ret_id);
-}
-
-static void decide(const char *growth, bool approve) {
-    struct lagd_command *command = fixture_command(LAGD_GROWTH_DECIDE, growth);
-    command->u.decide.approve = approve;
-    if (fixture_call(&f, command) != 0) fail_msg("%s", command->err.text);
-    lagd_command_destroy(command);
-}
-
-static void restart(void) {
-    fixture_stop(&f);
-    fixture_start(&f);
-}
-
-/* --- states that cannot be met on their way are put --- */
-
-struct put {
-    const char *run, *run_state, *config;
-    const char *growth, *growth_state;
-    int n_layer;
-};
-
-static int write_put(struct lag_db *db, void *arg, struct lag_error *err) {
-    const struct put *put = arg;
-    int rc = 0;
-    if (put->run_state) rc = lag_run_set_state(db, put->run, put->run_state, "", err);
-    if (rc == 0 && put->config) rc = lag_run_set_config(db, put->run, put->run, put->config, err);
-    if (rc == 0 && put->n_layer) {
-        const struct lag_shape shape = {put->n_layer, 2, 16, 64, 16, 256};
-        rc = lag_run_set_shape(db, put->run, &shape, 1, err);
-    }
-    if (rc == 0 && put->growth_state) rc = lag_growth_set_state(db, put->growth, put->growth_state, "", err);
-    return rc;
-}
-
-static void put_states(struct lag_store *store, struct put put) {
-    struct lag_error err = {0};
-    if (lag_store_write(store, write_put, &put, &err) != 0) fail_msg("%s", err.text);
-}
 
 /* --- the tests --- */
 
@@ -263,7 +114,7 @@ static void runs_are_paused_and_cancelled_anywhere(void **state) {
     GROWTH(growth, "queued probing cancelled");
 }
 
-/* A crash leaves any state behind. What cannot be read fails, with its growth in any state. */
+/* A crash leaves any state behind. What cannot be read is paused, with its growth in any state; it may be cancelled. */
 static void the_next_daemon_puts_runs_in_order(void **state) {
     (void)state;
     static const struct {
@@ -273,11 +124,11 @@ static void the_next_daemon_puts_runs_in_order(void **state) {
         {"a", "running", NULL, "paused interrupted queued", NULL, false, false},
         {"b", "growing", "probing", "paused interrupted queued", "queued", false, false},
         {"c", "growing", "probing", "paused interrupted paused", "queued", false, true},
-        {"d", "paused", "queued", "paused failed", "queued cancelled", true, false},
-        {"e", "queued", "probing", "paused failed", "queued cancelled", true, false},
-        {"f", "running", "awaiting_approval", "paused failed", "queued cancelled", true, false},
-        {"g", "growing", "decided", "paused failed", "queued cancelled", true, false},
-        {"h", "interrupted", "applying", "paused failed", "queued cancelled", true, false},
+        {"d", "paused", "queued", "paused", "queued", true, false},
+        {"e", "queued", "probing", "paused paused", "queued", true, false},
+        {"f", "running", "awaiting_approval", "paused interrupted paused", "queued", true, false},
+        {"g", "growing", "decided", "paused interrupted paused", "queued", true, false},
+        {"h", "interrupted", "applying", "paused paused", "queued", true, false},
     };
     enum { N = sizeof(cases) / sizeof(*cases) };
     char runs[N][LAG_ROW_ID], growths[N][LAG_ROW_ID];
@@ -302,35 +153,111 @@ static void the_next_daemon_puts_runs_in_order(void **state) {
         RUN(runs[i], cases[i].run);
         if (cases[i].growth) GROWTH(growths[i], cases[i].growth);
     }
+    fixture_start(&f);
+    for (int i = 0; i < N; i++) {
+        if (!cases[i].broken) continue;
+        fixture_do(&f, LAGD_RUN_RESUME, runs[i], LAG_EINVAL, NULL); /* the reason is told */
+        fixture_do(&f, LAGD_RUN_CANCEL, runs[i], 0, NULL);
+        GROWTH(growths[i], "queued cancelled");
+    }
 }
 
-/* A run that cannot be opened fails, and its growth with it, whatever its state is. */
-static void a_growth_fails_with_its_run(void **state) {
+/* No growth explains three layers: the run is paused, its growth stays where it was. */
+static void what_does_not_fit_together_is_paused(void **state) {
+    (void)state;
+    char run[LAG_ROW_ID], growth[LAG_ROW_ID];
+    create("odd", 60, false, run);
+    grow("odd", "auto", 0, 4, growth);
+    put_states(lagd_supervisor_store(f.s), (struct put){.run = run, .n_layer = 3});
+    fixture_do(&f, LAGD_RUN_RESUME, "odd", 0, NULL);
+    RUN(run, "paused queued paused");
+    GROWTH(growth, "queued");
+    put_states(lagd_supervisor_store(f.s), (struct put){.run = run, .n_layer = 2});
+    fixture_do(&f, LAGD_RUN_RESUME, "odd", 0, NULL);
+    GROWTH(growth, "queued probing decided applying applied");
+}
+
+/* What is asked of it cannot be read: the growth fails, whatever its state is, and its run goes on. */
+static void a_growth_that_cannot_be_read_fails_alone(void **state) {
     (void)state;
     static const enum lagd_growth_state states[] = {LAGD_GROWTH_QUEUED, LAGD_GROWTH_PROBING, LAGD_GROWTH_AWAITING,
                                                     LAGD_GROWTH_DECIDED, LAGD_GROWTH_APPLYING};
     for (size_t i = 0; i < sizeof(states) / sizeof(*states); i++) {
-        char name[16], run[LAG_ROW_ID], growth[LAG_ROW_ID];
+        char name[16], run[LAG_ROW_ID];
+        struct lag_growth_row row = {.mode = "auto", .request = "nonsense=1\n", .start_step = 0, .probe_steps = 4,
+                                     .parent_loss = __builtin_nan("")};
+        struct lag_error err = {0};
         snprintf(name, sizeof(name), "odd-%zu", i);
         create(name, 60, false, run);
-        grow(name, "auto", 0, 4, growth);
-        put_states(lagd_supervisor_store(f.s),
-                   (struct put){.run = run, .n_layer = 3, .growth = growth,
-                                .growth_state = lagd_state_name(LAGD_MACHINE_GROWTH, (int)states[i])});
+        snprintf(row.id, sizeof(row.id), "gr_odd_%zu", i);
+        lag_copy(row.run_id, sizeof(row.run_id), run);
+        lag_copy(row.state, sizeof(row.state), lagd_state_name(LAGD_MACHINE_GROWTH, (int)states[i]));
+        if (lag_store_write(lagd_supervisor_store(f.s), insert_growth, &row, &err) != 0) fail_msg("%s", err.text);
         fixture_do(&f, LAGD_RUN_RESUME, name, 0, NULL);
-        RUN(run, "paused queued failed"); /* no growth explains three layers */
-        GROWTH(growth, "queued failed");
+        GROWTH(row.id, "failed");
+        RUN(run, i == 0 ? "paused queued running completed" : "paused queued growing running completed");
     }
 }
 
-static int add_unbuildable(struct lag_db *db, void *arg, struct lag_error *err) {
-    struct lag_candidate_row row = {.position = 11, .eligible = true, .op = "llama_pro",
-                                    .strategy = "llama_pro every=50", .loss_at_0 = __builtin_nan(""),
-                                    .loss_at_lag = __builtin_nan("")};
-    const struct lagd_post post = {.machine = LAGD_MACHINE_CANDIDATE, .event = LAGD_CANDIDATE_ON_CREATED, .row = &row};
-    lag_copy(row.id, sizeof(row.id), "cand_unbuildable");
-    lag_copy(row.growth_id, sizeof(row.growth_id), arg);
-    return lagd_tx_post(db, &post, NULL, err);
+/* Its own numbers: the run fails, with the growth that waits for it. A person may go on from the newest checkpoint. */
+static void a_run_fails_and_is_resumed(void **state) {
+    (void)state;
+    char run[LAG_ROW_ID], growth[LAG_ROW_ID];
+    struct lagd_run_config *config = fixture_run_config("diverges", LONG);
+    config->start = false;
+    config->lr = 10;
+    config->weight_decay = 10;
+    config->warmup_steps = 0;
+    config->grad_clip = 0;
+    config->checkpoint_every = 5;
+    snprintf(config->schedule, sizeof(config->schedule), "constant");
+    fixture_create_run(&f, config, 0, run);
+    grow("diverges", "auto", LONG / 2, 4, growth);
+    fixture_do(&f, LAGD_RUN_RESUME, "diverges", 0, NULL);
+    RUN(run, "paused queued running failed");
+    GROWTH(growth, "queued failed");
+    fixture_do(&f, LAGD_RUN_RESUME, "diverges", 0, NULL);
+    RUN(run, "paused queued running failed queued running failed");
+}
+
+/* At its start, while it trains and while it grows: it is paused, and goes on by itself. */
+static void what_may_pass_is_tried_again(void **state) {
+    (void)state;
+    char run[LAG_ROW_ID], growth[LAG_ROW_ID];
+    struct lag_run_row row;
+    create("short", 60, false, run);
+    grow("short", "manual", 0, 4, growth);
+    allow_descriptors(3);
+    fixture_do(&f, LAGD_RUN_RESUME, "short", 0, NULL);
+    wait_paused("short");
+    allow_descriptors(0);
+    fixture_row(&f, run, &row);
+    assert_true(row.waits);
+    assert_non_null(strstr(row.reason, "Too many open files"));
+    assert_non_null(strstr(row.reason, "tried again by itself"));
+    fixture_wait_growth(&f, growth, "awaiting_approval");
+    RUN(run, "paused queued paused queued running growing");
+    fixture_row(&f, run, &row);
+    assert_false(row.waits);
+    allow_descriptors(3);
+    decide(growth, true);
+    wait_paused("short");
+    allow_descriptors(0);
+    fixture_do(&f, LAGD_RUN_RESUME, "short", 0, NULL); /* rather than to wait for it */
+    GROWTH(growth, "queued probing awaiting_approval decided applying applied");
+    RUN(run, "paused queued paused queued running growing paused queued growing running completed");
+    create("trains", LONG, true, run);
+    RUN(run, "queued running");
+    allow_descriptors(3);
+    grow("trains", "auto", -1, 4, growth);
+    wait_paused("trains");
+    fixture_do(&f, LAGD_RUN_PAUSE, "trains", 0, NULL); /* it shall not go on by itself */
+    allow_descriptors(0);
+    fixture_row(&f, run, &row);
+    assert_false(row.waits);
+    fixture_do(&f, LAGD_RUN_RESUME, "trains", 0, NULL);
+    GROWTH(growth, "queued probing decided applying applied");
+    RUN(run, "queued running paused queued running growing running");
 }
 
 /* One candidate cannot be built, all others leave any bound: nobody wins, and the run goes on as it was. */
@@ -356,18 +283,6 @@ static void candidates_diverge_and_fail(void **state) {
     count_candidates(growth, n);
     assert_int_equal(n[LAGD_CANDIDATE_FAILED], 1);
     assert_int_equal(n[LAGD_CANDIDATE_DIVERGED], 11);
-}
-
-/* Truncates the files that a pattern below the state directory names, and tells how many. */
-static size_t cut(const char *pattern, off_t length) {
-    char path[1700];
-    glob_t found = {0};
-    snprintf(path, sizeof(path), "%s/%s", f.config.state_dir, pattern);
-    if (glob(path, 0, NULL, &found) != 0) return 0;
-    for (size_t i = 0; i < found.gl_pathc; i++) assert_int_equal(truncate(found.gl_pathv[i], length), 0);
-    size_t n = found.gl_pathc;
-    globfree(&found);
-    return n;
 }
 
 static void a_run_waits_for_its_dataset(void **state) {
@@ -404,26 +319,6 @@ static void a_lost_growth_is_applied_again(void **state) {
     GROWTH(first, "queued probing decided applying applied decided applying applied");
     GROWTH(second, "queued cancelled");
     RUN(run, "paused queued running growing running paused queued running growing running");
-}
-
-/* --- what is refused --- */
-
-struct try {
-    struct lagd_post post;
-    int to;
-};
-
-static int post(struct lag_db *db, void *arg, struct lag_error *err) {
-    struct try *try = arg;
-    return lagd_tx_post(db, &try->post, &try->to, err);
-}
-
-static void check_refused(struct lagd_post tried, int rc, const char *text) {
-    struct try try = {.post = tried, .to = LAGD_NOWHERE};
-    struct lag_error err = {0};
-    assert_int_equal(lag_store_write(lagd_supervisor_store(f.s), post, &try, &err), rc);
-    if (!strstr(err.text, text)) fail_msg("%s", err.text);
-    assert_int_equal(try.to, LAGD_NOWHERE);
 }
 
 static void what_no_row_allows_is_refused(void **state) {
@@ -489,7 +384,10 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_person_ends_a_growth_anywhere, set_up, tear_down),
         cmocka_unit_test_setup_teardown(runs_are_paused_and_cancelled_anywhere, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_next_daemon_puts_runs_in_order, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_growth_fails_with_its_run, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_does_not_fit_together_is_paused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_growth_that_cannot_be_read_fails_alone, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_run_fails_and_is_resumed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_may_pass_is_tried_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(candidates_diverge_and_fail, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_run_waits_for_its_dataset, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_lost_growth_is_applied_again, set_up, tear_down),

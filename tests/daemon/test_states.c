@@ -11,8 +11,9 @@
 
 #include <lagd/daemon/states.h>
 
-/* The one end that can be undone: by the loss of all that came after it. */
+/* The ends that can be undone: by the loss of all that came after it, and by a person who knows better. */
 static bool may_leave(enum lagd_machine machine, const struct lagd_transition *row) {
+    if (machine == LAGD_MACHINE_RUN) return row->from == LAGD_RUN_FAILED && row->event == LAGD_RUN_ON_RESUME;
     return machine == LAGD_MACHINE_GROWTH && row->from == LAGD_GROWTH_APPLIED && row->event == LAGD_GROWTH_ON_LOST;
 }
 
@@ -81,6 +82,7 @@ static void actions_lead_somewhere(void **state) {
 static void examples(void **state) {
     (void)state;
     assert_null(lagd_transition_find(LAGD_MACHINE_RUN, LAGD_RUN_COMPLETED, LAGD_RUN_ON_RESUME));
+    assert_true(lagd_state_allows(LAGD_MACHINE_RUN, "failed", "resume"));
     assert_null(lagd_transition_find(LAGD_MACHINE_RUN, LAGD_RUN_QUEUED, LAGD_RUN_ON_NOTHING));
     assert_int_equal(lagd_state_index(LAGD_MACHINE_RUN, "nowhere"), LAGD_NOWHERE);
     assert_true(lagd_run_is("paused", LAGD_RUN_PAUSED));

@@ -143,6 +143,37 @@ static void a_resume_waits_for_a_pause_only(void **state) {
     assert_string_equal(answered.state, "queued");
 }
 
+static void a_resume_waits_ten_seconds_too(void **state) {
+    (void)state;
+    put_run("running");
+    lagd_waiting_pause(c, RUN);
+    assert_true(lagd_waiting_resume(c, RUN, ask(LAGD_RUN_RESUME)));
+    lagd_waiting_answer_late(c, c->waiting.runs[0].resume_due_ns - 1);
+    assert_int_equal(answered.n, 0);
+    lagd_waiting_answer_late(c, c->waiting.runs[0].resume_due_ns);
+    assert_int_equal(answered.n, 1);
+    assert_int_equal(answered.status, LAG_EBUSY);
+    assert_non_null(strstr(answered.text, "on its way to a pause"));
+    lagd_waiting_joined(c, RUN);
+    assert_int_equal(answered.n, 1);
+}
+
+static void an_end_without_order_answers_all(void **state) {
+    (void)state;
+    put_run("running");
+    assert_int_equal(lagd_waiting_stop(c, RUN, ask(LAGD_RUN_PAUSE), LAGD_RUN_PAUSED), LAGD_LATER);
+    assert_int_equal(lagd_waiting_stop(c, RUN, ask(LAGD_RUN_PAUSE), LAGD_RUN_PAUSED), LAGD_LATER);
+    lagd_waiting_pause(c, RUN);
+    assert_true(lagd_waiting_resume(c, RUN, ask(LAGD_RUN_RESUME)));
+    assert_int_equal(lagd_waiting_stop(c, "run_other", ask(LAGD_RUN_CANCEL), LAGD_RUN_CANCELLED), LAGD_LATER);
+    lagd_waiting_refuse(c, "the disk is gone");
+    assert_int_equal(answered.n, 4);
+    assert_int_equal(answered.status, LAG_ECANCELED);
+    assert_string_equal(answered.text, "lagd is stopping: the disk is gone");
+    lagd_waiting_joined(c, RUN);
+    assert_int_equal(answered.n, 4);
+}
+
 static void a_resume_is_refused_while_the_daemon_stops(void **state) {
     (void)state;
     put_run("paused");
@@ -178,7 +209,8 @@ int main(void) {
         TEST(a_stop_of_the_daemon_is_told), TEST(a_run_that_is_gone_is_told),
         TEST(more_than_may_wait_are_answered_at_once), TEST(nobody_waits_longer_than_ten_seconds),
         TEST(a_resume_waits_for_a_pause_only), TEST(a_resume_is_refused_while_the_daemon_stops),
-        TEST(runs_do_not_answer_for_each_other),
+        TEST(runs_do_not_answer_for_each_other), TEST(a_resume_waits_ten_seconds_too),
+        TEST(an_end_without_order_answers_all),
     };
     if (lag_engine_setup(NULL) != 0) return 1;
     return cmocka_run_group_tests(tests, NULL, NULL);

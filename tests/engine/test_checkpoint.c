@@ -160,7 +160,7 @@ static void assert_step(const char *dir, int64_t step) {
 static void failed_writes_keep_the_old_one(void **state) {
     const char *dir = fixture_path(state, "c");
     assert_int_equal(write_in_child(dir, 1, NO_TROUBLE), 0);
-    assert_int_equal(write_in_child(dir, 2, (struct trouble){NULL, limit_file_size, "File too large"}), LAG_EIO);
+    assert_int_equal(write_in_child(dir, 2, (struct trouble){NULL, limit_file_size, "File too large"}), LAG_ENOSPC);
     assert_step(dir, 1);
     assert_int_equal(n_entries(*state), 1);
     assert_int_equal(write_in_child(dir, 2, (struct trouble){NULL, lose_rights, "denied"}), LAG_EDENIED);

@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 /* The newest schema and the one after it; test_new compares. */
-#define NEWEST "8"
-#define NEXT "9"
+#define NEWEST "9"
+#define NEXT "10"
 
 static char *in_dir(const struct fixture *f, const char *name) {
     static char path[400]; /* one test at a time */
@@ -77,8 +77,8 @@ static void test_newer(void **state) {
     struct fixture *f = *state;
     fixture_open(f);
     fixture_close(f);
-    run_sql(f, "PRAGMA user_version = 9; INSERT INTO schema_history VALUES (9, '7.1.0', 'x', 1)");
-    expect_refusal(f, LAG_EVERSION, "%s/lagd.db has schema 9, written by lagd 7.1.0, but this is lagd " LAGD_VERSION
+    run_sql(f, "PRAGMA user_version = 99; INSERT INTO schema_history VALUES (99, '7.1.0', 'x', 1)");
+    expect_refusal(f, LAG_EVERSION, "%s/lagd.db has schema 99, written by lagd 7.1.0, but this is lagd " LAGD_VERSION
         ", which knows schemas up to " NEWEST ": start that lagd again, or restore the copy made before the upgrade");
     struct lag_db *reader;
     assert_int_equal(lag_reader_open(f->dir, &reader, &f->err), LAG_EVERSION);

@@ -18,6 +18,7 @@ static const char *const whole_lists[] = {
     "SCAN growths USING INDEX sqlite_autoindex_growths_1",
     "SCAN checkpoints USING INDEX sqlite_autoindex_checkpoints_1",
     "SCAN deleted", /* the first row */
+    "SCAN runs USING INDEX runs_waiting", /* of those that wait only */
 };
 
 /* The hot ones: a part of the text, and the index that must serve it. */
@@ -39,6 +40,7 @@ static const struct {
     {"SET owner = 'deleted/' || id, n_points = 0 WHERE owner IN", "sqlite_autoindex_series_1 (owner=?)"},
     {"SELECT coalesce((SELECT max(step) FROM points", "PRIMARY KEY (series=? AND step<?)"},
     {"FROM probe_losses WHERE candidate = ? ORDER", "PRIMARY KEY (candidate=?)"},
+    {"SELECT id FROM runs WHERE waits = 1", "runs_waiting"},
 };
 
 static void each_id(const char *id, void *arg) {}
@@ -53,6 +55,7 @@ DEFINE_EACH(each_checkpoint, lag_checkpoint_row)
 DEFINE_EACH(each_file, lag_checkpoint_file_row)
 DEFINE_EACH(each_series, lag_series_row)
 DEFINE_EACH(each_event, lag_event_row)
+static int each_waiting(const char *id, void *arg) { return 0; }
 
 static int call_series(struct lag_db *db, struct lag_error *err) {
     int64_t id, total, step, other;
@@ -144,6 +147,8 @@ static int call_runs(struct lag_db *db, struct lag_error *err) {
     if (!rc) rc = lag_calendar_set(db, &calendar, err);
     if (!rc) rc = lag_ids_newest(db, each_id, NULL, err);
     if (!rc) rc = lag_run_set_state(db, "run_1", "paused", "", err);
+    if (!rc) rc = lag_run_set_waits(db, "run_1", true, err);
+    if (!rc) rc = lag_run_list_waiting(db, each_waiting, NULL, err);
     if (!rc) rc = lag_run_set_progress(db, "run_1", 1, 1, 1, err);
     const struct lag_shape shape = sample_shape(1);
     if (!rc) rc = lag_run_set_shape(db, "run_1", &shape, 1, err);

@@ -25,6 +25,21 @@ enum lag_code {
     LAG_EVERSION = -15,    /* written by a newer lagd */
     LAG_EINTERNAL = -16,   /* a defect in lagd */
     LAG_EAWAY = -17,       /* files that are listed are not there: they may come back */
+    LAG_ESHORT = -18,      /* no descriptor, thread or other thing of the system is free now */
+    LAG_EPATH = -19,       /* the path leads nowhere: a part of it is no folder, is one, or is too long */
+};
+
+/* What kind of cause a code tells of, and so what is done about it. docs/errors.md lists both tables. */
+enum lag_cause {
+    LAG_CAUSE_NONE,    /* no error, or no lag_code */
+    LAG_CAUSE_PASSES,  /* it may pass by itself: wait and try again */
+    LAG_CAUSE_OUTSIDE, /* something outside has to be mended by a person: stop, tell it, go on when asked */
+    LAG_CAUSE_DAMAGE,  /* what is stored is missing or no good: go back to what was stored before */
+    LAG_CAUSE_ASKED,   /* it cannot be done as it was asked for: the caller's mistake (HTTP 4xx) */
+    LAG_CAUSE_OWN,     /* the numbers themselves: trying again makes the same */
+    LAG_CAUSE_STOP,    /* it was told to stop */
+    LAG_CAUSE_DEFECT,  /* of lagd */
+    LAG_N_CAUSES
 };
 
 struct lag_error {
@@ -38,11 +53,13 @@ int lag_error_set(struct lag_error *err, int code, const char *format, ...) __at
 /* The same, naming the field at fault, e.g. "/model/n_layer". */
 int lag_error_at(struct lag_error *err, int code, const char *pointer, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
-/* Code and text for errno value error_number: ENOSPC and EDQUOT → LAG_ENOSPC, ENOENT → LAG_ENOTFOUND, EACCES, EPERM,
- * EROFS, ELOOP, EXDEV → LAG_EDENIED, ENOMEM → LAG_ENOMEM, else LAG_EIO. The text is "<formatted>: <strerror>". */
+/* Code and text for errno value error_number, the code by lag_code_of_errno. The text is "<formatted>: <strerror>". */
 int lag_error_errno(struct lag_error *err, int error_number, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* Puts "<formatted>: " before the text already in err; returns err->code (LAG_EINTERNAL when err is NULL). */
 int lag_error_wrap(struct lag_error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* "invalid", "not_found", … for logs and tests. */
 const char *lag_code_name(int code);
+enum lag_cause lag_code_cause(int code);
+/* By the table of errno values in error.c; LAG_EIO for those that are not in it. */
+int lag_code_of_errno(int error_number);

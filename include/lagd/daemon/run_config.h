@@ -27,7 +27,7 @@ struct lagd_run_config {
 };
 extern const struct lag_fields lagd_run_fields; /* paths of the JSON body: "model/n_layer", "optim/betas/0" … */
 
-/* What may be changed while the run exists: rows of lagd_run_fields. */
+/* What may be changed while the run exists: rows of lagd_run_fields. optim/lr only of one that has failed. */
 extern const struct lag_fields lagd_run_patch_fields;
 struct lagd_run_patch {
     uint32_t given;             /* bit i: row i of lagd_run_patch_fields */

@@ -35,6 +35,7 @@ struct lag_run_row {
     double flops;              /* spent by the run itself */
     double lr_scale;           /* 1; halved by rollbacks */
     int64_t n_rollbacks, rollback_step; /* the step that was not finite last, -1 */
+    bool waits;                /* paused for want of what may come back: it is tried again by itself */
     char growth_id[LAG_ROW_ID];/* growth under way or waiting, "" when none */
     int64_t revision, created_ms, updated_ms;
 };

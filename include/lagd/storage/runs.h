@@ -21,8 +21,12 @@ int lag_run_get(struct lag_db *db, const char *id_or_name, struct lag_run_row *r
 /* Newest first, which is by id; states: comma-separated or NULL; before_id: rows behind that one ("": all). */
 int lag_run_list(struct lag_db *db, const char *states, const char *before_id, int limit,
                  int (*each)(const struct lag_run_row *, void *), void *arg, struct lag_error *err);
+/* Ids of those that wait (row.waits). */
+int lag_run_list_waiting(struct lag_db *db, int (*each)(const char *id, void *), void *arg, struct lag_error *err);
 /* Each bumps revision and updated_ms. */
 int lag_run_set_state(struct lag_db *db, const char *id, const char *state, const char *reason, struct lag_error *err);
+/* A new state ends it. */
+int lag_run_set_waits(struct lag_db *db, const char *id, bool waits, struct lag_error *err);
 int lag_run_set_progress(struct lag_db *db, const char *id, int64_t step, int64_t tokens, double flops,
                          struct lag_error *err);
 int lag_run_set_shape(struct lag_db *db, const char *id, const struct lag_shape *shape, int64_t n_params,
