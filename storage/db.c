@@ -243,6 +243,8 @@ void lag_reader_end(struct lag_db *db) {
     if (db && !sqlite3_get_autocommit(db->handle)) (void)sqlite3_exec(db->handle, "COMMIT", NULL, NULL, NULL);
 }
 
+bool lag_db_is_damaged(struct lag_db *db) { return (sqlite3_errcode(db->handle) & 0xff) == SQLITE_CORRUPT; }
+
 int lag_db_schema_version(struct lag_db *db) {
     int64_t version = 0;
     return lag_db_integer(db, "PRAGMA user_version", &version, NULL) ? -1 : (int)version;

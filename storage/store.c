@@ -71,6 +71,8 @@ static int run_write(struct lag_store *store, struct write *write, struct lag_er
     int rc = lag_db_exec(db, "SAVEPOINT one", err);
     if (rc) return rc;
     write->rc = write->fn(db, write->arg, write->err);
+    if (write->rc == LAG_ECORRUPT && lag_db_is_damaged(db))
+        return lag_error_set(err, LAG_ECORRUPT, "%s", write->err->text);
     if (!in_transaction(store))
         return lag_error_set(err, write->rc < 0 ? write->rc : LAG_EIO,
                              "the database gave up a transaction: %s",
@@ -200,6 +202,12 @@ static void run_batch(struct lag_store *store) {
     if (!rc && (writes || store->taken.n)) {
         pthread_mutex_unlock(&store->mutex);
         rc = run_transaction(store, writes, &err);
+        /* Damage that shows while runs train is met as a device that fails: nobody's fault, and lagd stops in order. */
+        if (rc == LAG_ECORRUPT) {
+            rc = err.code = LAG_EIO;
+            (void)lag_error_wrap(&err, "the database is damaged: stop lagd, copy the state directory, and restore a "
+                                 "backup");
+        }
         pthread_mutex_lock(&store->mutex);
     }
     if (store->db->leaves_rows) store->sweep.rows_left = true;

@@ -20,6 +20,9 @@ int lagd_read(const struct lagd_deps *deps, lag_write_fn *fn, void *arg, struct 
     if (rc != 0) return rc == LAG_ENOTFOUND ? LAG_EIO : rc;
     rc = lag_reader_begin(db, err);
     if (rc == 0) rc = fn(db, arg, err);
+    /* Damage of the database is not the fault of who reads: told as a device that fails. */
+    if (rc == LAG_ECORRUPT && lag_db_is_damaged(db)) rc = LAG_EIO;
+    if (rc == LAG_EIO && err) err->code = rc;
     lag_reader_end(db);
     lag_reader_close(db);
     return rc;

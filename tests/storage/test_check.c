@@ -86,6 +86,30 @@ static void test_time_is_up(void **state) {
     assert_ok(f, lag_run_get(f->reader, "run_1", &run, &f->err));
 }
 
+static int move_growth(struct lag_db *db, void *arg, struct lag_error *err) {
+    return lag_growth_set_state(db, "gr_1", "probing", "", err);
+}
+
+static int move_run(struct lag_db *db, void *arg, struct lag_error *err) {
+    return lag_run_set_state(db, "run_1", "paused", "", err);
+}
+
+/* Damage that a write meets while the store is open is nobody's fault: told as a device that fails, and nothing is
+ * written after it. */
+static void test_damage_under_an_open_store(void **state) {
+    struct fixture *f = *state;
+    fixture_close(f);
+    damage_root_page(f, "growths");
+    fixture_open(f);
+    write_ok(f, move_run, NULL);
+    assert_int_equal(lag_store_write(f->store, move_growth, NULL, &f->err), LAG_EIO);
+    assert_non_null(strstr(f->err.text, "the database is damaged: stop lagd, copy the state directory, and restore"));
+    assert_int_equal(lag_store_write(f->store, move_run, NULL, &f->err), LAG_EIO);
+    assert_non_null(strstr(f->err.text, "until lagd is restarted: the database is damaged"));
+    assert_int_equal(lag_store_check(f->store, &f->err), LAG_EIO);
+    assert_int_equal(lag_store_look(f->store, &f->err), 0); /* the files are lagd's own all the same */
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_good, fixture_store, fixture_end),
@@ -94,6 +118,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_index_without_row, fixture_store, fixture_end),
         cmocka_unit_test_setup_teardown(test_page, fixture_store, fixture_end),
         cmocka_unit_test_setup_teardown(test_time_is_up, fixture_store, fixture_end),
+        cmocka_unit_test_setup_teardown(test_damage_under_an_open_store, fixture_store, fixture_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

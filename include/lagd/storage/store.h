@@ -79,6 +79,7 @@ void lag_reader_stop_when(struct lag_db *db, const _Atomic bool *stop);
 int lag_reader_begin(struct lag_db *db, struct lag_error *err);
 void lag_reader_end(struct lag_db *db);
 int lag_db_schema_version(struct lag_db *db);
+bool lag_db_is_damaged(struct lag_db *db); /* was that what the last call met: pages that SQLite cannot follow? */
 /* Reads the whole file and says whether it is whole: 0; LAG_ECORRUPT with the first damage and what to do; 1 = the time
  * was up before all was read, and what was read is good. budget_ms 0: no bound, and indexes are compared with their
  * tables as well (PRAGMA integrity_check instead of quick_check). Missing parents are damage too. */
