@@ -143,8 +143,18 @@ start_lagd() {
         [ "$port" -lt "$LAST_PORT" ] || fail "no port from $FIRST_PORT to $LAST_PORT is free"
         port=$((port + 1))
     done
-    API=http://127.0.0.1:$port/api/v1
+    BASE=http://127.0.0.1:$port API=$BASE/api/v1
     [ "$port" = "$FIRST_PORT" ] || say "port $FIRST_PORT is in use: taking $port"
+}
+
+# The dashboard's address. Where npm is missing lagd is built without it.
+dashboard() {
+    kind=$(curl -q -sS --noproxy '*' --max-time 60 -o /dev/null -w '%{content_type}' -H 'Accept: text/html' "$BASE/") ||
+        kind=
+    case $kind in
+    text/html*) say "dashboard $BASE/  open it in a browser$1" ;;
+    *) say "dashboard $BASE/  once npm is there, as ./dev build installs it; this lagd was built without" ;;
+    esac
 }
 
 # --- showing ---------------------------------------------------------------------------------------------------------
@@ -245,6 +255,7 @@ start_lagd
 ask /version
 say ''
 say "lagd      $(pick .version) at $API, state in $STATE"
+dashboard ', and watch'
 
 # 1. The text becomes a dataset.
 ask '/datasets?name=demo-text' -X POST -H 'Content-Type: text/plain' --data-binary "@$TEXT"
@@ -308,8 +319,11 @@ pick '.items | reverse[]
     | "  step \(.step | tostring | right(5))  \(.n_layer) layers  \(.n_bytes / 1e6 | fixed(1) | right(5)) MB  \(.kind)"'
 say ''
 say "The demo took $(($(date +%s) - begun)) s."
+[ -z "${DEMO_DIR:-}" ] || say "All of it is kept. To look at it again: $LAGD --state-dir $DEMO_DIR"
 if [ "$TERMINAL" = yes ]; then
-    say "lagd goes on serving until you press Ctrl-C. Try in another terminal:"
+    say "lagd goes on serving until you press Ctrl-C."
+    dashboard ''
+    say "Or try in another terminal:"
     say ''
     say "  curl '$API/runs/demo?pretty'"
     say "  curl '$API/runs/demo/series?key=val/loss'"

@@ -9,6 +9,7 @@
 #include "http/sockets_internal.h"
 #include "http/transport_internal.h"
 #include "request/places_internal.h"
+#include "site/static_internal.h"
 
 #include <lagd/api/server.h>
 #include <lagd/base/check.h>
@@ -168,6 +169,21 @@ static int open_configured(struct lagd_listeners *listeners, const struct lagd_c
     return 0;
 }
 
+/* What to open in a browser. An address that stands for every one of this machine is no place to go to. */
+static void tell_dashboard(const struct lagd_server *server, const struct listener *listener) {
+    const char *where = listener->where, *port = strrchr(where, ':');
+    if (strncmp(where, "http://", 7) != 0) return;
+    size_t n_host = (size_t)(port - (where + 7));
+    bool any = strncmp(where + 7, "0.0.0.0", n_host) == 0 || strncmp(where + 7, "[::]", n_host) == 0;
+    char base[sizeof(listener->where)];
+    (void)snprintf(base, sizeof(base), "http://%.*s%s", any ? 9 : (int)n_host, any ? "localhost" : where + 7, port);
+    if (lagd_static_find(server->services.files, "index.html"))
+        lag_log(LAG_LOG_INFO, "dashboard: open %s/ in a browser", base);
+    else
+        lag_log(LAG_LOG_INFO, "dashboard: not there, as this lagd was built without it (./dev build fetches what it "
+                "needs by npm); the API is at %s/api/v1", base);
+}
+
 /* The list is complete before the first request comes: workers read it without a lock. */
 static int serve(struct lagd_listeners *listeners, struct lagd_server *server, unsigned limit, struct lag_error *err) {
     for (int i = 0; i < listeners->n; i++) {
@@ -176,6 +192,7 @@ static int serve(struct lagd_listeners *listeners, struct lagd_server *server, u
         if (!listener->daemon) return lag_error_set(err, LAG_EIO, "the HTTP library cannot serve %s", listener->where);
         listener->fd = -1;
         lag_log(LAG_LOG_INFO, "http: listening on %s", listener->where);
+        tell_dashboard(server, listener);
     }
     return 0;
 }

@@ -47,34 +47,92 @@ def free_port():
         return s.getsockname()[1]
 
 
-def tour(folder):
-    script = BEFORE
-    for block in blocks("The same by hand"):
-        if "GROWTH=" in block:
-            script += "wait_for /runs/first completed\n"
-        script += block
-        if "build/lagd" in block:
-            script += READY
-    # what is prepared here, where it lies, and how long it takes
-    script = re.sub(r"^\./dev .*\n|^bible .*\n", "", script, flags=re.M)
-    for printed, here in [("build/lagd ", lagd.LAGD + " "), ("/tmp/lagd", "FOLDER/lagd"), ("FOLDER", folder),
-                          ("127.0.0.1:7437", f"127.0.0.1:{free_port()}"), ("wait=30", "wait=1"),
-                          ('"max_steps": 900', '"max_steps": 60'), ('"at_step": 400', '"at_step": 20'),
-                          ('"steps": 50, "eval_every": 10', '"steps": 20, "eval_every": 10')]:
-        assert printed in script, f"README.md has no {printed}"
+ADDRESS = f"127.0.0.1:{free_port()}"
+# What is printed, and what it is here: other places, and numbers that take less time.
+HERE = [("/tmp/lagd", "FOLDER/lagd"), ("wait=30", "wait=1"),
+        ('"n_embd": 128, "n_positions": 64', '"n_embd": 32, "n_positions": 32'),
+        ('"max_steps": 900', '"max_steps": 60'), ('"at_step": 400', '"at_step": 20'),
+        ('"steps": 50, "eval_every": 10', '"steps": 20, "eval_every": 10'), ("--at 400 --lag 50", "--at 20 --lag 20")]
+
+
+def script_of(folder, parts):
+    script = "".join(parts)
+    script = re.sub(r"^\./dev .*\n", "", script, flags=re.M)
+    script = re.sub(r"^bible \S+ > (\S+)$", r"cp bible.txt \1", script, flags=re.M)
+    with open(README, encoding="utf-8") as f:
+        readme = f.read()
+    for printed, here in [*HERE, ("build/lagd ", lagd.LAGD + " "), ("$PWD/build/cli", os.path.dirname(lagctl())),
+                          ("127.0.0.1:7437", ADDRESS)]:
+        assert printed in readme, f"README.md has no {printed}"
         script = script.replace(printed, here)
-    with open(os.path.join(folder, "my.txt"), "w") as f:
+    return script.replace("FOLDER", folder)
+
+
+def lagctl():
+    return os.environ.get("LAGCTL") or os.path.join(os.path.dirname(lagd.LAGD), "cli", "lagctl")
+
+
+def play(folder, parts):
+    with open(os.path.join(folder, "bible.txt"), "w") as f:
         f.write(lagd.text(100000))
     with open(os.path.join(folder, "train.bin"), "wb") as f:
         array.array("H", [i * i * 7919 % 50257 for i in range(5000)]).tofile(f)
-    run = subprocess.run(["bash", "-c", script], cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    # lagctl would find this address by itself if no other lagd were on this machine
+    run = subprocess.run(["bash", "-c", BEFORE + script_of(folder, parts)], cwd=folder, stdin=subprocess.DEVNULL,
+                         capture_output=True, text=True, env={**os.environ, "LAGD_HOST": ADDRESS})
     assert run.returncode == 0, f"status {run.returncode}\n{run.stdout[-3000:]}\n{run.stderr[-3000:]}"
-    assert '"nanogpt"' in run.stdout and '"n_tokens":5000' in run.stdout.replace(" ", ""), run.stdout[:3000]
-    assert "After a lag of 20 steps" in run.stdout, run.stdout[-3000:]
+    return run.stdout
+
+
+def by_hand():
+    parts = []
+    for block in blocks("The same by hand"):
+        if "GROWTH=" in block:
+            parts.append("wait_for /runs/first completed\n")
+        parts.append(block)
+        if "build/lagd" in block:
+            parts.append(READY)
+    return parts
+
+
+def check_lagctl(folder, told):
+    for words in ("kjv: 100000 tokens", "After a lag of 20 steps", "train/loss", "final", "And God said"):
+        assert words in told, (words, told[-4000:])
     with open(os.path.join(folder, "points.jsonl")) as f:
         assert len(f.readlines()) == 61
-    assert os.path.getsize(os.path.join(folder, "model.safetensors")) > 1000000
+
+
+def tour(folder):
+    """By curl, and then by lagctl beside what that left."""
+    told = play(folder, [*by_hand(), "echo HALF\ncp points.jsonl curl.jsonl\n", *blocks("lagctl")])
+    curl, client = told.split("HALF\n")
+    assert '"nanogpt"' in curl and '"n_tokens":5000' in curl.replace(" ", ""), curl[:3000]
+    assert "After a lag of 20 steps" in curl, curl[-3000:]
+    with open(os.path.join(folder, "curl.jsonl")) as f:
+        assert len(f.readlines()) == 61
+    assert os.path.getsize(os.path.join(folder, "model.safetensors")) > 100000
+    check_lagctl(folder, client)
+    with open(os.path.join(folder, "lagd.log")) as f:
+        log = f.read()
+    assert f"dashboard: open http://{ADDRESS}/ in a browser" in log or "dashboard: not there" in log, log[:1000]
+
+
+def lagctl_by_itself(folder):
+    check_lagctl(folder, play(folder, [*by_hand()[:2], *blocks("lagctl")]))
+
+
+def demo(folder):
+    """The other way to begin; it takes the first port that is free."""
+    text = os.path.join(folder, "demo.txt")
+    with open(text, "w") as f:
+        f.write(lagd.text(50000))
+    smaller = {"BUILD": lagd.LAGD, "TEXT": text, "STEPS": "45", "GROW_AT": "4", "LAG": "4"}
+    run = subprocess.run(["sh", os.path.join(os.path.dirname(README), "cli", "demo.sh")], stdin=subprocess.DEVNULL,
+                         capture_output=True, text=True, env={**os.environ, **smaller})
+    assert run.returncode == 0, run.stdout[-2000:] + run.stderr[-2000:]
+    base = re.search(r"^lagd .* at (http://127\.0\.0\.1:\d+)/api/v1", run.stdout, re.M).group(1)
+    assert f"\ndashboard {base}/ " in run.stdout, run.stdout[:1000]
 
 
 if __name__ == "__main__":
-    lagd.main(tour)
+    lagd.main(tour, lagctl_by_itself, demo)
