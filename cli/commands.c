@@ -169,6 +169,8 @@ static const struct ctl_column status_columns[] = {
 static const struct ctl_view status_view = {status_columns, NULL, NULL, NULL};
 static const struct ctl_view runs_view = {
     run_columns, NULL, "no runs; create one by: lagctl run create -f run.json", NULL};
+static const struct ctl_view active_view = {
+    run_columns, NULL, "no run goes on or waits; those that have ended: lagctl run list", NULL};
 static const struct ctl_view run_view = {run_show_columns, NULL, NULL, NULL};
 static const struct ctl_view run_said = {run_columns, "{name}: {state}, step {step} of {max_steps}", NULL, NULL};
 static const struct ctl_view growths_view = {
@@ -197,7 +199,7 @@ const struct ctl_view ctl_growth_plan_view = {growth_columns, NULL, NULL, ctl_pr
 static const struct ctl_command commands[] = {
     {"status", "", no_options, "GET", "/system", "Show what the daemon does, on one screen.", NULL, &status_view,
      ctl_cmd_status},
-    {"ps", "", ps_options, "GET", "/runs", "List the runs that have not ended.", NULL, &runs_view, ctl_cmd_ps},
+    {"ps", "", ps_options, "GET", "/runs", "List the runs that have not ended.", NULL, &active_view, ctl_cmd_ps},
     {"top", "", top_options, "GET", "/runs", "Watch runs and machine live; q quits.", NULL, &runs_view, ctl_cmd_top},
 
     {"run create", "", create_options, "POST", "/runs", "Create a run from a JSON file.", NULL, &run_said,

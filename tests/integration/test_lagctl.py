@@ -275,24 +275,25 @@ def asks_for_a_token(folder, token, wrong):
     tcp("ps", status=5, error="")
     tcp("--token-file", wrong, "ps", status=5, error="")
     assert "LAGD_TOKEN_FILE" in tcp("doctor", status=5)
-    Client(None, LAGD_HOST=f"127.0.0.1:{port}", LAGD_TOKEN_FILE=token)("ps", error="no runs")
+    Client(None, LAGD_HOST=f"127.0.0.1:{port}", LAGD_TOKEN_FILE=token)("ps", error="no run goes on")
     # white space at the ends of a file is no part of the token, on either side
     with open(token) as f:
         words = f.read().strip()
     spaced = write(folder, "spaced", f"\ufeff  {words}\t\r\n\n")
-    tcp("--token-file", spaced, "ps", error="no runs")
+    tcp("--token-file", spaced, "ps", error="no run goes on")
     os.chmod(spaced, 0o600)
     daemon.terminate()
     daemon.spawn(env={"LAGD_AUTH_TOKEN_FILE": spaced})
     assert lagd.until(lambda: subprocess.run(ask, env=ctl.env, capture_output=True, check=False).returncode == 0,
                       30), daemon.log()
-    ctl("--token-file", token, "ps", error="no runs")
+    ctl("--token-file", token, "ps", error="no run goes on")
     daemon.terminate()
 
 
 def forms_of_output(folder):
     daemon, ctl = started(folder)
     ctl("run", "list", error="no runs; create one")
+    ctl("ps", error="no run goes on or waits")
     assert ctl("run", "list", "-q") == "" and ctl.json("run", "list") == {"items": [], "next_cursor": None}
     daemon.upload("words", lagd.text())
     for i in range(3):

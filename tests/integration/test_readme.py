@@ -28,12 +28,6 @@ wait_for() {
 trap 'kill "$!" && wait "$!"' EXIT
 """
 
-READY = """
-for i in $(seq 300); do command curl -fs --unix-socket FOLDER/lagd.sock http://localhost/readyz && break
-    sleep 0.1; done
-"""
-
-
 def blocks(heading):
     """The sh blocks below a heading of the second level."""
     with open(README, encoding="utf-8") as f:
@@ -90,8 +84,6 @@ def by_hand():
         if "GROWTH=" in block:
             parts.append("wait_for /runs/first completed\n")
         parts.append(block)
-        if "build/lagd" in block:
-            parts.append(READY)
     return parts
 
 
@@ -118,7 +110,7 @@ def tour(folder):
 
 
 def lagctl_by_itself(folder):
-    check_lagctl(folder, play(folder, [*by_hand()[:2], *blocks("lagctl")]))
+    check_lagctl(folder, play(folder, [by_hand()[0], *blocks("lagctl")]))
 
 
 def demo(folder):

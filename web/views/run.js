@@ -13,6 +13,8 @@ import { Settings } from '../state.js';
 export function runView(main, name) {
   const settings = new Settings({ x: 'step', smooth: 0.6, logx: 'false', logy: 'false', from: '', to: '' });
   const shared = { name, settings, run: null, growths: [], scale: null,
+    /** As the head knows it; a panel may be quicker than the head. */
+    known: async (signal) => shared.run ?? api.get(`/runs/${api.part(name)}`, signal),
     changed: () => curves.forEach((one) => one.redraw()) };
   let known = null; // what decides whether the slow parts are asked again
 

@@ -12,7 +12,7 @@ const POINTS = 1000, SIDE_POINTS = 400;
 const AXES = { step: 'step', tokens: 'tokens', time: 'training time', flops: 'FLOPs' };
 
 async function makeScale(shared, annotations, signal) {
-  const { run, settings } = shared;
+  const { settings } = shared, run = await shared.known(signal);
   const end = Math.max(run.max_steps, 1), x = settings.get('x');
   const per_step = run.batch.sequences * run.batch.tokens_per_sequence * run.batch.accumulate;
   if (x === 'tokens') return new Scale('tokens', [[0, 0], [end, end * per_step]], (v) => f.si(v));

@@ -135,7 +135,7 @@ export function samplePanel(shared) {
   });
   const self = panel({ title: 'Text sample', curl: () => ['POST', path, body()],
     async load(signal) {
-      const run = shared.run ?? await api.get(`/runs/${api.part(shared.name)}`, signal);
+      const run = await shared.known(signal);
       return api.get(`/datasets/${api.part(run.dataset_id)}`, signal);
     },
     isEmpty: (dataset) => dataset.format !== 'text',
