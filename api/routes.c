@@ -33,6 +33,9 @@ static const struct lagd_parameter dataset_add_query[] = {
     {"vocab_size", LAGD_PARAM_INT, false, false, 0, LAG_FIELD_EXACT_MAX, "0", NULL,
      "Vocabulary of an uploaded token file."},
     {"file_name", LAGD_PARAM_TEXT, false, false, 1, 127, NULL, NULL, "File name that the format is guessed from."},
+    {"wait", LAGD_PARAM_INT, false, false, -1, 60, "-1", NULL,
+     "Seconds to wait for the end of the registration, before the answer is 202; -1: 60 for a file of at most 64 MiB, "
+     "else 0."},
     END};
 static const struct lagd_parameter runs_query[] = {
     {"state", LAGD_PARAM_TEXT, false, false, 1, 120, NULL, NULL, "Only runs in these states, ',' between."},
@@ -151,14 +154,15 @@ static const struct lagd_route routes[] = {
      .response = &lagd_dataset_list_schema,
      .summary = "List datasets."},
     {"POST", A "/datasets", "dataset_add", lagd_h_dataset_add, .answered = lagd_h_dataset_added, .flags = LAGD_KEYED,
-     .body = LAGD_BODY_UPLOAD, .request = &lagd_dataset_spec, .query = dataset_add_query, .status = 201,
+     .body = LAGD_BODY_UPLOAD, .request = &lagd_dataset_spec, .query = dataset_add_query, .status = 201, .later = 202,
      .response = &lagd_dataset_schema,
-     .summary = "Upload a text or token file (?name=), or register a file below the roots (JSON)."},
+     .summary = "Upload a text or token file (?name=), or register a file below the roots (JSON). 201: it is ready; "
+                "202: its file is still being read, and Location tells how far that is."},
     {"GET", A "/datasets/{dataset}", "dataset", lagd_h_dataset, .status = 200, .response = &lagd_dataset_schema,
      .summary = "One dataset."},
     {"DELETE", A "/datasets/{dataset}", "dataset_delete", lagd_h_dataset_delete, .answered = lagd_h_unneeded_deleted,
      .status = 204,
-     .summary = "Delete a dataset that no run uses."},
+     .summary = "Delete a dataset that no run uses; a registration under way is ended."},
 
     {"GET", A "/runs", "runs", lagd_h_runs, .flags = LAGD_KEPT, .query = runs_query, .status = 200,
      .response = &lagd_run_list_schema,

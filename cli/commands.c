@@ -89,6 +89,7 @@ static const struct ctl_option dataset_options[] = {
     {0, "path", "PATH", NULL, "register this file below the daemon's dataset roots instead of uploading one", false},
     {0, "format", "auto|text|nanogpt|u32|llmc_u16|llmc_u32", NULL, "how the file is read, default auto", false},
     {0, "vocab-size", "N", NULL, "vocabulary of a token file", false},
+    {0, "no-wait", NULL, NULL, "do not stay until the daemon has read the file", false},
     END};
 static const struct ctl_option wait_options[] = {
     {0, "for", "CONDITION", NULL, "state=NAME[,NAME] or step=N, default state=completed (of a growth: applied)", false},
@@ -144,7 +145,8 @@ static const struct ctl_column checkpoint_columns[] = {
     {"ID", "id", CTL_TEXT}, {"KIND", "kind", CTL_TEXT}, {"STEP", "step", CTL_INT}, {"LAYERS", "n_layer", CTL_INT},
     {"SIZE", "n_bytes", CTL_BYTES}, {"KEPT", "keep", CTL_TEXT}, {"CREATED", "created_at", CTL_TIME}, {NULL, NULL, 0}};
 static const struct ctl_column dataset_columns[] = {
-    {"NAME", "name", CTL_TEXT}, {"FORMAT", "format", CTL_TEXT}, {"TOKENS", "n_tokens", CTL_COUNT},
+    {"NAME", "name", CTL_TEXT}, {"STATE", "state", CTL_STATE}, {"FORMAT", "format", CTL_TEXT},
+    {"TOKENS", "n_tokens", CTL_COUNT},
     {"VOCABULARY", "vocab_size", CTL_INT}, {"SIZE", "n_bytes", CTL_BYTES}, {"ORIGIN", "origin", CTL_TEXT},
     {"CREATED", "created_at", CTL_TIME}, {"ID", "id", CTL_TEXT}, {NULL, NULL, 0}};
 static const struct ctl_column sample_columns[] = {
@@ -182,7 +184,12 @@ static const struct ctl_view checkpoints_view = {checkpoint_columns, NULL, "no c
 static const struct ctl_view checkpoint_said = {checkpoint_columns, "{id}: kept {keep}", NULL, NULL};
 static const struct ctl_view datasets_view = {
     dataset_columns, NULL, "no datasets; add one by: lagctl dataset add FILE", NULL};
-static const struct ctl_view dataset_view = {dataset_columns, NULL, NULL, NULL};
+static const struct ctl_column dataset_show_columns[] = {
+    {"id", "id", CTL_TEXT}, {"name", "name", CTL_TEXT}, {"state", "state", CTL_STATE}, {"reason", "reason", CTL_TEXT},
+    {"format", "format", CTL_TEXT}, {"tokens", "n_tokens", CTL_COUNT}, {"vocabulary", "vocab_size", CTL_INT},
+    {"size", "n_bytes", CTL_BYTES}, {"read", "n_bytes_done", CTL_BYTES}, {"origin", "origin", CTL_TEXT},
+    {"SHA-256", "sha256", CTL_TEXT}, {"created", "created_at", CTL_TIME}, {NULL, NULL, 0}};
+static const struct ctl_view dataset_view = {dataset_show_columns, NULL, NULL, NULL};
 static const struct ctl_view dataset_said = {
     dataset_columns, "{name}: {n_tokens} tokens, vocabulary {vocab_size}, format {format}", NULL, NULL};
 static const struct ctl_view events_view = {event_columns, NULL, NULL, NULL};
@@ -263,7 +270,8 @@ static const struct ctl_command commands[] = {
     {"dataset list", "", no_options, "GET", "/datasets", "List datasets.", NULL, &datasets_view, NULL},
     {"dataset show", "DATASET", no_options, "GET", "/datasets/{DATASET}", "Show one dataset.", NULL, &dataset_view,
      NULL},
-    {"dataset rm", "DATASET", no_options, "DELETE", "/datasets/{DATASET}", "Delete a dataset that no run uses.", NULL,
+    {"dataset rm", "DATASET", no_options, "DELETE", "/datasets/{DATASET}",
+     "Delete a dataset that no run uses, or end its registration.", NULL,
      &deleted_view, NULL},
 
     {"wait", "RUN", wait_options, "GET", "/runs/{RUN}", "Wait until a run or growth is in a state, or a run at a step.",

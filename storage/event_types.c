@@ -33,7 +33,11 @@ static const struct lag_event_kind kinds[LAG_N_EVENT_TYPES] = {
                                    "at the lag"},
     [LAG_EVENT_GROWTH_DECISION] = {"growth.decision", LAG_EVENT_INFO, RUN | GROWTH | CANDIDATE | STEP | VALUE,
                                    "a growth was decided; the value is the margin, the message the verdict"},
-    [LAG_EVENT_DATASET_ADDED] = {"dataset.added", LAG_EVENT_INFO, 0, "a dataset was added; the message is its name"},
+    [LAG_EVENT_DATASET_STATE] = {"dataset.state", LAG_EVENT_INFO, STATE,
+                                 "a dataset is being registered, which takes a while, or it could not be; the message "
+                                 "is its name, and behind ': ' the reason"},
+    [LAG_EVENT_DATASET_ADDED] = {"dataset.added", LAG_EVENT_INFO, 0,
+                                 "a dataset is ready to be trained on; the message is its name"},
     [LAG_EVENT_DATASET_DELETED] = {"dataset.deleted", LAG_EVENT_INFO, 0,
                                    "a dataset was deleted; the message is its name"},
     [LAG_EVENT_CHECKPOINT_DAMAGED] = {"checkpoint.damaged", LAG_EVENT_WARNING, RUN | STEP,

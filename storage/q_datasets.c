@@ -3,12 +3,14 @@
 #include <lagd/base/clock.h>
 #include <lagd/base/error.h>
 #include <lagd/base/ids.h>
+#include <lagd/base/mem.h>
 #include <lagd/base/stamp.h>
 #include <lagd/storage/runs.h>
 
 #define COLUMNS(first, next)                                                                                           \
     first(id) next(name) next(origin) next(path) next(format) next(n_bytes) next(n_tokens) next(max_id)                \
-    next(vocab_size) next(sha256) next(created_ms) next(device) next(inode) next(mtime_ns) next(ctime_ns)
+    next(vocab_size) next(sha256) next(created_ms) next(device) next(inode) next(mtime_ns) next(ctime_ns)          \
+    next(state) next(reason) next(n_bytes_done)
 #define C(...) LAG_COLUMN(struct lag_dataset_row, __VA_ARGS__)
 static const struct lag_column column_rows[] = {COLUMNS(C, C)};
 static const struct lag_columns columns = LAG_COLUMNS(column_rows);
@@ -20,6 +22,7 @@ static const char sql_insert[] = "INSERT " LAG_SQL_INTO("datasets", COLUMNS);
 int lag_dataset_insert(struct lag_db *db, const struct lag_dataset_row *row, struct lag_error *err) {
     struct lag_dataset_row stored = *row;
     if (!stored.created_ms) stored.created_ms = lag_clock_wall_ms();
+    if (!stored.state[0]) (void)lag_copy(stored.state, sizeof(stored.state), "ready");
     int rc = lag_row_insert(db, sql_insert, columns, &stored, err);
     if (rc != LAG_EEXIST) return rc;
     return lag_error_at(err, rc, "/name", "a dataset named %s exists already: choose another name", row->name);
@@ -46,6 +49,52 @@ int lag_dataset_list(struct lag_db *db, int (*each)(const struct lag_dataset_row
     while ((rc = lag_row_next(stmt, columns, &row, err)) == 1 && (rc = each(&row, arg)) == 0);
     lag_stmt_close(stmt);
     return rc;
+}
+
+static const char sql_state[] = "UPDATE datasets SET state = ?, reason = ? WHERE id = ?";
+
+int lag_dataset_set_state(struct lag_db *db, const char *id, const char *state, const char *reason,
+                          struct lag_error *err) {
+    struct lag_stmt *stmt;
+    int rc = lag_stmt_open(db, sql_state, &stmt, err);
+    if (rc) return rc;
+    lag_bind_text(stmt, state);
+    lag_bind_text(stmt, reason);
+    lag_bind_text(stmt, id);
+    return lag_stmt_run_one(stmt, "dataset", id, err);
+}
+
+static const char sql_done[] = "UPDATE datasets SET n_bytes_done = ? WHERE id = ?";
+
+int lag_dataset_set_done(struct lag_db *db, const char *id, int64_t n_bytes_done, struct lag_error *err) {
+    struct lag_stmt *stmt;
+    int rc = lag_stmt_open(db, sql_done, &stmt, err);
+    if (rc) return rc;
+    lag_bind_i64(stmt, n_bytes_done);
+    lag_bind_text(stmt, id);
+    return lag_stmt_run_one(stmt, "dataset", id, err);
+}
+
+static const char sql_found[] =
+    "UPDATE datasets SET format = ?, n_tokens = ?, max_id = ?, vocab_size = ?, sha256 = ?, n_bytes_done = n_bytes, "
+    "device = ?, inode = ?, mtime_ns = ?, ctime_ns = ? WHERE id = ? AND n_bytes = ?";
+
+int lag_dataset_set_found(struct lag_db *db, const struct lag_dataset_row *row, struct lag_error *err) {
+    struct lag_stmt *stmt;
+    int rc = lag_stmt_open(db, sql_found, &stmt, err);
+    if (rc) return rc;
+    lag_bind_text(stmt, row->format);
+    lag_bind_i64(stmt, row->n_tokens);
+    lag_bind_i64(stmt, row->max_id);
+    lag_bind_i64(stmt, row->vocab_size);
+    lag_bind_text(stmt, row->sha256);
+    lag_bind_i64(stmt, row->device);
+    lag_bind_i64(stmt, row->inode);
+    lag_bind_i64(stmt, row->mtime_ns);
+    lag_bind_i64(stmt, row->ctime_ns);
+    lag_bind_text(stmt, row->id);
+    lag_bind_i64(stmt, row->n_bytes);
+    return lag_stmt_run_one(stmt, "dataset", row->id, err);
 }
 
 static const char sql_stamp[] =

@@ -64,6 +64,16 @@ int lag_key_find(struct lag_db *db, const char *key, int64_t now_ms, struct lag_
     return rc;
 }
 
+static const char sql_forget[] = "DELETE FROM idempotency WHERE key = ?";
+
+int lag_key_forget(struct lag_db *db, const char *key, struct lag_error *err) {
+    struct lag_stmt *stmt;
+    int rc = lag_stmt_open(db, sql_forget, &stmt, err);
+    if (rc) return rc;
+    lag_bind_text(stmt, key);
+    return lag_stmt_run(stmt, err);
+}
+
 static const char sql_prune[] =
     "DELETE FROM idempotency WHERE key IN "
     "(SELECT key FROM idempotency WHERE created_ms < ? ORDER BY created_ms LIMIT ?)";

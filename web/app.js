@@ -4,6 +4,7 @@ import { button, fill, h } from './dom.js';
 import * as live from './live.js';
 import { address, parse } from './state.js';
 import * as theme from './theme.js';
+import { datasetsView } from './views/datasets.js';
 import { growthView } from './views/growth.js';
 import { newGrowthView } from './views/new_growth.js';
 import { newRunView } from './views/new_run.js';
@@ -14,6 +15,7 @@ import { runView } from './views/run.js';
 const VIEWS = [
   [[], overviewView],
   [['new'], newRunView],
+  [['datasets'], datasetsView],
   [['runs', '*'], runView],
   [['runs', '*', 'grow'], newGrowthView],
   [['growths', '*'], growthView],
@@ -75,6 +77,7 @@ function makeBar() {
     theme.choices.map((name) => h('option', { value: name }, name)));
   fill(bar, h('a', { class: 'brand', href: '#/' }, 'lagd'),
     h('nav', { 'aria-label': 'Pages' }, h('a', { href: '#/' }, 'Overview'),
+      h('a', { href: address(['datasets']) }, 'Datasets'),
       h('a', { href: address(['new']) }, 'New run')),
     h('span', { class: 'grow' }), light, themes);
 }

@@ -44,6 +44,7 @@ struct lagd_route {
     const struct lagd_body_spec *request;
     const struct lagd_parameter *query;
     int status;               /* of success */
+    int later;                /* of success that is still under way, with the same answer; 0: there is none */
     const struct lagd_schema *response; /* NULL: no JSON, or the OpenAPI document itself */
     const struct lagd_schema *estimate; /* with LAGD_DRY_RUN: what is answered then */
     const char *content_type; /* NULL: application/json */

@@ -46,17 +46,24 @@ static int write_dataset_links(struct lagd_json *json, const char *key, const vo
     return 0;
 }
 
+static const char *dataset_state(int i, const char **ret_help) {
+    return lagd_state_choice(LAGD_MACHINE_DATASET, i, ret_help);
+}
+
 #define ROW(name, type, member, help) LAGD_MEMBER(struct lag_dataset_row, name, type, member, help)
 static const struct lagd_member dataset_members[] = {
     ROW("id", "s", id, NULL),
     ROW("name", "s", name, NULL),
     ROW("origin", "s", origin, "file: registered where it lies; upload: stored in the state directory."),
+    LAGD_CHOICE(struct lag_dataset_row, "state", "s", state, dataset_state, NULL),
+    ROW("reason", "s?", reason, "Why it failed."),
     ROW("format", "s", format, "How the file is read."),
     ROW("n_bytes", "i", n_bytes, NULL),
-    ROW("n_tokens", "i", n_tokens, NULL),
-    ROW("max_id", "i", max_id, "The largest token found."),
-    ROW("vocab_size", "i", vocab_size, "Tokens that a model of it must know."),
-    ROW("sha256", "s", sha256, "Of the file's bytes."),
+    ROW("n_bytes_done", "i", n_bytes_done, "Of them, those that its registration has read."),
+    ROW("n_tokens", "c?", n_tokens, "null until it is ready, as are those below."),
+    ROW("max_id", "i?", max_id, "The largest token found."),
+    ROW("vocab_size", "c?", vocab_size, "Tokens that a model of it must know."),
+    ROW("sha256", "s?", sha256, "Of the file's bytes."),
     ROW("created_at", "t?", created_ms, NULL),
     LAGD_WRITTEN("links", "{s}", write_dataset_links, NULL),
 };

@@ -210,6 +210,9 @@ static void write_operation(struct lagd_json *json, const struct lagd_route_tabl
     lagd_json_open_object(json, "responses");
     const char *type = route->status == 204 ? NULL : route->content_type ? route->content_type : "application/json";
     write_response(json, route->status, "As asked.", type, route->response, route->operation);
+    if (route->later)
+        write_response(json, route->later, "Accepted: it is under way, and Location tells how far.", type,
+                       route->response, NULL);
     if (route->flags & LAGD_DRY_RUN)
         write_response(json, 200, "The estimate of a dry run.", "application/json", route->estimate, NULL);
     write_response(json, 0, "A problem (RFC 9457).", "application/problem+json", routes->problem, NULL);
@@ -291,7 +294,8 @@ static void write_kinds(struct lagd_json *json) {
 /* The daemon's tables of states. */
 static void write_states(struct lagd_json *json) {
     static const char *const machines[LAGD_N_MACHINES] = {
-        [LAGD_MACHINE_RUN] = "run", [LAGD_MACHINE_GROWTH] = "growth", [LAGD_MACHINE_CANDIDATE] = "candidate"};
+        [LAGD_MACHINE_RUN] = "run", [LAGD_MACHINE_GROWTH] = "growth", [LAGD_MACHINE_CANDIDATE] = "candidate",
+        [LAGD_MACHINE_DATASET] = "dataset"};
     lagd_json_open_object(json, "x-lagd-states");
     for (int machine = 0; machine < LAGD_N_MACHINES; machine++) {
         size_t n;

@@ -8,6 +8,7 @@
 
 #include <lagd/base/check.h>
 #include <lagd/base/mem.h>
+#include <lagd/daemon/states.h>
 #include <lagd/storage/runs.h>
 #include <string.h>
 
@@ -40,15 +41,26 @@ int lagd_h_datasets(struct lagd_request *request) {
     return status;
 }
 
-static int answer_dataset(struct lagd_request *request, const char *id, int success) {
+int lagd_h_dataset(struct lagd_request *request) {
+    struct lag_db *db;
+    struct lag_dataset_row row;
+    int status = lagd_request_db(request, &db);
+    if (status == 0) status = lag_dataset_get(db, request->params[0], &row, &request->err);
+    return status < 0 ? status : lagd_answer_object(request, &lagd_dataset_schema, &row, NULL, 200);
+}
+
+/* Ready, or under way: then its address tells how far it is. */
+static int answer_added(struct lagd_request *request, const char *id) {
     struct lag_db *db;
     struct lag_dataset_row row;
     int status = lagd_request_db(request, &db);
     if (status == 0) status = lag_dataset_get(db, id, &row, &request->err);
-    return status < 0 ? status : lagd_answer_object(request, &lagd_dataset_schema, &row, NULL, success);
+    if (status < 0) return status;
+    const bool ready = lagd_dataset_is(row.state, LAGD_DATASET_READY);
+    lagd_header_set(request, "Location", "/api/v1/datasets/%s", row.id);
+    if (!ready) lagd_header_set(request, "Retry-After", "%d", 1);
+    return lagd_answer_object(request, &lagd_dataset_schema, &row, NULL, ready ? 201 : 202);
 }
-
-int lagd_h_dataset(struct lagd_request *request) { return answer_dataset(request, request->params[0], 200); }
 
 static int decode_upload(struct lagd_request *request, struct lagd_dataset_add *add) {
     const struct lagd_target *target = &request->target;
@@ -80,9 +92,7 @@ int lagd_h_dataset_added(struct lagd_request *request) {
     int status = lagd_request_answer(request);
     if (status == LAG_ENOTFOUND || status == LAG_EDENIED) request->slug = "path-not-readable";
     if (status == LAG_ECORRUPT) request->slug = "bad-token-file";
-    if (status < 0) return status;
-    lagd_header_set(request, "Location", "/api/v1/datasets/%s", request->command->id);
-    return answer_dataset(request, request->command->id, 201);
+    return status < 0 ? status : answer_added(request, request->command->id);
 }
 
 int lagd_h_dataset_add(struct lagd_request *request) {
@@ -99,6 +109,8 @@ int lagd_h_dataset_add(struct lagd_request *request) {
         lagd_command_destroy(command);
         return status;
     }
+    const int64_t wait_s = lagd_query_int(&request->target, request->route, "wait");
+    command->u.dataset->wait_s = wait_s < 0 ? 0 : wait_s == 0 ? -1 : wait_s;
     /* A failed upload is removed with the request; a stored one is gone by then. */
     return lagd_request_post(request, command);
 }

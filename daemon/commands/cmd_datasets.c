@@ -1,12 +1,13 @@
-/* Datasets: a file below the configured roots, or an uploaded one that is moved in. Scanned by a services worker. */
+/* Datasets: a file below the configured roots, or an uploaded one that is moved in. What can be told at once is told
+ * here; the whole file is read by a registration. */
 #include "commands/command_internal.h"
 #include "commands/commands_internal.h"
-#include "exec/pool_internal.h"
-#include "exec/slots_internal.h"
+#include "commands/registering_internal.h"
 #include "records/folders_internal.h"
 #include "records/post_internal.h"
 #include "records/transact_internal.h"
 #include "records/unlisted_internal.h"
+#include "train/dataset_open_internal.h"
 
 #include <lagd/base/check.h>
 #include <lagd/base/cleanup.h>
@@ -30,16 +31,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* What the watchdog allows a scan, five times over: a slow disk reads 20 MB/s. */
-#define SCAN_LEAST_NS (60 * INT64_C(1000000000))
-#define SCAN_NS_A_BYTE 50
+#define SECOND_NS INT64_C(1000000000)
+#define WAIT_SMALL_S 60 /* a request waits so long for a small file by itself */
 
-struct dataset_job {
-    struct lagd_job job; /* first: the pool knows only this */
+/* A dataset on its way into the database. */
+struct adding {
     struct lagd_deps *deps;
     struct lagd_command *command;
     int fd;
-    int rc;
+    char replaced[LAG_ROW_ID]; /* a failed one of the same name, "" without one */
     struct lag_dataset_row row;
 };
 
@@ -55,25 +55,26 @@ static const char *part_below(const char *path, const char *root) {
     return *rest ? rest : NULL;
 }
 
-static int open_in(const char *root, const char *relative, struct dataset_job *job, struct lag_error *err) {
-    int length = snprintf(job->row.path, sizeof(job->row.path), "%s/%s", strcmp(root, "/") == 0 ? "" : root, relative);
-    if (length < 0 || (size_t)length >= sizeof(job->row.path)) {
+static int open_in(const char *root, const char *relative, struct adding *adding, struct lag_error *err) {
+    int length = snprintf(adding->row.path, sizeof(adding->row.path), "%s/%s", strcmp(root, "/") == 0 ? "" : root,
+                          relative);
+    if (length < 0 || (size_t)length >= sizeof(adding->row.path)) {
         return lag_error_at(err, LAG_ETOOBIG, "/path", "the path of the dataset is longer than %d bytes",
                             LAG_ROW_PATH - 1);
     }
     struct lag_error inner = {0};
-    int rc = lag_fs_open_beneath(root, relative, &job->fd, &inner);
+    int rc = lag_fs_open_beneath(root, relative, &adding->fd, &inner);
     if (rc == 0) return 0;
     if (rc != LAG_EDENIED) return lag_error_at(err, rc, "/path", "%s", inner.text);
     return lag_error_at(err, rc, "/path", "%s (a dataset must be a plain file below a folder of storage/dataset_roots, "
                         "reached without links)", inner.text);
 }
 
-static int open_below_roots(const char *path, const char *roots, struct dataset_job *job, struct lag_error *err) {
+static int open_below_roots(const char *path, const char *roots, struct adding *adding, struct lag_error *err) {
     LAG_CLEANUP(lag_free_p) char *copy = lag_strdup(roots);
     if (!copy) return lag_error_set(err, LAG_ENOMEM, "out of memory while adding a dataset");
     if (path[0] != '/') {
-        if (copy[0] && !strchr(copy, ',')) return open_in(copy, path, job, err);
+        if (copy[0] && !strchr(copy, ',')) return open_in(copy, path, adding, err);
         return lag_error_at(err, LAG_EINVAL, "/path",
                             "a relative path needs exactly one folder in storage/dataset_roots of "
                             "lagd.conf; give an absolute path below one of: %.300s",
@@ -82,7 +83,7 @@ static int open_below_roots(const char *path, const char *roots, struct dataset_
     char *rest = *copy ? copy : NULL;
     for (char *root; (root = strsep(&rest, ",")) != NULL;) {
         const char *relative = part_below(path, root);
-        if (relative) return open_in(root, relative, job, err);
+        if (relative) return open_in(root, relative, adding, err);
     }
     return lag_error_at(err, LAG_EDENIED, "/path",
                         "%.300s is not below a folder of storage/dataset_roots in lagd.conf (%.200s); "
@@ -90,77 +91,52 @@ static int open_below_roots(const char *path, const char *roots, struct dataset_
                         path, roots[0] ? roots : "none is set");
 }
 
-static int open_upload(const char *path, struct dataset_job *job, struct lag_error *err) {
-    job->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    return job->fd < 0 ? lag_error_errno(err, errno, "cannot open the upload") : 0;
+static int open_upload(const char *path, struct adding *adding, struct lag_error *err) {
+    adding->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    return adding->fd < 0 ? lag_error_errno(err, errno, "cannot open the upload") : 0;
 }
 
-/* --- the job ----------------------------------------------------------------------------------------------------- */
+/* --- adding ------------------------------------------------------------------------------------------------------ */
 
 /* The uploaded file gets its place in the state directory, durably, before the row that points to it. */
-static int move_in(struct dataset_job *job, struct lag_error *err) {
-    const struct lagd_dataset_add *add = job->command->u.dataset;
-    if (fsync(job->fd) < 0) return lag_error_errno(err, errno, "cannot write the upload to disk");
-    const char *name = strcmp(job->row.format, "text") == 0 ? "data.txt" : "data.bin";
+static int move_in(struct adding *adding, struct lag_error *err) {
+    const struct lagd_dataset_add *add = adding->command->u.dataset;
+    if (fsync(adding->fd) < 0) return lag_error_errno(err, errno, "cannot write the upload to disk");
+    const char *name = strcmp(adding->row.format, "text") == 0 ? "data.txt" : "data.bin";
     if (lag_name_valid(add->file_name)) name = add->file_name;
     char dir[LAGD_STATE_PATH], path[LAGD_STATE_PATH];
-    (void)snprintf(dir, sizeof(dir), "%s/datasets/%s", job->deps->state_dir, job->row.id);
+    (void)snprintf(dir, sizeof(dir), "%s/datasets/%s", adding->deps->state_dir, adding->row.id);
     int rc = lagd_unlisted_mark(dir, err);
     if (rc < 0) return rc;
-    (void)snprintf(job->row.path, sizeof(job->row.path), "datasets/%s/%s", job->row.id, name);
-    lagd_dataset_path(job->deps, &job->row, path);
-    return lag_fs_rename_durable(add->upload, path, err);
-}
-
-static int insert_dataset(struct lag_db *db, void *arg, struct lag_error *err) {
-    const struct lag_dataset_row *row = arg;
-    int rc = lag_dataset_insert(db, row, err);
-    const struct lag_event event = {.type = LAG_EVENT_DATASET_ADDED, .message = row->name};
-    return rc < 0 ? rc : lag_event_put(db, &event, err);
-}
-
-static void list_upload(const struct dataset_job *job) {
-    LAG_CLEANUP(lag_free_p) char *dir = lag_asprintf("%s/datasets/%s", job->deps->state_dir, job->row.id);
-    if (dir) lagd_unlisted_unmark(dir);
-}
-
-/* Of an upload it is another one once it has got its place. */
-static void put_stamp(const struct lag_stamp *stamp, struct lag_dataset_row *row) {
-    row->device = stamp->device;
-    row->inode = stamp->inode;
-    row->mtime_ns = stamp->mtime_ns;
-    row->ctime_ns = stamp->ctime_ns;
-}
-
-static int scan(struct dataset_job *job, struct lag_error *err) {
-    const struct lagd_dataset_add *add = job->command->u.dataset;
-    struct lag_dataset_info info;
-    LAG_FP("dataset.scan");
-    const char *format = add->format[0] && strcmp(add->format, "auto") != 0 ? add->format : NULL;
-    struct lag_stamp before, after;
-    const int64_t began_ms = lag_clock_wall_ms();
-    int rc = lag_stamp_of_fd(job->fd, &before, err);
-    if (rc == 0)
-        rc = lag_dataset_inspect(job->fd, add->file_name, format, (int)add->vocab_size,
-                                 (const volatile bool *)&job->job.cancelled, &info, err);
-    if (rc == 0) rc = lag_stamp_of_fd(job->fd, &after, err);
-    if (rc < 0) return rc;
-    if (!lag_stamp_equal(&before, &after))
-        return lag_error_set(err, LAG_EINVAL, "%s: the file changed while it was read: register it when nothing writes "
-                             "to it", add->file_name);
-    if (!add->upload[0] && !lag_stamp_is_fresh(&before, began_ms)) put_stamp(&before, &job->row);
-    (void)lag_copy(job->row.format, sizeof(job->row.format), lag_token_format_name(info.format));
-    (void)lag_copy(job->row.sha256, sizeof(job->row.sha256), info.sha256);
-    job->row.n_bytes = (int64_t)info.n_bytes;
-    job->row.n_tokens = (int64_t)info.n_tokens;
-    job->row.max_id = (int64_t)info.max_id;
-    job->row.vocab_size = info.vocab_size;
-    job->row.created_ms = lag_clock_wall_ms();
-    if (add->upload[0]) rc = move_in(job, err);
+    (void)snprintf(adding->row.path, sizeof(adding->row.path), "datasets/%s/%s", adding->row.id, name);
+    lagd_dataset_path(adding->deps, &adding->row, path);
+    rc = lag_fs_rename_durable(add->upload, path, err);
     LAG_FP("dataset.moved");
-    if (rc == 0) rc = lagd_command_write(job->deps->store, job->command, job->row.id, insert_dataset, &job->row);
-    if (rc == 0 && add->upload[0]) list_upload(job);
     return rc;
+}
+
+/* How long the request waits for the end: as it says, else for small files only. */
+static int64_t wait_ns(const struct adding *adding) {
+    int64_t wait_s = adding->command->u.dataset->wait_s;
+    if (wait_s == 0) wait_s = adding->row.n_bytes <= LAGD_SMALL_SCAN_BYTES ? WAIT_SMALL_S : 0;
+    return LAG_MAX(0, wait_s) * SECOND_NS;
+}
+
+/* Whoever does not wait sees it on its way. */
+static int insert_dataset(struct lag_db *db, void *arg, struct lag_error *err) {
+    struct adding *adding = arg;
+    const struct lagd_post post = {.machine = LAGD_MACHINE_DATASET, .event = LAGD_DATASET_ON_CREATED,
+                                   .row = &adding->row, .step = LAG_NO_STEP, .value = LAG_NO_VALUE};
+    const struct lag_event begun = {.type = LAG_EVENT_DATASET_STATE, .message = adding->row.name,
+                                    .state = lagd_state_name(LAGD_MACHINE_DATASET, LAGD_DATASET_REGISTERING)};
+    int rc = adding->replaced[0] ? lag_dataset_delete(db, adding->replaced, err) : 0;
+    if (rc == 0) rc = lagd_tx_post(db, &post, NULL, err);
+    return rc == 0 && wait_ns(adding) == 0 ? lag_event_put(db, &begun, err) : rc;
+}
+
+static void list_upload(const struct adding *adding) {
+    LAG_CLEANUP(lag_free_p) char *dir = lag_asprintf("%s/datasets/%s", adding->deps->state_dir, adding->row.id);
+    if (dir) lagd_unlisted_unmark(dir);
 }
 
 /* What a failed upload leaves: its temporary file, or the folder that it was moved to. */
@@ -171,57 +147,71 @@ static void drop_upload(struct lagd_deps *deps, const struct lagd_dataset_add *a
     if (dir) (void)lagd_unlisted_remove(dir, NULL);
 }
 
-static void run_scan(struct lagd_job *base) {
-    struct dataset_job *job = (struct dataset_job *)base;
-    job->rc = scan(job, &job->command->err);
-}
-
-static void end_scan(struct lagd_job *base) {
-    struct dataset_job *job = (struct dataset_job *)base;
-    struct lagd_command *command = job->command;
-    if (!base->ran) job->rc = lag_error_set(&command->err, LAG_ECANCELED, "lagd is stopping");
-    if (job->fd >= 0) (void)close(job->fd);
-    /* Where the row may be there the next start knows, and looks at the mark. */
-    if (job->rc < 0) drop_upload(job->deps, command->u.dataset, lagd_is_undone(job->rc) ? job->row.id : "");
-    else (void)lag_copy(command->id, sizeof(command->id), job->row.id);
-    int rc = job->rc;
-    free(job);
-    lagd_command_answer(command, rc);
-}
-
-/* --- commands ---------------------------------------------------------------------------------------------------- */
-
-static int check_add(struct lagd_commands *c, const struct lagd_dataset_add *add, struct lag_error *err) {
+/* A name belongs to the dataset that has it; one that could not be registered gives it up. */
+static int check_name(struct lagd_commands *c, struct adding *adding, struct lag_error *err) {
     struct lag_dataset_row row;
-    int rc = lag_name_check(add->name, err);
-    if (rc != 0) return rc;
-    if (lag_dataset_get(c->db, add->name, &row, NULL) == 0) {
+    const char *name = adding->row.name;
+    int rc = lag_name_check(name, err);
+    if (rc != 0 || lag_dataset_get(c->db, name, &row, NULL) != 0) return rc;
+    if (lagd_dataset_is(row.state, LAGD_DATASET_REGISTERING))
+        return lag_error_at(err, LAG_EEXIST, "/name",
+                            "dataset %s is being registered already (%lld of %lld bytes are read): wait for it, GET "
+                            "/api/v1/datasets/%s tells how far it is, and DELETE ends it", name,
+                            (long long)row.n_bytes_done, (long long)row.n_bytes, name);
+    if (!lagd_dataset_is(row.state, LAGD_DATASET_FAILED))
         return lag_error_at(err, LAG_EEXIST, "/name", "a dataset with the name %s exists already; choose another",
-                            add->name);
-    }
-    if (lagd_pool_waiting(c->deps->services) >= LAGD_SERVICES_WAITING_MAX) {
-        return lag_error_set(err, LAG_EBUSY, "too many datasets and samples wait; try again in a moment");
-    }
+                            name);
+    (void)lag_copy(adding->replaced, sizeof(adding->replaced), row.id);
     return 0;
 }
 
-static int make_job(struct lagd_commands *c, struct lagd_command *command, struct dataset_job *job) {
-    const struct lagd_dataset_add *add = command->u.dataset;
+/* What can be told at once: the file is there, is not being read already, and begins like a text or token file. */
+static int look_at(struct lagd_commands *c, struct adding *adding, struct lag_error *err) {
+    const struct lagd_dataset_add *add = adding->command->u.dataset;
     struct lagd_config config;
+    struct lag_stamp stamp;
+    char other[LAG_ROW_NAME];
+    enum lag_token_format format = LAG_TOKENS_TEXT;
     lagd_settings_get(c->settings, &config);
-    int rc = add->upload[0] ? open_upload(add->upload, job, &command->err)
-                            : open_below_roots(add->path, config.dataset_roots, job, &command->err);
+    int rc = add->upload[0] ? open_upload(add->upload, adding, err)
+                            : open_below_roots(add->path, config.dataset_roots, adding, err);
+    if (rc == 0) rc = lag_stamp_of_fd(adding->fd, &stamp, err);
+    if (rc == 0 && lagd_registrations_find_file(c->registrations, &stamp, other))
+        rc = lag_error_at(err, LAG_EEXIST, "/path", "this file is being registered already, as %s: wait for that",
+                          other);
+    if (rc == 0) rc = lagd_registrations_admit(c->registrations, stamp.n_bytes, err);
+    const char *asked = add->format[0] ? add->format : NULL;
+    if (rc == 0) rc = lag_dataset_glance(adding->fd, add->file_name, asked, (int)add->vocab_size, &format, err);
     if (rc < 0) return rc;
-    (void)lag_copy(job->row.name, sizeof(job->row.name), add->name);
-    (void)lag_copy(job->row.origin, sizeof(job->row.origin), add->upload[0] ? "upload" : "file");
-    lag_id_new("ds", job->row.id);
-    job->deps = c->deps;
-    job->command = command;
-    job->job.run = run_scan;
-    struct stat file;
-    if (fstat(job->fd, &file) == 0) job->job.longest_ns = SCAN_LEAST_NS + (int64_t)file.st_size * SCAN_NS_A_BYTE;
-    job->job.done = end_scan;
+    (void)lag_copy(adding->row.format, sizeof(adding->row.format), lag_token_format_name(format));
+    adding->row.n_bytes = stamp.n_bytes;
+    adding->row.vocab_size = add->vocab_size;
     return 0;
+}
+
+static int store(struct lagd_commands *c, struct adding *adding) {
+    struct lagd_command *command = adding->command;
+    const bool uploaded = command->u.dataset->upload[0] != '\0';
+    (void)lag_copy(adding->row.origin, sizeof(adding->row.origin), uploaded ? "upload" : "file");
+    lag_id_new("ds", adding->row.id);
+    adding->row.created_ms = lag_clock_wall_ms();
+    adding->row.max_id = -1; /* not known */
+    int rc = uploaded ? move_in(adding, &command->err) : 0;
+    if (rc == 0) rc = lagd_command_write(c->deps->store, command, adding->row.id, insert_dataset, adding);
+    if (rc == 0 && uploaded) list_upload(adding);
+    return rc;
+}
+
+static int begin(struct lagd_commands *c, struct adding *adding) {
+    struct lagd_command *command = adding->command;
+    const int64_t wait = wait_ns(adding);
+    int fd = adding->fd;
+    adding->fd = -1;
+    (void)lag_copy(command->id, sizeof(command->id), adding->row.id);
+    int rc = lagd_registrations_begin(c->registrations, &adding->row, fd, wait > 0 ? command : NULL,
+                                      lag_clock_mono_ns() + wait, &command->err);
+    if (rc < 0 && rc != LAG_ECANCELED) lagd_registration_refuse(c->deps, &adding->row, command->err.text);
+    return rc == 0 && wait > 0 ? LAGD_LATER : 0; /* the row says how it stands */
 }
 
 int lagd_cmd_dataset_add(struct lagd_commands *c, struct lagd_command *command) {
@@ -230,18 +220,79 @@ int lagd_cmd_dataset_add(struct lagd_commands *c, struct lagd_command *command) 
         const char *slash = strrchr(add->path, '/');
         (void)lag_copy(add->file_name, sizeof(add->file_name), slash ? slash + 1 : add->path);
     }
-    struct dataset_job *job = lag_calloc(1, sizeof(*job));
-    int rc = job ? check_add(c, add, &command->err)
-                 : lag_error_set(&command->err, LAG_ENOMEM, "out of memory while adding a dataset");
-    if (job) job->fd = -1;
-    if (rc == 0) rc = make_job(c, command, job);
-    if (rc == 0 && lagd_pool_submit(c->deps->services, &job->job) == 0) return LAGD_LATER;
-    if (rc == 0) rc = lag_error_set(&command->err, LAG_ECANCELED, "lagd is stopping");
-    if (job && job->fd >= 0) (void)close(job->fd);
-    free(job);
-    drop_upload(c->deps, add, "");
+    struct adding *adding = lag_calloc(1, sizeof(*adding));
+    if (!adding) {
+        drop_upload(c->deps, add, "");
+        return lag_error_set(&command->err, LAG_ENOMEM, "out of memory while adding a dataset");
+    }
+    adding->deps = c->deps;
+    adding->command = command;
+    adding->fd = -1;
+    (void)lag_copy(adding->row.name, sizeof(adding->row.name), add->name);
+    int rc = check_name(c, adding, &command->err);
+    if (rc == 0) rc = look_at(c, adding, &command->err);
+    if (rc == 0) rc = store(c, adding);
+    /* Where the row may be there the next start knows, and looks at the mark. */
+    if (rc < 0) drop_upload(c->deps, add, lagd_is_undone(rc) ? adding->row.id : "");
+    else rc = begin(c, adding);
+    if (adding->fd >= 0) (void)close(adding->fd);
+    free(adding);
     return rc;
 }
+
+/* --- after a restart --------------------------------------------------------------------------------------------- */
+
+struct unfinished {
+    struct lag_dataset_row *rows;
+    size_t n, capacity;
+};
+
+static int collect_unfinished(const struct lag_dataset_row *row, void *arg) {
+    struct unfinished *unfinished = arg;
+    if (!lagd_dataset_is(row->state, LAGD_DATASET_REGISTERING)) return 0;
+    if (lag_grow_array((void **)&unfinished->rows, &unfinished->capacity, unfinished->n + 1,
+                       sizeof(*unfinished->rows)) < 0)
+        return LAG_ENOMEM;
+    unfinished->rows[unfinished->n++] = *row;
+    return 0;
+}
+
+/* What may be registered may have been changed meanwhile. */
+static int open_again(struct lagd_commands *c, struct adding *adding, struct lag_error *err) {
+    struct lagd_config config;
+    char path[LAG_ROW_PATH];
+    lagd_settings_get(c->settings, &config);
+    (void)lag_copy(path, sizeof(path), adding->row.path);
+    if (strcmp(adding->row.origin, "upload") == 0)
+        return lagd_dataset_open_path(c->deps, &adding->row, &adding->fd, err);
+    return open_below_roots(path, config.dataset_roots, adding, err);
+}
+
+static void go_on(struct lagd_commands *c, const struct lag_dataset_row *row) {
+    struct lag_error err = {0};
+    struct adding *adding = lag_calloc(1, sizeof(*adding));
+    if (!adding) return;
+    adding->row = *row;
+    adding->fd = -1;
+    int rc = open_again(c, adding, &err);
+    if (rc == 0) {
+        lag_log(LAG_LOG_INFO, "dataset %s: its registration begins again", row->name);
+        rc = lagd_registrations_begin(c->registrations, row, adding->fd, NULL, 0, &err);
+    }
+    if (rc < 0 && rc != LAG_ECANCELED) lagd_registration_refuse(c->deps, row, err.text);
+    free(adding);
+}
+
+int lagd_datasets_go_on(struct lagd_commands *c, struct lag_error *err) {
+    struct unfinished unfinished = {0};
+    int rc = lag_dataset_list(c->db, collect_unfinished, &unfinished, err);
+    if (rc == LAG_ENOMEM) (void)lag_error_set(err, rc, "out of memory while reading the datasets");
+    for (size_t i = unfinished.n; rc == 0 && i-- > 0;) go_on(c, &unfinished.rows[i]); /* oldest first */
+    free(unfinished.rows);
+    return rc;
+}
+
+/* --- deleting ---------------------------------------------------------------------------------------------------- */
 
 static int write_deleted(struct lag_db *db, void *arg, struct lag_error *err) {
     const struct lag_dataset_row *row = arg;
@@ -263,6 +314,7 @@ int lagd_cmd_dataset_delete(struct lagd_commands *c, struct lagd_command *comman
         if (uploaded && dir && lagd_is_undone(rc)) lagd_unlisted_unmark(dir);
         return rc;
     }
+    lagd_registrations_cancel(c->registrations, row.id);
     (void)lag_copy(command->id, sizeof(command->id), row.id);
     if (!uploaded) return 0;
     struct lag_error err = {0};

@@ -9,8 +9,9 @@
 #include <lagd/daemon/commands.h>
 struct lag_mailbox;
 struct lagd_listener;
+struct lagd_registrations;
 
-#define LAGD_SERVICES_WAITING_MAX 16 /* scans and samples that may wait for a worker */
+#define LAGD_SERVICES_WAITING_MAX 16 /* samples that may wait for a worker */
 
 struct lagd_commands {
     struct lagd_deps *deps;
@@ -20,6 +21,7 @@ struct lagd_commands {
     struct lag_db *db;           /* the main thread's reader */
     struct lag_mailbox *mailbox; /* of struct lagd_command */
     struct lagd_waiting waiting; /* for runs that stop */
+    struct lagd_registrations *registrations;
 };
 
 /* --- commands.c --- */
@@ -36,6 +38,9 @@ lagd_command_handler lagd_cmd_run_create, lagd_cmd_run_pause, lagd_cmd_run_resum
     lagd_cmd_run_checkpoint, lagd_cmd_run_patch, lagd_cmd_run_delete, lagd_cmd_growth_create, lagd_cmd_growth_cancel,
     lagd_cmd_growth_decide, lagd_cmd_dataset_add, lagd_cmd_dataset_delete, lagd_cmd_checkpoint_keep,
     lagd_cmd_checkpoint_delete, lagd_cmd_checkpoint_check, lagd_cmd_generate, lagd_cmd_key_answer, lagd_cmd_reload;
+
+/* --- cmd_datasets.c: registrations that an earlier process did not end. Before anything is served --- */
+int lagd_datasets_go_on(struct lagd_commands *c, struct lag_error *err);
 
 /* --- cmd_patch.c: LAG_ESTATE with command->mismatch when the command's precondition does not allow this revision.
  * Called in the transaction that changes the row. --- */

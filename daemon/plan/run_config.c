@@ -2,6 +2,7 @@
 #include "plan/run_config_internal.h"
 #include "plan/shape_internal.h"
 #include <lagd/daemon/run_config.h>
+#include <lagd/daemon/states.h>
 
 #include <lagd/base/check.h>
 #include <lagd/base/error.h>
@@ -98,6 +99,19 @@ static int resolve_schedule(const struct lagd_run_config *config, struct lag_err
     return 0;
 }
 
+static int check_dataset(const struct lag_dataset_row *dataset, struct lag_error *err) {
+    if (lagd_dataset_is(dataset->state, LAGD_DATASET_REGISTERING))
+        return lag_error_at(err, LAG_ESTATE, "/dataset",
+                            "dataset %s is still being registered (%" PRId64 " of %" PRId64 " bytes are read): wait "
+                            "until it is ready, GET /api/v1/datasets/%s tells",
+                            dataset->name, dataset->n_bytes_done, dataset->n_bytes, dataset->name);
+    if (lagd_dataset_is(dataset->state, LAGD_DATASET_FAILED))
+        return lag_error_at(err, LAG_ESTATE, "/dataset",
+                            "dataset %s could not be registered (%.300s): register it again", dataset->name,
+                            dataset->reason);
+    return 0;
+}
+
 static int resolve_model(struct lagd_run_config *config, const struct lag_dataset_row *dataset, struct lag_error *err) {
     if (config->shape.n_inner == 0) config->shape.n_inner = 4 * config->shape.n_embd;
     if (config->shape.vocab_size == 0) config->shape.vocab_size = dataset->vocab_size;
@@ -142,6 +156,7 @@ int lagd_run_config_resolve(struct lagd_run_config *config, const struct lag_dat
     struct lagd_run_config resolved = *config;
     int rc = config->name[0] ? lag_name_check(config->name, err) : 0;
     if (rc == 0) rc = check_names(&resolved, err);
+    if (rc == 0) rc = check_dataset(dataset, err);
     if (rc == 0) rc = lag_precision_check(lagd_run_precision(&resolved), err);
     if (rc == 0) rc = resolve_schedule(&resolved, err);
     if (rc == 0) rc = resolve_model(&resolved, dataset, err);

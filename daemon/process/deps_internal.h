@@ -25,7 +25,7 @@ struct lagd_deps {
     char state_dir[1024];
     struct lagd_slots *slots;    /* compute slots: never more than the budget are out */
     struct lagd_pool *probes;    /* workers for candidates */
-    struct lagd_pool *services;  /* workers for scans, text samples and files that are read */
+    struct lagd_pool *services;  /* workers for text samples and files that are read */
     struct lagd_pool *chores;    /* a worker for folders that go; NULL: lagd is stopping */
     struct lagd_speeds *speeds;  /* how fast each run is here; NULL: nobody asks */
     struct lagd_hashes *hashes;  /* of checkpoints' files that are served */

@@ -8,15 +8,17 @@
 #include <lagd/storage/growths.h>
 #include <lagd/storage/runs.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Whose state it is. */
 struct subject {
     char id[LAG_ROW_ID], run_id[LAG_ROW_ID], growth_id[LAG_ROW_ID], candidate_id[LAG_ROW_ID];
     char state[LAG_ROW_STATE];
+    char name[LAG_ROW_NAME]; /* of what has no member in an event; else "" */
 };
 
-/* --- the three kinds of rows --- */
+/* --- the kinds of rows --- */
 
 static void be_run(const struct lag_run_row *row, struct subject *ret) {
     (void)lag_copy(ret->id, sizeof(ret->id), row->id);
@@ -81,18 +83,43 @@ static int insert_candidate(struct lag_db *db, void *arg, const char *state, str
     return lag_candidate_insert(db, row, NULL, err);
 }
 
+static void be_dataset(const struct lag_dataset_row *row, struct subject *ret) {
+    (void)lag_copy(ret->id, sizeof(ret->id), row->id);
+    (void)lag_copy(ret->state, sizeof(ret->state), row->state);
+    (void)lag_copy(ret->name, sizeof(ret->name), row->name);
+}
+
+static int read_dataset(struct lag_db *db, const char *id, struct subject *ret, struct lag_error *err) {
+    struct lag_dataset_row row;
+    int rc = lag_dataset_get(db, id, &row, err);
+    if (rc == 0) be_dataset(&row, ret);
+    return rc;
+}
+
+static int insert_dataset(struct lag_db *db, void *arg, const char *state, struct subject *ret,
+                          struct lag_error *err) {
+    struct lag_dataset_row *row = arg;
+    (void)lag_copy(row->state, sizeof(row->state), state);
+    be_dataset(row, ret);
+    return lag_dataset_insert(db, row, err);
+}
+
 static const struct kind {
     const char *what;
     enum lag_event_type told;
-    bool tells_creation; /* candidates come with their growth, which is told */
+    bool tells_creation; /* candidates come with their growth, which is told; small datasets are ready at once */
+    int told_otherwise;  /* this state has an event of its own; LAGD_NOWHERE: none has */
     int (*read)(struct lag_db *db, const char *id, struct subject *ret, struct lag_error *err);
     int (*insert)(struct lag_db *db, void *row, const char *state, struct subject *ret, struct lag_error *err);
     int (*set)(struct lag_db *db, const char *id, const char *state, const char *reason, struct lag_error *err);
 } kinds[LAGD_N_MACHINES] = {
-    [LAGD_MACHINE_RUN] = {"run", LAG_EVENT_RUN_STATE, true, read_run, insert_run, lag_run_set_state},
-    [LAGD_MACHINE_GROWTH] = {"growth", LAG_EVENT_GROWTH_STATE, true, read_growth, insert_growth, lag_growth_set_state},
-    [LAGD_MACHINE_CANDIDATE] = {"candidate", LAG_EVENT_CANDIDATE_STATE, false, read_candidate, insert_candidate,
-                                lag_candidate_set_state},
+    [LAGD_MACHINE_RUN] = {"run", LAG_EVENT_RUN_STATE, true, LAGD_NOWHERE, read_run, insert_run, lag_run_set_state},
+    [LAGD_MACHINE_GROWTH] = {"growth", LAG_EVENT_GROWTH_STATE, true, LAGD_NOWHERE, read_growth,
+                             insert_growth, lag_growth_set_state},
+    [LAGD_MACHINE_CANDIDATE] = {"candidate", LAG_EVENT_CANDIDATE_STATE, false, LAGD_NOWHERE, read_candidate,
+                                insert_candidate, lag_candidate_set_state},
+    [LAGD_MACHINE_DATASET] = {"dataset", LAG_EVENT_DATASET_STATE, false, LAGD_DATASET_READY, read_dataset,
+                              insert_dataset, lag_dataset_set_state},
 };
 
 /* --- rows that were used, for tests --- */
@@ -146,9 +173,13 @@ static int refuse(const struct lagd_post *post, const char *id, const char *stat
 
 static int tell(struct lag_db *db, const struct lagd_post *post, const struct subject *subject, const char *state,
                 struct lag_error *err) {
+    char named[LAG_ROW_TEXT];
+    const char *reason = post->reason ? post->reason : "";
+    (void)snprintf(named, sizeof(named), "%s%s%.600s", subject->name, *reason ? ": " : "", reason);
     const struct lag_event event = {.type = kinds[post->machine].told, .run_id = subject->run_id,
                                     .growth_id = subject->growth_id, .candidate_id = subject->candidate_id,
-                                    .state = state, .step = post->step, .value = post->value, .message = post->reason};
+                                    .state = state, .step = post->step, .value = post->value,
+                                    .message = subject->name[0] ? named : post->reason};
     return lag_event_put(db, &event, err);
 }
 
@@ -160,7 +191,7 @@ static int write_row(struct lag_db *db, const struct lagd_post *post, int to, st
                        : kind->set(db, subject->id, state, post->reason ? post->reason : "", err);
     if (rc == 0 && post->machine == LAGD_MACHINE_RUN && post->event == LAGD_RUN_ON_SHORT)
         rc = lag_run_set_waits(db, subject->id, true, err);
-    bool told = !post->row || kind->tells_creation;
+    bool told = (!post->row || kind->tells_creation) && to != kind->told_otherwise;
     return rc == 0 && told ? tell(db, post, subject, state, err) : rc;
 }
 

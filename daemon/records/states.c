@@ -1,4 +1,5 @@
-/* The life cycles of runs, growths and candidates as tables. Read each as: in this state, this event leads there. */
+/* The life cycles of runs, growths, candidates and datasets as tables. Read each as: in this state, this event leads
+ * there. */
 #include <lagd/daemon/states.h>
 
 #include <lagd/base/check.h>
@@ -218,6 +219,31 @@ static const struct lagd_transition candidate_transitions[] = {
     {LAGD_CANDIDATE_RUNNING, LAGD_CANDIDATE_ON_WITHDRAWN, LAGD_CANDIDATE_CANCELLED},
 };
 
+/* --- datasets ----------------------------------------------------------------------------------------------------- */
+
+static const struct lagd_state dataset_states[LAGD_N_DATASET_STATES] = {
+    /* The file lies where it stays. Format and vocabulary are as asked for, n_bytes is the file's size; n_bytes_done
+     * lags behind. Found so after a crash, it is read from its beginning again. */
+    [LAGD_DATASET_REGISTERING] = {"registering", LIVE, "delete", "its file is being read; no run can use it yet"},
+    /* The row tells what was found, and the file's stamp unless it was too young. */
+    [LAGD_DATASET_READY] = {"ready", TERMINAL, "delete", "runs can be made of it"},
+    /* The reason says why. An uploaded file is gone. Its name is free: who registers another takes its place. */
+    [LAGD_DATASET_FAILED] = {"failed", TERMINAL, "delete", "could not be registered; the reason says why"},
+};
+
+static const char *const dataset_events[LAGD_N_DATASET_EVENTS] = {
+    [LAGD_DATASET_ON_CREATED] = "created",  /* commands/cmd_datasets.c */
+    [LAGD_DATASET_ON_READ] = "read",        /* commands/registering.c: to its end, and taken */
+    [LAGD_DATASET_ON_REFUSED] = "refused",  /* commands/registering.c: it is no text or token file, or unreadable */
+};
+
+static const struct lagd_transition dataset_transitions[] = {
+    {LAGD_NOWHERE, LAGD_DATASET_ON_CREATED, LAGD_DATASET_REGISTERING},
+
+    {LAGD_DATASET_REGISTERING, LAGD_DATASET_ON_READ, LAGD_DATASET_READY},
+    {LAGD_DATASET_REGISTERING, LAGD_DATASET_ON_REFUSED, LAGD_DATASET_FAILED},
+};
+
 /* --- looking up --------------------------------------------------------------------------------------------------- */
 
 static const struct {
@@ -234,6 +260,8 @@ static const struct {
                              growth_transitions, LAG_COUNT(growth_transitions)},
     [LAGD_MACHINE_CANDIDATE] = {candidate_states, LAG_COUNT(candidate_states), candidate_events,
                                 LAGD_N_CANDIDATE_EVENTS, candidate_transitions, LAG_COUNT(candidate_transitions)},
+    [LAGD_MACHINE_DATASET] = {dataset_states, LAG_COUNT(dataset_states), dataset_events, LAGD_N_DATASET_EVENTS,
+                              dataset_transitions, LAG_COUNT(dataset_transitions)},
 };
 
 const struct lagd_state *lagd_states(enum lagd_machine machine, size_t *ret_n) {
@@ -281,6 +309,10 @@ bool lagd_growth_is(const char *state, enum lagd_growth_state is) {
 
 bool lagd_candidate_is(const char *state, enum lagd_candidate_state is) {
     return lagd_state_index(LAGD_MACHINE_CANDIDATE, state) == (int)is;
+}
+
+bool lagd_dataset_is(const char *state, enum lagd_dataset_state is) {
+    return lagd_state_index(LAGD_MACHINE_DATASET, state) == (int)is;
 }
 
 const struct lagd_transition *lagd_transitions(enum lagd_machine machine, size_t *ret_n) {

@@ -1,4 +1,5 @@
 /* The supervisor's loop: commands, signals, ended runs, timers; and the orderly stop. */
+#include "commands/registering_internal.h"
 #include "exec/pool_internal.h"
 #include "exec/slots_internal.h"
 #include "supervisor/supervisor_internal.h"
@@ -40,6 +41,7 @@ static void on_tick(struct lagd_supervisor *s) {
     lagd_active_reap(&s->runs);
     lagd_waiting_answer_late(&s->commands, now_ns);
     lagd_look_after_files(s, now_ns);
+    lagd_registrations_answer_late(s->commands.registrations, now_ns);
     lagd_watch(s, now_ns);
     if (s->lost_ns) return;
     if (!atomic_load(&s->deps.draining)) lagd_retry_waiting(&s->runs, now_ns);
@@ -105,6 +107,7 @@ static void end_services(struct lagd_supervisor *s) {
     lagd_pool_destroy(services);
     lagd_pool_destroy(s->deps.chores);
     s->deps.chores = NULL;
+    lagd_registrations_stop(s->commands.registrations);
 }
 
 static int drain(struct lagd_supervisor *s, struct lag_error *err) {

@@ -2,6 +2,7 @@
 #include "supervisor/supervisor_internal.h"
 
 #include "checkpoint/hashes_internal.h"
+#include "commands/registering_internal.h"
 #include "exec/pool_internal.h"
 #include "exec/slots_internal.h"
 #include "plan/speeds_internal.h"
@@ -25,7 +26,7 @@
 
 enum {
     PATIENCE_USEC = 600 * 1000000, /* asked of the service manager for what may take long */
-    SERVICES = 2,    /* workers for scans and samples */
+    SERVICES = 2,    /* workers for samples */
     CHECK_MS = 3000, /* longest that a start waits for the database to be read: about 300 MB */
 };
 
@@ -102,6 +103,7 @@ static int make_parts(struct lagd_supervisor *s, const struct lagd_config *confi
     if (rc == 0) rc = lagd_pool_create("probe", deps->n_threads, &deps->probes, err);
     if (rc == 0) rc = lagd_pool_create("service", SERVICES, &deps->services, err);
     if (rc == 0) rc = lagd_pool_create("chore", 1, &deps->chores, err);
+    if (rc == 0) rc = lagd_registrations_create(deps, &s->commands.registrations, err);
     if (rc == 0) rc = lagd_speeds_create(&deps->speeds, err);
     if (rc == 0) rc = lagd_hashes_create(&deps->hashes, err);
     if (rc != 0) return rc;
@@ -135,6 +137,7 @@ int lagd_supervisor_create(const struct lagd_config *config, struct lagd_supervi
     lagd_notify("STATUS=finding out where the runs stand\nEXTEND_TIMEOUT_USEC=%d", PATIENCE_USEC);
     if (rc == 0) tell_found(s);
     if (rc == 0) rc = lagd_recover(s, err);
+    if (rc == 0) rc = lagd_datasets_go_on(&s->commands, err);
     if (rc != 0) {
         lagd_supervisor_destroy(s);
         return rc;
@@ -150,6 +153,7 @@ void lagd_supervisor_destroy(struct lagd_supervisor *s) {
     lagd_retry_deinit(&s->runs);
     lagd_pool_destroy(s->deps.services);
     lagd_pool_destroy(s->deps.chores);
+    lagd_registrations_destroy(s->commands.registrations);
     lagd_pool_destroy(s->deps.probes);
     lagd_commands_close(&s->commands);
     lag_mailbox_destroy(s->commands.mailbox);

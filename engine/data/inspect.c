@@ -50,23 +50,27 @@ static int scan_chunk(struct scan *scan, uint64_t offset, size_t length, struct 
     return 0;
 }
 
-static int scan_file(struct scan *scan, int fd, uint64_t n_bytes, const volatile bool *cancel, char ret_sha256[65],
-                     struct lag_error *err) {
+static int read_chunk(struct scan *scan, int fd, uint64_t offset, size_t length, struct lag_error *err) {
+    const int64_t got = lag_pread_full(fd, scan->bytes, length, offset);
+    if (got < 0) return lag_error_errno(err, errno, "%s: cannot read", scan->file_name);
+    if ((uint64_t)got == length) return scan_chunk(scan, offset, length, err);
+    return lag_error_set(err, LAG_EINVAL, "%s: the file shrank while it was read: register it when nothing writes to "
+                         "it", scan->file_name);
+}
+
+static int scan_file(struct scan *scan, int fd, uint64_t n_bytes, const struct lag_scan_watch *watch,
+                     char ret_sha256[65], struct lag_error *err) {
     LAG_CLEANUP(sha256_destroy_p) struct lag_sha256 *hash = NULL;
     int rc = lag_sha256_create(&hash);
     if (rc != 0) return lag_error_set(err, rc, "%s: cannot start SHA-256", scan->file_name);
     for (uint64_t offset = 0; offset < n_bytes;) {
-        if (cancel && *cancel) return lag_error_set(err, LAG_ECANCELED, "%s: cancelled", scan->file_name);
-        const size_t want = (size_t)LAG_MIN((uint64_t)CHUNK_BYTES, n_bytes - offset);
-        const int64_t got = lag_pread_full(fd, scan->bytes, want, offset);
-        if (got < 0) return lag_error_errno(err, errno, "%s: cannot read", scan->file_name);
-        if ((uint64_t)got != want)
-            return lag_error_set(err, LAG_EINVAL, "%s: the file shrank while it was read: register it when nothing "
-                                 "writes to it", scan->file_name);
-        lag_sha256_update(hash, scan->bytes, want);
-        rc = scan_chunk(scan, offset, want, err);
+        if (watch && !watch->goes_on(watch->arg, offset))
+            return lag_error_set(err, LAG_ECANCELED, "%s: cancelled", scan->file_name);
+        const size_t length = (size_t)LAG_MIN((uint64_t)CHUNK_BYTES, n_bytes - offset);
+        rc = read_chunk(scan, fd, offset, length, err);
         if (rc != 0) return rc;
-        offset += want;
+        lag_sha256_update(hash, scan->bytes, length);
+        offset += length;
     }
     lag_sha256_finish(LAG_TAKE(hash), ret_sha256);
     return 0;
@@ -88,34 +92,62 @@ static int find_layout(int fd, uint64_t n_bytes, const char *file_name, const ch
     return lag_token_layout_find(head, (size_t)n_head, n_bytes, file_name, format_name, ret, err);
 }
 
-int lag_dataset_inspect(int fd, const char *file_name, const char *format_name, int declared_vocab,
-                        const volatile bool *cancel, struct lag_dataset_info *ret, struct lag_error *err) {
+/* What is known before anything but the head was read. buffers [CHUNK_BYTES] and [CHUNK_BYTES], owned in the scan. */
+static int begin_scan(struct scan *scan, int fd, const char *format_name, int declared_vocab, uint64_t *ret_bytes,
+                      struct lag_error *err) {
     if (declared_vocab < 0 || declared_vocab > LAG_MAX_VOCAB)
         return lag_error_set(err, LAG_EINVAL, "vocabulary size %d: allowed are 1 to %d, or none", declared_vocab,
                              LAG_MAX_VOCAB);
+    int rc = file_size(fd, scan->file_name, ret_bytes, err);
+    if (rc == 0) rc = find_layout(fd, *ret_bytes, scan->file_name, format_name, &scan->layout, err);
+    if (rc != 0) return rc;
+    scan->guessed = scan->layout.format == LAG_TOKENS_NANOGPT && lag_token_format_is_auto(format_name);
+    scan->limit = declared_vocab ? (uint32_t)declared_vocab : lag_token_format_limit(scan->layout.format);
+    scan->bytes = malloc(CHUNK_BYTES);
+    scan->ids = malloc(CHUNK_BYTES * sizeof *scan->ids);
+    if (!scan->bytes || !scan->ids) return lag_error_set(err, LAG_ENOMEM, "%s: out of memory", scan->file_name);
+    return 0;
+}
+
+static void end_scan(struct scan *scan) {
+    free(scan->bytes);
+    free(scan->ids);
+}
+
+int lag_dataset_glance(int fd, const char *file_name, const char *format_name, int declared_vocab,
+                       enum lag_token_format *ret, struct lag_error *err) {
+    struct scan scan = {.file_name = file_name};
+    uint64_t n_bytes = 0;
+    int rc = begin_scan(&scan, fd, format_name, declared_vocab, &n_bytes, err);
+    if (rc == 0) rc = read_chunk(&scan, fd, 0, (size_t)LAG_MIN((uint64_t)CHUNK_BYTES, n_bytes), err);
+    if (rc == 0) *ret = scan.layout.format;
+    end_scan(&scan);
+    return rc;
+}
+
+static int inspect(struct scan *scan, int fd, const struct lag_scan_watch *watch, struct lag_dataset_info *info,
+                   struct lag_error *err) {
+    uint64_t n_bytes_after;
+    int rc = scan_file(scan, fd, info->n_bytes, watch, info->sha256, err);
+    if (rc == 0) rc = file_size(fd, scan->file_name, &n_bytes_after, err);
+    if (rc != 0) return rc;
+    if (n_bytes_after != info->n_bytes)
+        return lag_error_set(err, LAG_EINVAL, "%s: the file grew while it was read: register it when nothing writes "
+                             "to it", scan->file_name);
+    info->format = scan->layout.format;
+    info->n_tokens = scan->layout.n_tokens;
+    info->max_id = scan->largest;
+    return 0;
+}
+
+int lag_dataset_inspect(int fd, const char *file_name, const char *format_name, int declared_vocab,
+                        const struct lag_scan_watch *watch, struct lag_dataset_info *ret, struct lag_error *err) {
     struct lag_dataset_info info = {0};
     struct scan scan = {.file_name = file_name};
-    int rc = file_size(fd, file_name, &info.n_bytes, err);
-    if (rc == 0) rc = find_layout(fd, info.n_bytes, file_name, format_name, &scan.layout, err);
+    int rc = begin_scan(&scan, fd, format_name, declared_vocab, &info.n_bytes, err);
+    if (rc == 0) rc = inspect(&scan, fd, watch, &info, err);
+    end_scan(&scan);
     if (rc != 0) return rc;
-    scan.guessed = scan.layout.format == LAG_TOKENS_NANOGPT && lag_token_format_is_auto(format_name);
-    scan.limit = declared_vocab ? (uint32_t)declared_vocab : lag_token_format_limit(scan.layout.format);
-
-    LAG_CLEANUP(lag_free_p) uint8_t *bytes = malloc(CHUNK_BYTES);
-    LAG_CLEANUP(lag_free_p) uint32_t *ids = malloc(CHUNK_BYTES * sizeof *ids);
-    if (!bytes || !ids) return lag_error_set(err, LAG_ENOMEM, "%s: out of memory", file_name);
-    scan.bytes = bytes;
-    scan.ids = ids;
-    rc = scan_file(&scan, fd, info.n_bytes, cancel, info.sha256, err);
-    uint64_t n_bytes_after;
-    if (rc == 0) rc = file_size(fd, file_name, &n_bytes_after, err);
-    if (rc != 0) return rc;
-    if (n_bytes_after != info.n_bytes)
-        return lag_error_set(err, LAG_EINVAL, "%s: the file grew while it was read: register it when nothing writes "
-                             "to it", file_name);
-    info.format = scan.layout.format;
-    info.n_tokens = scan.layout.n_tokens;
-    info.max_id = scan.largest;
     info.vocab_size = info.format == LAG_TOKENS_TEXT ? 256 : declared_vocab ? declared_vocab : (int)scan.largest + 1;
     *ret = info;
     return 0;

@@ -302,6 +302,49 @@ static void a_run_waits_for_its_dataset(void **state) {
     RUN(trains, "queued running paused queued paused");
 }
 
+/* A token file, whose last token is large, behind what is looked at before it is registered. */
+static void add_tokens(uint16_t last, int want) {
+    struct lagd_command *command = fixture_command(LAGD_DATASET_ADD, NULL);
+    struct lagd_dataset_add *add = command->u.dataset = calloc(1, sizeof(*add));
+    snprintf(add->upload, sizeof(add->upload), "%s/tokens", f.dir);
+    snprintf(add->name, sizeof(add->name), "tokens");
+    snprintf(add->format, sizeof(add->format), "nanogpt");
+    add->vocab_size = 3;
+    add->wait_s = -1;
+    FILE *file = fopen(add->upload, "w");
+    assert_non_null(file);
+    for (int i = 0; i < 200000; i++) fwrite(&(uint16_t){0}, 2, 1, file);
+    fwrite(&last, sizeof(last), 1, file);
+    fclose(file);
+    assert_int_equal(fixture_call(&f, command), want);
+    lagd_command_destroy(command);
+}
+
+static void wait_dataset(const char *name, const char *state, struct lag_dataset_row *ret) {
+    for (unsigned i = 0; i < 1000 * slow(); i++) {
+        struct lag_db *db = NULL;
+        assert_int_equal(lag_reader_open(f.config.state_dir, &db, NULL), 0);
+        assert_int_equal(lag_dataset_get(db, name, ret, NULL), 0);
+        lag_reader_close(db);
+        if (strcmp(ret->state, state) == 0) return;
+        usleep(10000);
+    }
+    fail_msg("dataset %s is %s, not %s", name, ret->state, state);
+}
+
+/* A file is registered, or it is refused; then its name is free, which it was not before. */
+static void a_dataset_is_registered_or_refused(void **state) {
+    (void)state;
+    struct lag_dataset_row row;
+    add_tokens(3, 0);
+    wait_dataset("tokens", "failed", &row);
+    assert_non_null(strstr(row.reason, "token 200000 is 3, but ids must be below 3"));
+    add_tokens(2, 0);
+    wait_dataset("tokens", "ready", &row);
+    assert_true(row.n_tokens == 200001 && row.max_id == 2 && row.reason[0] == '\0');
+    add_tokens(2, LAG_EEXIST);
+}
+
 /* All checkpoints are damaged: the applied growth comes again, and the one behind it is withdrawn. */
 static void a_lost_growth_is_applied_again(void **state) {
     (void)state;
@@ -337,7 +380,7 @@ static void what_no_row_allows_is_refused(void **state) {
     const struct lagd_post late = {.machine = LAGD_MACHINE_RUN, .id = run, .event = LAGD_RUN_ON_RESUME,
                                    .seen = "queued"};
     check_refused(late, LAG_ESTATE, "is paused now, not queued");
-    static const char *const nobody[] = {"run nobody", "growth nobody", "candidate nobody"};
+    static const char *const nobody[] = {"run nobody", "growth nobody", "candidate nobody", "dataset nobody"};
     for (int m = 0; m < LAGD_N_MACHINES; m++)
         check_refused((struct lagd_post){.machine = (enum lagd_machine)m, .id = "nobody", .event = 1}, LAG_ENOTFOUND,
                       nobody[m]);
@@ -390,6 +433,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(what_may_pass_is_tried_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(candidates_diverge_and_fail, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_run_waits_for_its_dataset, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_dataset_is_registered_or_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_lost_growth_is_applied_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_no_row_allows_is_refused, set_up, tear_down),
         cmocka_unit_test(no_row_was_left_out),

@@ -158,13 +158,59 @@ static void every_token_is_checked(void **state) {
     free(file);
 }
 
-static void cancel_and_odd_descriptors(void **state) {
-    char text[100] = "x";
-    const int fd = temporary_file(text, sizeof text);
-    const volatile bool cancel = true;
+struct watching {
+    uint64_t calls, n_bytes, most;
+};
+
+static bool watch(void *arg, uint64_t n_bytes) {
+    struct watching *watching = arg;
+    assert_true(n_bytes >= watching->n_bytes);
+    watching->n_bytes = n_bytes;
+    return ++watching->calls <= watching->most;
+}
+
+/* Whoever watches is asked before each quarter MiB, and may end it. */
+static void a_scan_is_watched(void **state) {
+    enum { N_BYTES = (1 << 20) + 100 };
+    char *text = calloc(1, N_BYTES);
+    const int fd = temporary_file(text, N_BYTES);
+    struct watching watching = {.most = 99};
+    const struct lag_scan_watch watcher = {watch, &watching};
     struct lag_dataset_info info;
-    assert_int_equal(lag_dataset_inspect(fd, "t", NULL, 0, &cancel, &info, NULL), LAG_ECANCELED);
+    assert_int_equal(lag_dataset_inspect(fd, "t", NULL, 0, &watcher, &info, NULL), 0);
+    assert_true(watching.calls == 5 && watching.n_bytes == 1 << 20 && info.n_tokens == N_BYTES);
+    watching = (struct watching){.most = 2};
+    assert_int_equal(lag_dataset_inspect(fd, "t", NULL, 0, &watcher, &info, NULL), LAG_ECANCELED);
+    assert_true(watching.calls == 3);
     close(fd);
+    free(text);
+}
+
+/* A glance says what the beginning tells, and no more. */
+static void a_glance_reads_the_beginning(void **state) {
+    enum { N_TOKENS = 150000 };
+    static uint16_t ids[N_TOKENS];
+    struct lag_dataset_info info;
+    struct lag_error err;
+    enum lag_token_format format = LAG_TOKENS_TEXT;
+    ids[N_TOKENS - 1] = 7;
+    int fd = temporary_file(ids, sizeof ids);
+    assert_int_equal(lag_dataset_glance(fd, "t.bin", "nanogpt", 5, &format, &err), 0);
+    assert_int_equal(format, LAG_TOKENS_NANOGPT);
+    assert_int_equal(lag_dataset_inspect(fd, "t.bin", "nanogpt", 5, NULL, &info, &err), LAG_EINVAL);
+    assert_int_equal(lag_dataset_glance(fd, "t.bin", "llmc_u16", 5, &format, &err), LAG_EINVAL);
+    close(fd);
+    ids[9] = 7;
+    fd = temporary_file(ids, sizeof ids);
+    assert_int_equal(lag_dataset_glance(fd, "t.bin", "nanogpt", 5, &format, &err), LAG_EINVAL);
+    assert_non_null(strstr(err.text, "token 9 is 7, but ids must be below 5"));
+    assert_int_equal(lag_dataset_glance(fd, "t", NULL, 0, &format, &err), 0);
+    assert_int_equal(format, LAG_TOKENS_TEXT);
+    close(fd);
+}
+
+static void cancel_and_odd_descriptors(void **state) {
+    struct lag_dataset_info info;
     int ends[2];
     assert_int_equal(pipe(ends), 0);
     assert_int_equal(lag_dataset_inspect(ends[0], "pipe", NULL, 0, NULL, &info, NULL), LAG_EINVAL);
@@ -309,6 +355,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(text_is_bytes), cmocka_unit_test(formats_are_recognised),
         cmocka_unit_test(bad_files_are_refused), cmocka_unit_test(every_token_is_checked),
+        cmocka_unit_test(a_scan_is_watched),
+        cmocka_unit_test(a_glance_reads_the_beginning),
         cmocka_unit_test(cancel_and_odd_descriptors), cmocka_unit_test(batches_are_pure),
         cmocka_unit_test(starts_are_uniform), cmocka_unit_test(tight_contexts),
         cmocka_unit_test(changed_files_are_noticed),

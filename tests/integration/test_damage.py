@@ -306,6 +306,7 @@ def nothing_is_left_half_made(folder):
             assert set(os.listdir(there) if os.path.isdir(there) else []) <= ids, (point, kind, ids)
         for dataset in daemon.get("/datasets")["items"]:
             name = dataset["name"]
+            daemon.wait_for(f"/datasets/{name}", lambda d: d["state"] == "ready")  # it is read again after a kill
             files = os.listdir(os.path.join(daemon.state_dir, "datasets", dataset["id"]))
             assert len(files) == 1 and files[0] != ".unlisted", (point, files)
             daemon.post("/runs", run_body("on-" + name, name, start=False))

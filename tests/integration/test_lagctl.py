@@ -379,6 +379,31 @@ def following(folder):
     daemon.terminate()
 
 
+def a_large_file_is_waited_for(folder):
+    """dataset add stays until the daemon has read a large file, unless it shall not."""
+    data = os.path.join(folder, "data")
+    os.makedirs(data)
+    daemon = Daemon(folder, config=f"[storage]\ndataset_roots = {data}\n")
+    daemon.start()
+    ctl = Client(daemon)
+    with open(os.path.join(data, "big.txt"), "wb") as f:
+        f.truncate(65 << 20)
+    assert "big: 68157440 tokens, vocabulary 256" in ctl("dataset", "add", "--path", "big.txt")
+    said = ctl("dataset", "add", "--path", "big.txt", "--name", "later", "--no-wait")
+    assert said == "later: registering, 0 of 68157440 bytes are read\n", said
+    assert re.search(r"^state +(registering|ready)$", ctl("dataset", "show", "later"), re.M)
+    ctl("dataset", "add", "--path", "big.txt", "--name", "later", status=4, error="later is being registered already")
+    assert ctl("dataset", "rm", "later") == "deleted later\n"
+    with open(os.path.join(data, "bad.bin"), "wb") as f:
+        f.truncate(65 << 20)
+        f.seek(60 << 20)
+        f.write(b"\xff\xff")
+    ctl("dataset", "add", "--path", "bad.bin", "--format", "nanogpt", "--vocab-size", "9", status=1,
+        error="ids must be below 9")
+    assert ctl("dataset", "list", "-o", "name") == "big\n"
+    daemon.terminate()
+
+
 def files_are_pipes_too(folder):
     """'-', FIFOs and process substitution wherever a file is named; a byte order mark before JSON."""
     daemon = Daemon(folder)
@@ -482,5 +507,5 @@ def terminals(folder):
 
 
 if __name__ == "__main__":
-    lagd.main(a_run_from_text_to_files, files_are_pipes_too, decisions_by_hand, grow_waits_for_the_decision,
-              exit_statuses, forms_of_output, following, lost_answers, terminals)
+    lagd.main(a_run_from_text_to_files, a_large_file_is_waited_for, files_are_pipes_too, decisions_by_hand,
+              grow_waits_for_the_decision, exit_statuses, forms_of_output, following, lost_answers, terminals)

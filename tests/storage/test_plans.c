@@ -131,6 +131,7 @@ static int call_checkpoints_and_events(struct lag_db *db, struct lag_error *err)
     struct lag_key_row key = {.key = "k", .fingerprint = "f"};
     if (!rc) rc = lag_key_put(db, &key, NULL, err);
     if (!rc) rc = lag_key_find(db, "k", 0, &key, NULL, err) == 1 ? 0 : LAG_EINTERNAL;
+    if (!rc) rc = lag_key_forget(db, "k", err);
     if (!rc) rc = lag_key_prune(db, 0, 9, &first, err);
     return rc ? rc : lag_event_prune(db, 0, 9, &first, err);
 }
@@ -158,6 +159,9 @@ static int call_runs(struct lag_db *db, struct lag_error *err) {
     if (!rc) rc = lag_run_delete(db, "run_1", err);
     const struct lag_stamp stamp = {.n_bytes = 4404445};
     if (!rc) rc = lag_dataset_set_stamp(db, "ds_1", &stamp, err);
+    if (!rc) rc = lag_dataset_set_found(db, &dataset, err);
+    if (!rc) rc = lag_dataset_set_done(db, "ds_1", 1, err);
+    if (!rc) rc = lag_dataset_set_state(db, "ds_1", "failed", "", err);
     for (int64_t n = 1; !rc && n > 0;) rc = lag_deleted_sweep(db, 9, &n, err);
     return rc ? rc : lag_dataset_delete(db, "ds_1", err);
 }

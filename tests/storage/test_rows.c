@@ -142,10 +142,48 @@ static void test_stamps(void **state) {
     assert_int_equal(lag_store_write(f->store, set_stamp, &stamp, &f->err), LAG_ENOTFOUND);
 }
 
+static int set_found(struct lag_db *db, void *arg, struct lag_error *err) {
+    return lag_dataset_set_found(db, arg, err);
+}
+static int set_done(struct lag_db *db, void *arg, struct lag_error *err) {
+    return lag_dataset_set_done(db, "ds_1", *(const int64_t *)arg, err);
+}
+static int set_failed(struct lag_db *db, void *arg, struct lag_error *err) {
+    return lag_dataset_set_state(db, arg, "failed", "no text", err);
+}
+
+/* A dataset on its way: how far it is, what was found, and what went wrong. One that says nothing is ready. */
+static void test_registration(void **state) {
+    struct fixture *f = *state;
+    struct lag_dataset_row row, found = sample_dataset("ds_1", "kjv");
+    int64_t n_done = 77;
+    assert_ok(f, lag_dataset_get(f->reader, "ds_1", &row, &f->err));
+    assert_string_equal(row.state, "ready");
+    write_ok(f, set_done, &n_done);
+    assert_ok(f, lag_dataset_get(f->reader, "ds_1", &row, &f->err));
+    assert_int_equal(row.n_bytes_done, 77);
+    found.n_tokens = 5;
+    found.max_id = 6;
+    found.vocab_size = 7;
+    found.inode = 8;
+    write_ok(f, set_found, &found);
+    assert_ok(f, lag_dataset_get(f->reader, "ds_1", &row, &f->err));
+    assert_true(row.n_tokens == 5 && row.max_id == 6 && row.vocab_size == 7 && row.inode == 8);
+    assert_int_equal(row.n_bytes_done, row.n_bytes);
+    found.n_bytes++;
+    assert_int_equal(lag_store_write(f->store, set_found, &found, &f->err), LAG_ENOTFOUND);
+    write_ok(f, set_failed, (char[]){"ds_1"});
+    assert_ok(f, lag_dataset_get(f->reader, "ds_1", &row, &f->err));
+    assert_string_equal(row.state, "failed");
+    assert_string_equal(row.reason, "no text");
+    assert_int_equal(lag_store_write(f->store, set_failed, (char[]){"ds_9"}, &f->err), LAG_ENOTFOUND);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_run_config, fixture_store, fixture_end),
         cmocka_unit_test_setup_teardown(test_stamps, fixture_store, fixture_end),
+        cmocka_unit_test_setup_teardown(test_registration, fixture_store, fixture_end),
         cmocka_unit_test_setup_teardown(test_times, fixture_store, fixture_end),
         cmocka_unit_test_setup_teardown(test_candidate_number, fixture_store, fixture_end),
         cmocka_unit_test_setup_teardown(test_whose_series, fixture_store, fixture_end),

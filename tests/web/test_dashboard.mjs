@@ -220,7 +220,7 @@ async function aRestartHealsByItself() {
 
 async function everyViewIsForEveryone() {
   const views = { overview: '#/', run: '#/runs/grown?x=tokens', growth: `#/growths/${growth}?k=4`, new_run: '#/new',
-    new_growth: '#/runs/grown/grow', missing: '#/runs/nobody' };
+    datasets: '#/datasets', new_growth: '#/runs/grown/grow', missing: '#/runs/nobody' };
   await daemon.post('/runs', runBody('hostile', { note: HOSTILE, start: false }));
   const found = [];
   for (const theme of ['light', 'dark']) {

@@ -4,6 +4,7 @@ import { button, copy, fill, h, toast } from '../dom.js';
 import * as f from '../format.js';
 import { throttle } from '../throttle.js';
 import { address } from '../state.js';
+import { uploadPanel } from './datasets.js';
 import { bodyOf, complain, Field, group, more, schema } from './form.js';
 import { fact, facts } from './parts.js';
 
@@ -16,7 +17,7 @@ export function newRunView(main) {
   async function begin() {
     try {
       const [root, datasets] = await Promise.all([schema('RunRequest'), api.get('/datasets')]);
-      dry = build(place, root, datasets.items, begin);
+      dry = build(place, root, datasets.items.filter((one) => one.state === 'ready'), begin);
       place.removeAttribute('aria-busy');
     } catch (error) {
       fill(place, h('div', { class: 'failed' }, h('p', {}, error.message), button('Try again', begin)));
@@ -101,9 +102,11 @@ function build(place, root, datasets, again) {
       submit.disabled = false;
     }
   });
-  fill(place, datasets.length === 0 ? noDataset(again) : null, h('div', { class: 'form-columns' }, form, aside));
+  fill(place, datasets.length === 0 ? uploadPanel('First a dataset', 2, again) : null,
+    h('div', { class: 'form-columns' }, form, aside));
   if (datasets.length > 0) dry();
-  else fill(numbers, h('p', { class: 'dim' }, 'A dataset is needed first.'));
+  else fill(numbers, h('p', { class: 'dim' }, 'A dataset is needed first. ',
+    h('a', { href: address(['datasets']) }, 'Those that there are')));
   return dry;
 }
 
@@ -129,35 +132,4 @@ function estimateFacts(estimate) {
           + 'or recompute activations.'),
     estimate.precision_note && h('p', { class: 'reason' }, `${estimate.precision_note}.`),
   ];
-}
-
-/** A text chosen here becomes a dataset. */
-function noDataset(again) {
-  const file = h('input', { type: 'file', id: 'text-file', accept: '.txt,text/plain,.bin' });
-  const name = h('input', { id: 'text-name', value: 'mine', maxlength: 64 });
-  return h('section', { class: 'panel', 'aria-label': 'Dataset' }, h('header', {}, h('h2', {}, 'First a dataset')),
-    h('p', {}, 'Any text will do: it is read as bytes. Or paste this into a shell:'),
-    h('pre', { tabindex: 0 }, `curl -H 'Content-Type: text/plain' --data-binary @my.txt `
-      + `'${location.origin}${api.url('/datasets?name=mine')}'`),
-    h('div', { class: 'row' }, h('label', { for: 'text-file' }, 'File '), file,
-      h('label', { for: 'text-name' }, 'Name '), name,
-      button('Upload', () => upload(file.files[0], name.value.trim(), again), { class: 'primary' })));
-}
-
-async function upload(file, name, again) {
-  if (!file) {
-    toast('choose a file first', 'bad');
-    return;
-  }
-  try {
-    const response = await fetch(api.url('/datasets') + api.query({ name, file_name: file.name }),
-      { method: 'POST', body: file,
-      headers: api.headers({ 'Content-Type': 'application/octet-stream' }) });
-    const answer = await response.json();
-    if (!response.ok) throw new api.Problem(response.status, answer);
-    toast(`${answer.name}: ${f.count(answer.n_tokens)} tokens`);
-    again();
-  } catch (error) {
-    toast(error.message, 'bad');
-  }
 }

@@ -40,6 +40,7 @@ struct lagd_dataset_add {
     char file_name[128];        /* what the format is guessed from */
     char format[16];            /* auto, text, nanogpt, llmc_u16, llmc_u32 */
     int64_t vocab_size;         /* 0 = not declared */
+    int64_t wait_s;             /* for the registration's end, at most; 0: as suits its size, -1: not at all */
 };
 struct lagd_generate_request {
     char checkpoint[LAG_ROW_ID]; /* id, or "" with run = its latest state */

@@ -1,11 +1,13 @@
-/* Life cycles as data: of runs, growths and candidates the states, the events, and which event leads from which state
- * to which. Code posts an event, the table decides. What holds in a state is told in states.c. Thread: any (const
- * tables). */
+/* Life cycles as data: of runs, growths, candidates and datasets the states, the events, and which event leads from
+ * which state to which. Code posts an event, the table decides. What holds in a state is told in states.c. Thread: any
+ * (const tables). */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
 
-enum lagd_machine { LAGD_MACHINE_RUN, LAGD_MACHINE_GROWTH, LAGD_MACHINE_CANDIDATE, LAGD_N_MACHINES };
+enum lagd_machine {
+    LAGD_MACHINE_RUN, LAGD_MACHINE_GROWTH, LAGD_MACHINE_CANDIDATE, LAGD_MACHINE_DATASET, LAGD_N_MACHINES
+};
 
 /* --- states --- */
 enum { LAGD_NOWHERE = -1 }; /* no state: before the row is there, or one that this lagd does not know */
@@ -20,6 +22,9 @@ enum lagd_growth_state {
 enum lagd_candidate_state {
     LAGD_CANDIDATE_QUEUED, LAGD_CANDIDATE_RUNNING, LAGD_CANDIDATE_COMPLETED, LAGD_CANDIDATE_DIVERGED,
     LAGD_CANDIDATE_CANCELLED, LAGD_CANDIDATE_FAILED, LAGD_N_CANDIDATE_STATES
+};
+enum lagd_dataset_state {
+    LAGD_DATASET_REGISTERING, LAGD_DATASET_READY, LAGD_DATASET_FAILED, LAGD_N_DATASET_STATES
 };
 struct lagd_state {
     const char *name;        /* as stored and told */
@@ -41,6 +46,7 @@ bool lagd_state_has_ended(enum lagd_machine machine, const char *state);
 bool lagd_run_is(const char *state, enum lagd_run_state is);
 bool lagd_growth_is(const char *state, enum lagd_growth_state is);
 bool lagd_candidate_is(const char *state, enum lagd_candidate_state is);
+bool lagd_dataset_is(const char *state, enum lagd_dataset_state is);
 
 /* --- events; 0 is none --- */
 enum lagd_run_event {
@@ -73,6 +79,10 @@ enum lagd_growth_event {
 enum lagd_candidate_event {
     LAGD_CANDIDATE_ON_NOTHING, LAGD_CANDIDATE_ON_CREATED, LAGD_CANDIDATE_ON_STARTED, LAGD_CANDIDATE_ON_COMPLETED,
     LAGD_CANDIDATE_ON_DIVERGED, LAGD_CANDIDATE_ON_FAILED, LAGD_CANDIDATE_ON_WITHDRAWN, LAGD_N_CANDIDATE_EVENTS
+};
+enum lagd_dataset_event {
+    LAGD_DATASET_ON_NOTHING, LAGD_DATASET_ON_CREATED, LAGD_DATASET_ON_READ, LAGD_DATASET_ON_REFUSED,
+    LAGD_N_DATASET_EVENTS
 };
 const char *lagd_machine_event_name(enum lagd_machine machine, int event); /* "pause asked" */
 

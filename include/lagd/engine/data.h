@@ -27,15 +27,23 @@ struct lag_dataset_info {
     char sha256[65];   /* of the whole file */
 };
 
+/* Who watches a scan: asked before each part of a quarter MiB, with the bytes that were read so far; false ends it. */
+struct lag_scan_watch {
+    bool (*goes_on)(void *arg, uint64_t n_bytes);
+    void *arg;
+};
 /* Reads the whole file once: recognises the format (llm.c by magic; nanoGPT when the name ends in ".bin", in any case,
  * and the size is even, an odd one is refused; else text), range-checks every token against declared_vocab (0 = none
  * declared), counts and hashes. format_name NULL or "auto" recognises, else one of the names above. Refuses: llm.c
  * evaluation files (magic 20240522, named in the text), sizes that do not fit the header, fewer than 64 tokens, empty
  * files; by name, unless format_name is text, what is no training data (archives, models, documents, UTF-16 and UTF-32,
  * pointers of Git LFS); and, unless a format is named, a ".bin" whose words look like another width or byte order.
- * cancel may be NULL. fd stays the caller's. */
+ * watch may be NULL; LAG_ECANCELED when it ends the scan. fd stays the caller's. */
 int lag_dataset_inspect(int fd, const char *file_name, const char *format_name, int declared_vocab,
-                        const volatile bool *cancel, struct lag_dataset_info *ret, struct lag_error *err);
+                        const struct lag_scan_watch *watch, struct lag_dataset_info *ret, struct lag_error *err);
+/* The same refusals, as far as the size and the first quarter MiB tell; *ret: how the file would be read. */
+int lag_dataset_glance(int fd, const char *file_name, const char *format_name, int declared_vocab,
+                       enum lag_token_format *ret, struct lag_error *err);
 
 struct lag_dataset;
 /* Takes fd, on failure too (it is closed then). The size must still be info's. */

@@ -11,5 +11,6 @@ int lag_key_put(struct lag_db *db, const struct lag_key_row *row, const char *bo
 /* 1 = found and not outlived at now_ms, 0 = not. *ret_body is owned and may become NULL; ret_body may be NULL. */
 int lag_key_find(struct lag_db *db, const char *key, int64_t now_ms, struct lag_key_row *ret, char **ret_body,
                  struct lag_error *err);
+int lag_key_forget(struct lag_db *db, const char *key, struct lag_error *err); /* its request had no effect */
 /* Removes up to limit keys that are older. *ret_n: how many went. */
 int lag_key_prune(struct lag_db *db, int64_t before_ms, int limit, int64_t *ret_n, struct lag_error *err);

@@ -24,6 +24,8 @@ struct lag_dataset_row {
     int64_t n_bytes, n_tokens, max_id, vocab_size;
     char sha256[65];
     int64_t created_ms;
+    char state[LAG_ROW_STATE], reason[LAG_ROW_TEXT]; /* "" when it is inserted: ready */
+    int64_t n_bytes_done;      /* of its registration */
     int64_t device, inode, mtime_ns, ctime_ns; /* of the file when it was last hashed; all 0: not known */
 };
 struct lag_run_row {

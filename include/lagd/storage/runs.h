@@ -12,6 +12,11 @@ int lag_dataset_insert(struct lag_db *db, const struct lag_dataset_row *row, str
 int lag_dataset_get(struct lag_db *db, const char *id_or_name, struct lag_dataset_row *ret, struct lag_error *err);
 int lag_dataset_list(struct lag_db *db, int (*each)(const struct lag_dataset_row *, void *), void *arg,
                      struct lag_error *err);
+int lag_dataset_set_state(struct lag_db *db, const char *id, const char *state, const char *reason,
+                          struct lag_error *err);
+int lag_dataset_set_done(struct lag_db *db, const char *id, int64_t n_bytes_done, struct lag_error *err);
+/* What a scan has found, and the stamp. LAG_ENOTFOUND: also when the file had another size. */
+int lag_dataset_set_found(struct lag_db *db, const struct lag_dataset_row *row, struct lag_error *err);
 /* The file was hashed at this stamp. LAG_ENOTFOUND: also when the stamp has another size than the dataset. */
 int lag_dataset_set_stamp(struct lag_db *db, const char *id, const struct lag_stamp *stamp, struct lag_error *err);
 int lag_dataset_delete(struct lag_db *db, const char *id, struct lag_error *err); /* LAG_ESTATE while a run uses it */
