@@ -13,19 +13,25 @@
 
 enum { SLICE_MS = 20 };
 
+static int of_the_disk(struct lag_error *err) {
+    if (err) err->code = LAG_EIO;
+    return LAG_EIO;
+}
+
 int lagd_read(const struct lagd_deps *deps, lag_write_fn *fn, void *arg, struct lag_error *err) {
     struct lag_db *db = NULL;
     int rc = lag_reader_open(deps->state_dir, &db, err);
-    if (rc == LAG_ENOTFOUND && err) err->code = LAG_EIO; /* it is not what was asked for that is missing */
-    if (rc != 0) return rc == LAG_ENOTFOUND ? LAG_EIO : rc;
-    rc = lag_reader_begin(db, err);
+    if (rc == LAG_ENOTFOUND) rc = of_the_disk(err); /* it is not what was asked for that is missing */
+    if (rc == 0) rc = lag_reader_begin(db, err);
     if (rc == 0) rc = fn(db, arg, err);
     /* Damage of the database is not the fault of who reads: told as a device that fails. */
     if (rc == LAG_ECORRUPT && lag_db_is_damaged(db)) rc = LAG_EIO;
     if (rc == LAG_EIO && err) err->code = rc;
     lag_reader_end(db);
     lag_reader_close(db);
-    return rc;
+    /* SQLite may tell of a single read that failed as of a malformed file. The start looks whether it is one;
+     * no run and no growth ends for it. */
+    return rc == LAG_ECORRUPT ? of_the_disk(err) : rc;
 }
 
 bool lagd_is_undone(int code) {

@@ -3,7 +3,7 @@
 #include "process/deps_internal.h"
 
 /* Runs fn on a read-only connection inside one consistent view. fn has the form of a write so that one function can
- * serve both. Thread: any. */
+ * serve both. LAG_ECORRUPT is told as LAG_EIO: what the database holds is no run's own fault. Thread: any. */
 int lagd_read(const struct lagd_deps *deps, lag_write_fn *fn, void *arg, struct lag_error *err);
 /* lag_store_write; while something outside refuses (lagd_is_trouble) it waits and tries again, since nothing
  * may be acted on before it is stored. Gives up with the store's error once *cancel is true (NULL: tries once). fn must

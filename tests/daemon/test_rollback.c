@@ -1,5 +1,6 @@
 /* Steps that are not finite, made so by a failpoint that counts the steps of this process. */
 #include "run_fixture.h"
+#include "records/transact_internal.h"
 
 #include <lagd/engine/train.h>
 #include <stdio.h>
@@ -39,6 +40,18 @@ static int set_up(void **unused) {
 static int tear_down(void **unused) {
     fixture_close(&fixture);
     return 0;
+}
+
+static int say_malformed(struct lag_db *db, void *arg, struct lag_error *err) {
+    return lag_error_set(err, LAG_ECORRUPT, "database disk image is malformed");
+}
+
+static void test_damage_that_is_read_is_no_fault_of_a_run(void **unused) {
+    struct lag_error err = {0};
+    assert_int_equal(lagd_read(&fixture.deps, say_malformed, NULL, &err), LAG_EIO);
+    assert_int_equal(err.code, LAG_EIO);
+    assert_string_equal(err.text, "database disk image is malformed");
+    assert_int_equal(lagd_read(&fixture.deps, say_malformed, NULL, NULL), LAG_EIO);
 }
 
 static void test_a_passing_fault_changes_nothing(void **unused) {
@@ -82,6 +95,7 @@ static void test_three_halvings_are_enough(void **unused) {
 int main(void) {
     if (setenv("LAGD_FAILPOINTS", failpoints, 1) != 0) return 1;
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_damage_that_is_read_is_no_fault_of_a_run),
         cmocka_unit_test(test_a_passing_fault_changes_nothing),
         cmocka_unit_test(test_a_fault_that_stays_halves_the_rate),
         cmocka_unit_test(test_three_halvings_are_enough),
