@@ -248,14 +248,21 @@ static void tokens_open_what_is_not_open(void **state) {
 }
 
 /* A command is posted before the daemon answers, so a row that changes anything has a function for afterwards. */
+/* Reads that post a command: a file is hashed first, by a worker. */
+static bool posts(const struct lagd_route *route) {
+    static const char *const reads[] = {"checkpoint_file", "checkpoint_archive"};
+    for (size_t i = 0; i < LAG_COUNT(reads); i++)
+        if (strcmp(route->operation, reads[i]) == 0) return true;
+    return strcmp(route->method, "GET") != 0;
+}
+
 static void rows_that_ask_the_daemon_have_both_functions(void **state) {
     (void)state;
     for (size_t i = 0; i < lagd_routes.n; i++) {
         const struct lagd_route *route = &lagd_routes.rows[i];
-        bool reads = strcmp(route->method, "GET") == 0;
         assert_non_null(route->handle);
-        if (reads != (route->answered == NULL)) fail_msg("%s %s", route->method, route->path);
-        if (reads) assert_false(route->flags & LAGD_KEYED);
+        if (posts(route) != (route->answered != NULL)) fail_msg("%s %s", route->method, route->path);
+        if (strcmp(route->method, "GET") == 0) assert_false(route->flags & LAGD_KEYED);
     }
 }
 
