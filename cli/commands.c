@@ -131,8 +131,8 @@ static const struct ctl_column growth_columns[] = {
     {"DONE", "progress.done_steps", CTL_INT}, {"OF", "progress.total_steps", CTL_INT}, {"MODE", "mode", CTL_TEXT},
     {"CREATED", "created_at", CTL_TIME}, {NULL, NULL, 0}};
 static const struct ctl_column candidate_columns[] = {
-    {"RANK", "rank", CTL_INT}, {"OPERATOR", "operator", CTL_TEXT}, {"LOSS", "mean", CTL_LOSS},
-    {"BEHIND", "margin_to_best", CTL_LOSS}, {"RANK AT 0", "rank_at_0", CTL_INT}, {"CANDIDATE", "candidate", CTL_TEXT},
+    {"RANK", "rank", CTL_INT}, {"CANDIDATE", "label", CTL_TEXT}, {"LOSS", "mean", CTL_LOSS},
+    {"BEHIND", "margin_to_best", CTL_LOSS}, {"RANK AT 0", "rank_at_0", CTL_INT}, {"ID", "candidate", CTL_TEXT},
     {NULL, NULL, 0}};
 static const struct ctl_column series_key_columns[] = {
     {"KEY", "key", CTL_TEXT}, {"LAST", "last", CTL_NUMBER}, {"AT STEP", "last_step", CTL_INT},

@@ -196,11 +196,8 @@ show_probe() {
     ask "/growths/$growth"
     speed "$(($(pick '[.candidates[].t] | add') * TOKENS_PER_STEP))"
     show "$(pick '
-        [.candidates[] | select(.state == "completed" and .operator != "none")] as $ended
-        | "probing   \([.candidates[] | select(.state == "completed")] | length)/\(.candidates | length) candidates"
-        + if ($ended | length) > 0
-          then ($ended | min_by(.loss_at_lag) | "  best so far \(.operator)  val \(.loss_at_lag | fixed(3))")
-          else "" end
+        "probing   \([.candidates[] | select(.state == "completed")] | length)/\(.candidates | length) candidates"
+        + "  (ranked when all are at step \(.probe.steps))"
         + if $speed > 0 then "  \($speed) tokens/s" else "" end' --argjson speed "$tokens_per_s")"
 }
 
@@ -222,18 +219,20 @@ show_decision() {
     say ''
     pick '
         .decision as $d
-        | "candidate        at step 0   at the lag   (validation loss, best at the lag first)",
+        | "candidate          at step 0   at the lag   (validation loss, lowest at the lag first)",
         (.candidates | sort_by(.loss_at_lag // 1e9)[]
           | [ if .id == $d.candidate then "← chosen" else empty end,
-              if .id == $d.pick_at_0 then "← lowest at step 0" else empty end,
+              if (.id | IN($d.tied_set[])) and ($d.tied_set | length) > 1 then "tied" else empty end,
+              if .id | IN($d.tied_at_0[]) then "tied at step 0"
+              elif .id == $d.pick_at_0 then "← lowest at step 0" else empty end,
               if .operator == "none" then "(not growing, the reference)" else empty end,
               if .state != "completed" then .state else empty end ] as $notes
-          | "  \(.operator | fit(15))  \(.loss_at_0 | fixed(4) | right(7))      \(.loss_at_lag | fixed(4) | right(7))"
+          | "  \(.label | fit(17))  \(.loss_at_0 | fixed(4) | right(7))      \(.loss_at_lag | fixed(4) | right(7))"
           + if ($notes | length) > 0 then "   " + ($notes | join("  ")) else "" end),
         ""'
     pick .decision.verdict | fold -s -w 96 | sed '1s/^/decision  /; 2,$s/^/          /; s/ *$//'
-    pick '"          Ranks halfway and at the lag agree by \(.decision.tau | fixed(2)) (Kendall τ)."
-        + " The probe took \(.decision.flops / 1e9 | round) GFLOP."'
+    pick '"          Basis: \(.decision.basis). Rank stability, half the lag against the lag: Kendall τ "
+        + "\(.decision.tau | fixed(2)). The probe took \(.decision.flops / 1e9 | round) GFLOP."'
     say ''
 }
 

@@ -11,12 +11,13 @@ static const struct ctl_column candidates[] = {
     {"STEPS", "t", CTL_INT},           {"AT 0", "loss_at_0", CTL_LOSS},  {"AT LAG", "loss_at_lag", CTL_LOSS},
     {"PARAMS", "n_params", CTL_COUNT}, {"", "mark", CTL_TEXT},           {NULL, NULL, 0}};
 static const struct ctl_column ranks[] = {{"RANK", "rank", CTL_INT},
-                                          {"OPERATOR", "operator", CTL_TEXT},
+                                          {"CANDIDATE", "label", CTL_TEXT},
                                           {"LOSS", "mean", CTL_LOSS},
                                           {"BEHIND", "margin_to_best", CTL_LOSS},
                                           {"95 %", "interval", CTL_TEXT},
                                           {"RANK AT 0", "rank_at_0", CTL_INT},
-                                          {"CANDIDATE", "candidate", CTL_TEXT},
+                                          {"", "mark", CTL_TEXT},
+                                          {"ID", "candidate", CTL_TEXT},
                                           {NULL, NULL, 0}};
 static const struct ctl_column plans[] = {{"CANDIDATE", "names", CTL_TEXT},
                                           {"LAYERS", "recipe", CTL_TEXT},
@@ -43,14 +44,24 @@ static json_t *by_loss(json_t *items) {
     return sorted;
 }
 
+static bool has(json_t *ids, const char *id) {
+    json_t *one;
+    size_t i;
+    json_array_foreach(ids, i, one) if (strcmp(json_string_value(one), id) == 0) return true;
+    return false;
+}
+
 static void mark(json_t *items, json_t *growth) {
     const char *chosen = ctl_json_text(growth, "decision.candidate"),
                *first = ctl_json_text(growth, "decision.pick_at_0");
+    json_t *tied = ctl_json_at(growth, "decision.tied_set"), *tied_at_0 = ctl_json_at(growth, "decision.tied_at_0");
     json_t *item;
     size_t i;
     json_array_foreach(items, i, item) {
         const char *id = ctl_json_text(item, "id");
         const char *text = *chosen && strcmp(id, chosen) == 0                     ? "<- chosen"
+                           : has(tied, id) && json_array_size(tied) > 1           ? "tied"
+                           : has(tied_at_0, id)                                   ? "tied at step 0"
                            : *first && strcmp(id, first) == 0                     ? "lowest at step 0"
                            : strcmp(ctl_json_text(item, "operator"), "none") == 0 ? "not growing: the reference"
                                                                                   : "";
@@ -89,10 +100,14 @@ int ctl_print_ranking(struct ctl *ctl, json_t *ranking) {
         (void)snprintf(text, sizeof(text), "%.4f to %.4f", low, high);
         bool known = json_is_number(json_array_get(interval, 0)) && (low != 0 || high != 0);
         (void)json_object_set_new(item, "interval", json_string(known ? text : ""));
+        const bool is_tied = ctl_json_number(ranking, "n_tied") > 1 && json_is_true(json_object_get(item, "tied"));
+        (void)json_object_set_new(item, "mark", json_string(is_tied ? "tied" : ""));
     }
     ctl_say(&out, "after {at_step} steps of the probe:\n", ranking);
     ctl_table(&out, ranks, items, ctl->term.utf8, ctl->term.colour, ctl->term.width);
-    if (json_is_true(json_object_get(ranking, "tied"))) lag_strbuf_append(&out, "\nThe first two are tied.\n");
+    if (json_is_true(json_object_get(ranking, "tied")))
+        lag_strbuf_printf(&out, "\n%.0f candidates cannot be told apart at 95 %% here.\n",
+                          ctl_json_number(ranking, "n_tied"));
     return ctl_put(&out);
 }
 

@@ -8,7 +8,8 @@
 #define COLUMNS(first, next)                                                                                           \
     first(id) next(run_id) next(state) next(mode) next(at_step) next(start_step) next(parent_checkpoint)               \
     LAG_SHAPE_COLUMNS(next, from_, from) LAG_SHAPE_COLUMNS(next, to_, to) next(probe_steps) next(n_batches)            \
-    next(eval_sequences) next(parent_loss) next(revision) next(created_ms) next(updated_ms) next(reason) next(request)
+    next(eval_sequences) next(parent_loss) next(revision) next(created_ms) next(updated_ms) next(reason) next(request) \
+    next(eval_stride) next(parent_flops)
 #define C(...) LAG_COLUMN(struct lag_growth_row, __VA_ARGS__)
 static const struct lag_column column_rows[] = {COLUMNS(C, C)};
 static const struct lag_columns columns = LAG_COLUMNS(column_rows);
@@ -71,26 +72,28 @@ int lag_growth_set_state(struct lag_db *db, const char *id, const char *state, c
 }
 
 static const char sql_set_parent[] =
-    "UPDATE growths SET start_step = ?, parent_checkpoint = ?, n_batches = ?, eval_sequences = ?, " TOUCH;
+    "UPDATE growths SET start_step = ?, parent_checkpoint = ?, n_batches = ?, eval_sequences = ?, eval_stride = ?, "
+    TOUCH;
 
-int lag_growth_set_parent(struct lag_db *db, const char *id, int64_t start_step, const char *checkpoint_id,
-                          int64_t n_batches, int64_t eval_sequences, struct lag_error *err) {
+int lag_growth_set_parent(struct lag_db *db, const struct lag_growth_row *row, struct lag_error *err) {
     struct lag_stmt *stmt;
     int rc = lag_stmt_open(db, sql_set_parent, &stmt, err);
     if (rc) return rc;
-    lag_bind_i64(stmt, start_step);
-    lag_bind_text(stmt, checkpoint_id);
-    lag_bind_i64(stmt, n_batches);
-    lag_bind_i64(stmt, eval_sequences);
-    return touch(stmt, id, err);
+    lag_bind_i64(stmt, row->start_step);
+    lag_bind_text(stmt, row->parent_checkpoint);
+    lag_bind_i64(stmt, row->n_batches);
+    lag_bind_i64(stmt, row->eval_sequences);
+    lag_bind_i64(stmt, row->eval_stride);
+    return touch(stmt, row->id, err);
 }
 
-static const char sql_set_parent_loss[] = "UPDATE growths SET parent_loss = ?, " TOUCH;
+static const char sql_set_parent_loss[] = "UPDATE growths SET parent_loss = ?, parent_flops = ?, " TOUCH;
 
-int lag_growth_set_parent_loss(struct lag_db *db, const char *id, double loss, struct lag_error *err) {
+int lag_growth_set_parent_loss(struct lag_db *db, const char *id, double loss, double flops, struct lag_error *err) {
     struct lag_stmt *stmt;
     int rc = lag_stmt_open(db, sql_set_parent_loss, &stmt, err);
     if (rc) return rc;
     lag_bind_real(stmt, loss);
+    lag_bind_real(stmt, flops);
     return touch(stmt, id, err);
 }

@@ -44,6 +44,7 @@ int lag_probe_losses_put(struct lag_db *db, int64_t candidate_number, int64_t t,
     if (!rc) rc = lag_stmt_open(db, sql_insert, &insert, err);
     if (!rc) rc = lag_stmt_open(db, sql_stored, &stored, err);
     for (int i = 0; i < n_batches && !rc; i++) {
+        if (isnan(losses[i])) continue; /* left out */
         lag_stmt_rewind(insert);
         lag_bind_i64(insert, candidate_number);
         lag_bind_i64(insert, t);

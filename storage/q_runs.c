@@ -177,6 +177,23 @@ int lag_run_set_config(struct lag_db *db, const char *id, const char *name, cons
     return rc;
 }
 
+static const char sql_probe_flops[] =
+    "SELECT coalesce((SELECT sum(parent_flops) FROM growths WHERE run_id = ?1), 0) + "
+    "coalesce((SELECT sum(c.flops) FROM growths AS g JOIN candidates AS c ON c.growth_id = g.id "
+    "LEFT JOIN decisions AS d ON d.growth_id = g.id AND g.state = 'applied' "
+    "WHERE g.run_id = ?1 AND c.id IS NOT d.candidate), 0) AS flops";
+
+int lag_run_probe_flops(struct lag_db *db, const char *id, double *ret, struct lag_error *err) {
+    struct lag_stmt *stmt;
+    int rc = lag_stmt_open(db, sql_probe_flops, &stmt, err);
+    if (rc) return rc;
+    lag_bind_text(stmt, id);
+    rc = lag_stmt_step(stmt, err);
+    if (rc == 1) *ret = lag_col_real(stmt, "flops");
+    lag_stmt_close(stmt);
+    return rc < 0 ? rc : 0;
+}
+
 /* Growths, candidates, decisions and checkpoints follow by foreign keys; points and losses of probes are swept. */
 static const char sql_delete[] = "DELETE FROM runs WHERE id = ?";
 

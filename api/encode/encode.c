@@ -7,6 +7,7 @@
 #include <lagd/base/mem.h>
 #include <lagd/daemon/supervisor.h>
 #include <lagd/storage/checkpoints.h>
+#include <lagd/storage/runs.h>
 #include <lagd/storage/series.h>
 #include <math.h>
 #include <stdarg.h>
@@ -144,6 +145,24 @@ static int write_run_links(struct lagd_json *json, const char *key, const void *
     return 0;
 }
 
+static int write_flops(struct lagd_json *json, const char *key, const struct lag_run_row *row, void *context,
+                       double training) {
+    const struct lagd_encoding *encoding = context;
+    double probes = 0;
+    int rc = lag_run_probe_flops(encoding->db, row->id, &probes, encoding->err);
+    lagd_json_real(json, key, training + probes);
+    return rc;
+}
+
+static int write_all_flops(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct lag_run_row *row = object;
+    return write_flops(json, key, row, context, row->flops);
+}
+
+static int write_probe_flops(struct lagd_json *json, const char *key, const void *object, void *context) {
+    return write_flops(json, key, object, context, 0);
+}
+
 #define ROW(name, type, member, help) LAGD_MEMBER(struct lag_run_row, name, type, member, help)
 static const struct lagd_member run_members[] = {
     ROW("id", "s", id, NULL),
@@ -157,7 +176,11 @@ static const struct lagd_member run_members[] = {
                  "Until its last step, with the growths that it is still to go through and their probes; null where it "
                  "does not go on by itself."),
     ROW("tokens", "i", tokens, "Trained on so far."),
-    ROW("flops", "n", flops, "Spent by the run itself, without the probes of its growths."),
+    LAGD_WRITTEN("flops", "n", write_all_flops, "Spent so far: flops_training and flops_probes."),
+    ROW("flops_training", "n", flops, "Of that, the run's own steps and validations, and the probes of applied "
+        "winners."),
+    LAGD_WRITTEN("flops_probes", "n", write_probe_flops, "Of that, the other candidates of its growths, and the "
+                 "validations of their parents."),
     ROW("n_params", "i", n_params, "Of the model as it is now."),
     ROW("dataset", "s", dataset_name, "Its name."),
     ROW("dataset_id", "s", dataset_id, NULL),

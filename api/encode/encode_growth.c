@@ -1,4 +1,4 @@
-/* Growths, candidates, strategies and decisions as JSON: their schemas, and what no column holds. */
+/* Growths, candidates and strategies as JSON: their schemas, and what no column holds. */
 #include "encode/encode_internal.h"
 
 #include <lagd/base/check.h>
@@ -6,6 +6,7 @@
 #include <lagd/base/error.h>
 #include <lagd/base/mem.h>
 #include <lagd/daemon/operators.h>
+#include <lagd/daemon/ranking.h>
 #include <lagd/storage/growths.h>
 #include <math.h>
 #include <string.h>
@@ -65,6 +66,7 @@ int lagd_candidate_rank(const struct lag_candidate_row *row, const struct lag_ca
     if (!row->eligible || !isfinite(mine)) return 0;
     for (size_t i = 0; i < n_all; i++) {
         double other = at_lag ? all[i].loss_at_lag : all[i].loss_at_0;
+        if (!isfinite(other) && !lagd_state_has_ended(LAGD_MACHINE_CANDIDATE, all[i].state)) return 0;
         if (all[i].eligible && isfinite(other) && other < mine) rank++;
     }
     return rank;
@@ -86,6 +88,17 @@ static int write_rank_at_0(struct lagd_json *json, const char *key, const void *
 
 static int write_rank_at_lag(struct lagd_json *json, const char *key, const void *object, void *context) {
     return write_rank(json, key, object, context, true);
+}
+
+static int write_label(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct lagd_rows *all = ((const struct lagd_encoding *)context)->candidates;
+    const struct lag_candidate_row *rows = all->rows, *row = object;
+    char label[LAGD_LABEL];
+    (void)lag_copy(label, sizeof(label), row->op);
+    for (size_t i = 0; i < all->n; i++)
+        if (strcmp(rows[i].id, row->id) == 0) lagd_candidate_label(rows, (int)all->n, (int)i, label);
+    lagd_json_text(json, key, label);
+    return 0;
 }
 
 static int write_row_strategy(struct lagd_json *json, const char *key, const void *object, void *context) {
@@ -125,6 +138,7 @@ static const struct lagd_member candidate_members[] = {
     ROW("growth", "s", growth_id, "Id of its growth."),
     ROW("position", "i", position, "Its place in the pool, from 0."),
     ROW("operator", "s", op, NULL),
+    LAGD_WRITTEN("label", "s", write_label, "What it is called beside the others of its growth."),
     LAGD_WRITTEN_OF("strategy", "@?", &lagd_strategy_schema, write_row_strategy, NULL),
     LAGD_WRITTEN("names", "[s]", write_names, "Strategies of the pool that come to the same."),
     ROW("recipe", "s", recipe, "Which layer of the parent each layer is made of."),
@@ -144,39 +158,6 @@ static const struct lagd_member candidate_members[] = {
 };
 #undef ROW
 const struct lagd_schema lagd_candidate_schema = LAGD_SCHEMA("Candidate", candidate_members);
-
-/* --- decisions --------------------------------------------------------------------------------------------------- */
-
-static int write_interval(struct lagd_json *json, const char *key, const void *object, void *context) {
-    const struct lag_decision_row *row = object;
-    lagd_json_open_array(json, key);
-    lagd_json_real(json, NULL, row->margin_low);
-    lagd_json_real(json, NULL, row->margin_high);
-    lagd_json_close_array(json);
-    return 0;
-}
-
-#define ROW(name, type, member, help) LAGD_MEMBER(struct lag_decision_row, name, type, member, help)
-static const struct lagd_member decision_members[] = {
-    ROW("growth", "s", growth_id, "Id of the growth."),
-    ROW("candidate", "s?", candidate, "What is applied; null: the run goes on as it was."),
-    ROW("pick_at_0", "s?", pick_at_0, "What the loss right after growth would have picked."),
-    ROW("pick_at_lag", "s?", pick_at_lag, "What the loss at the lag picks."),
-    ROW("runner_up", "s?", runner_up, "The second best at the lag."),
-    ROW("margin", "n?", margin, "Loss of the runner-up above the pick's."),
-    LAGD_WRITTEN("margin_interval", "[n?]", write_interval, "Its interval at 95 %, over validation batches."),
-    ROW("tau", "n?", tau, "Kendall's tau between the ranks at half the lag and at the lag."),
-    ROW("tau_0", "n?", tau_0, "Kendall's tau between the ranks right after growth and at the lag."),
-    ROW("flops", "n?", flops, "Spent by all candidates."),
-    ROW("tied", "b", tied, "The margin is within what validation batches differ by."),
-    ROW("lag_short", "b", lag_short, "The lag was too short to trust the ranks."),
-    ROW("verdict", "s", verdict, "The verdict in a sentence."),
-    ROW("decided_by", "s", decided_by, "lag: the rule; user: a person."),
-    ROW("reason", "s?", reason, "What a person gave as the reason."),
-    ROW("decided_at", "t?", decided_ms, NULL),
-};
-#undef ROW
-const struct lagd_schema lagd_decision_schema = LAGD_SCHEMA("Decision", decision_members);
 
 /* --- growths ----------------------------------------------------------------------------------------------------- */
 
@@ -293,7 +274,10 @@ static const struct lagd_member growth_members[] = {
     ROW("start_step", "i?", start_step, "Step of the parent; null before it has begun."),
     ROW("parent_checkpoint", "s?", parent_checkpoint, "Id of the state that the candidates are made of."),
     ROW("parent_loss", "n?", parent_loss, "Validation loss of the parent."),
-    ROW("n_batches", "i", n_batches, "Validation batches of an evaluation."),
+    ROW("n_batches", "i", n_batches, "Validation batches of a full evaluation: at 0, half the lag, the lag, and three "
+        "times between these two."),
+    ROW("eval_stride", "i", eval_stride, "The other evaluations take every so-many-th of them, which is what the run "
+        "itself validates on."),
     ROW("eval_sequences", "i", eval_sequences, "Sequences of a validation batch."),
     LAGD_WRITTEN_OF("progress", "@", &progress_schema, write_progress, NULL),
     LAGD_WRITTEN_OF("candidates", "[@]", &lagd_candidate_schema, write_candidates, "In the order of the pool."),

@@ -45,6 +45,7 @@ const char *lagd_state_choice(enum lagd_machine machine, int i, const char **ret
 lagd_choice_fn lagd_growth_state_choice;
 /* What may be asked in the present state, as an array. Always 0. */
 int lagd_write_actions(struct lagd_json *json, const char *key, enum lagd_machine machine, const char *state);
-/* 1 = best of the eligible ones; 0 = not ranked. at_lag: by loss at the lag, else at step 0. */
+/* 1 = best of the eligible ones, equal ones share the lowest rank; 0 = not ranked, as long as one that lives has not
+ * come so far. at_lag: by loss at the lag, else at step 0. */
 int lagd_candidate_rank(const struct lag_candidate_row *row, const struct lag_candidate_row *all, size_t n_all,
                         bool at_lag);

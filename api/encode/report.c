@@ -38,7 +38,8 @@ void lagd_report_rule(const struct lagd_report *report, char *ret, size_t size) 
     (void)snprintf(ret, size,
                    "After %lld steps of training, the lag, the eligible candidate with the lowest mean validation loss "
                    "over %lld batches of %lld sequences is picked; all candidates are evaluated on the same batches. "
-                   "%s",
+                   "Where those that cannot be told apart lie closer than the difference that matters, the first of "
+                   "them in the pool is. %s",
                    (long long)report->growth.probe_steps, (long long)report->growth.n_batches,
                    (long long)report->growth.eval_sequences,
                    strcmp(report->growth.mode, "manual") == 0 ? "A person approves, overrides or rejects the pick."

@@ -2,6 +2,8 @@
 #include "encode/report_internal.h"
 
 #include <inttypes.h>
+#include <lagd/base/mem.h>
+#include <lagd/daemon/ranking.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +14,12 @@ static void words(struct lag_strbuf *out, const char *text) {
         if (strchr("\\`*_{}[]<>#|~&", *p)) lag_strbuf_append(out, "\\");
         lag_strbuf_append_n(out, (unsigned char)*p < ' ' ? " " : p, 1);
     }
+}
+
+static void label(struct lag_strbuf *out, const struct lagd_report *report, int position) {
+    char text[LAGD_LABEL];
+    lagd_candidate_label(report->candidates.rows, (int)report->candidates.n, position, text);
+    words(out, text);
 }
 
 static void loss(struct lag_strbuf *out, double value) {
@@ -65,7 +73,7 @@ static void ranks(struct lag_strbuf *out, const struct lagd_report *report) {
     lag_strbuf_append(out, "\n");
     for (int i = 0; i < table->n_candidates; i++) {
         lag_strbuf_append(out, "| ");
-        words(out, ((struct lag_candidate_row *)report->candidates.rows)[i].op);
+        label(out, report, i);
         lag_strbuf_append(out, " |");
         for (int k = 0; k < table->n_times; k++) rank_cell(out, table->ranks[k * table->n_candidates + i]);
         lag_strbuf_append(out, "\n");
@@ -77,11 +85,33 @@ static void choice(struct lag_strbuf *out, const struct lagd_report *report, con
     const struct lag_candidate_row *row = lagd_report_find(report, id);
     lag_strbuf_printf(out, "- %s: ", what);
     if (row) {
-        words(out, row->op);
+        label(out, report, (int)(row - (const struct lag_candidate_row *)report->candidates.rows));
         lag_strbuf_printf(out, " (%s)\n", row->id);
     } else {
         lag_strbuf_append(out, "–\n");
     }
+}
+
+/* ids: with a space between. */
+static void choices(struct lag_strbuf *out, const struct lagd_report *report, const char *what, const char *ids) {
+    const char *between = "";
+    char id[LAG_ROW_ID];
+    if (!*ids) return;
+    lag_strbuf_printf(out, "- %s: ", what);
+    for (size_t n; *ids; ids += n + (ids[n] == ' ')) {
+        n = strcspn(ids, " ");
+        (void)snprintf(id, sizeof(id), "%.*s", (int)n, ids);
+        const struct lag_candidate_row *row = lagd_report_find(report, id);
+        lag_strbuf_append(out, between);
+        if (row) label(out, report, (int)(row - (const struct lag_candidate_row *)report->candidates.rows));
+        between = ", ";
+    }
+    lag_strbuf_append(out, "\n");
+}
+
+static void difference(struct lag_strbuf *out, const char *what, double value, double low, double high) {
+    if (isfinite(value))
+        lag_strbuf_printf(out, "- %s: %.4f nats, 95 %% interval %.4f to %.4f\n", what, value, low, high);
 }
 
 static void decision(struct lag_strbuf *out, const struct lagd_report *report) {
@@ -93,19 +123,20 @@ static void decision(struct lag_strbuf *out, const struct lagd_report *report) {
     }
     words(out, row->verdict);
     lag_strbuf_append(out, "\n\n");
+    lag_strbuf_printf(out, "- basis: %s\n", row->basis);
     choice(out, report, "winner", row->candidate);
-    choice(out, report, "first at the lag", row->pick_at_lag);
-    choice(out, report, "first at step 0", row->pick_at_0);
+    choice(out, report, "lowest at the lag", row->pick_at_lag);
+    if (row->tied) choices(out, report, "cannot be told apart", row->tied_set);
+    if (*row->tied_at_0) choices(out, report, "step 0 cannot choose between", row->tied_at_0);
+    else choice(out, report, "lowest at step 0", row->pick_at_0);
     choice(out, report, "runner-up", row->runner_up);
-    if (isfinite(row->margin))
-        lag_strbuf_printf(out, "- margin to the runner-up: %.4f nats, 95 %% interval %.4f to %.4f%s\n", row->margin,
-                          row->margin_low, row->margin_high,
-                          row->tied ? ": a tie, the interval contains 0" : "");
-    if (isfinite(row->tau)) lag_strbuf_printf(out, "- Kendall τ between half the lag and the lag: %.3f\n", row->tau);
-    if (isfinite(row->tau_0)) lag_strbuf_printf(out, "- Kendall τ between step 0 and the lag: %.3f\n", row->tau_0);
-    if (row->lag_short)
-        lag_strbuf_append(out, "- the lag was short: a re-warm had hardly ended, or the winner had not yet caught up "
-                               "with the parent\n");
+    difference(out, "margin to the runner-up", row->margin, row->margin_low, row->margin_high);
+    difference(out, "not growing is behind the winner by", row->gain, row->gain_low, row->gain_high);
+    if (isfinite(row->p_now)) lag_strbuf_printf(out, "- best now with a probability of at least %.3f\n", row->p_now);
+    if (isfinite(row->tau))
+        lag_strbuf_printf(out, "- rank stability, half the lag against the lag: Kendall τ %.3f\n", row->tau);
+    if (isfinite(row->tau_0)) lag_strbuf_printf(out, "- step 0 against the lag: Kendall τ %.3f\n", row->tau_0);
+    if (row->lag_short) lag_strbuf_append(out, "- the lag is short: the sentence above says why\n");
     lag_strbuf_printf(out, "- decided by: %s\n", strcmp(row->decided_by, "user") == 0 ? "a person" : "the rule");
     if (*row->reason) {
         lag_strbuf_append(out, "- reason: ");
@@ -124,8 +155,9 @@ static void cost(struct lag_strbuf *out, const struct lagd_report *report) {
         steps += rows[i].t;
     }
     lag_strbuf_printf(out, "## Cost\n\n%" PRId64 " probe steps, %.3g FLOPs", steps, flops);
-    if (report->run.flops > 0)
-        lag_strbuf_printf(out, ": %.3g times what the run itself has spent so far", flops / report->run.flops);
+    const double run_flops = report->has_decision ? report->decision.run_flops : NAN;
+    if (run_flops > 0)
+        lag_strbuf_printf(out, ": %.3g times what the run itself had spent up to then", flops / run_flops);
     lag_strbuf_append(out, ".\n\n");
 }
 

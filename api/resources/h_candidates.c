@@ -67,13 +67,16 @@ static int write_interval(struct lagd_json *json, const char *key, const void *o
 static const struct lagd_member entry_members[] = {
     ENTRY("candidate", "s", candidate, "Its id."),
     ENTRY("operator", "s", op, NULL),
+    ENTRY("label", "s", label, "What it is called beside the others."),
     ENTRY("eligible", "b", eligible, "It may win."),
-    ENTRY("rank", "c?", rank, "At at_step; 1 is best."),
+    ENTRY("rank", "c?", rank, "At at_step; 1 is best, equal ones share the lowest rank."),
     ENTRY("rank_at_0", "c?", rank_at_0, "Right after growth."),
+    ENTRY("tied", "b", tied, "It belongs to those that no other beats at 95 %."),
     ENTRY("mean", "n?", mean, "Mean validation loss at at_step."),
     LAGD_WRITTEN("finite", "b", write_finite, "Whether mean is a number."),
-    ENTRY("margin_to_best", "n?", margin_to_best, "Loss above that of the best."),
-    LAGD_WRITTEN("margin_interval", "[n?]", write_interval, "Its interval at 95 %, over validation batches."),
+    ENTRY("margin_to_best", "n?", margin_to_best, "Loss above that of the best, over the last evaluations up to "
+          "at_step."),
+    LAGD_WRITTEN("margin_interval", "[n?]", write_interval, "Its interval at 95 %, over batches and evaluations."),
 };
 static const struct lagd_schema entry_schema = LAGD_SCHEMA("RankingEntry", entry_members);
 
@@ -106,7 +109,13 @@ static const struct lagd_member ranking_members[] = {
     LAGD_WRITTEN_OF("items", "[@]", &entry_schema, write_entries, "By rank; those without one come last."),
     RANKING("tau_0", "n?", tau_0, "Kendall's tau between the ranks right after growth and at at_step."),
     RANKING("tau_half", "n?", tau_half, "Kendall's tau between the ranks at half of at_step and at at_step."),
-    RANKING("tied", "b", tied, "The margin of the best is within what validation batches differ by."),
+    RANKING("tied", "b", tied, "More than one belongs to those that no other beats."),
+    RANKING("n_tied", "i", n_tied, "How many do."),
+    RANKING("n_evaluations", "i", n_tail, "Evaluations up to at_step that the margins rest on."),
+    RANKING("p_now", "n?", p_now, "At least so likely is the first the best now."),
+    RANKING("basis", "s", basis, "What a decision at at_step would rest on."),
+    RANKING("n_candidates", "i", n_candidates, "All of the growth."),
+    RANKING("n_reached", "i", n_reached, "Those that have ended, or were evaluated at the lag."),
     LAGD_WRITTEN("times", "[i]", write_times, "Probe steps with an evaluation."),
 };
 const struct lagd_schema lagd_ranking_schema = LAGD_SCHEMA("Ranking", ranking_members);

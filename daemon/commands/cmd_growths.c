@@ -14,6 +14,7 @@
 #include <lagd/base/strbuf.h>
 #include <lagd/daemon/growth_plan.h>
 #include <lagd/daemon/states.h>
+#include <lagd/engine/verdict.h>
 #include <lagd/storage/events.h>
 #include <lagd/storage/growths.h>
 #include <lagd/storage/runs.h>
@@ -93,6 +94,7 @@ static int fill_growth(const struct lagd_growth_request *request, const struct l
     row->probe_steps = request->probe_steps;
     row->n_batches = plan->n_batches;
     row->eval_sequences = plan->eval_sequences;
+    row->eval_stride = plan->eval_stride;
     row->parent_loss = NAN;
     row->revision = 1;
     row->created_ms = row->updated_ms = lag_clock_wall_ms();
@@ -227,10 +229,11 @@ static int write_approval(struct lag_db *db, struct deciding *d, struct lag_erro
     const char *choice = command->u.decide.candidate[0] ? command->u.decide.candidate : decision.candidate;
     rc = check_choice(db, d, choice, err);
     if (rc < 0) return rc;
-    bool overrides = strcmp(choice, decision.pick_at_lag) != 0;
+    bool overrides = strcmp(choice, decision.candidate) != 0;
     if (overrides && !command->reason[0]) {
-        return lag_error_at(err, LAG_EINVAL, "/reason", "another candidate than the one ranked first needs a reason");
+        return lag_error_at(err, LAG_EINVAL, "/reason", "another candidate than the proposed one needs a reason");
     }
+    if (overrides) (void)lag_copy(decision.basis, sizeof(decision.basis), lag_basis_names[LAG_BASIS_PERSON]);
     char id[LAG_ROW_ID];
     (void)lag_copy(id, sizeof(id), choice);
     (void)lag_copy(decision.candidate, sizeof(decision.candidate), id);

@@ -20,7 +20,7 @@ static int collect_times(const struct lagd_curves *set, struct lagd_rank_table *
 /* A dropped candidate keeps its losses here: the report shows how it went wrong. */
 static double mean_at(const struct lagd_curves *set, int index, int64_t t) {
     const double *losses = lag_losses_at(&set->curves[index], (int)set->growth.n_batches, t);
-    const double mean = losses ? lag_mean(losses, (int)set->growth.n_batches) : NAN;
+    const double mean = losses ? lag_loss_mean(losses, (int)set->growth.n_batches) : NAN;
     return isfinite(mean) ? mean : NAN;
 }
 
@@ -35,7 +35,9 @@ static int fill(const struct lagd_curves *set, struct lagd_rank_table *table) {
     rc = table->means && table->ranks && ranked ? 0 : LAG_ENOMEM;
     for (int k = 0; k < table->n_times && rc == 0; k++) {
         int64_t t = table->times[k];
-        lag_rank_at(set->curves, set->n, (int)set->growth.n_batches, t, ranked, table->ranks + (size_t)k * n);
+        /* Nothing is ranked where one that lives has not been evaluated: the ranks there stay 0. */
+        if (lag_shared_time(set->curves, set->n, t) == t)
+            lag_rank_at(set->curves, set->n, (int)set->growth.n_batches, t, ranked, table->ranks + (size_t)k * n);
         for (int i = 0; i < set->n; i++) table->means[(size_t)k * n + (size_t)i] = mean_at(set, i, t);
     }
     free(ranked);

@@ -6,90 +6,14 @@
 #include <lagd/base/check.h>
 #include <lagd/base/error.h>
 #include <lagd/base/mem.h>
-#include <lagd/daemon/states.h>
 #include <lagd/storage/growths.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* --- loading ----------------------------------------------------------------------------------------------------- */
-
-struct collect {
-    struct lagd_curves *set;
-    size_t capacity;
-    bool failed;
-};
-
-static int collect_candidate(const struct lag_candidate_row *row, void *arg) {
-    struct collect *collect = arg;
-    struct lagd_curves *set = collect->set;
-    if (lag_grow_array((void **)&set->candidates, &collect->capacity, (size_t)set->n + 1, sizeof(*set->candidates)) <
-        0) {
-        collect->failed = true;
-        return 1;
-    }
-    set->candidates[set->n++] = *row;
-    return 0;
-}
-
-static bool dropped(const char *state) {
-    return lagd_state_has_ended(LAGD_MACHINE_CANDIDATE, state) && !lagd_candidate_is(state, LAGD_CANDIDATE_COMPLETED);
-}
-
-static int load_curve(struct lag_db *db, struct lagd_curves *set, int index, struct lag_error *err) {
-    const struct lag_candidate_row *row = &set->candidates[index];
-    int64_t *t = NULL;
-    double *losses = NULL;
-    int n = 0;
-    if (set->growth.n_batches > 0) {
-        int rc = lag_probe_losses_get(db, row->number, (int)set->growth.n_batches, &t, &losses, &n, err);
-        if (rc < 0) return rc;
-    }
-    set->buffers[2 * index] = t;
-    set->buffers[2 * index + 1] = losses;
-    set->curves[index] = (struct lag_curve){.eligible = row->eligible, .diverged = dropped(row->state),
-                                            .rewarm_steps = row->rewarm_steps, .n_evals = n, .t = t, .losses = losses};
-    return 0;
-}
-
-int lagd_curves_load(struct lag_db *db, const char *growth_id, struct lagd_curves **ret, struct lag_error *err) {
-    struct lagd_curves *set = lag_calloc(1, sizeof(*set));
-    if (!set) return lag_error_set(err, LAG_ENOMEM, "out of memory while reading growth %s", growth_id);
-    struct collect collect = {.set = set};
-    int rc = lag_growth_get(db, growth_id, &set->growth, err);
-    if (rc < 0) goto fail;
-    rc = lag_candidate_list(db, set->growth.id, collect_candidate, &collect, err);
-    if (collect.failed) rc = lag_error_set(err, LAG_ENOMEM, "out of memory while reading growth %s", growth_id);
-    if (rc < 0) goto fail;
-    set->curves = lag_calloc((size_t)set->n + 1, sizeof(*set->curves));
-    set->buffers = lag_calloc(2 * (size_t)set->n + 1, sizeof(*set->buffers));
-    if (!set->curves || !set->buffers) {
-        rc = lag_error_set(err, LAG_ENOMEM, "out of memory while reading growth %s", growth_id);
-        goto fail;
-    }
-    for (int i = 0; i < set->n; i++) {
-        rc = load_curve(db, set, i, err);
-        if (rc < 0) goto fail;
-    }
-    *ret = set;
-    return 0;
-fail:
-    lagd_curves_destroy(set);
-    return rc;
-}
-
-void lagd_curves_destroy(struct lagd_curves *set) {
-    if (!set) return;
-    for (int i = 0; set->buffers && i < 2 * set->n; i++) free(set->buffers[i]);
-    free(set->buffers);
-    free(set->curves);
-    free(set->candidates);
-    free(set);
-}
-
 /* --- ranking ----------------------------------------------------------------------------------------------------- */
 
-/* ranks: 1 … by order of means; the rest, 0, go last in order of position. */
+/* ranks: 1 … by means, equal ones in order of position; the rest, 0, go last in order of position. */
 static void order_entries(const int *ranks, int n, int *ret_order) {
     int used = 0;
     for (int rank = 1; rank <= n; rank++) {
@@ -102,19 +26,31 @@ static void order_entries(const int *ranks, int n, int *ret_order) {
     }
 }
 
+/* The verdict that a decision at t would be, and each candidate beside its pick. */
 static void fill_entries(const struct lagd_curves *set, int64_t t, struct lagd_ranking *ret) {
     double means[LAGD_STRATEGIES_MAX + 1], means_0[LAGD_STRATEGIES_MAX + 1];
     int ranks[LAGD_STRATEGIES_MAX + 1], ranks_0[LAGD_STRATEGIES_MAX + 1], order[LAGD_STRATEGIES_MAX + 1] = {0};
-    int n_batches = (int)set->growth.n_batches;
+    bool tied[LAGD_STRATEGIES_MAX + 1];
+    const struct lag_rule rule = {.delta = set->delta, .look = 1, .p_end = NAN};
+    const int n_batches = (int)set->growth.n_batches;
+    struct lag_verdict verdict = {.pick_at_lag = -1, .p_now = NAN};
+    struct lag_tail tail;
+    (void)lag_select(set->curves, set->n, n_batches, t, &rule, &verdict, tied); /* t is shared */
+    lag_tail_at(set->curves, set->n, n_batches, t, &tail);
     lag_rank_at(set->curves, set->n, n_batches, t, means, ranks);
     lag_rank_at(set->curves, set->n, n_batches, 0, means_0, ranks_0);
     order_entries(ranks, set->n, order);
-    const double *best = ranks[order[0]] == 1 ? lag_losses_at(&set->curves[order[0]], n_batches, t) : NULL;
     ret->n_entries = set->n;
+    ret->n_tied = verdict.n_tied;
+    ret->n_tail = verdict.n_tail;
+    ret->tied = verdict.n_tied > 1;
+    ret->p_now = verdict.p_now;
+    (void)lag_copy(ret->basis, sizeof(ret->basis), lag_basis_names[verdict.basis]);
     for (int e = 0; e < set->n; e++) {
-        int i = order[e];
+        const int i = order[e], best = verdict.pick_at_lag;
         struct lagd_ranking_entry *entry = &ret->entries[e];
         *entry = (struct lagd_ranking_entry){.eligible = set->curves[i].eligible,
+                                             .tied = tied[i],
                                              .rank = ranks[i],
                                              .rank_at_0 = ranks_0[i],
                                              .mean = means[i],
@@ -123,17 +59,22 @@ static void fill_entries(const struct lagd_curves *set, int64_t t, struct lagd_r
                                              .high = NAN};
         (void)lag_copy(entry->candidate, sizeof(entry->candidate), set->candidates[i].id);
         (void)lag_copy(entry->op, sizeof(entry->op), set->candidates[i].op);
-        const double *own = lag_losses_at(&set->curves[i], n_batches, t);
-        if (!best || !own || set->curves[i].diverged) continue;
-        if (own == best) {
-            entry->margin_to_best = entry->low = entry->high = 0;
-            continue;
-        }
-        struct lag_interval interval = lag_paired_interval(own, best, n_batches, LAG_CONFIDENCE);
+        lagd_candidate_label(set->candidates, set->n, i, entry->label);
+        if (best < 0 || set->curves[i].diverged) continue;
+        const struct lag_pair pair = lag_compare(&set->curves[i], &set->curves[best], n_batches, &tail);
+        const struct lag_interval interval = lag_pair_interval(&pair, LAG_CONFIDENCE);
         entry->margin_to_best = interval.mean;
         entry->low = interval.low;
         entry->high = interval.high;
-        if (ranks[i] == 2) ret->tied = interval.low <= 0 && interval.high >= 0;
+    }
+}
+
+/* How far the probe is: nothing is ranked beyond what all have reached. */
+static void count_reached(const struct lagd_curves *set, struct lagd_ranking *ret) {
+    ret->n_candidates = set->n;
+    for (int i = 0; i < set->n; i++) {
+        const bool at_lag = lag_losses_at(&set->curves[i], (int)set->growth.n_batches, set->growth.probe_steps) != NULL;
+        ret->n_reached += at_lag || set->curves[i].diverged;
     }
 }
 
@@ -157,6 +98,7 @@ int lagd_ranking_compute(struct lag_db *db, const char *growth_id, int64_t t, st
     }
     ranking->t = used;
     fill_entries(set, used, ranking);
+    count_reached(set, ranking);
     const int n_batches = (int)set->growth.n_batches;
     ranking->tau_0 = lag_tau_between(set->curves, set->n, n_batches, 0, used);
     ranking->tau_half = lag_tau_between(set->curves, set->n, n_batches, lag_half_time(set->curves, set->n, used), used);

@@ -48,6 +48,7 @@ int lagd_round_decide(struct lagd_round *round, struct lag_error *err) {
     if (rc == 0) rc = lagd_read(run->deps, compute, &deciding, err);
     if (rc != 0) return rc;
     deciding.row.decided_ms = lag_clock_wall_ms();
+    deciding.row.run_flops = run->book.row.flops;
     struct lagd_move move = {.run = run, .extra = store, .extra_arg = &deciding};
     if (deciding.row.candidate[0] == '\0') {
         move.growth_event = LAGD_GROWTH_ON_FAILED;

@@ -35,15 +35,16 @@ static bool waits_for_probe(const struct lag_candidate_row *row) {
 
 static int write_parent_loss(struct lag_db *db, void *arg, struct lag_error *err) {
     const struct lag_growth_row *growth = arg;
-    return lag_growth_set_parent_loss(db, growth->id, growth->parent_loss, err);
+    return lag_growth_set_parent_loss(db, growth->id, growth->parent_loss, growth->parent_flops, err);
 }
 
-/* On the same batches as the candidates: it is bit-equal to the first evaluation of `none`. */
+/* On what the run validates on: it is bit-equal to the run's own validation at this step, and to that of `none`. */
 static int evaluate_parent(struct lagd_round *round, struct lag_error *err) {
     struct lagd_run *run = round->run;
     if (!isnan(run->book.growth.parent_loss)) return 0;
-    int n_batches = round->plan.n_batches, n_slots = 0;
-    LAG_CLEANUP(lag_free_p) double *losses = lag_calloc((size_t)n_batches, sizeof(*losses));
+    const struct lag_eval_set set = lagd_eval_set(&round->plan);
+    int n_slots = 0;
+    LAG_CLEANUP(lag_free_p) double *losses = lag_calloc((size_t)set.n_batches, sizeof(*losses));
     if (!losses) return lag_error_set(err, LAG_ENOMEM, "out of memory for the parent's validation");
     int rc = lagd_run_ready(run, err);
     if (rc != 0) return rc;
@@ -52,12 +53,13 @@ static int evaluate_parent(struct lagd_round *round, struct lag_error *err) {
     (void)lagd_progress_do(&run->progress, LAGD_DOING_VALIDATING);
     if (rc != 0) return lag_error_set(err, rc, "interrupted");
     lag_team_set_active(run->trainer.team, n_slots);
-    rc = lag_evaluate(run->trainer.state, run->trainer.work, run->trainer.dataset, n_batches,
-                      round->plan.eval_sequences, run->trainer.step.context, losses, run->trainer.team, err);
+    rc = lag_evaluate(run->trainer.state, run->trainer.work, run->trainer.dataset, &set, false,
+                      run->trainer.step.context, losses, run->trainer.team, err);
     lagd_slots_release(run->deps->slots, n_slots);
     if (rc == 0) rc = lagd_run_check_dataset(run, true, err);
     if (rc != 0) return rc;
-    run->book.growth.parent_loss = lag_mean(losses, n_batches);
+    run->book.growth.parent_loss = lag_small_mean(losses, set.n_batches, set.stride);
+    run->book.growth.parent_flops = lagd_run_evaluation_flops(run, &run->trainer.state->layout.spec);
     return lagd_write_patiently(run->deps, write_parent_loss, &run->book.growth, &run->wishes.quit, err);
 }
 
@@ -176,8 +178,7 @@ static int describe(const struct lagd_round *round, int index, bool again, struc
                                       .precision = lagd_run_precision(&run->book.config),
                                       .recompute = run->book.config.recompute,
                                       .lag = round->plan.steps,
-                                      .n_batches = round->plan.n_batches,
-                                      .eval_sequences = round->plan.eval_sequences,
+                                      .eval = lagd_eval_set(&round->plan),
                                       .parent_loss = growth->parent_loss,
                                       .divergence_bound = round->request.divergence_bound,
                                       .divergence_grace = round->plan.steps / 4};
@@ -187,8 +188,7 @@ static int describe(const struct lagd_round *round, int index, bool again, struc
     if (lagd_operator_grows(row->op)) lagd_spec_take_shape(&engine->target, &growth->to);
     spec.step_flops =
         (double)lagd_run_step_tokens(run) * lag_flops_token_train(&engine->target, engine->config.context);
-    spec.eval_flops = (double)engine->n_batches * engine->eval_sequences * engine->config.context *
-                      lag_flops_token_forward(&engine->target, engine->config.context);
+    spec.small_flops = lag_probe_small_flops(&engine->target, &engine->config, &round->plan);
     (void)lag_copy(spec.run_id, sizeof(spec.run_id), run->id);
     (void)lag_copy(spec.growth_id, sizeof(spec.growth_id), growth->id);
     (void)lag_copy(spec.candidate_id, sizeof(spec.candidate_id), row->id);

@@ -4,6 +4,7 @@
 
 #include "growth/growth_internal.h"
 #include "growth/probe_state_internal.h"
+#include "plan/growth_cost_internal.h"
 #include "plan/run_config_internal.h"
 #include "process/tell_internal.h"
 #include "records/causes_internal.h"
@@ -25,39 +26,35 @@
 
 /* --- phase queued: the parent is fixed --- */
 
-struct parent {
-    const struct lagd_round *round;
-    int64_t start_step;
-    char checkpoint_id[LAG_ID_SIZE];
-};
-
 static int write_parent(struct lag_db *db, void *arg, struct lag_error *err) {
-    const struct parent *parent = arg;
-    const struct lag_probe_plan *plan = &parent->round->plan;
-    return lag_growth_set_parent(db, parent->round->run->book.growth.id, parent->start_step, parent->checkpoint_id,
-                                 plan->n_batches, plan->eval_sequences, err);
+    return lag_growth_set_parent(db, arg, err);
 }
 
 /* The parent's checkpoint, and with it the growth's row; move says from which state to which. */
 static int keep_parent(struct lagd_round *round, struct lagd_move *move, struct lag_error *err) {
     struct lagd_run *run = round->run;
-    struct parent parent = {.round = round, .start_step = run->trainer.state->step};
-    lag_id_new("ckpt", parent.checkpoint_id);
+    struct lag_growth_row parent = run->book.growth; /* follows once it is committed */
+    parent.start_step = run->trainer.state->step;
+    parent.n_batches = round->plan.n_batches;
+    parent.eval_sequences = round->plan.eval_sequences;
+    parent.eval_stride = round->plan.stride;
+    lag_id_new("ckpt", parent.parent_checkpoint);
     move->run = run;
     move->run_event = LAGD_RUN_ON_GROWTH_BEGUN;
     move->progress = true;
     move->extra = write_parent;
     move->extra_arg = &parent;
-    const struct lagd_checkpoint_request request = {.kind = "pre_growth", .id = parent.checkpoint_id, .keep = true,
+    const struct lagd_checkpoint_request request = {.kind = "pre_growth", .id = parent.parent_checkpoint, .keep = true,
                                                     .growth_text = run->book.origin.growth_text,
                                                     .parent_sha256 = run->book.origin.parent_sha256};
     int rc = lagd_run_keep_patiently(run, run->trainer.state, &request, move, err);
     if (rc != 0) return rc;
-    run->book.growth.start_step = parent.start_step;
-    (void)lag_copy(run->book.growth.parent_checkpoint, sizeof(run->book.growth.parent_checkpoint),
-                   parent.checkpoint_id);
-    run->book.growth.n_batches = round->plan.n_batches;
-    run->book.growth.eval_sequences = round->plan.eval_sequences;
+    struct lag_growth_row *growth = &run->book.growth;
+    growth->start_step = parent.start_step;
+    (void)lag_copy(growth->parent_checkpoint, sizeof(growth->parent_checkpoint), parent.parent_checkpoint);
+    growth->n_batches = parent.n_batches;
+    growth->eval_sequences = parent.eval_sequences;
+    growth->eval_stride = parent.eval_stride;
     return 0;
 }
 
@@ -140,12 +137,11 @@ static int open_round(struct lagd_round *round, struct lag_error *err) {
     int rc = lag_fields_parse(&lagd_growth_fields, &round->request, run->book.growth.request, err);
     if (rc == 0) rc = lagd_read(run->deps, read_candidates, round, err);
     if (rc != 0) return rc;
-    rc = lag_probe_plan_init(run->book.growth.probe_steps, round->request.eval_every, (int)round->request.eval_batches,
-                             round->request.max_eval_share, lagd_run_step_tokens(run), run->trainer.step.batch,
-                             run->trainer.step.context, &round->plan);
+    rc = lagd_probe_plan_make(&round->request, &run->book.config, &run->trainer.step, &round->plan);
     if (rc != 0) return lag_error_set(err, rc, "the probe's evaluations cannot be planned");
     if (lagd_growth_is(run->book.growth.state, LAGD_GROWTH_QUEUED)) return 0;
     round->plan.n_batches = (int)run->book.growth.n_batches;
+    round->plan.stride = (int)run->book.growth.eval_stride;
     round->plan.eval_sequences = (int)run->book.growth.eval_sequences;
     return 0;
 }

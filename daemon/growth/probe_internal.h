@@ -14,7 +14,7 @@ struct lagd_probe_spec {
     int64_t candidate_number;          /* of its stored losses */
     int64_t start_step;                /* the parent's */
     bool again;                        /* the candidate has ended before: its row stays as it is */
-    double step_flops, eval_flops;
+    double step_flops, small_flops;    /* of a step, and of a small evaluation */
 };
 /* Lent to a probe until it has ended. */
 struct lagd_probe_loans {

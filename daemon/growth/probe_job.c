@@ -86,8 +86,8 @@ static int write_evals(struct lag_db *db, struct lagd_probe *probe, struct lag_e
         rc = lag_probe_losses_put(db, probe->spec.candidate_number, t, losses, probe->plan.n_batches, &mismatch, err);
         if (rc == 0 && mismatch) rc = tell_mismatch(db, probe, t, err);
         if (rc == 0 && t == 0 && !probe->spec.again)
-            rc = lag_candidate_set_losses(db, probe->spec.candidate_id, lag_mean(losses, probe->plan.n_batches), NAN,
-                                          err);
+            rc = lag_candidate_set_losses(db, probe->spec.candidate_id, lag_loss_mean(losses, probe->plan.n_batches),
+                                          NAN, err);
         probe->n_mismatches += mismatch;
     }
     return rc;
@@ -153,16 +153,20 @@ static void stepped(struct lagd_probe *probe, int64_t t, const struct lag_step_r
     report_if_due(probe);
 }
 
-static void evaluated(struct lagd_probe *probe, int64_t t, const double *losses) {
+static double eval_flops(const struct lagd_probe *probe, bool full) {
+    return probe->spec.small_flops * (full ? probe->plan.stride : 1);
+}
+
+/* The candidate's val/loss goes on from the run's, on the same windows; what decides is the mean of all of them. */
+static void evaluated(struct lagd_probe *probe, int64_t t, bool full, const double *losses) {
     if (!knows_dataset(probe)) return;
     const int n_batches = probe->plan.n_batches;
-    double loss = lag_mean(losses, n_batches);
+    const double loss = lag_small_mean(losses, n_batches, probe->plan.stride), flops = eval_flops(probe, full);
     memcpy(probe->losses + (size_t)probe->n_evals * (size_t)n_batches, losses, (size_t)n_batches * sizeof(*losses));
     probe->eval_times[probe->n_evals++] = t;
-    probe->result.flops += probe->spec.eval_flops;
-    if (t == probe->plan.steps) probe->result.loss_at_lag = loss;
-    lagd_speeds_add(probe->loans.deps->speeds, probe->spec.run_id, LAGD_SPEED_PROBE_EVAL, probe->spec.eval_flops,
-                    probe->compute_ns, 1);
+    probe->result.flops += flops;
+    if (t == probe->plan.steps) probe->result.loss_at_lag = lag_loss_mean(losses, n_batches);
+    lagd_speeds_add(probe->loans.deps->speeds, probe->spec.run_id, LAGD_SPEED_PROBE_EVAL, flops, probe->compute_ns, 1);
     LAG_FP("probe.eval");
     keep_first(probe, lagd_recorder_add(&probe->recorder, LAGD_VAL_LOSS, probe->spec.start_step + t, loss,
                                         &probe->result.err));
@@ -171,7 +175,7 @@ static void evaluated(struct lagd_probe *probe, int64_t t, const double *losses)
 
 static void record(void *arg, const struct lag_probe_record *said) {
     if (said->kind == LAG_PROBE_STEP) stepped(arg, said->t, &said->step);
-    else evaluated(arg, said->t, said->losses);
+    else evaluated(arg, said->t, said->full, said->losses);
 }
 
 /* --- the job --- */
@@ -205,7 +209,7 @@ static int open_engine(struct lagd_probe *probe, const struct lag_probe_hooks *h
     for (int64_t t = 0, i = 0; t <= probe->result.t; t++) {
         if (t > 0) probe->result.flops += spec->step_flops;
         if (i >= probe->plan.n_times || probe->plan.times[i] != t) continue;
-        probe->result.flops += spec->eval_flops;
+        probe->result.flops += eval_flops(probe, probe->plan.full[i]);
         i++;
     }
     return 0;

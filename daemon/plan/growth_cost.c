@@ -42,8 +42,24 @@ void lagd_growth_batches(const struct lag_step_config *step, const struct lag_pr
                          struct lag_kept_batches *ret) {
     *ret = (struct lag_kept_batches){.seed = step->seed, .first_step = first_step, .n_steps = probe->steps,
                                      .accumulate = step->accumulate, .batch = step->batch,
-                                     .n_batches = probe->n_batches, .sequences = probe->eval_sequences,
-                                     .context = step->context};
+                                     .eval = lagd_eval_set(probe), .context = step->context};
+}
+
+struct lag_eval_set lagd_eval_set(const struct lag_probe_plan *plan) {
+    return (struct lag_eval_set){.n_batches = plan->n_batches, .stride = plan->stride, .rows = plan->eval_sequences};
+}
+
+int lagd_probe_plan_make(const struct lagd_growth_request *request, const struct lagd_run_config *config,
+                         const struct lag_step_config *step, struct lag_probe_plan *ret) {
+    const struct lag_probe_ask ask = {.steps = request->probe_steps,
+                                      .eval_every = request->eval_every,
+                                      .run_batches = (int)config->eval_batches,
+                                      .wanted_batches = (int)request->eval_batches,
+                                      .max_share = request->max_eval_share,
+                                      .step_tokens = (int64_t)step->accumulate * step->batch * step->context,
+                                      .rows = step->batch,
+                                      .context = step->context};
+    return lag_probe_plan_init(&ask, ret);
 }
 
 static uint64_t batches_bytes(const struct lagd_growth_load *load) {
@@ -126,7 +142,8 @@ void lagd_growth_time(struct lagd_growth_plan *plan, const struct lagd_growth_pa
     const double team_eval = (speed->eval > 0 ? speed->eval : eval) * pace->n_threads;
     /* Claims for compute slots are served in turn: with more of them than slots everyone waits its share. */
     const double probing = fmax(1, (double)(plan->n_workers + pace->n_others) / pace->n_threads);
-    const double parent_flops = plan->candidates[plan->n_candidates - 1].eval_flops / (double)LAG_MAX(1, plan->n_times);
+    const double n_small = (double)(plan->n_times - plan->n_full) + (double)(plan->n_full * plan->eval_stride);
+    const double parent_flops = plan->candidates[plan->n_candidates - 1].eval_flops / fmax(1, n_small);
     plan->seconds_guess = 0.5 * pace->step_flops / team_train + checkpoint_seconds(pace) +
                           parent_flops / team_eval + makespan(plan, train, eval) * probing;
     const bool known = speed->train > 0 || speed->probe_train > 0;

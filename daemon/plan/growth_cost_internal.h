@@ -4,9 +4,15 @@
 
 #include <lagd/daemon/growth_plan.h>
 #include <lagd/daemon/run_config.h>
+#include <lagd/engine/data.h>
 #include <lagd/engine/lag.h>
 #include <lagd/engine/spec.h>
 #include <lagd/engine/train.h>
+
+/* When and on what the candidates of such a request are evaluated. To free with lag_probe_plan_deinit. Pure. */
+int lagd_probe_plan_make(const struct lagd_growth_request *request, const struct lagd_run_config *config,
+                         const struct lag_step_config *step, struct lag_probe_plan *ret);
+struct lag_eval_set lagd_eval_set(const struct lag_probe_plan *plan);
 
 /* --- memory --- */
 struct lagd_growth_load {
@@ -15,7 +21,7 @@ struct lagd_growth_load {
     struct lag_shape to;                  /* what the winner is to be */
     int n_candidates;                     /* the last one does not grow */
     int n_workers;                        /* candidates at once */
-    const struct lag_probe_plan *probe;   /* its steps, n_batches and eval_sequences */
+    const struct lag_probe_plan *probe;   /* its steps, and what its evaluations take */
     bool keeps_best;                      /* mode auto: the best candidate's state stays in memory until the verdict */
 };
 /* The predicted peak of the run and its growth together, from the parent's checkpoint on until the winner trains with

@@ -151,7 +151,7 @@ static int add_candidate(struct planning *p, const struct lag_strategy *asked, c
     struct lag_strategy strategy = *asked;
     bool rewarms = strategy.lr == LAG_LR_REWARM || strategy.lr == LAG_LR_REWARM_NEW;
     if (rewarms && strategy.rewarm_steps == LAG_REWARM_DEFAULT) {
-        strategy.rewarm_steps = lag_default_rewarm(p->request->probe_steps);
+        strategy.rewarm_steps = LAG_REWARM_STEPS;
     }
     struct lagd_growth_plan *plan = p->plan;
     for (int i = 0; i < plan->n_candidates; i++) {
@@ -180,7 +180,7 @@ static void add_other_names(struct planning *p) {
         if (strcmp(ops[o].name, "none") == 0 || lag_strategy_init(ops[o].name, &strategy, NULL) < 0) continue;
         strategy.seed = (uint64_t)p->config.seed;
         if (strategy.lr == LAG_LR_REWARM || strategy.lr == LAG_LR_REWARM_NEW) {
-            strategy.rewarm_steps = lag_default_rewarm(p->request->probe_steps);
+            strategy.rewarm_steps = LAG_REWARM_STEPS;
         }
         for (int i = 0; i < p->plan->n_candidates; i++) {
             bool same = false;
@@ -266,6 +266,8 @@ static void count_costs(struct planning *p, int n_threads) {
     for (int i = 0; i < plan->n_candidates; i++) plan->flops_total += plan->candidates[i].flops;
     plan->n_times = p->probe.n_times;
     plan->n_batches = p->probe.n_batches;
+    plan->eval_stride = p->probe.stride;
+    plan->n_full = p->probe.n_full;
     plan->eval_sequences = p->probe.eval_sequences;
     plan->eval_share = p->probe.eval_share;
     plan->n_workers = LAG_MAX(parallel, 1);
@@ -296,9 +298,7 @@ static int make_plan(struct planning *p, int n_threads, struct lag_error *err) {
     lagd_spec_take_shape(&p->target, &p->plan->to);
     struct lag_error inner = {0};
     if (lag_spec_check(&p->target, &inner) < 0) return at_target(err, &inner);
-    int64_t step_tokens = p->config.sequences * p->config.tokens_per_sequence * p->config.accumulate;
-    rc = lag_probe_plan_init(p->request->probe_steps, p->request->eval_every, (int)p->request->eval_batches,
-                              p->request->max_eval_share, step_tokens, p->step.batch, p->step.context, &p->probe);
+    rc = lagd_probe_plan_make(p->request, &p->config, &p->step, &p->probe);
     if (rc < 0) return lag_error_set(err, rc, "the probe's evaluations cannot be planned");
     rc = p->request->n_strategies > 0 ? expand_list(p, err) : expand_pool(p, err);
     if (rc == 0) rc = add_none(p, err);

@@ -50,7 +50,9 @@ static int report(struct lagd_run *run, struct lag_error *err) {
 
 /* Never interrupted: its point belongs to the step that was made. */
 static int evaluate(struct lagd_run *run, struct lag_error *err) {
-    int n_batches = (int)run->book.config.eval_batches, n_slots = 0;
+    const struct lag_eval_set set = {(int)run->book.config.eval_batches, 1, run->trainer.step.batch};
+    const int n_batches = set.n_batches;
+    int n_slots = 0;
     LAG_CLEANUP(lag_free_p) double *losses = lag_calloc((size_t)n_batches, sizeof(*losses));
     if (!losses) return lag_error_set(err, LAG_ENOMEM, "out of memory for a validation");
     (void)lagd_progress_do(&run->progress, LAGD_DOING_QUEUED);
@@ -59,7 +61,7 @@ static int evaluate(struct lagd_run *run, struct lag_error *err) {
     (void)lagd_progress_do(&run->progress, LAGD_DOING_VALIDATING);
     lag_team_set_active(run->trainer.team, n_slots);
     int64_t began = lag_clock_mono_ns();
-    rc = lag_evaluate(run->trainer.state, run->trainer.work, run->trainer.dataset, n_batches, run->trainer.step.batch,
+    rc = lag_evaluate(run->trainer.state, run->trainer.work, run->trainer.dataset, &set, true,
                       run->trainer.step.context, losses, run->trainer.team, err);
     int64_t compute_ns = lag_clock_mono_ns() - began;
     lagd_slots_release(run->deps->slots, n_slots);

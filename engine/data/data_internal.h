@@ -39,12 +39,12 @@ uint32_t lag_tokens_decode(const uint8_t *bytes, unsigned width_bytes, size_t n,
 /* pread until length bytes are there or the file ends; the count read, or -1 with errno. */
 int64_t lag_pread_full(int fd, void *data, size_t length, uint64_t offset);
 
-/* A batch as it is asked for: micro-batch index of a training step, or, where n_batches > 0, the index-th of as many
- * validation batches. */
+/* A batch as it is asked for: micro-batch index of a training step, or, where n_batches > 0, the index-th of a
+ * validation set of as many with this stride. */
 struct lag_batch {
     uint64_t seed;
     int64_t step;
-    int index, n_batches;
+    int index, n_batches, stride;
     int rows, context;
 };
 /* From the file: row r of tokens and targets begins at r × stride ids, stride ≥ context. targets may be tokens + 1. */

@@ -147,8 +147,11 @@ static int check_part(uint64_t starts, int context, const char *part, struct lag
 
 static uint64_t find_start(const struct lag_dataset_info *info, const struct lag_batch *batch, uint64_t starts,
                            int row) {
-    const uint64_t window = (uint64_t)batch->index * (uint64_t)batch->rows + (uint64_t)row;
+    uint64_t window = (uint64_t)batch->index * (uint64_t)batch->rows + (uint64_t)row;
     if (batch->n_batches == 0) return lag_rng_below(batch->seed, LAG_RNG_BATCH, (uint64_t)batch->step, window, starts);
+    /* Batch i × stride + r has the windows r of those that lie between the i-th small batch's and their next ones. */
+    const uint64_t stride = (uint64_t)batch->stride, small = (uint64_t)batch->index / stride;
+    window = (small * (uint64_t)batch->rows + (uint64_t)row) * stride + (uint64_t)batch->index % stride;
     const uint64_t n_windows = (uint64_t)batch->n_batches * (uint64_t)batch->rows;
     return lag_dataset_n_training(info) + (uint64_t)((unsigned __int128)window * starts / n_windows);
 }
@@ -182,10 +185,11 @@ int lag_dataset_batch(const struct lag_dataset *dataset, uint64_t seed, int64_t 
     return get_batch(dataset, &asked, ret_tokens, ret_targets, err);
 }
 
-int lag_dataset_validation(const struct lag_dataset *dataset, int index, int n_batches, int batch, int context,
+int lag_dataset_validation(const struct lag_dataset *dataset, const struct lag_eval_set *set, int index, int context,
                            int32_t *ret_tokens, int32_t *ret_targets, struct lag_error *err) {
-    LAG_ASSERT(index >= 0 && index < n_batches);
-    const struct lag_batch asked = {.index = index, .n_batches = n_batches, .rows = batch, .context = context};
+    LAG_ASSERT(index >= 0 && index < set->n_batches && set->stride >= 1 && set->n_batches % set->stride == 0);
+    const struct lag_batch asked = {.index = index, .n_batches = set->n_batches, .stride = set->stride,
+                                    .rows = set->rows, .context = context};
     return get_batch(dataset, &asked, ret_tokens, ret_targets, err);
 }
 

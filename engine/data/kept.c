@@ -29,9 +29,9 @@ static uint64_t n_ids(int rows, int context) { return (uint64_t)rows * ((uint64_
 /* The first ones that fit; validation, which is asked for again at every evaluation, before training. */
 static struct layout lay_out(const struct lag_kept_batches *what) {
     LAG_ASSERT(what->accumulate >= 1 && what->batch >= 1 && what->context >= 1);
-    const uint64_t n_batches = what->sequences > 0 ? (uint64_t)LAG_MAX(0, what->n_batches) : 0;
+    const uint64_t n_batches = what->eval.rows > 0 ? (uint64_t)LAG_MAX(0, what->eval.n_batches) : 0;
     const uint64_t n_steps = (uint64_t)LAG_MAX(0, what->n_steps);
-    const uint64_t validation_ids = n_ids(LAG_MAX(0, what->sequences), what->context);
+    const uint64_t validation_ids = n_ids(LAG_MAX(0, what->eval.rows), what->context);
     const uint64_t training_ids = n_ids(what->batch, what->context);
     const uint64_t validation_bytes = validation_ids * sizeof(int32_t) + sizeof(bool);
     const uint64_t training_bytes = training_ids * sizeof(int32_t) + sizeof(bool);
@@ -76,7 +76,8 @@ void lag_kept_destroy(struct lag_kept *kept) {
 }
 
 static bool find_validation(const struct lag_kept *kept, const struct lag_batch *batch, size_t *ret) {
-    if (batch->n_batches != kept->what.n_batches || batch->rows != kept->what.sequences) return false;
+    const struct lag_eval_set *eval = &kept->what.eval;
+    if (batch->n_batches != eval->n_batches || batch->stride != eval->stride || batch->rows != eval->rows) return false;
     *ret = (size_t)batch->index;
     return *ret < kept->layout.n_validation;
 }

@@ -47,6 +47,14 @@ double lag_schedule_lr(const struct lag_schedule *schedule, double peak_lr, int6
     return share >= 1 ? peak_lr : schedule->min_lr + (peak_lr - schedule->min_lr) * share;
 }
 
+struct lag_phases lag_schedule_phases(const struct lag_schedule *schedule, int64_t origin) {
+    const int64_t warm = origin + schedule->warmup_steps, rest = schedule->max_steps - warm;
+    struct lag_phases phases = {warm, INT64_MAX};
+    if (schedule->kind == LAG_SCHEDULE_WSD && rest > 0)
+        phases.decays_from = warm + (int64_t)floor((1 - schedule->decay_fraction) * (double)rest) + 1;
+    return phases;
+}
+
 double lag_rewarm_factor(const struct lag_segment *segment, int64_t step) {
     const int64_t t = step - segment->rewarm_from;
     if (segment->rewarm_steps <= 0 || t < 0 || t >= segment->rewarm_steps) return 1;

@@ -11,6 +11,29 @@ double lag_mean(const double *x, int n) {
     return n < 1 ? NAN : sum / n;
 }
 
+int lag_loss_count(const double *losses, int n_batches) {
+    int n = 0;
+    for (int i = 0; i < n_batches; i++) n += !isnan(losses[i]);
+    return n;
+}
+
+double lag_loss_mean(const double *losses, int n_batches) {
+    double sum = 0;
+    int n = 0;
+    for (int i = 0; i < n_batches; i++) {
+        if (isnan(losses[i])) continue;
+        sum += losses[i];
+        n++;
+    }
+    return n < 1 ? NAN : sum / n;
+}
+
+double lag_small_mean(const double *losses, int n_batches, int stride) {
+    double sum = 0;
+    for (int i = 0; i < n_batches; i += stride) sum += losses[i];
+    return n_batches < 1 ? NAN : sum / (n_batches / stride);
+}
+
 /* Index of t in the curve, -1 when not evaluated. */
 static int find_time(const struct lag_curve *curve, int64_t t) {
     for (int i = 0; i < curve->n_evals; i++)

@@ -8,103 +8,162 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EVAL_SEQUENCES 4
-#define REWARM_MAX 50
 #define TRAIN_TO_FORWARD 3.0 /* FLOPs of a trained token over those of an evaluated one (cost.h) */
-#define MIN_BATCHES 2
+#define DECISION_SHARE 0.5   /* of the evaluations' share: what the full ones may take with more than the small set */
 #define MAX_STEPS ((int64_t)1 << 40)
+enum { N_LATE = 3 };         /* full evaluations between k/2 and k */
 
-int64_t lag_default_rewarm(int64_t lag) { return LAG_MAX(1, LAG_MIN(REWARM_MAX, lag / 4)); }
-
-/* The rule that makes the evaluation times: 0 and steps always; powers of two up to max_power; multiples of every
- * (0: none); steps/2 while half. */
+/* The rule that makes the evaluation times. Full: 0 and steps always; steps/2 while half; the late ones. Small: powers
+ * of two up to max_power; multiples of every (0: none). */
 struct time_rule {
     int64_t steps, every, max_power;
+    int64_t late[N_LATE]; /* from first_late on, ascending, within the last half */
+    int first_late;
     bool half;
 };
+
+/* Where the last half has two multiples of every or more, some of these: they were to be evaluated anyway. */
+static void choose_late(struct time_rule *rule) {
+    const int64_t half = rule->steps / 2, rest = rule->steps - half;
+    const int64_t before = half / rule->every, n = (rule->steps - 1) / rule->every - before;
+    for (int i = 0; i < N_LATE; i++) {
+        rule->late[i] = half + rest * (i + 1) / (N_LATE + 1);
+        if (n >= N_LATE) rule->late[i] = rule->every * (before + (n + 1) * (i + 1) / (N_LATE + 1));
+        else if (n == N_LATE - 1) rule->late[i] = rule->every * (before + LAG_MAX(1, i));
+    }
+}
+
+static bool is_full(const struct time_rule *rule, int64_t t) {
+    const int64_t half = rule->steps / 2;
+    if (t == 0 || t == rule->steps || (rule->half && t == half)) return true;
+    for (int i = rule->first_late; i < N_LATE; i++)
+        if (t == rule->late[i] && t > half) return true;
+    return false;
+}
 
 /* The smallest evaluation time after t < steps. */
 static int64_t next_time(const struct time_rule *rule, int64_t t) {
     int64_t next = rule->steps, power = 1;
+    const int64_t half = rule->steps / 2;
     while (power <= t) power *= 2;
     if (power <= rule->max_power) next = LAG_MIN(next, power);
     if (rule->every > 0) next = LAG_MIN(next, t - t % rule->every + rule->every);
-    if (rule->half && t < rule->steps / 2) next = LAG_MIN(next, rule->steps / 2);
+    if (rule->half && t < half) next = LAG_MIN(next, half);
+    for (int i = rule->first_late; i < N_LATE; i++)
+        if (rule->late[i] > t && rule->late[i] > half) next = LAG_MIN(next, rule->late[i]);
     return next;
 }
 
-/* The times in order; counts them. ret NULL: only counts. */
-static int64_t list_times(const struct time_rule *rule, int64_t *ret) {
-    int64_t n = 0;
+/* The times in order, and which are full; counts them. plan NULL: only counts. */
+static int64_t list_times(const struct time_rule *rule, struct lag_probe_plan *plan, int64_t *ret_full) {
+    int64_t n = 0, n_full = 0;
     for (int64_t t = 0;; t = next_time(rule, t)) {
-        if (ret) ret[n] = t;
+        const bool full = is_full(rule, t);
+        if (plan) {
+            plan->times[n] = t;
+            plan->full[n] = full;
+        }
         n++;
-        if (t == rule->steps) return n;
+        n_full += full;
+        if (t == rule->steps) break;
     }
+    if (ret_full) *ret_full = n_full;
+    return n;
 }
 
-/* Drops the least useful times first: the largest powers of two (early ones show the spike after a growth), then
- * every other multiple, then the half. false: only 0 and steps are left. */
-static bool drop_times(struct time_rule *rule) {
-    if (rule->max_power > 0) {
-        rule->max_power /= 2;
-    } else if (rule->every > 0) {
-        rule->every = rule->every > rule->steps / 2 ? 0 : rule->every * 2;
-    } else if (rule->half) {
-        rule->half = false;
-    } else {
-        return false;
-    }
+/* Batches of all evaluations together. */
+static double count_batches(const struct time_rule *rule, int run_batches, int64_t stride) {
+    int64_t n_full;
+    const int64_t n = list_times(rule, NULL, &n_full);
+    return ((double)(n - n_full) + (double)n_full * (double)stride) * run_batches;
+}
+
+/* The least useful full times: the late ones from the first on, then the half itself. false: only 0 and steps are
+ * left. */
+static bool drop_full(struct time_rule *rule) {
+    if (rule->first_late < N_LATE) rule->first_late++;
+    else if (rule->half) rule->half = false;
+    else return false;
     return true;
 }
 
-/* Chooses the number of batches, and drops times from the rule, so that evaluation takes at most max_share of the
- * probe's FLOPs. First it takes fewer batches, down to MIN_BATCHES (or wanted, when that is less). When these are still
- * too many, it drops times. The share is exceeded only where no more times can be dropped: the least number of batches
- * at 0 and at steps.
- * train_cost: all training steps. batch_cost: one evaluation of one batch. Both in units of one evaluated token. */
-static void fit_to_share(struct time_rule *rule, int wanted_batches, double max_share, double train_cost,
-                         double batch_cost, struct lag_probe_plan *plan) {
-    const double eval_cost = max_share < 1 ? train_cost * max_share / (1 - max_share) : INFINITY;
-    const double affordable = eval_cost / batch_cost; /* batches, at all times together */
-    const int least = LAG_MIN(MIN_BATCHES, wanted_batches);
-    double n_times, batches;
-    do {
-        n_times = (double)list_times(rule, NULL);
-        batches = floor(affordable / n_times * (1 + 1e-12)); /* an exact fit must not fall to rounding */
-    } while (batches < least && drop_times(rule));
-    plan->n_batches = (int)LAG_MAX(least, LAG_MIN(batches, wanted_batches));
-    const double eval = n_times * plan->n_batches * batch_cost;
-    plan->eval_share = eval / (eval + train_cost);
+/* The least useful small times: the largest powers of two (early ones show the spike after a growth), then every other
+ * multiple. false: none are left. */
+static bool drop_small(struct time_rule *rule) {
+    if (rule->max_power > 0) rule->max_power /= 2;
+    else if (rule->every > 0) rule->every = rule->every > rule->steps / 2 ? 0 : rule->every * 2;
+    else return false;
+    return true;
 }
 
-int lag_probe_plan_init(int64_t steps, int64_t eval_every, int wanted_batches, double max_share, int64_t step_tokens,
-                        int batch, int context, struct lag_probe_plan *ret) {
-    if (steps < 1 || steps > MAX_STEPS || eval_every < 1 || wanted_batches < 1 || !(max_share > 0 && max_share <= 1) ||
-        step_tokens < 1 || batch < 1 || context < 1) return LAG_EINVAL;
-    struct lag_probe_plan plan = {.steps = steps, .eval_sequences = LAG_MAX(1, LAG_MIN(batch, EVAL_SEQUENCES))};
-    struct time_rule rule = {.steps = steps, .every = LAG_MIN(eval_every, steps), .max_power = 1, .half = true};
-    while (rule.max_power <= steps / 2) rule.max_power *= 2;
-    fit_to_share(&rule, wanted_batches, max_share, TRAIN_TO_FORWARD * (double)steps * (double)step_tokens,
-                 (double)plan.eval_sequences * context, &plan);
-    const int64_t n_times = list_times(&rule, NULL);
-    plan.times = n_times <= INT_MAX ? lag_calloc((size_t)n_times, sizeof(*plan.times)) : NULL;
-    if (!plan.times) return LAG_ENOMEM;
-    plan.n_times = (int)list_times(&rule, plan.times);
+/* affordable: batches of all evaluations together. */
+static int64_t choose_stride(const struct time_rule *rule, const struct lag_probe_ask *ask, double affordable) {
+    struct time_rule bare = *rule;
+    bare.every = bare.max_power = 0;
+    const double each = count_batches(&bare, ask->run_batches, 1);
+    const double fit = floor(affordable * DECISION_SHARE / each * (1 + 1e-12)); /* no exact fit falls to rounding */
+    return LAG_MAX(1, (int64_t)fmin(fit, ask->wanted_batches / ask->run_batches));
+}
+
+static void fit_to_share(struct time_rule *rule, const struct lag_probe_ask *ask, struct lag_probe_plan *plan) {
+    const double train = TRAIN_TO_FORWARD * (double)ask->steps * (double)ask->step_tokens;
+    const double batch = (double)ask->rows * ask->context;
+    const double affordable = (ask->max_share < 1 ? train * ask->max_share / (1 - ask->max_share) : INFINITY) / batch;
+    struct time_rule bare = *rule;
+    bare.every = bare.max_power = 0;
+    while (count_batches(&bare, ask->run_batches, 1) > affordable * (1 + 1e-12) && drop_full(&bare)) {}
+    rule->half = bare.half;
+    rule->first_late = bare.first_late;
+    const int64_t stride = choose_stride(rule, ask, affordable);
+    while (count_batches(rule, ask->run_batches, stride) > affordable * (1 + 1e-12) && drop_small(rule)) {}
+    plan->stride = (int)stride;
+    plan->n_batches = (int)stride * ask->run_batches;
+    const double eval = count_batches(rule, ask->run_batches, stride) * batch;
+    plan->eval_share = eval / (eval + train);
+}
+
+int lag_probe_plan_init(const struct lag_probe_ask *ask, struct lag_probe_plan *ret) {
+    if (ask->steps < 1 || ask->steps > MAX_STEPS || ask->eval_every < 1 || ask->wanted_batches < 1 ||
+        ask->run_batches < 1 || !(ask->max_share > 0 && ask->max_share <= 1) || ask->step_tokens < 1 ||
+        ask->rows < 1 || ask->context < 1) return LAG_EINVAL;
+    struct lag_probe_plan plan = {.steps = ask->steps, .eval_sequences = ask->rows};
+    struct time_rule rule = {.steps = ask->steps, .every = LAG_MIN(ask->eval_every, ask->steps), .max_power = 1,
+                             .half = true};
+    while (rule.max_power <= ask->steps / 2) rule.max_power *= 2;
+    choose_late(&rule);
+    fit_to_share(&rule, ask, &plan);
+    int64_t n_full;
+    const int64_t n_times = list_times(&rule, NULL, &n_full);
+    if (n_times > INT_MAX) return LAG_ENOMEM;
+    plan.times = lag_calloc((size_t)n_times, sizeof(*plan.times));
+    plan.full = lag_calloc((size_t)n_times, sizeof(*plan.full));
+    plan.n_times = (int)n_times;
+    plan.n_full = (int)n_full;
+    if (!plan.times || !plan.full) {
+        lag_probe_plan_deinit(&plan);
+        return LAG_ENOMEM;
+    }
+    (void)list_times(&rule, &plan, NULL);
     *ret = plan;
     return 0;
 }
 
 int lag_probe_plan_copy(const struct lag_probe_plan *plan, struct lag_probe_plan *ret) {
-    int64_t *times = lag_calloc((size_t)plan->n_times, sizeof(*times));
-    if (!times) return LAG_ENOMEM;
-    memcpy(times, plan->times, (size_t)plan->n_times * sizeof(*times));
-    *ret = *plan;
-    ret->times = times;
+    struct lag_probe_plan copy = *plan;
+    copy.times = lag_calloc((size_t)plan->n_times, sizeof(*copy.times));
+    copy.full = lag_calloc((size_t)plan->n_times, sizeof(*copy.full));
+    if (!copy.times || !copy.full) {
+        lag_probe_plan_deinit(&copy);
+        return LAG_ENOMEM;
+    }
+    memcpy(copy.times, plan->times, (size_t)plan->n_times * sizeof(*copy.times));
+    memcpy(copy.full, plan->full, (size_t)plan->n_times * sizeof(*copy.full));
+    *ret = copy;
     return 0;
 }
 
 void lag_probe_plan_deinit(struct lag_probe_plan *plan) {
     free(plan->times);
+    free(plan->full);
     *plan = (struct lag_probe_plan){0};
 }

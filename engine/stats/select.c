@@ -1,14 +1,30 @@
 /* The verdict of a probe. */
 #include "stats/pairs_internal.h"
+#include <lagd/base/check.h>
 #include <lagd/base/error.h>
-#include <lagd/engine/lag.h>
+#include <lagd/engine/verdict.h>
 #include <math.h>
 #include <stddef.h>
+
+#define ORDER_HOLDS 0.9 /* p_end from which on a verdict may be called verified */
+
+const char *const lag_basis_names[] = {
+    [LAG_BASIS_VERIFIED] = "verified",
+    [LAG_BASIS_PROVISIONAL] = "provisional",
+    [LAG_BASIS_TIED] = "tied",
+    [LAG_BASIS_NOTHING_TO_DECIDE] = "nothing_to_decide",
+    [LAG_BASIS_PERSON] = "person",
+    [LAG_N_BASES] = NULL,
+};
+
+double lag_alpha_at_look(int look) { return 6 * LAG_ALPHA / (M_PI * M_PI * look * look); }
+
+/* --- ranks ------------------------------------------------------------------------------------------------------- */
 
 /* Mean over the batches; NaN when diverged or not evaluated. */
 static double mean_at(const struct lag_curve *curve, int n_batches, int64_t t) {
     const double *losses = curve->diverged || n_batches < 1 ? NULL : lag_losses_at(curve, n_batches, t);
-    return losses ? lag_mean(losses, n_batches) : NAN;
+    return losses ? lag_loss_mean(losses, n_batches) : NAN;
 }
 
 /* May this candidate be ranked at t, and with what mean? Infinite means are ranked last, NaN is not ranked. */
@@ -23,14 +39,12 @@ void lag_rank_at(const struct lag_curve *curves, int n_curves, int n_batches, in
         double other;
         bool ranked = rankable(&curves[i], n_batches, t, &ret_mean[i]);
         ret_rank[i] = ranked;
-        for (int j = 0; ranked && j < n_curves; j++) {
-            if (j == i || !rankable(&curves[j], n_batches, t, &other)) continue;
-            if (other < ret_mean[i] || (other == ret_mean[i] && j < i)) ret_rank[i]++;
-        }
+        for (int j = 0; ranked && j < n_curves; j++)
+            if (rankable(&curves[j], n_batches, t, &other)) ret_rank[i] += other < ret_mean[i];
     }
 }
 
-/* The candidate with the lowest mean at t other than skip; -1 when there is none. */
+/* The first candidate with the lowest mean at t other than skip; -1 when there is none. */
 static int pick_at(const struct lag_curve *curves, int n_curves, int n_batches, int64_t t, int skip) {
     int best = -1;
     double lowest = NAN, mean;
@@ -42,6 +56,14 @@ static int pick_at(const struct lag_curve *curves, int n_curves, int n_batches, 
         }
     }
     return best;
+}
+
+static int count_equal(const struct lag_curve *curves, int n_curves, int n_batches, int64_t t, int pick) {
+    double lowest, mean;
+    int n = 0;
+    if (pick < 0 || !rankable(&curves[pick], n_batches, t, &lowest)) return 0;
+    for (int i = 0; i < n_curves; i++) n += rankable(&curves[i], n_batches, t, &mean) && mean == lowest;
+    return n;
 }
 
 double lag_tau_between(const struct lag_curve *curves, int n_curves, int n_batches, int64_t t_a, int64_t t_b) {
@@ -57,14 +79,133 @@ double lag_tau_between(const struct lag_curve *curves, int n_curves, int n_batch
     return lag_pairs_tau(&pairs);
 }
 
-static bool is_short(const struct lag_curve *curves, int n_curves, int n_batches, int64_t lag, double parent_loss,
-                     int winner) {
-    for (int i = 0; i < n_curves; i++) {
-        if (curves[i].eligible && !curves[i].diverged && curves[i].rewarm_steps > 0 && lag <= curves[i].rewarm_steps) {
-            return true;
-        }
+/* --- the tied set ------------------------------------------------------------------------------------------------ */
+
+/* What a verdict is made from. */
+struct probe {
+    const struct lag_curve *curves;
+    int n_curves, n_batches, n_ranked;
+    int64_t lag;
+    double alpha; /* of this look */
+    struct lag_tail tail;
+};
+
+static bool is_ranked(const struct probe *probe, int i) {
+    double mean;
+    return rankable(&probe->curves[i], probe->n_batches, probe->lag, &mean);
+}
+
+/* a - b over the tail. */
+static struct lag_pair compare(const struct probe *probe, int a, int b) {
+    return lag_compare(&probe->curves[a], &probe->curves[b], probe->n_batches, &probe->tail);
+}
+
+static bool is_beaten(const struct probe *probe, int i) {
+    for (int j = 0; j < probe->n_curves; j++) {
+        if (j == i || !is_ranked(probe, j)) continue;
+        const struct lag_pair pair = compare(probe, i, j);
+        if (lag_pair_beats(&pair, probe->alpha / (probe->n_ranked - 1))) return true;
     }
-    return winner >= 0 && mean_at(&curves[winner], n_batches, lag) > parent_loss; /* false for NaN: unknown */
+    return false;
+}
+
+static int find_tied(const struct probe *probe, int pick, bool *ret_tied) {
+    int n = 0;
+    for (int i = 0; i < probe->n_curves; i++) {
+        ret_tied[i] = pick >= 0 && is_ranked(probe, i) && (i == pick || !is_beaten(probe, i));
+        n += ret_tied[i];
+    }
+    return n;
+}
+
+/* Between the best and the worst of the set. */
+static double range_of(const struct probe *probe, int pick, const bool *tied) {
+    double low = 0, high = 0; /* the pick against itself */
+    for (int i = 0; i < probe->n_curves; i++) {
+        if (!tied[i] || i == pick) continue;
+        const double mean = compare(probe, i, pick).mean;
+        low = fmin(low, mean);
+        high = fmax(high, mean);
+    }
+    return high - low;
+}
+
+static int first_of(const bool *tied, int n) {
+    int i = 0;
+    while (i < n && !tied[i]) i++;
+    return i;
+}
+
+/* --- is it verified? --------------------------------------------------------------------------------------------- */
+
+static bool beats_all(const struct probe *probe, int pick) {
+    for (int j = 0; j < probe->n_curves; j++) {
+        if (j == pick || !is_ranked(probe, j)) continue;
+        const struct lag_pair pair = compare(probe, j, pick);
+        if (!lag_pair_beats(&pair, probe->alpha / 2)) return false;
+    }
+    return true;
+}
+
+static double chance_now(const struct probe *probe, int pick) {
+    double chance = 1;
+    for (int j = 0; j < probe->n_curves; j++) {
+        if (j == pick || !is_ranked(probe, j)) continue;
+        const struct lag_pair pair = compare(probe, j, pick);
+        chance -= 1 - lag_pair_chance(&pair);
+    }
+    return fmax(0, chance);
+}
+
+static int find_reference(const struct probe *probe) {
+    for (int i = 0; i < probe->n_curves; i++)
+        if (probe->curves[i].reference && !probe->curves[i].diverged) return i;
+    return -1;
+}
+
+/* At the last two evaluations that all share, by the means. */
+static bool is_ahead(const struct probe *probe, int pick, int reference) {
+    int64_t times[2];
+    const int n = lag_shared_times(probe->curves, probe->n_curves, probe->lag, times, 2);
+    for (int i = 0; i < n; i++) {
+        const double mean = mean_at(&probe->curves[pick], probe->n_batches, times[i]);
+        if (!(mean < mean_at(&probe->curves[reference], probe->n_batches, times[i]))) return false;
+    }
+    return true;
+}
+
+static unsigned find_short(const struct probe *probe, int pick) {
+    unsigned flags = 0;
+    const int reference = find_reference(probe);
+    if (pick < 0) return 0;
+    if (reference >= 0 && reference != pick && !is_ahead(probe, pick, reference)) flags |= LAG_SHORT_NONE_AHEAD;
+    for (int i = 0; i < probe->n_curves; i++) {
+        const struct lag_curve *curve = &probe->curves[i];
+        if (!curve->eligible || curve->diverged) continue;
+        if (curve->rewarm_steps > 0 && probe->lag <= curve->rewarm_steps) flags |= LAG_SHORT_REWARM;
+        if (curve->warmup_steps > 0 && probe->lag <= curve->warmup_steps) flags |= LAG_SHORT_WARMUP;
+        if (probe->lag > curve->decays_from) flags |= LAG_SHORT_DECAY;
+    }
+    return flags;
+}
+
+static enum lag_basis find_basis(const struct probe *probe, const struct lag_rule *rule,
+                                 const struct lag_verdict *verdict) {
+    if (verdict->n_tied > 1)
+        return verdict->range < rule->delta ? LAG_BASIS_NOTHING_TO_DECIDE : LAG_BASIS_TIED;
+    const bool holds = isnan(rule->p_end) || rule->p_end >= ORDER_HOLDS;
+    const bool is_verified = verdict->pick_at_lag >= 0 && probe->n_ranked > 1 && verdict->lag_short == 0 && holds &&
+                             beats_all(probe, verdict->pick_at_lag);
+    return is_verified ? LAG_BASIS_VERIFIED : LAG_BASIS_PROVISIONAL;
+}
+
+/* --- the verdict ------------------------------------------------------------------------------------------------- */
+
+static void put_interval(const struct lag_pair *pair, double *ret_mean, double *ret_low, double *ret_high) {
+    const struct lag_interval interval = lag_pair_interval(pair, LAG_CONFIDENCE);
+    *ret_mean = interval.mean;
+    *ret_low = interval.low;
+    *ret_high = interval.high;
 }
 
 static bool all_diverged(const struct lag_curve *curves, int n_curves) {
@@ -73,29 +214,48 @@ static bool all_diverged(const struct lag_curve *curves, int n_curves) {
     return true;
 }
 
-int lag_select(const struct lag_curve *curves, int n_curves, int n_batches, int64_t lag, double parent_loss,
-               struct lag_verdict *ret) {
+static void compare_pick(const struct probe *probe, struct lag_verdict *verdict) {
+    const int reference = find_reference(probe);
+    if (verdict->runner_up >= 0) {
+        const struct lag_pair margin = compare(probe, verdict->runner_up, verdict->pick_at_lag);
+        put_interval(&margin, &verdict->margin, &verdict->margin_low, &verdict->margin_high);
+    }
+    if (verdict->pick >= 0 && reference >= 0 && reference != verdict->pick) {
+        const struct lag_pair gain = compare(probe, reference, verdict->pick);
+        put_interval(&gain, &verdict->gain, &verdict->gain_low, &verdict->gain_high);
+    }
+}
+
+static void find_picks(const struct probe *probe, struct lag_verdict *verdict) {
+    const struct lag_curve *curves = probe->curves;
+    verdict->pick_at_0 = pick_at(curves, probe->n_curves, probe->n_batches, 0, -1);
+    verdict->n_at_0 = count_equal(curves, probe->n_curves, probe->n_batches, 0, verdict->pick_at_0);
+    verdict->pick_at_lag = pick_at(curves, probe->n_curves, probe->n_batches, probe->lag, -1);
+    verdict->runner_up = verdict->pick_at_lag < 0 ? -1 : pick_at(curves, probe->n_curves, probe->n_batches, probe->lag,
+                                                                 verdict->pick_at_lag);
+}
+
+int lag_select(const struct lag_curve *curves, int n_curves, int n_batches, int64_t lag, const struct lag_rule *rule,
+               struct lag_verdict *ret, bool *ret_tied) {
     if ((lag < 0 || lag_shared_time(curves, n_curves, lag) != lag) && !all_diverged(curves, n_curves))
         return LAG_EINVAL;
-    struct lag_verdict verdict = {.runner_up = -1, .margin = NAN, .margin_low = NAN, .margin_high = NAN};
-    verdict.pick_at_0 = pick_at(curves, n_curves, n_batches, 0, -1);
-    verdict.pick_at_lag = pick_at(curves, n_curves, n_batches, lag, -1);
-    if (verdict.pick_at_lag >= 0) {
-        verdict.runner_up = pick_at(curves, n_curves, n_batches, lag, verdict.pick_at_lag);
-    }
-    if (verdict.runner_up >= 0) {
-        const struct lag_interval margin =
-            lag_paired_interval(lag_losses_at(&curves[verdict.runner_up], n_batches, lag),
-                                lag_losses_at(&curves[verdict.pick_at_lag], n_batches, lag), n_batches,
-                                LAG_CONFIDENCE);
-        verdict.margin = margin.mean;
-        verdict.margin_low = margin.low;
-        verdict.margin_high = margin.high;
-        verdict.tied = margin.low <= 0 && margin.high >= 0;
-    }
+    struct probe probe = {.curves = curves, .n_curves = n_curves, .n_batches = n_batches, .lag = lag,
+                          .alpha = lag_alpha_at_look(rule->look)};
+    struct lag_verdict verdict = {.margin = NAN, .margin_low = NAN, .margin_high = NAN, .gain = NAN, .gain_low = NAN,
+                                  .gain_high = NAN, .p_now = NAN};
+    lag_tail_at(curves, n_curves, n_batches, lag, &probe.tail);
+    for (int i = 0; i < n_curves; i++) probe.n_ranked += is_ranked(&probe, i);
+    find_picks(&probe, &verdict);
+    verdict.n_tail = probe.tail.n;
+    verdict.n_tied = find_tied(&probe, verdict.pick_at_lag, ret_tied);
+    verdict.range = range_of(&probe, verdict.pick_at_lag, ret_tied);
+    verdict.lag_short = find_short(&probe, verdict.pick_at_lag);
+    verdict.basis = find_basis(&probe, rule, &verdict);
+    verdict.pick = verdict.basis == LAG_BASIS_NOTHING_TO_DECIDE ? first_of(ret_tied, n_curves) : verdict.pick_at_lag;
+    if (verdict.pick_at_lag >= 0) verdict.p_now = chance_now(&probe, verdict.pick_at_lag);
+    compare_pick(&probe, &verdict);
     verdict.tau_half = lag_tau_between(curves, n_curves, n_batches, lag_half_time(curves, n_curves, lag), lag);
     verdict.tau_0 = lag_tau_between(curves, n_curves, n_batches, 0, lag);
-    verdict.lag_short = is_short(curves, n_curves, n_batches, lag, parent_loss, verdict.pick_at_lag);
     *ret = verdict;
     return 0;
 }

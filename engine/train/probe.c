@@ -51,18 +51,28 @@ const char *lag_probe_reason(const struct lag_probe *probe) { return probe->reas
 const struct lag_state *lag_probe_state(const struct lag_probe *probe) { return probe->state; }
 struct lag_state *lag_probe_take_state(struct lag_probe *probe) { return LAG_TAKE(probe->state); }
 
-int lag_probe_evaluate(struct lag_probe *probe, struct lag_error *err) {
+/* The losses of all batches that were evaluated. */
+static bool is_finite(const struct lag_probe *probe, bool full) {
+    const struct lag_eval_set *set = &probe->spec.eval;
+    for (int i = 0; i < set->n_batches; i += full ? 1 : set->stride)
+        if (!isfinite(probe->losses[i])) return false;
+    return true;
+}
+
+int lag_probe_evaluate(struct lag_probe *probe, bool full, struct lag_error *err) {
     const struct lag_probe_spec *spec = &probe->spec;
+    const struct lag_eval_set *set = &spec->eval;
     const int64_t t = lag_probe_t(probe);
     int rc = begin(probe);
     if (rc) return rc;
-    rc = lag_evaluate(probe->state, probe->work, probe->dataset, spec->n_batches, spec->eval_sequences,
-                      spec->config.context, probe->losses, probe->team, err);
+    rc = lag_evaluate(probe->state, probe->work, probe->dataset, set, full, spec->config.context, probe->losses,
+                      probe->team, err);
     end(probe);
     if (rc) return rc;
-    const double mean = lag_mean(probe->losses, spec->n_batches), bound = spec->parent_loss + spec->divergence_bound;
-    if (!isfinite(mean)) return diverged(probe, "the validation loss at t = %" PRId64 " is not finite", t);
-    tell(probe, &(struct lag_probe_record){.kind = LAG_PROBE_EVAL, .t = t, .losses = probe->losses});
+    const double mean = lag_small_mean(probe->losses, set->n_batches, set->stride);
+    const double bound = spec->parent_loss + spec->divergence_bound;
+    if (!is_finite(probe, full)) return diverged(probe, "the validation loss at t = %" PRId64 " is not finite", t);
+    tell(probe, &(struct lag_probe_record){.kind = LAG_PROBE_EVAL, .t = t, .full = full, .losses = probe->losses});
     if (t > spec->divergence_grace && t > 0 && mean > bound) { /* false for an unknown parent loss, which is NaN */
         return diverged(probe, "the validation loss %.4f at t = %" PRId64 " is above %.4f, the parent's %.4f + %.4g",
                         mean, t, bound, spec->parent_loss, spec->divergence_bound);
@@ -91,19 +101,19 @@ int lag_probe_advance(struct lag_probe *probe, int64_t t, struct lag_error *err)
     return rc;
 }
 
-/* The plan's first time after t; INT64_MAX: none. */
-static int64_t next_time(const struct lag_probe_plan *plan, int64_t t) {
-    for (int i = 0; i < plan->n_times; i++)
-        if (plan->times[i] > t) return plan->times[i];
-    return INT64_MAX;
+/* The plan's first time after t, by its index; n_times: none. */
+static int next_time(const struct lag_probe_plan *plan, int64_t t) {
+    int i = 0;
+    while (i < plan->n_times && plan->times[i] <= t) i++;
+    return i;
 }
 
 int lag_probe_follow(struct lag_probe *probe, const struct lag_probe_plan *plan, int64_t t, struct lag_error *err) {
     int rc = 0;
-    for (int64_t at; rc == 0 && (at = next_time(plan, probe->evaluated_to)) <= t;) {
-        rc = lag_probe_advance(probe, at, err);
-        if (rc == 0) rc = lag_probe_evaluate(probe, err);
-        if (rc == 0) probe->evaluated_to = at;
+    for (int i; rc == 0 && (i = next_time(plan, probe->evaluated_to)) < plan->n_times && plan->times[i] <= t;) {
+        rc = lag_probe_advance(probe, plan->times[i], err);
+        if (rc == 0) rc = lag_probe_evaluate(probe, plan->full[i], err);
+        if (rc == 0) probe->evaluated_to = plan->times[i];
     }
     return rc ? rc : lag_probe_advance(probe, t, err);
 }
@@ -116,12 +126,12 @@ static int make(const struct lag_probe_spec *spec, struct lag_state **state, int
     if (!probe) return lag_error_set(err, LAG_ENOMEM, "out of memory for a probe");
     *probe = (struct lag_probe){.spec = *spec, .dataset = dataset, .team = team, .start_step = start_step};
     if (hooks) probe->hooks = *hooks;
-    const struct lag_work_shape shape = {.batch = LAG_MAX(spec->config.batch, spec->eval_sequences),
+    const struct lag_work_shape shape = {.batch = LAG_MAX(spec->config.batch, spec->eval.rows),
                                          .context = spec->config.context,
                                          .n_members = lag_team_size(team),
                                          .precision = spec->precision,
                                          .recompute = spec->recompute};
-    probe->losses = lag_calloc((size_t)spec->n_batches, sizeof(*probe->losses));
+    probe->losses = lag_calloc((size_t)spec->eval.n_batches, sizeof(*probe->losses));
     int rc = probe->losses ? lag_work_create(&(*state)->layout.spec, &shape, &probe->work, err)
                            : lag_error_set(err, LAG_ENOMEM, "out of memory for a probe's losses");
     if (rc) {
@@ -138,7 +148,7 @@ int lag_probe_create(const struct lag_probe_spec *spec, const struct lag_state *
                      struct lag_probe **ret, struct lag_error *err) {
     struct lag_strategy strategy = spec->strategy;
     LAG_CLEANUP(lag_state_destroy_p) struct lag_state *state = NULL;
-    if (strategy.rewarm_steps == LAG_REWARM_DEFAULT) strategy.rewarm_steps = lag_default_rewarm(spec->lag);
+    if (strategy.rewarm_steps == LAG_REWARM_DEFAULT) strategy.rewarm_steps = LAG_REWARM_STEPS;
     int rc = lag_grow(parent, &strategy, &spec->target, &state, err);
     if (rc == 0) rc = make(spec, &state, parent->step, dataset, team, hooks, ret, err);
     if (rc == 0) (*ret)->evaluated_to = -1;
@@ -165,10 +175,16 @@ void lag_probe_destroy(struct lag_probe *probe) {
     free(probe);
 }
 
+double lag_probe_small_flops(const struct lag_spec *grown, const struct lag_step_config *config,
+                             const struct lag_probe_plan *plan) {
+    const double tokens = (double)(plan->n_batches / plan->stride) * plan->eval_sequences * config->context;
+    return tokens * lag_flops_token_forward(grown, config->context);
+}
+
 double lag_probe_eval_flops(const struct lag_spec *grown, const struct lag_step_config *config,
                             const struct lag_probe_plan *plan) {
-    const double eval_tokens = (double)plan->n_batches * plan->eval_sequences * config->context;
-    return plan->n_times * eval_tokens * lag_flops_token_forward(grown, config->context);
+    const double n = (double)(plan->n_times - plan->n_full) + (double)plan->n_full * plan->stride;
+    return n * lag_probe_small_flops(grown, config, plan);
 }
 
 double lag_probe_flops(const struct lag_spec *grown, const struct lag_step_config *config,

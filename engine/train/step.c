@@ -51,13 +51,16 @@ int lag_train_step(struct lag_state *state, struct lag_work *work, const struct 
     return 0;
 }
 
-int lag_evaluate(const struct lag_state *state, struct lag_work *work, const struct lag_dataset *dataset, int n_batches,
-                 int batch, int context, double *ret_losses, struct lag_team *team, struct lag_error *err) {
-    int rc = check_batch(work, batch, context, err);
-    for (int i = 0; !rc && i < n_batches; i++) {
-        rc = lag_dataset_validation(dataset, i, n_batches, batch, context, work->tokens, work->targets, err);
+int lag_evaluate(const struct lag_state *state, struct lag_work *work, const struct lag_dataset *dataset,
+                 const struct lag_eval_set *set, bool full, int context, double *ret_losses, struct lag_team *team,
+                 struct lag_error *err) {
+    int rc = check_batch(work, set->rows, context, err);
+    for (int i = 0; !rc && i < set->n_batches; i++) {
+        ret_losses[i] = NAN;
+        if (!full && i % set->stride != 0) continue;
+        rc = lag_dataset_validation(dataset, set, i, context, work->tokens, work->targets, err);
         if (!rc)
-            ret_losses[i] = work->backend->loss(state, work, work->tokens, work->targets, batch, context, team);
+            ret_losses[i] = work->backend->loss(state, work, work->tokens, work->targets, set->rows, context, team);
     }
     return rc;
 }

@@ -33,6 +33,7 @@ static int train(const struct lag_dataset *dataset, enum lag_precision precision
     struct lag_state *state = NULL;
     struct lag_work *work = NULL;
     double losses[EVAL_BATCHES];
+    const struct lag_eval_set set = {EVAL_BATCHES, 1, BATCH};
     struct outcome out = {0};
     int rc = lag_state_create(&SPEC, &state, err);
     if (!rc) rc = lag_work_create(&SPEC, &shape, &work, err);
@@ -43,7 +44,7 @@ static int train(const struct lag_dataset *dataset, enum lag_precision precision
         rc = lag_train_step(state, work, dataset, &config, team, &result, err);
         if (!rc && i >= n_steps - tail) out.train += result.loss / tail;
     }
-    if (!rc) rc = lag_evaluate(state, work, dataset, EVAL_BATCHES, BATCH, CONTEXT, losses, team, err);
+    if (!rc) rc = lag_evaluate(state, work, dataset, &set, true, CONTEXT, losses, team, err);
     for (int i = 0; !rc && i < EVAL_BATCHES; i++) out.validation += losses[i] / EVAL_BATCHES;
     lag_work_destroy(work);
     lag_state_destroy(state);

@@ -210,7 +210,8 @@ void fixture_growth_request(struct lagd_growth_request *ret, int64_t at_step, in
     ret->at_step = at_step;
     ret->probe_steps = probe_steps;
     ret->eval_every = 4;
-    ret->eval_batches = 3;
+    ret->eval_batches = 4; /* twice the run's */
+    ret->max_eval_share = 0.9;
     ret->divergence_bound = 20;
 }
 

@@ -19,7 +19,7 @@ static const int64_t times[] = {0, 5, 10};
 /* stack starts worst and wins; zero starts best; none is the reference; random diverged. */
 static const double stack_losses[] = {4.0, 4.1, 4.2, 3.0, 3.1, 3.2, 2.00, 2.11, 2.19};
 static const double zero_losses[] = {3.0, 3.1, 3.2, 2.8, 2.9, 3.0, 2.50, 2.60, 2.70};
-static const double none_losses[] = {3.0, 3.1, 3.2, 2.9, 3.0, 3.1, 2.80, 2.90, 3.00};
+static const double none_losses[] = {3.0, 3.1, 3.2, 3.2, 3.3, 3.4, 2.80, 2.90, 3.00};
 static const double tied_losses[] = {3.5, 3.6, 3.7, 2.9, 3.0, 3.1, 2.05, 2.06, 2.25};
 
 enum { N = 4, N_MOST = 60 };
@@ -32,8 +32,10 @@ static void candidate(int index, const char *op, const double *losses, bool elig
     snprintf(candidates[index].id, sizeof(candidates[index].id), "cand_%d", index);
     lag_copy(candidates[index].op, sizeof(candidates[index].op), op);
     candidates[index].flops = 1e9 * (index + 1);
+    candidates[index].names[0] = '\0';
     curves[index] = (struct lag_curve){
-        .eligible = eligible, .diverged = diverged, .n_evals = diverged ? 1 : 3, .t = times, .losses = losses};
+        .eligible = eligible, .reference = strcmp(op, "none") == 0, .diverged = diverged, .decays_from = INT64_MAX,
+        .n_evals = diverged ? 1 : 3, .t = times, .losses = losses};
 }
 
 static int set_up(void **state) {
@@ -43,7 +45,7 @@ static int set_up(void **state) {
     lag_copy(set.growth.id, sizeof(set.growth.id), "gr_1");
     set.growth.probe_steps = 10;
     set.growth.n_batches = N_BATCHES;
-    set.growth.parent_loss = 3.1;
+    set.delta = 0.005;
     set.candidates = candidates;
     set.curves = curves;
     set.n = N;
@@ -75,10 +77,16 @@ static void the_lag_changes_the_pick(void **state) {
     assert_string_equal(row.decided_by, "lag");
     contains(row.verdict, "After a lag of 10 steps stack has the lowest validation loss, 2.1000");
     contains(row.verdict, "0.5000 ahead of zero_stack (95 % interval");
-    contains(row.verdict, "Step 0 would have picked zero_stack, which is number 2");
-    contains(row.verdict, "Not growing is at 2.9000 there, 0.8000 above it");
-    static const char end[] = "). Step 0 would have picked zero_stack, which is number 2 at the lag."
-                              " Not growing is at 2.9000 there, 0.8000 above it.";
+    assert_string_equal(row.basis, "verified");
+    assert_string_equal(row.tied_set, "cand_1");
+    assert_string_equal(row.tied_at_0, "");
+    assert_true(row.short_by == 0 && row.delta == 0.005 && isnan(row.p_end) && row.p_now > 0.99 && row.p_now <= 1);
+    assert_true(fabs(row.gain - 0.8) < 1e-12 && row.gain_low > 0 && row.gain_high > 0.8);
+    char end[512];
+    snprintf(end, sizeof(end), "). Verified: it is better than every other at 95 %%, and than not growing. How likely "
+             "this order is to hold to the end of training is not known. Growing has paid off within this lag: not "
+             "growing is at 2.9000, worse by 0.8000 (95 %% interval %.4f to %.4f). Ranking at step 0 would have picked "
+             "zero_stack, which is number 2 at the lag.", row.gain_low, row.gain_high);
     assert_string_equal(strstr(row.verdict, ")"), end); /* and of no one else */
 }
 
@@ -92,7 +100,8 @@ static void one_batch_has_no_interval(void **state) {
     struct lag_decision_row row;
     assert_int_equal(lagd_decide(&set, &row, &err), 0);
     assert_string_equal(row.candidate, "cand_1");
-    contains(row.verdict, ", 0.5000 ahead of zero_stack (one batch: no interval). Step 0");
+    contains(row.verdict, "At that evaluation it is 0.5000 ahead of zero_stack (one batch: no interval). Tied: 2 ");
+    assert_string_equal(row.basis, "tied");
 }
 
 static void a_first_pick_without_a_loss_at_the_lag_has_no_number(void **state) {
@@ -103,7 +112,8 @@ static void a_first_pick_without_a_loss_at_the_lag_has_no_number(void **state) {
     assert_int_equal(lagd_decide(&set, &row, &err), 0);
     assert_string_equal(row.candidate, "cand_1");
     assert_string_equal(row.pick_at_0, "cand_0");
-    contains(row.verdict, " Step 0 would have picked zero_stack. Not growing");
+    contains(row.verdict, " Ranking at step 0 would have picked zero_stack.");
+    assert_string_equal(row.runner_up, "");
 }
 
 static void ties_are_said(void **state) {
@@ -112,17 +122,66 @@ static void ties_are_said(void **state) {
     struct lag_decision_row row;
     assert_int_equal(lagd_decide(&set, &row, &err), 0);
     assert_true(row.tied && row.margin_low < 0 && row.margin_high > 0);
-    contains(row.verdict, "tied with midas");
-    contains(row.verdict, "contains 0");
+    assert_string_equal(row.basis, "tied");
+    assert_string_equal(row.tied_set, "cand_0 cand_1");
+    assert_string_equal(row.candidate, "cand_1");
+    contains(row.verdict, "Tied: 2 candidates cannot be told apart at 95 % (validation batches only, one seed): midas "
+                          "and stack.");
+    contains(row.verdict, "Ranking at step 0 would have picked midas, which cannot be told apart from it.");
+    set.delta = 0.1; /* they lie 0.02 apart: the first of the pool */
+    assert_int_equal(lagd_decide(&set, &row, &err), 0);
+    assert_string_equal(row.basis, "nothing_to_decide");
+    assert_string_equal(row.candidate, "cand_0");
+    assert_string_equal(row.pick_at_lag, "cand_1");
+    contains(row.verdict, "Nothing to decide: 2 candidates cannot be told apart, and lie within 0.0200, less than the "
+                          "0.1 that matters: midas and stack. midas is the first of them in the pool, and is taken.");
+    contains(row.verdict, "Ranking at step 0 would have picked it too.");
+}
+
+static void ties_at_step_0_are_said(void **state) {
+    (void)state;
+    static const double preserving[] = {3.0, 3.1, 3.2, 2.9, 3.0, 3.1, 2.70, 2.80, 2.90};
+    candidate(2, "llama_pro", preserving, true, false);
+    struct lag_decision_row row;
+    assert_int_equal(lagd_decide(&set, &row, &err), 0);
+    assert_string_equal(row.pick_at_0, "cand_0"); /* the first, and it is told that it cannot choose */
+    assert_string_equal(row.tied_at_0, "cand_0 cand_2");
+    contains(row.verdict, "Ranking at step 0 cannot choose: 2 candidates have the same loss there.");
+}
+
+static void two_of_one_operator_are_told_apart(void **state) {
+    (void)state;
+    struct lag_decision_row row;
+    char label[LAGD_LABEL];
+    candidate(0, "stack", zero_losses, true, false);
+    lag_copy(candidates[0].names, sizeof(candidates[0].names), "stack lr=rewarm, other");
+    lag_copy(candidates[1].strategy, sizeof(candidates[1].strategy), "stack optimizer=reset lr=restart seed=0");
+    assert_int_equal(lagd_decide(&set, &row, &err), 0);
+    contains(row.verdict, "10 steps stack optimizer=reset lr=restart seed=0 has the lowest");
+    contains(row.verdict, "ahead of stack lr=rewarm (95 %");
+    lagd_candidate_label(candidates, N, 3, label);
+    assert_string_equal(label, "none");
 }
 
 static void short_lags_are_said(void **state) {
     (void)state;
-    set.growth.parent_loss = 1.5;
+    static const double ahead[] = {3.0, 3.1, 3.2, 2.9, 3.0, 3.1, 1.80, 1.90, 2.00};
     struct lag_decision_row row;
+    candidate(3, "none", ahead, false, false);
+    curves[0].rewarm_steps = 10;
+    curves[1].warmup_steps = 10;
+    curves[1].decays_from = 9;
     assert_int_equal(lagd_decide(&set, &row, &err), 0);
     assert_true(row.lag_short);
-    contains(row.verdict, "The lag is short");
+    assert_int_equal(row.short_by, LAG_SHORT_NONE_AHEAD | LAG_SHORT_REWARM | LAG_SHORT_WARMUP | LAG_SHORT_DECAY);
+    assert_string_equal(row.basis, "provisional");
+    contains(row.verdict, "Provisional: the others are behind it at 95 %, but it is not verified.");
+    contains(row.verdict, "The lag is short: the first has not been ahead of not growing at the last two evaluations; "
+                          "a re-warm of the learning rate has hardly ended; a warm-up of the learning rate has hardly "
+                          "ended; the schedule's decay began within the probe, and changes orders.");
+    contains(row.verdict, "Growing has not paid off within this lag: not growing is at 1.9000, better by 0.2000 (");
+    for (int i = 0; lagd_short_names[i]; i++) assert_true(i < 4);
+    assert_string_equal(lagd_short_names[3], "decay");
 }
 
 static void the_reference_wins_only_when_allowed(void **state) {
@@ -132,19 +191,20 @@ static void the_reference_wins_only_when_allowed(void **state) {
     struct lag_decision_row row;
     assert_int_equal(lagd_decide(&set, &row, &err), 0);
     assert_string_equal(row.candidate, "cand_0");
-    contains(row.verdict, "below it");
+    contains(row.verdict, "Growing has not paid off within this lag: not growing is at 2.1000, better by 0.5000");
     candidate(3, "none", stack_losses, true, false);
     assert_int_equal(lagd_decide(&set, &row, &err), 0);
     assert_string_equal(row.candidate, "cand_3");
-    assert_null(strstr(row.verdict, "Not growing")); /* it is the winner */
+    assert_null(strstr(row.verdict, "rowing")); /* it is the winner */
+    assert_true(isnan(row.gain) && isnan(row.gain_low) && isnan(row.gain_high));
     static const double lost[] = {3.0, 3.1, 3.2, 2.8, 2.9, 3.0, INFINITY, 2, 2};
     candidate(3, "none", lost, false, false);
     assert_int_equal(lagd_decide(&set, &row, &err), 0);
-    assert_null(strstr(row.verdict, "Not growing"));
+    contains(row.verdict, "not growing is at inf");
     candidate(0, "none", zero_losses, false, false); /* wherever it stands, and when it is no worse */
     candidate(1, "stack", zero_losses, true, false);
     assert_int_equal(lagd_decide(&set, &row, &err), 0);
-    contains(row.verdict, " Not growing is at 2.6000 there, 0.0000 above it.");
+    contains(row.verdict, " Whether growing has paid off is open: not growing is at 2.6000, worse by 0.0000 (95 % ");
 }
 
 static void nobody_left(void **state) {
@@ -172,7 +232,8 @@ static void one_alone(void **state) {
     assert_int_equal(lagd_decide(&set, &row, &err), 0);
     assert_string_equal(row.candidate, "cand_1");
     assert_string_equal(row.runner_up, "");
-    contains(row.verdict, "no other candidate");
+    contains(row.verdict, "No other candidate is left");
+    assert_string_equal(row.basis, "provisional"); /* compared with nobody */
     contains(row.verdict, "picked it too");
     set_up(state);
     for (int i = 1; i < N; i++) curves[i].diverged = true; /* the first one lives */
@@ -196,33 +257,49 @@ static void not_before_the_lag(void **state) {
     assert_int_equal(lag_shared_time(set.curves, set.n, 10), -1);
 }
 
-/* A sentence for each candidate that is not grown: far more than a row holds. */
-static void cut(const char *winner) {
-    static char whole[N_MOST * 80];
+/* Five names as long as names may be: more than a row holds. */
+static void long_verdicts_are_cut_not_spilled(void **state) {
+    (void)state;
+    static char whole[4096];
     static const char nothing[sizeof((struct lag_decision_row){0}.reason)];
     struct lag_decision_row row;
-    candidate(1, winner, stack_losses, true, false);
-    for (int i = 2; i < N_MOST; i++) candidate(i, "none", none_losses, false, false);
-    set.n = 3;
-    assert_int_equal(lagd_decide(&set, &row, &err), 0);
-    lag_copy(whole, sizeof(whole), row.verdict);
-    size_t used = strlen(whole);
-    for (int i = 3; i < N_MOST; i++) {
-        used += (size_t)snprintf(whole + used, sizeof(whole) - used,
-                                 " Not growing is at 2.9000 there, 0.8000 above it.");
+    struct lag_verdict verdict;
+    bool tied[N_MOST];
+    double means[N_MOST];
+    int ranks[N_MOST];
+    for (int i = 0; i < 5; i++) {
+        candidate(i, "stack", tied_losses, true, false);
+        memset(candidates[i].names, 'a' + i, 300);
+        candidates[i].names[300] = '\0';
     }
-    assert_true(used > sizeof(row.verdict));
-    set.n = N_MOST;
+    set.n = 5;
+    const struct lag_rule rule = {.delta = set.delta, .look = 1, .p_end = NAN};
+    assert_int_equal(lag_select(curves, 5, N_BATCHES, 10, &rule, &verdict, tied), 0);
+    lag_rank_at(curves, 5, N_BATCHES, 10, means, ranks);
+    lagd_verdict_write(&set, &verdict, tied, means, ranks, whole, sizeof(whole));
+    assert_true(strlen(whole) > sizeof(row.verdict));
     assert_int_equal(lagd_decide(&set, &row, &err), 0);
     assert_int_equal(strlen(row.verdict), sizeof(row.verdict) - 1);
     assert_memory_equal(row.verdict, whole, sizeof(row.verdict) - 1);
     assert_memory_equal(row.reason, nothing, sizeof(nothing)); /* what lies behind it */
 }
 
-static void long_verdicts_are_cut_not_spilled(void **state) {
+/* A set as large as a pool can be: every id is told, and a sentence names a few. */
+static void a_set_of_all(void **state) {
     (void)state;
-    cut("stack");
-    cut("stacks"); /* the end falls elsewhere in a sentence */
+    struct lag_decision_row row;
+    set.n = N_MOST;
+    for (int i = 0; i < N_MOST; i++) {
+        candidate(i, "stack", tied_losses, true, false);
+        snprintf(candidates[i].names, sizeof(candidates[i].names), "s%d", i);
+    }
+    assert_int_equal(lagd_decide(&set, &row, &err), 0);
+    int n = 1;
+    for (const char *p = row.tied_set; (p = strchr(p, ' ')) != NULL; p++) n++;
+    assert_int_equal(n, N_MOST);
+    contains(row.tied_set, " cand_59");
+    contains(row.verdict, "s0, s1, s2, s3 and 56 more. s0 is the first of them");
+    assert_string_equal(row.tied_at_0, row.tied_set);
 }
 
 #define TEST(name) cmocka_unit_test_setup(name, set_up)
@@ -233,6 +310,9 @@ int main(void) {
         TEST(one_batch_has_no_interval),
         TEST(a_first_pick_without_a_loss_at_the_lag_has_no_number),
         TEST(ties_are_said),
+        TEST(ties_at_step_0_are_said),
+        TEST(two_of_one_operator_are_told_apart),
+        TEST(a_set_of_all),
         TEST(short_lags_are_said),
         TEST(the_reference_wins_only_when_allowed),
         TEST(nobody_left),

@@ -207,7 +207,7 @@ static void memory_of_those_that_live(void **state) {
     spec.n_layer = 12;
     const struct lag_work_shape one_thread = {.batch = 12, .context = 256, .n_members = 1};
     int64_t state_bytes = (int64_t)lag_state_bytes(&spec), work = (int64_t)lag_work_bytes(&spec, &one_thread);
-    struct lag_probe_plan probe = {.steps = 50, .n_batches = 16, .eval_sequences = 8};
+    struct lag_probe_plan probe = {.steps = 50, .n_batches = 16, .stride = 2, .eval_sequences = 8};
     struct lagd_growth_load load = {.run = &run, .config = &config, .to = config.shape, .n_candidates = 12,
                                     .n_workers = 2, .probe = &probe, .keeps_best = true};
     load.to.n_layer = 12;
@@ -237,7 +237,7 @@ static void memory_of_the_batches(void **state) {
     config.shape.n_inner = 128;
     config.sequences = 16;
     config.accumulate = 2;
-    struct lag_probe_plan probe = {.n_batches = 16, .eval_sequences = 8};
+    struct lag_probe_plan probe = {.n_batches = 16, .stride = 2, .eval_sequences = 8};
     struct lagd_growth_load load = {.run = &run, .config = &config, .to = config.shape, .n_candidates = 12,
                                     .n_workers = 1, .probe = &probe, .keeps_best = true};
     load.to.n_layer = 4;

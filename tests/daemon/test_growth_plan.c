@@ -74,12 +74,12 @@ static void the_default_pool(void **state) {
         assert_int_equal(lagd_strategy_decode(c->strategy, &decoded, &err), 0);
         assert_string_equal(decoded.op, c->op);
         bool rewarms = strncmp(decoded.lr, "rewarm", 6) == 0;
-        assert_int_equal(c->rewarm_steps, rewarms ? 12 : 0); /* min(50, 50 / 4) */
+        assert_int_equal(c->rewarm_steps, rewarms ? 50 : 0); /* whatever the lag */
         for (int j = 0; j < i; j++) assert_string_not_equal(c->strategy, plan->candidates[j].strategy);
         flops += c->flops;
     }
     assert_true(plan->flops_total == flops && plan->seconds_guess > 0 && plan->memory_bytes > 0);
-    assert_true(plan->eval_share <= 0.25 && plan->n_batches >= 2 && plan->n_times >= 3);
+    assert_true(plan->eval_share <= 0.33 && plan->n_batches >= 2 && plan->n_times >= 3);
     assert_true(plan->candidates[0].n_params > plan->candidates[plan->n_candidates - 1].n_params);
 }
 

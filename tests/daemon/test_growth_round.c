@@ -99,17 +99,24 @@ static void test_auto_end_to_end(void **unused) {
         flops += rows[i].flops;
     }
     const struct lag_candidate_row *winner = find(rows, n, decision.candidate);
-    assert_true(winner->loss_at_lag == lowest);
+    assert_true(find(rows, n, decision.pick_at_lag)->loss_at_lag == lowest);
+    assert_non_null(strstr(decision.tied_set, winner->id));
+    if (strcmp(decision.basis, "nothing_to_decide") != 0) assert_string_equal(winner->id, decision.pick_at_lag);
     assert_true(decision.flops == flops);
     assert_string_equal(rows[n - 1].op, "none");
-    assert_true(rows[n - 1].loss_at_0 == growth.parent_loss); /* in every bit */
+    /* The run, the parent and the candidates validate on the same windows, in every bit; a full evaluation has more. */
+    assert_true(growth.eval_stride == 2 && growth.n_batches == 4);
+    assert_true(fixture_point(&fixture, run, "val/loss", AT) == growth.parent_loss);
+    assert_true(fixture_point(&fixture, rows[n - 1].id, "val/loss", AT) == growth.parent_loss);
+    assert_true(rows[n - 1].loss_at_0 != growth.parent_loss);
     /* The history goes on through the winner's probe. */
     assert_int_equal(fixture_count_points(&fixture, run, "train/loss"), STEPS);
     for (int t = 1; t <= LAG; t++) {
         double of_run = fixture_point(&fixture, run, "train/loss", AT + t);
         assert_true(of_run == fixture_point(&fixture, winner->id, "train/loss", AT + t));
     }
-    assert_true(fixture_point(&fixture, run, "val/loss", AT + LAG) == winner->loss_at_lag);
+    const double after = fixture_point(&fixture, run, "val/loss", AT + LAG);
+    assert_true(after == fixture_point(&fixture, winner->id, "val/loss", AT + LAG) && after != winner->loss_at_lag);
     assert_true(fixture_point(&fixture, run, "train/loss", AT) == fixture_point(&fixture, plain, "train/loss", AT));
     struct lag_run_row plain_row, row;
     fixture_get_run(&fixture, plain, &plain_row);

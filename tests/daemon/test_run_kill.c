@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 enum { STEPS = 30, AT = 10, LAG = 6 };
-static const char *const pool[] = {"stack", "midas", "llama_pro", ""};
+static const char *const pool[] = {"llama_pro", "midas", "stack", ""};
 
 static const char *const deaths[] = {
     "run.before_step@1", "run.before_step@9", "run.after_step@10", "run.after_step@18", "checkpoint.row@1",

@@ -1,7 +1,7 @@
 /* Times and means of loss curves, from hand-made ones. */
 #include <lagd/base/check.h>
 #include <lagd/base/error.h>
-#include <lagd/engine/lag.h>
+#include <lagd/engine/verdict.h>
 
 #include <math.h>
 #include <setjmp.h>
@@ -22,6 +22,7 @@ static void fill(struct lag_curve curves[3]) {
     curves[0] = (struct lag_curve){.eligible = true, .n_evals = 5, .t = t_all, .losses = losses[0]};
     curves[1] = (struct lag_curve){.eligible = true, .n_evals = 5, .t = t_other, .losses = losses[1]};
     curves[2] = (struct lag_curve){.eligible = true, .diverged = true, .n_evals = 1, .t = t_all, .losses = losses[2]};
+    for (int i = 0; i < 3; i++) curves[i].decays_from = INT64_MAX;
 }
 
 static void means(void **state) {
@@ -30,6 +31,10 @@ static void means(void **state) {
     assert_true(lag_mean(x, 3) == 3);
     assert_true(lag_mean(x, 1) == 1);
     assert_true(isnan(lag_mean(x, 0)));
+    static const double y[] = {1, NAN, 5}; /* a batch that was left out */
+    assert_true(lag_loss_mean(y, 3) == 3 && lag_loss_count(y, 3) == 2);
+    assert_true(lag_loss_mean(y, 1) == 1 && lag_loss_count(y, 1) == 1);
+    assert_true(isnan(lag_loss_mean(y + 1, 1)) && lag_loss_count(y + 1, 1) == 0);
 }
 
 static void losses_at_a_time(void **state) {
@@ -89,20 +94,24 @@ static void verdict_at_any_shared_time(void **state) {
         for (int i = 0; i < 3; i++)
             for (int j = 0; j < 5 * B; j++) losses[i][j] = rand() % 7;
         for (int64_t t = -1; t < 11; t++) {
+            const struct lag_rule rule = {.delta = 0.005, .look = 1, .p_end = NAN};
             struct lag_verdict verdict, wanted;
+            bool tied[3], wanted_tied[3];
             const bool shared = t == 0 || t == 2 || t == 8;
-            assert_int_equal(lag_select(curves, 3, B, t, 3, &verdict), shared ? 0 : LAG_EINVAL);
+            assert_int_equal(lag_select(curves, 3, B, t, &rule, &verdict, tied), shared ? 0 : LAG_EINVAL);
             if (!shared) continue;
             memcpy(ended, curves, sizeof(ended));
             for (int i = 0; i < 2; i++)
                 while (ended[i].t[ended[i].n_evals - 1] > t) ended[i].n_evals--;
-            assert_int_equal(lag_select(ended, 3, B, t, 3, &wanted), 0);
+            assert_int_equal(lag_select(ended, 3, B, t, &rule, &wanted, wanted_tied), 0);
             assert_int_equal(verdict.pick_at_lag, wanted.pick_at_lag);
             assert_int_equal(verdict.runner_up, wanted.runner_up);
-            assert_true(verdict.margin == wanted.margin && verdict.tied == wanted.tied);
+            assert_true(verdict.margin == wanted.margin && verdict.p_now == wanted.p_now);
+            assert_int_equal(verdict.basis, wanted.basis);
             assert_true(verdict.tau_0 == wanted.tau_0 || (isnan(verdict.tau_0) && isnan(wanted.tau_0)));
             assert_true(verdict.tau_half == wanted.tau_half || (isnan(verdict.tau_half) && isnan(wanted.tau_half)));
             assert_int_equal(verdict.lag_short, wanted.lag_short);
+            assert_memory_equal(tied, wanted_tied, sizeof(tied));
         }
     }
 }
@@ -112,9 +121,9 @@ static void tau_between_times(void **state) {
     (void)state;
     static const int64_t t[] = {0, 5};
     static const double a[] = {1, 3}, b[] = {2, 1}, c[] = {3, 2}, d[] = {0, 0};
-    struct lag_curve curves[] = {{.eligible = true, .n_evals = 2, .t = t, .losses = a},
-                                 {.eligible = true, .n_evals = 2, .t = t, .losses = b},
-                                 {.eligible = true, .n_evals = 2, .t = t, .losses = c},
+    struct lag_curve curves[] = {{.eligible = true, .decays_from = INT64_MAX, .n_evals = 2, .t = t, .losses = a},
+                                 {.eligible = true, .decays_from = INT64_MAX, .n_evals = 2, .t = t, .losses = b},
+                                 {.eligible = true, .decays_from = INT64_MAX, .n_evals = 2, .t = t, .losses = c},
                                  {.eligible = false, .n_evals = 2, .t = t, .losses = d}};
     const double x[] = {1, 2, 3}, y[] = {3, 1, 2};
     assert_true(lag_tau_between(curves, 4, 1, 0, 5) == lag_kendall_tau(x, y, 3));

@@ -294,13 +294,42 @@ static void starts_are_uniform(void **state) {
 
     /* Validation: fixed, evenly spaced, in order, within the last 10 %. */
     int previous = N_TRAIN - 1;
+    const struct lag_eval_set set = {8, 1, ROWS};
     for (int index = 0; index < 8; index++) {
-        assert_int_equal(lag_dataset_validation(dataset, index, 8, ROWS, 4, x, y, NULL), 0);
+        assert_int_equal(lag_dataset_validation(dataset, &set, index, 4, x, y, NULL), 0);
         for (int row = 0; row < ROWS; row++) {
             const int gap = x[4 * row] - previous;
             assert_true(index == 0 && row == 0 ? gap == 1 : gap == 24 || gap == 25); /* 9996 / 400 */
             previous = x[4 * row];
             assert_true(y[4 * row + 3] < N_TEXT);
+        }
+    }
+    lag_dataset_close(dataset);
+}
+
+/* Every stride-th batch is one of the small set, bit for bit; together all windows are evenly spaced, each once. */
+static void nested_sets(void **state) {
+    (void)state;
+    enum { SMALL = 5, STRIDE = 3, N_ROWS = 7, WIDTH = 4 };
+    static int32_t x[WIDTH * N_ROWS], y[WIDTH * N_ROWS], small_x[WIDTH * N_ROWS], small_y[WIDTH * N_ROWS];
+    struct lag_dataset *dataset = open_fixture(NULL);
+    const struct lag_eval_set full = {SMALL * STRIDE, STRIDE, N_ROWS}, small = {SMALL, 1, N_ROWS};
+    for (int i = 0; i < SMALL; i++) {
+        assert_int_equal(lag_dataset_validation(dataset, &full, i * STRIDE, WIDTH, x, y, NULL), 0);
+        assert_int_equal(lag_dataset_validation(dataset, &small, i, WIDTH, small_x, small_y, NULL), 0);
+        assert_memory_equal(x, small_x, sizeof(x));
+        assert_memory_equal(y, small_y, sizeof(y));
+    }
+    const struct lag_eval_set fine = {SMALL * STRIDE, 1, N_ROWS};
+    static int32_t all[SMALL * STRIDE][WIDTH * N_ROWS];
+    for (int i = 0; i < SMALL * STRIDE; i++)
+        assert_int_equal(lag_dataset_validation(dataset, &fine, i, WIDTH, all[i], y, NULL), 0);
+    for (int i = 0; i < SMALL * STRIDE; i++) {
+        assert_int_equal(lag_dataset_validation(dataset, &full, i, WIDTH, x, y, NULL), 0);
+        for (int row = 0; row < N_ROWS; row++) {
+            const int window = (i / STRIDE * N_ROWS + row) * STRIDE + i % STRIDE;
+            assert_memory_equal(x + WIDTH * row, all[window / N_ROWS] + WIDTH * (window % N_ROWS),
+                                WIDTH * sizeof(*x));
         }
     }
     lag_dataset_close(dataset);
@@ -319,10 +348,11 @@ static void tight_contexts(void **state) {
     assert_int_equal(lag_dataset_check(info, 0, 502, &err), LAG_EINVAL);
     assert_int_equal(lag_dataset_check(info, 10, 501, &err), LAG_EINVAL);
     assert_string_equal(err.pointer, "/model/vocab_size");
-    assert_int_equal(lag_dataset_validation(dataset, 1, 2, 1, 9999, x, y, &err), 0);
+    assert_int_equal(lag_dataset_validation(dataset, &(struct lag_eval_set){2, 1, 1}, 1, 9999, x, y, &err), 0);
     assert_int_equal(x[0], 251 + N_TRAIN % 251);
     assert_int_equal(y[9998], 251 + (N_TEXT - 1) % 251);
-    assert_int_equal(lag_dataset_validation(dataset, 0, 1, 1, 10000, x, y, &err), LAG_EINVAL);
+    assert_int_equal(lag_dataset_validation(dataset, &(struct lag_eval_set){1, 1, 1}, 0, 10000, x, y, &err),
+                     LAG_EINVAL);
     assert_int_equal(lag_dataset_batch(dataset, 1, 0, 0, 1, N_TRAIN - 1, x, y, &err), 0);
     assert_int_equal(lag_dataset_batch(dataset, 1, 0, 0, 1, N_TRAIN, x, y, &err), LAG_EINVAL);
     lag_dataset_close(dataset);
@@ -336,7 +366,7 @@ static void changed_files_are_noticed(void **state) {
     struct lag_error err = {0};
     const uint16_t beyond = 600;
     assert_int_equal(pwrite(other, &beyond, 2, 2 * (N_TRAIN + 3)), 2);
-    assert_int_equal(lag_dataset_validation(dataset, 0, 1, 1, 64, x, y, &err), LAG_ECORRUPT);
+    assert_int_equal(lag_dataset_validation(dataset, &(struct lag_eval_set){1, 1, 1}, 0, 64, x, y, &err), LAG_ECORRUPT);
     assert_non_null(strstr(err.text, "changed since it was registered"));
     assert_non_null(strstr(err.text, "90003"));
     assert_int_equal(lag_dataset_batch(dataset, 1, 0, 0, 1, 64, x, y, &err), 0);
@@ -359,6 +389,7 @@ int main(void) {
         cmocka_unit_test(a_glance_reads_the_beginning),
         cmocka_unit_test(cancel_and_odd_descriptors), cmocka_unit_test(batches_are_pure),
         cmocka_unit_test(starts_are_uniform), cmocka_unit_test(tight_contexts),
+        cmocka_unit_test(nested_sets),
         cmocka_unit_test(changed_files_are_noticed),
     };
     return cmocka_run_group_tests_name("engine/dataset", tests, NULL, NULL);

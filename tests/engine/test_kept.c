@@ -21,8 +21,8 @@ enum { CONTEXT = 21, BATCH = 3, ACCUMULATE = 2, FIRST = 40, STEPS = 6, SEQUENCES
 enum { N_TOKENS = 50000, VOCAB = 997, MAX_IDS = LAG_MAX(BATCH, SEQUENCES) * CONTEXT };
 
 static const struct lag_kept_batches what = {.seed = 11, .first_step = FIRST, .n_steps = STEPS,
-                                             .accumulate = ACCUMULATE, .batch = BATCH, .n_batches = N_VALIDATION,
-                                             .sequences = SEQUENCES, .context = CONTEXT};
+                                             .accumulate = ACCUMULATE, .batch = BATCH,
+                                             .eval = {N_VALIDATION, 1, SEQUENCES}, .context = CONTEXT};
 
 struct fixture {
     struct lag_dataset *dataset;
@@ -67,8 +67,8 @@ static struct answer train(const struct fixture *f, uint64_t seed, int64_t step,
 
 static struct answer validate(const struct fixture *f, int index, int n_batches, int batch, int context) {
     struct answer answer = {0};
-    answer.rc = lag_dataset_validation(f->dataset, index, n_batches, batch, context, answer.tokens, answer.targets,
-                                       NULL);
+    const struct lag_eval_set set = {n_batches, 1, batch};
+    answer.rc = lag_dataset_validation(f->dataset, &set, index, context, answer.tokens, answer.targets, NULL);
     return answer;
 }
 
@@ -221,7 +221,7 @@ static void the_first_ones_are_kept(void **state) {
     const struct fixture *f = *state;
     static int32_t tokens[8 * WIDE], targets[8 * WIDE];
     const struct lag_kept_batches large = {.seed = 1, .first_step = 5, .n_steps = 1000000, .accumulate = 2,
-                                           .batch = LARGE, .n_batches = 2, .sequences = 8, .context = WIDE};
+                                           .batch = LARGE, .eval = {2, 1, 8}, .context = WIDE};
     const int n_fit = 31; /* beside the validation, 2 × 32 KiB: in the middle of a step */
     assert_true(lag_kept_bytes(&large) <= LAG_KEPT_LIMIT_BYTES + 1024);
     assert_true(lag_kept_bytes(&large) >= (uint64_t)n_fit * LARGE_BYTES);
@@ -231,7 +231,7 @@ static void the_first_ones_are_kept(void **state) {
         for (int i = 0; i < n_fit + 2; i++)
             assert_int_equal(train_large(f, 5 + i / 2, i % 2), spoilt && i >= n_fit ? LAG_ECORRUPT : 0);
         for (int i = 0; i < 2; i++)
-            assert_int_equal(lag_dataset_validation(f->dataset, i, 2, 8, WIDE, tokens, targets, NULL), 0);
+            assert_int_equal(lag_dataset_validation(f->dataset, &large.eval, i, WIDE, tokens, targets, NULL), 0);
     }
 }
 
@@ -246,16 +246,17 @@ static void bytes_are_counted(void **state) {
     const uint64_t n_ids = (STEPS * ACCUMULATE * BATCH + N_VALIDATION * SEQUENCES) * (CONTEXT + 1);
     const uint64_t bytes = lag_kept_bytes(&asked), block = lag_block_bytes(n_ids * 4);
     assert_true(bytes > block && bytes < block + 512); /* what it is, and a mark a batch */
-    asked.n_batches = 0;
+    asked.eval.n_batches = 0;
     asked.n_steps = 0;
     assert_true(lag_kept_bytes(&asked) < 512);
-    asked.n_batches = asked.n_steps = -1;
+    asked.eval.n_batches = -1;
+    asked.n_steps = -1;
     assert_true(lag_kept_bytes(&asked) < 512);
     asked = (struct lag_kept_batches){.n_steps = INT64_MAX, .accumulate = INT32_MAX, .batch = INT32_MAX,
-                                      .n_batches = INT32_MAX, .sequences = INT32_MAX, .context = INT32_MAX};
+                                      .eval = {INT32_MAX, 1, INT32_MAX}, .context = INT32_MAX};
     assert_true(lag_kept_bytes(&asked) < 512); /* not one fits */
-    asked.batch = asked.sequences = asked.context = 1;
-    asked.n_batches = 0;
+    asked.batch = asked.eval.rows = asked.context = 1;
+    asked.eval.n_batches = 0;
     assert_in_range(lag_kept_bytes(&asked), LAG_KEPT_LIMIT_BYTES - 4096, LAG_KEPT_LIMIT_BYTES + (2 << 20) + 512);
 }
 

@@ -33,6 +33,7 @@ struct record {
     int n_begun, n_ended, n_steps, n_evals, n_batches, fail_at, fail_code;
     int64_t first_t; /* a restored probe's */
     int64_t eval_t[MAX_EVALS];
+    bool full[MAX_EVALS];
     double losses[MAX_EVALS][8], step_loss[MAX_EVALS];
 };
 static int on_begin(void *arg) {
@@ -52,6 +53,7 @@ static void on_record(void *arg, const struct lag_probe_record *said) {
     }
     assert_int_equal(said->t, record->first_t + record->n_steps); /* after that many steps */
     record->eval_t[record->n_evals] = said->t;
+    record->full[record->n_evals] = said->full;
     memcpy(record->losses[record->n_evals++], said->losses, (size_t)record->n_batches * sizeof(*said->losses));
 }
 
@@ -68,10 +70,13 @@ static void setup(struct fixture *f, const char *strategy, int64_t steps) {
     *f = (struct fixture){.dataset = make_dataset()};
     assert_int_equal(lag_state_create(&spec, &f->parent, NULL), 0);
     lag_state_init(f->parent, 3);
-    assert_int_equal(lag_probe_plan_init(steps, 4, 4, 1, 2 * 3 * CONTEXT, 3, CONTEXT, &f->plan), 0);
+    const struct lag_probe_ask ask = {.steps = steps, .eval_every = 4, .run_batches = 2, .wanted_batches = 4,
+                                      .max_share = 1, .step_tokens = 2 * 3 * CONTEXT, .rows = 3, .context = CONTEXT};
+    assert_int_equal(lag_probe_plan_init(&ask, &f->plan), 0);
+    assert_true(f->plan.n_batches == 4 && f->plan.stride == 2);
     f->spec = (struct lag_probe_spec){
-        .target = test_depth(f->parent, 4), .lag = steps, .n_batches = f->plan.n_batches,
-        .eval_sequences = f->plan.eval_sequences, .parent_loss = NAN,
+        .target = test_depth(f->parent, 4), .lag = steps,
+        .eval = {f->plan.n_batches, f->plan.stride, f->plan.eval_sequences}, .parent_loss = NAN,
         .config = {.optim = {.lr = 0.01, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8, .weight_decay = 0.1, .grad_clip = 1},
                    .schedule = {.kind = LAG_SCHEDULE_COSINE, .warmup_steps = 3, .max_steps = 60, .min_lr = 0.001},
                    .batch = 3, .context = CONTEXT, .accumulate = 2, .seed = 8, .lr_scale = 1},
@@ -123,7 +128,7 @@ static void test_same_bits_as_steps(void **unused) {
         struct lag_error err = {0};
         setup(&f, texts[i], 13);
         struct lag_strategy strategy = f.spec.strategy;
-        if (strategy.rewarm_steps < 0) strategy.rewarm_steps = 3; /* 13 / 4 */
+        if (strategy.rewarm_steps < 0) strategy.rewarm_steps = LAG_REWARM_STEPS;
         assert_int_equal(lag_grow(f.parent, &strategy, &f.spec.target, &plain, NULL), 0);
         work = test_work(&plain->layout.spec, 3, CONTEXT, 1);
         for (int t = 0; t < 13; t++) {
@@ -134,8 +139,7 @@ static void test_same_bits_as_steps(void **unused) {
         assert_int_equal(probed->step, 18);
         assert_true(f.record.step_loss[12] == result.loss);
         double losses[8];
-        assert_int_equal(lag_evaluate(plain, work, f.dataset, f.plan.n_batches, f.plan.eval_sequences, CONTEXT, losses,
-                                      NULL, NULL), 0);
+        assert_int_equal(lag_evaluate(plain, work, f.dataset, &f.spec.eval, true, CONTEXT, losses, NULL, NULL), 0);
         assert_memory_equal(losses, f.record.losses[f.record.n_evals - 1], (size_t)f.plan.n_batches * sizeof(double));
         lag_state_destroy(plain);
         lag_state_destroy(probed);
@@ -209,7 +213,7 @@ static void test_bound(void **unused) {
     f.record = (struct record){.n_batches = f.plan.n_batches};
     f.spec.divergence_grace = 4;
     assert_int_equal(run_probe(&f, &f.hooks, NULL, &state, NULL, NULL), LAG_PROBE_DIVERGED);
-    assert_int_equal(f.record.eval_t[f.record.n_evals - 1], 8); /* 1, 2 and 4 are within the grace */
+    assert_int_equal(f.record.eval_t[f.record.n_evals - 1], 5); /* 1, 2 and 4 are within the grace */
     f.spec.divergence_bound = 100;
     assert_int_equal(run_probe(&f, NULL, NULL, &state, NULL, NULL), 0);
     lag_state_destroy(state);
@@ -305,10 +309,15 @@ static void test_led_by_hand(void **unused) {
     assert_int_equal(lag_probe_advance(probe, 2, NULL), 0); /* there already */
     assert_int_equal(lag_probe_t(probe), 3);
     assert_int_equal(f.record.n_evals, 0);
-    assert_int_equal(lag_probe_evaluate(probe, NULL), 0);
-    assert_int_equal(lag_probe_evaluate(probe, NULL), 0);
+    assert_int_equal(lag_probe_evaluate(probe, true, NULL), 0);
+    assert_int_equal(lag_probe_evaluate(probe, true, NULL), 0);
     assert_int_equal(f.record.eval_t[1], 3);
     assert_memory_equal(f.record.losses[0], f.record.losses[1], sizeof(*f.record.losses));
+    /* a small one: every second batch of the same, and nothing of the others */
+    assert_int_equal(lag_probe_evaluate(probe, false, NULL), 0);
+    const double *full = f.record.losses[1], *small = f.record.losses[2];
+    assert_true(small[0] == full[0] && isnan(small[1]) && small[2] == full[2] && isnan(small[3]));
+    assert_true(f.record.full[0] && f.record.full[1] && !f.record.full[2]);
     assert_int_equal(lag_probe_advance(probe, 7, NULL), 0);
     assert_int_equal(f.record.n_steps, 7);
     assert_string_equal(lag_probe_reason(probe), "");
@@ -339,9 +348,14 @@ static void test_flops(void **unused) {
     const struct lag_spec spec = test_spec(4, 2, 8, CONTEXT, 256);
     struct lag_step_config config = {.batch = 3, .context = CONTEXT, .accumulate = 2};
     struct lag_probe_plan plan;
-    assert_int_equal(lag_probe_plan_init(10, 5, 4, 0.25, 48, 3, CONTEXT, &plan), 0);
-    const double train = 10 * 48 * lag_flops_token_train(&spec, CONTEXT);
-    const double eval = plan.n_times * plan.n_batches * 3 * CONTEXT * lag_flops_token_forward(&spec, CONTEXT);
+    const struct lag_probe_ask ask = {.steps = 10, .eval_every = 5, .run_batches = 1, .wanted_batches = 2,
+                                      .max_share = 0.5, .step_tokens = 6 * CONTEXT, .rows = 3, .context = CONTEXT};
+    assert_int_equal(lag_probe_plan_init(&ask, &plan), 0);
+    assert_true(plan.stride == 2 && plan.n_full < plan.n_times);
+    const double train = 10 * 6 * CONTEXT * lag_flops_token_train(&spec, CONTEXT);
+    const double n_batches = plan.n_full * 2 + (plan.n_times - plan.n_full);
+    const double eval = n_batches * 3 * CONTEXT * lag_flops_token_forward(&spec, CONTEXT);
+    assert_true(lag_probe_small_flops(&spec, &config, &plan) == 3 * CONTEXT * lag_flops_token_forward(&spec, CONTEXT));
     const double flops = lag_probe_flops(&spec, &config, &plan);
     assert_true(fabs(flops - train - eval) < 1e-9 * flops);
     assert_true(fabs(eval / flops - plan.eval_share) < 1e-9); /* the plan's share is the share of these FLOPs */

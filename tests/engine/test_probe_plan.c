@@ -18,28 +18,49 @@ static void check_times(const struct lag_probe_plan *plan, const int64_t *wanted
 #define CHECK_TIMES(plan, ...) \
     check_times(plan, (const int64_t[]){__VA_ARGS__}, LAG_COUNT(((const int64_t[]){__VA_ARGS__})))
 
+static void check_full(const struct lag_probe_plan *plan, const int64_t *wanted, size_t n) {
+    size_t found = 0;
+    assert_int_equal(plan->n_full, n);
+    for (int i = 0; i < plan->n_times; i++) {
+        if (!plan->full[i]) continue;
+        assert_true(found < n);
+        assert_int_equal(plan->times[i], wanted[found++]);
+    }
+    assert_int_equal(found, n);
+}
+#define CHECK_FULL(plan, ...) \
+    check_full(plan, (const int64_t[]){__VA_ARGS__}, LAG_COUNT(((const int64_t[]){__VA_ARGS__})))
+
+/* Batches of one window of 8 tokens: a training step costs three of them for each window of its own. */
+static int make(int64_t steps, int64_t every, int run, int wanted, double share, struct lag_probe_plan *ret) {
+    const struct lag_probe_ask ask = {.steps = steps, .eval_every = every, .run_batches = run, .wanted_batches = wanted,
+                                      .max_share = share, .step_tokens = 8, .rows = 1, .context = 8};
+    return lag_probe_plan_init(&ask, ret);
+}
+
 static void test_times(void **state) {
     (void)state;
     struct lag_probe_plan plan;
-    assert_int_equal(lag_probe_plan_init(50, 10, 8, 1, 1 << 20, 8, 64, &plan), 0);
+    const struct lag_probe_ask ask = {.steps = 50, .eval_every = 10, .run_batches = 8, .wanted_batches = 20,
+                                      .max_share = 1, .step_tokens = 1 << 20, .rows = 12, .context = 64};
+    assert_int_equal(lag_probe_plan_init(&ask, &plan), 0);
     CHECK_TIMES(&plan, 0, 1, 2, 4, 8, 10, 16, 20, 25, 30, 32, 40, 50);
+    CHECK_FULL(&plan, 0, 25, 30, 40, 50); /* multiples that were to be evaluated anyway */
     assert_int_equal(plan.steps, 50);
-    assert_int_equal(plan.n_batches, 8);
-    assert_int_equal(plan.eval_sequences, 4);
+    assert_true(plan.n_batches == 16 && plan.stride == 2); /* 20 is no multiple of the run's 8 */
+    assert_int_equal(plan.eval_sequences, 12);
     lag_probe_plan_deinit(&plan);
     assert_null(plan.times);
-    assert_int_equal(lag_probe_plan_init(7, 100, 8, 1, 1 << 20, 1, 64, &plan), 0);
-    CHECK_TIMES(&plan, 0, 1, 2, 3, 4, 7);
-    assert_int_equal(plan.eval_sequences, 1);
+    assert_int_equal(make(7, 100, 3, 2, 1, &plan), 0);
+    CHECK_TIMES(&plan, 0, 1, 2, 3, 4, 5, 6, 7);
+    CHECK_FULL(&plan, 0, 3, 4, 5, 6, 7);
+    assert_true(plan.n_batches == 3 && plan.stride == 1); /* never less than the run's own */
     lag_probe_plan_deinit(&plan);
-    assert_int_equal(lag_probe_plan_init(5, 1, 2, 1, 1 << 20, 3, 64, &plan), 0);
-    CHECK_TIMES(&plan, 0, 1, 2, 3, 4, 5);
-    assert_int_equal(plan.eval_sequences, 3);
-    lag_probe_plan_deinit(&plan);
-    for (int64_t k = 1; k <= 2; k++) { /* the shortest lags work */
-        assert_int_equal(lag_probe_plan_init(k, 1, 8, 0.25, 64, 1, 64, &plan), 0);
+    for (int64_t k = 1; k <= 3; k++) { /* the shortest lags work */
+        assert_int_equal(make(k, 1, 2, 8, 0.25, &plan), 0);
         assert_int_equal(plan.times[0], 0);
         assert_int_equal(plan.times[plan.n_times - 1], k);
+        assert_true(plan.full[0] && plan.full[plan.n_times - 1]);
         lag_probe_plan_deinit(&plan);
     }
 }
@@ -47,56 +68,73 @@ static void test_times(void **state) {
 static void test_copy(void **state) {
     (void)state;
     struct lag_probe_plan plan, copy;
-    assert_int_equal(lag_probe_plan_init(7, 100, 8, 1, 1 << 20, 1, 64, &plan), 0);
+    assert_int_equal(make(7, 100, 3, 9, 1, &plan), 0);
     assert_int_equal(lag_probe_plan_copy(&plan, &copy), 0);
-    assert_int_equal(copy.n_batches, plan.n_batches);
-    assert_int_equal(copy.steps, 7);
+    assert_true(copy.n_batches == plan.n_batches && copy.stride == plan.stride && copy.steps == 7);
     lag_probe_plan_deinit(&plan); /* the copy has times of its own */
-    CHECK_TIMES(&copy, 0, 1, 2, 3, 4, 7);
+    CHECK_TIMES(&copy, 0, 1, 2, 3, 4, 5, 6, 7);
+    CHECK_FULL(&copy, 0, 3, 4, 5, 6, 7);
     lag_probe_plan_deinit(&copy);
 }
 
-static void test_share_by_batches(void **state) {
+/* 80 steps × 3 = 240, a third of that = 80 batches; the six full evaluations may take 40 of them. */
+static void test_the_decision_comes_first(void **state) {
     (void)state;
     struct lag_probe_plan plan;
-    /* 50 steps of 8 windows at 3 forwards each = 1200; 13 times of 4 windows: 7 batches make 364 / 1564 = 23.3 %, 8
-     * make 416 / 1616 = 25.7 % */
-    assert_int_equal(lag_probe_plan_init(50, 10, 32, 0.25, 8 * 64, 8, 64, &plan), 0);
-    assert_int_equal(plan.n_times, 13);
-    assert_int_equal(plan.n_batches, 7);
-    assert_true(fabs(plan.eval_share - 364.0 / 1564) < 1e-12);
+    assert_int_equal(make(80, 10, 2, 100, 0.25, &plan), 0);
+    assert_true(plan.stride == 3 && plan.n_batches == 6); /* 6 × 6 = 36 */
+    CHECK_FULL(&plan, 0, 40, 50, 60, 70, 80); /* the three multiples of the last half */
+    CHECK_TIMES(&plan, 0, 1, 2, 4, 8, 10, 16, 20, 30, 32, 40, 50, 60, 64, 70, 80); /* and 10 × 2 = 20: all fit */
+    assert_true(fabs(plan.eval_share - 56.0 / 296) < 1e-12);
     lag_probe_plan_deinit(&plan);
-    /* exactly the share is allowed: 8 steps × 3 = 24 leave 8 batches, so 0 1 2 4 8 are one time too many; 4 is k/2 */
-    assert_int_equal(lag_probe_plan_init(8, 8, 9, 0.25, 8, 1, 8, &plan), 0);
-    CHECK_TIMES(&plan, 0, 1, 4, 8);
-    assert_int_equal(plan.n_batches, 2);
-    assert_true(plan.eval_share == 0.25);
+    assert_int_equal(make(80, 10, 2, 5, 0.25, &plan), 0); /* no more than is wanted */
+    assert_true(plan.stride == 2 && plan.n_batches == 4);
+    lag_probe_plan_deinit(&plan);
+    /* exactly the half: 12 × 1 / 0.5 = 24 batches, of 24 steps × 3 at a quarter */
+    assert_int_equal(make(24, 24, 1, 2, 0.25, &plan), 0);
+    assert_true(plan.stride == 2);
+    lag_probe_plan_deinit(&plan);
+    assert_int_equal(make(23, 23, 1, 2, 0.25, &plan), 0);
+    assert_true(plan.stride == 1);
     lag_probe_plan_deinit(&plan);
 }
 
-static void test_times_are_given_up_last(void **state) {
+static void test_small_ones_go_first(void **state) {
     (void)state;
     struct lag_probe_plan plan;
-    /* 20 steps × 3 = 60, a third of that = 20 batches, 10 times of two: 0 1 2 4 5 8 10 15 16 20 fit exactly */
-    assert_int_equal(lag_probe_plan_init(20, 5, 9, 0.25, 8, 1, 8, &plan), 0);
-    CHECK_TIMES(&plan, 0, 1, 2, 4, 5, 8, 10, 15, 16, 20);
+    /* 24 steps × 3 = 72, a third = 24: 12 for the full ones on two batches each, 12 for small ones; all fit */
+    assert_int_equal(make(24, 6, 1, 2, 0.25, &plan), 0);
+    CHECK_FULL(&plan, 0, 12, 15, 18, 21, 24); /* one multiple, 18, is too few: evenly */
+    CHECK_TIMES(&plan, 0, 1, 2, 4, 6, 8, 12, 15, 16, 18, 21, 24);
     lag_probe_plan_deinit(&plan);
-    /* 15 % of the whole: 10 batches: the powers go from the top, then every other multiple is not needed */
-    assert_int_equal(lag_probe_plan_init(20, 5, 9, 0.15, 8, 1, 8, &plan), 0);
-    CHECK_TIMES(&plan, 0, 5, 10, 15, 20);
+    /* of many multiples some, evenly: 40, 45 … 65 are six */
+    assert_int_equal(make(70, 5, 1, 1, 1, &plan), 0);
+    CHECK_FULL(&plan, 0, 35, 40, 50, 60, 70);
     lag_probe_plan_deinit(&plan);
-    assert_int_equal(lag_probe_plan_init(20, 5, 9, 0.10, 8, 1, 8, &plan), 0); /* 6 batches */
-    CHECK_TIMES(&plan, 0, 10, 20);
-    assert_int_equal(plan.n_batches, 2);
+    /* a ninth of 72 = 8: full ones on one batch, and two more; powers go from the top */
+    assert_int_equal(make(24, 6, 1, 2, 0.1, &plan), 0);
+    CHECK_TIMES(&plan, 0, 1, 6, 12, 15, 18, 21, 24);
+    assert_true(plan.eval_share <= 0.1);
     lag_probe_plan_deinit(&plan);
-    assert_int_equal(lag_probe_plan_init(40, 5, 9, 0.10, 8, 1, 8, &plan), 0); /* 13 batches: every other multiple */
-    CHECK_TIMES(&plan, 0, 10, 20, 30, 40);
+    /* 6: the full ones alone, exactly */
+    assert_int_equal(make(24, 6, 1, 2, 6.0 / 78, &plan), 0);
+    CHECK_TIMES(&plan, 0, 12, 15, 18, 21, 24);
+    lag_probe_plan_deinit(&plan);
+    /* 4: two of the last half go, the first one first */
+    assert_int_equal(make(24, 6, 1, 2, 4.0 / 76, &plan), 0);
+    CHECK_TIMES(&plan, 0, 12, 21, 24);
+    lag_probe_plan_deinit(&plan);
+    assert_int_equal(make(24, 6, 1, 2, 3.0 / 75, &plan), 0);
+    CHECK_TIMES(&plan, 0, 12, 24);
     lag_probe_plan_deinit(&plan);
     /* nothing fits: the least, said plainly */
-    assert_int_equal(lag_probe_plan_init(20, 5, 9, 0.01, 8, 1, 8, &plan), 0);
-    CHECK_TIMES(&plan, 0, 20);
-    assert_int_equal(plan.n_batches, 2);
-    assert_true(plan.eval_share == 4.0 / 64);
+    assert_int_equal(make(24, 6, 5, 20, 0.01, &plan), 0);
+    CHECK_TIMES(&plan, 0, 24);
+    assert_true(plan.stride == 1 && plan.n_batches == 5 && plan.eval_share == 10.0 / 82);
+    lag_probe_plan_deinit(&plan);
+    /* every other multiple */
+    assert_int_equal(make(240, 10, 1, 1, 22.0 / 742, &plan), 0);
+    CHECK_TIMES(&plan, 0, 20, 40, 60, 80, 100, 120, 140, 150, 160, 180, 200, 210, 220, 240);
     lag_probe_plan_deinit(&plan);
 }
 
@@ -107,59 +145,76 @@ static void test_properties(void **state) {
     srand(2);
     for (int round = 0; round < 5000; round++) {
         struct lag_probe_plan plan;
-        int64_t k = 1 + rand() % 300, every = 1 + rand() % 60;
-        int wanted = 1 + rand() % 40, batch = 1 + rand() % 10, context = 1 + rand() % 100, accumulate = 1 + rand() % 4;
-        double share = (1 + rand() % 20) / 20.0, step_tokens = (double)accumulate * batch * context;
-        assert_int_equal(lag_probe_plan_init(k, every, wanted, share, (int64_t)step_tokens, batch, context, &plan), 0);
+        const double share = (1 + rand() % 20) / 20.0;
+        struct lag_probe_ask ask = {.steps = 1 + rand() % 300, .eval_every = 1 + rand() % 60,
+                                    .run_batches = 1 + rand() % 12, .wanted_batches = 1 + rand() % 40,
+                                    .max_share = share, .rows = 1 + rand() % 10, .context = 1 + rand() % 100};
+        ask.step_tokens = (int64_t)(1 + rand() % 4) * ask.rows * ask.context;
+        assert_int_equal(lag_probe_plan_init(&ask, &plan), 0);
+        const int64_t k = ask.steps;
+        int n_full = 0;
         assert_true(plan.times[0] == 0 && plan.times[plan.n_times - 1] == k);
-        for (int i = 1; i < plan.n_times; i++) {
-            int64_t t = plan.times[i];
-            assert_true(t > plan.times[i - 1]);
-            assert_true(t == k || t == k / 2 || t % LAG_MIN(every, k) == 0 || is_power(t));
+        assert_true(plan.full[0] && plan.full[plan.n_times - 1]);
+        for (int i = 0; i < plan.n_times; i++) {
+            const int64_t t = plan.times[i];
+            assert_true(i == 0 || t > plan.times[i - 1]);
+            assert_true(plan.full[i] ? t == 0 || t >= k / 2 : t % LAG_MIN(ask.eval_every, k) == 0 || is_power(t));
+            n_full += plan.full[i];
         }
-        assert_in_range(plan.n_batches, LAG_MIN(2, wanted), wanted);
-        double eval = (double)plan.n_times * plan.n_batches * plan.eval_sequences * context;
-        double train = 3 * k * step_tokens;
+        assert_int_equal(plan.n_full, n_full);
+        assert_int_equal(plan.n_batches, plan.stride * ask.run_batches);
+        assert_in_range(plan.n_batches, ask.run_batches, LAG_MAX(ask.run_batches, ask.wanted_batches));
+        const double n = plan.n_times - n_full + (double)n_full * plan.stride;
+        const double eval = n * ask.run_batches * ask.rows * ask.context, train = 3.0 * (double)(k * ask.step_tokens);
         assert_true(fabs(plan.eval_share - eval / (eval + train)) < 1e-12);
-        if (plan.eval_share > share + 1e-9) assert_true(plan.n_times == 2 && plan.n_batches == LAG_MIN(2, wanted));
-        double more = eval / plan.n_batches * (plan.n_batches + 1);
-        if (plan.n_batches < wanted && plan.eval_share <= share) assert_true(more / (more + train) > share - 1e-9);
+        if (plan.eval_share > share + 1e-9) assert_true(plan.n_times == 2 && plan.stride == 1);
+        const double full = (double)n_full * plan.n_batches * ask.rows * ask.context;
+        if (plan.stride > 1 && share < 1) assert_true(full <= 0.5 * train * share / (1 - share) * (1 + 1e-9));
         lag_probe_plan_deinit(&plan);
     }
 }
 
 static void test_refusals(void **state) {
     (void)state;
+    static const struct lag_probe_ask good = {.steps = 1, .eval_every = 1, .run_batches = 1, .wanted_batches = 1,
+                                              .max_share = 0.25, .step_tokens = 1, .rows = 1, .context = 1};
     struct lag_probe_plan plan = {.n_batches = 77};
-    assert_int_equal(lag_probe_plan_init(0, 1, 1, 0.25, 1, 1, 1, &plan), LAG_EINVAL);
-    assert_int_equal(lag_probe_plan_init(INT64_MAX, 1, 1, 0.25, 1, 1, 1, &plan), LAG_EINVAL);
-    assert_int_equal(lag_probe_plan_init(1, 0, 1, 0.25, 1, 1, 1, &plan), LAG_EINVAL);
-    assert_int_equal(lag_probe_plan_init(1, 1, 0, 0.25, 1, 1, 1, &plan), LAG_EINVAL);
-    assert_int_equal(lag_probe_plan_init(1, 1, 1, 0, 1, 1, 1, &plan), LAG_EINVAL);
-    assert_int_equal(lag_probe_plan_init(1, 1, 1, 1.01, 1, 1, 1, &plan), LAG_EINVAL);
-    assert_int_equal(lag_probe_plan_init(1, 1, 1, NAN, 1, 1, 1, &plan), LAG_EINVAL);
-    assert_int_equal(lag_probe_plan_init(1, 1, 1, 0.25, 0, 1, 1, &plan), LAG_EINVAL);
-    assert_int_equal(lag_probe_plan_init(1, 1, 1, 0.25, 1, 0, 1, &plan), LAG_EINVAL);
-    assert_int_equal(lag_probe_plan_init(1, 1, 1, 0.25, 1, 1, 0, &plan), LAG_EINVAL);
+    struct lag_probe_ask bad[12];
+    for (size_t i = 0; i < LAG_COUNT(bad); i++) bad[i] = good;
+    bad[0].steps = 0;
+    bad[1].steps = INT64_MAX;
+    bad[2].eval_every = 0;
+    bad[3].run_batches = 0;
+    bad[4].wanted_batches = 0;
+    bad[5].max_share = 0;
+    bad[6].max_share = 1.01;
+    bad[7].max_share = NAN;
+    bad[8].step_tokens = 0;
+    bad[9].rows = 0;
+    bad[10].context = 0;
+    bad[11].max_share = -1;
+    for (size_t i = 0; i < LAG_COUNT(bad); i++)
+        if (lag_probe_plan_init(&bad[i], &plan) != LAG_EINVAL) fail_msg("case %zu", i);
     assert_int_equal(plan.n_batches, 77);
-    /* a long lag with few times costs little */
-    assert_int_equal(lag_probe_plan_init((int64_t)1 << 40, (int64_t)1 << 39, 4, 0.25, 1, 1, 1, &plan), 0);
-    assert_int_equal(plan.n_times, 42);
+    assert_int_equal(lag_probe_plan_init(&good, &plan), 0);
     lag_probe_plan_deinit(&plan);
-}
-
-static void test_default_rewarm(void **state) {
-    (void)state;
-    static const int64_t cases[][2] = {{1, 1}, {4, 1}, {7, 1}, {8, 2}, {50, 12}, {200, 50}, {204, 50}, {10000, 50}};
-    for (size_t i = 0; i < LAG_COUNT(cases); i++) assert_int_equal(lag_default_rewarm(cases[i][0]), cases[i][1]);
+    /* a long lag with few times costs little */
+    struct lag_probe_ask long_one = good;
+    long_one.steps = (int64_t)1 << 40;
+    long_one.eval_every = (int64_t)1 << 39;
+    assert_int_equal(lag_probe_plan_init(&long_one, &plan), 0);
+    assert_int_equal(plan.n_times, 45);
+    lag_probe_plan_deinit(&plan);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_times),      cmocka_unit_test(test_copy),
-        cmocka_unit_test(test_share_by_batches),
-        cmocka_unit_test(test_times_are_given_up_last), cmocka_unit_test(test_properties),
-        cmocka_unit_test(test_refusals),   cmocka_unit_test(test_default_rewarm),
+        cmocka_unit_test(test_times),
+        cmocka_unit_test(test_copy),
+        cmocka_unit_test(test_the_decision_comes_first),
+        cmocka_unit_test(test_small_ones_go_first),
+        cmocka_unit_test(test_properties),
+        cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

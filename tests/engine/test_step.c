@@ -164,11 +164,12 @@ static void training_learns(void **unused) {
     lag_state_init(start, 1);
     struct lag_work *work = test_work(&spec, 4, 70, 1);
     double before[3], after[3], again[3];
-    assert_int_equal(lag_evaluate(start, work, dataset, 3, 4, 70, before, NULL, NULL), 0);
-    assert_int_equal(lag_evaluate(end, work, dataset, 3, 4, 70, after, NULL, NULL), 0);
-    assert_int_equal(lag_evaluate(end, work, dataset, 3, 4, 70, again, NULL, NULL), 0);
+    const struct lag_eval_set set = {3, 1, 4}, larger = {3, 1, 5};
+    assert_int_equal(lag_evaluate(start, work, dataset, &set, true, 70, before, NULL, NULL), 0);
+    assert_int_equal(lag_evaluate(end, work, dataset, &set, true, 70, after, NULL, NULL), 0);
+    assert_int_equal(lag_evaluate(end, work, dataset, &set, true, 70, again, NULL, NULL), 0);
     for (int i = 0; i < 3; i++) assert_true(after[i] < before[i] - 1 && after[i] == again[i]);
-    assert_int_equal(lag_evaluate(end, work, dataset, 3, 5, 70, again, NULL, NULL), LAG_EINTERNAL);
+    assert_int_equal(lag_evaluate(end, work, dataset, &larger, true, 70, again, NULL, NULL), LAG_EINTERNAL);
     lag_work_destroy(work);
     lag_state_destroy(end);
     lag_state_destroy(start);
@@ -386,8 +387,9 @@ static void all_goes_through_the_backend(void **unused) {
     assert_int_equal(lag_work_create(&spec, &shape, &work, NULL), 0);
     assert_int_equal(lag_train_step(state, work, dataset, &CONFIG, NULL, &result, NULL), 0);
     assert_int_equal(lag_train_step(plain, cpu, dataset, &CONFIG, NULL, &wanted, NULL), 0);
-    assert_int_equal(lag_evaluate(state, work, dataset, 4, 2, 70, losses, NULL, NULL), 0);
-    assert_int_equal(lag_evaluate(plain, cpu, dataset, 4, 2, 70, wanted_losses, NULL, NULL), 0);
+    const struct lag_eval_set set = {4, 1, 2};
+    assert_int_equal(lag_evaluate(state, work, dataset, &set, true, 70, losses, NULL, NULL), 0);
+    assert_int_equal(lag_evaluate(plain, cpu, dataset, &set, true, 70, wanted_losses, NULL, NULL), 0);
     assert_true(lag_state_equal(state, plain));
     assert_memory_equal(losses, wanted_losses, sizeof(losses));
     int32_t tokens[5], wanted_tokens[5];

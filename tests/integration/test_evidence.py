@@ -17,31 +17,33 @@ from lagd import Daemon, run_body
 T_TABLE = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131]
 
 
-def t_quantile(nu, confidence=0.95):
-    """By integrating the density with Simpson's rule and bisecting; checked against the printed table."""
+def t_central(nu, t, n=4000):
+    """P(|T| <= t) by integrating the density with Simpson's rule."""
     scale = math.exp(math.lgamma((nu + 1) / 2) - math.lgamma(nu / 2)) / math.sqrt(nu * math.pi)
 
     def density(x):
         return scale * (1 + x * x / nu) ** (-(nu + 1) / 2)
 
-    def central(t, n=4000):
-        # x = t·s^3 puts more points near 0 for large t; the integral over [-t, t] is twice that over [0, t]
-        h = 1.0 / n
-        total = 0.0
-        for i in range(n + 1):
-            s = i * h
-            weight = 1 if i in (0, n) else 4 if i % 2 else 2
-            total += weight * density(t * s ** 3) * 3 * t * s * s
-        return 2 * total * h / 3
+    # x = t·s^3 puts more points near 0 for large t; the integral over [-t, t] is twice that over [0, t]
+    h = 1.0 / n
+    total = 0.0
+    for i in range(n + 1):
+        s = i * h
+        weight = 1 if i in (0, n) else 4 if i % 2 else 2
+        total += weight * density(t * s ** 3) * 3 * t * s * s
+    return 2 * total * h / 3
 
+
+def t_quantile(nu, confidence=0.95):
+    """By bisecting; checked against the printed table."""
     low, high = 0.0, 64.0
     for _ in range(60):
         middle = (low + high) / 2
-        if central(middle) < confidence:
+        if t_central(nu, middle) < confidence:
             low = middle
         else:
             high = middle
-    if nu <= len(T_TABLE):
+    if nu <= len(T_TABLE) and confidence == 0.95:
         assert abs(low - T_TABLE[nu - 1]) < 6e-4, (nu, low)
     return low
 
@@ -90,39 +92,123 @@ class Database:
         return curves
 
 
+# --- the verdict from its definitions ---
+
+def phase(candidate, t):
+    return ((t > candidate["rewarm_steps"] and t > candidate["warmup"]) + (t > candidate["decays_from"]))
+
+
+def find_phases(candidate, growth, config):
+    """Steps since the growth at which a warm-up ends and WSD's decay begins."""
+    start = growth["start_step"]
+    origin = start if "lr=restart" in (candidate["strategy"] or "") else 0
+    warm, last = origin + int(config["schedule/warmup_steps"]), int(config["schedule/max_steps"])
+    candidate["warmup"], candidate["decays_from"] = max(0, warm - start), math.inf
+    if config["schedule/kind"] == "wsd" and last > warm:
+        stable = 1 - float(config["schedule/decay_fraction"])
+        first = next(s for s in range(warm, last + 2) if (s - warm) / (last - warm) > stable)
+        candidate["decays_from"] = max(0, first - start)
+
+
+def compare(a, b, tail):
+    """(mean, standard error, degrees of freedom) of a - b over the tail."""
+    rows = [[x - y for x, y in zip(a["losses"][t], b["losses"][t])] for t in tail]
+    m, n = len(rows), len(rows[0])
+    batches = [mean([row[j] for row in rows]) for j in range(n)]
+    middle = mean(batches)
+    over_batches = sum((x - middle) ** 2 for x in batches) / (n - 1) / n
+    if m == 1:
+        return middle, math.sqrt(over_batches), n - 1
+    means = [mean(row) for row in rows]
+    slope, centre = 0.0, mean(tail)
+    if m > 2:
+        slope = (sum((t - centre) * (u - mean(means)) for t, u in zip(tail, means))
+                 / sum((t - centre) ** 2 for t in tail))
+    rest = [u - mean(means) - slope * (t - centre) for t, u in zip(tail, means)]
+    squares, df = sum(e * e for e in rest), m - 2 if m > 2 else 1
+    rho = max(0, sum(x * y for x, y in zip(rest, rest[1:])) / squares) if squares else 0
+    over_times = (1 + 2 * rho) * squares / df / m
+    both = over_batches + over_times
+    nu = both ** 2 / (over_batches ** 2 / (n - 1) + over_times ** 2 / df) if over_times else n - 1
+    return middle, math.sqrt(both), max(1, math.floor(nu + 1e-9))
+
+
+def chance(pair):
+    middle, error, nu = pair
+    if middle == 0 or error == 0:
+        return 0.5 if middle == 0 else float(middle > 0)
+    t = abs(middle) / error
+    closed = {1: 2 / math.pi * math.atan(t), 2: t / math.sqrt(2 + t * t)}  # their tails are too long to integrate
+    half = (closed[nu] if nu in closed else t_central(nu, min(64.0, t))) / 2
+    return 0.5 + half if middle > 0 else 0.5 - half
+
+
+def interval(pair):
+    half = t_quantile(pair[2]) * pair[1] if pair[1] else 0.0
+    return pair[0], pair[0] - half, pair[0] + half
+
+
 def recompute(database, growth_id):
     """The decision of a growth from its rows, by the definitions of the method."""
     growth = database.one("SELECT * FROM growths WHERE id = ?", growth_id)
+    text = database.one("SELECT config FROM runs WHERE id = ?", growth["run_id"])["config"]
+    config = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
     candidates = database.rows("SELECT * FROM candidates WHERE growth_id = ? ORDER BY position", growth_id)
     lag = growth["probe_steps"]
     for candidate in candidates:
         candidate["losses"] = database.losses(candidate["number"])
-        for t, batches in candidate["losses"].items():
-            assert len(batches) == growth["n_batches"], (candidate["op"], t)
+        find_phases(candidate, growth, config)
+        for t, batches in candidate["losses"].items():  # full, or what the run itself validates on
+            n_small = growth["n_batches"] // growth["eval_stride"]
+            assert len(batches) in (growth["n_batches"], n_small), (candidate["op"], t)
+            assert t not in (0, lag) or len(batches) == growth["n_batches"]
     living = [c for c in candidates if c["state"] == "completed"]
     times = sorted(set.intersection(*(set(c["losses"]) for c in living)))
     assert times[0] == 0 and times[-1] == lag
     ranked = [c for c in living if c["eligible"]]
+    reference = next((c for c in living if c["op"] == "none"), None)
+    tail = [t for t in times if lag // 2 < t and all(phase(c, t) == phase(c, lag) for c in ranked)
+            and len(ranked[0]["losses"][t]) == growth["n_batches"]]
+
+    def at(c, t):
+        return mean(c["losses"][t])
 
     def order(t):
-        return sorted(ranked, key=lambda c: (mean(c["losses"][t]), c["position"]))
+        return sorted(ranked, key=lambda c: (at(c, t), c["position"]))
 
     half = max(t for t in times if t <= lag // 2)
     first, second = (order(lag) + [None])[:2]
-    result = {"pick_at_0": order(0)[0]["id"], "pick_at_lag": first["id"],
+    lowest = [c["id"] for c in ranked if at(c, 0) == min(at(one, 0) for one in ranked)]
+    alpha = 6 * 0.05 / math.pi ** 2
+    tied = [c for c in ranked if c is first or not any(
+        other is not c and chance(compare(c, other, tail)) > 1 - alpha / (len(ranked) - 1) for other in ranked)]
+    others = [c for c in ranked if c is not first]
+    ahead = [compare(c, first, tail) for c in others]
+    short = [reference is not None and reference is not first
+             and not all(at(first, t) < at(reference, t) for t in times[-2:]),
+             any(0 < c["rewarm_steps"] >= lag for c in ranked), any(0 < c["warmup"] >= lag for c in ranked),
+             any(lag > c["decays_from"] for c in ranked)]
+    spread = [compare(c, first, tail)[0] for c in tied if c is not first] + [0]
+    if len(tied) > 1:
+        basis = "nothing_to_decide" if max(spread) - min(spread) < 0.005 else "tied"
+    else:
+        verified = others and not any(short) and all(chance(pair) > 1 - alpha / 2 for pair in ahead)
+        basis = "verified" if verified else "provisional"
+    pick = tied[0] if basis == "nothing_to_decide" else first
+    result = {"pick_at_0": lowest[0],
+              "tied_at_0": " ".join(lowest) if len(lowest) > 1 else None, "pick_at_lag": first["id"],
+              "candidate": pick["id"], "basis": basis, "tied_set": " ".join(c["id"] for c in tied),
               "ranks": {t: [c["id"] for c in order(t)] for t in times},
-              "tau": tau_b([mean(c["losses"][half]) for c in ranked], [mean(c["losses"][lag]) for c in ranked]),
-              "tau_0": tau_b([mean(c["losses"][0]) for c in ranked], [mean(c["losses"][lag]) for c in ranked]),
-              "flops": sum(c["flops"] for c in candidates), "tied": False}
+              "tau": tau_b([at(c, half) for c in ranked], [at(c, lag) for c in ranked]),
+              "tau_0": tau_b([at(c, 0) for c in ranked], [at(c, lag) for c in ranked]),
+              "flops": sum(c["flops"] for c in candidates), "tied": len(tied) > 1, "lag_short": any(short),
+              "short_by": sum(flag << i for i, flag in enumerate(short)),
+              "p_now": max(0.0, 1 - sum(1 - chance(pair) for pair in ahead))}
     if second:
-        differences = [b - a for a, b in zip(first["losses"][lag], second["losses"][lag])]
-        n, middle = len(differences), mean(differences)
-        spread = math.sqrt(sum((d - middle) ** 2 for d in differences) / (n - 1) / n)
-        half_width = t_quantile(n - 1) * spread
-        result.update(runner_up=second["id"], margin=middle, margin_low=middle - half_width,
-                      margin_high=middle + half_width, tied=middle - half_width <= 0 <= middle + half_width)
-    result["lag_short"] = (any(c["rewarm_steps"] > 0 and lag <= c["rewarm_steps"] for c in ranked)
-                           or mean(first["losses"][lag]) > growth["parent_loss"])
+        middle, low, high = interval(compare(second, first, tail))
+        result.update(runner_up=second["id"], margin=middle, margin_low=low, margin_high=high)
+    if reference and reference is not pick:
+        result["gain"], result["gain_low"], result["gain_high"] = interval(compare(reference, pick, tail))
     return growth, candidates, result
 
 
@@ -135,12 +221,22 @@ def close(a, b, tolerance=1e-9):
 def check_decision(daemon, database, growth_id):
     growth, candidates, again = recompute(database, growth_id)
     stored = database.one("SELECT * FROM decisions WHERE growth_id = ?", growth_id)
-    for key in ("pick_at_0", "pick_at_lag", "runner_up"):
+    by_person = stored["decided_by"] == "user"
+    for key in ("pick_at_0", "tied_at_0", "pick_at_lag", "runner_up", "tied_set"):
         assert stored[key] == again.get(key), (key, stored[key], again.get(key))
+    for key in () if by_person else ("candidate", "basis"):
+        assert stored[key] == again[key], (key, stored[key], again[key])
     for key, tolerance in (("margin", 1e-12), ("tau", 1e-12), ("tau_0", 1e-12), ("flops", 1e-12), ("margin_low", 1e-7),
-                           ("margin_high", 1e-7)):
+                           ("margin_high", 1e-7), ("p_now", 1e-7), ("gain", 1e-12), ("gain_low", 1e-7),
+                           ("gain_high", 1e-7)):
+        if by_person and key.startswith("gain"):
+            continue  # of what the rule proposed
         assert close(stored[key], again.get(key), tolerance), (key, stored[key], again.get(key))
-    assert bool(stored["tied"]) == again["tied"] and bool(stored["lag_short"]) == again["lag_short"], (stored, again)
+    for key in ("tied", "lag_short", "short_by"):
+        assert stored[key] == again[key], (key, stored, again)
+    shown = daemon.get(f"/growths/{growth_id}/decision")
+    assert shown["tied_set"] == stored["tied_set"].split() and shown["p_end"] is None and shown["delta"] == 0.005
+    assert shown["pick_at_lag"] in shown["tied_set"]
     for t, ids in again["ranks"].items():
         ranking = daemon.get(f"/growths/{growth_id}/ranking?at_step={t}")
         shown = [e["candidate"] for e in sorted(ranking["items"], key=lambda e: e["rank"] or 10 ** 6) if e["rank"]]
@@ -178,7 +274,7 @@ def decisions_follow_from_rows(folder):
                   "pool": [{"operator": "stack", "lr": "rewarm", "rewarm_steps": 4}, "llama_pro"]},
         "odd": {"target": {"n_layer": 4}, "when": {"at_step": 30}, "mode": "manual",
                 "pool": ["stack", "midas", "llama_pro"],
-                "probe": {"steps": 11, "eval_every": 3, "eval_batches": 2, "max_eval_share": 0.9}},
+                "probe": {"steps": 11, "eval_every": 3, "eval_batches": 9, "max_eval_share": 0.9}},
         "dropped": {"target": {"n_layer": 4}, "when": {"at_step": 30},
                     "pool": ["stack", "random", "llama_pro", "zero_stack"],
                     "probe": {"steps": 12, "eval_every": 2, "divergence_bound": 0.02}},
@@ -198,8 +294,12 @@ def decisions_follow_from_rows(folder):
             continue
         growth, candidates, stored = check_decision(daemon, database, id)
         assert growth["state"] == "applied"
+        if name == "odd":
+            counts = {t: len(batches) for t, batches in candidates[0]["losses"].items()}
+            assert growth["eval_stride"] == 4 and set(counts.values()) == {2, 8}, counts
         seen[name] = stored
-        assert stored["candidate"] == (other["id"] if name == "odd" else stored["pick_at_lag"]), stored
+        if name == "odd":
+            assert stored["candidate"] == other["id"] and stored["basis"] == "person", stored
     assert seen["one"]["runner_up"] is None and seen["one"]["margin"] is None and seen["one"]["tau"] is None
     assert seen["odd"]["decided_by"] == "user" and seen["many"]["decided_by"] == "lag"
     assert seen["short"]["lag_short"] and "lag is short" in seen["short"]["verdict"]
@@ -274,8 +374,8 @@ def check_accounts(daemon, database, name, config, growth_id, start, lag):
     winner = database.one("SELECT c.* FROM candidates c JOIN decisions d ON d.candidate = c.id WHERE d.growth_id = ?",
                           growth_id)
     after = growth["from_n_layer"] if winner["op"] == "none" else growth["to_n_layer"]
-    n_times = len(database.losses(winner["number"]))
-    eval_tokens = n_times * growth["n_batches"] * growth["eval_sequences"] * config["model"]["n_positions"]
+    n_batches = sum(len(batches) for batches in database.losses(winner["number"]).values())
+    eval_tokens = n_batches * growth["eval_sequences"] * config["model"]["n_positions"]
     probe = (lag * tokens + eval_tokens / 3) * flops_a_token(config, after)
     assert close(winner["flops"], probe, 1e-12), (name, winner["flops"], probe)
     whole = part(0, start, growth["from_n_layer"], True) + probe + part(start + lag, last, after)

@@ -45,9 +45,14 @@ def trains_grows_and_goes_on(folder):
     decision = growth["decision"]
     by_id = {c["id"]: c for c in candidates}
     eligible = [c for c in candidates if c["operator"] != "none"]
-    assert by_id[decision["candidate"]]["loss_at_lag"] == min(c["loss_at_lag"] for c in eligible)
+    assert by_id[decision["pick_at_lag"]]["loss_at_lag"] == min(c["loss_at_lag"] for c in eligible)
+    if decision["basis"] != "nothing_to_decide":
+        assert decision["candidate"] == decision["pick_at_lag"], decision
+    assert decision["candidate"] in decision["tied_set"] and decision["tied"] == (len(decision["tied_set"]) > 1)
+    assert 0 <= decision["p_now"] <= 1 and decision["p_end"] is None and decision["delta"] == 0.005
     assert by_id[decision["pick_at_0"]]["loss_at_0"] == min(c["loss_at_0"] for c in eligible)
-    assert -1 <= decision["tau"] <= 1 and decision["flops"] > 0 and decision["margin"] >= 0
+    assert -1 <= decision["tau"] <= 1 and decision["flops"] > 0
+    assert decision["margin"] >= 0 or decision["tied"]
     ranking = daemon.get(f"/growths/{growth['id']}/ranking?at_step=20")
     # the winner's probe points are the run's points
     points = daemon.points("job")

@@ -15,7 +15,7 @@ from lagd import Daemon
 ROOT = os.path.join(HERE, "..", "..")
 CONFIG = ("dataset=kjv\nmodel/n_layer=3\nmodel/n_head=4\nmodel/n_embd=128\nmodel/n_inner=512\nmodel/n_positions=64\n"
           "model/vocab_size=256\nbatch/tokens_per_sequence=64\nschedule/max_steps=600\n")
-REQUEST = "target/n_layer=6\nwhen/at_step=300\nprobe/steps=50\nmode=auto\nreason=it stalled\n"
+REQUEST = "target/n_layer=6\nwhen/at_step=300\nprobe/steps=50\nprobe/max_eval_share=0.25\nmode=auto\nreason=it stalled\n"
 FROM = {"n_layer": 3, "n_head": 4, "n_embd": 128, "n_inner": 512, "n_positions": 64, "vocab_size": 256}
 TO = dict(FROM, n_layer=6)
 
@@ -42,6 +42,14 @@ def make_old(state_dir):
         db.commit()
 
 
+# Members of growths, candidates, decisions, rankings and runs that this version added.
+ADDED = {"eval_stride", "label", "delta", "basis", "tied_set", "tied_at_0", "p_now", "p_end", "gain", "gain_interval",
+         "short_by", "n_tied", "n_evaluations", "n_reached"}
+# What the rule of a growth says since then.
+CLOSE = (" Where those that cannot be told apart lie closer than the difference that matters, the first of them in the "
+         "pool is.")
+
+
 def strip_shapes(value):
     """An answer without what this version added; each added shape is looked at on the way."""
     if isinstance(value, list):
@@ -52,6 +60,18 @@ def strip_shapes(value):
         assert value["from"] == FROM and value["to"] == TO, value
         assert value.get("grew", True) is (True if value.get("state", "applied") == "applied" else None), value
         value = {key: item for key, item in value.items() if key not in ("from", "to", "grew")}
+    if "short_by" in value:  # a decision of before is never called verified
+        assert value["basis"] == "provisional" and value["tied_set"] == [value["pick_at_lag"]], value
+        assert value["short_by"] == value["tied_at_0"] == [] and value["p_now"] is value["gain"] is None, value
+        value = {key: item for key, item in value.items() if key != "run_flops"}
+    if "eval_stride" in value:
+        assert value["eval_stride"] == 1, value  # each of its evaluations was on all batches
+    if "n_reached" in value:  # a ranking
+        value = {key: item for key, item in value.items() if key != "n_candidates"}
+    value = {key: item for key, item in value.items() if key not in ADDED}
+    if "rule" in value:
+        assert CLOSE in value["rule"], value["rule"]
+        value["rule"] = value["rule"].replace(CLOSE, "")
     if "from_step" in value:
         assert value["shape"] == (FROM if value["from_step"] == 0 else TO), value
         value = {key: item for key, item in value.items() if key != "shape"}

@@ -21,7 +21,7 @@ ROOMS = {
         "offline": {"process"},
         "exec": set(),
         "plan": set(),
-        "evidence": set(),
+        "evidence": {"plan"},
         "config": {"process"},
         "records": {"process"},
         "checkpoint": {"records", "plan", "process"},
@@ -49,7 +49,7 @@ ROOMS = {
 # Each boundary header of the engine speaks for one room. Those of the other layers speak for the whole layer.
 SPEAKS = {
     "shape": "real spec params state rng", "kernels": "precision parts", "optim": "optim", "data": "data witness",
-    "checkpoint": "checkpoint", "stats": "lag", "cost": "cost", "grow": "grow", "pass": "pass backend",
+    "checkpoint": "checkpoint", "stats": "lag verdict", "cost": "cost", "grow": "grow", "pass": "pass backend",
     "train": "train probe",
 }
 HEADERS = {"lagd/engine/%s.h" % name: room for room, names in SPEAKS.items() for name in names.split()}

@@ -76,8 +76,8 @@ struct lag_growth_row sample_growth(const char *id, const char *run_id) {
     struct lag_growth_row row = {.state = "waiting", .reason = "at step 300", .mode = "auto",
         .request = "pool=default\n",
         .at_step = 300, .start_step = -1, .from = sample_shape(3), .to = sample_shape(6), .probe_steps = 50,
-        .n_batches = 4,
-        .eval_sequences = 32, .parent_loss = NAN, .revision = 1, .created_ms = 3000, .updated_ms = 3000};
+        .n_batches = 4, .eval_sequences = 32, .eval_stride = 1, .parent_loss = NAN, .revision = 1,
+        .created_ms = 3000, .updated_ms = 3000};
     (void)snprintf(row.id, sizeof row.id, "%s", id);
     (void)snprintf(row.run_id, sizeof row.run_id, "%s", run_id);
     return row;

@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 /* The newest schema and the one after it; test_new compares. */
-#define NEWEST "10"
-#define NEXT "11"
+#define NEWEST "11"
+#define NEXT "12"
 
 static char *in_dir(const struct fixture *f, const char *name) {
     static char path[400]; /* one test at a time */
@@ -260,11 +260,14 @@ static void test_golden(void **state) {
     assert_true(run.revision == 7 && run.max_steps == 600);
     assert_string_equal(run.config, "schedule/max_steps=600");
     assert_ok(f, lag_growth_get(f->reader, "gr_1", &growth, &f->err));
-    assert_true(growth.parent_loss == 2.5 && growth.eval_sequences == 32);
+    assert_true(growth.parent_loss == 2.5 && growth.eval_sequences == 32 && growth.eval_stride == 1);
     assert_ok(f, lag_candidate_get(f->reader, "cand_1", &candidate, &f->err));
     assert_true(candidate.loss_at_lag == 2.25 && candidate.number == 1);
     assert_ok(f, lag_decision_get(f->reader, "gr_1", &decision, &f->err));
     assert_true(decision.lag_short && !decision.tied && isnan(decision.tau_0));
+    assert_string_equal(decision.basis, "provisional"); /* of before: never verified */
+    assert_string_equal(decision.tied_set, decision.pick_at_lag);
+    assert_true(decision.short_by == 0 && isnan(decision.p_now) && isnan(decision.gain));
     assert_ok(f, lag_checkpoint_latest(f->reader, "run_1", &checkpoint, &f->err));
     assert_string_equal(checkpoint.id, "ckpt_1");
     assert_ok(f, lag_series_find(f->reader, "run_1", "train/loss", &series, &f->err));

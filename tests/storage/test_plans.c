@@ -86,6 +86,8 @@ static int call_growth(struct lag_db *db, struct lag_error *err) {
     struct lag_candidate_row candidate;
     struct lag_decision_row decision = {.growth_id = "gr_1", .decided_by = "lag"};
     static const double losses[2] = {1, 2};
+    const struct lag_growth_row parent = {.id = "gr_1", .start_step = 1, .parent_checkpoint = "ckpt_1", .n_batches = 2,
+                                          .eval_sequences = 3, .eval_stride = 1};
     int64_t *t = NULL;
     double *values = NULL;
     int n;
@@ -93,8 +95,8 @@ static int call_growth(struct lag_db *db, struct lag_error *err) {
     if (!rc) rc = lag_growth_list(db, "run_1", 9, each_growth, NULL, err);
     if (!rc) rc = lag_growth_list(db, NULL, 9, each_growth, NULL, err);
     if (!rc) rc = lag_growth_set_state(db, "gr_1", "probing", "", err);
-    if (!rc) rc = lag_growth_set_parent(db, "gr_1", 1, "ckpt_1", 2, 3, err);
-    if (!rc) rc = lag_growth_set_parent_loss(db, "gr_1", 1, err);
+    if (!rc) rc = lag_growth_set_parent(db, &parent, err);
+    if (!rc) rc = lag_growth_set_parent_loss(db, "gr_1", 1, 2, err);
     if (!rc) rc = lag_candidate_get(db, "cand_1", &candidate, err);
     if (!rc) rc = lag_candidate_list(db, "gr_1", each_candidate, NULL, err);
     if (!rc) rc = lag_candidate_set_state(db, "cand_1", "done", "", err);
@@ -137,6 +139,7 @@ static int call_checkpoints_and_events(struct lag_db *db, struct lag_error *err)
 }
 
 static int call_runs(struct lag_db *db, struct lag_error *err) {
+    double flops = 0;
     struct lag_dataset_row dataset;
     struct lag_run_row run;
     int rc = lag_dataset_get(db, "kjv", &dataset, err);
@@ -153,6 +156,7 @@ static int call_runs(struct lag_db *db, struct lag_error *err) {
     if (!rc) rc = lag_run_set_progress(db, "run_1", 1, 1, 1, err);
     const struct lag_shape shape = sample_shape(1);
     if (!rc) rc = lag_run_set_shape(db, "run_1", &shape, 1, err);
+    if (!rc) rc = lag_run_probe_flops(db, "run_1", &flops, err);
     if (!rc) rc = lag_run_set_growth(db, "run_1", "", err);
     if (!rc) rc = lag_run_set_rollback(db, "run_1", 1, 1, 1, err);
     if (!rc) rc = lag_run_set_config(db, "run_1", "second", "seed=1", err);

@@ -202,9 +202,11 @@ static void test_newest_ids(void **state) {
 }
 
 static int change_growth(struct lag_db *db, void *arg, struct lag_error *err) {
+    const struct lag_growth_row parent = {.id = "gr_1", .start_step = 300, .parent_checkpoint = "ckpt_1",
+                                          .n_batches = 8, .eval_sequences = 64, .eval_stride = 4};
     int rc = lag_growth_set_state(db, "gr_1", "probing", "", err);
-    if (!rc) rc = lag_growth_set_parent(db, "gr_1", 300, "ckpt_1", 8, 64, err);
-    return rc ? rc : lag_growth_set_parent_loss(db, "gr_1", 2.5, err);
+    if (!rc) rc = lag_growth_set_parent(db, &parent, err);
+    return rc ? rc : lag_growth_set_parent_loss(db, "gr_1", 2.5, 7e9, err);
 }
 
 static void test_growths(void **state) {
@@ -220,7 +222,8 @@ static void test_growths(void **state) {
     assert_ok(f, lag_growth_get(f->reader, "gr_1", &row, &f->err));
     assert_string_equal(row.state, "probing");
     assert_string_equal(row.parent_checkpoint, "ckpt_1");
-    assert_true(row.start_step == 300 && row.n_batches == 8 && row.eval_sequences == 64 && row.parent_loss == 2.5);
+    assert_true(row.start_step == 300 && row.n_batches == 8 && row.eval_sequences == 64 && row.eval_stride == 4);
+    assert_true(row.parent_loss == 2.5 && row.parent_flops == 7e9);
     assert_int_equal(row.revision, 4);
     other.created_ms = 2999;
     write_ok(f, insert_growth, &other);
@@ -314,7 +317,9 @@ static void test_decisions(void **state) {
     struct lag_decision_row row, decision = {.growth_id = "gr_1", .candidate = "cand_2", .pick_at_0 = "cand_1",
         .pick_at_lag = "cand_2", .runner_up = "cand_1", .margin = 0.01, .margin_low = -0.01, .margin_high = 0.03,
         .tau = NAN,
-        .tau_0 = 0.5, .flops = 1e13, .tied = true, .decided_by = "lag", .verdict = "cand_2 is best", .decided_ms = 5};
+        .tau_0 = 0.5, .flops = 1e13, .tied = true, .decided_by = "lag", .verdict = "cand_2 is best", .decided_ms = 5,
+        .basis = "nothing_to_decide", .tied_set = "cand_1 cand_2", .tied_at_0 = "cand_1 cand_3", .delta = 0.005,
+        .p_now = 0.5, .p_end = NAN, .gain = 0.25, .gain_low = -0.5, .gain_high = NAN, .short_by = 5, .run_flops = 3e12};
     assert_int_equal(lag_decision_get(f->reader, "gr_1", &row, &f->err), LAG_ENOTFOUND);
     write_ok(f, put_decision, &decision);
     (void)snprintf(decision.decided_by, sizeof decision.decided_by, "user");
@@ -325,6 +330,11 @@ static void test_decisions(void **state) {
     assert_string_equal(row.reason, "wanted");
     assert_string_equal(row.verdict, "cand_2 is best");
     assert_true(row.tied && !row.lag_short && isnan(row.tau) && row.tau_0 == 0.5 && row.margin_low == -0.01);
+    assert_string_equal(row.basis, "nothing_to_decide");
+    assert_string_equal(row.tied_set, "cand_1 cand_2");
+    assert_string_equal(row.tied_at_0, "cand_1 cand_3");
+    assert_true(row.delta == 0.005 && row.p_now == 0.5 && isnan(row.p_end) && row.short_by == 5);
+    assert_true(row.gain == 0.25 && row.gain_low == -0.5 && isnan(row.gain_high) && row.run_flops == 3e12);
     (void)snprintf(decision.growth_id, sizeof decision.growth_id, "gr_7");
     assert_int_equal(lag_store_write(f->store, put_decision, &decision, &f->err), LAG_ENOTFOUND);
 }

@@ -103,7 +103,8 @@ export function growthView(main, id) {
       growth.state === 'probing' && h('div', {}, progress(growth.progress.done_steps, growth.progress.total_steps,
         'Probe steps done'),
         h('p', { class: 'dim' }, `${ended} of ${growth.candidates.length} candidates done, `
-          + `${f.count(growth.progress.done_steps)} of ${f.count(growth.progress.total_steps)} steps`)),
+          + `${f.count(growth.progress.done_steps)} of ${f.count(growth.progress.total_steps)} steps; `
+          + (probe.common() >= 0 ? `comparable up to step ${probe.common()}` : 'not comparable yet'))),
       verdict(probe, run),
     ];
   }
@@ -117,7 +118,7 @@ export function growthView(main, id) {
     fill(costs, costTable());
     if (steps.length === 0) return;
     const wanted = settings.get('k') === '' ? NaN : Number(settings.get('k'));
-    const last = steps[steps.length - 1];
+    const last = Math.max(steps[0], probe.common());
     at = Number.isFinite(wanted) ? steps.reduce((best, step) => (Math.abs(step - wanted) < Math.abs(best - wanted)
       ? step : best), last) : last;
     decide.set(steps, at);
@@ -162,8 +163,8 @@ export function growthView(main, id) {
   }
 
   function drawBump() {
-    const steps = probe.steps(), orders = steps.map((step) => new Map(probe.order(step)
-      .map((one) => [one.candidate.id, one.rank])));
+    const steps = probe.steps().filter((step) => probe.reached(step));
+    const orders = steps.map((step) => new Map(probe.order(step).map((one) => [one.candidate.id, one.rank])));
     bump.draw({ steps, at, focus, onAt: (step) => moveTo(step, true),
       summary: ranking?.at_step === at ? agreement(ranking) : '',
       lines: probe.candidates().filter((one) => one.eligible)
@@ -188,7 +189,7 @@ export function growthView(main, id) {
   function moveTo(step, byHand) {
     at = step;
     const steps = probe.steps();
-    if (byHand) settings.set({ k: step === steps[steps.length - 1] ? '' : step });
+    if (byHand) settings.set({ k: step === Math.max(steps[0], probe.common()) ? '' : step });
     decide.set(steps, at);
     drawRanks();
     drawBump();
@@ -198,6 +199,7 @@ export function growthView(main, id) {
   function costTable() {
     const { growth } = probe;
     const total = growth.candidates.reduce((sum, one) => sum + (one.flops ?? 0), 0);
+    const before = growth.decision?.run_flops;
     return table({ caption: 'Candidates and their cost',
       head: ['Candidate', 'Layers from', 'Parameters', 'Loss at 0', 'Loss at lag', 'Rank 0 → lag', 'Compute', 'State'],
       rows: [...probe.candidates().map((one) => [one.label, one.recipe || '–', f.si(one.n_params),
@@ -205,7 +207,7 @@ export function growthView(main, id) {
         one.eligible ? `${one.rank_at_0 ?? '–'} → ${one.rank ?? '–'}` : 'reference', f.flops(one.flops),
         h('span', {}, badge('candidate', one.state), one.reason && h('span', { class: 'dim' }, ` ${one.reason}`))]),
       ['all', '', '', '', '', '',
-        `${f.flops(total)}${run?.flops ? ` = ${f.share(total / run.flops, 'training')}` : ''}`, '']] });
+        `${f.flops(total)}${before ? ` = ${f.share(total / before, 'training up to then')}` : ''}`, '']] });
   }
 
   fill(main, head.element, empty, details);
@@ -237,8 +239,6 @@ function agreement(ranking) {
   if (first !== null)
     parts.push(`Agreement of the order at step 0 with the order here: Kendall's τ ${first.toFixed(2)}`
       + `${first < 0.4 ? ', so step 0 is a poor guide' : ''}.`);
-  if (half !== null)
-    parts.push(`Half-way with here: τ ${half.toFixed(2)}`
-      + `${half > 0.8 ? ', the order has settled' : ', the order still moves'}.`);
+  if (half !== null) parts.push(`Rank stability, half-way against here: τ ${half.toFixed(2)}.`);
   return parts.join(' ');
 }

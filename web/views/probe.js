@@ -2,11 +2,9 @@
 import * as api from '../api.js';
 import { hasEnded } from '../states.js';
 
-/** The operator where that is enough, its parameters too where two candidates share it. */
-export function labelOf(candidate, all) {
-  if (candidate.operator === 'none') return 'none (do not grow)';
-  const alone = all.filter((one) => one.operator === candidate.operator).length === 1;
-  return alone ? candidate.operator : candidate.names[0] ?? candidate.strategy?.text ?? candidate.operator;
+/** As the daemon names it beside the others. */
+export function labelOf(candidate) {
+  return candidate.operator === 'none' ? 'none (do not grow)' : candidate.label;
 }
 
 export class Probe {
@@ -16,6 +14,7 @@ export class Probe {
     this.curves = new Map(); // candidate id → Map(probe step → loss)
     this.complete = new Set();
     this.rankings = new Map();
+    this.ranked = new Map(); // candidate id → Map(probe step → {loss, rank}), as the daemon ranks them
   }
 
   async load(signal) {
@@ -23,8 +22,15 @@ export class Probe {
     const start = this.growth.start_step;
     const wanted = start === null ? []
       : this.growth.candidates.filter((one) => !this.complete.has(one.id) && one.state !== 'queued');
-    await Promise.all(wanted.map((one) => this.loadCurve(one, start, signal)));
+    await Promise.all([...wanted.map((one) => this.loadCurve(one, start, signal)), this.loadRanks(signal)]);
     return this;
+  }
+
+  /** What decides is the loss over all batches of a step; the curves show what the run validates on. */
+  async loadRanks(signal) {
+    const { times, curves } = await api.get(`/growths/${api.part(this.id)}/report`, signal);
+    this.ranked = new Map(curves.map((one) => [one.candidate,
+      new Map(times.map((step, i) => [step, { loss: one.mean[i], rank: one.rank[i] }]))]));
   }
 
   async loadCurve(candidate, start, signal) {
@@ -39,7 +45,7 @@ export class Probe {
 
   /** In the order of the pool; index is the colour, for good. */
   candidates() {
-    return this.growth.candidates.map((one, index) => ({ ...one, index, label: labelOf(one, this.growth.candidates),
+    return this.growth.candidates.map((one, index) => ({ ...one, index, label: labelOf(one),
       curve: this.curves.get(one.id) ?? new Map() }));
   }
 
@@ -57,19 +63,26 @@ export class Probe {
       ? best : null;
   }
 
-  /** Eligible candidates by loss at the step, best first: [{candidate, loss, rank}]. */
+  /** Eligible candidates by loss at the step, best first: [{candidate, loss, rank}]. Beyond what all have reached
+   *  nothing is ranked, and they stand in the order of the pool. */
   order(step) {
-    const list = this.candidates().filter((one) => one.eligible)
-      .map((candidate) => ({ candidate, loss: this.lossAt(candidate, step) }));
-    list.sort((a, b) => (a.loss ?? Infinity) - (b.loss ?? Infinity) || a.candidate.position - b.candidate.position);
-    return list.map((entry) => ({ ...entry, rank: entry.loss === null
-      ? null : 1 + list.filter((other) => other.loss !== null && other.loss < entry.loss).length }));
+    const list = this.candidates().filter((one) => one.eligible).map((candidate) => {
+      const { loss = null, rank = null } = this.ranked.get(candidate.id)?.get(step) ?? {};
+      return { candidate, loss: loss ?? this.lossAt(candidate, step), rank };
+    });
+    return list.sort((a, b) => (a.rank ?? 999) - (b.rank ?? 999)
+      || a.candidate.position - b.candidate.position);
   }
 
-  /** Whether every candidate that still runs has been evaluated there: before, the daemon has no ranking. */
+  /** Whether every candidate that still runs has been evaluated there: before, there is no ranking. */
   reached(step) {
     return this.candidates().every((one) => hasEnded('candidate', one.state)
       || Math.max(-1, ...one.curve.keys()) >= step);
+  }
+
+  /** The last evaluated step that all have reached; -1: none. */
+  common() {
+    return Math.max(-1, ...this.steps().filter((step) => this.reached(step)));
   }
 
   /** The daemon's own ranking there, with its intervals. */
@@ -82,7 +95,7 @@ export class Probe {
 
   /** The step from which on the leader of the last evaluation leads without a break. */
   leadSince() {
-    const steps = this.steps();
+    const steps = this.steps().filter((step) => this.reached(step));
     if (steps.length === 0) return null;
     const leader = this.order(steps[steps.length - 1])[0]?.candidate;
     let since = steps[steps.length - 1];
@@ -94,35 +107,50 @@ export class Probe {
 
 /** What the line shows, in sentences. ranking may be null: not asked yet. */
 export function sentences(probe, step, ranking, loss) {
-  const order = probe.order(step), steps = probe.steps(), last = steps[steps.length - 1];
-  const best = order[0];
+  if (!probe.reached(step)) return [behind(probe, step)];
+  const order = probe.order(step), best = order[0];
   if (!best || best.loss === null) return ['No candidate has been evaluated yet.'];
-  const out = [];
-  const tied = (ranking?.items ?? []).filter((one) => one.candidate !== best.candidate.id && one.eligible
-    && one.margin_interval?.[0] !== null
-    && one.margin_interval?.[0] <= 0 && one.rank !== null)
-    .map((one) => order.find((o) => o.candidate.id === one.candidate)?.candidate.label).filter(Boolean);
-  out.push(`Decided at probe step ${step}, ${best.candidate.label} would be taken: `
-    + `validation loss ${loss(best.loss)}.`);
-  if (tied.length) {
-    const some = tied.slice(0, 3).join(', ') + (tied.length > 3 ? ` and ${tied.length - 3} more` : '');
-    out.push(`It is a tie with ${some}: the 95 % interval of the difference contains 0.`);
-  } else if (ranking) {
-    out.push('Nothing is tied with it.');
-  }
-  const first = probe.order(0)[0];
-  if (step > 0 && first?.loss !== null && first.candidate.id !== best.candidate.id) {
-    const now = order.find((one) => one.candidate.id === first.candidate.id);
-    out.push(`Step 0 would have picked ${first.candidate.label}, `
-      + `${now?.rank ? `number ${now.rank} here` : 'which has no loss here'}.`);
-  } else if (step > 0) {
-    out.push('Step 0 would have picked the same.');
-  }
-  const lead = probe.leadSince();
+  const out = [`Decided at probe step ${step}, ${best.candidate.label} would be taken: `
+    + `validation loss ${loss(best.loss)}.`];
+  if (ranking) out.push(told(ranking, best));
+  if (step > 0) out.push(atStep0(probe, order, best, ranking));
+  const lead = probe.leadSince(), steps = probe.steps().filter((one) => probe.reached(one)), last = steps.at(-1);
   if (lead && last > 0) {
     const share = steps.filter((s) => s >= lead.since).length;
     out.push(`${lead.leader.label} leads at step ${last}`
       + `${lead.since < last ? `, and has since step ${lead.since} (${share} evaluations)` : ', and only there'}.`);
   }
   return out;
+}
+
+/** How far the probe is, where some have not come to the line. */
+function behind(probe, step) {
+  const all = probe.candidates(), common = probe.common();
+  const there = all.filter((one) => hasEnded('candidate', one.state) || Math.max(-1, ...one.curve.keys()) >= step);
+  return `${there.length} of ${all.length} candidates are at step ${step}: nothing is ranked there yet. `
+    + (common >= 0 ? `They are comparable up to step ${common}.` : 'They are not comparable yet.');
+}
+
+/** The set that cannot be told apart, as the daemon found it. */
+function told(ranking, best) {
+  const others = ranking.items.filter((one) => one.tied && one.candidate !== best.candidate.id)
+    .map((one) => one.label);
+  if (!others.length) return 'Every other is behind it at 95 %.';
+  const some = others.slice(0, 3).join(', ') + (others.length > 3 ? ` and ${others.length - 3} more` : '');
+  const chance = !(ranking.p_now >= 0.01) ? ''
+    : ` It is the best now with a probability of at least ${ranking.p_now.toFixed(2)}.`;
+  return `${ranking.n_tied} candidates cannot be told apart at 95 % there: it and ${some}.${chance}`;
+}
+
+function atStep0(probe, order, best, ranking) {
+  const firsts = probe.order(0).filter((one) => one.rank === 1);
+  if (firsts.length > 1) return `Ranking at step 0 cannot choose: a ${firsts.length}-way tie.`;
+  const [first] = firsts;
+  if (!first) return '';
+  if (first.candidate.id === best.candidate.id) return 'Ranking at step 0 would have picked the same.';
+  const now = order.find((one) => one.candidate.id === first.candidate.id);
+  const tied = ranking?.items.find((one) => one.candidate === first.candidate.id)?.tied;
+  const where = now?.rank ? `number ${now.rank} here` : 'which has no loss here';
+  return `Ranking at step 0 would have picked ${first.candidate.label}, `
+    + `${tied ? 'which cannot be told apart from it here' : where}.`;
 }

@@ -64,11 +64,11 @@ export class RankList {
 function note(entry, best, told, at0) {
   const parts = [];
   if (entry.loss === null) return entry.candidate.reason ?? f.words(entry.candidate.state);
+  if (entry.rank === null) return 'not ranked yet';
   if (entry.candidate.id === best.candidate.id) parts.push('best here');
   else {
     parts.push(`+${f.loss(entry.loss - best.loss)}`);
-    const low = told?.margin_interval?.[0];
-    if (low !== null && low !== undefined) parts.push(low <= 0 ? 'tied with the best' : 'behind');
+    if (told) parts.push(told.tied ? 'cannot be told apart' : 'behind');
   }
   if (at0 !== null) parts.push(`${at0 === entry.rank ? '=' : at0 > entry.rank ? '▲' : '▼'} was ${at0} at step 0`);
   return parts.join(' · ');

@@ -99,7 +99,7 @@ function summary(run, growths, after) {
       fact('Time left', f.duration(left)),
       fact('Parameters', f.si(run.n_params), `${run.model.n_layer} layers`),
       fact('Tokens', f.si(run.tokens)),
-      fact('Compute', f.flops(run.flops)),
+      fact('Compute', f.flops(run.flops), run.flops_probes > 0 ? `${f.flops(run.flops_probes)} of it in probes` : ''),
       run.n_rollbacks > 0 && fact('Rollbacks', run.n_rollbacks, `learning rate × ${f.number(run.lr_scale)}`),
       run.note && fact('Note', run.note),
       run.tags.length > 0 && fact('Tags', run.tags.join(', '))),

@@ -9,7 +9,8 @@ import { throttle } from '../throttle.js';
 import { flopKnots, Scale, Series, timeKnots } from './series.js';
 
 const POINTS = 1000, SIDE_POINTS = 400;
-const AXES = { step: 'step', tokens: 'tokens', time: 'training time', flops: 'FLOPs' };
+const AXES = { step: 'step', tokens: 'tokens', time: 'training time', flops: 'FLOPs',
+  training_flops: 'FLOPs of training' };
 
 async function makeScale(shared, annotations, signal) {
   const { settings } = shared, run = await shared.known(signal);
@@ -17,7 +18,9 @@ async function makeScale(shared, annotations, signal) {
   const per_step = run.batch.sequences * run.batch.tokens_per_sequence * run.batch.accumulate;
   if (x === 'tokens') return new Scale('tokens', [[0, 0], [end, end * per_step]], (v) => f.si(v));
   if (x === 'time') return new Scale('training time', await timeKnots(run.id, signal), f.duration);
-  if (x === 'flops') return new Scale('FLOPs', await flopKnots(run, annotations), (v) => f.si(v));
+  if (x === 'flops') return new Scale('FLOPs', await flopKnots(run, annotations, shared.growths), (v) => f.si(v));
+  if (x === 'training_flops')
+    return new Scale('FLOPs of training', await flopKnots(run, annotations, []), (v) => f.si(v));
   return new Scale('step', [[0, 0], [end, end]], f.count);
 }
 

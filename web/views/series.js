@@ -110,8 +110,9 @@ export async function timeKnots(run, signal) {
   return knots;
 }
 
-/** FLOPs of training by step: the daemon's own estimate for each shape that the run had. */
-export async function flopKnots(run, annotations) {
+/** FLOPs by step: the daemon's own estimate of training for each shape that the run had, and what the probes of the
+ *  growths took beside it, at the first step after each. */
+export async function flopKnots(run, annotations, growths) {
   const shapes = annotations.length ? [annotations[0].from, ...annotations.map((a) => a.to)] : [run.model];
   const steps = [0, ...annotations.map((a) => a.step), Math.max(run.max_steps, 1)];
   const costs = await Promise.all(shapes.map(async (shape) => {
@@ -121,8 +122,17 @@ export async function flopKnots(run, annotations) {
   }));
   const knots = [[0, 0]];
   shapes.forEach((_, i) => {
-    if (steps[i + 1] > steps[i])
-      knots.push([steps[i + 1], knots[knots.length - 1][1] + costs[i] * (steps[i + 1] - steps[i])]);
+    const probes = probeFlops(growths.find((one) => one.id === annotations[i - 1]?.id));
+    if (steps[i + 1] <= steps[i]) return;
+    if (probes > 0) knots.push([steps[i] + 1, knots.at(-1)[1] + costs[i] + probes]);
+    const [step, flops] = knots.at(-1);
+    if (steps[i + 1] > step) knots.push([steps[i + 1], flops + costs[i] * (steps[i + 1] - step)]);
   });
   return knots;
+}
+
+/** Of the candidates that were not taken. */
+function probeFlops(growth) {
+  return (growth?.candidates ?? []).filter((one) => one.id !== growth.decision?.candidate)
+    .reduce((sum, one) => sum + (one.flops ?? 0), 0);
 }

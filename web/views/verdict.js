@@ -4,25 +4,41 @@ import { ask, button, h, toast } from '../dom.js';
 import * as f from '../format.js';
 import { fact, facts } from './parts.js';
 
+const bases = {
+  verified: 'verified: better than every other at 95 %, and than not growing',
+  provisional: 'provisional: ahead of the others, but not verified',
+  tied: 'tied: several cannot be told apart',
+  nothing_to_decide: 'nothing to decide: those that cannot be told apart differ by less than matters',
+  person: 'chosen by a person',
+};
+
+function interval([low, high]) {
+  return low === null || high === null ? '' : `95 % ${f.loss(low)} to ${f.loss(high)}`;
+}
+
 export function verdict(probe, run) {
   const { growth } = probe, { decision } = growth;
   if (!decision) return null;
   const name = (id) => probe.candidates().find((one) => one.id === id)?.label ?? '–';
-  const [low, high] = decision.margin_interval;
+  const names = (ids) => ids.map(name).join(', ');
   const waiting = growth.state === 'awaiting_approval';
   return h('div', { class: 'verdict', role: 'group', 'aria-label': 'Verdict' },
     h('p', { class: 'sentence' }, decision.verdict),
-    decision.tied && h('p', { class: 'tie' }, h('b', {}, 'Tied. '),
-      'The data of this probe do not tell the first two apart: either is a sound choice.'),
-    decision.lag_short && h('p', { class: 'tie' }, h('b', {}, 'Short lag. '),
-      'The order was still changing at the end of the probe: a longer one may decide otherwise.'),
     facts(
       fact(waiting ? 'Proposed' : 'Taken', name(decision.candidate)),
-      fact('Step 0 would pick', name(decision.pick_at_0)),
+      fact('Basis', bases[decision.basis] ?? f.words(decision.basis)),
+      decision.tied && fact('Cannot be told apart', names(decision.tied_set),
+        `${decision.tied_set.length} candidates`),
+      fact('Best now', decision.p_now === null ? '–' : f.number(decision.p_now), 'probability, at least'),
+      fact('Best at the end', decision.p_end === null ? 'not known' : f.number(decision.p_end)),
+      fact('Step 0 would pick', decision.tied_at_0.length
+        ? `cannot choose: a ${decision.tied_at_0.length}-way tie` : name(decision.pick_at_0)),
       fact('Runner-up', name(decision.runner_up)),
-      fact('Margin', f.loss(decision.margin), low === null ? '' : `95 % ${f.loss(low)} to ${f.loss(high)}`),
-      fact('Order k/2 with k', `τ ${f.number(decision.tau)}`),
-      fact('Cost', f.flops(decision.flops), run?.flops ? f.share(decision.flops / run.flops, 'training') : ''),
+      fact('Margin', f.loss(decision.margin), interval(decision.margin_interval)),
+      fact('Over not growing', f.loss(decision.gain), interval(decision.gain_interval)),
+      fact('Rank stability', `τ ${f.number(decision.tau)}`, 'lag/2 against lag'),
+      fact('Cost', f.flops(decision.flops), decision.run_flops
+        ? f.share(decision.flops / decision.run_flops, 'training up to then') : ''),
       fact('Decided', decision.decided_by === 'lag'
         ? (waiting ? 'by the lag; waits for you' : 'by the lag') : `by ${decision.decided_by}`,
         waiting ? '' : f.when(decision.decided_at)),

@@ -15,7 +15,7 @@ struct lagd_growth_plan {
     struct lag_shape from, to;
     int n_candidates;
     struct lagd_candidate_plan candidates[LAGD_STRATEGIES_MAX + 1]; /* `none` is the last */
-    int64_t n_times, n_batches, eval_sequences;
+    int64_t n_times, n_full, n_batches, eval_stride, eval_sequences;
     int64_t n_workers;          /* candidates at once */
     double eval_share, flops_total;
     double seconds_guess;       /* from the request to the verdict, when probing may begin at once */

@@ -11,14 +11,14 @@ struct lagd_strategy_request {
     int n_params;
     struct { char name[16]; double value; } params[LAGD_STRATEGY_PARAMS];
     char optimizer[16], lr[16]; /* "" = the operator's preset */
-    int64_t rewarm_steps;       /* -1 = min(50, lag/4) */
+    int64_t rewarm_steps;       /* -1 = LAG_REWARM_STEPS */
     int64_t seed;               /* -1 = the run's seed */
 };
 struct lagd_growth_request {
     struct lag_shape target;    /* the axes that change; 0 = stays as the run has it */
     int64_t at_step;            /* when/at_step; -1 = the next step boundary */
     int64_t probe_steps, eval_every, eval_batches;
-    double max_eval_share, divergence_bound;
+    double max_eval_share, divergence_bound, delta;
     int64_t parallel;           /* candidates at once; 0 = the compute budget */
     char mode[16];              /* auto, manual */
     bool allow_none;

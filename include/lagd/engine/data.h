@@ -59,18 +59,27 @@ int lag_dataset_check(const struct lag_dataset_info *info, int context, int voca
  * changed). */
 int lag_dataset_batch(const struct lag_dataset *dataset, uint64_t seed, int64_t step, int micro, int batch, int context,
                       int32_t *ret_tokens, int32_t *ret_targets, struct lag_error *err);
-/* The index-th of n_batches validation batches: n_batches × batch windows evenly spaced over the validation part. */
-int lag_dataset_validation(const struct lag_dataset *dataset, int index, int n_batches, int batch, int context,
+/* Validation batches. All their n_batches × rows windows lie evenly spaced over the validation part. The batches 0,
+ * stride, 2 × stride … are the small set: together the very batches of the set {n_batches / stride, 1, rows}, which is
+ * what a run validates on. So a small evaluation and a full one can be compared, and a run's validation loss goes on
+ * through a growth. */
+struct lag_eval_set {
+    int n_batches; /* of the full set: a multiple of stride */
+    int stride;    /* 1: the full set is the small one */
+    int rows;      /* windows a batch */
+};
+/* Its index-th batch. */
+int lag_dataset_validation(const struct lag_dataset *dataset, const struct lag_eval_set *set, int index, int context,
                            int32_t *ret_tokens, int32_t *ret_targets, struct lag_error *err);
 
 /* A set of batches that many readers will ask for, as the candidates of a growth do. It has the training batches of the
  * steps first_step … first_step + n_steps - 1 (lag_dataset_batch with this seed, batch and context, micro <
- * accumulate), and the n_batches validation batches (lag_dataset_validation with sequences windows each). */
+ * accumulate), and the validation batches of a set. */
 struct lag_kept_batches {
     uint64_t seed;
     int64_t first_step, n_steps;
     int accumulate, batch;
-    int n_batches, sequences; /* one of them below 1: no validation */
+    struct lag_eval_set eval; /* n_batches or rows below 1: no validation */
     int context;
 };
 #define LAG_KEPT_LIMIT_BYTES (32u << 20)

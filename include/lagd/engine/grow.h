@@ -40,7 +40,7 @@ struct lag_strategy {
     double params[LAG_OPERATOR_PARAMS];
     enum lag_moment_rule moments;
     enum lag_lr_rule lr;
-    int64_t rewarm_steps; /* for rewarm and rewarm_new; LAG_REWARM_DEFAULT until a probe's lag is known */
+    int64_t rewarm_steps; /* for rewarm and rewarm_new; LAG_REWARM_DEFAULT until a probe is planned */
     uint64_t seed;
 };
 /* Operator's presets. LAG_ENOTFOUND lists the names. set_param checks name, range and wholeness; what depends on the

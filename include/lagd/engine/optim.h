@@ -26,6 +26,10 @@ struct lag_schedule {
 /* Learning rate of the update number step (0-based) for a schedule that began at origin: warm-up (t+1)/warmup, then
  * the kind over the remaining max_steps - origin - warmup steps. Pure. */
 double lag_schedule_lr(const struct lag_schedule *schedule, double peak_lr, int64_t step, int64_t origin);
+/* The updates before warm_until belong to the warm-up, those from decays_from on to WSD's decay (INT64_MAX: the kind
+ * has none; a cosine falls all along and has no point where it begins). Pure. */
+struct lag_phases { int64_t warm_until, decays_from; };
+struct lag_phases lag_schedule_phases(const struct lag_schedule *schedule, int64_t origin);
 /* The factor of a segment's re-warm at step: 1 outside the ramp. Pure. */
 double lag_rewarm_factor(const struct lag_segment *segment, int64_t step);
 /* What the fastest segment makes of lr in the next update: below lr while the whole model re-warms. Pure. */

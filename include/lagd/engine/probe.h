@@ -12,14 +12,14 @@
 /* Values only. */
 struct lag_probe_spec {
     struct lag_strategy strategy; /* `none`: the parent goes on as it is. A re-warm without a length gets
-                                     lag_default_rewarm(lag) */
+                                     LAG_REWARM_STEPS */
     struct lag_spec target;       /* the grown shape; of `none` the parent's */
     struct lag_step_config config;
     enum lag_precision precision; /* of the run */
     bool recompute;               /* as the run does */
     int64_t lag;                  /* steps that the probe is meant to take; it may be stopped before and led beyond */
-    int n_batches, eval_sequences;/* an evaluation: so many validation batches of so many windows */
-    double parent_loss;           /* validation loss of the parent on these batches; NaN: not known, so no bound */
+    struct lag_eval_set eval;     /* what an evaluation is made on */
+    double parent_loss;           /* of the parent on the small set; NaN: not known, so no bound */
     double divergence_bound;      /* a mean validation loss above parent_loss + bound after t = 0 … */
     int64_t divergence_grace;     /* … and after this many steps ends the probe as diverged */
 };
@@ -28,7 +28,9 @@ struct lag_probe_record {
     enum { LAG_PROBE_STEP, LAG_PROBE_EVAL } kind;
     int64_t t;                   /* steps made */
     struct lag_step_result step; /* of a step */
-    const double *losses;        /* of an evaluation: [n_batches], finite; borrowed until the hook returns */
+    bool full;                   /* an evaluation of the whole set */
+    const double *losses;        /* of an evaluation: [n_batches], finite, NaN for what a small one leaves out; borrowed
+                                    until the hook returns */
 };
 struct lag_probe_hooks {
     void *arg;
@@ -59,8 +61,8 @@ static inline void lag_probe_destroy_p(struct lag_probe **p) { lag_probe_destroy
 int64_t lag_probe_t(const struct lag_probe *probe);
 /* Steps until t. The state after step t is bit for bit what lag_train_step makes of lag_grow's. */
 int lag_probe_advance(struct lag_probe *probe, int64_t t, struct lag_error *err);
-/* Evaluates as it is now. */
-int lag_probe_evaluate(struct lag_probe *probe, struct lag_error *err);
+/* Evaluates as it is now: on the whole set, or on the small one. */
+int lag_probe_evaluate(struct lag_probe *probe, bool full, struct lag_error *err);
 /* Steps until t, with the plan's evaluations on the way: those up to t that this probe has not made. A restored one
  * counts those up to its state as made. */
 int lag_probe_follow(struct lag_probe *probe, const struct lag_probe_plan *plan, int64_t t, struct lag_error *err);
@@ -73,6 +75,8 @@ struct lag_state *lag_probe_take_state(struct lag_probe *probe);
 /* FLOPs of steps and evaluations of a whole probe. Pure. */
 double lag_probe_flops(const struct lag_spec *grown, const struct lag_step_config *config,
                        const struct lag_probe_plan *plan);
-/* Those of its evaluations alone. Pure. */
+/* Those of its evaluations alone, and of one small evaluation: a full one takes plan->stride times as much. Pure. */
 double lag_probe_eval_flops(const struct lag_spec *grown, const struct lag_step_config *config,
                             const struct lag_probe_plan *plan);
+double lag_probe_small_flops(const struct lag_spec *grown, const struct lag_step_config *config,
+                             const struct lag_probe_plan *plan);

@@ -28,9 +28,11 @@ enum { LAG_TRAIN_NONFINITE = 1 };
 int lag_train_step(struct lag_state *state, struct lag_work *work, const struct lag_dataset *dataset,
                    const struct lag_step_config *config, struct lag_team *team, struct lag_step_result *ret,
                    struct lag_error *err);
-/* Mean loss of each of n_batches validation batches of batch × context tokens into ret_losses[n_batches]. */
-int lag_evaluate(const struct lag_state *state, struct lag_work *work, const struct lag_dataset *dataset, int n_batches,
-                 int batch, int context, double *ret_losses, struct lag_team *team, struct lag_error *err);
+/* Mean loss of each validation batch of rows × context tokens into ret_losses[n_batches]: of all of the set, or of the
+ * small one alone, with NaN for the others. */
+int lag_evaluate(const struct lag_state *state, struct lag_work *work, const struct lag_dataset *dataset,
+                 const struct lag_eval_set *set, bool full, int context, double *ret_losses, struct lag_team *team,
+                 struct lag_error *err);
 
 enum { LAG_SAMPLE_TOKENS_MAX = 4096, LAG_SAMPLE_TEMPERATURE_MAX = 10 };
 struct lag_sample_config {

@@ -12,10 +12,9 @@ int lag_growth_list(struct lag_db *db, const char *run_id, int limit,
                     int (*each)(const struct lag_growth_row *, void *), void *arg, struct lag_error *err);
 int lag_growth_set_state(struct lag_db *db, const char *id, const char *state, const char *reason,
                          struct lag_error *err);
-/* The parent is fixed: start_step, its checkpoint, the evaluation plan. */
-int lag_growth_set_parent(struct lag_db *db, const char *id, int64_t start_step, const char *checkpoint_id,
-                          int64_t n_batches, int64_t eval_sequences, struct lag_error *err);
-int lag_growth_set_parent_loss(struct lag_db *db, const char *id, double loss, struct lag_error *err);
+/* The parent is fixed, of row: start_step, parent_checkpoint, n_batches, eval_sequences, eval_stride. */
+int lag_growth_set_parent(struct lag_db *db, const struct lag_growth_row *row, struct lag_error *err);
+int lag_growth_set_parent_loss(struct lag_db *db, const char *id, double loss, double flops, struct lag_error *err);
 
 int lag_candidate_insert(struct lag_db *db, const struct lag_candidate_row *row, int64_t *ret_number,
                          struct lag_error *err);
@@ -30,11 +29,11 @@ int lag_candidate_set_losses(struct lag_db *db, const char *id, double loss_at_0
                              struct lag_error *err);
 int lag_candidate_set_checkpoint(struct lag_db *db, const char *id, const char *checkpoint_id, struct lag_error *err);
 
-/* Per-batch validation losses at evaluation time t. Rows that exist are compared like points: a difference keeps the
- * stored one and sets *ret_mismatch. */
+/* Per-batch validation losses at evaluation time t, NaN: left out by it. Rows that exist are compared like points: a
+ * difference keeps the stored one and sets *ret_mismatch. */
 int lag_probe_losses_put(struct lag_db *db, int64_t candidate_number, int64_t t, const double *losses, int n_batches,
                          bool *ret_mismatch, struct lag_error *err);
-/* All of one candidate: t ascending. *ret_t [n_evals], *ret_losses [n_evals][n_batches] (NULL as NaN), both free()d
+/* All of one candidate: t ascending. *ret_t [n_evals], *ret_losses [n_evals][n_batches] (left out: NaN), both free()d
  * by the caller. */
 int lag_probe_losses_get(struct lag_db *db, int64_t candidate_number, int n_batches, int64_t **ret_t,
                          double **ret_losses, int *ret_n_evals, struct lag_error *err);

@@ -9,6 +9,7 @@
 #define LAG_ROW_STATE 24
 #define LAG_ROW_TEXT 704     /* reasons, verdict sentences */
 #define LAG_ROW_CONFIG 4096  /* a run's configuration or a growth's request, in the text form of base/fields.h */
+#define LAG_ROW_SET 2720     /* ids with a space between: the candidates of a growth */
 #define LAG_ROW_STRATEGY 256
 #define LAG_ROW_PATH 1024
 
@@ -50,7 +51,9 @@ struct lag_growth_row {
     char parent_checkpoint[LAG_ROW_ID];
     struct lag_shape from, to; /* the parent, and what it is to become */
     int64_t probe_steps, n_batches, eval_sequences;
+    int64_t eval_stride;       /* an evaluation between takes every so-many-th batch; 1: each takes all */
     double parent_loss;        /* NaN before it is known */
+    double parent_flops;       /* what finding it took */
     int64_t revision, created_ms, updated_ms;
 };
 struct lag_candidate_row {
@@ -69,10 +72,17 @@ struct lag_candidate_row {
 struct lag_decision_row {
     char growth_id[LAG_ROW_ID];
     char candidate[LAG_ROW_ID];   /* applied or to be applied; "" = go on as before */
-    char pick_at_0[LAG_ROW_ID], pick_at_lag[LAG_ROW_ID], runner_up[LAG_ROW_ID];
+    char pick_at_0[LAG_ROW_ID];   /* the first where several share the lowest loss: tied_at_0 lists them then */
+    char pick_at_lag[LAG_ROW_ID], runner_up[LAG_ROW_ID];
     double margin, margin_low, margin_high, tau, tau_0; /* NaN = undefined */
     double flops;                 /* spent by all candidates */
+    double run_flops;             /* spent by the run itself up to then; NaN = not known */
     bool tied, lag_short;
+    char basis[20];               /* verified, provisional, tied, nothing_to_decide, person */
+    char tied_set[LAG_ROW_SET], tied_at_0[LAG_ROW_SET];
+    double delta, p_now, p_end;   /* the difference that mattered; chances, NaN = unknown */
+    double gain, gain_low, gain_high; /* loss of not growing above the pick's; NaN = undefined */
+    int64_t short_by;             /* enum lag_short, together */
     char decided_by[16];          /* lag, user */
     char verdict[LAG_ROW_TEXT], reason[LAG_ROW_TEXT];
     int64_t decided_ms;

@@ -1,10 +1,10 @@
-/* Paired intervals with Student's t. */
-#include <lagd/engine/lag.h>
+/* Student's t: its probabilities and quantiles. */
+#include "stats/student_internal.h"
 #include <math.h>
 
 /* P(|T| ≤ √ν tan θ) for T of ν degrees of freedom: the finite series for whole ν of Abramowitz & Stegun 26.7.3 and
  * 26.7.4 (every term positive, so nothing cancels). */
-static double student_two_sided(double theta, int nu) {
+static double two_sided(double theta, int nu) {
     const double s = sin(theta), c = cos(theta);
     double term = nu % 2 ? c : 1, sum = 0;
     for (int j = nu % 2 ? 3 : 2; j <= nu; j += 2) {
@@ -16,11 +16,11 @@ static double student_two_sided(double theta, int nu) {
 }
 
 /* The t with P(|T| ≤ t) = confidence: bisection over θ = atan(t / √ν), in which the probability rises steadily. */
-static double student_quantile(double confidence, int nu) {
+double lag_student_quantile(double confidence, int nu) {
     double low = 0, high = M_PI_2;
     for (int i = 0; i < 100; i++) {
         double middle = low + (high - low) / 2;
-        if (student_two_sided(middle, nu) < confidence) {
+        if (two_sided(middle, nu) < confidence) {
             low = middle;
         } else {
             high = middle;
@@ -29,13 +29,6 @@ static double student_quantile(double confidence, int nu) {
     return sqrt(nu) * tan(low + (high - low) / 2);
 }
 
-struct lag_interval lag_paired_interval(const double *a, const double *b, int n, double confidence) {
-    if (n < 1) return (struct lag_interval){NAN, NAN, NAN};
-    double sum = 0, squares = 0;
-    for (int i = 0; i < n; i++) sum += a[i] - b[i];
-    const double mean = sum / n;
-    if (n == 1) return (struct lag_interval){mean, -INFINITY, INFINITY};
-    for (int i = 0; i < n; i++) squares += (a[i] - b[i] - mean) * (a[i] - b[i] - mean);
-    const double half = student_quantile(confidence, n - 1) * sqrt(squares / (n - 1) / n);
-    return (struct lag_interval){mean, mean - half, mean + half};
+double lag_student_below(double t, int nu) {
+    return 0.5 + copysign(0.5 * two_sided(atan(fabs(t) / sqrt(nu)), nu), t);
 }

@@ -1,0 +1,147 @@
+/* The probe losses of a growth, read from the rows: curves, the phases of their learning rates, and names. */
+#include "evidence/decide_internal.h"
+#include "plan/run_config_internal.h"
+
+#include <lagd/base/check.h>
+#include <lagd/base/error.h>
+#include <lagd/base/mem.h>
+#include <lagd/daemon/growth_request.h>
+#include <lagd/daemon/states.h>
+#include <lagd/engine/grow.h>
+#include <lagd/storage/growths.h>
+#include <lagd/storage/runs.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- what a candidate is called --- */
+
+void lagd_candidate_label(const struct lag_candidate_row *rows, int n, int index, char ret[LAGD_LABEL]) {
+    const struct lag_candidate_row *row = &rows[index];
+    int n_same = 0;
+    for (int i = 0; i < n; i++) n_same += strcmp(rows[i].op, row->op) == 0;
+    const char *name = n_same < 2 ? row->op : row->names[0] ? row->names : row->strategy;
+    const char *comma = strstr(name, ", "); /* the first of its names */
+    const int length = (int)(comma ? LAG_MIN(comma - name, LAGD_LABEL - 1) : (long)strnlen(name, LAGD_LABEL - 1));
+    (void)snprintf(ret, LAGD_LABEL, "%.*s", length, name);
+}
+
+/* --- phases --- */
+
+/* What ends and begins in the learning rate of a candidate, in steps since the growth. */
+static void find_phases(const struct lag_schedule *schedule, const struct lag_growth_row *growth,
+                        const struct lag_candidate_row *row, struct lag_curve *curve) {
+    struct lag_strategy strategy;
+    const int64_t start = LAG_MAX(0, growth->start_step);
+    const bool restarts = lag_strategy_parse(row->strategy, &strategy, NULL) == 0 && strategy.lr == LAG_LR_RESTART;
+    const struct lag_phases phases = lag_schedule_phases(schedule, restarts ? start : 0);
+    curve->rewarm_steps = row->rewarm_steps;
+    curve->warmup_steps = LAG_MAX(0, phases.warm_until - start);
+    curve->decays_from = phases.decays_from == INT64_MAX ? INT64_MAX : LAG_MAX(0, phases.decays_from - start);
+}
+
+static int load_settings(struct lag_db *db, struct lagd_curves *set, struct lag_schedule *ret, struct lag_error *err) {
+    struct lag_run_row run;
+    struct lagd_run_config config;
+    struct lagd_growth_request request;
+    struct lag_step_config step;
+    lagd_growth_request_defaults(&request);
+    int rc = lag_run_get(db, set->growth.run_id, &run, err);
+    if (rc == 0) rc = lagd_run_config_parse(run.config, &config, err);
+    if (rc == 0) rc = lag_fields_parse(&lagd_growth_fields, &request, set->growth.request, err);
+    if (rc != 0) return rc;
+    lagd_run_step_config(&config, run.lr_scale, &step);
+    *ret = step.schedule;
+    set->delta = request.delta;
+    return 0;
+}
+
+/* --- loading --- */
+
+struct collect {
+    struct lagd_curves *set;
+    size_t capacity;
+    bool failed;
+};
+
+static int collect_candidate(const struct lag_candidate_row *row, void *arg) {
+    struct collect *collect = arg;
+    struct lagd_curves *set = collect->set;
+    if (lag_grow_array((void **)&set->candidates, &collect->capacity, (size_t)set->n + 1, sizeof(*set->candidates)) <
+        0) {
+        collect->failed = true;
+        return 1;
+    }
+    set->candidates[set->n++] = *row;
+    return 0;
+}
+
+static bool dropped(const char *state) {
+    return lagd_state_has_ended(LAGD_MACHINE_CANDIDATE, state) && !lagd_candidate_is(state, LAGD_CANDIDATE_COMPLETED);
+}
+
+/* An evaluation is full or small. One of which rows are missing says nothing. */
+static void drop_torn(const struct lag_growth_row *growth, double *losses, int n_evals) {
+    const int n_batches = (int)growth->n_batches, n_small = n_batches / (int)LAG_MAX(1, growth->eval_stride);
+    for (int e = 0; e < n_evals; e++, losses += n_batches) {
+        const int n = lag_loss_count(losses, n_batches);
+        for (int i = 0; n != n_batches && n != n_small && i < n_batches; i++) losses[i] = NAN;
+    }
+}
+
+static int load_curve(struct lag_db *db, struct lagd_curves *set, const struct lag_schedule *schedule, int index,
+                      struct lag_error *err) {
+    const struct lag_candidate_row *row = &set->candidates[index];
+    int64_t *t = NULL;
+    double *losses = NULL;
+    int n = 0;
+    if (set->growth.n_batches > 0) {
+        int rc = lag_probe_losses_get(db, row->number, (int)set->growth.n_batches, &t, &losses, &n, err);
+        if (rc < 0) return rc;
+        drop_torn(&set->growth, losses, n);
+    }
+    set->buffers[2 * index] = t;
+    set->buffers[2 * index + 1] = losses;
+    set->curves[index] = (struct lag_curve){.eligible = row->eligible, .reference = strcmp(row->op, "none") == 0,
+                                            .diverged = dropped(row->state), .n_evals = n, .t = t, .losses = losses};
+    find_phases(schedule, &set->growth, row, &set->curves[index]);
+    return 0;
+}
+
+int lagd_curves_load(struct lag_db *db, const char *growth_id, struct lagd_curves **ret, struct lag_error *err) {
+    struct lagd_curves *set = lag_calloc(1, sizeof(*set));
+    if (!set) return lag_error_set(err, LAG_ENOMEM, "out of memory while reading growth %s", growth_id);
+    struct collect collect = {.set = set};
+    struct lag_schedule schedule;
+    int rc = lag_growth_get(db, growth_id, &set->growth, err);
+    if (rc == 0) rc = load_settings(db, set, &schedule, err);
+    if (rc < 0) goto fail;
+    rc = lag_candidate_list(db, set->growth.id, collect_candidate, &collect, err);
+    if (collect.failed) rc = lag_error_set(err, LAG_ENOMEM, "out of memory while reading growth %s", growth_id);
+    if (rc < 0) goto fail;
+    set->curves = lag_calloc((size_t)set->n + 1, sizeof(*set->curves));
+    set->buffers = lag_calloc(2 * (size_t)set->n + 1, sizeof(*set->buffers));
+    if (!set->curves || !set->buffers) {
+        rc = lag_error_set(err, LAG_ENOMEM, "out of memory while reading growth %s", growth_id);
+        goto fail;
+    }
+    for (int i = 0; i < set->n; i++) {
+        rc = load_curve(db, set, &schedule, i, err);
+        if (rc < 0) goto fail;
+    }
+    *ret = set;
+    return 0;
+fail:
+    lagd_curves_destroy(set);
+    return rc;
+}
+
+void lagd_curves_destroy(struct lagd_curves *set) {
+    if (!set) return;
+    for (int i = 0; set->buffers && i < 2 * set->n; i++) free(set->buffers[i]);
+    free(set->buffers);
+    free(set->curves);
+    free(set->candidates);
+    free(set);
+}
