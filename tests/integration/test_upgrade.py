@@ -15,7 +15,8 @@ from lagd import Daemon
 ROOT = os.path.join(HERE, "..", "..")
 CONFIG = ("dataset=kjv\nmodel/n_layer=3\nmodel/n_head=4\nmodel/n_embd=128\nmodel/n_inner=512\nmodel/n_positions=64\n"
           "model/vocab_size=256\nbatch/tokens_per_sequence=64\nschedule/max_steps=600\n")
-REQUEST = "target/n_layer=6\nwhen/at_step=300\nprobe/steps=50\nprobe/max_eval_share=0.25\nmode=auto\nreason=it stalled\n"
+REQUEST = ("target/n_layer=6\nwhen/at_step=300\nprobe/steps=50\nprobe/max_eval_share=0.25\n"
+           "mode=auto\nreason=it stalled\n")
 FROM = {"n_layer": 3, "n_head": 4, "n_embd": 128, "n_inner": 512, "n_positions": 64, "vocab_size": 256}
 TO = dict(FROM, n_layer=6)
 

@@ -169,8 +169,8 @@ async function theLineMoves() {
   await page().mouse.up();
   check(await line.getAttribute('aria-valuenow') === '24',
     `dragged to the middle: ${await line.getAttribute('aria-valuenow')}`);
-  await until('ties are told plainly', async () => /cannot be told apart|Every other is behind/.test(await page().locator('.says')
-    .innerText()));
+  await until('ties are told plainly', async () => /cannot be told apart|Every other is behind/.test(
+    await page().locator('.says').innerText()));
   await page().locator('.bump').click({ position: { x: 40, y: 60 } });
   await until('the ranks\' chart moves the line too',
     async () => Number(await line.getAttribute('aria-valuenow')) <= 1);
