@@ -38,7 +38,8 @@ int lag_copy_check(const char *path, struct lag_error *err) {
     if (result == SQLITE_OK) result = sqlite3_step(stmt);
     const char *text = result == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
     bool good = text && !strcmp(text, "ok");
-    int rc = good ? 0 : lag_error_set(err, LAG_ECORRUPT, "%s, the copy, does not verify: %s", path,
+    int code = copy && lag_db_refused_read(copy) ? LAG_EIO : LAG_ECORRUPT;
+    int rc = good ? 0 : lag_error_set(err, code, "%s, the copy, does not verify: %s", path,
                                       text ? text : sqlite3_errmsg(copy));
     (void)sqlite3_finalize(stmt);
     (void)sqlite3_close_v2(copy);

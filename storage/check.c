@@ -19,7 +19,15 @@ static int look_at_clock(void *arg) {
     return budget->is_spent;
 }
 
+/* What the system would not read, or for which there was no memory, is told by the check in a sentence too. */
 static int refuse(struct lag_db *db, const char *what, struct lag_error *err) {
+    int refused = lag_db_refused_read(db->handle), result = SQLITE_OK;
+    const char *at = strstr(what, "error code=");
+    if (at && sscanf(at, "error code=%d", &result) == 1) result &= 0xff;
+    if (result == SQLITE_NOMEM) return lag_error_set(err, LAG_ENOMEM, "no memory to check %s", db->path);
+    if (refused || result == SQLITE_IOERR)
+        return lag_error_set(err, LAG_EIO, "%s cannot be read (%s): see what the system's log tells of the disk, then "
+                             "start lagd again", db->path, refused ? strerror(refused) : what);
     return lag_error_set(err, LAG_ECORRUPT,
                          "%s is damaged (%s): copy the state directory, then restore lagd.db from "
                          "a backup, or begin in another state directory", db->path, what);

@@ -45,6 +45,18 @@ static int system_error_of(sqlite3 *handle) {
     return number;
 }
 
+int lag_db_refused_read(sqlite3 *handle) {
+    static const int files[] = {SQLITE_FCNTL_FILE_POINTER, SQLITE_FCNTL_JOURNAL_POINTER};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        sqlite3_file *file = NULL;
+        int number = 0;
+        if (!sqlite3_file_control(handle, NULL, files[i], &file) && file && file->pMethods)
+            (void)file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &number);
+        if (number == EIO || number == ENXIO || number == ERANGE) return number; /* which SQLite holds for damage */
+    }
+    return 0;
+}
+
 static int code_of_io(sqlite3 *handle, int result) {
     int number = system_error_of(handle);
     bool is_write = result == SQLITE_IOERR_WRITE;
@@ -87,7 +99,9 @@ static int code_of(sqlite3 *handle, int result) {
 int lag_db_error(struct lag_db *db, int result, const char *what, struct lag_error *err) {
     int extended = sqlite3_extended_errcode(db->handle);
     if ((extended & 0xff) == (result & 0xff)) result = extended;
-    int code = code_of(db->handle, result);
+    int code = code_of(db->handle, result), refused = code == LAG_ECORRUPT ? lag_db_refused_read(db->handle) : 0;
+    if (refused)
+        return lag_error_set(err, LAG_EIO, "%s: %s: the file cannot be read: %s", db->path, what, strerror(refused));
     int system_error = system_error_of(db->handle);
     if (code == LAG_ENOSPC)
         return lag_error_set(err, code, "%s: %s: the disk is full: free some space there", db->path, what);

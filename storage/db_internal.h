@@ -39,6 +39,9 @@ int lag_db_exec(struct lag_db *db, const char *sql, struct lag_error *err);
 int lag_db_integer(struct lag_db *db, const char *sql, int64_t *ret, struct lag_error *err);
 /* Translates a result code of SQLite; what: the sentence's beginning. Returns the lag_code. */
 int lag_db_error(struct lag_db *db, int result, const char *what, struct lag_error *err);
+/* errno of a read of the file or the log that the system refused on this connection, 0 when there was none. SQLite
+ * tells such a read as damage, and the check of the file tells it in its sentences. */
+int lag_db_refused_read(sqlite3 *handle);
 int64_t lag_db_changes(struct lag_db *db);
 
 int lag_stmt_open(struct lag_db *db, const char *sql, struct lag_stmt **ret, struct lag_error *err);

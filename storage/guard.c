@@ -35,6 +35,9 @@ struct lag_guard {
     struct timespec changed;
 };
 
+/* In mark.n_frames: the log could not be read after the last commit, so the mark says nothing of it until the next. */
+#define LOG_UNREAD 0
+
 /* --- looking ----------------------------------------------------------------------------------------------------- */
 
 static int lost(const struct lag_guard *guard, int file, const char *what, struct lag_error *err) {
@@ -72,21 +75,23 @@ static int look_into_db(struct lag_guard *guard, struct lag_error *err) {
     if (info.st_size == guard->n_bytes && info.st_mtim.tv_sec == guard->changed.tv_sec &&
         info.st_mtim.tv_nsec == guard->changed.tv_nsec)
         return 0;
-    if (!lag_log_token_read(guard->db_fd, guard->mark.page, guard->page_bytes, &token) || !is_known(guard, token.now))
-        return lost(guard, DB, "overwritten", err);
+    int found = lag_log_token_read(guard->db_fd, guard->mark.page, guard->page_bytes, &token, NULL);
+    if (found < 0) return 0; /* the next look asks again */
+    if (!found || !is_known(guard, token.now)) return lost(guard, DB, "overwritten", err);
     guard->n_bytes = info.st_size;
     guard->changed = info.st_mtim;
     return 0;
 }
 
-/* Nothing of the log is needed any more: the file has it all, perhaps by another program, which must not, but may. */
-static bool is_copied(const struct lag_guard *guard) {
+/* Nothing of the log is needed any more: the file has it all, perhaps by another program, which must not, but may.
+ * 1, 0, or negative: that cannot be seen now. */
+static int is_copied(const struct lag_guard *guard) {
     const struct lag_mark *mark = &guard->mark;
     struct lag_log_token token;
-    return mark->n_copied >= mark->n_frames ||
-           (strcmp(mark->file, mark->newest) &&
-            lag_log_token_read(guard->db_fd, mark->page, guard->page_bytes, &token) &&
-            !strcmp(token.now, mark->newest));
+    if (mark->n_copied >= mark->n_frames) return 1;
+    if (!strcmp(mark->file, mark->newest)) return 0;
+    int found = lag_log_token_read(guard->db_fd, mark->page, guard->page_bytes, &token, NULL);
+    return found == 1 ? !strcmp(token.now, mark->newest) : found;
 }
 
 /* The log never becomes shorter than what was committed, and begins anew only once it is copied. Held. */
@@ -94,10 +99,11 @@ static int look_into_log(const struct lag_guard *guard, struct lag_error *err) {
     const struct lag_mark *mark = &guard->mark;
     struct stat info;
     uint32_t salts[2];
-    if (fstat(guard->log_fd, &info) || is_copied(guard)) return 0;
+    if (fstat(guard->log_fd, &info) || is_copied(guard) != 0) return 0;
     if (info.st_size < lag_log_bytes(mark->n_frames, guard->page_bytes))
         return lost(guard, LOG, "cut", err);
-    if (!lag_log_salts(guard->log_fd, salts) || memcmp(salts, mark->salts, sizeof salts))
+    int found = lag_log_salts(guard->log_fd, salts, NULL);
+    if (found == 0 || (found == 1 && memcmp(salts, mark->salts, sizeof salts)))
         return lost(guard, LOG, "overwritten", err);
     return 0;
 }
@@ -158,10 +164,13 @@ int lag_guard_committed(struct lag_guard *guard, int64_t n_frames, struct lag_er
     }
     guard->pending[0] = '\0';
     uint32_t salts[2];
-    if (!lag_log_salts(guard->log_fd, salts)) return n_frames ? lost(guard, LOG, "overwritten", err) : 0;
-    if (memcmp(salts, guard->mark.salts, sizeof salts)) guard->mark.n_copied = 0; /* it began anew */
-    memcpy(guard->mark.salts, salts, sizeof salts);
-    guard->mark.n_frames = n_frames;
+    int found = lag_log_salts(guard->log_fd, salts, NULL);
+    if (found == 0) return n_frames ? lost(guard, LOG, "overwritten", err) : 0;
+    if (found == 1) {
+        if (memcmp(salts, guard->mark.salts, sizeof salts)) guard->mark.n_copied = 0; /* it began anew */
+        memcpy(guard->mark.salts, salts, sizeof salts);
+    }
+    guard->mark.n_frames = found == 1 ? n_frames : LOG_UNREAD;
     if ((rc = look_into_log(guard, err))) return rc;
     LAG_FP("store.before_mark");
     write_mark(guard, false);
@@ -171,14 +180,16 @@ int lag_guard_committed(struct lag_guard *guard, int64_t n_frames, struct lag_er
 int lag_guard_copied(struct lag_guard *guard, int64_t n_frames, int64_t n_copied, struct lag_error *err) {
     struct lag_log_token token;
     struct stat info;
-    if (!lag_log_token_read(guard->db_fd, guard->mark.page, guard->page_bytes, &token) ||
-        (!is_known(guard, token.now) && !is_known(guard, token.before)))
+    int found = lag_log_token_read(guard->db_fd, guard->mark.page, guard->page_bytes, &token, NULL);
+    if (found < 0 && n_copied < n_frames) return 0; /* an older mark says too little, which is safe */
+    if (found == 0 || (found == 1 && !is_known(guard, token.now) && !is_known(guard, token.before)))
         return lost(guard, DB, "overwritten", err);
-    memcpy(guard->mark.file, token.now, LAG_LOG_TOKEN);
-    guard->mark.n_frames = n_frames;
+    /* Copied whole, the file has the newest token, read or not. */
+    memcpy(guard->mark.file, found == 1 ? token.now : guard->mark.newest, LAG_LOG_TOKEN);
+    if (guard->mark.n_frames != LOG_UNREAD || n_copied == n_frames) guard->mark.n_frames = n_frames;
     guard->mark.n_copied = n_copied;
     if (n_frames == 0) memset(guard->mark.salts, 0, sizeof guard->mark.salts);
-    if (!fstat(guard->db_fd, &info)) {
+    if (found == 1 && !fstat(guard->db_fd, &info)) {
         guard->n_bytes = info.st_size;
         guard->changed = info.st_mtim;
     }
@@ -232,12 +243,15 @@ int lag_guard_open(const char *dir, struct lag_db *db, int64_t n_frames, struct 
     if (!rc) rc = lag_mark_create(dir, &guard->mark_fd, err);
     if (!rc) rc = open_files(guard, err);
     if (rc) return rc;
-    if (!lag_log_token_read(guard->db_fd, guard->mark.page, guard->page_bytes, &token))
+    int found = lag_log_token_read(guard->db_fd, guard->mark.page, guard->page_bytes, &token, err);
+    if (found == 0)
         return lag_error_set(err, LAG_ECORRUPT, "%s is damaged (log_mark): restore it from a backup, or begin in "
                              "another state directory", guard->paths[DB]);
+    if (found == 1) found = n_frames > 0 ? lag_log_salts(guard->log_fd, guard->mark.salts, err) : 0;
+    if (found < 0) return found;
     memcpy(guard->mark.file, token.now, LAG_LOG_TOKEN);
     memcpy(guard->mark.newest, token.now, LAG_LOG_TOKEN);
-    guard->mark.n_frames = n_frames > 0 && lag_log_salts(guard->log_fd, guard->mark.salts) ? n_frames : 0;
+    guard->mark.n_frames = found ? n_frames : 0;
     guard->is_due = true;
     write_mark(guard, true);
     *ret = LAG_TAKE(guard);

@@ -32,18 +32,19 @@ void lag_log_sum(bool is_big_endian, const unsigned char *data, size_t n_bytes, 
     sum[1] = b;
 }
 
-/* false: not that many bytes are there, or they cannot be read. */
-static bool read_all(int fd, void *data, size_t n_bytes, int64_t offset) {
+/* 1 = read, 0 = not that many bytes are there, or an error. */
+static int read_all(int fd, void *data, size_t n_bytes, int64_t offset, const char *what, struct lag_error *err) {
     unsigned char *at = data;
     while (n_bytes > 0) {
         ssize_t got = pread(fd, at, n_bytes, offset);
         if (got < 0 && errno == EINTR) continue;
-        if (got <= 0) return false;
+        if (got < 0) return lag_error_errno(err, errno, "cannot read %s", what);
+        if (got == 0) return 0;
         at += got;
         offset += got;
         n_bytes -= (size_t)got;
     }
-    return true;
+    return 1;
 }
 
 /* A leaf with one cell: payload of 68 bytes in row 1, of which 4 are its header (NULL for the row number, and two texts
@@ -59,10 +60,12 @@ bool lag_log_token_of_page(const unsigned char *page, size_t n_bytes, struct lag
     return strspn(ret->now, "0123456789abcdef") == n_digits && strspn(ret->before, "0123456789abcdef") == n_digits;
 }
 
-bool lag_log_token_read(int db_fd, int64_t page, uint32_t page_bytes, struct lag_log_token *ret) {
-    LAG_CLEANUP(lag_free_p) unsigned char *data = page > 0 ? lag_calloc(1, page_bytes) : NULL;
-    return data && read_all(db_fd, data, page_bytes, (page - 1) * page_bytes) &&
-           lag_log_token_of_page(data, page_bytes, ret);
+int lag_log_token_read(int db_fd, int64_t page, uint32_t page_bytes, struct lag_log_token *ret, struct lag_error *err) {
+    if (page <= 0) return 0;
+    LAG_CLEANUP(lag_free_p) unsigned char *data = lag_calloc(1, page_bytes);
+    if (!data) return lag_error_set(err, LAG_ENOMEM, "no memory to read lagd.db");
+    int rc = read_all(db_fd, data, page_bytes, (page - 1) * page_bytes, "lagd.db", err);
+    return rc == 1 ? lag_log_token_of_page(data, page_bytes, ret) : rc;
 }
 
 /* --- the log ----------------------------------------------------------------------------------------------------- */
@@ -75,14 +78,16 @@ struct walk {
     struct lag_log *log;
 };
 
-static bool read_header(int fd, struct walk *walk, struct lag_log *log) {
+/* 1 = it verifies, 0 = it does not, or an error. */
+static int read_header(int fd, struct walk *walk, struct lag_log *log, struct lag_error *err) {
     unsigned char header[HEADER_BYTES];
     uint32_t sum[2] = {0, 0};
-    if (!read_all(fd, header, sizeof header, 0) || (big(header) & ~1u) != LOG_MAGIC || big(header + 4) != LOG_VERSION)
-        return false;
+    int rc = read_all(fd, header, sizeof header, 0, "lagd.db-wal", err);
+    if (rc != 1) return rc;
+    if ((big(header) & ~1u) != LOG_MAGIC || big(header + 4) != LOG_VERSION) return 0;
     bool is_big_endian = big(header) & 1u;
     lag_log_sum(is_big_endian, header, HEADER_BYTES - 8, sum);
-    if (sum[0] != big(header + 24) || sum[1] != big(header + 28)) return false;
+    if (sum[0] != big(header + 24) || sum[1] != big(header + 28)) return 0;
     log->page_bytes = big(header + 8);
     log->salts[0] = big(header + 16);
     log->salts[1] = big(header + 20);
@@ -91,11 +96,11 @@ static bool read_header(int fd, struct walk *walk, struct lag_log *log) {
            (log->page_bytes & (log->page_bytes - 1)) == 0;
 }
 
-bool lag_log_salts(int log_fd, uint32_t ret[2]) {
+int lag_log_salts(int log_fd, uint32_t ret[2], struct lag_error *err) {
     struct lag_log log = {0};
-    if (!read_header(log_fd, NULL, &log)) return false;
-    memcpy(ret, log.salts, sizeof log.salts);
-    return true;
+    int rc = read_header(log_fd, NULL, &log, err);
+    if (rc == 1) memcpy(ret, log.salts, sizeof log.salts);
+    return rc;
 }
 
 /* Of this generation, by what it says of itself. */
@@ -130,8 +135,10 @@ static int walk_frames(struct walk *walk, struct lag_error *err) {
     const int64_t n_frame_bytes = FRAME_HEADER_BYTES + (int64_t)log->page_bytes;
     bool is_good = true;
     for (int64_t i = 0; HEADER_BYTES + (i + 1) * n_frame_bytes <= log->n_bytes; i++) {
-        if (!read_all(walk->fd, walk->frame, (size_t)n_frame_bytes, HEADER_BYTES + i * n_frame_bytes))
-            return lag_error_errno(err, errno ? errno : EIO, "cannot read the write-ahead log");
+        int rc = read_all(walk->fd, walk->frame, (size_t)n_frame_bytes, HEADER_BYTES + i * n_frame_bytes,
+                          "lagd.db-wal", err);
+        if (rc < 0) return rc;
+        if (rc == 0) return lag_error_set(err, LAG_EIO, "lagd.db-wal became shorter while it was read");
         is_good = is_good && is_ours(walk) && verifies(walk);
         bool is_commit = big(walk->frame + 4) != 0;
         if (is_good && is_commit) log->n_frames = i + 1;
@@ -154,7 +161,8 @@ int lag_log_read(const char *path, struct lag_log *ret, struct lag_error *err) {
     if (!S_ISREG(info.st_mode)) return lag_error_set(err, LAG_EINVAL, "%s is not a regular file", path);
     ret->n_bytes = info.st_size;
     struct walk walk;
-    if (!read_header(fd, &walk, ret)) return 0;
+    int rc = read_header(fd, &walk, ret, err);
+    if (rc != 1) return rc;
     ret->has_header = true;
     LAG_CLEANUP(lag_free_p) unsigned char *frame = lag_calloc(1, FRAME_HEADER_BYTES + (size_t)ret->page_bytes);
     if (!frame) return lag_error_set(err, LAG_ENOMEM, "no memory to read the log");

@@ -30,9 +30,9 @@ void lag_log_free(struct lag_log *log);
 int64_t lag_log_bytes(int64_t n_frames, uint32_t page_bytes); /* of a log so long */
 /* Does this page hold the row of log_mark? *ret only then. */
 bool lag_log_token_of_page(const unsigned char *page, size_t n_bytes, struct lag_log_token *ret);
-/* The token in the file; false: none is there. */
-bool lag_log_token_read(int db_fd, int64_t page, uint32_t page_bytes, struct lag_log_token *ret);
-/* The salts in the log's header; false: it has none that verifies. */
-bool lag_log_salts(int log_fd, uint32_t ret[2]);
+/* The token in the file. 1 = read, 0 = none is there, or an error: it cannot be read now, which tells nothing of it. */
+int lag_log_token_read(int db_fd, int64_t page, uint32_t page_bytes, struct lag_log_token *ret, struct lag_error *err);
+/* The salts in the log's header. 1 = read, 0 = it has none that verifies, or an error as above. */
+int lag_log_salts(int log_fd, uint32_t ret[2], struct lag_error *err);
 /* SQLite's checksum of the log, going on from sum: over whole pairs of words of 4 bytes. */
 void lag_log_sum(bool is_big_endian, const unsigned char *data, size_t n_bytes, uint32_t sum[2]);

@@ -14,6 +14,8 @@
 /* SQLite compares the length of the file with its header, the log counted in, before it reads anything else. */
 static int refuse_damaged(struct lag_db *db, struct lag_error *err) {
     bool is_foreign = sqlite3_errcode(db->handle) == SQLITE_NOTADB;
+    int refused = lag_db_refused_read(db->handle);
+    if (refused) return lag_error_errno(err, refused, "cannot read %s", db->path);
     return lag_error_set(err, LAG_ECORRUPT, "%s is %s: restore it from a backup, or move it away to start anew",
                          db->path,
                          is_foreign ? "not a SQLite database" : "damaged or cut short");

@@ -124,8 +124,8 @@ static int read_file(const char *path, struct lag_facts *facts, struct lag_error
     facts->db_bytes = info.st_size;
     int64_t page = facts->log.token_page ? facts->log.token_page : facts->has_mark ? facts->mark.page : 0;
     uint32_t page_bytes = facts->log.has_header ? facts->log.page_bytes : DEFAULT_PAGE;
-    (void)lag_log_token_read(fd, page, page_bytes, &facts->token);
-    return 0;
+    int rc = lag_log_token_read(fd, page, page_bytes, &facts->token, err);
+    return rc < 0 ? rc : 0;
 }
 
 static int read_facts(const char *dir, struct lag_facts *facts, struct lag_error *err) {

@@ -71,8 +71,8 @@ static int run_write(struct lag_store *store, struct write *write, struct lag_er
     int rc = lag_db_exec(db, "SAVEPOINT one", err);
     if (rc) return rc;
     write->rc = write->fn(db, write->arg, write->err);
-    if (write->rc == LAG_ECORRUPT && lag_db_is_damaged(db))
-        return lag_error_set(err, LAG_ECORRUPT, "%s", write->err->text);
+    if ((write->rc == LAG_ECORRUPT || write->rc == LAG_EIO) && lag_db_is_damaged(db))
+        return lag_error_set(err, write->rc, "%s", write->err->text);
     if (!in_transaction(store))
         return lag_error_set(err, write->rc < 0 ? write->rc : LAG_EIO,
                              "the database gave up a transaction: %s",

@@ -80,8 +80,11 @@ static int lock_file(const char *state_dir, struct lagd_lock *lock, struct lag_e
         return lag_error_errno(err, errno, "cannot lock %s/" LOCK_NAME, state_dir);
     }
     int length = snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
-    if (fstat(lock->fd, &info) < 0 || ftruncate(lock->fd, 0) < 0 || pwrite(lock->fd, pid, (size_t)length, 0) != length)
+    if (fstat(lock->fd, &info) < 0 || ftruncate(lock->fd, 0) < 0)
         return lag_error_errno(err, errno, "cannot write %s/" LOCK_NAME, state_dir);
+    int rc = lag_fs_write_all(lock->fd, pid, (size_t)length, err); /* it was just opened: from its beginning */
+    if (rc < 0) (void)lag_error_wrap(err, "%s/" LOCK_NAME, state_dir);
+    if (rc < 0) return rc;
     lock->device = info.st_dev;
     lock->inode = info.st_ino;
     return 0;

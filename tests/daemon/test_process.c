@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -75,6 +76,31 @@ static void write_lock(const char *text) {
     assert_non_null(file);
     fputs(text, file);
     fclose(file);
+}
+
+/* Only the first bytes of the PID find room. */
+static void a_short_write_is_told(void **state) {
+    (void)state;
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct lag_error err = {0};
+        struct lagd_lock lock = LAGD_LOCK_INIT;
+        const struct rlimit limit = {.rlim_cur = 1, .rlim_max = RLIM_INFINITY};
+        (void)signal(SIGXFSZ, SIG_IGN);
+        if (setrlimit(RLIMIT_FSIZE, &limit) || lagd_lock_take(dir, &lock, &err) == 0) _exit(1);
+        _exit(write(ends[1], err.text, sizeof(err.text)) == sizeof(err.text) ? 0 : 2);
+    }
+    char told[sizeof(((struct lag_error *)NULL)->text)];
+    int status = 0;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    assert_int_equal(read(ends[0], told, sizeof(told)), sizeof(told));
+    assert_non_null(strstr(told, "/lagd.lock: cannot write"));
+    assert_non_null(strstr(told, strerror(EFBIG)));
+    (void)close(ends[0]);
+    (void)close(ends[1]);
 }
 
 /* Removing the file gives the lock to nobody, and the holder hears of it. */
@@ -246,6 +272,7 @@ static void the_second_stop_is_at_once(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(one_daemon_a_directory, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_short_write_is_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_removed_lock_admits_nobody, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_open_folder_of_another_user_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_killed_holder_leaves_no_lock, set_up, tear_down),
