@@ -82,6 +82,7 @@ static int code_of(sqlite3 *handle, int result) {
     case SQLITE_FULL: return LAG_ENOSPC;
     case SQLITE_IOERR: return code_of_io(handle, result);
     case SQLITE_BUSY:
+    case SQLITE_PROTOCOL: /* the log's locks were refused too often; nothing is wrong with what is stored */
     case SQLITE_LOCKED: return LAG_EBUSY;
     case SQLITE_NOMEM: return LAG_ENOMEM;
     case SQLITE_CORRUPT:

@@ -144,6 +144,16 @@ static void test_write_outside(void **state) {
     lag_db_close(db);
 }
 
+/* What SQLite could not do for now passes; it is no defect that ends what met it. */
+static void test_refused_locks_pass(void **state) {
+    struct fixture *f = *state;
+    static const int refused[] = {SQLITE_BUSY, SQLITE_LOCKED, SQLITE_PROTOCOL};
+    for (size_t i = 0; i < LAG_COUNT(refused); i++) {
+        assert_int_equal(lag_db_error(f->reader, refused[i], "a statement", &f->err), LAG_EBUSY);
+        assert_int_equal(lag_code_cause(f->err.code), LAG_CAUSE_PASSES);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_bind_and_read, fixture_store, fixture_end),
@@ -153,6 +163,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_foreign_code_is_not_run, fixture_store, fixture_end),
         cmocka_unit_test_setup_teardown(test_writer_guards, fixture_store, fixture_end),
         cmocka_unit_test_setup_teardown(test_write_outside, fixture_store, fixture_end),
+        cmocka_unit_test_setup_teardown(test_refused_locks_pass, fixture_store, fixture_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
