@@ -12,6 +12,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
@@ -145,6 +146,28 @@ class Cycle:
                 raise Stop
             self.plan.mend()
 
+    def request_meanwhile(self, *request):
+        """A request. A lasting fault is mended, or the daemon stopped, also while it waits for its answer: what waits
+        for a full disk is answered once that has room."""
+        if not self.lasting:
+            return self.daemon.request(*request)
+        ended = []
+
+        def run():
+            try:
+                ended.append((self.daemon.request(*request), None))
+            except Exception as error:  # the caller's
+                ended.append((None, error))
+        asking = threading.Thread(target=run, daemon=True)
+        asking.start()
+        while asking.is_alive():
+            self.tick()
+            asking.join(0.02)
+        answer, error = ended[0]
+        if error:
+            raise error
+        return answer
+
     def stop(self):
         if not self.daemon.alive():
             self.look_at_end("before it was stopped")
@@ -179,7 +202,8 @@ class Cycle:
                 self.bring_up()
             try:
                 seconds = self.limit / lagd.SLOW
-                status, about, data = self.daemon.request(method, "/api/v1" + path, body, headers, seconds)
+                status, about, data = self.request_meanwhile(
+                    method, "/api/v1" + path, body, headers, seconds)
                 if status < 300:
                     is_json = about.get("Content-Type", "").startswith("application/json")
                     return self.acknowledge(what, json.loads(data) if is_json else data)
