@@ -37,6 +37,14 @@ int lagd_write_actions(struct lagd_json *json, const char *key, enum lagd_machin
     return 0;
 }
 
+int lagd_write_interval(struct lagd_json *json, const char *key, double low, double high) {
+    lagd_json_open_array(json, key);
+    lagd_json_real(json, NULL, low);
+    lagd_json_real(json, NULL, high);
+    lagd_json_close_array(json);
+    return 0;
+}
+
 /* --- datasets ---------------------------------------------------------------------------------------------------- */
 
 static int write_dataset_links(struct lagd_json *json, const char *key, const void *object, void *context) {

@@ -2,44 +2,24 @@
 #include "encode/encode_internal.h"
 
 #include <lagd/daemon/ranking.h>
-#include <string.h>
 
 static int write_interval(struct lagd_json *json, const char *key, const void *object, void *context) {
     const struct lag_decision_row *row = object;
-    lagd_json_open_array(json, key);
-    lagd_json_real(json, NULL, row->margin_low);
-    lagd_json_real(json, NULL, row->margin_high);
-    lagd_json_close_array(json);
-    return 0;
-}
-
-/* "a b" → ["a","b"] */
-static void write_ids(struct lagd_json *json, const char *key, const char *ids) {
-    lagd_json_open_array(json, key);
-    while (*ids) {
-        const size_t n = strcspn(ids, " ");
-        lagd_json_text_n(json, NULL, ids, n);
-        ids += n + (ids[n] == ' ');
-    }
-    lagd_json_close_array(json);
-}
-
-static int write_tied_set(struct lagd_json *json, const char *key, const void *object, void *context) {
-    write_ids(json, key, ((const struct lag_decision_row *)object)->tied_set);
-    return 0;
-}
-
-static int write_tied_at_0(struct lagd_json *json, const char *key, const void *object, void *context) {
-    write_ids(json, key, ((const struct lag_decision_row *)object)->tied_at_0);
-    return 0;
+    return lagd_write_interval(json, key, row->margin_low, row->margin_high);
 }
 
 static int write_gain_interval(struct lagd_json *json, const char *key, const void *object, void *context) {
     const struct lag_decision_row *row = object;
-    lagd_json_open_array(json, key);
-    lagd_json_real(json, NULL, row->gain_low);
-    lagd_json_real(json, NULL, row->gain_high);
-    lagd_json_close_array(json);
+    return lagd_write_interval(json, key, row->gain_low, row->gain_high);
+}
+
+static int write_tied_set(struct lagd_json *json, const char *key, const void *object, void *context) {
+    lagd_json_list(json, key, ((const struct lag_decision_row *)object)->tied_set);
+    return 0;
+}
+
+static int write_tied_at_0(struct lagd_json *json, const char *key, const void *object, void *context) {
+    lagd_json_list(json, key, ((const struct lag_decision_row *)object)->tied_at_0);
     return 0;
 }
 

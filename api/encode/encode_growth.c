@@ -106,16 +106,8 @@ static int write_row_strategy(struct lagd_json *json, const char *key, const voi
     return 0;
 }
 
-/* "a, b" → ["a","b"] */
 static int write_names(struct lagd_json *json, const char *key, const void *object, void *context) {
-    lagd_json_open_array(json, key);
-    for (const char *p = ((const struct lag_candidate_row *)object)->names; *p;) {
-        const char *end = strstr(p, ", ");
-        size_t n = end ? (size_t)(end - p) : strlen(p);
-        lagd_json_text_n(json, NULL, p, n);
-        p += n + (end ? 2 : 0);
-    }
-    lagd_json_close_array(json);
+    lagd_json_list(json, key, ((const struct lag_candidate_row *)object)->names);
     return 0;
 }
 

@@ -40,6 +40,8 @@ int lagd_growth_grew(struct lag_db *db, const struct lag_growth_row *row, bool *
 void lagd_write_strategy(struct lagd_json *json, const char *key, const char *canonical);
 void lagd_write_link(struct lagd_json *json, const char *key, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* [low, high]; null for what is not known. Always 0. */
+int lagd_write_interval(struct lagd_json *json, const char *key, double low, double high);
 /* The states of a machine, for a lagd_choice_fn. */
 const char *lagd_state_choice(enum lagd_machine machine, int i, const char **ret_help);
 lagd_choice_fn lagd_growth_state_choice;

@@ -92,14 +92,14 @@ static void choice(struct lag_strbuf *out, const struct lagd_report *report, con
     }
 }
 
-/* ids: with a space between. */
+/* ids: with a comma between. */
 static void choices(struct lag_strbuf *out, const struct lagd_report *report, const char *what, const char *ids) {
     const char *between = "";
     char id[LAG_ROW_ID];
     if (!*ids) return;
     lag_strbuf_printf(out, "- %s: ", what);
-    for (size_t n; *ids; ids += n + (ids[n] == ' ')) {
-        n = strcspn(ids, " ");
+    for (size_t n; *ids; ids += n + (ids[n] == ',')) {
+        n = strcspn(ids, ",");
         (void)snprintf(id, sizeof(id), "%.*s", (int)n, ids);
         const struct lag_candidate_row *row = lagd_report_find(report, id);
         lag_strbuf_append(out, between);

@@ -56,11 +56,7 @@ static int write_finite(struct lagd_json *json, const char *key, const void *obj
 
 static int write_interval(struct lagd_json *json, const char *key, const void *object, void *context) {
     const struct lagd_ranking_entry *entry = object;
-    lagd_json_open_array(json, key);
-    lagd_json_real(json, NULL, entry->low);
-    lagd_json_real(json, NULL, entry->high);
-    lagd_json_close_array(json);
-    return 0;
+    return lagd_write_interval(json, key, entry->low, entry->high);
 }
 
 #define ENTRY(name, type, member, help) LAGD_MEMBER(struct lagd_ranking_entry, name, type, member, help)

@@ -16,7 +16,7 @@ static void put_id(const struct lagd_curves *set, int index, char ret[LAG_ROW_ID
 
 static void add_id(const struct lagd_curves *set, int index, char ret[LAG_ROW_SET]) {
     const size_t used = strlen(ret);
-    (void)snprintf(ret + used, LAG_ROW_SET - used, "%s%s", used > 0 ? " " : "", set->candidates[index].id);
+    (void)snprintf(ret + used, LAG_ROW_SET - used, "%s%s", used > 0 ? "," : "", set->candidates[index].id);
 }
 
 static void put_tied_at_0(const struct lagd_curves *set, const int *ranks_0, struct lag_decision_row *row) {

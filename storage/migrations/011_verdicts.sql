@@ -2,7 +2,7 @@
 -- off. Decisions of before compared the first two alone: none of them is called verified.
 
 ALTER TABLE decisions ADD COLUMN basis TEXT;
-ALTER TABLE decisions ADD COLUMN tied_set TEXT;   -- ids of candidates, a space between
+ALTER TABLE decisions ADD COLUMN tied_set TEXT;   -- ids of candidates, a comma between
 ALTER TABLE decisions ADD COLUMN tied_at_0 TEXT;  -- the same, where several share the lowest loss right after growth
 ALTER TABLE decisions ADD COLUMN delta REAL;
 ALTER TABLE decisions ADD COLUMN p_now REAL;
@@ -14,7 +14,7 @@ ALTER TABLE decisions ADD COLUMN short_by INTEGER NOT NULL DEFAULT 0;
 UPDATE decisions SET
     basis = CASE WHEN decided_by = 'user' AND candidate IS NOT pick_at_lag THEN 'person'
                  WHEN tied THEN 'tied' ELSE 'provisional' END,
-    tied_set = CASE WHEN tied AND runner_up IS NOT NULL THEN pick_at_lag || ' ' || runner_up ELSE pick_at_lag END;
+    tied_set = CASE WHEN tied AND runner_up IS NOT NULL THEN pick_at_lag || ',' || runner_up ELSE pick_at_lag END;
 
 -- Growths of before evaluated every time on all batches.
 ALTER TABLE growths ADD COLUMN eval_stride INTEGER NOT NULL DEFAULT 1;

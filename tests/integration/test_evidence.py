@@ -196,8 +196,8 @@ def recompute(database, growth_id):
         basis = "verified" if verified else "provisional"
     pick = tied[0] if basis == "nothing_to_decide" else first
     result = {"pick_at_0": lowest[0],
-              "tied_at_0": " ".join(lowest) if len(lowest) > 1 else None, "pick_at_lag": first["id"],
-              "candidate": pick["id"], "basis": basis, "tied_set": " ".join(c["id"] for c in tied),
+              "tied_at_0": ",".join(lowest) if len(lowest) > 1 else None, "pick_at_lag": first["id"],
+              "candidate": pick["id"], "basis": basis, "tied_set": ",".join(c["id"] for c in tied),
               "ranks": {t: [c["id"] for c in order(t)] for t in times},
               "tau": tau_b([at(c, half) for c in ranked], [at(c, lag) for c in ranked]),
               "tau_0": tau_b([at(c, 0) for c in ranked], [at(c, lag) for c in ranked]),
@@ -235,7 +235,7 @@ def check_decision(daemon, database, growth_id):
     for key in ("tied", "lag_short", "short_by"):
         assert stored[key] == again[key], (key, stored, again)
     shown = daemon.get(f"/growths/{growth_id}/decision")
-    assert shown["tied_set"] == stored["tied_set"].split() and shown["p_end"] is None and shown["delta"] == 0.005
+    assert shown["tied_set"] == stored["tied_set"].split(",") and shown["p_end"] is None and shown["delta"] == 0.005
     assert shown["pick_at_lag"] in shown["tied_set"]
     for t, ids in again["ranks"].items():
         ranking = daemon.get(f"/growths/{growth_id}/ranking?at_step={t}")

@@ -318,7 +318,7 @@ static void test_decisions(void **state) {
         .pick_at_lag = "cand_2", .runner_up = "cand_1", .margin = 0.01, .margin_low = -0.01, .margin_high = 0.03,
         .tau = NAN,
         .tau_0 = 0.5, .flops = 1e13, .tied = true, .decided_by = "lag", .verdict = "cand_2 is best", .decided_ms = 5,
-        .basis = "nothing_to_decide", .tied_set = "cand_1 cand_2", .tied_at_0 = "cand_1 cand_3", .delta = 0.005,
+        .basis = "nothing_to_decide", .tied_set = "cand_1,cand_2", .tied_at_0 = "cand_1,cand_3", .delta = 0.005,
         .p_now = 0.5, .p_end = NAN, .gain = 0.25, .gain_low = -0.5, .gain_high = NAN, .short_by = 5, .run_flops = 3e12};
     assert_int_equal(lag_decision_get(f->reader, "gr_1", &row, &f->err), LAG_ENOTFOUND);
     write_ok(f, put_decision, &decision);
@@ -331,8 +331,8 @@ static void test_decisions(void **state) {
     assert_string_equal(row.verdict, "cand_2 is best");
     assert_true(row.tied && !row.lag_short && isnan(row.tau) && row.tau_0 == 0.5 && row.margin_low == -0.01);
     assert_string_equal(row.basis, "nothing_to_decide");
-    assert_string_equal(row.tied_set, "cand_1 cand_2");
-    assert_string_equal(row.tied_at_0, "cand_1 cand_3");
+    assert_string_equal(row.tied_set, "cand_1,cand_2");
+    assert_string_equal(row.tied_at_0, "cand_1,cand_3");
     assert_true(row.delta == 0.005 && row.p_now == 0.5 && isnan(row.p_end) && row.short_by == 5);
     assert_true(row.gain == 0.25 && row.gain_low == -0.5 && isnan(row.gain_high) && row.run_flops == 3e12);
     (void)snprintf(decision.growth_id, sizeof decision.growth_id, "gr_7");

@@ -9,7 +9,7 @@
 #define LAG_ROW_STATE 24
 #define LAG_ROW_TEXT 704     /* reasons, verdict sentences */
 #define LAG_ROW_CONFIG 4096  /* a run's configuration or a growth's request, in the text form of base/fields.h */
-#define LAG_ROW_SET 2720     /* ids with a space between: the candidates of a growth */
+#define LAG_ROW_SET 2720     /* ids with a comma between: the candidates of a growth */
 #define LAG_ROW_STRATEGY 256
 #define LAG_ROW_PATH 1024
 
