@@ -186,6 +186,7 @@ async function takePortrait() {
   for (let i = 0; i < 8; i++) await page().keyboard.press('ArrowLeft');
   await page().locator('.ranks button').first().focus();
   await page().evaluate(() => { document.activeElement.blur(); scrollTo(0, 0); });
+  await until('the notes are gone', async () => await page().locator('.toast').count() === 0);
   await sleep(800);
   const { data } = await session.send('Page.captureScreenshot', { format: 'png', optimizeForSpeed: false });
   writeFileSync(portrait, Buffer.from(data, 'base64'));

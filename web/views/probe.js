@@ -118,7 +118,7 @@ export function sentences(probe, step, ranking, loss) {
   if (lead && last > 0) {
     const share = steps.filter((s) => s >= lead.since).length;
     out.push(`${lead.leader.label} leads at step ${last}`
-      + `${lead.since < last ? `, and has since step ${lead.since} (${share} evaluations)` : ', and only there'}.`);
+      + `${lead.since < last ? `, and has since step ${lead.since} (${share} evaluations)` : ', and not at the evaluation before it'}.`);
   }
   return out;
 }
