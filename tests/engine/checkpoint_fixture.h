@@ -5,6 +5,7 @@
 #include <lagd/base/mem.h>
 #include <lagd/engine/checkpoint.h>
 
+#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -90,4 +91,22 @@ static inline struct lag_state *fixture_state(void) {
     state->step = 4321;
     state->schedule_origin = 4000;
     return state;
+}
+
+static inline struct lag_checkpoint_files write_fixture(const char *dir, const struct lag_state *s) {
+    struct lag_checkpoint_files files = {0};
+    struct lag_error err = {0};
+    const int rc = lag_checkpoint_write(dir, s, &fixture_meta, &files, &err);
+    if (rc != 0) fail_msg("write: %d %s", rc, err.text);
+    return files;
+}
+
+/* In a folder. */
+static inline int n_entries(const char *path) {
+    DIR *dir = opendir(path);
+    assert_non_null(dir);
+    int n = -2;
+    while (readdir(dir)) n++;
+    closedir(dir);
+    return n;
 }
