@@ -36,6 +36,27 @@ static inline void rows_config(const char *on_crash, char ret[LAG_ROW_CONFIG]) {
     free(config);
 }
 
+/* A state directory without a daemon, and its store with the dataset in it. */
+static inline void rows_begin(struct fixture *f, struct lag_store **ret) {
+    struct lag_error err = {0};
+    memset(f, 0, sizeof(*f));
+    fixture_make_dir(f);
+    lag_log_set_level(getenv("LAGD_TEST_LOG") ? LAG_LOG_DEBUG : (enum lag_log_level)0);
+    assert_int_equal(lag_fs_mkdirs(f->config.state_dir, &err), 0);
+    if (lag_store_open(f->config.state_dir, ret, &err) < 0) fail_msg("%s", err.text);
+    struct lag_dataset_row words = rows_words();
+    rows_put(*ret, rows_insert_dataset, &words);
+}
+
+/* Only what a start does: the supervisor is made and destroyed, its loop never runs. Closes the store. */
+static inline void rows_start(struct fixture *f, struct lag_store **store) {
+    struct lag_error err = {0};
+    lag_store_close(*store);
+    *store = NULL;
+    if (lagd_supervisor_create(&f->config, &f->s, &err) < 0) fail_msg("%s", err.text);
+    lagd_supervisor_destroy(f->s);
+}
+
 /* A run run_<id>; later ones are younger. */
 static inline void rows_put_run(struct lag_store *store, const char *id, const char *state, const char *config) {
     static int64_t created;

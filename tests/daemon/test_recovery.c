@@ -82,14 +82,7 @@ static bool exists(const char *format, const char *id) {
 
 static int set_up(void **state) {
     (void)state;
-    memset(&f, 0, sizeof(f));
-    fixture_make_dir(&f);
-    lag_log_set_level(getenv("LAGD_TEST_LOG") ? LAG_LOG_DEBUG : (enum lag_log_level)0);
-    struct lag_error err = {0};
-    assert_int_equal(lag_fs_mkdirs(f.config.state_dir, &err), 0);
-    if (lag_store_open(f.config.state_dir, &store, &err) < 0) fail_msg("%s", err.text);
-    struct lag_dataset_row words = rows_words();
-    put(rows_insert_dataset, &words);
+    rows_begin(&f, &store);
     rows_config("resume", configs[0]);
     rows_config("pause", configs[1]);
     return 0;
@@ -100,14 +93,7 @@ static int tear_down(void **state) {
     return 0;
 }
 
-/* Only what recovery does: the supervisor is made and destroyed, its loop never runs. */
-static void recover(void) {
-    struct lag_error err = {0};
-    lag_store_close(store);
-    store = NULL;
-    if (lagd_supervisor_create(&f.config, &f.s, &err) < 0) fail_msg("%s", err.text);
-    lagd_supervisor_destroy(f.s);
-}
+static void recover(void) { rows_start(&f, &store); }
 
 static void check_run(const char *id, const char *state, const char *growth) {
     struct lag_run_row row;

@@ -24,14 +24,7 @@ static void put(lag_write_fn *fn, void *row) { rows_put(store, fn, row); }
 
 static int set_up(void **state) {
     (void)state;
-    memset(&f, 0, sizeof(f));
-    fixture_make_dir(&f);
-    lag_log_set_level(getenv("LAGD_TEST_LOG") ? LAG_LOG_DEBUG : (enum lag_log_level)0);
-    struct lag_error err = {0};
-    assert_int_equal(lag_fs_mkdirs(f.config.state_dir, &err), 0);
-    if (lag_store_open(f.config.state_dir, &store, &err) < 0) fail_msg("%s", err.text);
-    struct lag_dataset_row words = rows_words();
-    put(rows_insert_dataset, &words);
+    rows_begin(&f, &store);
     rows_config("pause", config);
     rows_put_run(store, A, "paused", config);
     return 0;
@@ -42,13 +35,9 @@ static int tear_down(void **state) {
     return 0;
 }
 
-/* Only what a start does: the supervisor's loop never runs. */
 static void start(void) {
     struct lag_error err = {0};
-    lag_store_close(store);
-    store = NULL;
-    if (lagd_supervisor_create(&f.config, &f.s, &err) < 0) fail_msg("%s", err.text);
-    lagd_supervisor_destroy(f.s);
+    rows_start(&f, &store);
     if (lag_store_open(f.config.state_dir, &store, &err) < 0) fail_msg("%s", err.text);
 }
 

@@ -1,6 +1,7 @@
 /* The calls that are counted and may fail: tables of functions of the C library, each with its kind, what makes a call
  * count, and what it returns when it fails. */
 #include "faults.h"
+#include "open_mode.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -88,18 +89,11 @@ CALL(int, scandir64,
 CALL(FILE *, fopen, (const char *path, const char *mode), (path, mode), OPEN, fault_counts_path(AT_FDCWD, path), NULL)
 CALL(FILE *, fopen64, (const char *path, const char *mode), (path, mode), OPEN, fault_counts_path(AT_FDCWD, path), NULL)
 
-/* open(2) takes its mode only when it creates. */
 #define OPEN(name, first, dir_argument, dir_of)                                                                        \
     EXPORT int name(first const char *path, int flags, ...);                                                           \
     EXPORT int name(first const char *path, int flags, ...) {                                                          \
         REAL(int, name, (first const char *, int, ...));                                                               \
-        mode_t mode = 0;                                                                                               \
-        if (flags & (O_CREAT | __O_TMPFILE)) {                                                                         \
-            va_list more;                                                                                              \
-            va_start(more, flags);                                                                                     \
-            mode = va_arg(more, mode_t);                                                                               \
-            va_end(more);                                                                                              \
-        }                                                                                                              \
+        mode_t mode = OPEN_MODE(flags);                                                                                \
         if (fault_counts_path(dir_of, path) && fault_strikes(FAULT_OPEN)) return -1;                                   \
         return real(dir_argument path, flags, mode);                                                                   \
     }

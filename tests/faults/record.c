@@ -1,12 +1,12 @@
 /* Preloaded: writes down every change of files and folders below RECORD_DIR, in order, to the file RECORD_LOG.
  * power.py makes of it the disks that a power loss could have left. Changes through mappings are not seen: lagd makes
  * none but to SQLite's -shm, which nobody trusts after a crash. */
+#include "open_mode.h"
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -160,13 +160,7 @@ static void note_open(int fd, const char *path, int flags, bool existed) {
     EXPORT int name(first const char *path, int flags, ...) {                                                          \
         REAL(int, name, (first const char *, int, ...));                                                               \
         char whole[PATH_MAX];                                                                                          \
-        mode_t mode = 0;                                                                                               \
-        if (flags & (O_CREAT | __O_TMPFILE)) {                                                                         \
-            va_list more;                                                                                              \
-            va_start(more, flags);                                                                                     \
-            mode = va_arg(more, mode_t);                                                                               \
-            va_end(more);                                                                                              \
-        }                                                                                                              \
+        mode_t mode = OPEN_MODE(flags);                                                                                \
         if (!(flags & (O_CREAT | O_TRUNC)) || !whole_path(dir, path, whole))                                           \
             return real(dir_argument path, flags, mode);                                                               \
         (void)pthread_mutex_lock(&mutex);                                                                              \
