@@ -5,6 +5,7 @@
 #include <lagd/base/cleanup.h>
 #include <lagd/base/clock.h>
 #include <lagd/base/mem.h>
+#include <lagd/daemon/states.h>
 #include <lagd/storage/backup.h>
 #include <lagd/storage/checkpoints.h>
 #include <lagd/storage/runs.h>
@@ -95,6 +96,7 @@ static int add_dataset(const struct lag_dataset_row *row, void *arg) {
     struct listing *listing = arg;
     struct lagd_backup_file *file;
     char folder[LAG_ROW_PATH];
+    if (lagd_dataset_is(row->state, LAGD_DATASET_FAILED)) return 0; /* it has no file, and no run */
     if (row->path[0] == '/') {
         listing->backup->n_outside++;
         return 0;

@@ -155,6 +155,19 @@ def backup_refuses(folder):
     one.terminate()
 
 
+def a_backup_misses_no_failed_upload(folder):
+    """One that could not be registered has no file: nothing is left out for it."""
+    daemon = lagd.started(folder)
+    query = "?name=no&wait=0&format=nanogpt&vocab_size=3&file_name=n.bin"
+    status, _, body = daemon.request("POST", f"/api/v1/datasets{query}", b"\0\0" * (300 << 10) + b"\5\0",
+                                     {"Content-Type": "application/octet-stream"})
+    assert status == 202, body
+    lagd.until(lambda: daemon.get("/datasets/no")["state"] == "failed", 20)
+    status, said = verb(daemon, "backup", os.path.join(folder, "whole"))
+    assert status == 0 and "1 uploads" in said and "left out" not in said, (status, said)
+    daemon.terminate()
+
+
 def backup_stops(folder):
     """A signal ends it, and leaves nothing."""
     daemon = Daemon(folder)
@@ -323,5 +336,6 @@ def a_damaged_row_harms_no_other(folder):
 
 
 if __name__ == "__main__":
-    lagd.main(moved_and_copied, backup_while_training, backup_refuses, backup_stops, files_are_removed, a_removed_lock,
-              a_backup_put_back_under_it, a_flipped_bit_in_the_log, a_damaged_row_harms_no_other)
+    lagd.main(moved_and_copied, backup_while_training, backup_refuses, a_backup_misses_no_failed_upload, backup_stops,
+              files_are_removed, a_removed_lock, a_backup_put_back_under_it, a_flipped_bit_in_the_log,
+              a_damaged_row_harms_no_other)
