@@ -279,7 +279,9 @@ static void go_on(struct lagd_commands *c, const struct lag_dataset_row *row) {
         lag_log(LAG_LOG_INFO, "dataset %s: its registration begins again", row->name);
         rc = lagd_registrations_begin(c->registrations, row, adding->fd, NULL, 0, &err);
     }
-    if (rc < 0 && rc != LAG_ECANCELED) lagd_registration_refuse(c->deps, row, err.text);
+    if (lag_code_cause(rc) == LAG_CAUSE_PASSES)
+        lag_log(LAG_LOG_WARNING, "dataset %s: the next start reads its file: %s", row->name, err.text);
+    else if (rc < 0 && rc != LAG_ECANCELED) lagd_registration_refuse(c->deps, row, err.text);
     free(adding);
 }
 

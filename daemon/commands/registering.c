@@ -86,6 +86,7 @@ static int scan(struct registration *job, struct lag_error *err) {
     struct lag_dataset_info info;
     struct lag_stamp before, after;
     LAG_FP("dataset.scan");
+    if (LAG_FP_FAIL("dataset.no_memory")) return lag_error_set(err, LAG_ENOMEM, "out of memory: failpoint");
     const char *slash = strrchr(row->path, '/'), *file_name = slash ? slash + 1 : row->path;
     int rc = lag_stamp_of_fd(job->fd, &before, err);
     if (rc != 0) return rc;
@@ -120,10 +121,24 @@ static int write_ready(struct lag_db *db, void *arg, struct lag_error *err) {
     return rc == 0 ? lag_event_put(db, &added, err) : rc;
 }
 
+/* What was taken is not given up for want of what comes back by itself, as memory: an upload would go with it. */
+static int scan_patiently(struct registration *job, struct lag_error *err) {
+    for (int n_tries = 0;; n_tries++) {
+        int rc = scan(job, err);
+        if (lag_code_cause(rc) != LAG_CAUSE_PASSES) return rc;
+        if (n_tries == 0) lag_log(LAG_LOG_WARNING, "dataset %s waits to be read: %s", job->row.name, err->text);
+        lagd_job_waits(&job->job);
+        lagd_pause_ms(LAGD_STORAGE_RETRY_MS, &job->job.cancelled);
+        lagd_job_beat(&job->job);
+        if (atomic_load(&job->job.cancelled)) return LAG_ECANCELED;
+    }
+}
+
 static int register_it(struct registration *job, struct lag_error *err) {
-    int rc = scan(job, err);
+    int rc = scan_patiently(job, err);
     LAG_FP("dataset.scanned");
     if (rc != 0) return rc;
+    lagd_job_waits(&job->job); /* for the disk, as long as that is full */
     rc = lagd_write_patiently(job->all->deps, write_ready, &job->row, &job->job.cancelled, err);
     return rc == 0 || rc == LAG_ENOTFOUND ? rc : LAG_ECANCELED; /* the next start reads it again */
 }

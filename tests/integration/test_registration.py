@@ -2,6 +2,7 @@
 import hashlib
 import http.client
 import os
+import resource
 import sys
 import threading
 import time
@@ -221,6 +222,30 @@ def one_that_is_refused_says_why(folder):
     daemon.terminate()
 
 
+def it_waits_for_what_comes_back(folder):
+    """Memory that is short, and a disk that is full: nothing that was taken is given up, and lagd is not stuck."""
+    if not lagd.has_failpoints():
+        return
+    daemon = Daemon(folder)
+    daemon.start(failpoints="dataset.no_memory=fail,dataset.scanned=sleep:1000",
+                 env={"WATCHDOG_USEC": "1000000", "LAGD_PATIENCE_MS": "1500"})
+    status, _, body = daemon.request("POST", "/api/v1/datasets?name=sent&wait=0", lagd.text(),
+                                     {"Content-Type": "text/plain"})
+    assert status == 202, body
+    n_log = os.path.getsize(daemon.log_path) + 4096  # what it says still fits
+    assert os.path.getsize(daemon.state_dir + "/lagd.db-wal") > n_log
+    hard = resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE)[1]
+    resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE, (n_log, hard))
+    lagd.until(lambda: "waiting until it works again" in daemon.log(), 20)
+    time.sleep(3)
+    assert "waits to be read" in daemon.log() and "makes no progress" not in daemon.log(), daemon.log()
+    assert daemon.get("/datasets/sent")["state"] == "registering"
+    resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE, (hard, hard))
+    sent = daemon.wait_for("/datasets/sent", lambda d: d["state"] != "registering")
+    assert sent["state"] == "ready" and sent["n_tokens"] == len(lagd.text()), sent
+    daemon.terminate()
+
+
 if __name__ == "__main__":
     lagd.main(a_large_file_is_a_job, others_are_not_held_up, a_person_ends_it, it_goes_on_after_a_crash,
-              one_that_is_refused_says_why)
+              one_that_is_refused_says_why, it_waits_for_what_comes_back)
