@@ -7,7 +7,6 @@
 
 #include <lagd/base/error.h>
 #include <lagd/base/failpoint.h>
-#include <lagd/base/fs.h>
 #include <lagd/base/log.h>
 #include <lagd/base/mem.h>
 #include <lagd/daemon/states.h>
@@ -15,8 +14,10 @@
 #include <lagd/storage/events.h>
 #include <lagd/storage/growths.h>
 #include <lagd/storage/runs.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static int write_keep(struct lag_db *db, void *arg, struct lag_error *err) {
     const struct lagd_command *command = arg;
@@ -89,11 +90,12 @@ static int write_removed(struct lag_db *db, void *arg, struct lag_error *err) {
 int lagd_cmd_checkpoint_delete(struct lagd_commands *c, struct lagd_command *command) {
     struct removal removal = {.id = command->target};
     char dir[LAGD_STATE_PATH];
+    struct stat info;
     int rc = lag_checkpoint_get(c->db, command->target, &removal.row, &command->err);
     if (rc < 0) return rc;
     const struct lag_checkpoint_row before = removal.row;
     lagd_state_path(c->deps, before.path, dir);
-    removal.away = !lag_fs_exists(dir);
+    removal.away = lstat(dir, &info) != 0 && errno == ENOENT; /* what cannot be looked at may come back */
     lagd_folder_mark(c->deps, before.path);
     rc = lag_store_write(c->deps->store, write_removed, &removal, &command->err);
     if (rc < 0) {

@@ -151,6 +151,11 @@ def the_folder_cannot_be_entered(folder):
         daemon.post("/runs/r/resume")
         run = paused(daemon, reason, "resume the run once that is mended")
         assert not run["waits"]
+        try:  # it is still the one to go on from
+            daemon.call("DELETE", f"/checkpoints/{checkpoints[0]}")
+            raise AssertionError("the newest checkpoint was deleted")
+        except lagd.Problem as problem:
+            assert problem.status == 409, problem
         assert [c["id"] for c in daemon.get("/runs/r/checkpoints")["items"]] == checkpoints
         os.unlink(place)
         os.rename(place + ".aside", place)
