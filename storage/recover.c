@@ -18,8 +18,8 @@ static int keep_copy(const char *dir, const char *name, int64_t now_ms, struct l
     LAG_CLEANUP(lag_free_p) char *from = lag_asprintf("%s/%s", dir, name);
     LAG_CLEANUP(lag_free_p) char *to = lag_asprintf("%s.before-recovery-%" PRId64, from ? from : "", now_ms);
     if (!from || !to) return lag_error_set(err, LAG_ENOMEM, "no memory to copy %s", name);
-    if (!lag_fs_exists(from)) return 0;
     LAG_CLEANUP(lag_close_p) int fd = open(from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0 && errno == ENOENT) return 0;
     if (fd < 0) return lag_error_errno(err, errno, "cannot open %s", from);
     int rc = lag_fs_copy(fd, to, NULL, NULL, err);
     if (!rc) rc = lag_fs_fsync_dir(dir, err);
