@@ -83,7 +83,7 @@ static int hash_file(int fd, const _Atomic bool *cancelled, char ret_hex[LAG_SHA
     rc = read_all(fd, hash, cancelled, err);
     if (rc == 0) lag_sha256_finish(hash, ret_hex);
     else lag_sha256_destroy(hash);
-    return rc == 0 && !ret_hex[0] ? lag_error_set(err, LAG_EINTERNAL, "libcrypto could not hash a file") : rc;
+    return rc;
 }
 
 int lagd_hashes_compute(struct lagd_hashes *hashes, int fd, const _Atomic bool *cancelled,

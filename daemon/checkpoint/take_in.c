@@ -73,17 +73,25 @@ static bool is_listed(const struct taking *taking, const char *name) {
     return false;
 }
 
-static int list_folder(struct taking *taking) {
+static int list_folder(struct taking *taking, struct lag_error *err) {
     int fd = fcntl(taking->dir_fd, F_DUPFD_CLOEXEC, 0);
     DIR *dir = fd < 0 ? NULL : fdopendir(fd);
     if (!dir) {
+        int reason = errno;
         if (fd >= 0) (void)close(fd);
-        return LAG_EIO;
+        return lag_error_errno(err, reason, "cannot list its files");
     }
     int rc = 0;
     rewinddir(dir);
-    for (const struct dirent *entry; rc == 0 && (entry = readdir(dir)) != NULL;)
+    while (rc == 0) {
+        errno = 0;
+        const struct dirent *entry = readdir(dir);
+        if (!entry) {
+            if (errno) rc = lag_error_errno(err, errno, "cannot list its files");
+            break;
+        }
         if (strncmp(entry->d_name, "ckpt-", 5) == 0) rc = add_name(&taking->found, entry->d_name);
+    }
     (void)closedir(dir);
     return rc;
 }
@@ -339,10 +347,11 @@ void lagd_checkpoints_take_in(struct lagd_deps *deps, struct lag_db *db, const s
     int rc = lag_checkpoint_list(db, run->id, add_listed, &taking, &err);
     for (size_t i = 0; rc == 0 && i < taking.listed.n; i++)
         lagd_give_name_back(deps, run->id, dir_fd, taking.listed.of[i]);
-    if (rc == 0) rc = list_folder(&taking);
+    if (rc == 0) rc = list_folder(&taking, &err);
     for (size_t i = 0; rc == 0 && i < taking.found.n; i++) look_at(&taking, taking.found.of[i]);
     if (rc == 0) tell_gap(&taking);
-    else lag_log(LAG_LOG_WARNING, "the folder of run %s cannot be looked through: %s", run->id, lag_code_name(rc));
+    else lag_log(LAG_LOG_WARNING, "the folder of run %s cannot be looked through: %s", run->id,
+                 err.text[0] ? err.text : lag_code_name(rc));
     free(taking.listed.of);
     free(taking.found.of);
     if (taking.has_lineage) lagd_lineage_deinit(&taking.lineage);

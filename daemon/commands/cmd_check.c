@@ -67,7 +67,7 @@ static void end_check(struct lagd_job *base) {
 int lagd_cmd_checkpoint_check(struct lagd_commands *c, struct lagd_command *command) {
     struct lag_error *err = &command->err;
     if (lagd_pool_waiting(c->deps->services) >= LAGD_SERVICES_WAITING_MAX)
-        return lag_error_set(err, LAG_EBUSY, "too many datasets, samples and files wait; try again in a moment");
+        return lag_error_set(err, LAG_EBUSY, "too many samples and files wait; try again in a moment");
     struct check_job *job = lag_calloc(1, sizeof(*job));
     if (!job) return lag_error_set(err, LAG_ENOMEM, "out of memory while reading a checkpoint");
     job->deps = c->deps;

@@ -179,7 +179,7 @@ int lagd_cmd_generate(struct lagd_commands *c, struct lagd_command *command) {
     if (rc == 0 && !command->lent && !command->u.generate->checkpoint[0]) rc = borrow(c, command, run.id);
     if (rc != 0) return rc;
     if (lagd_pool_waiting(c->deps->services) >= LAGD_SERVICES_WAITING_MAX) {
-        return lag_error_set(err, LAG_EBUSY, "too many samples wait; try again in a moment");
+        return lag_error_set(err, LAG_EBUSY, "too many samples and files wait; try again in a moment");
     }
     struct sample_job *job = lag_calloc(1, sizeof(*job));
     if (!job) return lag_error_set(err, LAG_ENOMEM, "out of memory while sampling");

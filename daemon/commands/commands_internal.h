@@ -11,7 +11,7 @@ struct lag_mailbox;
 struct lagd_listener;
 struct lagd_registrations;
 
-#define LAGD_SERVICES_WAITING_MAX 16 /* samples that may wait for a worker */
+#define LAGD_SERVICES_WAITING_MAX 16 /* samples and checks of files that may wait for a worker */
 
 struct lagd_commands {
     struct lagd_deps *deps;

@@ -24,9 +24,6 @@ int lagd_read(const struct lagd_deps *deps, lag_write_fn *fn, void *arg, struct 
     if (rc == LAG_ENOTFOUND) rc = of_the_disk(err); /* it is not what was asked for that is missing */
     if (rc == 0) rc = lag_reader_begin(db, err);
     if (rc == 0) rc = fn(db, arg, err);
-    /* Damage of the database is not the fault of who reads: told as a device that fails. */
-    if (rc == LAG_ECORRUPT && lag_db_is_damaged(db)) rc = LAG_EIO;
-    if (rc == LAG_EIO && err) err->code = rc;
     lag_reader_end(db);
     lag_reader_close(db);
     /* SQLite may tell of a single read that failed as of a malformed file. The start looks whether it is one;

@@ -4,14 +4,13 @@
 #include "runs/runs_internal.h"
 
 #include <lagd/base/check.h>
-#include <lagd/base/parse.h>
 #include <lagd/base/error.h>
 #include <lagd/base/host.h>
+#include <lagd/base/parse.h>
 #include <lagd/storage/growths.h>
 #include <lagd/storage/runs.h>
 #include <inttypes.h>
 #include <string.h>
-
 
 struct memory {
     int64_t limit, reserve, reserved, available; /* limit: all runs together; available: now, beside what is reserved */

@@ -26,7 +26,7 @@
 
 enum {
     PATIENCE_USEC = 600 * 1000000, /* asked of the service manager for what may take long */
-    SERVICES = 2,    /* workers for samples */
+    SERVICES = 2,    /* workers for samples and files that are read */
     CHECK_MS = 3000, /* longest that a start waits for the database to be read: about 300 MB */
 };
 
