@@ -117,8 +117,9 @@ export function sentences(probe, step, ranking, loss) {
   const lead = probe.leadSince(), steps = probe.steps().filter((one) => probe.reached(one)), last = steps.at(-1);
   if (lead && last > 0) {
     const share = steps.filter((s) => s >= lead.since).length;
-    out.push(`${lead.leader.label} leads at step ${last}`
-      + `${lead.since < last ? `, and has since step ${lead.since} (${share} evaluations)` : ', and not at the evaluation before it'}.`);
+    const since = lead.since < last ? `has since step ${lead.since} (${share} evaluations)`
+      : 'not at the evaluation before it';
+    out.push(`${lead.leader.label} leads at step ${last}, and ${since}.`);
   }
   return out;
 }
