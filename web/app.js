@@ -60,7 +60,7 @@ function show() {
 
 const STATES = {
   connecting: ['connecting …', 'waiting'], live: ['live', 'good'], lost: ['connection lost, trying again', 'bad'],
-  denied: ['Wrong token', 'bad'],
+  asked: ['token needed', 'waiting'], denied: ['Wrong token', 'bad'],
   asleep: ['paused while hidden', 'waiting'],
 };
 const ASKING = 'This window asks each second. Other windows hold the event streams: a browser has few connections.';
@@ -87,8 +87,9 @@ function askToken() {
   if (document.getElementById('token')) return;
   const input = h('input', { type: 'password', name: 'token', autocomplete: 'off', required: true });
   const dialog = h('dialog', { id: 'token', 'aria-label': 'Token' },
-    h('form', { method: 'dialog' }, h('h2', {}, 'This daemon asks for a token'),
-      h('p', {}, 'It is the line in the file that auth.token_file names. This tab keeps it until it is closed.'),
+    h('form', { method: 'dialog' },
+      h('h2', {}, api.headers().Authorization ? 'Wrong token' : 'This daemon asks for a token'),
+      h('p', {}, 'It is the line in the file that auth/token_file names. This tab keeps it until it is closed.'),
       h('label', { class: 'field' }, h('span', {}, 'Token'), input),
       h('div', { class: 'row end' }, h('button', { class: 'primary', value: 'yes' }, 'Use it'))));
   dialog.addEventListener('close', () => {

@@ -1,7 +1,7 @@
 // What happens in the daemon, as it happens: one stream a window, shared by all that look at it. It begins again by
 // itself where it broke off, also after a restart of the daemon. A hidden window has none, and goes on where it stopped
 // when it is seen again. A visible one that gets no place for a stream opens it each second, until it has caught up.
-import { headers, query, url } from './api.js';
+import { headers, Problem, query, url } from './api.js';
 import { takePlace } from './places.js';
 
 const FIRST_PAUSE_MS = 500, LONGEST_PAUSE_MS = 5000, SILENCE_MS = 35000, ASK_MS = 1000;
@@ -76,6 +76,7 @@ function receive({ id, type, data }, asking) {
   if (id) cursor = Number(id);
   if (type === 'caught-up' || type === 'reset') {
     if (Number.isFinite(event.cursor)) cursor = event.cursor;
+    if (type === 'reset') recentEvents.length = 0; // of another database they may be
     setStatus('live', asking);
     if (type === 'reset' || (recentEvents.length === 0 && cursor !== null)) readRecent().catch(() => {});
   }
@@ -87,7 +88,7 @@ function receive({ id, type, data }, asking) {
 /** Reads until the stream ends; asking: or until it has told what had happened so far. */
 async function readStream(response, attempt, asking) {
   let done = false;
-  const parser = new Parser((event) => { done = receive(event, asking) && asking; });
+  const parser = new Parser((event) => { done = (receive(event, asking) && asking) || done; });
   const decoder = new TextDecoder();
   const reader = response.body.getReader();
   while (!done) {
@@ -98,12 +99,22 @@ async function readStream(response, attempt, asking) {
   }
 }
 
+/** What happened behind an event, as lines. begin: where that event is gone, what the lines are behind instead. */
+async function linesBehind(after, limit, signal) {
+  const response = await fetch(url('/events') + query({ after, limit }), {
+    cache: 'no-store', signal, headers: headers({ Accept: 'application/x-ndjson' }) });
+  if (response.status === 410) {
+    const { seq } = await response.json();
+    return { ...await linesBehind(seq, limit, signal), begin: seq };
+  }
+  if (!response.ok) throw new Problem(response.status, null);
+  return { lines: (await response.text()).split('\n').filter(Boolean), begin: null };
+}
+
 /** What happened before this page looked: for the list of last events. */
 async function readRecent() {
-  const response = await fetch(url('/events') + query({ after: Math.max(0, cursor - RECENT), limit: RECENT }), {
-    cache: 'no-store', headers: headers({ Accept: 'application/x-ndjson' }) });
-  if (!response.ok) return;
-  for (const line of (await response.text()).split('\n')) if (line) remember(JSON.parse(line));
+  const { lines } = await linesBehind(Math.max(0, cursor - RECENT), RECENT);
+  for (const line of lines) remember(JSON.parse(line));
   tell({ type: 'recent' });
 }
 
@@ -112,10 +123,9 @@ async function readRecent() {
 async function readPage(signal, problem) {
   if (!problem.type?.endsWith('too-many-streams')) throw new Error(problem.detail);
   if (cursor !== null) {
-    const response = await fetch(url('/events') + query({ after: cursor, limit: PAGE }), {
-      cache: 'no-store', signal, headers: headers({ Accept: 'application/x-ndjson' }) });
-    if (!response.ok) throw new Error(String(response.status));
-    for (const line of (await response.text()).split('\n').filter(Boolean)) {
+    const { lines, begin } = await linesBehind(cursor, PAGE, signal);
+    if (begin !== null) receive({ type: 'reset', data: JSON.stringify({ cursor: begin }) }, true);
+    for (const line of lines) {
       const { seq, type } = JSON.parse(line);
       receive({ id: seq, type, data: line }, true);
     }
@@ -132,7 +142,7 @@ async function look(signal, asking) {
     const response = await fetch(url('/events') + query({ after: cursor }), {
       cache: 'no-store', signal: attempt.signal, headers: headers({ Accept: 'text/event-stream' }) });
     if (response.status === 503) await readPage(attempt.signal, await response.json());
-    else if (!response.ok) throw new Error(String(response.status));
+    else if (!response.ok) throw new Problem(response.status, null);
     else await readStream(response, attempt, asking);
   } finally {
     signal.removeEventListener('abort', stop);
@@ -151,7 +161,7 @@ async function follow(signal) {
     } catch (error) {
       if (signal.aborted) break;
       if (status.state === 'live') wait = FIRST_PAUSE_MS;
-      setStatus(error.status === 401 ? 'denied' : 'lost');
+      setStatus(error.status !== 401 ? 'lost' : headers().Authorization ? 'denied' : 'asked');
       await pause(wait);
       wait = Math.min(wait * 2, LONGEST_PAUSE_MS);
     }
@@ -179,7 +189,7 @@ export function subscribe(callback) {
   return () => subscribers.delete(callback);
 }
 
-/** {state: connecting|live|lost|asleep, asking: live without a stream, since}. Returns what ends it. */
+/** {state: connecting|live|lost|asked|denied|asleep, asking: live without a stream, since}. Returns what ends it. */
 export function watch(callback) {
   watchers.add(callback);
   callback(status);

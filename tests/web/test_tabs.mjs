@@ -1,6 +1,7 @@
 // Many windows on one daemon. A browser opens six connections to it for all of them together: none may wait for
 // another, a hidden one keeps no connection, and one that is seen again has missed nothing.
-import { browse, check, Daemon, main, runBody, until } from './harness.mjs';
+import { rmSync } from 'node:fs';
+import { browse, check, Daemon, main, runBody, sleep, until } from './harness.mjs';
 
 const WINDOWS = 8, LISTED = 60;
 const daemon = new Daemon();
@@ -127,9 +128,51 @@ async function noStreamIsToBeHad() {
   await small.stop();
 }
 
+/** A window that asks is content with what has happened: what else comes with it keeps no stream open. */
+async function whoAsksLetsTheStreamGo() {
+  const other = await browse(daemon.origin);
+  await other.page.addInitScript(() => Object.defineProperty(navigator, 'locks', { value: undefined }));
+  const event = (type, data) => `event: ${type}\ndata: ${JSON.stringify(data)}\n\n`;
+  await other.page.route(/\/events(\?|$)/, (route) => (/limit/.test(route.request().url()) ? route.continue()
+    : route.fulfill({ contentType: 'text/event-stream',
+      body: event('caught-up', { cursor: 1 }) + event('run.metric', { run: 'run_x' }) })));
+  await other.open('');
+  await until('it asks', async () => (await light(other.page)) === 'live, each second');
+  for (let i = 0; i < 20; i++, await sleep(100))
+    check((await light(other.page)) === 'live, each second', await light(other.page));
+  await other.context.close();
+}
+
+/** Without a stream, too, a window sees that its cursor is of another database. */
+async function anotherDatabaseIsSeenWithoutAStream() {
+  const small = await new Daemon('replaced', { LAGD_SERVER_MAX_STREAMS: '1' }).start();
+  for (const name of ['a', 'b', 'c', 'd']) await small.upload(name);
+  const other = await browse(small.origin), abort = new AbortController();
+  other.failuresAreExpected(true); // 410, and the daemon that is away
+  await other.open('');
+  await until('it is live', async () => (await light(other.page)) === 'live');
+  await other.page.route(/\/events(\?|$)/, (route) => route.abort());
+  await small.stop();
+  rmSync(small.state, { recursive: true });
+  await small.start();
+  await fetch(`${small.origin}/api/v1/events?follow=true`, { signal: abort.signal });
+  await other.page.unrouteAll();
+  await until('it asks', async () => (await light(other.page)) === 'live, each second');
+  await small.upload('words');
+  await until('it lists the events of this database', async () => {
+    const told = (await (await fetch(`${small.origin}/api/v1/events?after=0`)).text()).trim().split('\n')
+      .map((line) => JSON.parse(line).type).reverse();
+    return String(await other.page.locator('.events li code').allTextContents()) === String(told);
+  });
+  abort.abort();
+  check(other.faults.length === 0, other.faults.join('\n'));
+  await other.context.close();
+  await small.stop();
+}
+
 async function nothingWentWrongOnTheWay() {
   check(browser.faults.length === 0, browser.faults.join('\n'));
 }
 
 await main([eightVisibleWindowsAllLive, aPlaceIsHandedOn, aHiddenWindowKeepsNoConnection, whatHappenedMeanwhileIsThere,
-  noStreamIsToBeHad, nothingWentWrongOnTheWay]);
+  noStreamIsToBeHad, whoAsksLetsTheStreamGo, anotherDatabaseIsSeenWithoutAStream, nothingWentWrongOnTheWay]);
