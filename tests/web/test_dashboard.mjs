@@ -3,6 +3,7 @@
 // pictures of them.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import * as f from '../../web/format.js';
 import { axe, browse, check, Daemon, folder, main, runBody, sleep, until } from './harness.mjs';
 
 const HOSTILE = '<img src=x onerror="document.title=\'owned\'">\u2028<script>document.title="owned"</script>';
@@ -219,6 +220,34 @@ async function aRestartHealsByItself() {
   await until('the run is paused', async () => (await daemon.get('/runs/grown')).state === 'paused');
 }
 
+/** The cost of another growth is compared with what the run itself has spent, as that of a decision is. */
+async function aPlanIsComparedWithTraining() {
+  await browser.open('#/runs/grown/grow');
+  const run = await daemon.get('/runs/grown');
+  const plan = await daemon.post('/runs/grown/growths?dry_run=true', { target: { n_layer: run.model.n_layer * 2 } });
+  check(run.flops_probes > 0 && run.flops === run.flops_training + run.flops_probes, JSON.stringify(run));
+  const share = f.share(plan.flops_total / run.flops_training, 'training so far');
+  await until(share, async () => (await page().locator('.dry').innerText()).includes(share));
+  check(await page().locator('#f-probe-delta').count() === 1, 'the difference that matters can be told');
+}
+
+/** Probes count on the axis of FLOPs at the step after their growth, whatever became of it. */
+async function everyProbeCountsAsCompute() {
+  const knots = await page().evaluate(async () => {
+    const { flopKnots } = await import('/ui/views/series.js');
+    const run = await (await fetch('/api/v1/runs/grown')).json();
+    const growth = (start_step, taken, ...flops) => ({ start_step, decision: { candidate: taken },
+      candidates: flops.map((one, i) => ({ id: i, flops: one })) });
+    const all = [growth(30, null, 5e15), growth(20, 1, 3e15, 7e15, 4e15), growth(30, null, 1e15),
+      growth(null, null, 0)];
+    return flopKnots({ ...run, max_steps: 100 }, [], all);
+  });
+  check(String(knots.map(([step]) => step)) === '0,20,21,30,31,100', JSON.stringify(knots));
+  const [, [, at20], [, at21], [, at30], [, at31], [, end]] = knots, each = at20 / 20;
+  for (const [is, should] of [[at21 - at20, 7e15 + each], [at30 - at21, 9 * each], [at31 - at30, 6e15 + each],
+    [end - at31, 69 * each]]) check(Math.abs(is / should - 1) < 1e-6, `${is} ${should} in ${JSON.stringify(knots)}`);
+}
+
 async function everyViewIsForEveryone() {
   const views = { overview: '#/', run: '#/runs/grown?x=tokens', growth: `#/growths/${growth}?k=4`, new_run: '#/new',
     datasets: '#/datasets', new_growth: '#/runs/grown/grow', missing: '#/runs/nobody' };
@@ -260,10 +289,16 @@ async function aTokenIsAskedFor() {
   const other = await browse(guarded.origin);
   other.failuresAreExpected(true);
   await other.page.goto(guarded.origin);
+  const light = () => other.page.locator('#bar .light').innerText();
+  await until('the light asks for it', async () => (await light()) === 'token needed');
+  await other.page.fill('#token input', 'another-long-enough-token-0123456789');
+  await other.page.click('#token button');
+  await until('a wrong one is told', async () => (await light()) === 'Wrong token'
+    && (await other.page.locator('#token h2').innerText()) === 'Wrong token');
   await other.page.fill('#token input', 'a-long-enough-token-for-tests-0123456789');
   await other.page.click('#token button');
   await other.page.waitForSelector('.first pre');
-  await until('the stream has it too', async () => (await other.page.locator('#bar .light').innerText()) === 'live');
+  await until('the stream has it too', async () => (await light()) === 'live');
   check(other.faults.length === 0, other.faults.join('\n'));
   await other.context.close();
   await guarded.stop();
@@ -274,5 +309,5 @@ async function nothingWentWrongOnTheWay() {
 }
 
 await main([emptyOverviewSaysWhatToDo, aRunIsMadeByTheForm, curvesObeyTheirControls, aSampleSaysWhatItWaitsFor,
-  aGrowthIsApprovedByClicking, aRestartHealsByItself, everyViewIsForEveryone, aTokenIsAskedFor,
-  nothingWentWrongOnTheWay]);
+  aGrowthIsApprovedByClicking, aRestartHealsByItself, aPlanIsComparedWithTraining, everyProbeCountsAsCompute,
+  everyViewIsForEveryone, aTokenIsAskedFor, nothingWentWrongOnTheWay]);

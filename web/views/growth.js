@@ -105,7 +105,7 @@ export function growthView(main, id) {
         h('p', { class: 'dim' }, `${ended} of ${growth.candidates.length} candidates done, `
           + `${f.count(growth.progress.done_steps)} of ${f.count(growth.progress.total_steps)} steps; `
           + (probe.common() >= 0 ? `comparable up to step ${probe.common()}` : 'not comparable yet'))),
-      verdict(probe, run),
+      verdict(probe),
     ];
   }
 

@@ -52,7 +52,7 @@ function build(place, root, run, operators) {
     field('/probe/steps', { value: 50, label: 'lag' }), field('/probe/eval_every', { label: 'evaluate every' }),
     field('/mode', { value: 'manual' })];
   const extra = [field('/probe/eval_batches'), field('/probe/max_eval_share'), field('/probe/divergence_bound'),
-    field('/probe/parallel'),
+    field('/probe/delta', { label: 'difference that matters' }), field('/probe/parallel'),
     field('/allow_none', { label: 'not growing may win' }), field('/reason')];
   const fields = [...main_, ...extra], pool = poolChoice(operators);
   const path = `/runs/${api.part(run.id)}/growths`;
@@ -118,8 +118,8 @@ function planFacts(plan, run) {
   return [
     facts(
       fact('Candidates', plan.candidates.length, 'the reference included'),
-      fact('Compute', f.flops(plan.flops_total), run.flops > 0
-        ? f.share(plan.flops_total / run.flops, 'training so far') : ''),
+      fact('Compute', f.flops(plan.flops_total), run.flops_training > 0
+        ? f.share(plan.flops_total / run.flops_training, 'training so far') : ''),
       fact('Time', f.duration(plan.seconds_guess), plan.time_basis === 'run'
         ? `about, ${plan.n_workers} at once` : 'a guess: the run has not trained yet'),
       fact('Memory', f.bytes(plan.memory_bytes),

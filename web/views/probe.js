@@ -1,6 +1,7 @@
 // The numbers behind the growth page: candidates, their curves by probe step, and who leads when. No page here.
 import * as api from '../api.js';
 import { hasEnded } from '../states.js';
+import { LEAST_CHANCE } from './verdict.js';
 
 /** As the daemon names it beside the others. */
 export function labelOf(candidate) {
@@ -138,7 +139,7 @@ function told(ranking, best) {
     .map((one) => one.label);
   if (!others.length) return 'Every other is behind it at 95 %.';
   const some = others.slice(0, 3).join(', ') + (others.length > 3 ? ` and ${others.length - 3} more` : '');
-  const chance = !(ranking.p_now >= 0.01) ? ''
+  const chance = !(ranking.p_now >= LEAST_CHANCE) ? ''
     : ` It is the best now with a probability of at least ${ranking.p_now.toFixed(2)}.`;
   return `${ranking.n_tied} candidates cannot be told apart at 95 % there: it and ${some}.${chance}`;
 }

@@ -120,19 +120,27 @@ export async function flopKnots(run, annotations, growths) {
       schedule: { max_steps: run.max_steps } };
     return (await api.send('POST', '/runs?dry_run=true', body)).flops_per_step;
   }));
+  const jumps = new Map(); // also of those that were rejected or chose not to grow
+  for (const { start_step: step, ...growth } of growths)
+    if (step !== null) jumps.set(step, (jumps.get(step) ?? 0) + probeFlops(growth));
   const knots = [[0, 0]];
-  shapes.forEach((_, i) => {
-    const probes = probeFlops(growths.find((one) => one.id === annotations[i - 1]?.id));
-    if (steps[i + 1] <= steps[i]) return;
-    if (probes > 0) knots.push([steps[i] + 1, knots.at(-1)[1] + costs[i] + probes]);
+  const go = (to, cost, more = 0) => {
     const [step, flops] = knots.at(-1);
-    if (steps[i + 1] > step) knots.push([steps[i + 1], flops + costs[i] * (steps[i + 1] - step)]);
+    if (to > step) knots.push([to, flops + cost * (to - step) + more]);
+  };
+  shapes.forEach((_, i) => {
+    const within = [...jumps].filter(([step, flops]) => flops > 0 && step >= steps[i] && step < steps[i + 1]);
+    for (const [step, flops] of within.sort(([one], [other]) => one - other)) {
+      go(step, costs[i]);
+      go(step + 1, costs[i], flops);
+    }
+    go(steps[i + 1], costs[i]);
   });
   return knots;
 }
 
 /** Of the candidates that were not taken. */
 function probeFlops(growth) {
-  return (growth?.candidates ?? []).filter((one) => one.id !== growth.decision?.candidate)
+  return growth.candidates.filter((one) => one.id !== growth.decision?.candidate)
     .reduce((sum, one) => sum + (one.flops ?? 0), 0);
 }

@@ -6,17 +6,20 @@ import { fact, facts } from './parts.js';
 
 const bases = {
   verified: 'verified: better than every other at 95 %, and than not growing',
-  provisional: 'provisional: ahead of the others, but not verified',
+  provisional: 'provisional: ahead of the others, but not clearly enough, or the lag is short',
   tied: 'tied: several cannot be told apart',
   nothing_to_decide: 'nothing to decide: those that cannot be told apart differ by less than matters',
   person: 'chosen by a person',
 };
 
+/** A bound below this says nothing. */
+export const LEAST_CHANCE = 0.01;
+
 function interval([low, high]) {
   return low === null || high === null ? '' : `95 % ${f.loss(low)} to ${f.loss(high)}`;
 }
 
-export function verdict(probe, run) {
+export function verdict(probe) {
   const { growth } = probe, { decision } = growth;
   if (!decision) return null;
   const name = (id) => probe.candidates().find((one) => one.id === id)?.label ?? '–';
@@ -29,7 +32,7 @@ export function verdict(probe, run) {
       fact('Basis', bases[decision.basis] ?? f.words(decision.basis)),
       decision.tied && fact('Cannot be told apart', names(decision.tied_set),
         `${decision.tied_set.length} candidates`),
-      fact('Best now', decision.p_now === null ? '–' : f.number(decision.p_now), 'probability, at least'),
+      decision.p_now >= LEAST_CHANCE && fact('Best now', f.number(decision.p_now), 'probability, at least'),
       fact('Best at the end', decision.p_end === null ? 'not known' : f.number(decision.p_end)),
       fact('Step 0 would pick', decision.tied_at_0.length
         ? `cannot choose: a ${decision.tied_at_0.length}-way tie` : name(decision.pick_at_0)),
