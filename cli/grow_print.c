@@ -69,6 +69,14 @@ static void mark(json_t *items, json_t *growth) {
     }
 }
 
+static void print_decision(struct lag_strbuf *out, json_t *growth) {
+    ctl_say(out, "\nbasis     {decision.basis}\n", growth);
+    if (strcmp(ctl_json_text(growth, "decision.decided_by"), "user") == 0)
+        ctl_say(out, *ctl_json_text(growth, "decision.reason") ? "decided   by a person: {decision.reason}\n"
+                                                               : "decided   by a person\n", growth);
+    ctl_say(out, "{decision.verdict}\n", growth);
+}
+
 int ctl_print_growth(struct ctl *ctl, json_t *growth) {
     struct lag_strbuf out = LAG_STRBUF_INIT;
     json_t *items = by_loss(json_object_get(growth, "candidates"));
@@ -81,7 +89,7 @@ int ctl_print_growth(struct ctl *ctl, json_t *growth) {
     if (ctl_json_at(growth, "start_step")) ctl_say(&out, " at step {start_step}", growth);
     ctl_say(&out, ", lag {probe.steps} steps, {mode}\n\n", growth);
     ctl_table(&out, candidates, items, ctl->term.utf8, ctl->term.colour, ctl->term.width);
-    if (ctl_json_at(growth, "decision")) ctl_say(&out, "\n{decision.verdict}\n", growth);
+    if (ctl_json_at(growth, "decision")) print_decision(&out, growth);
     if (strcmp(ctl_json_text(growth, "state"), "awaiting_approval") == 0)
         ctl_say(&out, "\nIt waits for you: lagctl grow approve {id}, or grow reject {id}\n", growth);
     json_decref(items);

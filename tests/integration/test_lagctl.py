@@ -101,6 +101,8 @@ def a_run_from_text_to_files(folder):
     ctl("wait", "one", "--for", "state=failed", status=1, error="one is completed")
     shown = ctl("grow", "show", growth)
     assert "<- chosen" in shown and "After a lag of 8 steps" in shown and "layers    2 to 3 at step 20" in shown, shown
+    decision = ctl.json("grow", "show", growth)["decision"]
+    assert f"\nbasis     {decision['basis']}\n{decision['verdict']}\n" in shown, shown
     ranked = ctl("grow", "rank", growth, "--at-step", "4")
     assert "after 4 steps" in ranked and "stack" in ranked, ranked
     assert ctl("grow", "report", growth).startswith("#") and "midas" in ctl("grow", "report", growth)
@@ -191,6 +193,7 @@ def decisions_by_hand(folder):
     ctl("wait", growths["chosen"], "--timeout", "60s")
     chosen = ctl.json("grow", "show", growths["chosen"])
     assert next(c for c in chosen["candidates"] if c["id"] == chosen["decision"]["candidate"])["operator"] == "stack"
+    assert "\ndecided   by a person: I like it\n" in ctl("grow", "show", growths["chosen"])
     ctl("wait", growths["rejected"], status=1, error="is rejected")
     daemon.terminate()
 
