@@ -126,8 +126,9 @@ static void say_gain(struct sentence *out, const struct lagd_curves *set, const 
     const double high = is_worse ? verdict->gain_high : -verdict->gain_low;
     if (!(low > 0)) say(out, " Whether growing has paid off is open:");
     else say(out, " Growing has %spaid off within this lag:", is_worse ? "" : "not ");
-    say(out, " not growing is at %.4f, %s by %.4f", means[reference], is_worse ? "worse" : "better",
-        fabs(verdict->gain));
+    say(out, " not growing is at %.4f, ", means[reference]);
+    if (verdict->n_tail > 1) say(out, "and over the last %d evaluations ", verdict->n_tail);
+    say(out, "%s by %.4f", is_worse ? "worse" : "better", fabs(verdict->gain));
     if (isfinite(low) && isfinite(high)) say(out, " (95 %% interval %.4f to %.4f)", low, high);
     say(out, ".");
 }

@@ -207,6 +207,25 @@ static void the_reference_wins_only_when_allowed(void **state) {
     contains(row.verdict, " Whether growing has paid off is open: not growing is at 2.6000, worse by 0.0000 (95 % ");
 }
 
+/* At the lag it is worse, over the last evaluations better: the sentence tells which number is which. */
+static void the_gain_tells_what_it_is_over(void **state) {
+    (void)state;
+    static const int64_t more[] = {0, 5, 8, 10};
+    static const double stack[] = {4, 4.1, 4.2, 3, 3.1, 3.2, 2.9, 3, 3.1, 1.9, 2, 2.1},
+                        none[] = {3, 3.1, 3.2, 2.9, 3, 3.1, 2.6, 2.7, 2.8, 2, 2.1, 2.2};
+    struct lag_decision_row row;
+    candidate(0, "stack", stack, true, false);
+    candidate(1, "none", none, false, false);
+    set.n = 2;
+    for (int i = 0; i < set.n; i++) {
+        curves[i].t = more;
+        curves[i].n_evals = 4;
+    }
+    assert_int_equal(lagd_decide(&set, &row, &err), 0);
+    assert_true(fabs(row.gain + 0.1) < 1e-12);
+    contains(row.verdict, "not growing is at 2.1000, and over the last 2 evaluations better by 0.1000 (");
+}
+
 static void nobody_left(void **state) {
     (void)state;
     for (int i = 0; i < 4; i++) curves[i].diverged = true;
@@ -315,6 +334,7 @@ int main(void) {
         TEST(a_set_of_all),
         TEST(short_lags_are_said),
         TEST(the_reference_wins_only_when_allowed),
+        TEST(the_gain_tells_what_it_is_over),
         TEST(nobody_left),
         TEST(one_alone),
         TEST(not_before_the_lag),
