@@ -17,7 +17,7 @@ static const struct lag_field rows[] = {
     {"lr", LAG_FIELD_TEXT, AT(lr), 0, 15, NULL, NULL, 0, "",
      "Rule of the learning rate, one of GET /operators' lr_rules; left out: the operator's preset."},
     {"rewarm_steps", LAG_FIELD_INT, AT(rewarm_steps), -1, LAGD_PROBE_STEPS_MAX, "-1", NULL, 0, "steps",
-     "Length of the re-warm; -1 for min(50, lag / 4)."},
+     "Length of the re-warm; -1 for " LAG_TEXT_OF(LAGD_REWARM_STEPS) ", whatever the lag."},
     {"seed", LAG_FIELD_INT, AT(seed), -1, LAG_FIELD_EXACT_MAX, "-1", NULL, 0, "",
      "Seed of random layers; -1 for the run's."},
 };

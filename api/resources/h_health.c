@@ -25,7 +25,7 @@ static int write_detail(struct lagd_json *json, const char *key, const void *obj
 
 static const struct lagd_member check_members[] = {
     LAGD_MEMBER(struct check, "ok", "b", ok, NULL),
-    LAGD_WRITTEN("detail", "s~", write_detail, 
+    LAGD_WRITTEN("detail", "s~", write_detail,
                  "What is not ready; of integrity, how far the start looked through the database."),
 };
 static const struct lagd_schema check_schema = LAGD_SCHEMA("Check", check_members);

@@ -4,9 +4,11 @@
 #include <lagd/base/mem.h>
 #include <lagd/daemon/operators.h>
 #include <lagd/engine/grow.h>
+#include <lagd/engine/lag.h>
 #include <string.h>
 
 static_assert(LAGD_STRATEGY_PARAMS == LAG_OPERATOR_PARAMS, "a strategy request holds every parameter of an operator");
+static_assert(LAGD_REWARM_STEPS == LAG_REWARM_STEPS, "what texts tell is what is done");
 static_assert(LAG_ROW_STRATEGY >= LAG_STRATEGY_TEXT, "rows hold every canonical text");
 
 const char *const *lagd_optimizer_rules(void) { return lag_moment_rule_names; }

@@ -6,12 +6,13 @@
 #define LAGD_STRATEGIES_MAX 64
 #define LAGD_PROBE_STEPS_MAX 1000000
 #define LAGD_STRATEGY_PARAMS 4
+#define LAGD_REWARM_STEPS 50 /* of a re-warm that is asked without a length */
 struct lagd_strategy_request {
     char op[32];
     int n_params;
     struct { char name[16]; double value; } params[LAGD_STRATEGY_PARAMS];
     char optimizer[16], lr[16]; /* "" = the operator's preset */
-    int64_t rewarm_steps;       /* -1 = LAG_REWARM_STEPS */
+    int64_t rewarm_steps;       /* -1 = LAGD_REWARM_STEPS */
     int64_t seed;               /* -1 = the run's seed */
 };
 struct lagd_growth_request {
