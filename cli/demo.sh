@@ -147,13 +147,13 @@ start_lagd() {
     [ "$port" = "$FIRST_PORT" ] || say "port $FIRST_PORT is in use: taking $port"
 }
 
-# The dashboard's address. Where npm is missing lagd is built without it.
+# The dashboard's address. Where ./dev build has not fetched its npm packages, lagd is built without it.
 dashboard() {
     kind=$(curl -q -sS --noproxy '*' --max-time 60 -o /dev/null -w '%{content_type}' -H 'Accept: text/html' "$BASE/") ||
         kind=
     case $kind in
     text/html*) say "dashboard $BASE/  open it in a browser$1" ;;
-    *) say "dashboard $BASE/  once npm is there, as ./dev build installs it; this lagd was built without" ;;
+    *) say "dashboard none in this build; ./dev build fetches by npm what it needs" ;;
     esac
 }
 
