@@ -23,6 +23,7 @@ int lagd_run_wait_for_storage(struct lagd_run *run, const char *why, struct lag_
     enum lagd_doing before = lagd_progress_do(&run->progress, LAGD_DOING_STORAGE);
     int rc = 1;
     while (rc != 0 && !atomic_load(&run->wishes.interrupt)) {
+        lagd_run_lend(run); /* who asked would wait as long */
         lagd_pause_ms(LAGD_STORAGE_RETRY_MS, &run->wishes.interrupt);
         struct lag_error again = {0};
         rc = lag_store_flush(run->deps->store, &again);

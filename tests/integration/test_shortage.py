@@ -189,6 +189,23 @@ def checkpoints_cannot_be_written(folder):
     the_same_as_undisturbed(folder, daemon, begin_a_growth)
 
 
+def a_young_run_lends_its_weights_on_a_full_disk(folder):
+    """It has no checkpoint, and makes no step: who asks for a sample is answered all the same."""
+    daemon = new(folder, "short")
+    daemon.post("/runs", run_body("r", "words", schedule={"max_steps": 100000}, checkpoint={"every_steps": 100000}))
+    daemon.wait_for("/runs/r", lambda r: r["step"] >= 5, pace=0.002)
+    n_log = os.path.getsize(daemon.log_path) + 8192  # what it says still fits
+    assert os.path.getsize(daemon.state_dir + "/lagd.db-wal") > n_log
+    limit(daemon, resource.RLIMIT_FSIZE, n_log)
+    assert lagd.until(lambda: "the run waits for storage" in daemon.log(), 20), daemon.log()
+    body = {"prompt": "And", "n_tokens": 2}
+    status, _, answer = daemon.request("POST", "/api/v1/runs/r/generate", body, timeout=lagd.slow(10))
+    assert status == 200, answer
+    limit(daemon, resource.RLIMIT_FSIZE, None)
+    assert daemon.post("/runs/r/cancel")["state"] == "cancelled"
+    daemon.terminate()
+
+
 def a_probe_has_no_memory(folder):
     """A worker of a growth finds none: no candidate is lost, the growth goes on with its run."""
     if not lagd.has_failpoints():
@@ -334,5 +351,5 @@ def it_ends_where_memory_is_short(folder):
 if __name__ == "__main__":
     lagd.main(memory_comes_back, descriptors_come_back, a_file_lies_where_a_checkpoint_was,
               the_folder_cannot_be_entered, checkpoints_cannot_be_written, a_probe_has_no_memory, a_failed_run_goes_on,
-              a_failed_run_gets_another_rate,
+              a_failed_run_gets_another_rate, a_young_run_lends_its_weights_on_a_full_disk,
               a_configuration_is_mended, a_pause_is_answered_when_the_store_breaks, it_ends_where_memory_is_short)
