@@ -1,6 +1,7 @@
 /* The listeners: who listens where, each served by a daemon of the HTTP library. */
 #include "http/listeners_internal.h"
 
+#include "http/accept_internal.h"
 #include "http/bad_length_internal.h"
 #include "http/listen_internal.h"
 #include "http/ping_internal.h"
@@ -18,6 +19,7 @@
 #include <lagd/base/mem.h>
 #include <microhttpd.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +37,7 @@ struct listener {
     char where[320];
     struct MHD_Daemon *daemon;
     struct lagd_ping pings[LAGD_HTTP_WORKERS];
+    struct lagd_accept accept;
 };
 struct lagd_listeners {
     struct listener list[LAGD_PASSED_MAX];
@@ -42,16 +45,19 @@ struct lagd_listeners {
     char socket_path[108]; /* of our own unix socket */
     char hosts[1024];
     bool beyond_loopback;
+    atomic_bool serving; /* the list is complete, and all of them accept */
 };
 
 /* --- the library ------------------------------------------------------------------------------------------------- */
 
 static void __attribute__((format(printf, 2, 0))) log_library(void *arg, const char *format, va_list arguments) {
+    struct listener *listener = arg;
     char text[512];
     lagd_heads_heard(format);
     (void)vsnprintf(text, sizeof(text), format, arguments);
     text[strcspn(text, "\n")] = '\0';
     lag_log(LAG_LOG_DEBUG, "http: %s", text);
+    lagd_accept_heard(&listener->accept, format, listener->where);
 }
 
 /* The library calls this where it cannot go on, and demands that it never returns. */
@@ -98,13 +104,14 @@ static void share_descriptors(const struct lagd_config *config, int n_listeners,
 /* The library's threads inherit the mask: signals belong to the supervisor alone. The library's strictness is off. All
  * it would add is a refusal of requests without Host, with a doubled status line; the guard refuses them as a
  * problem. */
-static struct MHD_Daemon *start_library(struct lagd_server *server, unsigned limit, int fd) {
+static struct MHD_Daemon *start_library(struct lagd_server *server, unsigned limit, struct listener *listener) {
     sigset_t all, before;
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     struct MHD_Daemon *daemon = MHD_start_daemon(
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | MHD_USE_ITC, 0, NULL, NULL,
-        lagd_transport_access, server, MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
+        lagd_transport_access, server, MHD_OPTION_EXTERNAL_LOGGER, log_library, listener, MHD_OPTION_LISTEN_SOCKET,
+        listener->fd,
         MHD_OPTION_THREAD_POOL_SIZE, LAGD_HTTP_WORKERS, MHD_OPTION_THREAD_STACK_SIZE, WORKER_STACK_BYTES,
         MHD_OPTION_CONNECTION_LIMIT, limit, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY_BYTES,
         MHD_OPTION_CONNECTION_TIMEOUT, LAGD_IDLE_SECONDS, MHD_OPTION_STRICT_FOR_CLIENT, 0,
@@ -122,6 +129,7 @@ static void add(struct lagd_listeners *listeners, int fd, const struct lagd_addr
     struct listener *listener = &listeners->list[listeners->n++];
     *listener = (struct listener){.fd = fd};
     for (size_t i = 0; i < LAG_COUNT(listener->pings); i++) listener->pings[i].fd = -1;
+    lagd_accept_init(&listener->accept, fd);
     (void)lag_copy(listener->where, sizeof(listener->where), address->text);
     listeners->beyond_loopback |= address->beyond_loopback;
     if (!*address->host) return;
@@ -188,12 +196,13 @@ static void tell_dashboard(const struct lagd_server *server, const struct listen
 static int serve(struct lagd_listeners *listeners, struct lagd_server *server, unsigned limit, struct lag_error *err) {
     for (int i = 0; i < listeners->n; i++) {
         struct listener *listener = &listeners->list[i];
-        listener->daemon = start_library(server, limit, listener->fd);
+        listener->daemon = start_library(server, limit, listener);
         if (!listener->daemon) return lag_error_set(err, LAG_EIO, "the HTTP library cannot serve %s", listener->where);
         listener->fd = -1;
         lag_log(LAG_LOG_INFO, "http: listening on %s", listener->where);
         tell_dashboard(server, listener);
     }
+    atomic_store(&listeners->serving, true);
     return 0;
 }
 
@@ -236,9 +245,16 @@ int64_t lagd_listeners_silence_ns(struct lagd_listeners *listeners, int64_t now_
     return longest_ns;
 }
 
+void lagd_listeners_look(struct lagd_listeners *listeners, int64_t now_ns) {
+    if (!atomic_load(&listeners->serving)) return;
+    for (int i = 0; i < listeners->n; i++)
+        lagd_accept_look(&listeners->list[i].accept, listeners->list[i].daemon, now_ns);
+}
+
 /* A passed unix socket is the service manager's: only our own file is removed. */
 void lagd_listeners_quiesce(struct lagd_listeners *listeners) {
     if (!listeners) return;
+    atomic_store(&listeners->serving, false);
     for (int i = 0; i < listeners->n; i++) {
         struct listener *listener = &listeners->list[i];
         if (listener->daemon) listener->fd = MHD_quiesce_daemon(listener->daemon);
@@ -251,6 +267,7 @@ void lagd_listeners_close(struct lagd_listeners *listeners) {
     for (int i = 0; i < listeners->n; i++) {
         struct listener *listener = &listeners->list[i];
         for (size_t k = 0; k < LAGD_HTTP_WORKERS; k++) lagd_ping_end(&listener->pings[k]);
+        lagd_accept_deinit(&listener->accept);
         if (listener->daemon) MHD_stop_daemon(listener->daemon);
         if (listener->fd >= 0) (void)close(listener->fd);
     }

@@ -18,5 +18,7 @@ void lagd_listeners_close(struct lagd_listeners *listeners);   /* ends and frees
 const char *lagd_listeners_hosts(const struct lagd_listeners *listeners);
 /* One of them can be reached from another machine: a token is needed. Thread: any. */
 bool lagd_listeners_beyond_loopback(const struct lagd_listeners *listeners);
+/* Lets those go on that stopped accepting for want of descriptors or memory. Several times a second. Thread: reaper. */
+void lagd_listeners_look(struct lagd_listeners *listeners, int64_t now_ns);
 /* For how long a worker has not answered; 0: all do. */
 int64_t lagd_listeners_silence_ns(struct lagd_listeners *listeners, int64_t now_ns);

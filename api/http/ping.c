@@ -1,38 +1,16 @@
-/* A request to /healthz over a socket pair that is added to the worker's connections. A connection from outside would
- * not do: when all places are taken it waits in the listener's queue, and then a busy server looks like a dead one. */
+/* A request to /healthz over a connection of lagd's own. One from outside would not do: when all places are taken it
+ * waits in the listener's queue, and then a busy server looks like a dead one. */
 #include "http/ping_internal.h"
 
+#include "http/worker_internal.h"
+
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #define INTERVAL_NS (5 * INT64_C(1000000000)) /* below LAGD_IDLE_SECONDS, or the library closes the connection */
 
 static const char question[] = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
-
-/* The library hands an added connection to the worker (descriptor modulo number of workers), if that has room. So the
- * descriptor is duplicated until it has the remainder that is wanted. */
-static int number_for(int fd, unsigned worker) {
-    while (fd >= 0 && (unsigned)fd % LAGD_HTTP_WORKERS != worker) {
-        int next = fcntl(fd, F_DUPFD_CLOEXEC, fd + 1);
-        (void)close(fd);
-        fd = next;
-    }
-    return fd;
-}
-
-static void connect_to(struct lagd_ping *ping, struct MHD_Daemon *daemon, unsigned worker) {
-    int ends[2];
-    struct sockaddr_storage none = {.ss_family = AF_UNIX};
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0) return;
-    int fd = number_for(ends[1], worker);
-    if (fd < 0 || MHD_add_connection(daemon, fd, (const struct sockaddr *)&none, sizeof(sa_family_t)) != MHD_YES) {
-        (void)close(ends[0]); /* the library has closed the other one */
-        return;
-    }
-    ping->fd = ends[0];
-}
 
 /* Takes in what came. A connection that has ended is no answer; it is made again. */
 static void receive(struct lagd_ping *ping) {
@@ -47,7 +25,7 @@ static void receive(struct lagd_ping *ping) {
 int64_t lagd_ping_ask(struct lagd_ping *ping, struct MHD_Daemon *daemon, unsigned worker, int64_t now_ns) {
     if (ping->fd >= 0) receive(ping);
     if (ping->fd < 0) {
-        connect_to(ping, daemon, worker);
+        ping->fd = lagd_worker_connect(daemon, worker);
         if (ping->fd < 0) {
             ping->asked_ns = 0; /* every place is taken: nothing can be said */
             return 0;

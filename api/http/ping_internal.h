@@ -3,8 +3,6 @@
 #include <microhttpd.h>
 #include <stdint.h>
 
-#define LAGD_HTTP_WORKERS 2u /* of each listener */
-
 struct lagd_ping {
     int fd;           /* -1: none */
     int64_t asked_ns; /* when the unanswered question was sent, 0 = all are answered */

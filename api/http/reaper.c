@@ -1,8 +1,9 @@
-/* Four times a second: closes late sockets, wakes requests whose time is over or whose client is gone, and reloads
- * when asked to. */
+/* Four times a second: closes late sockets, wakes requests whose time is over or whose client is gone, lets
+ * listeners accept again after a shortage, and reloads when asked to. */
 #include "http/reaper_internal.h"
 
 #include "http/heavy_internal.h"
+#include "http/listeners_internal.h"
 #include "http/server_internal.h"
 #include "http/sockets_internal.h"
 #include "http/wait_internal.h"
@@ -56,6 +57,7 @@ static void reap(void *arg) {
         atomic_store(&reaper->turned_ns, now_ns);
         close_late(reaper->server, now_ns);
         lagd_waits_expire(reaper->server->waits, now_ns);
+        lagd_listeners_look(reaper->server->listeners, now_ns);
         if (now_ns >= sweep_ns) {
             sweep_ns = now_ns + SECOND_NS;
             lagd_waits_sweep(reaper->server->waits);

@@ -80,7 +80,7 @@ class Cycle:
 
     def is_up(self, path="/readyz"):
         try:
-            return self.daemon.request("GET", path, timeout=self.limit / lagd.SLOW)[0] == 200
+            return self.request_meanwhile("GET", path, None, None, self.limit / lagd.SLOW)[0] == 200
         except TimeoutError:
             raise Fault("hang", f"{path} is not answered") from None
         except (OSError, lagd.http.client.HTTPException):
@@ -100,7 +100,9 @@ class Cycle:
 
     def bring_up(self):
         """Starts it until it is ready: a start that is refused says why, and the next one may go well."""
-        for _ in range(TRIES):
+        tries = 0
+        while tries < TRIES:
+            tries += not self.lasting  # what lasts is waited for
             self.daemon.spawn(env=self.environment())
             deadline = time.monotonic() + self.limit
             while self.daemon.alive() and not self.is_up():
