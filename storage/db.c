@@ -1,5 +1,6 @@
 /* Connections: how the file is opened, guarded, read and checked, and what its errors are called. */
 #include "db_internal.h"
+#include "lock_wait_internal.h"
 #include "migrate_internal.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -199,7 +200,7 @@ int lag_db_open(const char *dir, enum lag_db_mode mode, struct lag_db **ret, str
     db->writer = mode == LAG_DB_WRITER;
     /* NOMUTEX: a connection is used by one thread at a time, so SQLite need not lock it. */
     int flags = db->writer ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
-    int result = sqlite3_open_v2(db->path, &db->handle, flags | SQLITE_OPEN_NOMUTEX, NULL);
+    int result = sqlite3_open_v2(db->path, &db->handle, flags | SQLITE_OPEN_NOMUTEX, lag_lock_wait_vfs());
     if (!db->handle) return lag_error_set(err, LAG_ENOMEM, "no memory to open the database");
     if (result != SQLITE_OK) return lag_db_error(db, result, "cannot be opened", err);
     rc = set_guards(db, err);

@@ -302,6 +302,7 @@ int lag_store_open(const char *dir, struct lag_store **ret, struct lag_error *er
     if (!store) return lag_error_set(err, LAG_ENOMEM, "no memory for the store");
     store->last = &store->first;
     store->next_checkpoint = CHECKPOINT_PAGES;
+    lag_store_hurry_at(INT64_MAX);
     pthread_mutex_init(&store->mutex, NULL);
     lag_cond_init(&store->work);
     lag_cond_init(&store->done);

@@ -22,6 +22,7 @@
 #define DAY_MS (24 * 3600 * INT64_C(1000))
 #define TICK_MS 1000
 #define DRAIN_TICK_MS 50
+#define LOCKS_NS (10 * SECOND_NS) /* locks of the database that the system refuses: a statement waits as long, alone */
 #define EXTEND_NS (2 * SECOND_NS) /* of the 30 s asked for each time */
 
 /* --- timers ------------------------------------------------------------------------------------------------------ */
@@ -115,6 +116,7 @@ static int drain(struct lagd_supervisor *s, struct lag_error *err) {
     lagd_notify("STOPPING=1\nSTATUS=stopping, runs that write a checkpoint: %d\nEXTEND_TIMEOUT_USEC=30000000",
                 s->runs.n_active);
     lag_log(LAG_LOG_INFO, "stopping; runs that write a checkpoint first: %d", s->runs.n_active);
+    lag_store_hurry_at(lag_clock_mono_ns() + LOCKS_NS);
     lagd_active_stop_all(&s->runs);
     end_services(s);
     int64_t extend_ns = lag_clock_mono_ns() + EXTEND_NS;
@@ -140,6 +142,7 @@ static int drain(struct lagd_supervisor *s, struct lag_error *err) {
 static int break_off(struct lagd_supervisor *s, int rc, const struct lag_error *why) {
     atomic_store(&s->deps.draining, true);
     lag_log(LAG_LOG_ERROR, "stopping at once: %s", why->text);
+    lag_store_hurry_at(lag_clock_mono_ns());
     lagd_active_stop_all(&s->runs);
     end_services(s);
     lagd_commands_close(&s->commands);

@@ -3,6 +3,7 @@
 usage: test_walk.py LAGD [CASE…]; FAULTS_LIBRARIES names the folder of the libraries that are preloaded.
 ./dev faults walks further.
 """
+import errno
 import glob
 import os
 import random
@@ -15,6 +16,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import cycle
+import plan
 import power
 import walk
 from cycle import Cycle, lagd
@@ -119,6 +121,30 @@ def a_fault_that_lasts(folder):
     assert not walker.found and not sum(walker.missed.values()), (walker.found, walker.missed)
 
 
+def locks_are_refused_at_a_stop(folder):
+    """The system refuses every lock from some moment on, and SQLite is patient. The stop is not, however many runs."""
+    daemon = lagd.Daemon(folder, "--threads", "1")
+    faults = plan.Plan(folder + "/faults.map")
+    daemon.start(env=plan.environment(FAULTS, faults.path, daemon.state_dir))
+    daemon.upload("words", lagd.text())
+    names = [f"r{i}" for i in range(4)]
+    for name in names:
+        daemon.post("/runs", lagd.run_body(name, "words", schedule={"max_steps": 100000}))
+    for name in names:
+        daemon.wait_for(f"/runs/{name}", lambda r: r["step"] >= 5)
+    before = {name: daemon.get(f"/runs/{name}")["step"] for name in names}
+    faults.arm(faults.kinds().index("lock"), 0, 0, plan.ALL, errno.ENOLCK)
+    daemon.process.send_signal(signal.SIGTERM)
+    daemon.process.wait(lagd.slow(45))
+    assert daemon.process.returncode in (0, 1) and faults.failed()[0], (daemon.process.returncode, daemon.log())
+    daemon.start()
+    for name in names:
+        run = daemon.wait_for(f"/runs/{name}", lambda r: r["step"] > before[r["name"]] + 5)
+        assert run["state"] == "running", run
+    assert not [e for e in daemon.events() if e["type"] == "determinism.mismatch"]
+    daemon.terminate()
+
+
 def disks_keep_what_fsync_covers(folder):
     """Of a file that is written aside and renamed into a new folder: without each fsync something may be lost."""
     assert folder
@@ -163,4 +189,4 @@ if __name__ == "__main__":
         print("what is preloaded does not go with ThreadSanitizer")
         sys.exit(77)
     lagd.main(the_judge_notices, deaths_and_standstills_are_noticed, single_calls_fail, a_fault_that_lasts,
-              disks_keep_what_fsync_covers, power_is_lost)
+              locks_are_refused_at_a_stop, disks_keep_what_fsync_covers, power_is_lost)

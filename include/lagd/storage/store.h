@@ -60,6 +60,9 @@ uint64_t lag_store_version(const struct lag_store *store);
 void lag_store_prune(struct lag_store *store, int64_t events_before_ms, int64_t keys_before_ms);
 /* Is anything of that left to be done? *ret_n_removed: rows removed so since the start. Thread: any. */
 bool lag_store_sweeps(struct lag_store *store, int64_t *ret_n_removed);
+/* From that moment of the monotonic clock on (INT64_MAX: never, as after lag_store_open) no connection of this process
+ * waits more than about half a second for a lock: LAG_EBUSY, not ten seconds later. For stops. Thread: any. */
+void lag_store_hurry_at(int64_t mono_ns);
 /* What waits now, for metrics. */
 size_t lag_store_queue_length(const struct lag_store *store);
 /* Called on the storage thread after a commit that wrote events, with the last sequence number. Set before use. */
