@@ -1,4 +1,4 @@
-/* Rank correlation: Kendall's τ_b and Spearman's ρ. */
+/* Correlation: Kendall's τ_b, Spearman's ρ and Pearson's r. */
 #include "stats/pairs_internal.h"
 #include <lagd/engine/lag.h>
 #include <math.h>
@@ -8,6 +8,13 @@ static bool has_nan(const double *a, const double *b, int n) {
         if (isnan(a[i]) || isnan(b[i])) return true;
     }
     return false;
+}
+
+/* Exactly: the mean of equal numbers may be off in its last digit. */
+static bool is_constant(const double *x, int n) {
+    for (int i = 1; i < n; i++)
+        if (x[i] != x[0]) return false;
+    return true;
 }
 
 static int order(double x, double y) { return (x > y) - (x < y); }
@@ -43,6 +50,18 @@ static double mean_rank(const double *x, int i, int n) {
         equal += x[j] == x[i];
     }
     return below + (equal + 1) / 2.0;
+}
+
+double lag_pearson(const double *a, const double *b, int n) {
+    const double mean_a = lag_mean(a, n), mean_b = lag_mean(b, n);
+    double ab = 0, aa = 0, bb = 0;
+    if (n < 2 || has_nan(a, b, n) || is_constant(a, n) || is_constant(b, n)) return NAN;
+    for (int i = 0; i < n; i++) {
+        ab += (a[i] - mean_a) * (b[i] - mean_b);
+        aa += (a[i] - mean_a) * (a[i] - mean_a);
+        bb += (b[i] - mean_b) * (b[i] - mean_b);
+    }
+    return fmin(1, fmax(-1, ab / sqrt(aa * bb)));
 }
 
 /* Pearson's correlation of the mean ranks. Their mean is (n+1)/2 whatever the ties. */

@@ -36,9 +36,13 @@ double lag_small_mean(const double *losses, int n_batches, int stride) {
 
 /* Index of t in the curve, -1 when not evaluated. */
 static int find_time(const struct lag_curve *curve, int64_t t) {
-    for (int i = 0; i < curve->n_evals; i++)
-        if (curve->t[i] == t) return i;
-    return -1;
+    int low = 0, high = curve->n_evals - 1;
+    while (low < high) {
+        const int middle = low + (high - low) / 2;
+        if (curve->t[middle] < t) low = middle + 1;
+        else high = middle;
+    }
+    return low == high && curve->t[low] == t ? low : -1;
 }
 
 const double *lag_losses_at(const struct lag_curve *curve, int n_batches, int64_t t) {

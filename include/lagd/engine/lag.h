@@ -49,8 +49,9 @@ double lag_small_mean(const double *losses, int n_batches, int stride); /* of th
 int lag_loss_count(const double *losses, int n_batches);
 /* Kendall's τ_b (ties handled; Kendall 1945) of two score vectors; NaN when n < 2 or one is constant. */
 double lag_kendall_tau(const double *a, const double *b, int n);
-/* Spearman's ρ with mean ranks. */
+/* Spearman's ρ with mean ranks, and Pearson's r; NaN as above. */
 double lag_spearman(const double *a, const double *b, int n);
+double lag_pearson(const double *a, const double *b, int n);
 /* When a probe evaluates, and on what. An evaluation is small, on what its run validates on (data.h, lag_eval_set), or
  * full, on stride times as much. */
 struct lag_probe_plan {

@@ -3,7 +3,8 @@
 #pragma once
 #include <stdint.h>
 
-enum lag_purpose { LAG_RNG_INIT = 1, LAG_RNG_BATCH = 2, LAG_RNG_GROWTH = 3, LAG_RNG_SAMPLE = 4, LAG_RNG_NOISE = 5 };
+enum lag_purpose { LAG_RNG_INIT = 1, LAG_RNG_BATCH = 2, LAG_RNG_GROWTH = 3, LAG_RNG_SAMPLE = 4, LAG_RNG_NOISE = 5,
+                   LAG_RNG_BOOTSTRAP = 6 };
 
 struct lag_rng_block { uint32_t word[4]; };
 struct lag_rng_block lag_philox(uint64_t key, uint64_t counter_high, uint64_t counter_low);
