@@ -194,6 +194,10 @@ static const struct lagd_route routes[] = {
      .flags = LAGD_KEYED, .body = LAGD_BODY_JSON_OPTIONAL, .request = &lagd_reason_spec, .status = 200,
      .response = &lagd_run_schema,
      .summary = "Write a checkpoint at the next step boundary."},
+    {"POST", A "/runs/{run}/fork", "run_fork", lagd_h_run_fork, .answered = lagd_h_run_forked, .flags = LAGD_KEYED,
+     .body = LAGD_BODY_JSON_OPTIONAL, .request = &lagd_fork_spec, .status = 201, .response = &lagd_run_schema,
+     .summary = "Make a run that goes on from a checkpoint of this one, with its configuration but for what is "
+                "given. Its first checkpoint is a copy of that one."},
     {"GET", A "/runs/{run}/metrics", "run_metrics", lagd_h_run_metrics, .status = 200,
      .response = &lagd_series_key_list_schema,
      .summary = "Names of a run's series with count and last value."},

@@ -33,6 +33,15 @@ static const struct ctl_option create_options[] = {
 static const struct ctl_option runs_options[] = {
     {0, "state", "LIST", "?state", "only runs in these states, ',' between", false}, LIMIT, END};
 static const struct ctl_option reason_options[] = {REASON, END};
+static const struct ctl_option fork_options[] = {
+    {'c', "checkpoint", "CHECKPOINT", "/checkpoint", "id of the run's checkpoint to go on from, default the newest",
+     false},
+    {0, "name", "NAME", "/name", "name of the new run", false},
+    {0, "seed", "N", "/seed", "seed of the data's order from there on, default the run's", false},
+    {0, "steps", "N", "/schedule/max_steps", "steps of the whole run, default the run's", false},
+    {0, "schedule", "constant|cosine|wsd", "/schedule/kind", "learning-rate schedule, default the run's", false},
+    {0, "paused", NULL, "/start=false", "create it paused", false},
+    END};
 static const struct ctl_option grow_options[] = {
     {'f', "file", "FILE", NULL, "the growth as JSON; - reads standard input", false},
     {0, "to", "N", "/target/n_layer", "layers after the growth", false},
@@ -115,6 +124,7 @@ static const struct ctl_column run_show_columns[] = {
     {"context", "model.n_positions", CTL_INT}, {"train/loss", "latest.train/loss", CTL_LOSS},
     {"val/loss", "latest.val/loss", CTL_LOSS}, {"tokens/s", "latest.perf/tokens_per_s", CTL_COUNT},
     {"time left", "seconds_left", CTL_SECONDS},
+    {"forked from", "origin.run_name", CTL_TEXT}, {"at step", "origin.step", CTL_INT},
     {"learning rate", "optim.lr", CTL_NUMBER}, {"schedule", "schedule.kind", CTL_TEXT},
     {"precision", "precision", CTL_TEXT}, {"recompute", "recompute", CTL_TEXT}, {"growth", "growth", CTL_TEXT},
     {"tags", "tags", CTL_LIST}, {"note", "note", CTL_TEXT}, {"possible now", "allowed_actions", CTL_LIST},
@@ -220,6 +230,11 @@ static const struct ctl_command commands[] = {
     {"run cancel", "RUN", reason_options, "POST", "/runs/{RUN}/cancel", "End a run for good.", NULL, &run_said, NULL},
     {"run checkpoint", "RUN", reason_options, "POST", "/runs/{RUN}/checkpoint",
      "Write a checkpoint at the run's next step.", NULL, &run_said, NULL},
+    {"run fork", "RUN", fork_options, "POST", "/runs/{RUN}/fork",
+     "Make a run that goes on from a checkpoint of this one.",
+     "The new run has a copy of the checkpoint, so it does not need this one any more. With the same seed and schedule "
+     "it takes the same steps.",
+     &run_said, NULL},
     {"run rm", "RUN", no_options, "DELETE", "/runs/{RUN}",
      "Delete a run that has ended, with its points, growths and checkpoints.", NULL, &deleted_view, NULL},
 

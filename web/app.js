@@ -5,6 +5,7 @@ import * as live from './live.js';
 import { address, parse } from './state.js';
 import * as theme from './theme.js';
 import { datasetsView } from './views/datasets.js';
+import { forkView } from './views/fork.js';
 import { growthView } from './views/growth.js';
 import { newGrowthView } from './views/new_growth.js';
 import { newRunView } from './views/new_run.js';
@@ -18,6 +19,7 @@ const VIEWS = [
   [['datasets'], datasetsView],
   [['runs', '*'], runView],
   [['runs', '*', 'grow'], newGrowthView],
+  [['runs', '*', 'fork'], forkView],
   [['growths', '*'], growthView],
 ];
 

@@ -33,6 +33,8 @@ const struct lagd_body_spec lagd_decide_spec = {"DecideRequest", &lagd_decide_fi
 const struct lagd_body_spec lagd_keep_spec = {"KeepRequest", &lagd_keep_fields, NULL, "{\"keep\": true}"};
 const struct lagd_body_spec lagd_patch_spec = {"RunPatch", &lagd_run_patch_fields, NULL,
                                                "{\"note\": \"the good one\", \"tags\": [\"sweep\"]}"};
+const struct lagd_body_spec lagd_fork_spec = {"ForkRequest", &lagd_fork_fields, NULL,
+                                              "{\"name\": \"longer\", \"schedule\": {\"max_steps\": 2000}}"};
 const struct lagd_body_spec lagd_dataset_spec = {"DatasetRequest", &lagd_dataset_fields, NULL,
                                                  "{\"name\": \"words\", \"path\": \"words.txt\"}"};
 const struct lagd_body_spec lagd_generate_spec = {

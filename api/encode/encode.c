@@ -172,6 +172,13 @@ static int write_probe_flops(struct lagd_json *json, const char *key, const void
 }
 
 #define ROW(name, type, member, help) LAGD_MEMBER(struct lag_run_row, name, type, member, help)
+
+static int write_origin(struct lagd_json *json, const char *key, const void *object, void *context) {
+    struct lagd_origin origin;
+    lagd_origin_read(((const struct lagd_encoding *)context)->db, object, &origin);
+    return lagd_write_origin(json, key, &origin);
+}
+
 static const struct lagd_member run_members[] = {
     ROW("id", "s", id, NULL),
     ROW("name", "s", name, NULL),
@@ -186,7 +193,7 @@ static const struct lagd_member run_members[] = {
     ROW("tokens", "i", tokens, "Trained on so far."),
     LAGD_WRITTEN("flops", "n", write_all_flops, "Spent so far: flops_training and flops_probes."),
     ROW("flops_training", "n", flops, "Of that, the run's own steps and validations, and the probes of applied "
-        "winners."),
+        "winners; of a fork from its origin's step on."),
     LAGD_WRITTEN("flops_probes", "n", write_probe_flops, "Of that, the other candidates of its growths, and the "
                  "validations of their parents."),
     ROW("n_params", "i", n_params, "Of the model as it is now."),
@@ -196,6 +203,7 @@ static const struct lagd_member run_members[] = {
     {.fields = &lagd_run_fields, .only = CONFIG, .write = write_config},
     LAGD_WRITTEN("damaged", "s~", write_damage, "Of the stored configuration this cannot be read; the default is shown "
                  "in its place, and such a run cannot go on."),
+    LAGD_WRITTEN_OF("origin", "@?", &lagd_origin_schema, write_origin, LAGD_ORIGIN_HELP),
     ROW("growth", "s?", growth_id, "The growth that is under way or waits."),
     ROW("lr_scale", "n", lr_scale, "1; halved by each rollback."),
     ROW("n_rollbacks", "i", n_rollbacks, NULL),
@@ -251,7 +259,7 @@ static const struct lagd_member checkpoint_members[] = {
     ROW("id", "s", id, NULL),
     ROW("run", "s", run_id, "Id of its run."),
     ROW("candidate", "s?", candidate_id, "Id of the candidate whose state it is."),
-    ROW("kind", "s", kind, "periodic, pre_growth, growth, candidate, final, pause or manual."),
+    ROW("kind", "s", kind, "periodic, pre_growth, growth, candidate, final, pause, manual or fork."),
     ROW("step", "i", step, NULL),
     ROW("n_layer", "i", shape.n_layer, NULL),
     ROW("n_bytes", "i", n_bytes, "Of all files."),

@@ -30,6 +30,17 @@ extern const struct lagd_schema lagd_decision_schema;   /* of lag_decision_row; 
 extern const struct lagd_schema lagd_strategy_schema;   /* of lagd_strategy_request; context: the canonical text */
 extern const struct lagd_schema lagd_growth_schema;     /* of lag_growth_row; db, err, candidates */
 
+/* What a run was forked from. */
+struct lagd_origin {
+    char run[LAG_ROW_ID], run_name[LAG_ROW_NAME], checkpoint[LAG_ROW_ID]; /* run "": it was not forked */
+    int64_t step;
+    bool exists;
+};
+#define LAGD_ORIGIN_HELP "What it was forked from; null where it began at step 0."
+extern const struct lagd_schema lagd_origin_schema;
+void lagd_origin_read(struct lag_db *db, const struct lag_run_row *row, struct lagd_origin *ret);
+int lagd_write_origin(struct lagd_json *json, const char *key, const struct lagd_origin *origin); /* or null */
+
 /* With the candidates, which it reads. */
 int lagd_write_growth(struct lagd_json *json, const char *key, const struct lag_growth_row *row, struct lag_db *db,
                       struct lag_error *err);

@@ -21,6 +21,7 @@ struct tried {
 };
 struct lineage {
     struct lag_run_row run;
+    struct lagd_origin origin;
     int64_t n_params; /* of the first stage */
     struct lagd_rows growths; /* struct tried, oldest first */
     struct lagd_rows checkpoints; /* newest first, without those of candidates */
@@ -63,6 +64,7 @@ static int first_params(const struct lag_run_row *run, int n_threads, int64_t *r
 static int read_lineage(struct lagd_request *request, struct lag_db *db, struct lineage *l) {
     struct lag_error *err = &request->err;
     int status = lag_run_get(db, request->params[0], &l->run, err);
+    if (status == 0) lagd_origin_read(db, &l->run, &l->origin);
     if (status == 0) status = lag_growth_list(db, l->run.id, INT32_MAX, add_growth, &l->growths, err);
     if (status == 0) status = lag_checkpoint_list(db, l->run.id, add_checkpoint, &l->checkpoints, err);
     for (size_t i = 0; i < l->growths.n && status == 0; i++)
@@ -159,7 +161,7 @@ static int write_stage(struct lagd_json *json, const struct lineage *l, const st
         .lineage = l,
         .growth = tried ? tried->growth.id : "",
         .tried = tried ? tried : &no_growth,
-        .from_step = tried ? tried->growth.start_step : 0,
+        .from_step = tried ? tried->growth.start_step : l->run.origin_step,
         .to_step = end ? end->growth.start_step : l->run.step,
         .shape = tried ? tried->growth.to : end ? end->growth.from : l->run.shape,
         .n_params = tried ? tried->winner.n_params : l->n_params,
@@ -234,10 +236,15 @@ static int write_growths(struct lagd_json *json, const char *key, const void *ob
     return 0;
 }
 
+static int write_origin(struct lagd_json *json, const char *key, const void *object, void *context) {
+    return lagd_write_origin(json, key, &((const struct lineage *)object)->origin);
+}
+
 static const struct lagd_member lineage_members[] = {
     LAGD_MEMBER(struct lineage, "run", "s", run.id, "Its id."),
     LAGD_MEMBER(struct lineage, "name", "s", run.name, NULL),
     LAGD_MEMBER(struct lineage, "step", "i", run.step, NULL),
+    LAGD_WRITTEN_OF("origin", "@?", &lagd_origin_schema, write_origin, LAGD_ORIGIN_HELP),
     LAGD_WRITTEN_OF("stages", "[@]", &stage_schema, write_stages, "The sizes that the model had, oldest first."),
     LAGD_WRITTEN_OF("growths", "[@]", &growth_schema, write_growths, "All that was tried, oldest first."),
 };

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static json_t *find(json_t *body, const char *path) {
+static const json_t *find(const json_t *body, const char *path) {
     char key[64];
     while (body && *path) {
         size_t n = strcspn(path, "/");
@@ -18,6 +18,13 @@ static json_t *find(json_t *body, const char *path) {
         path += n + (path[n] == '/');
     }
     return body;
+}
+
+uint32_t lagd_fields_given(const json_t *body, const struct lag_fields *table) {
+    uint32_t given = 0;
+    for (size_t i = 0; i < table->n_rows; i++)
+        if (find(body, table->rows[i].path)) given |= UINT32_C(1) << i;
+    return given;
 }
 
 /* Fields that a run has but that cannot be changed get a text of their own; misspelt ones are the decoder's. */
@@ -32,9 +39,7 @@ static void refuse_fixed(json_t *body, struct lagd_faults *faults) {
 }
 
 static struct lagd_command *make_command(struct lagd_request *request, struct lagd_run_patch *patch) {
-    for (size_t i = 0; i < lagd_run_patch_fields.n_rows; i++) {
-        if (find(request->json, lagd_run_patch_fields.rows[i].path)) patch->given |= UINT32_C(1) << i;
-    }
+    patch->given = lagd_fields_given(request->json, &lagd_run_patch_fields);
     struct lagd_command *command = lagd_command_create(LAGD_RUN_PATCH);
     if (!command) return NULL;
     (void)lag_copy(command->target, sizeof(command->target), request->params[0]);

@@ -18,6 +18,7 @@ lagd_route_fn lagd_h_runs, lagd_h_run, lagd_h_run_lineage, lagd_h_compare;
 lagd_route_fn lagd_h_run_create, lagd_h_run_created;
 lagd_route_fn lagd_h_run_patch, lagd_h_run_patched;
 lagd_route_fn lagd_h_run_delete, lagd_h_run_deleted;
+lagd_route_fn lagd_h_run_fork, lagd_h_run_forked;
 lagd_route_fn lagd_h_run_pause, lagd_h_run_resume, lagd_h_run_cancel, lagd_h_run_checkpoint, lagd_h_run_verb_done;
 lagd_route_fn lagd_h_run_metrics, lagd_h_run_series, lagd_h_run_export, lagd_h_run_logs;
 
@@ -53,3 +54,5 @@ int lagd_checkpoint_file_away(struct lagd_request *request, const struct lag_che
 /* The response follows feed; a HEAD opens none. h_events.c */
 struct lagd_feed;
 int lagd_answer_stream(struct lagd_request *request, struct lagd_feed *feed);
+/* Which rows of the table the body gives: bit i for row i. h_patch.c */
+uint32_t lagd_fields_given(const json_t *body, const struct lag_fields *table);

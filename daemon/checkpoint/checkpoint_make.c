@@ -212,6 +212,11 @@ static int write_files(struct making *making, const char *dir, const struct lag_
     (void)lag_copy(meta.id, sizeof(meta.id), making->row.id);
     (void)lag_copy(meta.candidate_id, sizeof(meta.candidate_id), making->row.candidate_id);
     (void)lag_copy(meta.kind, sizeof(meta.kind), making->row.kind);
+    if (request->run) {
+        (void)lag_copy(meta.origin_run, sizeof(meta.origin_run), request->run->origin_run);
+        (void)lag_copy(meta.origin_checkpoint, sizeof(meta.origin_checkpoint), request->run->origin_checkpoint);
+        meta.origin_step = request->run->origin_step;
+    }
     struct lag_checkpoint_files files = {0};
     int rc = lag_checkpoint_write(dir, state, &meta, &files, err);
     if (rc != 0) return rc;

@@ -70,9 +70,8 @@ static void fill_row(const struct lagd_run_config *config, const struct lag_data
     row->created_ms = row->updated_ms = lag_clock_wall_ms();
 }
 
-/* A run that may start at once must fit beside the others; one that has to wait anyway must fit alone. */
-static int admit(struct lagd_commands *c, const struct lagd_run_config *config,
-                 const struct lagd_run_estimate *estimate, struct lag_error *err) {
+int lagd_command_admit(struct lagd_commands *c, const struct lagd_run_config *config,
+                       const struct lagd_run_estimate *estimate, struct lag_error *err) {
     struct lagd_config daemon;
     lagd_settings_get(c->settings, &daemon);
     bool alone = !config->start || c->runs->n_active >= daemon.max_runs;
@@ -92,7 +91,7 @@ int lagd_cmd_run_create(struct lagd_commands *c, struct lagd_command *command) {
     if (rc == 0) rc = lagd_run_config_resolve(config, &dataset, err);
     struct lagd_run_estimate estimate;
     if (rc == 0) rc = lagd_run_estimate(config, c->deps->n_threads, &estimate, err);
-    if (rc == 0) rc = admit(c, config, &estimate, err);
+    if (rc == 0) rc = lagd_command_admit(c, config, &estimate, err);
     if (rc < 0) return rc;
     struct creation creation = {.start = config->start};
     struct lag_run_row *row = &creation.row;

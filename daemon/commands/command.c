@@ -17,6 +17,10 @@ void lagd_command_destroy(struct lagd_command *command) {
     switch (command->type) {
     case LAGD_RUN_CREATE: free(command->u.run); break;
     case LAGD_RUN_PATCH: free(command->u.patch); break;
+    case LAGD_RUN_FORK:
+        free(command->u.fork);
+        free(command->copied);
+        break;
     case LAGD_GROWTH_CREATE: free(command->u.growth); break;
     case LAGD_DATASET_ADD: free(command->u.dataset); break;
     case LAGD_GENERATE:

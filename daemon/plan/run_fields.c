@@ -2,6 +2,7 @@
 #include <lagd/base/check.h>
 #include <lagd/base/parse.h>
 #include <lagd/base/team.h>
+#include <lagd/daemon/fork_request.h>
 #include <lagd/daemon/run_config.h>
 #include <lagd/engine/optim.h>
 #include <lagd/engine/precision.h>
@@ -33,13 +34,27 @@ static const char *const crash_rules[] = {"resume", "pause", NULL};
     {"optim/lr", LAG_FIELD_REAL, AT(lr), 0, 10, "6e-4", NULL, LAG_FIELD_OPEN_MIN, "", \
      "Peak learning rate. A run that has failed may get another: it goes on with that when it is resumed."}
 
+/* Each with its default: a fork has that of its origin. */
+#define SEED_ROW(preset, help) \
+    {"seed", LAG_FIELD_INT, AT(seed), 0, LAG_FIELD_EXACT_MAX, preset, NULL, 0, "", help}
+#define START_ROW {"start", LAG_FIELD_BOOL, AT(start), 0, 0, "true", NULL, 0, "", "false creates the run paused."}
+#define SCHEDULE_ROWS(kind, none, max_flags, decay) \
+    {"schedule/kind", LAG_FIELD_CHOICE, AT(schedule), 0, 0, kind, lag_schedule_names, 0, "", \
+     "Learning rate after warm-up: constant, cosine, or wsd (stable, then linear decay)."}, \
+    {"schedule/warmup_steps", LAG_FIELD_INT, AT(warmup_steps), 0, 1e9, none, NULL, 0, "steps", "Linear warm-up."}, \
+    {"schedule/max_steps", LAG_FIELD_INT, AT(max_steps), 1, 1e9, NULL, NULL, max_flags, "steps", \
+     "Optimiser steps of the whole run, the winning probes' included."}, \
+    {"schedule/min_lr", LAG_FIELD_REAL, AT(min_lr), 0, 10, none, NULL, 0, "", \
+     "Learning rate at the end of the decay."}, \
+    {"schedule/decay_fraction", LAG_FIELD_REAL, AT(decay_fraction), 0, 1, decay, NULL, 0, "", \
+     "Share of the steps that wsd decays over."}
+
 static const struct lag_field rows[] = {
     NAME_ROW,
     {"dataset", LAG_FIELD_TEXT, AT(dataset), 1, LAG_ROW_NAME - 1, NULL, NULL, LAG_FIELD_REQUIRED, "",
      "Id or name of the dataset."},
-    {"seed", LAG_FIELD_INT, AT(seed), 0, LAG_FIELD_EXACT_MAX, "1", NULL, 0, "",
-     "Seed of weights, data order and growth; equal seeds give bit-equal runs."},
-    {"start", LAG_FIELD_BOOL, AT(start), 0, 0, "true", NULL, 0, "", "false creates the run paused."},
+    SEED_ROW("1", "Seed of weights, data order and growth; equal seeds give bit-equal runs."),
+    START_ROW,
 
     {"precision", LAG_FIELD_CHOICE, AT(precision), 0, 0, "fp32", lag_precision_names, 0, "",
      "Precision of matrix multiplications: fp32, or bf16 for bfloat16 operands with fp32 sums, about twice as "
@@ -72,14 +87,7 @@ static const struct lag_field rows[] = {
     {"optim/grad_clip", LAG_FIELD_REAL, AT(grad_clip), 0, 1e6, "1", NULL, 0, "",
      "Largest global norm of the gradient; 0 for no clipping."},
 
-    {"schedule/kind", LAG_FIELD_CHOICE, AT(schedule), 0, 0, "wsd", lag_schedule_names, 0, "",
-     "Learning rate after warm-up: constant, cosine, or wsd (stable, then linear decay)."},
-    {"schedule/warmup_steps", LAG_FIELD_INT, AT(warmup_steps), 0, 1e9, "0", NULL, 0, "steps", "Linear warm-up."},
-    {"schedule/max_steps", LAG_FIELD_INT, AT(max_steps), 1, 1e9, NULL, NULL, LAG_FIELD_REQUIRED, "steps",
-     "Optimiser steps of the whole run, the winning probes' included."},
-    {"schedule/min_lr", LAG_FIELD_REAL, AT(min_lr), 0, 10, "0", NULL, 0, "", "Learning rate at the end of the decay."},
-    {"schedule/decay_fraction", LAG_FIELD_REAL, AT(decay_fraction), 0, 1, "0.2", NULL, 0, "",
-     "Share of the steps that wsd decays over."},
+    SCHEDULE_ROWS("wsd", "0", LAG_FIELD_REQUIRED, "0.2"),
 
     {"batch/sequences", LAG_FIELD_INT, AT(sequences), 1, 65536, "8", NULL, 0, "sequences", "Sequences of one batch."},
     {"batch/tokens_per_sequence", LAG_FIELD_INT, AT(tokens_per_sequence), 0, LAG_MAX_POSITIONS, "0", NULL, 0, "tokens",
@@ -103,3 +111,16 @@ const struct lag_fields lagd_run_fields = {rows, LAG_COUNT(rows)};
 
 static const struct lag_field patch_rows[] = {NAME_ROW, LR_ROW, KEEP_ROWS, LABEL_ROWS};
 const struct lag_fields lagd_run_patch_fields = {patch_rows, LAG_COUNT(patch_rows)};
+
+/* The configuration of the request comes first, so that its rows fit here as well. */
+_Static_assert(offsetof(struct lagd_fork_request, config) == 0, "rows of a run's configuration are read into it");
+static const struct lag_field fork_rows[] = {
+    {"checkpoint", LAG_FIELD_TEXT, LAG_FIELD_AT(struct lagd_fork_request, checkpoint), 1, LAG_ROW_ID - 1, NULL, NULL, 0,
+     "", "Id of a checkpoint of this run; its newest one when left out."},
+    NAME_ROW,
+    SEED_ROW(NULL, "Seed of the data's order and of new random layers from here on; the run's own when left out, with "
+                   "which it goes on exactly as that would."),
+    SCHEDULE_ROWS(NULL, NULL, 0, NULL),
+    START_ROW,
+};
+const struct lag_fields lagd_fork_fields = {fork_rows, LAG_COUNT(fork_rows)};

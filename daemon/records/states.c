@@ -14,31 +14,31 @@
 static const struct lagd_state run_states[LAGD_N_RUN_STATES] = {
     /* No thread. The step is that of the newest checkpoint, or 0. growth_id may name a growth in any state but an
      * end. */
-    [LAGD_RUN_QUEUED] = {"queued", WAITING, "pause,cancel,grow",
+    [LAGD_RUN_QUEUED] = {"queued", WAITING, "pause,cancel,grow,fork",
                          "waits for a place, memory, or the daemon's next look"},
     /* A thread trains; the row's step lags behind it. Newer points and checkpoints than the row tells may be on
      * disk. */
-    [LAGD_RUN_RUNNING] = {"running", LIVE, "pause,cancel,checkpoint,grow", "trains"},
+    [LAGD_RUN_RUNNING] = {"running", LIVE, "pause,cancel,checkpoint,grow,fork", "trains"},
     /* No thread. The row tells where the run stands; a checkpoint of that step is on disk unless the disk refused it,
      * or the run met what it cannot go on with, which its reason tells. Its growth, if it has one, stays where it was:
      * also in the middle of its probes. With waits in its row it lacks what may come back, and is tried again. */
-    [LAGD_RUN_PAUSED] = {"paused", WAITING, "resume,cancel,grow,delete",
+    [LAGD_RUN_PAUSED] = {"paused", WAITING, "resume,cancel,grow,fork,delete",
                          "stopped by a person, or for the reason that it tells; resume goes on"},
     /* A thread works on the growth that growth_id names. That has begun, and its parent's checkpoint is on disk: the
      * run stands at its step until the growth has ended. */
-    [LAGD_RUN_GROWING] = {"growing", LIVE, "cancel",
+    [LAGD_RUN_GROWING] = {"growing", LIVE, "cancel,fork",
                           "a growth is under way: its candidates are probed, it waits for your decision, "
                           "or the winner is applied"},
     /* No thread, and no daemon: the next one queues it again before it serves anyone. */
-    [LAGD_RUN_INTERRUPTED] = {"interrupted", WAITING, "",
+    [LAGD_RUN_INTERRUPTED] = {"interrupted", WAITING, "fork",
                               "the daemon stopped or crashed; it goes on after the restart"},
     /* At max_steps, and a checkpoint of that step is on disk. growth_id is empty, as in all three ends. */
-    [LAGD_RUN_COMPLETED] = {"completed", TERMINAL, "delete", "reached max_steps"},
+    [LAGD_RUN_COMPLETED] = {"completed", TERMINAL, "fork,delete", "reached max_steps"},
     /* The row tells the last step; the newest checkpoint may be older. */
-    [LAGD_RUN_CANCELLED] = {"cancelled", TERMINAL, "delete", "ended by a person"},
+    [LAGD_RUN_CANCELLED] = {"cancelled", TERMINAL, "fork,delete", "ended by a person"},
     /* As cancelled. The row's reason says why: its own numbers, and nothing outside. The only end that a person may
      * leave: from the newest good checkpoint. */
-    [LAGD_RUN_FAILED] = {"failed", TERMINAL, "resume,delete",
+    [LAGD_RUN_FAILED] = {"failed", TERMINAL, "resume,fork,delete",
                          "its numbers cannot go on, the reason says why; resume goes on from the newest checkpoint"},
 };
 

@@ -201,9 +201,9 @@ static int by_start(const void *left, const void *right) {
 static double sum_flops(const struct history *history) {
     const struct lagd_run *run = history->run;
     struct lag_spec spec = run->trainer.state->layout.spec;
-    int64_t at = 0;
+    int64_t at = run->book.row.origin_step; /* what was spent before is the origin's */
     lagd_spec_take_shape(&spec, &run->book.config.shape);
-    double sum = lagd_run_first_flops(run);
+    double sum = at == 0 ? lagd_run_first_flops(run) : 0;
     for (size_t i = 0; i < history->n; i++) {
         const struct stage *stage = &history->stages[i];
         sum += lagd_run_flops(run, &spec, at, stage->start_step) + stage->flops;

@@ -62,6 +62,7 @@ int lagd_run_keep(struct lagd_run *run, const struct lag_state *state, const str
                   struct lagd_move *move, struct lag_error *err) {
     struct lagd_checkpoint_request whole = *request;
     whole.run_id = run->id;
+    whole.run = &run->book.row;
     whole.tokens = state->step * lagd_run_step_tokens(run);
     whole.seed = (uint64_t)run->book.config.seed;
     whole.precision = lagd_run_precision(&run->book.config);

@@ -53,8 +53,11 @@ static const struct lag_json_row meta_keys[] = {
     META_ROW(fingerprint, LAG_JSON_TEXT), META_ROW(version, LAG_JSON_TEXT), META_ROW(tokens, LAG_JSON_I64),
     META_ROW(seed, LAG_JSON_U64),
     META_ROW(id, LAG_JSON_TEXT), META_ROW(candidate_id, LAG_JSON_TEXT), META_ROW(kind, LAG_JSON_TEXT), /* format 2 */
+    META_ROW(origin_run, LAG_JSON_TEXT), META_ROW(origin_checkpoint, LAG_JSON_TEXT),
+    META_ROW(origin_step, LAG_JSON_I64), /* format 3 */
 };
-enum { META_KEYS_1 = LAG_COUNT(meta_keys) - 3 };
+static const size_t n_meta_keys[] = {[1] = LAG_COUNT(meta_keys) - 6, [2] = LAG_COUNT(meta_keys) - 3,
+                                     [LAG_MANIFEST_FORMAT] = LAG_COUNT(meta_keys)};
 #define FILE_ROW(member, type) LAG_JSON_ROW(#member, type, lag_checkpoint_file, member)
 static const struct lag_json_row file_keys[] = {
     FILE_ROW(name, LAG_JSON_TEXT), FILE_ROW(n_bytes, LAG_JSON_U63), FILE_ROW(sha256, LAG_JSON_TEXT),
@@ -105,9 +108,10 @@ static json_t *segment_array(const struct lag_state *state) {
 int lag_manifest_format(const struct lag_state *state, const struct lag_checkpoint_meta *meta,
                         const struct lag_checkpoint_file file[LAG_MANIFEST_FILES], struct lag_strbuf *out,
                         struct lag_error *err) {
+    const int format = meta->origin_run[0] ? LAG_MANIFEST_FORMAT : LAG_MANIFEST_FORMAT - 1;
     const struct document document = {
-        .format = LAG_MANIFEST_FORMAT, .step = state->step, .schedule_origin = state->schedule_origin,
-        .spec = spec_object(&state->layout.spec), .meta = lag_json_object(meta_keys, LAG_COUNT(meta_keys), meta),
+        .format = format, .step = state->step, .schedule_origin = state->schedule_origin,
+        .spec = spec_object(&state->layout.spec), .meta = lag_json_object(meta_keys, n_meta_keys[format], meta),
         .files = file_array(file), .segments = segment_array(state),
     };
     char digest[LAG_SHA256_HEX] = "";
@@ -220,10 +224,10 @@ static int read_manifest(const json_t *root, struct lag_manifest *ret, struct la
     ret->schedule_origin = document.schedule_origin;
     rc = read_spec(document.spec, &ret->layout, err);
     if (rc != 0) return within(err, "spec", rc);
-    const size_t n_meta = document.format == 1 ? META_KEYS_1 : LAG_COUNT(meta_keys);
-    rc = lag_json_read(document.meta, meta_keys, n_meta, &ret->meta, err);
+    rc = lag_json_read(document.meta, meta_keys, n_meta_keys[document.format], &ret->meta, err);
     if (rc != 0) return within(err, "meta", rc);
-    if (ret->meta.tokens < 0) return broken(err, "meta: tokens is negative");
+    if (ret->meta.tokens < 0 || ret->meta.origin_step < 0)
+        return broken(err, "meta: tokens or origin_step is negative");
     rc = read_files(document.files, ret->file, err);
     if (rc != 0) return within(err, "files", rc);
     return within(err, "segments", read_segments(document.segments, ret, err));

@@ -122,7 +122,8 @@ struct manifest_case {
     const char *says;
 };
 static const struct manifest_case manifests[] = {
-    {"\"format\":2", "\"format\":3", LAG_EVERSION, "newer lagd"},
+    {"\"format\":2", "\"format\":4", LAG_EVERSION, "newer lagd"},
+    {"\"format\":2", "\"format\":3", LAG_ECORRUPT, "meta: the key origin_run is missing"},
     {"\"format\":2", "\"format\":0", LAG_ECORRUPT, "unknown format"},
     {"\"format\":2", "\"format\":1", LAG_ECORRUPT, "meta: unknown key"},
     {"\"format\":2", "\"farmat\":2", LAG_ECORRUPT, "format: expected an integer"},

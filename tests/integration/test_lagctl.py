@@ -107,6 +107,11 @@ def a_run_from_text_to_files(folder):
     assert "after 4 steps" in ranked and "stack" in ranked, ranked
     assert ctl("grow", "report", growth).startswith("#") and "midas" in ctl("grow", "report", growth)
     assert json.loads(ctl("grow", "report", growth, "--format", "json"))
+    ckpt = ctl("ckpt", "list", "one", "-o", "name").split()[-1]
+    assert ctl("run", "fork", "one", "-c", ckpt, "--name", "three", "--seed", "5", "--steps", "90", "--schedule",
+               "constant", "--paused") == "three: paused, step 20 of 90\n"
+    assert re.search(r"^forked from +one$", ctl("run", "show", "three"), re.M)
+    ctl("run", "rm", "three")
     see_the_run(ctl, folder, growth)
     daemon.terminate()
 

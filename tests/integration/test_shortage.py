@@ -233,7 +233,7 @@ def a_failed_run_goes_on(folder):
     daemon.start(failpoints=",".join(f"train.nonfinite=fail@{n}" for n in (53, 66, 79, 92, 105)))
     daemon.post("/runs", run_body("r", "words"))
     run = daemon.wait_for("/runs/r", lambda r: r["state"] == "failed")
-    assert run["allowed_actions"] == ["resume", "delete"] and run["lr_scale"] == 0.125, run
+    assert run["allowed_actions"] == ["resume", "fork", "delete"] and run["lr_scale"] == 0.125, run
     assert "resume" in run["reason"], run["reason"]
     daemon.post("/runs/r/resume")
     run = completed(daemon)

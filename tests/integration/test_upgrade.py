@@ -70,6 +70,8 @@ def strip_shapes(value):
     if "n_reached" in value:  # a ranking
         value = {key: item for key, item in value.items() if key != "n_candidates"}
     value = {key: item for key, item in value.items() if key not in ADDED}
+    if "origin" in value and "stages" in value:
+        assert value.pop("origin") is None, value  # no run was forked
     if "rule" in value:
         assert CLOSE in value["rule"], value["rule"]
         value["rule"] = value["rule"].replace(CLOSE, "")

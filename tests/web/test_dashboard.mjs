@@ -231,6 +231,32 @@ async function aPlanIsComparedWithTraining() {
   check(await page().locator('#f-probe-delta').count() === 1, 'the difference that matters can be told');
 }
 
+/** From any checkpoint, by a form; the page of the fork leads back to its origin. */
+async function aRunIsForkedByClicking() {
+  await browser.open('#/runs/grown');
+  await page().click('a.button:text-is("Fork …")');
+  await page().waitForSelector('#f-checkpoint');
+  await page().fill('#f-name', 'first');
+  await page().uncheck('#f-start');
+  browser.failuresAreExpected(true); // 409: that name is taken
+  await page().click('button:text-is("Fork")');
+  await until('the name is complained of', async () => (await page().locator('#f-name').getAttribute('aria-invalid'))
+    === 'true');
+  browser.failuresAreExpected(false);
+  await page().fill('#f-name', 'forked');
+  await page().fill('#f-seed', '77');
+  await page().click('button:text-is("Fork")');
+  await page().waitForURL(/#\/runs\/forked$/);
+  const fork = await daemon.get('/runs/forked'), { items } = await daemon.get('/runs/grown/checkpoints');
+  check(fork.seed === 77 && fork.state === 'paused' && fork.origin.checkpoint === items[0].id, JSON.stringify(fork));
+  await until('it leads back', async () => (await main_()).includes(`Forked from grown at step ${f.count(fork.step)}`));
+  await page().click('p a:text-is("grown")');
+  await until('to its origin', async () => (await page().locator('h1').innerText()) === `Run ${fork.origin.run}`);
+  await page().locator('table a:text-is("Fork")').last().click();
+  await page().waitForSelector('#f-checkpoint');
+  check(await page().locator('#f-checkpoint').inputValue() === items.at(-1).id, 'the checkpoint is chosen');
+}
+
 /** Probes count on the axis of FLOPs at the step after their growth, whatever became of it. */
 async function everyProbeCountsAsCompute() {
   const knots = await page().evaluate(async () => {
@@ -250,7 +276,8 @@ async function everyProbeCountsAsCompute() {
 
 async function everyViewIsForEveryone() {
   const views = { overview: '#/', run: '#/runs/grown?x=tokens', growth: `#/growths/${growth}?k=4`, new_run: '#/new',
-    datasets: '#/datasets', new_growth: '#/runs/grown/grow', missing: '#/runs/nobody' };
+    datasets: '#/datasets', new_growth: '#/runs/grown/grow', fork: '#/runs/grown/fork', forked: '#/runs/forked',
+    missing: '#/runs/nobody' };
   await daemon.post('/runs', runBody('hostile', { note: HOSTILE, start: false }));
   const found = [];
   for (const theme of ['light', 'dark']) {
@@ -310,4 +337,4 @@ async function nothingWentWrongOnTheWay() {
 
 await main([emptyOverviewSaysWhatToDo, aRunIsMadeByTheForm, curvesObeyTheirControls, aSampleSaysWhatItWaitsFor,
   aGrowthIsApprovedByClicking, aRestartHealsByItself, aPlanIsComparedWithTraining, everyProbeCountsAsCompute,
-  everyViewIsForEveryone, aTokenIsAskedFor, nothingWentWrongOnTheWay]);
+  aRunIsForkedByClicking, everyViewIsForEveryone, aTokenIsAskedFor, nothingWentWrongOnTheWay]);

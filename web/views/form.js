@@ -21,8 +21,7 @@ function lookup(root, pointer) {
   return { node, required };
 }
 
-function control(node, required, value) {
-  const preset = node.default;
+function control(node, required, value, preset) {
   if (node.enum)
     return h('select', { value: value ?? preset }, node.enum.map((one) => h('option', { value: one }, one)));
   if (node.type === 'boolean') return h('input', { type: 'checkbox', checked: value ?? preset ?? false });
@@ -38,12 +37,12 @@ const sentence = (text) => text[0].toUpperCase() + text.slice(1);
 
 /** One field of a form. read() is undefined when it is left to its preset. */
 export class Field {
-  constructor(root, pointer, { label, value, input, help: ownHelp } = {}) {
+  constructor(root, pointer, { label, value, input, help: ownHelp, placeholder } = {}) {
     const { node, required } = lookup(root, pointer);
     this.pointer = pointer;
     this.node = node;
     this.preset = value;
-    this.input = input ?? control(node, required, value);
+    this.input = input ?? control(node, required, value, placeholder ?? node.default);
     this.fault = h('span', { class: 'fault', role: 'alert' });
     const id = `f${pointer.replaceAll('/', '-')}`;
     this.input.id = id;

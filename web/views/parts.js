@@ -36,6 +36,11 @@ export function progress(done, total, label) {
 export const runLink = (name, text) => h('a', { href: address(['runs', name]) }, text ?? name);
 export const growthLink = (id, text) => h('a', { href: address(['growths', id]) }, text ?? id);
 
+/** Where a fork comes from; a deleted run has no page. */
+export const originOf = (origin) => ['Forked from ',
+  origin.exists ? runLink(origin.run, origin.run_name) : `${origin.run_name}, which has been deleted,`,
+  ` at step ${f.count(origin.step)}: its steps and curves begin there.`];
+
 const VERBS = {
   pause: { label: 'Pause', done: 'pausing at the next step' },
   resume: { label: 'Resume', done: 'resumed', primary: true },
@@ -46,10 +51,12 @@ const VERBS = {
     text: (run) => `${run.name} goes with its points, growths and checkpoints. This cannot be taken back.` },
 };
 
+const PAGES = { grow: 'Grow …', fork: 'Fork …' }; // actions with a form of their own
+
 /** A button for every action that the daemon allows. */
 export function runActions(run, after) {
   return run.allowed_actions.map((action) => {
-    if (action === 'grow') return h('a', { class: 'button', href: address(['runs', run.name, 'grow']) }, 'Grow …');
+    if (PAGES[action]) return h('a', { class: 'button', href: address(['runs', run.name, action]) }, PAGES[action]);
     const verb = VERBS[action];
     if (!verb) return null;
     return button(verb.label, async () => {

@@ -7,7 +7,7 @@ import { panel } from '../panel.js';
 import { throttle } from '../throttle.js';
 import { lossPanel, sidePanels } from './run_curves.js';
 import { checkpointPanel, configPanel, lineagePanel, samplePanel } from './run_parts.js';
-import { badge, eta, fact, facts, growthLink, isActive, progress, runActions } from './parts.js';
+import { badge, eta, fact, facts, growthLink, isActive, originOf, progress, runActions } from './parts.js';
 import { Settings } from '../state.js';
 
 export function runView(main, name) {
@@ -88,6 +88,7 @@ function summary(run, growths, after) {
       h('span', { class: 'grow' }),
       runActions(run, (action) => (action === 'delete' ? location.assign('#/') : after()))),
     run.reason && h('p', { class: 'reason' }, run.reason),
+    run.origin && h('p', { class: 'dim' }, ...originOf(run.origin)),
     waiting && h('p', { class: 'reason' }, 'A growth waits for your decision: ',
       growthLink(waiting.id, 'look at its candidates'), '.'),
     progress(run.step, run.max_steps, 'Steps done'),

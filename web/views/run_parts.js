@@ -4,7 +4,8 @@ import { table } from '../charts/table.js';
 import { fill, h } from '../dom.js';
 import * as f from '../format.js';
 import { panel } from '../panel.js';
-import { growthBadge, growthLink } from './parts.js';
+import { address } from '../state.js';
+import { growthBadge, growthLink, originOf } from './parts.js';
 
 export function checkpointPanel(shared) {
   const path = `/runs/${api.part(shared.name)}/checkpoints`;
@@ -15,8 +16,8 @@ export function checkpointPanel(shared) {
     show(list, body) {
       const place = h('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Checkpoints, table' });
       const update = (now) => fill(place, table({ numeric: false, caption: 'Checkpoints',
-        head: ['Step', 'Kind', 'Layers', 'Size', 'Kept', 'Files'],
-        rows: now.items.map((one) => row(one, self.refresh)) }));
+        head: ['Step', 'Kind', 'Layers', 'Size', 'Kept', 'Files', 'Go on'],
+        rows: now.items.map((one) => row(shared.name, one, self.refresh)) }));
       body.append(place);
       update(list);
       return update;
@@ -25,7 +26,7 @@ export function checkpointPanel(shared) {
   return self;
 }
 
-function row(one, refresh) {
+function row(run, one, refresh) {
   const keep = h('input', { type: 'checkbox', checked: one.keep,
     'aria-label': `Keep the checkpoint of step ${one.step}`,
     onchange: async (event) => {
@@ -39,7 +40,9 @@ function row(one, refresh) {
       h('a', { href: file.href, download: file.name }, file.name), ' ',
       h('span', { class: 'dim' }, f.bytes(file.n_bytes)), ' ',
       h('code', { title: `SHA-256 ${file.sha256}` }, file.sha256.slice(0, 12))))));
-  return [f.count(one.step), f.words(one.kind), one.n_layer, f.bytes(one.n_bytes), keep, files];
+  return [f.count(one.step), f.words(one.kind), one.n_layer, f.bytes(one.n_bytes), keep, files,
+    h('a', { href: address(['runs', run, 'fork'], { checkpoint: one.id }),
+      'aria-label': `Fork from step ${one.step}` }, 'Fork')];
 }
 
 /** How the model came to be what it is: a stage for each size it had, and what was tried without effect. */
@@ -48,7 +51,8 @@ export function lineagePanel(shared) {
   return panel({
     title: 'Lineage', curl: ['GET', path], load: (signal) => api.get(path, signal),
     show(data, body) {
-      const update = (lineage) => fill(body, h('ol', { class: 'lineage' }, lineage.stages.map(stage)),
+      const update = (lineage) => fill(body, lineage.origin && h('p', { class: 'dim' }, originOf(lineage.origin)),
+        h('ol', { class: 'lineage' }, lineage.stages.map(stage)),
         tried(lineage.growths));
       update(data);
       return update;

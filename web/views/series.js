@@ -101,7 +101,7 @@ export class Scale {
 export async function timeKnots(run, signal) {
   const path = `/runs/${api.part(run)}/series${api.query({ key: 'perf/step_ms', max_points: 800, sum: 'true' })}`;
   const answer = await api.get(path, signal);
-  const knots = [[0, 0]];
+  const knots = [[begin, 0]];
   let seconds = 0;
   answer.series['perf/step_ms'].sum.forEach((ms, i) => {
     seconds += (ms ?? 0) / 1000;
@@ -113,8 +113,9 @@ export async function timeKnots(run, signal) {
 /** FLOPs by step: the daemon's own estimate of training for each shape that the run had, and what the probes of the
  *  growths took beside it, at the first step after each. */
 export async function flopKnots(run, annotations, growths) {
+  const begin = run.origin?.step ?? 0; // what was spent before is the origin's
   const shapes = annotations.length ? [annotations[0].from, ...annotations.map((a) => a.to)] : [run.model];
-  const steps = [0, ...annotations.map((a) => a.step), Math.max(run.max_steps, 1)];
+  const steps = [begin, ...annotations.map((a) => a.step), Math.max(run.max_steps, 1)];
   const costs = await Promise.all(shapes.map(async (shape) => {
     const body = { dataset: run.dataset, model: { ...run.model, ...shape }, batch: run.batch,
       schedule: { max_steps: run.max_steps } };

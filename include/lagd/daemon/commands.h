@@ -1,9 +1,11 @@
 /* Commands to the supervisor: the only way by which the api changes anything. Thread: stated per function. */
 #pragma once
 #include <lagd/base/error.h>
+#include <lagd/daemon/fork_request.h>
 #include <lagd/daemon/growth_request.h>
 #include <lagd/daemon/run_config.h>
 struct lagd_supervisor;
+struct lagd_fork;
 
 enum lagd_command_type {
     LAGD_RUN_CREATE,
@@ -13,6 +15,7 @@ enum lagd_command_type {
     LAGD_RUN_CHECKPOINT,
     LAGD_RUN_PATCH,
     LAGD_RUN_DELETE,
+    LAGD_RUN_FORK,
     LAGD_GROWTH_CREATE,
     LAGD_GROWTH_CANCEL,
     LAGD_GROWTH_DECIDE,
@@ -68,6 +71,7 @@ struct lagd_command {
     union {
         struct lagd_run_config *run;          /* owned: freed with the command */
         struct lagd_run_patch *patch;         /* owned */
+        struct lagd_fork_request *fork;       /* owned; its run is the target */
         struct lagd_growth_request *growth;   /* owned */
         struct { bool approve; char candidate[LAG_ROW_ID]; } decide; /* approve with "" = the decision's pick */
         struct lagd_dataset_add *dataset;     /* owned */
@@ -92,6 +96,7 @@ struct lagd_command {
     size_t n_text;
     int64_t step;               /* GENERATE: of the state used; id is "" where that is no checkpoint */
     struct lag_state *lent;     /* GENERATE: the daemon's own on the way. owned */
+    struct lagd_fork *copied;   /* RUN_FORK: the same. owned */
     /* Called exactly once when the answer is there, on a thread of the daemon; it must not block. The command is the
      * receiver's again. */
     void (*done)(struct lagd_command *command);

@@ -19,6 +19,8 @@ struct lag_checkpoint_meta {
     int64_t tokens;          /* seen so far */
     uint64_t seed;
     char id[40], candidate_id[40], kind[16]; /* the caller's; "" in manifests of format 1 */
+    char origin_run[40], origin_checkpoint[40]; /* what its run was forked from, "" when it was not … */
+    int64_t origin_step;                        /* … and at which step */
 };
 struct lag_checkpoint_file {
     char name[64];
@@ -36,6 +38,12 @@ struct lag_checkpoint_files {
  * leaves everything as it was; its text names path and reason. LAG_ENONFINITE: the state holds NaN or infinity. */
 int lag_checkpoint_write(const char *dir, const struct lag_state *state, const struct lag_checkpoint_meta *meta,
                          struct lag_checkpoint_files *ret, struct lag_error *err);
+/* The checkpoint from, as one of another run: its files to the last byte, under a manifest of its own with this meta.
+ * Its state is not loaded. to: the final folder, which must not be there; its parent exists. watch may be NULL. A
+ * failure leaves nothing; LAG_ECORRUPT and LAG_ENOTFOUND speak of from, as verify does. */
+struct lag_fs_watch;
+int lag_checkpoint_copy(const char *from, const char *to, const struct lag_checkpoint_meta *meta,
+                        const struct lag_fs_watch *watch, struct lag_checkpoint_files *ret, struct lag_error *err);
 /* Sizes and hashes of every file against the manifest. LAG_ECORRUPT names file and rule; LAG_ENOTFOUND: the folder, its
  * manifest, or a file that this names is missing. */
 int lag_checkpoint_verify(const char *dir, struct lag_error *err);

@@ -40,6 +40,9 @@ struct lag_run_row {
     int64_t n_rollbacks, rollback_step; /* the step that was not finite last, -1 */
     bool waits;                /* paused for want of what may come back: it is tried again by itself */
     char growth_id[LAG_ROW_ID];/* growth under way or waiting, "" when none */
+    /* What it was forked from: "" and 0 when it was not. The origin may be gone since; its name is that of then. */
+    char origin_run[LAG_ROW_ID], origin_name[LAG_ROW_NAME], origin_checkpoint[LAG_ROW_ID];
+    int64_t origin_step;
     int64_t revision, created_ms, updated_ms;
 };
 struct lag_growth_row {
@@ -89,7 +92,7 @@ struct lag_decision_row {
 };
 struct lag_checkpoint_row {
     char id[LAG_ROW_ID], run_id[LAG_ROW_ID], candidate_id[LAG_ROW_ID];
-    char kind[16];             /* periodic, pre_growth, growth, candidate, final, pause, manual */
+    char kind[16];             /* periodic, pre_growth, growth, candidate, final, pause, manual, fork */
     char path[LAG_ROW_PATH];   /* relative to the state directory */
     struct lag_shape shape;
     int64_t step, n_bytes;

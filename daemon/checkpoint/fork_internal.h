@@ -1,0 +1,43 @@
+/* A run made of a checkpoint of another one. Its first checkpoint is a copy of that one, so it stands on its own feet
+ * from the beginning: whatever becomes of the origin, the fork goes on.
+ *
+ * plan, copy, write, settle, in this order; or make, which does all four. Nobody but the owner of a fork may use it
+ * meanwhile. */
+#pragma once
+#include "process/deps_internal.h"
+
+#include <lagd/daemon/fork_request.h>
+#include <lagd/engine/checkpoint.h>
+#include <lagd/storage/rows.h>
+struct lag_db;
+
+#define LAGD_KIND_FORK "fork" /* of its first checkpoint */
+
+struct lagd_fork {
+    struct lag_run_row run;                /* as it will be stored; its state is filled in by write */
+    struct lagd_run_config config;         /* its configuration, resolved */
+    struct lagd_run_estimate estimate;     /* what it will take */
+    struct lag_checkpoint_row source, own; /* the checkpoint, and the copy */
+    struct lag_checkpoint_file_row files[LAG_CHECKPOINT_FILES]; /* of the copy */
+};
+/* Looks whether it can be done, and says what it will be; nothing is written. Errors carry pointers ("/checkpoint",
+ * "/name", "/schedule/max_steps"). LAG_ENOTFOUND: there is no such run; LAG_EEXIST: the name is taken; LAG_ESTATE: the
+ * run has no checkpoint yet. Thread: owner of db. */
+int lagd_fork_plan(struct lag_db *db, int n_threads, const struct lagd_fork_request *request, struct lagd_fork *ret,
+                   struct lag_error *err);
+/* Copies the files, durably, to where nothing but a mark names them yet. It may take as long as reading and writing a
+ * checkpoint does. LAG_ESTATE: the checkpoint is being deleted, or was; LAG_EAWAY: its files are not there;
+ * LAG_ECORRUPT: they are damaged; LAG_ENOSPC; LAG_ECANCELED, by watch (may be NULL). Nothing is left after a failure.
+ * Thread: any but main and storage. */
+struct lag_fs_watch;
+int lagd_fork_copy(const struct lagd_deps *deps, struct lagd_fork *fork, const struct lag_fs_watch *watch,
+                   struct lag_error *err);
+/* Rows and events of the fork; a lag_write_fn, for a struct lagd_fork that was copied. LAG_EEXIST: the name was taken
+ * meanwhile. Thread: storage, inside a transaction. */
+int lagd_fork_write(struct lag_db *db, void *fork, struct lag_error *err);
+/* After the transaction, or instead of one: rc is what it returned. Where nothing is stored the files go. Thread: any
+ * but the storage thread. */
+void lagd_fork_settle(const struct lagd_deps *deps, const struct lagd_fork *fork, int rc);
+/* All of it, in a transaction of its own. *ret is large. Thread: any but main and storage. */
+int lagd_fork_make(const struct lagd_deps *deps, const struct lagd_fork_request *request, struct lagd_fork *ret,
+                   struct lag_error *err);

@@ -1,0 +1,93 @@
+/* A run forked from another one. Its files are copied by a job on a services worker, with which the command comes back
+ * to the mailbox; then it is stored. */
+#include "checkpoint/fork_internal.h"
+#include "commands/command_internal.h"
+#include "commands/commands_internal.h"
+#include "exec/pool_internal.h"
+
+#include <lagd/base/cleanup.h>
+#include <lagd/base/error.h>
+#include <lagd/base/failpoint.h>
+#include <lagd/base/fs.h>
+#include <lagd/base/mailbox.h>
+#include <lagd/base/mem.h>
+#include <stdlib.h>
+
+struct fork_job {
+    struct lagd_job job; /* first: the pool knows only this */
+    struct lagd_deps *deps;
+    struct lag_mailbox *mailbox;
+    struct lagd_command *command;
+    int rc;
+};
+
+static int watch(void *arg, size_t n_bytes) {
+    struct lagd_job *job = arg;
+    (void)n_bytes;
+    lagd_job_beat(job);
+    return atomic_load(&job->cancelled);
+}
+
+static void run_fork(struct lagd_job *base) {
+    struct fork_job *job = (struct fork_job *)base;
+    const struct lag_fs_watch watching = {watch, base};
+    job->rc = lagd_fork_copy(job->deps, job->command->copied, &watching, &job->command->err);
+}
+
+/* What cannot come back is not stored: its files go. */
+static void end_fork(struct lagd_job *base) {
+    struct fork_job *job = (struct fork_job *)base;
+    struct lagd_command *command = job->command;
+    int rc = base->ran ? job->rc : lag_error_set(&command->err, LAG_ECANCELED, "lagd is stopping");
+    if (rc == 0) {
+        rc = lag_mailbox_post(job->mailbox, command);
+        if (rc != 0) {
+            (void)lag_error_set(&command->err, rc, rc == LAG_EBUSY ? "too many commands wait" : "lagd is stopping");
+            lagd_fork_settle(job->deps, command->copied, LAG_ECANCELED);
+        } else {
+            command = NULL;
+        }
+    }
+    free(job);
+    if (command) lagd_command_answer(command, rc);
+}
+
+static int begin(struct lagd_commands *c, struct lagd_command *command) {
+    struct lag_error *err = &command->err;
+    if (!c->deps->services) return lag_error_set(err, LAG_ECANCELED, "lagd is stopping");
+    if (lagd_pool_waiting(c->deps->services) >= LAGD_SERVICES_WAITING_MAX)
+        return lag_error_set(err, LAG_EBUSY, "too many samples and files wait; try again in a moment");
+    struct fork_job *job = lag_calloc(1, sizeof(*job));
+    if (!job) return lag_error_set(err, LAG_ENOMEM, "out of memory while forking a run");
+    *job = (struct fork_job){.job = {.run = run_fork, .done = end_fork}, .deps = c->deps, .mailbox = c->mailbox,
+                             .command = command};
+    if (lagd_pool_submit(c->deps->services, &job->job) == 0) return LAGD_LATER;
+    free(job);
+    return lag_error_set(err, LAG_ECANCELED, "lagd is stopping");
+}
+
+static int plan(struct lagd_commands *c, struct lagd_command *command) {
+    LAG_CLEANUP(lag_free_p) struct lagd_fork *fork = lag_calloc(1, sizeof(*fork));
+    if (!fork) return lag_error_set(&command->err, LAG_ENOMEM, "out of memory while forking a run");
+    (void)lag_copy(command->u.fork->run, sizeof(command->u.fork->run), command->target);
+    int rc = lagd_fork_plan(c->db, c->deps->n_threads, command->u.fork, fork, &command->err);
+    if (rc == 0) rc = lagd_command_admit(c, &fork->config, &fork->estimate, &command->err);
+    if (rc == 0) command->copied = LAG_TAKE(fork);
+    return rc;
+}
+
+int lagd_cmd_run_fork(struct lagd_commands *c, struct lagd_command *command) {
+    struct lagd_fork *fork = command->copied;
+    if (!fork) {
+        int rc = plan(c, command);
+        return rc == 0 ? begin(c, command) : rc;
+    }
+    int rc = lagd_command_write(c->deps->store, command, fork->run.id, lagd_fork_write, fork);
+    LAG_FP("fork.written");
+    lagd_fork_settle(c->deps, fork, rc);
+    if (rc < 0) return rc;
+    (void)lag_copy(command->id, sizeof(command->id), fork->run.id);
+    (void)lag_copy(command->state, sizeof(command->state), fork->run.state);
+    c->runs->next_schedule_ns = 0;
+    return 0;
+}
