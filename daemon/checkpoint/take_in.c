@@ -97,8 +97,9 @@ static int list_folder(struct taking *taking, struct lag_error *err) {
     return rc;
 }
 
-/* "ckpt-<step>-<end of the id>", as lagd names them: anything else is not ours to remove. */
-static bool is_own_name(const char *name) {
+/* Anything else is not ours to remove. */
+bool lagd_is_checkpoint_name(const char *name) {
+    if (strncmp(name, "ckpt-", strlen("ckpt-")) != 0) return false;
     const char *step = name + strlen("ckpt-");
     const size_t n_digits = strspn(step, "0123456789");
     return n_digits >= 8 && step[n_digits] == '-' && strlen(step + n_digits + 1) == SUFFIX &&
@@ -326,7 +327,7 @@ static void look_at(struct taking *taking, const char *name) {
     char relative[LAG_ROW_PATH];
     relative_of(taking, name, relative);
     if (is_listed(taking, name)) lagd_folder_unmark(taking->deps, relative);
-    else if (is_own_name(name) && is_folder(taking->dir_fd, name)) take_in(taking, name);
+    else if (lagd_is_checkpoint_name(name) && is_folder(taking->dir_fd, name)) take_in(taking, name);
 }
 
 /* The numbers of the steps up to a checkpoint are stored before it. Those that are missing went with a database. */

@@ -1,4 +1,5 @@
 /* The end of a growth: the winner's probed state becomes the run's. */
+#include "checkpoint/asides_internal.h"
 #include "checkpoint/checkpoint_internal.h"
 #include "growth/growth_internal.h"
 #include "plan/shape_internal.h"
@@ -134,6 +135,7 @@ int lagd_round_apply(struct lagd_round *round, struct lag_error *err) {
     if (rc == 0) rc = commit(&applying, parent_sha256, err);
     if (rc == 0) {
         LAG_FP("growth.after_apply");
+        lagd_asides_clear_now(run->deps, run->id);
         rc = take_over(&applying, parent_sha256, err);
     }
     lag_state_destroy(applying.state);

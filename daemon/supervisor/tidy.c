@@ -1,5 +1,6 @@
 /* The folders of the state directory at a start: what earlier processes left half made goes, what is whole is listed,
  * and what is not lagd's stays. Links are never followed. */
+#include "checkpoint/asides_internal.h"
 #include "checkpoint/take_in_internal.h"
 #include "records/folders_internal.h"
 #include "records/transact_internal.h"
@@ -154,6 +155,7 @@ static void tidy_run_folder(struct lagd_supervisor *s, const struct lag_run_row 
     if (rc < 0) lag_log(LAG_LOG_WARNING, "%s cannot be tidied: %s", place.path, err.text);
     else lagd_checkpoints_take_in(&s->deps, s->db, run, fd);
     (void)close(fd);
+    if (rc == 0) lagd_asides_clear(&s->deps, s->db, run->id);
     if (rc == 0) walk(&place, tidy_probe);
 }
 

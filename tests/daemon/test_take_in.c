@@ -11,6 +11,7 @@
 #include <lagd/engine/state.h>
 #include <lagd/storage/checkpoints.h>
 #include <lagd/storage/events.h>
+#include <unistd.h>
 
 #define A "0000000000000000000000000a"
 #define B "0000000000000000000000000b"
@@ -258,6 +259,55 @@ static void what_does_not_fit_is_set_aside(void **state) {
     }
 }
 
+struct listing {
+    struct lag_checkpoint_row row;
+    struct lag_checkpoint_file_row files[4];
+};
+
+static int insert_listing(struct lag_db *db, void *arg, struct lag_error *err) {
+    const struct listing *listing = arg;
+    return lag_checkpoint_insert(db, &listing->row, listing->files, 4, err);
+}
+
+static void list_with_files(const char *id, const char *name, int64_t step, const struct lag_checkpoint_files *files) {
+    struct listing listing = {.row = {.kind = "growth", .run_id = "run_" A, .step = step, .shape = {.n_layer = 2}}};
+    snprintf(listing.row.id, sizeof(listing.row.id), "%s", id);
+    snprintf(listing.row.path, sizeof(listing.row.path), "runs/run_" A "/%s", name);
+    for (int i = 0; i < 4; i++) {
+        struct lag_checkpoint_file_row *file = &listing.files[i];
+        snprintf(file->checkpoint_id, sizeof(file->checkpoint_id), "%s", id);
+        snprintf(file->name, sizeof(file->name), "%s", files->file[i].name);
+        snprintf(file->sha256, sizeof(file->sha256), "%s", files->file[i].sha256);
+    }
+    put(insert_listing, &listing);
+}
+
+/* Only of a state that the run lists once more, whole, and nothing that a newer database may list. */
+static void what_was_made_once_more_goes(void **state) {
+    (void)state;
+#define TWIN "ckpt-00000040-bbbbbbbbbb"
+#define LATER "ckpt-00000041-cccccccccc"
+    enum { SAME, OTHER_STEP, OTHER_LAYERS, OTHER_RUN, CANDIDATE, ITSELF_LISTED, TWIN_DAMAGED, LATER_BESIDE, N };
+    for (int i = 0; i < N; i++) {
+        if (i > 0) set_up(NULL);
+        struct lag_checkpoint_meta meta = {.id = "ckpt_0123456789012345abcdefghjk", .kind = "growth"};
+        if (i == OTHER_RUN) snprintf(meta.run_id, sizeof(meta.run_id), "run_" B);
+        if (i == CANDIDATE) snprintf(meta.candidate_id, sizeof(meta.candidate_id), "cand_x");
+        if (i == ITSELF_LISTED) snprintf(meta.id, sizeof(meta.id), "ckpt_0123456789012345bbbbbbbbbb");
+        seal(NAME ".aside", i == OTHER_STEP ? 39 : 40, i == OTHER_LAYERS ? 3 : 2, meta);
+        const struct lag_checkpoint_files files =
+            seal(TWIN, 40, 2, (struct lag_checkpoint_meta){.id = "ckpt_0123456789012345bbbbbbbbbb", .kind = "growth"});
+        list_with_files("ckpt_0123456789012345bbbbbbbbbb", TWIN, 40, &files);
+        if (i == TWIN_DAMAGED) assert_int_equal(truncate(path_of(TWIN "/model.safetensors"), 100), 0);
+        if (i == LATER_BESIDE) seal(LATER ".aside", 41, 2, meta);
+        start();
+        if (exists(NAME ".aside") != (i != SAME) || !exists(TWIN) || find(TWIN).n != 1) fail_msg("case %d", i);
+        if (i == LATER_BESIDE) assert_true(exists(LATER ".aside"));
+        end();
+        if (i + 1 < N) tear_down(NULL);
+    }
+}
+
 /* Also where its run chose not to grow: manifests before and after tell the same, or name the choice. */
 static void what_fits_is_listed(void **state) {
     (void)state;
@@ -375,6 +425,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_whole_one_is_listed_as_it_was, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_not_told_is_concluded, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_does_not_fit_is_set_aside, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_was_made_once_more_goes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_fits_is_listed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_of_no_use_goes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(damage_is_kept_for_a_person, set_up, tear_down),

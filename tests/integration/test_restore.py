@@ -179,6 +179,44 @@ def an_older_database_does_not_know_the_growth(folder):
         daemon.terminate()
 
 
+def set_aside(daemon):
+    return [name for name in os.listdir(glob.glob(daemon.state_dir + "/runs/run_*")[0]) if ".aside" in name]
+
+
+def a_crash_before_the_row_leaves_nothing(folder):
+    """Killed between the folder of a growth's end and its row, once or twice, and then while that is removed: the run
+    comes to the same state again, and nothing stays set aside."""
+    if not lagd.has_failpoints():
+        return
+    changes = {"checkpoint": {"every_steps": 1000}, "schedule": {"max_steps": 100}}
+    weights, points, n_layer = expected(place(folder, "whole"), GROWTH, **changes)
+    for i, kills in enumerate((["checkpoint.row@2"], ["checkpoint.row@2", "checkpoint.row@1"],
+                               ["checkpoint.row@2", "growth.after_apply@1"],
+                               ["checkpoint.row@2", "aside.marked@1", "folder.unsealed@1"])):
+        daemon = started(place(folder, str(i)))
+        daemon.post("/runs", body(**changes))
+        daemon.post("/runs/r/growths", GROWTH)
+        daemon.terminate()
+        for kill in kills:
+            daemon.start(failpoints=kill.replace("@", "=kill@"))
+            try:
+                if daemon.get("/runs/r")["state"] == "paused":
+                    daemon.post("/runs/r/resume")
+            except (OSError, lagd.http.client.HTTPException):
+                pass
+            assert lagd.until(lambda: not daemon.alive(), 30), kill
+        daemon.start()
+        completed(daemon)
+        assert not set_aside(daemon) and sealed(daemon) == listed(daemon), set_aside(daemon)
+        with open(daemon.log_path) as f:
+            log = f.read()
+        assert "its deletion had begun" in log or "the run has come to the same state again" in log, log
+        assert daemon.get("/runs/r")["model"]["n_layer"] == n_layer
+        assert daemon.final_weights("r") == weights
+        same_points(daemon.points("r"), points, kills)
+        daemon.terminate()
+
+
 def the_folder_is_away_at_a_start(folder):
     """runs/ is not mounted, then one run's folder, then every file in it: the run waits, its rows stay, and it goes on
     once they are back."""
@@ -352,5 +390,6 @@ def what_is_not_lagds_stays(folder):
 
 
 if __name__ == "__main__":
-    lagd.main(an_older_database_is_put_back, an_older_database_does_not_know_the_growth, the_folder_is_away_at_a_start,
-              a_commit_fails, what_was_deleted_does_not_come_back, what_is_not_lagds_stays)
+    lagd.main(an_older_database_is_put_back, an_older_database_does_not_know_the_growth,
+              a_crash_before_the_row_leaves_nothing, the_folder_is_away_at_a_start, a_commit_fails,
+              what_was_deleted_does_not_come_back, what_is_not_lagds_stays)
