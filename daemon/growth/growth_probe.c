@@ -185,6 +185,7 @@ static int describe(const struct lagd_round *round, int index, bool again, struc
     int rc = lag_strategy_parse(row->strategy, &engine->strategy, err);
     if (rc != 0) return rc;
     if (row->rewarm_steps > 0) engine->strategy.rewarm_steps = row->rewarm_steps;
+    (void)lag_copy(engine->recipe, sizeof(engine->recipe), row->recipe);
     if (lagd_operator_grows(row->op)) lagd_spec_take_shape(&engine->target, &growth->to);
     spec.step_flops =
         (double)lagd_run_step_tokens(run) * lag_flops_token_train(&engine->target, engine->config.context);

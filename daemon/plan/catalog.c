@@ -10,6 +10,7 @@
 static_assert(LAGD_STRATEGY_PARAMS == LAG_OPERATOR_PARAMS, "a strategy request holds every parameter of an operator");
 static_assert(LAGD_REWARM_STEPS == LAG_REWARM_STEPS, "what texts tell is what is done");
 static_assert(LAG_ROW_STRATEGY >= LAG_STRATEGY_TEXT, "rows hold every canonical text");
+static_assert(LAG_ROW_RECIPE >= LAG_RECIPE_TEXT, "rows hold every recipe");
 
 const char *const *lagd_optimizer_rules(void) { return lag_moment_rule_names; }
 const char *const *lagd_lr_rules(void) { return lag_lr_rule_names; }

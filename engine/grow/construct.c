@@ -101,11 +101,15 @@ static int construct_zero_top(struct lag_draft *draft, const struct lag_strategy
     return fill_gradual(draft, strategy, true, err);
 }
 
-/* MIDAS(b): of the n/b blocks counted from the bottom, number ⌈(n/b)/2⌉ (from 1) is copied behind itself; layers above
- * the last whole block belong to none. */
+/* Where the b middle layers of n begin; of an odd rest one layer more lies below them than above. */
+static int middle_begin(int n, int b) { return (n - b + 1) / 2; }
+
+/* MIDAS(b): of the n/b blocks counted from the bottom, number ⌈(n/b)/2⌉ (from 1) is copied behind itself. Where b does
+ * not divide n there are no such blocks: the b middle layers are copied. */
 static void midas_round(struct lag_draft *draft, int b) {
-    int middle = (draft->n / b + 1) / 2;
-    insert_copies(draft, (middle - 1) * b, b, middle * b, false);
+    const bool whole = draft->n % b == 0;
+    const int begin = whole ? (draft->n / b - 1) / 2 * b : middle_begin(draft->n, b);
+    insert_copies(draft, begin, b, begin + b, false);
 }
 static int construct_midas(struct lag_draft *draft, const struct lag_strategy *strategy, struct lag_error *err) {
     int block;
@@ -116,20 +120,16 @@ static int construct_midas(struct lag_draft *draft, const struct lag_strategy *s
 }
 
 /* LIDAS(b): with an even number of blocks there is a seam between the two middle ones; the last ⌊b/2⌋ layers below it
- * and the first b - ⌊b/2⌋ above it form the new block, which goes between them. An odd number has no seam: a MIDAS
- * round. */
+ * and the first b - ⌊b/2⌋ above it form the new block, which goes between them: the b middle layers, opened in their
+ * middle. So it is where b does not divide n. An odd number of whole blocks has no seam: a MIDAS round. */
 static int construct_lidas(struct lag_draft *draft, const struct lag_strategy *strategy, struct lag_error *err) {
     int block;
     int rc = check_block(draft, strategy, 0, &block, err);
     if (rc) return rc;
     while (missing(draft) > 0) {
-        int b = LAG_MIN(block, missing(draft)), n_blocks = draft->n / b;
-        if (n_blocks % 2) {
-            midas_round(draft, b);
-            continue;
-        }
-        int seam = n_blocks / 2 * b;
-        insert_copies(draft, seam - b / 2, b, seam, false);
+        const int b = LAG_MIN(block, missing(draft)), begin = middle_begin(draft->n, b);
+        if (draft->n % b == 0 && draft->n / b % 2 == 1) midas_round(draft, b);
+        else insert_copies(draft, begin, b, begin + b / 2, false);
     }
     return 0;
 }

@@ -147,9 +147,8 @@ static int *index_segments(const struct lag_state *state) {
     return first;
 }
 
-int lag_grow(const struct lag_state *parent, const struct lag_strategy *strategy, const struct lag_spec *to,
-             struct lag_state **ret, struct lag_error *err) {
-    LAG_CLEANUP(lag_recipe_deinit) struct lag_recipe recipe = {0};
+int lag_grow_by(const struct lag_state *parent, const struct lag_strategy *strategy, const struct lag_recipe *recipe,
+                struct lag_state **ret, struct lag_error *err) {
     LAG_CLEANUP(lag_state_destroy_p) struct lag_state *grown = NULL;
     LAG_CLEANUP(lag_free_p) int *first_segment = NULL;
     bool ramps = strategy->lr == LAG_LR_REWARM || strategy->lr == LAG_LR_REWARM_NEW;
@@ -157,15 +156,21 @@ int lag_grow(const struct lag_state *parent, const struct lag_strategy *strategy
         return lag_error_at(err, LAG_EINVAL, "/rewarm_steps", "lr=%s needs the length of its ramp: set rewarm_steps",
                             lag_lr_rule_name(strategy->lr));
     }
-    int rc = lag_recipe_build(strategy, &parent->layout.spec, to, &recipe, err);
-    if (rc) return rc;
     struct lag_spec spec = parent->layout.spec;
-    spec.n_layer = recipe.n_layers;
-    if ((rc = lag_state_create(&spec, &grown, err))) return rc;
+    spec.n_layer = recipe->n_layers;
+    int rc = lag_state_create(&spec, &grown, err);
+    if (rc) return rc;
     first_segment = index_segments(parent);
     if (!first_segment) return lag_error_set(err, LAG_ENOMEM, "out of memory for %d segments", parent->n_segments);
-    const struct growth growth = {parent, strategy, &recipe, grown, first_segment};
+    const struct growth growth = {parent, strategy, recipe, grown, first_segment};
     if ((rc = grow_state(&growth, err))) return rc;
     *ret = LAG_TAKE(grown);
     return 0;
+}
+
+int lag_grow(const struct lag_state *parent, const struct lag_strategy *strategy, const struct lag_spec *to,
+             struct lag_state **ret, struct lag_error *err) {
+    LAG_CLEANUP(lag_recipe_deinit) struct lag_recipe recipe = {0};
+    int rc = lag_recipe_build(strategy, &parent->layout.spec, to, &recipe, err);
+    return rc ? rc : lag_grow_by(parent, strategy, &recipe, ret, err);
 }

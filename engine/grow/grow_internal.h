@@ -22,6 +22,12 @@ struct lag_draft {
 typedef int lag_construct_fn(struct lag_draft *draft, const struct lag_strategy *strategy, struct lag_error *err);
 extern lag_construct_fn *const lag_constructors[LAG_N_OPS];
 
+/* A recipe from a draft that fill brings to the target; text is fill's own. */
+typedef int lag_fill_fn(struct lag_draft *draft, const struct lag_strategy *strategy, const char *text,
+                        struct lag_error *err);
+int lag_recipe_make(const struct lag_strategy *strategy, const struct lag_spec *from, const struct lag_spec *to,
+                    lag_fill_fn *fill, const char *text, struct lag_recipe *ret, struct lag_error *err);
+
 /* LAG_EINVAL at "/target/<name>" where the shapes differ in anything but depth. what: who grows, for the text. */
 int lag_depth_only(const struct lag_spec *from, const struct lag_spec *to, const char *what, struct lag_error *err);
 /* The value of a parameter that the operator has; 0 for others. */

@@ -53,8 +53,8 @@ static int check_target(const struct lag_strategy *strategy, const struct lag_sp
     return lag_depth_only(from, to, what, err);
 }
 
-int lag_recipe_build(const struct lag_strategy *strategy, const struct lag_spec *from, const struct lag_spec *to,
-                     struct lag_recipe *ret, struct lag_error *err) {
+int lag_recipe_make(const struct lag_strategy *strategy, const struct lag_spec *from, const struct lag_spec *to,
+                    lag_fill_fn *fill, const char *text, struct lag_recipe *ret, struct lag_error *err) {
     const int n_layer = from->n_layer;
     LAG_ASSERT(n_layer >= 1);
     int rc = check_target(strategy, from, to, err);
@@ -67,13 +67,24 @@ int lag_recipe_build(const struct lag_strategy *strategy, const struct lag_spec 
         return lag_error_set(err, LAG_ENOMEM, "out of memory for a recipe of %d layers", draft.target);
     draft.layers = layers;
     for (int i = 0; i < n_layer; i++) layers[i].source = i;
-    rc = lag_constructors[op](&draft, strategy, err);
+    rc = fill(&draft, strategy, text, err);
     if (rc) return rc;
     LAG_ASSERT(draft.n == draft.target);
     mark_new(&draft, seen, lag_strategy_param(strategy, "noise"));
     ret->n_layers = draft.n;
     ret->layers = LAG_TAKE(layers);
     return 0;
+}
+
+static int fill_by_operator(struct lag_draft *draft, const struct lag_strategy *strategy, const char *text,
+                            struct lag_error *err) {
+    (void)text;
+    return lag_constructors[lag_op_index(strategy->op)](draft, strategy, err);
+}
+
+int lag_recipe_build(const struct lag_strategy *strategy, const struct lag_spec *from, const struct lag_spec *to,
+                     struct lag_recipe *ret, struct lag_error *err) {
+    return lag_recipe_make(strategy, from, to, fill_by_operator, NULL, ret, err);
 }
 
 void lag_recipe_deinit(struct lag_recipe *recipe) {

@@ -250,11 +250,19 @@ void fixture_create_growth(struct fixture *fixture, const char *run_id, struct l
     fixture_get_run(fixture, run_id, &run);
     for (request->n_strategies = 0; pool[request->n_strategies][0]; request->n_strategies++) {
         struct lagd_strategy_request *entry = &request->strategies[request->n_strategies];
+        char text[LAG_ROW_STRATEGY];
+        (void)snprintf(text, sizeof(text), "%.*s", (int)strcspn(pool[request->n_strategies], "|"),
+                       pool[request->n_strategies]);
         *entry = (struct lagd_strategy_request){.rewarm_steps = -1, .seed = -1};
-        (void)lag_copy(entry->op, sizeof(entry->op), pool[request->n_strategies]);
+        if (strchr(text, ' ')) OK(lagd_strategy_decode(text, entry, &err));
+        else (void)lag_copy(entry->op, sizeof(entry->op), text);
     }
     struct lagd_growth_plan *plan = NULL;
     OK(lagd_growth_plan_make(request, &run, fixture->deps.n_threads, &plan, &err));
+    for (int i = 0; i < request->n_strategies; i++) {
+        const char *recipe = strchr(pool[i], '|');
+        if (recipe) (void)lag_copy(plan->candidates[i].recipe, sizeof(plan->candidates[i].recipe), recipe + 1);
+    }
     struct new_growth new_growth = {.plan = plan};
     struct lag_growth_row *row = &new_growth.row;
     *row = (struct lag_growth_row){.at_step = request->at_step, .start_step = -1, .from = plan->from, .to = plan->to,

@@ -46,8 +46,8 @@ static const struct row rows[] = {
     {"midas", 3, 5, "0 1 1 1 2"},
     {"lidas block=1", 3, 5, "0 1 1 1 2"},
     {"gradual_stack block=2", 3, 5, "0 1 2 1 2"},
-    {"midas block=2", 3, 5, "0 1 0 1 2"},
-    {"lidas", 3, 5, "0 1 0 1 2"},
+    {"midas block=2", 3, 5, "0 1 2 1 2"},
+    {"lidas", 3, 5, "0 1 1 2 2"},
     {"range start=0 block=2", 3, 5, "0 1 2 0 1"},
     {"range start=1 at=0", 3, 5, "1 1 0 1 2"},
     {"partial_stack start=1", 3, 5, "0 1 1 1 2"},
@@ -67,8 +67,8 @@ static const struct row rows[] = {
     {"midas", 3, 6, "0 1 1 1 1 2"},
     {"lidas block=1", 3, 6, "0 1 1 1 1 2"},
     {"gradual_stack block=2", 3, 6, "0 1 2 1 2 2"},
-    {"midas block=2", 3, 6, "0 1 0 0 1 2"},
-    {"lidas", 3, 6, "0 1 0 0 1 2"},
+    {"midas block=2", 3, 6, "0 1 2 2 1 2"},
+    {"lidas", 3, 6, "0 1 1 1 2 2"},
     {"range start=0 block=2", 3, 6, "0 1 2 0 1 0"},
     {"range start=1 at=0", 3, 6, "1 1 1 0 1 2"},
     {"partial_stack start=1", 3, 6, "0 1 1 1 1 2"},
@@ -88,8 +88,8 @@ static const struct row rows[] = {
     {"midas", 3, 7, "0 1 1 1 1 1 2"},
     {"lidas block=1", 3, 7, "0 1 1 1 1 1 2"},
     {"gradual_stack block=2", 3, 7, "0 1 2 1 2 1 2"},
-    {"midas block=2", 3, 7, "0 1 0 1 0 1 2"},
-    {"lidas", 3, 7, "0 1 1 0 0 1 2"},
+    {"midas block=2", 3, 7, "0 1 2 1 2 1 2"},
+    {"lidas", 3, 7, "0 1 1 1 2 2 2"},
     {"range start=0 block=2", 3, 7, "0 1 2 0 1 0 1"},
     {"range start=1 at=0", 3, 7, "1 1 1 1 0 1 2"},
     {"partial_stack start=1", 3, 7, "0 1 1 1 1 1 2"},
@@ -151,8 +151,8 @@ static const struct row rows[] = {
     {"midas", 5, 8, "0 1 2 2 2 2 3 4"},
     {"lidas block=1", 5, 8, "0 1 2 2 2 2 3 4"},
     {"gradual_stack block=2", 5, 8, "0 1 2 3 4 3 4 4"},
-    {"midas block=2", 5, 8, "0 1 0 1 1 2 3 4"},
-    {"lidas", 5, 8, "0 1 1 2 2 2 3 4"},
+    {"midas block=2", 5, 8, "0 1 2 3 3 2 3 4"},
+    {"lidas", 5, 8, "0 1 2 2 2 3 3 4"},
     {"range start=0 block=2", 5, 8, "0 1 2 3 4 0 1 0"},
     {"range start=1 at=0", 5, 8, "1 1 1 0 1 2 3 4"},
     {"partial_stack start=1", 5, 8, "0 1 1 1 1 2 3 4"},
@@ -188,6 +188,17 @@ static const struct row rows[] = {
     {"partial_stack start=2 block=3", 6, 24, "0 1 2 3 4 2 3 4 2 3 4 2 3 4 2 3 4 2 3 4 2 3 4 5"},
     {"zero_top block=2", 3, 7, "0 1 2 1z 2z 1z 2z"},
     {"range start=1 block=2 at=2", 4, 7, "0 1 1 2 1 2 3"},
+    /* blocks that do not divide the depth: the middle layers */
+    {"midas block=3", 10, 13, "0 1 2 3 4 5 6 4 5 6 7 8 9"},
+    {"midas block=3", 8, 11, "0 1 2 3 4 5 3 4 5 6 7"},
+    {"midas block=2", 5, 7, "0 1 2 3 2 3 4"},
+    {"midas block=4", 6, 14, "0 1 2 3 4 1 2 3 4 1 2 3 4 5"},
+    {"midas block=3", 12, 15, "0 1 2 3 4 5 3 4 5 6 7 8 9 10 11"},
+    {"lidas block=4", 9, 13, "0 1 2 3 4 3 4 5 6 5 6 7 8"},
+    {"lidas block=3", 8, 11, "0 1 2 3 3 4 5 4 5 6 7"},
+    {"lidas block=2", 5, 7, "0 1 2 2 3 3 4"},
+    {"lidas block=4", 6, 10, "0 1 2 1 2 3 4 3 4 5"},
+    {"lidas block=4", 10, 14, "0 1 2 3 4 3 4 5 6 5 6 7 8 9"},
 };
 
 /* A shape of that depth; the other axes are the same in all. */
@@ -320,7 +331,7 @@ static void test_new_layers(void **state) {
     static const struct { const char *text, *marks; } cases[] = { /* 3 → 6; n = new */
         {"stack", "...nnn"}, {"interleave", ".n.n.n"}, {"gradual_stack", "...nnn"}, {"midas", "..nnn."},
         {"llama_pro", ".n.n.n"}, {"zero_random at=0", "nnn..."}, {"range start=1 at=0", ".nn.n."}, {"none", "..."},
-        {"lidas", "..nnn."},
+        {"lidas", "..nn.n"},
     };
     for (size_t i = 0; i < LAG_COUNT(cases); i++) {
         struct lag_recipe recipe = build(cases[i].text, 3, 6);

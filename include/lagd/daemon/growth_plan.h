@@ -5,7 +5,7 @@ struct lagd_supervisor;
 
 /* One candidate as it will be probed. */
 struct lagd_candidate_plan {
-    char strategy[LAG_ROW_STRATEGY], op[32], names[512], recipe[LAG_ROW_TEXT];
+    char strategy[LAG_ROW_STRATEGY], op[32], names[512], recipe[LAG_ROW_RECIPE];
     int64_t n_params, rewarm_steps;
     double flops, eval_flops;   /* of its probe, and of the evaluations among them */
     bool eligible, function_preserving;

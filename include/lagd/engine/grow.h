@@ -17,6 +17,7 @@ enum lag_lr_rule { LAG_LR_CONTINUE, LAG_LR_REWARM, LAG_LR_REWARM_NEW, LAG_LR_RES
 
 #define LAG_OPERATOR_PARAMS 4
 #define LAG_STRATEGY_TEXT 256
+#define LAG_RECIPE_TEXT 2576 /* of the deepest model: 512 times "511z " */
 #define LAG_REWARM_DEFAULT (-1)
 
 struct lag_operator_param {
@@ -77,6 +78,12 @@ int lag_recipe_build(const struct lag_strategy *strategy, const struct lag_spec 
 void lag_recipe_deinit(struct lag_recipe *recipe);
 /* "0 1 1 2", with 'z' behind zeroed copies and 'r' for random layers. */
 void lag_recipe_text(const struct lag_recipe *recipe, char *ret, size_t size);
+/* A recipe of that operator as it was stored: it, not what the operator makes today, is what a candidate is. Noise is
+ * the strategy's. "": none was stored, so what the operator makes. LAG_ECORRUPT: it is none of this growth, or an
+ * earlier lagd cut it (at LAG_RECIPE_CUT bytes) and the operator makes another one today. */
+#define LAG_RECIPE_CUT 703
+int lag_recipe_restore(const struct lag_strategy *strategy, const struct lag_spec *from, const struct lag_spec *to,
+                       const char *text, struct lag_recipe *ret, struct lag_error *err);
 /* Share of neighbours kept: #{i : src[i+1] == src[i]+1} / (L'-1) (Du et al., arXiv 2405.15319, App. H). */
 double lag_recipe_connection_rate(const struct lag_recipe *recipe);
 
@@ -85,6 +92,9 @@ double lag_recipe_connection_rate(const struct lag_recipe *recipe);
  * LAG_EINVAL here (lag_probe_create sets it from the lag). */
 int lag_grow(const struct lag_state *parent, const struct lag_strategy *strategy, const struct lag_spec *to,
              struct lag_state **ret, struct lag_error *err);
+/* The same by a recipe that is given, of which the operator may make another one today. */
+int lag_grow_by(const struct lag_state *parent, const struct lag_strategy *strategy, const struct lag_recipe *recipe,
+                struct lag_state **ret, struct lag_error *err);
 
 /* The members of a pool by name ("default"), as canonical texts, no two the same candidate, without `none`: ten for
  * every deeper target (where too few recipes exist, as for 1 → 2 layers, optimiser and learning-rate rules make the

@@ -13,6 +13,7 @@
 struct lag_probe_spec {
     struct lag_strategy strategy; /* `none`: the parent goes on as it is. A re-warm without a length gets
                                      LAG_REWARM_STEPS */
+    char recipe[LAG_RECIPE_TEXT]; /* as stored with the candidate; "": what the operator makes */
     struct lag_spec target;       /* the grown shape; of `none` the parent's */
     struct lag_step_config config;
     enum lag_precision precision; /* of the run */

@@ -11,6 +11,7 @@
 #define LAG_ROW_CONFIG 4096  /* a run's configuration or a growth's request, in the text form of base/fields.h */
 #define LAG_ROW_SET 2720     /* ids with a comma between: the candidates of a growth */
 #define LAG_ROW_STRATEGY 256
+#define LAG_ROW_RECIPE 2576 /* of the deepest model */
 #define LAG_ROW_PATH 1024
 
 /* The whole-number axes of a model, as the engine names them. */
@@ -65,7 +66,7 @@ struct lag_candidate_row {
     int64_t position;          /* order in the pool, 0 … */
     char op[32], strategy[LAG_ROW_STRATEGY]; /* canonical text */
     char names[512];           /* all names merged into it, ", " between */
-    char recipe[LAG_ROW_TEXT]; /* "0 1 1 2" */
+    char recipe[LAG_ROW_RECIPE]; /* "0 1 1 2" */
     bool eligible;
     char state[LAG_ROW_STATE], reason[LAG_ROW_TEXT];
     int64_t t, n_params, rewarm_steps;
