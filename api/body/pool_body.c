@@ -23,6 +23,12 @@ static const struct lag_field rows[] = {
 };
 const struct lag_fields lagd_strategy_fields = {rows, LAG_COUNT(rows)};
 
+const char lagd_strategy_more[] =
+    "\"params\":{\"type\":\"object\",\"additionalProperties\":{\"type\":\"number\"}},"
+    "\"freeze_old\":{\"description\":\"Steps for which only the new layers train, and all else is frozen; keep: for "
+    "good; 0: nothing is frozen.\",\"oneOf\":[{\"type\":\"integer\",\"minimum\":0,"
+    "\"maximum\":" LAG_TEXT_OF(LAGD_FREEZE_MAX) "},{\"type\":\"string\",\"enum\":[\"keep\"]}]}";
+
 static void decode_params(json_t *params, const char *prefix, struct lagd_strategy_request *strategy,
                           struct lagd_faults *faults) {
     const char *key;
@@ -51,6 +57,20 @@ static void decode_params(json_t *params, const char *prefix, struct lagd_strate
     }
 }
 
+static void decode_freeze(json_t *freeze, const char *prefix, struct lagd_strategy_request *strategy,
+                          struct lagd_faults *faults) {
+    char pointer[160];
+    if (!freeze) return;
+    (void)snprintf(pointer, sizeof(pointer), "%s/freeze_old", prefix);
+    const bool is_word = json_is_string(freeze) && strcmp(json_string_value(freeze), "keep") == 0;
+    const json_int_t steps = is_word ? LAGD_FREEZE_KEEP : json_integer_value(freeze);
+    const bool is_number = json_is_integer(freeze) && steps >= 0 && steps <= LAGD_FREEZE_MAX;
+    if (is_word || is_number) strategy->freeze_old = steps;
+    else
+        lagd_fault_add(faults, false, pointer,
+                       "must be a whole number of steps, from 0 to " LAG_TEXT_OF(LAGD_FREEZE_MAX) ", or \"keep\"");
+}
+
 /* A bare operator name, or a strategy's canonical text as the api shows it. */
 static void decode_text(const char *text, const char *pointer, struct lagd_strategy_request *strategy,
                         struct lagd_faults *faults) {
@@ -69,13 +89,15 @@ static void decode_text(const char *text, const char *pointer, struct lagd_strat
 
 static void decode_entry(json_t *entry, const char *pointer, struct lagd_strategy_request *strategy,
                          struct lagd_faults *faults) {
-    static const char *const others[] = {"params", NULL};
+    static const char *const others[] = {"params", "freeze_old", NULL};
     lag_fields_defaults(&lagd_strategy_fields, strategy);
+    strategy->freeze_old = LAGD_FREEZE_UNSAID;
     if (json_is_string(entry)) {
         decode_text(json_string_value(entry), pointer, strategy, faults);
     } else if (json_is_object(entry)) {
         (void)lagd_json_decode(entry, &lagd_strategy_fields, others, pointer, strategy, faults);
         decode_params(json_object_get(entry, "params"), pointer, strategy, faults);
+        decode_freeze(json_object_get(entry, "freeze_old"), pointer, strategy, faults);
     } else {
         lagd_fault_add(faults, false, pointer,
                        "must be an operator's name or a strategy object such as {\"operator\": \"stack\"}");

@@ -59,7 +59,8 @@ static const struct lagd_member decision_members[] = {
     ROW("tied", "b", tied, "The tied set has more than one member."),
     ROW("lag_short", "b", lag_short, "The lag was too short to trust the ranks."),
     LAGD_WRITTEN("short_by", "[s]", write_short_by, "Why: none_ahead (not growing was ahead of the first at one of the "
-                 "last two evaluations), rewarm, warmup (one has hardly ended), decay (it began within the probe)."),
+                 "last two evaluations), rewarm (it, or a freeze of old layers, has hardly ended), warmup (the same), "
+                 "decay (it began within the probe)."),
     ROW("verdict", "s", verdict, "The verdict in a sentence."),
     ROW("decided_by", "s", decided_by, "lag: the rule; user: a person."),
     ROW("reason", "s?", reason, "What a person gave as the reason."),

@@ -43,6 +43,7 @@ static const struct lagd_member strategy_members[] = {
     ROW("optimizer", "s", optimizer, "What becomes of the optimiser's state."),
     ROW("lr", "s", lr, "What becomes of the learning rate."),
     ROW("rewarm_steps", "i?", rewarm_steps, "null: " LAG_TEXT_OF(LAGD_REWARM_STEPS) ", whatever the lag."),
+    ROW("freeze_old", "i?", freeze_old, "Steps for which only the new layers train; 0: all do; null: kept for good."),
     ROW("seed", "i", seed, "Of random layers; -1: the run's."),
     LAGD_WRITTEN("text", "s", write_canonical, "All of it as one text, which a pool takes too."),
 };

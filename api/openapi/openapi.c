@@ -23,8 +23,7 @@ static void write_request_schemas(struct lagd_json *json, const struct lagd_rout
         for (size_t k = 0; k < i && !told; k++) told = routes->rows[k].request == body;
         if (!told) lagd_request_schema(json, body->schema, body->table, body->more);
     }
-    lagd_request_schema(json, "StrategyRequest", &lagd_strategy_fields,
-                        "\"params\":{\"type\":\"object\",\"additionalProperties\":{\"type\":\"number\"}}");
+    lagd_request_schema(json, "StrategyRequest", &lagd_strategy_fields, lagd_strategy_more);
 }
 
 static void write_answer_schemas(struct lagd_json *json, const struct lagd_route_table *routes) {

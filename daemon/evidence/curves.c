@@ -1,4 +1,4 @@
-/* The probe losses of a growth, read from the rows: curves, the phases of their learning rates, and names. */
+/* The probe losses of a growth, read from the rows: curves, and the phases of their learning rates. */
 #include "evidence/decide_internal.h"
 #include "plan/run_config_internal.h"
 
@@ -11,21 +11,8 @@
 #include <lagd/storage/growths.h>
 #include <lagd/storage/runs.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* --- what a candidate is called --- */
-
-void lagd_candidate_label(const struct lag_candidate_row *rows, int n, int index, char ret[LAGD_LABEL]) {
-    const struct lag_candidate_row *row = &rows[index];
-    int n_same = 0;
-    for (int i = 0; i < n; i++) n_same += strcmp(rows[i].op, row->op) == 0;
-    const char *name = n_same < 2 ? row->op : row->names[0] ? row->names : row->strategy;
-    const char *comma = strstr(name, ", "); /* the first of its names */
-    const int length = (int)(comma ? LAG_MIN(comma - name, LAGD_LABEL - 1) : (long)strnlen(name, LAGD_LABEL - 1));
-    (void)snprintf(ret, LAGD_LABEL, "%.*s", length, name);
-}
 
 /* --- phases --- */
 
@@ -34,9 +21,13 @@ static void find_phases(const struct lag_schedule *schedule, const struct lag_gr
                         const struct lag_candidate_row *row, struct lag_curve *curve) {
     struct lag_strategy strategy;
     const int64_t start = LAG_MAX(0, growth->start_step);
-    const bool restarts = lag_strategy_parse(row->strategy, &strategy, NULL) == 0 && strategy.lr == LAG_LR_RESTART;
+    const bool is_known = lag_strategy_parse(row->strategy, &strategy, NULL) == 0;
+    const bool restarts = is_known && strategy.lr == LAG_LR_RESTART;
+    const int64_t frozen = is_known ? LAG_MAX(0, strategy.freeze_steps) : 0; /* one that is kept changes no more */
     const struct lag_phases phases = lag_schedule_phases(schedule, restarts ? start : 0);
-    curve->rewarm_steps = row->rewarm_steps;
+    /* What is released re-warms from there on, with lr rewarm; with rewarm_new the new layers have meanwhile. */
+    const bool after = is_known && strategy.lr == LAG_LR_REWARM;
+    curve->rewarm_steps = after ? frozen + row->rewarm_steps : LAG_MAX(frozen, row->rewarm_steps);
     curve->warmup_steps = LAG_MAX(0, phases.warm_until - start);
     curve->decays_from = phases.decays_from == INT64_MAX ? INT64_MAX : LAG_MAX(0, phases.decays_from - start);
 }

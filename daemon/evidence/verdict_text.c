@@ -142,7 +142,7 @@ static const struct {
     const char *text;
 } reasons[] = {
     {LAG_SHORT_NONE_AHEAD, "the first has not been ahead of not growing at the last two evaluations"},
-    {LAG_SHORT_REWARM, "a re-warm of the learning rate has hardly ended"},
+    {LAG_SHORT_REWARM, "a re-warm of the learning rate, or a freeze of old layers, has hardly ended"},
     {LAG_SHORT_WARMUP, "a warm-up of the learning rate has hardly ended"},
     {LAG_SHORT_DECAY, "the schedule's decay began within the probe, and changes orders"},
 };

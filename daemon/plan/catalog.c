@@ -8,6 +8,8 @@
 #include <string.h>
 
 static_assert(LAGD_STRATEGY_PARAMS == LAG_OPERATOR_PARAMS, "a strategy request holds every parameter of an operator");
+static_assert((int)LAGD_FREEZE_KEEP == LAG_FREEZE_KEEP, "a freeze is told as it is kept");
+static_assert(LAGD_FREEZE_MAX == LAG_FREEZE_MAX, "what is taken is carried out");
 static_assert(LAGD_REWARM_STEPS == LAG_REWARM_STEPS, "what texts tell is what is done");
 static_assert(LAG_ROW_STRATEGY >= LAG_STRATEGY_TEXT, "rows hold every canonical text");
 static_assert(LAG_ROW_RECIPE >= LAG_RECIPE_TEXT, "rows hold every recipe");
@@ -45,7 +47,8 @@ int lagd_strategy_decode(const char *text, struct lagd_strategy_request *ret, st
     struct lag_strategy strategy;
     int rc = lag_strategy_parse(text, &strategy, err);
     if (rc < 0) return rc;
-    struct lagd_strategy_request out = {.rewarm_steps = strategy.rewarm_steps, .seed = (int64_t)strategy.seed};
+    struct lagd_strategy_request out = {.rewarm_steps = strategy.rewarm_steps, .freeze_old = strategy.freeze_steps,
+                                        .seed = (int64_t)strategy.seed};
     (void)lag_copy(out.op, sizeof(out.op), strategy.op->name);
     (void)lag_copy(out.optimizer, sizeof(out.optimizer), lag_moment_rule_name(strategy.moments));
     (void)lag_copy(out.lr, sizeof(out.lr), lag_lr_rule_name(strategy.lr));

@@ -84,7 +84,8 @@ static int read_rules(const struct lagd_strategy_request *entry, struct lag_stra
         return lag_error_at(err, LAG_EINVAL, "/rewarm_steps", "rewarm_steps must be at least 1");
     }
     strategy->rewarm_steps = entry->rewarm_steps > 0 ? entry->rewarm_steps : LAG_REWARM_DEFAULT;
-    return 0;
+    if (entry->freeze_old != LAGD_FREEZE_UNSAID) strategy->freeze_steps = entry->freeze_old;
+    return lag_strategy_check_freeze(strategy, err);
 }
 
 static int read_entry(const struct planning *p, const struct lagd_strategy_request *entry, struct lag_strategy *ret,

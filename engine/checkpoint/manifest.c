@@ -57,7 +57,8 @@ static const struct lag_json_row meta_keys[] = {
     META_ROW(origin_step, LAG_JSON_I64), /* format 3 */
 };
 static const size_t n_meta_keys[] = {[1] = LAG_COUNT(meta_keys) - 6, [2] = LAG_COUNT(meta_keys) - 3,
-                                     [LAG_MANIFEST_FORMAT] = LAG_COUNT(meta_keys)};
+                                     [3] = LAG_COUNT(meta_keys), [4] = LAG_COUNT(meta_keys)};
+static_assert(LAG_COUNT(n_meta_keys) == LAG_MANIFEST_FORMAT + 1, "each format has its keys");
 #define FILE_ROW(member, type) LAG_JSON_ROW(#member, type, lag_checkpoint_file, member)
 static const struct lag_json_row file_keys[] = {
     FILE_ROW(name, LAG_JSON_TEXT), FILE_ROW(n_bytes, LAG_JSON_U63), FILE_ROW(sha256, LAG_JSON_TEXT),
@@ -69,9 +70,11 @@ static const struct lag_json_row segment_keys[] = {
     SEGMENT_ROW(col_end, LAG_JSON_INT), SEGMENT_ROW(age, LAG_JSON_I64), SEGMENT_ROW(lr_factor, LAG_JSON_REAL),
     SEGMENT_ROW(decay_factor, LAG_JSON_REAL), SEGMENT_ROW(eps_factor, LAG_JSON_REAL),
     SEGMENT_ROW(rewarm_from, LAG_JSON_I64), SEGMENT_ROW(rewarm_steps, LAG_JSON_I64),
+    SEGMENT_ROW(frozen_until, LAG_JSON_I64), /* format 4 */
 };
+static size_t n_segment_keys(int64_t format) { return LAG_COUNT(segment_keys) - (format < 4); }
 
-/* A segment is one object of at least 160 bytes with 11 commas. */
+/* A segment is one object of at least 160 bytes, with a comma to every 14 of them. */
 static const struct lag_json_limits limits = {.max_depth = 8, .bytes_per_container = 128, .bytes_per_comma = 14};
 
 static const char seal_start[] = ",\n\"sha256\":\"", seal_end[] = "\"}\n";
@@ -93,26 +96,33 @@ static json_t *file_array(const struct lag_checkpoint_file file[LAG_MANIFEST_FIL
     return array;
 }
 
-static json_t *segment_array(const struct lag_state *state) {
+static json_t *segment_array(const struct lag_state *state, int format) {
     json_t *array = json_array();
     for (int i = 0; i < state->n_segments; i++) {
         struct segment_text text = {.segment = state->segments[i]};
         lag_tensor_name(&state->layout.tensors[text.segment.tensor], text.tensor);
-        if (json_array_append_new(array, lag_json_object(segment_keys, LAG_COUNT(segment_keys), &text)) == 0) continue;
+        if (json_array_append_new(array, lag_json_object(segment_keys, n_segment_keys(format), &text)) == 0) continue;
         json_decref(array);
         return NULL;
     }
     return array;
 }
 
+/* The lowest that tells all there is. */
+static int find_format(const struct lag_state *state, const struct lag_checkpoint_meta *meta) {
+    for (int i = 0; i < state->n_segments; i++)
+        if (state->segments[i].frozen_until > 0) return 4;
+    return meta->origin_run[0] ? 3 : 2;
+}
+
 int lag_manifest_format(const struct lag_state *state, const struct lag_checkpoint_meta *meta,
                         const struct lag_checkpoint_file file[LAG_MANIFEST_FILES], struct lag_strbuf *out,
                         struct lag_error *err) {
-    const int format = meta->origin_run[0] ? LAG_MANIFEST_FORMAT : LAG_MANIFEST_FORMAT - 1;
+    const int format = find_format(state, meta);
     const struct document document = {
         .format = format, .step = state->step, .schedule_origin = state->schedule_origin,
         .spec = spec_object(&state->layout.spec), .meta = lag_json_object(meta_keys, n_meta_keys[format], meta),
-        .files = file_array(file), .segments = segment_array(state),
+        .files = file_array(file), .segments = segment_array(state, format),
     };
     char digest[LAG_SHA256_HEX] = "";
     lag_json_append(out, lag_json_object(document_keys, SEALED_KEYS, &document), JSON_COMPACT);
@@ -196,7 +206,8 @@ static int find_tensor(const struct lag_layout *layout, const char *name, int la
     return broken(err, "a segment of an unknown tensor, or not in order");
 }
 
-static int read_segments(const json_t *array, struct lag_manifest *manifest, struct lag_error *err) {
+static int read_segments(const json_t *array, int64_t format, struct lag_manifest *manifest, struct lag_error *err) {
+    const size_t n_keys = n_segment_keys(format);
     if (!json_is_array(array)) return broken(err, "expected an array");
     const size_t n = json_array_size(array);
     if (n > LAG_MAX_SEGMENTS) return lag_error_set(err, LAG_ECORRUPT, "more than %d", LAG_MAX_SEGMENTS);
@@ -205,7 +216,7 @@ static int read_segments(const json_t *array, struct lag_manifest *manifest, str
     int last = -1;
     for (size_t i = 0; i < n; i++) {
         struct segment_text text = {0};
-        int rc = lag_json_read(json_array_get(array, i), segment_keys, LAG_COUNT(segment_keys), &text, err);
+        int rc = lag_json_read(json_array_get(array, i), segment_keys, n_keys, &text, err);
         if (rc == 0) rc = find_tensor(&manifest->layout, text.tensor, last, &last, err);
         if (rc != 0) return err ? lag_error_wrap(err, "item %zu", i) : rc;
         text.segment.tensor = last;
@@ -230,7 +241,7 @@ static int read_manifest(const json_t *root, struct lag_manifest *ret, struct la
         return broken(err, "meta: tokens or origin_step is negative");
     rc = read_files(document.files, ret->file, err);
     if (rc != 0) return within(err, "files", rc);
-    return within(err, "segments", read_segments(document.segments, ret, err));
+    return within(err, "segments", read_segments(document.segments, document.format, ret, err));
 }
 
 int lag_manifest_parse(const char *text, size_t n, struct lag_manifest *ret, struct lag_error *err) {

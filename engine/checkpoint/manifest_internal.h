@@ -1,18 +1,19 @@
 /* manifest.json: what a checkpoint holds, sealed by a SHA-256 of its own text.
  *
- * {"format":3,"step":…,"schedule_origin":…,"spec":{…},"meta":{…},"files":[{…}×3],"segments":[{…}…],
+ * {"format":4,"step":…,"schedule_origin":…,"spec":{…},"meta":{…},"files":[{…}×3],"segments":[{…}…],
  * "sha256":"<of every byte before this line>"}
  * Thread: any; the caller owns the objects. */
 #pragma once
 #include <lagd/engine/checkpoint.h>
 struct lag_strbuf;
 
-#define LAG_MANIFEST_FORMAT 3 /* 1: meta without id, candidate_id and kind; 2: without origin, as it is still written
-                                * where there is none, so that an older lagd can read it */
+/* 1: meta without id, candidate_id and kind; 2: without origin; 3: segments without frozen_until. The lowest that tells
+ * all there is is written, so that an older lagd can read it. */
+#define LAG_MANIFEST_FORMAT 4
 #define LAG_MANIFEST_FILES 3 /* model, config, optimiser */
 #define LAG_MAX_SEGMENTS_PER_TENSOR 4096
 #define LAG_MAX_SEGMENTS 65536 /* two growths in width of the deepest model divide each of its tensors in nine */
-/* An upper bound of one segment's text: 141 bytes of keys and signs, a name, seven integers, three reals. */
+/* An upper bound of one segment's text: 158 bytes of keys and signs, a name, eight integers, three reals. */
 #define LAG_SEGMENT_TEXT_BYTES 384u
 #define LAG_MANIFEST_MAX_BYTES (LAG_MAX_SEGMENTS * LAG_SEGMENT_TEXT_BYTES + 65536u)
 

@@ -7,7 +7,7 @@ static bool numbers_good(const struct lag_segment *s) {
     const double factors[] = {s->lr_factor, s->decay_factor, s->eps_factor};
     for (int i = 0; i < 3; i++)
         if (!isfinite(factors[i]) || factors[i] < 0) return false;
-    return s->age >= 0 && s->rewarm_from >= 0 && s->rewarm_steps >= 0;
+    return s->age >= 0 && s->rewarm_from >= 0 && s->rewarm_steps >= 0 && s->frozen_until >= 0;
 }
 
 static bool inside(const struct lag_tensor *t, const struct lag_segment *s) {
@@ -34,7 +34,7 @@ static const char *broken_rule(const struct lag_tensor *t, const struct lag_segm
     for (int i = 0; i < n; i++) {
         const struct lag_segment *s = &segments[i];
         if (!inside(t, s)) return "a segment is empty or outside";
-        if (!numbers_good(s)) return "a segment's age, factor or re-warm is out of range";
+        if (!numbers_good(s)) return "a segment's age, factor, re-warm or freeze is out of range";
         if (i > 0 && !in_order(s - 1, s)) return "its segments are not in order";
         area += (uint64_t)(s->row_end - s->row_begin) * (uint64_t)(s->col_end - s->col_begin);
     }

@@ -17,6 +17,7 @@ struct growth {
     const struct lag_recipe *recipe;
     struct lag_state *grown;
     const int *first_segment; /* of each tensor of the parent; n_tensors + 1 entries */
+    bool freezes;             /* freeze_old, and there is a new layer */
 };
 /* Where a tensor of the grown state comes from. */
 struct origin {
@@ -74,6 +75,15 @@ static void grow_moments(const struct growth *growth, int tensor, const struct o
     memcpy(growth->grown->v + to->offset, growth->parent->v + from, bytes);
 }
 
+/* Only what is old: a new layer trains, also where it is a copy of a frozen one. */
+static void apply_freeze(const struct growth *growth, struct lag_segment *segment, bool is_new) {
+    const int64_t steps = growth->strategy->freeze_steps, step = growth->parent->step;
+    if (is_new) segment->frozen_until = 0;
+    else if (growth->freezes)
+        segment->frozen_until =
+            steps == LAG_FREEZE_KEEP ? LAG_FROZEN_FOR_GOOD : LAG_MAX(segment->frozen_until, step + steps);
+}
+
 static void apply_lr_rule(const struct growth *growth, struct lag_segment *segment, bool is_new) {
     const struct lag_strategy *strategy = growth->strategy;
     switch (strategy->lr) {
@@ -88,7 +98,8 @@ static void apply_lr_rule(const struct growth *growth, struct lag_segment *segme
         segment->rewarm_from = segment->rewarm_steps = 0;
         return;
     }
-    segment->rewarm_from = growth->parent->step;
+    const bool is_released = segment->frozen_until < LAG_FROZEN_FOR_GOOD;
+    segment->rewarm_from = is_released ? LAG_MAX(growth->parent->step, segment->frozen_until) : growth->parent->step;
     segment->rewarm_steps = strategy->rewarm_steps;
 }
 
@@ -110,6 +121,7 @@ static void grow_segments(const struct growth *growth, int tensor, const struct 
             if (!origin->history) segments[i].age = 0;
         }
         segments[i].tensor = tensor;
+        apply_freeze(growth, &segments[i], origin->is_new);
         apply_lr_rule(growth, &segments[i], origin->is_new);
     }
 }
@@ -147,6 +159,12 @@ static int *index_segments(const struct lag_state *state) {
     return first;
 }
 
+static bool has_new_layer(const struct lag_recipe *recipe) {
+    for (int i = 0; i < recipe->n_layers; i++)
+        if (recipe->layers[i].is_new) return true;
+    return false;
+}
+
 int lag_grow_by(const struct lag_state *parent, const struct lag_strategy *strategy, const struct lag_recipe *recipe,
                 struct lag_state **ret, struct lag_error *err) {
     LAG_CLEANUP(lag_state_destroy_p) struct lag_state *grown = NULL;
@@ -162,7 +180,8 @@ int lag_grow_by(const struct lag_state *parent, const struct lag_strategy *strat
     if (rc) return rc;
     first_segment = index_segments(parent);
     if (!first_segment) return lag_error_set(err, LAG_ENOMEM, "out of memory for %d segments", parent->n_segments);
-    const struct growth growth = {parent, strategy, recipe, grown, first_segment};
+    const struct growth growth = {parent, strategy, recipe, grown, first_segment,
+                                  strategy->freeze_steps != 0 && has_new_layer(recipe)};
     if ((rc = grow_state(&growth, err))) return rc;
     *ret = LAG_TAKE(grown);
     return 0;

@@ -24,7 +24,7 @@ static const struct lag_operator operators[LAG_N_OPS] = {
         "copies the last block of layers on top: 0 1 2 2 2 2",
         "Reddi et al., ICML 2023",
         .params = {P_BLOCK(1, "number of last layers copied in a round"), P_NOISE}, COPIES},
-    [LAG_OP_MIDAS] = {"midas", "MIDAS (middle stacking)", "copies the middle block of layers behind itself: 0 1 1 1 1 2",
+    [LAG_OP_MIDAS] = {"midas", "MIDAS (middle stacking)", "copies the middle block behind itself: 0 1 1 1 1 2",
         "Saunshi et al., arXiv 2409.19044",
         .params = {P_BLOCK(1, "number of layers in a block"), P_NOISE}, COPIES},
     [LAG_OP_LIDAS] = {"lidas", "LIDAS", "inserts a copy of the block that lies across the middle seam; "

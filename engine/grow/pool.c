@@ -66,7 +66,7 @@ struct member {
     struct lag_recipe recipe;
     enum lag_moment_rule moments;
     enum lag_lr_rule lr;
-    int64_t rewarm_steps;
+    int64_t rewarm_steps, freeze_steps;
     uint64_t seed;
 };
 
@@ -83,6 +83,7 @@ static int member_init(struct member *member, const struct lag_strategy *strateg
         if (layer->source < 0 || layer->noise > 0) member->seed = strategy->seed;
     }
     if (member->moments == LAG_MOMENTS_RESET_NEW && !new_history) member->moments = LAG_MOMENTS_INHERIT;
+    if (new_layer) member->freeze_steps = strategy->freeze_steps;
     if (member->lr == LAG_LR_REWARM_NEW && !new_layer) member->lr = LAG_LR_CONTINUE;
     if (member->lr == LAG_LR_REWARM || member->lr == LAG_LR_REWARM_NEW) member->rewarm_steps = strategy->rewarm_steps;
     return 0;
@@ -92,7 +93,7 @@ static void member_deinit(struct member *member) { lag_recipe_deinit(&member->re
 
 static bool member_equal(const struct member *a, const struct member *b) {
     if (a->recipe.n_layers != b->recipe.n_layers || a->moments != b->moments || a->lr != b->lr ||
-        a->rewarm_steps != b->rewarm_steps || a->seed != b->seed) return false;
+        a->rewarm_steps != b->rewarm_steps || a->freeze_steps != b->freeze_steps || a->seed != b->seed) return false;
     for (int i = 0; i < a->recipe.n_layers; i++) {
         const struct lag_layer_src *x = &a->recipe.layers[i], *y = &b->recipe.layers[i];
         if (x->source != y->source || x->is_new != y->is_new || x->zero_out != y->zero_out || x->noise != y->noise) {

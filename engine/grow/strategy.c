@@ -115,6 +115,10 @@ void lag_strategy_format(const struct lag_strategy *strategy, char ret[LAG_STRAT
         used += (size_t)snprintf(ret + used, LAG_STRATEGY_TEXT - used, " rewarm_steps=%" PRId64,
                                  strategy->rewarm_steps);
     }
+    if (strategy->freeze_steps > 0)
+        used += (size_t)snprintf(ret + used, LAG_STRATEGY_TEXT - used, " freeze_old=%" PRId64, strategy->freeze_steps);
+    if (strategy->freeze_steps == LAG_FREEZE_KEEP)
+        used += (size_t)snprintf(ret + used, LAG_STRATEGY_TEXT - used, " freeze_old=keep");
     used += (size_t)snprintf(ret + used, LAG_STRATEGY_TEXT - used, " seed=%" PRIu64, strategy->seed);
     LAG_ASSERT(used < LAG_STRATEGY_TEXT);
 }
@@ -129,6 +133,17 @@ static int parse_rewarm(struct lag_strategy *strategy, const char *value, struct
     return 0;
 }
 
+static int parse_freeze(struct lag_strategy *strategy, const char *value, struct lag_error *err) {
+    int64_t steps = LAG_FREEZE_KEEP;
+    if (strcmp(value, "keep") != 0 && (lag_parse_i64(value, &steps) || steps < 0 || steps > LAG_FREEZE_MAX)) {
+        return lag_error_at(err, LAG_EINVAL, "/freeze_old",
+                            "freeze_old must be a number of steps from 0 to %d, or keep, not \"%.64s\"",
+                            LAG_FREEZE_MAX, value);
+    }
+    strategy->freeze_steps = steps;
+    return 0;
+}
+
 /* One key=value of the text. */
 static int parse_item(struct lag_strategy *strategy, const char *key, const char *value, struct lag_error *err) {
     if (strcmp(key, "optimizer") == 0) {
@@ -140,6 +155,7 @@ static int parse_item(struct lag_strategy *strategy, const char *key, const char
         return lag_names_refuse(lag_lr_rule_names, "/lr", "lr", value, err);
     }
     if (strcmp(key, "rewarm_steps") == 0) return parse_rewarm(strategy, value, err);
+    if (strcmp(key, "freeze_old") == 0) return parse_freeze(strategy, value, err);
     if (strcmp(key, "seed") == 0) {
         if (lag_parse_u64(value, &strategy->seed) == 0) return 0;
         return lag_error_at(err, LAG_EINVAL, "/seed", "seed must be a whole number from 0, not \"%.64s\"", value);
@@ -153,7 +169,13 @@ static int parse_item(struct lag_strategy *strategy, const char *key, const char
     return lag_strategy_set_param(strategy, key, param_index(strategy->op, key) >= 0 ? number : 0, err);
 }
 
-#define MAX_ITEMS (LAG_OPERATOR_PARAMS + 4)
+int lag_strategy_check_freeze(const struct lag_strategy *strategy, struct lag_error *err) {
+    if (strategy->freeze_steps == 0 || lag_op_index(strategy->op) != LAG_OP_NONE) return 0;
+    return lag_error_at(err, LAG_EINVAL, "/freeze_old",
+                        "operator none adds no layer: with freeze_old nothing would train");
+}
+
+#define MAX_ITEMS (LAG_OPERATOR_PARAMS + 5)
 
 int lag_strategy_parse(const char *text, struct lag_strategy *ret, struct lag_error *err) {
     char copy[LAG_STRATEGY_TEXT], *rest = NULL;
@@ -177,9 +199,10 @@ int lag_strategy_parse(const char *text, struct lag_strategy *ret, struct lag_er
             if (strcmp(seen[i], key) == 0) return lag_error_set(err, LAG_EINVAL, "%.64s is given twice", key);
         }
         if ((rc = parse_item(&strategy, key, value, err))) return rc;
-        LAG_ASSERT(n_seen < MAX_ITEMS); /* each accepted key once: parameters and the four common ones */
+        LAG_ASSERT(n_seen < MAX_ITEMS); /* each accepted key once: parameters and the five common ones */
         seen[n_seen++] = key;
     }
+    if ((rc = lag_strategy_check_freeze(&strategy, err))) return rc;
     if (strategy.rewarm_steps != LAG_REWARM_DEFAULT && !has_rewarm(strategy.lr)) {
         return lag_error_at(err, LAG_EINVAL, "/rewarm_steps",
                             "rewarm_steps needs lr=rewarm or lr=rewarm_new, not lr=%s",

@@ -6,6 +6,7 @@
 #include <lagd/engine/optim.h>
 
 #include <math.h>
+#include <string.h>
 
 #define NORM_TILES 128
 #define UPDATE_TILES 48
@@ -88,7 +89,8 @@ static void update_tile(void *arg, int tile, int member) {
     for (int i = 0; i < u->state->n_segments && at < end; i++) {
         const struct lag_segment *s = &u->state->segments[i];
         const size_t n = segment_elements(s);
-        if (at + n > begin) update_part(u, s, begin > at ? begin - at : 0, LAG_MIN(n, end - at));
+        if (at + n > begin && !lag_is_frozen(s, u->state->step))
+            update_part(u, s, begin > at ? begin - at : 0, LAG_MIN(n, end - at));
         at += n;
     }
 }
@@ -102,5 +104,18 @@ void lag_adamw(struct lag_state *state, const lag_real *grads, const struct lag_
     struct lag_region region = {0};
     lag_region_add(&region, update_tile, &u, UPDATE_TILES);
     lag_region_run(&region, team);
-    for (int i = 0; i < state->n_segments; i++) state->segments[i].age++;
+    for (int i = 0; i < state->n_segments; i++)
+        if (!lag_is_frozen(&state->segments[i], state->step)) state->segments[i].age++;
+}
+
+void lag_drop_frozen(const struct lag_state *state, lag_real *grads) {
+    for (int i = 0; i < state->n_segments; i++) {
+        const struct lag_segment *s = &state->segments[i];
+        const struct lag_tensor *tensor = &state->layout.tensors[s->tensor];
+        if (!lag_is_frozen(s, state->step)) continue;
+        for (int row = s->row_begin; row < s->row_end; row++) {
+            lag_real *at = grads + tensor->offset + (size_t)row * (size_t)tensor->n_cols + (size_t)s->col_begin;
+            memset(at, 0, segment_cols(s) * sizeof(*at));
+        }
+    }
 }

@@ -65,6 +65,7 @@ double lag_highest_lr(const struct lag_state *state, double lr) {
     double highest = 0;
     for (int i = 0; i < state->n_segments; i++) {
         const struct lag_segment *segment = &state->segments[i];
+        if (lag_is_frozen(segment, state->step)) continue;
         highest = fmax(highest, segment->lr_factor * lag_rewarm_factor(segment, state->step));
     }
     return lr * highest;

@@ -43,6 +43,7 @@ static void next_logits(const struct lag_state *state, struct lag_work *work, co
 }
 
 static double grad_norm(const struct lag_state *state, struct lag_work *work, struct lag_team *team) {
+    lag_drop_frozen(state, lag_slot(lag_cpu_work_of(work), LAG_SLOT_GRADS, 0));
     return lag_grad_norm(lag_work_grads(work), state->layout.n_elements, team);
 }
 

@@ -101,7 +101,7 @@ void lag_state_init(struct lag_state *state, uint64_t seed) {
     for (int i = 0; i < state->layout.n_tensors; i++) lag_tensor_init(&state->layout, i, seed, 0, state->params);
     for (int i = 0; i < state->n_segments; i++) {
         struct lag_segment *s = &state->segments[i];
-        s->age = s->rewarm_from = s->rewarm_steps = 0;
+        s->age = s->rewarm_from = s->rewarm_steps = s->frozen_until = 0;
         s->lr_factor = s->decay_factor = s->eps_factor = 1;
     }
     state->step = state->schedule_origin = 0;
@@ -155,7 +155,8 @@ static bool segment_equal(const struct lag_segment *a, const struct lag_segment 
     return a->tensor == b->tensor && a->row_begin == b->row_begin && a->row_end == b->row_end &&
            a->col_begin == b->col_begin && a->col_end == b->col_end && a->age == b->age &&
            a->lr_factor == b->lr_factor && a->decay_factor == b->decay_factor && a->eps_factor == b->eps_factor &&
-           a->rewarm_from == b->rewarm_from && a->rewarm_steps == b->rewarm_steps;
+           a->rewarm_from == b->rewarm_from && a->rewarm_steps == b->rewarm_steps &&
+           a->frozen_until == b->frozen_until;
 }
 
 bool lag_state_equal(const struct lag_state *a, const struct lag_state *b) {

@@ -373,6 +373,14 @@ static void pools_are_decoded(void **state) {
     assert_string_equal(growth->strategies[1].params[0].name, "block");
     assert_true(growth->strategies[1].params[0].value == 2);
     assert_int_equal(growth->strategies[1].rewarm_steps, 7);
+    assert_int_equal(growth->strategies[0].freeze_old, LAGD_FREEZE_UNSAID);
+    assert_int_equal(growth->strategies[1].freeze_old, LAGD_FREEZE_UNSAID);
+    pool("{\"pool\":[{\"operator\":\"stack\",\"freeze_old\":\"keep\"},{\"operator\":\"stack\",\"freeze_old\":12},"
+         "\"stack freeze_old=keep\",{\"operator\":\"stack\",\"freeze_old\":0}]}",
+         growth, &faults);
+    assert_int_equal(faults.n, 0);
+    static const int64_t freezes[] = {LAGD_FREEZE_KEEP, 12, LAGD_FREEZE_KEEP, 0};
+    for (int i = 0; i < 4; i++) assert_int_equal(growth->strategies[i].freeze_old, freezes[i]);
     static const struct expected list[] = {
         {"{\"pool\":3}", "/pool", false},
         {"{\"pool\":[]}", "/pool", false},
@@ -385,6 +393,10 @@ static void pools_are_decoded(void **state) {
         {"{\"pool\":[{\"operator\":\"x\",\"params\":{\"a/b-and-a-name-that-is-long\":1}}]}",
          "/pool/0/params/a~1b-and-a-name-that-is-long", true},
         {"{\"pool\":[\"midas nonsense=1\"]}", "/pool/0", false},
+        {"{\"pool\":[{\"operator\":\"x\",\"freeze_old\":-1}]}", "/pool/0/freeze_old", false},
+        {"{\"pool\":[{\"operator\":\"x\",\"freeze_old\":1.5}]}", "/pool/0/freeze_old", false},
+        {"{\"pool\":[{\"operator\":\"x\",\"freeze_old\":\"kept\"}]}", "/pool/0/freeze_old", false},
+        {"{\"pool\":[{\"operator\":\"x\",\"freeze_old\":1000000001}]}", "/pool/0/freeze_old", false},
         {"{\"pool\":[{\"operator\":\"x\",\"params\":{\"a\":1,\"b\":1,\"c\":1,\"d\":1,\"e\":1}}]}", "/pool/0/params/e",
          false},
     };

@@ -33,8 +33,8 @@ void fixture_run_to(struct fixture *fixture, const char *run_id, const char *sta
 void fixture_wait_step(struct fixture *fixture, const char *run_id, int64_t step);
 
 void fixture_growth_request(struct lagd_growth_request *ret, int64_t at_step, int64_t probe_steps);
-/* As the supervisor does it. pool: operators or strategies, each a candidate of its own, "" to end; what stands behind a
- * '|' is stored as its recipe. */
+/* As the supervisor does it. pool: operators or strategies, each a candidate of its own, "" to end; what stands behind
+ * a '|' is stored as its recipe. */
 void fixture_create_growth(struct fixture *fixture, const char *run_id, struct lagd_growth_request *request,
                            const char *const *pool, char ret_id[LAG_ROW_ID]);
 void fixture_wait_growth(struct fixture *fixture, const char *growth_id, const char *state);

@@ -154,11 +154,11 @@ static void two_of_one_operator_are_told_apart(void **state) {
     struct lag_decision_row row;
     char label[LAGD_LABEL];
     candidate(0, "stack", zero_losses, true, false);
-    lag_copy(candidates[0].names, sizeof(candidates[0].names), "stack lr=rewarm, other");
+    lag_copy(candidates[0].strategy, sizeof(candidates[0].strategy), "stack optimizer=reset lr=continue seed=0");
     lag_copy(candidates[1].strategy, sizeof(candidates[1].strategy), "stack optimizer=reset lr=restart seed=0");
     assert_int_equal(lagd_decide(&set, &row, &err), 0);
-    contains(row.verdict, "10 steps stack optimizer=reset lr=restart seed=0 has the lowest");
-    contains(row.verdict, "ahead of stack lr=rewarm (95 %");
+    contains(row.verdict, "10 steps stack lr=restart has the lowest");
+    contains(row.verdict, "ahead of stack lr=continue (95 %");
     lagd_candidate_label(candidates, N, 3, label);
     assert_string_equal(label, "none");
 }
@@ -177,8 +177,9 @@ static void short_lags_are_said(void **state) {
     assert_string_equal(row.basis, "provisional");
     contains(row.verdict, "Provisional: the others are behind it at 95 %, but it is not verified.");
     contains(row.verdict, "The lag is short: the first has not been ahead of not growing at the last two evaluations; "
-                          "a re-warm of the learning rate has hardly ended; a warm-up of the learning rate has hardly "
-                          "ended; the schedule's decay began within the probe, and changes orders.");
+                          "a re-warm of the learning rate, or a freeze of old layers, has hardly ended; a warm-up of "
+                          "the learning rate has hardly ended; the schedule's decay began within the probe, and "
+                          "changes orders.");
     contains(row.verdict, "Growing has not paid off within this lag: not growing is at 1.9000, better by 0.2000 (");
     for (int i = 0; lagd_short_names[i]; i++) assert_true(i < 4);
     assert_string_equal(lagd_short_names[3], "decay");

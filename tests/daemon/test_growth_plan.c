@@ -87,6 +87,7 @@ static void strategy(const char *op, const char *param, double value) {
     struct lagd_strategy_request *s = &request.strategies[request.n_strategies++];
     memset(s, 0, sizeof(*s));
     s->rewarm_steps = s->seed = -1;
+    s->freeze_old = LAGD_FREEZE_UNSAID;
     lag_copy(s->op, sizeof(s->op), op);
     if (param) {
         lag_copy(s->params[0].name, sizeof(s->params[0].name), param);
@@ -135,6 +136,25 @@ static void rules_and_seeds_are_taken(void **state) {
     assert_non_null(strstr(plan->candidates[1].strategy, "seed=17"));
 }
 
+static void old_layers_may_be_frozen(void **state) {
+    (void)state;
+    static const int64_t freezes[] = {LAGD_FREEZE_UNSAID, 0, 20, LAGD_FREEZE_KEEP};
+    for (int i = 0; i < 4; i++) {
+        strategy("stack", NULL, 0);
+        request.strategies[i].freeze_old = freezes[i];
+    }
+    if (make() < 0) fail_msg("%s", err.text);
+    assert_int_equal(plan->n_candidates, 4); /* one does not freeze */
+    assert_null(strstr(plan->candidates[0].strategy, "freeze_old"));
+    assert_non_null(strstr(plan->candidates[1].strategy, " freeze_old=20 "));
+    assert_non_null(strstr(plan->candidates[2].strategy, " freeze_old=keep "));
+    struct lagd_strategy_request decoded;
+    assert_int_equal(lagd_strategy_decode(plan->candidates[2].strategy, &decoded, &err), 0);
+    assert_int_equal(decoded.freeze_old, LAGD_FREEZE_KEEP);
+    assert_int_equal(lagd_strategy_decode(plan->candidates[0].strategy, &decoded, &err), 0);
+    assert_int_equal(decoded.freeze_old, 0);
+}
+
 #define REFUSES(change, pointer_)                                                            \
     do {                                                                                     \
         (void)set_up(NULL);                                                                  \
@@ -165,6 +185,7 @@ static void refusals_point(void **state) {
     REFUSES((strategy("stack", NULL, 0), lag_copy(request.strategies[0].lr, sizeof(request.strategies[0].lr), "fast")),
             "/pool/0/lr");
     REFUSES((strategy("stack", NULL, 0), request.strategies[0].rewarm_steps = 3), "/pool/0/rewarm_steps");
+    REFUSES((strategy("none", NULL, 0), request.strategies[0].freeze_old = 3), "/pool/0/freeze_old");
     (void)set_up(NULL);
     request.at_step = 250;
     assert_int_equal(make(), 0);
@@ -228,6 +249,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(equal_ones_merge_with_all_names, set_up, tear_down),
         cmocka_unit_test_setup_teardown(none_may_win_when_allowed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(rules_and_seeds_are_taken, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(old_layers_may_be_frozen, set_up, tear_down),
         cmocka_unit_test_setup_teardown(refusals_point, set_up, tear_down),
         cmocka_unit_test_setup_teardown(other_axes_stay, set_up, tear_down),
         cmocka_unit_test(a_change_in_words),

@@ -15,7 +15,10 @@
 #include <unistd.h>
 
 enum { STEPS = 30, AT = 10, LAG = 6 };
-static const char *const pool[] = {"llama_pro", "midas", "stack", ""};
+static const char *const usual[] = {"llama_pro", "midas", "stack", ""};
+/* Steps 10 to 21: the probe's six, and six of the run that it becomes. */
+static const char *const freezing[] = {"llama_pro optimizer=reset lr=restart freeze_old=12", ""};
+static const char *const *pool = usual;
 
 static const char *const deaths[] = {
     "run.before_step@1", "run.before_step@9", "run.after_step@10", "run.after_step@18", "checkpoint.row@1",
@@ -23,8 +26,11 @@ static const char *const deaths[] = {
     "checkpoint.listed@3", "checkpoint.before_rename@2", "growth.parent@1", "growth.probing@1", "probe.step@1",
     "probe.step@9", "probe.step@20", "probe.eval@1", "probe.eval@8", "candidate.completed@1", "candidate.completed@3",
     "candidate.completed@4", "decision.before_commit@1", "decision.after_commit@1", "growth.before_apply@1",
-    "growth.after_apply@1", "store.before_commit@12", "store.after_commit@20",
+    "growth.after_apply@1", "store.before_commit@12", "store.after_commit@20", NULL,
 };
+/* In the probe; at the end of the growth; of the run frozen, at its release, and later. */
+static const char *const deaths_frozen[] = {"probe.step@4", "growth.after_apply@1", "run.after_step@13",
+                                            "run.after_step@16", "run.before_step@18", "run.after_step@20", NULL};
 
 static char program[512];
 static char expected[65];
@@ -38,15 +44,19 @@ static void create(struct fixture *fixture, char ret_run[LAG_ROW_ID], char ret_g
     fixture_create_growth(fixture, ret_run, &request, pool, ret_growth);
 }
 
-static int set_up(void **unused) {
+static void expect(void) {
     struct fixture fixture;
     char run[LAG_ROW_ID], growth[LAG_ROW_ID];
-    assert_int_equal(lag_engine_setup(NULL), 0);
     fixture_open(&fixture, 2);
     create(&fixture, run, growth);
     fixture_run_to(&fixture, run, "completed");
     fixture_digest(&fixture, run, growth, expected);
     fixture_close(&fixture);
+}
+
+static int set_up(void **unused) {
+    assert_int_equal(lag_engine_setup(NULL), 0);
+    expect();
     return 0;
 }
 
@@ -79,8 +89,8 @@ static void run_victim(const char *dir, const char *run_id, int n_threads, const
     *ret_signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 }
 
-static void test_every_death(void **unused) {
-    for (size_t i = 0; i < sizeof(deaths) / sizeof(*deaths); i++) {
+static void die_at_each(const char *const *list) {
+    for (size_t i = 0; list[i]; i++) {
         struct fixture fixture;
         char run[LAG_ROW_ID], growth[LAG_ROW_ID], digest[65], dir[64];
         fixture_open(&fixture, 2);
@@ -88,18 +98,30 @@ static void test_every_death(void **unused) {
         fixture_leave(&fixture);
         (void)lag_copy(dir, sizeof(dir), fixture.dir);
         int signal_number = 0;
-        const char *count = strchr(deaths[i], '@');
+        const char *count = strchr(list[i], '@');
         char failpoints[96];
-        (void)snprintf(failpoints, sizeof(failpoints), "%.*s=kill%s", (int)(count - deaths[i]), deaths[i], count);
+        (void)snprintf(failpoints, sizeof(failpoints), "%.*s=kill%s", (int)(count - list[i]), list[i], count);
         run_victim(dir, run, 2, failpoints, &signal_number);
-        if (signal_number != SIGKILL) fail_msg("%s was not reached", deaths[i]);
+        if (signal_number != SIGKILL) fail_msg("%s was not reached", list[i]);
         fixture_reopen(&fixture, dir, 2);
         fixture_run_to(&fixture, run, "completed");
         fixture_digest(&fixture, run, growth, digest);
-        if (strcmp(digest, expected) != 0) fail_msg("after death at %s the history is another", deaths[i]);
+        if (strcmp(digest, expected) != 0) fail_msg("after death at %s the history is another", list[i]);
         assert_int_equal(fixture_count_events(&fixture, run, "determinism.mismatch", NULL), 0);
         fixture_close(&fixture);
     }
+}
+
+static void test_every_death(void **unused) { die_at_each(deaths); }
+
+static void test_death_while_frozen(void **unused) {
+    char usual_digest[65];
+    (void)lag_copy(usual_digest, sizeof(usual_digest), expected);
+    pool = freezing;
+    expect();
+    die_at_each(deaths_frozen);
+    pool = usual;
+    (void)lag_copy(expected, sizeof(expected), usual_digest);
 }
 
 /* --- a probe goes on from the state that it kept --- */
@@ -266,7 +288,9 @@ int main(int n_arguments, char **arguments) {
         return victim(arguments[2], arguments[3], atoi(arguments[4]));
     ssize_t length = readlink("/proc/self/exe", program, sizeof(program) - 1);
     if (length < 0) return 1;
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_death), cmocka_unit_test(test_probe_goes_on),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_death),
+                                       cmocka_unit_test(test_death_while_frozen),
+                                       cmocka_unit_test(test_probe_goes_on),
                                        cmocka_unit_test(test_states_are_not_mistaken),
                                        cmocka_unit_test(test_far_rollback)};
     return cmocka_run_group_tests(tests, set_up, NULL);

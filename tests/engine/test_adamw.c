@@ -122,6 +122,51 @@ static void zero_gradient_and_great_age(void **unused) {
     lag_state_destroy(state);
 }
 
+/* Frozen segments: not one bit of weights, moments and age changes, nor does decay act; the others get the update that
+ * they would get alone. A tensor may be frozen in part. */
+static void frozen_ones_stay(void **unused) {
+    static const struct lag_optim OPTIM = {.lr = 0.01, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8, .weight_decay = 0.1};
+    const struct lag_spec spec = test_spec(2, 2, 14, 6, 9);
+    struct lag_state *state = test_state(&spec, 3), *before, *free_one;
+    divide(state, state->layout.first[LAG_ROLE_FC_W]);
+    const size_t n = state->layout.n_elements;
+    lag_real *grads = calloc(n, sizeof(*grads)), *kept = calloc(n, sizeof(*kept));
+    for (size_t i = 0; i < n; i++) grads[i] = state->m[i] = test_normal(7, i), state->v[i] = (lag_real)0.25;
+    memcpy(kept, grads, n * sizeof(*kept));
+    state->step = 41;
+    assert_int_equal(lag_state_clone(state, &free_one, NULL), 0);
+    for (int i = 0; i < state->n_segments; i += 2) state->segments[i].frozen_until = i % 4 ? 42 : LAG_FROZEN_FOR_GOOD;
+    assert_int_equal(lag_state_clone(state, &before, NULL), 0);
+    lag_drop_frozen(state, grads);
+    lag_adamw(state, grads, &OPTIM, 0.01, 0.5, NULL);
+    lag_adamw(free_one, kept, &OPTIM, 0.01, 0.5, NULL);
+    for (int i = 0; i < state->n_segments; i++) {
+        const struct lag_segment *s = &state->segments[i];
+        const struct lag_tensor *t = &state->layout.tensors[s->tensor];
+        const struct lag_state *wanted = i % 2 ? free_one : before;
+        assert_int_equal(s->age, before->segments[i].age + i % 2);
+        for (int r = s->row_begin; r < s->row_end; r++) {
+            const size_t at = t->offset + (size_t)r * (size_t)t->n_cols + (size_t)s->col_begin;
+            const size_t bytes = (size_t)(s->col_end - s->col_begin) * sizeof(lag_real);
+            assert_memory_equal(state->params + at, wanted->params + at, bytes);
+            assert_memory_equal(state->m + at, wanted->m + at, bytes);
+            assert_memory_equal(state->v + at, wanted->v + at, bytes);
+            for (int c = 0; c < s->col_end - s->col_begin; c++)
+                assert_true(grads[at + (size_t)c] == (i % 2 ? kept[at + (size_t)c] : 0));
+        }
+    }
+    /* Those frozen until 42 are released by the next step. */
+    state->step = 42;
+    lag_adamw(state, grads, &OPTIM, 0.01, 0.5, NULL);
+    for (int i = 0; i < state->n_segments; i++)
+        assert_int_equal(state->segments[i].age, before->segments[i].age + (i % 2 ? 2 : i % 4 ? 1 : 0));
+    free(grads);
+    free(kept);
+    lag_state_destroy(before);
+    lag_state_destroy(free_one);
+    lag_state_destroy(state);
+}
+
 static void norm(void **unused) {
     enum { N = 100003 };
     struct lag_team *team;
@@ -150,6 +195,7 @@ static void norm(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(matches_reference),
-                                       cmocka_unit_test(zero_gradient_and_great_age), cmocka_unit_test(norm)};
+                                       cmocka_unit_test(zero_gradient_and_great_age),
+                                       cmocka_unit_test(frozen_ones_stay), cmocka_unit_test(norm)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

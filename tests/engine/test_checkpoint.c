@@ -51,6 +51,7 @@ static void round_trip_is_exact(void **state) {
         assert_true(a->tensor == b->tensor && a->age == b->age && a->lr_factor == b->lr_factor &&
                     a->decay_factor == b->decay_factor && a->eps_factor == b->eps_factor &&
                     a->rewarm_from == b->rewarm_from && a->rewarm_steps == b->rewarm_steps &&
+                    a->frozen_until == b->frozen_until &&
                     a->row_begin == b->row_begin && a->row_end == b->row_end && a->col_begin == b->col_begin &&
                     a->col_end == b->col_end);
     }
@@ -122,7 +123,7 @@ struct manifest_case {
     const char *says;
 };
 static const struct manifest_case manifests[] = {
-    {"\"format\":2", "\"format\":4", LAG_EVERSION, "newer lagd"},
+    {"\"format\":2", "\"format\":5", LAG_EVERSION, "newer lagd"},
     {"\"format\":2", "\"format\":3", LAG_ECORRUPT, "meta: the key origin_run is missing"},
     {"\"format\":2", "\"format\":0", LAG_ECORRUPT, "unknown format"},
     {"\"format\":2", "\"format\":1", LAG_ECORRUPT, "meta: unknown key"},
@@ -162,6 +163,7 @@ static const struct manifest_case manifests[] = {
     {"\"lr_factor\":0.33333333333333331", "\"lr_factor\":null", LAG_ECORRUPT,
      "segments: item 0: lr_factor: expected a number"},
     {"\"age\":0", "\"age\":-1", LAG_ECORRUPT, "out of range"},
+    {"\"rewarm_steps\":0", "\"rewarm_steps\":0,\"frozen_until\":0", LAG_ECORRUPT, "unknown key frozen_until"},
     {"\"transformer.wpe.weight\"", "\"transformer.wqe.weight\"", LAG_ECORRUPT, "unknown tensor"},
     {"\"transformer.wpe.weight\"", "\"transformer.wte.weight\"", LAG_ECORRUPT, "not in order"},
 };
@@ -181,7 +183,7 @@ static void manifests_are_validated(void **state) {
     lag_state_destroy(s);
 }
 
-/* A manifest as earlier versions wrote it: what it does not say is "". */
+/* A manifest as earlier versions wrote it: what it does not say is "", and nothing is frozen. */
 static void the_first_format_is_read(void **state) {
     const char *dir = fixture_path(state, "c");
     struct lag_state *s = fixture_state(), *back = NULL;
@@ -194,6 +196,7 @@ static void the_first_format_is_read(void **state) {
     reseal(dir, ",\"id\":\"ckpt_01abc\",\"candidate_id\":\"cand_01abc\",\"kind\":\"periodic\"", "");
     reseal(dir, "\"format\":2", "\"format\":1");
     assert_int_equal(lag_checkpoint_read(dir, &back, &meta, NULL), 0);
+    assert_true(lag_state_equal(s, back));
     assert_string_equal(meta.id, "");
     assert_string_equal(meta.candidate_id, "");
     assert_string_equal(meta.kind, "");
@@ -201,6 +204,33 @@ static void the_first_format_is_read(void **state) {
     assert_true(meta.seed == fixture_meta.seed);
     lag_state_destroy(s);
     lag_state_destroy(back);
+}
+
+/* Only where something is frozen is the format that tells so written. */
+static void frozen_segments_are_kept(void **state) {
+    static const int64_t UNTIL[] = {1, 5000, LAG_FROZEN_FOR_GOOD};
+    const char *dir = fixture_path(state, "c");
+    struct lag_state *s = fixture_state(), *back = NULL;
+    for (size_t i = 0; i < LAG_COUNT(UNTIL); i++) {
+        s->segments[s->n_segments - 1].frozen_until = UNTIL[i];
+        write_fixture(dir, s);
+        assert_int_equal(lag_checkpoint_read(dir, &back, NULL, NULL), 0);
+        assert_true(lag_state_equal(s, back));
+        lag_state_destroy(back);
+    }
+    static const struct manifest_case cases[] = {
+        {"\"format\":4", "\"format\":3", LAG_ECORRUPT, "segments: item 0: unknown key frozen_until"},
+        {"\"frozen_until\":0", "\"frozen_until\":-1", LAG_ECORRUPT, "out of range"},
+        {",\"frozen_until\":0", "", LAG_ECORRUPT, "the key frozen_until is missing"},
+    };
+    for (size_t i = 0; i < LAG_COUNT(cases); i++) {
+        struct lag_error err = {0};
+        write_fixture(dir, s);
+        reseal(dir, cases[i].from, cases[i].to);
+        if (lag_checkpoint_read(dir, &back, NULL, &err) != cases[i].code || !strstr(err.text, cases[i].says))
+            fail_msg("'%s': %s", cases[i].to, err.text);
+    }
+    lag_state_destroy(s);
 }
 
 /* The manifest alone is looked at: its hash is that which the writer told, and the other files may be anything. */
@@ -328,6 +358,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(damage_is_detected, fixture_folder, fixture_remove),
         cmocka_unit_test_setup_teardown(manifests_are_validated, fixture_folder, fixture_remove),
         cmocka_unit_test_setup_teardown(the_first_format_is_read, fixture_folder, fixture_remove),
+        cmocka_unit_test_setup_teardown(frozen_segments_are_kept, fixture_folder, fixture_remove),
         cmocka_unit_test_setup_teardown(a_look_tells_what_was_written, fixture_folder, fixture_remove),
         cmocka_unit_test_setup_teardown(contents_must_fit_the_spec, fixture_folder, fixture_remove),
         cmocka_unit_test_setup_teardown(odd_folders, fixture_folder, fixture_remove),

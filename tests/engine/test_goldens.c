@@ -6,6 +6,8 @@
 #include "kernels/vec_internal.h"
 
 #include <lagd/base/cleanup.h>
+#include <lagd/base/mem.h>
+#include <lagd/engine/backend.h>
 
 #ifdef LAG_REAL_DOUBLE
 #define LIMIT(peer_error) 1e-10
@@ -145,8 +147,46 @@ static void twenty_steps(void **unused) {
     free(g.values);
 }
 
+/* All but the last layer is frozen in the steps 5 to 11: as parameters without gradients are for PyTorch, neither the
+ * update nor weight decay nor the norm knows them, and they go on later where they were. */
+static void frozen_steps(void **unused) {
+    static const struct lag_optim OPTIM = {.lr = 1e-2, .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .weight_decay = 0.1};
+    if (precision != LAG_FP32) skip(); /* the yardstick is float's */
+    struct golden g;
+    read_golden(&g, file, sizeof(file));
+    const size_t n_params = (size_t)lag_spec_params(&g.spec), n_tensors = 4 + 12 * (size_t)g.spec.n_layer;
+    const size_t n_values = 2 * (size_t)g.n_steps + n_params + 2 + n_tensors;
+    LAG_CLEANUP(lag_free_p) double *values = calloc(n_values, sizeof(*values));
+    LAG_CLEANUP(lag_fclose_p) FILE *f = fopen(GOLDEN_DIR "/gpt2_tiny_frozen.bin", "rb");
+    assert_true(f && values && fread(values, sizeof(*values), n_values, f) == n_values && fgetc(f) == EOF);
+    const double *norms = values + g.n_steps, *final = norms + g.n_steps, *errors = final + n_params;
+    struct lag_state *state = start(&g);
+    struct lag_work *work = test_work_in(precision, &g.spec, g.batch, g.spec.n_positions, 1);
+    for (; state->step < g.n_steps; state->step++) {
+        for (int i = 0; state->step == 5 && i < state->n_segments; i++)
+            if (state->layout.tensors[state->segments[i].tensor].layer != 1) state->segments[i].frozen_until = 12;
+        const double loss = lag_model_backward(state, work, g.tokens, g.targets, g.batch, g.spec.n_positions, 1, true,
+                                               NULL);
+        const double norm = work->backend->grad_norm(state, work, NULL);
+        if (!(fabs(loss - values[state->step]) <= LIMIT(errors[0])) ||
+            !(fabs(norm - norms[state->step]) <= LIMIT(errors[1]) * (1 + norm)))
+            fail_msg("step %d: loss %.9g, norm %.9g, wanted %.9g, %.9g", (int)state->step, loss, norm,
+                     values[state->step], norms[state->step]);
+        work->backend->update(state, work, &OPTIM, OPTIM.lr, fmin(1, 1 / (norm + 1e-6)), NULL);
+    }
+    check_tensors(&state->layout, state->params, final, errors + 2, "final weights");
+    for (int i = 0; i < state->n_segments; i++) {
+        const bool is_last = state->layout.tensors[state->segments[i].tensor].layer == 1;
+        assert_int_equal(state->segments[i].age, is_last ? g.n_steps : g.n_steps - 7);
+    }
+    lag_work_destroy(work);
+    lag_state_destroy(state);
+    free(g.values);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(outputs_and_gradients), cmocka_unit_test(twenty_steps)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(outputs_and_gradients), cmocka_unit_test(twenty_steps),
+                                       cmocka_unit_test(frozen_steps)};
     int n_levels, failed = 0;
     const struct lag_vec *const *levels = lag_vec_levels(&n_levels);
     for (int i = 0; i < n_levels; i++) {

@@ -285,6 +285,47 @@ static void test_lr_rules(void **unused) {
     lag_state_destroy(parent);
 }
 
+/* freeze_old: all but the new layers. Ramps of what is old begin where it is released; what the parent had frozen stays
+ * so in what is old, and a copy of it trains. */
+static void test_freeze(void **unused) {
+    static const struct {
+        const char *text;
+        bool parent;               /* layer 1 was frozen until 150 by an earlier growth */
+        int64_t old, layer_1, ramp; /* frozen_until of what is old, of layer 1, and where the old ones' ramp begins */
+    } cases[] = {
+        {"midas", false, 0, 0, -1},
+        {"midas", true, 0, 150, -1},
+        {"midas freeze_old=7", false, 107, 107, -1},
+        {"midas freeze_old=7", true, 107, 150, -1},
+        {"midas freeze_old=keep", true, LAG_FROZEN_FOR_GOOD, LAG_FROZEN_FOR_GOOD, -1},
+        {"midas lr=rewarm rewarm_steps=9 freeze_old=7", false, 107, 107, 107},
+        {"midas lr=rewarm rewarm_steps=9 freeze_old=keep", false, LAG_FROZEN_FOR_GOOD, LAG_FROZEN_FOR_GOOD, 100},
+    };
+    for (size_t i = 0; i < LAG_COUNT(cases); i++) { /* 0 1 1 1 2: layers 2 and 3 are new */
+        struct lag_state *parent = make_parent(3);
+        for (int s = 0; s < parent->n_segments; s++)
+            if (cases[i].parent && parent->layout.tensors[parent->segments[s].tensor].layer == 1)
+                parent->segments[s].frozen_until = 150;
+        struct lag_state *grown = grow(parent, cases[i].text, 5);
+        for (int s = 0; s < grown->n_segments; s++) {
+            const struct lag_segment *segment = &grown->segments[s];
+            const int layer = grown->layout.tensors[segment->tensor].layer;
+            const bool is_new = layer == 2 || layer == 3;
+            assert_true(segment->frozen_until == (is_new ? 0 : layer == 1 ? cases[i].layer_1 : cases[i].old));
+            if (cases[i].ramp >= 0) assert_true(segment->rewarm_from == (is_new ? 100 : cases[i].ramp));
+        }
+        lag_state_destroy(grown);
+        grown = grow(parent, "none", 3); /* the reference goes on as it is */
+        assert_true(lag_state_equal(grown, parent));
+        lag_state_destroy(grown);
+        lag_state_destroy(parent);
+    }
+    struct lag_state *parent = make_parent(3), *grown = grow(parent, "stack freeze_old=keep", 3); /* nothing new */
+    assert_true(lag_state_equal(grown, parent));
+    lag_state_destroy(grown);
+    lag_state_destroy(parent);
+}
+
 static double deviation(const lag_real *a, const lag_real *b, double factor, size_t n) {
     double squares = 0;
     for (size_t i = 0; i < n; i++) squares += pow((double)a[i] - factor * (b ? (double)b[i] : 0), 2);
@@ -376,7 +417,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_function_is_kept),        cmocka_unit_test(test_preserving_flag),
         cmocka_unit_test(test_parameter_count),         cmocka_unit_test(test_every_operator_and_rule),
-        cmocka_unit_test(test_none_is_a_clone),         cmocka_unit_test(test_lr_rules),
+        cmocka_unit_test(test_none_is_a_clone),         cmocka_unit_test(test_lr_rules), cmocka_unit_test(test_freeze),
         cmocka_unit_test(test_random_and_noise),        cmocka_unit_test(test_zeroed_layer_wakes),
         cmocka_unit_test(test_refusals),
     };

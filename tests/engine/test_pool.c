@@ -151,6 +151,10 @@ static void test_same(void **state) {
     assert_false(same("stack", "stack optimizer=reset_new", 3, 6));
     assert_true(same("none", "none optimizer=reset_new lr=rewarm_new", 3, 6));
     assert_true(same("stack", "interleave", 3, 3));
+    assert_false(same("stack", "stack freeze_old=keep", 3, 6));
+    assert_false(same("stack freeze_old=3", "stack freeze_old=4", 3, 6));
+    assert_true(same("stack freeze_old=3", "gradual_stack block=3 freeze_old=3", 3, 6));
+    assert_true(same("stack freeze_old=3", "stack", 3, 3)); /* no new layer, nothing freezes */
     struct lag_strategy x, y;
     bool ret = true;
     struct lag_error err = {0};

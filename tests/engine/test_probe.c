@@ -119,7 +119,9 @@ static void test_same_bits_as_steps(void **unused) {
                                         "none",
                                         "stack optimizer=reset lr=rewarm",
                                         "interleave lr=restart",
-                                        "stack lr=rewarm_new rewarm_steps=5 noise=0.1"};
+                                        "stack lr=rewarm_new rewarm_steps=5 noise=0.1",
+                                        "llama_pro optimizer=reset lr=restart freeze_old=keep",
+                                        "stack lr=rewarm rewarm_steps=3 freeze_old=6"};
     for (size_t i = 0; i < LAG_COUNT(texts); i++) {
         struct fixture f;
         struct lag_state *probed = NULL, *plain = NULL;
@@ -254,7 +256,8 @@ static void test_forwards_errors(void **unused) {
  * end, bit for bit, and none of the steps before t again. */
 static void test_goes_on_from_its_state(void **unused) {
     static const char *const texts[] = {"midas", "random seed=4 lr=restart", "stack lr=rewarm", "none",
-                                        "llama_pro optimizer=reset_new lr=rewarm_new rewarm_steps=5"};
+                                        "llama_pro optimizer=reset_new lr=rewarm_new rewarm_steps=5",
+                                        "stack lr=rewarm rewarm_steps=3 freeze_old=4", "llama_pro freeze_old=keep"};
     char dir[] = "/tmp/lagd-test-XXXXXX", path[64];
     assert_non_null(mkdtemp(dir));
     snprintf(path, sizeof(path), "%s/state", dir);

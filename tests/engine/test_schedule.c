@@ -64,6 +64,11 @@ static void highest_rate(void **unused) {
         state.step = 99 + i;
         assert_true(lag_highest_lr(&state, 2) == 2 * WANTED[i]);
     }
+    state.step = 103; /* without the fastest, while it is frozen */
+    segments[0].frozen_until = 104;
+    assert_true(lag_highest_lr(&state, 2) == 1);
+    state.step = 104;
+    assert_true(lag_highest_lr(&state, 2) == 2);
 }
 
 int main(void) {

@@ -9,6 +9,9 @@ logits, loss, gradients, losses of n_steps AdamW steps, final parameters, and th
 each tensor of: logits (1), loss (1), gradients (one a tensor), losses (1), final parameters (one a tensor).
 Tensors are in the order of the engine's layout, without gaps.
 
+gpt2_tiny_frozen.bin: AdamW steps in which all but the last layer is frozen for a while. It is what --frozen makes,
+alone: float64 losses and gradient norms of n_steps, final parameters, and float32's largest error in losses (1), norms
+(1) and final parameters (one a tensor).
 gpt2_tiny_bf16.bin: the same errors of PyTorch's bfloat16 autocast, float64. It is what --bf16 makes, alone.
 """
 import contextlib
@@ -20,6 +23,7 @@ import torch
 
 L, H, C, T, V, B, STEPS = 2, 3, 12, 7, 23, 2, 20
 I = 4 * C
+FROZEN = range(5, 12)  # steps
 LR, BETAS, EPS, DECAY, CLIP = 1e-2, (0.9, 0.95), 1e-8, 0.1, 1.0
 
 
@@ -58,6 +62,32 @@ def loss_of(p, x, y):
     return torch.nn.functional.cross_entropy(logits_of(p, x).view(-1, V), y.reshape(-1))
 
 
+def adamw(p):
+    groups = [{"params": [v for v in p.values() if v.dim() > 1], "weight_decay": DECAY},
+              {"params": [v for v in p.values() if v.dim() == 1], "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, LR, BETAS, EPS)
+
+
+def wide(v):
+    return v.detach().double().numpy().ravel()
+
+
+def run_frozen(start, x, y, dtype):
+    """A frozen parameter has no gradient: neither AdamW nor its decay nor the norm knows it meanwhile."""
+    p = {k: v.to(dtype, copy=True).requires_grad_() for k, v in start.items()}
+    opt, losses, norms = adamw(p), [], []
+    for step in range(STEPS):
+        for k, v in p.items():
+            v.requires_grad_(step not in FROZEN or k.startswith(f"{L - 1}."))
+        opt.zero_grad(set_to_none=True)
+        l = loss_of(p, x, y)
+        l.backward()
+        norms.append(torch.nn.utils.clip_grad_norm_(p.values(), CLIP).item())
+        opt.step()
+        losses.append(l.item())
+    return dict(losses=[np.array(losses)], norms=[np.array(norms)], final=[wide(v) for v in p.values()])
+
+
 def run(start, x, y, dtype, cast=contextlib.nullcontext):
     """Everything the engine is compared with, as float64 arrays."""
     p = {k: v.to(dtype, copy=True).requires_grad_() for k, v in start.items()}
@@ -66,9 +96,7 @@ def run(start, x, y, dtype, cast=contextlib.nullcontext):
         loss = loss_of(p, x, y)
     loss.backward()
     grads = {k: v.grad.clone() for k, v in p.items()}
-    groups = [{"params": [v for v in p.values() if v.dim() > 1], "weight_decay": DECAY},
-              {"params": [v for v in p.values() if v.dim() == 1], "weight_decay": 0.0}]
-    opt = torch.optim.AdamW(groups, LR, BETAS, EPS)
+    opt = adamw(p)
     losses = []
     for _ in range(STEPS):
         opt.zero_grad()
@@ -78,8 +106,6 @@ def run(start, x, y, dtype, cast=contextlib.nullcontext):
         torch.nn.utils.clip_grad_norm_(p.values(), CLIP)
         opt.step()
         losses.append(l.item())
-    def wide(v):
-        return v.detach().double().numpy().ravel()
     return dict(logits=[wide(logits)], loss=[wide(loss)], grads=[wide(v) for v in grads.values()],
                 losses=[np.array(losses)], final=[wide(v) for v in p.values()])
 
@@ -104,6 +130,14 @@ def main():
         half = run(start, x, y, torch.float32, lambda: torch.autocast("cpu", dtype=torch.bfloat16))
         with open("gpt2_tiny_bf16.bin", "wb") as f:
             write_errors(f, truth, half)
+        return
+    if "--frozen" in sys.argv:
+        truth = run_frozen(start, x, y, torch.float64)
+        with open("gpt2_tiny_frozen.bin", "wb") as f:
+            for part in truth.values():
+                for array in part:
+                    f.write(array.astype("<f8").tobytes())
+            write_errors(f, truth, run_frozen(start, x, y, torch.float32))
         return
     truth, peer = run(start, x, y, torch.float64), run(start, x, y, torch.float32)
     with open("gpt2_tiny.bin", "wb") as f:

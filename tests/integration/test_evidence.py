@@ -331,8 +331,9 @@ def manifest_of(daemon, checkpoint):
     return json.loads(daemon.request("GET", f"/api/v1/checkpoints/{checkpoint}/files/manifest.json")[2])
 
 
-def check_ages(daemon, name, rule, moments, start, last, ramp):
-    """stack 2 → 4 copies layers 0 and 1 on top of themselves: 2 and 3 are new."""
+def check_ages(daemon, name, rule, moments, freeze, start, last, ramp):
+    """stack 2 → 4 copies layers 0 and 1 on top of themselves: 2 and 3 are new, and all but them may be frozen."""
+    until = {0: 0, "keep": 2 ** 63 - 1}.get(freeze, start + freeze if isinstance(freeze, int) else None)
     manifest = manifest_of(daemon, daemon.get(f"/runs/{name}/checkpoints")["items"][0]["id"])
     assert manifest["step"] == last and manifest["schedule_origin"] == (start if rule == "restart" else 0), manifest
     layers = set()
@@ -342,7 +343,9 @@ def check_ages(daemon, name, rule, moments, start, last, ramp):
         layers.add(layer)
         is_new = layer in (2, 3)
         fresh = moments == "reset" or moments == "reset_new" and is_new
-        assert segment["age"] == (last - start if fresh else last), (name, segment)
+        frozen = max(0, min(until, last) - start) if not is_new else 0
+        assert segment["age"] == (last - start if fresh else last) - frozen, (name, segment)
+        assert segment.get("frozen_until", 0) == (0 if is_new else until), (name, segment)
         ramps = rule == "rewarm" or rule == "rewarm_new" and is_new
         wanted = (start, ramp) if ramps else (0, 0)
         assert (segment["rewarm_from"], segment["rewarm_steps"]) == wanted, (name, segment)
@@ -394,17 +397,21 @@ def learning_rates_and_ages(folder):
             for moments in ("inherit", "reset", "reset_new"):
                 if kind != "wsd" and moments != "reset_new":
                     continue
-                cases[f"{kind}-{rule}-{moments}"] = (kind, rule, moments)
+                cases[f"{kind}-{rule}-{moments}"] = (kind, rule, moments, 0)
+    cases["frozen"] = ("wsd", "continue", "inherit", 15)  # beyond the probe
+    cases["kept"] = ("cosine", "restart", "reset", "keep")
     growths = {}
-    for name, (kind, rule, moments) in cases.items():
+    for name, (kind, rule, moments, freeze) in cases.items():
         strategy = {"operator": "stack", "lr": rule, "optimizer": moments}
+        if freeze:
+            strategy["freeze_old"] = freeze
         if rule.startswith("rewarm"):
             strategy["rewarm_steps"] = ramp
         body = {"target": {"n_layer": 4}, "when": {"at_step": start}, "probe": {"steps": lag}, "pool": [strategy]}
         growths[name] = grown(daemon, name, body, schedule={"kind": kind, "warmup_steps": 4, "max_steps": last},
                               model={"n_embd": 16}, eval={"every_steps": 15})
     database = Database(daemon)
-    for name, (kind, rule, moments) in cases.items():
+    for name, (kind, rule, moments, freeze) in cases.items():
         daemon.wait_for(f"/runs/{name}", lambda r: r["state"] == "completed")
         config = run_body(name, "words", schedule={"kind": kind, "warmup_steps": 4, "max_steps": last})
         points = daemon.points(name)
@@ -415,7 +422,7 @@ def learning_rates_and_ages(folder):
                 expected *= (step - start + 1) / ramp
             seen = points[step + 1]["optim/lr"]
             assert close(seen, expected, 1e-12), (name, step, seen, expected)
-        check_ages(daemon, name, rule, moments, start, last, ramp)
+        check_ages(daemon, name, rule, moments, freeze, start, last, ramp)
         config["model"]["n_embd"], config["eval"]["every_steps"] = 16, 15
         check_accounts(daemon, database, name, config, growths[name], start, lag)
     daemon.terminate()

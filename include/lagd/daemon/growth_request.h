@@ -7,12 +7,15 @@
 #define LAGD_PROBE_STEPS_MAX 1000000
 #define LAGD_STRATEGY_PARAMS 4
 #define LAGD_REWARM_STEPS 50 /* of a re-warm that is asked without a length */
+#define LAGD_FREEZE_MAX 1000000000
+enum { LAGD_FREEZE_KEEP = -1, LAGD_FREEZE_UNSAID = -2 };
 struct lagd_strategy_request {
     char op[32];
     int n_params;
     struct { char name[16]; double value; } params[LAGD_STRATEGY_PARAMS];
     char optimizer[16], lr[16]; /* "" = the operator's preset */
     int64_t rewarm_steps;       /* -1 = LAGD_REWARM_STEPS */
+    int64_t freeze_old;         /* steps for which only new layers train, or one of these */
     int64_t seed;               /* -1 = the run's seed */
 };
 struct lagd_growth_request {

@@ -3,8 +3,9 @@
 #include <lagd/daemon/growth_request.h>
 struct lag_db;
 
-/* What a candidate is called beside the others: its operator, or where another has the same, the first of its names. */
-#define LAGD_LABEL 96
+/* What a candidate is called beside the others: its operator; where another has the same, the first of its names; and
+ * where these are the same, too, the operator with what of its strategy the others have not. */
+#define LAGD_LABEL LAG_ROW_STRATEGY
 void lagd_candidate_label(const struct lag_candidate_row *rows, int n, int index, char ret[LAGD_LABEL]);
 
 /* Names of the bits of a decision's short_by, NULL-terminated: none_ahead, rewarm, warmup, decay. */

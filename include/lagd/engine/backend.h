@@ -29,7 +29,8 @@ struct lag_backend {
     /* Logits [V] of the token behind tokens[n_tokens]; products in single precision. */
     void (*next_logits)(const struct lag_state *state, struct lag_work *work, const int32_t *tokens, int n_tokens,
                         lag_real *ret_logits, struct lag_team *team);
-    /* L2 norm of the work's gradients, and one update with them: as lag_grad_norm and lag_adamw of optim.h. */
+    /* L2 norm of the work's gradients, those of what is frozen being made zero, and one update with them: as
+     * lag_drop_frozen, lag_grad_norm and lag_adamw of optim.h. */
     double (*grad_norm)(const struct lag_state *state, struct lag_work *work, struct lag_team *team);
     void (*update)(struct lag_state *state, struct lag_work *work, const struct lag_optim *optim, double lr,
                    double grad_scale, struct lag_team *team);

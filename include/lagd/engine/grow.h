@@ -4,9 +4,10 @@
  * a target that differs from the parent in anything but n_layer is LAG_EINVAL at "/target/<name>". Only the reference
  * `none` takes any target, because it keeps the parent's shape.
  *
- * A strategy is data: operator + parameters + optimiser rule + learning-rate rule + seed. An operator is a constructor
- * of a recipe; a recipe is src[0..L'-1]. Its canonical text identifies a strategy, e.g.
- * "midas block=1 optimizer=inherit lr=continue seed=0" (parameters in table order, only those the operator has).
+ * A strategy is data: operator + parameters + optimiser rule + learning-rate rule + freeze + seed. An operator is a
+ * constructor of a recipe; a recipe is src[0..L'-1]. Its canonical text identifies a strategy, e.g.
+ * "midas block=1 optimizer=inherit lr=continue seed=0" (parameters in table order, only those the operator has;
+ * "freeze_old=200" or "freeze_old=keep" before the seed where it freezes).
  * Thread: any (pure; lag_grow only reads the parent). */
 #pragma once
 #include <lagd/engine/optim.h>
@@ -19,6 +20,8 @@ enum lag_lr_rule { LAG_LR_CONTINUE, LAG_LR_REWARM, LAG_LR_REWARM_NEW, LAG_LR_RES
 #define LAG_STRATEGY_TEXT 256
 #define LAG_RECIPE_TEXT 2576 /* of the deepest model: 512 times "511z " */
 #define LAG_REWARM_DEFAULT (-1)
+#define LAG_FREEZE_KEEP (-1)
+#define LAG_FREEZE_MAX 1000000000
 
 struct lag_operator_param {
     const char *name;  /* block, start, at, every, repeat, noise */
@@ -42,6 +45,8 @@ struct lag_strategy {
     enum lag_moment_rule moments;
     enum lag_lr_rule lr;
     int64_t rewarm_steps; /* for rewarm and rewarm_new; LAG_REWARM_DEFAULT until a probe is planned */
+    int64_t freeze_steps; /* freeze_old: all but the new layers is frozen for so many steps; 0: nothing is;
+                             LAG_FREEZE_KEEP: for good */
     uint64_t seed;
 };
 /* Operator's presets. LAG_ENOTFOUND lists the names. set_param checks name, range and wholeness; what depends on the
@@ -56,6 +61,8 @@ const char *lag_moment_rule_name(enum lag_moment_rule rule);
 const char *lag_lr_rule_name(enum lag_lr_rule rule);
 void lag_strategy_format(const struct lag_strategy *strategy, char ret[LAG_STRATEGY_TEXT]);
 int lag_strategy_parse(const char *text, struct lag_strategy *ret, struct lag_error *err);
+/* LAG_EINVAL at "/freeze_old": it freezes with an operator that adds no layer. */
+int lag_strategy_check_freeze(const struct lag_strategy *strategy, struct lag_error *err);
 
 /* is_new follows from the recipe alone: counted from the bottom, the first appearance of a parent layer whose
  * projections are not zeroed is that layer itself; every other copy, and every random layer, is new. So each parent
@@ -88,8 +95,10 @@ int lag_recipe_restore(const struct lag_strategy *strategy, const struct lag_spe
 double lag_recipe_connection_rate(const struct lag_recipe *recipe);
 
 /* The grown state: weights, moments, segments with ages, and the learning-rate rule written into segments and
- * schedule_origin. step is the parent's. The parent is only read. A re-warm needs its length: LAG_REWARM_DEFAULT is
- * LAG_EINVAL here (lag_probe_create sets it from the lag). */
+ * schedule_origin. freeze_old freezes embeddings, final norm (and with the embeddings the head) and the old layers, as
+ * LLaMA-Pro does; the ramp of what re-warms begins where it is released. What the parent had frozen stays so in what is
+ * old, and a new layer never is. step is the parent's. The parent is only read. A re-warm needs its length:
+ * LAG_REWARM_DEFAULT is LAG_EINVAL here (lag_probe_create sets LAG_REWARM_STEPS). */
 int lag_grow(const struct lag_state *parent, const struct lag_strategy *strategy, const struct lag_spec *to,
              struct lag_state **ret, struct lag_error *err);
 /* The same by a recipe that is given, of which the operator may make another one today. */
@@ -103,7 +112,7 @@ int lag_grow_by(const struct lag_state *parent, const struct lag_strategy *strat
 int lag_pool_expand(const char *pool, const struct lag_spec *from, const struct lag_spec *to,
                     char (**ret_texts)[LAG_STRATEGY_TEXT], int *ret_n, struct lag_error *err);
 /* Two strategies are the same candidate when recipe, rules and (where randomness is used) seed are equal. Rules that
- * cannot differ on this recipe count as equal (reset_new is inherit when no copy is new; rewarm_new is continue when no
- * layer is). */
+ * cannot differ on this recipe count as equal (reset_new is inherit when no copy is new; rewarm_new is continue, and
+ * nothing freezes, when no layer is). */
 int lag_strategy_same(const struct lag_strategy *a, const struct lag_strategy *b, const struct lag_spec *from,
                       const struct lag_spec *to, bool *ret, struct lag_error *err);

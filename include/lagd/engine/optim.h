@@ -30,6 +30,9 @@ double lag_schedule_lr(const struct lag_schedule *schedule, double peak_lr, int6
  * has none; a cosine falls all along and has no point where it begins). Pure. */
 struct lag_phases { int64_t warm_until, decays_from; };
 struct lag_phases lag_schedule_phases(const struct lag_schedule *schedule, int64_t origin);
+static inline bool lag_is_frozen(const struct lag_segment *segment, int64_t step) {
+    return step < segment->frozen_until;
+}
 /* The factor of a segment's re-warm at step: 1 outside the ramp. Pure. */
 double lag_rewarm_factor(const struct lag_segment *segment, int64_t step);
 /* What the fastest segment makes of lr in the next update: below lr while the whole model re-warms. Pure. */
@@ -37,7 +40,10 @@ double lag_highest_lr(const struct lag_state *state, double lr);
 
 /* L2 norm of n gradients, fixed tile plan, sums in double; NaN or infinity when any element is. */
 double lag_grad_norm(const lag_real *grads, size_t n, struct lag_team *team);
-/* One update of all segments with gradients × grad_scale; ages advance by one. lr: schedule's value × the run's scale;
- * each segment multiplies it by lr_factor and its re-warm. */
+/* Makes the gradients of what is frozen zero: clipping sees the norm of what is trained, as torch's clip_grad_norm_
+ * does with frozen parameters, which have no gradients. */
+void lag_drop_frozen(const struct lag_state *state, lag_real *grads);
+/* One update of all segments that are not frozen, with gradients × grad_scale; their ages advance by one. lr: the
+ * schedule's value × the run's scale; each segment multiplies it by lr_factor and its re-warm. */
 void lag_adamw(struct lag_state *state, const lag_real *grads, const struct lag_optim *optim, double lr,
                double grad_scale, struct lag_team *team);

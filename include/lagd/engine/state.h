@@ -13,7 +13,11 @@ struct lag_segment {
     double lr_factor, decay_factor, eps_factor;   /* 1 until a growth scales them */
     /* The learning rate ramps: (t + 1) / rewarm_steps, t = step - rewarm_from; 0 steps = no ramp. */
     int64_t rewarm_from, rewarm_steps;
+    /* Frozen: updates before this step pass it over. Weights and moments stay, no weight decay acts, the age does not
+     * advance, and its gradients count in no norm. 0: never; LAG_FROZEN_FOR_GOOD: always. */
+    int64_t frozen_until;
 };
+#define LAG_FROZEN_FOR_GOOD INT64_MAX
 
 struct lag_state {
     struct lag_layout layout;
