@@ -8,7 +8,8 @@
 
 enum { LEAST = 2 }; /* evaluations on either side */
 
-/* The times that a break is looked for in: first … first + n - 1 of the table. */
+/* The times that a break is looked for in: first … first + n - 1 of the table. The horizon is none of them: there the
+ * order is that of the finals by definition. */
 struct window {
     const struct lag_study_table *table;
     int first, n;
@@ -19,7 +20,7 @@ struct place { int before; double height, level_before, level_after; }; /* befor
 static void fill_window(struct window *window, bool constant_only) {
     const struct lag_study_table *table = window->table;
     window->n = 0;
-    for (int k = 0; k < table->n_times; k++) {
+    for (int k = 0; k + 1 < table->n_times; k++) {
         const int64_t t = table->times[k];
         if (t < 1 || (constant_only && lag_study_phase(table, t) != LAG_PHASE_CONSTANT)) continue;
         if (window->n++ == 0) window->first = k;

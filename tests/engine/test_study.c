@@ -92,6 +92,84 @@ static void test_bad_input(void **state) {
     lag_study_report_deinit(&report);
 }
 
+/* --- goldens --- */
+
+enum { MOST_GROUPS = 3, MOST_N = 5, MOST_TIMES = 9, MOST_BATCHES = 4, MOST_CELLS = 3 * 5 * 9 * 4 };
+
+static double next(FILE *f) {
+    double value;
+    assert_int_equal(fscanf(f, "%lf", &value), 1);
+    return value;
+}
+
+static void next_break(FILE *f, const struct lag_study_break *got, bool is_largest) {
+    const double before = next(f), t = next(f), height = next(f);
+    close_to(got->height, height, 1e-9);
+    if (!is_largest && got->t < 0) return; /* found, but it may be no rise */
+    assert_true((double)got->before == before && (double)got->t == t);
+}
+
+static void next_report(FILE *f, const struct lag_study_report *report) {
+    for (int k = 0; k < report->n_points; k++) {
+        const struct lag_study_agreement *agreement = &report->points[k].agreement;
+        close_to(agreement->pearson, next(f), 1e-9);
+        close_to(agreement->spearman, next(f), 1e-9);
+        close_to(agreement->tau_b, next(f), 1e-9);
+        close_to(agreement->pair_accuracy, (agreement->tau_b + 1) / 2, 1e-15);
+        close_to(agreement->beyond_delta, next(f), 1e-9);
+        close_to(agreement->without_low, next(f), 1e-9);
+        close_to(agreement->without_high, next(f), 1e-9);
+        close_to(report->points[k].regret.regret, next(f), 1e-12);
+        close_to(report->points[k].regret.of_spread, next(f), 1e-9);
+    }
+    close_to(report->random, next(f), 1e-12);
+    close_to(report->spread, next(f), 1e-12);
+    close_to(report->ceiling, next(f), 1e-9);
+    next_break(f, &report->largest, true);
+    next_break(f, &report->transition, false);
+    for (int k = 0; k < report->n_points && report->n_groups == 1; k++) {
+        close_to(report->points[k].regret.low, next(f), 1e-9);
+        close_to(report->points[k].regret.high, next(f), 1e-9);
+    }
+}
+
+static bool next_case(FILE *f) {
+    static double losses[MOST_CELLS];
+    struct lag_curve curves[MOST_GROUPS * MOST_N];
+    struct lag_study_group groups[MOST_GROUPS];
+    struct lag_study_report report;
+    int64_t t[MOST_TIMES];
+    double first;
+    if (fscanf(f, "%lf", &first) != 1) return false;
+    const int n_groups = (int)first, n = (int)next(f), n_times = (int)next(f), n_batches = (int)next(f);
+    const double delta = next(f), warm = next(f), decay = next(f);
+    assert_true(n_groups <= MOST_GROUPS && n <= MOST_N && n_times <= MOST_TIMES && n_batches <= MOST_BATCHES);
+    for (int k = 0; k < n_times; k++) t[k] = (int64_t)next(f);
+    for (int c = 0; c < n_groups * n; c++) {
+        curves[c] = fixture_curve(n_times, t, losses + (size_t)c * (size_t)(n_times * n_batches));
+        curves[c].rewarm_steps = (int64_t)warm;
+        curves[c].decays_from = (int64_t)decay;
+        curves[c].diverged = next(f) != 0;
+    }
+    for (int c = 0; c < n_groups * n * n_times * n_batches; c++) losses[c] = next(f);
+    for (int g = 0; g < n_groups; g++) groups[g] = (struct lag_study_group){curves + g * n, n_batches};
+    const struct lag_study study = {n_groups, n, groups, t[n_times - 1], delta, NULL, -1};
+    assert_int_equal(lag_study_report_init(&study, &report), 0);
+    assert_int_equal(report.n_points, n_times);
+    next_report(f, &report);
+    lag_study_report_deinit(&report);
+    return true;
+}
+
+static void test_goldens(void **state) {
+    (void)state;
+    LAG_CLEANUP(lag_fclose_p) FILE *f = fopen(GOLDEN_DIR "/studies.txt", "r");
+    assert_non_null(f);
+    int n = 0;
+    while (next_case(f)) n++;
+    assert_int_equal(n, 19);
+}
+
 /* --- what must not matter --- */
 
 enum { G = 5, N = 7, B = 6 };
@@ -151,6 +229,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_by_hand),
         cmocka_unit_test(test_bad_input),
+        cmocka_unit_test(test_goldens),
         cmocka_unit_test(test_recomputed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

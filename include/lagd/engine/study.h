@@ -61,7 +61,7 @@ struct lag_study_point {
 };
 
 /* A break of pair accuracy into two levels, by least squares; each time weighs as much as its part of the axis of
- * log t. At least two evaluations lie on either side, t = 0 on neither. */
+ * log t. At least two evaluations lie on either side; 0 and H, where the order is that of the finals, on neither. */
 struct lag_study_break {
     int64_t t, before;      /* the first evaluation of the new level, and the last of the old one; -1: no break */
     int64_t low, high;      /* the break lies in (low, high], 95 %; -1: not asked */
@@ -95,3 +95,13 @@ struct lag_study_report {
  * times × candidates². */
 int lag_study_report_init(const struct lag_study *study, struct lag_study_report *ret);
 void lag_study_report_deinit(struct lag_study_report *report);
+
+/* Loss against FLOPs, flops > 0 and ascending; between two of them loss is taken to be straight over log FLOPs. */
+struct lag_flops_curve { int n; const double *flops, *loss; };
+/* ret[n]: a candidate's FLOPs at t[n], when charged (base, evaluations, lost_flops of the losers) were spent before. */
+void lag_charge_flops(const int64_t *t, int n, double charged, double step_flops, double *ret);
+double lag_loss_at_flops(const struct lag_flops_curve *curve, double flops); /* NaN outside of the curve */
+double lag_flops_at_loss(const struct lag_flops_curve *curve, double loss);  /* the first so low; NaN: never */
+/* FLOPs that scratch takes over those that the curve takes, at the lowest loss that both reach; NaN, and *ret_loss
+ * untouched, where one has no point. */
+double lag_speed_up(const struct lag_flops_curve *curve, const struct lag_flops_curve *scratch, double *ret_loss);
