@@ -141,6 +141,8 @@ static void write_mark(struct lag_guard *guard, bool durable) {
 static const char sql_renew[] = "UPDATE log_mark SET previous = token, token = lower(hex(randomblob(16))) WHERE id = 1";
 static const char sql_token[] = "SELECT token FROM log_mark WHERE id = 1";
 
+void lag_guard_want_token(struct lag_guard *guard) { guard->is_due = true; }
+
 int lag_guard_renew(struct lag_guard *guard, struct lag_db *db, struct lag_error *err) {
     struct lag_stmt *stmt;
     guard->pending[0] = '\0';

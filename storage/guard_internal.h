@@ -15,6 +15,8 @@ void lag_guard_close(struct lag_guard *guard); /* after the last connection of t
 /* The storage thread holds the guard while it changes the files: look then leaves out what changes. Thread: any. */
 void lag_guard_hold(struct lag_guard *guard);
 void lag_guard_release(struct lag_guard *guard);
+/* The next renew writes one in any case. Held. */
+void lag_guard_want_token(struct lag_guard *guard);
 /* In a transaction: writes a new token where the log was copied since the last. Held. */
 int lag_guard_renew(struct lag_guard *guard, struct lag_db *db, struct lag_error *err);
 /* After a commit, the log n_frames long; before it is acknowledged. Held. As look, and the mark. */

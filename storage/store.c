@@ -124,6 +124,7 @@ static int commit_batch(struct lag_store *store, struct write *writes, struct la
 static int run_transaction(struct lag_store *store, struct write *writes, struct lag_error *err) {
     struct lag_db *db = store->db;
     lag_guard_hold(store->guard);
+    if (!writes && !store->taken.n) lag_guard_want_token(store->guard); /* it is known only by writing */
     int rc = commit_batch(store, writes, err);
     lag_guard_release(store->guard);
     if (rc) return rc;
@@ -199,7 +200,7 @@ static void run_batch(struct lag_store *store) {
     store->last = &store->first;
     store->batch++;
     int rc = store->broken.code ? lag_store_copy_error(&err, &store->broken) : take_points(store, &err);
-    if (!rc && (writes || store->taken.n)) {
+    if (!rc && (writes || store->taken.n || store->is_failing)) {
         pthread_mutex_unlock(&store->mutex);
         rc = run_transaction(store, writes, &err);
         /* Damage that shows while runs train is met as a device that fails: nobody's fault, and lagd stops in order. */
@@ -252,7 +253,7 @@ static bool is_work(const struct lag_store *store, int64_t now_ns) {
     size_t n_points = store->pending.n + store->n_taken;
     if (store->first) return true;
     if (store->broken.code) return false;
-    if (n_points && now_ns >= store->due_ns) return true;
+    if ((n_points || store->is_failing) && now_ns >= store->due_ns) return true; /* is the trouble over? */
     return store->pending.n >= BIG_BATCH && store->n_taken == 0;
 }
 
@@ -262,7 +263,7 @@ static bool sweep_is_due(const struct lag_store *store, int64_t now_ns, int64_t 
 
 static void wait_for_work(struct lag_store *store) {
     int64_t until_ns = INT64_MAX;
-    if (!store->broken.code && store->pending.n + store->n_taken) until_ns = store->due_ns;
+    if (!store->broken.code && (store->is_failing || store->pending.n + store->n_taken)) until_ns = store->due_ns;
     if (!store->broken.code && lag_sweep_wanted(&store->sweep)) until_ns = LAG_MIN(until_ns, store->sweep.due_ns);
     if (until_ns == INT64_MAX) pthread_cond_wait(&store->work, &store->mutex);
     else (void)lag_cond_wait_until(&store->work, &store->mutex, until_ns);

@@ -153,6 +153,31 @@ static void test_file_size_limit(void **state) {
     assert_int_equal(in_child(f, fill_to_limit), 0);
 }
 
+/* The trouble is over, and nobody writes: that is noticed all the same, and not before. */
+static void be_quiet(struct fixture *f) {
+    int rc = 0;
+    set_limit(800 * 1024);
+    check(!lag_store_open(f->dir, &f->store, &f->err));
+    check(!lag_reader_open(f->dir, &f->reader, &f->err));
+    for (int i = 0; i < 1000 && !(rc = lag_store_write(f->store, insert_note, NULL, &f->err)); i++) {}
+    check(rc == LAG_ENOSPC);
+    set_limit(0); /* not even one page */
+    (void)sleep(3);
+    check(lag_store_check(f->store, &f->err) == LAG_ENOSPC);
+    lift_limit(f);
+    for (int i = 0; i < 6000 && lag_store_check(f->store, NULL); i++) (void)usleep(10000);
+    check(!lag_store_check(f->store, &f->err));
+    check(!lag_store_write(f->store, next_step, NULL, &f->err));
+    check(!lag_db_check(f->reader, 0, &f->err));
+    fixture_close(f);
+}
+
+static void test_trouble_ends_unasked(void **state) {
+    struct fixture *f = *state;
+    assert_int_equal(in_child(f, set_up_rows), 0);
+    assert_int_equal(in_child(f, be_quiet), 0);
+}
+
 static void remove_ballast(struct fixture *f) {
     char path[300];
     (void)snprintf(path, sizeof path, "%s/ballast", f->dir);
@@ -252,6 +277,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_kill_after_write, fixture_folder, fixture_end),
         cmocka_unit_test_setup_teardown(test_file_size_limit, fixture_folder, fixture_end),
+        cmocka_unit_test_setup_teardown(test_trouble_ends_unasked, fixture_folder, fixture_end),
         cmocka_unit_test_setup_teardown(test_full_file_system, fixture_folder, fixture_end),
 #ifdef LAG_FAILPOINTS
         cmocka_unit_test_setup_teardown(test_io_error, fixture_folder, fixture_end),

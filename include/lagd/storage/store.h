@@ -42,7 +42,8 @@ int lag_store_flush(struct lag_store *store, struct lag_error *err);
  * question has gone unanswered (0: none has). INT64_MAX: the database takes no writes until a restart. Thread: any. */
 int64_t lag_store_silence_ns(struct lag_store *store);
 /* How the last commit went, also while the next one is tried: 0, or its error (LAG_ENOSPC, or LAG_EIO: nothing is
- * written until a restart). Thread: any. */
+ * written until a restart). After one that failed the store tries again every second, also when nobody writes, so it is
+ * known when the trouble is over. Thread: any. */
 int lag_store_check(struct lag_store *store, struct lag_error *err);
 /* Looks whether lagd.db, its log and its index are still the files that lie in the state directory, and not written by
  * others; where not, the store is broken: nothing is acknowledged any more, LAG_EIO and why. Quick: once a second, say.
