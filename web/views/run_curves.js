@@ -17,7 +17,7 @@ async function makeScale(shared, annotations, signal) {
   const end = Math.max(run.max_steps, 1), x = settings.get('x');
   const per_step = run.batch.sequences * run.batch.tokens_per_sequence * run.batch.accumulate;
   if (x === 'tokens') return new Scale('tokens', [[0, 0], [end, end * per_step]], (v) => f.si(v));
-  if (x === 'time') return new Scale('training time', await timeKnots(run.id, signal), f.duration);
+  if (x === 'time') return new Scale('training time', await timeKnots(run, signal), f.duration);
   if (x === 'flops') return new Scale('FLOPs', await flopKnots(run, annotations, shared.growths), (v) => f.si(v));
   if (x === 'training_flops')
     return new Scale('FLOPs of training', await flopKnots(run, annotations, []), (v) => f.si(v));
