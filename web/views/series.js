@@ -99,10 +99,9 @@ export class Scale {
 
 /** Seconds of training by step: the sums of what the steps took. Probes and pauses do not count. */
 export async function timeKnots(run, signal) {
-  const begin = run.origin?.step ?? 0;
-  const path = `/runs/${api.part(run.id)}/series${api.query({ key: 'perf/step_ms', max_points: 800, sum: 'true' })}`;
+  const path = `/runs/${api.part(run)}/series${api.query({ key: 'perf/step_ms', max_points: 800, sum: 'true' })}`;
   const answer = await api.get(path, signal);
-  const knots = [[begin, 0]];
+  const knots = [[0, 0]];
   let seconds = 0;
   answer.series['perf/step_ms'].sum.forEach((ms, i) => {
     seconds += (ms ?? 0) / 1000;
@@ -125,7 +124,7 @@ export async function flopKnots(run, annotations, growths) {
   const jumps = new Map(); // also of those that were rejected or chose not to grow
   for (const { start_step: step, ...growth } of growths)
     if (step !== null) jumps.set(step, (jumps.get(step) ?? 0) + probeFlops(growth));
-  const knots = [[0, 0]];
+  const knots = [[begin, 0]];
   const go = (to, cost, more = 0) => {
     const [step, flops] = knots.at(-1);
     if (to > step) knots.push([to, flops + cost * (to - step) + more]);
