@@ -99,9 +99,10 @@ export class Scale {
 
 /** Seconds of training by step: the sums of what the steps took. Probes and pauses do not count. */
 export async function timeKnots(run, signal) {
-  const path = `/runs/${api.part(run)}/series${api.query({ key: 'perf/step_ms', max_points: 800, sum: 'true' })}`;
+  const begin = run.origin?.step ?? 0;
+  const path = `/runs/${api.part(run.id)}/series${api.query({ key: 'perf/step_ms', max_points: 800, sum: 'true' })}`;
   const answer = await api.get(path, signal);
-  const knots = [[0, 0]];
+  const knots = [[begin, 0]];
   let seconds = 0;
   answer.series['perf/step_ms'].sum.forEach((ms, i) => {
     seconds += (ms ?? 0) / 1000;
