@@ -16,28 +16,29 @@
 enum reader { LAGD, SQLITE, N_READERS };
 enum { ALWAYS = 1000000 };
 static struct {
-    enum reader reader;
-    const char *end;
+    _Atomic(enum reader) reader;
+    _Atomic(const char *) end; /* the store reads by itself, too: after what failed it looks again */
     atomic_long n_before, n_left;
 } refused;
 
 static void refuse(enum reader reader, const char *end, long n_before, long n) {
     atomic_store(&refused.n_before, n_before);
     atomic_store(&refused.n_left, n);
-    refused.reader = reader;
-    refused.end = end;
+    atomic_store(&refused.reader, reader);
+    atomic_store(&refused.end, end);
 }
 
 static void refuse_none(void) { refuse(LAGD, NULL, 0, 0); }
 
 static bool refuses(enum reader reader, int fd) {
     char link[40], path[400];
-    if (!refused.end || reader != refused.reader) return false;
+    const char *end = atomic_load(&refused.end);
+    if (!end || reader != atomic_load(&refused.reader)) return false;
     (void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     ssize_t n = readlink(link, path, sizeof path - 1);
     path[n > 0 ? n : 0] = '\0';
-    size_t length = strlen(refused.end);
-    if (n < (ssize_t)length || strcmp(path + n - length, refused.end) != 0) return false;
+    size_t length = strlen(end);
+    if (n < (ssize_t)length || strcmp(path + n - length, end) != 0) return false;
     if (atomic_fetch_sub(&refused.n_before, 1) > 0) return false;
     return atomic_fetch_sub(&refused.n_left, 1) > 0;
 }
