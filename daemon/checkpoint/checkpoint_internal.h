@@ -13,7 +13,7 @@ struct lag_state;
 struct lagd_checkpoint_request {
     const char *run_id, *candidate_id, *kind, *growth_text, *parent_sha256; /* kind as in rows.h */
     const char *id; /* lag_id_new("ckpt") by the caller, who needs it in extra; NULL: a new one */
-    const struct lag_run_row *run; /* whose origin manifests tell; NULL: none */
+    const struct lag_run_row *run; /* whose origin and lr_scale manifests tell; NULL: of none */
     int64_t tokens;
     uint64_t seed;
     enum lag_precision precision;

@@ -216,6 +216,7 @@ static int write_files(struct making *making, const char *dir, const struct lag_
         (void)lag_copy(meta.origin_run, sizeof(meta.origin_run), request->run->origin_run);
         (void)lag_copy(meta.origin_checkpoint, sizeof(meta.origin_checkpoint), request->run->origin_checkpoint);
         meta.origin_step = request->run->origin_step;
+        meta.lr_scale = request->run->lr_scale;
     }
     struct lag_checkpoint_files files = {0};
     int rc = lag_checkpoint_write(dir, state, &meta, &files, err);

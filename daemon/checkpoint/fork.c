@@ -150,6 +150,14 @@ static void fill_files(struct lagd_fork *fork, const struct lag_checkpoint_files
     }
 }
 
+/* That of the steps before the checkpoint: rollbacks behind it are not the fork's. A parent that got another rate began
+ * anew with 1. */
+static void take_scale(struct lagd_fork *fork, const char *from) {
+    struct lag_checkpoint_look look;
+    if (lag_checkpoint_look(from, &look, NULL) == 0) /* else the copy says why */
+        fork->run.lr_scale = LAG_MAX(fork->run.lr_scale, look.meta.lr_scale);
+}
+
 static int copy_files(const struct lagd_deps *deps, struct lagd_fork *fork, const struct lag_fs_watch *watch,
                       struct lag_error *err) {
     struct lag_checkpoint_meta meta = {.tokens = fork->run.tokens, .seed = (uint64_t)fork->config.seed,
@@ -166,6 +174,8 @@ static int copy_files(const struct lagd_deps *deps, struct lagd_fork *fork, cons
     (void)lag_copy(meta.origin_run, sizeof(meta.origin_run), fork->run.origin_run);
     (void)lag_copy(meta.origin_checkpoint, sizeof(meta.origin_checkpoint), fork->source.id);
     if (lagd_unlisted_is_marked(from)) return refuse_deleted(fork, "is being deleted", err);
+    take_scale(fork, from);
+    meta.lr_scale = fork->run.lr_scale;
     int rc = lag_checkpoint_copy(from, to, &meta, watch, &files, err);
     if (rc == 0) fill_files(fork, &files);
     return rc == 0 || rc == LAG_ECANCELED ? rc : explain(deps, fork, rc, err);

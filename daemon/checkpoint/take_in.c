@@ -24,6 +24,7 @@
 #include <lagd/storage/checkpoints.h>
 #include <lagd/storage/events.h>
 #include <lagd/storage/growths.h>
+#include <lagd/storage/runs.h>
 #include <lagd/storage/series.h>
 #include <dirent.h>
 #include <errno.h>
@@ -215,14 +216,26 @@ static enum verdict judge(struct taking *taking, const struct lag_checkpoint_loo
 /* --- adopting ---------------------------------------------------------------------------------------------------- */
 
 struct adoption {
+    double lr_scale; /* that the run goes on with, where its own is higher; 0: its own */
     struct lag_checkpoint_row row;
     struct lag_checkpoint_file_row files[LAG_CHECKPOINT_FILES];
 };
+
+/* Rollbacks that only a newer database knew of: the factor that they left is that of the steps since. What the run has
+ * lowered itself stays. */
+static int write_scale(struct lag_db *db, const struct adoption *adoption, struct lag_error *err) {
+    struct lag_run_row run;
+    if (adoption->lr_scale <= 0) return 0;
+    int rc = lag_run_get(db, adoption->row.run_id, &run, err);
+    if (rc != 0 || adoption->lr_scale >= run.lr_scale) return rc;
+    return lag_run_set_rollback(db, run.id, adoption->lr_scale, run.n_rollbacks, run.rollback_step, err);
+}
 
 static int write_adopted(struct lag_db *db, void *arg, struct lag_error *err) {
     const struct adoption *adoption = arg;
     const struct lag_checkpoint_row *row = &adoption->row;
     int rc = lag_checkpoint_insert(db, row, adoption->files, LAG_CHECKPOINT_FILES, err);
+    if (rc == 0) rc = write_scale(db, adoption, err);
     const struct lag_event event = {.type = LAG_EVENT_CHECKPOINT_ADOPTED, .run_id = row->run_id, .state = row->kind,
                                     .step = row->step, .value = (double)row->n_bytes, .message = row->id};
     return rc == 0 ? lag_event_put(db, &event, err) : rc;
@@ -264,6 +277,7 @@ static void adopt(struct taking *taking, const char *name, const struct lag_chec
     struct adoption adoption = {0};
     struct lag_error err = {0};
     fill_row(taking, name, look, &adoption.row);
+    if (look->step > taking->listed_step) adoption.lr_scale = look->meta.lr_scale;
     for (int i = 0; i < LAG_CHECKPOINT_FILES; i++) {
         const struct lag_checkpoint_file *file = &look->files.file[i];
         struct lag_checkpoint_file_row *row = &adoption.files[i];

@@ -3,7 +3,7 @@
  * The first time at a place the run only goes back (the fault may have been the machine's). Each further time the
  * learning rate is halved; after three halvings the run is given up. A place lasts until a checkpoint beyond it is
  * written. The rate is stored before a step is made with it, so that a run that crashes here takes the same path again:
- * going back is what a restart does as well.
+ * going back is what a restart does as well. Where newer checkpoints are damaged, the rate stays as low as it is.
  *
  * What is told of the run agrees at each commit: its step, its tokens and its last points. A run that goes back drops
  * the points beyond its state in the transaction that says so. A run that is given up has not gone back: it stands
@@ -41,9 +41,11 @@ static int count_event(const struct lag_event_row *event, void *arg) {
     rollback->n_page++;
     if (lag_event_is(event->type, LAG_EVENT_RUN_ROLLBACK) && event->step > rollback->checkpoint_step)
         rollback->n_before++;
-    /* Whoever resumes a run that was given up begins anew. */
+    /* Whoever resumes a run that was given up begins anew, as one does that was taken back and is paused there. */
     bool given_up = lag_event_is(event->type, LAG_EVENT_RUN_STATE) && lagd_run_is(event->state, LAGD_RUN_FAILED);
-    if (given_up) rollback->n_before = 0;
+    bool taken_back = lag_event_is(event->type, LAG_EVENT_RUN_STATE) && lagd_run_is(event->state, LAGD_RUN_PAUSED) &&
+                      event->step <= rollback->checkpoint_step;
+    if (given_up || taken_back) rollback->n_before = 0;
     return 0;
 }
 
@@ -93,13 +95,32 @@ static int go_back(struct lagd_run *run, struct lag_error *err) {
     return rc;
 }
 
+struct taking_back {
+    struct lagd_run *run;
+    double lr_scale;
+};
+
+static int store_taken_back(struct lag_db *db, void *arg, struct lag_error *err) {
+    const struct taking_back *back = arg;
+    const struct lag_run_row *row = &back->run->book.row;
+    int rc = lagd_run_drop_ahead(db, back->run, err);
+    if (rc != 0 || back->lr_scale <= row->lr_scale) return rc;
+    return lag_run_set_rollback(db, row->id, back->lr_scale, row->n_rollbacks, row->rollback_step, err);
+}
+
+/* Rollbacks since then were those of another file: the rate is that of the checkpoint again. One that a person gave
+ * since has begun anew with 1. */
 int lagd_run_take_back(struct lagd_run *run, struct lag_error *err) {
-    struct lagd_move move = {.run = run, .progress = true, .extra = lagd_run_drop_ahead, .extra_arg = run};
+    struct taking_back back = {.run = run};
+    struct lagd_move move = {.run = run, .progress = true, .extra = store_taken_back, .extra_arg = &back};
     int rc = lagd_recorder_flush(&run->book.recorder, err);
     if (rc == 0) rc = go_back(run, err);
     if (rc != 0) return rc;
+    back.lr_scale = LAG_MAX(run->book.row.lr_scale, run->book.checkpoint_step < 0 ? 1 : run->book.origin.lr_scale);
     atomic_store(&run->progress.step, run->trainer.state->step);
-    return lagd_move_make_until(&move, &run->wishes.stop, err);
+    rc = lagd_move_make_until(&move, &run->wishes.stop, err);
+    if (rc == 0) run->book.row.lr_scale = run->trainer.step.lr_scale = back.lr_scale;
+    return rc;
 }
 
 int lagd_run_rollback(struct lagd_run *run, const struct lag_step_result *result, struct lag_error *err) {

@@ -55,9 +55,11 @@ static const struct lag_json_row meta_keys[] = {
     META_ROW(id, LAG_JSON_TEXT), META_ROW(candidate_id, LAG_JSON_TEXT), META_ROW(kind, LAG_JSON_TEXT), /* format 2 */
     META_ROW(origin_run, LAG_JSON_TEXT), META_ROW(origin_checkpoint, LAG_JSON_TEXT),
     META_ROW(origin_step, LAG_JSON_I64), /* format 3 */
+    META_ROW(lr_scale, LAG_JSON_REAL), /* format 5 */
 };
-static const size_t n_meta_keys[] = {[1] = LAG_COUNT(meta_keys) - 6, [2] = LAG_COUNT(meta_keys) - 3,
-                                     [3] = LAG_COUNT(meta_keys), [4] = LAG_COUNT(meta_keys)};
+static const size_t n_meta_keys[] = {[1] = LAG_COUNT(meta_keys) - 7, [2] = LAG_COUNT(meta_keys) - 4,
+                                     [3] = LAG_COUNT(meta_keys) - 1, [4] = LAG_COUNT(meta_keys) - 1,
+                                     [5] = LAG_COUNT(meta_keys)};
 static_assert(LAG_COUNT(n_meta_keys) == LAG_MANIFEST_FORMAT + 1, "each format has its keys");
 #define FILE_ROW(member, type) LAG_JSON_ROW(#member, type, lag_checkpoint_file, member)
 static const struct lag_json_row file_keys[] = {
@@ -110,6 +112,7 @@ static json_t *segment_array(const struct lag_state *state, int format) {
 
 /* The lowest that tells all there is. */
 static int find_format(const struct lag_state *state, const struct lag_checkpoint_meta *meta) {
+    if (meta->lr_scale > 0) return 5;
     for (int i = 0; i < state->n_segments; i++)
         if (state->segments[i].frozen_until > 0) return 4;
     return meta->origin_run[0] ? 3 : 2;
@@ -239,6 +242,8 @@ static int read_manifest(const json_t *root, struct lag_manifest *ret, struct la
     if (rc != 0) return within(err, "meta", rc);
     if (ret->meta.tokens < 0 || ret->meta.origin_step < 0)
         return broken(err, "meta: tokens or origin_step is negative");
+    if (document.format >= 5 && !(ret->meta.lr_scale > 0 && ret->meta.lr_scale <= 1))
+        return broken(err, "meta: lr_scale is not above 0 and at most 1");
     rc = read_files(document.files, ret->file, err);
     if (rc != 0) return within(err, "files", rc);
     return within(err, "segments", read_segments(document.segments, document.format, ret, err));

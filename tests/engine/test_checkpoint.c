@@ -123,7 +123,8 @@ struct manifest_case {
     const char *says;
 };
 static const struct manifest_case manifests[] = {
-    {"\"format\":2", "\"format\":5", LAG_EVERSION, "newer lagd"},
+    {"\"format\":2", "\"format\":6", LAG_EVERSION, "newer lagd"},
+    {"\"format\":2", "\"format\":4", LAG_ECORRUPT, "meta: the key origin_run is missing"},
     {"\"format\":2", "\"format\":3", LAG_ECORRUPT, "meta: the key origin_run is missing"},
     {"\"format\":2", "\"format\":0", LAG_ECORRUPT, "unknown format"},
     {"\"format\":2", "\"format\":1", LAG_ECORRUPT, "meta: unknown key"},
@@ -181,6 +182,30 @@ static void manifests_are_validated(void **state) {
     }
     assert_null(back);
     lag_state_destroy(s);
+}
+
+/* Told to the last bit, and never what no run can have. */
+static void the_factor_of_the_rate_is_told(void **state) {
+    static const char *const bad[] = {"0.0", "-0.125", "1.5", "null", "\"0.125\""};
+    const char *dir = fixture_path(state, "c");
+    struct lag_state *s = fixture_state(), *back = NULL;
+    struct lag_checkpoint_meta meta = fixture_meta, read;
+    struct lag_checkpoint_files files;
+    for (size_t i = 0; i <= LAG_COUNT(bad); i++) {
+        char text[40];
+        meta.lr_scale = 0.125;
+        assert_int_equal(lag_checkpoint_write(dir, s, &meta, &files, NULL), 0);
+        if (i < LAG_COUNT(bad)) {
+            (void)snprintf(text, sizeof text, "\"lr_scale\":%s", bad[i]);
+            reseal(dir, "\"lr_scale\":0.125", text);
+            if (lag_checkpoint_read(dir, &back, &read, NULL) != LAG_ECORRUPT) fail_msg("%s is read", text);
+        } else {
+            assert_int_equal(lag_checkpoint_read(dir, &back, &read, NULL), 0);
+            assert_true(read.lr_scale == 0.125 && read.origin_run[0] == '\0');
+        }
+    }
+    lag_state_destroy(s);
+    lag_state_destroy(back);
 }
 
 /* A manifest as earlier versions wrote it: what it does not say is "", and nothing is frozen. */
@@ -357,6 +382,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(round_trip_is_exact, fixture_folder, fixture_remove),
         cmocka_unit_test_setup_teardown(damage_is_detected, fixture_folder, fixture_remove),
         cmocka_unit_test_setup_teardown(manifests_are_validated, fixture_folder, fixture_remove),
+        cmocka_unit_test_setup_teardown(the_factor_of_the_rate_is_told, fixture_folder, fixture_remove),
         cmocka_unit_test_setup_teardown(the_first_format_is_read, fixture_folder, fixture_remove),
         cmocka_unit_test_setup_teardown(frozen_segments_are_kept, fixture_folder, fixture_remove),
         cmocka_unit_test_setup_teardown(a_look_tells_what_was_written, fixture_folder, fixture_remove),

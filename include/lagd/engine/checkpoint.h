@@ -21,6 +21,7 @@ struct lag_checkpoint_meta {
     char id[40], candidate_id[40], kind[16]; /* the caller's; "" in manifests of format 1 */
     char origin_run[40], origin_checkpoint[40]; /* what its run was forked from, "" when it was not … */
     int64_t origin_step;                        /* … and at which step */
+    double lr_scale;         /* factor of the learning rate of the steps before it; 0: not told (formats 1 to 4) */
 };
 struct lag_checkpoint_file {
     char name[64];
