@@ -210,7 +210,10 @@ static int begin(struct lagd_commands *c, struct adding *adding) {
     (void)lag_copy(command->id, sizeof(command->id), adding->row.id);
     int rc = lagd_registrations_begin(c->registrations, &adding->row, fd, wait > 0 ? command : NULL,
                                       lag_clock_mono_ns() + wait, &command->err);
-    if (rc < 0 && rc != LAG_ECANCELED) lagd_registration_refuse(c->deps, &adding->row, command->err.text);
+    if (rc < 0 && rc != LAG_ECANCELED) {
+        lagd_registration_refuse(c->deps, &adding->row, command->err.text);
+        return rc; /* who asks again takes its place */
+    }
     return rc == 0 && wait > 0 ? LAGD_LATER : 0; /* the row says how it stands */
 }
 

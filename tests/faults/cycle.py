@@ -338,7 +338,8 @@ class Cycle:
     def finish(self):
         """Makes up for what was never acknowledged, and lets the run that grows end."""
         text = {"Content-Type": "text/plain"}
-        if not self.have("/datasets/words"):
+        words = self.have("/datasets/words")
+        if not words or words["state"] == "failed":  # its name is free
             self.daemon.call("POST", "/datasets?name=words", lagd.text(12000), text)
         if not self.have("/runs/grows"):
             self.daemon.post("/runs", run_body("grows", "words", **GROWS))
