@@ -6,7 +6,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { LEAST = 2 }; /* evaluations on either side */
+#define ROUNDING 1e-12   /* deviations that are no larger are none */
+enum { LEAST = 2 };      /* evaluations on either side */
 
 /* The times that a break is looked for in: first … first + n - 1 of the table. The horizon is none of them: there the
  * order is that of the finals by definition. */
@@ -106,7 +107,7 @@ static double critical(const struct window *window, const struct drawn *drawn) {
     for (int i = 0; i + 1 < window->n; i++) {
         const double *heights = drawn->heights + (size_t)i * LAG_STUDY_DRAWS;
         const double error = deviation(heights, LAG_STUDY_DRAWS, drawn->seen[i]);
-        if (!(error > 0)) continue;
+        if (!(error > ROUNDING)) continue;
         for (int d = 0; d < LAG_STUDY_DRAWS; d++)
             drawn->sorted[d] = fmax(drawn->sorted[d], fabs(heights[d] - drawn->seen[i]) / error);
     }
@@ -118,7 +119,7 @@ static void put_intervals(const struct window *window, const struct place *place
     const int64_t *t = window->table->times + window->first;
     const double error = deviation(drawn->heights + (size_t)place->before * LAG_STUDY_DRAWS, LAG_STUDY_DRAWS,
                                    place->height);
-    const double half = error > 0 ? critical(window, drawn) * error : 0;
+    const double half = error > ROUNDING ? critical(window, drawn) * error : 0;
     ret->height_low = place->height - half;
     ret->height_high = place->height + half;
     const double low = lag_study_quantile(drawn->places, LAG_STUDY_DRAWS, (1 - LAG_CONFIDENCE) / 2);

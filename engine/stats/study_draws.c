@@ -65,6 +65,7 @@ double lag_study_quantile(double *values, int n, double share) {
     int known = 0;
     for (int i = 0; i < n; i++)
         if (!isnan(values[i])) values[known++] = values[i];
+    for (int i = known; i < n; i++) values[i] = NAN;
     if (known == 0) return NAN;
     qsort(values, (size_t)known, sizeof(*values), ascending);
     const double place = share * (known - 1);

@@ -38,7 +38,8 @@ struct lag_study_draws {
 };
 int lag_study_draws_init(int n_groups, int n_ranked, struct lag_study_draws *ret); /* LAG_ENOMEM */
 void lag_study_draws_deinit(struct lag_study_draws *draws);
-/* The quantile (0 … 1) of the values that are not NaN, linear between them; sorts values. NaN of none. */
+/* The quantile (0 … 1) of the values that are not NaN, linear between them. NaN of none. Sorts values, NaN
+ * last. */
 double lag_study_quantile(double *values, int n, double share);
 
 /* Fills points[n_times].agreement, and ret_curves[n_times][LAG_STUDY_DRAWS]: the pair accuracy of each draw. */

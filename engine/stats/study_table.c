@@ -5,7 +5,6 @@
 #include <lagd/base/mem.h>
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 const char *const lag_phase_names[] = {
     [LAG_PHASE_WARM] = "warm",
@@ -117,13 +116,21 @@ static void fill_group(struct lag_study_table *table, int g) {
     }
 }
 
-/* By the bytes of their means: any order that depends on nothing else will do. */
+/* By the first of their means that differs; who is not ranked comes first. */
+static bool is_behind(const struct lag_study_table *table, const double *a, const double *b) {
+    for (int i = 0; i < table->n_times * table->n_ranked; i++) {
+        if (isnan(a[i]) != isnan(b[i])) return isnan(b[i]);
+        if (!isnan(a[i]) && a[i] != b[i]) return a[i] > b[i];
+    }
+    return false;
+}
+
+/* Any order that depends on nothing else will do. */
 static void sort_groups(struct lag_study_table *table) {
-    const size_t bytes = (size_t)table->n_times * (size_t)table->n_ranked * sizeof(double);
     for (int g = 1; g < table->n_groups; g++) {
         const struct lag_study_rows moved = table->groups[g];
         int at = g;
-        for (; at > 0 && memcmp(table->groups[at - 1].means, moved.means, bytes) > 0; at--)
+        for (; at > 0 && is_behind(table, table->groups[at - 1].means, moved.means); at--)
             table->groups[at] = table->groups[at - 1];
         table->groups[at] = moved;
     }

@@ -96,6 +96,45 @@ static void test_levels(void **state) {
     assert_true(lag_kept_bin(&calibration, 4, 2).n_pairs == 8 && lag_kept_bin(&calibration, 3, 2).n_pairs == 300);
 }
 
+/* Each bin holds what lies from its lower edge on, and no two of them share a cell. */
+static void test_bins(void **state) {
+    (void)state;
+    static const double z[] = {0, 1, 2, 4, 8, INFINITY}, share[] = {0, 0.03, 0.1, 0.3, 0.6, 1};
+    size_t n = 0;
+    for (int i = 0; i < LAG_Z_BINS; i++) {
+        for (int j = 0; j < LAG_SHARE_BINS; j++) {
+            struct lag_order low = likely, high = likely;
+            low.z = z[i];
+            low.share = share[j];
+            high.z = i + 1 < LAG_Z_BINS ? nextafter(z[i + 1], 0) : INFINITY;
+            high.share = nextafter(share[j + 1], 0);
+            add(&n, 0, 1 + 5 * i + j, 0, low);
+            add(&n, 0, 1, 1, high);
+        }
+    }
+    lag_calibrate(rows, n, -1, &calibration);
+    for (int i = 0; i < LAG_Z_BINS; i++)
+        for (int j = 0; j < LAG_SHARE_BINS; j++) {
+            const struct lag_kept kept = lag_kept_bin(&calibration, i, j);
+            assert_true(kept.n_pairs == 2 + 5 * i + j && kept.n_studies == 1);
+            close_to(kept.p, 1 / kept.n_pairs, 1e-12);
+        }
+    /* nor do two of the finest */
+    n = 0;
+    for (int i = 0; i < 12; i++) {
+        const struct lag_order order = {.z = 0, .share = 0.7, .phase = (enum lag_phase)(i % 3),
+                                        .beyond_none = i / 3 % 2, .kinds_differ = i / 6};
+        for (int study = 0; study < 3; study++) add(&n, 12 * study + i, 20 + i, 10, order);
+    }
+    lag_calibrate(rows, n, -1, &calibration);
+    for (int i = 0; i < 12; i++) {
+        const struct lag_order order = {.z = 0.9, .share = 0.9, .phase = (enum lag_phase)(i % 3),
+                                        .beyond_none = i / 3 % 2, .kinds_differ = i / 6};
+        const struct lag_kept kept = lag_p_end(&calibration, &order);
+        assert_true(kept.n_pairs == 3 * (20 + i) && kept.n_studies == 3);
+    }
+}
+
 /* Of three studies with shares 1, 1 and ½: by the others ¾, ¾ and 1. */
 static void test_brier(void **state) {
     (void)state;
@@ -122,6 +161,7 @@ int main(void) {
         cmocka_unit_test(test_few_studies),
         cmocka_unit_test(test_wilson),
         cmocka_unit_test(test_levels),
+        cmocka_unit_test(test_bins),
         cmocka_unit_test(test_brier),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

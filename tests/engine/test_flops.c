@@ -33,6 +33,9 @@ static void test_speed_up(void **state) {
     close_to(lag_speed_up(&a, &b, &loss), 10, 1e-12); /* at 2, the lowest that both reach */
     assert_true(loss == 2);
     close_to(lag_speed_up(&b, &a, &loss), 0.1, 1e-12);
+    const struct lag_flops_curve one = {1, flops + 1, grown + 1}; /* 2 at 10 */
+    close_to(lag_speed_up(&one, &b, &loss), 10, 1e-12);
+    close_to(lag_speed_up(&b, &one, &loss), 0.1, 1e-12);
 }
 
 static void test_charged(void **state) {

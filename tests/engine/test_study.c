@@ -96,6 +96,8 @@ static void test_bad_input(void **state) {
 
 enum { MOST_GROUPS = 3, MOST_N = 5, MOST_TIMES = 9, MOST_BATCHES = 4, MOST_CELLS = 3 * 5 * 9 * 4 };
 
+static int n_transitions; /* in all cases together */
+
 static double next(FILE *f) {
     double value;
     assert_int_equal(fscanf(f, "%lf", &value), 1);
@@ -127,10 +129,19 @@ static void next_report(FILE *f, const struct lag_study_report *report) {
     close_to(report->ceiling, next(f), 1e-9);
     next_break(f, &report->largest, true);
     next_break(f, &report->transition, false);
-    for (int k = 0; k < report->n_points && report->n_groups == 1; k++) {
+    for (int k = 0; k < report->n_points; k++) {
+        close_to(report->points[k].agreement.low, next(f), 1e-9);
+        close_to(report->points[k].agreement.high, next(f), 1e-9);
         close_to(report->points[k].regret.low, next(f), 1e-9);
         close_to(report->points[k].regret.high, next(f), 1e-9);
     }
+    const struct lag_study_break *transition = &report->transition;
+    close_to(transition->height_low, next(f), 1e-9);
+    close_to(transition->height_high, next(f), 1e-9);
+    const double low = next(f), high = next(f);
+    assert_int_equal(transition->t >= 0, transition->height_low > 0);
+    if (transition->t >= 0) assert_true((double)transition->low == low && (double)transition->high == high);
+    n_transitions += transition->t >= 0;
 }
 
 static bool next_case(FILE *f) {
@@ -168,6 +179,7 @@ static void test_goldens(void **state) {
     int n = 0;
     while (next_case(f)) n++;
     assert_int_equal(n, 19);
+    assert_true(n_transitions >= 3);
 }
 
 /* --- what must not matter --- */

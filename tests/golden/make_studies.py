@@ -5,15 +5,134 @@ Written from the formulas with numpy and scipy (Debian: python3-scipy). Run it i
 delta, warm-up's end, decay's begin; the K times (0 first, the last is H); diverged [G][n]; losses [G][n][K][B]. Then
 follow, for each time: Pearson, Spearman, τ_b, pair accuracy beyond delta, the least and most without one candidate,
 regret, regret of the spread; then random, spread, reliability; the largest break (before, t, height) and the one within
-the constant learning rate; and, of one group, each time's low and high of the regret. nan: not known."""
+the constant learning rate; each time's low and high of the pair accuracy, and of the regret; and of the latter break
+the height's and the place's low and high. nan: not known. The draws are Philox's, written from its paper."""
+import functools
 import math
+import warnings
 
 import numpy as np
 from scipy import stats
 
 
-def quiet(value):
-    return float("nan") if value is None or not np.isfinite(value) else float(value)
+DRAWS, KEY, PURPOSE = 1000, 0x6C61676473747564, 6
+M64 = (1 << 64) - 1
+
+
+def philox(key, high, low):
+    """Philox4x32-10 (Salmon et al., SC'11): the first 64 bits."""
+    c = [low & 0xFFFFFFFF, low >> 32, high & 0xFFFFFFFF, high >> 32]
+    k0, k1 = key & 0xFFFFFFFF, key >> 32
+    for _ in range(10):
+        a, b = 0xD2511F53 * c[0], 0xCD9E8D57 * c[2]
+        c = [b >> 32 ^ c[1] ^ k0, b & 0xFFFFFFFF, a >> 32 ^ c[3] ^ k1, a & 0xFFFFFFFF]
+        k0, k1 = k0 + 0x9E3779B9 & 0xFFFFFFFF, k1 + 0xBB67AE85 & 0xFFFFFFFF
+    return c[1] << 32 | c[0]
+
+
+def below(step, index, bound):
+    key = KEY
+    while True:
+        product = philox(key, PURPOSE << 56 | step, index) * bound
+        if product & M64 >= ((1 << 64) - bound) % bound:
+            return product >> 64
+        key = key + 0x9E3779B97F4A7C15 & M64
+
+
+@functools.lru_cache(None)
+def draws(what, n):
+    """How often each of n is in each draw."""
+    counts = np.zeros((DRAWS, n))
+    for d in range(DRAWS):
+        for i in range(n):
+            counts[d, below(d, i << 1 | what, n)] += 1
+    return counts
+
+
+def widening(n):
+    return stats.t.ppf(0.975, n - 1) / stats.norm.ppf(0.975) * math.sqrt(n / (n - 1))
+
+
+def drawn_tau(a, b, weights):
+    """τ_b of samples in which candidate i is weights[:, i] times."""
+    i, j = np.triu_indices(len(a), 1)
+    pairs = weights[:, i] * weights[:, j]
+    x, y = np.sign(a[i] - a[j]), np.sign(b[i] - b[j])
+    both = (pairs @ (x != 0)) * (pairs @ (y != 0))
+    with np.errstate(all="ignore"):
+        return np.where(both > 0, pairs @ (x * y) / np.sqrt(both), math.nan)
+
+
+def draw_accuracy(at, alive, n):
+    """The draws of the pooled pair accuracy at one time; at has (losses, finals) of each group."""
+    union = sorted({i for a in alive for i in a})
+    place = {i: k for k, i in enumerate(union)}
+    own = np.array([tau(a, b) for a, b in at])
+    known = np.isfinite(own)
+    if not known.any() or (len(at) < 2 and len(union) < 3):
+        return np.full(DRAWS, math.nan)
+    weights = draws(1, len(union)) if len(union) >= 3 else np.ones((DRAWS, len(union)))
+    times = draws(0, len(at)) if len(at) >= 2 else np.ones((DRAWS, 1))
+    by_group = np.array([drawn_tau(a, b, weights[:, [place[i] for i in w]]) for (a, b), w in zip(at, alive)])[known]
+    theta, n_known = own[known].mean(), int(known.sum())
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        moved = np.nanmean(by_group, axis=0) - theta
+        groups = (times[:, known] @ own[known]) / times[:, known].sum(axis=1) - theta
+        together = np.nansum(moved ** 2) / DRAWS
+        within = np.nanmean((by_group - own[known][:, None]) ** 2, axis=1).mean()
+    factor = 0.0
+    if n_known >= 2 and len(at) >= 2:
+        between = own[known].var(ddof=1)
+        shared = max(0, within - together) * n_known / (n_known - 1)
+        factor = widening(len(at)) * math.sqrt(max(0, between - shared) / between) if between > 0 else 0.0
+    candidates = math.sqrt(len(union) / (len(union) - 1)) if len(union) >= 3 else 0.0
+    return (theta + candidates * moved + factor * groups + 1) / 2
+
+
+def interval(values):
+    values = values[np.isfinite(values)]
+    return np.quantile(values, [0.025, 0.975]) if len(values) else [math.nan, math.nan]
+
+
+def heights(curves, weights):
+    """Of each draw's curve [times][DRAWS] the height at every place, and the place that leaves the least squares."""
+    result, gains = [], []
+    for k in range(len(weights) - 1):
+        sums = []
+        for s in (slice(0, k + 1), slice(k + 1, None)):
+            known = np.isfinite(curves[s])
+            weight = (known * weights[s, None]).sum(axis=0)
+            with np.errstate(all="ignore"):
+                sums.append((weight, np.where(known, curves[s], 0).T @ weights[s] / weight, known.sum(axis=0)))
+        (w1, m1, n1), (w2, m2, n2) = sums
+        result.append(np.where((n1 >= 2) & (n2 >= 2), m2 - m1, math.nan))
+        with np.errstate(all="ignore"):
+            gains.append(w1 * w2 / (w1 + w2) * result[-1] ** 2)
+    gains = np.nan_to_num(np.array(gains), nan=0.0)
+    return np.array(result), np.where(gains.max(axis=0) > 0, gains.argmax(axis=0), math.nan)
+
+
+def break_intervals(times, accuracy, curves):
+    """Of the height by the largest deviation over all places, and of the place."""
+    if len(times) < 4:
+        return [math.nan] * 4
+    x = np.log(times)
+    weights = np.array([(x[min(k + 1, len(x) - 1)] - x[max(k - 1, 0)]) / 2 for k in range(len(x))])
+    seen, place = heights(accuracy[:, None], weights)
+    if np.isnan(place[0]):
+        return [math.nan] * 4
+    drawn, places = heights(curves, weights)
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        errors = np.sqrt(np.nanmean((drawn - seen) ** 2, axis=1))
+        largest = np.nanmax(np.where(errors[:, None] > 1e-12, np.abs(drawn - seen) / errors[:, None], math.nan), axis=0)
+    k = int(place[0])
+    known = largest[np.isfinite(largest)]
+    half = np.quantile(known, 0.95) * errors[k] if errors[k] > 1e-12 else 0.0
+    low, high = interval(places)
+    where = [times[k], times[k + 1]] if np.isnan(low) else [times[int(low)], times[math.ceil(high) + 1]]
+    return [seen[k, 0] - half, seen[k, 0] + half, *where]
 
 
 def constant(x):
@@ -99,12 +218,22 @@ def batch_interval(finals, pick):
     return low, high
 
 
+def in_order(losses, diverged):
+    """The groups by their means, who is not ranked first: the order in which the draws count them."""
+    means = losses.mean(axis=3)
+    means[diverged] = -math.inf
+    ranked = ~diverged.all(axis=0)
+    order = sorted(range(len(losses)), key=lambda g: tuple(means[g][ranked].T.ravel()))
+    return losses[order], diverged[order]
+
+
 def report(losses, diverged, times, delta, warm, decay):
+    losses, diverged = in_order(losses, diverged)
     groups = [losses[g][~diverged[g]] for g in range(len(losses))]
     alive = [np.flatnonzero(~d) for d in diverged]
     n = losses.shape[1]
     means = [x.mean(axis=2) for x in groups]
-    rows, accuracy, intervals = [], [], []
+    rows, accuracy, curves, intervals = [], [], [], []
     for k in range(len(times)):
         at = [(m[:, k], m[:, -1]) for m in means]
         pearson = mean([math.nan if constant(a) or constant(b) else stats.pearsonr(a, b)[0] for a, b in at])
@@ -119,17 +248,23 @@ def report(losses, diverged, times, delta, warm, decay):
                      max(without, default=math.nan), np.mean(regrets),
                      mean([r / s if s > 0 else math.nan for r, s in zip(regrets, spreads)])])
         accuracy.append((tau_b + 1) / 2)
-        if len(groups) == 1:
-            a, b = at[0]
-            both = [batch_interval(groups[0][:, -1], i) for i in np.flatnonzero(a == a.min())]
-            intervals.append(np.mean(both, axis=0))
+        curves.append(draw_accuracy(at, alive, n))
+        picks = [np.flatnonzero(a == a.min()) for a, _ in at]
+        low, high = np.mean([np.mean([batch_interval(x[:, -1], i) for i in p], axis=0)
+                             for x, p in zip(groups, picks)], axis=0)
+        if len(groups) > 1:
+            moved = draws(0, len(groups)) @ (np.array(regrets) - np.mean(regrets)) / len(groups)
+            by_draws = interval(np.maximum(0, np.mean(regrets) + widening(len(groups)) * moved))
+            low, high = min(low, by_draws[0]), max(high, by_draws[1])
+        intervals.append([*interval(np.clip(curves[-1], 0, 1)), low, high])
     finals = [m[:, -1] for m in means]
     rest = [np.mean([f.mean() - f.min() for f in finals]), np.mean([f.max() - f.min() for f in finals]),
             mean([reliability(x[:, -1]) for x in groups])]
     times, accuracy = np.array(times)[:-1], np.array(accuracy)[:-1]
     inside = (times > warm) & (times > 0) & (times <= decay)
     breaks = [*find_break(times[times > 0], accuracy[times > 0]), *find_break(times[inside], accuracy[inside])]
-    return [*np.ravel(rows), *rest, *breaks, *np.ravel(intervals)]
+    return [*np.ravel(rows), *rest, *breaks, *np.ravel(intervals),
+            *break_intervals(times[inside], accuracy[inside], np.array(curves)[:-1][inside])]
 
 
 def case(rng, n_groups, n, n_batches, kind):
