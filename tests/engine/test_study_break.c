@@ -1,7 +1,7 @@
 /* The break of pair accuracy on planted studies, whose truth is known; and where the learning rate changes. */
 #include "study_fixture.h"
 
-enum { TRIALS = 80 };
+enum { TRIALS = 50 };
 
 /* Of TRIALS studies: in how many is there a transition, and in how many of these does its interval hold the place? */
 static int count_found(const struct plant *plant, uint64_t first_seed, int *ret_holds) {
