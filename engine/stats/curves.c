@@ -50,16 +50,18 @@ const double *lag_losses_at(const struct lag_curve *curve, int n_batches, int64_
     return i < 0 ? NULL : curve->losses + (int64_t)i * n_batches;
 }
 
+static bool is_on_its_way(const struct lag_curve *curve) { return !curve->diverged && curve->stopped == 0; }
+
 static bool all_have(const struct lag_curve *curves, int n_curves, int64_t t) {
     for (int i = 0; i < n_curves; i++)
-        if (!curves[i].diverged && find_time(&curves[i], t) < 0) return false;
+        if (is_on_its_way(&curves[i]) && find_time(&curves[i], t) < 0) return false;
     return true;
 }
 
 int64_t lag_shared_time(const struct lag_curve *curves, int n_curves, int64_t limit) {
     const struct lag_curve *first = NULL;
     for (int i = 0; i < n_curves && !first; i++)
-        if (!curves[i].diverged) first = &curves[i];
+        if (is_on_its_way(&curves[i])) first = &curves[i];
     int64_t best = -1;
     for (int e = 0; first && e < first->n_evals; e++) {
         const int64_t t = first->t[e];

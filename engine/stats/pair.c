@@ -16,7 +16,7 @@ static int phase_of(const struct lag_curve *curve, int64_t t) {
 
 static bool in_one_phase(const struct lag_curve *curves, int n_curves, int64_t a, int64_t b) {
     for (int i = 0; i < n_curves; i++) {
-        if (curves[i].diverged || !curves[i].eligible) continue;
+        if (curves[i].diverged || curves[i].stopped > 0 || !curves[i].eligible) continue;
         if (phase_of(&curves[i], a) != phase_of(&curves[i], b)) return false;
     }
     return true;
@@ -26,7 +26,8 @@ static bool in_one_phase(const struct lag_curve *curves, int n_curves, int64_t a
 static int batches_at(const struct lag_curve *curves, int n_curves, int n_batches, int64_t t) {
     int least = n_batches;
     for (int i = 0; i < n_curves; i++) {
-        const double *losses = curves[i].diverged ? NULL : lag_losses_at(&curves[i], n_batches, t);
+        const bool counts = !curves[i].diverged && curves[i].stopped == 0;
+        const double *losses = counts ? lag_losses_at(&curves[i], n_batches, t) : NULL;
         if (losses) least = LAG_MIN(least, lag_loss_count(losses, n_batches));
     }
     return least;

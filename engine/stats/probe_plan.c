@@ -2,7 +2,7 @@
 #include <lagd/base/check.h>
 #include <lagd/base/error.h>
 #include <lagd/base/mem.h>
-#include <lagd/engine/lag.h>
+#include <lagd/engine/allocate.h>
 #include <limits.h>
 #include <math.h>
 #include <stdlib.h>
@@ -13,44 +13,56 @@
 #define MAX_STEPS ((int64_t)1 << 40)
 enum { N_LATE = 3 };         /* full evaluations between k/2 and k */
 
-/* The rule that makes the evaluation times. Full: 0 and steps always; steps/2 while half; the late ones. Small: powers
- * of two up to max_power; multiples of every (0: none). */
+/* The rule that makes the evaluation times. Full: 0 and the looks always; half of the first while half; the late ones.
+ * Small: powers of two up to max_power; multiples of every (0: none). */
 struct time_rule {
     int64_t steps, every, max_power;
-    int64_t late[N_LATE]; /* from first_late on, ascending, within the last half */
+    int n_looks;
+    struct look {
+        int64_t t, from;       /* the last half begins here, or at the look before */
+        int64_t late[N_LATE];  /* from first_late on, ascending, within that half */
+    } looks[LAG_RUNGS_MAX];    /* ascending; the last is at steps */
     int first_late;
-    bool half;
+    bool half;                 /* of the first look */
 };
 
 /* Where the last half has two multiples of every or more, some of these: they were to be evaluated anyway. */
-static void choose_late(struct time_rule *rule) {
-    const int64_t half = rule->steps / 2, rest = rule->steps - half;
-    const int64_t before = half / rule->every, n = (rule->steps - 1) / rule->every - before;
+static void choose_late(const struct time_rule *rule, struct look *look) {
+    const int64_t rest = look->t - look->from;
+    const int64_t before = look->from / rule->every, n = (look->t - 1) / rule->every - before;
     for (int i = 0; i < N_LATE; i++) {
-        rule->late[i] = half + rest * (i + 1) / (N_LATE + 1);
-        if (n >= N_LATE) rule->late[i] = rule->every * (before + (n + 1) * (i + 1) / (N_LATE + 1));
-        else if (n == N_LATE - 1) rule->late[i] = rule->every * (before + LAG_MAX(1, i));
+        look->late[i] = look->from + rest * (i + 1) / (N_LATE + 1);
+        if (n >= N_LATE) look->late[i] = rule->every * (before + (n + 1) * (i + 1) / (N_LATE + 1));
+        else if (n == N_LATE - 1) look->late[i] = rule->every * (before + LAG_MAX(1, i));
     }
 }
 
+/* The look that t leads to, or is at. */
+static const struct look *look_at(const struct time_rule *rule, int64_t t) {
+    int i = 0;
+    while (i + 1 < rule->n_looks && rule->looks[i].t < t) i++;
+    return &rule->looks[i];
+}
+
 static bool is_full(const struct time_rule *rule, int64_t t) {
-    const int64_t half = rule->steps / 2;
-    if (t == 0 || t == rule->steps || (rule->half && t == half)) return true;
+    const struct look *look = look_at(rule, t);
+    if (t == 0 || t == look->t || (rule->half && t == rule->looks[0].from)) return true;
     for (int i = rule->first_late; i < N_LATE; i++)
-        if (t == rule->late[i] && t > half) return true;
+        if (t == look->late[i] && t > look->from) return true;
     return false;
 }
 
 /* The smallest evaluation time after t < steps. */
 static int64_t next_time(const struct time_rule *rule, int64_t t) {
-    int64_t next = rule->steps, power = 1;
-    const int64_t half = rule->steps / 2;
+    const struct look *look = look_at(rule, t + 1);
+    const int64_t half = rule->looks[0].from;
+    int64_t next = look->t, power = 1;
     while (power <= t) power *= 2;
     if (power <= rule->max_power) next = LAG_MIN(next, power);
     if (rule->every > 0) next = LAG_MIN(next, t - t % rule->every + rule->every);
     if (rule->half && t < half) next = LAG_MIN(next, half);
     for (int i = rule->first_late; i < N_LATE; i++)
-        if (rule->late[i] > t && rule->late[i] > half) next = LAG_MIN(next, rule->late[i]);
+        if (look->late[i] > t && look->late[i] > look->from) next = LAG_MIN(next, look->late[i]);
     return next;
 }
 
@@ -78,7 +90,7 @@ static double count_batches(const struct time_rule *rule, int run_batches, int64
     return ((double)(n - n_full) + (double)n_full * (double)stride) * run_batches;
 }
 
-/* The least useful full times: the late ones from the first on, then the half itself. false: only 0 and steps are
+/* The least useful full times: the late ones from the first on, then the half itself. false: only 0 and the looks are
  * left. */
 static bool drop_full(struct time_rule *rule) {
     if (rule->first_late < N_LATE) rule->first_late++;
@@ -106,7 +118,7 @@ static int64_t choose_stride(const struct time_rule *rule, const struct lag_prob
 }
 
 static void fit_to_share(struct time_rule *rule, const struct lag_probe_ask *ask, struct lag_probe_plan *plan) {
-    const double train = TRAIN_TO_FORWARD * (double)ask->steps * (double)ask->step_tokens;
+    const double train = TRAIN_TO_FORWARD * (double)rule->steps * (double)ask->step_tokens;
     const double batch = (double)ask->rows * ask->context;
     const double affordable = (ask->max_share < 1 ? train * ask->max_share / (1 - ask->max_share) : INFINITY) / batch;
     struct time_rule bare = *rule;
@@ -122,15 +134,28 @@ static void fit_to_share(struct time_rule *rule, const struct lag_probe_ask *ask
     plan->eval_share = eval / (eval + train);
 }
 
+static int choose_looks(const struct lag_probe_ask *ask, struct time_rule *rule) {
+    int64_t rungs[LAG_RUNGS_MAX] = {ask->steps}, before = 0;
+    rule->n_looks = ask->first_rung > 0 ? lag_rungs(ask->first_rung, ask->steps, ask->max_steps, rungs) : 1;
+    if (rule->n_looks < 1) return LAG_EINVAL;
+    rule->steps = rungs[rule->n_looks - 1];
+    rule->every = LAG_MIN(ask->eval_every, rule->steps);
+    for (int i = 0; i < rule->n_looks; i++) {
+        rule->looks[i] = (struct look){.t = rungs[i], .from = LAG_MAX(rungs[i] / 2, before)};
+        before = rungs[i];
+        choose_late(rule, &rule->looks[i]);
+    }
+    return 0;
+}
+
 int lag_probe_plan_init(const struct lag_probe_ask *ask, struct lag_probe_plan *ret) {
     if (ask->steps < 1 || ask->steps > MAX_STEPS || ask->eval_every < 1 || ask->wanted_batches < 1 ||
         ask->run_batches < 1 || !(ask->max_share > 0 && ask->max_share <= 1) || ask->step_tokens < 1 ||
         ask->rows < 1 || ask->context < 1) return LAG_EINVAL;
-    struct lag_probe_plan plan = {.steps = ask->steps, .eval_sequences = ask->rows};
-    struct time_rule rule = {.steps = ask->steps, .every = LAG_MIN(ask->eval_every, ask->steps), .max_power = 1,
-                             .half = true};
-    while (rule.max_power <= ask->steps / 2) rule.max_power *= 2;
-    choose_late(&rule);
+    struct time_rule rule = {.max_power = 1, .half = true};
+    if (ask->max_steps > MAX_STEPS || choose_looks(ask, &rule) != 0) return LAG_EINVAL;
+    struct lag_probe_plan plan = {.steps = rule.steps, .eval_sequences = ask->rows};
+    while (rule.max_power <= rule.steps / 2) rule.max_power *= 2;
     fit_to_share(&rule, ask, &plan);
     int64_t n_full;
     const int64_t n_times = list_times(&rule, NULL, &n_full);

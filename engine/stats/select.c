@@ -2,11 +2,9 @@
 #include "stats/pairs_internal.h"
 #include <lagd/base/check.h>
 #include <lagd/base/error.h>
-#include <lagd/engine/verdict.h>
+#include <lagd/engine/allocate.h>
 #include <math.h>
 #include <stddef.h>
-
-#define ORDER_HOLDS 0.9 /* p_end from which on a verdict may be called verified */
 
 const char *const lag_basis_names[] = {
     [LAG_BASIS_VERIFIED] = "verified",
@@ -138,7 +136,24 @@ static int first_of(const bool *tied, int n) {
 
 /* --- is it verified? --------------------------------------------------------------------------------------------- */
 
+/* Did the pick beat one that was stopped, while it was there? */
+static bool beat_stopped(const struct probe *probe, int pick, int stopped) {
+    struct lag_curve both[2] = {probe->curves[pick], probe->curves[stopped]};
+    struct lag_tail tail;
+    const int look = both[1].stopped;
+    if (both[1].n_evals < 1) return false;
+    both[1].stopped = 0;
+    lag_tail_at(both, 2, probe->n_batches, both[1].t[both[1].n_evals - 1], &tail);
+    const struct lag_pair pair = lag_compare(&both[1], &both[0], probe->n_batches, &tail);
+    return lag_pair_beats(&pair, lag_alpha_at_look(look) / 2);
+}
+
 static bool beats_all(const struct probe *probe, int pick) {
+    for (int j = 0; j < probe->n_curves; j++) {
+        const struct lag_curve *curve = &probe->curves[j];
+        const bool was_stopped = curve->eligible && !curve->diverged && curve->stopped > 0;
+        if (was_stopped && !beat_stopped(probe, pick, j)) return false;
+    }
     for (int j = 0; j < probe->n_curves; j++) {
         if (j == pick || !is_ranked(probe, j)) continue;
         const struct lag_pair pair = compare(probe, j, pick);
@@ -181,7 +196,7 @@ static unsigned find_short(const struct probe *probe, int pick) {
     if (reference >= 0 && reference != pick && !is_ahead(probe, pick, reference)) flags |= LAG_SHORT_NONE_AHEAD;
     for (int i = 0; i < probe->n_curves; i++) {
         const struct lag_curve *curve = &probe->curves[i];
-        if (!curve->eligible || curve->diverged) continue;
+        if (!curve->eligible || curve->diverged || curve->stopped > 0) continue;
         if (curve->rewarm_steps > 0 && probe->lag <= curve->rewarm_steps) flags |= LAG_SHORT_REWARM;
         if (curve->warmup_steps > 0 && probe->lag <= curve->warmup_steps) flags |= LAG_SHORT_WARMUP;
         if (probe->lag > curve->decays_from) flags |= LAG_SHORT_DECAY;
@@ -189,12 +204,22 @@ static unsigned find_short(const struct probe *probe, int pick) {
     return flags;
 }
 
+/* Is, or was, there anyone to compare the pick with? */
+static bool is_contest(const struct probe *probe) {
+    int n = probe->n_ranked;
+    for (int i = 0; i < probe->n_curves; i++) {
+        const struct lag_curve *curve = &probe->curves[i];
+        n += curve->eligible && !curve->diverged && curve->stopped > 0;
+    }
+    return n > 1;
+}
+
 static enum lag_basis find_basis(const struct probe *probe, const struct lag_rule *rule,
                                  const struct lag_verdict *verdict) {
     if (verdict->n_tied > 1)
         return verdict->range < rule->delta ? LAG_BASIS_NOTHING_TO_DECIDE : LAG_BASIS_TIED;
-    const bool holds = isnan(rule->p_end) || rule->p_end >= ORDER_HOLDS;
-    const bool is_verified = verdict->pick_at_lag >= 0 && probe->n_ranked > 1 && verdict->lag_short == 0 && holds &&
+    const bool holds = isnan(rule->p_end) || rule->p_end >= LAG_ORDER_HOLDS;
+    const bool is_verified = verdict->pick_at_lag >= 0 && is_contest(probe) && verdict->lag_short == 0 && holds &&
                              beats_all(probe, verdict->pick_at_lag);
     return is_verified ? LAG_BASIS_VERIFIED : LAG_BASIS_PROVISIONAL;
 }
@@ -208,9 +233,9 @@ static void put_interval(const struct lag_pair *pair, double *ret_mean, double *
     *ret_high = interval.high;
 }
 
-static bool all_diverged(const struct lag_curve *curves, int n_curves) {
+static bool all_have_ended(const struct lag_curve *curves, int n_curves) {
     for (int i = 0; i < n_curves; i++)
-        if (!curves[i].diverged) return false;
+        if (!curves[i].diverged && curves[i].stopped == 0) return false;
     return true;
 }
 
@@ -237,7 +262,7 @@ static void find_picks(const struct probe *probe, struct lag_verdict *verdict) {
 
 int lag_select(const struct lag_curve *curves, int n_curves, int n_batches, int64_t lag, const struct lag_rule *rule,
                struct lag_verdict *ret, bool *ret_tied) {
-    if ((lag < 0 || lag_shared_time(curves, n_curves, lag) != lag) && !all_diverged(curves, n_curves))
+    if ((lag < 0 || lag_shared_time(curves, n_curves, lag) != lag) && !all_have_ended(curves, n_curves))
         return LAG_EINVAL;
     struct probe probe = {.curves = curves, .n_curves = n_curves, .n_batches = n_batches, .lag = lag,
                           .alpha = lag_alpha_at_look(rule->look)};

@@ -207,6 +207,30 @@ static void test_refusals(void **state) {
     lag_probe_plan_deinit(&plan);
 }
 
+/* Each rung is looked at in full, and so is some of the half before it; a probe's first times do not move with how far
+ * it may go. */
+static void test_rungs(void **state) {
+    (void)state;
+    struct lag_probe_plan plan;
+    struct lag_probe_ask ask = {.steps = 64, .eval_every = 100, .run_batches = 2, .wanted_batches = 2, .max_share = 1,
+                                .step_tokens = 8, .rows = 1, .context = 8, .first_rung = 20};
+    assert_int_equal(lag_probe_plan_init(&ask, &plan), 0);
+    assert_int_equal(plan.steps, 64);
+    CHECK_FULL(&plan, 0, 16, 20, 24, 28, 32, 40, 48, 56, 64);
+    lag_probe_plan_deinit(&plan);
+    ask.max_steps = 100;
+    assert_int_equal(lag_probe_plan_init(&ask, &plan), 0);
+    assert_int_equal(plan.steps, 100);
+    CHECK_FULL(&plan, 0, 16, 20, 24, 28, 32, 40, 48, 56, 64, 73, 82, 91, 100);
+    lag_probe_plan_deinit(&plan);
+    ask.max_share = 0.01; /* what is looked at stays */
+    assert_int_equal(lag_probe_plan_init(&ask, &plan), 0);
+    CHECK_TIMES(&plan, 0, 32, 64, 100);
+    lag_probe_plan_deinit(&plan);
+    ask.first_rung = 65; /* beyond the lag */
+    assert_int_equal(lag_probe_plan_init(&ask, &plan), LAG_EINVAL);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_times),
@@ -214,6 +238,7 @@ int main(void) {
         cmocka_unit_test(test_the_decision_comes_first),
         cmocka_unit_test(test_small_ones_go_first),
         cmocka_unit_test(test_properties),
+        cmocka_unit_test(test_rungs),
         cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

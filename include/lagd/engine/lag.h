@@ -13,6 +13,8 @@ struct lag_curve {
     bool eligible;  /* may win; the reference `none` only when allowed */
     bool reference; /* the candidate that does not grow */
     bool diverged;  /* dropped: never ranked, never wins */
+    int stopped;    /* an allocator ended its probe at its last evaluation, in the look of this number; 0: it did not.
+                       It is ranked up to there, and what is shared after is shared by the others */
     /* Where its learning rate changes its kind, in steps since the growth: a re-warm or warm-up is over at its end, the
      * schedule's decay begins at decays_from (INT64_MAX: never). */
     int64_t rewarm_steps, warmup_steps, decays_from;
@@ -31,7 +33,7 @@ double lag_tau_between(const struct lag_curve *curves, int n_curves, int n_batch
 
 /* A curve's losses [n_batches] at t, borrowed; NULL: not evaluated then. */
 const double *lag_losses_at(const struct lag_curve *curve, int n_batches, int64_t t);
-/* The latest t ≤ limit at which every candidate that has not diverged was evaluated. -1: none, or all diverged. */
+/* The latest t ≤ limit at which every candidate was evaluated that has neither diverged nor been stopped. -1: none. */
 int64_t lag_shared_time(const struct lag_curve *curves, int n_curves, int64_t limit);
 /* The latest ones of these times, at most size, in ascending order; returns how many. */
 int lag_shared_times(const struct lag_curve *curves, int n_curves, int64_t limit, int64_t *ret, int size);
@@ -55,10 +57,10 @@ double lag_pearson(const double *a, const double *b, int n);
 /* When a probe evaluates, and on what. An evaluation is small, on what its run validates on (data.h, lag_eval_set), or
  * full, on stride times as much. */
 struct lag_probe_plan {
-    int64_t steps;    /* k, the lag */
+    int64_t steps;    /* the last time: k, the lag, or as far as an allocator may lead beyond it */
     int n_times, n_full;
     int64_t *times;   /* 0, k and k/2; up to three more of the last half, multiples of eval_every where it has them;
-                         then 1, 2, 4, 8 … and every eval_every */
+                         the same of each rung (allocate.h); then 1, 2, 4, 8 … and every eval_every */
     bool *full;       /* [n_times]: the first row of these is full, the rest small */
     int n_batches, stride; /* of the full set; a small evaluation takes every stride-th batch */
     int eval_sequences; /* windows a batch: as many as the run's */
@@ -66,6 +68,7 @@ struct lag_probe_plan {
 };
 struct lag_probe_ask {
     int64_t steps, eval_every;
+    int64_t first_rung, max_steps; /* as lag_rungs takes them; 0: k is looked at alone */
     int run_batches;    /* of the run's own validation: the small set */
     int wanted_batches; /* of a full evaluation, at most: in multiples of run_batches, and at least these */
     double max_share;   /* of the probe's FLOPs, for evaluation */
@@ -74,8 +77,8 @@ struct lag_probe_ask {
 };
 /* What decides comes first: the full evaluations, on as many batches as fit into half of the share (at least the small
  * set), then small ones as far as the share goes. Where even the least does not fit, the others of the last half go,
- * then k/2; 0 and k stay, so a short probe may exceed the share. LAG_EINVAL: a number < 1, or a share outside
- * (0, 1]. */
+ * then k/2; 0, the rungs and k stay, so a short probe may exceed the share. LAG_EINVAL: a number < 1, a share outside
+ * (0, 1], or k before the first rung. */
 int lag_probe_plan_init(const struct lag_probe_ask *ask, struct lag_probe_plan *ret);
 int lag_probe_plan_copy(const struct lag_probe_plan *plan, struct lag_probe_plan *ret); /* LAG_ENOMEM */
 void lag_probe_plan_deinit(struct lag_probe_plan *plan);

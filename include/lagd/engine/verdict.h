@@ -75,7 +75,8 @@ struct lag_verdict {
 /* The verdict at t = lag: any time that all candidates which have not diverged share. ret_tied[n_curves]: the tied set:
  * every candidate that no other beats at α_r / (n - 1), one-sided, and pick_at_lag. Of a set of several that differ by
  * less than delta the first by index is taken. Verified: nothing but the pick is in the set, it beats every other at
- * α_r / 2, no flag of lag_short is up, and p_end is unknown or at least 0.9.
+ * α_r / 2, and beat every stopped one so when that was stopped, no flag of lag_short is up, and p_end is unknown or at
+ * least 0.9.
  * LAG_EINVAL where they do not share it; nothing is written then. Where all have diverged nobody wins. */
 int lag_select(const struct lag_curve *curves, int n_curves, int n_batches, int64_t lag, const struct lag_rule *rule,
                struct lag_verdict *ret, bool *ret_tied);
