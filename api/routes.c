@@ -198,6 +198,11 @@ static const struct lagd_route routes[] = {
      .body = LAGD_BODY_JSON_OPTIONAL, .request = &lagd_fork_spec, .status = 201, .response = &lagd_run_schema,
      .summary = "Make a run that goes on from a checkpoint of this one, with its configuration but for what is "
                 "given. Its first checkpoint is a copy of that one."},
+    {"POST", A "/runs/{run}/extend", "run_extend", lagd_h_run_extend, .answered = lagd_h_run_extended,
+     .flags = LAGD_DRY_RUN | LAGD_KEYED, .body = LAGD_BODY_JSON, .request = &lagd_extension_spec, .status = 200,
+     .response = &lagd_run_schema, .estimate = &lagd_extension_schema,
+     .summary = "Let a run that is completed or paused go on to a later last step; a dry run tells the learning rate "
+                "that it will have."},
     {"GET", A "/runs/{run}/metrics", "run_metrics", lagd_h_run_metrics, .status = 200,
      .response = &lagd_series_key_list_schema,
      .summary = "Names of a run's series with count and last value."},

@@ -1,6 +1,8 @@
 /* run create, wait. */
 #include "ctl_internal.h"
+#include "draw_internal.h"
 
+#include <lagd/base/check.h>
 #include <lagd/base/clock.h>
 #include <lagd/base/ids.h>
 #include <lagd/base/parse.h>
@@ -17,6 +19,46 @@ int ctl_cmd_run_create(struct ctl *ctl) {
     json_decref(answer);
     json_decref(body);
     return status;
+}
+
+int ctl_cmd_run_extend(struct ctl *ctl) {
+    bool dry = ctl_value(ctl->call, "dry-run") != NULL;
+    struct lag_strbuf path = LAG_STRBUF_INIT;
+    json_t *body = NULL, *answer = NULL;
+    if (!ctl_value(ctl->call, "steps"))
+        return ctl_fail(CTL_USAGE, "'run extend' needs --steps N: of the whole run from now on");
+    lag_strbuf_append(&path, "/runs/");
+    ctl_escape(&path, ctl->call->arguments[0]);
+    lag_strbuf_append(&path, dry ? "/extend?dry_run=true" : "/extend");
+    int status = path.failed ? ctl_fail(CTL_FAILED, "out of memory") : ctl_body_of(ctl, &body);
+    if (status == CTL_OK) status = ctl_ask(ctl, "POST", path.data, body, &answer);
+    if (status == CTL_OK) status = ctl_print(ctl, dry ? &ctl_extension_view : ctl->call->command->view, answer);
+    lag_strbuf_deinit(&path);
+    json_decref(answer);
+    json_decref(body);
+    return status;
+}
+
+static void add_rate(struct lag_strbuf *out, json_t *point) {
+    lag_strbuf_printf(out, "%7.0f  %.4g\n", ctl_json_number(point, "step"), ctl_json_number(point, "lr"));
+}
+
+/* The learning rate that is to come: a sentence, a picture in a line, and some of its values. */
+int ctl_print_extension(struct ctl *ctl, json_t *plan) {
+    enum { SHOWN = 9 };
+    struct lag_strbuf out = LAG_STRBUF_INIT;
+    json_t *rates = json_object_get(plan, "lr");
+    const size_t n = json_array_size(rates);
+    double values[64];
+    for (size_t i = 0; i < n && i < LAG_COUNT(values); i++)
+        values[i] = ctl_json_number(json_array_get(rates, i), "lr");
+    lag_strbuf_printf(&out, "steps %.0f to %.0f: %s\n\n", ctl_json_number(plan, "from_step"),
+                      ctl_json_number(plan, "max_steps"), ctl_json_text(plan, "note"));
+    ctl_spark(&out, values, LAG_MIN(n, LAG_COUNT(values)), 64, ctl->term.utf8);
+    lag_strbuf_append(&out, "\n\n   STEP  LEARNING RATE\n");
+    for (size_t i = 0; i + 1 < n; i += LAG_MAX(1, n / SHOWN)) add_rate(&out, json_array_get(rates, i));
+    if (n > 0) add_rate(&out, json_array_get(rates, n - 1));
+    return ctl_put(&out);
 }
 
 struct condition {

@@ -42,9 +42,18 @@ static const struct ctl_option fork_options[] = {
     {0, "schedule", "constant|cosine|wsd", "/schedule/kind", "learning-rate schedule, default the run's", false},
     {0, "paused", NULL, "/start=false", "create it paused", false},
     END};
+static const struct ctl_option extend_options[] = {
+    {0, "steps", "N", "/max_steps", "steps of the whole run from now on; needed", false},
+    {0, "from", "end|before_decay", "/from", "go back behind the decay of the learning rate, default end", false},
+    {0, "after", "stable|rewarm|minimum", "/schedule/after", "learning rate from there on, default stable", false},
+    {0, "warmup", "STEPS", "/schedule/warmup_steps", "of a re-warm, default 50", false},
+    {0, "schedule", "constant|cosine|wsd", "/schedule/kind", "learning-rate schedule, default the run's", false},
+    {0, "dry-run", NULL, "?dry_run=true", "only tell the learning rate that it would have", false},
+    END};
 static const struct ctl_option grow_options[] = {
     {'f', "file", "FILE", NULL, "the growth as JSON; - reads standard input", false},
     {0, "to", "N", "/target/n_layer", "layers after the growth", false},
+    {0, "extend", "STEPS", "/extend/max_steps", "let a completed or paused run go on to so many steps", false},
     {0, "at", "STEP", "/when/at_step", "step to grow at, default the next", false},
     {0, "lag", "STEPS", "/probe/steps", "steps that every candidate trains before the choice", false},
     {0, "eval-every", "STEPS", "/probe/eval_every", "steps between two validations of a candidate", false},
@@ -135,6 +144,10 @@ static const struct ctl_column estimate_columns[] = {
     {"memory available", "memory_available_bytes", CTL_BYTES}, {"fits", "fits", CTL_TEXT},
     {"a checkpoint", "checkpoint_bytes", CTL_BYTES}, {"time", "total_seconds", CTL_SECONDS},
     {"precision", "precision_note", CTL_TEXT}, {NULL, NULL, 0}};
+static const struct ctl_column extension_columns[] = {
+    {"goes on at step", "from_step", CTL_INT}, {"to step", "max_steps", CTL_INT},
+    {"steps given up", "n_dropped_steps", CTL_INT}, {"learning rate now", "lr_now", CTL_NUMBER},
+    {"then", "lr_next", CTL_NUMBER}, {"note", "note", CTL_TEXT}, {NULL, NULL, 0}};
 static const struct ctl_column growth_columns[] = {
     {"ID", "id", CTL_TEXT}, {"STATE", "state", CTL_STATE}, {"RUN", "run", CTL_TEXT}, {"FROM", "from.n_layer", CTL_INT},
     {"TO", "to.n_layer", CTL_INT}, {"GREW", "grew", CTL_TEXT}, {"AT", "start_step", CTL_INT},
@@ -211,6 +224,7 @@ static const struct ctl_view version_view = {version_columns, NULL, NULL, NULL};
 static const struct ctl_view deleted_view = {NULL, "deleted", NULL, NULL};
 
 const struct ctl_view ctl_estimate_view = {estimate_columns, NULL, NULL, NULL};
+const struct ctl_view ctl_extension_view = {extension_columns, NULL, NULL, ctl_print_extension};
 const struct ctl_view ctl_growth_plan_view = {growth_columns, NULL, NULL, ctl_print_growth_plan};
 
 static const struct ctl_command commands[] = {
@@ -235,6 +249,11 @@ static const struct ctl_command commands[] = {
      "The new run has a copy of the checkpoint, so it does not need this one any more. With the same seed and schedule "
      "it takes the same steps.",
      &run_said, NULL},
+    {"run extend", "RUN", extend_options, "POST", "/runs/{RUN}/extend",
+     "Let a run that is completed or paused go on to a later last step.",
+     "stable goes on as if the run had been made with so many steps, rewarm begins the schedule anew, and minimum "
+     "stays at the rate that the schedule ends with.",
+     &run_said, ctl_cmd_run_extend},
     {"run rm", "RUN", no_options, "DELETE", "/runs/{RUN}",
      "Delete a run that has ended, with its points, growths and checkpoints.", NULL, &deleted_view, NULL},
 

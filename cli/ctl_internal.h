@@ -78,15 +78,17 @@ int ctl_read(const char *path, size_t max, char **ret, size_t *ret_length);
 int ctl_print_growth(struct ctl *ctl, json_t *growth);
 int ctl_print_ranking(struct ctl *ctl, json_t *ranking);
 int ctl_print_growth_plan(struct ctl *ctl, json_t *plan);
+int ctl_print_extension(struct ctl *ctl, json_t *plan); /* cmd_run.c */
 
 /* Views of answers to dry runs. */
-extern const struct ctl_view ctl_estimate_view, ctl_growth_plan_view;
+extern const struct ctl_view ctl_estimate_view, ctl_growth_plan_view, ctl_extension_view;
 
 /* The functions of commands that ask for more than one thing. */
 int ctl_cmd_status(struct ctl *ctl);
 int ctl_cmd_ps(struct ctl *ctl);
 int ctl_cmd_top(struct ctl *ctl);
 int ctl_cmd_run_create(struct ctl *ctl);
+int ctl_cmd_run_extend(struct ctl *ctl);
 int ctl_cmd_grow(struct ctl *ctl);
 int ctl_cmd_approve(struct ctl *ctl);
 int ctl_cmd_reject(struct ctl *ctl);

@@ -10,7 +10,7 @@
     first(id) next(name) next(dataset_id) next(state) LAG_SHAPE_COLUMNS(next, , shape) next(n_params) next(step)       \
     next(max_steps) next(tokens) next(flops) next(lr_scale) next(n_rollbacks) next(rollback_step) next(growth_id)      \
     next(revision) next(created_ms) next(updated_ms) next(reason) next(waits) next(origin_run) next(origin_name)       \
-    next(origin_checkpoint) next(origin_step) next(config)
+    next(origin_checkpoint) next(origin_step) next(schedules) next(config)
 #define C(...) LAG_COLUMN(struct lag_run_row, __VA_ARGS__)
 static const struct lag_column column_rows[] = {STORED(C, C) C(dataset_name)}; /* the last one is joined */
 static const struct lag_columns columns = LAG_COLUMNS(column_rows);
@@ -176,6 +176,19 @@ int lag_run_set_config(struct lag_db *db, const char *id, const char *name, cons
     if (rc == LAG_EEXIST)
         return lag_error_at(err, rc, "/name", "a run named %s exists already: choose another name", name);
     return rc;
+}
+
+static const char sql_set_schedules[] = "UPDATE runs SET max_steps = ?, config = ?, schedules = ?, " TOUCH;
+
+int lag_run_set_schedules(struct lag_db *db, const char *id, int64_t max_steps, const char *config,
+                          const char *schedules, struct lag_error *err) {
+    struct lag_stmt *stmt;
+    int rc = lag_stmt_open(db, sql_set_schedules, &stmt, err);
+    if (rc) return rc;
+    lag_bind_i64(stmt, max_steps);
+    lag_bind_text(stmt, config);
+    lag_bind_text(stmt, schedules);
+    return touch(stmt, id, err);
 }
 
 static const char sql_probe_flops[] =

@@ -5,6 +5,7 @@ import * as live from './live.js';
 import { address, parse } from './state.js';
 import * as theme from './theme.js';
 import { datasetsView } from './views/datasets.js';
+import { extendView } from './views/extend.js';
 import { forkView } from './views/fork.js';
 import { growthView } from './views/growth.js';
 import { newGrowthView } from './views/new_growth.js';
@@ -20,6 +21,7 @@ const VIEWS = [
   [['runs', '*'], runView],
   [['runs', '*', 'grow'], newGrowthView],
   [['runs', '*', 'fork'], forkView],
+  [['runs', '*', 'extend'], extendView],
   [['growths', '*'], growthView],
 ];
 

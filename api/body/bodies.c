@@ -35,6 +35,8 @@ const struct lagd_body_spec lagd_patch_spec = {"RunPatch", &lagd_run_patch_field
                                                "{\"note\": \"the good one\", \"tags\": [\"sweep\"]}"};
 const struct lagd_body_spec lagd_fork_spec = {"ForkRequest", &lagd_fork_fields, NULL,
                                               "{\"name\": \"longer\", \"schedule\": {\"max_steps\": 2000}}"};
+const struct lagd_body_spec lagd_extension_spec = {"ExtendRequest", &lagd_extension_fields, NULL,
+                                                   "{\"max_steps\": 2000, \"schedule\": {\"after\": \"stable\"}}"};
 const struct lagd_body_spec lagd_dataset_spec = {"DatasetRequest", &lagd_dataset_fields, NULL,
                                                  "{\"name\": \"words\", \"path\": \"words.txt\"}"};
 const struct lagd_body_spec lagd_generate_spec = {

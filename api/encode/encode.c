@@ -259,7 +259,7 @@ static const struct lagd_member checkpoint_members[] = {
     ROW("id", "s", id, NULL),
     ROW("run", "s", run_id, "Id of its run."),
     ROW("candidate", "s?", candidate_id, "Id of the candidate whose state it is."),
-    ROW("kind", "s", kind, "periodic, pre_growth, growth, candidate, final, pause, manual or fork."),
+    ROW("kind", "s", kind, "periodic, pre_growth, growth, candidate, final, pause, manual, fork or pre_decay."),
     ROW("step", "i", step, NULL),
     ROW("n_layer", "i", shape.n_layer, NULL),
     ROW("n_bytes", "i", n_bytes, "Of all files."),

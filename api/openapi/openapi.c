@@ -133,6 +133,22 @@ static void write_reference(struct lagd_json *json, const char *schema) {
     lagd_json_close_object(json);
 }
 
+/* Of an answer with the status of a dry run's: either. */
+static void write_either(struct lagd_json *json, const char *schema, const char *other) {
+    const char *const both[] = {schema, other};
+    lagd_json_open_object(json, "schema");
+    lagd_json_open_array(json, "oneOf");
+    for (size_t i = 0; i < LAG_COUNT(both); i++) {
+        char text[96];
+        (void)snprintf(text, sizeof(text), "#/components/schemas/%s", both[i]);
+        lagd_json_open_object(json, NULL);
+        lagd_json_text(json, "$ref", text);
+        lagd_json_close_object(json);
+    }
+    lagd_json_close_array(json);
+    lagd_json_close_object(json);
+}
+
 static void write_body(struct lagd_json *json, const struct lagd_route *route) {
     static const char *const uploads[] = {"text/plain", "application/octet-stream"};
     if (route->body == LAGD_BODY_NONE) return;
@@ -174,7 +190,7 @@ static void write_other_forms(struct lagd_json *json, const char *operation) {
 }
 
 static void write_response(struct lagd_json *json, int status, const char *description, const char *type,
-                           const struct lagd_schema *schema, const char *operation) {
+                           const struct lagd_schema *schema, const struct lagd_schema *other, const char *operation) {
     char key[8];
     (void)snprintf(key, sizeof(key), "%d", status);
     lagd_json_open_object(json, status ? key : "default");
@@ -182,7 +198,8 @@ static void write_response(struct lagd_json *json, int status, const char *descr
     if (type) {
         lagd_json_open_object(json, "content");
         lagd_json_open_object(json, type);
-        if (schema) write_reference(json, schema->name);
+        if (schema && other) write_either(json, schema->name, other->name);
+        else if (schema) write_reference(json, schema->name);
         lagd_json_close_object(json);
         if (operation) write_other_forms(json, operation);
         lagd_json_close_object(json);
@@ -208,13 +225,15 @@ static void write_operation(struct lagd_json *json, const struct lagd_route_tabl
     write_body(json, route);
     lagd_json_open_object(json, "responses");
     const char *type = route->status == 204 ? NULL : route->content_type ? route->content_type : "application/json";
-    write_response(json, route->status, "As asked.", type, route->response, route->operation);
+    const bool is_dry = route->flags & LAGD_DRY_RUN, same = is_dry && route->status == 200;
+    write_response(json, route->status, same ? "As asked, or what a dry run tells." : "As asked.", type,
+                   route->response, same ? route->estimate : NULL, route->operation);
     if (route->later)
         write_response(json, route->later, "Accepted: it is under way, and Location tells how far.", type,
-                       route->response, NULL);
-    if (route->flags & LAGD_DRY_RUN)
-        write_response(json, 200, "The estimate of a dry run.", "application/json", route->estimate, NULL);
-    write_response(json, 0, "A problem (RFC 9457).", "application/problem+json", routes->problem, NULL);
+                       route->response, NULL, NULL);
+    if (is_dry && !same)
+        write_response(json, 200, "The estimate of a dry run.", "application/json", route->estimate, NULL, NULL);
+    write_response(json, 0, "A problem (RFC 9457).", "application/problem+json", routes->problem, NULL, NULL);
     lagd_json_close_object(json);
     if (route->flags & LAGD_OPEN) {
         lagd_json_open_array(json, "security");

@@ -9,6 +9,7 @@
 
 #include <lagd/base/cleanup.h>
 #include <lagd/base/mem.h>
+#include <lagd/daemon/extension.h>
 #include <lagd/daemon/growth_plan.h>
 #include <lagd/daemon/states.h>
 #include <lagd/storage/growths.h>
@@ -142,16 +143,20 @@ const struct lagd_schema lagd_growth_plan_schema = LAGD_SCHEMA("GrowthPlan", pla
 
 static int dry_run(struct lagd_request *request, const struct lagd_growth_request *growth) {
     struct lag_db *db;
-    struct lag_run_row run;
+    bool extends = false;
     LAG_CLEANUP(lag_free_p) struct lagd_growth_plan *plan = NULL;
+    LAG_CLEANUP(lag_free_p) struct lagd_extension *extension = lag_calloc(1, sizeof(*extension));
+    if (!extension) return lag_error_set(&request->err, LAG_EBUSY, "out of memory");
     int status = lagd_request_db(request, &db);
-    if (status == 0) status = lag_run_get(db, request->params[0], &run, &request->err);
     if (status == 0)
-        status = lagd_growth_plan_make(growth, &run, lagd_supervisor_threads(request->supervisor), &plan,
+        status = lagd_extension_for_growth(db, lagd_supervisor_state_dir(request->supervisor), growth,
+                                           request->params[0], &extends, extension, &request->err);
+    if (status == 0)
+        status = lagd_growth_plan_make(growth, &extension->run, lagd_supervisor_threads(request->supervisor), &plan,
                                        &request->err);
     if (status < 0) return status;
     plan->memory_available_bytes = lagd_supervisor_memory_available(request->supervisor);
-    lagd_supervisor_predict(request->supervisor, &run, plan);
+    lagd_supervisor_predict(request->supervisor, &extension->run, plan);
     return lagd_answer_object(request, &lagd_growth_plan_schema, plan, NULL, 200);
 }
 

@@ -18,7 +18,7 @@ lagd_route_fn lagd_h_runs, lagd_h_run, lagd_h_run_lineage, lagd_h_compare;
 lagd_route_fn lagd_h_run_create, lagd_h_run_created;
 lagd_route_fn lagd_h_run_patch, lagd_h_run_patched;
 lagd_route_fn lagd_h_run_delete, lagd_h_run_deleted;
-lagd_route_fn lagd_h_run_fork, lagd_h_run_forked;
+lagd_route_fn lagd_h_run_fork, lagd_h_run_forked, lagd_h_run_extend, lagd_h_run_extended;
 lagd_route_fn lagd_h_run_pause, lagd_h_run_resume, lagd_h_run_cancel, lagd_h_run_checkpoint, lagd_h_run_verb_done;
 lagd_route_fn lagd_h_run_metrics, lagd_h_run_series, lagd_h_run_export, lagd_h_run_logs;
 

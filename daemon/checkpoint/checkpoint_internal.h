@@ -9,6 +9,8 @@
 #include <lagd/storage/rows.h>
 struct lag_state;
 
+#define LAGD_KIND_PRE_DECAY "pre_decay" /* where the decay of a schedule begins: kept, so that it can be undone */
+
 /* --- checkpoint_make.c --- */
 struct lagd_checkpoint_request {
     const char *run_id, *candidate_id, *kind, *growth_text, *parent_sha256; /* kind as in rows.h */

@@ -45,6 +45,7 @@ static int find_source(struct lag_db *db, const struct lagd_fork_request *reques
 static int merge(const struct lagd_fork_request *request, const struct lag_run_row *parent, struct lagd_fork *fork,
                  struct lag_error *err) {
     struct lagd_run_config *config = &fork->config;
+    fork->has_schedule = false;
     int rc = lagd_run_config_parse(parent->config, config, err);
     if (rc != 0) return lag_error_wrap(err, "run %s", parent->name);
     config->name[0] = '\0';
@@ -52,6 +53,7 @@ static int merge(const struct lagd_fork_request *request, const struct lag_run_r
         const struct lag_field *field = &lagd_fork_fields.rows[i];
         if (!(request->given >> i & 1) || field->offset >= sizeof(*config)) continue;
         memcpy((char *)config + field->offset, (const char *)&request->config + field->offset, field->size);
+        fork->has_schedule = fork->has_schedule || strncmp(field->path, "schedule/", 9) == 0;
     }
     config->start = request->config.start;
     config->shape = fork->source.shape;
@@ -84,6 +86,7 @@ static void fill_run(const struct lag_run_row *parent, struct lagd_fork *fork) {
     (void)lag_copy(row->origin_run, sizeof(row->origin_run), parent->id);
     (void)lag_copy(row->origin_name, sizeof(row->origin_name), parent->name);
     (void)lag_copy(row->origin_checkpoint, sizeof(row->origin_checkpoint), fork->source.id);
+    if (!fork->has_schedule) (void)lag_copy(row->schedules, sizeof(row->schedules), parent->schedules);
 }
 
 /* Kept for good: without it there is nothing that the run could begin anew from. */

@@ -16,6 +16,7 @@ struct lag_db;
 struct lagd_fork {
     struct lag_run_row run;                /* as it will be stored; its state is filled in by write */
     struct lagd_run_config config;         /* its configuration, resolved */
+    bool has_schedule;                     /* of its own: it does not go on with all that its origin went through */
     struct lagd_run_estimate estimate;     /* what it will take */
     struct lag_checkpoint_row source, own; /* the checkpoint, and the copy */
     struct lag_checkpoint_file_row files[LAG_CHECKPOINT_FILES]; /* of the copy */

@@ -1,4 +1,5 @@
 /* Commands on growths: who writes what is told in run_internal.h. */
+#include "checkpoint/extension_internal.h"
 #include "commands/command_internal.h"
 #include "commands/commands_internal.h"
 #include "records/leftovers_internal.h"
@@ -32,6 +33,7 @@ static void wish_growth(struct lagd_commands *c, const char *run_id) {
 struct creation {
     struct lag_growth_row growth;
     const struct lagd_growth_plan *plan;
+    struct lagd_extending *extending; /* the run goes on with it; or NULL */
     char state[LAG_ROW_STATE]; /* of the run, when it forbids a growth */
 };
 
@@ -42,8 +44,9 @@ static int refuse_state(const struct lag_run_row *run, char *ret_state, struct l
                              run->name, run->growth_id);
     }
     const struct lagd_state *state = lagd_state_find(LAGD_MACHINE_RUN, run->state);
-    return lag_error_set(err, LAG_ESTATE, "run %s is %s (%s): it cannot grow", run->name, run->state,
-                         state ? state->help : "");
+    return lag_error_set(err, LAG_ESTATE, "run %s is %s (%s): it cannot grow%s", run->name, run->state,
+                         state ? state->help : "", lagd_state_allows(LAGD_MACHINE_RUN, run->state, "extend")
+                         ? "; give extend/max_steps to let it go on" : "");
 }
 
 static bool may_grow(const struct lag_run_row *run) {
@@ -72,7 +75,8 @@ static int insert_candidate(struct lag_db *db, const struct creation *c, int pos
 static int insert_growth(struct lag_db *db, void *arg, struct lag_error *err) {
     struct creation *c = arg;
     struct lag_run_row run;
-    int rc = lag_run_get(db, c->growth.run_id, &run, err);
+    int rc = c->extending ? lagd_extension_write(db, c->extending, err) : 0;
+    if (rc == 0) rc = lag_run_get(db, c->growth.run_id, &run, err);
     if (rc == 0 && !may_grow(&run)) rc = refuse_state(&run, c->state, err);
     const struct lagd_post post = {.machine = LAGD_MACHINE_GROWTH, .event = LAGD_GROWTH_ON_CREATED, .row = &c->growth,
                                    .reason = c->growth.reason, .step = LAG_NO_STEP};
@@ -118,19 +122,25 @@ static int admit(struct lagd_commands *c, const struct lag_run_row *run, int64_t
 
 int lagd_cmd_growth_create(struct lagd_commands *c, struct lagd_command *command) {
     struct lag_error *err = &command->err;
-    struct lag_run_row run;
-    int rc = lag_run_get(c->db, command->target, &run, err);
-    if (rc < 0) return rc;
-    if (!may_grow(&run)) return refuse_state(&run, command->state, err);
-    LAG_CLEANUP(lag_free_p) struct lagd_growth_plan *plan = NULL;
-    rc = lagd_growth_plan_make(command->u.growth, &run, c->deps->n_threads, &plan, err);
-    if (rc < 0) return rc;
-    rc = admit(c, &run, plan->memory_bytes, err);
-    if (rc < 0) return rc;
+    LAG_CLEANUP(lag_free_p) struct lagd_extension *extension = lag_calloc(1, sizeof(*extension));
     LAG_CLEANUP(lag_free_p) struct creation *creation = lag_calloc(1, sizeof(*creation));
-    if (!creation) return lag_error_set(err, LAG_ENOMEM, "out of memory while creating a growth");
+    if (!extension || !creation) return lag_error_set(err, LAG_ENOMEM, "out of memory while creating a growth");
+    const struct lag_run_row *run = &extension->run;
+    bool extends = false;
+    int rc = lagd_extension_for_growth(c->db, c->deps->state_dir, command->u.growth, command->target, &extends,
+                                       extension, err);
+    if (rc < 0) return rc;
+    if (extends ? run->growth_id[0] != '\0' : !may_grow(run)) return refuse_state(run, command->state, err);
+    LAG_CLEANUP(lag_free_p) struct lagd_growth_plan *plan = NULL;
+    rc = lagd_growth_plan_make(command->u.growth, run, c->deps->n_threads, &plan, err);
+    if (rc < 0) return rc;
+    rc = admit(c, run, plan->memory_bytes, err);
+    if (rc < 0) return rc;
+    struct lagd_extending extending = {.plan = extension};
+    if (extends) lagd_active_await(c->runs, run->id); /* it has ended: what its thread still holds goes */
+    if (extends) creation->extending = &extending;
     creation->plan = plan;
-    rc = fill_growth(command->u.growth, &run, plan, &creation->growth, err);
+    rc = fill_growth(command->u.growth, run, plan, &creation->growth, err);
     if (rc == 0) rc = lagd_command_write(c->deps->store, command, creation->growth.id, insert_growth, creation);
     if (rc < 0) {
         (void)lag_copy(command->state, sizeof(command->state), creation->state);
@@ -140,7 +150,8 @@ int lagd_cmd_growth_create(struct lagd_commands *c, struct lagd_command *command
     (void)lag_copy(command->id, sizeof(command->id), creation->growth.id);
     (void)lag_copy(command->state, sizeof(command->state), creation->growth.state);
     lagd_admission_count(c->runs);
-    wish_growth(c, run.id);
+    if (extends) c->runs->next_schedule_ns = 0;
+    wish_growth(c, run->id);
     return 0;
 }
 

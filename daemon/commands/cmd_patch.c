@@ -1,4 +1,5 @@
 /* Changes of what a run is called and how it is kept; and the precondition that such commands may carry. */
+#include "checkpoint/extension_internal.h"
 #include "commands/command_internal.h"
 #include "commands/commands_internal.h"
 #include "records/post_internal.h"
@@ -30,6 +31,8 @@ struct patching {
     struct lagd_command *command;
     struct lag_run_row row;
     struct lagd_run_config config;
+    bool extends;
+    struct lagd_extension *plan; /* to more steps, when it does */
 };
 
 static void merge(const struct lagd_run_patch *patch, struct lagd_run_config *config) {
@@ -59,8 +62,13 @@ static int change_rate(struct lag_db *db, const struct patching *p, double befor
 
 static int write_patch(struct lag_db *db, void *arg, struct lag_error *err) {
     struct patching *p = arg;
+    struct lagd_extending extending = {.plan = p->plan, .stays = true};
     int rc = lag_run_get(db, p->command->target, &p->row, err);
     if (rc == 0) rc = lagd_command_check_revision(p->command, p->row.revision, err);
+    if (rc == 0 && p->extends) {
+        rc = lagd_extension_write(db, &extending, err);
+        if (rc == 0) rc = lag_run_get(db, p->row.id, &p->row, err);
+    }
     if (rc == 0) rc = lagd_run_config_parse(p->row.config, &p->config, err);
     if (rc < 0) return rc;
     const double lr = p->config.lr;
@@ -76,11 +84,23 @@ static int write_patch(struct lag_db *db, void *arg, struct lag_error *err) {
     return rc < 0 ? rc : lag_event_put(db, &event, err);
 }
 
+static bool gives(const struct lagd_run_patch *patch, const char *path) {
+    for (size_t i = 0; i < lagd_run_patch_fields.n_rows; i++)
+        if (strcmp(lagd_run_patch_fields.rows[i].path, path) == 0) return patch->given >> i & 1;
+    return false;
+}
+
 int lagd_cmd_run_patch(struct lagd_commands *c, struct lagd_command *command) {
     LAG_CLEANUP(lag_free_p) struct patching *patching = lag_calloc(1, sizeof(*patching));
-    if (!patching) return lag_error_set(&command->err, LAG_ENOMEM, "out of memory while changing a run");
+    LAG_CLEANUP(lag_free_p) struct lagd_extension *plan = lag_calloc(1, sizeof(*plan));
+    if (!patching || !plan) return lag_error_set(&command->err, LAG_ENOMEM, "out of memory while changing a run");
     patching->command = command;
-    int rc = lag_store_write(c->deps->store, write_patch, patching, &command->err);
+    patching->plan = plan;
+    int rc = 0;
+    if (gives(command->u.patch, "schedule/max_steps"))
+        rc = lagd_extension_for_patch(c->db, c->deps->state_dir, command->u.patch->config.max_steps, command->target,
+                                      &patching->extends, plan, &command->err);
+    if (rc == 0) rc = lag_store_write(c->deps->store, write_patch, patching, &command->err);
     if (rc == 0) (void)lag_copy(command->id, sizeof(command->id), patching->row.id);
     return rc;
 }

@@ -162,6 +162,16 @@ int lagd_cmd_run_pause(struct lagd_commands *c, struct lagd_command *command) {
     return ask(c, command, LAGD_RUN_ON_PAUSE);
 }
 
+int lagd_command_admit_again(struct lagd_commands *c, const struct lag_run_row *row, struct lag_error *err) {
+    int64_t need = 0;
+    struct lagd_config config;
+    lagd_settings_get(c->settings, &config);
+    int rc = lagd_admission_need(c->runs, row, &need, err);
+    if (rc < 0) return rc;
+    lagd_admission_count(c->runs);
+    return lagd_admission_check(c->runs, row->name, need, c->runs->n_active >= config.max_runs, err);
+}
+
 int lagd_cmd_run_resume(struct lagd_commands *c, struct lagd_command *command) {
     struct lag_run_row row;
     int rc = lag_run_get(c->db, command->target, &row, &command->err);
@@ -169,15 +179,7 @@ int lagd_cmd_run_resume(struct lagd_commands *c, struct lagd_command *command) {
     if (lagd_state_allows(LAGD_MACHINE_RUN, row.state, "pause") && lagd_waiting_resume(c, row.id, command))
         return LAGD_LATER; /* the pause is still under way */
     rc = find_run(c, command, "resume", &row);
-    if (rc < 0) return rc;
-    int64_t need = 0;
-    struct lagd_config config;
-    lagd_settings_get(c->settings, &config);
-    rc = lagd_admission_need(c->runs, &row, &need, &command->err);
-    if (rc == 0) {
-        lagd_admission_count(c->runs);
-        rc = lagd_admission_check(c->runs, row.name, need, c->runs->n_active >= config.max_runs, &command->err);
-    }
+    if (rc == 0) rc = lagd_command_admit_again(c, &row, &command->err);
     if (rc < 0) return rc;
     rc = ask(c, command, LAGD_RUN_ON_RESUME);
     if (rc < 0) return rc;

@@ -17,6 +17,7 @@ void lagd_command_destroy(struct lagd_command *command) {
     switch (command->type) {
     case LAGD_RUN_CREATE: free(command->u.run); break;
     case LAGD_RUN_PATCH: free(command->u.patch); break;
+    case LAGD_RUN_EXTEND: free(command->u.extension); break;
     case LAGD_RUN_FORK:
         free(command->u.fork);
         free(command->copied);

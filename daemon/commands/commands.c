@@ -27,6 +27,7 @@ static const struct {
     [LAGD_RUN_PATCH] = {"run.patch", lagd_cmd_run_patch},
     [LAGD_RUN_DELETE] = {"run.delete", lagd_cmd_run_delete},
     [LAGD_RUN_FORK] = {"run.fork", lagd_cmd_run_fork},
+    [LAGD_RUN_EXTEND] = {"run.extend", lagd_cmd_run_extend},
     [LAGD_GROWTH_CREATE] = {"growth.create", lagd_cmd_growth_create},
     [LAGD_GROWTH_CANCEL] = {"growth.cancel", lagd_cmd_growth_cancel},
     [LAGD_GROWTH_DECIDE] = {"growth.decide", lagd_cmd_growth_decide},

@@ -1,6 +1,7 @@
 /* The probe losses of a growth, read from the rows: curves, and the phases of their learning rates. */
 #include "evidence/decide_internal.h"
 #include "plan/run_config_internal.h"
+#include "plan/schedules_internal.h"
 
 #include <lagd/base/check.h>
 #include <lagd/base/error.h>
@@ -17,14 +18,15 @@
 /* --- phases --- */
 
 /* What ends and begins in the learning rate of a candidate, in steps since the growth. */
-static void find_phases(const struct lag_schedule *schedule, const struct lag_growth_row *growth,
+static void find_phases(const struct lagd_schedule_piece *piece, const struct lag_growth_row *growth,
                         const struct lag_candidate_row *row, struct lag_curve *curve) {
     struct lag_strategy strategy;
     const int64_t start = LAG_MAX(0, growth->start_step);
     const bool is_known = lag_strategy_parse(row->strategy, &strategy, NULL) == 0;
     const bool restarts = is_known && strategy.lr == LAG_LR_RESTART;
     const int64_t frozen = is_known ? LAG_MAX(0, strategy.freeze_steps) : 0; /* one that is kept changes no more */
-    const struct lag_phases phases = lag_schedule_phases(schedule, restarts ? start : 0);
+    const struct lag_phases phases = lag_schedule_phases(
+        &piece->schedule, restarts ? start : lagd_schedule_origin(piece, 0));
     /* What is released re-warms from there on, with lr rewarm; with rewarm_new the new layers have meanwhile. */
     const bool after = is_known && strategy.lr == LAG_LR_REWARM;
     curve->rewarm_steps = after ? frozen + row->rewarm_steps : LAG_MAX(frozen, row->rewarm_steps);
@@ -32,18 +34,19 @@ static void find_phases(const struct lag_schedule *schedule, const struct lag_gr
     curve->decays_from = phases.decays_from == INT64_MAX ? INT64_MAX : LAG_MAX(0, phases.decays_from - start);
 }
 
-static int load_settings(struct lag_db *db, struct lagd_curves *set, struct lag_schedule *ret, struct lag_error *err) {
+static int load_settings(struct lag_db *db, struct lagd_curves *set, struct lagd_schedule_piece *ret,
+                         struct lag_error *err) {
     struct lag_run_row run;
     struct lagd_run_config config;
     struct lagd_growth_request request;
-    struct lag_step_config step;
+    struct lagd_schedules schedules;
     lagd_growth_request_defaults(&request);
     int rc = lag_run_get(db, set->growth.run_id, &run, err);
     if (rc == 0) rc = lagd_run_config_parse(run.config, &config, err);
     if (rc == 0) rc = lag_fields_parse(&lagd_growth_fields, &request, set->growth.request, err);
+    if (rc == 0) rc = lagd_schedules_of(&run, &config, &schedules, err);
     if (rc != 0) return rc;
-    lagd_run_step_config(&config, run.lr_scale, &step);
-    *ret = step.schedule;
+    *ret = *lagd_schedules_at(&schedules, LAG_MAX(0, set->growth.start_step));
     set->delta = request.delta;
     return 0;
 }
@@ -81,7 +84,7 @@ static void drop_torn(const struct lag_growth_row *growth, double *losses, int n
     }
 }
 
-static int load_curve(struct lag_db *db, struct lagd_curves *set, const struct lag_schedule *schedule, int index,
+static int load_curve(struct lag_db *db, struct lagd_curves *set, const struct lagd_schedule_piece *piece, int index,
                       struct lag_error *err) {
     const struct lag_candidate_row *row = &set->candidates[index];
     int64_t *t = NULL;
@@ -96,7 +99,7 @@ static int load_curve(struct lag_db *db, struct lagd_curves *set, const struct l
     set->buffers[2 * index + 1] = losses;
     set->curves[index] = (struct lag_curve){.eligible = row->eligible, .reference = strcmp(row->op, "none") == 0,
                                             .diverged = dropped(row->state), .n_evals = n, .t = t, .losses = losses};
-    find_phases(schedule, &set->growth, row, &set->curves[index]);
+    find_phases(piece, &set->growth, row, &set->curves[index]);
     return 0;
 }
 
@@ -104,9 +107,9 @@ int lagd_curves_load(struct lag_db *db, const char *growth_id, struct lagd_curve
     struct lagd_curves *set = lag_calloc(1, sizeof(*set));
     if (!set) return lag_error_set(err, LAG_ENOMEM, "out of memory while reading growth %s", growth_id);
     struct collect collect = {.set = set};
-    struct lag_schedule schedule;
+    struct lagd_schedule_piece piece;
     int rc = lag_growth_get(db, growth_id, &set->growth, err);
-    if (rc == 0) rc = load_settings(db, set, &schedule, err);
+    if (rc == 0) rc = load_settings(db, set, &piece, err);
     if (rc < 0) goto fail;
     rc = lag_candidate_list(db, set->growth.id, collect_candidate, &collect, err);
     if (collect.failed) rc = lag_error_set(err, LAG_ENOMEM, "out of memory while reading growth %s", growth_id);
@@ -118,7 +121,7 @@ int lagd_curves_load(struct lag_db *db, const char *growth_id, struct lagd_curve
         goto fail;
     }
     for (int i = 0; i < set->n; i++) {
-        rc = load_curve(db, set, &schedule, i, err);
+        rc = load_curve(db, set, &piece, i, err);
         if (rc < 0) goto fail;
     }
     *ret = set;

@@ -21,6 +21,9 @@ static const struct lag_field rows[] = {
     TARGET_ROW(n_inner, LAG_MAX_INNER, "", "Width of the feed-forward layer"),
     TARGET_ROW(n_positions, LAG_MAX_POSITIONS, "tokens", "Longest context"),
     TARGET_ROW(vocab_size, LAG_MAX_VOCAB, "tokens", "Vocabulary"),
+    {"extend/max_steps", LAG_FIELD_INT, AT(extend_to), 1, 1e9, NULL, NULL, LAG_FIELD_SPARSE, "steps",
+     "Of a run that is completed or paused: it is extended to so many steps, as POST /runs/{run}/extend does, and "
+     "grows on its way; both or neither."},
     {"when/at_step", LAG_FIELD_INT, AT(at_step), -1, 1e9, "-1", NULL, 0, "steps",
      "Step at which the run stops for the probe; -1 for the next step boundary."},
     {"probe/steps", LAG_FIELD_INT, AT(probe_steps), 1, LAGD_PROBE_STEPS_MAX, "50", NULL, 0, "steps",

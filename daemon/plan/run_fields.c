@@ -2,6 +2,7 @@
 #include <lagd/base/check.h>
 #include <lagd/base/parse.h>
 #include <lagd/base/team.h>
+#include <lagd/daemon/extension.h>
 #include <lagd/daemon/fork_request.h>
 #include <lagd/daemon/run_config.h>
 #include <lagd/engine/optim.h>
@@ -38,12 +39,13 @@ static const char *const crash_rules[] = {"resume", "pause", NULL};
 #define SEED_ROW(preset, help) \
     {"seed", LAG_FIELD_INT, AT(seed), 0, LAG_FIELD_EXACT_MAX, preset, NULL, 0, "", help}
 #define START_ROW {"start", LAG_FIELD_BOOL, AT(start), 0, 0, "true", NULL, 0, "", "false creates the run paused."}
-#define SCHEDULE_ROWS(kind, none, max_flags, decay) \
+#define MAX_STEPS_ROW(path, flags, help) \
+    {path, LAG_FIELD_INT, AT(max_steps), 1, 1e9, NULL, NULL, flags, "steps", help}
+#define MAX_STEPS_HELP "Optimiser steps of the whole run, the winning probes' included."
+#define SCHEDULE_ROWS(kind, none, decay) \
     {"schedule/kind", LAG_FIELD_CHOICE, AT(schedule), 0, 0, kind, lag_schedule_names, 0, "", \
      "Learning rate after warm-up: constant, cosine, or wsd (stable, then linear decay)."}, \
     {"schedule/warmup_steps", LAG_FIELD_INT, AT(warmup_steps), 0, 1e9, none, NULL, 0, "steps", "Linear warm-up."}, \
-    {"schedule/max_steps", LAG_FIELD_INT, AT(max_steps), 1, 1e9, NULL, NULL, max_flags, "steps", \
-     "Optimiser steps of the whole run, the winning probes' included."}, \
     {"schedule/min_lr", LAG_FIELD_REAL, AT(min_lr), 0, 10, none, NULL, 0, "", \
      "Learning rate at the end of the decay."}, \
     {"schedule/decay_fraction", LAG_FIELD_REAL, AT(decay_fraction), 0, 1, decay, NULL, 0, "", \
@@ -87,7 +89,8 @@ static const struct lag_field rows[] = {
     {"optim/grad_clip", LAG_FIELD_REAL, AT(grad_clip), 0, 1e6, "1", NULL, 0, "",
      "Largest global norm of the gradient; 0 for no clipping."},
 
-    SCHEDULE_ROWS("wsd", "0", LAG_FIELD_REQUIRED, "0.2"),
+    MAX_STEPS_ROW("schedule/max_steps", LAG_FIELD_REQUIRED, MAX_STEPS_HELP),
+    SCHEDULE_ROWS("wsd", "0", "0.2"),
 
     {"batch/sequences", LAG_FIELD_INT, AT(sequences), 1, 65536, "8", NULL, 0, "sequences", "Sequences of one batch."},
     {"batch/tokens_per_sequence", LAG_FIELD_INT, AT(tokens_per_sequence), 0, LAG_MAX_POSITIONS, "0", NULL, 0, "tokens",
@@ -109,7 +112,13 @@ static const struct lag_field rows[] = {
 
 const struct lag_fields lagd_run_fields = {rows, LAG_COUNT(rows)};
 
-static const struct lag_field patch_rows[] = {NAME_ROW, LR_ROW, KEEP_ROWS, LABEL_ROWS};
+static const struct lag_field patch_rows[] = {
+    NAME_ROW, LR_ROW,
+    MAX_STEPS_ROW("schedule/max_steps", 0,
+                  "Optimiser steps of the whole run; more than before, and of a paused run only. The learning rate is "
+                  "from there on as that of a longer run; POST /runs/{run}/extend has other ways."),
+    KEEP_ROWS, LABEL_ROWS,
+};
 const struct lag_fields lagd_run_patch_fields = {patch_rows, LAG_COUNT(patch_rows)};
 
 /* The configuration of the request comes first, so that its rows fit here as well. */
@@ -120,7 +129,25 @@ static const struct lag_field fork_rows[] = {
     NAME_ROW,
     SEED_ROW(NULL, "Seed of the data's order and of new random layers from here on; the run's own when left out, with "
                    "which it goes on exactly as that would."),
-    SCHEDULE_ROWS(NULL, NULL, 0, NULL),
+    MAX_STEPS_ROW("schedule/max_steps", 0, MAX_STEPS_HELP),
+    SCHEDULE_ROWS(NULL, NULL, NULL),
     START_ROW,
 };
 const struct lag_fields lagd_fork_fields = {fork_rows, LAG_COUNT(fork_rows)};
+
+static const char *const starts[] = {"end", "before_decay", NULL};
+static const char *const ways_on[] = {"stable", "rewarm", "minimum", NULL};
+_Static_assert(offsetof(struct lagd_extension_request, config) == 0, "rows of a run's configuration are read into it");
+static const struct lag_field extension_rows[] = {
+    MAX_STEPS_ROW("max_steps", LAG_FIELD_REQUIRED, "Optimiser steps of the whole run from now on."),
+    {"from", LAG_FIELD_CHOICE, LAG_FIELD_AT(struct lagd_extension_request, from), 0, 0, "end", starts, 0, "",
+     "end: the run goes on from where it stands; before_decay: it goes back to its last checkpoint from before wsd's "
+     "decay, and gives up what came after it."},
+    {"schedule/after", LAG_FIELD_CHOICE, LAG_FIELD_AT(struct lagd_extension_request, after), 0, 0, "stable", ways_on,
+     0, "",
+     "stable: the learning rate is as if the run had been made with so many steps, for wsd back in the stable phase; "
+     "rewarm: the schedule begins anew with a warm-up, of 50 steps unless warmup_steps says else; minimum: the "
+     "schedule ends where it would have, and the rate stays where that leaves it."},
+    SCHEDULE_ROWS(NULL, NULL, NULL),
+};
+const struct lag_fields lagd_extension_fields = {extension_rows, LAG_COUNT(extension_rows)};

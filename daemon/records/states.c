@@ -22,7 +22,7 @@ static const struct lagd_state run_states[LAGD_N_RUN_STATES] = {
     /* No thread. The row tells where the run stands; a checkpoint of that step is on disk unless the disk refused it,
      * or the run met what it cannot go on with, which its reason tells. Its growth, if it has one, stays where it was:
      * also in the middle of its probes. With waits in its row it lacks what may come back, and is tried again. */
-    [LAGD_RUN_PAUSED] = {"paused", WAITING, "resume,cancel,grow,fork,delete",
+    [LAGD_RUN_PAUSED] = {"paused", WAITING, "resume,cancel,grow,fork,extend,delete",
                          "stopped by a person, or for the reason that it tells; resume goes on"},
     /* A thread works on the growth that growth_id names. That has begun, and its parent's checkpoint is on disk: the
      * run stands at its step until the growth has ended. */
@@ -32,12 +32,13 @@ static const struct lagd_state run_states[LAGD_N_RUN_STATES] = {
     /* No thread, and no daemon: the next one queues it again before it serves anyone. */
     [LAGD_RUN_INTERRUPTED] = {"interrupted", WAITING, "fork",
                               "the daemon stopped or crashed; it goes on after the restart"},
-    /* At max_steps, and a checkpoint of that step is on disk. growth_id is empty, as in all three ends. */
-    [LAGD_RUN_COMPLETED] = {"completed", TERMINAL, "fork,delete", "reached max_steps"},
+    /* At max_steps, and a checkpoint of that step is on disk. growth_id is empty, as in all three ends. A person may
+     * leave it to a later last step. */
+    [LAGD_RUN_COMPLETED] = {"completed", TERMINAL, "fork,extend,delete", "reached max_steps"},
     /* The row tells the last step; the newest checkpoint may be older. */
     [LAGD_RUN_CANCELLED] = {"cancelled", TERMINAL, "fork,delete", "ended by a person"},
-    /* As cancelled. The row's reason says why: its own numbers, and nothing outside. The only end that a person may
-     * leave: from the newest good checkpoint. */
+    /* As cancelled. The row's reason says why: its own numbers, and nothing outside. A person may leave it, too:
+     * from the newest good checkpoint. */
     [LAGD_RUN_FAILED] = {"failed", TERMINAL, "resume,fork,delete",
                          "its numbers cannot go on, the reason says why; resume goes on from the newest checkpoint"},
 };
@@ -60,6 +61,7 @@ static const char *const run_events[LAGD_N_RUN_EVENTS] = {
     [LAGD_RUN_ON_CRASHED] = "daemon crashed",    /* supervisor/recovery.c: the row says that a thread works on it */
     [LAGD_RUN_ON_RESTARTED] = "daemon restarted",   /* supervisor/recovery.c */
     [LAGD_RUN_ON_LEFT_PAUSED] = "left paused",      /* supervisor/recovery.c: after a crash, as on_crash asks */
+    [LAGD_RUN_ON_EXTENDED] = "extended",            /* commands/cmd_extend.c: it has steps to go again */
     [LAGD_RUN_ON_FAILED] = "failed",                /* runs/run.c: its own numbers cannot go on */
 };
 
@@ -96,11 +98,14 @@ static const struct lagd_transition run_transitions[] = {
 
     {LAGD_RUN_PAUSED, LAGD_RUN_ON_RESUME, LAGD_RUN_QUEUED},
     {LAGD_RUN_PAUSED, LAGD_RUN_ON_RETRIED, LAGD_RUN_QUEUED},
+    {LAGD_RUN_PAUSED, LAGD_RUN_ON_EXTENDED, LAGD_RUN_QUEUED},
     {LAGD_RUN_PAUSED, LAGD_RUN_ON_CANCEL, LAGD_RUN_CANCELLED},
 
     {LAGD_RUN_INTERRUPTED, LAGD_RUN_ON_RESTARTED, LAGD_RUN_QUEUED},
     {LAGD_RUN_INTERRUPTED, LAGD_RUN_ON_LEFT_PAUSED, LAGD_RUN_PAUSED},
     {LAGD_RUN_INTERRUPTED, LAGD_RUN_ON_HINDERED, LAGD_RUN_PAUSED}, /* its configuration cannot be read */
+
+    {LAGD_RUN_COMPLETED, LAGD_RUN_ON_EXTENDED, LAGD_RUN_QUEUED},
 
     {LAGD_RUN_FAILED, LAGD_RUN_ON_RESUME, LAGD_RUN_QUEUED},
 };

@@ -102,6 +102,7 @@ int lagd_run_keep_patiently(struct lagd_run *run, const struct lag_state *state,
 int lagd_run_checkpoint(struct lagd_run *run, const char *kind, struct lagd_move *move, struct lag_error *err) {
     struct lagd_move progress = {.run = run, .progress = true};
     const struct lagd_checkpoint_request request = {.kind = kind, .growth_text = run->book.origin.growth_text,
-                                                    .parent_sha256 = run->book.origin.parent_sha256};
+                                                    .parent_sha256 = run->book.origin.parent_sha256,
+                                                    .keep = strcmp(kind, LAGD_KIND_PRE_DECAY) == 0};
     return lagd_run_keep(run, run->trainer.state, &request, move ? move : &progress, err);
 }

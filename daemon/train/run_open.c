@@ -53,6 +53,13 @@ static void tell_precision(const struct lagd_run *run, int64_t step) {
     if (note) lagd_warn(run->deps, run->id, step, "%s", note);
 }
 
+void lagd_run_take_schedule(struct lagd_run *run) {
+    struct lag_state *state = run->trainer.state;
+    const struct lagd_schedule_piece *piece = lagd_schedules_at(&run->book.schedules, state->step);
+    run->trainer.step.schedule = piece->schedule;
+    state->schedule_origin = lagd_schedule_origin(piece, state->schedule_origin);
+}
+
 int lagd_run_load_state(struct lagd_run *run, struct lag_state **ret, int64_t *ret_step, struct lag_error *err) {
     struct lag_checkpoint_row row;
     int rc = lagd_checkpoint_latest_with(run->deps, run->id, ret, &row, &run->book.origin, err);
@@ -109,7 +116,8 @@ int lagd_run_open(struct lagd_run *run, struct lag_error *err) {
     int rc = lagd_run_config_parse(run->book.row.config, &run->book.config, err);
     if (rc != 0) return rc;
     lagd_run_step_config(&run->book.config, run->book.row.lr_scale, &run->trainer.step);
-    rc = lagd_run_read_growth(run, err);
+    rc = lagd_schedules_of(&run->book.row, &run->book.config, &run->book.schedules, err);
+    if (rc == 0) rc = lagd_run_read_growth(run, err);
     if (rc == 0) rc = lagd_run_open_dataset(run, err);
     if (rc == 0) rc = lagd_run_load_state(run, &run->trainer.state, &run->book.checkpoint_step, err);
     if (rc == 0) rc = lagd_run_reopen_growth(run, err);
@@ -117,6 +125,7 @@ int lagd_run_open(struct lagd_run *run, struct lag_error *err) {
     if (rc == 0) rc = lagd_run_equip(run, err);
     if (rc != 0) return rc;
     run->evaluate_first = run->trainer.state->step == 0;
+    lagd_run_take_schedule(run);
     rc = lagd_run_rewind(run, err);
     if (rc != 0) return rc;
     LAG_FP("run.opened");

@@ -13,5 +13,7 @@ void lagd_run_lay_down(struct lagd_run *run);
 int lagd_run_read_growth(struct lagd_run *run, struct lag_error *err);
 /* The growth is past queued and stands at this step: training must not go on before it has ended. */
 bool lagd_run_in_growth(const struct lagd_run *run);
+/* The schedule that the next update is made with. */
+void lagd_run_take_schedule(struct lagd_run *run);
 /* Latest good checkpoint, or the initial state of the seed. *ret_step: -1 for the latter. */
 int lagd_run_load_state(struct lagd_run *run, struct lag_state **ret, int64_t *ret_step, struct lag_error *err);

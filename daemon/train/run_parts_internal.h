@@ -2,6 +2,7 @@
  * the run's own thread unless it says otherwise. */
 #pragma once
 #include "exec/progress_internal.h"
+#include "plan/schedules_internal.h"
 #include "process/deps_internal.h"
 #include "train/record_internal.h"
 #include "train/wishes_internal.h"
@@ -25,6 +26,7 @@ struct lagd_trainer {
 struct lagd_book {
     struct lag_run_row row;       /* as stored, but for what others write */
     struct lagd_run_config config;
+    struct lagd_schedules schedules;
     bool has_growth;
     struct lag_growth_row growth; /* queued or under way, when has_growth */
     struct lagd_recorder recorder;

@@ -9,6 +9,7 @@
 #include "train/flops_internal.h"
 #include "train/run_dataset_internal.h"
 #include "train/run_keep_internal.h"
+#include "train/run_open_internal.h"
 
 #include <lagd/base/check.h>
 #include <lagd/base/cleanup.h>
@@ -79,13 +80,20 @@ static int evaluate(struct lagd_run *run, struct lag_error *err) {
 
 /* --- checkpoints --- */
 
+/* Right where the schedule begins to decay, so that this can be undone. */
+static bool begins_to_decay(const struct lagd_run *run) {
+    const struct lag_state *state = run->trainer.state;
+    return lag_schedule_phases(&run->trainer.step.schedule, state->schedule_origin).decays_from == state->step;
+}
+
 /* A checkpoint that does not fit is tried again at the next interval; nothing is lost but time after a crash. */
 static int checkpoint_if_due(struct lagd_run *run, struct lag_error *err) {
     int64_t step = run->trainer.state->step;
-    if (step % run->book.config.checkpoint_every != 0 || step >= run->book.config.max_steps ||
+    const bool decays = begins_to_decay(run);
+    if ((step % run->book.config.checkpoint_every != 0 && !decays) || step >= run->book.config.max_steps ||
         run->book.checkpoint_step == step)
         return 0;
-    int rc = lagd_run_checkpoint(run, "periodic", NULL, err);
+    int rc = lagd_run_checkpoint(run, decays ? LAGD_KIND_PRE_DECAY : "periodic", NULL, err);
     if (rc == 0) rc = lagd_run_check_path(run, err);
     if (!lagd_is_trouble(rc)) return rc;
     lagd_warn(run->deps, run->id, step, "no checkpoint at step %lld, tried again %lld steps on: %.400s",
@@ -175,6 +183,7 @@ int lagd_run_step(struct lagd_run *run, struct lag_step_result *ret_result, stru
     if (rc != 0) return rc;
     LAG_FP("run.after_step");
     int64_t step = run->trainer.state->step;
+    lagd_run_take_schedule(run); /* of the next one */
     run->book.row.step = step;
     atomic_store(&run->progress.step, step);
     atomic_store(&run->progress.loss, ret_result->loss);

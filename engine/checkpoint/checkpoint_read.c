@@ -68,6 +68,7 @@ int lag_checkpoint_look(const char *dir, struct lag_checkpoint_look *ret, struct
     if (rc == 0) rc = hash_manifest(dir, &look.files.file[LAG_MANIFEST_FILES], err);
     if (rc == 0) {
         look.step = manifest.step;
+        look.schedule_origin = manifest.schedule_origin;
         look.spec = manifest.layout.spec;
         look.meta = manifest.meta;
         look.files.n_files = LAG_CHECKPOINT_FILES;

@@ -196,9 +196,10 @@ static void test_checkpoints_around_a_growth_are_kept(void **unused) {
             assert_true(rows[i].step == AT && rows[i].shape.n_layer == 2 && rows[i].keep);
         if (strcmp(rows[i].kind, "growth") == 0)
             assert_true(rows[i].step == AT + LAG && rows[i].shape.n_layer == 4 && rows[i].keep);
+        if (strcmp(rows[i].kind, "pre_decay") == 0) assert_true(rows[i].step == 33 && rows[i].keep);
     }
-    assert_int_equal(n_kept, 2);
-    assert_int_equal(n, 5);
+    assert_int_equal(n_kept, 3);
+    assert_int_equal(n, 6);
 }
 
 static void test_stops_anywhere_change_nothing(void **unused) {

@@ -84,6 +84,32 @@ static void a_person_ends_a_growth_anywhere(void **state) {
     RUN(run, "queued running growing running growing running growing running");
 }
 
+static void extend(const char *run, int64_t max_steps, int want) {
+    struct lagd_command *command = fixture_command(LAGD_RUN_EXTEND, run);
+    command->u.extension = calloc(1, sizeof(*command->u.extension));
+    lag_fields_defaults(&lagd_extension_fields, command->u.extension);
+    command->u.extension->config.max_steps = max_steps;
+    command->u.extension->given = 1; /* max_steps is the first row */
+    assert_string_equal(lagd_extension_fields.rows[0].path, "max_steps");
+    assert_int_equal(fixture_call(&f, command), want);
+    lagd_command_destroy(command);
+}
+
+static void a_run_goes_on_beyond_its_end(void **state) {
+    (void)state;
+    char run[LAG_ROW_ID];
+    create("ends", 30, false, run);
+    extend("ends", 30, 0);
+    RUN(run, "paused queued running completed");
+    extend("ends", 30, LAG_EINVAL);
+    extend("ends", 50, 0);
+    RUN(run, "paused queued running completed queued running completed");
+    create("cut", 30, false, run);
+    fixture_do(&f, LAGD_RUN_CANCEL, "cut", 0, NULL);
+    extend("cut", 50, LAG_ESTATE);
+    RUN(run, "paused cancelled");
+}
+
 static void runs_are_paused_and_cancelled_anywhere(void **state) {
     (void)state;
     char one[LAG_ROW_ID], two[LAG_ROW_ID], three[LAG_ROW_ID], growth[LAG_ROW_ID];
@@ -426,6 +452,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_growth_is_found_and_applied, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_person_ends_a_growth_anywhere, set_up, tear_down),
         cmocka_unit_test_setup_teardown(runs_are_paused_and_cancelled_anywhere, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_run_goes_on_beyond_its_end, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_next_daemon_puts_runs_in_order, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_does_not_fit_together_is_paused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_growth_that_cannot_be_read_fails_alone, set_up, tear_down),

@@ -58,12 +58,15 @@ static void test_completes_with_all_its_points(void **unused) {
 static void test_keeps_the_last_checkpoints(void **unused) {
     struct lag_checkpoint_row rows[16];
     int n = fixture_checkpoints(&fixture, undisturbed, rows, 16);
-    assert_int_equal(n, 3);
+    assert_int_equal(n, 4);
     assert_string_equal(rows[0].kind, "final");
     assert_int_equal(rows[0].step, STEPS);
     assert_int_equal(rows[1].step, 35);
-    assert_int_equal(rows[2].step, 28);
-    assert_int_equal(fixture_count_folders(&fixture, undisturbed), 3);
+    assert_string_equal(rows[2].kind, "pre_decay"); /* beside them: 3 of warm-up, 29 of 37 at the peak, and the last */
+    assert_int_equal(rows[2].step, 33);
+    assert_true(rows[2].keep && !rows[1].keep);
+    assert_int_equal(rows[3].step, 28);
+    assert_int_equal(fixture_count_folders(&fixture, undisturbed), 4);
 }
 
 static void test_threads_do_not_matter(void **unused) {

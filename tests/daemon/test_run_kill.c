@@ -242,6 +242,7 @@ static void create_far(struct fixture *fixture, const char *name, char ret_run[L
     struct lagd_run_config config;
     fixture_config(&config, name, FAR_STEPS);
     config.checkpoint_every = 10 * FAR_STEPS;
+    (void)lag_copy(config.schedule, sizeof(config.schedule), "constant"); /* no decay, where one would be kept */
     config.eval_every = 100;
     fixture_create_run(fixture, &config, ret_run);
 }

@@ -112,6 +112,11 @@ def a_run_from_text_to_files(folder):
                "constant", "--paused") == "three: paused, step 20 of 90\n"
     assert re.search(r"^forked from +one$", ctl("run", "show", "three"), re.M)
     ctl("run", "rm", "three")
+    told = ctl("run", "extend", "one", "--steps", "80", "--after", "rewarm", "--warmup", "4", "--dry-run")
+    assert "steps 60 to 80: the learning rate warms up again over 4 steps" in told and "\n     79  " in told, told
+    ctl("run", "extend", "one", status=2, error="needs --steps")
+    assert ctl("run", "extend", "two", "--steps", "60") == "two: queued, step 0 of 60\n"
+    ctl("run", "pause", "two")
     see_the_run(ctl, folder, growth)
     daemon.terminate()
 

@@ -266,7 +266,7 @@ def a_commit_fails(folder):
     that it had, nothing that is listed is missing, and the numbers are the same."""
     if not lagd.has_failpoints():
         return
-    changes = {"checkpoint": {"every_steps": 10, "keep_last": 1}, "schedule": {"max_steps": 100}}
+    changes = {"checkpoint": {"every_steps": 10, "keep_last": 1}, "schedule": {"kind": "constant", "max_steps": 100}}
     weights, points, _ = expected(place(folder, "a"), **changes)
     hit = 0
     for point in ("store.commit_io", "store.commit_unknown"):

@@ -257,6 +257,37 @@ async function aRunIsForkedByClicking() {
   check(await page().locator('#f-checkpoint').inputValue() === items.at(-1).id, 'the checkpoint is chosen');
 }
 
+/** The learning rate is shown before; an end is none for a growth either. */
+async function aRunIsExtendedByClicking() {
+  await daemon.post('/runs', runBody('short', { schedule: { warmup_steps: 5, max_steps: 60, min_lr: 0.0001 } }));
+  await until('it ends', async () => (await daemon.get('/runs/short')).state === 'completed');
+  await browser.open('#/runs/short');
+  await page().click('a.button:text-is("Extend …")');
+  await page().waitForSelector('.dry .spark polyline');
+  const said = () => page().locator('.dry').innerText();
+  check((await said()).includes('rises at once'), await said());
+  await page().selectOption('#f-schedule-after', 'minimum');
+  await until('it stays at the minimum', async () => (await said()).includes('ends at 0.0001'));
+  browser.failuresAreExpected(true); // 422
+  await page().fill('#f-max_steps', '60');
+  await until('the fault stands at its field', async () => (await page().locator('#f-max_steps')
+    .getAttribute('aria-invalid')) === 'true');
+  browser.failuresAreExpected(false);
+  await page().fill('#f-max_steps', '90');
+  await page().selectOption('#f-schedule-after', 'stable');
+  await page().selectOption('#f-from', 'before_decay');
+  await until('it tells what is given up', async () => /given up/i.test(await said()));
+  if (pictures) await page().screenshot({ path: join(pictures, 'extend-filled.png'), fullPage: true });
+  await page().click('button:text-is("Extend and go on")');
+  await page().waitForURL(/#\/runs\/short$/);
+  await until('it ends later', async () => { const run = await daemon.get('/runs/short');
+    return run.state === 'completed' && run.step === 90; });
+  await until('the page shows it', async () => (await page().locator('a.button:text-is("Grow …")').count()) === 1);
+  await page().click('a.button:text-is("Grow …")');
+  await page().waitForSelector('.dry table');
+  check(await page().locator('#f-extend-max_steps').inputValue() === '180', 'it is to go on');
+}
+
 /** Probes count on the axis of FLOPs at the step after their growth, whatever became of it. */
 async function everyProbeCountsAsCompute() {
   const knots = await page().evaluate(async () => {
@@ -277,7 +308,7 @@ async function everyProbeCountsAsCompute() {
 async function everyViewIsForEveryone() {
   const views = { overview: '#/', run: '#/runs/grown?x=tokens', growth: `#/growths/${growth}?k=4`, new_run: '#/new',
     datasets: '#/datasets', new_growth: '#/runs/grown/grow', fork: '#/runs/grown/fork', forked: '#/runs/forked',
-    missing: '#/runs/nobody' };
+    extend: '#/runs/short/extend', missing: '#/runs/nobody' };
   await daemon.post('/runs', runBody('hostile', { note: HOSTILE, start: false }));
   const found = [];
   for (const theme of ['light', 'dark']) {
@@ -337,4 +368,5 @@ async function nothingWentWrongOnTheWay() {
 
 await main([emptyOverviewSaysWhatToDo, aRunIsMadeByTheForm, curvesObeyTheirControls, aSampleSaysWhatItWaitsFor,
   aGrowthIsApprovedByClicking, aRestartHealsByItself, aPlanIsComparedWithTraining, everyProbeCountsAsCompute,
-  aRunIsForkedByClicking, everyViewIsForEveryone, aTokenIsAskedFor, nothingWentWrongOnTheWay]);
+  aRunIsForkedByClicking, aRunIsExtendedByClicking,
+  everyViewIsForEveryone, aTokenIsAskedFor, nothingWentWrongOnTheWay]);

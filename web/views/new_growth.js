@@ -51,6 +51,9 @@ function build(place, root, run, operators) {
     field('/when/at_step', { label: 'at step' }),
     field('/probe/steps', { value: 50, label: 'lag' }), field('/probe/eval_every', { label: 'evaluate every' }),
     field('/mode', { value: 'manual' })];
+  const ended = run.allowed_actions.includes('extend') && !run.allowed_actions.includes('grow');
+  if (ended) main_.splice(1, 0, field('/extend/max_steps', { value: run.max_steps * 2, label: 'Extend to',
+    help: 'The run has ended: it goes on to so many steps, and grows on its way.' }));
   const extra = [field('/probe/eval_batches'), field('/probe/max_eval_share'), field('/probe/divergence_bound'),
     field('/probe/delta', { label: 'difference that matters' }), field('/probe/parallel'),
     field('/allow_none', { label: 'not growing may win' }), field('/reason')];
@@ -104,7 +107,7 @@ function build(place, root, run, operators) {
       submit.disabled = false;
     }
   });
-  const allowed = run.allowed_actions.includes('grow');
+  const allowed = run.allowed_actions.includes('grow') || ended;
   fill(place, !allowed && h('p', { class: 'reason' },
     `${run.name} is ${f.words(run.state)}: it cannot be grown in this state.`),
     h('p', { class: 'dim' }, `${run.name} has ${run.model.n_layer} layers, ${f.si(run.n_params)} parameters, `

@@ -51,11 +51,13 @@ const VERBS = {
     text: (run) => `${run.name} goes with its points, growths and checkpoints. This cannot be taken back.` },
 };
 
-const PAGES = { grow: 'Grow …', fork: 'Fork …' }; // actions with a form of their own
+const PAGES = { grow: 'Grow …', extend: 'Extend …', fork: 'Fork …' }; // actions with a form of their own
 
 /** A button for every action that the daemon allows. */
 export function runActions(run, after) {
-  return run.allowed_actions.map((action) => {
+  const { allowed_actions: allowed } = run;
+  const more = allowed.includes('extend') && !allowed.includes('grow') ? ['grow'] : []; // on its way to a later end
+  return [...more, ...allowed].map((action) => {
     if (PAGES[action]) return h('a', { class: 'button', href: address(['runs', run.name, action]) }, PAGES[action]);
     const verb = VERBS[action];
     if (!verb) return null;

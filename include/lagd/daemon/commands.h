@@ -1,6 +1,7 @@
 /* Commands to the supervisor: the only way by which the api changes anything. Thread: stated per function. */
 #pragma once
 #include <lagd/base/error.h>
+#include <lagd/daemon/extension.h>
 #include <lagd/daemon/fork_request.h>
 #include <lagd/daemon/growth_request.h>
 #include <lagd/daemon/run_config.h>
@@ -16,6 +17,7 @@ enum lagd_command_type {
     LAGD_RUN_PATCH,
     LAGD_RUN_DELETE,
     LAGD_RUN_FORK,
+    LAGD_RUN_EXTEND,
     LAGD_GROWTH_CREATE,
     LAGD_GROWTH_CANCEL,
     LAGD_GROWTH_DECIDE,
@@ -71,6 +73,7 @@ struct lagd_command {
     union {
         struct lagd_run_config *run;          /* owned: freed with the command */
         struct lagd_run_patch *patch;         /* owned */
+        struct lagd_extension_request *extension; /* owned */
         struct lagd_fork_request *fork;       /* owned; its run is the target */
         struct lagd_growth_request *growth;   /* owned */
         struct { bool approve; char candidate[LAG_ROW_ID]; } decide; /* approve with "" = the decision's pick */

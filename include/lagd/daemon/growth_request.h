@@ -20,6 +20,7 @@ struct lagd_strategy_request {
 };
 struct lagd_growth_request {
     struct lag_shape target;    /* the axes that change; 0 = stays as the run has it */
+    int64_t extend_to;          /* extend/max_steps; 0 = not given */
     int64_t at_step;            /* when/at_step; -1 = the next step boundary */
     int64_t probe_steps, eval_every, eval_batches;
     double max_eval_share, divergence_bound, delta;

@@ -69,6 +69,7 @@ enum lagd_run_event {
     LAGD_RUN_ON_RESTARTED,
     LAGD_RUN_ON_LEFT_PAUSED,
     LAGD_RUN_ON_FAILED,
+    LAGD_RUN_ON_EXTENDED,
     LAGD_N_RUN_EVENTS
 };
 enum lagd_growth_event {

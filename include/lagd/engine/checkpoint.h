@@ -50,7 +50,7 @@ int lag_checkpoint_copy(const char *from, const char *to, const struct lag_check
 int lag_checkpoint_verify(const char *dir, struct lag_error *err);
 /* What the manifest says, without a look at the other files. Errors as verify. */
 struct lag_checkpoint_look {
-    int64_t step;
+    int64_t step, schedule_origin;
     struct lag_spec spec;
     struct lag_checkpoint_meta meta;
     struct lag_checkpoint_files files;

@@ -10,6 +10,7 @@
 #define LAG_ROW_TEXT 704     /* reasons, verdict sentences */
 #define LAG_ROW_CONFIG 4096  /* a run's configuration or a growth's request, in the text form of base/fields.h */
 #define LAG_ROW_SET 2720     /* ids with a comma between: the candidates of a growth */
+#define LAG_ROW_SCHEDULES 2048 /* a line for each schedule that a run went through */
 #define LAG_ROW_STRATEGY 256
 #define LAG_ROW_RECIPE 2576 /* of the deepest model */
 #define LAG_ROW_PATH 1024
@@ -44,6 +45,7 @@ struct lag_run_row {
     /* What it was forked from: "" and 0 when it was not. The origin may be gone since; its name is that of then. */
     char origin_run[LAG_ROW_ID], origin_name[LAG_ROW_NAME], origin_checkpoint[LAG_ROW_ID];
     int64_t origin_step;
+    char schedules[LAG_ROW_SCHEDULES]; /* of a run that was extended: each with the step that it is from; else "" */
     int64_t revision, created_ms, updated_ms;
 };
 struct lag_growth_row {
@@ -93,7 +95,7 @@ struct lag_decision_row {
 };
 struct lag_checkpoint_row {
     char id[LAG_ROW_ID], run_id[LAG_ROW_ID], candidate_id[LAG_ROW_ID];
-    char kind[16];             /* periodic, pre_growth, growth, candidate, final, pause, manual, fork */
+    char kind[16];             /* periodic, pre_growth, growth, candidate, final, pause, manual, fork, pre_decay */
     char path[LAG_ROW_PATH];   /* relative to the state directory */
     struct lag_shape shape;
     int64_t step, n_bytes;

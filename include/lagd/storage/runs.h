@@ -41,6 +41,9 @@ int lag_run_set_rollback(struct lag_db *db, const char *id, double lr_scale, int
                          struct lag_error *err);
 /* Another name (LAG_EEXIST: taken) and configuration. */
 int lag_run_set_config(struct lag_db *db, const char *id, const char *name, const char *config, struct lag_error *err);
+/* Another last step, with the configuration and the schedules that lead there. */
+int lag_run_set_schedules(struct lag_db *db, const char *id, int64_t max_steps, const char *config,
+                          const char *schedules, struct lag_error *err);
 /* FLOPs of the run's growths that its own do not count: of all candidates but the applied winners, whose probes are
  * steps of the run, and of the validations of parents. */
 int lag_run_probe_flops(struct lag_db *db, const char *id, double *ret, struct lag_error *err);
