@@ -135,12 +135,12 @@ int lag_points_truncate(struct lag_db *db, const char *owner, int64_t after_step
 
 static const char sql_adopt[] =
     "INSERT INTO points (series, step, value) SELECT ?1, step, value FROM points WHERE series = ?2 AND step > ?3 "
-    "ORDER BY step ON CONFLICT DO NOTHING";
+    "AND step <= ?4 ORDER BY step ON CONFLICT DO NOTHING";
 
 struct adoption {
     struct lag_db *db;
     const char *run_id;
-    int64_t after_step;
+    int64_t after_step, until_step;
     struct lag_error *err;
 };
 
@@ -155,13 +155,15 @@ static int adopt_series(const struct lag_series_row *series, void *arg) {
     lag_bind_i64(stmt, target);
     lag_bind_i64(stmt, series->id);
     lag_bind_i64(stmt, adoption->after_step);
+    lag_bind_i64(stmt, adoption->until_step);
     if ((rc = lag_stmt_run(stmt, adoption->err))) return rc;
     return lag_series_recount(db, target, lag_db_changes(db), adoption->err);
 }
 
 int lag_points_adopt(struct lag_db *db, const char *run_id, const char *candidate_id, int64_t after_step,
-                     struct lag_error *err) {
-    struct adoption adoption = {.db = db, .run_id = run_id, .after_step = after_step, .err = err};
+                     int64_t until_step, struct lag_error *err) {
+    struct adoption adoption = {.db = db, .run_id = run_id, .after_step = after_step, .until_step = until_step,
+                                .err = err};
     return lag_series_list(db, candidate_id, adopt_series, &adoption, err);
 }
 

@@ -27,7 +27,9 @@ struct applying {
     struct lag_decision_row decision;
     int index;               /* of the winner */
     struct lag_state *state; /* owned until it is the run's */
+    int64_t adopted_step;    /* the winner's points are the run's up to it */
 };
+enum { ADOPT_STEPS = 500 }; /* at once */
 
 static int read_decision(struct lag_db *db, void *arg, struct lag_error *err) {
     struct applying *applying = arg;
@@ -71,7 +73,30 @@ static int write_applied(struct lag_db *db, void *arg, struct lag_error *err) {
     struct lag_shape shape;
     lagd_shape_of_spec(spec, &shape);
     int rc = lag_run_set_shape(db, run->id, &shape, (int64_t)lag_spec_params(spec), err);
-    if (rc == 0) rc = lag_points_adopt(db, run->id, applying->decision.candidate, run->book.growth.start_step, err);
+    if (rc == 0)
+        rc = lag_points_adopt(db, run->id, applying->decision.candidate, applying->adopted_step, INT64_MAX, err);
+    return rc;
+}
+
+static int write_points(struct lag_db *db, void *arg, struct lag_error *err) {
+    const struct applying *applying = arg;
+    return lag_points_adopt(db, applying->round->run->id, applying->decision.candidate, applying->adopted_step,
+                            applying->adopted_step + ADOPT_STEPS, err);
+}
+
+/* Most of the winner's points, in transactions that are short however long the lag was; the rest comes with the row of
+ * the run. A restart in between finds the growth where it was, and does it again: what is there already stays. Where
+ * the growth is given up instead, they go with it (records/leftovers.c). */
+static int adopt_points(struct applying *applying, struct lag_error *err) {
+    const struct lagd_run *run = applying->round->run;
+    const int64_t end = run->book.growth.start_step + run->book.growth.probe_steps;
+    int rc = 0;
+    applying->adopted_step = run->book.growth.start_step;
+    while (rc == 0 && applying->adopted_step + ADOPT_STEPS < end) {
+        rc = lagd_write_patiently(run->deps, write_points, applying, &run->wishes.quit, err);
+        if (rc == 0) applying->adopted_step += ADOPT_STEPS;
+        LAG_FP("growth.adopted");
+    }
     return rc;
 }
 
@@ -132,6 +157,7 @@ int lagd_round_apply(struct lagd_round *round, struct lag_error *err) {
     LAG_FP("growth.before_apply");
     rc = lagd_checkpoint_model_sha256(run->deps, run->book.growth.parent_checkpoint, parent_sha256, err);
     if (rc == 0) rc = get_state(&applying, err);
+    if (rc == 0) rc = adopt_points(&applying, err);
     if (rc == 0) rc = commit(&applying, parent_sha256, err);
     if (rc == 0) {
         LAG_FP("growth.after_apply");

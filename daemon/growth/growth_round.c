@@ -11,6 +11,7 @@
 #include "records/transact_internal.h"
 #include "train/flops_internal.h"
 #include "train/run_dataset_internal.h"
+#include "train/run_history_internal.h"
 #include "train/run_keep_internal.h"
 #include "train/run_move_internal.h"
 #include "train/run_open_internal.h"
@@ -201,6 +202,8 @@ static int give_up(struct lagd_run *run, struct lag_error *err) {
     const struct lag_error why = *err;
     const struct lagd_about about = {run->id, run->book.growth.id, run->book.row.step, NULL};
     lagd_tell(LAG_LOG_WARNING, &about, "growth %s of %s failed: %s", run->book.growth.id, run->id, why.text);
+    if (lagd_growth_is(run->book.growth.state, LAGD_GROWTH_APPLYING)) /* what it took over; the rest goes with it */
+        (void)lagd_run_cut_ahead(run, &run->wishes.quit, NULL);
     struct lagd_move move = {
         .run = run, .run_event = LAGD_RUN_ON_GROWTH_ENDED, .growth_event = LAGD_GROWTH_ON_FAILED, .unless_ended = true,
         .reason = why.text, .ends_growth = true};

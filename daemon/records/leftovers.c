@@ -9,6 +9,7 @@
 #include <lagd/storage/checkpoints.h>
 #include <lagd/storage/growths.h>
 #include <lagd/storage/runs.h>
+#include <lagd/storage/series.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,9 +78,19 @@ static int end_candidates(struct lag_db *db, const struct lag_growth_row *growth
     return rc;
 }
 
+/* Points of the winner that the run had taken over already, where it does not become the run's. */
+static int drop_adopted(struct lag_db *db, const struct lag_growth_row *before, struct lag_error *err) {
+    struct lag_growth_row now;
+    if (!lagd_growth_is(before->state, LAGD_GROWTH_APPLYING)) return 0;
+    int rc = lag_growth_get(db, before->id, &now, err);
+    if (rc != 0 || lagd_growth_is(now.state, LAGD_GROWTH_APPLIED)) return rc;
+    return lag_points_truncate(db, before->run_id, before->start_step, err);
+}
+
 int lagd_tx_growth_leave(struct lag_db *db, const struct lag_growth_row *growth, const char *reason,
                          struct lagd_leftovers *leftovers, struct lag_error *err) {
     int rc = end_candidates(db, growth, reason, leftovers, err);
+    if (rc == 0) rc = drop_adopted(db, growth, err);
     return rc == 0 ? lag_run_set_growth(db, growth->run_id, "", err) : rc;
 }
 

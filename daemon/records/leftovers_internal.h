@@ -14,7 +14,8 @@ struct lagd_leftovers {
     size_t n, capacity;
 };
 /* Both inside a transaction; they may be called again when that was rolled back. reason may be NULL.
- * leave: of a growth that has ended, also in this transaction. Its run names it no more. */
+ * leave: of a growth that has ended, also in this transaction; growth is its row from before. Its run names it no more,
+ * and has none of its points but where it was applied. */
 int lagd_tx_growth_leave(struct lag_db *db, const struct lag_growth_row *growth, const char *reason,
                          struct lagd_leftovers *leftovers, struct lag_error *err);
 /* The event is posted, unless the growth has ended already; and leave. */

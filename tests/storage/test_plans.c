@@ -70,7 +70,7 @@ static int call_series(struct lag_db *db, struct lag_error *err) {
     if (!rc) rc = lag_points_put(db, points, LAG_COUNT(points), err);
     if (!rc) rc = lag_series_find(db, "run_1", "train/loss", &row, err);
     if (!rc) rc = lag_series_list(db, "run_1", each_series, NULL, err);
-    if (!rc) rc = lag_points_adopt(db, "run_1", "cand_1", 0, err);
+    if (!rc) rc = lag_points_adopt(db, "run_1", "cand_1", 0, 9, err);
     if (!rc) rc = lag_points_truncate(db, "run_1", 0, err);
     if (!rc) rc = lag_points_last(db, other, 10, &step, &value, err);
     if (!rc) rc = lag_points_thin(db, other, 0, 10, 1, &bucket, &n, &total, err);

@@ -199,8 +199,15 @@ static void test_truncate(void **state) {
     assert_int_equal(n_events(f), 0);
 }
 
+/* The points up to a step, and those behind it. */
 static int adopt(struct lag_db *db, void *arg, struct lag_error *err) {
-    return lag_points_adopt(db, "run_1", "cand_1", 100, err);
+    const int64_t *until = arg;
+    int rc = lag_points_adopt(db, "run_1", "cand_1", 100, *until, err);
+    return rc ? rc : lag_points_adopt(db, "run_1", "cand_1", *until, INT64_MAX, err);
+}
+
+static int adopt_some(struct lag_db *db, void *arg, struct lag_error *err) {
+    return lag_points_adopt(db, "run_1", "cand_1", 100, 102, err);
 }
 
 static int add_key(const struct lag_series_row *row, void *arg) {
@@ -215,8 +222,11 @@ static void test_adopt(void **state) {
     put_points(f, (struct lag_point[]){{of_run, 99, 1}, {of_run, 100, 2}, {of_run, 101, 3}, {train, 100, 9},
         {train, 101, 9},
         {train, 102, 4}, {train, 103, 5}, {val, 100, 1}, {val, 103, 2}}, 9);
-    for (int twice = 0; twice < 2; twice++) {
-        write_ok(f, adopt, NULL);
+    write_ok(f, adopt_some, NULL);
+    struct lag_series_row some = series_of(f, "run_1", "train/loss");
+    assert_true(some.n_points == 4 && some.last_step == 102 && some.last_value == 4);
+    for (int64_t until = 100; until < 105; until++) {
+        write_ok(f, adopt, &until);
         struct lag_series_row row = series_of(f, "run_1", "train/loss");
         assert_true(row.n_points == 5 && row.first_step == 99 && row.last_step == 103 && row.last_value == 5);
         row = series_of(f, "run_1", "val/loss");

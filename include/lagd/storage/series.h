@@ -18,10 +18,10 @@ int lag_series_whose(struct lag_db *db, int64_t id, struct lag_series_row *ret, 
                      struct lag_error *err);
 /* Removes the points of owner with step > after (rollback) and mends counts and last values. */
 int lag_points_truncate(struct lag_db *db, const char *owner, int64_t after_step, struct lag_error *err);
-/* The candidate's points with step > after_step become points of the run, key by key; existing ones of the run stay,
- * and the candidate keeps its own as the record of the probe. */
+/* The candidate's points with after_step < step ≤ until_step become points of the run, key by key; existing ones of the
+ * run stay, and the candidate keeps its own as the record of the probe. */
 int lag_points_adopt(struct lag_db *db, const char *run_id, const char *candidate_id, int64_t after_step,
-                     struct lag_error *err);
+                     int64_t until_step, struct lag_error *err);
 
 struct lag_bucket { int64_t step; double min, max, last, sum; int64_t n, n_null; }; /* step of the last point; last: the
  * last that is not NULL; NaN when all are NULL; sum: of those that are not NULL */
