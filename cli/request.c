@@ -43,9 +43,9 @@ int ctl_path_of(struct ctl *ctl, struct lag_strbuf *ret) {
     return ret->failed ? ctl_fail(CTL_FAILED, "out of memory") : CTL_OK;
 }
 
-/* "stack,midas" → ["stack","midas"]; "default" names a pool. */
+/* "stack,midas" → ["stack","midas"]; "default" and "published" name pools. */
 static json_t *list_value(const char *text) {
-    if (strcmp(text, "default") == 0) return json_string(text);
+    if (strcmp(text, "default") == 0 || strcmp(text, "published") == 0) return json_string(text);
     json_t *list = json_array();
     while (*text) {
         size_t n = strcspn(text, ",");
@@ -56,7 +56,7 @@ static json_t *list_value(const char *text) {
 }
 
 static json_t *typed_value(const char *kind, const char *text) {
-    static const char whole[] = "N STEP STEPS SEQ";
+    static const char whole[] = "N STEP STEPS SEQ STEPS-OR-KEEP"; /* else a text: the daemon judges it */
     int64_t integer;
     double real;
     if (!kind && lag_parse_i64(text, &integer) < 0)
@@ -66,6 +66,19 @@ static json_t *typed_value(const char *kind, const char *text) {
     return kind && strcmp(kind, "LIST") == 0 ? list_value(text) : json_string(text);
 }
 
+/* A pool is a name, a list, or an object with either of them and rules. What is no object yet becomes one, so that a
+ * rule finds its place beside it. */
+static int make_object(json_t *body, const char *key) {
+    json_t *there = json_object_get(body, key);
+    if (json_is_object(there)) return 0;
+    json_t *object = json_object();
+    if (!object || (there && json_object_set(object, "operators", there) < 0)) {
+        json_decref(object);
+        return -1;
+    }
+    return json_object_set_new(body, key, object);
+}
+
 /* The object that a pointer such as "/target/n_layer" leads to, made on the way; its last name in key. */
 static json_t *walk_to(json_t *body, const char *pointer, char key[64]) {
     while (body) {
@@ -73,8 +86,7 @@ static json_t *walk_to(json_t *body, const char *pointer, char key[64]) {
         (void)snprintf(key, 64, "%.*s", (int)n, pointer + 1);
         pointer += n + 1;
         if (*pointer != '/') return body;
-        if (!json_is_object(json_object_get(body, key)) && json_object_set_new(body, key, json_object()) < 0)
-            return NULL;
+        if (make_object(body, key) < 0) return NULL;
         body = json_object_get(body, key);
     }
     return NULL;
@@ -85,6 +97,11 @@ static int set_member(json_t *body, const struct ctl_option *option, const char 
     const char *constant = strchr(option->sends, '=');
     char key[64];
     json_t *object = walk_to(body, option->sends, key);
+    json_t *there = json_object_get(object, key);
+    if (json_is_object(there)) { /* a pool with rules already */
+        object = there;
+        (void)snprintf(key, sizeof(key), "operators");
+    }
     return object ? json_object_set_new(object, key, typed_value(option->argument, constant ? constant + 1 : value))
                   : -1;
 }

@@ -1,5 +1,6 @@
 /* Tables of the small request bodies, and the bodies' schema names and examples. */
 #include "body/bodies_internal.h"
+#include "body/pool_body_internal.h"
 
 #include <lagd/base/check.h>
 
@@ -50,10 +51,5 @@ const struct lagd_body_spec lagd_run_body = {"RunRequest", &lagd_run_fields, NUL
                                              "\"n_positions\": 64}, \"schedule\": {\"max_steps\": 1000}}"};
 const struct lagd_body_spec lagd_growth_body = {
     "GrowthRequest", &lagd_growth_fields,
-    "\"pool\":{\"description\":\"The name of a pool, or strategies: operator names or "
-    "objects.\",\"default\":\"default\","
-    "\"oneOf\":[{\"type\":\"string\"},{\"type\":\"array\",\"minItems\":1,"
-    "\"maxItems\":" LAG_TEXT_OF(LAGD_STRATEGIES_MAX) ",\"items\":{\"oneOf\":[{"
-    "\"type\":\"string\"},"
-    "{\"$ref\":\"#/components/schemas/StrategyRequest\"}]}}]}",
+    lagd_pool_more,
     "{\"target\": {\"n_layer\": 6}, \"pool\": \"default\", \"probe\": {\"steps\": 50, \"eval_every\": 10}}"};

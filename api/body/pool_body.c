@@ -11,23 +11,36 @@
 /* The daemon knows the words: texts are only passed on, and refused there with the same pointers. */
 static const struct lag_field rows[] = {
     {"operator", LAG_FIELD_TEXT, AT(op), 1, 31, NULL, NULL, LAG_FIELD_REQUIRED, "",
-     "Name of a growth operator; GET /operators lists them."},
+     "Name of a growth operator or of a published recipe; GET /operators lists them."},
     {"optimizer", LAG_FIELD_TEXT, AT(optimizer), 0, 15, NULL, NULL, 0, "",
-     "Rule of the optimiser's state, one of GET /operators' optimizer_rules; left out: the operator's preset."},
+     "Rule of the optimiser's state, one of GET /operators' optimizer_rules; left out: the pool's, else the operator's "
+     "preset."},
     {"lr", LAG_FIELD_TEXT, AT(lr), 0, 15, NULL, NULL, 0, "",
-     "Rule of the learning rate, one of GET /operators' lr_rules; left out: the operator's preset."},
+     "Rule of the learning rate, one of GET /operators' lr_rules; left out: the pool's, else the operator's preset."},
     {"rewarm_steps", LAG_FIELD_INT, AT(rewarm_steps), -1, LAGD_PROBE_STEPS_MAX, "-1", NULL, 0, "steps",
      "Length of the re-warm; -1 for " LAG_TEXT_OF(LAGD_REWARM_STEPS) ", whatever the lag."},
     {"seed", LAG_FIELD_INT, AT(seed), -1, LAG_FIELD_EXACT_MAX, "-1", NULL, 0, "",
      "Seed of random layers; -1 for the run's."},
 };
 const struct lag_fields lagd_strategy_fields = {rows, LAG_COUNT(rows)};
+const struct lag_fields lagd_pool_fields = {rows + 1, LAG_COUNT(rows) - 1}; /* the rules without an operator */
 
+#define FREEZE                                                                                                         \
+    "\"freeze_old\":{\"description\":\"Steps for which only the new layers train, and all else is frozen; keep: " \
+    "for good; 0: nothing is frozen.\",\"oneOf\":[{\"type\":\"integer\",\"minimum\":0," \
+    "\"maximum\":" LAG_TEXT_OF(LAGD_FREEZE_MAX) "},{\"type\":\"string\",\"enum\":[\"keep\"]}]}"
+#define LIST                                                                                                           \
+    "{\"type\":\"array\",\"minItems\":1,\"maxItems\":" LAG_TEXT_OF(LAGD_STRATEGIES_MAX) ","                            \
+    "\"items\":{\"oneOf\":[{\"type\":\"string\"},{\"$ref\":\"#/components/schemas/StrategyRequest\"}]}}"
 const char lagd_strategy_more[] =
-    "\"params\":{\"type\":\"object\",\"additionalProperties\":{\"type\":\"number\"}},"
-    "\"freeze_old\":{\"description\":\"Steps for which only the new layers train, and all else is frozen; keep: for "
-    "good; 0: nothing is frozen.\",\"oneOf\":[{\"type\":\"integer\",\"minimum\":0,"
-    "\"maximum\":" LAG_TEXT_OF(LAGD_FREEZE_MAX) "},{\"type\":\"string\",\"enum\":[\"keep\"]}]}";
+    "\"params\":{\"type\":\"object\",\"additionalProperties\":{\"type\":\"number\"}}," FREEZE;
+const char lagd_pool_object_more[] =
+    "\"operators\":{\"description\":\"The name of a pool, or a list; the rules beside it hold for each operator that "
+    "names none.\",\"default\":\"default\",\"oneOf\":[{\"type\":\"string\"}," LIST "]}," FREEZE;
+const char lagd_pool_more[] =
+    "\"pool\":{\"description\":\"The name of a pool; strategies, which are names of operators or published recipes, "
+    "texts or objects; or either of them as operators of an object with rules.\",\"default\":\"default\",\"oneOf\":[{"
+    "\"type\":\"string\"}," LIST ",{\"$ref\":\"#/components/schemas/PoolRequest\"}]}";
 
 static void decode_params(json_t *params, const char *prefix, struct lagd_strategy_request *strategy,
                           struct lagd_faults *faults) {
@@ -90,8 +103,7 @@ static void decode_text(const char *text, const char *pointer, struct lagd_strat
 static void decode_entry(json_t *entry, const char *pointer, struct lagd_strategy_request *strategy,
                          struct lagd_faults *faults) {
     static const char *const others[] = {"params", "freeze_old", NULL};
-    lag_fields_defaults(&lagd_strategy_fields, strategy);
-    strategy->freeze_old = LAGD_FREEZE_UNSAID;
+    lagd_strategy_request_defaults(strategy);
     if (json_is_string(entry)) {
         decode_text(json_string_value(entry), pointer, strategy, faults);
     } else if (json_is_object(entry)) {
@@ -104,28 +116,46 @@ static void decode_entry(json_t *entry, const char *pointer, struct lagd_strateg
     }
 }
 
-void lagd_pool_decode(json_t *pool, struct lagd_growth_request *growth, struct lagd_faults *faults) {
+/* base: "/pool" or "/pool/operators". */
+static void decode_list(json_t *pool, const char *base, struct lagd_growth_request *growth,
+                        struct lagd_faults *faults) {
     size_t i;
     json_t *entry;
     char pointer[64];
-    growth->n_strategies = 0;
+    growth->pool[0] = '\0';
+    json_array_foreach(pool, i, entry) {
+        (void)snprintf(pointer, sizeof(pointer), "%s/%zu", base, i);
+        decode_entry(entry, pointer, &growth->strategies[growth->n_strategies++], faults);
+    }
+}
+
+static void decode_operators(json_t *pool, const char *base, struct lagd_growth_request *growth,
+                             struct lagd_faults *faults) {
+    static const char wanted[] = "must be the name of a pool, such as \"default\", or a list of strategies";
     if (!pool) {
         (void)lag_copy(growth->pool, sizeof(growth->pool), "default");
     } else if (json_is_string(pool)) {
-        if (lag_copy(growth->pool, sizeof(growth->pool), json_string_value(pool)) < 0 || !*growth->pool) {
-            lagd_fault_add(faults, false, "/pool",
-                           "must be the name of a pool, such as \"default\", or a list of strategies");
-        }
+        if (lag_copy(growth->pool, sizeof(growth->pool), json_string_value(pool)) < 0 || !*growth->pool)
+            lagd_fault_add(faults, false, base, wanted);
     } else if (!json_is_array(pool) || json_array_size(pool) == 0) {
-        lagd_fault_add(faults, false, "/pool",
-                       "must be the name of a pool, such as \"default\", or a list of strategies");
+        lagd_fault_add(faults, false, base, wanted);
     } else if (json_array_size(pool) > LAGD_STRATEGIES_MAX) {
-        lagd_fault_add(faults, false, "/pool", "must have at most " LAG_TEXT_OF(LAGD_STRATEGIES_MAX) " strategies");
+        lagd_fault_add(faults, false, base, "must have at most " LAG_TEXT_OF(LAGD_STRATEGIES_MAX) " strategies");
     } else {
-        growth->pool[0] = '\0';
-        json_array_foreach(pool, i, entry) {
-            (void)snprintf(pointer, sizeof(pointer), "/pool/%zu", i);
-            decode_entry(entry, pointer, &growth->strategies[growth->n_strategies++], faults);
-        }
+        decode_list(pool, base, growth, faults);
     }
+}
+
+void lagd_pool_decode(json_t *pool, struct lagd_growth_request *growth, struct lagd_faults *faults) {
+    static const char *const others[] = {"operators", "freeze_old", NULL};
+    growth->n_strategies = 0;
+    growth->has_rules = json_is_object(pool);
+    lagd_strategy_request_defaults(&growth->rules);
+    if (!growth->has_rules) {
+        decode_operators(pool, "/pool", growth, faults);
+        return;
+    }
+    (void)lagd_json_decode(pool, &lagd_pool_fields, others, "/pool", &growth->rules, faults);
+    decode_freeze(json_object_get(pool, "freeze_old"), "/pool", &growth->rules, faults);
+    decode_operators(json_object_get(pool, "operators"), "/pool/operators", growth, faults);
 }

@@ -24,6 +24,7 @@ static void write_request_schemas(struct lagd_json *json, const struct lagd_rout
         if (!told) lagd_request_schema(json, body->schema, body->table, body->more);
     }
     lagd_request_schema(json, "StrategyRequest", &lagd_strategy_fields, lagd_strategy_more);
+    lagd_request_schema(json, "PoolRequest", &lagd_pool_fields, lagd_pool_object_more);
 }
 
 static void write_answer_schemas(struct lagd_json *json, const struct lagd_route_table *routes) {

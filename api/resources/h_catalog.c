@@ -2,6 +2,7 @@
 #include "door/problem_internal.h"
 #include "resources/handlers_internal.h"
 #include "resources/schemas_internal.h"
+#include "encode/encode_internal.h"
 
 #include <lagd/base/check.h>
 #include <lagd/daemon/operators.h>
@@ -52,6 +53,53 @@ static int write_operators(struct lagd_json *json, const char *key, const void *
     return 0;
 }
 
+/* --- recipes and pools ------------------------------------------------------------------------------------------- */
+
+static int write_recipe_strategy(struct lagd_json *json, const char *key, const void *object, void *context) {
+    lagd_write_strategy(json, key, ((const struct lagd_recipe_info *)object)->strategy);
+    return 0;
+}
+
+#define RECIPE(name, member, help) LAGD_POINTED(struct lagd_recipe_info, name, "s", member, help)
+static const struct lagd_member recipe_members[] = {
+    RECIPE("name", name, "What a pool may list."),
+    RECIPE("title", title, NULL),
+    RECIPE("help", help, NULL),
+    RECIPE("reference", reference, "Where it was published."),
+    LAGD_WRITTEN_OF("strategy", "@?", &lagd_strategy_schema, write_recipe_strategy, "What it stands for."),
+};
+static const struct lagd_schema recipe_schema = LAGD_SCHEMA("Recipe", recipe_members);
+
+static int write_recipes(struct lagd_json *json, const char *key, const void *object, void *context) {
+    struct lagd_recipe_info info;
+    lagd_json_open_array(json, key);
+    for (int i = 0; i < lagd_recipe_count(); i++) {
+        lagd_recipe_get(i, &info);
+        (void)lagd_write_object(json, NULL, &recipe_schema, &info, NULL);
+    }
+    lagd_json_close_array(json);
+    return 0;
+}
+
+static const struct lagd_member pool_members[] = {
+    LAGD_POINTED(struct lagd_pool_info, "name", "s", name, NULL),
+    LAGD_POINTED(struct lagd_pool_info, "help", "s", help, NULL),
+};
+static const struct lagd_schema pool_schema = LAGD_SCHEMA("Pool", pool_members);
+
+static int write_pools(struct lagd_json *json, const char *key, const void *object, void *context) {
+    struct lagd_pool_info info;
+    lagd_json_open_array(json, key);
+    for (int i = 0; i < lagd_pool_count(); i++) {
+        lagd_pool_get(i, &info);
+        (void)lagd_write_object(json, NULL, &pool_schema, &info, NULL);
+    }
+    lagd_json_close_array(json);
+    return 0;
+}
+
+/* --- the answer -------------------------------------------------------------------------------------------------- */
+
 static int write_words(struct lagd_json *json, const char *key, const char *const *words) {
     lagd_json_open_array(json, key);
     for (; *words; words++) lagd_json_text(json, NULL, *words);
@@ -69,6 +117,9 @@ static int write_lr_rules(struct lagd_json *json, const char *key, const void *o
 
 static const struct lagd_member operator_list_members[] = {
     LAGD_WRITTEN_OF("items", "[@]", &operator_schema, write_operators, NULL),
+    LAGD_WRITTEN_OF("recipes", "[@]", &recipe_schema, write_recipes,
+                    "Published strategies by name. Where an operator has the same name, both are the same."),
+    LAGD_WRITTEN_OF("pools", "[@]", &pool_schema, write_pools, "Pools by name."),
     LAGD_WRITTEN("optimizer_rules", "[s]", write_optimizer_rules, "What optimizer of a strategy may be."),
     LAGD_WRITTEN("lr_rules", "[s]", write_lr_rules, "What lr of a strategy may be."),
     LAGD_ONE_PAGE,

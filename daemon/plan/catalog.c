@@ -1,4 +1,4 @@
-/* The engine's operators and rules, for those who may not look into the engine. */
+/* The engine's operators, recipes, pools and rules, for those who may not look into the engine. */
 #include <lagd/base/check.h>
 #include <lagd/base/error.h>
 #include <lagd/base/mem.h>
@@ -41,6 +41,35 @@ void lagd_operator_get(int index, struct lagd_operator_info *ret) {
     }
 }
 
+int lagd_recipe_count(void) {
+    int n = 0;
+    (void)lag_published_list(&n);
+    return n;
+}
+
+void lagd_recipe_get(int index, struct lagd_recipe_info *ret) {
+    int n = 0;
+    const struct lag_published *published = lag_published_list(&n) + index;
+    struct lag_strategy strategy;
+    char text[LAG_STRATEGY_TEXT];
+    const int rc = lag_strategy_parse(published->text, &strategy, NULL);
+    LAG_ASSERT(index >= 0 && index < n && rc == 0);
+    lag_strategy_format(&strategy, text);
+    *ret = (struct lagd_recipe_info){.name = published->name, .title = published->title, .help = published->help,
+                                     .reference = published->reference};
+    (void)lag_copy(ret->strategy, sizeof(ret->strategy), text);
+}
+
+int lagd_pool_count(void) {
+    int n = 0;
+    while (lag_pools[n].name) n++;
+    return n;
+}
+
+void lagd_pool_get(int index, struct lagd_pool_info *ret) {
+    *ret = (struct lagd_pool_info){lag_pools[index].name, lag_pools[index].help};
+}
+
 bool lagd_operator_grows(const char *name) { return strcmp(name, "none") != 0; }
 
 int lagd_strategy_decode(const char *text, struct lagd_strategy_request *ret, struct lag_error *err) {
@@ -48,7 +77,7 @@ int lagd_strategy_decode(const char *text, struct lagd_strategy_request *ret, st
     int rc = lag_strategy_parse(text, &strategy, err);
     if (rc < 0) return rc;
     struct lagd_strategy_request out = {.rewarm_steps = strategy.rewarm_steps, .freeze_old = strategy.freeze_steps,
-                                        .seed = (int64_t)strategy.seed};
+                                        .seed = (int64_t)strategy.seed, .whole = true};
     (void)lag_copy(out.op, sizeof(out.op), strategy.op->name);
     (void)lag_copy(out.optimizer, sizeof(out.optimizer), lag_moment_rule_name(strategy.moments));
     (void)lag_copy(out.lr, sizeof(out.lr), lag_lr_rule_name(strategy.lr));

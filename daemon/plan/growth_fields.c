@@ -52,5 +52,10 @@ const struct lag_fields lagd_growth_fields = {rows, LAG_COUNT(rows)};
 void lagd_growth_request_defaults(struct lagd_growth_request *request) {
     memset(request, 0, sizeof(*request));
     lag_fields_defaults(&lagd_growth_fields, request);
+    lagd_strategy_request_defaults(&request->rules);
     memcpy(request->pool, "default", sizeof("default"));
+}
+
+void lagd_strategy_request_defaults(struct lagd_strategy_request *request) {
+    *request = (struct lagd_strategy_request){.rewarm_steps = -1, .freeze_old = LAGD_FREEZE_UNSAID, .seed = -1};
 }

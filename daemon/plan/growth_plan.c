@@ -59,15 +59,22 @@ static int check_request(const struct lagd_growth_request *request, const struct
 
 /* --- strategies -------------------------------------------------------------------------------------------------- */
 
-/* "/pool/3" and what the engine's pointer adds; a target that the entry cannot reach is the target's fault. */
-static int at_entry(struct lag_error *err, int index, const struct lag_error *inner) {
+/* "/pool/3" or "/pool/operators/3" and what the engine's pointer adds; a target that the entry cannot reach is the
+ * target's fault. */
+static int at_entry(const struct planning *p, struct lag_error *err, int index, const struct lag_error *inner) {
     char pointer[160];
     if (strncmp(inner->pointer, "/target/", 8) == 0)
         return lag_error_at(err, inner->code, inner->pointer, "%s", inner->text);
-    (void)snprintf(pointer, sizeof(pointer), "/pool/%d%.120s", index, inner->pointer);
+    (void)snprintf(pointer, sizeof(pointer), "/pool%s/%d%.120s", p->request->has_rules ? "/operators" : "", index,
+                   inner->pointer);
     return lag_error_at(err, inner->code == LAG_ENOTFOUND ? LAG_EINVAL : inner->code, pointer, "%s", inner->text);
 }
 
+static bool rewarms(const struct lag_strategy *strategy) {
+    return strategy->lr == LAG_LR_REWARM || strategy->lr == LAG_LR_REWARM_NEW;
+}
+
+/* What entry says; the rest stays. */
 static int read_rules(const struct lagd_strategy_request *entry, struct lag_strategy *strategy, struct lag_error *err) {
     if (entry->optimizer[0] && lag_moment_rule_parse(entry->optimizer, &strategy->moments) < 0) {
         return lag_names_refuse(lag_moment_rule_names, "/optimizer", "optimizer", entry->optimizer, err);
@@ -75,41 +82,68 @@ static int read_rules(const struct lagd_strategy_request *entry, struct lag_stra
     if (entry->lr[0] && lag_lr_rule_parse(entry->lr, &strategy->lr) < 0) {
         return lag_names_refuse(lag_lr_rule_names, "/lr", "lr", entry->lr, err);
     }
-    bool rewarms = strategy->lr == LAG_LR_REWARM || strategy->lr == LAG_LR_REWARM_NEW;
-    if (entry->rewarm_steps >= 0 && !rewarms) {
+    if (entry->rewarm_steps >= 0 && !rewarms(strategy)) {
         return lag_error_at(err, LAG_EINVAL, "/rewarm_steps",
                             "rewarm_steps has a meaning only with lr rewarm or rewarm_new");
     }
     if (entry->rewarm_steps == 0) {
         return lag_error_at(err, LAG_EINVAL, "/rewarm_steps", "rewarm_steps must be at least 1");
     }
-    strategy->rewarm_steps = entry->rewarm_steps > 0 ? entry->rewarm_steps : LAG_REWARM_DEFAULT;
+    if (entry->rewarm_steps > 0) strategy->rewarm_steps = entry->rewarm_steps;
     if (entry->freeze_old != LAGD_FREEZE_UNSAID) strategy->freeze_steps = entry->freeze_old;
-    return lag_strategy_check_freeze(strategy, err);
+    return 0;
 }
 
-static int read_entry(const struct planning *p, const struct lagd_strategy_request *entry, struct lag_strategy *ret,
+static bool is_recipe(const struct lagd_strategy_request *entry) {
+    return !lag_operator_find(entry->op) && lag_published_find(entry->op);
+}
+
+/* The pool's rules hold where an entry says nothing: not for a published recipe or a strategy's text, which say all. */
+static void take_rules(const struct lagd_growth_request *request, const struct lagd_strategy_request *entry,
+                       struct lagd_strategy_request *ret) {
+    const struct lagd_strategy_request *rules = &request->rules;
+    *ret = *entry;
+    if (entry->whole || is_recipe(entry) || strcmp(entry->op, "none") == 0) return;
+    const bool own_lr = entry->lr[0] != '\0';
+    if (!entry->optimizer[0]) (void)lag_copy(ret->optimizer, sizeof(ret->optimizer), rules->optimizer);
+    if (!own_lr) (void)lag_copy(ret->lr, sizeof(ret->lr), rules->lr);
+    if (!own_lr && entry->rewarm_steps < 0) ret->rewarm_steps = rules->rewarm_steps;
+    if (entry->freeze_old == LAGD_FREEZE_UNSAID) ret->freeze_old = rules->freeze_old;
+    if (entry->seed < 0) ret->seed = rules->seed;
+}
+
+static int read_entry(const struct planning *p, const struct lagd_strategy_request *asked, struct lag_strategy *ret,
                       struct lag_error *err) {
+    struct lagd_strategy_request entry;
     struct lag_strategy strategy;
-    int rc = lag_strategy_init(entry->op, &strategy, err);
-    for (int i = 0; i < entry->n_params && rc == 0; i++) {
-        rc = lag_strategy_set_param(&strategy, entry->params[i].name, entry->params[i].value, err);
+    take_rules(p->request, asked, &entry);
+    int rc = lag_strategy_init(entry.op, &strategy, err);
+    for (int i = 0; i < entry.n_params && rc == 0; i++) {
+        rc = lag_strategy_set_param(&strategy, entry.params[i].name, entry.params[i].value, err);
     }
-    if (rc == 0) rc = read_rules(entry, &strategy, err);
+    if (rc == 0) rc = read_rules(&entry, &strategy, err);
+    if (rc == 0) rc = lag_strategy_check_freeze(&strategy, err);
     if (rc < 0) return rc;
-    strategy.seed = (uint64_t)(entry->seed >= 0 ? entry->seed : p->config.seed);
+    strategy.seed = (uint64_t)(entry.seed >= 0 ? entry.seed : p->config.seed);
     *ret = strategy;
     return 0;
 }
 
-/* --- candidates -------------------------------------------------------------------------------------------------- */
-
-/* The part of the canonical text that a person would say: operator and parameters. */
-static void short_name(const struct lag_strategy *strategy, char ret[LAG_STRATEGY_TEXT]) {
-    lag_strategy_format(strategy, ret);
-    char *rules = strstr(ret, " optimizer=");
-    if (rules) *rules = '\0';
+/* Whatever the operators: the pool's rules are right, or point to "/pool/<name>". */
+static int check_rules(const struct planning *p, struct lag_error *err) {
+    struct lag_strategy strategy = {.lr = LAG_LR_REWARM};
+    struct lag_error inner = {0};
+    char pointer[64];
+    const struct lagd_strategy_request *rules = &p->request->rules;
+    int rc = read_rules(rules, &strategy, &inner);
+    if (rc == 0 && rules->rewarm_steps >= 0 && !rules->lr[0])
+        rc = lag_error_at(&inner, LAG_EINVAL, "/rewarm_steps", "rewarm_steps of a pool needs lr rewarm or rewarm_new");
+    if (rc == 0) return 0;
+    (void)snprintf(pointer, sizeof(pointer), "/pool%.40s", inner.pointer);
+    return lag_error_at(err, inner.code, pointer, "%s", inner.text);
 }
+
+/* --- candidates -------------------------------------------------------------------------------------------------- */
 
 static void add_name(struct lagd_candidate_plan *candidate, const char *name) {
     size_t used = strlen(candidate->names), length = strlen(name);
@@ -129,9 +163,8 @@ static int describe(struct planning *p, const struct lag_strategy *strategy, str
     struct lag_spec grown = p->spec;
     grown.n_layer = recipe.n_layers;
     bool none = strcmp(strategy->op->name, "none") == 0;
-    bool rewarms = strategy->lr == LAG_LR_REWARM || strategy->lr == LAG_LR_REWARM_NEW;
     *out = (struct lagd_candidate_plan){.n_params = (int64_t)lag_spec_params(&grown),
-                                        .rewarm_steps = rewarms ? strategy->rewarm_steps : 0,
+                                        .rewarm_steps = rewarms(strategy) ? strategy->rewarm_steps : 0,
                                         .flops = lag_probe_flops(&grown, &p->step, &p->probe),
                                         .eval_flops = lag_probe_eval_flops(&grown, &p->step, &p->probe),
                                         .eligible = !none || p->request->allow_none,
@@ -150,8 +183,7 @@ static int describe(struct planning *p, const struct lag_strategy *strategy, str
 static int add_candidate(struct planning *p, const struct lag_strategy *asked, const char *name,
                          struct lag_error *err) {
     struct lag_strategy strategy = *asked;
-    bool rewarms = strategy.lr == LAG_LR_REWARM || strategy.lr == LAG_LR_REWARM_NEW;
-    if (rewarms && strategy.rewarm_steps == LAG_REWARM_DEFAULT) {
+    if (rewarms(&strategy) && strategy.rewarm_steps == LAG_REWARM_DEFAULT) {
         strategy.rewarm_steps = LAG_REWARM_STEPS;
     }
     struct lagd_growth_plan *plan = p->plan;
@@ -172,48 +204,66 @@ static int add_candidate(struct planning *p, const struct lag_strategy *asked, c
     return 0;
 }
 
-/* Operators whose presets make a candidate that the pool has already lend it their names. */
-static void add_other_names(struct planning *p) {
-    int n_ops = 0;
-    const struct lag_operator *ops = lag_operators(&n_ops);
-    for (int o = 0; o < n_ops; o++) {
-        struct lag_strategy strategy;
-        if (strcmp(ops[o].name, "none") == 0 || lag_strategy_init(ops[o].name, &strategy, NULL) < 0) continue;
-        strategy.seed = (uint64_t)p->config.seed;
-        if (strategy.lr == LAG_LR_REWARM || strategy.lr == LAG_LR_REWARM_NEW) {
-            strategy.rewarm_steps = LAG_REWARM_STEPS;
-        }
-        for (int i = 0; i < p->plan->n_candidates; i++) {
-            bool same = false;
-            if (lag_strategy_same(&p->strategies[i], &strategy, &p->spec, &p->target, &same, NULL) < 0 || !same)
-                continue;
-            char name[LAG_STRATEGY_TEXT];
-            short_name(&strategy, name);
-            add_name(&p->plan->candidates[i], name);
-        }
+/* Lends its name to a candidate that is the same. */
+static void lend_name(struct planning *p, const char *word, const char *name) {
+    struct lag_strategy strategy;
+    char text[LAG_STRATEGY_TEXT];
+    if (lag_strategy_init(word, &strategy, NULL) < 0) return;
+    strategy.seed = (uint64_t)p->config.seed;
+    if (rewarms(&strategy)) strategy.rewarm_steps = LAG_REWARM_STEPS;
+    lag_strategy_name(&strategy, text);
+    for (int i = 0; i < p->plan->n_candidates; i++) {
+        bool same = false;
+        if (lag_strategy_same(&p->strategies[i], &strategy, &p->spec, &p->target, &same, NULL) < 0 || !same) continue;
+        add_name(&p->plan->candidates[i], name ? name : text);
     }
 }
 
+/* Operators whose presets make a candidate that the pool has already lend it their names, and so do recipes. */
+static void add_other_names(struct planning *p) {
+    int n_ops = 0, n_published = 0;
+    const struct lag_operator *ops = lag_operators(&n_ops);
+    const struct lag_published *published = lag_published_list(&n_published);
+    for (int i = 0; i < n_ops; i++)
+        if (strcmp(ops[i].name, "none") != 0) lend_name(p, ops[i].name, NULL);
+    for (int i = 0; i < n_published; i++)
+        if (!lag_operator_find(published[i].name)) lend_name(p, published[i].name, published[i].name);
+}
+
+/* A pool of that name does not exist: for the asker that is a wrong value, not a missing resource. */
+static int no_pool(const struct planning *p, int rc, struct lag_error *err) {
+    if (rc != LAG_ENOTFOUND) return rc;
+    if (err && p->request->has_rules) return lag_error_at(err, LAG_EINVAL, "/pool/operators", "%s", err->text);
+    if (err) err->code = LAG_EINVAL;
+    return LAG_EINVAL;
+}
+
+/* Recipes have rules of their own. */
+static int refuse_rules(const struct lagd_strategy_request *rules, struct lag_error *err) {
+    const char *said = rules->optimizer[0] ? "optimizer" : rules->lr[0] ? "lr" : NULL;
+    if (!said && rules->freeze_old != LAGD_FREEZE_UNSAID) said = "freeze_old";
+    if (!said) return 0;
+    char pointer[32];
+    (void)snprintf(pointer, sizeof(pointer), "/pool/%s", said);
+    return lag_error_at(err, LAG_EINVAL, pointer, "published recipes have rules of their own: leave %s out", said);
+}
+
 static int expand_pool(struct planning *p, struct lag_error *err) {
-    char(*texts)[LAG_STRATEGY_TEXT] = NULL;
-    int n = 0;
-    int rc = lag_pool_expand(p->request->pool[0] ? p->request->pool : "default", &p->spec, &p->target, &texts, &n,
-                             err);
-    if (rc < 0) {
-        /* A pool of that name does not exist: for the asker that is a wrong value, not a missing resource. */
-        if (err && err->code == LAG_ENOTFOUND) err->code = LAG_EINVAL;
-        return rc == LAG_ENOTFOUND ? LAG_EINVAL : rc;
+    const struct lagd_growth_request *request = p->request;
+    const struct lagd_strategy_request *said = &request->rules;
+    struct lag_strategy ruled = {.rewarm_steps = LAG_REWARM_DEFAULT}; /* inherit, continue */
+    LAG_CLEANUP(lag_free_p) struct lag_pool_member *members = lag_calloc(LAG_POOL_MAX, sizeof(*members));
+    int n = 0, rc = members ? 0 : lag_error_set(err, LAG_ENOMEM, "out of memory for a pool");
+    if (rc == 0) rc = strcmp(request->pool, "published") == 0 ? refuse_rules(said, err) : read_rules(said, &ruled, err);
+    if (rc < 0) return rc;
+    const struct lag_pool_rules rules = {ruled.moments, ruled.lr, ruled.rewarm_steps, ruled.freeze_steps};
+    rc = lag_pool_expand(request->pool[0] ? request->pool : "default", &rules, &p->spec, &p->target, members, &n, err);
+    if (rc < 0) return no_pool(p, rc, err);
+    for (int i = 0; i < n && rc == 0; i++) {
+        struct lag_strategy *strategy = &members[i].strategy;
+        strategy->seed = (uint64_t)(said->seed >= 0 ? said->seed : p->config.seed);
+        rc = add_candidate(p, strategy, members[i].name, err);
     }
-    for (int i = 0; i < n && i < LAGD_STRATEGIES_MAX && rc == 0; i++) {
-        struct lag_strategy strategy;
-        rc = lag_strategy_parse(texts[i], &strategy, err);
-        if (rc < 0) break;
-        strategy.seed = (uint64_t)p->config.seed;
-        char name[LAG_STRATEGY_TEXT];
-        short_name(&strategy, name);
-        rc = add_candidate(p, &strategy, name, err);
-    }
-    free(texts);
     if (rc == 0) add_other_names(p);
     return rc;
 }
@@ -222,13 +272,14 @@ static int expand_list(struct planning *p, struct lag_error *err) {
     for (int i = 0; i < p->request->n_strategies; i++) {
         struct lag_strategy strategy;
         struct lag_error inner = {0};
-        int rc = read_entry(p, &p->request->strategies[i], &strategy, &inner);
-        if (rc < 0) return at_entry(err, i, &inner);
+        const struct lagd_strategy_request *entry = &p->request->strategies[i];
+        int rc = read_entry(p, entry, &strategy, &inner);
+        if (rc < 0) return at_entry(p, err, i, &inner);
         if (strcmp(strategy.op->name, "none") == 0) continue;
         char name[LAG_STRATEGY_TEXT];
-        short_name(&strategy, name);
-        rc = add_candidate(p, &strategy, name, &inner);
-        if (rc < 0) return at_entry(err, i, &inner);
+        lag_strategy_name(&strategy, name);
+        rc = add_candidate(p, &strategy, is_recipe(entry) ? entry->op : name, &inner);
+        if (rc < 0) return at_entry(p, err, i, &inner);
     }
     if (p->plan->n_candidates == 0) {
         return lag_error_at(err, LAG_EINVAL, "/pool", "the pool has no strategy that grows the model");
@@ -301,7 +352,8 @@ static int make_plan(struct planning *p, int n_threads, struct lag_error *err) {
     if (lag_spec_check(&p->target, &inner) < 0) return at_target(err, &inner);
     rc = lagd_probe_plan_make(p->request, &p->config, &p->step, &p->probe);
     if (rc < 0) return lag_error_set(err, rc, "the probe's evaluations cannot be planned");
-    rc = p->request->n_strategies > 0 ? expand_list(p, err) : expand_pool(p, err);
+    rc = check_rules(p, err);
+    if (rc == 0) rc = p->request->n_strategies > 0 ? expand_list(p, err) : expand_pool(p, err);
     if (rc == 0) rc = add_none(p, err);
     if (rc == 0) count_costs(p, n_threads);
     lag_probe_plan_deinit(&p->probe);

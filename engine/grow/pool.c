@@ -7,11 +7,16 @@
 #include <stdio.h>
 #include <string.h>
 
-#define POOL_SIZE 10
+const struct lag_pool lag_pools[] = {
+    {"default", "Each operator once, all under one optimiser rule and one learning-rate rule (inherit and continue, "
+                "unless the request names others): what differs is the operator. At most ten; fewer where operators "
+                "coincide."},
+    {"published", "The published recipes, each with its own rules."},
+    {NULL, NULL},
+};
 
 /* The default pool in order of preference. {h} = half the layers rounded up, {l-h} = the first layer of the upper half.
- * The first rows span the choices (where the copies stand, how long the block is, copies or identities or fresh
- * layers); the later ones fill up where the first coincide, as they do for shallow parents. */
+ * The rows span the choices: where the copies stand, how long the block is, copies or identities or fresh layers. */
 static const char *const default_pool[] = {
     "stack",
     "interleave",
@@ -23,24 +28,8 @@ static const char *const default_pool[] = {
     "zero_stack",
     "zero_random",
     "random",
-    "midas block={h}",
-    "gradual_stack block={h}",
-    "zero_top block=1",
-    "range start=0 block={h} at=-1",
-    "partial_stack start=0 block=1",
-    "stack lr=rewarm",
-    "interleave lr=rewarm",
-    "stack optimizer=reset",
-    "gradual_stack block=1 lr=rewarm",
-    "interleave optimizer=reset",
-    "stack lr=restart",
-    "zero_stack optimizer=inherit lr=continue",
-    "stack optimizer=reset_new",
-    "random lr=rewarm_new",
-    "zero_random lr=restart",
-    "stack optimizer=reset lr=rewarm",
-    "random optimizer=reset",
 };
+static_assert(LAG_COUNT(default_pool) <= LAG_POOL_MAX, "a pool holds its rows");
 
 /* Replaces {h} and {l-h} by their values for n_layer. */
 static void fill_in(const char *row, int n_layer, char ret[LAG_STRATEGY_TEXT]) {
@@ -114,51 +103,95 @@ int lag_strategy_same(const struct lag_strategy *a, const struct lag_strategy *b
     return 0;
 }
 
-/* Adds a row of the pool unless an earlier member is the same candidate. */
-static int add_member(struct member *members, int *n_members, const char *row, const struct lag_spec *from,
-                      const struct lag_spec *to, struct lag_error *err) {
-    char text[LAG_STRATEGY_TEXT];
-    struct lag_strategy strategy;
-    struct member *member = &members[*n_members];
-    fill_in(row, from->n_layer, text);
-    int rc = lag_strategy_parse(text, &strategy, err);
-    if (rc == 0) rc = member_init(member, &strategy, from, to, err);
+/* A pool under construction. */
+struct expansion {
+    const struct lag_spec *from, *to;
+    struct lag_pool_member *list;
+    struct member members[LAG_POOL_MAX];
+    int n;
+};
+
+/* Adds a strategy unless an earlier one is the same candidate. */
+static int add_member(struct expansion *expansion, const struct lag_strategy *strategy, const char *name,
+                      struct lag_error *err) {
+    struct member *member = &expansion->members[expansion->n];
+    int rc = member_init(member, strategy, expansion->from, expansion->to, err);
     if (rc) return rc;
-    for (int i = 0; i < *n_members; i++) {
-        if (member_equal(&members[i], member)) {
+    for (int i = 0; i < expansion->n; i++) {
+        if (member_equal(&expansion->members[i], member)) {
             member_deinit(member);
             return 0;
         }
     }
-    ++*n_members;
+    struct lag_pool_member *added = &expansion->list[expansion->n++];
+    added->strategy = *strategy;
+    (void)lag_copy(added->name, sizeof(added->name), name);
     return 0;
 }
 
-int lag_pool_expand(const char *pool, const struct lag_spec *from, const struct lag_spec *to,
-                    char (**ret_texts)[LAG_STRATEGY_TEXT], int *ret_n, struct lag_error *err) {
-    if (strcmp(pool, "default") != 0) {
-        return lag_error_at(err, LAG_ENOTFOUND, "/pool", "no pool \"%.64s\"; there is \"default\", or give a list of "
-                            "operators or strategies", pool);
+static int add_default(struct expansion *expansion, const struct lag_pool_rules *rules, struct lag_error *err) {
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < LAG_COUNT(default_pool); i++) {
+        char text[LAG_STRATEGY_TEXT];
+        struct lag_strategy strategy;
+        fill_in(default_pool[i], expansion->from->n_layer, text);
+        rc = lag_strategy_parse(text, &strategy, err);
+        if (rc) break;
+        strategy.moments = rules->moments;
+        strategy.lr = rules->lr;
+        strategy.rewarm_steps = rules->rewarm_steps;
+        strategy.freeze_steps = rules->freeze_steps;
+        lag_strategy_name(&strategy, text);
+        rc = add_member(expansion, &strategy, text, err);
     }
-    int rc = lag_depth_only(from, to, "the default pool", err);
+    return rc;
+}
+
+static int add_published(struct expansion *expansion, const struct lag_pool_rules *rules, struct lag_error *err) {
+    int n, rc = 0;
+    const struct lag_published *published = lag_published_list(&n);
+    (void)rules;
+    LAG_ASSERT(n <= LAG_POOL_MAX);
+    for (int i = 0; rc == 0 && i < n; i++) {
+        struct lag_strategy strategy;
+        rc = lag_strategy_parse(published[i].text, &strategy, err);
+        if (rc == 0) rc = add_member(expansion, &strategy, published[i].name, err);
+    }
+    return rc;
+}
+
+/* Beside lag_pools, in its order. */
+static int (*const fillers[])(struct expansion *, const struct lag_pool_rules *, struct lag_error *) = {add_default,
+                                                                                                       add_published};
+static_assert(LAG_COUNT(fillers) + 1 == LAG_COUNT(lag_pools), "each pool has its filler");
+
+static int find_pool(const char *name, struct lag_error *err) {
+    int pool = 0;
+    while (lag_pools[pool].name && strcmp(lag_pools[pool].name, name) != 0) pool++;
+    if (lag_pools[pool].name) return pool;
+    return lag_error_at(err, LAG_ENOTFOUND, "/pool",
+                        "no pool \"%.64s\"; there are \"default\" and \"published\", or give a list of operators or "
+                        "strategies", name);
+}
+
+int lag_pool_expand(const char *pool, const struct lag_pool_rules *rules, const struct lag_spec *from,
+                    const struct lag_spec *to, struct lag_pool_member ret[LAG_POOL_MAX], int *ret_n,
+                    struct lag_error *err) {
+    const int index = find_pool(pool, err);
+    if (index < 0) return index;
+    int rc = lag_depth_only(from, to, "the pool", err);
     if (rc) return rc;
     if (to->n_layer <= from->n_layer) {
         return lag_error_at(err, LAG_EINVAL, "/target/n_layer",
                             "the model has %d layers already: a pool needs a target of more", from->n_layer);
     }
-    struct member members[POOL_SIZE] = {0};
-    int n_members = 0;
-    for (size_t i = 0; rc == 0 && i < LAG_COUNT(default_pool) && n_members < POOL_SIZE; i++) {
-        rc = add_member(members, &n_members, default_pool[i], from, to, err);
-    }
-    char(*texts)[LAG_STRATEGY_TEXT] = rc == 0 ? lag_calloc(POOL_SIZE, sizeof(*texts)) : NULL;
-    if (rc == 0 && !texts) rc = lag_error_set(err, LAG_ENOMEM, "out of memory");
-    for (int i = 0; i < n_members; i++) {
-        if (texts) lag_strategy_format(&members[i].strategy, texts[i]);
-        member_deinit(&members[i]);
-    }
-    if (rc) return rc;
-    *ret_texts = texts;
-    *ret_n = n_members;
-    return 0;
+    LAG_CLEANUP(lag_free_p) struct expansion *expansion = lag_calloc(1, sizeof(*expansion));
+    if (!expansion) return lag_error_set(err, LAG_ENOMEM, "out of memory for a pool");
+    expansion->from = from;
+    expansion->to = to;
+    expansion->list = ret;
+    rc = fillers[index](expansion, rules, err);
+    for (int i = 0; i < expansion->n; i++) member_deinit(&expansion->members[i]);
+    if (rc == 0) *ret_n = expansion->n;
+    return rc;
 }

@@ -29,17 +29,26 @@ int lag_lr_rule_parse(const char *name, enum lag_lr_rule *ret) {
 const char *lag_moment_rule_name(enum lag_moment_rule rule) { return lag_moment_rule_names[rule]; }
 const char *lag_lr_rule_name(enum lag_lr_rule rule) { return lag_lr_rule_names[rule]; }
 
-int lag_strategy_init(const char *op_name, struct lag_strategy *ret, struct lag_error *err) {
-    const struct lag_operator *op = lag_operator_find(op_name);
-    if (!op) {
-        char names[400] = "";
-        int n_ops;
-        const struct lag_operator *ops = lag_operators(&n_ops);
-        for (int i = 0, used = 0; i < n_ops && used < (int)sizeof(names); i++) {
-            used += snprintf(names + used, sizeof(names) - (size_t)used, "%s%s", i ? ", " : "", ops[i].name);
-        }
-        return lag_error_at(err, LAG_ENOTFOUND, "/operator", "no operator \"%.64s\"; there are %s", op_name, names);
+static int no_operator(const char *name, struct lag_error *err) {
+    char names[400] = "", recipes[100] = "";
+    int n_ops, n_published;
+    const struct lag_operator *ops = lag_operators(&n_ops);
+    const struct lag_published *published = lag_published_list(&n_published);
+    for (int i = 0, used = 0; i < n_ops && used < (int)sizeof(names); i++)
+        used += snprintf(names + used, sizeof(names) - (size_t)used, "%s%s", i ? ", " : "", ops[i].name);
+    for (int i = 0, used = 0; i < n_published && used < (int)sizeof(recipes); i++) {
+        if (lag_operator_find(published[i].name)) continue;
+        used += snprintf(recipes + used, sizeof(recipes) - (size_t)used, "%s%s", used ? ", " : "", published[i].name);
     }
+    return lag_error_at(err, LAG_ENOTFOUND, "/operator",
+                        "no operator \"%.64s\"; there are %s; and published recipes: %s", name, names, recipes);
+}
+
+int lag_strategy_init(const char *name, struct lag_strategy *ret, struct lag_error *err) {
+    const struct lag_operator *op = lag_operator_find(name);
+    const struct lag_published *published = op ? NULL : lag_published_find(name);
+    if (published) return lag_strategy_parse(published->text, ret, err); /* which names an operator */
+    if (!op) return no_operator(name, err);
     struct lag_strategy strategy = {.op = op, .moments = (enum lag_moment_rule)op->preset_moments,
                                     .lr = (enum lag_lr_rule)op->preset_lr, .rewarm_steps = LAG_REWARM_DEFAULT};
     for (int i = 0; i < LAG_OPERATOR_PARAMS && op->params[i].name; i++) strategy.params[i] = op->params[i].preset;
@@ -121,6 +130,12 @@ void lag_strategy_format(const struct lag_strategy *strategy, char ret[LAG_STRAT
         used += (size_t)snprintf(ret + used, LAG_STRATEGY_TEXT - used, " freeze_old=keep");
     used += (size_t)snprintf(ret + used, LAG_STRATEGY_TEXT - used, " seed=%" PRIu64, strategy->seed);
     LAG_ASSERT(used < LAG_STRATEGY_TEXT);
+}
+
+void lag_strategy_name(const struct lag_strategy *strategy, char ret[LAG_STRATEGY_TEXT]) {
+    lag_strategy_format(strategy, ret);
+    char *rules = strstr(ret, " optimizer=");
+    if (rules) *rules = '\0';
 }
 
 static int parse_rewarm(struct lag_strategy *strategy, const char *value, struct lag_error *err) {

@@ -381,7 +381,32 @@ static void pools_are_decoded(void **state) {
     assert_int_equal(faults.n, 0);
     static const int64_t freezes[] = {LAGD_FREEZE_KEEP, 12, LAGD_FREEZE_KEEP, 0};
     for (int i = 0; i < 4; i++) assert_int_equal(growth->strategies[i].freeze_old, freezes[i]);
+    pool("{\"pool\":{\"optimizer\":\"reset\",\"lr\":\"rewarm\",\"rewarm_steps\":9,\"freeze_old\":\"keep\"}}", growth,
+         &faults);
+    assert_int_equal(faults.n, 0);
+    assert_true(growth->has_rules && growth->n_strategies == 0);
+    assert_string_equal(growth->pool, "default");
+    assert_string_equal(growth->rules.optimizer, "reset");
+    assert_string_equal(growth->rules.lr, "rewarm");
+    assert_int_equal(growth->rules.rewarm_steps, 9);
+    assert_int_equal(growth->rules.freeze_old, LAGD_FREEZE_KEEP);
+    assert_int_equal(growth->rules.seed, -1);
+    pool("{\"pool\":{\"operators\":[\"stack\",\"stack noise=0.1\"],\"seed\":3}}", growth, &faults);
+    assert_int_equal(faults.n, 0);
+    assert_true(growth->has_rules && growth->n_strategies == 2 && growth->pool[0] == '\0');
+    assert_true(!growth->strategies[0].whole && growth->strategies[1].whole);
+    assert_int_equal(growth->rules.seed, 3);
+    assert_int_equal(growth->rules.freeze_old, LAGD_FREEZE_UNSAID);
+    pool("{\"pool\":{\"operators\":\"published\"}}", growth, &faults);
+    assert_string_equal(growth->pool, "published");
     static const struct expected list[] = {
+        {"{\"pool\":{\"operators\":3}}", "/pool/operators", false},
+        {"{\"pool\":{\"operators\":[]}}", "/pool/operators", false},
+        {"{\"pool\":{\"operators\":[\"stack\",3]}}", "/pool/operators/1", false},
+        {"{\"pool\":{\"operators\":[{\"operator\":\"x\",\"freeze_old\":-1}]}}", "/pool/operators/0/freeze_old", false},
+        {"{\"pool\":{\"operator\":\"stack\"}}", "/pool/operator", true},
+        {"{\"pool\":{\"lr\":3}}", "/pool/lr", false},
+        {"{\"pool\":{\"freeze_old\":true}}", "/pool/freeze_old", false},
         {"{\"pool\":3}", "/pool", false},
         {"{\"pool\":[]}", "/pool", false},
         {"{\"pool\":\"\"}", "/pool", false},

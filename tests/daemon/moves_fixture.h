@@ -159,7 +159,7 @@ static int insert_growth(struct lag_db *db, void *arg, struct lag_error *err) {
 }
 
 static int add_unbuildable(struct lag_db *db, void *arg, struct lag_error *err) {
-    struct lag_candidate_row row = {.position = 11, .eligible = true, .op = "llama_pro",
+    struct lag_candidate_row row = {.position = 9, .eligible = true, .op = "llama_pro",
                                     .strategy = "llama_pro every=50", .loss_at_0 = __builtin_nan(""),
                                     .loss_at_lag = __builtin_nan("")};
     const struct lagd_post post = {.machine = LAGD_MACHINE_CANDIDATE, .event = LAGD_CANDIDATE_ON_CREATED, .row = &row};

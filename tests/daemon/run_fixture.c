@@ -253,8 +253,7 @@ void fixture_create_growth(struct fixture *fixture, const char *run_id, struct l
         char text[LAG_ROW_STRATEGY];
         (void)snprintf(text, sizeof(text), "%.*s", (int)strcspn(pool[request->n_strategies], "|"),
                        pool[request->n_strategies]);
-        *entry = (struct lagd_strategy_request){.rewarm_steps = -1, .freeze_old = LAGD_FREEZE_UNSAID,
-                                                .seed = -1};
+        lagd_strategy_request_defaults(entry);
         if (strchr(text, ' ')) OK(lagd_strategy_decode(text, entry, &err));
         else (void)lag_copy(entry->op, sizeof(entry->op), text);
     }

@@ -61,7 +61,7 @@ static int make(void) { return lagd_growth_plan_make(&request, &run, 2, &plan, &
 static void the_default_pool(void **state) {
     (void)state;
     if (make() < 0) fail_msg("%s", err.text);
-    assert_true(plan->n_candidates >= 11);
+    assert_int_equal(plan->n_candidates, 11);
     double flops = 0;
     for (int i = 0; i < plan->n_candidates; i++) {
         const struct lagd_candidate_plan *c = &plan->candidates[i];
@@ -73,8 +73,9 @@ static void the_default_pool(void **state) {
         struct lagd_strategy_request decoded;
         assert_int_equal(lagd_strategy_decode(c->strategy, &decoded, &err), 0);
         assert_string_equal(decoded.op, c->op);
-        bool rewarms = strncmp(decoded.lr, "rewarm", 6) == 0;
-        assert_int_equal(c->rewarm_steps, rewarms ? 50 : 0); /* whatever the lag */
+        assert_string_equal(decoded.optimizer, "inherit");
+        assert_string_equal(decoded.lr, "continue");
+        assert_int_equal(c->rewarm_steps, 0);
         for (int j = 0; j < i; j++) assert_string_not_equal(c->strategy, plan->candidates[j].strategy);
         flops += c->flops;
     }
@@ -85,9 +86,7 @@ static void the_default_pool(void **state) {
 
 static void strategy(const char *op, const char *param, double value) {
     struct lagd_strategy_request *s = &request.strategies[request.n_strategies++];
-    memset(s, 0, sizeof(*s));
-    s->rewarm_steps = s->seed = -1;
-    s->freeze_old = LAGD_FREEZE_UNSAID;
+    lagd_strategy_request_defaults(s);
     lag_copy(s->op, sizeof(s->op), op);
     if (param) {
         lag_copy(s->params[0].name, sizeof(s->params[0].name), param);
@@ -155,6 +154,87 @@ static void old_layers_may_be_frozen(void **state) {
     assert_int_equal(decoded.freeze_old, 0);
 }
 
+static void expect_rules(int from, int to, const char *optimizer, const char *lr, int64_t rewarm_steps,
+                         int64_t freeze) {
+    for (int i = from; i < to; i++) {
+        struct lagd_strategy_request decoded;
+        assert_int_equal(lagd_strategy_decode(plan->candidates[i].strategy, &decoded, &err), 0);
+        assert_string_equal(decoded.optimizer, optimizer);
+        assert_string_equal(decoded.lr, lr);
+        assert_int_equal(plan->candidates[i].rewarm_steps, rewarm_steps);
+        assert_int_equal(decoded.freeze_old, freeze);
+    }
+}
+
+#define SET(member, text) lag_copy(request.member, sizeof(request.member), text)
+
+/* The rules of a pool hold for each of its operators, and the reference stays as it is. */
+static void a_pool_has_rules(void **state) {
+    (void)state;
+    request.has_rules = true;
+    SET(rules.optimizer, "reset");
+    SET(rules.lr, "rewarm");
+    request.rules.seed = 5;
+    if (make() < 0) fail_msg("%s", err.text);
+    assert_int_equal(plan->n_candidates, 11);
+    expect_rules(0, 10, "reset", "rewarm", 50, 0); /* whatever the lag */
+    expect_rules(10, 11, "inherit", "continue", 0, 0);
+    assert_string_equal(plan->candidates[9].strategy, "random at=-1 optimizer=reset lr=rewarm rewarm_steps=50 seed=5");
+    free(plan);
+    request.rules.rewarm_steps = 8;
+    request.rules.freeze_old = 30;
+    if (make() < 0) fail_msg("%s", err.text);
+    expect_rules(0, 10, "reset", "rewarm", 8, 30);
+}
+
+/* In a list they hold where an entry says nothing. A recipe and a strategy's text say all. */
+static void a_list_has_rules(void **state) {
+    (void)state;
+    request.has_rules = true;
+    SET(rules.optimizer, "reset_new");
+    SET(rules.lr, "rewarm");
+    request.rules.rewarm_steps = 8;
+    request.rules.freeze_old = LAGD_FREEZE_KEEP;
+    strategy("stack", NULL, 0);
+    strategy("interleave", NULL, 0);
+    SET(strategies[1].optimizer, "reset");
+    SET(strategies[1].lr, "continue");
+    request.strategies[1].freeze_old = 0;
+    strategy("none", NULL, 0);
+    strategy("g_stack", NULL, 0);
+    assert_int_equal(lagd_strategy_decode("midas lr=restart", &request.strategies[request.n_strategies++], &err), 0);
+    if (make() < 0) fail_msg("%s", err.text);
+    assert_int_equal(plan->n_candidates, 5);
+    expect_rules(0, 1, "reset_new", "rewarm", 8, LAGD_FREEZE_KEEP);
+    expect_rules(1, 2, "reset", "continue", 0, 0);
+    expect_rules(2, 3, "reset", "restart", 0, 0);
+    expect_rules(3, 4, "inherit", "restart", 0, 0);
+    assert_string_equal(plan->candidates[2].names, "g_stack");
+    assert_string_equal(plan->candidates[2].op, "stack");
+}
+
+static void the_published_pool(void **state) {
+    (void)state;
+    SET(pool, "published");
+    if (make() < 0) fail_msg("%s", err.text);
+    assert_int_equal(plan->n_candidates, lagd_recipe_count() + 1);
+    for (int i = 0; i < lagd_recipe_count(); i++) {
+        struct lagd_recipe_info info;
+        lagd_recipe_get(i, &info);
+        assert_int_equal(strncmp(plan->candidates[i].names, info.name, strlen(info.name)), 0);
+        const size_t rules = (size_t)(strstr(info.strategy, " seed=") - info.strategy);
+        assert_int_equal(strncmp(plan->candidates[i].strategy, info.strategy, rules), 0);
+    }
+    /* Asked for otherwise, the same strategy has the recipe's name, too. */
+    free(plan);
+    SET(pool, "default");
+    request.has_rules = true;
+    SET(rules.optimizer, "reset");
+    SET(rules.lr, "restart");
+    if (make() < 0) fail_msg("%s", err.text);
+    assert_string_equal(plan->candidates[0].names, "stack, g_stack");
+}
+
 #define REFUSES(change, pointer_)                                                            \
     do {                                                                                     \
         (void)set_up(NULL);                                                                  \
@@ -186,6 +266,15 @@ static void refusals_point(void **state) {
             "/pool/0/lr");
     REFUSES((strategy("stack", NULL, 0), request.strategies[0].rewarm_steps = 3), "/pool/0/rewarm_steps");
     REFUSES((strategy("none", NULL, 0), request.strategies[0].freeze_old = 3), "/pool/0/freeze_old");
+    REFUSES((request.has_rules = true, SET(pool, "swimming")), "/pool/operators");
+    REFUSES((request.has_rules = true, strategy("stick", NULL, 0)), "/pool/operators/0/operator");
+    REFUSES((request.has_rules = true, SET(rules.optimizer, "forget")), "/pool/optimizer");
+    REFUSES((strategy("g_stack", NULL, 0), request.has_rules = true, SET(rules.lr, "fast")), "/pool/lr");
+    REFUSES((request.has_rules = true, request.rules.rewarm_steps = 3), "/pool/rewarm_steps");
+    REFUSES((request.has_rules = true, SET(rules.lr, "restart"), request.rules.rewarm_steps = 3), "/pool/rewarm_steps");
+    REFUSES((SET(pool, "published"), request.has_rules = true, SET(rules.lr, "restart")), "/pool/lr");
+    REFUSES((SET(pool, "published"), request.has_rules = true, SET(rules.optimizer, "reset")), "/pool/optimizer");
+    REFUSES((SET(pool, "published"), request.has_rules = true, request.rules.freeze_old = 0), "/pool/freeze_old");
     (void)set_up(NULL);
     request.at_step = 250;
     assert_int_equal(make(), 0);
@@ -241,6 +330,19 @@ static void the_catalogue(void **state) {
         assert_true(info.name[0] && info.title[0] && info.help[0] && info.reference[0]);
         assert_true(info.n_params <= LAGD_STRATEGY_PARAMS && info.preset_optimizer && info.preset_lr);
     }
+    assert_true(lagd_recipe_count() >= 4);
+    for (int i = 0; i < lagd_recipe_count(); i++) {
+        struct lagd_recipe_info info;
+        struct lagd_strategy_request decoded;
+        lagd_recipe_get(i, &info);
+        assert_true(info.name[0] && info.title[0] && info.help[0] && info.reference[0]);
+        assert_int_equal(lagd_strategy_decode(info.strategy, &decoded, &err), 0);
+    }
+    assert_int_equal(lagd_pool_count(), 2);
+    struct lagd_pool_info pool;
+    lagd_pool_get(1, &pool);
+    assert_string_equal(pool.name, "published");
+    assert_true(pool.help[0]);
 }
 
 int main(void) {
@@ -250,6 +352,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(none_may_win_when_allowed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(rules_and_seeds_are_taken, set_up, tear_down),
         cmocka_unit_test_setup_teardown(old_layers_may_be_frozen, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_pool_has_rules, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_list_has_rules, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_published_pool, set_up, tear_down),
         cmocka_unit_test_setup_teardown(refusals_point, set_up, tear_down),
         cmocka_unit_test_setup_teardown(other_axes_stay, set_up, tear_down),
         cmocka_unit_test(a_change_in_words),

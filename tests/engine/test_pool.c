@@ -24,109 +24,141 @@ static bool same(const char *a, const char *b, int n_layer, int target) {
     return ret;
 }
 
+static const struct lag_pool_rules usual = {LAG_MOMENTS_INHERIT, LAG_LR_CONTINUE, LAG_REWARM_DEFAULT, 0};
+
+static int expand(const char *pool, const struct lag_pool_rules *rules, int n_layer, int target,
+                  struct lag_pool_member ret[LAG_POOL_MAX]) {
+    struct lag_error err = {0};
+    int n = -1;
+    if (lag_pool_expand(pool, rules, LAYERS(n_layer), LAYERS(target), ret, &n, &err)) fail_msg("%s", err.text);
+    return n;
+}
+
+/* Each operator once, all under the same rules: no two members have one recipe, and nothing fills up the rest. */
 static void test_default_pool(void **state) {
     (void)state;
+    static const struct lag_pool_rules other = {LAG_MOMENTS_RESET_NEW, LAG_LR_REWARM, 7, LAG_FREEZE_KEEP};
     for (int n_layer = 1; n_layer <= 16; n_layer++) {
         for (int target = n_layer + 1; target <= 3 * n_layer + 2; target++) {
-            char(*texts)[LAG_STRATEGY_TEXT];
-            int n;
-            struct lag_error err = {0};
-            if (lag_pool_expand("default", LAYERS(n_layer), LAYERS(target), &texts, &n, &err))
-                fail_msg("%s", err.text);
-            assert_int_equal(n, 10);
+            const struct lag_pool_rules *rules = target % 2 ? &usual : &other;
+            struct lag_pool_member members[LAG_POOL_MAX];
+            char recipes[LAG_POOL_MAX][256];
+            const int n = expand("default", rules, n_layer, target, members);
+            assert_in_range(n, n_layer < 3 ? 4 : 7, 10);
             for (int i = 0; i < n; i++) {
-                char canonical[LAG_STRATEGY_TEXT];
-                struct lag_strategy strategy;
-                assert_int_equal(lag_strategy_parse(texts[i], &strategy, NULL), 0);
-                lag_strategy_format(&strategy, canonical);
-                assert_string_equal(texts[i], canonical);
-                assert_string_not_equal(strategy.op->name, "none");
+                const struct lag_strategy *strategy = &members[i].strategy;
+                struct lag_recipe recipe;
+                assert_true(strategy->moments == rules->moments && strategy->lr == rules->lr && strategy->seed == 0 &&
+                            strategy->rewarm_steps == rules->rewarm_steps &&
+                            strategy->freeze_steps == rules->freeze_steps);
+                assert_string_not_equal(strategy->op->name, "none");
+                assert_int_equal(lag_recipe_build(strategy, LAYERS(n_layer), LAYERS(target), &recipe, NULL), 0);
+                lag_recipe_text(&recipe, recipes[i], sizeof(recipes[0]));
+                lag_recipe_deinit(&recipe);
                 for (int j = 0; j < i; j++) {
-                    if (same(texts[i], texts[j], n_layer, target)) {
-                        fail_msg("%d → %d: %s is %s", n_layer, target, texts[i], texts[j]);
-                    }
+                    assert_ptr_not_equal(strategy->op, members[j].strategy.op);
+                    if (strcmp(recipes[i], recipes[j]) == 0)
+                        fail_msg("%d → %d: %s is %s", n_layer, target, members[i].name, members[j].name);
                 }
             }
-            free(texts);
         }
     }
 }
 
-/* What "default" stands for at two depths: the first rows, and, where many of those are the same, later ones. */
+/* What "default" stands for: all ten operators, and what is left of them where they coincide. */
 static void test_default_pool_by_name(void **state) {
     (void)state;
-    static const struct { int n_layer, target; const char *texts[10]; } cases[] = {
-        {3, 6, {"stack optimizer=inherit lr=continue seed=0", "interleave optimizer=inherit lr=continue seed=0",
-                "gradual_stack block=1 optimizer=inherit lr=continue seed=0",
-                "midas block=1 optimizer=inherit lr=continue seed=0",
-                "lidas block=2 optimizer=inherit lr=continue seed=0",
-                "partial_stack start=1 block=2 repeat=0 optimizer=inherit lr=continue seed=0",
-                "llama_pro every=1 optimizer=reset_new lr=rewarm_new seed=0",
-                "zero_stack optimizer=reset_new lr=rewarm_new seed=0",
-                "zero_random at=-1 optimizer=reset_new lr=rewarm_new seed=0",
-                "random at=-1 optimizer=inherit lr=continue seed=0"}},
-        {1, 4, {"stack optimizer=inherit lr=continue seed=0",
-                "llama_pro every=1 optimizer=reset_new lr=rewarm_new seed=0",
-                "zero_random at=-1 optimizer=reset_new lr=rewarm_new seed=0",
-                "random at=-1 optimizer=inherit lr=continue seed=0", "stack optimizer=inherit lr=rewarm seed=0",
-                "stack optimizer=reset lr=continue seed=0", "stack optimizer=inherit lr=restart seed=0",
-                "zero_stack optimizer=inherit lr=continue seed=0", "stack optimizer=reset_new lr=continue seed=0",
-                "random at=-1 optimizer=inherit lr=rewarm_new seed=0"}},
+    static const struct { int n_layer, target, n; const char *names[10]; } cases[] = {
+        {3, 6, 10, {"stack", "interleave", "gradual_stack block=1", "midas block=1", "lidas block=2",
+                    "partial_stack start=1 block=2 repeat=0", "llama_pro every=1", "zero_stack", "zero_random at=-1",
+                    "random at=-1"}},
+        {2, 4, 8, {"stack", "interleave", "gradual_stack block=1", "midas block=1", "llama_pro every=1", "zero_stack",
+                   "zero_random at=-1", "random at=-1"}},
+        {1, 4, 4, {"stack", "llama_pro every=1", "zero_random at=-1", "random at=-1"}},
     };
     for (size_t i = 0; i < LAG_COUNT(cases); i++) {
-        char(*texts)[LAG_STRATEGY_TEXT];
-        int n;
-        const struct lag_spec *from = LAYERS(cases[i].n_layer), *to = LAYERS(cases[i].target);
-        assert_int_equal(lag_pool_expand("default", from, to, &texts, &n, NULL), 0);
-        assert_int_equal(n, LAG_COUNT(cases[i].texts));
-        for (int t = 0; t < n; t++) assert_string_equal(texts[t], cases[i].texts[t]);
-        free(texts);
+        struct lag_pool_member members[LAG_POOL_MAX];
+        assert_int_equal(expand("default", &usual, cases[i].n_layer, cases[i].target, members), cases[i].n);
+        for (int m = 0; m < cases[i].n; m++) {
+            char text[LAG_STRATEGY_TEXT], wanted[LAG_STRATEGY_TEXT];
+            lag_strategy_format(&members[m].strategy, text);
+            snprintf(wanted, sizeof(wanted), "%s optimizer=inherit lr=continue seed=0", cases[i].names[m]);
+            assert_string_equal(text, wanted);
+            assert_string_equal(members[m].name, cases[i].names[m]);
+        }
     }
 }
 
 /* A pool is worth probing when it has copies, identities and fresh layers. */
 static void test_pool_is_diverse(void **state) {
     (void)state;
-    char(*texts)[LAG_STRATEGY_TEXT];
-    int n, n_preserving = 0, n_random = 0, n_recipes = 0;
-    char recipes[10][64];
-    assert_int_equal(lag_pool_expand("default", LAYERS(3), LAYERS(6), &texts, &n, NULL), 0);
+    struct lag_pool_member members[LAG_POOL_MAX];
+    int n_preserving = 0, n_random = 0;
+    const int n = expand("default", &usual, 3, 6, members);
     for (int i = 0; i < n; i++) {
-        struct lag_strategy strategy;
-        struct lag_recipe recipe;
-        assert_int_equal(lag_strategy_parse(texts[i], &strategy, NULL), 0);
-        assert_int_equal(lag_recipe_build(&strategy, LAYERS(3), LAYERS(6), &recipe, NULL), 0);
-        lag_recipe_text(&recipe, recipes[n_recipes], sizeof(recipes[0]));
-        lag_recipe_deinit(&recipe);
-        int seen = 0;
-        for (int j = 0; j < n_recipes; j++) seen += strcmp(recipes[j], recipes[n_recipes]) == 0;
-        n_recipes += !seen;
-        n_preserving += strategy.op->function_preserving;
-        n_random += strcmp(strategy.op->name, "random") == 0;
+        n_preserving += members[i].strategy.op->function_preserving;
+        n_random += strcmp(members[i].strategy.op->name, "random") == 0;
     }
-    free(texts);
-    assert_int_equal(n_recipes, 10); /* at 3 → 6 all ten differ in their layers, not in rules alone */
     assert_int_equal(n_preserving, 3);
     assert_int_equal(n_random, 1);
 }
 
+static void test_published(void **state) {
+    (void)state;
+    static const struct { const char *name, *text; } wanted[] = {
+        {"stackbert", "stack optimizer=reset lr=continue seed=0"},
+        {"g_stack", "stack optimizer=reset lr=restart seed=0"},
+        {"g_zero", "zero_stack optimizer=reset lr=restart seed=0"},
+        {"midas", "midas block=1 optimizer=inherit lr=continue seed=0"},
+        {"llama_pro_frozen", "llama_pro every=1 optimizer=reset lr=restart freeze_old=keep seed=0"},
+    };
+    for (int n_layer = 1; n_layer <= 5; n_layer++) {
+        struct lag_pool_member members[LAG_POOL_MAX];
+        const int n = expand("published", NULL, n_layer, 2 * n_layer, members);
+        assert_int_equal(n, LAG_COUNT(wanted));
+        for (int i = 0; i < n; i++) {
+            char text[LAG_STRATEGY_TEXT], by_name[LAG_STRATEGY_TEXT];
+            struct lag_strategy strategy;
+            lag_strategy_format(&members[i].strategy, text);
+            assert_string_equal(text, wanted[i].text);
+            assert_string_equal(members[i].name, wanted[i].name);
+            /* The name alone makes it, also where an operator has it. */
+            assert_int_equal(lag_strategy_init(wanted[i].name, &strategy, NULL), 0);
+            lag_strategy_format(&strategy, by_name);
+            assert_string_equal(by_name, text);
+        }
+    }
+    struct lag_strategy strategy;
+    char text[LAG_STRATEGY_TEXT];
+    assert_int_equal(lag_strategy_parse("g_stack noise=0.2 seed=4", &strategy, NULL), 0);
+    lag_strategy_format(&strategy, text);
+    assert_string_equal(text, "stack noise=0.2 optimizer=reset lr=restart seed=4");
+    int n;
+    const struct lag_published *list = lag_published_list(&n);
+    for (int i = 0; i < n; i++) assert_true(list[i].title[0] && list[i].help[0] && list[i].reference[0]);
+    assert_null(lag_published_find("stack"));
+}
+
 static void test_pool_refusals(void **state) {
     (void)state;
-    char(*texts)[LAG_STRATEGY_TEXT] = NULL;
+    struct lag_pool_member members[LAG_POOL_MAX];
     int n = 77;
     struct lag_error err = {0};
-    assert_int_equal(lag_pool_expand("wide", LAYERS(3), LAYERS(6), &texts, &n, &err), LAG_ENOTFOUND);
+    assert_int_equal(lag_pool_expand("wide", &usual, LAYERS(3), LAYERS(6), members, &n, &err), LAG_ENOTFOUND);
     assert_string_equal(err.pointer, "/pool");
-    assert_non_null(strstr(err.text, "default"));
-    assert_int_equal(lag_pool_expand("default", LAYERS(3), LAYERS(3), &texts, &n, &err), LAG_EINVAL);
-    assert_string_equal(err.pointer, "/target/n_layer");
+    for (const struct lag_pool *pool = lag_pools; pool->name; pool++) {
+        assert_non_null(strstr(err.text, pool->name));
+        assert_true(pool->help[0]);
+        struct lag_error inner = {0};
+        assert_int_equal(lag_pool_expand(pool->name, &usual, LAYERS(3), LAYERS(3), members, &n, &inner), LAG_EINVAL);
+        assert_string_equal(inner.pointer, "/target/n_layer");
+    }
     struct lag_spec wide = *LAYERS(3);
     wide.n_embd = 16;
-    assert_int_equal(lag_pool_expand("default", LAYERS(3), &wide, &texts, &n, &err), LAG_EINVAL);
+    assert_int_equal(lag_pool_expand("default", &usual, LAYERS(3), &wide, members, &n, &err), LAG_EINVAL);
     assert_string_equal(err.pointer, "/target/n_embd");
-    assert_string_equal(err.text, "the default pool grows depth only: n_embd would change from 8 to 16");
-    assert_int_equal(lag_pool_expand("default", LAYERS(3), LAYERS(513), &texts, &n, &err), LAG_EINVAL);
-    assert_null(texts);
+    assert_string_equal(err.text, "the pool grows depth only: n_embd would change from 8 to 16");
+    assert_int_equal(lag_pool_expand("default", &usual, LAYERS(3), LAYERS(513), members, &n, &err), LAG_EINVAL);
     assert_int_equal(n, 77);
 }
 
@@ -167,7 +199,7 @@ static void test_same(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_default_pool), cmocka_unit_test(test_default_pool_by_name),
-        cmocka_unit_test(test_pool_is_diverse),
+        cmocka_unit_test(test_pool_is_diverse), cmocka_unit_test(test_published),
         cmocka_unit_test(test_pool_refusals), cmocka_unit_test(test_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -90,6 +90,7 @@ def a_run_from_text_to_files(folder):
     assert made["name"] == "two" and made["state"] == "paused", made
     plan = ctl("grow", "one", *GROWTH, "--dry-run")
     assert "midas" in plan and "at once takes about" in plan, plan
+    pools_have_rules(ctl, folder)
     growth = ctl.json("grow", "one", *GROWTH)["id"]
     assert ctl.json("grow", "show", growth)["target"]["n_layer"] == 3
     assert ctl("grow", "list", "one", "-o", "name") == growth + "\n"
@@ -119,6 +120,29 @@ def a_run_from_text_to_files(folder):
     ctl("run", "pause", "two")
     see_the_run(ctl, folder, growth)
     daemon.terminate()
+
+
+def pools_have_rules(ctl, folder):
+    """Options find their place beside the pool, whichever comes first, and whether it is a name, a list or a file's."""
+    def rules(*options):
+        plan = ctl.json("grow", "one", "--to", "4", "--lag", "8", *options, "--dry-run")
+        return [(c["names"].split(",")[0], c["strategy"]["optimizer"], c["strategy"]["lr"], c["strategy"]["freeze_old"])
+                for c in plan["candidates"][:-1]]
+
+    usual = [("stack", "inherit", "continue", 0), ("g_stack", "reset", "restart", 0)]
+    assert rules("--pool", "stack,g_stack") == usual
+    ruled = [("stack", "reset_new", "rewarm", None), ("g_stack", "reset", "restart", 0)]
+    said = ("--optimizer", "reset_new", "--lr", "rewarm", "--freeze-old", "keep")
+    assert rules("--pool", "stack,g_stack", *said) == ruled
+    assert rules(*said, "--pool", "stack,g_stack") == ruled
+    path = write(folder, "pool.json", {"pool": ["stack", "g_stack"]})
+    assert rules("-f", path, *said) == ruled
+    assert {one[1:] for one in rules("--freeze-old", "30")} == {("inherit", "continue", 30)}
+    published = rules("--pool", "published")
+    assert ("g_stack", "reset", "restart", 0) in published
+    assert ("llama_pro_frozen", "reset", "restart", None) in published
+    ctl("grow", "one", "--to", "4", "--pool", "published", "--lr", "rewarm", status=1,
+        error="recipes have rules of their own")
 
 
 def see_the_run(ctl, folder, growth):

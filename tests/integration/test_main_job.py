@@ -40,7 +40,13 @@ def trains_grows_and_goes_on(folder):
     growth = daemon.get(f"/growths/{growth['id']}")
     assert growth["state"] == "applied", growth
     candidates = growth["candidates"]
-    assert len(candidates) >= 11, [c["operator"] for c in candidates]
+    assert len(candidates) == 11, [c["operator"] for c in candidates]
+    rules = {(c["strategy"]["optimizer"], c["strategy"]["lr"], c["strategy"]["freeze_old"]) for c in candidates}
+    assert rules == {("inherit", "continue", 0)}, rules  # the operators alone differ
+    catalog = daemon.get("/operators")
+    recipes = {one["name"]: one["strategy"]["text"] for one in catalog["recipes"]}
+    assert recipes["g_stack"] == "stack optimizer=reset lr=restart seed=0" and "midas" in recipes, recipes
+    assert [one["name"] for one in catalog["pools"]] == ["default", "published"], catalog["pools"]
     assert all(c["state"] == "completed" and c["loss_at_0"] > 0 and c["loss_at_lag"] > 0 for c in candidates)
     decision = growth["decision"]
     by_id = {c["id"]: c for c in candidates}

@@ -231,6 +231,26 @@ async function aPlanIsComparedWithTraining() {
   check(await page().locator('#f-probe-delta').count() === 1, 'the difference that matters can be told');
 }
 
+/** A pool by name, operators and recipes by their boxes, and rules for all: the plan tells the rules of each. */
+async function aPoolIsChosenByClicking() {
+  await browser.open('#/runs/grown/grow');
+  const plan = () => page().locator('.dry table').innerText();
+  await until('one rule for all', async () => /stack.*inherit, continue/s.test(await plan()));
+  check(!(await plan()).includes('restart'), await plan());
+  await page().check('text=the published pool');
+  await until('recipes have their own', async () => /g_stack.*reset, restart/s.test(await plan())
+    && (await plan()).includes('old layers frozen for good'));
+  check(await page().locator('select[aria-label="optimiser of all"]').isDisabled(), 'recipes have rules of their own');
+  await page().check('text=the default pool');
+  await page().selectOption('select[aria-label="optimiser of all"]', 'reset');
+  await page().fill('input[aria-label="only new layers train for"]', '20');
+  await until('a rule for all', async () => /reset, continue, old layers frozen for 20 steps/.test(await plan())
+    && (await plan()).includes('interleave'));
+  await page().check('text=/^these$/');
+  await page().uncheck('.operators label:has-text("interleave") input');
+  await until('without one', async () => !(await plan()).includes('interleave'));
+}
+
 /** From any checkpoint, by a form; the page of the fork leads back to its origin. */
 async function aRunIsForkedByClicking() {
   await browser.open('#/runs/grown');
@@ -367,6 +387,6 @@ async function nothingWentWrongOnTheWay() {
 }
 
 await main([emptyOverviewSaysWhatToDo, aRunIsMadeByTheForm, curvesObeyTheirControls, aSampleSaysWhatItWaitsFor,
-  aGrowthIsApprovedByClicking, aRestartHealsByItself, aPlanIsComparedWithTraining, everyProbeCountsAsCompute,
-  aRunIsForkedByClicking, aRunIsExtendedByClicking,
+  aGrowthIsApprovedByClicking, aRestartHealsByItself, aPlanIsComparedWithTraining, aPoolIsChosenByClicking,
+  everyProbeCountsAsCompute, aRunIsForkedByClicking, aRunIsExtendedByClicking,
   everyViewIsForEveryone, aTokenIsAskedFor, nothingWentWrongOnTheWay]);

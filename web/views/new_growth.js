@@ -16,9 +16,9 @@ export function newGrowthView(main, name) {
 
   async function begin() {
     try {
-      const [root, run, operators] = await Promise.all([schema('GrowthRequest'), api.get(`/runs/${api.part(name)}`),
+      const [root, run, catalog] = await Promise.all([schema('GrowthRequest'), api.get(`/runs/${api.part(name)}`),
         api.get('/operators')]);
-      dry = build(place, root, run, operators.items.filter((one) => one.name !== 'none'));
+      dry = build(place, root, run, catalog);
       place.removeAttribute('aria-busy');
     } catch (error) {
       fill(place, h('div', { class: 'failed' }, h('p', {}, error.message), button('Try again', begin)));
@@ -27,25 +27,68 @@ export function newGrowthView(main, name) {
   return { title: `Grow ${name}`, destroy: () => dry?.cancel() };
 }
 
-function poolChoice(operators) {
-  const boxes = operators.map((one) => [one.name, h('input', { type: 'checkbox', checked: true, disabled: true })]);
-  const all = h('input', { type: 'radio', name: 'pool', checked: true });
-  const some = h('input', { type: 'radio', name: 'pool' });
-  const list = h('div', { class: 'operators' },
-    operators.map((one, i) => h('label', { class: 'check', title: one.reference },
-    boxes[i][1], h('span', {}, h('b', {}, f.words(one.name)),
-      h('small', { class: 'dim' }, ` ${one.help}`, one.function_preserving ? '; keeps the function' : '')))));
-  const set = () => boxes.forEach(([, box]) => { box.disabled = all.checked; });
-  all.addEventListener('change', set);
-  some.addEventListener('change', set);
-  const element = h('fieldset', {}, h('legend', {}, 'Pool'),
-    h('div', { class: 'row' }, h('label', { class: 'check' }, all, 'the default pool'),
-      h('label', { class: 'check' }, some, 'these operators')), list);
-  return { element, read: () => (all.checked ? 'default' : boxes.filter(([, box]) => box.checked)
-    .map(([name]) => name)) };
+const USUAL = 'as usual'; // no rule is sent: the pool's own, or each operator's preset
+
+function ruleChoice(catalog) {
+  const select = (label, words) => {
+    const element = h('select', { 'aria-label': label },
+      [USUAL, ...words].map((one) => h('option', { value: one }, one)));
+    return [h('label', { class: 'field' }, h('span', {}, label), element), element];
+  };
+  const [optimizer, optimizerInput] = select('optimiser of all', catalog.optimizer_rules);
+  const [lr, lrInput] = select('learning rate of all', catalog.lr_rules);
+  const freezeInput = h('input', { type: 'text', placeholder: '0', title: 'a number of steps, or keep', size: 8,
+    'aria-label': 'only new layers train for' });
+  const freeze = h('label', { class: 'field' }, h('span', {}, 'only new layers train for'), freezeInput,
+    h('small', { class: 'dim' }, 'steps, or keep'));
+  const inputs = [optimizerInput, lrInput, freezeInput];
+  const read = () => {
+    const rules = {}, frozen = freezeInput.value.trim();
+    if (optimizerInput.value !== USUAL) rules.optimizer = optimizerInput.value;
+    if (lrInput.value !== USUAL) rules.lr = lrInput.value;
+    if (frozen) rules.freeze_old = /^\d+$/.test(frozen) ? Number(frozen) : frozen;
+    return rules;
+  };
+  return { element: h('div', { class: 'row' }, optimizer, lr, freeze), read,
+    disable: (off) => inputs.forEach((one) => { one.disabled = off; }) };
 }
 
-function build(place, root, run, operators) {
+function poolChoice(catalog) {
+  const operators = catalog.items.filter((one) => one.name !== 'none');
+  const recipes = catalog.recipes.filter((one) => !operators.some((other) => other.name === one.name));
+  const listed = [...operators, ...recipes];
+  const boxes = listed.map((one) => [one.name,
+    h('input', { type: 'checkbox', checked: operators.includes(one), disabled: true })]);
+  const radios = [...catalog.pools.map((one) => [one.name, `the ${one.name} pool`, one.help]), ['', 'these', '']]
+    .map(([name, label, help], i) => [name, label, help,
+      h('input', { type: 'radio', name: 'pool', checked: i === 0 })]);
+  const list = h('div', { class: 'operators' },
+    listed.map((one, i) => h('label', { class: 'check', title: one.reference },
+    boxes[i][1], h('span', {}, h('b', {}, f.words(one.name)),
+      h('small', { class: 'dim' }, ` ${one.help}`, one.function_preserving ? '; keeps the function' : '')))));
+  const rules = ruleChoice(catalog), help = h('p', { class: 'dim' });
+  const chosen = () => radios.find(([, , , input]) => input.checked);
+  const set = () => {
+    const [name, , text] = chosen();
+    boxes.forEach(([, box]) => { box.disabled = name !== ''; });
+    rules.disable(name === 'published'); // its recipes have rules of their own
+    fill(help, text || 'An operator has its preset rules, unless you choose others here; a recipe keeps its own.');
+  };
+  radios.forEach(([, , , input]) => input.addEventListener('change', set));
+  set();
+  const element = h('fieldset', {}, h('legend', {}, 'Pool'),
+    h('div', { class: 'row' }, radios.map(([, label, , input]) => h('label', { class: 'check' }, input, label))),
+    help, rules.element, list);
+  const read = () => {
+    const [name] = chosen();
+    const named = name || boxes.filter(([, box]) => box.checked).map(([word]) => word);
+    const said = name === 'published' ? {} : rules.read();
+    return Object.keys(said).length > 0 ? { operators: named, ...said } : named;
+  };
+  return { element, read };
+}
+
+function build(place, root, run, catalog) {
   const field = (pointer, options) => new Field(root, pointer, options);
   const main_ = [field('/target/n_layer', { value: run.model.n_layer * 2, label: 'Layers after growth' }),
     field('/when/at_step', { label: 'at step' }),
@@ -57,7 +100,7 @@ function build(place, root, run, operators) {
   const extra = [field('/probe/eval_batches'), field('/probe/max_eval_share'), field('/probe/divergence_bound'),
     field('/probe/delta', { label: 'difference that matters' }), field('/probe/parallel'),
     field('/allow_none', { label: 'not growing may win' }), field('/reason')];
-  const fields = [...main_, ...extra], pool = poolChoice(operators);
+  const fields = [...main_, ...extra], pool = poolChoice(catalog);
   const path = `/runs/${api.part(run.id)}/growths`;
   const body = () => ({ ...bodyOf(fields), pool: pool.read() });
   const faults = h('div', { class: 'reason', role: 'alert', hidden: true });
@@ -117,6 +160,15 @@ function build(place, root, run, operators) {
   return dry;
 }
 
+/** "inherit, rewarm 50, old layers frozen for 200 steps" */
+function rulesOf(strategy) {
+  if (!strategy) return '–';
+  const { optimizer, lr, rewarm_steps: ramp, freeze_old: frozen } = strategy;
+  return [optimizer, lr.startsWith('rewarm') && ramp !== null ? `${lr} ${f.count(ramp)}` : lr,
+    frozen === null ? 'old layers frozen for good' : frozen > 0 && `old layers frozen for ${f.count(frozen)} steps`]
+    .filter(Boolean).join(', ');
+}
+
 function planFacts(plan, run) {
   return [
     facts(
@@ -130,8 +182,8 @@ function planFacts(plan, run) {
       fact('Evaluations', plan.n_times, `of ${plan.n_batches} batches`),
       fact('Spent on them', f.percent(plan.eval_share))),
     h('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Candidates' },
-      table({ caption: 'Candidates', head: ['Candidate', 'Layers from', 'Parameters', 'Compute'],
+      table({ caption: 'Candidates', head: ['Candidate', 'Layers from', 'Rules', 'Parameters', 'Compute'],
         rows: plan.candidates.map((one) => [one.operator === 'none' ? 'none (do not grow)' : one.names,
-          one.recipe || '–', f.si(one.n_params), f.flops(one.flops)]) })),
+          one.recipe || '–', rulesOf(one.strategy), f.si(one.n_params), f.flops(one.flops)]) })),
   ];
 }

@@ -10,14 +10,16 @@
 #define LAGD_FREEZE_MAX 1000000000
 enum { LAGD_FREEZE_KEEP = -1, LAGD_FREEZE_UNSAID = -2 };
 struct lagd_strategy_request {
-    char op[32];
+    char op[32];                /* an operator, or a published recipe */
     int n_params;
     struct { char name[16]; double value; } params[LAGD_STRATEGY_PARAMS];
     char optimizer[16], lr[16]; /* "" = the operator's preset */
     int64_t rewarm_steps;       /* -1 = LAGD_REWARM_STEPS */
     int64_t freeze_old;         /* steps for which only new layers train, or one of these */
     int64_t seed;               /* -1 = the run's seed */
+    bool whole;                 /* a strategy's text, which says all: no rules of the pool hold for it */
 };
+void lagd_strategy_request_defaults(struct lagd_strategy_request *request); /* nothing said */
 struct lagd_growth_request {
     struct lag_shape target;    /* the axes that change; 0 = stays as the run has it */
     int64_t extend_to;          /* extend/max_steps; 0 = not given */
@@ -28,7 +30,9 @@ struct lagd_growth_request {
     char mode[16];              /* auto, manual */
     bool allow_none;
     char reason[512];
-    char pool[64];              /* "default", or "" when strategies are listed */
+    char pool[64];              /* "default" or "published", or "" when strategies are listed */
+    bool has_rules;             /* the pool is an object: /pool/operators, and … */
+    struct lagd_strategy_request rules; /* … what holds for each that says nothing else; its op and params: none */
     int n_strategies;
     struct lagd_strategy_request strategies[LAGD_STRATEGIES_MAX]; /* api fills these from "pool": [names or objects] */
 };

@@ -13,6 +13,16 @@ struct lagd_operator_info {
     int n_params;
     struct lagd_operator_param params[LAGD_STRATEGY_PARAMS];
 };
+/* A published recipe: an operator with the rules of its authors. */
+struct lagd_recipe_info {
+    const char *name, *title, *help, *reference;
+    char strategy[LAG_ROW_STRATEGY]; /* canonical */
+};
+int lagd_recipe_count(void);
+void lagd_recipe_get(int index, struct lagd_recipe_info *ret);
+struct lagd_pool_info { const char *name, *help; };
+int lagd_pool_count(void);
+void lagd_pool_get(int index, struct lagd_pool_info *ret);
 int lagd_operator_count(void);
 void lagd_operator_get(int index, struct lagd_operator_info *ret);
 bool lagd_operator_grows(const char *name); /* false of `none`, which only trains on */

@@ -39,6 +39,14 @@ struct lag_operator {
 const struct lag_operator *lag_operators(int *ret_n);
 const struct lag_operator *lag_operator_find(const char *name);
 
+/* A strategy as its authors trained with it: an operator with all its rules, under one name. */
+struct lag_published {
+    const char *name, *title, *help, *reference;
+    const char *text; /* a strategy */
+};
+const struct lag_published *lag_published_list(int *ret_n);
+const struct lag_published *lag_published_find(const char *name); /* NULL: none */
+
 struct lag_strategy {
     const struct lag_operator *op;
     double params[LAG_OPERATOR_PARAMS];
@@ -49,9 +57,10 @@ struct lag_strategy {
                              LAG_FREEZE_KEEP: for good */
     uint64_t seed;
 };
-/* Operator's presets. LAG_ENOTFOUND lists the names. set_param checks name, range and wholeness; what depends on the
- * depth (a block larger than the parent), lag_recipe_build finds. Errors point to "/operator" or "/params/<name>". */
-int lag_strategy_init(const char *op_name, struct lag_strategy *ret, struct lag_error *err);
+/* Operator's presets, or a published strategy whose name no operator has. LAG_ENOTFOUND lists both. set_param checks
+ * name, range and wholeness; what depends on the depth (a block larger than the parent), lag_recipe_build finds. Errors
+ * point to "/operator" or "/params/<name>". */
+int lag_strategy_init(const char *name, struct lag_strategy *ret, struct lag_error *err);
 int lag_strategy_set_param(struct lag_strategy *strategy, const char *name, double value, struct lag_error *err);
 extern const char *const lag_moment_rule_names[]; /* NULL-terminated, by value */
 extern const char *const lag_lr_rule_names[];     /* the same */
@@ -60,6 +69,8 @@ int lag_lr_rule_parse(const char *name, enum lag_lr_rule *ret);
 const char *lag_moment_rule_name(enum lag_moment_rule rule);
 const char *lag_lr_rule_name(enum lag_lr_rule rule);
 void lag_strategy_format(const struct lag_strategy *strategy, char ret[LAG_STRATEGY_TEXT]);
+/* The part of it that a person would say: operator and parameters. */
+void lag_strategy_name(const struct lag_strategy *strategy, char ret[LAG_STRATEGY_TEXT]);
 int lag_strategy_parse(const char *text, struct lag_strategy *ret, struct lag_error *err);
 /* LAG_EINVAL at "/freeze_old": it freezes with an operator that adds no layer. */
 int lag_strategy_check_freeze(const struct lag_strategy *strategy, struct lag_error *err);
@@ -105,12 +116,26 @@ int lag_grow(const struct lag_state *parent, const struct lag_strategy *strategy
 int lag_grow_by(const struct lag_state *parent, const struct lag_strategy *strategy, const struct lag_recipe *recipe,
                 struct lag_state **ret, struct lag_error *err);
 
-/* The members of a pool by name ("default"), as canonical texts, no two the same candidate, without `none`: ten for
- * every deeper target (where too few recipes exist, as for 1 → 2 layers, optimiser and learning-rate rules make the
- * difference); one that is not deeper is LAG_EINVAL, an unknown pool LAG_ENOTFOUND.
- * ret_texts: array of *ret_n strings, all freed by one free(). */
-int lag_pool_expand(const char *pool, const struct lag_spec *from, const struct lag_spec *to,
-                    char (**ret_texts)[LAG_STRATEGY_TEXT], int *ret_n, struct lag_error *err);
+#define LAG_POOL_MAX 16 /* members */
+/* The rules under which a pool compares its operators. */
+struct lag_pool_rules {
+    enum lag_moment_rule moments;
+    enum lag_lr_rule lr;
+    int64_t rewarm_steps, freeze_steps; /* as a strategy's */
+};
+struct lag_pool_member {
+    struct lag_strategy strategy;
+    char name[LAG_STRATEGY_TEXT]; /* as a person would say it: "midas block=1", "g_stack" */
+};
+/* The members of a pool by name, no two the same candidate, without `none`; returns how many in *ret_n.
+ * "default": each operator once under one set of rules, so that the operators alone make the difference; at most ten,
+ * and fewer where they coincide, as in shallow parents. "published": the published strategies; rules is not looked at.
+ * A target that is not deeper is LAG_EINVAL, an unknown pool LAG_ENOTFOUND. */
+int lag_pool_expand(const char *pool, const struct lag_pool_rules *rules, const struct lag_spec *from,
+                    const struct lag_spec *to, struct lag_pool_member ret[LAG_POOL_MAX], int *ret_n,
+                    struct lag_error *err);
+struct lag_pool { const char *name, *help; };
+extern const struct lag_pool lag_pools[]; /* name NULL ends them */
 /* Two strategies are the same candidate when recipe, rules and (where randomness is used) seed are equal. Rules that
  * cannot differ on this recipe count as equal (reset_new is inherit when no copy is new; rewarm_new is continue, and
  * nothing freezes, when no layer is). */
