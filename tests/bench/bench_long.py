@@ -32,10 +32,13 @@ def fill(daemon, n_points, n_events):
                        (f"made/{i}", n_points // 4, n_points // 4))
             db.execute(numbers + "INSERT INTO points SELECT (SELECT id FROM series WHERE key = ?), i, 1.0 / i FROM n",
                        (n_points // 4, f"made/{i}"))
-        if n_events:
-            db.execute(numbers + "INSERT INTO events (seq, ts_ms, type, run_id, step, message) SELECT -i, 1, "
+        if n_events:  # older than those that are there, and so before them
+            db.execute("UPDATE events SET seq = -seq")
+            db.execute(numbers + "INSERT INTO events (seq, ts_ms, type, run_id, step, message) SELECT i, 1, "
                        "'system.warning', 'run_none', i, 'a message of some length, as events have' FROM n",
                        (n_events,))
+            db.execute("UPDATE events SET seq = ? - seq WHERE seq < 0", (n_events,))
+            db.execute("UPDATE sqlite_sequence SET seq = (SELECT max(seq) FROM events) WHERE name = 'events'")
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     db.close()
 
@@ -124,7 +127,7 @@ def main():
         daemon.terminate()
         fill(daemon, 0, asked.events)
         daemon.start()
-        result["prune"] = measure(daemon, lambda: until_gone(daemon, "events WHERE seq < 0"))
+        result["prune"] = measure(daemon, lambda: until_gone(daemon, "events WHERE ts_ms = 1"))
         result["prune"]["rss_mb_peak"] = memory_mb(daemon, "VmHWM")
         daemon.terminate()
         print(json.dumps(result))
