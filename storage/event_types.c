@@ -52,6 +52,10 @@ static const struct lag_event_kind kinds[LAG_N_EVENT_TYPES] = {
                                         RUN | GROWTH | CANDIDATE | STEP | VALUE,
                                         "a number that was computed again differs from the stored one, which is kept; "
                                         "the value is the one computed last"},
+    [LAG_EVENT_STUDY_STATE] = {"study.state", LAG_EVENT_INFO, STATE,
+                               "a study was created or has another state; the message is its name, and behind ': ' the "
+                               "reason"},
+    [LAG_EVENT_STUDY_DELETED] = {"study.deleted", LAG_EVENT_INFO, 0, "a study was deleted; the message is its name"},
     [LAG_EVENT_SYSTEM_WARNING] = {"system.warning", LAG_EVENT_WARNING, RUN | STEP,
                                   "something needs a person's attention"},
 };

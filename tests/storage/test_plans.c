@@ -8,6 +8,7 @@
 #include <lagd/base/mem.h>
 #include <lagd/storage/calendar.h>
 #include <lagd/storage/keys.h>
+#include <lagd/storage/studies.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,8 @@ static const char *const whole_lists[] = {
     "SCAN checkpoints USING INDEX sqlite_autoindex_checkpoints_1",
     "SCAN deleted", /* the first row */
     "SCAN runs USING INDEX runs_waiting", /* of those that wait only */
+    "SCAN studies USING INDEX sqlite_autoindex_studies_1",
+    "SCAN studies USING INDEX studies_alive", /* of those that have not ended */
 };
 
 /* The hot ones: a part of the text, and the index that must serve it. */
@@ -171,6 +174,26 @@ static int call_runs(struct lag_db *db, struct lag_error *err) {
     return rc ? rc : lag_dataset_delete(db, "ds_1", err);
 }
 
+static int each_study(const struct lag_study_row *r, void *arg) { return 0; }
+static int each_study_run(const struct lag_study_run_row *r, void *arg) { return 0; }
+
+static int call_studies(struct lag_db *db, struct lag_error *err) {
+    struct lag_study_row study = {.id = "st_1", .name = "one", .state = "running", .parent_run = "run_1",
+                                  .parent_name = "first", .parent_checkpoint = "ckpt_1"};
+    struct lag_study_run_row run = {.study_id = "st_1", .role = "candidates", .stage = "made", .run_id = "run_1"};
+    int rc = lag_study_insert(db, &study, err);
+    if (!rc) rc = lag_study_get(db, "one", &study, err);
+    if (!rc) rc = lag_study_list(db, false, 9, each_study, NULL, err);
+    if (!rc) rc = lag_study_list(db, true, 9, each_study, NULL, err);
+    if (!rc) rc = lag_study_set_state(db, "st_1", "paused", "", err);
+    if (!rc) rc = lag_study_set_reason(db, "st_1", "", err);
+    if (!rc) rc = lag_study_run_insert(db, &run, err);
+    if (!rc) rc = lag_study_run_set(db, &run, err);
+    if (!rc) rc = lag_study_run_list(db, "st_1", each_study_run, NULL, err);
+    if (!rc) rc = LAG_MIN(lag_study_of_run(db, "run_1", &run, err), 0);
+    return rc ? rc : lag_study_delete(db, "st_1", err);
+}
+
 static bool is_allowed(const char *detail) {
     for (size_t i = 0; i < LAG_COUNT(whole_lists); i++)
         if (!strcmp(detail, whole_lists[i])) return true;
@@ -204,6 +227,7 @@ static int look_at_all(struct lag_db *db, void *arg, struct lag_error *err) {
     int rc = call_series(db, err);
     if (!rc) rc = call_growth(db, err);
     if (!rc) rc = call_checkpoints_and_events(db, err);
+    if (!rc) rc = call_studies(db, err);
     if (!rc) rc = call_runs(db, err);
     int n_texts = 0;
     for (size_t i = 0; i < db->n_stmts && !rc; i++) {
@@ -221,7 +245,7 @@ static int look_at_all(struct lag_db *db, void *arg, struct lag_error *err) {
 static int count_in_sources(struct fixture *f) {
     static const char *const stems[] = {"calendar",
         "candidates", "checkpoints", "datasets", "decisions", "deleted", "events", "growths",
-        "keys", "points", "probe_losses", "runs", "series"};
+        "keys", "points", "probe_losses", "runs", "series", "studies"};
     static const char mark[] = "static const char sql_";
     int n = 0;
     for (size_t i = 0; i < LAG_COUNT(stems); i++) {

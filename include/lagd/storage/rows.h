@@ -1,5 +1,5 @@
 /* Plain rows, as stored. Texts are always terminated; "" stands for SQL NULL. Times are wall-clock milliseconds.
- * Ids: ds_…, run_…, gr_…, cand_…, ckpt_…. Thread: any (data only). */
+ * Ids: ds_…, run_…, gr_…, cand_…, ckpt_…, st_…. Thread: any (data only). */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,0 +1,110 @@
+/* Studies and the runs they are made of, as stored. */
+#include "fixture.h"
+#include <lagd/base/check.h>
+#include <lagd/base/mem.h>
+#include <lagd/storage/studies.h>
+#include <stdio.h>
+#include <string.h>
+
+static struct lag_study_row sample(const char *id, const char *name, const char *state) {
+    struct lag_study_row row = {.start_step = 7, .horizon = 100, .delta = 0.005, .parent_flops = 1e9,
+                                .decay_fraction = 0.2, .revision = 1, .created_ms = 5, .updated_ms = 5};
+    (void)lag_copy(row.id, sizeof row.id, id);
+    (void)lag_copy(row.name, sizeof row.name, name);
+    (void)lag_copy(row.state, sizeof row.state, state);
+    (void)lag_copy(row.parent_run, sizeof row.parent_run, "run_1");
+    (void)lag_copy(row.parent_name, sizeof row.parent_name, "first");
+    (void)lag_copy(row.parent_checkpoint, sizeof row.parent_checkpoint, "ckpt_1");
+    (void)lag_copy(row.request, sizeof row.request, "name=x\n");
+    (void)lag_copy(row.config, sizeof row.config, "seed=1\n");
+    (void)lag_copy(row.pool, sizeof row.pool, "stack\ninterleave\n");
+    return row;
+}
+
+static int insert(struct lag_db *db, void *arg, struct lag_error *err) { return lag_study_insert(db, arg, err); }
+static int insert_run(struct lag_db *db, void *arg, struct lag_error *err) {
+    return lag_study_run_insert(db, arg, err);
+}
+static int set_run(struct lag_db *db, void *arg, struct lag_error *err) { return lag_study_run_set(db, arg, err); }
+static int end_it(struct lag_db *db, void *arg, struct lag_error *err) {
+    return lag_study_set_state(db, arg, "completed", "done", err);
+}
+static int say(struct lag_db *db, void *arg, struct lag_error *err) {
+    return lag_study_set_reason(db, arg, "waits for memory", err);
+}
+static int delete_it(struct lag_db *db, void *arg, struct lag_error *err) { return lag_study_delete(db, arg, err); }
+
+static int add_name(const struct lag_study_row *row, void *arg) {
+    char *names = arg;
+    (void)snprintf(names + strlen(names), 60 - strlen(names), "%s ", row->name);
+    return 0;
+}
+
+static int add_stage(const struct lag_study_run_row *row, void *arg) {
+    char *stages = arg;
+    (void)snprintf(stages + strlen(stages), 90 - strlen(stages), "%s:%s:%s ", row->role, row->stage, row->run_id);
+    return 0;
+}
+
+static void rows_come_back_as_they_were(void **state) {
+    struct fixture *f = *state;
+    struct lag_study_row row = sample("st_1", "one", "running"), again = sample("st_2", "one", "running"), found;
+    write_ok(f, insert, &row);
+    assert_int_equal(lag_store_write(f->store, insert, &again, &f->err), LAG_EEXIST);
+    assert_string_equal(f->err.pointer, "/name");
+    assert_ok(f, lag_study_get(f->reader, "one", &found, &f->err));
+    assert_string_equal(found.id, "st_1");
+    assert_string_equal(found.pool, row.pool);
+    assert_string_equal(found.config, row.config);
+    assert_true(found.delta == 0.005 && found.decay_fraction == 0.2 && found.horizon == 100 && found.start_step == 7);
+    write_ok(f, say, (void *)"st_1");
+    assert_ok(f, lag_study_get(f->reader, "st_1", &found, &f->err));
+    assert_string_equal(found.reason, "waits for memory");
+    assert_string_equal(found.state, "running");
+    assert_int_equal(found.revision, 2);
+    assert_int_equal(lag_study_get(f->reader, "two", &found, &f->err), LAG_ENOTFOUND);
+    assert_string_equal(f->err.text, "study two does not exist");
+}
+
+static void lists_tell_who_is_alive(void **state) {
+    struct fixture *f = *state;
+    char all[64] = "", alive[64] = "";
+    struct lag_study_row one = sample("st_1", "one", "running"), two = sample("st_2", "two", "paused");
+    write_ok(f, insert, &one);
+    write_ok(f, insert, &two);
+    write_ok(f, end_it, (void *)"st_1");
+    assert_ok(f, lag_study_list(f->reader, false, 10, add_name, all, &f->err));
+    assert_ok(f, lag_study_list(f->reader, true, 10, add_name, alive, &f->err));
+    assert_string_equal(all, "two one ");
+    assert_string_equal(alive, "two ");
+}
+
+static void its_runs_go_with_it(void **state) {
+    struct fixture *f = *state;
+    char stages[96] = "";
+    struct lag_study_run_row found;
+    struct lag_study_row row = sample("st_1", "one", "running");
+    struct lag_study_run_row b = {"st_1", 1, "scratch", 3, 50, "planned", "", ""};
+    struct lag_study_run_row a = {"st_1", 0, "candidates", 3, 107, "planned", "", ""};
+    write_ok(f, insert, &row);
+    write_ok(f, insert_run, &b);
+    write_ok(f, insert_run, &a);
+    assert_int_equal(lag_study_of_run(f->reader, "run_1", &found, &f->err), 0);
+    (void)lag_copy(a.stage, sizeof a.stage, "made");
+    (void)lag_copy(a.run_id, sizeof a.run_id, "run_1");
+    write_ok(f, set_run, &a);
+    assert_ok(f, lag_study_run_list(f->reader, "st_1", add_stage, stages, &f->err));
+    assert_string_equal(stages, "candidates:made:run_1 scratch:planned: ");
+    assert_int_equal(lag_study_of_run(f->reader, "run_1", &found, &f->err), 1);
+    assert_int_equal(found.max_steps, 107);
+    write_ok(f, delete_it, (void *)"st_1");
+    assert_int_equal(lag_study_of_run(f->reader, "run_1", &found, &f->err), 0);
+    assert_int_equal(lag_store_write(f->store, delete_it, (void *)"st_1", &f->err), LAG_ENOTFOUND);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_store, fixture_end)
+int main(void) {
+    const struct CMUnitTest tests[] = {TEST(rows_come_back_as_they_were), TEST(lists_tell_who_is_alive),
+                                       TEST(its_runs_go_with_it)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
