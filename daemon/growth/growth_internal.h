@@ -22,7 +22,7 @@ struct lagd_round {
 int lagd_round_probe(struct lagd_round *round, struct lag_error *err);
 /* Probes one candidate again for its state; its rows are compared with what is computed. */
 int lagd_round_rebuild(struct lagd_round *round, int index, struct lag_state **ret, struct lag_error *err);
-/* After a wish: LAG_ECANCELED for CANCEL and STOP; LAG_ESTATE when the growth has another state than before. */
+/* After a wish: LAG_ECANCELED for PAUSE, CANCEL and STOP; LAG_ESTATE when the growth has another state than before. */
 int lagd_round_check(struct lagd_round *round, struct lag_error *err);
 
 /* --- growth_decide.c --- */

@@ -274,7 +274,7 @@ static int find_ended(const struct lagd_round *round) {
 }
 
 static bool has_wish(const struct lagd_run *run) {
-    return run->wishes.posted & (LAGD_WISH_CANCEL | LAGD_WISH_STOP | LAGD_WISH_GROWTH | LAGD_WISH_VERIFY);
+    return run->wishes.posted & (LAGD_WISHES_ENDING | LAGD_WISH_GROWTH | LAGD_WISH_VERIFY);
 }
 
 /* Waits for the end of a probe, or (wishes) for a wish. Returns the index, or -1. */
@@ -306,7 +306,7 @@ static void stop_all(struct lagd_round *round) {
 int lagd_round_check(struct lagd_round *round, struct lag_error *err) {
     struct lagd_run *run = round->run;
     char before[LAG_ROW_STATE];
-    if (atomic_load(&run->wishes.quit)) return lag_error_set(err, LAG_ECANCELED, "interrupted");
+    if (atomic_load(&run->wishes.interrupt)) return lag_error_set(err, LAG_ECANCELED, "interrupted");
     if (lagd_wishes_take(&run->wishes, LAGD_WISH_VERIFY, NULL)) {
         int rc = lagd_run_check_dataset(run, true, err);
         if (rc != 0) return rc;

@@ -86,7 +86,7 @@ static int await(struct lagd_round *round, struct lag_error *err) {
     (void)lagd_progress_do(&run->progress, LAGD_DOING_AWAITING);
     int rc = 0;
     while (rc == 0) {
-        lagd_wishes_wait(&run->wishes, LAGD_WISH_GROWTH | LAGD_WISH_CANCEL | LAGD_WISH_STOP);
+        lagd_wishes_wait(&run->wishes, LAGD_WISH_GROWTH | LAGD_WISHES_ENDING);
         rc = lagd_round_check(round, err);
     }
     (void)lagd_progress_do(&run->progress, LAGD_DOING_TRAINING);

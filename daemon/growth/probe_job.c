@@ -215,17 +215,28 @@ static int open_engine(struct lagd_probe *probe, const struct lag_probe_hooks *h
     return 0;
 }
 
+/* Stopped by a pause, or with the daemon: it goes on from where it is. */
+static bool goes_on_later(const struct lagd_probe *probe) {
+    struct lagd_wishes *waiter = probe->loans.waiter;
+    return !probe->spec.again && probe->loans.deps->probe_checkpoint_s > 0 && atomic_load(&waiter->interrupt) &&
+           !lagd_wishes_has(waiter, LAGD_WISH_CANCEL);
+}
+
 static int go(struct lagd_probe *probe, struct lag_error *err) {
     const struct lag_probe_hooks hooks = {.arg = probe, .begin = begin, .end = end, .record = record};
     struct lagd_probe_result *result = &probe->result;
     LAG_CLEANUP(lag_probe_destroy_p) struct lag_probe *engine = NULL;
     int rc = open_engine(probe, &hooks, &engine, err);
+    int64_t begun = rc == 0 ? lag_probe_t(engine) : 0, whole = begun; /* whole: with its evaluation */
     while (rc == 0 && lag_probe_t(engine) < probe->plan.steps) {
         rc = lag_probe_follow(engine, &probe->plan, lag_probe_t(engine) + 1, err);
+        if (rc == 0) whole = lag_probe_t(engine);
         const bool on_its_way = rc == 0 && !probe->spec.again && lag_probe_t(engine) < probe->plan.steps;
         if (on_its_way && lagd_probe_keeper_due(&probe->keeper, probe->loans.deps))
             keep_state(probe, lag_probe_state(engine));
     }
+    if (rc == LAG_ECANCELED && engine && whole > begun && whole == lag_probe_t(engine) && goes_on_later(probe))
+        keep_state(probe, lag_probe_state(engine));
     if (rc == LAG_PROBE_DIVERGED) (void)lag_copy(result->reason, sizeof(result->reason), lag_probe_reason(engine));
     if (rc == 0) result->state = lag_probe_take_state(engine);
     return rc;

@@ -37,6 +37,13 @@ unsigned lagd_wishes_take(struct lagd_wishes *wishes, unsigned mask, char *ret_r
     return taken;
 }
 
+bool lagd_wishes_has(struct lagd_wishes *wishes, unsigned mask) {
+    (void)pthread_mutex_lock(&wishes->lock);
+    const bool has = wishes->posted & mask;
+    (void)pthread_mutex_unlock(&wishes->lock);
+    return has;
+}
+
 void lagd_wishes_wait(struct lagd_wishes *wishes, unsigned mask) {
     (void)pthread_mutex_lock(&wishes->lock);
     while (!(wishes->posted & mask)) (void)pthread_cond_wait(&wishes->woken, &wishes->lock);

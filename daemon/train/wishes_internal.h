@@ -37,7 +37,7 @@ struct lagd_wishes {
     int n_asks;
     bool lends_no_more;        /* a checkpoint is there, or the thread ends */
     _Atomic bool interrupt;    /* PAUSE, CANCEL or STOP is wished: leave the queue for slots */
-    _Atomic bool quit;         /* CANCEL or STOP is wished: growths and waits for the disk end, too */
+    _Atomic bool quit;         /* CANCEL or STOP is wished: waits for the disk end, too */
     _Atomic bool stop;         /* STOP is wished: the thread ends even when that cannot be stored */
 };
 void lagd_wishes_init(struct lagd_wishes *wishes);
@@ -50,5 +50,7 @@ unsigned lagd_wishes_take(struct lagd_wishes *wishes, unsigned mask, char *ret_r
 int lagd_wishes_ask_copy(struct lagd_wishes *wishes, struct lagd_copy_ask *ask);
 /* All that ask, each to be answered. last: none is taken from now on. */
 struct lagd_copy_ask *lagd_wishes_take_asks(struct lagd_wishes *wishes, bool last);
+/* Is one of mask posted, and not yet taken? Thread: any. */
+bool lagd_wishes_has(struct lagd_wishes *wishes, unsigned mask);
 /* Waits until one of mask is posted, and leaves it there. */
 void lagd_wishes_wait(struct lagd_wishes *wishes, unsigned mask);

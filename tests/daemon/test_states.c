@@ -65,6 +65,9 @@ static void actions_lead_somewhere(void **state) {
         {LAGD_MACHINE_RUN, "resume", LAGD_RUN_ON_RESUME},
         {LAGD_MACHINE_RUN, "cancel", LAGD_RUN_ON_CANCEL},
         {LAGD_MACHINE_GROWTH, "cancel", LAGD_GROWTH_ON_CANCEL},
+        {LAGD_MACHINE_STUDY, "pause", LAGD_STUDY_ON_PAUSE},
+        {LAGD_MACHINE_STUDY, "resume", LAGD_STUDY_ON_RESUME},
+        {LAGD_MACHINE_STUDY, "cancel", LAGD_STUDY_ON_CANCEL},
         {LAGD_MACHINE_GROWTH, "approve", LAGD_GROWTH_ON_APPROVED},
         {LAGD_MACHINE_GROWTH, "reject", LAGD_GROWTH_ON_REJECTED},
     };
