@@ -49,6 +49,7 @@ static int merge(const struct lagd_fork_request *request, const struct lag_run_r
     int rc = lagd_run_config_parse(parent->config, config, err);
     if (rc != 0) return lag_error_wrap(err, "run %s", parent->name);
     config->name[0] = '\0';
+    if (request->whole) *config = request->config;
     for (size_t i = 0; i < lagd_fork_fields.n_rows; i++) {
         const struct lag_field *field = &lagd_fork_fields.rows[i];
         if (!(request->given >> i & 1) || field->offset >= sizeof(*config)) continue;

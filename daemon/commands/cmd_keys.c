@@ -19,8 +19,10 @@ struct keyed {
 static int write_keyed(struct lag_db *db, void *arg, struct lag_error *err) {
     const struct keyed *keyed = arg;
     struct lag_key_row row = {.created_ms = keyed->command->key_ms};
+    const struct lagd_command *command = keyed->command;
     int rc = keyed->fn(db, keyed->arg, err);
-    if (rc < 0) return rc;
+    if (rc == 0 && command->along) rc = command->along(db, keyed->resource, command->along_arg, err);
+    if (rc < 0 || !command->key[0]) return rc;
     (void)lag_copy(row.key, sizeof(row.key), keyed->command->key);
     (void)lag_copy(row.fingerprint, sizeof(row.fingerprint), keyed->command->fingerprint);
     (void)lag_copy(row.resource, sizeof(row.resource), keyed->resource);
@@ -30,7 +32,7 @@ static int write_keyed(struct lag_db *db, void *arg, struct lag_error *err) {
 int lagd_command_write(struct lag_store *store, struct lagd_command *command, const char *resource, lag_write_fn *fn,
                        void *arg) {
     struct keyed keyed = {command, resource, fn, arg};
-    if (!command->key[0]) return lag_store_write(store, fn, arg, &command->err);
+    if (!command->key[0] && !command->along) return lag_store_write(store, fn, arg, &command->err);
     int rc = lag_store_write(store, write_keyed, &keyed, &command->err);
     LAG_FP("key.written");
     return rc;

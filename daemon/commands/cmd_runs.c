@@ -21,6 +21,7 @@
 #include <lagd/storage/events.h>
 #include <lagd/storage/growths.h>
 #include <lagd/storage/runs.h>
+#include <lagd/storage/studies.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -269,11 +270,23 @@ static void end_removal(struct lagd_job *base) {
     free(removal);
 }
 
+/* What a study has found is computed from the rows of its runs. */
+static int check_study(struct lagd_commands *c, const struct lag_run_row *run, struct lag_error *err) {
+    struct lag_study_run_row item;
+    struct lag_study_row study;
+    int rc = lag_study_of_run(c->db, run->id, &item, err);
+    if (rc <= 0) return rc;
+    rc = lag_study_get(c->db, item.study_id, &study, err);
+    return rc < 0 ? rc : lag_error_set(err, LAG_ESTATE, "run %s belongs to study %s, whose report is computed from it: "
+                                       "delete the study first", run->name, study.name);
+}
+
 /* The folder is marked before and removed with its mark last. Where it is not known whether the row has gone, the mark
  * stays, and the next start decides. */
 int lagd_cmd_run_delete(struct lagd_commands *c, struct lagd_command *command) {
     struct lag_run_row row;
     int rc = find_run(c, command, "delete", &row);
+    if (rc == 0) rc = check_study(c, &row, &command->err);
     if (rc < 0) return rc;
     lagd_active_await(c->runs, row.id);
     struct deleting deleting = {command, &row};

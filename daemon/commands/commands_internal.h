@@ -22,6 +22,7 @@ struct lagd_commands {
     struct lag_mailbox *mailbox; /* of struct lagd_command */
     struct lagd_waiting waiting; /* for runs that stop */
     struct lagd_registrations *registrations;
+    bool studies_due;            /* a study was made or changed: there is something to do for it */
 };
 
 /* --- commands.c --- */
@@ -39,7 +40,8 @@ lagd_command_handler lagd_cmd_run_create, lagd_cmd_run_pause, lagd_cmd_run_resum
     lagd_cmd_growth_create,
     lagd_cmd_growth_cancel, lagd_cmd_growth_decide, lagd_cmd_dataset_add, lagd_cmd_dataset_delete,
     lagd_cmd_checkpoint_keep,
-    lagd_cmd_checkpoint_delete, lagd_cmd_checkpoint_check, lagd_cmd_generate, lagd_cmd_key_answer, lagd_cmd_reload;
+    lagd_cmd_checkpoint_delete, lagd_cmd_checkpoint_check, lagd_cmd_generate, lagd_cmd_key_answer, lagd_cmd_reload,
+    lagd_cmd_study_create, lagd_cmd_study_pause, lagd_cmd_study_resume, lagd_cmd_study_cancel, lagd_cmd_study_delete;
 
 /* --- cmd_datasets.c: registrations that an earlier process did not end. Before anything is served --- */
 int lagd_datasets_go_on(struct lagd_commands *c, struct lag_error *err);

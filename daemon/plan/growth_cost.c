@@ -6,6 +6,7 @@
 #include <lagd/base/check.h>
 #include <lagd/base/mem.h>
 #include <math.h>
+#include <string.h>
 
 /* Three files, hashed, synced and read back, where none as large was written yet. */
 #define CHECKPOINT_BYTES_PER_S 250e6
@@ -51,11 +52,12 @@ struct lag_eval_set lagd_eval_set(const struct lag_probe_plan *plan) {
 
 int lagd_probe_plan_make(const struct lagd_growth_request *request, const struct lagd_run_config *config,
                          const struct lag_step_config *step, struct lag_probe_plan *ret) {
+    const bool study = strcmp(request->mode, "study") == 0;
     const struct lag_probe_ask ask = {.steps = request->probe_steps,
                                       .eval_every = request->eval_every,
                                       .run_batches = (int)config->eval_batches,
-                                      .wanted_batches = (int)request->eval_batches,
-                                      .max_share = request->max_eval_share,
+                                      .wanted_batches = (int)(study ? config->eval_batches : request->eval_batches),
+                                      .max_share = study ? 1 : request->max_eval_share,
                                       .step_tokens = (int64_t)step->accumulate * step->batch * step->context,
                                       .rows = step->batch,
                                       .context = step->context};

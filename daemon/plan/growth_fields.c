@@ -11,7 +11,7 @@
     {"target/" #axis, LAG_FIELD_INT, AT(target.axis), 1, max, NULL, NULL, LAG_FIELD_SPARSE, unit,                      \
      what "; the run's own, as operators grow depth only."}
 
-static const char *const modes[] = {"auto", "manual", NULL};
+static const char *const modes[] = {"auto", "manual", "study", NULL};
 
 static const struct lag_field rows[] = {
     {"target/n_layer", LAG_FIELD_INT, AT(target.n_layer), 1, LAG_MAX_LAYERS, NULL, NULL, LAG_FIELD_REQUIRED, "layers",
@@ -41,7 +41,8 @@ static const struct lag_field rows[] = {
     {"probe/parallel", LAG_FIELD_INT, AT(parallel), 0, LAGD_STRATEGIES_MAX, "0", NULL, 0, "candidates",
      "Candidates probed at once; 0 for as many as there are compute threads."},
     {"mode", LAG_FIELD_CHOICE, AT(mode), 0, 0, "auto", modes, 0, "",
-     "auto applies the winner; manual waits for a person's approval."},
+     "auto applies the winner; manual waits for a person's approval; study is auto with every evaluation on the run's "
+     "own set and none left out, however much of the FLOPs they take."},
     {"allow_none", LAG_FIELD_BOOL, AT(allow_none), 0, 0, "false", NULL, 0, "",
      "Whether not growing, which is always probed as the reference, may win."},
     {"reason", LAG_FIELD_TEXT, AT(reason), 0, 511, NULL, NULL, 0, "", "Why the growth was asked for."},

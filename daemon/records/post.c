@@ -7,6 +7,7 @@
 #include <lagd/base/mem.h>
 #include <lagd/storage/growths.h>
 #include <lagd/storage/runs.h>
+#include <lagd/storage/studies.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -104,6 +105,26 @@ static int insert_dataset(struct lag_db *db, void *arg, const char *state, struc
     return lag_dataset_insert(db, row, err);
 }
 
+static void be_study(const struct lag_study_row *row, struct subject *ret) {
+    (void)lag_copy(ret->id, sizeof(ret->id), row->id);
+    (void)lag_copy(ret->state, sizeof(ret->state), row->state);
+    (void)lag_copy(ret->name, sizeof(ret->name), row->name);
+}
+
+static int read_study(struct lag_db *db, const char *id, struct subject *ret, struct lag_error *err) {
+    struct lag_study_row row;
+    int rc = lag_study_get(db, id, &row, err);
+    if (rc == 0) be_study(&row, ret);
+    return rc;
+}
+
+static int insert_study(struct lag_db *db, void *arg, const char *state, struct subject *ret, struct lag_error *err) {
+    struct lag_study_row *row = arg;
+    (void)lag_copy(row->state, sizeof(row->state), state);
+    be_study(row, ret);
+    return lag_study_insert(db, row, err);
+}
+
 static const struct kind {
     const char *what;
     enum lag_event_type told;
@@ -120,6 +141,8 @@ static const struct kind {
                                 insert_candidate, lag_candidate_set_state},
     [LAGD_MACHINE_DATASET] = {"dataset", LAG_EVENT_DATASET_STATE, false, LAGD_DATASET_READY, read_dataset,
                               insert_dataset, lag_dataset_set_state},
+    [LAGD_MACHINE_STUDY] = {"study", LAG_EVENT_STUDY_STATE, true, LAGD_NOWHERE, read_study, insert_study,
+                            lag_study_set_state},
 };
 
 /* --- rows that were used, for tests --- */

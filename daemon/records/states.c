@@ -1,5 +1,5 @@
-/* The life cycles of runs, growths, candidates and datasets as tables. Read each as: in this state, this event leads
- * there. */
+/* The life cycles of runs, growths, candidates, datasets and studies as tables. Read each as: in this state, this
+ * event leads there. */
 #include <lagd/daemon/states.h>
 
 #include <lagd/base/check.h>
@@ -26,7 +26,7 @@ static const struct lagd_state run_states[LAGD_N_RUN_STATES] = {
                          "stopped by a person, or for the reason that it tells; resume goes on"},
     /* A thread works on the growth that growth_id names. That has begun, and its parent's checkpoint is on disk: the
      * run stands at its step until the growth has ended. */
-    [LAGD_RUN_GROWING] = {"growing", LIVE, "cancel,fork",
+    [LAGD_RUN_GROWING] = {"growing", LIVE, "pause,cancel,fork",
                           "a growth is under way: its candidates are probed, it waits for your decision, "
                           "or the winner is applied"},
     /* No thread, and no daemon: the next one queues it again before it serves anyone. */
@@ -89,7 +89,7 @@ static const struct lagd_transition run_transitions[] = {
 
     {LAGD_RUN_GROWING, LAGD_RUN_ON_GROWTH_BEGUN, LAGD_RUN_GROWING}, /* it goes on after a restart */
     {LAGD_RUN_GROWING, LAGD_RUN_ON_GROWTH_ENDED, LAGD_RUN_RUNNING},
-    {LAGD_RUN_GROWING, LAGD_RUN_ON_PAUSE, LAGD_RUN_PAUSED}, /* asked while it was queued, or while the disk refuses */
+    {LAGD_RUN_GROWING, LAGD_RUN_ON_PAUSE, LAGD_RUN_PAUSED}, /* its growth waits where it is */
     {LAGD_RUN_GROWING, LAGD_RUN_ON_HINDERED, LAGD_RUN_PAUSED},
     {LAGD_RUN_GROWING, LAGD_RUN_ON_SHORT, LAGD_RUN_PAUSED},
     {LAGD_RUN_GROWING, LAGD_RUN_ON_CANCEL, LAGD_RUN_CANCELLED},
@@ -249,6 +249,47 @@ static const struct lagd_transition dataset_transitions[] = {
     {LAGD_DATASET_REGISTERING, LAGD_DATASET_ON_REFUSED, LAGD_DATASET_FAILED},
 };
 
+/* --- studies ------------------------------------------------------------------------------------------------------ */
+
+static const struct lagd_state study_states[LAGD_N_STUDY_STATES] = {
+    /* Its runs are planned; each one's stage tells how far it is. What is left is made and begun in order. */
+    [LAGD_STUDY_RUNNING] = {"running", WAITING, "pause,cancel", "its runs are made, trained and awaited"},
+    /* None of its runs is begun; those under way are paused. */
+    [LAGD_STUDY_PAUSED] = {"paused", WAITING, "resume,cancel", "its runs are paused until it is resumed"},
+    /* Some of its runs may still have to be cancelled. */
+    [LAGD_STUDY_CANCELLING] = {"cancelling", WAITING, "", "its runs are being cancelled"},
+    [LAGD_STUDY_FAILING] = {"failing", WAITING, "", "it cannot go on; its runs are being cancelled"},
+    /* In all three ends each of its runs that was made has ended. */
+    [LAGD_STUDY_COMPLETED] = {"completed", TERMINAL, "delete", "every candidate was trained to the horizon"},
+    [LAGD_STUDY_CANCELLED] = {"cancelled", TERMINAL, "delete", "ended by a person; what was found is reported"},
+    [LAGD_STUDY_FAILED] = {"failed", TERMINAL, "delete", "it could not go on; the reason says why"},
+};
+
+static const char *const study_events[LAGD_N_STUDY_EVENTS] = {
+    [LAGD_STUDY_ON_CREATED] = "created",        /* study/study_make.c, as are the next three */
+    [LAGD_STUDY_ON_PAUSE] = "pause asked",
+    [LAGD_STUDY_ON_RESUME] = "resume asked",
+    [LAGD_STUDY_ON_CANCEL] = "cancel asked",
+    [LAGD_STUDY_ON_HINDERED] = "hindered",      /* study/study_drive.c, as are the next two: a run cannot be made */
+    [LAGD_STUDY_ON_COMPLETED] = "completed",
+    [LAGD_STUDY_ON_STOPPED] = "runs have ended",
+};
+
+static const struct lagd_transition study_transitions[] = {
+    {LAGD_NOWHERE, LAGD_STUDY_ON_CREATED, LAGD_STUDY_RUNNING},
+
+    {LAGD_STUDY_RUNNING, LAGD_STUDY_ON_PAUSE, LAGD_STUDY_PAUSED},
+    {LAGD_STUDY_RUNNING, LAGD_STUDY_ON_CANCEL, LAGD_STUDY_CANCELLING},
+    {LAGD_STUDY_RUNNING, LAGD_STUDY_ON_HINDERED, LAGD_STUDY_FAILING},
+    {LAGD_STUDY_RUNNING, LAGD_STUDY_ON_COMPLETED, LAGD_STUDY_COMPLETED},
+
+    {LAGD_STUDY_PAUSED, LAGD_STUDY_ON_RESUME, LAGD_STUDY_RUNNING},
+    {LAGD_STUDY_PAUSED, LAGD_STUDY_ON_CANCEL, LAGD_STUDY_CANCELLING},
+
+    {LAGD_STUDY_CANCELLING, LAGD_STUDY_ON_STOPPED, LAGD_STUDY_CANCELLED},
+    {LAGD_STUDY_FAILING, LAGD_STUDY_ON_STOPPED, LAGD_STUDY_FAILED},
+};
+
 /* --- looking up --------------------------------------------------------------------------------------------------- */
 
 static const struct {
@@ -267,6 +308,8 @@ static const struct {
                                 LAGD_N_CANDIDATE_EVENTS, candidate_transitions, LAG_COUNT(candidate_transitions)},
     [LAGD_MACHINE_DATASET] = {dataset_states, LAG_COUNT(dataset_states), dataset_events, LAGD_N_DATASET_EVENTS,
                               dataset_transitions, LAG_COUNT(dataset_transitions)},
+    [LAGD_MACHINE_STUDY] = {study_states, LAG_COUNT(study_states), study_events, LAGD_N_STUDY_EVENTS,
+                            study_transitions, LAG_COUNT(study_transitions)},
 };
 
 const struct lagd_state *lagd_states(enum lagd_machine machine, size_t *ret_n) {
@@ -318,6 +361,10 @@ bool lagd_candidate_is(const char *state, enum lagd_candidate_state is) {
 
 bool lagd_dataset_is(const char *state, enum lagd_dataset_state is) {
     return lagd_state_index(LAGD_MACHINE_DATASET, state) == (int)is;
+}
+
+bool lagd_study_is(const char *state, enum lagd_study_state is) {
+    return lagd_state_index(LAGD_MACHINE_STUDY, state) == (int)is;
 }
 
 const struct lagd_transition *lagd_transitions(enum lagd_machine machine, size_t *ret_n) {

@@ -46,6 +46,7 @@ static void on_tick(struct lagd_supervisor *s) {
     lagd_watch(s, now_ns);
     if (s->lost_ns) return;
     if (!atomic_load(&s->deps.draining)) lagd_retry_waiting(&s->runs, now_ns);
+    lagd_studies_look(&s->studies, now_ns);
     if (now_ns >= s->runs.next_schedule_ns) lagd_active_schedule(&s->runs);
     lagd_say_status(s, now_ns, "");
     prune(s, now_ns);

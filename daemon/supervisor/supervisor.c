@@ -88,6 +88,8 @@ static void connect(struct lagd_supervisor *s) {
     s->commands.listener = s->listener;
     s->commands.runs = &s->runs;
     s->commands.db = s->db;
+    s->studies.commands = &s->commands;
+    s->studies.wake_fd = s->wake_fd;
 }
 
 static int make_parts(struct lagd_supervisor *s, const struct lagd_config *config, struct lag_error *err) {

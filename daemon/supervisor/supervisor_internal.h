@@ -8,6 +8,7 @@
 #include "process/calendar_internal.h"
 #include "process/lock_internal.h"
 #include "runs/runs_internal.h"
+#include "study/study_internal.h"
 #include "supervisor/watch_internal.h"
 
 #include <lagd/daemon/supervisor.h>
@@ -19,6 +20,7 @@ struct lagd_supervisor {
     struct lagd_deps deps;       /* what threads that work on runs are given */
     struct lagd_runs runs;
     struct lagd_commands commands;
+    struct lagd_studies studies;
     struct lagd_watch watch;
     struct lag_db *db;           /* the main thread's reader */
     pthread_mutex_t services_lock; /* that deps.services is there. Thread: any */

@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 
 static struct fixture f;
+#define LONG 1000000 /* steps: such a run is met on its way */
 
 static int set_up(void **state) {
     (void)state;

@@ -1,9 +1,8 @@
 /* Every row of the tables of states (records/states.c), by what it is for: a real supervisor, its commands and its
  * threads make the moves, and the events tell them. The last test asks that no row was left out. A row that is deleted
  * makes one of these fail: what it was for does not happen. */
-#include "moves_fixture.h"
+#include "moves_study.h"
 
-#define LONG 1000000 /* steps: such a run is met on its way */
 enum { N_POOL = 9 }; /* the default pool of 2 → 4 layers: eight operators differ; and none */
 
 /* --- the tests --- */
@@ -407,7 +406,8 @@ static void what_no_row_allows_is_refused(void **state) {
     const struct lagd_post late = {.machine = LAGD_MACHINE_RUN, .id = run, .event = LAGD_RUN_ON_RESUME,
                                    .seen = "queued"};
     check_refused(late, LAG_ESTATE, "is paused now, not queued");
-    static const char *const nobody[] = {"run nobody", "growth nobody", "candidate nobody", "dataset nobody"};
+    static const char *const nobody[] = {"run nobody", "growth nobody", "candidate nobody", "dataset nobody",
+                                         "study nobody"};
     for (int m = 0; m < LAGD_N_MACHINES; m++)
         check_refused((struct lagd_post){.machine = (enum lagd_machine)m, .id = "nobody", .event = 1}, LAG_ENOTFOUND,
                       nobody[m]);
@@ -454,6 +454,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_person_ends_a_growth_anywhere, set_up, tear_down),
         cmocka_unit_test_setup_teardown(runs_are_paused_and_cancelled_anywhere, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_run_goes_on_beyond_its_end, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_study_is_steered, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_study_ends, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_next_daemon_puts_runs_in_order, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_does_not_fit_together_is_paused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_growth_that_cannot_be_read_fails_alone, set_up, tear_down),

@@ -29,7 +29,8 @@ ROOMS = {
         "growth": {"train", "evidence", "checkpoint", "records", "exec", "plan", "process"},
         "runs": {"growth", "train", "records", "config", "exec", "plan", "process"},
         "commands": {"runs", "train", "checkpoint", "records", "config", "exec", "plan", "process"},
-        "supervisor": {"commands", "runs", "checkpoint", "records", "config", "exec", "plan", "process"},
+        "study": {"commands", "records", "plan", "process"},
+        "supervisor": {"study", "commands", "runs", "checkpoint", "records", "config", "exec", "plan", "process"},
     },
     "api": {
         "json": set(),

@@ -5,6 +5,8 @@
 #include <lagd/daemon/fork_request.h>
 #include <lagd/daemon/growth_request.h>
 #include <lagd/daemon/run_config.h>
+#include <lagd/daemon/study_request.h>
+struct lag_db;
 struct lagd_supervisor;
 struct lagd_fork;
 
@@ -23,6 +25,11 @@ enum lagd_command_type {
     LAGD_GROWTH_DECIDE,
     LAGD_DATASET_ADD,
     LAGD_DATASET_DELETE,
+    LAGD_STUDY_CREATE,
+    LAGD_STUDY_PAUSE,
+    LAGD_STUDY_RESUME,
+    LAGD_STUDY_CANCEL,
+    LAGD_STUDY_DELETE,
     LAGD_CHECKPOINT_KEEP,
     LAGD_CHECKPOINT_DELETE,
     LAGD_CHECKPOINT_CHECK, /* reads files, so that lagd_supervisor_hash_of knows them */
@@ -76,6 +83,7 @@ struct lagd_command {
         struct lagd_extension_request *extension; /* owned */
         struct lagd_fork_request *fork;       /* owned; its run is the target */
         struct lagd_growth_request *growth;   /* owned */
+        struct lagd_study_request *study;     /* owned */
         struct { bool approve; char candidate[LAG_ROW_ID]; } decide; /* approve with "" = the decision's pick */
         struct lagd_dataset_add *dataset;     /* owned */
         struct lagd_generate_request *generate; /* owned */
@@ -88,6 +96,10 @@ struct lagd_command {
      * of the command's effect. A pause, cancellation or checkpoint of a run with a thread leaves that to KEY_ANSWER. */
     char key[LAG_KEY_SIZE], fingerprint[65];
     int64_t key_ms; /* when the key came, by lagd_supervisor_now_ms */
+    /* Of the daemon's own commands, NULL in others: also written in that transaction. resource: id of what is made or
+     * changed. */
+    int (*along)(struct lag_db *db, const char *resource, void *arg, struct lag_error *err);
+    void *along_arg;
     /* the answer */
     bool mismatch;              /* on LAG_ESTATE: the precondition failed; revision is the present one */
     int64_t revision;

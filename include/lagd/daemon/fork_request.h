@@ -5,6 +5,7 @@
 struct lagd_fork_request {
     struct lagd_run_config config; /* first; only the given fields count, and start */
     uint32_t given;                /* bit i: row i of lagd_fork_fields */
+    bool whole;                    /* all of config counts but model and dataset; asked by the daemon itself */
     char run[LAG_ROW_NAME];        /* id or name */
     char checkpoint[LAG_ROW_ID];   /* "" = the run's newest one */
 };

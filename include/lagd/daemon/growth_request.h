@@ -27,7 +27,7 @@ struct lagd_growth_request {
     int64_t probe_steps, eval_every, eval_batches;
     double max_eval_share, divergence_bound, delta;
     int64_t parallel;           /* candidates at once; 0 = the compute budget */
-    char mode[16];              /* auto, manual */
+    char mode[16];              /* auto, manual, study */
     bool allow_none;
     char reason[512];
     char pool[64];              /* "default" or "published", or "" when strategies are listed */

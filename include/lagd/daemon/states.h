@@ -1,12 +1,13 @@
-/* Life cycles as data: of runs, growths, candidates and datasets the states, the events, and which event leads from
- * which state to which. Code posts an event, the table decides. What holds in a state is told in states.c. Thread: any
- * (const tables). */
+/* Life cycles as data: of runs, growths, candidates, datasets and studies the states, the events, and which event leads
+ * from which state to which. Code posts an event, the table decides. What holds in a state is told in states.c. Thread:
+ * any (const tables). */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
 
 enum lagd_machine {
-    LAGD_MACHINE_RUN, LAGD_MACHINE_GROWTH, LAGD_MACHINE_CANDIDATE, LAGD_MACHINE_DATASET, LAGD_N_MACHINES
+    LAGD_MACHINE_RUN, LAGD_MACHINE_GROWTH, LAGD_MACHINE_CANDIDATE, LAGD_MACHINE_DATASET,
+    LAGD_MACHINE_STUDY, LAGD_N_MACHINES
 };
 
 /* --- states --- */
@@ -25,6 +26,10 @@ enum lagd_candidate_state {
 };
 enum lagd_dataset_state {
     LAGD_DATASET_REGISTERING, LAGD_DATASET_READY, LAGD_DATASET_FAILED, LAGD_N_DATASET_STATES
+};
+enum lagd_study_state {
+    LAGD_STUDY_RUNNING, LAGD_STUDY_PAUSED, LAGD_STUDY_CANCELLING, LAGD_STUDY_FAILING, LAGD_STUDY_COMPLETED,
+    LAGD_STUDY_CANCELLED, LAGD_STUDY_FAILED, LAGD_N_STUDY_STATES
 };
 struct lagd_state {
     const char *name;        /* as stored and told */
@@ -47,6 +52,7 @@ bool lagd_run_is(const char *state, enum lagd_run_state is);
 bool lagd_growth_is(const char *state, enum lagd_growth_state is);
 bool lagd_candidate_is(const char *state, enum lagd_candidate_state is);
 bool lagd_dataset_is(const char *state, enum lagd_dataset_state is);
+bool lagd_study_is(const char *state, enum lagd_study_state is);
 
 /* --- events; 0 is none --- */
 enum lagd_run_event {
@@ -84,6 +90,10 @@ enum lagd_candidate_event {
 enum lagd_dataset_event {
     LAGD_DATASET_ON_NOTHING, LAGD_DATASET_ON_CREATED, LAGD_DATASET_ON_READ, LAGD_DATASET_ON_REFUSED,
     LAGD_N_DATASET_EVENTS
+};
+enum lagd_study_event {
+    LAGD_STUDY_ON_NOTHING, LAGD_STUDY_ON_CREATED, LAGD_STUDY_ON_PAUSE, LAGD_STUDY_ON_RESUME, LAGD_STUDY_ON_CANCEL,
+    LAGD_STUDY_ON_HINDERED, LAGD_STUDY_ON_COMPLETED, LAGD_STUDY_ON_STOPPED, LAGD_N_STUDY_EVENTS
 };
 const char *lagd_machine_event_name(enum lagd_machine machine, int event); /* "pause asked" */
 

@@ -1,0 +1,358 @@
+/* Leads studies on: looks at their rows, and does the one thing that comes next by a command, whose effect and whose
+ * note in the study's rows are one transaction. So a crash at any moment leaves rows from which it goes on. */
+#include "study/study_internal.h"
+
+#include "commands/command_internal.h"
+#include "plan/shape_internal.h"
+#include "records/causes_internal.h"
+#include "records/post_internal.h"
+#include "study/study_step_internal.h"
+
+#include <lagd/base/check.h>
+#include <lagd/base/cleanup.h>
+#include <lagd/base/clock.h>
+#include <lagd/base/error.h>
+#include <lagd/base/failpoint.h>
+#include <lagd/base/log.h>
+#include <lagd/base/mailbox.h>
+#include <lagd/base/mem.h>
+#include <lagd/daemon/fork_request.h>
+#include <lagd/daemon/study_request.h>
+#include <lagd/storage/growths.h>
+#include <lagd/storage/runs.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SECOND_NS INT64_C(1000000000)
+#define RETRY_NS (10 * SECOND_NS) /* after what may pass */
+
+/* --- a study as its rows tell it --------------------------------------------------------------------------------- */
+
+struct look {
+    struct lag_db *db;
+    struct lag_study_row study;
+    struct lagd_study_request request;
+    struct lagd_study_item *items;
+    size_t capacity;
+    int n;
+    bool failed;
+};
+
+static int add_item(const struct lag_study_run_row *row, void *arg) {
+    struct look *look = arg;
+    if (lag_grow_array((void **)&look->items, &look->capacity, (size_t)look->n + 1, sizeof(*look->items)) < 0) {
+        look->failed = true;
+        return 1;
+    }
+    look->items[look->n++] = (struct lagd_study_item){.row = *row};
+    return 0;
+}
+
+static void read_states(struct look *look) {
+    struct lag_run_row run;
+    struct lag_growth_row growth;
+    for (int i = 0; i < look->n; i++) {
+        struct lagd_study_item *item = &look->items[i];
+        if (item->row.run_id[0] && lag_run_get(look->db, item->row.run_id, &run, NULL) == 0)
+            (void)lag_copy(item->run_state, sizeof(item->run_state), run.state);
+        if (item->row.growth_id[0] && lag_growth_get(look->db, item->row.growth_id, &growth, NULL) == 0)
+            (void)lag_copy(item->growth_state, sizeof(item->growth_state), growth.state);
+    }
+}
+
+static int load(struct look *look, struct lag_error *err) {
+    int rc = lag_fields_parse(&lagd_study_fields, &look->request, look->study.request, err);
+    if (rc == 0) rc = lag_study_run_list(look->db, look->study.id, add_item, look, err);
+    if (look->failed) rc = lag_error_set(err, LAG_ENOMEM, "out of memory while looking at a study");
+    if (rc == 0) read_states(look);
+    return rc;
+}
+
+/* --- the study's own rows ---------------------------------------------------------------------------------------- */
+
+struct note {
+    struct lag_study_run_row row;
+    bool made, grown; /* the command's resource is its run, its growth */
+};
+
+/* Beside a command's effect: what the run's row of the study becomes with it. */
+static int write_note(struct lag_db *db, const char *resource, void *arg, struct lag_error *err) {
+    const struct note *note = arg;
+    struct lag_study_run_row row = note->row;
+    if (note->made) (void)lag_copy(row.run_id, sizeof(row.run_id), resource);
+    if (note->grown) (void)lag_copy(row.growth_id, sizeof(row.growth_id), resource);
+    return lag_study_run_set(db, &row, err);
+}
+
+static int write_stage(struct lag_db *db, void *arg, struct lag_error *err) {
+    return lag_study_run_set(db, arg, err);
+}
+
+static int set_stage(struct lagd_studies *s, const struct lagd_study_item *item, const char *stage,
+                     struct lag_error *err) {
+    struct lag_study_run_row row = item->row;
+    (void)lag_copy(row.stage, sizeof(row.stage), stage);
+    return lag_store_write(s->commands->deps->store, write_stage, &row, err);
+}
+
+struct closing {
+    const char *id, *reason;
+    enum lagd_study_event event;
+};
+
+static int write_closed(struct lag_db *db, void *arg, struct lag_error *err) {
+    const struct closing *closing = arg;
+    const struct lagd_post post = {.machine = LAGD_MACHINE_STUDY, .event = (int)closing->event, .id = closing->id,
+                                   .reason = closing->reason, .step = LAG_NO_STEP, .value = LAG_NO_VALUE};
+    return lagd_tx_post(db, &post, NULL, err);
+}
+
+static int post_event(struct lagd_studies *s, const char *id, enum lagd_study_event event, const char *reason,
+                      struct lag_error *err) {
+    struct closing closing = {id, reason, event};
+    return lag_store_write(s->commands->deps->store, write_closed, &closing, err);
+}
+
+/* Told once, where it changes. */
+struct reason {
+    const struct lag_study_row *study;
+    const char *text;
+};
+
+static int write_reason(struct lag_db *db, void *arg, struct lag_error *err) {
+    const struct reason *reason = arg;
+    return lag_study_set_reason(db, reason->study->id, reason->text, err);
+}
+
+static void tell(struct lagd_studies *s, const struct lag_study_row *study, const char *text) {
+    struct lag_error err = {0};
+    struct reason reason = {study, text};
+    if (strncmp(study->reason, text, sizeof(study->reason) - 1) == 0) return;
+    if (lag_store_write(s->commands->deps->store, write_reason, &reason, &err) != 0)
+        lag_log(LAG_LOG_WARNING, "study %s: %s", study->name, err.text);
+}
+
+/* --- commands ---------------------------------------------------------------------------------------------------- */
+
+/* A command of a study's on its way; freed with its answer. */
+struct order {
+    struct lagd_studies *studies;
+    struct lag_study_row study;
+    enum lagd_study_do what;
+    struct note note;
+};
+
+static void wake(struct lagd_studies *s) {
+    const uint64_t one = 1;
+    ssize_t ignored = write(s->wake_fd, &one, sizeof(one));
+    (void)ignored;
+}
+
+/* What keeps it from going on: what may pass is tried again, anything else ends the study. */
+static void take_failure(struct lagd_studies *s, const struct order *order, int rc, const struct lag_error *why) {
+    struct lag_error err = {0};
+    const bool passes = lagd_is_trouble(rc) || rc == LAG_ECANCELED;
+    if (order->what == LAGD_STUDY_PAUSES || order->what == LAGD_STUDY_CANCELS) return; /* its run has moved on */
+    if (rc == LAG_ESTATE && order->what == LAGD_STUDY_STARTS) return;
+    if (passes) {
+        if (rc != LAG_ECANCELED) tell(s, &order->study, why->text);
+        return;
+    }
+    if (post_event(s, order->study.id, LAGD_STUDY_ON_HINDERED, why->text, &err) != 0)
+        lag_log(LAG_LOG_WARNING, "study %s: %s", order->study.name, err.text);
+}
+
+/* Thread: main, or a worker's. */
+static void answered(struct lagd_command *command) {
+    struct order *order = command->arg;
+    struct lagd_studies *s = order->studies;
+    const int rc = command->status;
+    LAG_FP("study.answered");
+    if (rc < 0) {
+        atomic_store(&s->failures, true);
+        take_failure(s, order, rc, &command->err);
+    }
+    free(order);
+    lagd_command_destroy(command);
+    atomic_store(&s->under_way, false);
+    wake(s);
+}
+
+static struct lagd_command *ask(enum lagd_command_type type, const char *target, const char *reason) {
+    struct lagd_command *command = lagd_command_create(type);
+    if (!command) return NULL;
+    (void)lag_copy(command->target, sizeof(command->target), target);
+    (void)lag_copy(command->reason, sizeof(command->reason), reason);
+    return command;
+}
+
+/* The configuration that all runs of the study have, but for seed and name. */
+static int configure(const struct look *look, const struct lagd_study_item *item, struct lagd_run_config *ret,
+                     struct lag_error *err) {
+    int rc = lagd_run_config_parse(look->study.config, ret, err);
+    ret->seed = item->row.seed;
+    ret->max_steps = item->row.max_steps;
+    ret->start = false;
+    lagd_study_run_name(look->study.name, item->row.role, item->row.seed, ret->name);
+    return rc;
+}
+
+static struct lagd_command *ask_fork(const struct look *look, const struct lagd_study_item *item,
+                                     struct lag_error *err) {
+    struct lagd_command *command = ask(LAGD_RUN_FORK, look->study.parent_run, "");
+    struct lagd_fork_request *fork = lag_calloc(1, sizeof(*fork));
+    int rc = command && fork ? configure(look, item, &fork->config, err) : LAG_ENOMEM;
+    if (rc != 0) {
+        free(fork);
+        lagd_command_destroy(command);
+        return NULL;
+    }
+    fork->whole = true;
+    (void)lag_copy(fork->run, sizeof(fork->run), look->study.parent_run);
+    (void)lag_copy(fork->checkpoint, sizeof(fork->checkpoint), look->study.parent_checkpoint);
+    command->u.fork = fork;
+    return command;
+}
+
+/* From nothing, in the target's shape, with the parent's own share of decay. */
+static struct lagd_command *ask_scratch(const struct look *look, const struct lagd_study_item *item,
+                                        struct lag_error *err) {
+    struct lagd_command *command = ask(LAGD_RUN_CREATE, "", "");
+    struct lagd_run_config *config = lag_calloc(1, sizeof(*config));
+    int rc = command && config ? configure(look, item, config, err) : LAG_ENOMEM;
+    if (rc != 0) {
+        free(config);
+        lagd_command_destroy(command);
+        return NULL;
+    }
+    lagd_shape_aim(&config->shape, &look->request.target, &config->shape);
+    config->decay_fraction = look->study.decay_fraction;
+    command->u.run = config;
+    return command;
+}
+
+static struct lagd_command *ask_growth(const struct look *look, const struct lagd_study_item *item,
+                                       struct lag_error *err) {
+    struct lagd_command *command = ask(LAGD_GROWTH_CREATE, item->row.run_id, "");
+    struct lagd_growth_request *growth = lag_calloc(1, sizeof(*growth));
+    int rc = command && growth ? lagd_study_growth(&look->study, growth, err) : LAG_ENOMEM;
+    if (rc != 0) {
+        free(growth);
+        lagd_command_destroy(command);
+        return NULL;
+    }
+    command->u.growth = growth;
+    return command;
+}
+
+/* What each step is by commands: what it asks, and what becomes of the run's stage with it. */
+static struct lagd_command *make_command(const struct look *look, const struct lagd_study_item *item,
+                                         enum lagd_study_do what, struct note *note, struct lag_error *err) {
+    const bool scratch = strcmp(item->row.role, "scratch") == 0;
+    const char *id = item->row.run_id;
+    *note = (struct note){.row = item->row, .made = what == LAGD_STUDY_MAKES, .grown = what == LAGD_STUDY_GROWS};
+    const char *stage = what == LAGD_STUDY_MAKES ? (scratch ? "grown" : "made") : what == LAGD_STUDY_GROWS ? "grown"
+                        : what == LAGD_STUDY_STARTS ? "started" : item->row.stage;
+    (void)lag_copy(note->row.stage, sizeof(note->row.stage), stage);
+    switch (what) {
+    case LAGD_STUDY_MAKES: return scratch ? ask_scratch(look, item, err) : ask_fork(look, item, err);
+    case LAGD_STUDY_GROWS: return ask_growth(look, item, err);
+    case LAGD_STUDY_STARTS: return ask(LAGD_RUN_RESUME, id, "");
+    case LAGD_STUDY_PAUSES: return ask(LAGD_RUN_PAUSE, id, "its study is paused");
+    default: return ask(LAGD_RUN_CANCEL, id, "its study has ended");
+    }
+}
+
+static bool is_noted(enum lagd_study_do what) {
+    return what == LAGD_STUDY_MAKES || what == LAGD_STUDY_GROWS || what == LAGD_STUDY_STARTS;
+}
+
+static int order(struct lagd_studies *s, const struct look *look, const struct lagd_study_step *step,
+                 struct lag_error *err) {
+    LAG_CLEANUP(lag_free_p) struct order *order = lag_calloc(1, sizeof(*order));
+    if (!order) return lag_error_set(err, LAG_ENOMEM, "out of memory for a study");
+    *order = (struct order){.studies = s, .study = look->study, .what = step->what};
+    struct lagd_command *command = make_command(look, &look->items[step->item], step->what, &order->note, err);
+    if (!command) return err->code ? err->code : LAG_ENOMEM;
+    command->done = answered;
+    command->arg = order;
+    if (is_noted(step->what)) {
+        command->along = write_note;
+        command->along_arg = &order->note;
+    }
+    atomic_store(&s->under_way, true);
+    int rc = lag_mailbox_post(s->commands->mailbox, command);
+    if (rc == 0) {
+        order = NULL;
+        return 0;
+    }
+    atomic_store(&s->under_way, false);
+    lagd_command_destroy(command);
+    return rc;
+}
+
+/* --- one look ---------------------------------------------------------------------------------------------------- */
+
+static int close_study(struct lagd_studies *s, const struct look *look, struct lag_error *err) {
+    const bool running = lagd_study_is(look->study.state, LAGD_STUDY_RUNNING);
+    LAG_FP("study.closing");
+    if (!running) return post_event(s, look->study.id, LAGD_STUDY_ON_STOPPED, look->study.reason, err);
+    if (lagd_study_has_result(look->items, look->n))
+        return post_event(s, look->study.id, LAGD_STUDY_ON_COMPLETED, "", err);
+    return post_event(s, look->study.id, LAGD_STUDY_ON_HINDERED,
+                      "no seed has come to the horizon: the reasons are told by its runs and their growths", err);
+}
+
+/* 1: something was done, and there may be more. */
+static int step_on(struct lagd_studies *s, struct look *look, struct lag_error *err) {
+    int rc = load(look, err);
+    if (rc != 0) return rc;
+    const struct lagd_study_step step =
+        lagd_study_next(look->study.state, look->items, look->n, (int)look->request.parallel);
+    switch (step.what) {
+    case LAGD_STUDY_WAITS: return 0;
+    case LAGD_STUDY_NOTES: rc = set_stage(s, &look->items[step.item], "started", err); break;
+    case LAGD_STUDY_ENDS: rc = set_stage(s, &look->items[step.item], "ended", err); break;
+    case LAGD_STUDY_CLOSES: rc = close_study(s, look, err); break;
+    default: rc = order(s, look, &step, err); break;
+    }
+    return rc == 0 ? 1 : rc;
+}
+
+struct all {
+    struct lagd_studies *studies;
+    int n_done;
+};
+
+static int look_at(const struct lag_study_row *row, void *arg) {
+    struct all *all = arg;
+    struct lagd_studies *s = all->studies;
+    LAG_CLEANUP(lag_free_p) struct look *look = lag_calloc(1, sizeof(*look));
+    struct lag_error err = {0};
+    if (atomic_load(&s->under_way) || !look) return 1;
+    look->db = s->commands->db;
+    look->study = *row;
+    int rc = step_on(s, look, &err);
+    free(look->items);
+    if (rc < 0) {
+        tell(s, row, err.text);
+        atomic_store(&s->failures, true);
+    }
+    all->n_done += rc == 1;
+    return 0;
+}
+
+void lagd_studies_look(struct lagd_studies *s, int64_t now_ns) {
+    const bool due = s->commands->studies_due || now_ns >= s->next_ns;
+    if (!due || atomic_load(&s->under_way)) return;
+    struct all all = {.studies = s};
+    struct lag_error err = {0};
+    s->commands->studies_due = false;
+    atomic_store(&s->failures, false);
+    if (lag_study_list(s->commands->db, true, INT32_MAX, look_at, &all, &err) < 0)
+        lag_log(LAG_LOG_WARNING, "studies cannot be looked at: %s", err.text);
+    const bool more = all.n_done > 0 && !atomic_load(&s->failures);
+    s->next_ns = now_ns + (more ? 0 : atomic_load(&s->failures) ? RETRY_NS : SECOND_NS);
+    if (more && !atomic_load(&s->under_way)) wake(s);
+}

@@ -1,0 +1,62 @@
+/* What a study has found, computed anew from the rows of its growths whenever it is asked: the same to the last bit
+ * each time. Thread: owner of db; what was made belongs to the caller. */
+#pragma once
+#include <lagd/daemon/ranking.h>
+#include <lagd/daemon/study_findings.h>
+#include <lagd/daemon/study_request.h>
+#include <lagd/storage/studies.h>
+
+/* A seed whose candidates have all come to the horizon, or diverged. */
+struct lagd_study_seed {
+    int64_t seed;
+    char run[LAG_ROW_ID], run_name[LAG_ROW_NAME], growth[LAG_ROW_ID];
+    char (*candidates)[LAG_ROW_ID]; /* [n_candidates] */
+};
+struct lagd_study_candidate {
+    char op[32], label[LAGD_LABEL], strategy[LAG_ROW_STRATEGY];
+    bool eligible, reference;
+    int64_t n_params;
+    double step_flops;
+    double *means;                  /* [n_times] mean over the seeds of its loss then; NaN: some lack it */
+    double *losses;                 /* [n_seeds][n_times] NaN: it was not evaluated then */
+};
+/* A baseline from scratch. */
+struct lagd_study_scratch {
+    int64_t seed;
+    char run[LAG_ROW_ID], run_name[LAG_ROW_NAME], state[LAG_ROW_STATE];
+    double step_flops;
+    int n_points;
+    int64_t *steps;                 /* [n_points] */
+    double *losses;
+};
+/* Loss against the FLOPs that were spent to reach it, ascending. */
+struct lagd_study_path {
+    int n;
+    double *flops, *losses; /* [n] */
+};
+struct lagd_study_result {
+    struct lag_study_row study;
+    struct lagd_study_request request;
+    int n_planned;                  /* seeds that the study has */
+    int n_seeds, n_candidates, n_scratch;
+    struct lagd_study_seed *seeds;
+    struct lagd_study_candidate *candidates;
+    struct lagd_study_scratch *scratch;
+    int n_times;
+    int64_t *times;                 /* all at which candidates were evaluated, ascending */
+    bool has_report;                /* at least one seed is there, and can be ranked */
+    char why_not[256];              /* else: what is missing */
+    struct lagd_study_findings report; /* its seeds are these, in their order */
+    /* Growing: the parent, all candidates up to charged_lag (the sufficient lag, else the horizon), and then what that
+     * lag picks. From scratch: the mean of the baselines that have ended. Empty: not known. */
+    int64_t charged_lag;
+    struct lagd_study_path grown, from_scratch;
+    /* The loss that both reach, the higher of their two lowest; the FLOPs that reach it; the second over the first.
+     * NaN: not known. */
+    double equal_loss, grown_flops, scratch_flops, speedup;
+    void **owned;                   /* curves that the report's input pointed into */
+    int n_owned;
+};
+int lagd_study_result_create(struct lag_db *db, const char *study, struct lagd_study_result **ret,
+                             struct lag_error *err);
+void lagd_study_result_destroy(struct lagd_study_result *result); /* takes NULL */
