@@ -24,6 +24,7 @@
 #define A "/api/v1"
 
 static const char *const report_formats[] = {"json", "md", NULL};
+static const char *const study_formats[] = {"json", "md", "svg", NULL};
 static const char *const export_formats[] = {"jsonl", "csv", NULL};
 
 static const struct lagd_parameter dataset_add_query[] = {
@@ -100,6 +101,12 @@ static const struct lagd_parameter ranking_query[] = {{"at_step", LAGD_PARAM_INT
                                                       END};
 static const struct lagd_parameter report_query[] = {
     {"format", LAGD_PARAM_CHOICE, false, false, 0, 0, "json", report_formats, "json, or md for Markdown."}, END};
+static const struct lagd_parameter study_report_query[] = {
+    {"format", LAGD_PARAM_CHOICE, false, false, 0, 0, "json", study_formats,
+     "json, md for Markdown, or svg for figures."},
+    {"figure", LAGD_PARAM_TEXT, false, false, 1, 31, NULL, NULL,
+     "Of svg: one figure alone: scatter, agreement, curves, regret or flops."},
+    END};
 static const struct lagd_parameter events_query[] = {
     {"after", LAGD_PARAM_INT, false, false, 0, LAG_FIELD_EXACT_MAX, "0", NULL,
      "seq of the last event already seen. Absent, a stream begins with what happens from now on; Last-Event-ID goes "
@@ -271,6 +278,34 @@ static const struct lagd_route routes[] = {
     {"GET", A "/candidates/{candidate}/series", "candidate_series", lagd_h_candidate_series, .query = series_query,
      .status = 200, .response = &lagd_series_schema,
      .summary = "Points of a candidate's series as columns."},
+
+    {"GET", A "/studies", "studies", lagd_h_studies, .query = page_query, .status = 200,
+     .response = &lagd_study_list_schema,
+     .summary = "List studies, newest first."},
+    {"POST", A "/studies", "study_create", lagd_h_study_create, .answered = lagd_h_study_created,
+     .flags = LAGD_DRY_RUN | LAGD_KEYED, .body = LAGD_BODY_JSON, .request = &lagd_study_body, .status = 202,
+     .response = &lagd_study_schema, .estimate = &lagd_study_plan_schema,
+     .summary = "Train every candidate of a pool to a horizon, for each seed, to see what any lag would have picked."},
+    {"GET", A "/studies/{study}", "study", lagd_h_study, .status = 200, .response = &lagd_study_schema,
+     .summary = "One study with its runs."},
+    {"DELETE", A "/studies/{study}", "study_delete", lagd_h_study_delete, .answered = lagd_h_study_deleted,
+     .status = 204,
+     .summary = "Delete a study that has ended. Its runs stay, and can be deleted as any other."},
+    {"POST", A "/studies/{study}/pause", "study_pause", lagd_h_study_pause, .answered = lagd_h_study_verb_done,
+     .flags = LAGD_KEYED, .body = LAGD_BODY_JSON_OPTIONAL, .request = &lagd_reason_spec, .status = 200,
+     .response = &lagd_study_schema,
+     .summary = "Pause its runs, and begin no more."},
+    {"POST", A "/studies/{study}/resume", "study_resume", lagd_h_study_resume, .answered = lagd_h_study_verb_done,
+     .flags = LAGD_KEYED, .body = LAGD_BODY_JSON_OPTIONAL, .request = &lagd_reason_spec, .status = 200,
+     .response = &lagd_study_schema,
+     .summary = "Go on, from where each run stands."},
+    {"POST", A "/studies/{study}/cancel", "study_cancel", lagd_h_study_cancel, .answered = lagd_h_study_verb_done,
+     .flags = LAGD_KEYED, .body = LAGD_BODY_JSON_OPTIONAL, .request = &lagd_reason_spec, .status = 200,
+     .response = &lagd_study_schema,
+     .summary = "Cancel its runs. Seeds that have come to the horizon are still reported."},
+    {"GET", A "/studies/{study}/report", "study_report", lagd_h_study_report, .query = study_report_query,
+     .status = 200, .response = &lagd_study_report_schema,
+     .summary = "What it shows: correlation, regret and transition over t, finals, baselines; or figures."},
 
     {"GET", A "/checkpoints", "checkpoints", lagd_h_checkpoints, .query = page_query, .status = 200,
      .response = &lagd_checkpoint_list_schema,

@@ -134,6 +134,18 @@ int ctl_cmd_report(struct ctl *ctl) {
     return stream_out(ctl, json ? "?format=json" : "?format=md");
 }
 
+int ctl_cmd_study_report(struct ctl *ctl) {
+    const char *format = ctl_value(ctl->call, "format"), *figure = ctl_value(ctl->call, "figure");
+    struct lag_strbuf query = LAG_STRBUF_INIT;
+    if (figure && format && strcmp(format, "svg") != 0)
+        return ctl_fail(CTL_USAGE, "--figure is for --format svg");
+    if (!format) format = figure ? "svg" : ctl->form == CTL_FORM_JSON ? "json" : "md";
+    lag_strbuf_printf(&query, "?format=%s%s%s", format, figure ? "&figure=" : "", figure ? figure : "");
+    int status = query.failed ? ctl_fail(CTL_FAILED, "out of memory") : stream_out(ctl, query.data);
+    lag_strbuf_deinit(&query);
+    return status;
+}
+
 int ctl_cmd_generate(struct ctl *ctl) {
     struct lag_strbuf path = LAG_STRBUF_INIT, out = LAG_STRBUF_INIT;
     json_t *body = NULL, *sample = NULL, *prompt = json_string(ctl->call->arguments[1]);

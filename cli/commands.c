@@ -74,6 +74,28 @@ static const struct ctl_option report_options[] = {
 static const struct ctl_option approve_options[] = {
     {'c', "candidate", "CANDIDATE", NULL, "apply this one instead: id, or name of its operator", false}, REASON, END};
 static const struct ctl_option reject_options[] = {REASON, END};
+static const struct ctl_option study_options[] = {
+    {'f', "file", "FILE", NULL, "the study as JSON; - reads standard input", false},
+    {0, "name", "NAME", "/name", "name of the study", false},
+    {0, "parent", "RUN", "/parent/run", "the run to grow; it is not touched", false},
+    {'c', "checkpoint", "CHECKPOINT", "/parent/checkpoint", "id of its checkpoint to go on from, default the newest",
+     false},
+    {0, "to", "N", "/target/n_layer", "layers after the growth", false},
+    {0, "horizon", "STEPS", "/horizon", "steps that every candidate trains after the growth", false},
+    {0, "seeds", "SEEDS", "/seeds", "whole numbers, ',' between; all candidates are trained once for each", false},
+    {0, "pool", "LIST", "/pool", "operators to try, ',' between; or default", false},
+    {0, "baselines", "LIST", "/baselines", "none,scratch also trains the target's shape from scratch", false},
+    {0, "delta", "X", "/delta", "the difference that matters, in nats", false},
+    {0, "eval-every", "STEPS", "/eval/every", "steps between two validations of a candidate", false},
+    {0, "note", "TEXT", "/note", "free text", false},
+    {0, "dry-run", NULL, "?dry_run=true", "only list the candidates and what it would take", false},
+    END};
+static const struct ctl_option study_show_options[] = {
+    {'f', "follow", NULL, NULL, "stay until it has ended, and show how far it is and the time left", false}, END};
+static const struct ctl_option study_report_options[] = {
+    {0, "format", "md|json|svg", NULL, "Markdown (the default), JSON, or figures", false},
+    {0, "figure", "scatter|agreement|curves|regret|flops", NULL, "of svg: one figure alone", false},
+    END};
 static const struct ctl_option metrics_options[] = {
     {'k', "key", "KEY", NULL, "a series, such as val/loss; may be given several times", true},
     {0, "plot", NULL, NULL, "draw the series, default train/loss and val/loss", false},
@@ -156,6 +178,11 @@ static const struct ctl_column growth_columns[] = {
     {"TO", "to.n_layer", CTL_INT}, {"GREW", "grew", CTL_TEXT}, {"AT", "start_step", CTL_INT},
     {"DONE", "progress.done_steps", CTL_INT}, {"OF", "progress.total_steps", CTL_INT}, {"MODE", "mode", CTL_TEXT},
     {"CREATED", "created_at", CTL_TIME}, {NULL, NULL, 0}};
+static const struct ctl_column study_columns[] = {
+    {"NAME", "name", CTL_TEXT}, {"STATE", "state", CTL_STATE}, {"DONE", "done", CTL_NUMBER},
+    {"PARENT", "parent.name", CTL_TEXT}, {"AT", "parent.step", CTL_INT}, {"TO", "target.n_layer", CTL_INT},
+    {"HORIZON", "horizon", CTL_INT}, {"SEEDS", "seeds", CTL_LIST}, {"CREATED", "created_at", CTL_TIME},
+    {"ID", "id", CTL_TEXT}, {NULL, NULL, 0}};
 static const struct ctl_column candidate_columns[] = {
     {"RANK", "rank", CTL_INT}, {"CANDIDATE", "label", CTL_TEXT}, {"LOSS", "mean", CTL_LOSS},
     {"BEHIND", "margin_to_best", CTL_LOSS}, {"RANK AT 0", "rank_at_0", CTL_INT}, {"ID", "candidate", CTL_TEXT},
@@ -205,6 +232,10 @@ static const struct ctl_view growths_view = {
     growth_columns, NULL, "no growths; ask for one by: lagctl grow RUN --to N", NULL};
 static const struct ctl_view growth_view = {growth_columns, NULL, NULL, ctl_print_growth};
 static const struct ctl_view growth_said = {growth_columns, "{id}: {state}", NULL, NULL};
+static const struct ctl_view studies_view = {
+    study_columns, NULL, "no studies; ask for one by: lagctl study create", NULL};
+static const struct ctl_view study_view = {study_columns, NULL, NULL, ctl_print_study};
+static const struct ctl_view study_said = {study_columns, "{name}: {state}", NULL, NULL};
 static const struct ctl_view ranking_view = {candidate_columns, NULL, NULL, ctl_print_ranking};
 static const struct ctl_view checkpoints_view = {checkpoint_columns, NULL, "no checkpoints", NULL};
 static const struct ctl_view checkpoint_said = {checkpoint_columns, "{id}: kept {keep}", NULL, NULL};
@@ -229,6 +260,7 @@ static const struct ctl_view deleted_view = {NULL, "deleted", NULL, NULL};
 const struct ctl_view ctl_estimate_view = {estimate_columns, NULL, NULL, NULL};
 const struct ctl_view ctl_extension_view = {extension_columns, NULL, NULL, ctl_print_extension};
 const struct ctl_view ctl_growth_plan_view = {growth_columns, NULL, NULL, ctl_print_growth_plan};
+const struct ctl_view ctl_study_plan_view = {study_columns, NULL, NULL, ctl_print_study_plan};
 
 static const struct ctl_command commands[] = {
     {"status", "", no_options, "GET", "/system", "Show what the daemon does, on one screen.", NULL, &status_view,
@@ -278,6 +310,25 @@ static const struct ctl_command commands[] = {
      "Apply no candidate; the run goes on as it was.", NULL, &growth_said, ctl_cmd_reject},
     {"grow cancel", "GROWTH", reason_options, "POST", "/growths/{GROWTH}/cancel",
      "Withdraw a growth; the run goes on as it was.", NULL, &growth_said, NULL},
+
+    {"study create", "", study_options, "POST", "/studies",
+     "Train every candidate of a pool to a horizon, to see how long a lag has to be.",
+     "Give a JSON file, or flags, or both: flags override the file.", &study_said, ctl_cmd_study_create},
+    {"study list", "", no_options, "GET", "/studies", "List studies, newest first.", NULL, &studies_view, NULL},
+    {"study show", "STUDY", study_show_options, "GET", "/studies/{STUDY}",
+     "Show how far a study is, its runs, and what it shows.",
+     "With --follow the exit status is 0 when it was completed, 1 when it ended otherwise.", &study_view,
+     ctl_cmd_study_show},
+    {"study report", "STUDY", study_report_options, "GET", "/studies/{STUDY}/report",
+     "Write a study's report, to keep: sentences, tables and figures.", NULL, NULL, ctl_cmd_study_report},
+    {"study pause", "STUDY", reason_options, "POST", "/studies/{STUDY}/pause", "Pause a study and its runs.", NULL,
+     &study_said, NULL},
+    {"study resume", "STUDY", reason_options, "POST", "/studies/{STUDY}/resume", "Go on with a paused study.", NULL,
+     &study_said, NULL},
+    {"study cancel", "STUDY", reason_options, "POST", "/studies/{STUDY}/cancel",
+     "End a study for good; what it has found stays.", NULL, &study_said, NULL},
+    {"study rm", "STUDY", no_options, "DELETE", "/studies/{STUDY}",
+     "Delete the record of a study that has ended; its runs stay.", NULL, &deleted_view, NULL},
 
     {"metrics", "RUN", metrics_options, "GET", "/runs/{RUN}/metrics", "List a run's series, or show and plot them.",
      NULL, &series_keys_view, ctl_cmd_metrics},

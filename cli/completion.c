@@ -1,5 +1,5 @@
-/* Completions for bash and zsh from the table. Names of runs, growths, checkpoints and datasets are asked of the
- * daemon. */
+/* Completions for bash and zsh from the table. Names of runs, growths, studies, checkpoints and datasets are asked of
+ * the daemon. */
 #include "ctl_internal.h"
 
 #include <lagd/base/check.h>
@@ -14,6 +14,7 @@ static const struct {
 } sources[] = {
     {"RUN", "run list"},
     {"GROWTH", "grow list"},
+    {"STUDY", "study list"},
     {"CHECKPOINT", "ckpt list"},
     {"DATASET", "dataset list"},
     {"FILE", NULL},

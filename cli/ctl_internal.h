@@ -80,8 +80,14 @@ int ctl_print_ranking(struct ctl *ctl, json_t *ranking);
 int ctl_print_growth_plan(struct ctl *ctl, json_t *plan);
 int ctl_print_extension(struct ctl *ctl, json_t *plan); /* cmd_run.c */
 
+/* study_print.c */
+int ctl_print_study(struct ctl *ctl, json_t *study); /* with its "reading", where it has one */
+int ctl_print_study_plan(struct ctl *ctl, json_t *plan);
+/* A bar, the share that is done and the time left; seconds_left NaN: that is not told. */
+void ctl_append_study_done(struct lag_strbuf *out, json_t *study, double seconds_left, bool utf8);
+
 /* Views of answers to dry runs. */
-extern const struct ctl_view ctl_estimate_view, ctl_growth_plan_view, ctl_extension_view;
+extern const struct ctl_view ctl_estimate_view, ctl_growth_plan_view, ctl_extension_view, ctl_study_plan_view;
 
 /* The functions of commands that ask for more than one thing. */
 int ctl_cmd_status(struct ctl *ctl);
@@ -92,6 +98,9 @@ int ctl_cmd_run_extend(struct ctl *ctl);
 int ctl_cmd_grow(struct ctl *ctl);
 int ctl_cmd_approve(struct ctl *ctl);
 int ctl_cmd_reject(struct ctl *ctl);
+int ctl_cmd_study_create(struct ctl *ctl);
+int ctl_cmd_study_show(struct ctl *ctl);
+int ctl_cmd_study_report(struct ctl *ctl);
 int ctl_cmd_metrics(struct ctl *ctl);
 int ctl_cmd_logs(struct ctl *ctl);
 int ctl_cmd_events(struct ctl *ctl);

@@ -55,6 +55,19 @@ static json_t *list_value(const char *text) {
     return list;
 }
 
+/* "1,2" → [1,2]; what is no whole number stays text, for the daemon to refuse. */
+static json_t *numbers_value(const char *text) {
+    json_t *list = list_value(text), *item;
+    int64_t integer;
+    size_t i;
+    json_array_foreach(list, i, item) {
+        if (lag_parse_i64(json_string_value(item), &integer) == 0 &&
+            json_array_set_new(list, i, json_integer(integer)) < 0)
+            break;
+    }
+    return list;
+}
+
 static json_t *typed_value(const char *kind, const char *text) {
     static const char whole[] = "N STEP STEPS SEQ STEPS-OR-KEEP"; /* else a text: the daemon judges it */
     int64_t integer;
@@ -63,6 +76,7 @@ static json_t *typed_value(const char *kind, const char *text) {
         return strcmp(text, "true") == 0 ? json_true() : strcmp(text, "false") == 0 ? json_false() : json_string(text);
     if ((!kind || strstr(whole, kind)) && lag_parse_i64(text, &integer) == 0) return json_integer(integer);
     if (kind && strcmp(kind, "X") == 0 && lag_parse_double(text, &real) == 0) return json_real(real);
+    if (kind && strcmp(kind, "SEEDS") == 0) return numbers_value(text);
     return kind && strcmp(kind, "LIST") == 0 ? list_value(text) : json_string(text);
 }
 

@@ -78,7 +78,7 @@ export async function get(path, signal) {
   return response.json();
 }
 
-export async function send(method, path, body = {}) {
+export async function send(method, path, body = method === 'DELETE' ? undefined : {}) {
   const response = await open(method, path, { body });
   return response.status === 204 ? null : response.json();
 }

@@ -10,8 +10,11 @@ import { forkView } from './views/fork.js';
 import { growthView } from './views/growth.js';
 import { newGrowthView } from './views/new_growth.js';
 import { newRunView } from './views/new_run.js';
+import { newStudyView } from './views/new_study.js';
 import { overviewView } from './views/overview.js';
 import { runView } from './views/run.js';
+import { studiesView } from './views/studies.js';
+import { studyView } from './views/study.js';
 
 // first part of the path, further parts, what makes the view
 const VIEWS = [
@@ -23,6 +26,9 @@ const VIEWS = [
   [['runs', '*', 'fork'], forkView],
   [['runs', '*', 'extend'], extendView],
   [['growths', '*'], growthView],
+  [['studies'], studiesView],
+  [['studies', 'new'], newStudyView],
+  [['studies', '*'], studyView],
 ];
 
 const main = document.getElementById('main');
@@ -81,6 +87,7 @@ function makeBar() {
     theme.choices.map((name) => h('option', { value: name }, name)));
   fill(bar, h('a', { class: 'brand', href: '#/' }, 'lagd'),
     h('nav', { 'aria-label': 'Pages' }, h('a', { href: '#/' }, 'Overview'),
+      h('a', { href: address(['studies']) }, 'Studies'),
       h('a', { href: address(['datasets']) }, 'Datasets'),
       h('a', { href: address(['new']) }, 'New run')),
     h('span', { class: 'grow' }), light, themes);

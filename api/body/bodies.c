@@ -53,3 +53,7 @@ const struct lagd_body_spec lagd_growth_body = {
     "GrowthRequest", &lagd_growth_fields,
     lagd_pool_more,
     "{\"target\": {\"n_layer\": 6}, \"pool\": \"default\", \"probe\": {\"steps\": 50, \"eval_every\": 10}}"};
+const struct lagd_body_spec lagd_study_body = {
+    "StudyRequest", &lagd_study_fields, lagd_study_more,
+    "{\"name\": \"small\", \"parent\": {\"run\": \"first\"}, \"target\": {\"n_layer\": 6}, \"horizon\": 2000, "
+    "\"seeds\": [1, 2, 3]}"};

@@ -1,5 +1,6 @@
 /* A growth's report as Markdown (tables as in GitHub Flavored Markdown). */
 #include "encode/report_internal.h"
+#include "encode/words_internal.h"
 
 #include <inttypes.h>
 #include <lagd/base/mem.h>
@@ -8,18 +9,10 @@
 #include <stdio.h>
 #include <string.h>
 
-/* People's words stay words: nothing in them formats, links or ends a cell. */
-static void words(struct lag_strbuf *out, const char *text) {
-    for (const char *p = text; *p; p++) {
-        if (strchr("\\`*_{}[]<>#|~&", *p)) lag_strbuf_append(out, "\\");
-        lag_strbuf_append_n(out, (unsigned char)*p < ' ' ? " " : p, 1);
-    }
-}
-
 static void label(struct lag_strbuf *out, const struct lagd_report *report, int position) {
     char text[LAGD_LABEL];
     lagd_candidate_label(report->candidates.rows, (int)report->candidates.n, position, text);
-    words(out, text);
+    lagd_markdown_words(out, text);
 }
 
 static void loss(struct lag_strbuf *out, double value) {
@@ -43,7 +36,7 @@ static void candidate_row(struct lag_strbuf *out, const struct lagd_report *repo
     bool won = report->has_decision && strcmp(report->decision.candidate, row->id) == 0;
     lagd_sparkline(report->ranks, position, spark);
     lag_strbuf_printf(out, "| %s", won ? "**" : "");
-    words(out, row->names);
+    lagd_markdown_words(out, row->names);
     lag_strbuf_printf(out, "%s |", won ? "**" : "");
     loss(out, row->loss_at_0);
     loss(out, row->loss_at_lag);
@@ -121,7 +114,7 @@ static void decision(struct lag_strbuf *out, const struct lagd_report *report) {
         lag_strbuf_append(out, "Nothing was decided.\n\n");
         return;
     }
-    words(out, row->verdict);
+    lagd_markdown_words(out, row->verdict);
     lag_strbuf_append(out, "\n\n");
     lag_strbuf_printf(out, "- basis: %s\n", row->basis);
     choice(out, report, "winner", row->candidate);
@@ -140,7 +133,7 @@ static void decision(struct lag_strbuf *out, const struct lagd_report *report) {
     lag_strbuf_printf(out, "- decided by: %s\n", strcmp(row->decided_by, "user") == 0 ? "a person" : "the rule");
     if (*row->reason) {
         lag_strbuf_append(out, "- reason: ");
-        words(out, row->reason);
+        lagd_markdown_words(out, row->reason);
         lag_strbuf_append(out, "\n");
     }
     lag_strbuf_append(out, "\n");
@@ -164,7 +157,7 @@ static void cost(struct lag_strbuf *out, const struct lagd_report *report) {
 static void origin(struct lag_strbuf *out, const struct lagd_report *report) {
     const struct lag_candidate_row *rows = report->candidates.rows;
     lag_strbuf_printf(out, "## To do it again\n\n- seed of the run: %" PRId64 "\n- dataset ", report->config.seed);
-    words(out, report->dataset.name);
+    lagd_markdown_words(out, report->dataset.name);
     lag_strbuf_printf(out, ": sha256 `%s`\n", report->dataset.sha256);
     if (report->growth.start_step >= 0)
         lag_strbuf_printf(out, "- parent: checkpoint `%s` of step %" PRId64 "%s\n", report->growth.parent_checkpoint,
@@ -185,7 +178,7 @@ void lagd_report_write_markdown(struct lag_strbuf *out, const struct lagd_report
     const struct lag_growth_row *growth = &report->growth;
     char rule[512], change[LAGD_SHAPE_CHANGE];
     lag_strbuf_append(out, "# Growth of ");
-    words(out, report->run.name);
+    lagd_markdown_words(out, report->run.name);
     lagd_shape_change(&growth->from, &growth->to, change);
     lag_strbuf_printf(out, " from %s\n\n", change);
     if (lagd_growth_is(growth->state, LAGD_GROWTH_APPLIED) && !report->grew)
@@ -196,7 +189,7 @@ void lagd_report_write_markdown(struct lag_strbuf *out, const struct lagd_report
     lag_strbuf_append(out, ".\n\n");
     if (*report->request.reason) {
         lag_strbuf_append(out, "Asked for because: ");
-        words(out, report->request.reason);
+        lagd_markdown_words(out, report->request.reason);
         lag_strbuf_append(out, "\n\n");
     }
     lagd_report_rule(report, rule, sizeof(rule));

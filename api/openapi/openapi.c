@@ -314,7 +314,7 @@ static void write_kinds(struct lagd_json *json) {
 static void write_states(struct lagd_json *json) {
     static const char *const machines[LAGD_N_MACHINES] = {
         [LAGD_MACHINE_RUN] = "run", [LAGD_MACHINE_GROWTH] = "growth", [LAGD_MACHINE_CANDIDATE] = "candidate",
-        [LAGD_MACHINE_DATASET] = "dataset"};
+        [LAGD_MACHINE_DATASET] = "dataset", [LAGD_MACHINE_STUDY] = "study"};
     lagd_json_open_object(json, "x-lagd-states");
     for (int machine = 0; machine < LAGD_N_MACHINES; machine++) {
         size_t n;

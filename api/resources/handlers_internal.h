@@ -29,6 +29,11 @@ lagd_route_fn lagd_h_growth_cancel, lagd_h_growth_cancelled;
 lagd_route_fn lagd_h_decision, lagd_h_decide, lagd_h_decided;
 lagd_route_fn lagd_h_candidate, lagd_h_candidate_series;
 
+lagd_route_fn lagd_h_studies, lagd_h_study, lagd_h_study_report;
+lagd_route_fn lagd_h_study_create, lagd_h_study_created;
+lagd_route_fn lagd_h_study_pause, lagd_h_study_resume, lagd_h_study_cancel, lagd_h_study_verb_done;
+lagd_route_fn lagd_h_study_delete, lagd_h_study_deleted;
+
 lagd_route_fn lagd_h_checkpoints, lagd_h_run_checkpoints, lagd_h_checkpoint, lagd_h_checkpoint_file,
     lagd_h_checkpoint_file_read, lagd_h_checkpoint_archive, lagd_h_checkpoint_archive_read;
 lagd_route_fn lagd_h_checkpoint_patch, lagd_h_checkpoint_patched;

@@ -3,6 +3,7 @@
 #include "door/problem_internal.h"
 #include "encode/encode_internal.h"
 #include "encode/report_internal.h"
+#include "encode/study_internal.h"
 #include "stream/points_internal.h"
 #include "stream/stream_text_internal.h"
 
@@ -13,3 +14,4 @@ extern const struct lagd_schema lagd_dataset_list_schema, lagd_run_list_schema, 
     lagd_lineage_schema, lagd_comparison_schema, lagd_export_line_schema, lagd_extension_schema;
 extern const struct lagd_schema lagd_growth_list_schema, lagd_growth_plan_schema, lagd_candidate_list_schema,
     lagd_ranking_schema;
+extern const struct lagd_schema lagd_study_list_schema, lagd_study_plan_schema;

@@ -20,6 +20,7 @@ static const struct {
 } topics[] = {
     {"run", LAGD_TOPIC_RUN},       {"growth", LAGD_TOPIC_GROWTH},   {"candidate", LAGD_TOPIC_CANDIDATE},
     {"metric", LAGD_TOPIC_METRIC}, {"dataset", LAGD_TOPIC_DATASET}, {"system", LAGD_TOPIC_SYSTEM},
+    {"study", LAGD_TOPIC_STUDY},
 };
 
 static unsigned topic_named(const char *name, size_t n) {

@@ -15,9 +15,10 @@ enum lagd_topic {
     LAGD_TOPIC_METRIC = 8, /* run.metric and candidate.metric, which have no number and may be left out */
     LAGD_TOPIC_DATASET = 16,
     LAGD_TOPIC_SYSTEM = 32, /* whatever else there is */
-    LAGD_TOPICS_ALL = 63,
+    LAGD_TOPIC_STUDY = 64,
+    LAGD_TOPICS_ALL = 127,
 };
-#define LAGD_TOPIC_NAMES "run, growth, candidate, metric, dataset, system" /* for texts */
+#define LAGD_TOPIC_NAMES "run, growth, candidate, metric, dataset, study, system" /* for texts */
 unsigned lagd_topic_of(const char *type);
 /* "run,growth" → bits; false when an item is none. */
 bool lagd_topics_parse(const char *text, unsigned *ret);

@@ -16,7 +16,7 @@ def read(*path):
 
 def known(root):
     machines = json.loads(read(root, "docs", "openapi.json"))["x-lagd-states"]
-    assert set(machines) == {"run", "growth", "candidate", "dataset"}, machines.keys()
+    assert set(machines) == {"run", "growth", "candidate", "dataset", "study"}, machines.keys()
     assert all(any(row["terminal"] for row in rows) and all(row["help"] for row in rows) for rows in machines.values())
     return {row["name"] for rows in machines.values() for row in rows}
 
@@ -31,8 +31,9 @@ def main(root):
     states = known(root)
     compared = set()
     for path, text in scripts(root):
-        # A run, growth, candidate or dataset; connections and panels have states of their own, told by other names.
-        for word in re.findall(r"(?:run|growth|candidate|one)\.state [!=]== '(\w+)'", text):
+        # A run, growth, candidate, dataset or study; connections and panels have states of their own, told by other
+        # names.
+        for word in re.findall(r"(?:run|growth|candidate|study|one)\.state [!=]== '(\w+)'", text):
             assert word in states, f"{path} compares a state with {word}, which is none"
             compared.add(word)
         for words in re.findall(r"\[([^\]]*)\]\s*\.includes\([\w.]*\.state\)", text):

@@ -87,12 +87,16 @@ export function bodyOf(fields) {
   return body;
 }
 
+/** A fault of an entry stands at the list that has it. */
+const belongs = (fault, field) => fault.pointer === field.pointer
+  || (field.node.type === 'array' && fault.pointer.startsWith(`${field.pointer}/`));
+
 /** Faults of a refusal to their fields; returns the ones that have none. */
 export function complain(fields, problem) {
   const errors = (problem?.body?.errors ?? []).map((one) => ({ pointer: one.pointer.replace(/^#/, ''),
     detail: one.detail }));
-  for (const field of fields) field.complain(errors.find((one) => one.pointer === field.pointer)?.detail);
-  const rest = errors.filter((one) => !fields.some((field) => field.pointer === one.pointer)).map((one) => one.detail);
+  for (const field of fields) field.complain(errors.find((one) => belongs(one, field))?.detail);
+  const rest = errors.filter((one) => !fields.some((field) => belongs(one, field))).map((one) => one.detail);
   return problem && errors.length === 0 ? [problem.message] : rest;
 }
 

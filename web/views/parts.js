@@ -9,7 +9,7 @@ import { hasEnded, meaning } from '../states.js';
 const MARKS = {
   queued: '◌', running: '▶', paused: '❚❚', growing: '⇑', interrupted: '!', completed: '✓', cancelled: '✕', failed: '✕',
   probing: '▶', awaiting_approval: '?', decided: '✓', applying: '⇑', applied: '✓', rejected: '✕', diverged: '↗',
-  registering: '◌', ready: '✓',
+  registering: '◌', ready: '✓', cancelling: '✕', failing: '✕',
 };
 
 /** A state: colour, a mark and the word; what it means as the title. */

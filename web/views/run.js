@@ -8,7 +8,7 @@ import { throttle } from '../throttle.js';
 import { lossPanel, sidePanels } from './run_curves.js';
 import { checkpointPanel, configPanel, lineagePanel, samplePanel } from './run_parts.js';
 import { badge, eta, fact, facts, growthLink, isActive, originOf, progress, runActions } from './parts.js';
-import { Settings } from '../state.js';
+import { address, Settings } from '../state.js';
 
 export function runView(main, name) {
   const settings = new Settings({ x: 'step', smooth: 0.6, logx: 'false', logy: 'false', from: '', to: '' });
@@ -86,6 +86,8 @@ function summary(run, growths, after) {
   return [
     h('div', { class: 'row' }, badge('run', run.state), h('span', { class: 'dim' }, run.id),
       h('span', { class: 'grow' }),
+      run.step > 0 && h('a', { class: 'button', href: address(['studies', 'new'], { parent: run.name }),
+        title: 'Grow it in every way of a pool, train each to the end, and see how long a lag has to be' }, 'Study …'),
       runActions(run, (action) => (action === 'delete' ? location.assign('#/') : after()))),
     run.reason && h('p', { class: 'reason' }, run.reason),
     run.origin && h('p', { class: 'dim' }, ...originOf(run.origin)),
