@@ -120,13 +120,13 @@ static double curves_plot_height(const struct lagd_study_result *result) {
     return fmax(300, result->n_candidates * 15.0 + 10);
 }
 
-/* From the lowest loss to what all but the first moments after a growth stay under. */
+/* From the lowest loss to a little above what all stay under in the last seven eighths: there they are told apart. */
 static void fit_curves(const struct lagd_study_result *result, struct lagd_svg_plot *plot) {
     struct lagd_range all = LAGD_RANGE_INIT, late = LAGD_RANGE_INIT;
     for (int i = 0; i < result->n_candidates; i++) {
         for (int k = 0; k < result->n_times; k++) {
             lagd_range_add(&all, result->candidates[i].means[k]);
-            if (result->times[k] * 50 >= result->study.horizon) lagd_range_add(&late, result->candidates[i].means[k]);
+            if (result->times[k] * 8 >= result->study.horizon) lagd_range_add(&late, result->candidates[i].means[k]);
         }
     }
     const double top = late.high + (late.high - late.low) * 0.5;

@@ -306,7 +306,7 @@ static void fit_flops(const struct path *paths, int n, bool scratch, struct lagd
         for (int k = 0; k < paths[i].n; k++) {
             if (whole || paths[i].flops[k] > x.low) lagd_range_add(&x, paths[i].flops[k]);
             if (whole || paths[i].losses[k] < y.high) lagd_range_add(&y, paths[i].losses[k]);
-            if (whole && k * 5 >= paths[i].n) lagd_range_add(&late, paths[i].losses[k]);
+            if (whole && k * 2 >= paths[i].n) lagd_range_add(&late, paths[i].losses[k]);
         }
     }
     lagd_svg_axis_fit(&plot->x, x.low * 0.8, fmax(x.high, x.low * 1.01));
@@ -316,12 +316,14 @@ static void fit_flops(const struct path *paths, int n, bool scratch, struct lagd
 static void equal_loss(const struct lagd_study_result *result, const struct lagd_svg_plot *plot) {
     const double y = lagd_svg_y(plot, result->equal_loss), from = lagd_svg_x(plot, result->grown_flops),
                  to = lagd_svg_x(plot, result->scratch_flops);
+    char text[48];
     if (!isfinite(result->speedup)) return;
     lagd_svg_begin_ink(plot->out, LAGD_SVG_MARKER);
     lagd_svg_rule(plot->out, from, y, to, y, 2, NULL);
     lagd_svg_rule(plot->out, from, y - 5, from, y + 5, 2, NULL);
     lagd_svg_rule(plot->out, to, y - 5, to, y + 5, 2, NULL);
-    lagd_svg_text(plot->out, (from + to) / 2, y - 8, LAGD_SVG_MIDDLE, "\u00d7 %.2f", result->speedup);
+    (void)snprintf(text, sizeof(text), "\u00d7 %.2f", result->speedup);
+    lagd_svg_note(plot->out, (from + to) / 2, y - 8, LAGD_SVG_MIDDLE, text);
     lagd_svg_end(plot->out);
 }
 
@@ -344,13 +346,20 @@ static void charged_name(const struct lagd_study_result *result, char name[160])
                        result->charged_lag);
 }
 
+static void scratch_name(const struct lagd_study_result *result, char name[160]) {
+    (void)snprintf(name, 160, "from scratch, the target's shape");
+    if (isfinite(result->speedup))
+        (void)snprintf(name, 160, "from scratch, the target's shape: \u00d7 %.2f the FLOPs of the charged line "
+                       "at a loss of %.4f", result->speedup, result->equal_loss);
+}
+
 void lagd_figure_flops(const struct lagd_study_result *result, struct lag_strbuf *out) {
     struct path paths[4];
     struct lagd_svg_plot plot = {.out = out, .left = 74, .top = 16, .width = 655, .height = 280,
                                  .x = {.log = true, .unit = "FLOP", .name = "FLOPs of all training, the parent's too"},
                                  .y = {.name = "validation loss"}};
     LAG_CLEANUP(columns_deinit) struct columns columns = {0};
-    char best_name[LAGD_LABEL + 64], charged[160];
+    char best_name[LAGD_LABEL + 64], charged[160], scratch[160];
     int n = 0;
     const int best = lagd_study_best(result), none = lagd_study_reference(result);
     if (!columns_init(&columns, result->n_times, out)) return;
@@ -369,8 +378,9 @@ void lagd_figure_flops(const struct lagd_study_result *result, struct lag_strbuf
         paths[n++] = (struct path){"none: the parent trained on", "4 4", -1, result->n_times, columns.y,
                                    result->candidates[none].means};
     }
+    scratch_name(result, scratch);
     if (result->from_scratch.n > 0)
-        paths[n++] = (struct path){"from scratch, the target's shape", "2 3", 2, result->from_scratch.n,
+        paths[n++] = (struct path){scratch, "2 3", 2, result->from_scratch.n,
                                    result->from_scratch.flops, result->from_scratch.losses};
     fit_flops(paths, n, result->from_scratch.n > 0, &plot);
     lagd_svg_axes(&plot);

@@ -105,6 +105,13 @@ export function studyView(main, id) {
 
 const ROLES = { candidates: 'all candidates', scratch: 'from scratch' };
 
+/** Runs are made paused, and begun one after the other. */
+function runState(study, one) {
+  if (!one.run_state) return 'not begun';
+  const waits = study.state === 'running' && one.run_state === 'paused' && one.stage !== 'started';
+  return badge('run', one.run_state, waits ? 'waits its turn' : undefined);
+}
+
 function summary(study, left, after) {
   return [
     h('div', { class: 'row' }, badge('study', study.state), h('span', { class: 'dim' }, study.id),
@@ -123,7 +130,7 @@ function summary(study, left, after) {
       table({ caption: 'Runs of the study', head: ['Seed', 'What is trained', 'Run', 'State', 'Candidates', 'Done'],
         rows: study.runs.map((one) => [String(one.seed), ROLES[one.role] ?? one.role,
           one.run ? runLink(one.run, one.run_name) : '–',
-          one.run_state ? badge('run', one.run_state) : 'not begun',
+          runState(study, one),
           one.growth ? growthLink(one.growth, 'their curves') : '–', f.percent(one.done)]) })),
   ];
 }
