@@ -39,15 +39,14 @@ const char lagd_pool_object_more[] =
     "\"operators\":{\"description\":\"The name of a pool, or a list; the rules beside it hold for each operator that "
     "names none.\",\"default\":\"default\",\"oneOf\":[{\"type\":\"string\"}," LIST "]}," FREEZE;
 #define POOL \
-    "\"pool\":{\"description\":\"The name of a pool; strategies, which are names of operators or published recipes, " \
-    "texts or objects; or either of them as operators of an object with rules.\",\"default\":\"default\",\"oneOf\":[{" \
-    "\"type\":\"string\"}," LIST ",{\"$ref\":\"#/components/schemas/PoolRequest\"}]}"
+    "\"pool\":{\"description\":\"The name of a pool; strategies, which are names of operators or published " \
+    "recipes, texts or objects; or either of them as operators of an object with rules.\",\"default\":" \
+    "\"default\",\"oneOf\":[{\"type\":\"string\"}," LIST ",{\"$ref\":\"#/components/schemas/PoolRequest\"}]}"
 const char lagd_pool_more[] = POOL;
 const char lagd_study_more[] = POOL
-    ",\"seeds\":{\"description\":\"Of the data's order and of new random layers, each once; the parent's alone when left "
-    "out.\",\"type\":\"array\",\"minItems\":1,\"maxItems\":" LAG_TEXT_OF(LAGD_STUDY_SEEDS_MAX)
+    ",\"seeds\":{\"description\":\"Of the data's order and of new random layers, each once; the parent's alone when "
+    "left out.\",\"type\":\"array\",\"minItems\":1,\"maxItems\":" LAG_TEXT_OF(LAGD_STUDY_SEEDS_MAX)
     ",\"items\":{\"type\":\"integer\",\"minimum\":0}}";
-
 
 static void decode_params(json_t *params, const char *prefix, struct lagd_strategy_request *strategy,
                           struct lagd_faults *faults) {

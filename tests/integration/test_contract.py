@@ -167,7 +167,12 @@ def schema_holds(folder):
     growth = daemon.get("/growths")["items"][0]["id"]
     candidate = daemon.get(f"/growths/{growth}/candidates")["items"][0]["id"]
     checkpoint = daemon.get("/runs/one/checkpoints")["items"][0]["id"]
-    fill = {"{r}": "one", "{run}": "one", "{g}": growth, "{growth}": growth, "{k}": candidate, "{candidate}": candidate,
+    parent = next(c["id"] for c in daemon.get("/runs/one/checkpoints")["items"] if c["kind"] == "pre_growth")
+    daemon.post("/studies", {"name": "two", "parent": {"run": "one", "checkpoint": parent}, "target": {"n_layer": 3},
+                             "pool": ["stack", "midas", "random"], "horizon": 60, "eval": {"batches": 2}})
+    daemon.wait_for("/studies/two", lambda s: s["state"] == "completed")
+    fill = {"{study}": "two", "{r}": "one", "{run}": "one", "{g}": growth, "{growth}": growth, "{k}": candidate,
+            "{candidate}": candidate,
             "{c}": checkpoint, "{checkpoint}": checkpoint, "{d}": "words", "{dataset}": "words", "{slug}": "validation",
             "{name}": "config.json"}
     checked = 0

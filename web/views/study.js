@@ -43,7 +43,7 @@ export function studyView(main, id) {
         document.title = `${now.name} – lagd`;
         head.element.querySelector('h1').textContent = `Study ${now.name}`;
         fill(body, summary(now, left.of(now), (action) => (action === 'delete'
-          ? location.assign(address(['studies'])) : head.refresh())));
+          ? leave() : head.refresh())));
         const key = [now.state, ...now.runs.map((one) => `${one.growth_state} ${one.run_state}`)].join();
         if (known !== null && key !== known) refreshReport();
         known = key;
@@ -85,8 +85,15 @@ export function studyView(main, id) {
   }
 
   const refresh = throttle(() => head.refresh(), 700);
-  const unsubscribe = live.subscribe((event) => /^(study|growth|run\.state|caught-up|reset)/.test(event.type)
-    && refresh());
+  // Whoever deleted it: there is nothing to ask for any more.
+  const leave = () => {
+    refresh.cancel();
+    location.assign(address(['studies']));
+  };
+  const unsubscribe = live.subscribe((event) => {
+    if (event.type === 'study.deleted' && event.message === study?.name) leave();
+    else if (/^(study|growth|run\.state|caught-up|reset)/.test(event.type)) refresh();
+  });
   const pulse = setInterval(() => study?.state === 'running' && !document.hidden && refresh(), PULSE_MS);
   head.refresh().then(() => {
     reading.element.hidden = !study; // no such study: said once is enough
