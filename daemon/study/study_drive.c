@@ -154,7 +154,7 @@ static void take_failure(struct lagd_studies *s, const struct order *order, int 
     struct lag_error err = {0};
     const bool passes = lagd_is_trouble(rc) || rc == LAG_ECANCELED;
     if (order->what == LAGD_STUDY_PAUSES || order->what == LAGD_STUDY_CANCELS) return; /* its run has moved on */
-    if (rc == LAG_ESTATE && order->what == LAGD_STUDY_STARTS) return;
+    if (rc == LAG_EBUSY && order->what == LAGD_STUDY_STARTS) return; /* it has not stopped yet */
     if (passes) {
         if (rc != LAG_ECANCELED) tell(s, &order->study, why->text);
         return;
@@ -163,12 +163,18 @@ static void take_failure(struct lagd_studies *s, const struct order *order, int 
         lag_log(LAG_LOG_WARNING, "study %s: %s", order->study.name, err.text);
 }
 
+/* Nothing to resume: a person did, or the run has ended, which the next look finds. */
+static int note_started(struct lagd_studies *s, struct order *order, struct lag_error *err) {
+    return lag_store_write(s->commands->deps->store, write_stage, &order->note.row, err);
+}
+
 /* Thread: main, or a worker's. */
 static void answered(struct lagd_command *command) {
     struct order *order = command->arg;
     struct lagd_studies *s = order->studies;
-    const int rc = command->status;
+    int rc = command->status;
     LAG_FP("study.answered");
+    if (rc == LAG_ESTATE && order->what == LAGD_STUDY_STARTS) rc = note_started(s, order, &command->err);
     if (rc < 0) {
         atomic_store(&s->failures, true);
         take_failure(s, order, rc, &command->err);
@@ -304,6 +310,14 @@ static int close_study(struct lagd_studies *s, const struct look *look, struct l
                       "no seed has come to the horizon: the reasons are told by its runs and their growths", err);
 }
 
+/* Its stage goes back first: whenever the study is resumed, also while the run still stops, it is started again. */
+static int pause_run(struct lagd_studies *s, const struct look *look, const struct lagd_study_step *step,
+                     struct lag_error *err) {
+    const struct lagd_study_item *item = &look->items[step->item];
+    int rc = strcmp(item->row.stage, "grown") == 0 ? 0 : set_stage(s, item, "grown", err);
+    return rc == 0 ? order(s, look, step, err) : rc;
+}
+
 /* 1: something was done, and there may be more. */
 static int step_on(struct lagd_studies *s, struct look *look, struct lag_error *err) {
     int rc = load(look, err);
@@ -312,9 +326,9 @@ static int step_on(struct lagd_studies *s, struct look *look, struct lag_error *
         lagd_study_next(look->study.state, look->items, look->n, (int)look->request.parallel);
     switch (step.what) {
     case LAGD_STUDY_WAITS: return 0;
-    case LAGD_STUDY_NOTES: rc = set_stage(s, &look->items[step.item], "started", err); break;
     case LAGD_STUDY_ENDS: rc = set_stage(s, &look->items[step.item], "ended", err); break;
     case LAGD_STUDY_CLOSES: rc = close_study(s, look, err); break;
+    case LAGD_STUDY_PAUSES: rc = pause_run(s, look, &step, err); break;
     default: rc = order(s, look, &step, err); break;
     }
     return rc == 0 ? 1 : rc;

@@ -38,15 +38,17 @@ static enum lagd_study_do end(const struct lagd_study_item *item) {
     return in_vain(item) ? LAGD_STUDY_CANCELS : LAGD_STUDY_WAITS;
 }
 
+/* One that trains is asked too: it may be on its way to a pause. */
 static enum lagd_study_do start(const struct lagd_study_item *item) {
-    if (!at(item, "grown")) return LAGD_STUDY_WAITS;
-    return lagd_run_is(item->run_state, LAGD_RUN_PAUSED) ? LAGD_STUDY_STARTS : LAGD_STUDY_NOTES;
+    return at(item, "grown") ? LAGD_STUDY_STARTS : LAGD_STUDY_WAITS;
 }
 
+/* One that is paused is at grown again, from where it is started; so is one whose pause was asked before a crash. */
 static enum lagd_study_do pause(const struct lagd_study_item *item) {
     const bool waits = lagd_run_is(item->run_state, LAGD_RUN_PAUSED) ||
                        lagd_run_is(item->run_state, LAGD_RUN_INTERRUPTED);
-    return at(item, "started") && !waits && !run_ended(item) ? LAGD_STUDY_PAUSES : LAGD_STUDY_WAITS;
+    const bool begun = has_run(item) && (at(item, "started") || at(item, "grown"));
+    return begun && !waits && !run_ended(item) ? LAGD_STUDY_PAUSES : LAGD_STUDY_WAITS;
 }
 
 static enum lagd_study_do stop(const struct lagd_study_item *item) {

@@ -13,8 +13,7 @@ enum lagd_study_do {
     LAGD_STUDY_WAITS,    /* nothing until something changes */
     LAGD_STUDY_MAKES,    /* the run of the item */
     LAGD_STUDY_GROWS,    /* the growth of all candidates is asked for */
-    LAGD_STUDY_STARTS,   /* its run is resumed */
-    LAGD_STUDY_NOTES,    /* only its stage is written: started */
+    LAGD_STUDY_STARTS,   /* its run is resumed, if it is not already */
     LAGD_STUDY_PAUSES,
     LAGD_STUDY_CANCELS,
     LAGD_STUDY_ENDS,     /* only its stage is written: ended */

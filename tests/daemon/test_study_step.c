@@ -29,7 +29,7 @@ static void each_stage_has_its_step(void **state) {
         {"running", "candidates", "planned", "", "", LAGD_STUDY_MAKES},
         {"running", "candidates", "made", "paused", "", LAGD_STUDY_GROWS},
         {"running", "candidates", "grown", "paused", "queued", LAGD_STUDY_STARTS},
-        {"running", "candidates", "grown", "running", "queued", LAGD_STUDY_NOTES}, /* a person resumed it */
+        {"running", "candidates", "grown", "running", "queued", LAGD_STUDY_STARTS}, /* it may be stopping */
         {"running", "candidates", "started", "growing", "probing", LAGD_STUDY_WAITS},
         {"running", "candidates", "started", "paused", "probing", LAGD_STUDY_WAITS}, /* a person paused it */
         {"running", "candidates", "started", "interrupted", "probing", LAGD_STUDY_WAITS},
@@ -49,6 +49,9 @@ static void each_stage_has_its_step(void **state) {
         {"paused", "candidates", "started", "queued", "probing", LAGD_STUDY_PAUSES},
         {"paused", "candidates", "started", "paused", "probing", LAGD_STUDY_WAITS},
         {"paused", "candidates", "started", "completed", "applied", LAGD_STUDY_WAITS},
+        {"paused", "candidates", "grown", "paused", "queued", LAGD_STUDY_WAITS},
+        {"paused", "candidates", "grown", "growing", "probing", LAGD_STUDY_PAUSES}, /* its pause did not take hold */
+        {"paused", "candidates", "grown", "completed", "applied", LAGD_STUDY_WAITS},
         {"cancelling", "candidates", "planned", "", "", LAGD_STUDY_CLOSES},
         {"cancelling", "candidates", "made", "paused", "", LAGD_STUDY_CANCELS},
         {"cancelling", "candidates", "started", "growing", "probing", LAGD_STUDY_CANCELS},

@@ -126,10 +126,20 @@ def it_is_paused_resumed_and_cancelled(folder):
     assert status == 409 and problem["allowed_actions"] == ["resume", "cancel"], problem
     done = daemon.get("/studies/long")["done"]
     assert daemon.post("/studies/long/resume")["state"] == "running"
+    # Resumed again before its runs have stopped: each goes on all the same.
+    for _ in range(5):
+        daemon.post("/studies/long/pause")
+        daemon.post("/studies/long/resume")
     daemon.wait_for("/studies/long", lambda s: [r["run_state"] for r in s["runs"][:2]] == ["growing", "growing"] and
                     s["done"] > done)
     report = daemon.get("/studies/long/report?format=json")
     assert report["n_seeds"] == 0 and report["missing"] and report["correlation"] == [], report
+    # One that a person has started before its turn is taken as it is.
+    scratch = daemon.get("/studies/long")["runs"][2]["run"]
+    daemon.post(f"/runs/{scratch}/resume")
+    for one in (0, 1):
+        daemon.post(f"/runs/{daemon.get('/studies/long')['runs'][one]['run']}/cancel")
+    daemon.wait_for("/studies/long", lambda s: s["runs"][2]["stage"] in ("started", "ended") and s["reason"] is None)
     daemon.post("/studies/long/cancel", {"reason": "enough"})
     study = ended(daemon, "long", "cancelled")
     assert all(r["run_state"] in ("cancelled", None) or r["stage"] == "grown" for r in study["runs"]), study
