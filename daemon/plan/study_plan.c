@@ -122,6 +122,24 @@ static int check_candidates(const struct lagd_study_plan *plan, int64_t horizon,
                         "the pool comes to one candidate, and a study compares: name another operator");
 }
 
+/* Every loss that is kept is read for a report. */
+static int check_evaluations(const struct lagd_study_plan *plan, const struct lagd_study_request *request,
+                             struct lag_error *err) {
+    const struct lagd_growth_plan *growth = plan->candidates;
+    const int64_t n_seeds = LAG_MAX(1, request->n_seeds);
+    const int64_t n_losses = growth->n_times * growth->n_batches * growth->n_candidates * n_seeds;
+    if (growth->n_times > LAGD_STUDY_TIMES_MAX)
+        return lag_error_at(err, LAG_EINVAL, "/eval/every",
+                            "each candidate would be evaluated %" PRId64 " times, and a report takes at most %d: "
+                            "evaluate less often, every %" PRId64 " steps or more", growth->n_times,
+                            LAGD_STUDY_TIMES_MAX, request->horizon / (LAGD_STUDY_TIMES_MAX / 2) + 1);
+    if (n_losses <= LAGD_STUDY_LOSSES_MAX) return 0;
+    return lag_error_at(err, LAG_EINVAL, "/eval/batches",
+                        "the study would keep %" PRId64 " losses (evaluations, batches, candidates and seeds "
+                        "multiplied), and a report reads at most %d: evaluate less often or with fewer batches, or "
+                        "name fewer seeds or operators", n_losses, LAGD_STUDY_LOSSES_MAX);
+}
+
 /* The pool as its candidates: what an operator's name stands for may change, this study does not. */
 static int list_strategies(struct lagd_study_plan *plan, struct lag_error *err) {
     struct lagd_growth_request *growth = &plan->growth;
@@ -156,6 +174,7 @@ static int plan_growth(struct lagd_study_plan *plan, const struct lagd_study_req
     fill_growth(request, growth);
     int rc = lagd_growth_plan_make(growth, &plan->parent, n_threads, &plan->candidates, err);
     if (rc == 0) rc = check_candidates(plan, request->horizon, err);
+    if (rc == 0) rc = check_evaluations(plan, request, err);
     return rc == 0 ? list_strategies(plan, err) : rc;
 }
 

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include <lagd/base/check.h>
 #include <lagd/base/error.h>
 #include <lagd/base/mem.h>
 #include <lagd/base/strbuf.h>
@@ -151,6 +152,25 @@ static void bad_requests_are_refused(void **state) {
     assert_int_equal(make(), LAG_EINVAL);
 }
 
+/* No study is begun whose report could not be read. */
+static void evaluations_are_bounded(void **state) {
+    (void)state;
+    request.horizon = 1000000;
+    request.eval_every = 1;
+    refused("/eval/every", "every 489 steps or more");
+    request.eval_every = 489;
+    request.eval_batches = 2;
+    if (make() < 0) fail_msg("%s", err.text);
+    assert_in_range(plan->candidates->n_times, 2045, LAGD_STUDY_TIMES_MAX);
+    const int64_t a_batch = plan->candidates->n_times * plan->candidates->n_candidates;
+    lagd_study_plan_destroy(plan);
+    plan = NULL;
+    request.eval_batches = 1024;
+    request.n_seeds = LAG_MIN(LAGD_STUDY_SEEDS_MAX, LAGD_STUDY_LOSSES_MAX / (a_batch * 1024) + 1);
+    for (int i = 0; i < request.n_seeds; i++) request.seeds[i] = i;
+    refused("/eval/batches", "fewer batches");
+}
+
 static void a_parent_inside_its_decay_is_refused(void **state) {
     (void)state;
     checkpoint.step = 800;
@@ -207,7 +227,8 @@ int main(void) {
     if (lag_engine_setup(&err) < 0) return 1;
     const struct CMUnitTest tests[] = {
         TEST(the_runs_go_on_to_the_horizon), TEST(a_baseline_from_scratch_costs_as_much),
-        TEST(a_parent_that_has_grown), TEST(bad_requests_are_refused), TEST(a_parent_inside_its_decay_is_refused),
+        TEST(a_parent_that_has_grown), TEST(bad_requests_are_refused), TEST(evaluations_are_bounded),
+        TEST(a_parent_inside_its_decay_is_refused),
         TEST(the_growth_is_read_back), TEST(names)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,6 +8,8 @@
 #define LAGD_STUDY_SEEDS_MAX 32
 #define LAGD_STUDY_NAME_MAX 40
 #define LAGD_STUDY_HORIZON_MIN 8 /* steps */
+#define LAGD_STUDY_TIMES_MAX 4096       /* evaluations of a candidate; a report draws a thousand numbers for each */
+#define LAGD_STUDY_LOSSES_MAX (1 << 25) /* of all candidates, seeds, evaluations and batches; a report reads them all */
 struct lagd_study_request {
     char name[LAGD_STUDY_NAME_MAX + 1];
     char parent_run[LAG_ROW_NAME];       /* id or name */
@@ -49,7 +51,7 @@ int lagd_study_plan_read(struct lag_db *db, const struct lagd_study_request *req
 /* The growth that each run of a stored study has. Pure. */
 int lagd_study_growth(const struct lag_study_row *study, struct lagd_growth_request *ret, struct lag_error *err);
 /* n_growths: of the parent, oldest first. Refuses with a pointer what no study can be made of: a pool of one, a horizon
- * that ends inside a re-warm, a parent inside its decay, seeds repeated … Pure. */
+ * that ends inside a re-warm, a parent inside its decay, seeds repeated, more evaluations than a report can read … Pure. */
 struct lagd_study_parent {
     const struct lag_run_row *run;
     const struct lag_checkpoint_row *checkpoint;
