@@ -143,6 +143,23 @@ struct order {
     struct note note;
 };
 
+static bool is_noted(enum lagd_study_do what) {
+    return what == LAGD_STUDY_MAKES || what == LAGD_STUDY_GROWS || what == LAGD_STUDY_STARTS;
+}
+
+/* For long after what may pass; for a moment where a run has moved on, which the next look finds. */
+static void hold(struct lagd_studies *s, const char *study, int rc) {
+    struct lagd_study_hold *taken = &s->holds[s->n_holds++ % LAGD_STUDY_HOLDS];
+    (void)lag_copy(taken->study, sizeof(taken->study), study);
+    taken->until_ns = lag_clock_mono_ns() + (lagd_is_trouble(rc) ? RETRY_NS : SECOND_NS / 10);
+}
+
+static bool is_held(const struct lagd_studies *s, const char *study, int64_t now_ns) {
+    for (int i = 0; i < LAGD_STUDY_HOLDS; i++)
+        if (now_ns < s->holds[i].until_ns && strcmp(s->holds[i].study, study) == 0) return true;
+    return false;
+}
+
 static void wake(struct lagd_studies *s) {
     const uint64_t one = 1;
     ssize_t ignored = write(s->wake_fd, &one, sizeof(one));
@@ -174,9 +191,10 @@ static void answered(struct lagd_command *command) {
     struct lagd_studies *s = order->studies;
     int rc = command->status;
     LAG_FP("study.answered");
+    if (rc == 0 && is_noted(order->what)) tell(s, &order->study, ""); /* what kept it has passed */
     if (rc == LAG_ESTATE && order->what == LAGD_STUDY_STARTS) rc = note_started(s, order, &command->err);
     if (rc < 0) {
-        atomic_store(&s->failures, true);
+        hold(s, order->study.id, rc);
         take_failure(s, order, rc, &command->err);
     }
     free(order);
@@ -270,10 +288,6 @@ static struct lagd_command *make_command(const struct look *look, const struct l
     }
 }
 
-static bool is_noted(enum lagd_study_do what) {
-    return what == LAGD_STUDY_MAKES || what == LAGD_STUDY_GROWS || what == LAGD_STUDY_STARTS;
-}
-
 static int order(struct lagd_studies *s, const struct look *look, const struct lagd_study_step *step,
                  struct lag_error *err) {
     LAG_CLEANUP(lag_free_p) struct order *order = lag_calloc(1, sizeof(*order));
@@ -336,37 +350,42 @@ static int step_on(struct lagd_studies *s, struct look *look, struct lag_error *
 
 struct all {
     struct lagd_studies *studies;
+    int64_t now_ns;
+    bool asked; /* a person has just asked for something: nothing is held back */
     int n_done;
 };
 
 static int look_at(const struct lag_study_row *row, void *arg) {
     struct all *all = arg;
     struct lagd_studies *s = all->studies;
+    if (!all->asked && is_held(s, row->id, all->now_ns)) return 0;
     LAG_CLEANUP(lag_free_p) struct look *look = lag_calloc(1, sizeof(*look));
     struct lag_error err = {0};
-    if (atomic_load(&s->under_way) || !look) return 1;
+    if (!look) return 1;
     look->db = s->commands->db;
     look->study = *row;
     int rc = step_on(s, look, &err);
     free(look->items);
+    if (atomic_load(&s->under_way)) {
+        all->n_done++;
+        return 1; /* its answer goes on with all of them */
+    }
     if (rc < 0) {
         tell(s, row, err.text);
-        atomic_store(&s->failures, true);
+        hold(s, row->id, rc);
     }
     all->n_done += rc == 1;
     return 0;
 }
 
 void lagd_studies_look(struct lagd_studies *s, int64_t now_ns) {
-    const bool due = s->commands->studies_due || now_ns >= s->next_ns;
-    if (!due || atomic_load(&s->under_way)) return;
-    struct all all = {.studies = s};
+    const bool asked = s->commands->studies_due;
+    if ((!asked && now_ns < s->next_ns) || atomic_load(&s->under_way)) return;
+    struct all all = {.studies = s, .now_ns = now_ns, .asked = asked};
     struct lag_error err = {0};
     s->commands->studies_due = false;
-    atomic_store(&s->failures, false);
     if (lag_study_list(s->commands->db, true, INT32_MAX, look_at, &all, &err) < 0)
         lag_log(LAG_LOG_WARNING, "studies cannot be looked at: %s", err.text);
-    const bool more = all.n_done > 0 && !atomic_load(&s->failures);
-    s->next_ns = now_ns + (more ? 0 : atomic_load(&s->failures) ? RETRY_NS : SECOND_NS);
-    if (more && !atomic_load(&s->under_way)) wake(s);
+    s->next_ns = now_ns + (all.n_done > 0 ? 0 : SECOND_NS);
+    if (all.n_done > 0 && !atomic_load(&s->under_way)) wake(s);
 }

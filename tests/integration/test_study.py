@@ -3,6 +3,7 @@ cancel, delete, kill -9 anywhere; what no study can be made of is refused."""
 import http.client
 import json
 import os
+import resource
 import sys
 import time
 
@@ -173,6 +174,22 @@ def what_cannot_be_studied_is_refused(folder):
     daemon.terminate()
 
 
+def a_full_disk_is_waited_out(folder):
+    """Asked for again every ten seconds, not at once; the reason goes with what it told."""
+    daemon = new(folder, "full")
+    daemon.post("/studies", body(daemon, "full", horizon=8, seeds=list(range(24)), parallel=12, baselines=["none"]))
+    began = time.monotonic()
+    resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE, (40000, resource.RLIM_INFINITY))
+    assert lagd.until(lambda: "warning: study full" in daemon.log(), 60), daemon.log()
+    time.sleep(1)
+    n_tries = daemon.log().count("warning: study full")
+    resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    assert n_tries <= 2 + (time.monotonic() - began) / 10, n_tries
+    study = ended(daemon, "full")
+    assert study["reason"] is None and study["done"] == 1, study
+    daemon.terminate()
+
+
 def all_candidates_diverge(folder):
     """The seed has no result, the study says so, and no run of it goes on as its parent."""
     daemon = new(folder, "diverged")
@@ -241,4 +258,5 @@ def until_it_dies(daemon, asked):
 
 if __name__ == "__main__":
     lagd.main(a_study_from_the_first_step_to_the_report, it_is_paused_resumed_and_cancelled,
-              what_cannot_be_studied_is_refused, all_candidates_diverge, kill_9_anywhere)
+              what_cannot_be_studied_is_refused, all_candidates_diverge, a_full_disk_is_waited_out,
+              kill_9_anywhere)
