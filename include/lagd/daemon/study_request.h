@@ -51,7 +51,7 @@ int lagd_study_plan_read(struct lag_db *db, const struct lagd_study_request *req
 /* The growth that each run of a stored study has. Pure. */
 int lagd_study_growth(const struct lag_study_row *study, struct lagd_growth_request *ret, struct lag_error *err);
 /* n_growths: of the parent, oldest first. Refuses with a pointer what no study can be made of: a pool of one, a horizon
- * that ends inside a re-warm, a parent inside its decay, seeds repeated, more evaluations than a report can read … Pure. */
+ * that ends inside a re-warm, a parent inside its decay, seeds repeated, more evaluations than a report reads. Pure. */
 struct lagd_study_parent {
     const struct lag_run_row *run;
     const struct lag_checkpoint_row *checkpoint;
