@@ -12,7 +12,7 @@ const char *const lag_allocator_names[] = {
     [LAG_ALLOCATE_AUTO] = "auto",
     [LAG_N_ALLOCATORS] = NULL,
 };
-const char *const lag_step_names[] = {"on", "end", "extend", NULL};
+const char *const lag_step_names[] = {"go_on", "end", "extend", NULL};
 
 int lag_rungs(int64_t first, int64_t steps, int64_t max_steps, int64_t ret[LAG_RUNGS_MAX]) {
     int halvings = 0, n = 0;

@@ -38,7 +38,7 @@ struct lag_look {
     const bool *preserving;  /* [n]: keeps its parent's function; NULL: none does */
 };
 enum lag_step { LAG_STEP_ON, LAG_STEP_END, LAG_STEP_EXTEND }; /* to the next rung; decide now; beyond the lag */
-extern const char *const lag_step_names[];   /* NULL-terminated: "on", "end", "extend" */
+extern const char *const lag_step_names[];   /* NULL-terminated: "go_on", "end", "extend" */
 enum lag_fate {
     LAG_FATE_OUT,      /* has diverged, or was stopped before and stays so */
     LAG_FATE_KEPT,

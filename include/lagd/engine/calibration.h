@@ -46,6 +46,17 @@ void lag_calibrate(const struct lag_kept_row *rows, size_t n, int skip, struct l
 /* Of the orders like this one: first in all five, then without kinds, without phase, without beyond_none, and by share
  * alone: the first of these that has enough studies and pairs. NaN where none has. */
 struct lag_kept lag_p_end(const struct lag_calibration *calibration, const struct lag_order *order);
+/* A probe at t, a time that all who are on their way share; it grew horizon steps before the end of training. */
+struct lag_probe_view {
+    const struct lag_curve *curves;
+    int n_curves, n_batches;
+    int64_t t, horizon;
+    const bool *preserving; /* [n_curves]; NULL: all alike */
+};
+/* The chance that the order of the leader and each other one holds: ret_p_end[n_curves]. Where the other is ahead over
+ * the tail, that its order does not. NaN: not known, or it is not ranked. */
+void lag_p_end_of_leader(const struct lag_calibration *calibration, const struct lag_probe_view *view, int leader,
+                         double *ret_p_end);
 /* By z and share alone, for a table; n_pairs is 0 where there are none. */
 struct lag_kept lag_kept_bin(const struct lag_calibration *calibration, int z_bin, int share_bin);
 
