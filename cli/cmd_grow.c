@@ -39,7 +39,7 @@ static void append_candidate(struct lag_strbuf *out, json_t *candidate, double s
 
 static void draw(struct progress *progress, json_t *growth) {
     struct lag_strbuf out = LAG_STRBUF_INIT;
-    double steps = ctl_json_number(growth, "probe.steps");
+    double steps = ctl_json_number(growth, "lag"); /* an allocator may lead it on */
     json_t *items = json_object_get(growth, "candidates"), *item;
     size_t i;
     if (progress->n_lines) lag_strbuf_printf(&out, "\033[%dA", progress->n_lines);
@@ -57,7 +57,7 @@ static size_t count_ended(json_t *growth) {
     json_t *item;
     size_t i, n = 0;
     json_array_foreach(json_object_get(growth, "candidates"), i, item) {
-        n += in("completed diverged cancelled failed", ctl_json_text(item, "state"));
+        n += in("completed diverged cancelled failed stopped", ctl_json_text(item, "state"));
     }
     return n;
 }

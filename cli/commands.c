@@ -57,6 +57,8 @@ static const struct ctl_option grow_options[] = {
     {0, "at", "STEP", "/when/at_step", "step to grow at, default the next", false},
     {0, "lag", "STEPS", "/probe/steps", "steps that every candidate trains before the choice", false},
     {0, "eval-every", "STEPS", "/probe/eval_every", "steps between two validations of a candidate", false},
+    {0, "allocator", "all|halving|race|auto", "/probe/allocator", "who is probed for how long, default all", false},
+    {0, "max-steps", "STEPS", "/probe/max_steps", "how far auto may extend the probe", false},
     {0, "pool", "LIST", "/pool", "operators or recipes to try, ',' between; or default; or published", false},
     {0, "optimizer", "RULE", "/pool/optimizer", "the rule for the optimiser's state of all of them", false},
     {0, "lr", "RULE", "/pool/lr", "the rule for the learning rate of all of them", false},

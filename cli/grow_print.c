@@ -69,6 +69,16 @@ static void mark(json_t *items, json_t *growth) {
     }
 }
 
+/* Who was stopped, and why; then the looks that were taken. */
+static void print_rungs(struct lag_strbuf *out, json_t *growth) {
+    json_t *item;
+    size_t i;
+    json_array_foreach(json_object_get(growth, "candidates"), i, item)
+        if (strcmp(ctl_json_text(item, "state"), "stopped") == 0)
+            ctl_say(out, "{label}: {reason}\n", item);
+    json_array_foreach(json_object_get(growth, "rungs"), i, item) ctl_say(out, "rung {r}    {reason}\n", item);
+}
+
 static void print_decision(struct lag_strbuf *out, json_t *growth) {
     ctl_say(out, "\nbasis     {decision.basis}\n", growth);
     if (strcmp(ctl_json_text(growth, "decision.decided_by"), "user") == 0)
@@ -87,8 +97,12 @@ int ctl_print_growth(struct ctl *ctl, json_t *growth) {
     ctl_say(&out, kept ? "\nlayers    {from.n_layer}, not grown to {to.n_layer}"
                        : "\nlayers    {from.n_layer} to {to.n_layer}", growth);
     if (ctl_json_at(growth, "start_step")) ctl_say(&out, " at step {start_step}", growth);
-    ctl_say(&out, ", lag {probe.steps} steps, {mode}\n\n", growth);
+    const bool has_rungs = *ctl_json_text(growth, "probe.allocator") && strcmp(ctl_json_text(growth, "probe.allocator"),
+                                                                               "all") != 0;
+    ctl_say(&out, has_rungs ? ", lag {lag} steps ({probe.steps} asked, allocator {probe.allocator}), {mode}\n\n"
+                            : ", lag {probe.steps} steps, {mode}\n\n", growth);
     ctl_table(&out, candidates, items, ctl->term.utf8, ctl->term.colour, ctl->term.width);
+    print_rungs(&out, growth);
     if (ctl_json_at(growth, "decision")) print_decision(&out, growth);
     if (strcmp(ctl_json_text(growth, "state"), "awaiting_approval") == 0)
         ctl_say(&out, "\nIt waits for you: lagctl grow approve {id}, or grow reject {id}\n", growth);
@@ -119,6 +133,22 @@ int ctl_print_ranking(struct ctl *ctl, json_t *ranking) {
     return ctl_put(&out);
 }
 
+/* An allocator may end probes before, or lead them beyond the lag. */
+static void print_bounds(struct lag_strbuf *out, json_t *plan) {
+    char least[16], most[16], time[48];
+    json_t *rung;
+    size_t i;
+    lag_strbuf_append(out, "the allocator looks at the candidates after step");
+    json_array_foreach(json_object_get(plan, "rungs"), i, rung)
+        lag_strbuf_printf(out, "%s %lld", i > 0 ? "," : "", (long long)json_integer_value(rung));
+    ctl_count_text(ctl_json_number(plan, "least.flops"), least);
+    ctl_count_text(ctl_json_number(plan, "most.flops"), most);
+    ctl_seconds_text(ctl_json_number(plan, "seconds_least"), time);
+    lag_strbuf_printf(out, "; at least %s FLOPs%s%s, at most %s\n", least,
+                      isfinite(ctl_json_number(plan, "seconds_least")) ? " and " : "",
+                      isfinite(ctl_json_number(plan, "seconds_least")) ? time : "", most);
+}
+
 int ctl_print_growth_plan(struct ctl *ctl, json_t *plan) {
     struct lag_strbuf out = LAG_STRBUF_INIT;
     char time[48], memory[16], peak[16], flops[16];
@@ -130,6 +160,7 @@ int ctl_print_growth_plan(struct ctl *ctl, json_t *plan) {
     lag_strbuf_printf(&out, "\nprobing %.0f at once takes about %s, %s of memory (%s with the run), %s FLOPs\n",
                       ctl_json_number(plan, "n_workers"),
                       isfinite(ctl_json_number(plan, "seconds_guess")) ? time : "an unknown time", memory, peak, flops);
+    if (json_array_size(json_object_get(plan, "rungs")) > 0) print_bounds(&out, plan);
     if (strcmp(ctl_json_text(plan, "time_basis"), "run") != 0)
         lag_strbuf_append(&out, "the run has not trained since the daemon started: the time is a guess\n");
     return ctl_put(&out);

@@ -9,7 +9,7 @@
     first(id) next(run_id) next(state) next(mode) next(at_step) next(start_step) next(parent_checkpoint)               \
     LAG_SHAPE_COLUMNS(next, from_, from) LAG_SHAPE_COLUMNS(next, to_, to) next(probe_steps) next(n_batches)            \
     next(eval_sequences) next(parent_loss) next(revision) next(created_ms) next(updated_ms) next(reason) next(request) \
-    next(eval_stride) next(parent_flops)
+    next(eval_stride) next(parent_flops) next(first_rung)
 #define C(...) LAG_COLUMN(struct lag_growth_row, __VA_ARGS__)
 static const struct lag_column column_rows[] = {COLUMNS(C, C)};
 static const struct lag_columns columns = LAG_COLUMNS(column_rows);
@@ -95,5 +95,15 @@ int lag_growth_set_parent_loss(struct lag_db *db, const char *id, double loss, d
     if (rc) return rc;
     lag_bind_real(stmt, loss);
     lag_bind_real(stmt, flops);
+    return touch(stmt, id, err);
+}
+
+static const char sql_set_probe_steps[] = "UPDATE growths SET probe_steps = ?, " TOUCH;
+
+int lag_growth_set_probe_steps(struct lag_db *db, const char *id, int64_t steps, struct lag_error *err) {
+    struct lag_stmt *stmt;
+    int rc = lag_stmt_open(db, sql_set_probe_steps, &stmt, err);
+    if (rc) return rc;
+    lag_bind_i64(stmt, steps);
     return touch(stmt, id, err);
 }

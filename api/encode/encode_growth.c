@@ -274,6 +274,10 @@ static const struct lagd_member growth_members[] = {
     ROW("eval_sequences", "i", eval_sequences, "Sequences of a validation batch."),
     LAGD_WRITTEN_OF("progress", "@", &progress_schema, write_progress, NULL),
     LAGD_WRITTEN_OF("candidates", "[@]", &lagd_candidate_schema, write_candidates, "In the order of the pool."),
+    ROW("lag", "i", probe_steps, "Steps at which it is decided: those asked for, unless its allocator ended the probe "
+        "before or led it beyond."),
+    LAGD_WRITTEN_OF("rungs", "[@]", &lagd_rung_schema, lagd_write_rungs, "Where the allocator has looked at the "
+                    "candidates; none where it is all."),
     LAGD_WRITTEN_OF("decision", "@?", &lagd_decision_schema, write_decision, NULL),
     LAGD_WRITTEN("allowed_actions", "[s]", write_growth_actions, "What can be asked of it in this state."),
     LAGD_WRITTEN("links", "{s}", write_growth_links, NULL),

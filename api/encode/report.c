@@ -34,14 +34,26 @@ void lagd_sparkline(const struct lagd_rank_table *ranks, int position, char ret[
     }
 }
 
+static const char *allocator_text(const struct lagd_report *report) {
+    static const struct { const char *allocator, *text; } texts[] = {
+        {"halving", "At each rung before, the worse half of the candidates was stopped. "},
+        {"race", "At each rung before, who was behind in an order that studies found to hold was stopped. "},
+        {"auto", "At each rung it may be decided before, or be extended while no candidate that grows is ahead of not "
+                 "growing. "},
+    };
+    for (size_t i = 0; i < LAG_COUNT(texts); i++)
+        if (strcmp(report->request.allocator, texts[i].allocator) == 0) return texts[i].text;
+    return "";
+}
+
 void lagd_report_rule(const struct lagd_report *report, char *ret, size_t size) {
     (void)snprintf(ret, size,
                    "After %lld steps of training, the lag, the eligible candidate with the lowest mean validation loss "
                    "over %lld batches of %lld sequences is picked; all candidates are evaluated on the same batches. "
                    "Where those that cannot be told apart lie closer than the difference that matters, the first of "
-                   "them in the pool is. %s",
+                   "them in the pool is. %s%s",
                    (long long)report->growth.probe_steps, (long long)report->growth.n_batches,
-                   (long long)report->growth.eval_sequences,
+                   (long long)report->growth.eval_sequences, allocator_text(report),
                    strcmp(report->growth.mode, "manual") == 0 ? "A person approves, overrides or rejects the pick."
                                                               : "The pick is applied at once.");
 }
@@ -57,12 +69,14 @@ const struct lag_candidate_row *lagd_report_find(const struct lagd_report *repor
 /* --- gathering --------------------------------------------------------------------------------------------------- */
 
 static int add_candidate(const struct lag_candidate_row *row, void *arg) { return lagd_rows_add(arg, row); }
+static int add_rung(const struct lag_rung_row *row, void *arg) { return lagd_rows_add(arg, row); }
 static int add_file(const struct lag_checkpoint_file_row *row, void *arg) { return lagd_rows_add(arg, row); }
 
 void lagd_report_destroy(struct lagd_report *report) {
     if (!report) return;
     lagd_rows_deinit(&report->candidates);
     lagd_rows_deinit(&report->files);
+    lagd_rows_deinit(&report->rungs);
     lagd_rank_table_destroy(report->ranks);
     free(report);
 }
@@ -83,6 +97,7 @@ static int gather(struct lagd_report *report, struct lag_db *db, const char *id,
     if (status == 0) status = lagd_run_config_parse(report->run.config, &report->config, err);
     if (status == 0) status = lag_fields_parse(&lagd_growth_fields, &report->request, report->growth.request, err);
     if (status == 0) status = lag_candidate_list(db, report->growth.id, add_candidate, &report->candidates, err);
+    if (status == 0) status = lag_rung_list(db, report->growth.id, add_rung, &report->rungs, err);
     if (status == 0) status = lagd_growth_grew(db, &report->growth, &report->grew, err);
     if (status == 0) status = gather_parent(report, db, err);
     if (status == 0) status = lagd_rank_table_create(db, report->growth.id, &report->ranks, err);
@@ -95,6 +110,7 @@ int lagd_report_create(struct lag_db *db, const char *growth, struct lagd_report
     if (!report) return lag_error_set(err, LAG_EBUSY, "out of memory");
     report->candidates = (struct lagd_rows)LAGD_ROWS_INIT(struct lag_candidate_row);
     report->files = (struct lagd_rows)LAGD_ROWS_INIT(struct lag_checkpoint_file_row);
+    report->rungs = (struct lagd_rows)LAGD_ROWS_INIT(struct lag_rung_row);
     int status = gather(report, db, growth, err);
     if (status < 0) {
         lagd_report_destroy(report);

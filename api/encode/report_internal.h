@@ -15,6 +15,7 @@ struct lagd_report {
     bool has_decision, has_parent;      /* a parent's checkpoint may have been removed since */
     bool grew;                          /* as lagd_growth_grew tells */
     struct lagd_rows candidates, files; /* by position; of the parent's checkpoint */
+    struct lagd_rows rungs;
     struct lagd_rank_table *ranks;
 };
 int lagd_report_create(struct lag_db *db, const char *growth, struct lagd_report **ret, struct lag_error *err);

@@ -56,6 +56,30 @@ static void candidates(struct lag_strbuf *out, const struct lagd_report *report)
     lag_strbuf_append(out, "\nLosses are means over the validation batches, in nats. All curves share one scale.\n\n");
 }
 
+/* Where the allocator looked, and why candidates were stopped. */
+static void rungs(struct lag_strbuf *out, const struct lagd_report *report) {
+    const struct lag_candidate_row *rows = report->candidates.rows;
+    const struct lag_rung_row *rung = report->rungs.rows;
+    if (report->rungs.n == 0) return;
+    lag_strbuf_printf(out, "## Rungs\n\nAllocator: %s.\n\n", report->request.allocator);
+    lag_strbuf_append(out, "| rung | step | basis | what it says |\n|---:|---:|---|---|\n");
+    for (size_t i = 0; i < report->rungs.n; i++, rung++) {
+        lag_strbuf_printf(out, "| %" PRId64 " | %" PRId64 " | %s | ", rung->r, rung->t, rung->basis);
+        lagd_markdown_words(out, rung->reason);
+        lag_strbuf_append(out, " |\n");
+    }
+    lag_strbuf_append(out, "\n");
+    for (size_t i = 0; i < report->candidates.n; i++) {
+        if (!lagd_candidate_is(rows[i].state, LAGD_CANDIDATE_STOPPED)) continue;
+        lag_strbuf_append(out, "- ");
+        label(out, report, (int)i);
+        lag_strbuf_append(out, ": ");
+        lagd_markdown_words(out, rows[i].reason);
+        lag_strbuf_append(out, "\n");
+    }
+    lag_strbuf_append(out, "\n");
+}
+
 static void ranks(struct lag_strbuf *out, const struct lagd_report *report) {
     const struct lagd_rank_table *table = report->ranks;
     if (table->n_times == 0) return;
@@ -196,6 +220,7 @@ void lagd_report_write_markdown(struct lag_strbuf *out, const struct lagd_report
     lag_strbuf_printf(out, "## Rule\n\n%s\n\n", rule);
     decision(out, report);
     candidates(out, report);
+    rungs(out, report);
     ranks(out, report);
     cost(out, report);
     origin(out, report);

@@ -289,6 +289,9 @@ static const struct lagd_member report_members[] = {
     LAGD_WRITTEN_OF("correlation", "[@]", &correlation_schema, write_correlation,
                     "How well the loss at t tells the order at the horizon."),
     LAGD_WRITTEN_OF("regret", "[@]", &regret_schema, write_regret, "What picking at t would have lost."),
+    LAGD_WRITTEN_OF("allocators", "[@]", &lagd_study_allocator_schema, lagd_write_study_allocators,
+                    "What allocators would have picked, and for how many steps; what they know of the end comes from "
+                    "the other studies here."),
     LAGD_WRITTEN_OF("transition", "@?", &break_schema, write_transition,
                     "Where the order becomes known, at a constant learning rate; null: it cannot be told that it "
                     "does."),

@@ -97,6 +97,23 @@ static void points(struct lag_strbuf *out, const struct lagd_study_result *resul
     lag_strbuf_append(out, ". Regret is how far the final loss of the pick lies above the best.\n\n");
 }
 
+/* Beside the lags of the table above: what who decides along the way would have lost, and taken. */
+static void allocators(struct lag_strbuf *out, const struct lagd_study_result *result) {
+    if (result->n_allocators == 0) return;
+    lag_strbuf_append(out, "## What allocators would have done\n\n| allocator | lag | at most | regret | probe steps | "
+                      "share of training all |\n|---|---:|---:|---:|---:|---:|\n");
+    for (int i = 0; i < result->n_allocators; i++) {
+        const struct lagd_study_allocator *one = &result->allocators[i];
+        lag_strbuf_printf(out, "| %s | %" PRId64 " | %" PRId64 " |", one->name, one->lag, one->max_steps);
+        cell(out, "%.4f", one->regret);
+        cell(out, "%.0f", one->probe_steps);
+        cell(out, "%.3f", one->share_of_all);
+        lag_strbuf_append(out, "\n");
+    }
+    lag_strbuf_append(out, "\nReplayed from the stored losses, with the looks at the evaluations nearest to their "
+                      "rungs.\n\n");
+}
+
 /* --- the report -------------------------------------------------------------------------------------------------- */
 
 static void figures(struct lag_strbuf *out) {
@@ -133,6 +150,7 @@ void lagd_study_write_markdown(const struct lagd_study_result *result, struct la
     lag_strbuf_append(out, "\n");
     if (result->n_candidates > 0) candidates(out, result);
     if (result->has_report) points(out, result);
+    if (result->has_report) allocators(out, result);
     figures(out);
     lag_strbuf_printf(out, "To cite it: study %s (%s) of lagd %s, parent %s at step %" PRId64 ", %d seed%s. It is "
                       "computed anew from the stored losses each time, to the same last bit.\n", result->study.name,

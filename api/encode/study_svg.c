@@ -214,7 +214,7 @@ static const struct figure {
      curves_height, lagd_figure_curves},
     {"regret", "What picking after t steps would have lost, against what the probing takes",
      "Final loss of the pick above the best one, with its 95 % interval, against the steps of all candidates up to "
-     "then.", true, regret_height, lagd_figure_regret},
+     "then. The larger marks are what allocators would have lost, and taken.", true, regret_height, lagd_figure_regret},
     {"flops", "Loss against all FLOPs that were spent",
      "Growing, with the parent's training and with that of all candidates that were dropped; not growing; and training "
      "from scratch where the study has that.", false, flops_height, lagd_figure_flops},

@@ -179,6 +179,10 @@ static void fit_regret(const struct lagd_study_result *result, const struct colu
         lagd_range_add(&y, columns->y[k]);
         lagd_range_add(&ends, columns->high[k]);
     }
+    for (int i = 0; i < result->n_allocators; i++) {
+        lagd_range_add(&x, result->allocators[i].probe_steps);
+        lagd_range_add(&y, result->allocators[i].regret);
+    }
     lagd_range_add(&y, result->report.random);
     lagd_range_add(&y, result->study.delta);
     lagd_svg_axis_fit(&plot->x, x.low, fmax(x.high, x.low * 2));
@@ -227,6 +231,30 @@ static void regret_names(const struct lagd_study_result *result, const struct co
     lagd_svg_end(plot->out);
 }
 
+/* Allocators are no lags: each is a point of its own, named beside it; names that would cover one another go up. */
+static void allocator_points(const struct lagd_study_result *result, const struct lagd_svg_plot *plot) {
+    double taken_x = NAN, taken_y = NAN;
+    char title[160];
+    for (int i = 0; i < result->n_allocators; i++) {
+        const struct lagd_study_allocator *one = &result->allocators[i];
+        const double x = lagd_svg_x(plot, one->probe_steps), y = lagd_svg_y(plot, one->regret);
+        if (!isfinite(x) || !isfinite(y)) continue;
+        (void)snprintf(title, sizeof(title), "%s: loses %.4f on average, %.0f steps of probing, %.3g %% of training "
+                       "all to the horizon", one->name, one->regret, one->probe_steps, 100 * one->share_of_all);
+        const bool at_end = x > plot->left + plot->width * 0.85;
+        double at = y - 6;
+        if (fabs(x - taken_x) < 60 && fabs(at - taken_y) < 14) at = taken_y - 14;
+        taken_x = x;
+        taken_y = at;
+        lagd_svg_begin_style(plot->out, i + 1);
+        lagd_svg_mark(plot->out, i + 1, x, y, 6, title);
+        lagd_svg_end(plot->out);
+        lagd_svg_begin_ink(plot->out, LAGD_SVG_INK);
+        lagd_svg_note(plot->out, at_end ? x - 9 : x + 9, at, at_end ? LAGD_SVG_END : LAGD_SVG_START, one->name);
+        lagd_svg_end(plot->out);
+    }
+}
+
 static void sufficient(const struct lagd_study_result *result, const struct lagd_svg_plot *plot) {
     const struct lagd_study_point *point = lagd_study_point(result, result->report.sufficient_steps);
     char name[64];
@@ -265,6 +293,7 @@ void lagd_figure_regret(const struct lagd_study_result *result, struct lag_strbu
     levels(result, &plot);
     regret_points(result, &columns, &plot);
     regret_names(result, &columns, &plot);
+    allocator_points(result, &plot);
     sufficient(result, &plot);
 }
 

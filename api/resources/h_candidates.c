@@ -67,6 +67,7 @@ static const struct lagd_member entry_members[] = {
     ENTRY("eligible", "b", eligible, "It may win."),
     ENTRY("rank", "c?", rank, "At at_step; 1 is best, equal ones share the lowest rank."),
     ENTRY("rank_at_0", "c?", rank_at_0, "Right after growth."),
+    ENTRY("stopped", "s?", stopped, "Why its probe ended at a rung; null: it did not."),
     ENTRY("tied", "b", tied, "It belongs to those that no other beats at 95 %."),
     ENTRY("mean", "n?", mean, "Mean validation loss at at_step."),
     LAGD_WRITTEN("finite", "b", write_finite, "Whether mean is a number."),

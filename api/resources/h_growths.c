@@ -120,6 +120,28 @@ static int write_plan_candidates(struct lagd_json *json, const char *key, const 
     return 0;
 }
 
+#define COST(name, type, member, help) LAGD_MEMBER(struct lagd_growth_cost, name, type, member, help)
+static const struct lagd_member cost_members[] = {
+    COST("steps", "i", steps, "Training steps."),
+    COST("flops", "n?", flops, "Of steps and evaluations."),
+};
+#undef COST
+static const struct lagd_schema cost_schema = LAGD_SCHEMA("GrowthCost", cost_members);
+
+static int write_plan_rungs(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct lagd_growth_plan *plan = object;
+    lagd_json_open_array(json, key);
+    for (int i = 0; i < plan->n_rungs; i++) lagd_json_int(json, NULL, plan->rungs[i]);
+    lagd_json_close_array(json);
+    return 0;
+}
+
+static int write_least_seconds(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct lagd_growth_plan *plan = object;
+    lagd_json_real(json, key, plan->seconds_guess * plan->least.flops / plan->flops_total);
+    return 0;
+}
+
 #define PLAN(name, type, member, help) LAGD_MEMBER(struct lagd_growth_plan, name, type, member, help)
 static const struct lagd_member plan_members[] = {
     LAGD_WRITTEN_OF("candidates", "[@]", &candidate_schema, write_plan_candidates, NULL),
@@ -131,7 +153,14 @@ static const struct lagd_member plan_members[] = {
     PLAN("eval_stride", "i", eval_stride, "The other evaluations take every so-many-th of them."),
     PLAN("eval_sequences", "i", eval_sequences, "Sequences of a validation batch."),
     PLAN("eval_share", "n?", eval_share, "Share of the FLOPs that goes into evaluations."),
-    PLAN("flops_total", "n?", flops_total, "Of all candidates."),
+    PLAN("flops_total", "n?", flops_total, "Of all candidates, as far as the probe may go."),
+    LAGD_WRITTEN("rungs", "[i]", write_plan_rungs, "Steps at which the allocator looks at the candidates; none where "
+                 "it is all."),
+    LAGD_OBJECT(struct lagd_growth_plan, "least", &cost_schema, least, "What all candidates take together, if the "
+                "allocator ends as much as it may as early as it may."),
+    LAGD_OBJECT(struct lagd_growth_plan, "most", &cost_schema, most, "And if it ends as little as it may, and extends "
+                "the probe as far as it may."),
+    LAGD_WRITTEN("seconds_least", "n?", write_least_seconds, "As seconds_guess, for the least."),
     PLAN("n_workers", "i", n_workers, "Candidates that are probed at once."),
     PLAN("seconds_guess", "n?", seconds_guess, "From the request to the verdict, when probing may begin at once."),
     PLAN("time_basis", "s", time_basis, "What the time is predicted from: run, other_runs or machine."),

@@ -96,6 +96,7 @@ static int fill_growth(const struct lagd_growth_request *request, const struct l
     row->from = plan->from;
     row->to = plan->to;
     row->probe_steps = request->probe_steps;
+    row->first_rung = plan->first_rung;
     row->n_batches = plan->n_batches;
     row->eval_sequences = plan->eval_sequences;
     row->eval_stride = plan->eval_stride;

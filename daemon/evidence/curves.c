@@ -1,5 +1,6 @@
 /* The probe losses of a growth, read from the rows: curves, and the phases of their learning rates. */
 #include "evidence/decide_internal.h"
+#include "plan/rungs_internal.h"
 #include "plan/run_config_internal.h"
 #include "plan/schedules_internal.h"
 
@@ -15,24 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- phases --- */
-
-/* What ends and begins in the learning rate of a candidate, in steps since the growth. */
-static void find_phases(const struct lagd_schedule_piece *piece, const struct lag_growth_row *growth,
-                        const struct lag_candidate_row *row, struct lag_curve *curve) {
-    struct lag_strategy strategy;
-    const int64_t start = LAG_MAX(0, growth->start_step);
-    const bool is_known = lag_strategy_parse(row->strategy, &strategy, NULL) == 0;
-    const bool restarts = is_known && strategy.lr == LAG_LR_RESTART;
-    const int64_t frozen = is_known ? LAG_MAX(0, strategy.freeze_steps) : 0; /* one that is kept changes no more */
-    const struct lag_phases phases = lag_schedule_phases(
-        &piece->schedule, restarts ? start : lagd_schedule_origin(piece, 0));
-    /* What is released re-warms from there on, with lr rewarm; with rewarm_new the new layers have meanwhile. */
-    const bool after = is_known && strategy.lr == LAG_LR_REWARM;
-    curve->rewarm_steps = after ? frozen + row->rewarm_steps : LAG_MAX(frozen, row->rewarm_steps);
-    curve->warmup_steps = LAG_MAX(0, phases.warm_until - start);
-    curve->decays_from = phases.decays_from == INT64_MAX ? INT64_MAX : LAG_MAX(0, phases.decays_from - start);
-}
+/* --- settings --- */
 
 static int load_settings(struct lag_db *db, struct lagd_curves *set, struct lagd_schedule_piece *ret,
                          struct lag_error *err) {
@@ -48,6 +32,10 @@ static int load_settings(struct lag_db *db, struct lagd_curves *set, struct lagd
     if (rc != 0) return rc;
     *ret = *lagd_schedules_at(&schedules, LAG_MAX(0, set->growth.start_step));
     set->delta = request.delta;
+    set->allocator = lagd_allocator_of(&request);
+    set->steps = request.probe_steps;
+    set->max_steps = request.max_steps;
+    set->horizon = run.max_steps - LAG_MAX(0, set->growth.start_step);
     return 0;
 }
 
@@ -72,7 +60,24 @@ static int collect_candidate(const struct lag_candidate_row *row, void *arg) {
 }
 
 static bool dropped(const char *state) {
-    return lagd_state_has_ended(LAGD_MACHINE_CANDIDATE, state) && !lagd_candidate_is(state, LAGD_CANDIDATE_COMPLETED);
+    return lagd_state_has_ended(LAGD_MACHINE_CANDIDATE, state) && !lagd_candidate_is(state, LAGD_CANDIDATE_COMPLETED) &&
+           !lagd_candidate_is(state, LAGD_CANDIDATE_STOPPED);
+}
+
+/* In which look it was stopped; 0: it was not. */
+static int look_of(const struct lagd_curves *set, const struct lag_candidate_row *row) {
+    if (!lagd_candidate_is(row->state, LAGD_CANDIDATE_STOPPED)) return 0;
+    for (int i = 0; i < set->n_looks; i++)
+        if (set->looks[i] == row->t) return i + 1;
+    return 1;
+}
+
+static int add_look(const struct lag_rung_row *row, void *arg) {
+    struct lagd_curves *set = arg;
+    if (set->n_looks == LAG_RUNGS_MAX) return 0;
+    set->looks[set->n_looks++] = row->t;
+    set->last_p_end = row->p_end;
+    return 0;
 }
 
 /* An evaluation is full or small. One of which rows are missing says nothing. */
@@ -87,6 +92,7 @@ static void drop_torn(const struct lag_growth_row *growth, double *losses, int n
 static int load_curve(struct lag_db *db, struct lagd_curves *set, const struct lagd_schedule_piece *piece, int index,
                       struct lag_error *err) {
     const struct lag_candidate_row *row = &set->candidates[index];
+    struct lag_strategy strategy;
     int64_t *t = NULL;
     double *losses = NULL;
     int n = 0;
@@ -98,25 +104,32 @@ static int load_curve(struct lag_db *db, struct lagd_curves *set, const struct l
     set->buffers[2 * index] = t;
     set->buffers[2 * index + 1] = losses;
     set->curves[index] = (struct lag_curve){.eligible = row->eligible, .reference = strcmp(row->op, "none") == 0,
-                                            .diverged = dropped(row->state), .n_evals = n, .t = t, .losses = losses};
-    find_phases(piece, &set->growth, row, &set->curves[index]);
+                                            .diverged = dropped(row->state),
+                                            .stopped = look_of(set, row), .n_evals = n, .t = t, .losses = losses};
+    const bool is_known = lag_strategy_parse(row->strategy, &strategy, NULL) == 0;
+    lagd_phases_find(piece, set->growth.start_step, is_known ? &strategy : NULL, row->rewarm_steps,
+                     &set->curves[index]);
+    set->preserving[index] = is_known && strategy.op->function_preserving;
     return 0;
 }
 
 int lagd_curves_load(struct lag_db *db, const char *growth_id, struct lagd_curves **ret, struct lag_error *err) {
     struct lagd_curves *set = lag_calloc(1, sizeof(*set));
     if (!set) return lag_error_set(err, LAG_ENOMEM, "out of memory while reading growth %s", growth_id);
+    set->p_end = set->last_p_end = NAN;
     struct collect collect = {.set = set};
     struct lagd_schedule_piece piece;
     int rc = lag_growth_get(db, growth_id, &set->growth, err);
     if (rc == 0) rc = load_settings(db, set, &piece, err);
+    if (rc == 0) rc = lag_rung_list(db, set->growth.id, add_look, set, err);
     if (rc < 0) goto fail;
     rc = lag_candidate_list(db, set->growth.id, collect_candidate, &collect, err);
     if (collect.failed) rc = lag_error_set(err, LAG_ENOMEM, "out of memory while reading growth %s", growth_id);
     if (rc < 0) goto fail;
     set->curves = lag_calloc((size_t)set->n + 1, sizeof(*set->curves));
     set->buffers = lag_calloc(2 * (size_t)set->n + 1, sizeof(*set->buffers));
-    if (!set->curves || !set->buffers) {
+    set->preserving = lag_calloc((size_t)set->n + 1, sizeof(*set->preserving));
+    if (!set->curves || !set->buffers || !set->preserving) {
         rc = lag_error_set(err, LAG_ENOMEM, "out of memory while reading growth %s", growth_id);
         goto fail;
     }
@@ -135,6 +148,7 @@ void lagd_curves_destroy(struct lagd_curves *set) {
     if (!set) return;
     for (int i = 0; set->buffers && i < 2 * set->n; i++) free(set->buffers[i]);
     free(set->buffers);
+    free(set->preserving);
     free(set->curves);
     free(set->candidates);
     free(set);

@@ -26,12 +26,26 @@ static void order_entries(const int *ranks, int n, int *ret_order) {
     }
 }
 
+/* Which look at the candidates one at t is, or would be. */
+static int look_at(const struct lagd_curves *set, int64_t t) {
+    int n = 0;
+    while (n < set->n_looks && set->looks[n] < t) n++;
+    return n + 1;
+}
+
+/* A stored decision rests on what was known of the end then. */
+static void know_p_end(struct lag_db *db, struct lagd_curves *set) {
+    struct lag_decision_row row;
+    if (lag_decision_get(db, set->growth.id, &row, NULL) == 0) set->p_end = row.p_end;
+}
+
 /* The verdict that a decision at t would be, and each candidate beside its pick. */
 static void fill_entries(const struct lagd_curves *set, int64_t t, struct lagd_ranking *ret) {
     double means[LAGD_STRATEGIES_MAX + 1], means_0[LAGD_STRATEGIES_MAX + 1];
     int ranks[LAGD_STRATEGIES_MAX + 1], ranks_0[LAGD_STRATEGIES_MAX + 1], order[LAGD_STRATEGIES_MAX + 1] = {0};
     bool tied[LAGD_STRATEGIES_MAX + 1];
-    const struct lag_rule rule = {.delta = set->delta, .look = 1, .p_end = NAN};
+    const bool at_lag = t == set->growth.probe_steps;
+    const struct lag_rule rule = {.delta = set->delta, .look = look_at(set, t), .p_end = at_lag ? set->p_end : NAN};
     const int n_batches = (int)set->growth.n_batches;
     struct lag_verdict verdict = {.pick_at_lag = -1, .p_now = NAN};
     struct lag_tail tail;
@@ -60,6 +74,8 @@ static void fill_entries(const struct lagd_curves *set, int64_t t, struct lagd_r
         (void)lag_copy(entry->candidate, sizeof(entry->candidate), set->candidates[i].id);
         (void)lag_copy(entry->op, sizeof(entry->op), set->candidates[i].op);
         lagd_candidate_label(set->candidates, set->n, i, entry->label);
+        if (set->curves[i].stopped > 0)
+            (void)lag_copy(entry->stopped, sizeof(entry->stopped), set->candidates[i].reason);
         if (best < 0 || set->curves[i].diverged) continue;
         const struct lag_pair pair = lag_compare(&set->curves[i], &set->curves[best], n_batches, &tail);
         const struct lag_interval interval = lag_pair_interval(&pair, LAG_CONFIDENCE);
@@ -74,7 +90,7 @@ static void count_reached(const struct lagd_curves *set, struct lagd_ranking *re
     ret->n_candidates = set->n;
     for (int i = 0; i < set->n; i++) {
         const bool at_lag = lag_losses_at(&set->curves[i], (int)set->growth.n_batches, set->growth.probe_steps) != NULL;
-        ret->n_reached += at_lag || set->curves[i].diverged;
+        ret->n_reached += at_lag || set->curves[i].diverged || set->curves[i].stopped > 0;
     }
 }
 
@@ -83,6 +99,7 @@ int lagd_ranking_compute(struct lag_db *db, const char *growth_id, int64_t t, st
     struct lagd_curves *set = NULL;
     int rc = lagd_curves_load(db, growth_id, &set, err);
     if (rc < 0) return rc;
+    know_p_end(db, set);
     struct lagd_ranking *ranking = lag_calloc(1, sizeof(*ranking));
     if (!ranking) {
         rc = lag_error_set(err, LAG_ENOMEM, "out of memory while ranking growth %s", growth_id);
@@ -115,6 +132,7 @@ int lagd_decision_recompute(struct lag_db *db, const char *growth_id, struct lag
                             struct lag_error *err) {
     struct lagd_curves *set = NULL;
     int rc = lagd_curves_load(db, growth_id, &set, err);
+    if (rc == 0) know_p_end(db, set);
     if (rc == 0) rc = lagd_decide(set, ret, err);
     lagd_curves_destroy(set);
     return rc;

@@ -3,6 +3,7 @@
 
 #include "evidence/decide_internal.h"
 #include "evidence/study_compare_internal.h"
+#include "evidence/study_replay_internal.h"
 #include "plan/run_config_internal.h"
 #include "plan/shape_internal.h"
 
@@ -239,6 +240,7 @@ static int gather(struct lag_db *db, struct lagd_study_result *result, const str
     }
     rc = average(result, err);
     if (rc == 0) rc = report(result, err);
+    if (rc == 0 && result->has_report) rc = lagd_study_replay(db, result, err);
     return rc == 0 ? lagd_study_compare(result, err) : rc;
 }
 
@@ -282,6 +284,7 @@ void lagd_study_result_destroy(struct lagd_study_result *result) {
     free(result->seeds);
     free(result->candidates);
     free(result->scratch);
+    lagd_study_replay_deinit(result);
     free(result->times);
     free(result);
 }

@@ -63,12 +63,20 @@ static void say_margin(struct sentence *out, const struct lagd_curves *set, cons
     else say(out, " (one batch: no interval).");
 }
 
+/* Of the orders like this one that this database's studies saw. */
+static void say_p_end(struct sentence *out, double p_end) {
+    if (isnan(p_end))
+        say(out, " How often such an order holds to the end is not known: fewer than three studies.");
+    else say(out, " Of such orders %.0f %% held to the end in the studies here.", 100 * p_end);
+}
+
 static void say_basis(struct sentence *out, const struct lagd_curves *set, const struct lag_verdict *verdict,
                       const bool *tied) {
     switch (verdict->basis) {
     case LAG_BASIS_VERIFIED:
-        say(out, " Verified: it is better than every other at 95 %%%s. How likely this order is to hold to the end of "
-                 "training is not known.", isnan(verdict->gain) ? "" : ", and than not growing");
+        say(out, " Verified: it is better than every other at 95 %%%s.",
+            isnan(verdict->gain) ? "" : ", and than not growing");
+        say_p_end(out, set->p_end);
         break;
     case LAG_BASIS_TIED:
         say(out, " Tied: %d candidates cannot be told apart at 95 %% (validation batches only, one seed): ",
@@ -87,6 +95,7 @@ static void say_basis(struct sentence *out, const struct lagd_curves *set, const
     default:
         if (verdict->runner_up >= 0)
             say(out, " Provisional: the others are behind it at 95 %%, but it is not verified.");
+        if (verdict->runner_up >= 0) say_p_end(out, set->p_end);
     }
 }
 
@@ -108,6 +117,8 @@ static void say_step_0(struct sentence *out, const struct lagd_curves *set, cons
     say_name(out, set, pick);
     if (tied[pick]) say(out, ", which cannot be told apart from it.");
     else if (ranks[pick] > 0) say(out, ", which is number %d at the lag.", ranks[pick]);
+    else if (set->curves[pick].stopped > 0)
+        say(out, ", which was stopped after %lld steps.", (long long)set->candidates[pick].t);
     else say(out, ".");
 }
 

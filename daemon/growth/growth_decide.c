@@ -19,10 +19,22 @@ struct deciding {
     struct lag_decision_row row;
 };
 
+/* An allocator knew it at its last rung. */
+static int know_end(struct lag_db *db, struct lagd_curves *curves, struct lag_error *err) {
+    double p_end[LAGD_STRATEGIES_MAX + 1];
+    const int64_t lag = curves->growth.probe_steps;
+    curves->p_end = curves->last_p_end;
+    if (curves->n_looks > 0) return 0;
+    int rc = lagd_p_end_know(db, curves, lag, p_end, err);
+    if (rc == 0) curves->p_end = lag_least_p_end(curves->curves, curves->n, (int)curves->growth.n_batches, lag, p_end);
+    return rc;
+}
+
 static int compute(struct lag_db *db, void *arg, struct lag_error *err) {
     struct deciding *deciding = arg;
     struct lagd_curves *curves = NULL;
     int rc = lagd_curves_load(db, deciding->run->book.growth.id, &curves, err);
+    if (rc == 0) rc = know_end(db, curves, err);
     if (rc == 0) rc = lagd_decide(curves, &deciding->row, err);
     lagd_curves_destroy(curves);
     /* Losses that are missing are a defect here, not a state that may pass. */

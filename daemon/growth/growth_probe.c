@@ -27,8 +27,8 @@
 #include <math.h>
 #include <string.h>
 
-static bool waits_for_probe(const struct lag_candidate_row *row) {
-    return !lagd_state_has_ended(LAGD_MACHINE_CANDIDATE, row->state);
+static bool waits_for_probe(const struct lagd_round *round, int index) {
+    return !lagd_state_has_ended(LAGD_MACHINE_CANDIDATE, round->candidates[index].state) && !round->arrived[index];
 }
 
 /* --- the parent's loss, from which divergence is measured --- */
@@ -75,7 +75,7 @@ static int know_parent_loss(struct lagd_round *round, struct lag_error *err) {
 struct candidate_move {
     const struct lagd_round *round;
     struct lag_candidate_row *row; /* follows once committed */
-    enum lagd_candidate_event event;
+    enum lagd_candidate_event event; /* NOTHING: it has come to a rung, and its state stays */
     const char *reason;
     const struct lagd_probe_result *result; /* NULL at the start */
     const char *checkpoint_id;              /* NULL = none */
@@ -99,19 +99,21 @@ static int write_candidate(struct lag_db *db, void *arg, struct lag_error *err) 
     if (rc == 0 && !lagd_growth_is(growth.state, LAGD_GROWTH_PROBING))
         return lag_error_set(err, LAG_ESTATE, "growth %s is %s now", growth.id, growth.state);
     if (rc == 0 && result) rc = lag_candidate_set_progress(db, id, result->t, result->flops, err);
-    if (rc == 0 && result) rc = lag_candidate_set_losses(db, id, NAN, result->loss_at_lag, err);
+    if (rc == 0 && result && move->event != LAGD_CANDIDATE_ON_NOTHING)
+        rc = lag_candidate_set_losses(db, id, NAN, result->loss_at_lag, err);
     if (rc == 0 && move->checkpoint_id) rc = lag_candidate_set_checkpoint(db, id, move->checkpoint_id, err);
-    return rc == 0 ? post(db, move, err) : rc;
+    return rc == 0 && move->event != LAGD_CANDIDATE_ON_NOTHING ? post(db, move, err) : rc;
 }
 
 static void follow(const struct candidate_move *move) {
     struct lag_candidate_row *row = move->row;
-    (void)lag_copy(row->state, sizeof(row->state), lagd_state_name(LAGD_MACHINE_CANDIDATE, move->to));
+    if (move->event != LAGD_CANDIDATE_ON_NOTHING)
+        (void)lag_copy(row->state, sizeof(row->state), lagd_state_name(LAGD_MACHINE_CANDIDATE, move->to));
     if (move->checkpoint_id) (void)lag_copy(row->checkpoint, sizeof(row->checkpoint), move->checkpoint_id);
     if (!move->result) return;
     row->t = move->result->t;
     row->flops = move->result->flops;
-    row->loss_at_lag = move->result->loss_at_lag;
+    if (move->event != LAGD_CANDIDATE_ON_NOTHING) row->loss_at_lag = move->result->loss_at_lag;
 }
 
 /* Mode manual: any candidate may be chosen by a person later, so each state is kept on disk. Without room it is rebuilt
@@ -171,7 +173,8 @@ static int describe(const struct lagd_round *round, int index, bool again, struc
     const struct lagd_run *run = round->run;
     const struct lag_candidate_row *row = &round->candidates[index];
     const struct lag_growth_row *growth = &run->book.growth;
-    struct lagd_probe_spec spec = {.candidate_number = row->number, .start_step = growth->start_step, .again = again};
+    struct lagd_probe_spec spec = {.candidate_number = row->number, .start_step = growth->start_step, .again = again,
+                                   .to = lagd_round_target(round), .is_kept = round->n_rungs > 0 && !again};
     struct lag_probe_spec *engine = &spec.engine;
     *engine = (struct lag_probe_spec){.target = run->trainer.state->layout.spec,
                                       .config = run->trainer.step,
@@ -181,7 +184,7 @@ static int describe(const struct lagd_round *round, int index, bool again, struc
                                       .eval = lagd_eval_set(&round->plan),
                                       .parent_loss = growth->parent_loss,
                                       .divergence_bound = round->request.divergence_bound,
-                                      .divergence_grace = round->plan.steps / 4};
+                                      .divergence_grace = round->request.probe_steps / 4};
     int rc = lag_strategy_parse(row->strategy, &engine->strategy, err);
     if (rc != 0) return rc;
     if (row->rewarm_steps > 0) engine->strategy.rewarm_steps = row->rewarm_steps;
@@ -225,7 +228,7 @@ static int start_more(struct lagd_round *round, struct lag_error *err) {
     int limit = round->run->deps->n_threads, rc = 0;
     if (round->request.parallel > 0) limit = (int)LAG_MIN(limit, round->request.parallel);
     for (int i = 0; rc == 0 && i < round->n && round->n_active < limit; i++) {
-        bool waits = i != round->ending && waits_for_probe(&round->candidates[i]);
+        bool waits = i != round->ending && waits_for_probe(round, i);
         if (!round->probes[i] && waits) rc = start_one(round, i, err);
     }
     return rc;
@@ -234,21 +237,29 @@ static int start_more(struct lagd_round *round, struct lag_error *err) {
 static void name_end(struct candidate_move *move) {
     const struct lagd_probe_result *result = move->result;
     bool diverged = result->rc == LAG_PROBE_DIVERGED;
-    move->event = result->rc == 0 ? LAGD_CANDIDATE_ON_COMPLETED
+    const bool at_rung = lagd_round_has_rung(move->round);
+    move->event = result->rc == 0 ? at_rung ? LAGD_CANDIDATE_ON_NOTHING : LAGD_CANDIDATE_ON_COMPLETED
                   : diverged      ? LAGD_CANDIDATE_ON_DIVERGED
                                   : LAGD_CANDIDATE_ON_FAILED;
     move->reason = result->rc == 0 ? "" : diverged ? result->reason : result->err.text;
 }
 
-/* In mode manual the state goes to disk and is not kept here; in mode auto the worst of two goes at once. */
+static void tell_ended(const struct lagd_round *round, const struct candidate_move *move) {
+    const struct lagd_about about = {round->run->id, round->run->book.growth.id, round->run->book.row.step, NULL};
+    lagd_tell(LAG_LOG_INFO, &about, "candidate %s of %s: %s%s%s", move->row->op, round->run->book.growth.id,
+              move->row->state, move->reason[0] ? ": " : "", move->reason);
+}
+
+/* At a rung the state lies on disk already. In mode manual it goes there and is not kept here; in mode auto the worst
+ * of two goes at once. */
 static int end_candidate(struct lagd_round *round, int index, struct lagd_probe_result *result, struct lag_error *err) {
     struct candidate_move move = {.round = round, .row = &round->candidates[index], .result = result};
     bool done = false, manual = strcmp(round->run->book.growth.mode, "manual") == 0;
     int rc = 0;
     name_end(&move);
-    if (result->rc == 0 && manual) rc = keep_on_disk(&move, result->state, &done, err);
+    if (result->state && manual) rc = keep_on_disk(&move, result->state, &done, err);
     if (rc != 0) return rc;
-    if (result->rc == 0 && !manual) keep_best(round, index, result);
+    if (result->state && !manual) keep_best(round, index, result);
     lag_state_destroy(result->state);
     result->state = NULL;
     /* Its worker need not wait for the disk. Nothing is lost: a candidate whose end was not stored is probed again. */
@@ -257,12 +268,12 @@ static int end_candidate(struct lagd_round *round, int index, struct lagd_probe_
     if (rc == 0 && !done) rc = move_candidate(&move, err);
     round->ending = -1;
     if (rc != 0) return rc;
+    round->arrived[index] = move.event == LAGD_CANDIDATE_ON_NOTHING;
     /* The best one's stays: a crash loses what is in memory, and it is built again from there. */
-    if (round->best_index != index) lagd_probe_state_remove(round->run->deps, round->run->id, move.row->id);
+    if (round->best_index != index && !round->arrived[index])
+        lagd_probe_state_remove(round->run->deps, round->run->id, move.row->id);
     LAG_FP("candidate.completed");
-    const struct lagd_about about = {round->run->id, round->run->book.growth.id, round->run->book.row.step, NULL};
-    lagd_tell(LAG_LOG_INFO, &about, "candidate %s of %s: %s%s%s", move.row->op, round->run->book.growth.id,
-              move.row->state, move.reason[0] ? ": " : "", move.reason);
+    if (!round->arrived[index]) tell_ended(round, &move);
     return 0;
 }
 
@@ -337,7 +348,7 @@ static int collect(struct lagd_round *round, int index, struct lag_error *err) {
 
 static void tell_progress(struct lagd_round *round) {
     int n_ended = 0;
-    for (int i = 0; i < round->n; i++) n_ended += !waits_for_probe(&round->candidates[i]);
+    for (int i = 0; i < round->n; i++) n_ended += !waits_for_probe(round, i);
     atomic_store(&round->run->progress.n_candidates, round->n);
     atomic_store(&round->run->progress.n_ended, n_ended);
 }
@@ -361,6 +372,10 @@ int lagd_round_probe(struct lagd_round *round, struct lag_error *err) {
     while (rc == 0) {
         tell_progress(round);
         rc = start_more(round, err);
+        if (rc == 0 && round->n_active == 0 && lagd_round_has_rung(round)) {
+            rc = lagd_round_look(round, err);
+            continue;
+        }
         if (rc != 0 || round->n_active == 0) break;
         int index = wait_ended(round, true);
         rc = lagd_round_check(round, err);
@@ -374,8 +389,8 @@ int lagd_round_probe(struct lagd_round *round, struct lag_error *err) {
 
 int lagd_round_rebuild(struct lagd_round *round, int index, struct lag_state **ret, struct lag_error *err) {
     struct lagd_probe_result result = {0};
-    lag_log(LAG_LOG_INFO, "growth %s: the state of %s is built again from the parent", round->run->book.growth.id,
-            round->candidates[index].op);
+    lag_log(LAG_LOG_INFO, "growth %s: the state of %s is %s", round->run->book.growth.id, round->candidates[index].op,
+            round->n_rungs > 0 ? "read again, or built again from the parent" : "built again from the parent");
     int rc = know_parent_loss(round, err);
     if (rc == 0) rc = start_probe(round, index, true, err);
     if (rc != 0) return rc;

@@ -61,11 +61,11 @@ static int keep_parent(struct lagd_round *round, struct lagd_move *move, struct 
 
 static int begin(struct lagd_round *round, struct lag_error *err) {
     const struct lagd_run *run = round->run;
-    if (run->book.config.max_steps - run->trainer.state->step < run->book.growth.probe_steps)
+    if (run->book.config.max_steps - run->trainer.state->step < round->plan.steps)
         return lag_error_set(
             err, LAG_EINVAL,
             "a probe of %lld steps from step %lld would end beyond max_steps %lld; ask for a shorter probe",
-            (long long)run->book.growth.probe_steps, (long long)run->trainer.state->step,
+            (long long)round->plan.steps, (long long)run->trainer.state->step,
             (long long)run->book.config.max_steps);
     LAG_FP("growth.parent");
     struct lagd_move move = {.growth_event = LAGD_GROWTH_ON_BEGUN};
@@ -127,9 +127,12 @@ static int read_candidates(struct lag_db *db, void *arg, struct lag_error *err) 
     if (rc != 0) return rc;
     round->candidates = lag_calloc((size_t)round->n + 1, sizeof(*round->candidates));
     round->probes = lag_calloc((size_t)round->n + 1, sizeof(struct lagd_probe *));
-    if (!round->candidates || !round->probes) return lag_error_set(err, LAG_ENOMEM, "out of memory for a growth");
+    round->arrived = lag_calloc((size_t)round->n + 1, sizeof(*round->arrived));
+    if (!round->candidates || !round->probes || !round->arrived)
+        return lag_error_set(err, LAG_ENOMEM, "out of memory for a growth");
     round->n = 0;
-    return lag_candidate_list(db, round->run->book.growth.id, count_candidate, round, err);
+    rc = lag_candidate_list(db, round->run->book.growth.id, count_candidate, round, err);
+    return rc == 0 ? lagd_round_read_rungs(round, db, err) : rc;
 }
 
 static int open_round(struct lagd_round *round, struct lag_error *err) {
@@ -138,7 +141,8 @@ static int open_round(struct lagd_round *round, struct lag_error *err) {
     int rc = lag_fields_parse(&lagd_growth_fields, &round->request, run->book.growth.request, err);
     if (rc == 0) rc = lagd_read(run->deps, read_candidates, round, err);
     if (rc != 0) return rc;
-    rc = lagd_probe_plan_make(&round->request, &run->book.config, &run->trainer.step, &round->plan);
+    rc = lagd_probe_plan_make(&round->request, run->book.growth.first_rung, &run->book.config, &run->trainer.step,
+                              &round->plan);
     if (rc != 0) return lag_error_set(err, rc, "the probe's evaluations cannot be planned");
     if (lagd_growth_is(run->book.growth.state, LAGD_GROWTH_QUEUED)) return 0;
     round->plan.n_batches = (int)run->book.growth.n_batches;
@@ -153,6 +157,7 @@ static void close_round(struct lagd_round *round) {
     lag_probe_plan_deinit(&round->plan);
     free(round->candidates);
     free(round->probes);
+    free(round->arrived);
 }
 
 /* After a restart: the row says growing, and the parent is on disk (its checkpoint may have been damaged). */

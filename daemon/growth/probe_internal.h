@@ -14,6 +14,8 @@ struct lagd_probe_spec {
     int64_t candidate_number;          /* of its stored losses */
     int64_t start_step;                /* the parent's */
     bool again;                        /* the candidate has ended before: its row stays as it is */
+    int64_t to;                        /* it ends here: at the lag, or at a rung */
+    bool is_kept;                      /* at the end its state is kept on disk, from which it may go on */
     double step_flops, small_flops;    /* of a step, and of a small evaluation */
 };
 /* Lent to a probe until it has ended. */
@@ -30,9 +32,9 @@ struct lagd_probe_result {
     int rc;                       /* 0, LAG_PROBE_DIVERGED or an error */
     char reason[256];
     struct lag_error err;
-    struct lag_state *state;      /* owned, when rc is 0 */
+    struct lag_state *state;      /* owned, when rc is 0; NULL: it is kept on disk */
     int64_t t;
-    double flops, loss_at_lag;
+    double flops, loss_at_lag;    /* the loss at the end, NaN where it was made before */
 };
 int lagd_probe_start(const struct lagd_probe_spec *spec, const struct lagd_probe_loans *loans, struct lagd_probe **ret,
                      struct lag_error *err);

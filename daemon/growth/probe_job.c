@@ -165,7 +165,7 @@ static void evaluated(struct lagd_probe *probe, int64_t t, bool full, const doub
     memcpy(probe->losses + (size_t)probe->n_evals * (size_t)n_batches, losses, (size_t)n_batches * sizeof(*losses));
     probe->eval_times[probe->n_evals++] = t;
     probe->result.flops += flops;
-    if (t == probe->plan.steps) probe->result.loss_at_lag = lag_loss_mean(losses, n_batches);
+    if (t == probe->spec.to) probe->result.loss_at_lag = lag_loss_mean(losses, n_batches);
     lagd_speeds_add(probe->loans.deps->speeds, probe->spec.run_id, LAGD_SPEED_PROBE_EVAL, flops, probe->compute_ns, 1);
     LAG_FP("probe.eval");
     keep_first(probe, lagd_recorder_add(&probe->recorder, LAGD_VAL_LOSS, probe->spec.start_step + t, loss,
@@ -228,17 +228,18 @@ static int go(struct lagd_probe *probe, struct lag_error *err) {
     LAG_CLEANUP(lag_probe_destroy_p) struct lag_probe *engine = NULL;
     int rc = open_engine(probe, &hooks, &engine, err);
     int64_t begun = rc == 0 ? lag_probe_t(engine) : 0, whole = begun; /* whole: with its evaluation */
-    while (rc == 0 && lag_probe_t(engine) < probe->plan.steps) {
+    while (rc == 0 && lag_probe_t(engine) < probe->spec.to) {
         rc = lag_probe_follow(engine, &probe->plan, lag_probe_t(engine) + 1, err);
         if (rc == 0) whole = lag_probe_t(engine);
-        const bool on_its_way = rc == 0 && !probe->spec.again && lag_probe_t(engine) < probe->plan.steps;
+        const bool on_its_way = rc == 0 && !probe->spec.again && lag_probe_t(engine) < probe->spec.to;
         if (on_its_way && lagd_probe_keeper_due(&probe->keeper, probe->loans.deps))
             keep_state(probe, lag_probe_state(engine));
     }
     if (rc == LAG_ECANCELED && engine && whole > begun && whole == lag_probe_t(engine) && goes_on_later(probe))
         keep_state(probe, lag_probe_state(engine));
     if (rc == LAG_PROBE_DIVERGED) (void)lag_copy(result->reason, sizeof(result->reason), lag_probe_reason(engine));
-    if (rc == 0) result->state = lag_probe_take_state(engine);
+    if (rc == 0 && !probe->spec.is_kept) result->state = lag_probe_take_state(engine);
+    else if (rc == 0 && whole > begun) keep_state(probe, lag_probe_state(engine));
     return rc;
 }
 

@@ -50,11 +50,14 @@ struct lag_eval_set lagd_eval_set(const struct lag_probe_plan *plan) {
     return (struct lag_eval_set){.n_batches = plan->n_batches, .stride = plan->stride, .rows = plan->eval_sequences};
 }
 
-int lagd_probe_plan_make(const struct lagd_growth_request *request, const struct lagd_run_config *config,
-                         const struct lag_step_config *step, struct lag_probe_plan *ret) {
+int lagd_probe_plan_make(const struct lagd_growth_request *request, int64_t first_rung,
+                         const struct lagd_run_config *config, const struct lag_step_config *step,
+                         struct lag_probe_plan *ret) {
     const bool study = strcmp(request->mode, "study") == 0;
     const struct lag_probe_ask ask = {.steps = request->probe_steps,
                                       .eval_every = request->eval_every,
+                                      .first_rung = first_rung,
+                                      .max_steps = request->max_steps,
                                       .run_batches = (int)config->eval_batches,
                                       .wanted_batches = (int)(study ? config->eval_batches : request->eval_batches),
                                       .max_share = study ? 1 : request->max_eval_share,

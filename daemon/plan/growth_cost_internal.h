@@ -9,8 +9,10 @@
 #include <lagd/engine/spec.h>
 #include <lagd/engine/train.h>
 
-/* When and on what the candidates of such a request are evaluated. To free with lag_probe_plan_deinit. Pure. */
-int lagd_probe_plan_make(const struct lagd_growth_request *request, const struct lagd_run_config *config,
+/* When and on what the candidates of such a request are evaluated; first_rung as in the growth's row. To free with
+ * lag_probe_plan_deinit. Pure. */
+int lagd_probe_plan_make(const struct lagd_growth_request *request, int64_t first_rung,
+                         const struct lagd_run_config *config,
                          const struct lag_step_config *step, struct lag_probe_plan *ret);
 struct lag_eval_set lagd_eval_set(const struct lag_probe_plan *plan);
 

@@ -1,6 +1,7 @@
 /* The table of a growth request, all but its pool. */
 #include <lagd/base/check.h>
 #include <lagd/daemon/growth_request.h>
+#include <lagd/engine/allocate.h>
 #include <lagd/engine/spec.h>
 #include <string.h>
 
@@ -38,6 +39,13 @@ static const struct lag_field rows[] = {
      "A candidate whose validation loss stays this far above the parent's is dropped."},
     {"probe/delta", LAG_FIELD_REAL, AT(delta), 0, 1000, "0.005", NULL, 0, "nats",
      "The difference that matters: where all that cannot be told apart lie closer, their losses decide nothing."},
+    {"probe/allocator", LAG_FIELD_CHOICE, AT(allocator), 0, 0, "all", lag_allocator_names, 0, "",
+     "Who is probed for how long: all candidates to the lag; halving lets the worse half go at each rung (doubling "
+     "steps up to the lag); race lets go who is behind in an order that this database's studies found to hold; auto "
+     "races, decides early once the verdict is verified or there is nothing to decide, and extends the probe."},
+    {"probe/max_steps", LAG_FIELD_INT, AT(max_steps), 0, LAGD_PROBE_STEPS_MAX, "0", NULL, 0, "steps",
+     "How far the allocator auto may extend the probe while no candidate that grows is ahead of not growing; 0 for the "
+     "lag."},
     {"probe/parallel", LAG_FIELD_INT, AT(parallel), 0, LAGD_STRATEGIES_MAX, "0", NULL, 0, "candidates",
      "Candidates probed at once; 0 for as many as there are compute threads."},
     {"mode", LAG_FIELD_CHOICE, AT(mode), 0, 0, "auto", modes, 0, "",

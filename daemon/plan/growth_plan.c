@@ -2,6 +2,7 @@
 #include <lagd/daemon/growth_plan.h>
 
 #include "plan/growth_cost_internal.h"
+#include "plan/rungs_internal.h"
 #include "plan/run_config_internal.h"
 #include "plan/shape_internal.h"
 
@@ -11,6 +12,7 @@
 #include <lagd/base/host.h>
 #include <lagd/base/mem.h>
 #include <lagd/base/names.h>
+#include <lagd/daemon/operators.h>
 #include <lagd/engine/checkpoint.h>
 #include <lagd/engine/cost.h>
 #include <lagd/engine/grow.h>
@@ -54,7 +56,7 @@ static int check_request(const struct lagd_growth_request *request, const struct
                             "beyond the run's schedule/max_steps of %" PRId64 ": probe earlier or shorter",
                             request->probe_steps, start, run->max_steps);
     }
-    return 0;
+    return lagd_rungs_check(request, start, run->max_steps, err);
 }
 
 /* --- strategies -------------------------------------------------------------------------------------------------- */
@@ -165,8 +167,6 @@ static int describe(struct planning *p, const struct lag_strategy *strategy, str
     bool none = strcmp(strategy->op->name, "none") == 0;
     *out = (struct lagd_candidate_plan){.n_params = (int64_t)lag_spec_params(&grown),
                                         .rewarm_steps = rewarms(strategy) ? strategy->rewarm_steps : 0,
-                                        .flops = lag_probe_flops(&grown, &p->step, &p->probe),
-                                        .eval_flops = lag_probe_eval_flops(&grown, &p->step, &p->probe),
                                         .eligible = !none || p->request->allow_none,
                                         .function_preserving = strategy->op->function_preserving,
                                         .connection_rate = lag_recipe_connection_rate(&recipe)};
@@ -311,6 +311,30 @@ static void count_memory(struct planning *p, int n_threads) {
     plan->memory_bytes = LAG_MAX(0, plan->memory_peak_bytes - (known ? run.memory_bytes : 0));
 }
 
+/* When it is looked at, which needs all candidates, and what each takes then. */
+static int plan_probe(struct planning *p, struct lag_error *err) {
+    struct lagd_growth_plan *plan = p->plan;
+    const struct lagd_growth_request *request = p->request;
+    const int64_t start = request->at_step >= 0 ? request->at_step : p->run->step;
+    struct lagd_schedules schedules;
+    int rc = lagd_schedules_of(p->run, &p->config, &schedules, err);
+    if (rc < 0) return rc;
+    plan->first_rung = lagd_first_rung(request, lagd_schedules_at(&schedules, start), start, p->strategies,
+                                       plan->n_candidates);
+    rc = lagd_rungs_check_first(request, plan->first_rung, err);
+    if (rc < 0) return rc;
+    rc = lagd_probe_plan_make(request, plan->first_rung, &p->config, &p->step, &p->probe);
+    if (rc < 0) return lag_error_set(err, rc, "the probe's evaluations cannot be planned");
+    for (int i = 0; i < plan->n_candidates; i++) {
+        struct lagd_candidate_plan *candidate = &plan->candidates[i];
+        const struct lag_spec *spec = lagd_operator_grows(candidate->op) ? &p->target : &p->spec;
+        candidate->flops = lag_probe_flops(spec, &p->step, &p->probe);
+        candidate->eval_flops = lag_probe_eval_flops(spec, &p->step, &p->probe);
+    }
+    lagd_rungs_cost(request, &p->probe, plan);
+    return 0;
+}
+
 static void count_costs(struct planning *p, int n_threads) {
     struct lagd_growth_plan *plan = p->plan;
     int parallel = (int)(p->request->parallel > 0 ? p->request->parallel : n_threads);
@@ -350,11 +374,10 @@ static int make_plan(struct planning *p, int n_threads, struct lag_error *err) {
     lagd_spec_take_shape(&p->target, &p->plan->to);
     struct lag_error inner = {0};
     if (lag_spec_check(&p->target, &inner) < 0) return at_target(err, &inner);
-    rc = lagd_probe_plan_make(p->request, &p->config, &p->step, &p->probe);
-    if (rc < 0) return lag_error_set(err, rc, "the probe's evaluations cannot be planned");
     rc = check_rules(p, err);
     if (rc == 0) rc = p->request->n_strategies > 0 ? expand_list(p, err) : expand_pool(p, err);
     if (rc == 0) rc = add_none(p, err);
+    if (rc == 0) rc = plan_probe(p, err);
     if (rc == 0) count_costs(p, n_threads);
     lag_probe_plan_deinit(&p->probe);
     return rc;

@@ -196,6 +196,9 @@ static const struct lagd_state candidate_states[LAGD_N_CANDIDATE_STATES] = {
     [LAGD_CANDIDATE_RUNNING] = {"running", LIVE, "", "trains for the lag"},
     /* t is the lag, all losses are stored. In mode manual its checkpoint may be on disk until its growth ends. */
     [LAGD_CANDIDATE_COMPLETED] = {"completed", TERMINAL, "", "reached the lag"},
+    /* t is that of a rung, and its losses up to there are stored. It may not win. Its state is on disk as far as there
+     * was room: an extension of the probe takes it up again from there, until its growth ends. */
+    [LAGD_CANDIDATE_STOPPED] = {"stopped", TERMINAL, "", "its probe ended at a rung; the reason says why"},
     /* In these three t says how far it came; it may not win. */
     [LAGD_CANDIDATE_DIVERGED] = {"diverged", TERMINAL, "",
                                  "dropped: its loss was not finite, or stayed too far above the parent's"},
@@ -210,6 +213,8 @@ static const char *const candidate_events[LAGD_N_CANDIDATE_EVENTS] = {
     [LAGD_CANDIDATE_ON_DIVERGED] = "diverged",
     [LAGD_CANDIDATE_ON_FAILED] = "failed",
     [LAGD_CANDIDATE_ON_WITHDRAWN] = "withdrawn",  /* records/leftovers.c: its growth has ended */
+    [LAGD_CANDIDATE_ON_DROPPED] = "dropped",      /* growth/growth_rungs.c: an allocator stops it, as is the next */
+    [LAGD_CANDIDATE_ON_TAKEN_UP] = "taken up",
 };
 
 static const struct lagd_transition candidate_transitions[] = {
@@ -222,6 +227,9 @@ static const struct lagd_transition candidate_transitions[] = {
     {LAGD_CANDIDATE_RUNNING, LAGD_CANDIDATE_ON_DIVERGED, LAGD_CANDIDATE_DIVERGED},
     {LAGD_CANDIDATE_RUNNING, LAGD_CANDIDATE_ON_FAILED, LAGD_CANDIDATE_FAILED},
     {LAGD_CANDIDATE_RUNNING, LAGD_CANDIDATE_ON_WITHDRAWN, LAGD_CANDIDATE_CANCELLED},
+    {LAGD_CANDIDATE_RUNNING, LAGD_CANDIDATE_ON_DROPPED, LAGD_CANDIDATE_STOPPED},
+
+    {LAGD_CANDIDATE_STOPPED, LAGD_CANDIDATE_ON_TAKEN_UP, LAGD_CANDIDATE_RUNNING},
 };
 
 /* --- datasets ----------------------------------------------------------------------------------------------------- */

@@ -68,7 +68,8 @@ static int growth_need(struct lagd_runs *runs, const struct lag_run_row *row, co
     if (rc < 0) return rc;
     int parallel =
         (int)(request.parallel > 0 ? LAG_MIN(request.parallel, runs->deps->n_threads) : runs->deps->n_threads);
-    const struct lag_probe_plan probe = {.steps = growth.probe_steps, .n_batches = (int)growth.n_batches,
+    const struct lag_probe_plan probe = {.steps = LAG_MAX(growth.probe_steps, request.max_steps),
+                                         .n_batches = (int)growth.n_batches,
                                          .stride = (int)growth.eval_stride,
                                          .eval_sequences = (int)growth.eval_sequences};
     const struct lagd_growth_load load = {.run = row, .config = config, .to = growth.to,

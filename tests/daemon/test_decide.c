@@ -46,6 +46,7 @@ static int set_up(void **state) {
     set.growth.probe_steps = 10;
     set.growth.n_batches = N_BATCHES;
     set.delta = 0.005;
+    set.p_end = NAN;
     set.candidates = candidates;
     set.curves = curves;
     set.n = N;
@@ -83,11 +84,34 @@ static void the_lag_changes_the_pick(void **state) {
     assert_true(row.short_by == 0 && row.delta == 0.005 && isnan(row.p_end) && row.p_now > 0.99 && row.p_now <= 1);
     assert_true(fabs(row.gain - 0.8) < 1e-12 && row.gain_low > 0 && row.gain_high > 0.8);
     char end[512];
-    snprintf(end, sizeof(end), "). Verified: it is better than every other at 95 %%, and than not growing. How likely "
-             "this order is to hold to the end of training is not known. Growing has paid off within this lag: not "
-             "growing is at 2.9000, worse by 0.8000 (95 %% interval %.4f to %.4f). Ranking at step 0 would have picked "
-             "zero_stack, which is number 2 at the lag.", row.gain_low, row.gain_high);
+    snprintf(end, sizeof(end), "). Verified: it is better than every other at 95 %%, and than not growing. How often "
+             "such an order holds to the end is not known: fewer than three studies. Growing has paid off within this "
+             "lag: not growing is at 2.9000, worse by 0.8000 (95 %% interval %.4f to %.4f). Ranking at step 0 would "
+             "have picked zero_stack, which is number 2 at the lag.", row.gain_low, row.gain_high);
     assert_string_equal(strstr(row.verdict, ")"), end); /* and of no one else */
+}
+
+/* What studies say of the end, and what was stopped at a rung. */
+static void what_is_known_of_the_end_counts(void **state) {
+    (void)state;
+    struct lag_decision_row row;
+    set.p_end = 0.9;
+    assert_int_equal(lagd_decide(&set, &row, &err), 0);
+    assert_string_equal(row.basis, "verified");
+    assert_true(row.p_end == 0.9);
+    contains(row.verdict, "than not growing. Of such orders 90 % held to the end in the studies here. Growing");
+    set.p_end = 0.89;
+    assert_int_equal(lagd_decide(&set, &row, &err), 0);
+    assert_string_equal(row.basis, "provisional");
+    contains(row.verdict, "but it is not verified. Of such orders 89 % held to the end in the studies here.");
+    set.p_end = NAN;
+    curves[0].stopped = 1;
+    curves[0].n_evals = 2;
+    candidates[0].t = 5;
+    assert_int_equal(lagd_decide(&set, &row, &err), 0);
+    assert_string_equal(row.basis, "provisional"); /* it was ahead of the pick then */
+    assert_string_equal(row.runner_up, "");
+    contains(row.verdict, "Ranking at step 0 would have picked zero_stack, which was stopped after 5 steps.");
 }
 
 static void one_batch_has_no_interval(void **state) {
@@ -327,6 +351,7 @@ static void a_set_of_all(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(the_lag_changes_the_pick),
+        TEST(what_is_known_of_the_end_counts),
         TEST(one_batch_has_no_interval),
         TEST(a_first_pick_without_a_loss_at_the_lag_has_no_number),
         TEST(ties_are_said),

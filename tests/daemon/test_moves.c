@@ -311,6 +311,33 @@ static void candidates_diverge_and_fail(void **state) {
     assert_int_equal(n[LAGD_CANDIDATE_DIVERGED], N_POOL);
 }
 
+/* A race is on, and an order is taken to hold (a failpoint says so instead of studies): the one that is far behind is
+ * stopped. At the lag not growing is still ahead of both, so the probe is extended, and takes it up again. */
+static void candidates_are_stopped_and_taken_up(void **state) {
+    (void)state;
+    char run[LAG_ROW_ID], growth[LAG_ROW_ID];
+    int n[LAGD_N_CANDIDATE_STATES];
+    create("raced", 500, false, run);
+    struct lagd_command *command = fixture_growth_command("raced", 4, 32);
+    struct lagd_growth_request *request = command->u.growth;
+    snprintf(request->allocator, sizeof(request->allocator), "auto");
+    request->max_steps = 64;
+    request->at_step = 400;
+    request->delta = 0;
+    request->n_strategies = 2;
+    for (int i = 0; i < 2; i++)
+        request->strategies[i] = (struct lagd_strategy_request){.op = "stack", .optimizer = "inherit", .lr = "continue",
+                                                                .rewarm_steps = -1, .seed = -1, .n_params = i,
+                                                                .freeze_old = LAGD_FREEZE_UNSAID,
+                                                                .params = {{"noise", 0.8}}};
+    fixture_grow(&f, command, growth);
+    fixture_do(&f, LAGD_RUN_RESUME, "raced", 0, NULL);
+    GROWTH(growth, "queued probing decided applying applied");
+    RUN(run, "paused queued running growing running completed");
+    count_candidates(growth, n);
+    assert_int_equal(n[LAGD_CANDIDATE_COMPLETED], 3);
+}
+
 static void a_run_waits_for_its_dataset(void **state) {
     (void)state;
     char trains[LAG_ROW_ID], grows[LAG_ROW_ID], growth[LAG_ROW_ID];
@@ -447,7 +474,8 @@ static void no_row_was_left_out(void **state) {
 
 int main(void) {
     struct lag_error err = {0};
-    if (setenv("LAGD_FAILPOINTS", "run.opened=sleep:500@2", 1) != 0 || lag_engine_setup(&err) < 0) return 1;
+    static const char failpoints[] = "run.opened=sleep:500@2,rung.order_holds=fail";
+    if (setenv("LAGD_FAILPOINTS", failpoints, 1) != 0 || lag_engine_setup(&err) < 0) return 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_manual_growth_and_a_pause_in_it, set_up, tear_down), /* first: see there */
         cmocka_unit_test_setup_teardown(a_growth_is_found_and_applied, set_up, tear_down),
@@ -462,6 +490,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_run_fails_and_is_resumed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_may_pass_is_tried_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(candidates_diverge_and_fail, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(candidates_are_stopped_and_taken_up, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_run_waits_for_its_dataset, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_dataset_is_registered_or_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_lost_growth_is_applied_again, set_up, tear_down),

@@ -11,10 +11,13 @@
 
 #include <lagd/daemon/states.h>
 
-/* The ends that can be undone: by the loss of all that came after it, and by a person who knows better. */
+/* The ends that can be undone: by the loss of all that came after it, by a person who knows better, and by an allocator
+ * that extends a probe. */
 static bool may_leave(enum lagd_machine machine, const struct lagd_transition *row) {
     if (machine == LAGD_MACHINE_RUN && row->from == LAGD_RUN_COMPLETED) return row->event == LAGD_RUN_ON_EXTENDED;
     if (machine == LAGD_MACHINE_RUN) return row->from == LAGD_RUN_FAILED && row->event == LAGD_RUN_ON_RESUME;
+    if (machine == LAGD_MACHINE_CANDIDATE)
+        return row->from == LAGD_CANDIDATE_STOPPED && row->event == LAGD_CANDIDATE_ON_TAKEN_UP;
     return machine == LAGD_MACHINE_GROWTH && row->from == LAGD_GROWTH_APPLIED && row->event == LAGD_GROWTH_ON_LOST;
 }
 

@@ -54,6 +54,7 @@ DEFINE_EACH(each_dataset, lag_dataset_row)
 DEFINE_EACH(each_run, lag_run_row)
 DEFINE_EACH(each_growth, lag_growth_row)
 DEFINE_EACH(each_candidate, lag_candidate_row)
+DEFINE_EACH(each_rung, lag_rung_row)
 DEFINE_EACH(each_checkpoint, lag_checkpoint_row)
 DEFINE_EACH(each_file, lag_checkpoint_file_row)
 DEFINE_EACH(each_series, lag_series_row)
@@ -111,6 +112,10 @@ static int call_growth(struct lag_db *db, struct lag_error *err) {
     if (!rc) rc = lag_probe_losses_get(db, candidate.number, 2, &t, &values, &n, err);
     free(t);
     free(values);
+    const struct lag_rung_row rung = {.growth_id = "gr_1", .r = 1, .action = "end"};
+    if (!rc) rc = lag_rung_insert(db, &rung, err);
+    if (!rc) rc = lag_rung_list(db, "gr_1", each_rung, NULL, err);
+    if (!rc) rc = lag_growth_set_probe_steps(db, "gr_1", 7, err);
     if (!rc) rc = lag_decision_put(db, &decision, err);
     return rc ? rc : lag_decision_get(db, "gr_1", &decision, err);
 }
@@ -245,7 +250,7 @@ static int look_at_all(struct lag_db *db, void *arg, struct lag_error *err) {
 static int count_in_sources(struct fixture *f) {
     static const char *const stems[] = {"calendar",
         "candidates", "checkpoints", "datasets", "decisions", "deleted", "events", "growths",
-        "keys", "points", "probe_losses", "runs", "series", "studies"};
+        "keys", "points", "probe_losses", "runs", "rungs", "series", "studies"};
     static const char mark[] = "static const char sql_";
     int n = 0;
     for (size_t i = 0; i < LAG_COUNT(stems); i++) {

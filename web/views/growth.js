@@ -91,7 +91,7 @@ export function growthView(main, id) {
         h('span', { class: 'dim' }, 'of ', runLink(run.name), growth.start_step === null
           ? growth.when.at_step >= 0 ? `, waits for step ${f.count(growth.when.at_step)} (now ${f.count(run.step)})`
           : ', begins at the next step'
-          : ` at step ${f.count(growth.start_step)}, lag ${growth.probe.steps} steps, `
+          : ` at step ${f.count(growth.start_step)}, lag ${growth.lag} steps${lagNote(growth)}, `
             + `mode: ${growth.mode === 'manual' ? 'manual approval' : 'auto'}`),
         h('span', { class: 'grow' }), decisionButtons(probe, head.refresh),
         h('button', { type: 'button', onclick: () => withReport((text) => copy(text, 'report')) }, 'Copy report'),
@@ -106,7 +106,21 @@ export function growthView(main, id) {
           + `${f.count(growth.progress.done_steps)} of ${f.count(growth.progress.total_steps)} steps; `
           + (probe.common() >= 0 ? `comparable up to step ${probe.common()}` : 'not comparable yet'))),
       verdict(probe),
+      rungs(),
     ];
+  }
+
+  /** Where the allocator looked at the candidates, and who was stopped there. */
+  function rungs() {
+    const { growth } = probe;
+    const name = (candidate) => probe.candidates().find((one) => one.id === candidate)?.label ?? '–';
+    const names = (ids) => ids.map(name).join(', ') || '–';
+    return growth.rungs.length > 0 && h('div', { class: 'scroll', tabindex: 0, role: 'region',
+      'aria-label': 'Rungs, table' },
+      table({ caption: 'Rungs: where the candidates were looked at together',
+        head: ['Step', 'Leader', 'Stopped', 'What was decided'],
+        rows: growth.rungs.map((one) => [one.t, one.leader ? name(one.leader) : '–',
+          one.taken_up.length ? `taken up again: ${names(one.taken_up)}` : names(one.stopped), one.reason]) }));
   }
 
   function draw() {
@@ -144,7 +158,7 @@ export function growthView(main, id) {
         alpha: focus && focus !== one.id ? 0.25 : 1 };
     });
     curves.draw({ x: steps, lines, xLabel: 'probe step', yLabel: 'validation loss (nats)', xText: String, yText: f.tick,
-      yLog: settings.get('logy') === 'true', quiet: true, range: [0, Math.max(probe.growth.probe.steps, 1)],
+      yLog: settings.get('logy') === 'true', quiet: true, range: [0, Math.max(probe.growth.lag, 1)],
       summary: `${shown.length} candidates, evaluated at ${steps.length} steps of the probe; `
         + 'each line\'s style is in the list.' });
   }
@@ -231,6 +245,13 @@ export function growthView(main, id) {
       for (const one of [head, curves, bump, dumbbell]) one.destroy();
     },
   };
+}
+
+/** An allocator may have ended the probe before the lag that was asked, or led it beyond. */
+function lagNote(growth) {
+  const { allocator, steps } = growth.probe;
+  if (allocator === 'all') return '';
+  return growth.lag === steps ? ` (allocator ${allocator})` : ` (${steps} asked, allocator ${allocator})`;
 }
 
 function agreement(ranking) {

@@ -33,11 +33,13 @@ function build(place, root, run, catalog) {
   const main_ = [field('/target/n_layer', { value: run.model.n_layer * 2, label: 'Layers after growth' }),
     field('/when/at_step', { label: 'at step' }),
     field('/probe/steps', { value: 50, label: 'lag' }), field('/probe/eval_every', { label: 'evaluate every' }),
+    field('/probe/allocator', { label: 'allocator' }),
     field('/mode', { value: 'manual' })];
   const ended = run.allowed_actions.includes('extend') && !run.allowed_actions.includes('grow');
   if (ended) main_.splice(1, 0, field('/extend/max_steps', { value: run.max_steps * 2, label: 'Extend to',
     help: 'The run has ended: it goes on to so many steps, and grows on its way.' }));
-  const extra = [field('/probe/eval_batches'), field('/probe/max_eval_share'), field('/probe/divergence_bound'),
+  const extra = [field('/probe/max_steps', { label: 'extend up to' }), field('/probe/eval_batches'),
+    field('/probe/max_eval_share'), field('/probe/divergence_bound'),
     field('/probe/delta', { label: 'difference that matters' }), field('/probe/parallel'),
     field('/allow_none', { label: 'not growing may win' }), field('/reason')];
   const fields = [...main_, ...extra], pool = poolChoice(catalog);
@@ -117,6 +119,8 @@ function planFacts(plan, run) {
         ? f.share(plan.flops_total / run.flops_training, 'training so far') : ''),
       fact('Time', f.duration(plan.seconds_guess), plan.time_basis === 'run'
         ? `about, ${plan.n_workers} at once` : 'a guess: the run has not trained yet'),
+      plan.rungs.length > 0 && fact('Looked at', `after ${plan.rungs.map(f.count).join(', ')} steps`,
+        `at least ${f.flops(plan.least.flops)}`),
       fact('Memory', f.bytes(plan.memory_bytes),
         `of ${f.bytes(plan.memory_available_bytes)}; ${f.bytes(plan.memory_peak_bytes)} with the run`),
       fact('Evaluations', plan.n_times, `of ${plan.n_batches} batches`),

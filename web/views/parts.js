@@ -9,6 +9,7 @@ import { hasEnded, meaning } from '../states.js';
 const MARKS = {
   queued: '◌', running: '▶', paused: '❚❚', growing: '⇑', interrupted: '!', completed: '✓', cancelled: '✕', failed: '✕',
   probing: '▶', awaiting_approval: '?', decided: '✓', applying: '⇑', applied: '✓', rejected: '✕', diverged: '↗',
+  stopped: '■',
   registering: '◌', ready: '✓', cancelling: '✕', failing: '✕',
 };
 

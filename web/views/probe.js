@@ -3,6 +3,9 @@ import * as api from '../api.js';
 import { hasEnded } from '../states.js';
 import { LEAST_CHANCE } from './verdict.js';
 
+/** Beyond their last step they have no place. */
+const OUT = ['diverged', 'stopped'];
+
 /** As the daemon names it beside the others. */
 export function labelOf(candidate) {
   return candidate.operator === 'none' ? 'none (do not grow)' : candidate.label;
@@ -60,7 +63,7 @@ export class Probe {
   lossAt(candidate, step) {
     let best = null, at = -1;
     for (const [s, value] of candidate.curve) if (s <= step && s > at) [best, at] = [value, s];
-    return best !== null && Number.isFinite(best) && (candidate.state !== 'diverged' || candidate.t >= step)
+    return best !== null && Number.isFinite(best) && (!OUT.includes(candidate.state) || candidate.t >= step)
       ? best : null;
   }
 
@@ -115,6 +118,8 @@ export function sentences(probe, step, ranking, loss) {
     + `validation loss ${loss(best.loss)}.`];
   if (ranking) out.push(told(ranking, best));
   if (step > 0) out.push(atStep0(probe, order, best, ranking));
+  const stopped = probe.candidates().filter((one) => one.state === 'stopped' && one.t < step);
+  if (stopped.length) out.push(`Stopped before: ${stopped.map((one) => `${one.label} (step ${one.t})`).join(', ')}.`);
   const lead = probe.leadSince(), steps = probe.steps().filter((one) => probe.reached(one)), last = steps.at(-1);
   if (lead && last > 0) {
     const share = steps.filter((s) => s >= lead.since).length;

@@ -33,7 +33,8 @@ export function verdict(probe) {
       decision.tied && fact('Cannot be told apart', names(decision.tied_set),
         `${decision.tied_set.length} candidates`),
       decision.p_now >= LEAST_CHANCE && fact('Best now', f.number(decision.p_now), 'probability, at least'),
-      fact('Best at the end', decision.p_end === null ? 'not known' : f.number(decision.p_end)),
+      fact('Order holds to the end', decision.p_end === null ? 'not known' : f.number(decision.p_end),
+        decision.p_end === null ? 'fewer than three studies' : 'share of such orders in studies'),
       fact('Step 0 would pick', decision.tied_at_0.length
         ? `cannot choose: a ${decision.tied_at_0.length}-way tie` : name(decision.pick_at_0)),
       fact('Runner-up', name(decision.runner_up)),
@@ -84,7 +85,7 @@ export function decisionButtons(probe, after) {
 /** Another candidate than the lag's, with a reason that stays with the decision. */
 function override(probe, decide) {
   const { growth } = probe;
-  const list = probe.order(growth.probe.steps).filter((one) => one.candidate.state === 'completed'
+  const list = probe.order(growth.lag).filter((one) => one.candidate.state === 'completed'
     && one.loss !== null);
   const select = h('select', { name: 'candidate', required: true }, list.map(({ candidate, loss, rank }) =>
     h('option', { value: candidate.id },

@@ -11,6 +11,12 @@ struct lagd_candidate_plan {
     bool eligible, function_preserving;
     double connection_rate;
 };
+#define LAGD_RUNGS_MAX 64
+/* Of all candidates together. */
+struct lagd_growth_cost {
+    int64_t steps;
+    double flops;
+};
 struct lagd_growth_plan {
     struct lag_shape from, to;
     int n_candidates;
@@ -18,6 +24,10 @@ struct lagd_growth_plan {
     int64_t n_times, n_full, n_batches, eval_stride, eval_sequences;
     int64_t n_workers;          /* candidates at once */
     double eval_share, flops_total;
+    int64_t first_rung;         /* the earliest step of the first rung; 0: no rungs */
+    int64_t rungs[LAGD_RUNGS_MAX];
+    int n_rungs;
+    struct lagd_growth_cost least, most; /* as its allocator may end it early, or extend it */
     double seconds_guess;       /* from the request to the verdict, when probing may begin at once */
     char time_basis[16];        /* of what it is predicted: run (its own steps or probes), other_runs, machine */
     int64_t memory_bytes, memory_available_bytes; /* needed beside what the run has; what admission would grant now */
@@ -25,7 +35,7 @@ struct lagd_growth_plan {
 };
 /* Expands and merges the pool for a run as it stands. *ret is large: free() it. Errors carry pointers, e.g.
  * "/pool/2/operator". Refuses: target not deeper than the run, at_step or at_step + probe steps beyond max_steps,
- * unknown names or parameters. */
+ * unknown names or parameters, an allocator that cannot do what is asked. */
 int lagd_growth_plan_make(const struct lagd_growth_request *request, const struct lag_run_row *run, int n_threads,
                           struct lagd_growth_plan **ret, struct lag_error *err);
 /* Predicts the time of a plan anew, from the speed that the run has shown since the daemon started. Thread: any. */

@@ -26,6 +26,8 @@ struct lagd_growth_request {
     int64_t at_step;            /* when/at_step; -1 = the next step boundary */
     int64_t probe_steps, eval_every, eval_batches;
     double max_eval_share, divergence_bound, delta;
+    char allocator[16];         /* all, halving, race, auto: who is probed on after a rung */
+    int64_t max_steps;          /* how far auto may extend the probe; 0 = the lag */
     int64_t parallel;           /* candidates at once; 0 = the compute budget */
     char mode[16];              /* auto, manual, study */
     bool allow_none;

@@ -14,6 +14,7 @@ extern const char *const lagd_short_names[];
 /* Ranking of a growth at probe step t, recomputed from the stored losses. */
 struct lagd_ranking_entry {
     char candidate[LAG_ROW_ID], op[32], label[LAGD_LABEL];
+    char stopped[256];          /* why its probe ended at a rung; "": it did not */
     bool eligible, tied;        /* tied: it cannot be told apart from the best */
     int rank, rank_at_0;        /* equal means share the lowest rank; 0: not ranked */
     double mean;                /* at t */

@@ -34,6 +34,14 @@ struct lagd_study_path {
     int n;
     double *flops, *losses; /* [n] */
 };
+/* What an allocator would have done with these candidates; what studies say of the end comes from the other ones. */
+struct lagd_study_allocator {
+    const char *name;           /* as in probe/allocator */
+    int64_t lag, max_steps;     /* as it was asked */
+    double regret, of_spread;   /* averaged over the seeds; NaN: not known */
+    double probe_steps, share_of_all; /* of one seed; of what training all to the horizon takes */
+    struct lagd_study_choice { int pick; int64_t t; double regret; } *choices; /* [n_seeds]; pick -1: nobody */
+};
 struct lagd_study_result {
     struct lag_study_row study;
     struct lagd_study_request request;
@@ -54,6 +62,8 @@ struct lagd_study_result {
     /* The loss that both reach, the higher of their two lowest; the FLOPs that reach it; the second over the first.
      * NaN: not known. */
     double equal_loss, grown_flops, scratch_flops, speedup;
+    int n_allocators;
+    struct lagd_study_allocator *allocators;
     void **owned;                   /* curves that the report's input pointed into */
     int n_owned;
 };

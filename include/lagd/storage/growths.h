@@ -15,6 +15,13 @@ int lag_growth_set_state(struct lag_db *db, const char *id, const char *state, c
 /* The parent is fixed, of row: start_step, parent_checkpoint, n_batches, eval_sequences, eval_stride. */
 int lag_growth_set_parent(struct lag_db *db, const struct lag_growth_row *row, struct lag_error *err);
 int lag_growth_set_parent_loss(struct lag_db *db, const char *id, double loss, double flops, struct lag_error *err);
+/* How far its candidates are probed. */
+int lag_growth_set_probe_steps(struct lag_db *db, const char *id, int64_t steps, struct lag_error *err);
+
+/* A rung that is there already is an error (LAG_EEXIST). List: by r. */
+int lag_rung_insert(struct lag_db *db, const struct lag_rung_row *row, struct lag_error *err);
+int lag_rung_list(struct lag_db *db, const char *growth_id, int (*each)(const struct lag_rung_row *, void *), void *arg,
+                  struct lag_error *err);
 
 int lag_candidate_insert(struct lag_db *db, const struct lag_candidate_row *row, int64_t *ret_number,
                          struct lag_error *err);

@@ -56,10 +56,12 @@ struct lag_growth_row {
     int64_t start_step;        /* where the parent stands, -1 before */
     char parent_checkpoint[LAG_ROW_ID];
     struct lag_shape from, to; /* the parent, and what it is to become */
-    int64_t probe_steps, n_batches, eval_sequences;
+    int64_t probe_steps;       /* the lag; once an allocator has ended the probe or leads it on, up to where */
+    int64_t n_batches, eval_sequences;
     int64_t eval_stride;       /* an evaluation between takes every so-many-th batch; 1: each takes all */
     double parent_loss;        /* NaN before it is known */
     double parent_flops;       /* what finding it took */
+    int64_t first_rung;        /* the earliest step of the first rung; 0: no rungs, every candidate goes to the lag */
     int64_t revision, created_ms, updated_ms;
 };
 struct lag_candidate_row {
@@ -91,6 +93,17 @@ struct lag_decision_row {
     int64_t short_by;             /* enum lag_short, together */
     char decided_by[16];          /* lag, user */
     char verdict[LAG_ROW_TEXT], reason[LAG_ROW_TEXT];
+    int64_t decided_ms;
+};
+/* One look of an allocator at a growth's candidates. */
+struct lag_rung_row {
+    char growth_id[LAG_ROW_ID];
+    int64_t r, t;              /* 1, 2, …; steps since the growth */
+    char action[12];           /* go_on, end, extend */
+    char kept[LAG_ROW_SET], stopped[LAG_ROW_SET], taken_up[LAG_ROW_SET];
+    char leader[LAG_ROW_ID], basis[20];
+    double p_now, p_end;       /* NaN = unknown */
+    char reason[LAG_ROW_TEXT];
     int64_t decided_ms;
 };
 struct lag_checkpoint_row {
