@@ -108,6 +108,16 @@ def a_young_run_writes(folder):
     daemon.terminate()
 
 
+def pause_in_its_growth(daemon, run, growth):
+    """The growth waits where it is, and goes on waiting for a person after the pause."""
+    daemon.post(f"/runs/{run}/pause")
+    daemon.wait_for(f"/runs/{run}", lambda r: r["state"] == "paused")
+    assert daemon.get(f"/growths/{growth}")["state"] == "awaiting_approval"
+    expect(409, daemon.post, f"/runs/{run}/checkpoint", slug="invalid-state")
+    daemon.post(f"/runs/{run}/resume")
+    daemon.wait_for(f"/runs/{run}", lambda r: r["state"] == "growing")
+
+
 def manual_growth_waits_for_a_person(folder):
     daemon = started(folder)
     body = {"target": {"n_layer": 3}, "when": {"at_step": 20}, "probe": {"steps": 8, "eval_every": 4}, "mode": "manual",
@@ -126,7 +136,7 @@ def manual_growth_waits_for_a_person(folder):
             daemon.post(f"/runs/{name}/resume")
             view = daemon.wait_for(f"/growths/{growth}", lambda g: g["state"] == "awaiting_approval")
             assert daemon.get(f"/runs/{name}")["state"] == "growing"
-            expect(409, daemon.post, f"/runs/{name}/pause", slug="invalid-state")
+            pause_in_its_growth(daemon, name, growth)
             if name == "overridden":
                 pick = view["decision"]["candidate"]
                 other = next(c for c in view["candidates"] if c["id"] != pick and c["operator"] != "none")
