@@ -17,6 +17,7 @@
 #include <lagd/storage/events.h>
 #include <lagd/storage/growths.h>
 #include <lagd/storage/runs.h>
+#include <lagd/storage/studies.h>
 #include <lagd/storage/series.h>
 #include <inttypes.h>
 #include <math.h>
@@ -107,17 +108,37 @@ static void merge(struct planning *p) {
     }
 }
 
+/* Candidates that train in turn are compared, so all have the schedule that their growth began with. */
+static int check_growth(const struct planning *p, struct lag_error *err) {
+    struct lag_growth_row growth;
+    if (!p->plan->run.growth_id[0] || lag_growth_get(p->db, p->plan->run.growth_id, &growth, NULL) != 0) return 0;
+    if (!lagd_growth_is(growth.state, LAGD_GROWTH_QUEUED))
+        return lag_error_set(err, LAG_ESTATE, "growth %s is %s, and its candidates have the schedule that it began "
+                             "with: let it end, or cancel it, before the run is extended", growth.id, growth.state);
+    if (!p->plan->back_to.id[0]) return 0;
+    return lag_error_set(err, LAG_ESTATE, "growth %s waits: cancel it before the run goes back", growth.id);
+}
+
+int lagd_study_leads(struct lag_db *db, const struct lag_run_row *run, struct lag_error *err) {
+    struct lag_study_run_row item;
+    struct lag_study_row study;
+    int rc = lag_study_of_run(db, run->id, &item, err);
+    if (rc == 1) rc = lag_study_get(db, item.study_id, &study, err);
+    else return rc;
+    if (rc < 0 || lagd_state_has_ended(LAGD_MACHINE_STUDY, study.state)) return rc;
+    return lag_error_set(err, LAG_ESTATE, "run %s belongs to study %s, which is %s and compares it with others as it "
+                         "is: wait until the study has ended, cancel it, or fork the run", run->name, study.name,
+                         study.state);
+}
+
 static int check_steps(const struct planning *p, struct lag_error *err) {
     const int64_t from = p->plan->from_step, n = p->config.max_steps;
-    struct lag_growth_row growth;
     if (n <= from || n < p->plan->run.max_steps)
         return lag_error_at(err, LAG_EINVAL, "/max_steps", "max_steps (%" PRId64 ") must be above the step that the "
                             "run goes on from (%" PRId64 "), and not below the max_steps that it has (%" PRId64 ")",
                             n, from, p->plan->run.max_steps);
-    if (!p->plan->run.growth_id[0] || lag_growth_get(p->db, p->plan->run.growth_id, &growth, NULL) != 0) return 0;
-    if (!p->plan->back_to.id[0]) return 0;
-    return lag_error_set(err, LAG_ESTATE, "growth %s waits or is under way: cancel it before the run goes back",
-                         growth.id);
+    int rc = lagd_study_leads(p->db, &p->plan->run, err);
+    return rc < 0 ? rc : check_growth(p, err);
 }
 
 /* How the schedule goes on, by the mode; a piece of its own from the step on. */

@@ -271,6 +271,27 @@ def a_crash_leaves_it_extended_or_as_it_was(folder):
     daemon.terminate()
 
 
+def candidates_keep_their_schedule(folder):
+    """While a growth is under way the run's schedule is that of all its candidates, those to come included."""
+    daemon = started(folder)
+    daemon.post("/runs", body("one", 3000))
+    made = daemon.post("/runs/one/growths", {"target": {"n_layer": 4}, "probe": {"steps": 1500},
+                                             "pool": ["stack", "midas"]})
+    daemon.wait_for(f"/growths/{made['id']}", lambda g: g["state"] == "probing")
+    daemon.post("/runs/one/pause")
+    daemon.wait_for("/runs/one", lambda r: r["state"] == "paused")
+    before = daemon.get("/runs/one")
+    for method, path, asked in (("POST", "/runs/one/extend", {"max_steps": 9000}),
+                                ("PATCH", "/runs/one", {"schedule": {"max_steps": 9000}})):
+        status, _, data = daemon.request(method, "/api/v1" + path, asked)
+        assert status == 409 and "is probing" in json.loads(data)["detail"], data
+    assert daemon.get("/runs/one")["max_steps"] == before["max_steps"]
+    daemon.post(f"/growths/{made['id']}/cancel")
+    daemon.wait_for("/runs/one", lambda r: r["growth"] is None)
+    assert daemon.post("/runs/one/extend", {"max_steps": 9000})["max_steps"] == 9000
+    daemon.terminate()
+
+
 def a_completed_run_grows(folder):
     daemon = started(folder)
     growth = {"target": {"n_layer": 4}, "probe": {"steps": 8, "eval_every": 4}, "pool": ["stack", "midas"],
@@ -324,4 +345,5 @@ def a_completed_run_grows(folder):
 if __name__ == "__main__":
     lagd.main(nothing_differs_where_the_rate_is_the_same, a_decay_is_undone, the_rate_is_told_before,
               a_paused_run_gets_more_steps, bad_requests_say_what_to_change, a_completed_run_grows,
+              candidates_keep_their_schedule,
               what_was_trained_before_is_trained_alike_again, a_crash_leaves_it_extended_or_as_it_was)

@@ -126,6 +126,14 @@ def it_is_paused_resumed_and_cancelled(folder):
     status, problem = ask(daemon, "POST", "/studies/long/pause")
     assert status == 409 and problem["allowed_actions"] == ["resume", "cancel"], problem
     done = daemon.get("/studies/long")["done"]
+    # What its runs train is the study's: nobody changes it meanwhile.
+    runs = [r["run"] for r in daemon.get("/studies/long")["runs"]]
+    for run in (runs[0], runs[2]):
+        for path, asked in (("extend", {"max_steps": 9000}), ("growths", {"target": {"n_layer": 6}})):
+            status, problem = ask(daemon, "POST", f"/runs/{run}/{path}", asked)
+            assert status == 409 and ("belongs to study long" in problem["detail"] or path == "growths"), problem
+        status, problem = ask(daemon, "PATCH", f"/runs/{run}", {"schedule": {"max_steps": 9000}})
+        assert status == 409 and "belongs to study long" in problem["detail"], problem
     assert daemon.post("/studies/long/resume")["state"] == "running"
     # Resumed again before its runs have stopped: each goes on all the same.
     for _ in range(5):
