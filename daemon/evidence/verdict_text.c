@@ -49,9 +49,19 @@ static void say_evaluations(struct sentence *out, const struct lag_verdict *verd
     else say(out, "At that evaluation");
 }
 
+/* An allocator stopped some before. */
+static void say_stopped(struct sentence *out, const struct lag_verdict *verdict) {
+    if (verdict->n_stopped == 0) return;
+    say(out, " %d %s stopped before, ", verdict->n_stopped, verdict->n_stopped == 1 ? "was" : "were");
+    if (verdict->n_open == 0) say(out, "behind it at 95 %%.");
+    else if (verdict->n_open == verdict->n_stopped) say(out, "without being behind it at 95 %%.");
+    else say(out, "%d of them without being behind it at 95 %%.", verdict->n_open);
+}
+
 static void say_margin(struct sentence *out, const struct lagd_curves *set, const struct lag_verdict *verdict) {
     if (verdict->runner_up < 0) {
         say(out, ". No other candidate is left to compare it with.");
+        say_stopped(out, verdict);
         return;
     }
     say(out, ". ");
@@ -61,6 +71,7 @@ static void say_margin(struct sentence *out, const struct lagd_curves *set, cons
     if (isfinite(verdict->margin_low) && isfinite(verdict->margin_high))
         say(out, " (95 %% interval %.4f to %.4f).", verdict->margin_low, verdict->margin_high);
     else say(out, " (one batch: no interval).");
+    say_stopped(out, verdict);
 }
 
 /* Of the orders like this one that this database's studies saw. */

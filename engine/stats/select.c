@@ -136,24 +136,35 @@ static int first_of(const bool *tied, int n) {
 
 /* --- is it verified? --------------------------------------------------------------------------------------------- */
 
-/* Did the pick beat one that was stopped, while it was there? */
-static bool beat_stopped(const struct probe *probe, int pick, int stopped) {
-    struct lag_curve both[2] = {probe->curves[pick], probe->curves[stopped]};
+static bool was_stopped(const struct lag_curve *curve) {
+    return curve->eligible && !curve->diverged && curve->stopped > 0;
+}
+
+/* One that was stopped minus the pick, over the tail of when it was. An infinite se: it was never evaluated. */
+static struct lag_pair compare_stopped(const struct probe *probe, int stopped, int pick) {
+    struct lag_curve both[2] = {probe->curves[stopped], probe->curves[pick]};
     struct lag_tail tail;
-    const int look = both[1].stopped;
-    if (both[1].n_evals < 1) return false;
-    both[1].stopped = 0;
-    lag_tail_at(both, 2, probe->n_batches, both[1].t[both[1].n_evals - 1], &tail);
-    const struct lag_pair pair = lag_compare(&both[1], &both[0], probe->n_batches, &tail);
-    return lag_pair_beats(&pair, lag_alpha_at_look(look) / 2);
+    if (both[0].n_evals < 1) return (struct lag_pair){.se = INFINITY, .df = 1};
+    both[0].stopped = 0;
+    lag_tail_at(both, 2, probe->n_batches, both[0].t[both[0].n_evals - 1], &tail);
+    return lag_compare(&both[0], &both[1], probe->n_batches, &tail);
+}
+
+/* Stopped ones that the pick did not beat while they were there, at what their look may use; *ret_n: all stopped. */
+static int count_open(const struct probe *probe, int pick, int *ret_n) {
+    int n_open = 0;
+    *ret_n = 0;
+    for (int j = 0; j < probe->n_curves; j++) {
+        if (!was_stopped(&probe->curves[j])) continue;
+        ++*ret_n;
+        const struct lag_pair pair = pick < 0 ? (struct lag_pair){.se = INFINITY, .df = 1}
+                                              : compare_stopped(probe, j, pick);
+        n_open += !lag_pair_beats(&pair, lag_alpha_at_look(probe->curves[j].stopped) / 2);
+    }
+    return n_open;
 }
 
 static bool beats_all(const struct probe *probe, int pick) {
-    for (int j = 0; j < probe->n_curves; j++) {
-        const struct lag_curve *curve = &probe->curves[j];
-        const bool was_stopped = curve->eligible && !curve->diverged && curve->stopped > 0;
-        if (was_stopped && !beat_stopped(probe, pick, j)) return false;
-    }
     for (int j = 0; j < probe->n_curves; j++) {
         if (j == pick || !is_ranked(probe, j)) continue;
         const struct lag_pair pair = compare(probe, j, pick);
@@ -162,11 +173,13 @@ static bool beats_all(const struct probe *probe, int pick) {
     return true;
 }
 
+/* Of those that were stopped it counts what was seen of them then. */
 static double chance_now(const struct probe *probe, int pick) {
     double chance = 1;
     for (int j = 0; j < probe->n_curves; j++) {
-        if (j == pick || !is_ranked(probe, j)) continue;
-        const struct lag_pair pair = compare(probe, j, pick);
+        const bool is_stopped = was_stopped(&probe->curves[j]);
+        if (j == pick || (!is_stopped && !is_ranked(probe, j))) continue;
+        const struct lag_pair pair = is_stopped ? compare_stopped(probe, j, pick) : compare(probe, j, pick);
         chance -= 1 - lag_pair_chance(&pair);
     }
     return fmax(0, chance);
@@ -204,22 +217,13 @@ static unsigned find_short(const struct probe *probe, int pick) {
     return flags;
 }
 
-/* Is, or was, there anyone to compare the pick with? */
-static bool is_contest(const struct probe *probe) {
-    int n = probe->n_ranked;
-    for (int i = 0; i < probe->n_curves; i++) {
-        const struct lag_curve *curve = &probe->curves[i];
-        n += curve->eligible && !curve->diverged && curve->stopped > 0;
-    }
-    return n > 1;
-}
-
 static enum lag_basis find_basis(const struct probe *probe, const struct lag_rule *rule,
                                  const struct lag_verdict *verdict) {
     if (verdict->n_tied > 1)
         return verdict->range < rule->delta ? LAG_BASIS_NOTHING_TO_DECIDE : LAG_BASIS_TIED;
     const bool holds = isnan(rule->p_end) || rule->p_end >= LAG_ORDER_HOLDS;
-    const bool is_verified = verdict->pick_at_lag >= 0 && is_contest(probe) && verdict->lag_short == 0 && holds &&
+    const bool is_verified = verdict->pick_at_lag >= 0 && verdict->n_open == 0 &&
+                             probe->n_ranked + verdict->n_stopped > 1 && verdict->lag_short == 0 && holds &&
                              beats_all(probe, verdict->pick_at_lag);
     return is_verified ? LAG_BASIS_VERIFIED : LAG_BASIS_PROVISIONAL;
 }
@@ -275,6 +279,7 @@ int lag_select(const struct lag_curve *curves, int n_curves, int n_batches, int6
     verdict.n_tied = find_tied(&probe, verdict.pick_at_lag, ret_tied);
     verdict.range = range_of(&probe, verdict.pick_at_lag, ret_tied);
     verdict.lag_short = find_short(&probe, verdict.pick_at_lag);
+    verdict.n_open = count_open(&probe, verdict.pick_at_lag, &verdict.n_stopped);
     verdict.basis = find_basis(&probe, rule, &verdict);
     verdict.pick = verdict.basis == LAG_BASIS_NOTHING_TO_DECIDE ? first_of(ret_tied, n_curves) : verdict.pick_at_lag;
     if (verdict.pick_at_lag >= 0) verdict.p_now = chance_now(&probe, verdict.pick_at_lag);

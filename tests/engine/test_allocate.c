@@ -130,10 +130,12 @@ static void test_stopped_and_verified(void **state) {
     for (int i = 1; i < 5; i++) stop(&pool, i, 1, 2);
     allocate(&pool, &look);
     assert_int_equal(rung.verdict.basis, LAG_BASIS_VERIFIED);
+    assert_true(rung.verdict.n_stopped == 4 && rung.verdict.n_open == 0 && rung.verdict.p_now > 0.99);
     for (int b = 0; b < N_BATCHES; b++)
         pool.losses[1][N_BATCHES + b] = pool.losses[0][N_BATCHES + b] + (b % 2 ? 0.01 : -0.009);
     allocate(&pool, &look);
     assert_int_equal(rung.verdict.basis, LAG_BASIS_PROVISIONAL);
+    assert_true(rung.verdict.n_open == 1 && rung.verdict.p_now < 0.99);
 }
 
 /* --- race --- */

@@ -142,6 +142,8 @@ function behind(probe, step) {
 function told(ranking, best) {
   const others = ranking.items.filter((one) => one.tied && one.candidate !== best.candidate.id)
     .map((one) => one.label);
+  const stopped = ranking.items.some((one) => one.stopped);
+  if (!others.length && stopped) return 'Of those that were probed so far, every other is behind it at 95 %.';
   if (!others.length) return 'Every other is behind it at 95 %.';
   const some = others.slice(0, 3).join(', ') + (others.length > 3 ? ` and ${others.length - 3} more` : '');
   const chance = !(ranking.p_now >= LEAST_CHANCE) ? ''

@@ -64,9 +64,11 @@ struct lag_verdict {
     int pick_at_lag, runner_up; /* with the lowest at the lag, and the next; -1 = none */
     double margin, margin_low, margin_high; /* runner-up minus pick_at_lag over the tail, at 95 %; NaN when alone */
     double gain, gain_low, gain_high;       /* `none` minus pick over the tail; NaN: it is `none`, or there is none */
-    double p_now;               /* at least so likely is pick_at_lag the best of all now: 1 - Σ P(another is better) */
+    double p_now;               /* at least so likely is pick_at_lag the best of all now: 1 - Σ P(another is better);
+                                   of one that was stopped, when it was */
     double range;               /* of the tied set's means over the tail */
     int n_tail, n_tied;         /* evaluations in the tail; members of the tied set */
+    int n_stopped, n_open;      /* that an allocator stopped, and those of them that the pick did not beat then */
     enum lag_basis basis;
     unsigned lag_short;         /* enum lag_short, together */
     double tau_half, tau_0;     /* Kendall τ_b of the ranks at about lag/2, and at t = 0, with those at the lag; NaN:
