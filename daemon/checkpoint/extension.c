@@ -119,13 +119,17 @@ static int check_growth(const struct planning *p, struct lag_error *err) {
     return lag_error_set(err, LAG_ESTATE, "growth %s waits: cancel it before the run goes back", growth.id);
 }
 
-int lagd_study_leads(struct lag_db *db, const struct lag_run_row *run, struct lag_error *err) {
+int lagd_study_leads(struct lag_db *db, const struct lag_run_row *run, bool drops, struct lag_error *err) {
     struct lag_study_run_row item;
     struct lag_study_row study;
     int rc = lag_study_of_run(db, run->id, &item, err);
     if (rc == 1) rc = lag_study_get(db, item.study_id, &study, err);
     else return rc;
-    if (rc < 0 || lagd_state_has_ended(LAGD_MACHINE_STUDY, study.state)) return rc;
+    if (rc < 0) return rc;
+    if (lagd_state_has_ended(LAGD_MACHINE_STUDY, study.state))
+        return !drops ? 0 : lag_error_set(err, LAG_ESTATE, "run %s belongs to study %s, whose report is computed from "
+                                          "it: extend it from where it stands, fork it, or delete the study first",
+                                          run->name, study.name);
     return lag_error_set(err, LAG_ESTATE, "run %s belongs to study %s, which is %s and compares it with others as it "
                          "is: wait until the study has ended, cancel it, or fork the run", run->name, study.name,
                          study.state);
@@ -137,7 +141,7 @@ static int check_steps(const struct planning *p, struct lag_error *err) {
         return lag_error_at(err, LAG_EINVAL, "/max_steps", "max_steps (%" PRId64 ") must be above the step that the "
                             "run goes on from (%" PRId64 "), and not below the max_steps that it has (%" PRId64 ")",
                             n, from, p->plan->run.max_steps);
-    int rc = lagd_study_leads(p->db, &p->plan->run, err);
+    int rc = lagd_study_leads(p->db, &p->plan->run, p->plan->back_to.id[0] != '\0', err);
     return rc < 0 ? rc : check_growth(p, err);
 }
 

@@ -17,6 +17,6 @@ int lagd_extending_begin(const struct lagd_deps *deps, struct lag_db *db, struct
 int lagd_extension_write(struct lag_db *db, void *extending, struct lag_error *err);
 /* rc: what the transaction, or begin, returned. Thread: any but the storage thread. */
 void lagd_extending_end(const struct lagd_deps *deps, struct lagd_extending *extending, int rc);
-/* LAG_ESTATE: a study that has not ended compares the run with others, so nobody else changes what it trains. Thread:
- * owner of db. */
-int lagd_study_leads(struct lag_db *db, const struct lag_run_row *run, struct lag_error *err);
+/* LAG_ESTATE: a study that has not ended compares the run with others, so nobody else changes what it trains; or the
+ * study has ended, and what its report is computed from would be dropped. Thread: owner of db. */
+int lagd_study_leads(struct lag_db *db, const struct lag_run_row *run, bool drops, struct lag_error *err);

@@ -130,7 +130,7 @@ int lagd_cmd_growth_create(struct lagd_commands *c, struct lagd_command *command
     bool extends = false;
     int rc = lagd_extension_for_growth(c->db, c->deps->state_dir, command->u.growth, command->target, &extends,
                                        extension, err);
-    if (rc == 0 && !command->along) rc = lagd_study_leads(c->db, run, err); /* along: it is the study that asks */
+    if (rc == 0 && !command->along) rc = lagd_study_leads(c->db, run, false, err); /* along: the study asks */
     if (rc < 0) return rc;
     if (extends ? run->growth_id[0] != '\0' : !may_grow(run)) return refuse_state(run, command->state, err);
     LAG_CLEANUP(lag_free_p) struct lagd_growth_plan *plan = NULL;

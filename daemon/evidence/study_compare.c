@@ -3,7 +3,6 @@
 
 #include <lagd/base/error.h>
 #include <lagd/base/mem.h>
-#include <lagd/daemon/states.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,10 +74,6 @@ static int grow(struct lagd_study_result *result, struct lag_error *err) {
 
 /* --- from scratch ------------------------------------------------------------------------------------------------ */
 
-static bool has_ended(const struct lagd_study_scratch *scratch) {
-    return lagd_run_is(scratch->state, LAGD_RUN_COMPLETED) && scratch->n_points > 0;
-}
-
 static double loss_at_step(const struct lagd_study_scratch *scratch, int64_t step) {
     for (int i = 0; i < scratch->n_points; i++)
         if (scratch->steps[i] == step) return scratch->losses[i];
@@ -89,7 +84,7 @@ static int from_scratch(struct lagd_study_result *result, struct lag_error *err)
     const struct lagd_study_scratch *first = NULL;
     int n = 0;
     for (int i = 0; i < result->n_scratch; i++) {
-        if (!has_ended(&result->scratch[i])) continue;
+        if (!result->scratch[i].has_ended) continue;
         if (!first) first = &result->scratch[i];
         n++;
     }
@@ -98,7 +93,7 @@ static int from_scratch(struct lagd_study_result *result, struct lag_error *err)
     for (int k = 0; rc == 0 && k < first->n_points; k++) {
         double sum = 0;
         for (int i = 0; i < result->n_scratch; i++)
-            if (has_ended(&result->scratch[i])) sum += loss_at_step(&result->scratch[i], first->steps[k]);
+            if (result->scratch[i].has_ended) sum += loss_at_step(&result->scratch[i], first->steps[k]);
         add(&result->from_scratch, (double)first->steps[k] * first->step_flops, sum / n);
     }
     return rc;

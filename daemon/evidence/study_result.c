@@ -179,7 +179,9 @@ static int report(struct lagd_study_result *result, struct lag_error *err) {
 
 /* --- baselines from scratch -------------------------------------------------------------------------------------- */
 
-static int read_points(struct lag_db *db, struct lagd_study_scratch *scratch, struct lag_error *err) {
+/* Up to the step at which the study has it end: a person may extend it afterwards. */
+static int read_points(struct lag_db *db, struct lagd_study_scratch *scratch, int64_t max_steps,
+                       struct lag_error *err) {
     struct lag_series_row series;
     struct lag_point_cursor *cursor = NULL;
     size_t steps_capacity = 0, losses_capacity = 0;
@@ -188,6 +190,7 @@ static int read_points(struct lag_db *db, struct lagd_study_scratch *scratch, st
     if (lag_series_find(db, scratch->run, "val/loss", &series, NULL) != 0) return 0;
     int rc = lag_point_cursor_open(db, series.id, 0, &cursor, err);
     while (rc == 0 && (rc = lag_point_cursor_next(cursor, &step, &value, err)) == 1) {
+        if (step > max_steps) continue;
         const size_t n = (size_t)scratch->n_points + 1;
         rc = lag_grow_array((void **)&scratch->steps, &steps_capacity, n, sizeof(*scratch->steps)) < 0 ||
                      lag_grow_array((void **)&scratch->losses, &losses_capacity, n, sizeof(*scratch->losses)) < 0
@@ -208,12 +211,15 @@ static int add_scratch(struct lag_db *db, struct lagd_study_result *result, cons
     struct lagd_study_scratch *scratch = &result->scratch[result->n_scratch];
     int rc = lagd_run_config_parse(run.config, &config, err);
     if (rc < 0) return rc;
-    *scratch = (struct lagd_study_scratch){.seed = row->seed, .step_flops = step_flops(&config, &run.shape)};
+    *scratch = (struct lagd_study_scratch){.seed = row->seed, .step_flops = step_flops(&config, &config.shape)};
     result->n_scratch++;
     (void)lag_copy(scratch->run, sizeof(scratch->run), run.id);
     (void)lag_copy(scratch->run_name, sizeof(scratch->run_name), run.name);
     (void)lag_copy(scratch->state, sizeof(scratch->state), run.state);
-    return read_points(db, scratch, err);
+    rc = read_points(db, scratch, row->max_steps, err);
+    scratch->has_ended = scratch->n_points > 0 && (lagd_run_is(run.state, LAGD_RUN_COMPLETED) ||
+                                                   scratch->steps[scratch->n_points - 1] == row->max_steps);
+    return rc;
 }
 
 /* --- putting it together ----------------------------------------------------------------------------------------- */

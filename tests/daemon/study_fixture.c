@@ -93,6 +93,7 @@ static void add_scratch(struct lagd_study_result *result) {
     struct lagd_study_scratch *scratch = &result->scratch[result->n_scratch++];
     scratch->step_flops = 5e7;
     (void)snprintf(scratch->state, sizeof(scratch->state), "completed");
+    scratch->has_ended = true;
     scratch->n_points = 13;
     scratch->steps = need(13, sizeof(*scratch->steps));
     scratch->losses = need(13, sizeof(*scratch->losses));

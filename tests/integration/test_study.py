@@ -108,6 +108,15 @@ def a_study_from_the_first_step_to_the_report(folder):
     assert by_seed[0] != by_seed[1]
     status, _, text = daemon.request("GET", "/api/v1/studies/first/report?format=md")
     assert status == 200, text
+    # It stays what it was when a run of it is extended; none goes back behind what the report tells.
+    scratch = study["runs"][2]["run"]
+    status, problem = ask(daemon, "POST", f"/runs/{scratch}/extend", {"max_steps": 90, "from": "before_decay"})
+    assert status == 409 and "belongs to study first" in problem["detail"], problem
+    daemon.post(f"/runs/{scratch}/extend", {"max_steps": 90})
+    daemon.wait_for(f"/runs/{scratch}", lambda r: r["state"] == "completed" and r["step"] == 90)
+    again = daemon.get("/studies/first/report?format=json")
+    same = ("scratch", "scratch_flops", "speedup", "equal_loss", "from_scratch", "reading")
+    assert report["speedup"] and all(again.get(key) == report.get(key) for key in same), (again, report)
     # Its runs are what it is computed from.
     run = study["runs"][0]["run"]
     status, problem = ask(daemon, "DELETE", f"/runs/{run}")

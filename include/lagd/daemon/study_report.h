@@ -25,7 +25,8 @@ struct lagd_study_scratch {
     int64_t seed;
     char run[LAG_ROW_ID], run_name[LAG_ROW_NAME], state[LAG_ROW_STATE];
     double step_flops;
-    int n_points;
+    bool has_ended;                 /* it came to the step at which the study has it end, whatever it did then */
+    int n_points;                   /* until there */
     int64_t *steps;                 /* [n_points] */
     double *losses;
 };
