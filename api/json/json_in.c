@@ -176,8 +176,11 @@ static void note_known(struct known *known, const char *key, const char *word) {
         (void)snprintf(known->list + n, sizeof(known->list) - n, "%s%s", n ? ", " : "", word);
 }
 
+/* Those that the caller decodes itself stand at the top. */
 static void find_known(const struct decoder *decoder, const char *base, const char *key, struct known *known) {
     size_t n_base = strlen(base);
+    for (size_t i = 0; !*base && decoder->others && decoder->others[i]; i++)
+        note_known(known, key, decoder->others[i]);
     for (size_t i = 0; i < decoder->table->n_rows; i++) {
         char word[64];
         const char *row = decoder->table->rows[i].path;

@@ -288,6 +288,24 @@ static void near_names_are_proposed(void **state) {
     assert_string_equal(fault_of("{\"deep\":{\"two\":[1,2,3]}}").detail, "there is no item 2; give at most 2 items");
 }
 
+/* What the caller decodes itself is a name like any other. */
+static void other_names_are_proposed(void **state) {
+    (void)state;
+    static const char *const others[] = {"seeds", "pool", NULL};
+    static const char *const details[][2] = {
+        {"{\"seed\":1}", "unknown field seed; did you mean seeds?"},
+        {"{\"xyzzy\":1}", "unknown field xyzzy; there are seeds, pool, deep, deeper, alpha, alphabet, betb, beta, "
+                          "text, choice, list"}};
+    for (size_t i = 0; i < LAG_COUNT(details); i++) {
+        struct thing thing = {0};
+        struct lagd_faults faults = {0};
+        json_t *tree = json_loads(details[i][0], 0, NULL);
+        assert_int_equal(lagd_json_decode(tree, &table, others, "", &thing, &faults), LAG_EINVAL);
+        assert_string_equal(faults.list[0].detail, details[i][1]);
+        json_decref(tree);
+    }
+}
+
 static void long_names_are_cut(void **state) {
     (void)state;
     char body[400], key[300];
@@ -449,7 +467,7 @@ int main(void) {
         cmocka_unit_test(faults_point_to_the_field),
         cmocka_unit_test(good_bodies_are_taken),
         cmocka_unit_test(wrong_types_are_told_by_name),
-        cmocka_unit_test(near_names_are_proposed),
+        cmocka_unit_test(near_names_are_proposed), cmocka_unit_test(other_names_are_proposed),
         cmocka_unit_test(long_names_are_cut),
         cmocka_unit_test(lists_replace_what_was_there),
         cmocka_unit_test(pointers_are_escaped_and_cut),
