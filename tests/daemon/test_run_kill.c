@@ -235,8 +235,9 @@ static void test_states_are_not_mistaken(void **unused) {
 
 /* --- going back far ---------------------------------------------------------------------------------------------- */
 
-/* More steps than points are cut at once, so that the way back to the start takes several transactions. */
-enum { FAR_STEPS = 1150 };
+/* More steps than points are cut at once, so that the way back to the start takes several transactions, also where the
+ * last thousand are not committed yet. */
+enum { FAR_STEPS = 2150 };
 
 static void create_far(struct fixture *fixture, const char *name, char ret_run[LAG_ROW_ID]) {
     struct lagd_run_config config;
@@ -252,9 +253,9 @@ static void test_far_rollback(void **unused) {
     static const struct {
         const char *failpoints;
         int signal_number;
-    } ways[] = {{"train.nonfinite=fail@1140", 0},
-                {"train.nonfinite=fail@1140,run.cut=kill@1", SIGKILL},
-                {"train.nonfinite=fail@1140,run.cut=kill@2", SIGKILL}};
+    } ways[] = {{"train.nonfinite=fail@2140", 0},
+                {"train.nonfinite=fail@2140,run.cut=kill@1", SIGKILL},
+                {"train.nonfinite=fail@2140,run.cut=kill@2", SIGKILL}};
     struct fixture fixture;
     char undisturbed[LAG_ROW_ID], runs[3][LAG_ROW_ID], dir[64];
     fixture_open(&fixture, 1);

@@ -95,7 +95,8 @@ def answers_survive_a_kill(folder):
     for table in ("runs", "growths", "candidates", "probe_losses", "decisions", "checkpoints", "checkpoint_files",
                   "series",
                   "points"):
-        assert database.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,), table
+        # what belonged to them is swept soon after the answer
+        assert lagd.until(lambda: database.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,), 20), table
     database.close()
     daemon.terminate()
 
