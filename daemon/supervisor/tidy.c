@@ -82,6 +82,18 @@ static void tidy_upload(const struct place *place, const char *name) {
     else lag_log(LAG_LOG_WARNING, "%s/%s cannot be removed: %s", place->path, name, strerror(errno));
 }
 
+/* --- the state directory itself ---------------------------------------------------------------------------------- */
+
+/* How fast runs were, half written when the power went, under the name that base/fs.c gives it. */
+static void tidy_file(const struct place *place, const char *name) {
+    static const char prefix[] = ".speeds.tmp";
+    struct stat info;
+    if (strncmp(name, prefix, sizeof(prefix) - 1) != 0) return;
+    bool own = fstatat(place->fd, name, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(info.st_mode);
+    if (own && unlinkat(place->fd, name, 0) == 0)
+        lag_log(LAG_LOG_INFO, "removed %s/%s, which an earlier process left", place->path, name);
+}
+
 /* --- what has rows ----------------------------------------------------------------------------------------------- */
 
 /* rc: 0 or LAG_ENOTFOUND, whether the folder has a row. A marked one without was being uploaded or deleted when a
@@ -168,6 +180,7 @@ static void tidy_run(const struct place *place, const char *name) {
 }
 
 void lagd_tidy(struct lagd_supervisor *s) {
+    walk_top(s, ".", tidy_file);
     walk_top(s, "uploads", tidy_upload);
     walk_top(s, "runs", tidy_run);
     walk_top(s, "datasets", tidy_dataset);

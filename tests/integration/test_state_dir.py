@@ -155,6 +155,19 @@ def backup_refuses(folder):
     one.terminate()
 
 
+def what_the_power_left_goes(folder):
+    """A file of speeds that was being written; what is not lagd's stays."""
+    daemon = Daemon(folder)
+    daemon.start()
+    daemon.terminate()
+    left, other = (os.path.join(daemon.state_dir, name) for name in (".speeds.tmpAb12cD", ".mine"))
+    for path in (left, other):
+        open(path, "w").close()
+    daemon.start()
+    assert not os.path.exists(left) and os.path.exists(other), os.listdir(daemon.state_dir)
+    daemon.terminate()
+
+
 def a_backup_misses_no_failed_upload(folder):
     """One that could not be registered has no file: nothing is left out for it."""
     daemon = lagd.started(folder)
@@ -336,6 +349,6 @@ def a_damaged_row_harms_no_other(folder):
 
 
 if __name__ == "__main__":
-    lagd.main(moved_and_copied, backup_while_training, backup_refuses, a_backup_misses_no_failed_upload, backup_stops,
+    lagd.main(moved_and_copied, backup_while_training, backup_refuses, what_the_power_left_goes, a_backup_misses_no_failed_upload, backup_stops,
               files_are_removed, a_removed_lock, a_backup_put_back_under_it, a_flipped_bit_in_the_log,
               a_damaged_row_harms_no_other)
