@@ -349,6 +349,7 @@ def a_damaged_row_harms_no_other(folder):
 
 
 if __name__ == "__main__":
-    lagd.main(moved_and_copied, backup_while_training, backup_refuses, what_the_power_left_goes, a_backup_misses_no_failed_upload, backup_stops,
+    lagd.main(moved_and_copied, backup_while_training, backup_refuses, what_the_power_left_goes,
+              a_backup_misses_no_failed_upload, backup_stops,
               files_are_removed, a_removed_lock, a_backup_put_back_under_it, a_flipped_bit_in_the_log,
               a_damaged_row_harms_no_other)
