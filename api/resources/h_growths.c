@@ -231,16 +231,4 @@ int lagd_h_growth_cancelled(struct lagd_request *request) {
     return status < 0 && status != LAG_ESTATE ? status : answer_growth(request, request->params[0], 200);
 }
 
-int lagd_h_growth_cancel(struct lagd_request *request) {
-    struct lagd_reason_body body = {""};
-    if (request->json) {
-        int status = lagd_json_decode(request->json, &lagd_reason_fields, NULL, "", &body, &request->faults);
-        if (status < 0) return status;
-    }
-    struct lagd_command *command = lagd_command_create(LAGD_GROWTH_CANCEL);
-    if (command) {
-        (void)lag_copy(command->target, sizeof(command->target), request->params[0]);
-        (void)lag_copy(command->reason, sizeof(command->reason), body.reason);
-    }
-    return lagd_request_post(request, command);
-}
+int lagd_h_growth_cancel(struct lagd_request *request) { return lagd_post_verb(request, LAGD_GROWTH_CANCEL); }

@@ -180,24 +180,10 @@ static int refused(struct lagd_request *request, unsigned wanted, int status) {
     return lagd_fail_state(request, LAGD_MACHINE_RUN, state, "%s", text);
 }
 
-static int verb(struct lagd_request *request, enum lagd_command_type type) {
-    struct lagd_reason_body body = {""};
-    if (request->json) {
-        int status = lagd_json_decode(request->json, &lagd_reason_fields, NULL, "", &body, &request->faults);
-        if (status < 0) return status;
-    }
-    struct lagd_command *command = lagd_command_create(type);
-    if (command) {
-        (void)lag_copy(command->target, sizeof(command->target), request->params[0]);
-        (void)lag_copy(command->reason, sizeof(command->reason), body.reason);
-    }
-    return lagd_request_post(request, command);
-}
-
-int lagd_h_run_pause(struct lagd_request *request) { return verb(request, LAGD_RUN_PAUSE); }
-int lagd_h_run_resume(struct lagd_request *request) { return verb(request, LAGD_RUN_RESUME); }
-int lagd_h_run_cancel(struct lagd_request *request) { return verb(request, LAGD_RUN_CANCEL); }
-int lagd_h_run_checkpoint(struct lagd_request *request) { return verb(request, LAGD_RUN_CHECKPOINT); }
+int lagd_h_run_pause(struct lagd_request *request) { return lagd_post_verb(request, LAGD_RUN_PAUSE); }
+int lagd_h_run_resume(struct lagd_request *request) { return lagd_post_verb(request, LAGD_RUN_RESUME); }
+int lagd_h_run_cancel(struct lagd_request *request) { return lagd_post_verb(request, LAGD_RUN_CANCEL); }
+int lagd_h_run_checkpoint(struct lagd_request *request) { return lagd_post_verb(request, LAGD_RUN_CHECKPOINT); }
 
 /* States in which a verb has nothing to do, and that is fine. */
 static const struct {

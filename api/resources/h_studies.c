@@ -158,24 +158,10 @@ int lagd_h_study_deleted(struct lagd_request *request) {
     return 0;
 }
 
-static int post_verb(struct lagd_request *request, enum lagd_command_type type) {
-    struct lagd_reason_body body = {""};
-    if (request->json) {
-        int status = lagd_json_decode(request->json, &lagd_reason_fields, NULL, "", &body, &request->faults);
-        if (status < 0) return status;
-    }
-    struct lagd_command *command = lagd_command_create(type);
-    if (command) {
-        (void)lag_copy(command->target, sizeof(command->target), request->params[0]);
-        (void)lag_copy(command->reason, sizeof(command->reason), body.reason);
-    }
-    return lagd_request_post(request, command);
-}
-
-int lagd_h_study_pause(struct lagd_request *request) { return post_verb(request, LAGD_STUDY_PAUSE); }
-int lagd_h_study_resume(struct lagd_request *request) { return post_verb(request, LAGD_STUDY_RESUME); }
-int lagd_h_study_cancel(struct lagd_request *request) { return post_verb(request, LAGD_STUDY_CANCEL); }
-int lagd_h_study_delete(struct lagd_request *request) { return post_verb(request, LAGD_STUDY_DELETE); }
+int lagd_h_study_pause(struct lagd_request *request) { return lagd_post_verb(request, LAGD_STUDY_PAUSE); }
+int lagd_h_study_resume(struct lagd_request *request) { return lagd_post_verb(request, LAGD_STUDY_RESUME); }
+int lagd_h_study_cancel(struct lagd_request *request) { return lagd_post_verb(request, LAGD_STUDY_CANCEL); }
+int lagd_h_study_delete(struct lagd_request *request) { return lagd_post_verb(request, LAGD_STUDY_DELETE); }
 
 /* --- the report -------------------------------------------------------------------------------------------------- */
 

@@ -46,6 +46,8 @@ lagd_route_fn lagd_h_events;
 #define LAGD_COMPARE_RUNS 8
 #define LAGD_COMPARE_KEYS 4
 
+/* Posts the command on what the path names, with the reason of the body, if it has one. verbs.c */
+int lagd_post_verb(struct lagd_request *request, enum lagd_command_type type);
 /* The run as the answer, with its tag; 304 to one who has it. h_runs.c */
 int lagd_answer_run(struct lagd_request *request, const char *id, int success);
 /* Is that what was written (0)? 1: it has to be read first, which the posted command does (LAGD_WAIT goes to the

@@ -94,24 +94,6 @@ static int fill(struct creation *c, struct lag_error *err) {
     return rc == 0 ? write_pool(plan, row, err) : rc;
 }
 
-/* Its runs' names must be free: they are made one after the other, and a study shall not fail half-way by that. */
-static int check_names(struct lagd_commands *c, const struct creation *creation, struct lag_error *err) {
-    const struct lagd_study_plan *plan = creation->plan;
-    static const char *const roles[] = {"candidates", "scratch"};
-    for (int64_t i = 0; i < plan->n_seeds; i++) {
-        const int64_t seed = creation->request->n_seeds > 0 ? creation->request->seeds[i] : plan->config.seed;
-        for (int k = 0; k < (plan->scratch_steps > 0 ? 2 : 1); k++) {
-            char name[LAG_ROW_NAME];
-            struct lag_run_row other;
-            lagd_study_run_name(creation->request->name, roles[k], seed, name);
-            if (lag_run_get(c->db, name, &other, NULL) != 0) continue;
-            return lag_error_at(err, LAG_EEXIST, "/name", "a run with the name %s exists already, which a run of this "
-                                "study would get: choose another name", name);
-        }
-    }
-    return 0;
-}
-
 int lagd_cmd_study_create(struct lagd_commands *c, struct lagd_command *command) {
     struct lag_error *err = &command->err;
     LAG_CLEANUP(lagd_study_plan_destroy_p) struct lagd_study_plan *plan = NULL;
@@ -121,8 +103,7 @@ int lagd_cmd_study_create(struct lagd_commands *c, struct lagd_command *command)
     if (rc < 0) return rc;
     creation->request = command->u.study;
     creation->plan = plan;
-    rc = check_names(c, creation, err);
-    if (rc == 0) rc = lagd_admission_check(c->runs, "a run of the study", plan->memory_bytes, true, err);
+    rc = lagd_admission_check(c->runs, "a run of the study", plan->memory_bytes, true, err);
     if (rc == 0) rc = fill(creation, err);
     if (rc == 0) rc = lagd_command_write(c->deps->store, command, creation->study.id, insert_study, creation);
     LAG_FP("study.created");

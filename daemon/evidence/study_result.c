@@ -244,6 +244,9 @@ static int gather(struct lag_db *db, struct lagd_study_result *result, const str
                        "yet");
         return 0;
     }
+    if (result->n_seeds < result->n_planned)
+        (void)snprintf(result->why_not, sizeof(result->why_not), "%d of %d seeds have come to the horizon",
+                       result->n_seeds, result->n_planned);
     rc = average(result, err);
     if (rc == 0) rc = report(result, err);
     if (rc == 0 && result->has_report) rc = lagd_study_replay(db, result, err);

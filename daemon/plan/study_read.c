@@ -1,5 +1,6 @@
 /* The plan of a study, from the rows of its parent. */
 #include <lagd/base/check.h>
+#include <lagd/base/cleanup.h>
 #include <lagd/base/error.h>
 #include <lagd/base/mem.h>
 #include <lagd/daemon/study_request.h>
@@ -41,8 +42,30 @@ static int read_checkpoint(struct lag_db *db, const char *id, struct reading *r,
                         "deleted): name another one, or none for the newest", r->run.name, id);
 }
 
+/* The study's own name, and those of its runs: these are made one after the other, and no study shall fail half-way by
+ * that. */
+static int check_names(struct lag_db *db, const struct lagd_study_request *request, const struct lagd_study_plan *plan,
+                       struct lag_error *err) {
+    static const char *const roles[] = {"candidates", "scratch"};
+    struct lag_study_row study;
+    struct lag_run_row run;
+    char name[LAG_ROW_NAME];
+    if (lag_study_get(db, request->name, &study, NULL) == 0)
+        return lag_error_at(err, LAG_EEXIST, "/name", "a study named %s exists already: choose another name",
+                            request->name);
+    for (int64_t i = 0; i < plan->n_runs; i++) {
+        const int64_t at = i % plan->n_seeds, seed = request->n_seeds > 0 ? request->seeds[at] : plan->config.seed;
+        lagd_study_run_name(request->name, roles[i / plan->n_seeds], seed, name);
+        if (lag_run_get(db, name, &run, NULL) != 0) continue;
+        return lag_error_at(err, LAG_EEXIST, "/name", "a run with the name %s exists already, which a run of this "
+                            "study would get: choose another name", name);
+    }
+    return 0;
+}
+
 int lagd_study_plan_read(struct lag_db *db, const struct lagd_study_request *request, int n_threads,
                          struct lagd_study_plan **ret, struct lag_error *err) {
+    LAG_CLEANUP(lagd_study_plan_destroy_p) struct lagd_study_plan *plan = NULL;
     struct reading *r = lag_calloc(1, sizeof(*r));
     if (!r) return lag_error_set(err, LAG_ENOMEM, "out of memory while planning a study");
     int rc = lag_run_get(db, request->parent_run, &r->run, err);
@@ -53,7 +76,9 @@ int lagd_study_plan_read(struct lag_db *db, const struct lagd_study_request *req
     if (rc == 0) rc = lag_growth_list(db, r->run.id, INT32_MAX, add_growth, r, err);
     if (r->failed) rc = lag_error_set(err, LAG_ENOMEM, "out of memory while planning a study");
     const struct lagd_study_parent parent = {&r->run, &r->checkpoint, r->growths, r->n};
-    if (rc == 0) rc = lagd_study_plan_make(request, &parent, n_threads, ret, err);
+    if (rc == 0) rc = lagd_study_plan_make(request, &parent, n_threads, &plan, err);
+    if (rc == 0) rc = check_names(db, request, plan, err);
+    if (rc == 0) *ret = LAG_TAKE(plan);
     free(r->growths);
     free(r);
     return rc;

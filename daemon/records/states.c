@@ -268,7 +268,8 @@ static const struct lagd_state study_states[LAGD_N_STUDY_STATES] = {
     [LAGD_STUDY_CANCELLING] = {"cancelling", WAITING, "", "its runs are being cancelled"},
     [LAGD_STUDY_FAILING] = {"failing", WAITING, "", "it cannot go on; its runs are being cancelled"},
     /* In all three ends each of its runs that was made has ended. */
-    [LAGD_STUDY_COMPLETED] = {"completed", TERMINAL, "delete", "every candidate was trained to the horizon"},
+    [LAGD_STUDY_COMPLETED] = {"completed", TERMINAL, "delete",
+                              "its runs have ended; the report is of the seeds that came to the horizon"},
     [LAGD_STUDY_CANCELLED] = {"cancelled", TERMINAL, "delete", "ended by a person; what was found is reported"},
     [LAGD_STUDY_FAILED] = {"failed", TERMINAL, "delete", "it could not go on; the reason says why"},
 };

@@ -399,6 +399,13 @@ static void pools_are_decoded(void **state) {
     assert_int_equal(faults.n, 0);
     static const int64_t freezes[] = {LAGD_FREEZE_KEEP, 12, LAGD_FREEZE_KEEP, 0};
     for (int i = 0; i < 4; i++) assert_int_equal(growth->strategies[i].freeze_old, freezes[i]);
+    free(growth);
+}
+
+static void pools_have_rules(void **state) {
+    (void)state;
+    struct lagd_growth_request *growth = calloc(1, sizeof(*growth));
+    struct lagd_faults faults;
     pool("{\"pool\":{\"optimizer\":\"reset\",\"lr\":\"rewarm\",\"rewarm_steps\":9,\"freeze_old\":\"keep\"}}", growth,
          &faults);
     assert_int_equal(faults.n, 0);
@@ -417,6 +424,13 @@ static void pools_are_decoded(void **state) {
     assert_int_equal(growth->rules.freeze_old, LAGD_FREEZE_UNSAID);
     pool("{\"pool\":{\"operators\":\"published\"}}", growth, &faults);
     assert_string_equal(growth->pool, "published");
+    free(growth);
+}
+
+static void bad_pools_are_refused(void **state) {
+    (void)state;
+    struct lagd_growth_request *growth = calloc(1, sizeof(*growth));
+    struct lagd_faults faults;
     static const struct expected list[] = {
         {"{\"pool\":{\"operators\":3}}", "/pool/operators", false},
         {"{\"pool\":{\"operators\":[]}}", "/pool/operators", false},
@@ -471,7 +485,8 @@ int main(void) {
         cmocka_unit_test(long_names_are_cut),
         cmocka_unit_test(lists_replace_what_was_there),
         cmocka_unit_test(pointers_are_escaped_and_cut),
-        cmocka_unit_test(pools_are_decoded),
+        cmocka_unit_test(pools_are_decoded), cmocka_unit_test(pools_have_rules),
+        cmocka_unit_test(bad_pools_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -166,6 +166,19 @@ def it_is_paused_resumed_and_cancelled(folder):
     daemon.terminate()
 
 
+def a_seed_is_given_up(folder):
+    """A person cancels its run: the study goes on with the others, and its report says what is missing."""
+    daemon = new(folder, "less")
+    daemon.post("/studies", body(daemon, "less", horizon=400, baselines=["none"]))
+    first = daemon.wait_for("/studies/less", lambda s: s["runs"][0]["growth_state"] == "probing")["runs"][0]["run"]
+    daemon.post(f"/runs/{first}/cancel")
+    study = ended(daemon, "less")
+    report = daemon.get("/studies/less/report?format=json")
+    assert study["done"] < 1 and report["n_seeds"] == 1 and report["n_planned"] == 2, report
+    assert report["missing"] == "1 of 2 seeds have come to the horizon", report["missing"]
+    daemon.terminate()
+
+
 def what_cannot_be_studied_is_refused(folder):
     daemon = new(folder, "refused")
     cases = [({"pool": ["stack"]}, "/pool"), ({"horizon": 4}, "/horizon"), ({"seeds": [1, 2, 1]}, "/seeds/2"),
@@ -188,6 +201,8 @@ def what_cannot_be_studied_is_refused(folder):
     daemon.post("/runs", run_body("no.s3", "words", start=False))
     status, problem = ask(daemon, "POST", "/studies", body(daemon, "no"))
     assert status == 409 and "no.s3" in problem["detail"], problem
+    status, again = ask(daemon, "POST", "/studies?dry_run=true", body(daemon, "no"))
+    assert status == 409 and again["detail"] == problem["detail"], again  # a dry run tells it as well
     daemon.terminate()
 
 
@@ -275,5 +290,6 @@ def until_it_dies(daemon, asked):
 
 if __name__ == "__main__":
     lagd.main(a_study_from_the_first_step_to_the_report, it_is_paused_resumed_and_cancelled,
+              a_seed_is_given_up,
               what_cannot_be_studied_is_refused, all_candidates_diverge, a_full_disk_is_waited_out,
               kill_9_anywhere)

@@ -55,6 +55,16 @@ async function aRunIsMadeByTheForm() {
   check(await page().locator('button:text-is("Resume")').isVisible(), 'a paused run can be resumed');
 }
 
+/** Where the first chart is: a moment passes while it is drawn anew. */
+async function chartBox() {
+  let box = null;
+  await until('the chart is there', async () => {
+    box = await page().locator('.u-over').first().boundingBox();
+    return box !== null;
+  });
+  return box;
+}
+
 async function curvesObeyTheirControls() {
   await page().selectOption('.controls select', 'tokens');
   check(page().url().includes('x=tokens'), page().url());
@@ -70,7 +80,7 @@ async function curvesObeyTheirControls() {
   await plot.focus();
   for (const key of ['Home', 'ArrowRight', 'ArrowRight', '+', 'Escape', 'End', 'ArrowLeft'])
     await page().keyboard.press(key);
-  const box = await page().locator('.u-over').first().boundingBox();
+  const box = await chartBox();
   await page().mouse.move(box.x + box.width * 0.3, box.y + 80);
   await page().mouse.down();
   await page().mouse.move(box.x + box.width * 0.6, box.y + 80, { steps: 5 });
@@ -163,7 +173,7 @@ async function theLineMoves() {
   check(String(first) !== String(last), 'the list is sorted anew');
   await page().keyboard.press('ArrowRight');
   check(await line.getAttribute('aria-valuenow') === '1', 'an arrow goes to the next evaluation');
-  const box = await page().locator('.u-over').first().boundingBox(), grip = await line.boundingBox();
+  const box = await chartBox(), grip = await line.boundingBox();
   await page().mouse.move(grip.x + grip.width / 2, grip.y + 150);
   await page().mouse.down();
   await page().mouse.move(box.x + box.width / 2, grip.y + 150, { steps: 8 });

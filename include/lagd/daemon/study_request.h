@@ -45,7 +45,7 @@ struct lagd_study_plan {
 };
 struct lag_db;
 /* As lagd_study_plan_make, with the parent read from its rows. LAG_ENOTFOUND as LAG_EINVAL with a pointer: there is no
- * such run or checkpoint. Thread: owner of db. */
+ * such run or checkpoint. LAG_EEXIST: its name, or that of a run it would make, is taken. Thread: owner of db. */
 int lagd_study_plan_read(struct lag_db *db, const struct lagd_study_request *request, int n_threads,
                          struct lagd_study_plan **ret, struct lag_error *err);
 /* The growth that each run of a stored study has. Pure. */
