@@ -101,8 +101,8 @@ def descriptors_come_back(folder):
     connection = lagd.UnixConnection(daemon.socket, lagd.slow(60))
     connection.request("GET", "/api/v1/runs/r")
     connection.getresponse().read()
-    used = max(int(fd) for fd in os.listdir(f"/proc/{daemon.process.pid}/fd"))
-    limit(daemon, resource.RLIMIT_NOFILE, used + 1)
+    taken = {int(fd) for fd in os.listdir(f"/proc/{daemon.process.pid}/fd")}
+    limit(daemon, resource.RLIMIT_NOFILE, min(set(range(len(taken) + 1)) - taken))  # no gap between them is free
     connection.request("POST", "/api/v1/runs/r/resume")
     answer = connection.getresponse()
     answer.read()
