@@ -73,14 +73,18 @@ int lag_study_set_state(struct lag_db *db, const char *id, const char *state, co
     return touch(stmt, id, err);
 }
 
-static const char sql_set_reason[] = "UPDATE studies SET reason = ?, " TOUCH;
+static const char sql_set_reason[] = "UPDATE studies SET reason = ?, " TOUCH " AND state = ?";
 
-int lag_study_set_reason(struct lag_db *db, const char *id, const char *reason, struct lag_error *err) {
+int lag_study_set_reason(struct lag_db *db, const char *id, const char *state, const char *reason,
+                         struct lag_error *err) {
     struct lag_stmt *stmt;
     int rc = lag_stmt_open(db, sql_set_reason, &stmt, err);
     if (rc) return rc;
     lag_bind_text(stmt, reason);
-    return touch(stmt, id, err);
+    lag_bind_i64(stmt, lag_clock_wall_ms());
+    lag_bind_text(stmt, id);
+    lag_bind_text(stmt, state);
+    return lag_stmt_run(stmt, err);
 }
 
 static const char sql_delete[] = "DELETE FROM studies WHERE id = ?";

@@ -122,7 +122,7 @@ struct reason {
 
 static int write_reason(struct lag_db *db, void *arg, struct lag_error *err) {
     const struct reason *reason = arg;
-    return lag_study_set_reason(db, reason->study->id, reason->text, err);
+    return lag_study_set_reason(db, reason->study->id, reason->study->state, reason->text, err);
 }
 
 static void tell(struct lagd_studies *s, const struct lag_study_row *study, const char *text) {

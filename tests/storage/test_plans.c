@@ -191,7 +191,7 @@ static int call_studies(struct lag_db *db, struct lag_error *err) {
     if (!rc) rc = lag_study_list(db, false, 9, each_study, NULL, err);
     if (!rc) rc = lag_study_list(db, true, 9, each_study, NULL, err);
     if (!rc) rc = lag_study_set_state(db, "st_1", "paused", "", err);
-    if (!rc) rc = lag_study_set_reason(db, "st_1", "", err);
+    if (!rc) rc = lag_study_set_reason(db, "st_1", "running", "", err);
     if (!rc) rc = lag_study_run_insert(db, &run, err);
     if (!rc) rc = lag_study_run_set(db, &run, err);
     if (!rc) rc = lag_study_run_list(db, "st_1", each_study_run, NULL, err);

@@ -30,7 +30,10 @@ static int end_it(struct lag_db *db, void *arg, struct lag_error *err) {
     return lag_study_set_state(db, arg, "completed", "done", err);
 }
 static int say(struct lag_db *db, void *arg, struct lag_error *err) {
-    return lag_study_set_reason(db, arg, "waits for memory", err);
+    return lag_study_set_reason(db, arg, "running", "waits for memory", err);
+}
+static int say_late(struct lag_db *db, void *arg, struct lag_error *err) {
+    return lag_study_set_reason(db, arg, "paused", "waits for memory no more", err);
 }
 static int delete_it(struct lag_db *db, void *arg, struct lag_error *err) { return lag_study_delete(db, arg, err); }
 
@@ -58,6 +61,7 @@ static void rows_come_back_as_they_were(void **state) {
     assert_string_equal(found.config, row.config);
     assert_true(found.delta == 0.005 && found.decay_fraction == 0.2 && found.horizon == 100 && found.start_step == 7);
     write_ok(f, say, (void *)"st_1");
+    write_ok(f, say_late, (void *)"st_1"); /* it was paused when that was to be told, and no longer is */
     assert_ok(f, lag_study_get(f->reader, "st_1", &found, &f->err));
     assert_string_equal(found.reason, "waits for memory");
     assert_string_equal(found.state, "running");

@@ -38,7 +38,9 @@ int lag_study_list(struct lag_db *db, bool alive, int limit, int (*each)(const s
 /* Each bumps revision and updated_ms. */
 int lag_study_set_state(struct lag_db *db, const char *id, const char *state, const char *reason,
                         struct lag_error *err);
-int lag_study_set_reason(struct lag_db *db, const char *id, const char *reason, struct lag_error *err);
+/* Nothing where it is no longer in state: the reason of that move stays. */
+int lag_study_set_reason(struct lag_db *db, const char *id, const char *state, const char *reason,
+                         struct lag_error *err);
 int lag_study_delete(struct lag_db *db, const char *id, struct lag_error *err);
 
 int lag_study_run_insert(struct lag_db *db, const struct lag_study_run_row *row, struct lag_error *err);
