@@ -9,6 +9,8 @@
 extern const struct lagd_schema lagd_study_report_schema; /* of lagd_study_result; db, err */
 extern const struct lagd_schema lagd_study_allocator_schema; /* of lagd_study_allocator; its lagd_study_result */
 lagd_member_fn lagd_write_study_allocators;                  /* of lagd_study_result */
+extern const struct lagd_schema lagd_study_said_schema;
+lagd_member_fn lagd_write_study_said;                        /* of lagd_study_result */
 /* What it shows, in sentences for people who have not read the paper: a line for each matter, none empty. */
 void lagd_study_read_out(const struct lagd_study_result *result, struct lag_strbuf *out);
 void lagd_study_write_markdown(const struct lagd_study_result *result, struct lag_strbuf *out);

@@ -292,6 +292,9 @@ static const struct lagd_member report_members[] = {
     LAGD_WRITTEN_OF("allocators", "[@]", &lagd_study_allocator_schema, lagd_write_study_allocators,
                     "What allocators would have picked, and for how many steps; what they know of the end comes from "
                     "the other studies here."),
+    LAGD_WRITTEN_OF("verdicts", "[@]", &lagd_study_said_schema, lagd_write_study_said,
+                    "What verdicts on all candidates would have been worth, by their basis: in every seed, at up to 24 "
+                    "lags."),
     LAGD_WRITTEN_OF("transition", "@?", &break_schema, write_transition,
                     "Where the order becomes known, at a constant learning rate; null: it cannot be told that it "
                     "does."),

@@ -114,6 +114,20 @@ static void allocators(struct lag_strbuf *out, const struct lagd_study_result *r
                       "rungs.\n\n");
 }
 
+static void verdicts(struct lag_strbuf *out, const struct lagd_study_result *result) {
+    if (result->n_said == 0) return;
+    lag_strbuf_append(out, "## What verdicts would have been worth\n\n| basis | verdicts | picks within delta of the "
+                      "best | largest regret |\n|---|---:|---:|---:|\n");
+    for (int i = 0; i < result->n_said; i++) {
+        const struct lagd_study_said *said = &result->said[i];
+        lag_strbuf_printf(out, "| %s | %d | %d |", said->basis, said->n, said->n_within_delta);
+        cell(out, "%.4f", said->largest_regret);
+        lag_strbuf_append(out, "\n");
+    }
+    lag_strbuf_append(out, "\nOn all candidates, in every seed, at the lags of the evaluations; those of one seed hang "
+                      "together.\n\n");
+}
+
 /* --- the report -------------------------------------------------------------------------------------------------- */
 
 static void figures(struct lag_strbuf *out) {
@@ -151,6 +165,7 @@ void lagd_study_write_markdown(const struct lagd_study_result *result, struct la
     if (result->n_candidates > 0) candidates(out, result);
     if (result->has_report) points(out, result);
     if (result->has_report) allocators(out, result);
+    if (result->has_report) verdicts(out, result);
     figures(out);
     lag_strbuf_printf(out, "To cite it: study %s (%s) of lagd %s, parent %s at step %" PRId64 ", %d seed%s. It is "
                       "computed anew from the stored losses each time, to the same last bit.\n", result->study.name,

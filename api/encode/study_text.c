@@ -125,6 +125,29 @@ static void say_transition(const struct lagd_study_result *result, struct lag_st
                           "the schedule's.", largest->t);
 }
 
+static int64_t first_lag(const struct lagd_study_result *result) {
+    for (int k = 0; k < result->report.n_points; k++)
+        if (result->report.points[k].t > 0) return result->report.points[k].t;
+    return 0;
+}
+
+/* Verdicts that claim nothing lose nothing by it. */
+static void say_verdicts(const struct lagd_study_result *result, struct lag_strbuf *out) {
+    int n = 0, n_verified = 0, n_within = 0;
+    for (int i = 0; i < result->n_said; i++) {
+        n += result->said[i].n;
+        if (strcmp(result->said[i].basis, "verified") != 0) continue;
+        n_verified = result->said[i].n;
+        n_within = result->said[i].n_within_delta;
+    }
+    if (n == 0) return;
+    lag_strbuf_printf(out, "Of %d verdicts that growths with lags from t = %" PRId64 " on would have given here, %d "
+                      "would have been verified", n, first_lag(result), n_verified);
+    if (n_verified > 0)
+        lag_strbuf_printf(out, ", and the pick of %d of these ends within delta of the best", n_within);
+    lag_strbuf_append(out, ".");
+}
+
 static void say_none(const struct lagd_study_result *result, struct lag_strbuf *out) {
     const int none = lagd_study_reference(result), best = lagd_study_best(result);
     int n_below = 0, n_seeds = 0, n_known = 0;
@@ -155,8 +178,8 @@ static void say_scratch(const struct lagd_study_result *result, struct lag_strbu
 }
 
 void lagd_study_read_out(const struct lagd_study_result *result, struct lag_strbuf *out) {
-    static sentence *const all[] = {say_seeds,      say_spread, say_at_0,   say_sufficient,
-                                    say_transition, say_none,   say_scratch};
+    static sentence *const all[] = {say_seeds,      say_spread,   say_at_0, say_sufficient,
+                                    say_transition, say_verdicts, say_none, say_scratch};
     if (!result->has_report || result->report.n_points == 0) {
         lag_strbuf_printf(out, "There is no result yet: %s.",
                           *result->why_not ? result->why_not : "no candidate was evaluated");

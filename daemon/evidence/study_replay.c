@@ -46,25 +46,32 @@ static double spread_of(const struct replaying *replaying, int seed) {
     return high - low;
 }
 
-/* One seed; false: there is no rung in it. */
-static int replay_seed(const struct replaying *replaying, int seed, struct lagd_study_allocator *allocator,
-                       enum lag_allocator which) {
+static int run(const struct replaying *replaying, int seed, enum lag_allocator which, int64_t lag, int64_t max_steps,
+               struct lag_replay *ret) {
     const struct lagd_curves *set = set_of(replaying, seed);
     const struct lag_study_group group = {set->curves, (int)set->growth.n_batches};
     const struct lag_replay_ask ask = {.allocator = which, .group = &group, .n_candidates = set->n,
-                                       .first_rung = first_rung(set), .steps = allocator->lag,
-                                       .max_steps = allocator->max_steps, .horizon = replaying->result->study.horizon,
+                                       .first_rung = first_rung(set), .steps = lag, .max_steps = max_steps,
+                                       .horizon = replaying->result->study.horizon,
                                        .delta = replaying->result->study.delta, .preserving = set->preserving,
                                        .calibration = replaying->calibration};
+    return lag_replay_run(&ask, ret);
+}
+
+/* One seed. LAG_EINVAL: there is no rung in it. */
+static int replay_seed(const struct replaying *replaying, int seed, struct lagd_study_allocator *allocator,
+                       enum lag_allocator which) {
     struct lag_replay found;
-    int rc = lag_replay_run(&ask, &found);
+    int rc = run(replaying, seed, which, allocator->lag, allocator->max_steps, &found);
     if (rc != 0) return rc;
     const double n = replaying->result->n_seeds, spread = spread_of(replaying, seed);
-    allocator->choices[seed] = (struct lagd_study_choice){found.pick, found.t, found.regret};
+    const double all = (double)set_of(replaying, seed)->n * (double)replaying->result->study.horizon;
+    allocator->choices[seed] = (struct lagd_study_choice){found.pick, found.t, found.regret,
+                                                          lag_basis_names[found.basis]};
     allocator->regret += found.regret / n;
     allocator->of_spread += (spread > 0 ? found.regret / spread : NAN) / n;
     allocator->probe_steps += found.steps / n;
-    allocator->share_of_all += found.steps / ((double)set->n * (double)ask.horizon) / n;
+    allocator->share_of_all += found.steps / all / n;
     return 0;
 }
 
@@ -90,6 +97,46 @@ static int replay(const struct replaying *replaying, size_t which, struct lag_er
     return 0;
 }
 
+/* --- what verdicts are worth ------------------------------------------------------------------------------------- */
+
+static void count_said(struct lagd_study_result *result, struct lagd_study_said said[LAG_N_BASES],
+                       const struct lag_replay *found) {
+    struct lagd_study_said *of = &said[found->basis];
+    if (found->pick < 0 || isnan(found->regret)) return;
+    of->n++;
+    of->n_within_delta += found->regret <= result->study.delta;
+    of->largest_regret = fmax(of->largest_regret, found->regret);
+}
+
+/* Of the times that fall into one part of the axis of log t the first; never the horizon, where all is known. */
+static bool is_looked_at(const struct lagd_study_findings *found, int k) {
+    const double parts = LAGD_SAID_TIMES / log1p((double)found->points[found->n_points - 1].t);
+    if (found->points[k].t < 1 || k == found->n_points - 1) return false;
+    return found->n_points <= LAGD_SAID_TIMES || k == 0 ||
+           (int)(parts * log1p((double)found->points[k].t)) != (int)(parts * log1p((double)found->points[k - 1].t));
+}
+
+/* The verdicts on all candidates, at lags from the first evaluation on. */
+static int weigh_verdicts(const struct replaying *replaying, struct lag_error *err) {
+    struct lagd_study_result *result = replaying->result;
+    const struct lagd_study_findings *found = &result->report;
+    struct lagd_study_said said[LAG_N_BASES] = {0};
+    struct lag_replay one;
+    for (int k = 0; k < found->n_points; k++) {
+        for (int seed = 0; is_looked_at(found, k) && seed < result->n_seeds; seed++) {
+            int rc = run(replaying, seed, LAG_ALLOCATE_ALL, found->points[k].t, 0, &one);
+            if (rc == LAG_ENOMEM) return lag_error_set(err, rc, "out of memory while replaying a study");
+            if (rc == 0) count_said(result, said, &one);
+        }
+    }
+    for (int basis = 0; basis < LAG_N_BASES; basis++) {
+        if (said[basis].n == 0) continue;
+        said[basis].basis = lag_basis_names[basis];
+        result->said[result->n_said++] = said[basis];
+    }
+    return 0;
+}
+
 int lagd_study_replay(struct lag_db *db, struct lagd_study_result *result, struct lag_error *err) {
     LAG_CLEANUP(lag_free_p) struct lag_calibration *calibration = lag_calloc(1, sizeof(*calibration));
     struct replaying replaying = {.result = result};
@@ -100,7 +147,7 @@ int lagd_study_replay(struct lag_db *db, struct lagd_study_result *result, struc
     int rc = lagd_calibration_load(db, result->study.id, calibration, &n_studies, err);
     if (n_studies >= LAG_KEPT_STUDIES) replaying.calibration = calibration;
     for (size_t i = 0; rc == 0 && i < LAG_COUNT(replays); i++) rc = replay(&replaying, i, err);
-    return rc;
+    return rc == 0 ? weigh_verdicts(&replaying, err) : rc;
 }
 
 void lagd_study_replay_deinit(struct lagd_study_result *result) {

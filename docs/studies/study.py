@@ -6,8 +6,10 @@ usage: study.py LAGD small|full [FOLDER]      by ./dev study-small and ./dev stu
 FOLDER (build-studies/SET) keeps lagd's state: a second call goes on where the first one ended, also after kill -9. The
 reports are written to FOLDER/reports as JSON, Markdown and SVG, and what they come to is printed as a table.
 """
+import collections
 import http.client
 import json
+import math
 import os
 import signal
 import socket
@@ -166,6 +168,39 @@ def row_of(name, report):
             f"{number(report['speedup'], 2)} |")
 
 
+def at_equal_cost(report, steps):
+    """What picking at one lag would have lost, where all candidates up to it take as many steps: between two lags by
+    log t."""
+    points = [(p["probe_steps"], p["regret"]) for p in report["regret"] if p["t"] > 0 and p["regret"] is not None]
+    for (x0, y0), (x1, y1) in zip(points, points[1:]):
+        if x0 <= steps <= x1:
+            return y0 + (y1 - y0) * math.log(steps / x0) / math.log(x1 / x0)
+    return None
+
+
+def print_allocators(reports):
+    """Each study's by what the others say of the end. `all` is what picking at one lag loses at the same cost."""
+    print("\n| study | allocator | probe steps | regret | of all at that cost | bases of its picks |\n"
+          "|---|---|---:|---:|---:|---|")
+    for name, report in reports:
+        for one in report["allocators"]:
+            bases = collections.Counter(p["basis"] for p in one["picks"])
+            print(f"| {name} | {one['allocator']} | {one['probe_steps']:.0f} | {number(one['regret'])} | "
+                  f"{number(at_equal_cost(report, one['probe_steps']))} | "
+                  f"{', '.join(f'{basis} {n}' for basis, n in sorted(bases.items()))} |")
+
+
+def print_verdicts(reports):
+    sums = collections.defaultdict(lambda: [0, 0, 0.0])
+    for _, report in reports:
+        for v in report["verdicts"]:
+            s = sums[v["basis"]]
+            sums[v["basis"]] = [s[0] + v["n"], s[1] + v["n_within_delta"], max(s[2], v["largest_regret"])]
+    print("\n| basis | verdicts | picks within delta of the best | largest regret |\n|---|---:|---:|---:|")
+    for basis, (n, within, largest) in sorted(sums.items()):
+        print(f"| {basis} | {n} | {within} ({within / n:.0%}) | {largest:.4f} |")
+
+
 def main():
     if len(sys.argv) not in (3, 4) or sys.argv[2] not in SETS:
         sys.exit(__doc__.split("\n\n")[1])
@@ -175,18 +210,22 @@ def main():
     began = time.monotonic()
     lagd = Lagd(program, folder)
     try:
-        rows = []
+        names, reports = [], []
         for setting in SETS[which]:
             study = run_study(lagd, setting)
             if study["state"] != "completed":
                 print(f"study {study['name']} is {study['state']}: {study['reason']}")
                 continue
-            rows.append(row_of(study["name"], write_report(lagd, study["name"], os.path.join(folder, "reports"))))
+            names.append(study["name"])
+        for name in names:  # only now each knows what all the others say of the end
+            reports.append((name, write_report(lagd, name, os.path.join(folder, "reports"))))
     finally:
         lagd.end()
     print("\n| study | seeds | spread of finals | ρ of the loss at 0 | regret of step 0 | of a random pick | "
           "transition | sufficient lag | speed-up |\n|---|---:|---:|---:|---:|---:|---:|---:|---:|")
-    print("\n".join(rows))
+    print("\n".join(row_of(name, report) for name, report in reports))
+    print_allocators(reports)
+    print_verdicts(reports)
     print(f"\n{time.monotonic() - began:.0f} s. Reports: {folder}/reports")
 
 

@@ -111,6 +111,32 @@ static void a_lag_suffices_or_none_does(void **state) {
     lagd_study_result_destroy(result);
 }
 
+/* Only what was called verified is held to it. */
+static void verdicts_are_told_with_what_they_were_worth(void **state) {
+    (void)state;
+    struct lagd_study_result *result = study_fixture_create(&(struct study_fixture){.n_seeds = 2});
+    char *nothing = read_out(result);
+    says_not(nothing, "verdicts");
+    result->n_said = 2;
+    result->said[0] = (struct lagd_study_said){"verified", 12, 11, 0.007};
+    result->said[1] = (struct lagd_study_said){"tied", 30, 9, 0.031};
+    char *some = read_out(result);
+    says(some, "Of 42 verdicts that growths with lags from t = 1 on would have given here, 12 would have been "
+               "verified, and the pick of 11 of these ends within delta of the best.");
+    struct lag_strbuf out = LAG_STRBUF_INIT;
+    lagd_study_write_markdown(result, &out);
+    says(out.data, "| tied | 30 | 9 | 0.0310 |");
+    lag_strbuf_deinit(&out);
+    result->said[0] = result->said[1];
+    result->n_said = 1;
+    char *none = read_out(result);
+    says(none, "given here, 0 would have been verified.");
+    free(nothing);
+    free(some);
+    free(none);
+    lagd_study_result_destroy(result);
+}
+
 static void scratch_is_told_with_what_growing_is_charged(void **state) {
     (void)state;
     struct study_fixture fixture = {.n_seeds = 3, .scratch = true};
@@ -170,6 +196,7 @@ int main(void) {
         cmocka_unit_test(equal_losses_at_step_0_choose_nobody),
         cmocka_unit_test(step_0_is_judged_by_its_interval),
         cmocka_unit_test(a_lag_suffices_or_none_does),
+        cmocka_unit_test(verdicts_are_told_with_what_they_were_worth),
         cmocka_unit_test(scratch_is_told_with_what_growing_is_charged),
         cmocka_unit_test(without_a_report_it_says_why),
         cmocka_unit_test(every_line_is_a_sentence),

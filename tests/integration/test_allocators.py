@@ -10,6 +10,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import lagd
 from lagd import Daemon, Problem, run_body
 
+BASES = ("verified", "provisional", "tied", "nothing_to_decide")
 POOL = [{"operator": name, "optimizer": "inherit", "lr": "continue"}
         for name in ("stack", "interleave", "zero_stack", "random")]
 
@@ -171,6 +172,11 @@ def three_studies_tell_how_often_orders_hold(folder):
     assert abs(whole["probe_steps"] - 5 * 32) < 1e-9 and abs(points["race"]["probe_steps"] - 5 * 32) < 1e-9, points
     assert abs(points["race"]["share_of_all"] - 0.5) < 1e-12
     assert [p["seed"] for p in points["auto"]["picks"]] == [1, 2, 3]
+    assert all(p["basis"] in BASES for one in points.values() for p in one["picks"]), points
+    verdicts = {v["basis"]: v for v in report["verdicts"]}
+    lags = [p["t"] for p in report["regret"] if 0 < p["t"] < 64]
+    assert sum(v["n"] for v in verdicts.values()) == 3 * len(lags), (verdicts, lags)
+    assert set(verdicts) <= set(BASES) and all(0 <= v["n_within_delta"] <= v["n"] for v in verdicts.values()), verdicts
     daemon.terminate()
 
 

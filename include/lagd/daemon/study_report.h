@@ -41,7 +41,15 @@ struct lagd_study_allocator {
     int64_t lag, max_steps;     /* as it was asked */
     double regret, of_spread;   /* averaged over the seeds; NaN: not known */
     double probe_steps, share_of_all; /* of one seed; of what training all to the horizon takes */
-    struct lagd_study_choice { int pick; int64_t t; double regret; } *choices; /* [n_seeds]; pick -1: nobody */
+    struct lagd_study_choice { int pick; int64_t t; double regret; const char *basis; } *choices; /* [n_seeds]; pick
+                                   -1: nobody */
+};
+/* What verdicts of one basis were worth: of all candidates, in every seed, at up to LAGD_SAID_TIMES lags. */
+enum { LAGD_SAID_TIMES = 24, LAGD_SAID_BASES = 8 };
+struct lagd_study_said {
+    const char *basis;
+    int n, n_within_delta;      /* verdicts with a pick; those whose pick ends within delta of the best */
+    double largest_regret;
 };
 struct lagd_study_result {
     struct lag_study_row study;
@@ -65,6 +73,8 @@ struct lagd_study_result {
     double equal_loss, grown_flops, scratch_flops, speedup;
     int n_allocators;
     struct lagd_study_allocator *allocators;
+    int n_said;
+    struct lagd_study_said said[LAGD_SAID_BASES]; /* of the bases that came up */
     void **owned;                   /* curves that the report's input pointed into */
     int n_owned;
 };
