@@ -157,6 +157,10 @@ static const struct lagd_route routes[] = {
     {"GET", A "/operators", "operators", lagd_h_operators, .status = 200, .response = &lagd_operator_list_schema,
      .summary = "Growth operators and their parameters."},
 
+    {"GET", A "/prior", "prior", lagd_h_prior, .status = 200, .response = &lagd_prior_list_schema,
+     .summary = "Wins, ranks and regrets of operators, by growth factor and share of training done, in the growths "
+                "that were decided here and in completed studies."},
+
     {"GET", A "/datasets", "datasets", lagd_h_datasets, .query = page_query, .status = 200,
      .response = &lagd_dataset_list_schema,
      .summary = "List datasets."},

@@ -238,6 +238,12 @@ static const struct ctl_view studies_view = {
     study_columns, NULL, "no studies; ask for one by: lagctl study create", NULL};
 static const struct ctl_view study_view = {study_columns, NULL, NULL, ctl_print_study};
 static const struct ctl_view study_said = {study_columns, "{name}: {state}", NULL, NULL};
+static const struct ctl_column prior_columns[] = {
+    {"OPERATOR", "operator", CTL_TEXT}, {"LAGS", "lags.cases", CTL_INT}, {"LAGS WON", "lags.wins", CTL_INT},
+    {"LAGS PLACE", "lags.place", CTL_NUMBER}, {"FINALS", "finals.cases", CTL_INT},
+    {"FINALS WON", "finals.wins", CTL_INT}, {"FINALS PLACE", "finals.place", CTL_NUMBER},
+    {"REGRET", "finals.regret", CTL_LOSS}, {NULL, NULL, 0}};
+static const struct ctl_view prior_view = {prior_columns, NULL, NULL, ctl_print_prior};
 static const struct ctl_view ranking_view = {candidate_columns, NULL, NULL, ctl_print_ranking};
 static const struct ctl_view checkpoints_view = {checkpoint_columns, NULL, "no checkpoints", NULL};
 static const struct ctl_view checkpoint_said = {checkpoint_columns, "{id}: kept {keep}", NULL, NULL};
@@ -312,6 +318,11 @@ static const struct ctl_command commands[] = {
      "Apply no candidate; the run goes on as it was.", NULL, &growth_said, ctl_cmd_reject},
     {"grow cancel", "GROWTH", reason_options, "POST", "/growths/{GROWTH}/cancel",
      "Withdraw a growth; the run goes on as it was.", NULL, &growth_said, NULL},
+
+    {"prior", "", no_options, "GET", "/prior",
+     "Show how operators have done in the growths and studies here, by growth factor and share of training done.",
+     "Only ranks at the horizon of completed studies are of the end; those at a lag may mislead as a short lag does.",
+     &prior_view, NULL},
 
     {"study create", "", study_options, "POST", "/studies",
      "Train every candidate of a pool to a horizon, to see how long a lag has to be.",

@@ -80,6 +80,10 @@ int ctl_print_ranking(struct ctl *ctl, json_t *ranking);
 int ctl_print_growth_plan(struct ctl *ctl, json_t *plan);
 int ctl_print_extension(struct ctl *ctl, json_t *plan); /* cmd_run.c */
 
+/* prior_print.c */
+int ctl_print_prior(struct ctl *ctl, json_t *prior);
+void ctl_say_prior(struct lag_strbuf *out, json_t *object); /* what a plan's or growth's is made of, if it has one */
+
 /* study_print.c */
 int ctl_print_study(struct ctl *ctl, json_t *study); /* with its "reading", where it has one */
 int ctl_print_study_plan(struct ctl *ctl, json_t *plan);

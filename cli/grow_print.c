@@ -25,6 +25,7 @@ static const struct ctl_column plans[] = {{"CANDIDATE", "names", CTL_TEXT},
                                           {"FLOPS", "flops", CTL_COUNT},
                                           {"SAME FUNCTION", "function_preserving", CTL_TEXT},
                                           {"ELIGIBLE", "eligible", CTL_TEXT},
+                                          {"PRIOR", "prior", CTL_NUMBER},
                                           {NULL, NULL, 0}};
 
 static double order_of(json_t *candidate) {
@@ -163,5 +164,6 @@ int ctl_print_growth_plan(struct ctl *ctl, json_t *plan) {
     if (json_array_size(json_object_get(plan, "rungs")) > 0) print_bounds(&out, plan);
     if (strcmp(ctl_json_text(plan, "time_basis"), "run") != 0)
         lag_strbuf_append(&out, "the run has not trained since the daemon started: the time is a guess\n");
+    ctl_say_prior(&out, plan);
     return ctl_put(&out);
 }

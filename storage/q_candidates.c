@@ -8,7 +8,7 @@
 #define STORED(first, next)                                                                                            \
     first(id) next(growth_id) next(position) next(op) next(strategy) next(names) next(recipe) next(eligible)           \
     next(state) next(reason) next(t) next(n_params) next(rewarm_steps) next(loss_at_0) next(loss_at_lag) next(flops)   \
-    next(checkpoint)
+    next(checkpoint) next(prior)
 #define COLUMNS(first, next) first(number) STORED(next, next) /* the database numbers them */
 #define C(...) LAG_COLUMN(struct lag_candidate_row, __VA_ARGS__)
 static const struct lag_column column_rows[] = {COLUMNS(C, C)};

@@ -9,7 +9,7 @@
     first(id) next(run_id) next(state) next(mode) next(at_step) next(start_step) next(parent_checkpoint)               \
     LAG_SHAPE_COLUMNS(next, from_, from) LAG_SHAPE_COLUMNS(next, to_, to) next(probe_steps) next(n_batches)            \
     next(eval_sequences) next(parent_loss) next(revision) next(created_ms) next(updated_ms) next(reason) next(request) \
-    next(eval_stride) next(parent_flops) next(first_rung)
+    next(eval_stride) next(parent_flops) next(first_rung) next(prior_cases) next(prior_of) next(prior_like)
 #define C(...) LAG_COLUMN(struct lag_growth_row, __VA_ARGS__)
 static const struct lag_column column_rows[] = {COLUMNS(C, C)};
 static const struct lag_columns columns = LAG_COLUMNS(column_rows);

@@ -1,5 +1,6 @@
 /* Growths, candidates and strategies as JSON: their schemas, and what no column holds. */
 #include "encode/encode_internal.h"
+#include "encode/prior_internal.h"
 
 #include <lagd/base/check.h>
 #include <lagd/base/cleanup.h>
@@ -147,6 +148,7 @@ static const struct lagd_member candidate_members[] = {
     LAGD_WRITTEN("rank", "c?", write_rank_at_lag, "By loss_at_lag among the eligible ones; 1 is best."),
     ROW("flops", "n?", flops, "Spent by its probe."),
     ROW("checkpoint", "s?", checkpoint, "Id of its kept state."),
+    ROW("prior", "n?", prior, LAGD_PRIOR_HELP),
     LAGD_WRITTEN("links", "{s}", write_candidate_links, NULL),
 };
 #undef ROW
@@ -278,6 +280,8 @@ static const struct lagd_member growth_members[] = {
         "before or led it beyond."),
     LAGD_WRITTEN_OF("rungs", "[@]", &lagd_rung_schema, lagd_write_rungs, "Where the allocator has looked at the "
                     "candidates; none where it is all."),
+    LAGD_WRITTEN_OF("prior", "@?", &lagd_prior_schema, lagd_write_growth_prior, "What the candidates' prior was made "
+                    "of when it was asked for; null: too few growths had been decided here."),
     LAGD_WRITTEN_OF("decision", "@?", &lagd_decision_schema, write_decision, NULL),
     LAGD_WRITTEN("allowed_actions", "[s]", write_growth_actions, "What can be asked of it in this state."),
     LAGD_WRITTEN("links", "{s}", write_growth_links, NULL),

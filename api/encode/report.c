@@ -51,7 +51,7 @@ void lagd_report_rule(const struct lagd_report *report, char *ret, size_t size) 
                    "After %lld steps of training, the lag, the eligible candidate with the lowest mean validation loss "
                    "over %lld batches of %lld sequences is picked; all candidates are evaluated on the same batches. "
                    "Where those that cannot be told apart lie closer than the difference that matters, the first of "
-                   "them in the pool is. %s%s",
+                   "them by the prior is, or, without one, in the pool. %s%s",
                    (long long)report->growth.probe_steps, (long long)report->growth.n_batches,
                    (long long)report->growth.eval_sequences, allocator_text(report),
                    strcmp(report->growth.mode, "manual") == 0 ? "A person approves, overrides or rejects the pick."

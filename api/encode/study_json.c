@@ -147,6 +147,18 @@ static int write_random(struct lagd_json *json, const char *key, const void *obj
     return 0;
 }
 
+static int write_prior(struct lagd_json *json, const char *key, const void *object, void *context) {
+    lagd_json_real(json, key, ((const struct lagd_study_result *)context)->report.prior);
+    return 0;
+}
+
+static int write_prior_pick(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct lagd_study_result *result = object;
+    const bool known = result->has_report && result->prior_pick >= 0;
+    lagd_json_text_or_null(json, key, known ? result->candidates[result->prior_pick].label : "");
+    return 0;
+}
+
 static const struct lagd_member regret_members[] = {
     POINT_MEMBERS,
     LAGD_WRITTEN("pick", "s?", write_pick, "The candidate with the lowest loss then, in most seeds."),
@@ -156,6 +168,7 @@ static const struct lagd_member regret_members[] = {
     POINT("high", "n?", regret.high, NULL),
     POINT("regret_of_spread", "n?", regret.of_spread, "Of the range of the finals: 0 the best pick, 1 the worst."),
     LAGD_WRITTEN("random", "n?", write_random, "What a random pick would lose."),
+    LAGD_WRITTEN("prior", "n?", write_prior, "What the prior's pick loses, whatever the lag."),
     POINT("probe_steps", "n?", regret.probe_steps, "Of all candidates up to then, of one seed."),
     POINT("probe_flops", "n?", regret.probe_flops, "The same in FLOPs."),
     POINT("lost_flops", "n?", regret.lost_flops, "Of these, all but the pick's own."),
@@ -303,6 +316,9 @@ static const struct lagd_member report_members[] = {
                     "The first lag from which the regret stays within delta, at 95 %; null: none does."),
     RESULT("spread", "n?", report.spread, "Range of the finals, averaged over the seeds."),
     RESULT("random_regret", "n?", report.random, "What a random pick loses on average."),
+    LAGD_WRITTEN("prior_pick", "s?", write_prior_pick, "What the prior would have picked before anything was trained: "
+                 "without one, the first of the pool."),
+    RESULT("prior_cases", "i", prior_cases, "Growths that the prior was made of; 0: there was none."),
     RESULT("n_diverged", "i", report.n_diverged, "Candidates that diverged, over all seeds."),
     RESULT("ceiling", "n?", report.ceiling, "Reliability of the finals, 0 to 1."),
     RESULT("ceiling_accuracy", "n?", report.ceiling_accuracy, "Pair accuracy that finals so reliable allow."),

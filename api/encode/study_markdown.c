@@ -85,6 +85,17 @@ static void point_row(struct lag_strbuf *out, const struct lagd_study_result *re
     lag_strbuf_append(out, "\n");
 }
 
+/* What could be known before anything was trained. */
+static void prior(struct lag_strbuf *out, const struct lagd_study_result *result) {
+    if (result->prior_pick < 0 || !isfinite(result->report.prior)) return;
+    lag_strbuf_append(out, result->prior_cases > 0 ? "The prior's pick, " : "Without a prior the pool's first, ");
+    lagd_markdown_words(out, result->candidates[result->prior_pick].label);
+    lag_strbuf_printf(out, ", loses %.4f", result->report.prior);
+    if (result->prior_cases > 0)
+        lag_strbuf_printf(out, "; it comes from %" PRId64 " growths here", result->prior_cases);
+    lag_strbuf_append(out, ".\n\n");
+}
+
 static void points(struct lag_strbuf *out, const struct lagd_study_result *result) {
     const struct lagd_study_findings *report = &result->report;
     lag_strbuf_append(out, "## What each lag tells\n\n| t | learning rate | Spearman | pair accuracy [95 %] | pick | "
@@ -95,6 +106,7 @@ static void points(struct lag_strbuf *out, const struct lagd_study_result *resul
     if (isfinite(report->ceiling_accuracy))
         lag_strbuf_printf(out, ", and a second measurement of the finals would have %.2f", report->ceiling_accuracy);
     lag_strbuf_append(out, ". Regret is how far the final loss of the pick lies above the best.\n\n");
+    prior(out, result);
 }
 
 /* Beside the lags of the table above: what who decides along the way would have lost, and taken. */

@@ -108,6 +108,7 @@ static const struct lagd_member candidate_members[] = {
     CANDIDATE("eligible", "b", eligible, "It may win."),
     CANDIDATE("function_preserving", "b", function_preserving, "It begins with the parent's loss."),
     CANDIDATE("connection_rate", "n?", connection_rate, "Share of neighbouring layers that were neighbours before."),
+    CANDIDATE("prior", "n?", prior, LAGD_PRIOR_HELP),
 };
 static const struct lagd_schema candidate_schema = LAGD_SCHEMA("CandidatePlan", candidate_members);
 
@@ -147,6 +148,8 @@ static const struct lagd_member plan_members[] = {
     LAGD_WRITTEN_OF("candidates", "[@]", &candidate_schema, write_plan_candidates, NULL),
     LAGD_OBJECT(struct lagd_growth_plan, "from", &lagd_model_schema, from, "Shape of the run."),
     LAGD_OBJECT(struct lagd_growth_plan, "to", &lagd_model_schema, to, "Shape that it is to become."),
+    LAGD_WRITTEN_OF("prior", "@?", &lagd_prior_schema, lagd_write_plan_prior, "What the candidates' prior is made of; "
+                    "null: too few growths have been decided here."),
     PLAN("n_times", "i", n_times, "Evaluations of a candidate."),
     PLAN("n_full", "i", n_full, "Evaluations of them that are full."),
     PLAN("n_batches", "i", n_batches, "Validation batches of a full evaluation."),
@@ -183,6 +186,9 @@ static int dry_run(struct lagd_request *request, const struct lagd_growth_reques
     if (status == 0)
         status = lagd_growth_plan_make(growth, &extension->run, lagd_supervisor_threads(request->supervisor), &plan,
                                        &request->err);
+    if (status == 0)
+        status = lagd_prior_know(db, lagd_growth_start(growth, &extension->run), extension->run.max_steps, plan,
+                                 &request->err);
     if (status < 0) return status;
     plan->memory_available_bytes = lagd_supervisor_memory_available(request->supervisor);
     lagd_supervisor_predict(request->supervisor, &extension->run, plan);

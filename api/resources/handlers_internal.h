@@ -29,6 +29,8 @@ lagd_route_fn lagd_h_growth_cancel, lagd_h_growth_cancelled;
 lagd_route_fn lagd_h_decision, lagd_h_decide, lagd_h_decided;
 lagd_route_fn lagd_h_candidate, lagd_h_candidate_series;
 
+lagd_route_fn lagd_h_prior;
+
 lagd_route_fn lagd_h_studies, lagd_h_study, lagd_h_study_report;
 lagd_route_fn lagd_h_study_create, lagd_h_study_created;
 lagd_route_fn lagd_h_study_pause, lagd_h_study_resume, lagd_h_study_cancel, lagd_h_study_verb_done;

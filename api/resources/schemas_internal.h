@@ -2,6 +2,7 @@
 #pragma once
 #include "door/problem_internal.h"
 #include "encode/encode_internal.h"
+#include "encode/prior_internal.h"
 #include "encode/report_internal.h"
 #include "encode/study_internal.h"
 #include "stream/points_internal.h"

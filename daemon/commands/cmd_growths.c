@@ -14,6 +14,7 @@
 #include <lagd/base/mem.h>
 #include <lagd/base/strbuf.h>
 #include <lagd/daemon/growth_plan.h>
+#include <lagd/daemon/prior.h>
 #include <lagd/daemon/states.h>
 #include <lagd/engine/verdict.h>
 #include <lagd/storage/events.h>
@@ -60,7 +61,8 @@ static int insert_candidate(struct lag_db *db, const struct creation *c, int pos
                                     .n_params = plan->n_params,
                                     .rewarm_steps = plan->rewarm_steps,
                                     .loss_at_0 = NAN,
-                                    .loss_at_lag = NAN};
+                                    .loss_at_lag = NAN,
+                                    .prior = plan->prior};
     lag_id_new("cand", row.id);
     (void)lag_copy(row.growth_id, sizeof(row.growth_id), c->growth.id);
     (void)lag_copy(row.op, sizeof(row.op), plan->op);
@@ -101,6 +103,9 @@ static int fill_growth(const struct lagd_growth_request *request, const struct l
     row->eval_sequences = plan->eval_sequences;
     row->eval_stride = plan->eval_stride;
     row->parent_loss = NAN;
+    row->prior_cases = plan->prior_cases;
+    (void)lag_copy(row->prior_of, sizeof(row->prior_of), plan->prior_of);
+    (void)lag_copy(row->prior_like, sizeof(row->prior_like), plan->prior_like);
     row->revision = 1;
     row->created_ms = row->updated_ms = lag_clock_wall_ms();
     struct lag_strbuf text = LAG_STRBUF_INIT;
@@ -137,6 +142,7 @@ int lagd_cmd_growth_create(struct lagd_commands *c, struct lagd_command *command
     rc = lagd_growth_plan_make(command->u.growth, run, c->deps->n_threads, &plan, err);
     if (rc < 0) return rc;
     rc = admit(c, run, plan->memory_bytes, err);
+    if (rc == 0) rc = lagd_prior_know(c->db, lagd_growth_start(command->u.growth, run), run->max_steps, plan, err);
     if (rc < 0) return rc;
     struct lagd_extending extending = {.plan = extension};
     if (extends) lagd_active_await(c->runs, run->id); /* it has ended: what its thread still holds goes */

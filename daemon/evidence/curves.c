@@ -110,6 +110,7 @@ static int load_curve(struct lag_db *db, struct lagd_curves *set, const struct l
     lagd_phases_find(piece, set->growth.start_step, is_known ? &strategy : NULL, row->rewarm_steps,
                      &set->curves[index]);
     set->preserving[index] = is_known && strategy.op->function_preserving;
+    if (set->prior) set->prior[index] = row->prior;
     return 0;
 }
 
@@ -129,7 +130,8 @@ int lagd_curves_load(struct lag_db *db, const char *growth_id, struct lagd_curve
     set->curves = lag_calloc((size_t)set->n + 1, sizeof(*set->curves));
     set->buffers = lag_calloc(2 * (size_t)set->n + 1, sizeof(*set->buffers));
     set->preserving = lag_calloc((size_t)set->n + 1, sizeof(*set->preserving));
-    if (!set->curves || !set->buffers || !set->preserving) {
+    if (set->growth.prior_cases > 0) set->prior = lag_calloc((size_t)set->n + 1, sizeof(*set->prior));
+    if (!set->curves || !set->buffers || !set->preserving || (set->growth.prior_cases > 0 && !set->prior)) {
         rc = lag_error_set(err, LAG_ENOMEM, "out of memory while reading growth %s", growth_id);
         goto fail;
     }
@@ -149,6 +151,7 @@ void lagd_curves_destroy(struct lagd_curves *set) {
     for (int i = 0; set->buffers && i < 2 * set->n; i++) free(set->buffers[i]);
     free(set->buffers);
     free(set->preserving);
+    free(set->prior);
     free(set->curves);
     free(set->candidates);
     free(set);

@@ -60,7 +60,8 @@ static void fill(const struct lagd_curves *set, const struct lag_verdict *verdic
 int lagd_decide(const struct lagd_curves *set, struct lag_decision_row *ret, struct lag_error *err) {
     const int64_t lag = set->growth.probe_steps;
     const int n_batches = (int)set->growth.n_batches;
-    const struct lag_rule rule = {.delta = set->delta, .look = LAG_MAX(1, set->n_looks), .p_end = set->p_end};
+    const struct lag_rule rule = {.delta = set->delta, .look = LAG_MAX(1, set->n_looks), .p_end = set->p_end,
+                                  .prior = set->prior};
     struct numbers numbers;
     struct lag_verdict verdict;
     LAG_ASSERT(set->n <= LAGD_STRATEGIES_MAX + 1);

@@ -22,6 +22,7 @@ struct lagd_curves {
     struct lag_candidate_row *candidates; /* [n] */
     struct lag_curve *curves;             /* [n], pointing into the buffers */
     bool *preserving;                     /* [n]: keeps its parent's function */
+    double *prior;                        /* [n]: places by the prior; NULL: the growth was told none */
     void **buffers;                       /* [2 n] */
 };
 /* Reads growth, candidates and losses. Thread: owner of db. *ret is owned: lagd_curves_destroy. */

@@ -153,16 +153,32 @@ static int average(struct lagd_study_result *result, struct lag_error *err) {
     return 0;
 }
 
+/* What the first seed's growth was told: the first by the prior; without one, the first of the pool. */
+static int pick_of_prior(const struct lagd_curves *set) {
+    int first = -1;
+    double lowest = NAN;
+    for (int i = 0; i < set->n; i++) {
+        const double place = set->prior && !isnan(set->prior[i]) ? set->prior[i] : 0.5;
+        if (!set->curves[i].eligible || set->curves[i].reference || (first >= 0 && place >= lowest)) continue;
+        first = i;
+        lowest = place;
+    }
+    return first;
+}
+
 static int report(struct lagd_study_result *result, struct lag_error *err) {
     struct lag_study_group groups[LAGD_STUDY_SEEDS_MAX];
     double flops[LAGD_STRATEGIES_MAX + 1];
     LAG_ASSERT(result->n_seeds <= LAGD_STUDY_SEEDS_MAX && result->n_candidates <= LAGD_STRATEGIES_MAX + 1);
     for (int g = 0; g < result->n_seeds; g++)
         groups[g] = (struct lag_study_group){set_of(result, g)->curves, (int)set_of(result, g)->growth.n_batches};
+    result->prior_pick = pick_of_prior(set_of(result, 0));
+    result->prior_cases = set_of(result, 0)->growth.prior_cases;
     for (int i = 0; i < result->n_candidates; i++) flops[i] = result->candidates[i].step_flops;
     const struct lag_study study = {.n_groups = result->n_seeds, .n_candidates = result->n_candidates,
                                     .groups = groups, .horizon = result->study.horizon, .delta = result->study.delta,
-                                    .step_flops = flops, .prior = -1};
+                                    .step_flops = flops,
+                                    .prior = result->prior_pick};
     struct lag_study_report found;
     int rc = lag_study_report_init(&study, &found);
     if (rc == LAG_ENOMEM) return no_memory(err);
@@ -259,7 +275,7 @@ int lagd_study_result_create(struct lag_db *db, const char *study, struct lagd_s
     LAG_CLEANUP(drop_runs) struct runs runs = {0};
     if (!result) return no_memory(err);
     result->equal_loss = result->grown_flops = result->scratch_flops = result->speedup = NAN;
-    result->charged_lag = -1;
+    result->charged_lag = result->prior_pick = -1;
     lagd_study_request_defaults(&result->request);
     int rc = lag_study_get(db, study, &result->study, err);
     if (rc == 0) rc = lag_fields_parse(&lagd_study_fields, &result->request, result->study.request, err);

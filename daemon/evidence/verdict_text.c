@@ -81,6 +81,20 @@ static void say_p_end(struct sentence *out, double p_end) {
     else say(out, " Of such orders %.0f %% held to the end in the studies here.", 100 * p_end);
 }
 
+/* Where losses decide nothing. */
+static void say_taken(struct sentence *out, const struct lagd_curves *set, const struct lag_verdict *verdict) {
+    if (verdict->by_prior) {
+        say(out, "The prior, the %s of %lld growths here%s, takes ",
+            strcmp(set->growth.prior_of, "finals") == 0 ? "final ranks" : "ranks at the lag",
+            (long long)set->growth.prior_cases, strcmp(set->growth.prior_like, "any") == 0 ? "" : " like this one");
+        say_name(out, set, verdict->pick);
+        say(out, ".");
+        return;
+    }
+    say_name(out, set, verdict->pick);
+    say(out, " is the first of them in the pool, and is taken.");
+}
+
 static void say_basis(struct sentence *out, const struct lagd_curves *set, const struct lag_verdict *verdict,
                       const bool *tied) {
     switch (verdict->basis) {
@@ -100,8 +114,7 @@ static void say_basis(struct sentence *out, const struct lagd_curves *set, const
                  "matters: ", verdict->n_tied, verdict->range, set->delta);
         say_names(out, set, tied, -1);
         say(out, ". ");
-        say_name(out, set, verdict->pick);
-        say(out, " is the first of them in the pool, and is taken.");
+        say_taken(out, set, verdict);
         break;
     default:
         if (verdict->runner_up >= 0)

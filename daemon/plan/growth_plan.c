@@ -20,6 +20,7 @@
 #include <lagd/engine/params.h>
 #include <lagd/engine/probe.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -169,7 +170,7 @@ static int describe(struct planning *p, const struct lag_strategy *strategy, str
                                         .rewarm_steps = rewarms(strategy) ? strategy->rewarm_steps : 0,
                                         .eligible = !none || p->request->allow_none,
                                         .function_preserving = strategy->op->function_preserving,
-                                        .connection_rate = lag_recipe_connection_rate(&recipe)};
+                                        .connection_rate = lag_recipe_connection_rate(&recipe), .prior = NAN};
     char text[LAG_STRATEGY_TEXT];
     lag_strategy_format(strategy, text);
     (void)lag_copy(out->strategy, sizeof(out->strategy), text);

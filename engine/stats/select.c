@@ -128,10 +128,19 @@ static double range_of(const struct probe *probe, int pick, const bool *tied) {
     return high - low;
 }
 
-static int first_of(const bool *tied, int n) {
-    int i = 0;
-    while (i < n && !tied[i]) i++;
-    return i;
+static double place_of(const double *prior, int i) { return !prior || isnan(prior[i]) ? 0.5 : prior[i]; }
+
+static int first_of(const bool *tied, int n, const double *prior) {
+    int first = -1;
+    for (int i = 0; i < n; i++)
+        if (tied[i] && (first < 0 || place_of(prior, i) < place_of(prior, first))) first = i;
+    return first;
+}
+
+static bool is_known(const bool *tied, int n, const double *prior) {
+    for (int i = 0; prior && i < n; i++)
+        if (tied[i] && !isnan(prior[i])) return true;
+    return false;
 }
 
 /* --- is it verified? --------------------------------------------------------------------------------------------- */
@@ -281,7 +290,9 @@ int lag_select(const struct lag_curve *curves, int n_curves, int n_batches, int6
     verdict.lag_short = find_short(&probe, verdict.pick_at_lag);
     verdict.n_open = count_open(&probe, verdict.pick_at_lag, &verdict.n_stopped);
     verdict.basis = find_basis(&probe, rule, &verdict);
-    verdict.pick = verdict.basis == LAG_BASIS_NOTHING_TO_DECIDE ? first_of(ret_tied, n_curves) : verdict.pick_at_lag;
+    const bool nothing = verdict.basis == LAG_BASIS_NOTHING_TO_DECIDE;
+    verdict.pick = nothing ? first_of(ret_tied, n_curves, rule->prior) : verdict.pick_at_lag;
+    verdict.by_prior = nothing && is_known(ret_tied, n_curves, rule->prior);
     if (verdict.pick_at_lag >= 0) verdict.p_now = chance_now(&probe, verdict.pick_at_lag);
     compare_pick(&probe, &verdict);
     verdict.tau_half = lag_tau_between(curves, n_curves, n_batches, lag_half_time(curves, n_curves, lag), lag);

@@ -167,10 +167,25 @@ static void test_nothing_to_decide(void **state) {
     assert_int_equal(verdict.basis, LAG_BASIS_NOTHING_TO_DECIDE);
     assert_int_equal(verdict.pick, 0); /* the first of the pool, though not the lowest */
     near(verdict.gain, 2.6 - 2.704);   /* of what is taken */
+    assert_false(verdict.by_prior);
     coarse.delta = 0.004 - 1e-9;
     lag_select(pool.curves, 4, N_BATCHES, 8, &coarse, &verdict, tied);
     assert_int_equal(verdict.basis, LAG_BASIS_TIED);
     assert_int_equal(verdict.pick, 1);
+    /* With a prior: its first, who is not known being in the middle; and it decides nothing else. */
+    static const struct { double prior[4]; int pick; bool used; } cases[] = {
+        {{0.6, NAN, 0.7, 0}, 1, true}, {{0.6, 0.6, 0.4, 0}, 2, true}, {{0.2, 0.2, 0.3, 0}, 0, true},
+        {{NAN, NAN, NAN, 0}, 0, false}};
+    for (size_t i = 0; i < LAG_COUNT(cases); i++) {
+        coarse.delta = 0.004 + 1e-9;
+        coarse.prior = cases[i].prior;
+        lag_select(pool.curves, 4, N_BATCHES, 8, &coarse, &verdict, tied);
+        assert_int_equal(verdict.pick, cases[i].pick);
+        assert_int_equal(verdict.by_prior, cases[i].used);
+        coarse.delta = 0.004 - 1e-9;
+        lag_select(pool.curves, 4, N_BATCHES, 8, &coarse, &verdict, tied);
+        assert_true(verdict.pick == 1 && !verdict.by_prior);
+    }
 }
 
 /* Verified: the only one left, beyond every other, growing has paid off, and no study says that orders do not hold. */

@@ -46,10 +46,10 @@ def make_old(state_dir):
 # Members of growths, candidates, decisions, rankings and runs that this version added.
 ADDED = {"eval_stride", "label", "delta", "basis", "tied_set", "tied_at_0", "p_now", "p_end", "gain", "gain_interval",
          "short_by", "n_tied", "n_evaluations", "n_reached", "freeze_old", "allocator", "max_steps", "rungs", "lag",
-         "stopped"}
+         "stopped", "prior"}
 # What the rule of a growth says since then.
-CLOSE = (" Where those that cannot be told apart lie closer than the difference that matters, the first of them in the "
-         "pool is.")
+CLOSE = (" Where those that cannot be told apart lie closer than the difference that matters, the first of them by "
+         "the prior is, or, without one, in the pool.")
 
 
 def strip_shapes(value):

@@ -22,6 +22,7 @@ static const char *const whole_lists[] = {
     "SCAN runs USING INDEX runs_waiting", /* of those that wait only */
     "SCAN studies USING INDEX sqlite_autoindex_studies_1",
     "SCAN studies USING INDEX studies_alive", /* of those that have not ended */
+    "SCAN d USING INDEX sqlite_autoindex_decisions_1", /* the newest ones */
 };
 
 /* The hot ones: a part of the text, and the index that must serve it. */
@@ -55,6 +56,8 @@ DEFINE_EACH(each_run, lag_run_row)
 DEFINE_EACH(each_growth, lag_growth_row)
 DEFINE_EACH(each_candidate, lag_candidate_row)
 DEFINE_EACH(each_rung, lag_rung_row)
+DEFINE_EACH(each_prior_growth, lag_prior_growth_row)
+DEFINE_EACH(each_prior_candidate, lag_prior_candidate_row)
 DEFINE_EACH(each_checkpoint, lag_checkpoint_row)
 DEFINE_EACH(each_file, lag_checkpoint_file_row)
 DEFINE_EACH(each_series, lag_series_row)
@@ -117,6 +120,8 @@ static int call_growth(struct lag_db *db, struct lag_error *err) {
     if (!rc) rc = lag_rung_list(db, "gr_1", each_rung, NULL, err);
     if (!rc) rc = lag_growth_set_probe_steps(db, "gr_1", 7, err);
     if (!rc) rc = lag_decision_put(db, &decision, err);
+    if (!rc) rc = lag_prior_growths(db, 9, each_prior_growth, NULL, err);
+    if (!rc) rc = lag_prior_candidates(db, "gr_1", each_prior_candidate, NULL, err);
     return rc ? rc : lag_decision_get(db, "gr_1", &decision, err);
 }
 
@@ -250,7 +255,7 @@ static int look_at_all(struct lag_db *db, void *arg, struct lag_error *err) {
 static int count_in_sources(struct fixture *f) {
     static const char *const stems[] = {"calendar",
         "candidates", "checkpoints", "datasets", "decisions", "deleted", "events", "growths",
-        "keys", "points", "probe_losses", "runs", "rungs", "series", "studies"};
+        "keys", "points", "prior", "probe_losses", "runs", "rungs", "series", "studies"};
     static const char mark[] = "static const char sql_";
     int n = 0;
     for (size_t i = 0; i < LAG_COUNT(stems); i++) {

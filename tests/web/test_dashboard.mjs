@@ -239,12 +239,15 @@ async function aPlanIsComparedWithTraining() {
   const share = f.share(plan.flops_total / run.flops_training, 'training so far');
   await until(share, async () => (await page().locator('.dry').innerText()).includes(share));
   check(await page().locator('#f-probe-delta').count() === 1, 'the difference that matters can be told');
+  // beside it what operators have done here before
+  const { items } = await daemon.get('/prior'), text = await page().locator('.dry').innerText();
+  check(items.length > 0 && text.includes('What operators have done here'), text);
 }
 
 /** A pool by name, operators and recipes by their boxes, and rules for all: the plan tells the rules of each. */
 async function aPoolIsChosenByClicking() {
   await browser.open('#/runs/grown/grow');
-  const plan = () => page().locator('.dry table').innerText();
+  const plan = () => page().getByRole('table', { name: 'Candidates', exact: true }).innerText();
   await until('one rule for all', async () => /stack.*inherit, continue/s.test(await plan()));
   check(!(await plan()).includes('restart'), await plan());
   await page().check('text=the published pool');

@@ -8,6 +8,7 @@ import { address } from '../state.js';
 import { bodyOf, complain, Field, group, more, schema } from './form.js';
 import { fact, facts, runLink } from './parts.js';
 import { poolChoice } from './pool.js';
+import { history, priorText } from './prior.js';
 
 export function newGrowthView(main, name) {
   const place = h('div', { class: 'form-page', 'aria-busy': 'true' }, h('p', { class: 'dim' }, 'Loading …'));
@@ -17,9 +18,9 @@ export function newGrowthView(main, name) {
 
   async function begin() {
     try {
-      const [root, run, catalog] = await Promise.all([schema('GrowthRequest'), api.get(`/runs/${api.part(name)}`),
-        api.get('/operators')]);
-      dry = build(place, root, run, catalog);
+      const [root, run, catalog, prior] = await Promise.all([schema('GrowthRequest'),
+        api.get(`/runs/${api.part(name)}`), api.get('/operators'), api.get('/prior')]);
+      dry = build(place, root, run, catalog, prior);
       place.removeAttribute('aria-busy');
     } catch (error) {
       fill(place, h('div', { class: 'failed' }, h('p', {}, error.message), button('Try again', begin)));
@@ -28,7 +29,7 @@ export function newGrowthView(main, name) {
   return { title: `Grow ${name}`, destroy: () => dry?.cancel() };
 }
 
-function build(place, root, run, catalog) {
+function build(place, root, run, catalog, prior) {
   const field = (pointer, options) => new Field(root, pointer, options);
   const main_ = [field('/target/n_layer', { value: run.model.n_layer * 2, label: 'Layers after growth' }),
     field('/when/at_step', { label: 'at step' }),
@@ -69,7 +70,9 @@ function build(place, root, run, catalog) {
       const plan = await api.send('POST', `${path}?dry_run=true`, body());
       if (number !== asked) return;
       tell(null);
-      fill(numbers, planFacts(plan, run));
+      const at = body().when?.at_step ?? -1, until = body().extend?.max_steps ?? run.max_steps;
+      fill(numbers, planFacts(plan, run), h('h3', {}, 'What operators have done here'),
+        history(prior, plan, (at >= 0 ? at : run.step) / until));
     } catch (error) {
       if (number !== asked) return;
       tell(error);
@@ -126,8 +129,11 @@ function planFacts(plan, run) {
       fact('Evaluations', plan.n_times, `of ${plan.n_batches} batches`),
       fact('Spent on them', f.percent(plan.eval_share))),
     h('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Candidates' },
-      table({ caption: 'Candidates', head: ['Candidate', 'Layers from', 'Rules', 'Parameters', 'Compute'],
+      table({ caption: 'Candidates',
+        head: ['Candidate', 'Layers from', 'Rules', 'Parameters', 'Compute', ...(plan.prior ? ['Prior'] : [])],
         rows: plan.candidates.map((one) => [one.operator === 'none' ? 'none (do not grow)' : one.names,
-          one.recipe || '–', rulesOf(one.strategy), f.si(one.n_params), f.flops(one.flops)]) })),
+          one.recipe || '–', rulesOf(one.strategy), f.si(one.n_params), f.flops(one.flops),
+          ...(plan.prior ? [one.prior === null ? '–' : one.prior.toFixed(2)] : [])]) })),
+    plan.prior && h('p', { class: 'dim' }, priorText(plan.prior)),
   ];
 }

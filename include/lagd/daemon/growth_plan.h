@@ -10,6 +10,7 @@ struct lagd_candidate_plan {
     double flops, eval_flops;   /* of its probe, and of the evaluations among them */
     bool eligible, function_preserving;
     double connection_rate;
+    double prior;               /* its place by the prior, 0 first to 1 last; NaN: not known (daemon/prior.h) */
 };
 #define LAGD_RUNGS_MAX 64
 /* Of all candidates together. */
@@ -32,12 +33,18 @@ struct lagd_growth_plan {
     char time_basis[16];        /* of what it is predicted: run (its own steps or probes), other_runs, machine */
     int64_t memory_bytes, memory_available_bytes; /* needed beside what the run has; what admission would grant now */
     int64_t memory_peak_bytes;  /* of the run and its growth together */
+    int64_t prior_cases;        /* growths that the prior is made of; 0: there is none, or it was not asked */
+    char prior_of[8], prior_like[8]; /* finals, lags; both, factor, any: what these are */
 };
 /* Expands and merges the pool for a run as it stands. *ret is large: free() it. Errors carry pointers, e.g.
  * "/pool/2/operator". Refuses: target not deeper than the run, at_step or at_step + probe steps beyond max_steps,
  * unknown names or parameters, an allocator that cannot do what is asked. */
 int lagd_growth_plan_make(const struct lagd_growth_request *request, const struct lag_run_row *run, int n_threads,
                           struct lagd_growth_plan **ret, struct lag_error *err);
+/* The step at which it would stop the run as that stands. */
+static inline int64_t lagd_growth_start(const struct lagd_growth_request *request, const struct lag_run_row *run) {
+    return request->at_step >= 0 ? request->at_step : run->step;
+}
 /* Predicts the time of a plan anew, from the speed that the run has shown since the daemon started. Thread: any. */
 void lagd_supervisor_predict(struct lagd_supervisor *supervisor, const struct lag_run_row *run,
                              struct lagd_growth_plan *plan);

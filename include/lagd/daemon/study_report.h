@@ -64,6 +64,8 @@ struct lagd_study_result {
     bool has_report;                /* at least one seed is there, and can be ranked */
     char why_not[256];              /* else: what is missing */
     struct lagd_study_findings report; /* its seeds are these, in their order */
+    int prior_pick;                 /* what the prior would have picked: without one the first of the pool; -1 */
+    int64_t prior_cases;            /* growths that it was made of, when the study's were asked for; 0: no prior */
     /* Growing: the parent, all candidates up to charged_lag (the sufficient lag, else the horizon), and then what that
      * lag picks. From scratch: the mean of the baselines that have ended. Empty: not known. */
     int64_t charged_lag;

@@ -56,6 +56,7 @@ struct lag_rule {
     double delta; /* a smaller difference does not matter */
     int look;     /* how many verdicts on this probe before, and this one */
     double p_end; /* chance that the order holds to the end of training; NaN: not known */
+    const double *prior; /* [n_curves] places, 0 first to 1 last, NaN: not known; NULL: there is no prior */
 };
 
 struct lag_verdict {
@@ -68,6 +69,7 @@ struct lag_verdict {
                                    of one that was stopped, when it was */
     double range;               /* of the tied set's means over the tail */
     int n_tail, n_tied;         /* evaluations in the tail; members of the tied set */
+    bool by_prior;              /* there was nothing to decide, and the prior knows one of the set */
     int n_stopped, n_open;      /* that an allocator stopped, and those of them that the pick did not beat then */
     enum lag_basis basis;
     unsigned lag_short;         /* enum lag_short, together */
@@ -76,7 +78,8 @@ struct lag_verdict {
 };
 /* The verdict at t = lag: any time that all candidates which have not diverged share. ret_tied[n_curves]: the tied set:
  * every candidate that no other beats at α_r / (n - 1), one-sided, and pick_at_lag. Of a set of several that differ by
- * less than delta the first by index is taken. Verified: nothing but the pick is in the set, it beats every other at
+ * less than delta the first by the prior is taken, who is not known being in the middle; of equal ones, and without a
+ * prior, the first by index. Verified: nothing but the pick is in the set, it beats every other at
  * α_r / 2, and beat every stopped one so when that was stopped, no flag of lag_short is up, and p_end is unknown or at
  * least 0.9.
  * LAG_EINVAL where they do not share it; nothing is written then. Where all have diverged nobody wins. */

@@ -47,3 +47,11 @@ int lag_probe_losses_get(struct lag_db *db, int64_t candidate_number, int n_batc
 
 int lag_decision_put(struct lag_db *db, const struct lag_decision_row *row, struct lag_error *err); /* replaces */
 int lag_decision_get(struct lag_db *db, const char *growth_id, struct lag_decision_row *ret, struct lag_error *err);
+
+/* What the prior is made of: growths with a decision, newest first, at most limit; and a growth's candidates, in order
+ * of position. */
+int lag_prior_growths(struct lag_db *db, int limit, int (*each)(const struct lag_prior_growth_row *, void *), void *arg,
+                      struct lag_error *err);
+int lag_prior_candidates(struct lag_db *db, const char *growth_id,
+                         int (*each)(const struct lag_prior_candidate_row *, void *), void *arg,
+                         struct lag_error *err);

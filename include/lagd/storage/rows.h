@@ -62,6 +62,8 @@ struct lag_growth_row {
     double parent_loss;        /* NaN before it is known */
     double parent_flops;       /* what finding it took */
     int64_t first_rung;        /* the earliest step of the first rung; 0: no rungs, every candidate goes to the lag */
+    int64_t prior_cases;       /* growths that the prior of its candidates is made of; 0: there is none */
+    char prior_of[8], prior_like[8]; /* finals, lags; both, factor, any: as in daemon/prior.h */
     int64_t revision, created_ms, updated_ms;
 };
 struct lag_candidate_row {
@@ -76,6 +78,20 @@ struct lag_candidate_row {
     int64_t t, n_params, rewarm_steps;
     double loss_at_0, loss_at_lag, flops; /* NaN = not there */
     char checkpoint[LAG_ROW_ID];
+    double prior;              /* its place by the prior, 0 first to 1 last; NaN = not known */
+};
+/* A growth that has a decision, and a candidate of it, as far as the prior asks. */
+struct lag_prior_growth_row {
+    char growth_id[LAG_ROW_ID], mode[16], basis[20], pick_at_lag[LAG_ROW_ID];
+    bool tied;
+    struct lag_shape from, to;
+    int64_t start_step, max_steps; /* of its run */
+    char study_state[LAG_ROW_STATE]; /* of the study whose candidates it trains; "" = it is of none */
+};
+struct lag_prior_candidate_row {
+    char id[LAG_ROW_ID], op[32], state[LAG_ROW_STATE];
+    bool eligible;
+    double loss_at_lag;        /* NaN = not there */
 };
 struct lag_decision_row {
     char growth_id[LAG_ROW_ID];
