@@ -30,6 +30,16 @@ int lag_candidate_insert(struct lag_db *db, const struct lag_candidate_row *row,
     return rc;
 }
 
+static const char sql_delete[] = "DELETE FROM candidates WHERE growth_id = ?";
+
+int lag_candidates_delete(struct lag_db *db, const char *growth_id, struct lag_error *err) {
+    struct lag_stmt *stmt;
+    int rc = lag_stmt_open(db, sql_delete, &stmt, err);
+    if (rc) return rc;
+    lag_bind_text(stmt, growth_id);
+    return lag_stmt_run(stmt, err);
+}
+
 static const char sql_get[] = SELECT "WHERE id = ?";
 
 int lag_candidate_get(struct lag_db *db, const char *id, struct lag_candidate_row *ret, struct lag_error *err) {

@@ -107,3 +107,73 @@ int lag_growth_set_probe_steps(struct lag_db *db, const char *id, int64_t steps,
     lag_bind_i64(stmt, steps);
     return touch(stmt, id, err);
 }
+
+static const char sql_first_queued[] =
+    "SELECT id FROM growths WHERE state = 'queued' AND run_id = ? ORDER BY at_step, id LIMIT 1";
+
+int lag_growth_first_queued(struct lag_db *db, const char *run_id, char ret_id[LAG_ROW_ID], struct lag_error *err) {
+    struct lag_stmt *stmt;
+    int rc = lag_stmt_open(db, sql_first_queued, &stmt, err);
+    if (rc) return rc;
+    lag_bind_text(stmt, run_id);
+    rc = lag_stmt_step(stmt, err);
+    if (rc == 1) lag_col_text(stmt, "id", ret_id, LAG_ROW_ID);
+    lag_stmt_close(stmt);
+    return rc;
+}
+
+static const char sql_set_pool[] = "UPDATE growths SET pool = ?, " TOUCH;
+
+int lag_growth_set_pool(struct lag_db *db, const char *id, const char *pool, struct lag_error *err) {
+    struct lag_stmt *stmt;
+    int rc = lag_stmt_open(db, sql_set_pool, &stmt, err);
+    if (rc) return rc;
+    lag_bind_text(stmt, pool);
+    return touch(stmt, id, err);
+}
+
+static const char sql_get_pool[] = "SELECT pool FROM growths WHERE id = ?";
+
+int lag_growth_get_pool(struct lag_db *db, const char *id, char ret[LAG_ROW_POOL], struct lag_error *err) {
+    struct lag_stmt *stmt;
+    int rc = lag_stmt_open(db, sql_get_pool, &stmt, err);
+    if (rc) return rc;
+    lag_bind_text(stmt, id);
+    rc = lag_stmt_step(stmt, err);
+    if (rc == 1) lag_col_text(stmt, "pool", ret, LAG_ROW_POOL);
+    lag_stmt_close(stmt);
+    if (rc == 0) return lag_error_set(err, LAG_ENOTFOUND, "growth %s does not exist", id);
+    return rc < 0 ? rc : 0;
+}
+
+#define SET_SHAPE(side)                                                                                                \
+    side "_n_layer = ?, " side "_n_head = ?, " side "_n_embd = ?, " side "_n_inner = ?, " side "_n_positions = ?, "    \
+    side "_vocab_size = ?, "
+static const char sql_set_plan[] = "UPDATE growths SET " SET_SHAPE("from") SET_SHAPE("to")
+    "first_rung = ?, n_batches = ?, eval_sequences = ?, eval_stride = ?, prior_cases = ?, prior_of = ?, "
+    "prior_like = ?, " TOUCH;
+
+static void bind_shape(struct lag_stmt *stmt, const struct lag_shape *shape) {
+    lag_bind_i64(stmt, shape->n_layer);
+    lag_bind_i64(stmt, shape->n_head);
+    lag_bind_i64(stmt, shape->n_embd);
+    lag_bind_i64(stmt, shape->n_inner);
+    lag_bind_i64(stmt, shape->n_positions);
+    lag_bind_i64(stmt, shape->vocab_size);
+}
+
+int lag_growth_set_plan(struct lag_db *db, const struct lag_growth_row *row, struct lag_error *err) {
+    struct lag_stmt *stmt;
+    int rc = lag_stmt_open(db, sql_set_plan, &stmt, err);
+    if (rc) return rc;
+    bind_shape(stmt, &row->from);
+    bind_shape(stmt, &row->to);
+    lag_bind_i64(stmt, row->first_rung);
+    lag_bind_i64(stmt, row->n_batches);
+    lag_bind_i64(stmt, row->eval_sequences);
+    lag_bind_i64(stmt, row->eval_stride);
+    lag_bind_i64(stmt, row->prior_cases);
+    lag_bind_text(stmt, row->prior_of);
+    lag_bind_text(stmt, row->prior_like);
+    return touch(stmt, row->id, err);
+}

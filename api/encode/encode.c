@@ -99,11 +99,22 @@ static int write_latest(struct lagd_json *json, const char *key, const void *obj
     return status;
 }
 
+/* Both are found at once, with the first that is written. */
+static const struct lagd_left *know_left(struct lagd_encoding *encoding, const void *run) {
+    if (encoding->left_of == run) return &encoding->left;
+    encoding->left = (struct lagd_left){NAN, NAN};
+    if (encoding->supervisor) lagd_supervisor_left(encoding->supervisor, encoding->db, run, &encoding->left);
+    encoding->left_of = run;
+    return &encoding->left;
+}
+
 static int write_seconds_left(struct lagd_json *json, const char *key, const void *object, void *context) {
-    const struct lagd_encoding *encoding = context;
-    double seconds = encoding->supervisor
-                         ? lagd_supervisor_seconds_left(encoding->supervisor, encoding->db, object) : NAN;
-    lagd_json_real(json, key, seconds);
+    lagd_json_real(json, key, know_left(context, object)->seconds);
+    return 0;
+}
+
+static int write_flops_left(struct lagd_json *json, const char *key, const void *object, void *context) {
+    lagd_json_real(json, key, know_left(context, object)->flops);
     return 0;
 }
 
@@ -190,6 +201,8 @@ static const struct lagd_member run_members[] = {
     LAGD_WRITTEN("seconds_left", "n?", write_seconds_left,
                  "Until its last step, with the growths that it is still to go through and their probes; null where it "
                  "does not go on by itself."),
+    LAGD_WRITTEN("flops_left", "n?", write_flops_left, "What it will still spend until then, probes included; null "
+                 "where it has ended."),
     ROW("tokens", "i", tokens, "Trained on so far."),
     LAGD_WRITTEN("flops", "n", write_all_flops, "Spent so far: flops_training and flops_probes."),
     ROW("flops_training", "n", flops, "Of that, the run's own steps and validations, and the probes of applied "

@@ -8,17 +8,19 @@
 #include <lagd/daemon/run_config.h>
 #include <lagd/daemon/shape.h>
 #include <lagd/daemon/states.h>
+#include <lagd/daemon/supervisor.h>
 #include <lagd/storage/rows.h>
 struct lag_db;
 struct lag_error;
-struct lagd_supervisor;
 
 /* The context of shapes that need more than the row. */
 struct lagd_encoding {
     struct lag_db *db;
     struct lag_error *err;
     const struct lagd_rows *candidates; /* of the growth: what a candidate is ranked among */
-    struct lagd_supervisor *supervisor; /* of a run: for the time that it has left; NULL: not told */
+    struct lagd_supervisor *supervisor; /* of a run: for what it will still take; NULL: not told */
+    const void *left_of;                /* the run of … */
+    struct lagd_left left;              /* … this, which two of its members need */
 };
 
 extern const struct lagd_schema lagd_model_schema;     /* "Shape", of lag_shape; no context */

@@ -173,6 +173,13 @@ static const struct lagd_member plan_members[] = {
 };
 const struct lagd_schema lagd_growth_plan_schema = LAGD_SCHEMA("GrowthPlan", plan_members);
 
+static int refused(struct lagd_request *request, int status, const char *state) {
+    char text[sizeof(request->err.text)];
+    if (status != LAG_ESTATE || !state[0]) return status;
+    (void)lag_copy(text, sizeof(text), request->err.text);
+    return lagd_fail_state(request, LAGD_MACHINE_RUN, state, "%s", text);
+}
+
 static int dry_run(struct lagd_request *request, const struct lagd_growth_request *growth) {
     struct lag_db *db;
     bool extends = false;
@@ -184,27 +191,17 @@ static int dry_run(struct lagd_request *request, const struct lagd_growth_reques
         status = lagd_extension_for_growth(db, lagd_supervisor_state_dir(request->supervisor), growth,
                                            request->params[0], &extends, extension, &request->err);
     if (status == 0)
-        status = lagd_growth_plan_make(growth, &extension->run, lagd_supervisor_threads(request->supervisor), &plan,
+        status = lagd_growth_plan_read(db, growth, &extension->run, lagd_supervisor_threads(request->supervisor), &plan,
                                        &request->err);
-    if (status == 0)
-        status = lagd_prior_know(db, lagd_growth_start(growth, &extension->run), extension->run.max_steps, plan,
-                                 &request->err);
-    if (status < 0) return status;
+    if (status < 0) return refused(request, status, extension->run.state);
     plan->memory_available_bytes = lagd_supervisor_memory_available(request->supervisor);
     lagd_supervisor_predict(request->supervisor, &extension->run, plan);
     return lagd_answer_object(request, &lagd_growth_plan_schema, plan, NULL, 200);
 }
 
-static int growth_refused(struct lagd_request *request, int status) {
-    char text[sizeof(request->err.text)];
-    if (status != LAG_ESTATE) return status;
-    (void)lag_copy(text, sizeof(text), request->err.text);
-    return lagd_fail_state(request, LAGD_MACHINE_RUN, request->command->state, "%s", text);
-}
-
 int lagd_h_growth_created(struct lagd_request *request) {
     int status = lagd_request_answer(request);
-    if (status < 0) return growth_refused(request, status);
+    if (status < 0) return refused(request, status, request->command->state);
     lagd_header_set(request, "Location", "/api/v1/growths/%s", request->command->id);
     lagd_header_set(request, "Retry-After", "1");
     return answer_growth(request, request->command->id, 202);

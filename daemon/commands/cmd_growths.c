@@ -4,23 +4,21 @@
 #include "commands/commands_internal.h"
 #include "records/leftovers_internal.h"
 #include "records/post_internal.h"
+#include "stages/ahead_internal.h"
+#include "stages/growth_rows_internal.h"
 
 #include <lagd/base/check.h>
 #include <lagd/base/cleanup.h>
 #include <lagd/base/clock.h>
 #include <lagd/base/error.h>
 #include <lagd/base/failpoint.h>
-#include <lagd/base/ids.h>
 #include <lagd/base/mem.h>
-#include <lagd/base/strbuf.h>
 #include <lagd/daemon/growth_plan.h>
-#include <lagd/daemon/prior.h>
 #include <lagd/daemon/states.h>
 #include <lagd/engine/verdict.h>
 #include <lagd/storage/events.h>
 #include <lagd/storage/growths.h>
 #include <lagd/storage/runs.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,18 +30,13 @@ static void wish_growth(struct lagd_commands *c, const char *run_id) {
 /* --- create ------------------------------------------------------------------------------------------------------ */
 
 struct creation {
-    struct lag_growth_row growth;
-    const struct lagd_growth_plan *plan;
+    struct lagd_growth_rows rows;
     struct lagd_extending *extending; /* the run goes on with it; or NULL */
     char state[LAG_ROW_STATE]; /* of the run, when it forbids a growth */
 };
 
 static int refuse_state(const struct lag_run_row *run, char *ret_state, struct lag_error *err) {
     (void)lag_copy(ret_state, LAG_ROW_STATE, run->state);
-    if (run->growth_id[0]) {
-        return lag_error_set(err, LAG_ESTATE, "run %s has growth %s already; one at a time: wait for it, or cancel it",
-                             run->name, run->growth_id);
-    }
     const struct lagd_state *state = lagd_state_find(LAGD_MACHINE_RUN, run->state);
     return lag_error_set(err, LAG_ESTATE, "run %s is %s (%s): it cannot grow%s", run->name, run->state,
                          state ? state->help : "", lagd_state_allows(LAGD_MACHINE_RUN, run->state, "extend")
@@ -51,26 +44,21 @@ static int refuse_state(const struct lag_run_row *run, char *ret_state, struct l
 }
 
 static bool may_grow(const struct lag_run_row *run) {
-    return !run->growth_id[0] && lagd_state_allows(LAGD_MACHINE_RUN, run->state, "grow");
+    return lagd_state_allows(LAGD_MACHINE_RUN, run->state, "grow");
 }
 
-static int insert_candidate(struct lag_db *db, const struct creation *c, int position, struct lag_error *err) {
-    const struct lagd_candidate_plan *plan = &c->plan->candidates[position];
-    struct lag_candidate_row row = {.position = position,
-                                    .eligible = plan->eligible,
-                                    .n_params = plan->n_params,
-                                    .rewarm_steps = plan->rewarm_steps,
-                                    .loss_at_0 = NAN,
-                                    .loss_at_lag = NAN,
-                                    .prior = plan->prior};
-    lag_id_new("cand", row.id);
-    (void)lag_copy(row.growth_id, sizeof(row.growth_id), c->growth.id);
-    (void)lag_copy(row.op, sizeof(row.op), plan->op);
-    (void)lag_copy(row.strategy, sizeof(row.strategy), plan->strategy);
-    (void)lag_copy(row.names, sizeof(row.names), plan->names);
-    (void)lag_copy(row.recipe, sizeof(row.recipe), plan->recipe);
-    const struct lagd_post post = {.machine = LAGD_MACHINE_CANDIDATE, .event = LAGD_CANDIDATE_ON_CREATED, .row = &row};
-    return lagd_tx_post(db, &post, NULL, err);
+/* Between the growths that the run has now it must fit: others may have come since it was planned. */
+static int check_place(struct lag_db *db, const struct creation *c, const struct lag_run_row *run,
+                       struct lag_error *err) {
+    struct lagd_growth_request request = {.target = c->rows.growth.to, .at_step = c->rows.growth.at_step,
+                                          .probe_steps = c->rows.growth.probe_steps};
+    struct lagd_ahead ahead;
+    struct lag_run_row parent = *run;
+    int rc = lagd_ahead_read(db, run->id, &ahead, err);
+    if (rc != 0) return rc;
+    rc = lagd_ahead_place(&ahead, &request, &parent, err);
+    lagd_ahead_deinit(&ahead);
+    return rc;
 }
 
 /* The run's thread may have changed the run's state since it was looked at: it is looked at again here. */
@@ -78,52 +66,21 @@ static int insert_growth(struct lag_db *db, void *arg, struct lag_error *err) {
     struct creation *c = arg;
     struct lag_run_row run;
     int rc = c->extending ? lagd_extension_write(db, c->extending, err) : 0;
-    if (rc == 0) rc = lag_run_get(db, c->growth.run_id, &run, err);
+    if (rc == 0) rc = lag_run_get(db, c->rows.growth.run_id, &run, err);
     if (rc == 0 && !may_grow(&run)) rc = refuse_state(&run, c->state, err);
-    const struct lagd_post post = {.machine = LAGD_MACHINE_GROWTH, .event = LAGD_GROWTH_ON_CREATED, .row = &c->growth,
-                                   .reason = c->growth.reason, .step = LAG_NO_STEP};
-    if (rc == 0) rc = lagd_tx_post(db, &post, NULL, err);
-    for (int i = 0; i < c->plan->n_candidates && rc == 0; i++) rc = insert_candidate(db, c, i, err);
-    return rc == 0 ? lag_run_set_growth(db, run.id, c->growth.id, err) : rc;
-}
-
-static int fill_growth(const struct lagd_growth_request *request, const struct lag_run_row *run,
-                       const struct lagd_growth_plan *plan, struct lag_growth_row *row, struct lag_error *err) {
-    lag_id_new("gr", row->id);
-    (void)lag_copy(row->run_id, sizeof(row->run_id), run->id);
-    (void)lag_copy(row->reason, sizeof(row->reason), request->reason);
-    (void)lag_copy(row->mode, sizeof(row->mode), request->mode);
-    row->at_step = request->at_step;
-    row->start_step = -1;
-    row->from = plan->from;
-    row->to = plan->to;
-    row->probe_steps = request->probe_steps;
-    row->first_rung = plan->first_rung;
-    row->n_batches = plan->n_batches;
-    row->eval_sequences = plan->eval_sequences;
-    row->eval_stride = plan->eval_stride;
-    row->parent_loss = NAN;
-    row->prior_cases = plan->prior_cases;
-    (void)lag_copy(row->prior_of, sizeof(row->prior_of), plan->prior_of);
-    (void)lag_copy(row->prior_like, sizeof(row->prior_like), plan->prior_like);
-    row->revision = 1;
-    row->created_ms = row->updated_ms = lag_clock_wall_ms();
-    struct lag_strbuf text = LAG_STRBUF_INIT;
-    lag_fields_format(&lagd_growth_fields, request, &text);
-    int rc = text.failed ? LAG_ENOMEM : 0;
-    if (rc == 0 && lag_copy(row->request, sizeof(row->request), text.data) < 0) rc = LAG_ETOOBIG;
-    lag_strbuf_deinit(&text);
-    return rc == 0 ? 0 : lag_error_set(err, rc, "the growth request cannot be stored: shorten its reason");
+    if (rc == 0) rc = check_place(db, c, &run, err);
+    return rc == 0 ? lagd_tx_growth_rows_insert(db, &c->rows, err) : rc;
 }
 
 /* A growth of an active run must fit beside all that runs; that of a waiting one together with its run. */
-static int admit(struct lagd_commands *c, const struct lag_run_row *run, int64_t growth_bytes, struct lag_error *err) {
+static int admit(struct lagd_commands *c, const struct lag_run_row *run, int64_t peak_bytes, struct lag_error *err) {
     int64_t need = 0;
     lagd_admission_count(c->runs);
-    if (lagd_active_find(c->runs, run->id))
-        return lagd_admission_check(c->runs, "the growth", growth_bytes, false, err);
     int rc = lagd_admission_need(c->runs, run, &need, err);
-    return rc < 0 ? rc : lagd_admission_check(c->runs, "the run with its growth", need + growth_bytes, true, err);
+    if (rc < 0) return rc;
+    if (lagd_active_find(c->runs, run->id))
+        return lagd_admission_check(c->runs, "the growth", LAG_MAX(0, peak_bytes - need), false, err);
+    return lagd_admission_check(c->runs, "the run with its growth", LAG_MAX(need, peak_bytes), true, err);
 }
 
 int lagd_cmd_growth_create(struct lagd_commands *c, struct lagd_command *command) {
@@ -137,26 +94,27 @@ int lagd_cmd_growth_create(struct lagd_commands *c, struct lagd_command *command
                                        extension, err);
     if (rc == 0 && !command->along) rc = lagd_study_leads(c->db, run, false, err); /* along: the study asks */
     if (rc < 0) return rc;
-    if (extends ? run->growth_id[0] != '\0' : !may_grow(run)) return refuse_state(run, command->state, err);
+    if (!extends && !may_grow(run)) return refuse_state(run, command->state, err);
+    (void)lag_copy(command->state, sizeof(command->state), run->state);
     LAG_CLEANUP(lag_free_p) struct lagd_growth_plan *plan = NULL;
-    rc = lagd_growth_plan_make(command->u.growth, run, c->deps->n_threads, &plan, err);
+    rc = lagd_growth_plan_read(c->db, command->u.growth, run, c->deps->n_threads, &plan, err);
     if (rc < 0) return rc;
-    rc = admit(c, run, plan->memory_bytes, err);
-    if (rc == 0) rc = lagd_prior_know(c->db, lagd_growth_start(command->u.growth, run), run->max_steps, plan, err);
+    rc = admit(c, run, plan->memory_peak_bytes, err);
     if (rc < 0) return rc;
     struct lagd_extending extending = {.plan = extension};
     if (extends) lagd_active_await(c->runs, run->id); /* it has ended: what its thread still holds goes */
     if (extends) creation->extending = &extending;
-    creation->plan = plan;
-    rc = fill_growth(command->u.growth, run, plan, &creation->growth, err);
-    if (rc == 0) rc = lagd_command_write(c->deps->store, command, creation->growth.id, insert_growth, creation);
+    struct lag_growth_row *growth = &creation->rows.growth;
+    rc = lagd_growth_rows_fill(command->u.growth, run->id, plan, &creation->rows, err);
+    if (rc == 0) rc = lagd_command_write(c->deps->store, command, growth->id, insert_growth, creation);
     if (rc < 0) {
-        (void)lag_copy(command->state, sizeof(command->state), creation->state);
+        if (creation->state[0]) (void)lag_copy(command->state, sizeof(command->state), creation->state);
         return rc;
     }
     LAG_FP("growth.created");
-    (void)lag_copy(command->id, sizeof(command->id), creation->growth.id);
-    (void)lag_copy(command->state, sizeof(command->state), creation->growth.state);
+    (void)lag_copy(command->id, sizeof(command->id), growth->id);
+    (void)lag_copy(command->state, sizeof(command->state), growth->state);
+    lagd_ahead_follow(c->deps, c->db, run->id);
     lagd_admission_count(c->runs);
     if (extends) c->runs->next_schedule_ns = 0;
     wish_growth(c, run->id);
@@ -188,6 +146,7 @@ struct ending {
 static int write_cancel(struct lag_db *db, void *arg, struct lag_error *err) {
     struct ending *ending = arg;
     struct lag_growth_row growth;
+    struct lag_run_row run;
     int rc = lag_growth_get(db, ending->growth_id, &growth, err);
     if (rc < 0) return rc;
     (void)lag_copy(ending->state, sizeof(ending->state), growth.state);
@@ -196,7 +155,11 @@ static int write_cancel(struct lag_db *db, void *arg, struct lag_error *err) {
                              growth.state);
     }
     copy_state(ending->state, LAGD_GROWTH_CANCELLED);
-    return end_growth(db, &growth, LAGD_GROWTH_ON_CANCEL, ending->reason, ending->alone, &ending->leftovers, err);
+    rc = lag_run_get(db, growth.run_id, &run, err);
+    if (rc < 0) return rc;
+    /* Of one that waits for its turn the run's thread knows nothing. */
+    const bool alone = ending->alone || strcmp(run.growth_id, growth.id) != 0;
+    return end_growth(db, &growth, LAGD_GROWTH_ON_CANCEL, ending->reason, alone, &ending->leftovers, err);
 }
 
 int lagd_cmd_growth_cancel(struct lagd_commands *c, struct lagd_command *command) {
@@ -211,8 +174,10 @@ int lagd_cmd_growth_cancel(struct lagd_commands *c, struct lagd_command *command
     else lagd_leftovers_drop(&ending.leftovers);
     (void)lag_copy(command->id, sizeof(command->id), growth.id);
     (void)lag_copy(command->state, sizeof(command->state), ending.state);
-    if (rc == 0) wish_growth(c, growth.run_id);
-    return rc;
+    if (rc < 0) return rc;
+    lagd_ahead_follow(c->deps, c->db, growth.run_id);
+    wish_growth(c, growth.run_id);
+    return 0;
 }
 
 /* --- decide ------------------------------------------------------------------------------------------------------ */

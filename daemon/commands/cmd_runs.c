@@ -198,8 +198,10 @@ static int write_cancelled(struct lag_db *db, void *arg, struct lag_error *err) 
     struct cancelling *c = arg;
     struct lag_growth_row growth;
     int rc = 0;
+    c->leftovers.n = 0; /* a transaction may be tried again */
     if (c->run->growth_id[0] && lag_growth_get(db, c->run->growth_id, &growth, NULL) == 0)
         rc = lagd_tx_growth_end(db, &growth, LAGD_GROWTH_ON_WITHDRAWN, "the run was cancelled", &c->leftovers, err);
+    if (rc == 0) rc = lagd_tx_growths_withdraw(db, c->run->id, "the run was cancelled", &c->leftovers, err);
     return rc < 0 ? rc : lagd_tx_run_event(db, c->run->id, LAGD_RUN_ON_CANCEL, c->reason, err);
 }
 

@@ -6,9 +6,11 @@
 #include "growth/probe_state_internal.h"
 #include "plan/growth_cost_internal.h"
 #include "plan/run_config_internal.h"
+#include "plan/shape_internal.h"
 #include "process/tell_internal.h"
 #include "records/causes_internal.h"
 #include "records/transact_internal.h"
+#include "stages/ahead_internal.h"
 #include "train/flops_internal.h"
 #include "train/run_dataset_internal.h"
 #include "train/run_history_internal.h"
@@ -215,10 +217,20 @@ static int give_up(struct lagd_run *run, struct lag_error *err) {
     return lagd_move_make(&move, err);
 }
 
+/* Its turn has come, and the run is not what it was planned for: one before it came to nothing. */
+static int plan_anew(struct lagd_run *run, struct lag_error *err) {
+    const struct lag_growth_row *growth = &run->book.growth;
+    if (!lagd_growth_is(growth->state, LAGD_GROWTH_QUEUED) || lagd_shape_equal(&growth->from, &run->book.row.shape))
+        return 0;
+    int rc = lagd_ahead_replan(run->deps, &run->book.row, growth, err);
+    return rc == 0 ? lagd_run_read_growth(run, err) : rc;
+}
+
 int lagd_growth_round(struct lagd_run *run, struct lag_error *err) {
     struct lagd_round round = {.run = run, .best_index = -1, .ending = -1};
-    int rc = open_round(&round, err);
-    if (rc == 0) rc = go_through(&round, err);
+    int rc = plan_anew(run, err);
+    if (rc == 0 && run->book.has_growth) rc = open_round(&round, err);
+    if (rc == 0 && run->book.has_growth) rc = go_through(&round, err);
     if (!run->book.has_growth) remove_states(&round);
     close_round(&round);
     if (rc == 0 || !run->book.has_growth || atomic_load(&run->wishes.quit)) return rc;

@@ -4,11 +4,11 @@
 
 #include "records/folders_internal.h"
 #include "records/post_internal.h"
+#include "records/turns_internal.h"
 
 #include <lagd/base/mem.h>
 #include <lagd/storage/checkpoints.h>
 #include <lagd/storage/growths.h>
-#include <lagd/storage/runs.h>
 #include <lagd/storage/series.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,7 +62,6 @@ static int give_up_checkpoint(struct lag_db *db, const struct lag_candidate_row 
 static int end_candidates(struct lag_db *db, const struct lag_growth_row *growth, const char *reason,
                           struct lagd_leftovers *leftovers, struct lag_error *err) {
     struct ending ending = {0};
-    leftovers->n = 0; /* a transaction may be tried again */
     int rc = lag_candidate_list(db, growth->id, collect, &ending, err);
     if (ending.failed) rc = lag_error_set(err, LAG_ENOMEM, "out of memory at the end of a growth");
     for (size_t i = 0; rc == 0 && i < ending.n; i++) {
@@ -87,19 +86,44 @@ static int drop_adopted(struct lag_db *db, const struct lag_growth_row *before, 
     return lag_points_truncate(db, before->run_id, before->start_step, err);
 }
 
-int lagd_tx_growth_leave(struct lag_db *db, const struct lag_growth_row *growth, const char *reason,
-                         struct lagd_leftovers *leftovers, struct lag_error *err) {
+static int leave(struct lag_db *db, const struct lag_growth_row *growth, const char *reason,
+                 struct lagd_leftovers *leftovers, struct lag_error *err) {
     int rc = end_candidates(db, growth, reason, leftovers, err);
     if (rc == 0) rc = drop_adopted(db, growth, err);
-    return rc == 0 ? lag_run_set_growth(db, growth->run_id, "", err) : rc;
+    return rc == 0 ? lagd_tx_growth_turn(db, growth->run_id, err) : rc;
+}
+
+static int end(struct lag_db *db, const struct lag_growth_row *growth, enum lagd_growth_event event, const char *reason,
+               struct lagd_leftovers *leftovers, struct lag_error *err) {
+    int rc = 0;
+    if (!lagd_state_has_ended(LAGD_MACHINE_GROWTH, growth->state))
+        rc = lagd_tx_growth_event(db, growth->id, event, reason, err);
+    return rc == 0 ? leave(db, growth, reason, leftovers, err) : rc;
+}
+
+int lagd_tx_growth_leave(struct lag_db *db, const struct lag_growth_row *growth, const char *reason,
+                         struct lagd_leftovers *leftovers, struct lag_error *err) {
+    leftovers->n = 0; /* a transaction may be tried again */
+    return leave(db, growth, reason, leftovers, err);
 }
 
 int lagd_tx_growth_end(struct lag_db *db, const struct lag_growth_row *growth, enum lagd_growth_event event,
                        const char *reason, struct lagd_leftovers *leftovers, struct lag_error *err) {
-    int rc = 0;
-    if (!lagd_state_has_ended(LAGD_MACHINE_GROWTH, growth->state))
-        rc = lagd_tx_growth_event(db, growth->id, event, reason, err);
-    return rc == 0 ? lagd_tx_growth_leave(db, growth, reason, leftovers, err) : rc;
+    leftovers->n = 0;
+    return end(db, growth, event, reason, leftovers, err);
+}
+
+int lagd_tx_growths_withdraw(struct lag_db *db, const char *run_id, const char *reason,
+                             struct lagd_leftovers *leftovers, struct lag_error *err) {
+    char id[LAG_ROW_ID];
+    struct lag_growth_row growth;
+    int rc;
+    while ((rc = lag_growth_first_queued(db, run_id, id, err)) == 1) {
+        rc = lag_growth_get(db, id, &growth, err);
+        if (rc == 0) rc = end(db, &growth, LAGD_GROWTH_ON_WITHDRAWN, reason, leftovers, err);
+        if (rc != 0) return rc;
+    }
+    return rc;
 }
 
 void lagd_leftovers_remove(const struct lagd_deps *deps, struct lagd_leftovers *leftovers) {

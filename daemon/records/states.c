@@ -13,7 +13,7 @@
 
 static const struct lagd_state run_states[LAGD_N_RUN_STATES] = {
     /* No thread. The step is that of the newest checkpoint, or 0. growth_id may name a growth in any state but an
-     * end. */
+     * end; others may wait behind it, all queued. */
     [LAGD_RUN_QUEUED] = {"queued", WAITING, "pause,cancel,grow,fork",
                          "waits for a place, memory, or the daemon's next look"},
     /* A thread trains; the row's step lags behind it. Newer points and checkpoints than the row tells may be on
@@ -26,13 +26,13 @@ static const struct lagd_state run_states[LAGD_N_RUN_STATES] = {
                          "stopped by a person, or for the reason that it tells; resume goes on"},
     /* A thread works on the growth that growth_id names. That has begun, and its parent's checkpoint is on disk: the
      * run stands at its step until the growth has ended. */
-    [LAGD_RUN_GROWING] = {"growing", LIVE, "pause,cancel,fork",
+    [LAGD_RUN_GROWING] = {"growing", LIVE, "pause,cancel,grow,fork",
                           "a growth is under way: its candidates are probed, it waits for your decision, "
                           "or the winner is applied"},
     /* No thread, and no daemon: the next one queues it again before it serves anyone. */
     [LAGD_RUN_INTERRUPTED] = {"interrupted", WAITING, "fork",
                               "the daemon stopped or crashed; it goes on after the restart"},
-    /* At max_steps, and a checkpoint of that step is on disk. growth_id is empty, as in all three ends. A person may
+    /* At max_steps, and a checkpoint of that step is on disk. No growth waits, as in all three ends. A person may
      * leave it to a later last step. */
     [LAGD_RUN_COMPLETED] = {"completed", TERMINAL, "fork,extend,delete", "reached max_steps"},
     /* The row tells the last step; the newest checkpoint may be older. */
@@ -113,8 +113,10 @@ static const struct lagd_transition run_transitions[] = {
 /* --- growths ------------------------------------------------------------------------------------------------------ */
 
 static const struct lagd_state growth_states[LAGD_N_GROWTH_STATES] = {
-    /* Its candidates' rows are there, all queued. It has no parent yet: start_step is -1. */
-    [LAGD_GROWTH_QUEUED] = {"queued", WAITING, "cancel", "waits for its step, or for the run to be resumed"},
+    /* Its candidates' rows are there, all queued, for the parent that those before it lead to. It has none yet:
+     * start_step is -1. The run names it once it is its turn. */
+    [LAGD_GROWTH_QUEUED] = {"queued", WAITING, "cancel",
+                            "waits for its step, for those before it, or for the run to be resumed"},
     /* The parent's checkpoint is on disk, start_step, n_batches and eval_sequences are fixed. parent_loss may be NaN.
      * Each candidate may be in any state; losses of those that have not ended are written again with equal values. */
     [LAGD_GROWTH_PROBING] = {"probing", LIVE, "cancel", "candidates train for the lag"},

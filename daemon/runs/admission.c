@@ -2,6 +2,7 @@
 #include "plan/growth_cost_internal.h"
 #include "plan/run_config_internal.h"
 #include "runs/runs_internal.h"
+#include "stages/ahead_internal.h"
 
 #include <lagd/base/check.h>
 #include <lagd/base/error.h>
@@ -56,29 +57,44 @@ static int count_candidate(const struct lag_candidate_row *row, void *arg) {
     return 0;
 }
 
-/* Of the run with its growth. */
+/* Of the run with one growth. config: as the run is when that begins. */
 static int growth_need(struct lagd_runs *runs, const struct lag_run_row *row, const struct lagd_run_config *config,
-                       int64_t *ret, struct lag_error *err) {
-    struct lag_growth_row growth;
+                       const struct lag_growth_row *growth, int64_t *ret, struct lag_error *err) {
     struct lagd_growth_request request;
     int n_candidates = 0;
-    int rc = lag_growth_get(runs->db, row->growth_id, &growth, err);
-    if (rc == 0) rc = lag_fields_parse(&lagd_growth_fields, &request, growth.request, err);
-    if (rc == 0) rc = lag_candidate_list(runs->db, growth.id, count_candidate, &n_candidates, err);
+    int rc = lag_fields_parse(&lagd_growth_fields, &request, growth->request, err);
+    if (rc == 0) rc = lag_candidate_list(runs->db, growth->id, count_candidate, &n_candidates, err);
     if (rc < 0) return rc;
     int parallel =
         (int)(request.parallel > 0 ? LAG_MIN(request.parallel, runs->deps->n_threads) : runs->deps->n_threads);
-    const struct lag_probe_plan probe = {.steps = LAG_MAX(growth.probe_steps, request.max_steps),
-                                         .n_batches = (int)growth.n_batches,
-                                         .stride = (int)growth.eval_stride,
-                                         .eval_sequences = (int)growth.eval_sequences};
-    const struct lagd_growth_load load = {.run = row, .config = config, .to = growth.to,
+    const struct lag_probe_plan probe = {.steps = LAG_MAX(growth->probe_steps, request.max_steps),
+                                         .n_batches = (int)growth->n_batches,
+                                         .stride = (int)growth->eval_stride,
+                                         .eval_sequences = (int)growth->eval_sequences};
+    const struct lagd_growth_load load = {.run = row, .config = config, .to = growth->to,
                                           .n_candidates = n_candidates,
                                           .n_workers = LAG_MIN(parallel, LAG_MAX(n_candidates, 1)),
                                           .probe = &probe,
-                                          .keeps_best = strcmp(growth.mode, "manual") != 0};
+                                          .keeps_best = strcmp(growth->mode, "manual") != 0};
     *ret = lagd_growth_peak(&load, runs->deps->n_threads);
     return 0;
+}
+
+/* The most that any growth ahead will need: none of them is left for want of memory once it is its turn. */
+static int64_t growths_need(struct lagd_runs *runs, const struct lag_run_row *row,
+                            const struct lagd_run_config *config) {
+    struct lagd_ahead ahead;
+    int64_t most = 0;
+    if (!row->growth_id[0] || lagd_ahead_read(runs->db, row->id, &ahead, NULL) < 0) return 0;
+    for (int i = 0; i < ahead.n; i++) {
+        struct lagd_run_config then = *config;
+        int64_t need = 0;
+        then.shape = ahead.rows[i].from;
+        if (growth_need(runs, row, &then, &ahead.rows[i], &need, NULL) == 0) /* recovery mends other rows */
+            most = LAG_MAX(most, need);
+    }
+    lagd_ahead_deinit(&ahead);
+    return most;
 }
 
 int lagd_admission_need(struct lagd_runs *runs, const struct lag_run_row *row, int64_t *ret_bytes,
@@ -90,10 +106,7 @@ int lagd_admission_need(struct lagd_runs *runs, const struct lag_run_row *row, i
     struct lagd_run_estimate estimate;
     rc = lagd_run_estimate(&config, runs->deps->n_threads, &estimate, err);
     if (rc < 0) return rc;
-    int64_t growth = 0;
-    if (row->growth_id[0] && growth_need(runs, row, &config, &growth, err) < 0)
-        growth = 0; /* recovery mends such rows */
-    *ret_bytes = LAG_MAX(estimate.memory_bytes, growth);
+    *ret_bytes = LAG_MAX(estimate.memory_bytes, growths_need(runs, row, &config));
     return 0;
 }
 

@@ -3,6 +3,7 @@
 #include "records/causes_internal.h"
 #include "records/leftovers_internal.h"
 #include "records/post_internal.h"
+#include "records/turns_internal.h"
 #include "supervisor/supervisor_internal.h"
 
 #include <lagd/base/error.h>
@@ -51,7 +52,10 @@ static int mend_growth(struct lag_db *db, const struct lag_run_row *run, struct 
     struct lag_growth_row growth;
     if (!run->growth_id[0]) return 0;
     int rc = lag_growth_get(db, run->growth_id, &growth, err);
-    if (lag_code_cause(rc) == LAG_CAUSE_DAMAGE) return lag_run_set_growth(db, run->id, "", err);
+    if (lag_code_cause(rc) == LAG_CAUSE_DAMAGE) {
+        rc = lag_run_set_growth(db, run->id, "", err);
+        return rc == 0 ? lagd_tx_growth_turn(db, run->id, err) : rc;
+    }
     if (rc < 0 || !lagd_state_has_ended(LAGD_MACHINE_GROWTH, growth.state)) return rc;
     struct lagd_leftovers leftovers = {0};
     rc = lagd_tx_growth_leave(db, &growth, growth.reason, &leftovers, err);

@@ -1,60 +1,35 @@
-/* How long a run will take from where it is to its last step, with the growths that it is still to go through. */
+/* What a run will still take, from where it is to its last step, with the growths that it is still to go through. */
 #include "plan/run_config_internal.h"
 #include "plan/shape_internal.h"
 #include "plan/speeds_internal.h"
+#include "stages/ahead_internal.h"
 #include "supervisor/supervisor_internal.h"
 
 #include <lagd/base/check.h>
+#include <lagd/base/cleanup.h>
 #include <lagd/base/mem.h>
 #include <lagd/daemon/growth_plan.h>
 #include <lagd/daemon/states.h>
 #include <lagd/engine/cost.h>
 #include <lagd/storage/growths.h>
-#include <lagd/storage/runs.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define AHEAD_MAX 16
-
-/* FLOP/s of the run's team in steps and in validations. */
+/* FLOP/s of the run's team in steps and in validations; 0: not known. */
 struct pace {
     double train, eval;
-};
-
-struct ahead {
-    int64_t begins; /* at this step, or at once */
-    bool is_probed; /* candidates train, or will */
-    struct lag_growth_row row;
 };
 
 struct way {
     const struct lag_run_row *run;
     struct lagd_run_config config;
     struct lag_spec spec; /* as far as the way was summed up */
+    int64_t at;           /* the same: steps */
     struct pace pace;
-    struct ahead ahead[AHEAD_MAX];
-    int n_ahead;
-    double done; /* share of the probe under way */
 };
 
-/* --- what lies ahead --- */
-
-static int collect(const struct lag_growth_row *row, void *arg) {
-    struct way *way = arg;
-    if (lagd_state_has_ended(LAGD_MACHINE_GROWTH, row->state) || lagd_growth_is(row->state, LAGD_GROWTH_APPLIED) ||
-        way->n_ahead == AHEAD_MAX) return 0;
-    bool waits = lagd_growth_is(row->state, LAGD_GROWTH_QUEUED);
-    struct ahead *ahead = &way->ahead[way->n_ahead++];
-    *ahead = (struct ahead){.row = *row, .begins = LAG_MAX(waits ? row->at_step : row->start_step, way->run->step),
-                            .is_probed = waits || lagd_growth_is(row->state, LAGD_GROWTH_PROBING)};
-    return 0;
-}
-
-static int by_begin(const void *left, const void *right) {
-    const struct ahead *a = left, *b = right;
-    return (a->begins > b->begins) - (a->begins < b->begins);
-}
+/* --- a growth on the way --- */
 
 struct probes {
     int64_t steps, n;
@@ -75,37 +50,52 @@ static double share_done(struct lag_db *db, const struct lag_growth_row *row) {
     return fmin(1, (double)probes.steps / (double)(probes.n * LAG_MAX(row->probe_steps, 1)));
 }
 
-/* --- seconds --- */
+/* --- sums --- */
 
-static double of_steps(const struct way *way, int64_t from, int64_t to) {
-    const struct lagd_run_config *config = &way->config;
-    if (to <= from) return 0;
-    const double context = (double)config->tokens_per_sequence, sequences = (double)config->sequences;
-    const double train = lag_flops_token_train(&way->spec, (int)context) * context * sequences *
-                         (double)config->accumulate;
-    const double eval = lag_flops_token_forward(&way->spec, (int)context) * context * sequences *
-                        (double)config->eval_batches;
-    const double n_evals = (double)(to / config->eval_every - from / config->eval_every);
-    return (double)(to - from) * train / way->pace.train + n_evals * eval / way->pace.eval;
+static void add(struct lagd_left *sum, double flops, double seconds) {
+    sum->flops += flops;
+    sum->seconds += seconds;
 }
 
-static double of_probe(struct lagd_supervisor *s, const struct way *way, const struct ahead *ahead) {
-    struct lagd_growth_request *request = lag_calloc(1, sizeof(*request));
+static void go_to(struct way *way, int64_t to, struct lagd_left *sum) {
+    const struct lagd_run_config *config = &way->config;
+    const int64_t from = way->at;
+    if (to <= from) return;
+    const double context = (double)config->tokens_per_sequence, sequences = (double)config->sequences;
+    const double train = (double)(to - from) * lag_flops_token_train(&way->spec, (int)context) * context * sequences *
+                         (double)config->accumulate;
+    const double n_evals = (double)(to / config->eval_every - from / config->eval_every);
+    const double eval = n_evals * lag_flops_token_forward(&way->spec, (int)context) * context * sequences *
+                        (double)config->eval_batches;
+    add(sum, train + eval, train / way->pace.train + eval / way->pace.eval);
+    way->at = to;
+}
+
+/* share: of the probe that is to come. */
+static void probe(struct lagd_supervisor *s, const struct way *way, struct lagd_growth_request *request, double share,
+                  struct lagd_left *sum) {
     struct lagd_growth_plan *plan = NULL;
     struct lag_run_row run = *way->run;
-    struct lag_error err;
-    double seconds = 0;
-    run.step = LAG_MAX(ahead->begins, 0);
+    run.step = way->at;
     lagd_shape_of_spec(&way->spec, &run.shape);
-    if (request) lagd_growth_request_defaults(request);
-    if (request && lag_fields_parse(&lagd_growth_fields, request, ahead->row.request, &err) == 0 &&
-        lagd_growth_plan_make(request, &run, s->deps.n_threads, &plan, &err) == 0) {
-        lagd_supervisor_predict(s, &run, plan);
-        seconds = plan->seconds_guess;
-    }
+    request->at_step = -1; /* where it begins is where the way has come to */
+    if (lagd_growth_plan_make(request, &run, s->deps.n_threads, &plan, NULL) < 0) return;
+    lagd_supervisor_predict(s, &run, plan);
+    add(sum, plan->flops_total * share, plan->seconds_guess * share);
     free(plan);
-    free(request);
-    return seconds;
+}
+
+/* The winner goes on from where its probe ended. */
+static void go_through(struct lagd_supervisor *s, struct lag_db *db, struct way *way, const struct lag_growth_row *row,
+                       struct lagd_left *sum) {
+    LAG_CLEANUP(lag_free_p) struct lagd_growth_request *request = lag_calloc(1, sizeof(*request));
+    const bool waits = lagd_growth_is(row->state, LAGD_GROWTH_QUEUED);
+    const bool is_probed = waits || lagd_growth_is(row->state, LAGD_GROWTH_PROBING);
+    go_to(way, LAG_MAX(waits ? row->at_step : row->start_step, way->at), sum);
+    if (is_probed && request && lagd_ahead_request(db, row, request, NULL) == 0)
+        probe(s, way, request, waits ? 1 : 1 - share_done(db, row), sum);
+    way->at += row->probe_steps;
+    lagd_spec_take_shape(&way->spec, &row->to);
 }
 
 static bool find_pace(struct lagd_supervisor *s, struct way *way) {
@@ -125,34 +115,26 @@ static bool find_pace(struct lagd_supervisor *s, struct way *way) {
     return way->pace.train > 0 && way->pace.eval > 0;
 }
 
-static double sum_up(struct lagd_supervisor *s, struct lag_db *db, struct way *way) {
-    double seconds = 0;
-    int64_t at = way->run->step;
-    for (int i = 0; i < way->n_ahead; i++) {
-        const struct ahead *ahead = &way->ahead[i];
-        seconds += of_steps(way, at, ahead->begins);
-        if (ahead->is_probed) {
-            bool now = lagd_growth_is(ahead->row.state, LAGD_GROWTH_PROBING);
-            seconds += of_probe(s, way, ahead) * (now ? 1 - share_done(db, &ahead->row) : 1);
-        }
-        at = ahead->begins + ahead->row.probe_steps; /* the winner goes on from where its probe ended */
-        lagd_spec_take_shape(&way->spec, &ahead->row.to);
-    }
-    return seconds + of_steps(way, at, way->run->max_steps);
+static void sum_up(struct lagd_supervisor *s, struct lag_db *db, struct way *way, struct lagd_left *ret) {
+    struct lagd_ahead ahead = {0};
+    if (lagd_ahead_read(db, way->run->id, &ahead, NULL) < 0) return;
+    *ret = (struct lagd_left){0, 0};
+    for (int i = 0; i < ahead.n; i++) go_through(s, db, way, &ahead.rows[i], ret);
+    go_to(way, way->run->max_steps, ret);
+    lagd_ahead_deinit(&ahead);
 }
 
-double lagd_supervisor_seconds_left(struct lagd_supervisor *s, struct lag_db *db, const struct lag_run_row *run) {
-    bool goes_on = lagd_run_is(run->state, LAGD_RUN_RUNNING) || lagd_run_is(run->state, LAGD_RUN_GROWING);
-    struct way *way = goes_on ? lag_calloc(1, sizeof(*way)) : NULL;
-    struct lag_error err;
-    double seconds = NAN;
-    if (!way) return NAN;
+void lagd_supervisor_left(struct lagd_supervisor *s, struct lag_db *db, const struct lag_run_row *run,
+                          struct lagd_left *ret) {
+    *ret = (struct lagd_left){NAN, NAN};
+    if (lagd_state_has_ended(LAGD_MACHINE_RUN, run->state)) return;
+    LAG_CLEANUP(lag_free_p) struct way *way = lag_calloc(1, sizeof(*way));
+    if (!way) return;
     way->run = run;
-    if (lagd_run_spec_of_row(run, &way->config, &way->spec, NULL) == 0 && find_pace(s, way) &&
-        lag_growth_list(db, run->id, INT32_MAX, collect, way, &err) == 0) {
-        qsort(way->ahead, (size_t)way->n_ahead, sizeof(way->ahead[0]), by_begin);
-        seconds = sum_up(s, db, way);
-    }
-    free(way);
-    return seconds;
+    way->at = run->step;
+    if (lagd_run_spec_of_row(run, &way->config, &way->spec, NULL) < 0) return;
+    const bool goes_on = lagd_run_is(run->state, LAGD_RUN_RUNNING) || lagd_run_is(run->state, LAGD_RUN_GROWING);
+    const bool known = find_pace(s, way) && goes_on;
+    sum_up(s, db, way, ret);
+    if (!known) ret->seconds = NAN;
 }

@@ -52,7 +52,7 @@ static int reopen_growth(struct lag_db *db, void *arg, struct lag_error *err) {
     lagd_shape_of_spec(spec, &shape);
     if (run->book.row.growth_id[0] != '\0' && strcmp(run->book.row.growth_id, run->book.growth.id) != 0) {
         rc = lag_growth_get(db, run->book.row.growth_id, &waiting, err);
-        if (rc == 0)
+        if (rc == 0 && !lagd_growth_is(waiting.state, LAGD_GROWTH_QUEUED)) /* else its turn comes again */
             rc = lagd_tx_growth_end(db, &waiting, LAGD_GROWTH_ON_WITHDRAWN, why, &reopening->leftovers, err);
     }
     if (rc == 0) rc = lag_run_set_shape(db, run->id, &shape, (int64_t)lag_spec_params(spec), err);

@@ -33,13 +33,28 @@ static int move_growth(struct lag_db *db, struct lagd_move *move, struct lag_err
     return rc;
 }
 
+/* Why the growths of a run that ends do not begin any more. */
+static const char *const withdrawn[LAGD_N_RUN_EVENTS] = {
+    [LAGD_RUN_ON_COMPLETED] = "the run reached its last step",
+    [LAGD_RUN_ON_CANCEL] = "the run was cancelled",
+    [LAGD_RUN_ON_FAILED] = "the run failed",
+};
+
+static bool ends_run(const struct lagd_move *move) {
+    return move->run_to != LAGD_NOWHERE &&
+           lagd_state_has_ended(LAGD_MACHINE_RUN, lagd_state_name(LAGD_MACHINE_RUN, move->run_to));
+}
+
 int lagd_move_write(struct lag_db *db, void *arg, struct lag_error *err) {
     struct lagd_move *move = arg;
     const struct lagd_run *run = move->run;
     int rc = 0;
     move->run_to = move->growth_to = LAGD_NOWHERE;
+    move->leftovers.n = 0; /* a transaction may be tried again */
     if (run->book.has_growth && (move->growth_event || move->ends_growth)) rc = move_growth(db, move, err);
     if (rc == 0 && move->run_event) rc = post(db, move, LAGD_MACHINE_RUN, &move->run_to, err);
+    if (rc == 0 && ends_run(move))
+        rc = lagd_tx_growths_withdraw(db, run->id, withdrawn[move->run_event], &move->leftovers, err);
     if (rc == 0 && move->progress)
         rc = lag_run_set_progress(db, run->id, run->book.row.step, run->book.row.tokens, run->book.row.flops, err);
     if (rc == 0 && move->extra) rc = move->extra(db, move->extra_arg, err);
@@ -58,6 +73,7 @@ static void follow_growth(struct lagd_move *move, const struct lagd_about *about
     if (!move->ends_growth) return;
     book->has_growth = false;
     book->row.growth_id[0] = '\0';
+    lagd_wishes_post(&move->run->wishes, LAGD_WISH_GROWTH, NULL); /* it is the turn of the next one, if there is one */
 }
 
 static void follow_run(struct lagd_move *move, const struct lagd_about *about) {

@@ -105,7 +105,7 @@ static void examples(void **state) {
     assert_false(lagd_state_allows(LAGD_MACHINE_RUN, "running", "check"));
     assert_false(lagd_state_allows(LAGD_MACHINE_RUN, "running", "resume"));
     assert_false(lagd_state_allows(LAGD_MACHINE_RUN, "running", ""));
-    assert_false(lagd_state_allows(LAGD_MACHINE_RUN, "growing", "grow"));
+    assert_true(lagd_state_allows(LAGD_MACHINE_RUN, "growing", "grow"));
     assert_false(lagd_state_allows(LAGD_MACHINE_RUN, "completed", "grow"));
     assert_true(lagd_state_find(LAGD_MACHINE_RUN, "growing")->live);
     assert_null(lagd_state_find(LAGD_MACHINE_CANDIDATE, "paused"));

@@ -30,6 +30,7 @@ static const struct {
     const char *sql, *index;
 } wanted[] = {
     {"FROM runs AS r LEFT JOIN datasets AS d ON d.id = r.dataset_id WHERE r.id <", "sqlite_autoindex_runs_1 (id<?)"},
+    {"FROM growths WHERE state = 'queued'", "growths_queued (run_id=?)"},
     {"FROM events WHERE run_id = ? AND seq > ?", "events_by_run (run_id=? AND seq>?)"},
     {"FROM events WHERE run_id = ? ORDER BY seq DESC", "events_by_run (run_id=?)"},
     {"FROM events WHERE seq > ? ORDER", "INTEGER PRIMARY KEY (rowid>?)"},
@@ -101,6 +102,12 @@ static int call_growth(struct lag_db *db, struct lag_error *err) {
     int rc = lag_growth_get(db, "gr_1", &growth, err);
     if (!rc) rc = lag_growth_list(db, "run_1", 9, each_growth, NULL, err);
     if (!rc) rc = lag_growth_list(db, NULL, 9, each_growth, NULL, err);
+    char id[LAG_ROW_ID], pool[LAG_ROW_POOL];
+    if (!rc) rc = lag_growth_first_queued(db, "run_1", id, err) < 0 ? LAG_EINTERNAL : 0;
+    if (!rc) rc = lag_growth_set_pool(db, "gr_1", "pool default", err);
+    if (!rc) rc = lag_growth_get_pool(db, "gr_1", pool, err);
+    if (!rc) rc = lag_growth_set_plan(db, &growth, err);
+    if (!rc) rc = lag_candidates_delete(db, "gr_2", err);
     if (!rc) rc = lag_growth_set_state(db, "gr_1", "probing", "", err);
     if (!rc) rc = lag_growth_set_parent(db, &parent, err);
     if (!rc) rc = lag_growth_set_parent_loss(db, "gr_1", 1, 2, err);

@@ -1,6 +1,7 @@
 /* A growth as it would go: its candidates, and what they will take. Thread: any. */
 #pragma once
 #include <lagd/daemon/growth_request.h>
+struct lag_db;
 struct lagd_supervisor;
 
 /* One candidate as it will be probed. */
@@ -45,6 +46,10 @@ int lagd_growth_plan_make(const struct lagd_growth_request *request, const struc
 static inline int64_t lagd_growth_start(const struct lagd_growth_request *request, const struct lag_run_row *run) {
     return request->at_step >= 0 ? request->at_step : run->step;
 }
+/* The same for a run with growths ahead: as it will stand when its turn has come. LAG_ESTATE: it does not fit between
+ * them, which the text tells. */
+int lagd_growth_plan_read(struct lag_db *db, const struct lagd_growth_request *request, const struct lag_run_row *run,
+                          int n_threads, struct lagd_growth_plan **ret, struct lag_error *err);
 /* Predicts the time of a plan anew, from the speed that the run has shown since the daemon started. Thread: any. */
 void lagd_supervisor_predict(struct lagd_supervisor *supervisor, const struct lag_run_row *run,
                              struct lagd_growth_plan *plan);

@@ -23,10 +23,14 @@ struct lag_store *lagd_supervisor_store(struct lagd_supervisor *supervisor); /* 
 /* What lagd takes the time for, in ms since 1970: a clock that jumps by years does not change it. What is kept for some
  * time is outlived by this, not by the clock. Thread: any. */
 int64_t lagd_supervisor_now_ms(struct lagd_supervisor *supervisor);
-/* Seconds until the run's last step, growths that it is still to go through counted in, by the speeds that were
- * measured; NaN where it does not go on by itself. db: the caller's reader. Thread: any. */
-double lagd_supervisor_seconds_left(struct lagd_supervisor *supervisor, struct lag_db *db,
-                                    const struct lag_run_row *run);
+/* What a run will still take until its last step, growths that it is still to go through and their probes counted in:
+ * FLOPs, NaN where it has ended; seconds by the speeds that were measured, NaN where it does not go on by itself. db:
+ * the caller's reader. Thread: any. */
+struct lagd_left {
+    double seconds, flops;
+};
+void lagd_supervisor_left(struct lagd_supervisor *supervisor, struct lag_db *db, const struct lag_run_row *run,
+                          struct lagd_left *ret);
 const char *lagd_supervisor_state_dir(const struct lagd_supervisor *supervisor);
 /* SHA-256 of an open regular file, read once since it was last written to. 1: not known, and too large to be read here;
  * LAGD_CHECKPOINT_CHECK reads it. LAG_EBUSY: it is being written to. Thread: any. */

@@ -10,6 +10,14 @@ int lag_growth_get(struct lag_db *db, const char *id, struct lag_growth_row *ret
 /* Oldest first; run_id NULL = all. */
 int lag_growth_list(struct lag_db *db, const char *run_id, int limit,
                     int (*each)(const struct lag_growth_row *, void *), void *arg, struct lag_error *err);
+/* The first of a run's that are queued, by the step asked for and then by age: 1 with its id, 0 = none. */
+int lag_growth_first_queued(struct lag_db *db, const char *run_id, char ret_id[LAG_ROW_ID], struct lag_error *err);
+/* The pool that was asked for, as the daemon wrote it; "" where it was not kept, as before schema 16. */
+int lag_growth_set_pool(struct lag_db *db, const char *id, const char *pool, struct lag_error *err);
+int lag_growth_get_pool(struct lag_db *db, const char *id, char ret[LAG_ROW_POOL], struct lag_error *err);
+/* What is planned of row before it begins: the shapes, first_rung, n_batches, eval_sequences, eval_stride, and
+ * the prior. */
+int lag_growth_set_plan(struct lag_db *db, const struct lag_growth_row *row, struct lag_error *err);
 int lag_growth_set_state(struct lag_db *db, const char *id, const char *state, const char *reason,
                          struct lag_error *err);
 /* The parent is fixed, of row: start_step, parent_checkpoint, n_batches, eval_sequences, eval_stride. */
@@ -25,6 +33,7 @@ int lag_rung_list(struct lag_db *db, const char *growth_id, int (*each)(const st
 
 int lag_candidate_insert(struct lag_db *db, const struct lag_candidate_row *row, int64_t *ret_number,
                          struct lag_error *err);
+int lag_candidates_delete(struct lag_db *db, const char *growth_id, struct lag_error *err); /* all of a growth */
 int lag_candidate_get(struct lag_db *db, const char *id, struct lag_candidate_row *ret, struct lag_error *err);
 int lag_candidate_list(struct lag_db *db, const char *growth_id, int (*each)(const struct lag_candidate_row *, void *),
                        void *arg, struct lag_error *err); /* by position */

@@ -14,6 +14,7 @@
 #define LAG_ROW_STRATEGY 256
 #define LAG_ROW_RECIPE 2576 /* of the deepest model */
 #define LAG_ROW_PATH 1024
+#define LAG_ROW_POOL 8192 /* what a growth is to choose from, a line a strategy */
 
 /* The whole-number axes of a model, as the engine names them. */
 struct lag_shape {
@@ -41,7 +42,7 @@ struct lag_run_row {
     double lr_scale;           /* 1; halved by rollbacks */
     int64_t n_rollbacks, rollback_step; /* the step that was not finite last, -1 */
     bool waits;                /* paused for want of what may come back: it is tried again by itself */
-    char growth_id[LAG_ROW_ID];/* growth under way or waiting, "" when none */
+    char growth_id[LAG_ROW_ID];/* growth under way, else the first of those that wait, "" when none */
     /* What it was forked from: "" and 0 when it was not. The origin may be gone since; its name is that of then. */
     char origin_run[LAG_ROW_ID], origin_name[LAG_ROW_NAME], origin_checkpoint[LAG_ROW_ID];
     int64_t origin_step;
