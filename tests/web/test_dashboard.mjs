@@ -7,7 +7,6 @@ import * as f from '../../web/format.js';
 import { axe, browse, check, Daemon, folder, main, runBody, sleep, until } from './harness.mjs';
 
 const HOSTILE = '<img src=x onerror="document.title=\'owned\'">\u2028<script>document.title="owned"</script>';
-const portrait = process.env.LAGD_PORTRAIT; // a file for the picture in README
 const pictures = process.env.LAGD_PICTURES; // a folder for screenshots
 const daemon = new Daemon();
 let browser, growth;
@@ -140,7 +139,6 @@ async function aGrowthIsApprovedByClicking() {
   await page().waitForSelector('button.approve', { timeout: 120000 });
   await page().waitForSelector('.verdict .sentence');
   await theLineMoves();
-  if (portrait) await takePortrait();
   const pick = (await daemon.get(`/growths/${growth}`)).decision.candidate;
   await page().click('button.approve');
   await until('it is applied', async () => (await daemon.get(`/growths/${growth}`)).state === 'applied');
@@ -185,23 +183,11 @@ async function theLineMoves() {
   await page().locator('.bump').click({ position: { x: 40, y: 60 } });
   await until('the ranks\' chart moves the line too',
     async () => Number(await line.getAttribute('aria-valuenow')) <= 1);
+  await page().check('label:has-text("close up") input');
+  check(/near=true/.test(page().url()), page().url());
+  await page().uncheck('label:has-text("close up") input');
   await line.focus();
   await page().keyboard.press('End');
-}
-
-async function takePortrait() {
-  const session = await browser.context.newCDPSession(page());
-  await session.send('Emulation.setDeviceMetricsOverride',
-    { width: 1400, height: 1130, deviceScaleFactor: 0.75, mobile: false });
-  await page().locator('.decide-line').focus();
-  for (let i = 0; i < 8; i++) await page().keyboard.press('ArrowLeft');
-  await page().locator('.ranks button').first().focus();
-  await page().evaluate(() => { document.activeElement.blur(); scrollTo(0, 0); });
-  await until('the notes are gone', async () => await page().locator('.toast').count() === 0);
-  await sleep(800);
-  const { data } = await session.send('Page.captureScreenshot', { format: 'png', optimizeForSpeed: false });
-  writeFileSync(portrait, Buffer.from(data, 'base64'));
-  await session.send('Emulation.clearDeviceMetricsOverride');
 }
 
 async function aRestartHealsByItself() {

@@ -27,7 +27,8 @@ function axisOf(way, label, log, values) {
 
 /**
  * model: {x: [], lines: [{label, values, colour, dash, width, alpha, table}], bands: [{high, low, colour}],
- *         markers: [{x, text}], xLabel, yLabel, xText, yText, xLog, yLog, range: [min, max] | null, summary}
+ *         markers: [{x, text}], xLabel, yLabel, xText, yText, xLog, yLog, range: [min, max] | null,
+ *         yRange: [min, max] | null, summary}
  */
 export class LineChart {
   constructor({ label, height = 280, onZoom, sync, overlay, table = true }) {
@@ -139,7 +140,8 @@ export class LineChart {
         ...(this.sync ? { sync: { key: this.sync, setSeries: false } } : {}) },
       scales: {
         x: { time: false, distr: model.xLog ? 3 : 1, range: () => this.span() },
-        y: { distr: model.yLog ? 3 : 1, range: (u, min, max) => padded(min, max, model.yLog) },
+        y: { distr: model.yLog ? 3 : 1, range: (u, min, max) => padded(...(this.model.yRange ?? [min, max]),
+          model.yLog) },
       },
       axes: [axisOf('x', model.xLabel, model.xLog, (v) => this.xText(v)),
         axisOf('y', model.yLabel, model.yLog, model.yText ?? tick)],

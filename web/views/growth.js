@@ -20,7 +20,7 @@ import { RankList } from './rank.js';
 import { decisionButtons, verdict } from './verdict.js';
 
 export function growthView(main, id) {
-  const settings = new Settings({ k: '', logy: 'true', none: 'true' });
+  const settings = new Settings({ k: '', logy: 'true', near: 'false', none: 'true' });
   const probe = new Probe(id);
   let run = null, at = null, ranking = null, destroyed = false;
 
@@ -51,7 +51,7 @@ export function growthView(main, id) {
   const details = h('div', { class: 'growth-body', hidden: true },
     h('div', { class: 'hero' },
       block('Candidate curves', h('div', { class: 'controls' }, check('logy', 'log y'),
-        check('none', 'show not growing')), curves.element),
+        check('near', 'close up, linear'), check('none', 'show not growing')), curves.element),
       block('Who would win', request(rankPath), sentence, ranks.element)),
     h('div', { class: 'columns' }, block('Rank by probe step', null, bump.element),
       block('Loss right after growth against loss at the chosen step', null, dumbbell.element)),
@@ -147,7 +147,7 @@ export function growthView(main, id) {
   }
 
   function drawCurves() {
-    const steps = probe.steps();
+    const steps = probe.steps(), near = settings.get('near') === 'true';
     const shown = probe.candidates().filter((one) => one.curve.size > 0
       && (one.operator !== 'none' || settings.get('none') === 'true'));
     const lines = shown.map((one) => {
@@ -158,7 +158,8 @@ export function growthView(main, id) {
         alpha: focus && focus !== one.id ? 0.25 : 1 };
     });
     curves.draw({ x: steps, lines, xLabel: 'probe step', yLabel: 'validation loss (nats)', xText: String, yText: f.tick,
-      yLog: settings.get('logy') === 'true', quiet: true, range: [0, Math.max(probe.growth.lag, 1)],
+      yLog: settings.get('logy') === 'true' && !near, quiet: true, range: [0, Math.max(probe.growth.lag, 1)],
+      yRange: near ? late(steps, lines) : null,
       summary: `${shown.length} candidates, evaluated at ${steps.length} steps of the probe; `
         + 'each line\'s style is in the list.' });
   }
@@ -245,6 +246,13 @@ export function growthView(main, id) {
       for (const one of [head, curves, bump, dumbbell]) one.destroy();
     },
   };
+}
+
+/** The range of the losses after the first quarter: a growth's spike is many times what its candidates differ by. */
+function late(steps, lines) {
+  const from = steps[steps.length - 1] / 4;
+  const losses = lines.flatMap((line) => line.values.filter((v, i) => v !== null && steps[i] >= from));
+  return losses.length > 0 ? [Math.min(...losses), Math.max(...losses)] : null;
 }
 
 /** An allocator may have ended the probe before the lag that was asked, or led it beyond. */
