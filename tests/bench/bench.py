@@ -172,7 +172,7 @@ def storage(build):
 def service(build):
     figures, table = json_of(sys.executable, os.path.join(HERE, "bench_service.py"), os.path.join(build, "lagd"),
                              os.path.join(build, "tests/bench/load"))
-    print("\nService, while a run of the demo's shape trains on every processor.\n")
+    print("\nService, while a run of the tour's shape trains on every processor.\n")
     print("\n".join(table), flush=True)
     return [figures]
 

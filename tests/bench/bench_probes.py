@@ -27,7 +27,7 @@ N_CPUS = len(os.sched_getaffinity(0))
 # layers, heads, width, context, batch | target | probe steps | strategies | steps before the growth
 SHAPES = {
     "tiny": ((2, 2, 32, 32, 8), 4, 200, 5, 300),
-    "demo": ((3, 4, 128, 64, 12), 6, 60, 11, 100),
+    "tour": ((3, 4, 128, 64, 12), 6, 60, 11, 100),
     "S": ((4, 4, 128, 64, 12), 8, 60, 7, 100),
     "half": ((4, 6, 384, 128, 6), 8, 10, 5, 10),
     "M": ((6, 6, 384, 256, 12), 12, 4, 3, 8),

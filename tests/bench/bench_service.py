@@ -29,7 +29,7 @@ LOAD = None  # path of the program beside this script, as it was built
 TICKS = os.sysconf("SC_CLK_TCK")
 N_CPUS = len(os.sched_getaffinity(0))
 
-# The demo's run, only without an end.
+# The run of README's tour, only without an end.
 RUN = {
     "name": "bench", "dataset": "words", "seed": 1,
     "model": {"arch": "gpt2", "n_layer": 3, "n_head": 4, "n_embd": 128, "n_positions": 64},

@@ -29,7 +29,7 @@ def sigterm_checkpoints_and_ends(folder):
     daemon = Daemon(folder)
     daemon.start()
     daemon.upload("words", lagd.text())
-    # the demo's shape
+    # the shape of README's tour, grown
     body = run_body("busy", "words", model={"n_layer": 6, "n_head": 4, "n_embd": 128, "n_positions": 64},
                     batch={"sequences": 12}, schedule={"max_steps": 100000})
     daemon.post("/runs", body)

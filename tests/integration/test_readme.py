@@ -125,7 +125,10 @@ def demo(folder):
                          capture_output=True, text=True, env={**os.environ, **smaller})
     assert run.returncode == 0, run.stdout[-2000:] + run.stderr[-2000:]
     base = re.search(r"^lagd .* at (http://127\.0\.0\.1:\d+)/api/v1", run.stdout, re.M).group(1)
-    assert f"\ndashboard {base}/ " in run.stdout, run.stdout[:1000]
+    assert f"\ndashboard {base}/ " in run.stdout or "\ndashboard none in this build" in run.stdout, run.stdout[:1000]
+    if f"\ndashboard {base}/ " in run.stdout:
+        assert re.search(rf"^look at   {base}/#/growths/gr_\w+\?near=true$", run.stdout, re.M), run.stdout[-2000:]
+    assert re.search(r"^the point Step 0 (would have taken|could not choose)", run.stdout, re.M), run.stdout[-3000:]
 
 
 if __name__ == "__main__":

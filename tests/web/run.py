@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Starts a browser test where it can run, and says why not elsewhere: run.py SOURCE_FOLDER LAGD TEST.mjs
+"""Starts a browser test where it can run, and says why not elsewhere: run.py SOURCE_FOLDER LAGD TEST.mjs [ARGUMENTS]
 
 Exit status 77 is meson's "skipped"."""
 import os
@@ -29,4 +29,4 @@ reason = missing(source, lagd)
 if reason:
     print(f"skipped: {reason}")
     sys.exit(77)
-os.execvp("node", ["node", script, source, lagd])
+os.execvp("node", ["node", script, source, lagd, *sys.argv[4:]])
