@@ -40,6 +40,8 @@ static const struct ctl_option fork_options[] = {
     {0, "seed", "N", "/seed", "seed of the data's order from there on, default the run's", false},
     {0, "steps", "N", "/schedule/max_steps", "steps of the whole run, default the run's", false},
     {0, "schedule", "constant|cosine|wsd", "/schedule/kind", "learning-rate schedule, default the run's", false},
+    {0, "to", "N", "/growth/target/n_layer", "begin it with a growth to so many layers", false},
+    {0, "lag", "STEPS", "/growth/probe/steps", "steps that every candidate of that growth trains first", false},
     {0, "paused", NULL, "/start=false", "create it paused", false},
     END};
 static const struct ctl_option extend_options[] = {

@@ -28,13 +28,16 @@ static const struct lag_field keep_rows[] = {
 };
 const struct lag_fields lagd_keep_fields = {keep_rows, LAG_COUNT(keep_rows)};
 
+static const char fork_more[] = "\"growth\":{\"description\":\"The fork begins with this growth.\","
+                                "\"allOf\":[{\"$ref\":\"#/components/schemas/GrowthRequest\"}]}";
+
 const struct lagd_body_spec lagd_reason_spec = {"ReasonRequest", &lagd_reason_fields, NULL,
                                                 "{\"reason\": \"disk is needed\"}"};
 const struct lagd_body_spec lagd_decide_spec = {"DecideRequest", &lagd_decide_fields, NULL, "{\"approve\": true}"};
 const struct lagd_body_spec lagd_keep_spec = {"KeepRequest", &lagd_keep_fields, NULL, "{\"keep\": true}"};
 const struct lagd_body_spec lagd_patch_spec = {"RunPatch", &lagd_run_patch_fields, NULL,
                                                "{\"note\": \"the good one\", \"tags\": [\"sweep\"]}"};
-const struct lagd_body_spec lagd_fork_spec = {"ForkRequest", &lagd_fork_fields, NULL,
+const struct lagd_body_spec lagd_fork_spec = {"ForkRequest", &lagd_fork_fields, fork_more,
                                               "{\"name\": \"longer\", \"schedule\": {\"max_steps\": 2000}}"};
 const struct lagd_body_spec lagd_extension_spec = {"ExtendRequest", &lagd_extension_fields, NULL,
                                                    "{\"max_steps\": 2000, \"schedule\": {\"after\": \"stable\"}}"};

@@ -1,6 +1,6 @@
 /* Growths: ask, list, look, withdraw; candidates. */
 #include "body/bodies_internal.h"
-#include "body/pool_body_internal.h"
+#include "body/growth_body_internal.h"
 #include "encode/encode_internal.h"
 #include "request/etag_internal.h"
 #include "request/pages_internal.h"
@@ -208,12 +208,9 @@ int lagd_h_growth_created(struct lagd_request *request) {
 }
 
 int lagd_h_growth_create(struct lagd_request *request) {
-    static const char *const others[] = {"pool", NULL};
     LAG_CLEANUP(lag_free_p) struct lagd_growth_request *growth = lag_calloc(1, sizeof(*growth));
     if (!growth) return lag_error_set(&request->err, LAG_EBUSY, "out of memory");
-    lagd_growth_request_defaults(growth);
-    (void)lagd_json_decode(request->json, &lagd_growth_fields, others, "", growth, &request->faults);
-    lagd_pool_decode(json_object_get(request->json, "pool"), growth, &request->faults);
+    lagd_growth_decode(request->json, "", growth, &request->faults);
     if (request->faults.n > 0) return LAG_EINVAL;
     if (lagd_query_bool(&request->target, "dry_run")) return dry_run(request, growth);
     struct lagd_command *command = lagd_command_create(LAGD_GROWTH_CREATE);

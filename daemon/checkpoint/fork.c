@@ -22,7 +22,13 @@
 #include <lagd/storage/runs.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+void lagd_fork_request_destroy(struct lagd_fork_request *request) {
+    if (request) free(request->growth);
+    free(request);
+}
 
 /* --- plan -------------------------------------------------------------------------------------------------------- */
 

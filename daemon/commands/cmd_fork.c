@@ -4,13 +4,17 @@
 #include "commands/command_internal.h"
 #include "commands/commands_internal.h"
 #include "exec/pool_internal.h"
+#include "stages/growth_rows_internal.h"
 
+#include <lagd/base/check.h>
 #include <lagd/base/cleanup.h>
 #include <lagd/base/error.h>
 #include <lagd/base/failpoint.h>
 #include <lagd/base/fs.h>
 #include <lagd/base/mailbox.h>
 #include <lagd/base/mem.h>
+#include <lagd/daemon/growth_plan.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 struct fork_job {
@@ -66,14 +70,60 @@ static int begin(struct lagd_commands *c, struct lagd_command *command) {
     return lag_error_set(err, LAG_ECANCELED, "lagd is stopping");
 }
 
+/* What is wrong with its growth stands below "/growth" in the body. */
+static int point_below(struct lag_error *err, int rc) {
+    char pointer[sizeof(err->pointer)];
+    if (rc >= 0) return rc;
+    (void)lag_copy(pointer, sizeof(pointer), err->pointer);
+    (void)snprintf(err->pointer, sizeof(err->pointer), "/growth%.100s", pointer);
+    return rc;
+}
+
+/* Of the run as it will stand; it must have room together with its growth. */
+static int plan_growth(struct lagd_commands *c, struct lagd_command *command, const struct lagd_fork *fork) {
+    const struct lagd_growth_request *growth = command->u.fork->growth;
+    struct lag_error *err = &command->err;
+    if (growth->extend_to > 0)
+        return lag_error_at(err, LAG_EINVAL, "/growth/extend", "where the fork ends is told by its own "
+                            "schedule/max_steps: leave extend out");
+    int rc = point_below(err, lagd_growth_plan_read(c->db, growth, &fork->run, c->deps->n_threads, &command->grown,
+                                                    err));
+    if (rc < 0) return rc;
+    return lagd_admission_check(c->runs, "the run with its growth",
+                                LAG_MAX(fork->estimate.memory_bytes, command->grown->memory_peak_bytes), true, err);
+}
+
 static int plan(struct lagd_commands *c, struct lagd_command *command) {
     LAG_CLEANUP(lag_free_p) struct lagd_fork *fork = lag_calloc(1, sizeof(*fork));
     if (!fork) return lag_error_set(&command->err, LAG_ENOMEM, "out of memory while forking a run");
     (void)lag_copy(command->u.fork->run, sizeof(command->u.fork->run), command->target);
     int rc = lagd_fork_plan(c->db, c->deps->n_threads, command->u.fork, fork, &command->err);
     if (rc == 0) rc = lagd_command_admit(c, &fork->config, &fork->estimate, &command->err);
+    if (rc == 0 && command->u.fork->growth) rc = plan_growth(c, command, fork);
     if (rc == 0) command->copied = LAG_TAKE(fork);
     return rc;
+}
+
+struct forking {
+    struct lagd_fork *fork;
+    struct lagd_growth_rows growth; /* where it begins with one */
+};
+
+static int write_fork(struct lag_db *db, void *arg, struct lag_error *err) {
+    struct forking *forking = arg;
+    int rc = lagd_fork_write(db, forking->fork, err);
+    return rc == 0 && forking->growth.plan ? lagd_tx_growth_rows_insert(db, &forking->growth, err) : rc;
+}
+
+static int store(struct lagd_commands *c, struct lagd_command *command) {
+    LAG_CLEANUP(lag_free_p) struct forking *forking = lag_calloc(1, sizeof(*forking));
+    struct lag_error *err = &command->err;
+    if (!forking) return lag_error_set(err, LAG_ENOMEM, "out of memory while forking a run");
+    forking->fork = command->copied;
+    const char *id = command->copied->run.id;
+    int rc = command->grown ? point_below(err, lagd_growth_rows_fill(command->u.fork->growth, id, command->grown,
+                                                                     &forking->growth, err)) : 0;
+    return rc == 0 ? lagd_command_write(c->deps->store, command, id, write_fork, forking) : rc;
 }
 
 int lagd_cmd_run_fork(struct lagd_commands *c, struct lagd_command *command) {
@@ -82,7 +132,7 @@ int lagd_cmd_run_fork(struct lagd_commands *c, struct lagd_command *command) {
         int rc = plan(c, command);
         return rc == 0 ? begin(c, command) : rc;
     }
-    int rc = lagd_command_write(c->deps->store, command, fork->run.id, lagd_fork_write, fork);
+    int rc = store(c, command);
     LAG_FP("fork.written");
     lagd_fork_settle(c->deps, fork, rc);
     if (rc < 0) return rc;

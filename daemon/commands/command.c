@@ -19,8 +19,9 @@ void lagd_command_destroy(struct lagd_command *command) {
     case LAGD_RUN_PATCH: free(command->u.patch); break;
     case LAGD_RUN_EXTEND: free(command->u.extension); break;
     case LAGD_RUN_FORK:
-        free(command->u.fork);
+        lagd_fork_request_destroy(command->u.fork);
         free(command->copied);
+        free(command->grown);
         break;
     case LAGD_GROWTH_CREATE: free(command->u.growth); break;
     case LAGD_STUDY_CREATE: free(command->u.study); break;

@@ -132,6 +132,46 @@ def any_checkpoint_can_be_gone_on_from(folder):
     daemon.terminate()
 
 
+GROWTH = {"target": {"n_layer": 4}, "pool": ["stack", "midas", "interleave"],
+          "probe": {"steps": 8, "eval_every": 4}, "reason": "deeper"}
+
+
+def a_completed_run_grows_as_a_fork_in_one_request(folder):
+    daemon = started(folder)
+    daemon.post("/runs", run_body("one", "words", checkpoint={"keep_last": 9}, schedule={"max_steps": 80}))
+    completed(daemon, "one")
+    source = at_step(daemon, "one", 40)
+    fork = daemon.post("/runs/one/fork", {"checkpoint": source["id"], "name": "two", "growth": GROWTH})
+    assert daemon.get(f"/growths/{fork['growth']}")["run"] == fork["id"] and fork["model"]["n_layer"] == 2, fork
+    daemon.post("/runs/one/fork", {"checkpoint": source["id"], "name": "three", "start": False})
+    daemon.post("/runs/three/growths", GROWTH)
+    daemon.post("/runs/three/resume")
+    for name in ("two", "three"):
+        assert completed(daemon, name)["model"]["n_layer"] == 4
+    assert daemon.final_weights("two") == daemon.final_weights("three"), "it grows as in two requests"
+    growth = daemon.get("/runs/two/growths")["items"][0]
+    assert (growth["state"], growth["start_step"], growth["n_layer_to"]) == ("applied", 40, 4), growth
+    late = daemon.post("/runs/one/fork", {"name": "late", "schedule": {"max_steps": 120}, "start": False,
+                                          "growth": {**GROWTH, "when": {"at_step": 90}}})
+    assert late["growth"] is not None and late["step"] == 80, late
+
+    n_runs = len(daemon.get("/runs")["items"])
+    for growth, expected, words in (
+            ("stack", (422, "#/growth"), "must be an object"),
+            ({}, (422, "#/growth/target/n_layer"), "required"),
+            ({**GROWTH, "target": {"n_layer": 1}}, (422, "#/growth/target/n_layer"), ""),
+            ({**GROWTH, "pool": ["stacked"]}, (422, "#/growth/pool/0/operator"), "stacked"),
+            ({**GROWTH, "pool": [{"operator": "stack", "seed": -3}]}, (422, "#/growth/pool/0/seed"), ""),
+            ({**GROWTH, "probes": {}}, (400, "#/growth/probes"), ""),
+            ({**GROWTH, "when": {"at_step": 39}}, (422, "#/growth/when/at_step"), ""),
+            ({**GROWTH, "probe": {"steps": 4000}}, (422, "#/growth/probe/steps"), ""),
+            ({**GROWTH, "extend": {"max_steps": 200}}, (422, "#/growth/extend"), "schedule/max_steps")):
+        status, pointer, detail = refused(daemon, "one", {"checkpoint": source["id"], "growth": growth})
+        assert (status, pointer) == expected and words in detail, (growth, status, pointer, detail)
+    assert len(daemon.get("/runs")["items"]) == n_runs == len(folders(daemon))
+    daemon.terminate()
+
+
 def bad_requests_say_what_to_change(folder):
     daemon = started(folder)
     daemon.post("/runs", run_body("one", "words", schedule={"max_steps": 80}))
@@ -229,10 +269,10 @@ def a_crash_leaves_a_fork_whole_or_not_there(folder):
     for point, made in (("fork.marked", False), ("checkpoint.copied_file@2", False), ("fork.copied", False),
                         ("key.written", True), ("fork.written", True), ("fork.settling", True)):
         name, _, n = point.partition("@")
+        body = {"name": name.replace(".", "-"), "schedule": {"max_steps": 120}, "start": False, "growth": GROWTH}
         daemon.start(failpoints=f"{name}=kill@{n or 1}")
         try:
-            daemon.post("/runs/one/fork", {"name": name.replace(".", "-"), "start": False},
-                        headers={"Idempotency-Key": name})
+            daemon.post("/runs/one/fork", body, headers={"Idempotency-Key": name})
         except (OSError, lagd.http.client.HTTPException):
             pass
         assert until(lambda: not daemon.alive(), 10), point
@@ -241,9 +281,9 @@ def a_crash_leaves_a_fork_whole_or_not_there(folder):
         assert (name.replace(".", "-") in names) == made, (point, sorted(names))
         assert folders(daemon) == sorted(r["id"] for r in names.values()), (point, folders(daemon))
         assert not glob.glob(daemon.state_dir + "/runs/*/.unlisted"), point
-        fork = daemon.post("/runs/one/fork", {"name": name.replace(".", "-"), "start": False},
-                           headers={"Idempotency-Key": name})
+        fork = daemon.post("/runs/one/fork", body, headers={"Idempotency-Key": name})
         assert len(daemon.get(f"/runs/{fork['id']}/checkpoints")["items"]) == 1
+        assert [g["state"] for g in daemon.get(f"/runs/{fork['id']}/growths")["items"]] == ["queued"], point
         daemon.call("DELETE", f"/runs/{fork['id']}")
         daemon.terminate()
 
@@ -264,6 +304,7 @@ def a_fork_without_a_checkpoint_does_not_begin_anew(folder):
 
 
 if __name__ == "__main__":
-    lagd.main(a_fork_goes_on_as_its_origin_did, any_checkpoint_can_be_gone_on_from, bad_requests_say_what_to_change,
+    lagd.main(a_fork_goes_on_as_its_origin_did, any_checkpoint_can_be_gone_on_from,
+              a_completed_run_grows_as_a_fork_in_one_request, bad_requests_say_what_to_change,
               what_is_being_deleted_is_not_forked, a_crash_leaves_a_fork_whole_or_not_there,
               a_fork_without_a_checkpoint_does_not_begin_anew)

@@ -9,6 +9,7 @@
 struct lag_db;
 struct lagd_supervisor;
 struct lagd_fork;
+struct lagd_growth_plan;
 
 enum lagd_command_type {
     LAGD_RUN_CREATE,
@@ -112,6 +113,7 @@ struct lagd_command {
     int64_t step;               /* GENERATE: of the state used; id is "" where that is no checkpoint */
     struct lag_state *lent;     /* GENERATE: the daemon's own on the way. owned */
     struct lagd_fork *copied;   /* RUN_FORK: the same. owned */
+    struct lagd_growth_plan *grown; /* RUN_FORK: of the growth that it begins with. owned */
     /* Called exactly once when the answer is there, on a thread of the daemon; it must not block. The command is the
      * receiver's again. */
     void (*done)(struct lagd_command *command);
