@@ -110,8 +110,8 @@ static void say_basis(struct sentence *out, const struct lagd_curves *set, const
         say(out, ".");
         break;
     case LAG_BASIS_NOTHING_TO_DECIDE:
-        say(out, " Nothing to decide: %d candidates cannot be told apart, and lie within %.4f, less than the %.4g that "
-                 "matters: ", verdict->n_tied, verdict->range, set->delta);
+        say(out, " Nothing to decide%s: %d candidates cannot be told apart, and lie within %.4f, less than the %.4g "
+                 "that matters: ", verdict->lag_short ? " yet" : "", verdict->n_tied, verdict->range, set->delta);
         say_names(out, set, tied, -1);
         say(out, ". ");
         say_taken(out, set, verdict);

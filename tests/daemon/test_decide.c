@@ -163,6 +163,10 @@ static void ties_are_said(void **state) {
     contains(row.verdict, "Nothing to decide: 2 candidates cannot be told apart, and lie within 0.0200, less than the "
                           "0.1 that matters: midas and stack. midas is the first of them in the pool, and is taken.");
     contains(row.verdict, "Ranking at step 0 would have picked it too.");
+    set.curves[0].rewarm_steps = 1000; /* a lag that is short says nothing of later */
+    assert_int_equal(lagd_decide(&set, &row, &err), 0);
+    assert_string_equal(row.basis, "nothing_to_decide");
+    contains(row.verdict, "Nothing to decide yet: 2 candidates");
 }
 
 static void ties_at_step_0_are_said(void **state) {
