@@ -2,6 +2,7 @@
 """Judges from the reports of studies whether `auto` may be the default, and whether verified verdicts hold to the end.
 
 usage: judge.py REPORT.json…      as ./dev study leaves them in build-studies/full/reports
+       judge.py SOCKET            the completed studies of the lagd that listens there
 
 A report's allocators and verdicts know of the end what the other studies of its database say, never the study itself,
 and nothing where these are fewer than three. So four studies are the least that can be judged.
@@ -12,6 +13,8 @@ verified  of these verdicts at least 95 % must pick what ends within delta of th
 """
 import json
 import math
+import os
+import stat
 import sys
 
 import study
@@ -90,11 +93,33 @@ def tell(found):
     return "\n".join(lines + [f"- {doubt}" for doubt in found["doubts"]])
 
 
+def get(socket, path):
+    connection = study.Connection(socket)
+    try:
+        connection.request("GET", "/api/v1" + path)
+        answer = connection.getresponse()
+        data = json.loads(answer.read())
+        if answer.status != 200:
+            sys.exit(f"judge: {path}: {data.get('detail')}")
+        return data
+    finally:
+        connection.close()
+
+
+def reports_of(socket):
+    """Of all completed studies, each with what the others say of the end."""
+    studies = get(socket, "/studies?limit=1000")["items"]
+    return [get(socket, f"/studies/{one['id']}/report?format=json") for one in studies if one["state"] == "completed"]
+
+
 def main():
     if len(sys.argv) < 2:
         sys.exit(__doc__.split("\n\n")[1])
     reports = []
     for path in sys.argv[1:]:
+        if stat.S_ISSOCK(os.stat(path).st_mode):
+            reports += reports_of(path)
+            continue
         with open(path, encoding="utf-8") as file:
             reports.append(json.load(file))
     print(tell(judge(reports)))

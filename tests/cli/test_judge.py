@@ -1,6 +1,13 @@
 #!/usr/bin/python3
 """What docs/studies/judge.py makes of planted reports: test_judge.py FOLDER_OF_STUDIES"""
+import http.server
+import json
+import os
+import socketserver
+import subprocess
 import sys
+import tempfile
+import threading
 
 sys.path.insert(0, sys.argv[1])
 sys.dont_write_bytecode = True
@@ -65,6 +72,47 @@ def test_it_is_told():
     assert "| s0 | 3200 | 0.0100 | 0.0100 | – |" in told and "all: yes" in told and "hold: yes, 40 of 40" in told, told
     told = judge.tell(judge.judge([report(None)]))
     assert "| s | – | – | – | – |" in told and "not shown" in told, told
+
+
+class Lagd(http.server.BaseHTTPRequestHandler):
+    """Four completed studies, and one that is not."""
+
+    def do_GET(self):
+        if self.path.startswith("/api/v1/studies?"):
+            body = {"items": [{"id": f"st_{i}", "state": "completed" if i < 4 else "running"} for i in range(5)]}
+        else:
+            assert self.path.startswith("/api/v1/studies/st_") and "st_4" not in self.path, self.path
+            body = report(0.01, name=self.path.split("/")[4])
+        data = json.dumps(body).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_):
+        pass
+
+    def address_string(self):
+        return "local"
+
+
+def told_of(*paths):
+    return subprocess.run([sys.executable, os.path.join(sys.argv[1], "judge.py"), *paths], check=True, text=True,
+                          capture_output=True, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}).stdout
+
+
+def test_files_and_a_daemon_say_the_same():
+    with tempfile.TemporaryDirectory() as folder:
+        files = [os.path.join(folder, f"{i}.json") for i in range(4)]
+        for i, path in enumerate(files):
+            with open(path, "w", encoding="utf-8") as file:
+                json.dump(report(0.01, name=f"st_{i}"), file)
+        path = os.path.join(folder, "lagd.sock")
+        with socketserver.UnixStreamServer(path, Lagd) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            from_daemon = told_of(path)
+            server.shutdown()
+        assert from_daemon == told_of(*files) and "all: yes" in from_daemon, from_daemon
 
 
 failed = 0
