@@ -178,6 +178,11 @@ static int conclude(struct lagd_round *round, struct lag_error *err) {
     return lagd_move_make(&move, err);
 }
 
+static bool is_still(const struct lagd_run *run, const char *growth_id, int state) {
+    return run->book.has_growth && strcmp(run->book.growth.id, growth_id) == 0 &&
+           lagd_growth_is(run->book.growth.state, (enum lagd_growth_state)state);
+}
+
 static int go_through(struct lagd_round *round, struct lag_error *err) {
     struct lagd_run *run = round->run;
     char id[LAG_ROW_ID];
@@ -186,14 +191,16 @@ static int go_through(struct lagd_round *round, struct lag_error *err) {
     while (rc == 0 && run->book.has_growth &&
            strcmp(run->book.growth.id, id) == 0) { /* a next one begins at its own step */
         int before = lagd_state_index(LAGD_MACHINE_GROWTH, run->book.growth.state);
+        const int64_t revision = run->book.growth.revision;
         const struct phase *phase = find_phase(run->book.growth.state);
         rc = phase ? phase->act(round, err) : conclude(round, err);
         if (rc != LAG_ESTATE) continue;
         /* Someone changed the growth's row: what is to be done is looked up again. Where nobody did, it would only be
          * tried for ever. */
         rc = lagd_run_read_growth(run, err);
-        bool same = run->book.has_growth && lagd_growth_is(run->book.growth.state, (enum lagd_growth_state)before);
-        if (rc == 0 && same) rc = LAG_EINTERNAL;
+        const bool waits = rc == 0 && is_still(run, id, before) && before == (int)LAGD_GROWTH_QUEUED;
+        if (waits && run->book.growth.revision != revision) break; /* planned anew: by another round */
+        if (rc == 0 && is_still(run, id, before)) rc = LAG_EINTERNAL;
     }
     return rc;
 }

@@ -90,7 +90,7 @@ static int leave(struct lag_db *db, const struct lag_growth_row *growth, const c
                  struct lagd_leftovers *leftovers, struct lag_error *err) {
     int rc = end_candidates(db, growth, reason, leftovers, err);
     if (rc == 0) rc = drop_adopted(db, growth, err);
-    return rc == 0 ? lagd_tx_growth_turn(db, growth->run_id, err) : rc;
+    return rc == 0 ? lagd_tx_growth_turn(db, growth->run_id, growth->id, err) : rc;
 }
 
 static int end(struct lag_db *db, const struct lag_growth_row *growth, enum lagd_growth_event event, const char *reason,

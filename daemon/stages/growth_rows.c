@@ -84,7 +84,7 @@ int lagd_tx_growth_rows_insert(struct lag_db *db, struct lagd_growth_rows *rows,
     int rc = lagd_tx_post(db, &post, NULL, err);
     if (rc == 0) rc = lag_growth_set_pool(db, rows->growth.id, rows->pool, err);
     if (rc == 0) rc = insert_candidates(db, rows->growth.id, rows->plan, err);
-    return rc == 0 ? lagd_tx_growth_turn(db, rows->growth.run_id, err) : rc;
+    return rc == 0 ? lagd_tx_growth_turn(db, rows->growth.run_id, NULL, err) : rc;
 }
 
 int lagd_tx_growth_rows_replan(struct lag_db *db, const char *growth_id, const struct lagd_growth_plan *plan,

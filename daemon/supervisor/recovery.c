@@ -54,7 +54,7 @@ static int mend_growth(struct lag_db *db, const struct lag_run_row *run, struct 
     int rc = lag_growth_get(db, run->growth_id, &growth, err);
     if (lag_code_cause(rc) == LAG_CAUSE_DAMAGE) {
         rc = lag_run_set_growth(db, run->id, "", err);
-        return rc == 0 ? lagd_tx_growth_turn(db, run->id, err) : rc;
+        return rc == 0 ? lagd_tx_growth_turn(db, run->id, NULL, err) : rc;
     }
     if (rc < 0 || !lagd_state_has_ended(LAGD_MACHINE_GROWTH, growth.state)) return rc;
     struct lagd_leftovers leftovers = {0};

@@ -4,9 +4,11 @@
 #include "process/tell_internal.h"
 #include "records/transact_internal.h"
 
+#include <lagd/base/error.h>
 #include <lagd/base/mem.h>
 #include <lagd/storage/growths.h>
 #include <lagd/storage/runs.h>
+#include <string.h>
 
 /* --- the transaction --- */
 
@@ -24,9 +26,20 @@ static int post(struct lag_db *db, const struct lagd_move *move, enum lagd_machi
     return lagd_tx_post(db, &post, ret_to, err);
 }
 
+/* One begins as it was read: since then another may have come before it, or it may have been planned anew. */
+static int check_turn(struct lag_db *db, const struct lagd_move *move, const struct lag_growth_row *now,
+                      struct lag_error *err) {
+    struct lag_run_row run;
+    if (move->growth_event != LAGD_GROWTH_ON_BEGUN) return 0;
+    int rc = lag_run_get(db, now->run_id, &run, err);
+    if (rc != 0 || (strcmp(run.growth_id, now->id) == 0 && now->revision == move->run->book.growth.revision)) return rc;
+    return lag_error_set(err, LAG_ESTATE, "growth %s is not as it was when its turn came", now->id);
+}
+
 static int move_growth(struct lag_db *db, struct lagd_move *move, struct lag_error *err) {
     struct lag_growth_row now;
     int rc = lag_growth_get(db, move->run->book.growth.id, &now, err);
+    if (rc == 0) rc = check_turn(db, move, &now, err);
     bool ended = rc == 0 && move->unless_ended && lagd_state_has_ended(LAGD_MACHINE_GROWTH, now.state);
     if (rc == 0 && move->growth_event && !ended) rc = post(db, move, LAGD_MACHINE_GROWTH, &move->growth_to, err);
     if (rc == 0 && move->ends_growth) rc = lagd_tx_growth_leave(db, &now, move->reason, &move->leftovers, err);

@@ -151,6 +151,52 @@ def what_cannot_begin_says_why(folder):
     daemon.kill()
 
 
+def slowed_at(folder, failpoint, *asked):
+    """A run that begins with a growth at step 20, in a daemon that waits once at the failpoint; its growth."""
+    daemon = paused(folder, checkpoint={"every_steps": 19})
+    growth = ask(daemon, 20, *asked)
+    daemon.terminate()
+    daemon.start(failpoints=f"{failpoint}=sleep:1500@1")
+    daemon.post("/runs/r/resume")
+    return daemon, growth
+
+
+def one_comes_before_one_that_begins(folder):
+    """Asked for while the run's thread is about to begin another one, which was planned for the run as it was."""
+    daemon, late = slowed_at(folder, "growth.parent", 4, ["stack", "random"])
+    lagd.until(lambda: daemon.get("/runs/r/checkpoints")["items"], 60)
+    try:
+        first = ask(daemon, None, 2, probe=dict(PROBE, steps=1))
+    except Problem as problem:  # too late: it has begun
+        assert problem.status == 409, problem
+    else:
+        run = daemon.wait_for("/runs/r", lambda r: r["state"] == "completed")
+        first, late = daemon.get(f"/growths/{first}"), daemon.get(f"/growths/{late}")
+        assert (first["state"], change(first)) == ("applied", (1, 2)), first
+        assert (late["state"], change(late)) == ("applied", (2, 4)), late
+        assert run["growth"] is None and run["model"]["n_layer"] == 4, run
+    daemon.kill()
+
+
+def one_is_asked_for_as_another_is_left(folder):
+    """The run's thread has yet to leave a cancelled one when the next is asked for: nothing of it stays behind."""
+    daemon, gone = slowed_at(folder, "growth.concluding", 2, ["stack", "random"])
+    daemon.wait_for(f"/growths/{gone}", lambda g: g["state"] in ("probing", "applied"))
+    try:
+        daemon.post(f"/growths/{gone}/cancel")
+    except Problem as problem:  # too late: it is over
+        assert problem.status == 409, problem
+        return daemon.kill()
+    late = ask(daemon, 60, 3)
+    run = daemon.wait_for("/runs/r", lambda r: r["state"] == "completed")
+    gone, late = daemon.get(f"/growths/{gone}"), daemon.get(f"/growths/{late}")
+    assert {c["state"] for c in gone["candidates"]} <= {"cancelled", "completed"}, gone
+    assert late["state"] == "applied" and change(late) == (1, 3) and run["model"]["n_layer"] == 3, (late, run)
+    states = [e["state"] for e in daemon.events(run["id"]) if e["type"] == "run.state"]
+    assert states[-6:] == ["running", "growing", "running", "growing", "running", "completed"], states
+    daemon.kill()
+
+
 def killed_between_them(folder):
     """Killed wherever one hands over to the next, the run is the one that nothing happened to."""
     def begin(name):
@@ -194,4 +240,5 @@ if __name__ == "__main__":
         failpoints = b"LAGD_FAILPOINTS" in program.read()
     lagd.main(they_come_in_turn, what_does_not_fit_is_refused, any_of_them_is_cancelled,
               one_that_came_to_nothing_is_no_parent, what_cannot_begin_says_why,
-              *([killed_between_them] if failpoints else []))
+              *([one_comes_before_one_that_begins, one_is_asked_for_as_another_is_left,
+                killed_between_them] if failpoints else []))
