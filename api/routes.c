@@ -260,6 +260,11 @@ static const struct lagd_route routes[] = {
      .flags = LAGD_KEYED, .body = LAGD_BODY_JSON_OPTIONAL, .request = &lagd_reason_spec, .status = 200,
      .response = &lagd_growth_schema,
      .summary = "Withdraw a growth; the run goes on as it was."},
+    {"POST", A "/growths/{growth}/audit", "growth_audit", lagd_h_growth_audit, .answered = lagd_h_growth_audited,
+     .flags = LAGD_DRY_RUN | LAGD_KEYED, .body = LAGD_BODY_JSON_OPTIONAL, .request = &lagd_reason_spec, .status = 202,
+     .response = &lagd_study_schema, .estimate = &lagd_study_plan_schema,
+     .summary = "Audit the decision of a growth that was applied: a study of low priority trains all its candidates to "
+                "the run's end, and what the decision lost becomes known."},
     {"GET", A "/growths/{growth}/candidates", "growth_candidates", lagd_h_growth_candidates, .status = 200,
      .response = &lagd_candidate_list_schema,
      .summary = "Candidates of a growth in the order of its pool."},

@@ -152,6 +152,18 @@ static int find_candidate(struct ctl *ctl, const char *name, json_t **ret_id) {
     return status;
 }
 
+int ctl_cmd_audit(struct ctl *ctl) {
+    const bool dry = ctl_value(ctl->call, "dry-run") != NULL;
+    struct lag_strbuf path = LAG_STRBUF_INIT;
+    json_t *answer = NULL;
+    int status = ctl_path_of(ctl, &path);
+    if (status == CTL_OK) status = ctl_ask(ctl, "POST", path.data, NULL, &answer);
+    if (status == CTL_OK) status = ctl_print(ctl, dry ? &ctl_study_plan_view : ctl->call->command->view, answer);
+    json_decref(answer);
+    lag_strbuf_deinit(&path);
+    return status;
+}
+
 static int decide(struct ctl *ctl, const char *key, json_t *value) {
     struct lag_strbuf path = LAG_STRBUF_INIT;
     json_t *body = NULL, *answer = NULL;

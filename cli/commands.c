@@ -67,6 +67,7 @@ static const struct ctl_option grow_options[] = {
     {0, "freeze-old", "STEPS-OR-KEEP", "/pool/freeze_old", "train only the new layers, so long or for good", false},
     {0, "manual", NULL, "/mode=manual", "wait for a person's decision", false},
     {0, "allow-none", NULL, "/allow_none=true", "let not growing win", false},
+    {0, "audit", NULL, "/audit=true", "find out what the decision lost, while nothing else computes", false},
     REASON,
     {0, "dry-run", NULL, "?dry_run=true", "only list the candidates and their cost", false},
     {'w', "wait", NULL, NULL, "stay until it is decided, and show the candidates' progress", false},
@@ -78,6 +79,8 @@ static const struct ctl_option report_options[] = {
 static const struct ctl_option approve_options[] = {
     {'c', "candidate", "CANDIDATE", NULL, "apply this one instead: id, or name of its operator", false}, REASON, END};
 static const struct ctl_option reject_options[] = {REASON, END};
+static const struct ctl_option audit_options[] = {
+    {0, "dry-run", NULL, "?dry_run=true", "only list the candidates and what it would take", false}, END};
 static const struct ctl_option study_options[] = {
     {'f', "file", "FILE", NULL, "the study as JSON; - reads standard input", false},
     {0, "name", "NAME", "/name", "name of the study", false},
@@ -318,6 +321,11 @@ static const struct ctl_command commands[] = {
      "Apply the picked candidate, or another one.", NULL, &growth_said, ctl_cmd_approve},
     {"grow reject", "GROWTH", reject_options, "POST", "/growths/{GROWTH}/decision",
      "Apply no candidate; the run goes on as it was.", NULL, &growth_said, ctl_cmd_reject},
+    {"grow audit", "GROWTH", audit_options, "POST", "/growths/{GROWTH}/audit",
+     "Find out what a decision that was applied has lost: a study of low priority.",
+     "All its candidates are trained to the run's end, while no other run or study wants to compute; grow show tells "
+     "the regret then.",
+     &study_said, ctl_cmd_audit},
     {"grow cancel", "GROWTH", reason_options, "POST", "/growths/{GROWTH}/cancel",
      "Withdraw a growth; the run goes on as it was.", NULL, &growth_said, NULL},
 

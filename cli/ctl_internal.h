@@ -102,6 +102,7 @@ int ctl_cmd_run_extend(struct ctl *ctl);
 int ctl_cmd_grow(struct ctl *ctl);
 int ctl_cmd_approve(struct ctl *ctl);
 int ctl_cmd_reject(struct ctl *ctl);
+int ctl_cmd_audit(struct ctl *ctl);
 int ctl_cmd_study_create(struct ctl *ctl);
 int ctl_cmd_study_show(struct ctl *ctl);
 int ctl_cmd_study_report(struct ctl *ctl);

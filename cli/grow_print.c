@@ -88,6 +88,27 @@ static void print_decision(struct lag_strbuf *out, json_t *growth) {
     ctl_say(out, "{decision.verdict}\n", growth);
 }
 
+/* What the decision has lost, once that is known; before, how far its audit is. */
+static void print_audit(struct lag_strbuf *out, json_t *growth) {
+    if (!ctl_json_at(growth, "audit")) return;
+    ctl_say(out, "audit     {audit.state}", growth);
+    if (*ctl_json_text(growth, "audit.study_name")) ctl_say(out, ", study {audit.study_name}", growth);
+    if (*ctl_json_text(growth, "audit.reason")) ctl_say(out, ": {audit.reason}", growth);
+    lag_strbuf_append(out, "\n");
+    const double regret = ctl_json_number(growth, "audit.regret"), spread = ctl_json_number(growth,
+                                                                                            "audit.regret_of_spread");
+    json_t *item;
+    size_t i;
+    if (!isfinite(regret)) return;
+    lag_strbuf_printf(out, "regret    %.4f nats at the end (95 %% interval %.4f to %.4f)", regret,
+                      ctl_json_number(growth, "audit.regret_low"), ctl_json_number(growth, "audit.regret_high"));
+    if (isfinite(spread)) lag_strbuf_printf(out, ", %.2f of the range of the finals", spread);
+    json_array_foreach(json_object_get(growth, "candidates"), i, item)
+        if (strcmp(ctl_json_text(item, "id"), ctl_json_text(growth, "audit.best")) == 0)
+            ctl_say(out, "; best: {label}", item);
+    lag_strbuf_append(out, "\n");
+}
+
 int ctl_print_growth(struct ctl *ctl, json_t *growth) {
     struct lag_strbuf out = LAG_STRBUF_INIT;
     json_t *items = by_loss(json_object_get(growth, "candidates"));
@@ -105,6 +126,7 @@ int ctl_print_growth(struct ctl *ctl, json_t *growth) {
     ctl_table(&out, candidates, items, ctl->term.utf8, ctl->term.colour, ctl->term.width);
     print_rungs(&out, growth);
     if (ctl_json_at(growth, "decision")) print_decision(&out, growth);
+    print_audit(&out, growth);
     if (strcmp(ctl_json_text(growth, "state"), "awaiting_approval") == 0)
         ctl_say(&out, "\nIt waits for you: lagctl grow approve {id}, or grow reject {id}\n", growth);
     json_decref(items);

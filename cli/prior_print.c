@@ -49,7 +49,7 @@ int ctl_print_prior(struct ctl *ctl, json_t *prior) {
         return ctl_put(&out);
     }
     ctl_table(&out, columns, items, ctl->term.utf8, ctl->term.colour, ctl->term.width);
-    ctl_say(&out, "\nlags: {n_decided} growths as they were decided; won: verified. finals: {n_studied} growths of "
+    ctl_say(&out, "\nlags: {n_decided} growths as they were decided; won: verified. finals: {n_studied} of "
             "completed studies;\nwon: no other could be told apart from it at the end. regret: final loss above the "
             "best, in nats.\n", prior);
     return ctl_put(&out);

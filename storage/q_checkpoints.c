@@ -113,3 +113,21 @@ int lag_checkpoint_delete(struct lag_db *db, const char *id, struct lag_error *e
     lag_bind_text(stmt, id);
     return lag_stmt_run_one(stmt, "checkpoint", id, err);
 }
+
+/* What it lies for has not been made of it yet: the runs of a study, or the audit of a growth. */
+static const char sql_needed[] =
+    "SELECT id FROM growths WHERE audit = 'wanted' AND parent_checkpoint = ?1 AND "
+    "state NOT IN ('rejected', 'cancelled', 'failed') UNION ALL "
+    "SELECT s.id FROM studies AS s JOIN study_runs AS m ON m.study_id = s.id WHERE "
+    "s.state NOT IN ('completed', 'cancelled', 'failed') AND s.parent_checkpoint = ?1 AND m.stage = 'planned' LIMIT 1";
+
+int lag_checkpoint_is_needed(struct lag_db *db, const char *id, char ret_by[LAG_ROW_ID], struct lag_error *err) {
+    struct lag_stmt *stmt;
+    int rc = lag_stmt_open(db, sql_needed, &stmt, err);
+    if (rc) return rc;
+    lag_bind_text(stmt, id);
+    rc = lag_stmt_step(stmt, err);
+    if (rc == 1) lag_col_text(stmt, "id", ret_by, LAG_ROW_ID);
+    lag_stmt_close(stmt);
+    return rc;
+}

@@ -9,7 +9,8 @@
     first(id) next(run_id) next(state) next(mode) next(at_step) next(start_step) next(parent_checkpoint)               \
     LAG_SHAPE_COLUMNS(next, from_, from) LAG_SHAPE_COLUMNS(next, to_, to) next(probe_steps) next(n_batches)            \
     next(eval_sequences) next(parent_loss) next(revision) next(created_ms) next(updated_ms) next(reason) next(request) \
-    next(eval_stride) next(parent_flops) next(first_rung) next(prior_cases) next(prior_of) next(prior_like)
+    next(eval_stride) next(parent_flops) next(first_rung) next(prior_cases) next(prior_of) next(prior_like) \
+    next(audit) next(audit_reason)
 #define C(...) LAG_COLUMN(struct lag_growth_row, __VA_ARGS__)
 static const struct lag_column column_rows[] = {COLUMNS(C, C)};
 static const struct lag_columns columns = LAG_COLUMNS(column_rows);
@@ -176,4 +177,31 @@ int lag_growth_set_plan(struct lag_db *db, const struct lag_growth_row *row, str
     lag_bind_text(stmt, row->prior_of);
     lag_bind_text(stmt, row->prior_like);
     return touch(stmt, row->id, err);
+}
+
+static const char sql_set_audit[] = "UPDATE growths SET audit = ?, audit_reason = ?, " TOUCH;
+
+int lag_growth_set_audit(struct lag_db *db, const char *id, const char *audit, const char *reason,
+                         struct lag_error *err) {
+    struct lag_stmt *stmt;
+    int rc = lag_stmt_open(db, sql_set_audit, &stmt, err);
+    if (rc) return rc;
+    lag_bind_text(stmt, audit);
+    lag_bind_text(stmt, reason);
+    return touch(stmt, id, err);
+}
+
+static const char sql_to_audit[] = "SELECT id FROM growths WHERE audit = 'wanted' AND state = 'applied' ORDER BY id";
+
+int lag_growth_list_to_audit(struct lag_db *db, int (*each)(const char *id, void *), void *arg, struct lag_error *err) {
+    struct lag_stmt *stmt;
+    char id[LAG_ROW_ID];
+    int rc = lag_stmt_open(db, sql_to_audit, &stmt, err);
+    if (rc) return rc;
+    while ((rc = lag_stmt_step(stmt, err)) == 1) {
+        lag_col_text(stmt, "id", id, sizeof id);
+        if ((rc = each(id, arg)) != 0) break;
+    }
+    lag_stmt_close(stmt);
+    return rc;
 }

@@ -105,3 +105,23 @@ int lag_probe_losses_get(struct lag_db *db, int64_t candidate_number, int n_batc
     *ret_n_evals = (int)table.n;
     return 0;
 }
+
+static const char sql_at[] = "SELECT batch, loss FROM probe_losses WHERE candidate = ? AND t = ? ORDER BY batch";
+
+int lag_probe_losses_at(struct lag_db *db, int64_t candidate_number, int64_t t, int n_batches, double *ret_losses,
+                        struct lag_error *err) {
+    struct lag_stmt *stmt;
+    int found = 0;
+    int rc = lag_stmt_open(db, sql_at, &stmt, err);
+    if (rc) return rc;
+    for (int i = 0; i < n_batches; i++) ret_losses[i] = NAN;
+    lag_bind_i64(stmt, candidate_number);
+    lag_bind_i64(stmt, t);
+    while ((rc = lag_stmt_step(stmt, err)) == 1) {
+        const int64_t batch = lag_col_i64(stmt, "batch");
+        if (batch >= 0 && batch < n_batches) ret_losses[batch] = lag_col_real(stmt, "loss");
+        found = 1;
+    }
+    lag_stmt_close(stmt);
+    return rc < 0 ? rc : found;
+}

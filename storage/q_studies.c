@@ -9,7 +9,7 @@
     first(id) next(name) next(state) next(parent_run) next(parent_name) next(parent_checkpoint) next(start_step)       \
     next(horizon) next(delta) next(parent_flops) next(revision) next(created_ms) next(updated_ms) next(reason)         \
     next(request) next(pool)               \
-    next(config) next(decay_fraction)
+    next(config) next(decay_fraction) next(growth_id) next(priority)
 #define C(...) LAG_COLUMN(struct lag_study_row, __VA_ARGS__)
 static const struct lag_column column_rows[] = {COLUMNS(C, C)};
 static const struct lag_columns columns = LAG_COLUMNS(column_rows);
@@ -53,6 +53,46 @@ int lag_study_list(struct lag_db *db, bool alive, int limit, int (*each)(const s
     return rc;
 }
 
+static const char sql_of_growth[] = SELECT "WHERE growth_id = ? ORDER BY id DESC LIMIT 1";
+
+int lag_study_of_growth(struct lag_db *db, const char *growth_id, struct lag_study_row *ret, struct lag_error *err) {
+    return lag_row_find(db, sql_of_growth, growth_id, columns, ret, err);
+}
+
+/* ?1: the study of low priority that asks. */
+#define UNDER_WAY "state NOT IN ('completed', 'cancelled', 'failed') AND state <> 'paused'"
+#define LOW_RUN                                                                                                        \
+    "EXISTS (SELECT 1 FROM study_runs AS m JOIN studies AS s ON s.id = m.study_id WHERE m.run_id = runs.id AND "       \
+    "s.priority < 0)"
+static const char sql_gives_way[] =
+    "SELECT 1 FROM runs WHERE state IN ('queued', 'running', 'growing') AND NOT " LOW_RUN " AND NOT EXISTS "
+    "(SELECT 1 FROM growths AS g WHERE g.id = runs.growth_id AND runs.state = 'growing' AND "
+    "g.state = 'awaiting_approval') "
+    "UNION ALL SELECT 1 FROM runs WHERE waits = 1 AND NOT " LOW_RUN " "
+    "UNION ALL SELECT 1 FROM studies WHERE " UNDER_WAY " AND (priority >= 0 OR id < ?1) AND id <> ?1 LIMIT 1";
+
+int lag_study_gives_way(struct lag_db *db, const char *study_id, struct lag_error *err) {
+    struct lag_stmt *stmt;
+    int rc = lag_stmt_open(db, sql_gives_way, &stmt, err);
+    if (rc) return rc;
+    lag_bind_text(stmt, study_id);
+    rc = lag_stmt_step(stmt, err);
+    lag_stmt_close(stmt);
+    return rc;
+}
+
+static const char sql_touch_growth[] = "UPDATE growths SET revision = revision + 1, updated_ms = ? "
+                                       "WHERE id = (SELECT growth_id FROM studies WHERE id = ?)";
+
+static int touch_growth(struct lag_db *db, const char *id, struct lag_error *err) {
+    struct lag_stmt *stmt;
+    int rc = lag_stmt_open(db, sql_touch_growth, &stmt, err);
+    if (rc) return rc;
+    lag_bind_i64(stmt, lag_clock_wall_ms());
+    lag_bind_text(stmt, id);
+    return lag_stmt_run(stmt, err);
+}
+
 #define TOUCH "revision = revision + 1, updated_ms = ? WHERE id = ?"
 
 static int touch(struct lag_stmt *stmt, const char *id, struct lag_error *err) {
@@ -70,7 +110,8 @@ int lag_study_set_state(struct lag_db *db, const char *id, const char *state, co
     if (rc) return rc;
     lag_bind_text(stmt, state);
     lag_bind_text(stmt, reason);
-    return touch(stmt, id, err);
+    rc = touch(stmt, id, err);
+    return rc ? rc : touch_growth(db, id, err);
 }
 
 static const char sql_set_reason[] = "UPDATE studies SET reason = ?, " TOUCH " AND state = ?";
@@ -84,15 +125,21 @@ int lag_study_set_reason(struct lag_db *db, const char *id, const char *state, c
     lag_bind_i64(stmt, lag_clock_wall_ms());
     lag_bind_text(stmt, id);
     lag_bind_text(stmt, state);
-    return lag_stmt_run(stmt, err);
+    rc = lag_stmt_run(stmt, err);
+    return rc ? rc : touch_growth(db, id, err);
 }
 
+static const char sql_forget[] = "UPDATE growths SET audit = NULL, audit_reason = NULL "
+                                 "WHERE id = (SELECT growth_id FROM studies WHERE id = ?)";
 static const char sql_delete[] = "DELETE FROM studies WHERE id = ?";
 
 int lag_study_delete(struct lag_db *db, const char *id, struct lag_error *err) {
     struct lag_stmt *stmt;
-    int rc = lag_stmt_open(db, sql_delete, &stmt, err);
-    if (rc) return rc;
+    int rc = touch_growth(db, id, err);
+    if (rc || (rc = lag_stmt_open(db, sql_forget, &stmt, err))) return rc;
+    lag_bind_text(stmt, id);
+    rc = lag_stmt_run(stmt, err);
+    if (rc || (rc = lag_stmt_open(db, sql_delete, &stmt, err))) return rc;
     lag_bind_text(stmt, id);
     return lag_stmt_run_one(stmt, "study", id, err);
 }

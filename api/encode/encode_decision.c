@@ -1,7 +1,9 @@
 /* Decisions as JSON: the schema, and what no column holds. */
+#include "encode/audit_internal.h"
 #include "encode/encode_internal.h"
 
 #include <lagd/daemon/ranking.h>
+#include <lagd/storage/growths.h>
 
 static int write_interval(struct lagd_json *json, const char *key, const void *object, void *context) {
     const struct lag_decision_row *row = object;
@@ -30,6 +32,14 @@ static int write_short_by(struct lagd_json *json, const char *key, const void *o
         if (flags >> i & 1) lagd_json_text(json, NULL, lagd_short_names[i]);
     lagd_json_close_array(json);
     return 0;
+}
+
+static int write_audit(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct lagd_encoding *encoding = context;
+    struct lag_growth_row growth;
+    int status = lag_growth_get(encoding->db, ((const struct lag_decision_row *)object)->growth_id, &growth,
+                                encoding->err);
+    return status < 0 ? status : lagd_write_audit(json, key, &growth, encoding->db, encoding->err);
 }
 
 #define ROW(name, type, member, help) LAGD_MEMBER(struct lag_decision_row, name, type, member, help)
@@ -64,6 +74,7 @@ static const struct lagd_member decision_members[] = {
     ROW("verdict", "s", verdict, "The verdict in a sentence."),
     ROW("decided_by", "s", decided_by, "lag: the rule; user: a person."),
     ROW("reason", "s?", reason, "What a person gave as the reason."),
+    LAGD_WRITTEN_OF("audit", "@?", &lagd_audit_schema, write_audit, LAGD_AUDIT_HELP),
     ROW("decided_at", "t?", decided_ms, NULL),
 };
 #undef ROW

@@ -30,7 +30,7 @@ extern const struct lagd_schema lagd_checkpoint_schema; /* of lag_checkpoint_row
 extern const struct lagd_schema lagd_candidate_schema;  /* of lag_candidate_row; candidates */
 extern const struct lagd_schema lagd_rung_schema;       /* of lag_rung_row; no context */
 lagd_member_fn lagd_write_rungs;                        /* of lag_growth_row; context lagd_encoding */
-extern const struct lagd_schema lagd_decision_schema;   /* of lag_decision_row; no context */
+extern const struct lagd_schema lagd_decision_schema;   /* of lag_decision_row; db, err */
 extern const struct lagd_schema lagd_strategy_schema;   /* of lagd_strategy_request; context: the canonical text */
 extern const struct lagd_schema lagd_study_schema;      /* of lag_study_row; db, err */
 extern const struct lagd_schema lagd_growth_schema;     /* of lag_growth_row; db, err, candidates */

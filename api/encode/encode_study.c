@@ -183,9 +183,17 @@ static int write_links(struct lagd_json *json, const char *key, const void *obje
     return 0;
 }
 
+static int write_priority(struct lagd_json *json, const char *key, const void *object, void *context) {
+    lagd_json_text(json, key, ((const struct lag_study_row *)object)->priority < 0 ? "low" : "normal");
+    return 0;
+}
+
 static const struct lagd_member study_members[] = {
     ROW("id", "s", id, NULL),
     ROW("name", "s", name, NULL),
+    ROW("audit_of", "s?", growth_id, "Id of the growth whose decision it audits; null: it is no audit."),
+    LAGD_WRITTEN("priority", "s", write_priority, "normal; or low, as of an audit: its runs train only while no other "
+                 "run or study wants to compute."),
     LAGD_CHOICE(struct lag_study_row, "state", "s", state, study_state, NULL),
     ROW("reason", "s?", reason, "Why it is in this state, or what it waits for."),
     LAGD_WRITTEN_OF("parent", "@", &parent_schema, write_parent, NULL),

@@ -2,6 +2,7 @@
 #pragma once
 #include "encode/encode_internal.h"
 
+#include <lagd/daemon/audit.h>
 #include <lagd/daemon/rank_table.h>
 #include <lagd/storage/rows.h>
 
@@ -12,6 +13,7 @@ struct lagd_report {
     struct lagd_run_config config;
     struct lagd_growth_request request;
     struct lag_decision_row decision;
+    struct lagd_audit audit;
     bool has_decision, has_parent;      /* a parent's checkpoint may have been removed since */
     bool grew;                          /* as lagd_growth_grew tells */
     struct lagd_rows candidates, files; /* by position; of the parent's checkpoint */

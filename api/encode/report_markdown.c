@@ -131,6 +131,27 @@ static void difference(struct lag_strbuf *out, const char *what, double value, d
         lag_strbuf_printf(out, "- %s: %.4f nats, 95 %% interval %.4f to %.4f\n", what, value, low, high);
 }
 
+/* What the decision has lost, once an audit has found it. */
+static void audit(struct lag_strbuf *out, const struct lagd_report *report) {
+    const struct lagd_audit *found = &report->audit;
+    if (!found->state[0]) return;
+    lag_strbuf_printf(out, "- audit: %s", found->state);
+    if (*found->study) {
+        lag_strbuf_append(out, ", study ");
+        lagd_markdown_words(out, found->study_name);
+    }
+    if (*found->reason) {
+        lag_strbuf_append(out, ": ");
+        lagd_markdown_words(out, found->reason);
+    }
+    lag_strbuf_append(out, "\n");
+    if (!isfinite(found->regret)) return;
+    choice(out, report, "best at the end", found->best);
+    difference(out, "regret of what was applied, at the end", found->regret, found->low, found->high);
+    if (isfinite(found->of_spread))
+        lag_strbuf_printf(out, "- of the range of the finals: %.2f (0 the best, 1 the worst)\n", found->of_spread);
+}
+
 static void decision(struct lag_strbuf *out, const struct lagd_report *report) {
     const struct lag_decision_row *row = &report->decision;
     lag_strbuf_append(out, "## Decision\n\n");
@@ -160,6 +181,7 @@ static void decision(struct lag_strbuf *out, const struct lagd_report *report) {
         lagd_markdown_words(out, row->reason);
         lag_strbuf_append(out, "\n");
     }
+    audit(out, report);
     lag_strbuf_append(out, "\n");
 }
 

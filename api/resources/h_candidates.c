@@ -139,7 +139,8 @@ int lagd_h_decision(struct lagd_request *request) {
     int status = lagd_request_db(request, &db);
     if (status == 0) status = lag_growth_get(db, request->params[0], &growth, &request->err);
     if (status == 0) status = lag_decision_get(db, growth.id, &row, &request->err);
-    return status < 0 ? status : lagd_answer_object(request, &lagd_decision_schema, &row, NULL, 0);
+    struct lagd_encoding encoding = {.db = db, .err = &request->err};
+    return status < 0 ? status : lagd_answer_object(request, &lagd_decision_schema, &row, &encoding, 0);
 }
 
 static int answer_growth(struct lagd_request *request) {

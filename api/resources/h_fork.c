@@ -39,6 +39,7 @@ static int decode_growth(struct lagd_request *request, struct lagd_growth_reques
     *ret = lag_calloc(1, sizeof(**ret));
     if (!*ret) return lag_error_set(&request->err, LAG_EBUSY, "out of memory");
     lagd_growth_decode(body, "/growth", *ret, &request->faults);
+    lagd_audit_by_default(request, body, *ret);
     return request->faults.n > 0 ? LAG_EINVAL : 0;
 }
 

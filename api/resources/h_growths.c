@@ -207,10 +207,18 @@ int lagd_h_growth_created(struct lagd_request *request) {
     return answer_growth(request, request->command->id, 202);
 }
 
+void lagd_audit_by_default(const struct lagd_request *request, const json_t *body, struct lagd_growth_request *growth) {
+    struct lagd_config config;
+    if (json_object_get(body, "audit")) return;
+    lagd_supervisor_config(request->supervisor, &config);
+    growth->audit = config.growth_audit;
+}
+
 int lagd_h_growth_create(struct lagd_request *request) {
     LAG_CLEANUP(lag_free_p) struct lagd_growth_request *growth = lag_calloc(1, sizeof(*growth));
     if (!growth) return lag_error_set(&request->err, LAG_EBUSY, "out of memory");
     lagd_growth_decode(request->json, "", growth, &request->faults);
+    lagd_audit_by_default(request, request->json, growth);
     if (request->faults.n > 0) return LAG_EINVAL;
     if (lagd_query_bool(&request->target, "dry_run")) return dry_run(request, growth);
     struct lagd_command *command = lagd_command_create(LAGD_GROWTH_CREATE);

@@ -10,7 +10,9 @@
 
 #include <lagd/base/cleanup.h>
 #include <lagd/base/mem.h>
+#include <lagd/daemon/audit.h>
 #include <lagd/daemon/states.h>
+#include <lagd/storage/growths.h>
 #include <lagd/storage/studies.h>
 #include <string.h>
 
@@ -135,6 +137,38 @@ int lagd_h_study_create(struct lagd_request *request) {
     struct lagd_command *command = lagd_command_create(LAGD_STUDY_CREATE);
     if (command) command->u.study = LAG_TAKE(study);
     return lagd_request_post(request, command);
+}
+
+/* --- the audit of a decision, which is a study ------------------------------------------------------------------- */
+
+int lagd_h_growth_audited(struct lagd_request *request) {
+    char text[sizeof(request->err.text)];
+    const int status = lagd_request_answer(request);
+    if (status != LAG_ESTATE) return status < 0 ? status : lagd_h_study_created(request);
+    (void)lag_copy(text, sizeof(text), request->err.text);
+    return lagd_fail_state(request, LAGD_MACHINE_GROWTH, request->command->state, "%s", text);
+}
+
+static int dry_audit(struct lagd_request *request) {
+    struct lag_db *db;
+    char text[sizeof(request->err.text)];
+    struct lag_growth_row growth;
+    LAG_CLEANUP(lagd_study_plan_destroy_p) struct lagd_study_plan *plan = NULL;
+    LAG_CLEANUP(lag_free_p) struct lagd_study_request *study = NULL;
+    int status = lagd_request_db(request, &db);
+    if (status == 0) status = lag_growth_get(db, request->params[0], &growth, &request->err);
+    if (status < 0) return status;
+    status = lagd_audit_plan_read(db, growth.id, lagd_supervisor_threads(request->supervisor), &study, &plan,
+                                  &request->err);
+    if (status == 0) return lagd_answer_object(request, &lagd_study_plan_schema, plan, NULL, 200);
+    if (status != LAG_ESTATE) return status;
+    (void)lag_copy(text, sizeof(text), request->err.text);
+    return lagd_fail_state(request, LAGD_MACHINE_GROWTH, growth.state, "%s", text);
+}
+
+int lagd_h_growth_audit(struct lagd_request *request) {
+    return lagd_query_bool(&request->target, "dry_run") ? dry_audit(request)
+                                                        : lagd_post_verb(request, LAGD_GROWTH_AUDIT);
 }
 
 /* --- steer ------------------------------------------------------------------------------------------------------- */

@@ -26,6 +26,7 @@ lagd_route_fn lagd_h_run_growths, lagd_h_growths, lagd_h_growth, lagd_h_growth_c
     lagd_h_growth_report;
 lagd_route_fn lagd_h_growth_create, lagd_h_growth_created;
 lagd_route_fn lagd_h_growth_cancel, lagd_h_growth_cancelled;
+lagd_route_fn lagd_h_growth_audit, lagd_h_growth_audited;
 lagd_route_fn lagd_h_decision, lagd_h_decide, lagd_h_decided;
 lagd_route_fn lagd_h_candidate, lagd_h_candidate_series;
 
@@ -60,6 +61,8 @@ int lagd_checkpoint_files_read(struct lagd_request *request, const char *checkpo
 /* A file of the checkpoint is not there: LAG_ENOTFOUND when it was retired meanwhile, else LAG_EAWAY, with the text.
  * h_checkpoints.c */
 int lagd_checkpoint_file_away(struct lagd_request *request, const struct lag_checkpoint_row *checkpoint);
+/* A growth whose body does not say whether its decision is to be audited leaves it to the configuration. h_growths.c */
+void lagd_audit_by_default(const struct lagd_request *request, const json_t *body, struct lagd_growth_request *growth);
 /* The response follows feed; a HEAD opens none. h_events.c */
 struct lagd_feed;
 int lagd_answer_stream(struct lagd_request *request, struct lagd_feed *feed);

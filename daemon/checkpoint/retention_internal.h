@@ -12,7 +12,8 @@ struct lagd_retention {
 struct lagd_retained {
     int64_t step;
     double val_loss; /* the last one known at that step; NaN = none */
-    bool pinned; /* always kept and never counted: around a growth, of a candidate, or asked for by a person */
+    bool pinned; /* always kept and never counted: around a growth, of a candidate, needed by a study, or asked for by
+                    a person */
 };
 /* rows: newest first. ret_stays[n]. */
 void lagd_retain(const struct lagd_retained *rows, int n, const struct lagd_retention *rules, bool *ret_stays);

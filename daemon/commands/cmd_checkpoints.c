@@ -7,6 +7,7 @@
 
 #include <lagd/base/error.h>
 #include <lagd/base/failpoint.h>
+#include <lagd/base/ids.h>
 #include <lagd/base/log.h>
 #include <lagd/base/mem.h>
 #include <lagd/daemon/states.h>
@@ -45,6 +46,17 @@ static int check_growth(struct lag_db *db, const struct lag_checkpoint_row *row,
                          growth.id, growth.state, row->id);
 }
 
+/* A study forks its parent once for each of its runs, and a growth that will be audited waits for that. */
+static int check_studies(struct lag_db *db, const struct lag_checkpoint_row *row, struct lag_error *err) {
+    char by[LAG_ROW_ID];
+    int rc = lag_checkpoint_is_needed(db, row->id, by, err);
+    if (rc <= 0) return rc;
+    const bool audit = lag_id_is(by, "gr");
+    return lag_error_set(err, LAG_ESTATE, "checkpoint %s is needed by %s %s%s: wait until its runs are made, or %s",
+                         row->id, audit ? "growth" : "study", by, audit ? ", which will be audited" : "",
+                         audit ? "delete its audit then" : "cancel it");
+}
+
 /* away: its files are not there, so that nothing goes on from it. */
 static int check_needed(struct lag_db *db, const struct lag_checkpoint_row *row, bool away, struct lag_error *err) {
     struct lag_run_row run;
@@ -57,6 +69,8 @@ static int check_needed(struct lag_db *db, const struct lag_checkpoint_row *row,
         return lag_error_set(err, LAG_ESTATE, "checkpoint %s (%s) is kept: leave it to retention first (PATCH with "
                              "\"keep\": false), then delete it", row->id, row->kind);
     }
+    rc = check_studies(db, row, err);
+    if (rc < 0) return rc;
     if (lagd_state_has_ended(LAGD_MACHINE_RUN, run.state) || row->candidate_id[0]) return 0;
     rc = lag_checkpoint_latest(db, run.id, &newest, err);
     if (rc < 0 || strcmp(newest.id, row->id) != 0) return rc;

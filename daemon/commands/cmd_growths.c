@@ -78,7 +78,7 @@ static int admit(struct lagd_commands *c, const struct lag_run_row *run, int64_t
     lagd_admission_count(c->runs);
     int rc = lagd_admission_need(c->runs, run, &need, err);
     if (rc < 0) return rc;
-    if (lagd_active_find(c->runs, run->id))
+    if (lagd_active_find(c->runs, run->id) && !lagd_active_may_give_way(c->runs))
         return lagd_admission_check(c->runs, "the growth", LAG_MAX(0, peak_bytes - need), false, err);
     return lagd_admission_check(c->runs, "the run with its growth", LAG_MAX(need, peak_bytes), true, err);
 }

@@ -75,7 +75,7 @@ int lagd_command_admit(struct lagd_commands *c, const struct lagd_run_config *co
                        const struct lagd_run_estimate *estimate, struct lag_error *err) {
     struct lagd_config daemon;
     lagd_settings_get(c->settings, &daemon);
-    bool alone = !config->start || c->runs->n_active >= daemon.max_runs;
+    bool alone = !config->start || c->runs->n_active >= daemon.max_runs || lagd_active_may_give_way(c->runs);
     lagd_admission_count(c->runs);
     return lagd_admission_check(c->runs, "the run", estimate->memory_bytes, alone, err);
 }
@@ -170,7 +170,8 @@ int lagd_command_admit_again(struct lagd_commands *c, const struct lag_run_row *
     int rc = lagd_admission_need(c->runs, row, &need, err);
     if (rc < 0) return rc;
     lagd_admission_count(c->runs);
-    return lagd_admission_check(c->runs, row->name, need, c->runs->n_active >= config.max_runs, err);
+    const bool alone = c->runs->n_active >= config.max_runs || lagd_active_may_give_way(c->runs);
+    return lagd_admission_check(c->runs, row->name, need, alone, err);
 }
 
 int lagd_cmd_run_resume(struct lagd_commands *c, struct lagd_command *command) {

@@ -12,6 +12,7 @@
 #include <lagd/base/ids.h>
 #include <lagd/base/mem.h>
 #include <lagd/base/strbuf.h>
+#include <lagd/daemon/audit.h>
 #include <lagd/daemon/states.h>
 #include <lagd/daemon/study_request.h>
 #include <lagd/storage/checkpoints.h>
@@ -23,6 +24,8 @@
 #include <string.h>
 
 /* --- create ------------------------------------------------------------------------------------------------------ */
+
+enum { LOW_PRIORITY = -1 }; /* of an audit: it gives way to all others */
 
 struct creation {
     struct lag_study_row study;
@@ -53,6 +56,7 @@ static int insert_study(struct lag_db *db, void *arg, struct lag_error *err) {
         rc = insert_run(db, c, &position, "candidates", seeds[i], plan->config.max_steps, err);
     for (int64_t i = 0; rc == 0 && plan->scratch_steps > 0 && i < plan->n_seeds; i++)
         rc = insert_run(db, c, &position, "scratch", seeds[i], plan->scratch_steps, err);
+    if (rc == 0 && request->audits[0]) rc = lag_growth_set_audit(db, request->audits, "made", "", err);
     return rc;
 }
 
@@ -79,6 +83,8 @@ static int fill(struct creation *c, struct lag_error *err) {
     (void)lag_copy(row->parent_checkpoint, sizeof(row->parent_checkpoint), plan->checkpoint.id);
     row->start_step = plan->checkpoint.step;
     row->horizon = c->request->horizon;
+    (void)lag_copy(row->growth_id, sizeof(row->growth_id), c->request->audits);
+    row->priority = c->request->audits[0] ? LOW_PRIORITY : 0;
     row->delta = c->request->delta;
     row->parent_flops = plan->parent_flops;
     row->revision = 1;
@@ -94,16 +100,14 @@ static int fill(struct creation *c, struct lag_error *err) {
     return rc == 0 ? write_pool(plan, row, err) : rc;
 }
 
-int lagd_cmd_study_create(struct lagd_commands *c, struct lagd_command *command) {
+static int create(struct lagd_commands *c, struct lagd_command *command, const struct lagd_study_request *request,
+                  const struct lagd_study_plan *plan) {
     struct lag_error *err = &command->err;
-    LAG_CLEANUP(lagd_study_plan_destroy_p) struct lagd_study_plan *plan = NULL;
     LAG_CLEANUP(lag_free_p) struct creation *creation = lag_calloc(1, sizeof(*creation));
     if (!creation) return lag_error_set(err, LAG_ENOMEM, "out of memory while creating a study");
-    int rc = lagd_study_plan_read(c->db, command->u.study, c->deps->n_threads, &plan, err);
-    if (rc < 0) return rc;
-    creation->request = command->u.study;
+    creation->request = request;
     creation->plan = plan;
-    rc = lagd_admission_check(c->runs, "a run of the study", plan->memory_bytes, true, err);
+    int rc = lagd_admission_check(c->runs, "a run of the study", plan->memory_bytes, true, err);
     if (rc == 0) rc = fill(creation, err);
     if (rc == 0) rc = lagd_command_write(c->deps->store, command, creation->study.id, insert_study, creation);
     LAG_FP("study.created");
@@ -112,6 +116,23 @@ int lagd_cmd_study_create(struct lagd_commands *c, struct lagd_command *command)
     (void)lag_copy(command->state, sizeof(command->state), creation->study.state);
     c->studies_due = true;
     return 0;
+}
+
+int lagd_cmd_study_create(struct lagd_commands *c, struct lagd_command *command) {
+    LAG_CLEANUP(lagd_study_plan_destroy_p) struct lagd_study_plan *plan = NULL;
+    int rc = lagd_study_plan_read(c->db, command->u.study, c->deps->n_threads, &plan, &command->err);
+    return rc < 0 ? rc : create(c, command, command->u.study, plan);
+}
+
+int lagd_cmd_growth_audit(struct lagd_commands *c, struct lagd_command *command) {
+    LAG_CLEANUP(lagd_study_plan_destroy_p) struct lagd_study_plan *plan = NULL;
+    LAG_CLEANUP(lag_free_p) struct lagd_study_request *request = NULL;
+    struct lag_growth_row growth;
+    int rc = lag_growth_get(c->db, command->target, &growth, &command->err);
+    if (rc < 0) return rc;
+    (void)lag_copy(command->state, sizeof(command->state), growth.state);
+    rc = lagd_audit_plan_read(c->db, growth.id, c->deps->n_threads, &request, &plan, &command->err);
+    return rc < 0 ? rc : create(c, command, request, plan);
 }
 
 /* --- life cycle -------------------------------------------------------------------------------------------------- */

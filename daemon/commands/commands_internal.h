@@ -37,11 +37,10 @@ void lagd_commands_refuse(struct lagd_commands *c, const struct lag_error *why);
 typedef int lagd_command_handler(struct lagd_commands *c, struct lagd_command *command);
 lagd_command_handler lagd_cmd_run_create, lagd_cmd_run_pause, lagd_cmd_run_resume, lagd_cmd_run_cancel,
     lagd_cmd_run_checkpoint, lagd_cmd_run_patch, lagd_cmd_run_delete, lagd_cmd_run_fork, lagd_cmd_run_extend,
-    lagd_cmd_growth_create,
-    lagd_cmd_growth_cancel, lagd_cmd_growth_decide, lagd_cmd_dataset_add, lagd_cmd_dataset_delete,
-    lagd_cmd_checkpoint_keep,
-    lagd_cmd_checkpoint_delete, lagd_cmd_checkpoint_check, lagd_cmd_generate, lagd_cmd_key_answer, lagd_cmd_reload,
-    lagd_cmd_study_create, lagd_cmd_study_pause, lagd_cmd_study_resume, lagd_cmd_study_cancel, lagd_cmd_study_delete;
+    lagd_cmd_growth_create, lagd_cmd_growth_cancel, lagd_cmd_growth_decide, lagd_cmd_growth_audit,
+    lagd_cmd_dataset_add, lagd_cmd_dataset_delete, lagd_cmd_checkpoint_keep, lagd_cmd_checkpoint_delete,
+    lagd_cmd_checkpoint_check, lagd_cmd_generate, lagd_cmd_key_answer, lagd_cmd_reload, lagd_cmd_study_create,
+    lagd_cmd_study_pause, lagd_cmd_study_resume, lagd_cmd_study_cancel, lagd_cmd_study_delete;
 
 /* --- cmd_datasets.c: registrations that an earlier process did not end. Before anything is served --- */
 int lagd_datasets_go_on(struct lagd_commands *c, struct lag_error *err);

@@ -54,6 +54,10 @@ static const struct lag_field rows[] = {
      "Least time between two states that a probe keeps on disk to go on from after a crash; 0 for none. Writing takes "
      "at most 2 % of its time."},
 
+    {"growth/audit", LAG_FIELD_BOOL, AT(growth_audit), 0, 0, "false", NULL, LAG_FIELD_RELOADABLE, "",
+     "Whether growths that do not say it themselves are audited: all their candidates are trained to the run's end, "
+     "while nothing else wants to compute."},
+
     {"storage/state_dir", LAG_FIELD_TEXT, AT(state_dir), 1, 1023, "/var/lib/lagd", NULL, 0, "",
      "Folder of the database, the checkpoints and the uploaded datasets. One daemon at a time."},
     {"storage/dataset_roots", LAG_FIELD_LIST, AT(dataset_roots), 0, 0, NULL, NULL, LAG_FIELD_RELOADABLE, "",

@@ -53,6 +53,9 @@ static const struct lag_field rows[] = {
      "own set and none left out, however much of the FLOPs they take."},
     {"allow_none", LAG_FIELD_BOOL, AT(allow_none), 0, 0, "false", NULL, 0, "",
      "Whether not growing, which is always probed as the reference, may win."},
+    {"audit", LAG_FIELD_BOOL, AT(audit), 0, 0, "false", NULL, 0, "",
+     "Whether, once it is applied, all its candidates are trained to the run's end while nothing else wants to "
+     "compute, so that it becomes known what the decision lost; left out, growth/audit of the configuration decides."},
     {"reason", LAG_FIELD_TEXT, AT(reason), 0, 511, NULL, NULL, 0, "", "Why the growth was asked for."},
 };
 

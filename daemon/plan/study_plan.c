@@ -78,13 +78,15 @@ static void set_schedule(struct lagd_run_config *config, int64_t start, int64_t 
 static int configure(struct lagd_study_plan *plan, const struct lagd_study_request *request,
                      const struct lagd_study_parent *parent, struct lag_error *err) {
     int rc = lagd_run_config_parse(parent->run->config, &plan->config, err);
-    if (rc == 0) rc = check_parent(parent, &plan->config, err);
+    const bool audits = request->audits[0] != '\0'; /* it goes on as its parent did */
+    if (rc == 0 && !audits) rc = check_parent(parent, &plan->config, err);
     if (rc < 0) return rc;
     if (request->horizon > (int64_t)1e9 - parent->checkpoint->step)
         return lag_error_at(err, LAG_EINVAL, "/horizon", "the study would end beyond step 1e9: lower the horizon");
     struct lagd_run_config *config = &plan->config;
     plan->parent_decay_fraction = config->decay_fraction;
-    set_schedule(config, parent->checkpoint->step, request->horizon);
+    if (audits) config->max_steps = parent->run->max_steps;
+    else set_schedule(config, parent->checkpoint->step, request->horizon);
     config->eval_batches = request->eval_batches;
     config->eval_every = request->eval_every;
     config->checkpoint_every = LAG_MAX(config->checkpoint_every, request->horizon); /* probes keep their own states */

@@ -131,7 +131,7 @@ static const struct lagd_state growth_states[LAGD_N_GROWTH_STATES] = {
     [LAGD_GROWTH_APPLYING] = {"applying", LIVE, "", "the winner's state becomes the run's"},
     /* The run has the winner's shape and history, and a checkpoint of kind growth is on disk. The run's growth_id names
      * it no more, as in all four ends. This end can be undone: by the loss of every checkpoint from there on. */
-    [LAGD_GROWTH_APPLIED] = {"applied", TERMINAL, "", "the run goes on as the winner"},
+    [LAGD_GROWTH_APPLIED] = {"applied", TERMINAL, "audit", "the run goes on as the winner"},
     /* In these three the run is as it was. Candidates that had not ended are cancelled (by the run's thread, a moment
      * later, where it has one), and their checkpoints are given up. */
     [LAGD_GROWTH_REJECTED] = {"rejected", TERMINAL, "", "a person declined; the run goes on as it was"},

@@ -10,6 +10,7 @@
 #include <lagd/base/log.h>
 #include <lagd/base/mem.h>
 #include <lagd/storage/runs.h>
+#include <lagd/storage/studies.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,6 +98,26 @@ static void give_up(struct lagd_runs *runs, const struct lag_run_row *row, const
     }
 }
 
+/* Of a study of low priority while others want to compute: it is not started, but paused by its study soon. */
+static bool gives_way(struct lagd_runs *runs, const char *run_id) {
+    struct lag_study_run_row item;
+    struct lag_study_row study;
+    if (lag_study_of_run(runs->db, run_id, &item, NULL) != 1) return false;
+    if (lag_study_get(runs->db, item.study_id, &study, NULL) != 0 || study.priority >= 0) return false;
+    return lag_study_gives_way(runs->db, study.id, NULL) == 1;
+}
+
+bool lagd_active_may_give_way(struct lagd_runs *runs) {
+    for (int i = 0; i < runs->n_active; i++) {
+        struct lag_study_run_row item;
+        struct lag_study_row study;
+        if (lag_study_of_run(runs->db, runs->active[i]->id, &item, NULL) == 1 &&
+            lag_study_get(runs->db, item.study_id, &study, NULL) == 0 && study.priority < 0)
+            return true;
+    }
+    return false;
+}
+
 /* false: it has to wait, and those behind it too, so that a large run is not overtaken for ever. */
 static bool try_start(struct lagd_runs *runs, const struct lag_run_row *row) {
     struct lag_error err = {0};
@@ -130,6 +151,7 @@ void lagd_active_schedule(struct lagd_runs *runs) {
         struct lag_run_row row;
         if (lagd_active_find(runs, queue.ids[i])) continue; /* started, has not written so yet */
         if (lag_run_get(runs->db, queue.ids[i], &row, NULL) < 0 || !lagd_run_is(row.state, LAGD_RUN_QUEUED)) continue;
+        if (gives_way(runs, row.id)) continue;
         if (!try_start(runs, &row)) break;
     }
     free(queue.ids);

@@ -42,6 +42,8 @@ void lagd_active_reap(struct lagd_runs *runs);
 void lagd_active_await(struct lagd_runs *runs, const char *run_id);
 /* Starts queued runs, oldest first, as far as places and memory go. */
 void lagd_active_schedule(struct lagd_runs *runs);
+/* Whether a run of a study of low priority has a thread: it and its memory go when others want to compute. */
+bool lagd_active_may_give_way(struct lagd_runs *runs);
 void lagd_active_stop_all(struct lagd_runs *runs); /* wishes it */
 void lagd_active_end_all(struct lagd_runs *runs);  /* and waits for it */
 

@@ -13,6 +13,7 @@
 #include <lagd/daemon/states.h>
 #include <lagd/storage/growths.h>
 #include <math.h>
+#include <string.h>
 
 /* What of the row follows from the plan alone. */
 static void take_plan(const struct lagd_growth_plan *plan, struct lag_growth_row *row) {
@@ -40,6 +41,8 @@ int lagd_growth_rows_fill(const struct lagd_growth_request *request, const char 
     row->probe_steps = request->probe_steps;
     take_plan(plan, row);
     row->parent_loss = NAN;
+    const bool studied = strcmp(request->mode, "study") == 0; /* to its end already */
+    if (request->audit && !studied) (void)lag_copy(row->audit, sizeof(row->audit), "wanted");
     row->revision = 1;
     row->created_ms = row->updated_ms = lag_clock_wall_ms();
     struct lag_strbuf text = LAG_STRBUF_INIT;

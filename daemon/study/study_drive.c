@@ -26,6 +26,7 @@
 
 #define SECOND_NS INT64_C(1000000000)
 #define RETRY_NS (10 * SECOND_NS) /* after what may pass */
+#define GIVES_WAY "it is of low priority and waits until no other run or study wants to compute"
 
 /* --- a study as its rows tell it --------------------------------------------------------------------------------- */
 
@@ -148,13 +149,13 @@ static bool is_noted(enum lagd_study_do what) {
 }
 
 /* For long after what may pass; for a moment where a run has moved on, which the next look finds. */
-static void hold(struct lagd_studies *s, const char *study, int rc) {
+void lagd_study_hold_back(struct lagd_studies *s, const char *study, int rc) {
     struct lagd_study_hold *taken = &s->holds[s->n_holds++ % LAGD_STUDY_HOLDS];
     (void)lag_copy(taken->study, sizeof(taken->study), study);
     taken->until_ns = lag_clock_mono_ns() + (lagd_is_trouble(rc) ? RETRY_NS : SECOND_NS / 10);
 }
 
-static bool is_held(const struct lagd_studies *s, const char *study, int64_t now_ns) {
+bool lagd_study_is_held(const struct lagd_studies *s, const char *study, int64_t now_ns) {
     for (int i = 0; i < LAGD_STUDY_HOLDS; i++)
         if (now_ns < s->holds[i].until_ns && strcmp(s->holds[i].study, study) == 0) return true;
     return false;
@@ -194,7 +195,7 @@ static void answered(struct lagd_command *command) {
     if (rc == 0 && is_noted(order->what)) tell(s, &order->study, ""); /* what kept it has passed */
     if (rc == LAG_ESTATE && order->what == LAGD_STUDY_STARTS) rc = note_started(s, order, &command->err);
     if (rc < 0) {
-        hold(s, order->study.id, rc);
+        lagd_study_hold_back(s, order->study.id, rc);
         take_failure(s, order, rc, &command->err);
     }
     free(order);
@@ -283,7 +284,9 @@ static struct lagd_command *make_command(const struct look *look, const struct l
     case LAGD_STUDY_MAKES: return scratch ? ask_scratch(look, item, err) : ask_fork(look, item, err);
     case LAGD_STUDY_GROWS: return ask_growth(look, item, err);
     case LAGD_STUDY_STARTS: return ask(LAGD_RUN_RESUME, id, "");
-    case LAGD_STUDY_PAUSES: return ask(LAGD_RUN_PAUSE, id, "its study is paused");
+    case LAGD_STUDY_PAUSES:
+        return ask(LAGD_RUN_PAUSE, id, lagd_study_is(look->study.state, LAGD_STUDY_PAUSED) ? "its study is paused"
+                                                                                           : "its study gives way");
     default: return ask(LAGD_RUN_CANCEL, id, "its study has ended");
     }
 }
@@ -332,12 +335,21 @@ static int pause_run(struct lagd_studies *s, const struct look *look, const stru
     return rc == 0 ? order(s, look, step, err) : rc;
 }
 
+/* 1: it is of low priority, and others want to compute. */
+static int gives_way(struct lagd_studies *s, const struct look *look, struct lag_error *err) {
+    if (look->study.priority >= 0 || !lagd_study_is(look->study.state, LAGD_STUDY_RUNNING)) return 0;
+    int rc = lag_study_gives_way(look->db, look->study.id, err);
+    if (rc == 1 && lagd_study_has_begun(look->items, look->n)) tell(s, &look->study, GIVES_WAY);
+    return rc;
+}
+
 /* 1: something was done, and there may be more. */
 static int step_on(struct lagd_studies *s, struct look *look, struct lag_error *err) {
     int rc = load(look, err);
-    if (rc != 0) return rc;
+    const int waits = rc == 0 ? gives_way(s, look, err) : rc;
+    if (waits < 0) return waits;
     const struct lagd_study_step step =
-        lagd_study_next(look->study.state, look->items, look->n, (int)look->request.parallel);
+        lagd_study_next(look->study.state, look->items, look->n, (int)look->request.parallel, waits == 1);
     switch (step.what) {
     case LAGD_STUDY_WAITS: return 0;
     case LAGD_STUDY_ENDS: rc = set_stage(s, &look->items[step.item], "ended", err); break;
@@ -358,7 +370,7 @@ struct all {
 static int look_at(const struct lag_study_row *row, void *arg) {
     struct all *all = arg;
     struct lagd_studies *s = all->studies;
-    if (!all->asked && is_held(s, row->id, all->now_ns)) return 0;
+    if (!all->asked && lagd_study_is_held(s, row->id, all->now_ns)) return 0;
     LAG_CLEANUP(lag_free_p) struct look *look = lag_calloc(1, sizeof(*look));
     struct lag_error err = {0};
     if (!look) return 1;
@@ -372,7 +384,7 @@ static int look_at(const struct lag_study_row *row, void *arg) {
     }
     if (rc < 0) {
         tell(s, row, err.text);
-        hold(s, row->id, rc);
+        lagd_study_hold_back(s, row->id, rc);
     }
     all->n_done += rc == 1;
     return 0;
@@ -381,6 +393,7 @@ static int look_at(const struct lag_study_row *row, void *arg) {
 void lagd_studies_look(struct lagd_studies *s, int64_t now_ns) {
     const bool asked = s->commands->studies_due;
     if ((!asked && now_ns < s->next_ns) || atomic_load(&s->under_way)) return;
+    lagd_audits_look(s, now_ns);
     struct all all = {.studies = s, .now_ns = now_ns, .asked = asked};
     struct lag_error err = {0};
     s->commands->studies_due = false;

@@ -17,5 +17,10 @@ struct lagd_studies {
     struct lagd_study_hold holds[LAGD_STUDY_HOLDS]; /* with under_way that of the command's answer, else main's */
     int n_holds;              /* taken in all; the newest ones are there */
 };
+/* Whether a study, or a growth that waits for its audit, is left alone for a while; and that it is. */
+bool lagd_study_is_held(const struct lagd_studies *studies, const char *id, int64_t now_ns);
+void lagd_study_hold_back(struct lagd_studies *studies, const char *id, int rc);
+/* Makes the audits of growths that were applied and want one. audits.c */
+void lagd_audits_look(struct lagd_studies *studies, int64_t now_ns);
 /* On every tick. */
 void lagd_studies_look(struct lagd_studies *studies, int64_t now_ns);

@@ -71,7 +71,12 @@ static int count(const struct lagd_study_item *items, int n, const char *stage) 
     return sum;
 }
 
-struct lagd_study_step lagd_study_next(const char *state, const struct lagd_study_item *items, int n, int parallel) {
+bool lagd_study_has_begun(const struct lagd_study_item *items, int n) {
+    return count(items, n, "grown") + count(items, n, "started") > 0;
+}
+
+struct lagd_study_step lagd_study_next(const char *state, const struct lagd_study_item *items, int n, int parallel,
+                                       bool gives_way) {
     struct lagd_study_step step = {LAGD_STUDY_WAITS, -1};
     if (lagd_study_is(state, LAGD_STUDY_PAUSED)) return first(items, n, pause);
     if (lagd_study_is(state, LAGD_STUDY_CANCELLING) || lagd_study_is(state, LAGD_STUDY_FAILING)) {
@@ -82,7 +87,9 @@ struct lagd_study_step lagd_study_next(const char *state, const struct lagd_stud
     if (!lagd_study_is(state, LAGD_STUDY_RUNNING)) return step;
     step = first(items, n, end);
     if (step.what == LAGD_STUDY_WAITS) step = first(items, n, make);
-    if (step.what == LAGD_STUDY_WAITS && count(items, n, "started") < parallel) step = first(items, n, start);
+    if (step.what == LAGD_STUDY_WAITS && gives_way) step = first(items, n, pause);
+    const bool may_start = !gives_way && count(items, n, "started") < parallel;
+    if (step.what == LAGD_STUDY_WAITS && may_start) step = first(items, n, start);
     if (step.what == LAGD_STUDY_WAITS && count(items, n, "ended") == n) step.what = LAGD_STUDY_CLOSES;
     return step;
 }

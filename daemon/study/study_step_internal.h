@@ -2,6 +2,7 @@
  */
 #pragma once
 #include <lagd/storage/studies.h>
+#include <stdbool.h>
 
 /* A run of a study as its rows tell it. */
 struct lagd_study_item {
@@ -23,8 +24,11 @@ struct lagd_study_step {
     enum lagd_study_do what;
     int item; /* which; -1: the study */
 };
-/* state: of the study; items in order; parallel: runs at once. */
+/* state: of the study; items in order; parallel: runs at once. gives_way: it is of low priority, and others want to
+ * compute: while it runs its runs are made and grown, but none is started, and those that train are paused. */
 struct lagd_study_step lagd_study_next(const char *state, const struct lagd_study_item *items, int n_items,
-                                       int parallel);
+                                       int parallel, bool gives_way);
+/* Is there a run that has begun, or could begin? */
+bool lagd_study_has_begun(const struct lagd_study_item *items, int n_items);
 /* Is there a growth that was decided at the horizon? */
 bool lagd_study_has_result(const struct lagd_study_item *items, int n_items);

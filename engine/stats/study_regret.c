@@ -1,5 +1,4 @@
 /* What is lost by picking at t, beside a random pick, and what the probing takes. */
-#include "stats/student_internal.h"
 #include "stats/study_internal.h"
 #include <lagd/base/check.h>
 #include <lagd/base/cleanup.h>
@@ -51,28 +50,16 @@ static double steps_until(const struct lag_curve *curve, int64_t t) {
 
 /* --- intervals --------------------------------------------------------------------------------------------------- */
 
-/* Of one candidate's regret by the batches of the finals: it is at least every difference to another candidate, and the
- * largest of them. */
+/* Of one candidate's regret by the batches of the finals. */
 static void batch_interval(const struct lag_study_table *table, int g, int pick, double *ret_low, double *ret_high) {
     const struct lag_study_group *group = group_of(table, g);
-    const struct lag_tail tail = {1, {table->study->horizon}};
     const double *finals = lag_study_finals(table, g);
-    const int n = range_of(finals, table->n_ranked).n;
-    double one = 0, all = 0; /* Student's t of the last df */
-    int df = 0;
-    *ret_low = *ret_high = 0;
-    for (int j = 0; j < table->n_ranked; j++) {
-        if (j == pick || isnan(finals[j])) continue;
-        const struct lag_pair pair = lag_compare(&group->curves[table->candidates[pick]],
-                                                 &group->curves[table->candidates[j]], group->n_batches, &tail);
-        if (pair.df != df) {
-            df = pair.df;
-            one = lag_student_quantile(LAG_CONFIDENCE, df);
-            all = lag_student_quantile(1 - (1 - LAG_CONFIDENCE) / (n - 1), df);
-        }
-        *ret_high = fmax(*ret_high, pair.mean + one * pair.se);
-        *ret_low = fmax(*ret_low, pair.mean - all * pair.se);
-    }
+    const struct lag_curve *others[LAG_STUDY_CANDIDATES];
+    int n = 0;
+    for (int j = 0; j < table->n_ranked; j++)
+        if (j != pick && !isnan(finals[j])) others[n++] = &group->curves[table->candidates[j]];
+    lag_regret_bounds(&group->curves[table->candidates[pick]], others, n, group->n_batches, table->study->horizon,
+                      ret_low, ret_high);
 }
 
 /* Bounds by the batches, made when first asked for: [n_groups][n_ranked], NaN before. */

@@ -91,6 +91,20 @@ static void the_runs_go_on_to_the_horizon(void **state) {
     assert_true(plan->flops_total > 0 && plan->memory_bytes > 0 && plan->seconds_guess > 0);
 }
 
+/* An audit goes on as its parent did, also inside the decay, to the step at which that ends. */
+static void an_audit_keeps_the_parents_schedule(void **state) {
+    (void)state;
+    checkpoint.step = 900; /* the decay began at 801 */
+    request.horizon = 100;
+    refused("/parent/checkpoint", "inside its decay");
+    lag_copy(request.audits, sizeof(request.audits), "gr_x");
+    if (make() < 0) fail_msg("%s", err.text);
+    assert_int_equal(plan->config.max_steps, 1000);
+    assert_true(plan->config.decay_fraction == config.decay_fraction);
+    assert_int_equal(plan->config.warmup_steps, config.warmup_steps);
+    assert_int_equal(plan->decay_steps, 200);
+}
+
 static double step_flops(double layers) { /* of a token: 6 N + 12 L C T */
     const double c = 32, t = 128, n = layers * (12 * c * c + 13 * c) + 256 * c + 2 * c;
     return 8 * t * (6 * n + 12 * layers * c * t);
@@ -228,7 +242,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(the_runs_go_on_to_the_horizon), TEST(a_baseline_from_scratch_costs_as_much),
         TEST(a_parent_that_has_grown), TEST(bad_requests_are_refused), TEST(evaluations_are_bounded),
-        TEST(a_parent_inside_its_decay_is_refused),
+        TEST(a_parent_inside_its_decay_is_refused), TEST(an_audit_keeps_the_parents_schedule),
         TEST(the_growth_is_read_back), TEST(names)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -63,7 +63,7 @@ static void each_stage_has_its_step(void **state) {
     };
     for (size_t i = 0; i < LAG_COUNT(rows); i++) {
         const struct lagd_study_item one = item(rows[i].role, rows[i].stage, rows[i].run, rows[i].growth);
-        const struct lagd_study_step step = lagd_study_next(rows[i].study, &one, 1, 1);
+        const struct lagd_study_step step = lagd_study_next(rows[i].study, &one, 1, 1, false);
         if (step.what != rows[i].what)
             fail_msg("row %zu (%s, %s, run %s, growth %s): %d, not %d", i, rows[i].study, rows[i].stage, rows[i].run,
                      rows[i].growth, (int)step.what, (int)rows[i].what);
@@ -80,7 +80,7 @@ static void a_study_is_played_through(void **state) {
     int n_steps = 0, n_made = 0, n_started = 0, n_live = 0, most = 0;
     for (;; n_steps++) {
         assert_true(n_steps < 100);
-        const struct lagd_study_step step = lagd_study_next("running", items, N, PARALLEL);
+        const struct lagd_study_step step = lagd_study_next("running", items, N, PARALLEL, false);
         struct lagd_study_item *at = step.item >= 0 ? &items[step.item] : NULL;
         if (step.what == LAGD_STUDY_CLOSES) break;
         switch (step.what) {
@@ -116,6 +116,32 @@ static void a_study_is_played_through(void **state) {
     assert_true(lagd_study_has_result(items, N));
 }
 
+/* While others want to compute nothing of it does, but for what takes a moment. */
+static void one_of_low_priority_gives_way(void **state) {
+    (void)state;
+    static const struct {
+        const char *stage, *run, *growth;
+        enum lagd_study_do what, else_what;
+    } rows[] = {
+        {"planned", "", "", LAGD_STUDY_MAKES, LAGD_STUDY_MAKES}, /* soon its parent's checkpoint may go */
+        {"made", "paused", "", LAGD_STUDY_GROWS, LAGD_STUDY_GROWS},
+        {"grown", "paused", "queued", LAGD_STUDY_WAITS, LAGD_STUDY_STARTS},
+        {"started", "growing", "probing", LAGD_STUDY_PAUSES, LAGD_STUDY_WAITS},
+        {"started", "queued", "probing", LAGD_STUDY_PAUSES, LAGD_STUDY_WAITS}, /* as after a crash */
+        {"grown", "growing", "probing", LAGD_STUDY_PAUSES, LAGD_STUDY_STARTS}, /* its pause did not take hold */
+        {"grown", "paused", "probing", LAGD_STUDY_WAITS, LAGD_STUDY_STARTS},
+        {"started", "interrupted", "probing", LAGD_STUDY_WAITS, LAGD_STUDY_WAITS},
+        {"started", "running", "failed", LAGD_STUDY_CANCELS, LAGD_STUDY_CANCELS},
+        {"started", "completed", "applied", LAGD_STUDY_ENDS, LAGD_STUDY_ENDS},
+        {"ended", "completed", "applied", LAGD_STUDY_CLOSES, LAGD_STUDY_CLOSES},
+    };
+    for (size_t i = 0; i < LAG_COUNT(rows); i++) {
+        const struct lagd_study_item one = item("candidates", rows[i].stage, rows[i].run, rows[i].growth);
+        assert_int_equal(lagd_study_next("running", &one, 1, 1, true).what, rows[i].what);
+        assert_int_equal(lagd_study_next("running", &one, 1, 1, false).what, rows[i].else_what);
+    }
+}
+
 static void no_growth_is_no_result(void **state) {
     (void)state;
     const struct lagd_study_item items[] = {item("candidates", "ended", "cancelled", "failed"),
@@ -126,6 +152,7 @@ static void no_growth_is_no_result(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(each_stage_has_its_step),
                                        cmocka_unit_test(a_study_is_played_through),
+                                       cmocka_unit_test(one_of_low_priority_gives_way),
                                        cmocka_unit_test(no_growth_is_no_result)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -46,7 +46,7 @@ def make_old(state_dir):
 # Members of growths, candidates, decisions, rankings and runs that this version added.
 ADDED = {"eval_stride", "label", "delta", "basis", "tied_set", "tied_at_0", "p_now", "p_end", "gain", "gain_interval",
          "short_by", "n_tied", "n_evaluations", "n_reached", "freeze_old", "allocator", "max_steps", "rungs", "lag",
-         "stopped", "prior"}
+         "stopped", "prior", "audit"}
 # What the rule of a growth says since then.
 CLOSE = (" Where those that cannot be told apart lie closer than the difference that matters, the first of them by "
          "the prior is, or, without one, in the pool.")
@@ -73,6 +73,8 @@ def strip_shapes(value):
     value = {key: item for key, item in value.items() if key not in ADDED}
     if "origin" in value and "stages" in value:
         assert value.pop("origin") is None, value  # no run was forked
+    if "allowed_actions" in value:  # an old decision can be audited
+        value["allowed_actions"] = [action for action in value["allowed_actions"] if action != "audit"]
     if "rule" in value:
         assert CLOSE in value["rule"], value["rule"]
         value["rule"] = value["rule"].replace(CLOSE, "")

@@ -23,6 +23,9 @@ static const char *const whole_lists[] = {
     "SCAN studies USING INDEX sqlite_autoindex_studies_1",
     "SCAN studies USING INDEX studies_alive", /* of those that have not ended */
     "SCAN d USING INDEX sqlite_autoindex_decisions_1", /* the newest ones */
+    "SCAN growths USING INDEX growths_to_audit", /* of those whose audit is wanted only */
+    "SCAN runs USING INDEX runs_live", /* of those that want to compute only */
+    "SCAN s USING INDEX studies_alive",
 };
 
 /* The hot ones: a part of the text, and the index that must serve it. */
@@ -127,6 +130,9 @@ static int call_growth(struct lag_db *db, struct lag_error *err) {
     if (!rc) rc = lag_rung_list(db, "gr_1", each_rung, NULL, err);
     if (!rc) rc = lag_growth_set_probe_steps(db, "gr_1", 7, err);
     if (!rc) rc = lag_decision_put(db, &decision, err);
+    if (!rc) rc = lag_probe_losses_at(db, candidate.number, 0, 2, (double[2]){0}, err) == 1 ? 0 : LAG_EINTERNAL;
+    if (!rc) rc = lag_growth_set_audit(db, "gr_1", "wanted", "", err);
+    if (!rc) rc = lag_growth_list_to_audit(db, each_waiting, NULL, err);
     if (!rc) rc = lag_prior_growths(db, 9, each_prior_growth, NULL, err);
     if (!rc) rc = lag_prior_candidates(db, "gr_1", each_prior_candidate, NULL, err);
     return rc ? rc : lag_decision_get(db, "gr_1", &decision, err);
@@ -143,6 +149,8 @@ static int call_checkpoints_and_events(struct lag_db *db, struct lag_error *err)
     if (!rc) rc = lag_checkpoint_list(db, "run_1", each_checkpoint, NULL, err);
     if (!rc) rc = lag_checkpoint_list(db, NULL, each_checkpoint, NULL, err);
     if (!rc) rc = lag_checkpoint_files(db, "ckpt_1", each_file, NULL, err);
+    char by[LAG_ROW_ID];
+    if (!rc) rc = lag_checkpoint_is_needed(db, "ckpt_none", by, err);
     if (!rc) rc = lag_checkpoint_set_keep(db, "ckpt_1", true, err);
     if (!rc) rc = lag_checkpoint_delete(db, "ckpt_1", err);
     if (!rc) rc = lag_event_put(db, &event, err);
@@ -208,6 +216,8 @@ static int call_studies(struct lag_db *db, struct lag_error *err) {
     if (!rc) rc = lag_study_run_set(db, &run, err);
     if (!rc) rc = lag_study_run_list(db, "st_1", each_study_run, NULL, err);
     if (!rc) rc = LAG_MIN(lag_study_of_run(db, "run_1", &run, err), 0);
+    if (!rc) rc = LAG_MIN(lag_study_of_growth(db, "gr_1", &study, err), 0);
+    if (!rc) rc = LAG_MIN(lag_study_gives_way(db, "st_1", err), 0);
     return rc ? rc : lag_study_delete(db, "st_1", err);
 }
 

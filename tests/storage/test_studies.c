@@ -2,6 +2,9 @@
 #include "fixture.h"
 #include <lagd/base/check.h>
 #include <lagd/base/mem.h>
+#include <lagd/storage/checkpoints.h>
+#include <lagd/storage/growths.h>
+#include <lagd/storage/runs.h>
 #include <lagd/storage/studies.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,6 +24,9 @@ static struct lag_study_row sample(const char *id, const char *name, const char 
     return row;
 }
 
+static int put_dataset(struct lag_db *db, void *arg, struct lag_error *err) {
+    return lag_dataset_insert(db, arg, err);
+}
 static int insert(struct lag_db *db, void *arg, struct lag_error *err) { return lag_study_insert(db, arg, err); }
 static int insert_run(struct lag_db *db, void *arg, struct lag_error *err) {
     return lag_study_run_insert(db, arg, err);
@@ -106,9 +112,150 @@ static void its_runs_go_with_it(void **state) {
     assert_int_equal(lag_store_write(f->store, delete_it, (void *)"st_1", &f->err), LAG_ENOTFOUND);
 }
 
+/* --- who gives way --- */
+
+static int put_run(struct lag_db *db, void *arg, struct lag_error *err) { return lag_run_insert(db, arg, err); }
+static int put_growth(struct lag_db *db, void *arg, struct lag_error *err) { return lag_growth_insert(db, arg, err); }
+static int wait_for_more(struct lag_db *db, void *arg, struct lag_error *err) {
+    return lag_run_set_waits(db, arg, true, err);
+}
+
+static const struct lag_dataset_row own_data = {
+    .id = "ds_own", .name = "own data", .origin = "file", .path = "/x", .format = "text"};
+
+struct move { const char *id, *state; };
+static int move_run(struct lag_db *db, void *arg, struct lag_error *err) {
+    const struct move *move = arg;
+    return lag_run_set_state(db, move->id, move->state, "", err);
+}
+static int move_study(struct lag_db *db, void *arg, struct lag_error *err) {
+    const struct move *move = arg;
+    return lag_study_set_state(db, move->id, move->state, "", err);
+}
+static int move_growth(struct lag_db *db, void *arg, struct lag_error *err) {
+    const struct move *move = arg;
+    return lag_growth_set_state(db, move->id, move->state, "", err);
+}
+
+static void gives_way(struct fixture *f, bool expected) {
+    assert_int_equal(lag_study_gives_way(f->reader, "st_low", &f->err), expected);
+}
+
+static void set(struct fixture *f, lag_write_fn *fn, const char *id, const char *state) {
+    struct move move = {id, state};
+    write_ok(f, fn, &move);
+}
+
+static void an_audit_gives_way_to_all_others(void **state) {
+    struct fixture *f = *state;
+    struct lag_dataset_row data = own_data;
+    struct lag_run_row own = {.id = "run_own", .name = "own", .dataset_id = "ds_own", .state = "growing"};
+    struct lag_run_row other = {.id = "run_other", .name = "other", .dataset_id = "ds_own", .state = "paused",
+                                .growth_id = "gr_o"};
+    struct lag_growth_row growth = {.id = "gr_o", .run_id = "run_other", .state = "probing", .mode = "manual"};
+    struct lag_study_run_row item = {"st_low", 0, "candidates", 3, 50, "started", "run_own", ""};
+    struct lag_study_row low = sample("st_low", "low", "running"), plain = sample("st_z", "plain", "completed");
+    low.priority = -1;
+    write_ok(f, put_dataset, &data);
+    write_ok(f, put_run, &own);
+    write_ok(f, put_run, &other);
+    write_ok(f, put_growth, &growth);
+    write_ok(f, insert, &low);
+    write_ok(f, insert_run, &item);
+    set(f, move_run, "run_1", "completed");
+    gives_way(f, false); /* its own run is none that it gives way to, nor is one that is paused */
+    static const struct { const char *state; bool wants; } states[] = {
+        {"queued", true}, {"running", true}, {"growing", true}, {"paused", false}, {"completed", false},
+        {"interrupted", false}, {"failed", false}};
+    for (size_t i = 0; i < LAG_COUNT(states); i++) {
+        set(f, move_run, "run_other", states[i].state);
+        gives_way(f, states[i].wants);
+    }
+    set(f, move_run, "run_other", "growing");
+    set(f, move_growth, "gr_o", "awaiting_approval"); /* it computes nothing until a person has decided */
+    gives_way(f, false);
+    set(f, move_run, "run_other", "paused");
+    write_ok(f, wait_for_more, (void *)"run_other");
+    gives_way(f, true); /* what it is short of may be what the audit holds */
+    set(f, move_run, "run_other", "paused");
+    gives_way(f, false);
+    write_ok(f, insert, &plain);
+    gives_way(f, false);
+    set(f, move_study, "st_z", "running");
+    gives_way(f, true); /* between two of its runs, too */
+    set(f, move_study, "st_z", "paused");
+    gives_way(f, false);
+    /* of two audits the older one goes first */
+    struct lag_study_row older = sample("st_a", "older", "running"), younger = sample("st_y", "younger", "running");
+    older.priority = younger.priority = -1;
+    write_ok(f, insert, &younger);
+    gives_way(f, false);
+    write_ok(f, insert, &older);
+    gives_way(f, true);
+}
+
+static void a_growth_tells_of_its_audit(void **state) {
+    struct fixture *f = *state;
+    struct lag_dataset_row data = own_data;
+    struct lag_run_row run = {.id = "run_audited", .name = "audited", .dataset_id = "ds_own", .state = "paused"};
+    struct lag_growth_row growth = {.id = "gr_a", .run_id = "run_audited", .state = "applied", .mode = "auto",
+                                    .audit = "made", .revision = 4};
+    struct lag_study_row study = sample("st_1", "one", "running"), found;
+    (void)lag_copy(study.growth_id, sizeof study.growth_id, "gr_a");
+    write_ok(f, put_dataset, &data);
+    write_ok(f, put_run, &run);
+    write_ok(f, put_growth, &growth);
+    assert_int_equal(lag_study_of_growth(f->reader, "gr_a", &found, &f->err), 0);
+    write_ok(f, insert, &study);
+    assert_int_equal(lag_study_of_growth(f->reader, "gr_a", &found, &f->err), 1);
+    assert_string_equal(found.id, "st_1");
+    write_ok(f, end_it, (void *)"st_1");
+    assert_ok(f, lag_growth_get(f->reader, "gr_a", &growth, &f->err));
+    assert_int_equal(growth.revision, 5);
+    assert_string_equal(growth.audit, "made");
+    write_ok(f, delete_it, (void *)"st_1");
+    assert_ok(f, lag_growth_get(f->reader, "gr_a", &growth, &f->err));
+    assert_int_equal(growth.revision, 6);
+    assert_string_equal(growth.audit, "");
+}
+
+/* Until each run of it is made, and as long as an audit is wanted. */
+static void a_checkpoint_is_needed_until_it_is_forked(void **state) {
+    struct fixture *f = *state;
+    char by[LAG_ROW_ID] = "";
+    struct lag_dataset_row data = own_data;
+    struct lag_run_row run = {.id = "run_audited", .name = "audited", .dataset_id = "ds_own", .state = "completed"};
+    struct lag_growth_row growth = {.id = "gr_a", .run_id = "run_audited", .state = "probing", .mode = "auto",
+                                    .audit = "wanted", .parent_checkpoint = "ckpt_a"};
+    struct lag_study_row study = sample("st_1", "one", "running");
+    struct lag_study_run_row a = {"st_1", 0, "candidates", 3, 107, "made", "run_1", ""};
+    struct lag_study_run_row b = {"st_1", 1, "candidates", 4, 107, "planned", "", ""};
+    write_ok(f, insert, &study);
+    write_ok(f, insert_run, &a);
+    assert_int_equal(lag_checkpoint_is_needed(f->reader, "ckpt_1", by, &f->err), 0);
+    write_ok(f, insert_run, &b);
+    assert_int_equal(lag_checkpoint_is_needed(f->reader, "ckpt_1", by, &f->err), 1);
+    assert_string_equal(by, "st_1");
+    assert_int_equal(lag_checkpoint_is_needed(f->reader, "ckpt_2", by, &f->err), 0);
+    write_ok(f, end_it, (void *)"st_1"); /* it has ended before that was made */
+    assert_int_equal(lag_checkpoint_is_needed(f->reader, "ckpt_1", by, &f->err), 0);
+    write_ok(f, put_dataset, &data);
+    write_ok(f, put_run, &run);
+    write_ok(f, put_growth, &growth);
+    static const struct { const char *state; bool needed; } states[] = {
+        {"probing", true}, {"applied", true}, {"rejected", false}, {"cancelled", false}, {"failed", false}};
+    for (size_t i = 0; i < LAG_COUNT(states); i++) {
+        set(f, move_growth, "gr_a", states[i].state);
+        assert_int_equal(lag_checkpoint_is_needed(f->reader, "ckpt_a", by, &f->err), states[i].needed);
+        assert_string_equal(by, states[i].needed ? "gr_a" : by);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_store, fixture_end)
 int main(void) {
     const struct CMUnitTest tests[] = {TEST(rows_come_back_as_they_were), TEST(lists_tell_who_is_alive),
-                                       TEST(its_runs_go_with_it)};
+                                       TEST(its_runs_go_with_it), TEST(an_audit_gives_way_to_all_others),
+                                       TEST(a_growth_tells_of_its_audit),
+                                       TEST(a_checkpoint_is_needed_until_it_is_forked)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -358,6 +358,25 @@ async function everyViewIsForEveryone() {
   check(serious.length === 0, JSON.stringify(serious, null, 1));
 }
 
+/** An old decision is audited by clicking; its page tells how far that is, also once it was ended. */
+async function aDecisionIsAudited() {
+  const { items } = await daemon.get('/runs/grown/growths');
+  const growth = items.find((one) => one.state === 'applied'), path = `/growths/${growth.id}`;
+  await browser.open(`#${path}`);
+  await page().click('button:text-is("Audit …")');
+  await until('it says what it takes', async () => (await page().locator('dialog[open]').innerText())
+    .includes('while nothing else wants to compute'));
+  await page().click('dialog[open] button:text-is("Audit it")');
+  const said = () => page().locator('.verdict[aria-label="Audit"]').innerText();
+  await until('the page tells of it', async () => (await said()).includes('audit-'));
+  const { audit } = await daemon.get(path);
+  check(await page().locator('button:text-is("Audit …")').count() === 0, 'one is enough');
+  await daemon.post(`/studies/${audit.study}/cancel`);
+  await until('and of its end', async () => (await said()).includes('cancelled'));
+  await page().click(`.verdict[aria-label="Audit"] a`);
+  await until('it is a study', async () => (await main_()).includes('The audit of a growth\'s decision'));
+}
+
 /** A daemon with a token: the page asks for it once and keeps it for its tab. */
 async function aTokenIsAskedFor() {
   const file = join(folder, 'token');
@@ -386,6 +405,6 @@ async function nothingWentWrongOnTheWay() {
 }
 
 await main([emptyOverviewSaysWhatToDo, aRunIsMadeByTheForm, curvesObeyTheirControls, aSampleSaysWhatItWaitsFor,
-  aGrowthIsApprovedByClicking, aRestartHealsByItself, aPlanIsComparedWithTraining, aPoolIsChosenByClicking,
-  everyProbeCountsAsCompute, aRunIsForkedByClicking, aRunIsExtendedByClicking,
+  aGrowthIsApprovedByClicking, aRestartHealsByItself, aDecisionIsAudited, aPlanIsComparedWithTraining,
+  aPoolIsChosenByClicking, everyProbeCountsAsCompute, aRunIsForkedByClicking, aRunIsExtendedByClicking,
   everyViewIsForEveryone, aTokenIsAskedFor, nothingWentWrongOnTheWay]);

@@ -14,6 +14,7 @@ import { throttle } from '../throttle.js';
 import { Settings } from '../state.js';
 import { hasEnded } from '../states.js';
 import * as theme from '../theme.js';
+import { auditOf } from './audit.js';
 import { badge, growthBadge, progress, runLink } from './parts.js';
 import { Probe, sentences } from './probe.js';
 import { RankList } from './rank.js';
@@ -106,6 +107,7 @@ export function growthView(main, id) {
           + `${f.count(growth.progress.done_steps)} of ${f.count(growth.progress.total_steps)} steps; `
           + (probe.common() >= 0 ? `comparable up to step ${probe.common()}` : 'not comparable yet'))),
       verdict(probe),
+      auditOf(growth, (candidate) => probe.candidates().find((one) => one.id === candidate)?.label ?? '–'),
       rungs(),
     ];
   }
@@ -229,7 +231,8 @@ export function growthView(main, id) {
   const refresh = throttle(() => head.refresh(), 500);
   const unsubscribe = live.subscribe((event) => {
     const moving = !probe.growth || !hasEnded('growth', probe.growth.state);
-    if (event.growth === id || (moving && (event.run === probe.growth?.run || event.type === 'caught-up'
+    const audited = probe.growth?.audit && event.type?.startsWith('study.');
+    if (event.growth === id || audited || (moving && (event.run === probe.growth?.run || event.type === 'caught-up'
       || event.type === 'reset'))) refresh();
   });
   const forget = theme.onChange(() => { if (probe.growth) draw(); });

@@ -18,9 +18,9 @@ export function newGrowthView(main, name) {
 
   async function begin() {
     try {
-      const [root, run, catalog, prior] = await Promise.all([schema('GrowthRequest'),
-        api.get(`/runs/${api.part(name)}`), api.get('/operators'), api.get('/prior')]);
-      dry = build(place, root, run, catalog, prior);
+      const [root, run, catalog, prior, config] = await Promise.all([schema('GrowthRequest'),
+        api.get(`/runs/${api.part(name)}`), api.get('/operators'), api.get('/prior'), api.get('/config')]);
+      dry = build(place, root, run, catalog, prior, config.growth.audit);
       place.removeAttribute('aria-busy');
     } catch (error) {
       fill(place, h('div', { class: 'failed' }, h('p', {}, error.message), button('Try again', begin)));
@@ -29,7 +29,7 @@ export function newGrowthView(main, name) {
   return { title: `Grow ${name}`, destroy: () => dry?.cancel() };
 }
 
-function build(place, root, run, catalog, prior) {
+function build(place, root, run, catalog, prior, audits) {
   const field = (pointer, options) => new Field(root, pointer, options);
   const main_ = [field('/target/n_layer', { value: run.model.n_layer * 2, label: 'Layers after growth' }),
     field('/when/at_step', { label: 'at step' }),
@@ -39,10 +39,12 @@ function build(place, root, run, catalog, prior) {
   const ended = run.allowed_actions.includes('extend') && !run.allowed_actions.includes('grow');
   if (ended) main_.splice(1, 0, field('/extend/max_steps', { value: run.max_steps * 2, label: 'Extend to',
     help: 'The run has ended: it goes on to so many steps, and grows on its way.' }));
+  const audit = field('/audit', { value: audits, label: 'audit the decision' });
+  audit.read = () => audit.input.checked; // left out, the daemon's configuration would decide
   const extra = [field('/probe/max_steps', { label: 'extend up to' }), field('/probe/eval_batches'),
     field('/probe/max_eval_share'), field('/probe/divergence_bound'),
     field('/probe/delta', { label: 'difference that matters' }), field('/probe/parallel'),
-    field('/allow_none', { label: 'not growing may win' }), field('/reason')];
+    field('/allow_none', { label: 'not growing may win' }), audit, field('/reason')];
   const fields = [...main_, ...extra], pool = poolChoice(catalog);
   const path = `/runs/${api.part(run.id)}/growths`;
   const body = () => ({ ...bodyOf(fields), pool: pool.read() });
@@ -130,10 +132,10 @@ function planFacts(plan, run) {
       fact('Spent on them', f.percent(plan.eval_share))),
     h('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Candidates' },
       table({ caption: 'Candidates',
-        head: ['Candidate', 'Layers from', 'Rules', 'Parameters', 'Compute', ...(plan.prior ? ['Prior'] : [])],
+        head: ['Candidate', ...(plan.prior ? ['Prior'] : []), 'Layers from', 'Rules', 'Parameters', 'Compute'],
         rows: plan.candidates.map((one) => [one.operator === 'none' ? 'none (do not grow)' : one.names,
-          one.recipe || '–', rulesOf(one.strategy), f.si(one.n_params), f.flops(one.flops),
-          ...(plan.prior ? [one.prior === null ? '–' : one.prior.toFixed(2)] : [])]) })),
+          ...(plan.prior ? [one.prior === null ? '–' : one.prior.toFixed(2)] : []),
+          one.recipe || '–', rulesOf(one.strategy), f.si(one.n_params), f.flops(one.flops)]) })),
     plan.prior && h('p', { class: 'dim' }, priorText(plan.prior)),
   ];
 }

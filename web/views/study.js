@@ -124,6 +124,8 @@ function summary(study, left, after) {
     h('div', { class: 'row' }, badge('study', study.state), h('span', { class: 'dim' }, study.id),
       h('span', { class: 'grow' }), studyActions(study, after)),
     study.reason && h('p', { class: 'reason' }, study.reason),
+    study.audit_of && h('p', { class: 'dim' }, 'The audit of ', growthLink(study.audit_of, 'a growth\'s decision'),
+      ', of low priority: its runs train while no other run or study wants to compute.'),
     progress(study.done, 1, 'Share of all steps that is done'),
     facts(
       fact('Done', doneText(study, left)),
@@ -132,7 +134,7 @@ function summary(study, left, after) {
       fact('Horizon', f.count(study.horizon), 'steps after the growth'),
       fact('Difference that matters', String(study.delta), 'nats'),
       fact('Candidates', study.pool.length), fact('Seeds', study.seeds.length),
-      study.note && fact('Note', study.note)),
+      study.note && !study.audit_of && fact('Note', study.note)),
     h('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Runs of the study' },
       table({ caption: 'Runs of the study', head: ['Seed', 'What is trained', 'Run', 'State', 'Candidates', 'Done'],
         rows: study.runs.map((one) => [String(one.seed), ROLES[one.role] ?? one.role,

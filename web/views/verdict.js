@@ -2,6 +2,7 @@
 import * as api from '../api.js';
 import { ask, button, h, toast } from '../dom.js';
 import * as f from '../format.js';
+import { auditButton } from './audit.js';
 import { fact, facts } from './parts.js';
 
 const bases = {
@@ -75,6 +76,7 @@ export function decisionButtons(probe, after) {
       if (answer && await api.act('growth cancelled', 'POST', `${path}/cancel`,
         answer.reason ? answer : {}) !== undefined) after();
     }, { class: 'danger' }),
+    audit: () => auditButton(growth, after),
   };
   // a growth that can be rejected needs no second way to the same end
   const { allowed_actions: allowed } = growth;

@@ -24,6 +24,7 @@ enum lagd_command_type {
     LAGD_GROWTH_CREATE,
     LAGD_GROWTH_CANCEL,
     LAGD_GROWTH_DECIDE,
+    LAGD_GROWTH_AUDIT, /* makes a study: its id, and the state of the growth on LAG_ESTATE */
     LAGD_DATASET_ADD,
     LAGD_DATASET_DELETE,
     LAGD_STUDY_CREATE,

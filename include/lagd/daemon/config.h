@@ -25,6 +25,8 @@ struct lagd_config {
     int64_t memory_limit_bytes; /* 0 = what the machine or cgroup allows */
     int64_t memory_reserve_bytes;
     int64_t probe_checkpoint_s; /* between two states that a probe keeps on disk; 0 = none */
+    /* growth */
+    bool growth_audit;          /* of growths that do not say it themselves */
     /* storage */
     char state_dir[1024];
     char dataset_roots[LAGD_PATHS]; /* folders below which files may be registered, ',' between */

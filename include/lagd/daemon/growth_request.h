@@ -31,6 +31,7 @@ struct lagd_growth_request {
     int64_t parallel;           /* candidates at once; 0 = the compute budget */
     char mode[16];              /* auto, manual, study */
     bool allow_none;
+    bool audit;                 /* a study finds what its decision lost, once it is applied (audit.h) */
     char reason[512];
     char pool[64];              /* "default" or "published", or "" when strategies are listed */
     bool has_rules;             /* the pool is an object: /pool/operators, and … */

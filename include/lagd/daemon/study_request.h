@@ -22,6 +22,7 @@ struct lagd_study_request {
     int n_seeds;                         /* 0 = the parent's seed alone */
     int64_t seeds[LAGD_STUDY_SEEDS_MAX]; /* api fills these from "seeds", and the pool from "pool" */
     struct lagd_growth_request growth;   /* its pool and strategies alone */
+    char audits[LAG_ROW_ID];             /* the growth whose decision it audits; "" = it is no audit (audit.h) */
 };
 extern const struct lag_fields lagd_study_fields; /* all but seeds, pool and strategies */
 void lagd_study_request_defaults(struct lagd_study_request *request);

@@ -85,3 +85,19 @@ struct lag_verdict {
  * LAG_EINVAL where they do not share it; nothing is written then. Where all have diverged nobody wins. */
 int lag_select(const struct lag_curve *curves, int n_curves, int n_batches, int64_t lag, const struct lag_rule *rule,
                struct lag_verdict *ret, bool *ret_tied);
+
+/* --- what a pick has lost, at an evaluation t that all have, as the last of a study --- */
+
+/* Of the pick's regret, by the batches at t: it is at least every difference to another candidate, and the largest of
+ * them. 95 %, the lower bound at 5 %/n_others; never below 0. */
+void lag_regret_bounds(const struct lag_curve *pick, const struct lag_curve *const *others, int n_others, int n_batches,
+                       int64_t t, double *ret_low, double *ret_high);
+enum { LAG_REGRET_CURVES = 256 };
+struct lag_regret {
+    int best;                      /* with the lowest loss of pick and all eligible ones; -1: nobody was evaluated */
+    double regret, low, high;      /* loss of the pick above it, with its interval; NaN: not known */
+    double of_spread;              /* over the range of their losses; NaN: they are equal */
+};
+/* Who has diverged, or was not evaluated at t, is left out. The pick need not be eligible, as not growing. */
+void lag_regret_of(const struct lag_curve *curves, int n_curves, int n_batches, int64_t t, int pick,
+                   struct lag_regret *ret);

@@ -15,3 +15,6 @@ int lag_checkpoint_files(struct lag_db *db, const char *id, int (*each)(const st
                          void *arg, struct lag_error *err);
 int lag_checkpoint_set_keep(struct lag_db *db, const char *id, bool keep, struct lag_error *err);
 int lag_checkpoint_delete(struct lag_db *db, const char *id, struct lag_error *err);
+/* Whether a study whose runs are not all made yet, or a growth that will be audited, goes on from it: 1, with the id of
+ * that, or 0. */
+int lag_checkpoint_is_needed(struct lag_db *db, const char *id, char ret_by[LAG_ROW_ID], struct lag_error *err);

@@ -26,6 +26,12 @@ int lag_growth_set_parent_loss(struct lag_db *db, const char *id, double loss, d
 /* How far its candidates are probed. */
 int lag_growth_set_probe_steps(struct lag_db *db, const char *id, int64_t steps, struct lag_error *err);
 
+/* Whether its decision is audited: "" (it is not), wanted, made, refused and why. */
+int lag_growth_set_audit(struct lag_db *db, const char *id, const char *audit, const char *reason,
+                         struct lag_error *err);
+/* Ids of the applied ones whose audit is wanted, oldest first. */
+int lag_growth_list_to_audit(struct lag_db *db, int (*each)(const char *id, void *), void *arg, struct lag_error *err);
+
 /* A rung that is there already is an error (LAG_EEXIST). List: by r. */
 int lag_rung_insert(struct lag_db *db, const struct lag_rung_row *row, struct lag_error *err);
 int lag_rung_list(struct lag_db *db, const char *growth_id, int (*each)(const struct lag_rung_row *, void *), void *arg,
@@ -53,6 +59,10 @@ int lag_probe_losses_put(struct lag_db *db, int64_t candidate_number, int64_t t,
  * by the caller. */
 int lag_probe_losses_get(struct lag_db *db, int64_t candidate_number, int n_batches, int64_t **ret_t,
                          double **ret_losses, int *ret_n_evals, struct lag_error *err);
+
+/* Of one time alone: ret_losses[n_batches], NaN where there is none; 1 = some are there, 0 = none. */
+int lag_probe_losses_at(struct lag_db *db, int64_t candidate_number, int64_t t, int n_batches, double *ret_losses,
+                        struct lag_error *err);
 
 int lag_decision_put(struct lag_db *db, const struct lag_decision_row *row, struct lag_error *err); /* replaces */
 int lag_decision_get(struct lag_db *db, const char *growth_id, struct lag_decision_row *ret, struct lag_error *err);

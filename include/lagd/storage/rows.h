@@ -65,6 +65,7 @@ struct lag_growth_row {
     int64_t first_rung;        /* the earliest step of the first rung; 0: no rungs, every candidate goes to the lag */
     int64_t prior_cases;       /* growths that the prior of its candidates is made of; 0: there is none */
     char prior_of[8], prior_like[8]; /* finals, lags; both, factor, any: as in daemon/prior.h */
+    char audit[12], audit_reason[LAG_ROW_TEXT]; /* "", wanted, made, refused; why the last */
     int64_t revision, created_ms, updated_ms;
 };
 struct lag_candidate_row {

@@ -17,6 +17,8 @@ struct lag_study_row {
     char request[LAG_ROW_CONFIG];
     char config[LAG_ROW_CONFIG]; /* of the runs that go on from the parent */
     char pool[LAG_STUDY_POOL]; /* canonical texts of the strategies, a line each */
+    char growth_id[LAG_ROW_ID]; /* whose decision it audits; "" = it is no audit */
+    int64_t priority;    /* below 0: it gives way to all that is not below */
     int64_t revision, created_ms, updated_ms;
 };
 /* What is done next for a run of a study; every stage is stored with its effect. */
@@ -35,13 +37,20 @@ int lag_study_get(struct lag_db *db, const char *id_or_name, struct lag_study_ro
 /* Newest first; alive: only those that have not ended. */
 int lag_study_list(struct lag_db *db, bool alive, int limit, int (*each)(const struct lag_study_row *, void *),
                    void *arg, struct lag_error *err);
-/* Each bumps revision and updated_ms. */
+/* Each bumps revision and updated_ms; so does the growth that it audits, which tells of it. Once an audit is deleted,
+ * its growth has none. */
 int lag_study_set_state(struct lag_db *db, const char *id, const char *state, const char *reason,
                         struct lag_error *err);
 /* Nothing where it is no longer in state: the reason of that move stays. */
 int lag_study_set_reason(struct lag_db *db, const char *id, const char *state, const char *reason,
                          struct lag_error *err);
 int lag_study_delete(struct lag_db *db, const char *id, struct lag_error *err);
+/* The audit of a growth: 1 = found, 0 = none. */
+int lag_study_of_growth(struct lag_db *db, const char *growth_id, struct lag_study_row *ret, struct lag_error *err);
+/* Whether anything wants to compute that a study of low priority gives way to: a run of none, or of another priority,
+ * which is queued, trains or grows, unless its growth waits for a person, or which will be tried again; another study
+ * that is under way, of low priority only an older one. 1 or 0. */
+int lag_study_gives_way(struct lag_db *db, const char *study_id, struct lag_error *err);
 
 int lag_study_run_insert(struct lag_db *db, const struct lag_study_run_row *row, struct lag_error *err);
 /* By position. */
