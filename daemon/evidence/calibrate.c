@@ -1,4 +1,5 @@
 /* How often orders held to the end, by the completed studies of this database. */
+#include "evidence/calibration_kept_internal.h"
 #include "evidence/decide_internal.h"
 
 #include <lagd/base/check.h>
@@ -9,10 +10,11 @@
 #include <lagd/engine/calibration.h>
 #include <lagd/storage/studies.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { NEWEST = 64 }; /* studies that count */
+enum { NEWEST = 64, KEY = NEWEST * LAG_ROW_ID + 1 }; /* studies that count; room for their ids */
 
 struct studies {
     struct lag_study_row *rows; /* [NEWEST] */
@@ -90,20 +92,41 @@ static int read_study(struct lag_db *db, struct orders *orders, const struct lag
 
 /* --- all --------------------------------------------------------------------------------------------------------- */
 
+/* The ids of those that count. */
+static void write_key(const struct studies *studies, const char *but, char ret[KEY]) {
+    size_t used = 0;
+    ret[0] = '\0';
+    for (int i = 0; i < studies->n; i++)
+        if (strcmp(studies->rows[i].id, but) != 0)
+            used += (size_t)snprintf(ret + used, KEY - used, "%s ", studies->rows[i].id);
+}
+
+static int calibrate(struct lag_db *db, const struct studies *studies, const char *but, struct lag_calibration *ret,
+                     int *ret_n_studies, struct lag_error *err) {
+    struct orders orders = {0};
+    int rc = 0;
+    for (int i = 0; rc == 0 && i < studies->n; i++)
+        if (strcmp(studies->rows[i].id, but) != 0) rc = read_study(db, &orders, &studies->rows[i], err);
+    lag_calibrate(orders.rows, orders.n, -1, ret);
+    *ret_n_studies = orders.n_studies;
+    free(orders.rows);
+    return rc;
+}
+
 int lagd_calibration_load(struct lag_db *db, const char *but, struct lag_calibration *ret, int *ret_n_studies,
                           struct lag_error *err) {
-    struct orders orders = {0};
+    char key[KEY];
     LAG_CLEANUP(lag_free_p) struct lag_study_row *rows = lag_calloc(NEWEST, sizeof(*rows));
     struct studies studies = {.rows = rows};
     if (!rows) return no_memory(err);
     int rc = lag_study_list(db, false, 100000, add_study, &studies, err);
-    if (rc > 0) rc = 0;
-    /* With fewer there is nothing to be said. */
-    for (int i = 0; rc == 0 && studies.n >= LAG_KEPT_STUDIES && i < studies.n; i++)
-        if (strcmp(rows[i].id, but ? but : "") != 0) rc = read_study(db, &orders, &rows[i], err);
-    lag_calibrate(orders.rows, orders.n, -1, ret);
-    *ret_n_studies = orders.n_studies;
-    free(orders.rows);
+    if (rc < 0) return rc;
+    if (studies.n < LAG_KEPT_STUDIES) studies.n = 0; /* with fewer there is nothing to be said */
+    if (!but) but = "";
+    write_key(&studies, but, key);
+    if (lagd_calibration_recall(key, ret, ret_n_studies)) return 0;
+    rc = calibrate(db, &studies, but, ret, ret_n_studies, err);
+    if (rc == 0) lagd_calibration_keep(key, ret, *ret_n_studies);
     return rc;
 }
 

@@ -57,7 +57,7 @@ int lagd_rungs_of(const struct lag_growth_row *growth, const struct lagd_growth_
                   int64_t ret[LAG_RUNGS_MAX]);
 
 /* What the completed studies of this database say: at most the newest 64, without the one of id but (NULL: all). Reads
- * all their losses; *ret_n_studies: how many count. */
+ * all their losses, unless the same studies were asked for before; *ret_n_studies: how many count. */
 struct lag_calibration;
 int lagd_calibration_load(struct lag_db *db, const char *but, struct lag_calibration *ret, int *ret_n_studies,
                           struct lag_error *err);
