@@ -51,7 +51,7 @@ static int find_source(struct lag_db *db, const struct lagd_fork_request *reques
 static int merge(const struct lagd_fork_request *request, const struct lag_run_row *parent, struct lagd_fork *fork,
                  struct lag_error *err) {
     struct lagd_run_config *config = &fork->config;
-    fork->has_schedule = false;
+    fork->has_schedule = request->whole && request->reschedules;
     int rc = lagd_run_config_parse(parent->config, config, err);
     if (rc != 0) return lag_error_wrap(err, "run %s", parent->name);
     config->name[0] = '\0';

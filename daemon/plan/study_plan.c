@@ -1,6 +1,7 @@
 /* A study as it would go: its runs, what they train, and what they take. */
 #include "plan/growth_cost_internal.h"
 #include "plan/run_config_internal.h"
+#include "plan/schedules_internal.h"
 #include "plan/shape_internal.h"
 
 #include <lagd/base/check.h>
@@ -56,9 +57,11 @@ static int check_baselines(const struct lagd_study_request *request, struct lag_
 /* Before the decay the parent is what any longer run would be, too. */
 static int check_parent(const struct lagd_study_parent *parent, const struct lagd_run_config *config,
                         struct lag_error *err) {
-    struct lag_step_config step;
-    lagd_run_step_config(config, 1, &step);
-    const struct lag_phases phases = lag_schedule_phases(&step.schedule, 0);
+    struct lagd_schedules schedules;
+    int rc = lagd_schedules_of(parent->run, config, &schedules, err);
+    if (rc < 0) return rc;
+    const struct lagd_schedule_piece *piece = lagd_schedules_at(&schedules, parent->checkpoint->step);
+    const struct lag_phases phases = lag_schedule_phases(&piece->schedule, lagd_schedule_origin(piece, 0));
     if (parent->checkpoint->step < phases.decays_from) return 0;
     return lag_error_at(err, LAG_EINVAL, "/parent/checkpoint",
                         "at step %" PRId64 " run %s is inside its decay, which began with step %" PRId64 ": choose a "
@@ -98,6 +101,7 @@ static int configure(struct lagd_study_plan *plan, const struct lagd_study_reque
     plan->parent.shape = parent->checkpoint->shape;
     plan->parent.step = parent->checkpoint->step;
     plan->parent.max_steps = config->max_steps;
+    if (!audits) plan->parent.schedules[0] = '\0'; /* what it went through before: the study has its own */
     rc = lagd_run_config_format(config, plan->parent.config, err);
     struct lag_step_config step;
     lagd_run_step_config(config, 1, &step);

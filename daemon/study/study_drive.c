@@ -234,6 +234,7 @@ static struct lagd_command *ask_fork(const struct look *look, const struct lagd_
         return NULL;
     }
     fork->whole = true;
+    fork->reschedules = !look->study.growth_id[0]; /* an audit goes on as its parent did */
     (void)lag_copy(fork->run, sizeof(fork->run), look->study.parent_run);
     (void)lag_copy(fork->checkpoint, sizeof(fork->checkpoint), look->study.parent_checkpoint);
     command->u.fork = fork;

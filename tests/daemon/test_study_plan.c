@@ -198,6 +198,22 @@ static void a_parent_inside_its_decay_is_refused(void **state) {
     if (make() < 0) fail_msg("%s", err.text); /* it has no point where its fall begins */
 }
 
+/* Of a run that was extended the schedule that was in force there tells, and the study has its own from there on. */
+static void an_extended_parent_is_judged_by_its_schedule_of_then(void **state) {
+    (void)state;
+    lag_copy(run.schedules, sizeof(run.schedules), "0 wsd 0 500 0 0.2 0\n500 wsd 0 1000 0 0.2 0\n");
+    checkpoint.step = 450; /* the first schedule's decay began at 401 */
+    refused("/parent/checkpoint", "which began with step 401");
+    checkpoint.step = 600;
+    if (make() < 0) fail_msg("%s", err.text);
+    assert_string_equal(plan->parent.schedules, "");
+    lagd_study_plan_destroy(plan);
+    plan = NULL;
+    lag_copy(request.audits, sizeof(request.audits), "gr_x"); /* an audit has all of its parent's */
+    if (make() < 0) fail_msg("%s", err.text);
+    assert_string_equal(plan->parent.schedules, run.schedules);
+}
+
 static void the_growth_is_read_back(void **state) {
     (void)state;
     static struct lag_study_row row;
@@ -243,6 +259,6 @@ int main(void) {
         TEST(the_runs_go_on_to_the_horizon), TEST(a_baseline_from_scratch_costs_as_much),
         TEST(a_parent_that_has_grown), TEST(bad_requests_are_refused), TEST(evaluations_are_bounded),
         TEST(a_parent_inside_its_decay_is_refused), TEST(an_audit_keeps_the_parents_schedule),
-        TEST(the_growth_is_read_back), TEST(names)};
+        TEST(an_extended_parent_is_judged_by_its_schedule_of_then), TEST(the_growth_is_read_back), TEST(names)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -342,8 +342,33 @@ def a_completed_run_grows(folder):
     daemon.terminate()
 
 
+def a_study_of_an_extended_run_has_its_own_decay(folder):
+    """It ends with the horizon, whatever the parent went through; an audit has the parent's."""
+    daemon = started(folder)
+    daemon.post("/runs", body("one", 100))
+    completed(daemon, "one", 100)
+    daemon.post("/runs/one/extend", {"max_steps": 300, "from": "before_decay"})
+    growth = {"target": {"n_layer": 4}, "pool": ["stack", "interleave"], "when": {"at_step": 150},
+              "probe": {"steps": 8, "eval_every": 8}}
+    growth = daemon.post("/runs/one/growths", growth)["id"]
+    completed(daemon, "one", 300)
+    parent = daemon.get(f"/growths/{growth}")["parent_checkpoint"]
+    study = daemon.post("/studies", {"name": "s", "parent": {"run": "one", "checkpoint": parent}, "seeds": [1],
+                                     "target": {"n_layer": 4}, "pool": ["stack", "interleave"], "horizon": 60,
+                                     "eval": {"every": 20, "batches": 2}})
+    study = daemon.wait_for(f"/studies/{study['id']}", lambda s: s["state"] == "completed")
+    found = rates(daemon, "s.s1")
+    assert found[190] == found[160] == 0.003 and found[210] < found[205] < 0.001 + found[190], found
+    assert found[210] < 0.0006, found[210]
+    audit = daemon.post(f"/growths/{growth}/audit")
+    audit = daemon.wait_for(f"/studies/{audit['id']}", lambda s: s["state"] == "completed")
+    whole, twin = rates(daemon, "one"), rates(daemon, audit["runs"][0]["run_name"])
+    assert len(twin) > 140 and all(whole[step] == rate for step, rate in twin.items())
+    daemon.terminate()
+
+
 if __name__ == "__main__":
     lagd.main(nothing_differs_where_the_rate_is_the_same, a_decay_is_undone, the_rate_is_told_before,
               a_paused_run_gets_more_steps, bad_requests_say_what_to_change, a_completed_run_grows,
-              candidates_keep_their_schedule,
+              candidates_keep_their_schedule, a_study_of_an_extended_run_has_its_own_decay,
               what_was_trained_before_is_trained_alike_again, a_crash_leaves_it_extended_or_as_it_was)
