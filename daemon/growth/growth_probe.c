@@ -323,6 +323,7 @@ int lagd_round_check(struct lagd_round *round, struct lag_error *err) {
         if (rc != 0) return rc;
     }
     if (!lagd_wishes_take(&run->wishes, LAGD_WISH_GROWTH, NULL)) return 0;
+    LAG_FP("growth.looking");
     (void)lag_copy(before, sizeof(before), run->book.growth.state);
     int rc = lagd_run_read_growth(run, err);
     if (rc == 0 && (!run->book.has_growth || strcmp(run->book.growth.state, before) != 0))

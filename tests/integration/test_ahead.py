@@ -151,10 +151,10 @@ def what_cannot_begin_says_why(folder):
     daemon.kill()
 
 
-def slowed_at(folder, failpoint, *asked):
+def slowed_at(folder, failpoint, *asked, **changes):
     """A run that begins with a growth at step 20, in a daemon that waits once at the failpoint; its growth."""
     daemon = paused(folder, checkpoint={"every_steps": 19})
-    growth = ask(daemon, 20, *asked)
+    growth = ask(daemon, 20, *asked, **changes)
     daemon.terminate()
     daemon.start(failpoints=f"{failpoint}=sleep:1500@1")
     daemon.post("/runs/r/resume")
@@ -179,18 +179,14 @@ def one_comes_before_one_that_begins(folder):
 
 
 def one_is_asked_for_as_another_is_left(folder):
-    """The run's thread has yet to leave a cancelled one when the next is asked for: nothing of it stays behind."""
-    daemon, gone = slowed_at(folder, "growth.concluding", 2, ["stack", "random"])
-    daemon.wait_for(f"/growths/{gone}", lambda g: g["state"] in ("probing", "applied"))
-    try:
-        daemon.post(f"/growths/{gone}/cancel")
-    except Problem as problem:  # too late: it is over
-        assert problem.status == 409, problem
-        return daemon.kill()
+    """The run's thread has yet to leave a rejected one when the next is asked for: nothing of it stays behind."""
+    daemon, gone = slowed_at(folder, "growth.looking", 2, ["stack", "random"], mode="manual")
+    daemon.wait_for(f"/growths/{gone}", lambda g: g["state"] == "awaiting_approval")
+    daemon.post(f"/growths/{gone}/decision", {"reject": True})
     late = ask(daemon, 60, 3)
     run = daemon.wait_for("/runs/r", lambda r: r["state"] == "completed")
     gone, late = daemon.get(f"/growths/{gone}"), daemon.get(f"/growths/{late}")
-    assert {c["state"] for c in gone["candidates"]} <= {"cancelled", "completed"}, gone
+    assert {c["checkpoint"] for c in gone["candidates"]} == {None}, gone
     assert late["state"] == "applied" and change(late) == (1, 3) and run["model"]["n_layer"] == 3, (late, run)
     states = [e["state"] for e in daemon.events(run["id"]) if e["type"] == "run.state"]
     assert states[-6:] == ["running", "growing", "running", "growing", "running", "completed"], states
