@@ -114,7 +114,7 @@ int lagd_cmd_growth_create(struct lagd_commands *c, struct lagd_command *command
     LAG_FP("growth.created");
     (void)lag_copy(command->id, sizeof(command->id), growth->id);
     (void)lag_copy(command->state, sizeof(command->state), growth->state);
-    lagd_ahead_follow(c->deps, c->db, run->id);
+    lagd_ahead_follow(c->deps, run->id);
     lagd_admission_count(c->runs);
     if (extends) c->runs->next_schedule_ns = 0;
     wish_growth(c, run->id);
@@ -175,7 +175,7 @@ int lagd_cmd_growth_cancel(struct lagd_commands *c, struct lagd_command *command
     (void)lag_copy(command->id, sizeof(command->id), growth.id);
     (void)lag_copy(command->state, sizeof(command->state), ending.state);
     if (rc < 0) return rc;
-    lagd_ahead_follow(c->deps, c->db, growth.run_id);
+    lagd_ahead_follow(c->deps, growth.run_id);
     wish_growth(c, growth.run_id);
     return 0;
 }
@@ -261,7 +261,10 @@ int lagd_cmd_growth_decide(struct lagd_commands *c, struct lagd_command *command
         if (rc < 0) (void)lag_copy(command->state, sizeof(command->state), d->growth.state);
         else copy_state(command->state, command->u.decide.approve ? LAGD_GROWTH_DECIDED : LAGD_GROWTH_REJECTED);
     }
-    if (rc == 0) wish_growth(c, d->growth.run_id);
+    if (rc == 0) {
+        if (d->alone) lagd_ahead_follow(c->deps, d->growth.run_id); /* else its thread does, once it has left it */
+        wish_growth(c, d->growth.run_id);
+    }
     if (rc == 0) lagd_leftovers_remove(c->deps, &d->leftovers);
     else lagd_leftovers_drop(&d->leftovers);
     free(d);

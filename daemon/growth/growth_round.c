@@ -225,23 +225,34 @@ static int give_up(struct lagd_run *run, struct lag_error *err) {
 }
 
 /* Its turn has come, and the run is not what it was planned for: one before it came to nothing. */
-static int plan_anew(struct lagd_run *run, struct lag_error *err) {
+static bool is_stale(const struct lagd_run *run) {
     const struct lag_growth_row *growth = &run->book.growth;
-    if (!lagd_growth_is(growth->state, LAGD_GROWTH_QUEUED) || lagd_shape_equal(&growth->from, &run->book.row.shape))
-        return 0;
-    int rc = lagd_ahead_replan(run->deps, &run->book.row, growth, err);
-    return rc == 0 ? lagd_run_read_growth(run, err) : rc;
+    return lagd_growth_is(growth->state, LAGD_GROWTH_QUEUED) &&
+           !lagd_shape_equal(&growth->from, &run->book.row.shape);
+}
+
+/* By then it may be another one's turn: the run looks again. */
+static int plan_anew(struct lagd_run *run, struct lag_error *err) {
+    struct lag_shape to;
+    int rc = lagd_ahead_replan(run->deps, &run->book.row, &run->book.growth, &to, err);
+    return rc == 0 || rc == LAG_ESTATE ? lagd_run_read_growth(run, err) : rc;
+}
+
+static int go_on(struct lagd_run *run, struct lag_error *err) {
+    struct lagd_round round = {.run = run, .best_index = -1, .ending = -1};
+    int rc = open_round(&round, err);
+    if (rc == 0) rc = go_through(&round, err);
+    if (!run->book.has_growth) remove_states(&round);
+    close_round(&round);
+    return rc;
 }
 
 int lagd_growth_round(struct lagd_run *run, struct lag_error *err) {
-    struct lagd_round round = {.run = run, .best_index = -1, .ending = -1};
-    int rc = plan_anew(run, err);
-    if (rc == 0 && run->book.has_growth) rc = open_round(&round, err);
-    if (rc == 0 && run->book.has_growth) rc = go_through(&round, err);
-    if (!run->book.has_growth) remove_states(&round);
-    close_round(&round);
-    if (rc == 0 || !run->book.has_growth || atomic_load(&run->wishes.quit)) return rc;
+    int rc = is_stale(run) ? plan_anew(run, err) : go_on(run, err);
     /* What lies outside pauses the run, and the growth goes on with it. */
-    if (!lagd_judge(rc)->ends_growth || lagd_run_lacks_dataset(run)) return rc;
-    return give_up(run, err);
+    const bool fails = rc != 0 && run->book.has_growth && !atomic_load(&run->wishes.quit) &&
+                       lagd_judge(rc)->ends_growth && !lagd_run_lacks_dataset(run);
+    if (fails) rc = give_up(run, err);
+    if (rc == 0 && !run->book.has_growth) lagd_ahead_follow(run->deps, run->id); /* it has ended */
+    return rc;
 }

@@ -170,7 +170,7 @@ static int write_replanned(struct lag_db *db, void *arg, struct lag_error *err) 
 }
 
 int lagd_ahead_replan(const struct lagd_deps *deps, const struct lag_run_row *run, const struct lag_growth_row *growth,
-                      struct lag_error *err) {
+                      struct lag_shape *ret_to, struct lag_error *err) {
     LAG_CLEANUP(lag_free_p) struct replanning *r = lag_calloc(1, sizeof(*r));
     if (!r) return lag_error_set(err, LAG_ENOMEM, "out of memory while planning a growth anew");
     r->run = run;
@@ -180,30 +180,41 @@ int lagd_ahead_replan(const struct lagd_deps *deps, const struct lag_run_row *ru
     if (rc == 0) rc = lag_store_write(deps->store, write_replanned, r, err);
     if (rc == 0) {
         char change[LAGD_SHAPE_CHANGE];
-        lagd_shape_change(&run->shape, &r->plan->to, change);
+        *ret_to = r->plan->to;
+        lagd_shape_change(&run->shape, ret_to, change);
         lag_log(LAG_LOG_INFO, "growth %s of %s was planned anew, from %s", growth->id, run->id, change);
     }
     free(r->plan);
     return rc;
 }
 
-void lagd_ahead_follow(const struct lagd_deps *deps, struct lag_db *db, const char *run_id) {
-    struct lag_error err = {0};
-    struct lagd_ahead ahead = {0};
+struct following {
+    const char *run_id;
     struct lag_run_row run;
-    int rc = lag_run_get(db, run_id, &run, &err);
-    if (rc == 0) rc = lagd_ahead_read(db, run_id, &ahead, &err);
-    for (int i = 0; rc == 0 && i < ahead.n; i++) {
-        struct lag_growth_row *row = &ahead.rows[i];
-        run.step = lagd_ahead_begins(&run, row);
-        if (is_queued(row) && !lagd_shape_equal(&row->from, &run.shape)) {
-            if (lagd_ahead_replan(deps, &run, row, &err) != 0)
-                lag_log(LAG_LOG_WARNING, "growth %s of %s is not planned anew yet: %s", row->id, run.id, err.text);
-            else if (lag_growth_get(db, row->id, row, &err) != 0) break;
-        }
-        run.step += row->probe_steps;
-        run.shape = row->to;
+    struct lagd_ahead ahead;
+};
+
+static int read_following(struct lag_db *db, void *arg, struct lag_error *err) {
+    struct following *following = arg;
+    int rc = lag_run_get(db, following->run_id, &following->run, err);
+    return rc == 0 ? lagd_ahead_read(db, following->run_id, &following->ahead, err) : rc;
+}
+
+void lagd_ahead_follow(const struct lagd_deps *deps, const char *run_id) {
+    struct lag_error err = {0};
+    struct following following = {.run_id = run_id};
+    struct lag_run_row *run = &following.run;
+    int rc = lagd_read(deps, read_following, &following, &err);
+    for (int i = 0; i < following.ahead.n; i++) {
+        const struct lag_growth_row *row = &following.ahead.rows[i];
+        struct lag_shape to = row->to;
+        run->step = lagd_ahead_begins(run, row);
+        if (is_queued(row) && !lagd_shape_equal(&row->from, &run->shape) &&
+            lagd_ahead_replan(deps, run, row, &to, &err) != 0)
+            lag_log(LAG_LOG_WARNING, "growth %s of %s is not planned anew yet: %s", row->id, run_id, err.text);
+        run->step += row->probe_steps;
+        run->shape = to;
     }
     if (rc != 0) lag_log(LAG_LOG_WARNING, "the growths ahead of %s were not looked at: %s", run_id, err.text);
-    lagd_ahead_deinit(&ahead);
+    lagd_ahead_deinit(&following.ahead);
 }

@@ -26,10 +26,11 @@ int lagd_ahead_place(const struct lagd_ahead *ahead, const struct lagd_growth_re
 /* What a stored growth was asked for, its pool included. */
 int lagd_ahead_request(struct lag_db *db, const struct lag_growth_row *growth, struct lagd_growth_request *ret,
                        struct lag_error *err);
-/* Plans a growth that has not begun for the parent that run is now. LAG_EINVAL: it cannot grow from there; LAG_ESTATE:
- * it has begun, or ended. Thread: any but the storage thread. */
+/* Plans a growth that has not begun for the parent that run is now. ret_to: the shape that it leads to then; unchanged
+ * on an error. LAG_EINVAL: it cannot grow from there; LAG_ESTATE: it has begun, or ended. Thread: any but the storage
+ * thread. */
 int lagd_ahead_replan(const struct lagd_deps *deps, const struct lag_run_row *run, const struct lag_growth_row *growth,
-                      struct lag_error *err);
-/* After a change: each one that waits is planned for the shape that those before it lead to now. What cannot be is left
- * as it is, and told when its turn comes. Thread: any but the storage thread. */
-void lagd_ahead_follow(const struct lagd_deps *deps, struct lag_db *db, const char *run_id);
+                      struct lag_shape *ret_to, struct lag_error *err);
+/* After a change, also once one has come to an end: each one that waits is planned for the shape that those before it
+ * lead to now. What cannot be is left as it is, and told when its turn comes. Thread: any but the storage thread. */
+void lagd_ahead_follow(const struct lagd_deps *deps, const char *run_id);

@@ -127,13 +127,29 @@ def one_that_came_to_nothing_is_no_parent(folder):
     daemon.post("/runs/r/resume")
     daemon.wait_for(f"/growths/{first}", lambda g: g["state"] == "awaiting_approval")
     later = ask(daemon, 75, 8)  # while one is under way
+    daemon.post("/runs/r/pause")
+    daemon.wait_for("/runs/r", lambda r: r["state"] == "paused")
     daemon.post(f"/growths/{first}/decision", {"reject": True})
+    assert change(daemon.get(f"/growths/{middle}")) == (1, 4)  # planned anew, with no thread on the run
+    daemon.post("/runs/r/resume")
     run = daemon.wait_for("/runs/r", lambda r: r["state"] == "completed")
     growths = {g["id"]: g for g in daemon.get("/runs/r/growths")["items"]}
     assert [growths[id]["state"] for id in (first, middle, late, later)] == \
            ["rejected", "applied", "applied", "applied"], growths
     assert change(growths[middle]) == (1, 4) and change(growths[late]) == (4, 6), growths
     assert run["model"]["n_layer"] == 8, run
+    daemon.kill()
+
+
+def those_behind_follow_at_once(folder):
+    """Also where the run's thread ends one: what is told of the next is true long before its turn."""
+    daemon = paused(folder, steps=10**6)
+    first, late = ask(daemon, 20, 2, mode="manual"), ask(daemon, 500000, 4)
+    daemon.post("/runs/r/resume")
+    daemon.wait_for(f"/growths/{first}", lambda g: g["state"] == "awaiting_approval")
+    daemon.post(f"/growths/{first}/decision", {"reject": True})
+    growth = daemon.wait_for(f"/growths/{late}", lambda g: change(g) == (1, 4), timeout=20)
+    assert growth["state"] == "queued" and growth["candidates"][0]["recipe"] == "0 0 0 0", growth
     daemon.kill()
 
 
@@ -235,6 +251,6 @@ if __name__ == "__main__":
     with open(sys.argv[1], "rb") as program:
         failpoints = b"LAGD_FAILPOINTS" in program.read()
     lagd.main(they_come_in_turn, what_does_not_fit_is_refused, any_of_them_is_cancelled,
-              one_that_came_to_nothing_is_no_parent, what_cannot_begin_says_why,
+              one_that_came_to_nothing_is_no_parent, those_behind_follow_at_once, what_cannot_begin_says_why,
               *([one_comes_before_one_that_begins, one_is_asked_for_as_another_is_left,
                 killed_between_them] if failpoints else []))
