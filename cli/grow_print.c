@@ -119,6 +119,7 @@ int ctl_print_growth(struct ctl *ctl, json_t *growth) {
     ctl_say(&out, kept ? "\nlayers    {from.n_layer}, not grown to {to.n_layer}"
                        : "\nlayers    {from.n_layer} to {to.n_layer}", growth);
     if (ctl_json_at(growth, "start_step")) ctl_say(&out, " at step {start_step}", growth);
+    else if (ctl_json_number(growth, "when.at_step") >= 0) ctl_say(&out, " at step {when.at_step}", growth);
     const bool has_rungs = *ctl_json_text(growth, "probe.allocator") && strcmp(ctl_json_text(growth, "probe.allocator"),
                                                                                "all") != 0;
     ctl_say(&out, has_rungs ? ", lag {lag} steps ({probe.steps} asked, allocator {probe.allocator}), {mode}\n\n"

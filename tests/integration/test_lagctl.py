@@ -92,7 +92,7 @@ def a_run_from_text_to_files(folder):
     assert "midas" in plan and "at once takes about" in plan, plan
     pools_have_rules(ctl, folder)
     growth = ctl.json("grow", "one", *GROWTH)["id"]
-    assert ctl.json("grow", "show", growth)["target"]["n_layer"] == 3
+    assert "layers    2 to 3 at step 20, lag 8 steps" in ctl("grow", "show", growth)  # it waits for that step
     assert ctl("grow", "list", "one", "-o", "name") == growth + "\n"
     assert re.fullmatch(r"one: (queued|running|growing|completed), step \d+ of 60\n",
                         ctl("run", "resume", "one", "-r", "go"))
