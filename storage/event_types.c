@@ -52,6 +52,10 @@ static const struct lag_event_kind kinds[LAG_N_EVENT_TYPES] = {
                                         RUN | GROWTH | CANDIDATE | STEP | VALUE,
                                         "a number that was computed again differs from the stored one, which is kept; "
                                         "the value is the one computed last"},
+    [LAG_EVENT_RUN_STAGE] = {"run.stage", LAG_EVENT_INFO, RUN | GROWTH | STATE | STEP,
+                              "a stage of a run's growth plan was begun or skipped; the message is why"},
+    [LAG_EVENT_RUN_PLAN] = {"run.plan", LAG_EVENT_INFO, RUN,
+                                "a run's growth plan was set, changed or removed; the message says how far"},
     [LAG_EVENT_STUDY_STATE] = {"study.state", LAG_EVENT_INFO, STATE,
                                "a study was created or has another state; the message is its name, and behind ': ' the "
                                "reason"},

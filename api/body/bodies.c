@@ -1,5 +1,6 @@
 /* Tables of the small request bodies, and the bodies' schema names and examples. */
 #include "body/bodies_internal.h"
+#include "body/plan_body_internal.h"
 #include "body/pool_body_internal.h"
 
 #include <lagd/base/check.h>
@@ -60,3 +61,7 @@ const struct lagd_body_spec lagd_study_body = {
     "StudyRequest", &lagd_study_fields, lagd_study_more,
     "{\"name\": \"small\", \"parent\": {\"run\": \"first\"}, \"target\": {\"n_layer\": 6}, \"horizon\": 2000, "
     "\"seeds\": [1, 2, 3]}"};
+const struct lagd_body_spec lagd_plan_body = {
+    "PlanRequest", &lagd_plan_fields, lagd_plan_more,
+    "{\"stages\": [{\"target\": {\"n_layer\": 4}, \"trigger\": {\"step\": 400}}, {\"target\": {\"n_layer\": 6}, "
+    "\"trigger\": {\"slope\": {\"below\": 0.05, \"most_steps\": 2000}}}]}"};

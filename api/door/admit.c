@@ -30,7 +30,7 @@ static bool check_route(const struct lagd_head *head, const struct lagd_target *
     if (ret->match.route) return true;
     if (strcmp(head->method, "OPTIONS") == 0 && (*ret->match.allow || strcmp(head->raw_target, "*") == 0)) {
         if (!*ret->match.allow)
-            (void)snprintf(ret->match.allow, sizeof(ret->match.allow), "GET, HEAD, POST, PATCH, DELETE, OPTIONS");
+            (void)snprintf(ret->match.allow, sizeof(ret->match.allow), "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
         ret->options = true;
         return true;
     }

@@ -2,6 +2,7 @@
 #include "openapi/openapi_internal.h"
 
 #include "body/bodies_internal.h"
+#include "body/plan_body_internal.h"
 #include "body/pool_body_internal.h"
 #include "openapi/field_schemas_internal.h"
 #include "openapi/schemas_internal.h"
@@ -25,6 +26,9 @@ static void write_request_schemas(struct lagd_json *json, const struct lagd_rout
     }
     lagd_request_schema(json, "StrategyRequest", &lagd_strategy_fields, lagd_strategy_more);
     lagd_request_schema(json, "PoolRequest", &lagd_pool_fields, lagd_pool_object_more);
+    lagd_request_schema(json, "StageRequest", &lagd_stage_fields, lagd_stage_more);
+    lagd_request_schema(json, "TriggerRequest", &lagd_trigger_fields, NULL);
+    lagd_request_schema(json, "LengthsRequest", &lagd_lengths_fields, NULL);
 }
 
 static void write_answer_schemas(struct lagd_json *json, const struct lagd_route_table *routes) {
@@ -314,7 +318,8 @@ static void write_kinds(struct lagd_json *json) {
 static void write_states(struct lagd_json *json) {
     static const char *const machines[LAGD_N_MACHINES] = {
         [LAGD_MACHINE_RUN] = "run", [LAGD_MACHINE_GROWTH] = "growth", [LAGD_MACHINE_CANDIDATE] = "candidate",
-        [LAGD_MACHINE_DATASET] = "dataset", [LAGD_MACHINE_STUDY] = "study"};
+        [LAGD_MACHINE_DATASET] = "dataset", [LAGD_MACHINE_STUDY] = "study",
+        [LAGD_MACHINE_STAGE] = "stage"};
     lagd_json_open_object(json, "x-lagd-states");
     for (int machine = 0; machine < LAGD_N_MACHINES; machine++) {
         size_t n;

@@ -30,6 +30,8 @@ lagd_route_fn lagd_h_growth_audit, lagd_h_growth_audited;
 lagd_route_fn lagd_h_decision, lagd_h_decide, lagd_h_decided;
 lagd_route_fn lagd_h_candidate, lagd_h_candidate_series;
 
+lagd_route_fn lagd_h_plan, lagd_h_plan_set, lagd_h_plan_remove, lagd_h_plan_done;
+
 lagd_route_fn lagd_h_prior;
 
 lagd_route_fn lagd_h_studies, lagd_h_study, lagd_h_study_report;

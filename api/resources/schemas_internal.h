@@ -2,6 +2,7 @@
 #pragma once
 #include "door/problem_internal.h"
 #include "encode/encode_internal.h"
+#include "encode/plan_internal.h"
 #include "encode/prior_internal.h"
 #include "encode/report_internal.h"
 #include "encode/study_internal.h"
@@ -15,4 +16,5 @@ extern const struct lagd_schema lagd_dataset_list_schema, lagd_run_list_schema, 
     lagd_lineage_schema, lagd_comparison_schema, lagd_export_line_schema, lagd_extension_schema;
 extern const struct lagd_schema lagd_growth_list_schema, lagd_growth_plan_schema, lagd_candidate_list_schema,
     lagd_ranking_schema;
+extern const struct lagd_schema lagd_plan_estimate_schema;
 extern const struct lagd_schema lagd_study_list_schema, lagd_study_plan_schema;

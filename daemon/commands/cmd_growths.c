@@ -73,7 +73,8 @@ static int insert_growth(struct lag_db *db, void *arg, struct lag_error *err) {
 }
 
 /* A growth of an active run must fit beside all that runs; that of a waiting one together with its run. */
-static int admit(struct lagd_commands *c, const struct lag_run_row *run, int64_t peak_bytes, struct lag_error *err) {
+int lagd_command_admit_growth(struct lagd_commands *c, const struct lag_run_row *run, int64_t peak_bytes,
+                              struct lag_error *err) {
     int64_t need = 0;
     lagd_admission_count(c->runs);
     int rc = lagd_admission_need(c->runs, run, &need, err);
@@ -99,7 +100,7 @@ int lagd_cmd_growth_create(struct lagd_commands *c, struct lagd_command *command
     LAG_CLEANUP(lag_free_p) struct lagd_growth_plan *plan = NULL;
     rc = lagd_growth_plan_read(c->db, command->u.growth, run, c->deps->n_threads, &plan, err);
     if (rc < 0) return rc;
-    rc = admit(c, run, plan->memory_peak_bytes, err);
+    rc = lagd_command_admit_growth(c, run, plan->memory_peak_bytes, err);
     if (rc < 0) return rc;
     struct lagd_extending extending = {.plan = extension};
     if (extends) lagd_active_await(c->runs, run->id); /* it has ended: what its thread still holds goes */

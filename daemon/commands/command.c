@@ -24,6 +24,7 @@ void lagd_command_destroy(struct lagd_command *command) {
         free(command->grown);
         break;
     case LAGD_GROWTH_CREATE: free(command->u.growth); break;
+    case LAGD_PLAN_SET: free(command->u.plan); break;
     case LAGD_STUDY_CREATE: free(command->u.study); break;
     case LAGD_DATASET_ADD: free(command->u.dataset); break;
     case LAGD_GENERATE:

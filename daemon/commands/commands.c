@@ -32,6 +32,8 @@ static const struct {
     [LAGD_GROWTH_CANCEL] = {"growth.cancel", lagd_cmd_growth_cancel},
     [LAGD_GROWTH_DECIDE] = {"growth.decide", lagd_cmd_growth_decide},
     [LAGD_GROWTH_AUDIT] = {"growth.audit", lagd_cmd_growth_audit},
+    [LAGD_PLAN_SET] = {"plan.set", lagd_cmd_plan_set},
+    [LAGD_PLAN_REMOVE] = {"plan.remove", lagd_cmd_plan_remove},
     [LAGD_DATASET_ADD] = {"dataset.add", lagd_cmd_dataset_add},
     [LAGD_DATASET_DELETE] = {"dataset.delete", lagd_cmd_dataset_delete},
     [LAGD_STUDY_CREATE] = {"study.create", lagd_cmd_study_create},

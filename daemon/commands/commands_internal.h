@@ -38,7 +38,8 @@ typedef int lagd_command_handler(struct lagd_commands *c, struct lagd_command *c
 lagd_command_handler lagd_cmd_run_create, lagd_cmd_run_pause, lagd_cmd_run_resume, lagd_cmd_run_cancel,
     lagd_cmd_run_checkpoint, lagd_cmd_run_patch, lagd_cmd_run_delete, lagd_cmd_run_fork, lagd_cmd_run_extend,
     lagd_cmd_growth_create, lagd_cmd_growth_cancel, lagd_cmd_growth_decide, lagd_cmd_growth_audit,
-    lagd_cmd_dataset_add, lagd_cmd_dataset_delete, lagd_cmd_checkpoint_keep, lagd_cmd_checkpoint_delete,
+    lagd_cmd_plan_set, lagd_cmd_plan_remove, lagd_cmd_dataset_add, lagd_cmd_dataset_delete, lagd_cmd_checkpoint_keep,
+    lagd_cmd_checkpoint_delete,
     lagd_cmd_checkpoint_check, lagd_cmd_generate, lagd_cmd_key_answer, lagd_cmd_reload, lagd_cmd_study_create,
     lagd_cmd_study_pause, lagd_cmd_study_resume, lagd_cmd_study_cancel, lagd_cmd_study_delete;
 
@@ -53,6 +54,10 @@ int lagd_command_check_revision(struct lagd_command *command, int64_t revision, 
  * has to wait anyway must fit alone --- */
 int lagd_command_admit(struct lagd_commands *c, const struct lagd_run_config *config,
                        const struct lagd_run_estimate *estimate, struct lag_error *err);
+
+/* --- cmd_growths.c: the same for a run with what lies ahead of it, which needs that much at its peak --- */
+int lagd_command_admit_growth(struct lagd_commands *c, const struct lag_run_row *run, int64_t peak_bytes,
+                              struct lag_error *err);
 
 /* --- cmd_runs.c: the same for a stored run that is to go on --- */
 int lagd_command_admit_again(struct lagd_commands *c, const struct lag_run_row *row, struct lag_error *err);

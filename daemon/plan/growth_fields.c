@@ -22,11 +22,6 @@ static const struct lag_field rows[] = {
     TARGET_ROW(n_inner, LAG_MAX_INNER, "", "Width of the feed-forward layer"),
     TARGET_ROW(n_positions, LAG_MAX_POSITIONS, "tokens", "Longest context"),
     TARGET_ROW(vocab_size, LAG_MAX_VOCAB, "tokens", "Vocabulary"),
-    {"extend/max_steps", LAG_FIELD_INT, AT(extend_to), 1, 1e9, NULL, NULL, LAG_FIELD_SPARSE, "steps",
-     "Of a run that is completed or paused: it is extended to so many steps, as POST /runs/{run}/extend does, and "
-     "grows on its way; both or neither."},
-    {"when/at_step", LAG_FIELD_INT, AT(at_step), -1, 1e9, "-1", NULL, 0, "steps",
-     "Step at which the run stops for the probe; -1 for the next step boundary."},
     {"probe/steps", LAG_FIELD_INT, AT(probe_steps), 1, LAGD_PROBE_STEPS_MAX, "50", NULL, 0, "steps",
      "The lag: training steps of each candidate before they are ranked."},
     {"probe/eval_every", LAG_FIELD_INT, AT(eval_every), 1, LAGD_PROBE_STEPS_MAX, "10", NULL, 0, "steps",
@@ -57,9 +52,17 @@ static const struct lag_field rows[] = {
      "Whether, once it is applied, all its candidates are trained to the run's end while nothing else wants to "
      "compute, so that it becomes known what the decision lost; left out, growth/audit of the configuration decides."},
     {"reason", LAG_FIELD_TEXT, AT(reason), 0, 511, NULL, NULL, 0, "", "Why the growth was asked for."},
+    /* A stage of a plan has none of these. */
+    {"extend/max_steps", LAG_FIELD_INT, AT(extend_to), 1, 1e9, NULL, NULL, LAG_FIELD_SPARSE, "steps",
+     "Of a run that is completed or paused: it is extended to so many steps, as POST /runs/{run}/extend does, and "
+     "grows on its way; both or neither."},
+    {"when/at_step", LAG_FIELD_INT, AT(at_step), -1, 1e9, "-1", NULL, 0, "steps",
+     "Step at which the run stops for the probe; -1 for the next step boundary."},
 };
+enum { N_OF_GROWTHS_ONLY = 2 };
 
 const struct lag_fields lagd_growth_fields = {rows, LAG_COUNT(rows)};
+const struct lag_fields lagd_stage_fields = {rows, LAG_COUNT(rows) - N_OF_GROWTHS_ONLY};
 
 void lagd_growth_request_defaults(struct lagd_growth_request *request) {
     memset(request, 0, sizeof(*request));

@@ -32,10 +32,15 @@ static void format_strategy(const struct lagd_strategy_request *strategy, struct
     lag_strbuf_printf(out, "\n");
 }
 
+static bool says_anything(const struct lagd_strategy_request *rules) {
+    return rules->optimizer[0] || rules->lr[0] || rules->rewarm_steps >= 0 || rules->seed >= 0 ||
+           rules->freeze_old != LAGD_FREEZE_UNSAID;
+}
+
 int lagd_pool_format(const struct lagd_growth_request *request, char ret[LAG_ROW_POOL], struct lag_error *err) {
     struct lag_strbuf out = LAG_STRBUF_INIT;
     if (request->pool[0]) lag_strbuf_printf(&out, "pool %s\n", request->pool);
-    if (request->has_rules) {
+    if (says_anything(&request->rules)) {
         lag_strbuf_printf(&out, "rules");
         format_strategy(&request->rules, &out);
     }

@@ -7,6 +7,7 @@
 #include <lagd/base/mem.h>
 #include <lagd/storage/growths.h>
 #include <lagd/storage/runs.h>
+#include <lagd/storage/stages.h>
 #include <lagd/storage/studies.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -125,6 +126,27 @@ static int insert_study(struct lag_db *db, void *arg, const char *state, struct 
     return lag_study_insert(db, row, err);
 }
 
+static void be_stage(const struct lag_stage_row *row, struct subject *ret) {
+    (void)lag_copy(ret->id, sizeof(ret->id), row->id);
+    (void)lag_copy(ret->run_id, sizeof(ret->run_id), row->run_id);
+    (void)lag_copy(ret->growth_id, sizeof(ret->growth_id), row->growth_id);
+    (void)lag_copy(ret->state, sizeof(ret->state), row->state);
+}
+
+static int read_stage(struct lag_db *db, const char *id, struct subject *ret, struct lag_error *err) {
+    struct lag_stage_row row;
+    int rc = lag_stage_get(db, id, &row, err);
+    if (rc == 0) be_stage(&row, ret);
+    return rc;
+}
+
+static int insert_stage(struct lag_db *db, void *arg, const char *state, struct subject *ret, struct lag_error *err) {
+    struct lag_stage_row *row = arg;
+    (void)lag_copy(row->state, sizeof(row->state), state);
+    be_stage(row, ret);
+    return lag_stage_insert(db, row, err);
+}
+
 static const struct kind {
     const char *what;
     enum lag_event_type told;
@@ -143,6 +165,8 @@ static const struct kind {
                               insert_dataset, lag_dataset_set_state},
     [LAGD_MACHINE_STUDY] = {"study", LAG_EVENT_STUDY_STATE, true, LAGD_NOWHERE, read_study, insert_study,
                             lag_study_set_state},
+    [LAGD_MACHINE_STAGE] = {"stage", LAG_EVENT_RUN_STAGE, false, LAGD_NOWHERE, read_stage, insert_stage,
+                            lag_stage_set_state},
 };
 
 /* --- rows that were used, for tests --- */

@@ -1,5 +1,5 @@
-/* The life cycles of runs, growths, candidates, datasets and studies as tables. Read each as: in this state, this
- * event leads there. */
+/* The life cycles of runs, growths, candidates, datasets, studies and stages as tables. Read each as: in this state,
+ * this event leads there. */
 #include <lagd/daemon/states.h>
 
 #include <lagd/base/check.h>
@@ -301,6 +301,31 @@ static const struct lagd_transition study_transitions[] = {
     {LAGD_STUDY_FAILING, LAGD_STUDY_ON_STOPPED, LAGD_STUDY_FAILED},
 };
 
+/* --- stages of a run's growth plan -------------------------------------------------------------------------------- */
+
+static const struct lagd_state stage_states[LAGD_N_STAGE_STATES] = {
+    /* Its request, pool and trigger are there. It may be replaced or removed. */
+    [LAGD_STAGE_PLANNED] = {"planned", WAITING, "", "waits for its trigger, and for the stages before it"},
+    /* fired_step, the reason and its growth's row are there, all since the same commit. What becomes of it is told by
+     * that growth. */
+    [LAGD_STAGE_BEGUN] = {"begun", TERMINAL, "", "its trigger has fired, and its growth was asked for"},
+    /* fired_step and the reason are there, and no growth. */
+    [LAGD_STAGE_SKIPPED] = {"skipped", TERMINAL, "", "its trigger has fired, and the run could not grow so"},
+};
+
+static const char *const stage_events[LAGD_N_STAGE_EVENTS] = {
+    [LAGD_STAGE_ON_CREATED] = "created",     /* commands/cmd_plan.c */
+    [LAGD_STAGE_ON_FIRED] = "fired",         /* growth/next_stage.c, as is the next */
+    [LAGD_STAGE_ON_PASSED] = "passed over",
+};
+
+static const struct lagd_transition stage_transitions[] = {
+    {LAGD_NOWHERE, LAGD_STAGE_ON_CREATED, LAGD_STAGE_PLANNED},
+
+    {LAGD_STAGE_PLANNED, LAGD_STAGE_ON_FIRED, LAGD_STAGE_BEGUN},
+    {LAGD_STAGE_PLANNED, LAGD_STAGE_ON_PASSED, LAGD_STAGE_SKIPPED},
+};
+
 /* --- looking up --------------------------------------------------------------------------------------------------- */
 
 static const struct {
@@ -321,6 +346,8 @@ static const struct {
                               dataset_transitions, LAG_COUNT(dataset_transitions)},
     [LAGD_MACHINE_STUDY] = {study_states, LAG_COUNT(study_states), study_events, LAGD_N_STUDY_EVENTS,
                             study_transitions, LAG_COUNT(study_transitions)},
+    [LAGD_MACHINE_STAGE] = {stage_states, LAG_COUNT(stage_states), stage_events, LAGD_N_STAGE_EVENTS,
+                            stage_transitions, LAG_COUNT(stage_transitions)},
 };
 
 const struct lagd_state *lagd_states(enum lagd_machine machine, size_t *ret_n) {
@@ -376,6 +403,10 @@ bool lagd_dataset_is(const char *state, enum lagd_dataset_state is) {
 
 bool lagd_study_is(const char *state, enum lagd_study_state is) {
     return lagd_state_index(LAGD_MACHINE_STUDY, state) == (int)is;
+}
+
+bool lagd_stage_is(const char *state, enum lagd_stage_state is) {
+    return lagd_state_index(LAGD_MACHINE_STAGE, state) == (int)is;
 }
 
 const struct lagd_transition *lagd_transitions(enum lagd_machine machine, size_t *ret_n) {

@@ -10,6 +10,7 @@
 #include <lagd/base/parse.h>
 #include <lagd/storage/growths.h>
 #include <lagd/storage/runs.h>
+#include <lagd/storage/stages.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -80,12 +81,14 @@ static int growth_need(struct lagd_runs *runs, const struct lag_run_row *row, co
     return 0;
 }
 
-/* The most that any growth ahead will need: none of them is left for want of memory once it is its turn. */
+/* The most that any growth ahead, or any stage of its plan, will need: none of them is left for want of memory once it
+ * is its turn. */
 static int64_t growths_need(struct lagd_runs *runs, const struct lag_run_row *row,
                             const struct lagd_run_config *config) {
     struct lagd_ahead ahead;
     int64_t most = 0;
-    if (!row->growth_id[0] || lagd_ahead_read(runs->db, row->id, &ahead, NULL) < 0) return 0;
+    if (lag_stages_memory(runs->db, row->id, &most, NULL) < 0) most = 0;
+    if (!row->growth_id[0] || lagd_ahead_read(runs->db, row->id, &ahead, NULL) < 0) return most;
     for (int i = 0; i < ahead.n; i++) {
         struct lagd_run_config then = *config;
         int64_t need = 0;

@@ -3,6 +3,7 @@
 
 #include "exec/slots_internal.h"
 #include "growth/growth_round_internal.h"
+#include "growth/next_stage_internal.h"
 #include "process/tell_internal.h"
 #include "records/causes_internal.h"
 #include "records/transact_internal.h"
@@ -103,6 +104,7 @@ static int finish(struct lagd_run *run, struct lag_error *err) {
 /* A growth may have been asked for, decided or ended by a person, also between the thread's first look and its first
  * step: then the run is called growing though nothing grows. */
 static int look_at_growth(struct lagd_run *run, struct lag_error *err) {
+    lagd_next_stage_forget(run);
     int rc = lagd_run_read_growth(run, err);
     bool over = lagd_state_has_ended(LAGD_MACHINE_GROWTH, run->book.growth.state);
     if (rc != 0 || (run->book.has_growth && !over)) return rc;
@@ -129,6 +131,7 @@ static int manual_checkpoint(struct lagd_run *run, struct lag_error *err) {
 static int step(struct lagd_run *run, struct lag_error *err) {
     struct lag_step_result result;
     int rc = lagd_run_step(run, &result, err);
+    if (rc == 0) lagd_next_stage_note(run, result.loss);
     return rc == LAG_TRAIN_NONFINITE ? lagd_run_rollback(run, &result, err) : rc;
 }
 
@@ -148,8 +151,16 @@ static int turn(struct lagd_run *run, bool *ret_ended, struct lag_error *err) {
     if (rc != 0) return rc;
     if (!growth_is_due(run) && (rc = lagd_run_ready(run, err)) != 0) return rc;
     if (run->evaluate_first) return lagd_run_evaluate_first(run, err);
-    if (growth_is_due(run)) return lagd_growth_round(run, err);
-    if (run->trainer.state->step < run->book.config.max_steps) return step(run, err);
+    if (growth_is_due(run)) {
+        rc = lagd_growth_round(run, err);
+        lagd_next_stage_forget(run);
+        return rc;
+    }
+    const bool goes_on = run->trainer.state->step < run->book.config.max_steps;
+    bool begun = false;
+    if (goes_on && (rc = lagd_next_stage_look(run, &begun, err)) != 0) return rc;
+    if (begun) return 0;
+    if (goes_on) return step(run, err);
     rc = finish(run, err);
     *ret_ended = rc == 0;
     return rc;
@@ -264,6 +275,7 @@ static void live(void *arg) {
     else if (unopened) rc = end_unopened(run, &err);
     if (rc != 0 && !is_left(run, rc)) give_up(run, rc, &err);
     lagd_run_lend_no_more(run);
+    lagd_next_stage_drop(run);
     lagd_run_close(run);
     atomic_fetch_sub(&run->deps->totals.runs_active, 1);
     if (run->ended) run->ended(run->arg, run->id);

@@ -2,7 +2,9 @@
 #include "plan/run_config_internal.h"
 #include "plan/shape_internal.h"
 #include "plan/speeds_internal.h"
+#include "plan/trigger_internal.h"
 #include "stages/ahead_internal.h"
+#include "stages/stage_rows_internal.h"
 #include "supervisor/supervisor_internal.h"
 
 #include <lagd/base/check.h>
@@ -98,6 +100,42 @@ static void go_through(struct lagd_supervisor *s, struct lag_db *db, struct way 
     lagd_spec_take_shape(&way->spec, &row->to);
 }
 
+/* A stage of the plan begins when its trigger may fire at the earliest. */
+static void go_through_stage(struct lagd_supervisor *s, struct way *way, int64_t since, double flops,
+                             const struct lag_stage_row *row, struct lagd_left *sum) {
+    LAG_CLEANUP(lag_free_p) struct lagd_stage_request *request = lag_calloc(1, sizeof(*request));
+    const struct lagd_run_config *config = &way->config;
+    const int64_t tokens = config->sequences * config->tokens_per_sequence * config->accumulate;
+    struct lag_shape from;
+    struct lag_shape to;
+    if (!request || lagd_stage_request_of(row, request, NULL) != 0) return;
+    const struct lagd_trajectory at = {.since = since, .step = way->at, .tokens = way->at * tokens, .flops = flops};
+    const double step_flops = (double)tokens * lag_flops_token_train(&way->spec, (int)config->tokens_per_sequence);
+    const int64_t begins = lagd_trigger_earliest(&request->trigger, &at, tokens, step_flops);
+    if (begins > way->run->max_steps - request->growth.probe_steps) return; /* the run ends before it */
+    go_to(way, begins, sum);
+    probe(s, way, &request->growth, 1, sum);
+    way->at += request->growth.probe_steps;
+    lagd_shape_of_spec(&way->spec, &from);
+    lagd_shape_aim(&from, &request->growth.target, &to);
+    lagd_spec_take_shape(&way->spec, &to);
+}
+
+/* What the run itself has spent by then: of each probe, the winner's part at most. */
+static void go_through_plan(struct lagd_supervisor *s, struct lag_db *db, struct way *way, struct lagd_left *sum) {
+    struct lag_plan_row plan;
+    struct lagd_stage_list list = {0};
+    if (lag_plan_get(db, way->run->id, &plan, NULL) != 1 || lagd_stages_read(db, way->run->id, &list, NULL) != 0)
+        return;
+    const int n_begun = lagd_stages_begun(&list);
+    int64_t since = lagd_stages_since(&list, n_begun, plan.start_step);
+    for (int i = n_begun; i < list.n; i++) {
+        go_through_stage(s, way, since, way->run->flops + sum->flops, &list.rows[i], sum);
+        since = way->at;
+    }
+    lagd_stages_deinit(&list);
+}
+
 static bool find_pace(struct lagd_supervisor *s, struct way *way) {
     const struct lagd_run_config *config = &way->config;
     struct lagd_speed speed;
@@ -120,6 +158,7 @@ static void sum_up(struct lagd_supervisor *s, struct lag_db *db, struct way *way
     if (lagd_ahead_read(db, way->run->id, &ahead, NULL) < 0) return;
     *ret = (struct lagd_left){0, 0};
     for (int i = 0; i < ahead.n; i++) go_through(s, db, way, &ahead.rows[i], ret);
+    go_through_plan(s, db, way, ret);
     go_to(way, way->run->max_steps, ret);
     lagd_ahead_deinit(&ahead);
 }

@@ -198,7 +198,7 @@ static int by_start(const void *left, const void *right) {
     return (a->start_step > b->start_step) - (a->start_step < b->start_step);
 }
 
-static double sum_flops(const struct history *history) {
+static void sum_flops(const struct history *history, struct lagd_spent *ret) {
     const struct lagd_run *run = history->run;
     struct lag_spec spec = run->trainer.state->layout.spec;
     int64_t at = run->book.row.origin_step; /* what was spent before is the origin's */
@@ -210,22 +210,29 @@ static double sum_flops(const struct history *history) {
         at = stage->start_step + stage->probe_steps;
         if (stage->grows) lagd_spec_take_shape(&spec, &stage->to);
     }
-    return sum + lagd_run_flops(run, &spec, at, run->trainer.state->step);
+    *ret = (struct lagd_spent){sum, at, spec};
+}
+
+int lagd_run_spent(struct lagd_run *run, struct lagd_spent *ret, struct lag_error *err) {
+    struct history history = {.run = run};
+    int rc = lagd_read(run->deps, read_history, &history, err);
+    if (rc == LAG_ENOMEM) (void)lag_error_set(err, rc, "out of memory while looking at a run's growths");
+    if (rc == 0 && history.n > 0) qsort(history.stages, history.n, sizeof(*history.stages), by_start);
+    if (rc == 0) sum_flops(&history, ret);
+    free(history.stages);
+    return rc;
+}
+
+double lagd_run_spent_at(const struct lagd_run *run, const struct lagd_spent *spent, int64_t step) {
+    return step == 0 ? 0 : spent->flops + lagd_run_flops(run, &spent->spec, spent->from, step);
 }
 
 int lagd_run_rewind(struct lagd_run *run, struct lag_error *err) {
-    int64_t step = run->trainer.state->step;
-    double flops = 0;
-    if (step > 0) {
-        struct history history = {.run = run};
-        int rc = lagd_read(run->deps, read_history, &history, err);
-        if (rc == LAG_ENOMEM) (void)lag_error_set(err, rc, "out of memory while looking at a run's growths");
-        if (rc == 0 && history.n > 0) qsort(history.stages, history.n, sizeof(*history.stages), by_start);
-        if (rc == 0) flops = sum_flops(&history);
-        free(history.stages);
-        if (rc != 0) return rc;
-    }
-    run->book.row.flops = flops;
+    const int64_t step = run->trainer.state->step;
+    struct lagd_spent spent = {0};
+    int rc = step > 0 ? lagd_run_spent(run, &spent, err) : 0;
+    if (rc != 0) return rc;
+    run->book.row.flops = lagd_run_spent_at(run, &spent, step);
     run->book.row.step = step;
     run->book.row.tokens = step * lagd_run_step_tokens(run);
     return 0;

@@ -12,6 +12,7 @@
 #include <lagd/engine/train.h>
 #include <lagd/storage/rows.h>
 struct lag_team;
+struct lagd_next_stage;
 
 /* What computes. */
 struct lagd_trainer {
@@ -61,5 +62,6 @@ struct lagd_run {
     bool evaluate_first;           /* at step 0, before the first update */
     bool is_open;                  /* its row tells where its state is */
     enum lagd_dataset_trouble dataset_trouble; /* as train/run_dataset.c found it */
+    struct lagd_next_stage *next_stage; /* of its growth plan, as growth/next_stage.c knows it; or NULL */
     bool storage_fails;            /* it was waited for, and has not worked since */
 };

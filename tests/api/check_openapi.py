@@ -10,7 +10,7 @@ import sys
 
 import jsonschema
 
-METHODS = {"get", "post", "delete", "patch"}
+METHODS = {"get", "post", "put", "delete", "patch"}
 
 
 def references(value):
@@ -51,7 +51,7 @@ def check_operation(document, path, method, operation):
     for response in operation["responses"].values():
         assert response["description"], where
     body = operation.get("requestBody")
-    assert (method in ("post", "patch")) == (body is not None), where
+    assert (method in ("post", "put", "patch")) == (body is not None), where
     content = (body or {}).get("content", {}).get("application/json")
     if content:
         whole = {**content["schema"], "components": document["components"]}

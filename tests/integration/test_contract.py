@@ -153,7 +153,7 @@ def schema_holds(folder):
     assert doc["openapi"].startswith("3.1")
     for path, item in doc["paths"].items():
         for method, operation in item.items():
-            assert method in ("get", "post", "delete", "patch"), (path, method)
+            assert method in ("get", "post", "put", "delete", "patch"), (path, method)
             assert operation["summary"] and operation["responses"], (path, method)
             for name in re.findall(r"{(\w+)}", path):
                 assert any(p["name"] == name for p in operation.get("parameters", [])), (path, name)
@@ -175,6 +175,11 @@ def schema_holds(folder):
             "{candidate}": candidate,
             "{c}": checkpoint, "{checkpoint}": checkpoint, "{d}": "words", "{dataset}": "words", "{slug}": "validation",
             "{name}": "config.json"}
+    daemon.post("/runs", run_body("planned", "words", start=False, schedule={"max_steps": 1000}))
+    stages = [{"target": {"n_layer": 3 + i}, "trigger": trigger, "pool": pool}
+              for i, (trigger, pool) in enumerate((({"step": 40}, "default"), ({"slope": {"below": 1}}, ["stack"])))]
+    plan = {"$ref": "#/components/schemas/Plan", "components": doc["components"]}
+    jsonschema.Draft202012Validator(plan).validate(daemon.call("PUT", "/runs/planned/plan", {"stages": stages}))
     checked = 0
     for path, item in doc["paths"].items():
         if "get" not in item:

@@ -127,31 +127,37 @@ def the_winner_was_not_to_grow(folder):
     same_points(ends[0][1], ends[1][1], "after damage")
 
 
-def a_growth_behind_a_damaged_one_says_that_it_is_withdrawn(folder):
-    """2 → 3 at step 20 was applied, 3 → 5 waits for step 390. Then all of 3 layers is damaged: the run goes back before
-    the first, which is applied again; the second ends, and its last event says so."""
-    daemon = started(folder, "daemon")
-    # a slower run: its pause comes before step 390
-    daemon.post("/runs", run_body("r", "words", start=False, model={"n_embd": 64, "n_positions": 64},
-                                  schedule={"max_steps": 400}))
-    first = daemon.post("/runs/r/growths", dict(FIRST, when={"at_step": 20}, probe={"steps": 8, "eval_every": 4}))["id"]
-    daemon.post("/runs/r/resume")
-    daemon.wait_for(f"/growths/{first}", lambda g: g["state"] == "applied", pace=0.002)
-    second = daemon.post("/runs/r/growths", dict(SECOND, when={"at_step": 390},
-                                                 probe={"steps": 8, "eval_every": 4}))["id"]
-    daemon.post("/runs/r/pause")
-    assert daemon.get("/runs/r")["step"] < 390
-    for checkpoint in daemon.get("/runs/r/checkpoints")["items"]:
-        if checkpoint["n_layer"] == 3:
-            flip_a_bit(glob.glob(daemon.state_dir + f"/runs/*/ckpt-*{checkpoint['id'][-8:]}/model.safetensors")[0])
-    daemon.post("/runs/r/resume")
-    completed(daemon, "r")
-    states = [(e["growth"], e["state"]) for e in daemon.events("r") if e["type"] == "growth.state"]
-    applied = ["probing", "decided", "applying", "applied"]
-    assert [s for g, s in states if g == first] == ["queued"] + applied + ["decided", "applying", "applied"], states
-    assert daemon.get(f"/growths/{second}")["state"] == "cancelled"
-    assert [s for g, s in states if g == second] == ["queued", "cancelled"], states
-    daemon.terminate()
+def a_growth_behind_a_damaged_one(folder):
+    """2 → 3 at step 20 was applied, 3 → 5 comes later. Then all of 3 layers is damaged: the run goes back before the
+    first, which is applied again. The second takes its turn again where it has not begun; one that has ends, and says
+    so."""
+    probe = {"steps": 8, "eval_every": 4}
+    for at, mode, wanted in ((390, "auto", "applied"), (60, "manual", "cancelled")):
+        daemon = started(folder, mode)
+        # a slower run: its pause comes before step 390
+        daemon.post("/runs", run_body("r", "words", start=False, model={"n_embd": 64, "n_positions": 64},
+                                      schedule={"max_steps": 400}))
+        first = daemon.post("/runs/r/growths", dict(FIRST, when={"at_step": 20}, probe=probe))["id"]
+        second = daemon.post("/runs/r/growths", dict(SECOND, when={"at_step": at}, probe=probe, mode=mode))["id"]
+        daemon.post("/runs/r/resume")
+        daemon.wait_for(f"/growths/{first}", lambda g: g["state"] == "applied", pace=0.002)
+        if mode == "manual":
+            daemon.wait_for(f"/growths/{second}", lambda g: g["state"] == "awaiting_approval", pace=0.002)
+        daemon.post("/runs/r/pause")
+        assert daemon.get("/runs/r")["step"] < 390
+        for checkpoint in daemon.get("/runs/r/checkpoints")["items"]:
+            if checkpoint["n_layer"] == 3:
+                flip_a_bit(glob.glob(daemon.state_dir + f"/runs/*/ckpt-*{checkpoint['id'][-8:]}/model.safetensors")[0])
+        daemon.post("/runs/r/resume")
+        run = completed(daemon, "r")
+        states = [(e["growth"], e["state"]) for e in daemon.events("r") if e["type"] == "growth.state"]
+        applied = ["probing", "decided", "applying", "applied"]
+        assert [s for g, s in states if g == first] == ["queued"] + applied + ["decided", "applying", "applied"], states
+        assert daemon.get(f"/growths/{second}")["state"] == wanted
+        assert [s for g, s in states if g == second] == \
+               ["queued"] + (applied if mode == "auto" else ["probing", "awaiting_approval", "cancelled"]), states
+        assert run["model"]["n_layer"] == (5 if mode == "auto" else 3), run
+        daemon.terminate()
 
 
 def kept_states_go_with_their_growth(folder):
@@ -368,6 +374,6 @@ def a_sample_meets_retention(folder):
 
 if __name__ == "__main__":
     lagd.main(what_was_spent_is_counted_again, every_checkpoint_is_damaged, the_winner_was_not_to_grow,
-              a_growth_behind_a_damaged_one_says_that_it_is_withdrawn, kept_states_go_with_their_growth,
+              a_growth_behind_a_damaged_one, kept_states_go_with_their_growth,
               the_dataset_goes_and_comes_back, a_rollback_keeps_to_the_promised_memory, a_halved_rate_survives_a_kill,
               nothing_is_left_half_made, what_is_served_is_what_was_written, a_sample_meets_retention)

@@ -8,6 +8,7 @@
 #include <lagd/base/mem.h>
 #include <lagd/storage/calendar.h>
 #include <lagd/storage/keys.h>
+#include <lagd/storage/stages.h>
 #include <lagd/storage/studies.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -138,6 +139,27 @@ static int call_growth(struct lag_db *db, struct lag_error *err) {
     return rc ? rc : lag_decision_get(db, "gr_1", &decision, err);
 }
 
+static int each_stage(const struct lag_stage_row *row, void *arg) { return 0; }
+
+static int call_stages(struct lag_db *db, struct lag_error *err) {
+    const struct lag_plan_row plan = {.run_id = "run_1"};
+    struct lag_plan_row found;
+    struct lag_stage_row stage = {.id = "sg_1", .run_id = "run_1", .position = 1, .state = "planned", .begins = "x",
+                                  .request = "x", .pool = "x"};
+    int64_t bytes;
+    int rc = 0;
+    for (int twice = 0; twice < 2 && !rc; twice++) rc = lag_plan_put(db, &plan, err);
+    if (!rc) rc = lag_plan_get(db, "run_1", &found, err) == 1 && found.revision == 2 ? 0 : LAG_EINTERNAL;
+    if (!rc) rc = lag_stage_insert(db, &stage, err);
+    if (!rc) rc = lag_stage_get(db, "sg_1", &stage, err);
+    if (!rc) rc = lag_stage_list(db, "run_1", each_stage, NULL, err);
+    if (!rc) rc = lag_stages_memory(db, "run_1", &bytes, err);
+    if (!rc) rc = lag_stage_set_fired(db, "sg_1", 7, "gr_1", err);
+    if (!rc) rc = lag_stage_set_state(db, "sg_1", "begun", "", err);
+    if (!rc) rc = lag_stages_delete(db, "run_1", 1, err);
+    return rc ? rc : lag_plan_delete(db, "run_1", err);
+}
+
 static int call_checkpoints_and_events(struct lag_db *db, struct lag_error *err) {
     struct lag_checkpoint_row row = {.id = "ckpt_1", .run_id = "run_1", .kind = "manual", .path = "x"};
     struct lag_checkpoint_file_row file = {.name = "a", .sha256 = "b"};
@@ -253,6 +275,7 @@ static int look_at_plan(struct lag_db *db, const char *sql, struct lag_error *er
 static int look_at_all(struct lag_db *db, void *arg, struct lag_error *err) {
     int rc = call_series(db, err);
     if (!rc) rc = call_growth(db, err);
+    if (!rc) rc = call_stages(db, err);
     if (!rc) rc = call_checkpoints_and_events(db, err);
     if (!rc) rc = call_studies(db, err);
     if (!rc) rc = call_runs(db, err);
@@ -272,7 +295,7 @@ static int look_at_all(struct lag_db *db, void *arg, struct lag_error *err) {
 static int count_in_sources(struct fixture *f) {
     static const char *const stems[] = {"calendar",
         "candidates", "checkpoints", "datasets", "decisions", "deleted", "events", "growths",
-        "keys", "points", "prior", "probe_losses", "runs", "rungs", "series", "studies"};
+        "keys", "points", "prior", "probe_losses", "runs", "rungs", "series", "stages", "studies"};
     static const char mark[] = "static const char sql_";
     int n = 0;
     for (size_t i = 0; i < LAG_COUNT(stems); i++) {

@@ -11,6 +11,7 @@ const MARKS = {
   probing: '▶', awaiting_approval: '?', decided: '✓', applying: '⇑', applied: '✓', rejected: '✕', diverged: '↗',
   stopped: '■',
   registering: '◌', ready: '✓', cancelling: '✕', failing: '✕',
+  planned: '◌', begun: '▶', skipped: '↷',
 };
 
 /** A state: colour, a mark and the word; what it means as the title. */

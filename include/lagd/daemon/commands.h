@@ -4,6 +4,7 @@
 #include <lagd/daemon/extension.h>
 #include <lagd/daemon/fork_request.h>
 #include <lagd/daemon/growth_request.h>
+#include <lagd/daemon/plan_request.h>
 #include <lagd/daemon/run_config.h>
 #include <lagd/daemon/study_request.h>
 struct lag_db;
@@ -25,6 +26,8 @@ enum lagd_command_type {
     LAGD_GROWTH_CANCEL,
     LAGD_GROWTH_DECIDE,
     LAGD_GROWTH_AUDIT, /* makes a study: its id, and the state of the growth on LAG_ESTATE */
+    LAGD_PLAN_SET,
+    LAGD_PLAN_REMOVE,
     LAGD_DATASET_ADD,
     LAGD_DATASET_DELETE,
     LAGD_STUDY_CREATE,
@@ -85,6 +88,7 @@ struct lagd_command {
         struct lagd_extension_request *extension; /* owned */
         struct lagd_fork_request *fork;       /* owned; its run is the target */
         struct lagd_growth_request *growth;   /* owned */
+        struct lagd_plan_request *plan;       /* owned; its run is the target */
         struct lagd_study_request *study;     /* owned */
         struct { bool approve; char candidate[LAG_ROW_ID]; } decide; /* approve with "" = the decision's pick */
         struct lagd_dataset_add *dataset;     /* owned */

@@ -7,7 +7,7 @@
 
 enum lagd_machine {
     LAGD_MACHINE_RUN, LAGD_MACHINE_GROWTH, LAGD_MACHINE_CANDIDATE, LAGD_MACHINE_DATASET,
-    LAGD_MACHINE_STUDY, LAGD_N_MACHINES
+    LAGD_MACHINE_STUDY, LAGD_MACHINE_STAGE, LAGD_N_MACHINES
 };
 
 /* --- states --- */
@@ -31,6 +31,7 @@ enum lagd_study_state {
     LAGD_STUDY_RUNNING, LAGD_STUDY_PAUSED, LAGD_STUDY_CANCELLING, LAGD_STUDY_FAILING, LAGD_STUDY_COMPLETED,
     LAGD_STUDY_CANCELLED, LAGD_STUDY_FAILED, LAGD_N_STUDY_STATES
 };
+enum lagd_stage_state { LAGD_STAGE_PLANNED, LAGD_STAGE_BEGUN, LAGD_STAGE_SKIPPED, LAGD_N_STAGE_STATES };
 struct lagd_state {
     const char *name;        /* as stored and told */
     bool terminal;           /* an end */
@@ -53,6 +54,7 @@ bool lagd_growth_is(const char *state, enum lagd_growth_state is);
 bool lagd_candidate_is(const char *state, enum lagd_candidate_state is);
 bool lagd_dataset_is(const char *state, enum lagd_dataset_state is);
 bool lagd_study_is(const char *state, enum lagd_study_state is);
+bool lagd_stage_is(const char *state, enum lagd_stage_state is);
 
 /* --- events; 0 is none --- */
 enum lagd_run_event {
@@ -95,6 +97,9 @@ enum lagd_dataset_event {
 enum lagd_study_event {
     LAGD_STUDY_ON_NOTHING, LAGD_STUDY_ON_CREATED, LAGD_STUDY_ON_PAUSE, LAGD_STUDY_ON_RESUME, LAGD_STUDY_ON_CANCEL,
     LAGD_STUDY_ON_HINDERED, LAGD_STUDY_ON_COMPLETED, LAGD_STUDY_ON_STOPPED, LAGD_N_STUDY_EVENTS
+};
+enum lagd_stage_event {
+    LAGD_STAGE_ON_NOTHING, LAGD_STAGE_ON_CREATED, LAGD_STAGE_ON_FIRED, LAGD_STAGE_ON_PASSED, LAGD_N_STAGE_EVENTS
 };
 const char *lagd_machine_event_name(enum lagd_machine machine, int event); /* "pause asked" */
 
