@@ -70,7 +70,7 @@ static const struct lagd_member decision_members[] = {
     ROW("lag_short", "b", lag_short, "The lag was too short to trust the ranks."),
     LAGD_WRITTEN("short_by", "[s]", write_short_by, "Why: none_ahead (not growing was ahead of the first at one of the "
                  "last two evaluations), rewarm (it, or a freeze of old layers, has hardly ended), warmup (the same), "
-                 "decay (it began within the probe)."),
+                 "decay (it began within the probe), evaluations (fewer than three full ones in its last half)."),
     ROW("verdict", "s", verdict, "The verdict in a sentence."),
     ROW("decided_by", "s", decided_by, "lag: the rule; user: a person."),
     ROW("reason", "s?", reason, "What a person gave as the reason."),

@@ -170,7 +170,8 @@ static void say_gain(struct sentence *out, const struct lagd_curves *set, const 
 
 /* --- a short lag --- */
 
-const char *const lagd_short_names[] = {"none_ahead", "rewarm", "warmup", "decay", NULL}; /* by bit of enum lag_short */
+const char *const lagd_short_names[] = {"none_ahead", "rewarm", "warmup", "decay", "evaluations", NULL}; /* by bit of
+                                       enum lag_short */
 
 static const struct {
     enum lag_short flag;
@@ -180,6 +181,8 @@ static const struct {
     {LAG_SHORT_REWARM, "a re-warm of the learning rate, or a freeze of old layers, has hardly ended"},
     {LAG_SHORT_WARMUP, "a warm-up of the learning rate has hardly ended"},
     {LAG_SHORT_DECAY, "the schedule's decay began within the probe, and changes orders"},
+    {LAG_SHORT_EVALUATIONS, "its last half has fewer than three full evaluations, and a curve wobbles from one to the "
+                            "next"},
 };
 
 static void say_short(struct sentence *out, const struct lag_verdict *verdict) {

@@ -223,6 +223,8 @@ static unsigned find_short(const struct probe *probe, int pick) {
         if (curve->warmup_steps > 0 && probe->lag <= curve->warmup_steps) flags |= LAG_SHORT_WARMUP;
         if (probe->lag > curve->decays_from) flags |= LAG_SHORT_DECAY;
     }
+    const bool is_cut = flags & (LAG_SHORT_REWARM | LAG_SHORT_WARMUP | LAG_SHORT_DECAY); /* the tail, by a phase */
+    if (probe->tail.n < LAG_TAIL_LEAST && !is_cut) flags |= LAG_SHORT_EVALUATIONS;
     return flags;
 }
 

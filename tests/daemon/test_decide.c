@@ -1,6 +1,7 @@
 /* The decision record from hand-made losses: picks, margins, ties, dropped candidates, and what the sentence says. */
 #include "evidence/decide_internal.h"
 
+#include <lagd/base/check.h>
 #include <lagd/base/error.h>
 #include <lagd/base/mem.h>
 #include <math.h>
@@ -14,7 +15,8 @@
 #include <cmocka.h>
 
 #define N_BATCHES 3
-static const int64_t times[] = {0, 5, 10};
+enum { N_TIMES = 5 };
+static const int64_t times[N_TIMES] = {0, 5, 8, 9, 10};
 
 /* stack starts worst and wins; zero starts best; none is the reference; random diverged. */
 static const double stack_losses[] = {4.0, 4.1, 4.2, 3.0, 3.1, 3.2, 2.00, 2.11, 2.19};
@@ -28,14 +30,18 @@ static struct lag_curve curves[N_MOST + 1];
 static struct lagd_curves set;
 static struct lag_error err;
 
+/* losses: at 0, at 5, and the same at 8, 9 and 10. */
 static void candidate(int index, const char *op, const double *losses, bool eligible, bool diverged) {
+    static double all[N_MOST + 1][N_TIMES * N_BATCHES];
+    const size_t n = (size_t)set.growth.n_batches;
+    for (size_t e = 0; e < N_TIMES; e++) memcpy(all[index] + e * n, losses + LAG_MIN(e, 2) * n, n * sizeof(*losses));
     snprintf(candidates[index].id, sizeof(candidates[index].id), "cand_%d", index);
     lag_copy(candidates[index].op, sizeof(candidates[index].op), op);
     candidates[index].flops = 1e9 * (index + 1);
     candidates[index].names[0] = '\0';
     curves[index] = (struct lag_curve){
         .eligible = eligible, .reference = strcmp(op, "none") == 0, .diverged = diverged, .decays_from = INT64_MAX,
-        .n_evals = diverged ? 1 : 3, .t = times, .losses = losses};
+        .n_evals = diverged ? 1 : N_TIMES, .t = times, .losses = all[index]};
 }
 
 static int set_up(void **state) {
@@ -86,8 +92,9 @@ static void the_lag_changes_the_pick(void **state) {
     char end[512];
     snprintf(end, sizeof(end), "). Verified: it is better than every other at 95 %%, and than not growing. How often "
              "such an order holds to the end is not known: fewer than three studies. Growing has paid off within this "
-             "lag: not growing is at 2.9000, worse by 0.8000 (95 %% interval %.4f to %.4f). Ranking at step 0 would "
-             "have picked zero_stack, which is number 2 at the lag.", row.gain_low, row.gain_high);
+             "lag: not growing is at 2.9000, and over the last 3 evaluations worse by 0.8000 (95 %% interval %.4f to "
+             "%.4f). Ranking at step 0 would have picked zero_stack, which is number 2 at the "
+             "lag.", row.gain_low, row.gain_high);
     assert_string_equal(strstr(row.verdict, ")"), end); /* and of no one else */
 }
 
@@ -127,7 +134,8 @@ static void one_batch_has_no_interval(void **state) {
     struct lag_decision_row row;
     assert_int_equal(lagd_decide(&set, &row, &err), 0);
     assert_string_equal(row.candidate, "cand_1");
-    contains(row.verdict, "At that evaluation it is 0.5000 ahead of zero_stack (one batch: no interval). Tied: 2 ");
+    contains(row.verdict, "Over its last 3 evaluations it is 0.5000 ahead of zero_stack (one batch: no interval). "
+                          "Tied: 2 ");
     assert_string_equal(row.basis, "tied");
 }
 
@@ -197,6 +205,7 @@ static void two_of_one_operator_are_told_apart(void **state) {
 static void short_lags_are_said(void **state) {
     (void)state;
     static const double ahead[] = {3.0, 3.1, 3.2, 2.9, 3.0, 3.1, 1.80, 1.90, 2.00};
+    static const int64_t few[] = {0, 5, 10};
     struct lag_decision_row row;
     candidate(3, "none", ahead, false, false);
     curves[0].rewarm_steps = 10;
@@ -212,8 +221,21 @@ static void short_lags_are_said(void **state) {
                           "the learning rate has hardly ended; the schedule's decay began within the probe, and "
                           "changes orders.");
     contains(row.verdict, "Growing has not paid off within this lag: not growing is at 1.9000, better by 0.2000 (");
-    for (int i = 0; lagd_short_names[i]; i++) assert_true(i < 4);
+    for (int i = 0; lagd_short_names[i]; i++) assert_true(i < 5);
     assert_string_equal(lagd_short_names[3], "decay");
+    for (int i = 0; i < N; i++) { /* without those at 8 and 9 */
+        curves[i].t = few;
+        curves[i].n_evals = curves[i].diverged ? 1 : 3;
+    }
+    curves[0].rewarm_steps = curves[1].warmup_steps = 0;
+    curves[1].decays_from = INT64_MAX;
+    candidate(3, "none", none_losses, false, false);
+    curves[3].t = few;
+    curves[3].n_evals = 3;
+    assert_int_equal(lagd_decide(&set, &row, &err), 0);
+    assert_int_equal(row.short_by, LAG_SHORT_EVALUATIONS);
+    assert_string_equal(lagd_short_names[4], "evaluations");
+    contains(row.verdict, "The lag is short: its last half has fewer than three full evaluations, and a curve wobbles");
 }
 
 static void the_reference_wins_only_when_allowed(void **state) {
@@ -223,7 +245,8 @@ static void the_reference_wins_only_when_allowed(void **state) {
     struct lag_decision_row row;
     assert_int_equal(lagd_decide(&set, &row, &err), 0);
     assert_string_equal(row.candidate, "cand_0");
-    contains(row.verdict, "Growing has not paid off within this lag: not growing is at 2.1000, better by 0.5000");
+    contains(row.verdict, "Growing has not paid off within this lag: not growing is at 2.1000, and over the last 3 "
+                          "evaluations better by 0.5000");
     candidate(3, "none", stack_losses, true, false);
     assert_int_equal(lagd_decide(&set, &row, &err), 0);
     assert_string_equal(row.candidate, "cand_3");
@@ -236,7 +259,8 @@ static void the_reference_wins_only_when_allowed(void **state) {
     candidate(0, "none", zero_losses, false, false); /* wherever it stands, and when it is no worse */
     candidate(1, "stack", zero_losses, true, false);
     assert_int_equal(lagd_decide(&set, &row, &err), 0);
-    contains(row.verdict, " Whether growing has paid off is open: not growing is at 2.6000, worse by 0.0000 (95 % ");
+    contains(row.verdict, " Whether growing has paid off is open: not growing is at 2.6000, and over the last "
+                          "3 evaluations worse by 0.0000 (95 % ");
 }
 
 /* At the lag it is worse, over the last evaluations better: the sentence tells which number is which. */
@@ -252,6 +276,7 @@ static void the_gain_tells_what_it_is_over(void **state) {
     for (int i = 0; i < set.n; i++) {
         curves[i].t = more;
         curves[i].n_evals = 4;
+        curves[i].losses = i == 0 ? stack : none;
     }
     assert_int_equal(lagd_decide(&set, &row, &err), 0);
     assert_true(fabs(row.gain + 0.1) < 1e-12);

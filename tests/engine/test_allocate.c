@@ -11,8 +11,9 @@
 
 #include <cmocka.h>
 
-enum { N_BATCHES = 4, N_TIMES = 6, N = 6, NONE = 5 };
-static const int64_t times[N_TIMES] = {0, 16, 32, 48, 64, 128};
+enum { N_BATCHES = 4, N_TIMES = 13, N = 6, NONE = 5 };
+static const int64_t times[N_TIMES] = {0, 12, 14, 16, 24, 28, 32, 40, 48, 64, 96, 112, 128};
+enum { TO_16 = 4, TO_32 = 7, TAIL = 3 }; /* evaluations up to there; in the last half before each */
 
 /* --- rungs --- */
 
@@ -109,12 +110,12 @@ static void test_halving(void **state) {
     for (int i = 0; i < N; i++) pool.preserving[i] = i == 4;
     allocate(&pool, &look);
     check_fates("KKKSKK");
-    stop(&pool, 3, 1, 2);
-    stop(&pool, 4, 1, 2);
+    stop(&pool, 3, 1, TO_16);
+    stop(&pool, 4, 1, TO_16);
     look = look_of(&pool, LAG_ALLOCATE_HALVING, 2, 32, 64);
     allocate(&pool, &look);
     check_fates("KKS--K");
-    stop(&pool, 2, 2, 3);
+    stop(&pool, 2, 2, TO_32);
     look = look_of(&pool, LAG_ALLOCATE_HALVING, 3, 64, 0);
     allocate(&pool, &look);
     check_fates("KK---K");
@@ -127,12 +128,12 @@ static void test_stopped_and_verified(void **state) {
     struct pool pool;
     fill(&pool, 4);
     const struct lag_look look = look_of(&pool, LAG_ALLOCATE_HALVING, 3, 64, 0);
-    for (int i = 1; i < 5; i++) stop(&pool, i, 1, 2);
+    for (int i = 1; i < 5; i++) stop(&pool, i, 1, TO_16);
     allocate(&pool, &look);
     assert_int_equal(rung.verdict.basis, LAG_BASIS_VERIFIED);
     assert_true(rung.verdict.n_stopped == 4 && rung.verdict.n_open == 0 && rung.verdict.p_now > 0.99);
-    for (int b = 0; b < N_BATCHES; b++)
-        pool.losses[1][N_BATCHES + b] = pool.losses[0][N_BATCHES + b] + (b % 2 ? 0.01 : -0.009);
+    for (int i = (TO_16 - TAIL) * N_BATCHES; i < TO_16 * N_BATCHES; i++)
+        pool.losses[1][i] = pool.losses[0][i] + (i % 2 ? 0.01 : -0.009);
     allocate(&pool, &look);
     assert_int_equal(rung.verdict.basis, LAG_BASIS_PROVISIONAL);
     assert_true(rung.verdict.n_open == 1 && rung.verdict.p_now < 0.99);
@@ -153,8 +154,8 @@ static void test_race(void **state) {
     check_fates("KKKSSK"); /* .91 and .93 */
     assert_true(rung.p_end == 0.87);
     assert_int_equal(rung.step, LAG_STEP_ON); /* a race goes to the lag */
-    for (int b = 0; b < N_BATCHES; b++) /* no more behind for certain */
-        pool.losses[4][2 * N_BATCHES + b] = pool.losses[0][2 * N_BATCHES + b] + (b % 2 ? 0.4 : -0.39);
+    for (int i = (TO_32 - TAIL) * N_BATCHES; i < TO_32 * N_BATCHES; i++) /* no more behind for certain */
+        pool.losses[4][i] = pool.losses[0][i] + (i % 2 ? 0.4 : -0.39);
     allocate(&pool, &look);
     check_fates("KKKSKK");
 }
@@ -199,7 +200,7 @@ static void test_auto_extends(void **state) {
     (void)state;
     struct pool pool;
     fill(&pool, 2.9);
-    stop(&pool, 3, 1, 2);
+    stop(&pool, 3, 1, TO_16);
     pool.curves[4].diverged = true;
     struct lag_look look = look_of(&pool, LAG_ALLOCATE_AUTO, 3, 64, 128);
     allocate(&pool, &look);

@@ -11,8 +11,8 @@
 
 #include <cmocka.h>
 
-enum { N = 5, NONE = 4, N_TIMES = 7, N_BATCHES = 4 };
-static const int64_t times[N_TIMES] = {0, 16, 30, 32, 64, 128, 256};
+enum { N = 5, NONE = 4, N_TIMES = 14, N_BATCHES = 4 };
+static const int64_t times[N_TIMES] = {0, 10, 12, 16, 24, 30, 32, 40, 48, 64, 80, 96, 128, 256};
 static double losses[N][N_TIMES * N_BATCHES];
 static struct lag_curve curves[N];
 static const struct lag_study_group group = {curves, N_BATCHES};
@@ -72,7 +72,7 @@ static void test_orders_that_do_not_hold(void **state) {
 
 static void test_extension(void **state) {
     (void)state;
-    for (int e = 0; e < 6; e++) /* not growing is ahead until the end */
+    for (int e = 0; e < N_TIMES - 1; e++) /* not growing is ahead until the end */
         for (int b = 0; b < N_BATCHES; b++) losses[NONE][e * N_BATCHES + b] = 1;
     ask.steps = 32;
     ask.max_steps = 200;

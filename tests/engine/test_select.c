@@ -12,22 +12,32 @@
 #include <cmocka.h>
 
 #define N_BATCHES 2
-static const int64_t times[] = {0, 1, 2, 4, 8};
+enum { N_TIMES = 7 };
+static const int64_t times[N_TIMES] = {0, 1, 2, 4, 6, 7, 8};
 static const struct lag_rule rule = {.delta = 0.005, .look = 1, .p_end = NAN};
 static bool tied[8];
 
-/* Means over two batches that lie ±0.01 around the given ones. */
-static struct lag_curve curve(const double means[5], double losses[5 * N_BATCHES]) {
-    for (int i = 0; i < 5; i++) {
-        losses[2 * i] = means[i] - 0.01;
-        losses[2 * i + 1] = means[i] + 0.01;
+/* Means over two batches that lie ±0.01 around the given ones; the last one is that of 6, 7 and 8. */
+static struct lag_curve curve(const double means[5], double losses[N_TIMES * N_BATCHES]) {
+    for (int i = 0; i < N_TIMES; i++) {
+        losses[2 * i] = means[LAG_MIN(i, 4)] - 0.01;
+        losses[2 * i + 1] = means[LAG_MIN(i, 4)] + 0.01;
     }
-    return (struct lag_curve){.eligible = true, .decays_from = INT64_MAX, .n_evals = 5, .t = times, .losses = losses};
+    return (struct lag_curve){.eligible = true, .decays_from = INT64_MAX, .n_evals = N_TIMES, .t = times,
+                              .losses = losses};
+}
+
+/* Its two batches at 6, 7 and 8. */
+static void set_late(double losses[N_TIMES * N_BATCHES], double first, double second) {
+    for (int i = 4; i < N_TIMES; i++) {
+        losses[2 * i] = first;
+        losses[2 * i + 1] = second;
+    }
 }
 
 struct pool {
     struct lag_curve curves[4];
-    double losses[4][5 * N_BATCHES];
+    double losses[4][N_TIMES * N_BATCHES];
 };
 /* A preserves the function (best at 0), B wins at the lag, C lies between, N is the reference. */
 static void fill(struct pool *pool) {
@@ -57,7 +67,7 @@ static void test_verdict(void **state) {
     near(verdict.margin, 0.1);
     near(verdict.margin_low, 0.1); /* both batches differ alike */
     near(verdict.margin_high, 0.1);
-    assert_int_equal(verdict.n_tail, 1); /* 4 is not beyond the half */
+    assert_int_equal(verdict.n_tail, 3); /* 4 is not beyond the half */
     assert_int_equal(verdict.n_tied, 1);
     assert_true(!tied[0] && tied[1] && !tied[2] && !tied[3]);
     assert_true(verdict.p_now == 1 && verdict.range == 0);
@@ -131,8 +141,7 @@ static void test_tied(void **state) {
     struct lag_verdict verdict;
     fill(&pool);
     /* B 2.69 2.71, C 2.60 2.84: differences -0.09 and 0.13, mean 0.02 */
-    pool.losses[2][8] = 2.60;
-    pool.losses[2][9] = 2.84;
+    set_late(pool.losses[2], 2.60, 2.84);
     lag_select(pool.curves, 3, N_BATCHES, 8, &rule, &verdict, tied);
     assert_int_equal(verdict.pick_at_lag, 1);
     near(verdict.margin, 0.02);
@@ -141,7 +150,7 @@ static void test_tied(void **state) {
     near(verdict.range, 0.02);
     assert_int_equal(verdict.pick, 1);
     /* exactly equal: the first by index, and there is nothing to decide */
-    memcpy(pool.losses[2] + 8, pool.losses[1] + 8, 2 * sizeof(double));
+    memcpy(pool.losses[2] + 8, pool.losses[1] + 8, 6 * sizeof(double));
     lag_select(pool.curves, 3, N_BATCHES, 8, &rule, &verdict, tied);
     assert_int_equal(verdict.pick_at_lag, 1);
     assert_int_equal(verdict.runner_up, 2);
@@ -156,10 +165,8 @@ static void test_nothing_to_decide(void **state) {
     struct pool pool;
     struct lag_verdict verdict;
     fill(&pool);
-    pool.losses[0][8] = 2.6; /* A 2.704, B 2.7, C 2.702: differences of both signs */
-    pool.losses[0][9] = 2.808;
-    pool.losses[2][8] = 2.75;
-    pool.losses[2][9] = 2.654;
+    set_late(pool.losses[0], 2.6, 2.808); /* A 2.704, B 2.7, C 2.702: differences of both signs */
+    set_late(pool.losses[2], 2.75, 2.654);
     struct lag_rule coarse = {.delta = 0.004 + 1e-9, .look = 1, .p_end = NAN};
     lag_select(pool.curves, 4, N_BATCHES, 8, &coarse, &verdict, tied);
     assert_true(verdict.n_tied == 3 && verdict.pick_at_lag == 1 && verdict.runner_up == 2);
@@ -194,7 +201,7 @@ static void test_verified(void **state) {
     struct pool pool;
     struct lag_verdict verdict;
     fill(&pool);
-    for (int i = 0; i < 5 * N_BATCHES; i++) pool.losses[3][i] += 0.2; /* none: 2.9 at 4, 2.8 at 8 */
+    for (int i = 0; i < N_TIMES * N_BATCHES; i++) pool.losses[3][i] += 0.2; /* none: 2.9 at 4, 2.8 at 8 */
     lag_select(pool.curves, 4, N_BATCHES, 8, &rule, &verdict, tied);
     assert_true(verdict.basis == LAG_BASIS_VERIFIED && verdict.lag_short == 0);
     near(verdict.gain, 0.1);
@@ -206,7 +213,7 @@ static void test_verified(void **state) {
     lag_select(pool.curves, 4, N_BATCHES, 8, &known, &verdict, tied);
     assert_int_equal(verdict.basis, LAG_BASIS_PROVISIONAL);
     /* ahead of not growing at the lag, but not at the evaluation before it */
-    pool.losses[3][6] = pool.losses[3][7] = 2.75;
+    pool.losses[3][10] = pool.losses[3][11] = 2.65;
     lag_select(pool.curves, 4, N_BATCHES, 8, &rule, &verdict, tied);
     assert_true(verdict.basis == LAG_BASIS_PROVISIONAL && verdict.lag_short == LAG_SHORT_NONE_AHEAD);
     pool.curves[3].diverged = true; /* then it says nothing */
@@ -214,14 +221,30 @@ static void test_verified(void **state) {
     assert_true(verdict.basis == LAG_BASIS_VERIFIED && isnan(verdict.gain));
 }
 
+/* One evaluation is one draw of a curve that wobbles: nothing is verified by it. */
+static void test_few_evaluations(void **state) {
+    (void)state;
+    struct pool pool;
+    struct lag_verdict verdict;
+    fill(&pool);
+    for (int i = 0; i < N_TIMES * N_BATCHES; i++) pool.losses[3][i] += 0.4;
+    lag_select(pool.curves, 4, N_BATCHES, 8, &rule, &verdict, tied);
+    assert_true(verdict.n_tail == 3 && verdict.basis == LAG_BASIS_VERIFIED);
+    lag_select(pool.curves, 4, N_BATCHES, 7, &rule, &verdict, tied);
+    assert_true(verdict.n_tail == 3 && verdict.basis == LAG_BASIS_VERIFIED); /* 4, 6, 7 */
+    lag_select(pool.curves, 4, N_BATCHES, 4, &rule, &verdict, tied);
+    assert_true(verdict.n_tail == 1 && verdict.lag_short == LAG_SHORT_EVALUATIONS);
+    assert_true(verdict.n_tied == 1 && verdict.basis == LAG_BASIS_PROVISIONAL);
+}
+
 /* Near the second, far noisier than the third: the third decides that nothing is verified. */
 static void test_a_noisy_third(void **state) {
     (void)state;
     enum { MANY = 64 };
-    static double first[MANY], second[MANY], third[MANY];
-    static const int64_t t[] = {0};
+    static double first[3 * MANY], second[3 * MANY], third[3 * MANY];
+    static const int64_t t[] = {6, 7, 8};
     struct lag_verdict verdict;
-    for (int i = 0; i < MANY; i++) {
+    for (int i = 0; i < 3 * MANY; i++) {
         first[i] = 2;
         second[i] = 2.0040 + (i % 2 ? 0.0024 : -0.0024);
         third[i] = 2.0060 + (i % 2 ? 0.218 : -0.218);
@@ -229,12 +252,12 @@ static void test_a_noisy_third(void **state) {
     const double *losses[] = {first, second, third};
     struct lag_curve curves[3];
     for (int i = 0; i < 3; i++)
-        curves[i] = (struct lag_curve){.eligible = true, .decays_from = INT64_MAX, .n_evals = 1, .t = t,
+        curves[i] = (struct lag_curve){.eligible = true, .decays_from = INT64_MAX, .n_evals = 3, .t = t,
                                        .losses = losses[i]};
-    lag_select(curves, 3, MANY, 0, &rule, &verdict, tied);
+    lag_select(curves, 3, MANY, 8, &rule, &verdict, tied);
     assert_true(verdict.margin_low > 0.0033 && verdict.margin_high < 0.0047);
     assert_true(verdict.basis == LAG_BASIS_TIED && tied[0] && !tied[1] && tied[2] && verdict.n_tied == 2);
-    lag_select(curves, 2, MANY, 0, &rule, &verdict, tied);
+    lag_select(curves, 2, MANY, 8, &rule, &verdict, tied);
     assert_int_equal(verdict.basis, LAG_BASIS_VERIFIED);
 }
 
@@ -258,8 +281,9 @@ static void test_one_batch(void **state) {
 static void test_lag_short(void **state) {
     (void)state;
     const struct { int who; int64_t rewarm, warmup, decays; unsigned flags; } cases[] = {
-        {0, 0, 0, INT64_MAX, 0}, {0, 7, 0, INT64_MAX, 0}, {0, 8, 0, INT64_MAX, LAG_SHORT_REWARM},
-        {2, 9, 0, INT64_MAX, LAG_SHORT_REWARM}, {0, 0, 7, INT64_MAX, 0}, {1, 0, 8, INT64_MAX, LAG_SHORT_WARMUP},
+        {0, 0, 0, INT64_MAX, 0}, {0, 5, 0, INT64_MAX, 0}, {0, 8, 0, INT64_MAX, LAG_SHORT_REWARM},
+        {2, 9, 0, INT64_MAX, LAG_SHORT_REWARM}, {0, 0, 5, INT64_MAX, 0}, {1, 0, 8, INT64_MAX, LAG_SHORT_WARMUP},
+        {0, 7, 0, INT64_MAX, LAG_SHORT_EVALUATIONS}, {0, 0, 7, INT64_MAX, LAG_SHORT_EVALUATIONS}, /* one lies behind */
         {0, 0, 0, 8, 0}, {0, 0, 0, 7, LAG_SHORT_DECAY},
         {0, 8, 8, 0, LAG_SHORT_REWARM | LAG_SHORT_WARMUP | LAG_SHORT_DECAY},
         {3, 9, 9, 0, 0} /* the reference cannot win */,
@@ -406,7 +430,7 @@ int main(void) {
         cmocka_unit_test(test_lag_short), cmocka_unit_test(test_ranks),     cmocka_unit_test(test_half_time),
         cmocka_unit_test(test_against_brute_force), cmocka_unit_test(test_no_shared_time),
         cmocka_unit_test(test_nothing_to_decide), cmocka_unit_test(test_verified),
-        cmocka_unit_test(test_a_noisy_third),
+        cmocka_unit_test(test_few_evaluations), cmocka_unit_test(test_a_noisy_third),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

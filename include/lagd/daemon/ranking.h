@@ -8,7 +8,8 @@ struct lag_db;
 #define LAGD_LABEL LAG_ROW_STRATEGY
 void lagd_candidate_label(const struct lag_candidate_row *rows, int n, int index, char ret[LAGD_LABEL]);
 
-/* Names of the bits of a decision's short_by, NULL-terminated: none_ahead, rewarm, warmup, decay. */
+/* Names of the bits of a decision's short_by, NULL-terminated: none_ahead, rewarm, warmup, decay,
+ * evaluations. */
 extern const char *const lagd_short_names[];
 
 /* Ranking of a growth at probe step t, recomputed from the stored losses. */

@@ -49,8 +49,10 @@ enum lag_short {
     LAG_SHORT_NONE_AHEAD = 1, /* the leader has not beaten `none` at the last two evaluations */
     LAG_SHORT_REWARM = 2,     /* a re-warm of the learning rate reaches up to the lag */
     LAG_SHORT_WARMUP = 4,     /* a warm-up does: of the run, or of a restart */
-    LAG_SHORT_DECAY = 8       /* the schedule's decay begins before the lag */
+    LAG_SHORT_DECAY = 8,      /* the schedule's decay begins before the lag */
+    LAG_SHORT_EVALUATIONS = 16 /* the tail has fewer than LAG_TAIL_LEAST evaluations, and for none of these reasons */
 };
+enum { LAG_TAIL_LEAST = 3 }; /* with fewer it is not known how a curve wobbles beside its trend */
 
 struct lag_rule {
     double delta; /* a smaller difference does not matter */
