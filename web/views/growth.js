@@ -254,8 +254,15 @@ export function growthView(main, id) {
 /** The range of the losses after the first quarter: a growth's spike is many times what its candidates differ by. */
 function late(steps, lines) {
   const from = steps[steps.length - 1] / 4;
-  const losses = lines.flatMap((line) => line.values.filter((v, i) => v !== null && steps[i] >= from));
-  return losses.length > 0 ? [Math.min(...losses), Math.max(...losses)] : null;
+  let low = Infinity, high = -Infinity;
+  for (const { values } of lines) {
+    values.forEach((v, i) => { // there may be more than a call takes as arguments
+      if (v === null || steps[i] < from) return;
+      low = Math.min(low, v);
+      high = Math.max(high, v);
+    });
+  }
+  return low <= high ? [low, high] : null;
 }
 
 /** An allocator may have ended the probe before the lag that was asked, or led it beyond. */
