@@ -59,17 +59,24 @@ static void add(struct lagd_left *sum, double flops, double seconds) {
     sum->seconds += seconds;
 }
 
+/* Validations of the run as it is there: of step 0, of a growth's parent, and on the way. */
+static void evaluate(const struct way *way, int64_t n, struct lagd_left *sum) {
+    const struct lagd_run_config *config = &way->config;
+    const double context = (double)config->tokens_per_sequence, sequences = (double)config->sequences;
+    const double flops = (double)n * lag_flops_token_forward(&way->spec, (int)context) * context * sequences *
+                         (double)config->eval_batches;
+    add(sum, flops, flops / way->pace.eval);
+}
+
 static void go_to(struct way *way, int64_t to, struct lagd_left *sum) {
     const struct lagd_run_config *config = &way->config;
-    const int64_t from = way->at;
+    const int64_t from = way->at, every = config->eval_every, last = way->run->max_steps;
     if (to <= from) return;
     const double context = (double)config->tokens_per_sequence, sequences = (double)config->sequences;
     const double train = (double)(to - from) * lag_flops_token_train(&way->spec, (int)context) * context * sequences *
                          (double)config->accumulate;
-    const double n_evals = (double)(to / config->eval_every - from / config->eval_every);
-    const double eval = n_evals * lag_flops_token_forward(&way->spec, (int)context) * context * sequences *
-                        (double)config->eval_batches;
-    add(sum, train + eval, train / way->pace.train + eval / way->pace.eval);
+    add(sum, train, train / way->pace.train);
+    evaluate(way, to / every - from / every + (to >= last && last % every != 0), sum);
     way->at = to;
 }
 
@@ -94,6 +101,7 @@ static void go_through(struct lagd_supervisor *s, struct lag_db *db, struct way 
     const bool waits = lagd_growth_is(row->state, LAGD_GROWTH_QUEUED);
     const bool is_probed = waits || lagd_growth_is(row->state, LAGD_GROWTH_PROBING);
     go_to(way, LAG_MAX(waits ? row->at_step : row->start_step, way->at), sum);
+    if (is_probed && isnan(row->parent_loss)) evaluate(way, 1, sum);
     if (is_probed && request && lagd_ahead_request(db, row, request, NULL) == 0)
         probe(s, way, request, waits ? 1 : 1 - share_done(db, row), sum);
     way->at += row->probe_steps;
@@ -114,6 +122,7 @@ static void go_through_stage(struct lagd_supervisor *s, struct way *way, int64_t
     const int64_t begins = lagd_trigger_earliest(&request->trigger, &at, tokens, step_flops);
     if (begins > way->run->max_steps - request->growth.probe_steps) return; /* the run ends before it */
     go_to(way, begins, sum);
+    evaluate(way, 1, sum);
     probe(s, way, &request->growth, 1, sum);
     way->at += request->growth.probe_steps;
     lagd_shape_of_spec(&way->spec, &from);
@@ -157,6 +166,7 @@ static void sum_up(struct lagd_supervisor *s, struct lag_db *db, struct way *way
     struct lagd_ahead ahead = {0};
     if (lagd_ahead_read(db, way->run->id, &ahead, NULL) < 0) return;
     *ret = (struct lagd_left){0, 0};
+    if (way->run->step == 0 && way->run->flops <= 0) evaluate(way, 1, ret);
     for (int i = 0; i < ahead.n; i++) go_through(s, db, way, &ahead.rows[i], ret);
     go_through_plan(s, db, way, ret);
     go_to(way, way->run->max_steps, ret);

@@ -44,7 +44,7 @@ def paused(folder, name="r", **changes):
 
 
 def they_come_in_turn(folder):
-    daemon = paused(folder)
+    daemon = paused(folder, steps=95)
     plain = daemon.get("/runs/r")["flops_left"]
     late, first = ask(daemon, 60, 6), ask(daemon, 20, 2)
     one_more = daemon.get("/runs/r")["flops_left"]
@@ -58,10 +58,12 @@ def they_come_in_turn(folder):
     guess = daemon.post("/runs/r/growths?dry_run=true", {"target": {"n_layer": 8}, "when": {"at_step": 70},
                                                          "probe": PROBE, "pool": ["stack"]})
     assert guess["from"]["n_layer"] == 6, guess
+    expected = run["flops_left"]  # all that it will spend
     daemon.post("/runs/r/resume")
     run = daemon.wait_for("/runs/r", lambda r: r["state"] == "completed")
     ahead = {g["id"]: g for g in daemon.get("/runs/r/growths")["items"]}
     assert run["model"]["n_layer"] == 6 and run["growth"] is None and run["flops_left"] is None, run
+    assert abs(run["flops"] - expected) < 1e-9 * expected, (run["flops"], expected)
     assert [ahead[id]["start_step"] for id in (first, middle, late)] == [20, 40, 60], ahead
     assert {g["state"] for g in ahead.values()} == {"applied"}, ahead
     daemon.kill()
