@@ -110,11 +110,11 @@ def the_winner_was_not_to_grow(folder):
         daemon = started(folder, name)
         daemon.post("/runs", run_body("r", "words", start=False, eval={"every_steps": 20},
                                       checkpoint={"every_steps": 5000},
-                                      schedule={"max_steps": 1500}))
+                                      schedule={"max_steps": 4000}))  # it still trains when it is killed
         daemon.post("/runs/r/growths", dict(FIRST, pool=pool, allow_none=True))
         daemon.post("/runs/r/resume")
         if name == "damaged":
-            daemon.wait_for("/runs/r", lambda r: r["step"] > 42)
+            daemon.wait_for("/runs/r", lambda r: r["step"] > 42, pace=0.002)
             daemon.kill()
             flip_a_bit(glob.glob(daemon.state_dir + "/runs/*/ckpt-00000042-*/model.safetensors")[0])
             daemon.start()
