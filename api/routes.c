@@ -121,6 +121,12 @@ static const struct lagd_parameter events_query[] = {
      "Seconds to wait for the first event when there is none yet."},
     END};
 
+static const char *const dtypes[] = {"f32", "bf16", "f16", NULL}; /* as lagd_hf_open knows them */
+static const struct lagd_parameter hf_query[] = {
+    {"dtype", LAGD_PARAM_CHOICE, false, false, 0, 0, "f32", dtypes,
+     "What the weights are told in: f32, as they are trained; bf16 or f16, each rounded to the nearest."},
+    END};
+
 static const struct lagd_route routes[] = {
     {"GET", "/", "front", lagd_h_front, .flags = LAGD_OPEN, .status = 200, .response = &lagd_index_schema,
      .summary = "The dashboard for a browser (Accept: text/html), the index of the API for others."},
@@ -348,6 +354,11 @@ static const struct lagd_route routes[] = {
      .answered = lagd_h_checkpoint_archive_read, .status = 200,
      .content_type = "application/x-tar",
      .summary = "All files of a checkpoint as one archive."},
+    {"GET", A "/checkpoints/{checkpoint}/hf.tar", "checkpoint_hf", lagd_h_checkpoint_hf,
+     .answered = lagd_h_checkpoint_hf_read, .query = hf_query, .status = 200, .content_type = "application/x-tar",
+     .summary = "A checkpoint's model as an archive of a folder that transformers and vLLM load: config.json, "
+                "model.safetensors, generation_config.json, the tokenizer's files where lagd knows it, "
+                "lagd_lineage.json and README.md."},
     {"POST", A "/checkpoints/{checkpoint}/generate", "checkpoint_generate", lagd_h_checkpoint_generate,
      .answered = lagd_h_generated, .body = LAGD_BODY_JSON_OPTIONAL, .request = &lagd_generate_spec, .status = 200,
      .response = &lagd_sample_schema,

@@ -1,4 +1,4 @@
-/* What moves files and streams: ckpt list, pull and keep; export; generate; api. */
+/* What moves files and streams: ckpt list, pull, export and keep; export; generate; api. */
 #include "ctl_internal.h"
 #include "draw_internal.h"
 
@@ -127,6 +127,13 @@ static int stream_out(struct ctl *ctl, const char *query) {
 }
 
 int ctl_cmd_export(struct ctl *ctl) { return stream_out(ctl, ""); }
+
+/* There is one format, which the table of options checks. */
+int ctl_cmd_ckpt_export(struct ctl *ctl) {
+    if (ctl->term.tty)
+        return ctl_fail(CTL_USAGE, "an archive is nothing for a terminal: add '| tar x', or '> FILE.tar'");
+    return stream_out(ctl, "");
+}
 
 int ctl_cmd_report(struct ctl *ctl) {
     const char *format = ctl_value(ctl->call, "format");

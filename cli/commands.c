@@ -122,6 +122,9 @@ static const struct ctl_option events_options[] = {
     END};
 static const struct ctl_option pull_options[] = {
     {'d', "dir", "DIR", NULL, "folder to write to, default the checkpoint's id", false}, END};
+static const struct ctl_option take_options[] = {
+    {0, "format", "hf", NULL, "a folder for Hugging Face's libraries (the default)", false},
+    {0, "dtype", "f32|bf16|f16", "?dtype", "what the weights are told in, default f32", false}, END};
 static const struct ctl_option keep_options[] = {
     {0, "off", NULL, "/keep=false", "leave the checkpoint to retention again", false}, END};
 static const struct ctl_option export_options[] = {
@@ -364,6 +367,10 @@ static const struct ctl_command commands[] = {
      &checkpoints_view, ctl_cmd_ckpt_list},
     {"ckpt pull", "CHECKPOINT", pull_options, "GET", "/checkpoints/{CHECKPOINT}",
      "Copy a checkpoint's files here, each verified by its SHA-256.", NULL, &checkpoint_said, ctl_cmd_ckpt_pull},
+    {"ckpt export", "CHECKPOINT", take_options, "GET", "/checkpoints/{CHECKPOINT}/hf.tar",
+     "Write a checkpoint's model to standard output, as an archive that tar unpacks.",
+     "Its folder is named after the checkpoint and has no optimiser: transformers and vLLM load it as it is.", NULL,
+     ctl_cmd_ckpt_export},
     {"ckpt keep", "CHECKPOINT", keep_options, "PATCH", "/checkpoints/{CHECKPOINT}",
      "Keep a checkpoint from retention.", NULL, &checkpoint_said, ctl_cmd_ckpt_keep},
     {"ckpt rm", "CHECKPOINT", no_options, "DELETE", "/checkpoints/{CHECKPOINT}",

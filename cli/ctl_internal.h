@@ -111,6 +111,7 @@ int ctl_cmd_logs(struct ctl *ctl);
 int ctl_cmd_events(struct ctl *ctl);
 int ctl_cmd_ckpt_list(struct ctl *ctl);
 int ctl_cmd_ckpt_pull(struct ctl *ctl);
+int ctl_cmd_ckpt_export(struct ctl *ctl);
 int ctl_cmd_ckpt_keep(struct ctl *ctl);
 int ctl_cmd_export(struct ctl *ctl);
 int ctl_cmd_report(struct ctl *ctl);

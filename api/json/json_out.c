@@ -25,6 +25,13 @@ char *lagd_json_take(struct lagd_json *json, size_t *ret_length) {
     return text;
 }
 
+void lagd_json_take_into(struct lagd_json *json, struct lag_strbuf *ret) {
+    LAG_ASSERT(json->depth == 0);
+    lag_strbuf_append(&json->out, "\n");
+    *ret = json->out;
+    json->out = (struct lag_strbuf)LAG_STRBUF_INIT;
+}
+
 static void put(struct lagd_json *json, const char *text, size_t length) {
     lag_strbuf_append_n(&json->out, text, length);
 }

@@ -20,6 +20,7 @@ void lagd_json_init(struct lagd_json *json, bool pretty);
 void lagd_json_deinit(struct lagd_json *json);
 /* The text (owned), NULL after a failed allocation. Every container must be closed. */
 char *lagd_json_take(struct lagd_json *json, size_t *ret_length);
+void lagd_json_take_into(struct lagd_json *json, struct lag_strbuf *ret); /* the same; failed as the buffer is */
 
 /* key NULL: an item of an array, or the whole text. */
 void lagd_json_open_object(struct lagd_json *json, const char *key);

@@ -173,6 +173,22 @@ static int open_file(struct lagd_request *request, const struct lag_checkpoint_r
     return lag_error_set(&request->err, LAG_EIO, "cannot look at a file of the checkpoint: %s", strerror(errno));
 }
 
+int lagd_checkpoint_file_open(struct lagd_request *request, const struct lag_checkpoint_row *checkpoint,
+                              const struct lag_checkpoint_file_row *file, bool again, int *ret_fd) {
+    struct stat info;
+    int fd = -1;
+    int status = open_file(request, checkpoint, file->name, &fd);
+    if (status < 0) return status;
+    if (fstat(fd, &info) == 0 && info.st_size == file->n_bytes)
+        status = lagd_checkpoint_file_check(request, file, fd, again);
+    else
+        status = lag_error_set(&request->err, LAG_ECORRUPT, "%s of checkpoint %s has another size than when it was "
+                               "written", file->name, checkpoint->id);
+    if (status == 0) *ret_fd = fd;
+    else (void)close(fd);
+    return status;
+}
+
 static bool has_it(const struct lagd_request *request, const struct lag_checkpoint_file_row *file) {
     char tag[80];
     (void)snprintf(tag, sizeof(tag), "\"%s\"", file->sha256);

@@ -40,7 +40,8 @@ lagd_route_fn lagd_h_study_pause, lagd_h_study_resume, lagd_h_study_cancel, lagd
 lagd_route_fn lagd_h_study_delete, lagd_h_study_deleted;
 
 lagd_route_fn lagd_h_checkpoints, lagd_h_run_checkpoints, lagd_h_checkpoint, lagd_h_checkpoint_file,
-    lagd_h_checkpoint_file_read, lagd_h_checkpoint_archive, lagd_h_checkpoint_archive_read;
+    lagd_h_checkpoint_file_read, lagd_h_checkpoint_archive, lagd_h_checkpoint_archive_read, lagd_h_checkpoint_hf,
+    lagd_h_checkpoint_hf_read;
 lagd_route_fn lagd_h_checkpoint_patch, lagd_h_checkpoint_patched;
 lagd_route_fn lagd_h_checkpoint_delete, lagd_h_run_checkpoint_delete;
 lagd_route_fn lagd_h_run_generate, lagd_h_checkpoint_generate, lagd_h_generated;
@@ -59,12 +60,18 @@ int lagd_answer_run(struct lagd_request *request, const char *id, int success);
  * caller). LAG_ECORRUPT: it is damaged. again: the command has been answered. h_checkpoints.c */
 int lagd_checkpoint_file_check(struct lagd_request *request, const struct lag_checkpoint_file_row *file, int fd,
                                bool again);
+/* The same of a file that is opened for an archive; *ret_fd is the caller's on 0. */
+int lagd_checkpoint_file_open(struct lagd_request *request, const struct lag_checkpoint_row *checkpoint,
+                              const struct lag_checkpoint_file_row *file, bool again, int *ret_fd);
 int lagd_checkpoint_files_read(struct lagd_request *request, const char *checkpoint, const char *file);
 /* A file of the checkpoint is not there: LAG_ENOTFOUND when it was retired meanwhile, else LAG_EAWAY, with the text.
  * h_checkpoints.c */
 int lagd_checkpoint_file_away(struct lagd_request *request, const struct lag_checkpoint_row *checkpoint);
 /* A growth whose body does not say whether its decision is to be audited leaves it to the configuration. h_growths.c */
 void lagd_audit_by_default(const struct lagd_request *request, const json_t *body, struct lagd_growth_request *growth);
+/* The response is the archive, which is taken; name: of its file, without ".tar". h_archive.c */
+struct lagd_tar_stream;
+void lagd_answer_tar(struct lagd_request *request, struct lagd_tar_stream *stream, const char *name);
 /* The response follows feed; a HEAD opens none. h_events.c */
 struct lagd_feed;
 int lagd_answer_stream(struct lagd_request *request, struct lagd_feed *feed);

@@ -1,5 +1,4 @@
 /* Writing a checkpoint: a temporary folder, then a rename, then a look at what is really there. */
-#include "format/json_internal.h"
 #include "checkpoint/manifest_internal.h"
 #include "checkpoint/tensors_internal.h"
 #include <lagd/base/check.h>
@@ -8,6 +7,8 @@
 #include <lagd/base/failpoint.h>
 #include <lagd/base/fs.h>
 #include <lagd/base/mem.h>
+#include <lagd/base/strbuf.h>
+#include <lagd/engine/hf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -132,25 +133,11 @@ static int write_optimizer(struct job *job) {
     return write_tensors(job, lag_manifest_file_names[2], metadata, LAG_COUNT(metadata), sources, 2 * n);
 }
 
-/* What transformers' GPT2Config reads. GPT-2's end-of-text id is named only where the vocabulary is GPT-2's. */
 static int write_config(struct job *job) {
-    const struct lag_spec *spec = &job->state->layout.spec;
-    const bool gpt2_text = spec->vocab_size >= 50257;
     LAG_CLEANUP(strbuf_deinit_p) struct lag_strbuf text = LAG_STRBUF_INIT;
-    json_t *config = json_pack(
-        "{s:[s], s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:s, s:f, s:f, s:f, s:f, s:f, s:b, s:b, s:b, s:b, s:b,"
-        " s:o, s:o, s:s}",
-        "architectures", "GPT2LMHeadModel", "model_type", "gpt2", "vocab_size", spec->vocab_size,
-        "n_positions", spec->n_positions, "n_embd", spec->n_embd, "n_layer", spec->n_layer, "n_head", spec->n_head,
-        "n_inner", spec->n_inner, "activation_function", "gelu_new", "resid_pdrop", 0.0, "embd_pdrop", 0.0,
-        "attn_pdrop", 0.0, "layer_norm_epsilon", spec->norm_eps, "initializer_range", 0.02, "scale_attn_weights", 1,
-        "scale_attn_by_inverse_layer_idx", 0, "reorder_and_upcast_attn", 0, "use_cache", 1, "tie_word_embeddings", 1,
-        "bos_token_id", gpt2_text ? json_integer(50256) : json_null(),
-        "eos_token_id", gpt2_text ? json_integer(50256) : json_null(),
-        "torch_dtype", sizeof(lag_real) == sizeof(double) ? "float64" : "float32");
-    lag_json_append(&text, config, JSON_INDENT(2));
-    lag_strbuf_append(&text, "\n");
-    return write_text(job, lag_manifest_file_names[1], &text);
+    const char *dtype = sizeof(lag_real) == sizeof(double) ? "float64" : "float32";
+    const int rc = lag_hf_config(&job->state->layout.spec, dtype, &text, job->err);
+    return rc == 0 ? write_text(job, lag_manifest_file_names[1], &text) : rc;
 }
 
 static int write_manifest(struct job *job) {

@@ -57,6 +57,10 @@ struct lag_st_file {
     struct lag_st_header header;
 };
 int lag_st_open(const char *path, uint64_t max_header_bytes, struct lag_st_file *ret, struct lag_error *err);
+/* The same of a descriptor, which is taken on 0. */
+int lag_st_open_fd(int fd, uint64_t max_header_bytes, struct lag_st_file *ret, struct lag_error *err);
+/* Exactly length bytes from offset; LAG_ECORRUPT: the file ends before. */
+int lag_st_read_at(int fd, void *data, size_t length, uint64_t offset, struct lag_error *err);
 void lag_st_close(struct lag_st_file *file);
 /* Reads the entry's elements into ret, converted to lag_real where that loses nothing (F32, F16, BF16; F64 in the
  * double build only, else LAG_EUNSUPPORTED). NaN and infinity are LAG_ENONFINITE. */
@@ -68,6 +72,11 @@ struct lag_st_source {
     uint64_t dims[2];
     const lag_real *data;
 };
+/* Appends what lies before the data of tensors in this order, of one dtype: the length, and the header. LAG_ENOMEM,
+ * also where a text is not UTF-8. */
+struct lag_strbuf;
+int lag_st_format_head(const struct lag_st_pair *metadata, size_t n_metadata, const struct lag_st_source *sources,
+                       size_t n_sources, enum lag_st_dtype dtype, struct lag_strbuf *out, struct lag_error *err);
 /* Writes a whole file in the reference writer's order: one dtype, so sorted by name (in place). Data goes from where
  * it lies to the sink. Non-finite data are LAG_ENONFINITE. */
 int lag_st_write(struct lag_sink *sink, const struct lag_st_pair *metadata, size_t n_metadata,

@@ -15,7 +15,7 @@
 enum { CHUNK_BYTES = 256 * 1024 };
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "data are little-endian and read as they lie");
 
-static int read_at(int fd, void *data, size_t length, uint64_t offset, struct lag_error *err) {
+int lag_st_read_at(int fd, void *data, size_t length, uint64_t offset, struct lag_error *err) {
     for (size_t done = 0; done < length;) {
         const ssize_t n = pread(fd, (char *)data + done, length - done, (off_t)(offset + done));
         if (n < 0 && errno == EINTR) continue;
@@ -33,21 +33,26 @@ static int read_header(int fd, uint64_t max_header_bytes, struct lag_st_header *
     const uint64_t n_file_bytes = (uint64_t)st.st_size;
     uint8_t first[8] = {0};
     uint64_t length = 0;
-    int rc = n_file_bytes >= sizeof first ? read_at(fd, first, sizeof first, 0, err) : 0;
+    int rc = n_file_bytes >= sizeof first ? lag_st_read_at(fd, first, sizeof first, 0, err) : 0;
     if (rc == 0) rc = lag_st_header_length(first, n_file_bytes, max_header_bytes, &length, err);
     if (rc != 0) return rc;
     LAG_CLEANUP(lag_free_p) char *text = calloc((size_t)length + 1, 1);
     if (!text) return lag_error_set(err, LAG_ENOMEM, "out of memory for a header of %" PRIu64 " bytes", length);
-    rc = read_at(fd, text, (size_t)length, sizeof first, err);
+    rc = lag_st_read_at(fd, text, (size_t)length, sizeof first, err);
     return rc == 0 ? lag_st_parse(text, (size_t)length, n_file_bytes, ret, err) : rc;
+}
+
+int lag_st_open_fd(int fd, uint64_t max_header_bytes, struct lag_st_file *ret, struct lag_error *err) {
+    const int rc = read_header(fd, LAG_MIN(max_header_bytes, (uint64_t)LAG_ST_MAX_HEADER_BYTES), &ret->header, err);
+    if (rc == 0) ret->fd = fd;
+    return rc;
 }
 
 int lag_st_open(const char *path, uint64_t max_header_bytes, struct lag_st_file *ret, struct lag_error *err) {
     LAG_CLEANUP(lag_close_p) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW);
     if (fd < 0) return lag_error_errno(err, errno, "cannot open %s", path);
-    const int rc = read_header(fd, LAG_MIN(max_header_bytes, (uint64_t)LAG_ST_MAX_HEADER_BYTES), &ret->header, err);
+    const int rc = lag_st_open_fd(fd, max_header_bytes, ret, err);
     if (rc != 0) return err ? lag_error_wrap(err, "%s", path) : rc;
-    ret->fd = fd;
     fd = -1;
     return 0;
 }
@@ -114,7 +119,7 @@ int lag_st_load(const struct lag_st_file *file, const struct lag_st_entry *entry
     const size_t width = lag_st_dtype_bits(entry->dtype) / 8;
     for (uint64_t at = entry->begin; at < entry->end;) {
         const size_t n_bytes = (size_t)LAG_MIN((uint64_t)CHUNK_BYTES, entry->end - at), n = n_bytes / width;
-        const int rc = read_at(file->fd, bytes, n_bytes, file->header.data_offset + at, err);
+        const int rc = lag_st_read_at(file->fd, bytes, n_bytes, file->header.data_offset + at, err);
         if (rc != 0) return rc;
         convert(entry->dtype, bytes, n, ret);
         for (size_t i = 0; i < n; i++)

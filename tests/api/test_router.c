@@ -250,7 +250,7 @@ static void tokens_open_what_is_not_open(void **state) {
 /* A command is posted before the daemon answers, so a row that changes anything has a function for afterwards. */
 /* Reads that post a command: a file is hashed first, by a worker. */
 static bool posts(const struct lagd_route *route) {
-    static const char *const reads[] = {"checkpoint_file", "checkpoint_archive"};
+    static const char *const reads[] = {"checkpoint_file", "checkpoint_archive", "checkpoint_hf"};
     for (size_t i = 0; i < LAG_COUNT(reads); i++)
         if (strcmp(route->operation, reads[i]) == 0) return true;
     return strcmp(route->method, "GET") != 0;

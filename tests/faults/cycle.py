@@ -273,6 +273,7 @@ class Cycle:
         self.ask("report", "GET", f"/growths/{self.acked['growth']['id']}/report")
         newest = self.ask("checkpoints", "GET", "/runs/grows/checkpoints")["items"][0]
         self.ask("files", "GET", f"/checkpoints/{newest['id']}/archive.tar")
+        self.ask("model", "GET", f"/checkpoints/{newest['id']}/hf.tar?dtype=f16")
         self.stop()
 
     def ask_if_it_runs(self, what, path):

@@ -344,6 +344,7 @@ def what_is_served_is_what_was_written(folder):
                                    ("HEAD", "/files/" + name, {}), ("GET", "/archive.tar", {})):
             status, _, answer = daemon.request(method, place + what, headers=more)
             assert status == 500 and (method == "HEAD" or b"damaged" in answer), (name, method, what, status, answer)
+        assert daemon.request("GET", place + "/hf.tar")[0] == (500 if name.startswith("model.") else 200), name
         assert daemon.request("GET", place + "/files/" + name, headers={"If-None-Match": headers["ETag"]})[0] == 304
         flip_a_bit(path, at=100)
         assert daemon.request("GET", place + "/files/" + name)[2] == data, name

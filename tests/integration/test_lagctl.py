@@ -1,6 +1,7 @@
 """lagctl against a real daemon: every command once, forms of output, exit statuses, following, waiting, terminals."""
 import fcntl
 import hashlib
+import io
 import json
 import os
 import pty
@@ -10,6 +11,7 @@ import signal
 import struct
 import subprocess
 import sys
+import tarfile
 import termios
 import threading
 import time
@@ -200,6 +202,13 @@ def see_files(ctl, folder):
     pulled = ctl("ckpt", "pull", newest, "-d", "mine/deep", folder=folder)
     assert "mine/deep/model.safetensors" in pulled
     assert sorted(os.listdir(os.path.join(folder, "mine/deep"))) == sorted(f["name"] for f in items[0]["files"])
+    told = subprocess.run(ctl.command("ckpt", "export", newest, "--dtype", "bf16"), capture_output=True, env=ctl.env,
+                          check=False)
+    assert told.returncode == 0 and not told.stderr, told.stderr
+    with tarfile.open(fileobj=io.BytesIO(told.stdout)) as archive:
+        config = json.load(archive.extractfile(newest + "-hf/config.json"))
+    assert config["torch_dtype"] == "bfloat16", config
+    ctl("ckpt", "export", newest, "--format", "gguf", status=2, error="'gguf' is none of hf")
     assert ctl.json("ckpt", "keep", newest)["keep"] is True
     assert ctl("ckpt", "keep", newest, "--off") == newest + ": kept no\n"
     kept = [c["id"] for c in items if c["keep"]][0]
@@ -527,6 +536,8 @@ def terminals(folder):
     daemon.post("/runs", run_body("one", "words", schedule={"max_steps": 20}))
     daemon.wait_for("/runs/one", lambda r: r["state"] == "completed")
     daemon.post("/runs", run_body("two", "words", start=False))
+    status, out = on_a_terminal(ctl, "ckpt", "export", daemon.get("/runs/one/checkpoints")["items"][0]["id"])
+    assert status == 2 and "nothing for a terminal: add '| tar x'" in out and len(out) < 500, out[:500]
     status, out = on_a_terminal(ctl, "ps")
     assert status == 0 and "\x1b[33mpaused\x1b[0m" in out, out
     plain = ((ctl, "--no-color"), (Client(daemon, NO_COLOR="1"), "-q"), (Client(daemon, TERM="dumb"), "-q"))

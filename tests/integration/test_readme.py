@@ -91,6 +91,7 @@ def check_lagctl(folder, told):
         assert words in told, (words, told[-4000:])
     with open(os.path.join(folder, "points.jsonl")) as f:
         assert len(f.readlines()) == 61
+    assert os.path.getsize(os.path.join(folder, "second.tar")) > 50000
 
 
 def tour(folder):
@@ -105,6 +106,8 @@ def tour(folder):
     with open(os.path.join(folder, "curl.jsonl")) as f:
         assert len(f.readlines()) == 61
     assert os.path.getsize(os.path.join(folder, "model.safetensors")) > 100000
+    taken = [name for name in os.listdir(folder) if name.endswith("-hf")]
+    assert len(taken) == 1 and "tokenizer.json" in os.listdir(os.path.join(folder, taken[0])), taken
     check_lagctl(folder, client)
     with open(os.path.join(folder, "lagd.log")) as f:
         log = f.read()

@@ -52,7 +52,7 @@ ROOMS = {
 # Each boundary header of the engine speaks for one room. Those of the other layers speak for the whole layer.
 SPEAKS = {
     "shape": "real spec params state rng", "kernels": "precision parts", "optim": "optim", "data": "data witness",
-    "checkpoint": "checkpoint", "stats": "lag verdict study calibration allocate replay", "cost": "cost",
+    "checkpoint": "checkpoint hf", "stats": "lag verdict study calibration allocate replay", "cost": "cost",
     "grow": "grow", "pass": "pass backend", "train": "train probe",
 }
 HEADERS = {"lagd/engine/%s.h" % name: room for room, names in SPEAKS.items() for name in names.split()}

@@ -276,6 +276,20 @@ async function aRunIsForkedByClicking() {
   check(await page().locator('#f-checkpoint').inputValue() === items.at(-1).id, 'the checkpoint is chosen');
 }
 
+/** With what loads it beside it. */
+async function aModelIsTakenAway() {
+  await browser.open('#/runs/grown');
+  const { items } = await daemon.get('/runs/grown/checkpoints'), name = `${items[0].id}-hf`;
+  const newest = page().locator('details:has(summary:text-is("Model"))').first();
+  await newest.locator('summary').click();
+  const [download] = await Promise.all([page().waitForEvent('download'), newest.locator('a:text-is("bf16")').click()]);
+  check(download.suggestedFilename() === `${name}.tar`, download.suggestedFilename());
+  const lines = (await newest.locator('pre').innerText()).trim().split('\n');
+  const length = Math.min(100, (await daemon.get('/runs/grown')).model.n_positions - 4);
+  check(lines.length === 3 && lines[1].includes(`model="${name}"`) && lines[2].includes(`max_new_tokens=${length})`),
+    lines.join('\n'));
+}
+
 /** The learning rate is shown before; an end is none for a growth either. */
 async function aRunIsExtendedByClicking() {
   await daemon.post('/runs', runBody('short', { schedule: { warmup_steps: 5, max_steps: 60, min_lr: 0.0001 } }));
@@ -406,5 +420,6 @@ async function nothingWentWrongOnTheWay() {
 
 await main([emptyOverviewSaysWhatToDo, aRunIsMadeByTheForm, curvesObeyTheirControls, aSampleSaysWhatItWaitsFor,
   aGrowthIsApprovedByClicking, aRestartHealsByItself, aDecisionIsAudited, aPlanIsComparedWithTraining,
-  aPoolIsChosenByClicking, everyProbeCountsAsCompute, aRunIsForkedByClicking, aRunIsExtendedByClicking,
+  aPoolIsChosenByClicking, everyProbeCountsAsCompute, aRunIsForkedByClicking, aModelIsTakenAway,
+  aRunIsExtendedByClicking,
   everyViewIsForEveryone, aTokenIsAskedFor, nothingWentWrongOnTheWay]);

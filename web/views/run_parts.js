@@ -1,7 +1,7 @@
 // Below a run's curves: checkpoints, lineage, configuration, a sample of its text.
 import * as api from '../api.js';
 import { table } from '../charts/table.js';
-import { fill, h } from '../dom.js';
+import { copy, fill, h } from '../dom.js';
 import * as f from '../format.js';
 import { panel } from '../panel.js';
 import { address } from '../state.js';
@@ -10,14 +10,15 @@ import { growthBadge, growthLink, originOf } from './parts.js';
 export function checkpointPanel(shared) {
   const path = `/runs/${api.part(shared.name)}/checkpoints`;
   const self = panel({
-    title: 'Checkpoints', curl: ['GET', path], load: (signal) => api.get(path, signal),
+    title: 'Checkpoints', curl: ['GET', path],
+    load: async (signal) => ({ ...await api.get(path, signal), run: await shared.known(signal) }),
     isEmpty: (list) => list.items.length === 0,
     empty: () => h('p', { class: 'dim' }, 'None yet: one is written at the interval of the configuration.'),
     show(list, body) {
       const place = h('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Checkpoints, table' });
       const update = (now) => fill(place, table({ numeric: false, caption: 'Checkpoints',
-        head: ['Step', 'Kind', 'Layers', 'Size', 'Kept', 'Files', 'Go on'],
-        rows: now.items.map((one) => row(shared.name, one, self.refresh)) }));
+        head: ['Step', 'Kind', 'Layers', 'Size', 'Kept', 'Files', 'Take away', 'Go on'],
+        rows: now.items.map((one) => row(shared.name, now.run.model.n_positions, one, self.refresh)) }));
       body.append(place);
       update(list);
       return update;
@@ -26,7 +27,7 @@ export function checkpointPanel(shared) {
   return self;
 }
 
-function row(run, one, refresh) {
+function row(run, context, one, refresh) {
   const keep = h('input', { type: 'checkbox', checked: one.keep,
     'aria-label': `Keep the checkpoint of step ${one.step}`,
     onchange: async (event) => {
@@ -41,8 +42,25 @@ function row(run, one, refresh) {
       h('span', { class: 'dim' }, f.bytes(file.n_bytes)), ' ',
       h('code', { title: `SHA-256 ${file.sha256}` }, file.sha256.slice(0, 12))))));
   return [f.count(one.step), f.words(one.kind), one.n_layer, f.bytes(one.n_bytes), keep, files,
+    take(one, context),
     h('a', { href: address(['runs', run, 'fork'], { checkpoint: one.id }),
       'aria-label': `Fork from step ${one.step}` }, 'Fork')];
+}
+
+const DTYPES = ['f32', 'bf16', 'f16'];
+
+/** The model for Hugging Face's libraries, and what loads it there: prompt and answer fit into its context. */
+function take(one, context) {
+  const folder = `${one.id}-hf`, length = Math.max(1, Math.min(100, context - 4));
+  const snippet = `from transformers import pipeline\nwrite = pipeline("text-generation", model="${folder}")\n`
+    + `print(write("And ", max_new_tokens=${length})[0]["generated_text"])`;
+  return h('details', {}, h('summary', {}, 'Model'),
+    h('p', {}, 'For transformers and vLLM: ', DTYPES.map((dtype) => [
+      h('a', { href: api.url(`/checkpoints/${api.part(one.id)}/hf.tar?dtype=${dtype}`), download: `${folder}.tar`,
+        'aria-label': `Model of step ${one.step} in ${dtype}` }, dtype), ' '])),
+    h('p', { class: 'dim' }, 'Unpack it with tar x, then:'),
+    h('pre', { tabindex: 0, role: 'region', 'aria-label': 'Python that loads it' }, snippet),
+    h('button', { onclick: () => copy(snippet, 'snippet') }, 'Copy'));
 }
 
 /** How the model came to be what it is: a stage for each size it had, and what was tried without effect. */

@@ -1,0 +1,153 @@
+/* /checkpoints/{checkpoint}/hf.tar: a checkpoint's model as a folder that Hugging Face's libraries load. The model is
+ * converted while it goes out; its files are opened before that, so retention may remove the folder meanwhile. */
+#include "encode/tar_stream_internal.h"
+#include "encode/tokenizer_internal.h"
+#include "resources/handlers_internal.h"
+#include "resources/hf_internal.h"
+
+#include <lagd/base/check.h>
+#include <lagd/base/error.h>
+#include <lagd/base/log.h>
+#include <lagd/base/strbuf.h>
+#include <lagd/daemon/hf.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CHECKS_A_ROW 64 /* numbers that are looked at in the time in which a row of the database is read */
+
+static ssize_t read_model(void *arg, char *buffer, size_t size) {
+    struct lag_error err = {0};
+    ssize_t n = lagd_hf_read(arg, buffer, size, &err);
+    if (n < 0) lag_log(LAG_LOG_ERROR, "http: a model that is converted: %s", err.text);
+    return n;
+}
+
+static void close_model(void *arg) { lagd_hf_close(arg); }
+
+/* --- the members ------------------------------------------------------------------------------------------------- */
+
+static void write_config(const struct lagd_hf_sheet *sheet, const struct lagd_hf *hf, struct lag_strbuf *out) {
+    lag_strbuf_append(out, lagd_hf_config(hf));
+}
+static void write_generation(const struct lagd_hf_sheet *sheet, const struct lagd_hf *hf, struct lag_strbuf *out) {
+    lagd_write_generation_config(out);
+}
+static void write_tokenizer(const struct lagd_hf_sheet *sheet, const struct lagd_hf *hf, struct lag_strbuf *out) {
+    lagd_write_tokenizer(out);
+}
+static void write_tokenizer_config(const struct lagd_hf_sheet *sheet, const struct lagd_hf *hf,
+                                   struct lag_strbuf *out) {
+    lagd_write_tokenizer_config(out, sheet->checkpoint.shape.n_positions);
+}
+static void write_lineage(const struct lagd_hf_sheet *sheet, const struct lagd_hf *hf, struct lag_strbuf *out) {
+    if (sheet->lineage.failed) out->failed = true;
+    else lag_strbuf_append_n(out, sheet->lineage.data, sheet->lineage.length);
+}
+static void write_card(const struct lagd_hf_sheet *sheet, const struct lagd_hf *hf, struct lag_strbuf *out) {
+    lagd_hf_write_card(sheet, out);
+}
+
+/* Before the model, so that a reader of the stream knows what comes. */
+static const struct {
+    const char *name;
+    bool of_tokenizer; /* left out where the tokenizer is not known */
+    void (*write)(const struct lagd_hf_sheet *sheet, const struct lagd_hf *hf, struct lag_strbuf *out);
+} texts[] = {
+    {"README.md", false, write_card},
+    {"config.json", false, write_config},
+    {"generation_config.json", false, write_generation},
+    {"tokenizer.json", true, write_tokenizer},
+    {"tokenizer_config.json", true, write_tokenizer_config},
+    {"lagd_lineage.json", false, write_lineage},
+};
+
+/* Takes hf. */
+static int add_members(const struct lagd_hf_sheet *sheet, struct lagd_hf *hf, struct lagd_tar_stream *stream) {
+    int status = 0;
+    for (size_t i = 0; i < LAG_COUNT(texts) && status == 0; i++) {
+        struct lag_strbuf text = LAG_STRBUF_INIT;
+        if (texts[i].of_tokenizer && !lagd_hf_has_tokenizer(sheet)) continue;
+        texts[i].write(sheet, hf, &text);
+        status = lagd_tar_stream_add_text(stream, texts[i].name, &text);
+    }
+    if (status == 0)
+        return lagd_tar_stream_add(stream, "model.safetensors", lagd_hf_model_bytes(hf), read_model, close_model, hf);
+    lagd_hf_close(hf);
+    return status;
+}
+
+/* --- the request ------------------------------------------------------------------------------------------------- */
+
+static int open_file(struct lagd_request *request, const struct lagd_hf_sheet *sheet, const char *name, bool again,
+                     int *ret_fd) {
+    const struct lag_checkpoint_file_row *file = lagd_hf_sheet_file(sheet, name);
+    if (!file)
+        return lag_error_set(&request->err, LAG_ENOTFOUND, "checkpoint %s has no file %s", sheet->checkpoint.id, name);
+    return lagd_checkpoint_file_open(request, &sheet->checkpoint, file, again, ret_fd);
+}
+
+/* 1: files have to be read first. */
+static int open_model(struct lagd_request *request, const struct lagd_hf_sheet *sheet, bool again,
+                      struct lagd_hf **ret) {
+    int model = -1, manifest = -1;
+    int status = open_file(request, sheet, "model.safetensors", again, &model);
+    if (status == 0) status = open_file(request, sheet, "manifest.json", again, &manifest);
+    if (status == 0) status = lagd_hf_open(model, manifest, sheet->dtype, ret, &request->err);
+    if (status != 0 && model >= 0) (void)close(model);
+    if (manifest >= 0) (void)close(manifest);
+    return status;
+}
+
+/* What a smaller dtype cannot hold is known before the answer begins: it takes too long for a connection's worker. */
+static int check_model(struct lagd_request *request, struct lagd_hf *hf) {
+    const int64_t n = lagd_hf_n_checked(hf);
+    int status = lagd_request_heavy(request, n / CHECKS_A_ROW);
+    if (status == 0 && n > 0) status = lagd_hf_check(hf, &request->err);
+    return status;
+}
+
+static int answer_sheet(struct lagd_request *request, const struct lagd_hf_sheet *sheet, bool again) {
+    struct lagd_hf *hf = NULL;
+    struct lagd_tar_stream *stream = NULL;
+    int status = open_model(request, sheet, again || request->is_aside, &hf); /* a thread for heavy work cannot wait */
+    if (status > 0) return lagd_checkpoint_files_read(request, sheet->checkpoint.id, "");
+    if (status == 0) status = check_model(request, hf);
+    /* In place of the one for heavy work. */
+    if (status == 0) status = lagd_request_take_place(request, LAGD_PLACE_DOWNLOAD);
+    if (status != 0) {
+        lagd_hf_close(hf);
+        return status;
+    }
+    stream = lagd_tar_stream_create(sheet->folder, sheet->checkpoint.id, sheet->checkpoint.created_ms / 1000);
+    if (stream) status = add_members(sheet, hf, stream);
+    else lagd_hf_close(hf);
+    if (!stream || status < 0) {
+        lagd_tar_stream_destroy(stream);
+        return lag_error_set(&request->err, LAG_EBUSY, "out of memory");
+    }
+    lagd_answer_tar(request, stream, sheet->folder);
+    return 0;
+}
+
+static int answer_hf(struct lagd_request *request, bool again) {
+    struct lag_db *db;
+    struct lagd_hf_sheet *sheet = NULL;
+    const char *dtype = lagd_query_text(&request->target, request->route, "dtype");
+    int status = request->is_aside ? 0 : lagd_request_take_place(request, LAGD_PLACE_DOWNLOAD);
+    if (status == 0) status = lagd_request_db(request, &db);
+    if (status == 0)
+        status = lagd_hf_sheet_read(db, request->params[0], dtype, lagd_supervisor_threads(request->supervisor), &sheet,
+                                    &request->err);
+    if (status == 0) status = answer_sheet(request, sheet, again);
+    lagd_hf_sheet_destroy(sheet);
+    return status;
+}
+
+int lagd_h_checkpoint_hf(struct lagd_request *request) { return answer_hf(request, false); }
+
+int lagd_h_checkpoint_hf_read(struct lagd_request *request) {
+    int status = lagd_request_answer(request);
+    return status < 0 ? status : answer_hf(request, true);
+}

@@ -1,0 +1,110 @@
+/* What Hugging Face's libraries read of a checkpoint. */
+#include "checkpoint/manifest_internal.h"
+#include "format/json_internal.h"
+#include "format/recode_internal.h"
+#include <lagd/base/check.h>
+#include <lagd/base/cleanup.h>
+#include <lagd/base/error.h>
+#include <lagd/base/mem.h>
+#include <lagd/base/strbuf.h>
+#include <lagd/engine/hf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+struct lag_hf_model {
+    struct lag_strbuf config;
+    struct lag_recode recode;
+};
+
+const char *const lag_hf_dtype_names[] = {
+    [LAG_HF_F32] = "f32", [LAG_HF_BF16] = "bf16", [LAG_HF_F16] = "f16", [LAG_HF_N_DTYPES] = NULL};
+static const struct {
+    enum lag_st_dtype stored;
+    const char *torch;
+} dtypes[LAG_HF_N_DTYPES] = {
+    [LAG_HF_F32] = {LAG_ST_F32, "float32"}, [LAG_HF_BF16] = {LAG_ST_BF16, "bfloat16"},
+    [LAG_HF_F16] = {LAG_ST_F16, "float16"},
+};
+
+int lag_hf_config(const struct lag_spec *spec, const char *torch_dtype, struct lag_strbuf *out,
+                  struct lag_error *err) {
+    json_t *config = json_pack(
+        "{s:[s], s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:s, s:f, s:f, s:f, s:f, s:f, s:b, s:b, s:b, s:b, s:b, s:n, s:n,"
+        " s:s}",
+        "architectures", "GPT2LMHeadModel", "model_type", "gpt2", "vocab_size", spec->vocab_size,
+        "n_positions", spec->n_positions, "n_embd", spec->n_embd, "n_layer", spec->n_layer, "n_head", spec->n_head,
+        "n_inner", spec->n_inner, "activation_function", "gelu_new", "resid_pdrop", 0.0, "embd_pdrop", 0.0,
+        "attn_pdrop", 0.0, "layer_norm_epsilon", spec->norm_eps, "initializer_range", 0.02, "scale_attn_weights", 1,
+        "scale_attn_by_inverse_layer_idx", 0, "reorder_and_upcast_attn", 0, "use_cache", 1, "tie_word_embeddings", 1,
+        "bos_token_id", "eos_token_id", "torch_dtype", torch_dtype);
+    lag_json_append(out, config, JSON_INDENT(2));
+    lag_strbuf_append(out, "\n");
+    return out->failed ? lag_error_set(err, LAG_ENOMEM, "out of memory for config.json") : 0;
+}
+
+/* GPT2Config knows the size of a head as n_embd / n_head only: what differs from that is refused here. */
+static int check_spec(const struct lag_spec *spec, struct lag_error *err) {
+    if (spec->arch == LAG_ARCH_GPT2 && spec->n_embd % spec->n_head == 0) return 0;
+    return lag_error_set(err, LAG_EUNSUPPORTED, "no config.json of Hugging Face's GPT-2 can say this model's shape: "
+                         "take archive.tar instead");
+}
+
+static int read_manifest(int fd, struct lag_manifest *ret, struct lag_error *err) {
+    struct stat info;
+    size_t n_body = 0;
+    if (fstat(fd, &info) != 0) return lag_error_errno(err, errno, "cannot look at a manifest");
+    if (info.st_size < 0 || info.st_size > (off_t)LAG_MANIFEST_MAX_BYTES)
+        return lag_error_set(err, LAG_ECORRUPT, "it is larger than any manifest");
+    const size_t length = (size_t)info.st_size;
+    LAG_CLEANUP(lag_free_p) char *text = lag_calloc(length + 1, 1);
+    if (!text) return lag_error_set(err, LAG_ENOMEM, "out of memory for a manifest");
+    int rc = lag_st_read_at(fd, text, length, 0, err);
+    if (rc == 0) rc = lag_manifest_unseal(text, length, &n_body, err);
+    return rc == 0 ? lag_manifest_parse(text, length, ret, err) : rc;
+}
+
+static int make_config(int manifest_fd, enum lag_hf_dtype dtype, struct lag_strbuf *out, struct lag_error *err) {
+    struct lag_manifest manifest = {0};
+    int rc = read_manifest(manifest_fd, &manifest, err);
+    if (rc == 0) rc = check_spec(&manifest.layout.spec, err);
+    if (rc == 0) rc = lag_hf_config(&manifest.layout.spec, dtypes[dtype].torch, out, err);
+    lag_manifest_deinit(&manifest);
+    return rc;
+}
+
+int lag_hf_open(int model, int manifest, enum lag_hf_dtype dtype, struct lag_hf_model **ret, struct lag_error *err) {
+    struct lag_hf_model *made = lag_calloc(1, sizeof *made);
+    if (!made) return lag_error_set(err, LAG_ENOMEM, "out of memory for a model's files");
+    made->recode.file.fd = -1;
+    int rc = make_config(manifest, dtype, &made->config, err);
+    if (rc == 0) rc = lag_recode_open(model, dtypes[dtype].stored, &made->recode, err);
+    if (rc == 0) *ret = made;
+    else lag_hf_close(made);
+    return rc;
+}
+
+void lag_hf_close(struct lag_hf_model *model) {
+    if (!model) return;
+    lag_strbuf_deinit(&model->config);
+    lag_recode_close(&model->recode);
+    free(model);
+}
+
+const char *lag_hf_config_text(const struct lag_hf_model *model) { return model->config.data; }
+
+uint64_t lag_hf_bytes(const struct lag_hf_model *model) { return model->recode.n_bytes; }
+
+int64_t lag_hf_n_checked(const struct lag_hf_model *model) {
+    const struct lag_st_header *header = &model->recode.file.header;
+    int64_t n = 0;
+    for (size_t i = 0; model->recode.dtype != LAG_ST_F32 && i < header->n_entries; i++)
+        n += (int64_t)((header->entries[i].end - header->entries[i].begin) / sizeof(float));
+    return n;
+}
+
+int lag_hf_check(struct lag_hf_model *model, struct lag_error *err) { return lag_recode_check(&model->recode, err); }
+
+ssize_t lag_hf_read(struct lag_hf_model *model, void *buffer, size_t size, struct lag_error *err) {
+    return lag_recode_read(&model->recode, buffer, size, err);
+}
