@@ -72,6 +72,16 @@ static const struct ctl_option grow_options[] = {
     {0, "dry-run", NULL, "?dry_run=true", "only list the candidates and their cost", false},
     {'w', "wait", NULL, NULL, "stay until it is decided, and show the candidates' progress", false},
     END};
+static const struct ctl_option plan_options[] = {
+    {'f', "file", "FILE", NULL, "the plan as JSON, as plan show -o json writes it; - reads standard input", false},
+    {0, "stages", "STAGES", NULL, "LAYERS@STEP, ',' between, as in 4@400,6@1200; with --steps only LAYERS", false},
+    {0, "steps", "STEPS", NULL, "Prop-alpha lengths of so many steps in place of the stages' own", false},
+    {0, "prop-alpha", "X", NULL, "their exponent, default 1", false},
+    {0, "lag", "STEPS", NULL, "steps that every candidate of each stage trains before the choice", false},
+    {0, "pool", "LIST", NULL, "operators or recipes of each stage, ',' between; or default; or published", false},
+    {0, "manual", NULL, NULL, "let each stage wait for a person's decision", false},
+    {0, "dry-run", NULL, "?dry_run=true", "only tell when each stage begins, and what it takes", false},
+    END};
 static const struct ctl_option rank_options[] = {
     {0, "at-step", "STEP", "?at_step", "rank by the losses at this step of the probe", false}, END};
 static const struct ctl_option report_options[] = {
@@ -242,6 +252,9 @@ static const struct ctl_view growths_view = {
     growth_columns, NULL, "no growths; ask for one by: lagctl grow RUN --to N", NULL};
 static const struct ctl_view growth_view = {growth_columns, NULL, NULL, ctl_print_growth};
 static const struct ctl_view growth_said = {growth_columns, "{id}: {state}", NULL, NULL};
+static const struct ctl_column plan_columns[] = {
+    {"RUN", "run", CTL_TEXT}, {"STAGES", "stages", CTL_LIST}, {"REVISION", "revision", CTL_INT}, {NULL, NULL, 0}};
+static const struct ctl_view plan_view = {plan_columns, NULL, NULL, ctl_print_plan};
 static const struct ctl_view studies_view = {
     study_columns, NULL, "no studies; ask for one by: lagctl study create", NULL};
 static const struct ctl_view study_view = {study_columns, NULL, NULL, ctl_print_study};
@@ -276,6 +289,7 @@ static const struct ctl_view deleted_view = {NULL, "deleted", NULL, NULL};
 const struct ctl_view ctl_estimate_view = {estimate_columns, NULL, NULL, NULL};
 const struct ctl_view ctl_extension_view = {extension_columns, NULL, NULL, ctl_print_extension};
 const struct ctl_view ctl_growth_plan_view = {growth_columns, NULL, NULL, ctl_print_growth_plan};
+const struct ctl_view ctl_plan_estimate_view = {plan_columns, NULL, NULL, ctl_print_plan_estimate};
 const struct ctl_view ctl_study_plan_view = {study_columns, NULL, NULL, ctl_print_study_plan};
 
 static const struct ctl_command commands[] = {
@@ -336,6 +350,15 @@ static const struct ctl_command commands[] = {
      "Show how operators have done in the growths and studies here, by growth factor and share of training done.",
      "Only ranks at the horizon of completed studies are of the end; those at a lag may mislead as a short lag does.",
      &prior_view, NULL},
+
+    {"plan show", "RUN", no_options, "GET", "/runs/{RUN}/plan",
+     "Show a run's growth plan, and what became of each of its stages.", NULL, &plan_view, NULL},
+    {"plan set", "RUN", plan_options, "PUT", "/runs/{RUN}/plan",
+     "Give a run a growth plan, or replace the stages that have not begun.",
+     "Those that have begun must be given as they were asked for; plan show -o json writes them so.", &plan_view,
+     ctl_cmd_plan_set},
+    {"plan rm", "RUN", no_options, "DELETE", "/runs/{RUN}/plan", "Remove the stages that have not begun.", NULL,
+     &plan_view, NULL},
 
     {"study create", "", study_options, "POST", "/studies",
      "Train every candidate of a pool to a horizon, to see how long a lag has to be.",

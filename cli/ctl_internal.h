@@ -33,6 +33,8 @@ bool ctl_sleep_ms(int64_t ms);
 int ctl_run_generic(struct ctl *ctl);
 int ctl_path_of(struct ctl *ctl, struct lag_strbuf *ret); /* the command's path with its arguments and query */
 int ctl_body_of(struct ctl *ctl, json_t **ret);           /* -f FILE and the options that send; NULL when none */
+/* "stack,midas" → ["stack","midas"]; "default" and "published" name pools. */
+json_t *ctl_list_value(const char *text);
 /* A list, all pages of it, up to limit items (-1: all). */
 int ctl_get_all(struct ctl *ctl, const char *path, int64_t limit, json_t **ret);
 
@@ -90,8 +92,13 @@ int ctl_print_study_plan(struct ctl *ctl, json_t *plan);
 /* A bar, the share that is done and the time left; seconds_left NaN: that is not told. */
 void ctl_append_study_done(struct lag_strbuf *out, json_t *study, double seconds_left, bool utf8);
 
+/* cmd_plan.c */
+int ctl_print_plan(struct ctl *ctl, json_t *plan);
+int ctl_print_plan_estimate(struct ctl *ctl, json_t *estimate);
+
 /* Views of answers to dry runs. */
-extern const struct ctl_view ctl_estimate_view, ctl_growth_plan_view, ctl_extension_view, ctl_study_plan_view;
+extern const struct ctl_view ctl_estimate_view, ctl_growth_plan_view, ctl_extension_view, ctl_study_plan_view,
+    ctl_plan_estimate_view;
 
 /* The functions of commands that ask for more than one thing. */
 int ctl_cmd_status(struct ctl *ctl);
@@ -103,6 +110,7 @@ int ctl_cmd_grow(struct ctl *ctl);
 int ctl_cmd_approve(struct ctl *ctl);
 int ctl_cmd_reject(struct ctl *ctl);
 int ctl_cmd_audit(struct ctl *ctl);
+int ctl_cmd_plan_set(struct ctl *ctl);
 int ctl_cmd_study_create(struct ctl *ctl);
 int ctl_cmd_study_show(struct ctl *ctl);
 int ctl_cmd_study_report(struct ctl *ctl);

@@ -43,8 +43,7 @@ int ctl_path_of(struct ctl *ctl, struct lag_strbuf *ret) {
     return ret->failed ? ctl_fail(CTL_FAILED, "out of memory") : CTL_OK;
 }
 
-/* "stack,midas" → ["stack","midas"]; "default" and "published" name pools. */
-static json_t *list_value(const char *text) {
+json_t *ctl_list_value(const char *text) {
     if (strcmp(text, "default") == 0 || strcmp(text, "published") == 0) return json_string(text);
     json_t *list = json_array();
     while (*text) {
@@ -57,7 +56,7 @@ static json_t *list_value(const char *text) {
 
 /* "1,2" → [1,2]; what is no whole number stays text, for the daemon to refuse. */
 static json_t *numbers_value(const char *text) {
-    json_t *list = list_value(text), *item;
+    json_t *list = ctl_list_value(text), *item;
     int64_t integer;
     size_t i;
     json_array_foreach(list, i, item) {
@@ -77,7 +76,7 @@ static json_t *typed_value(const char *kind, const char *text) {
     if ((!kind || strstr(whole, kind)) && lag_parse_i64(text, &integer) == 0) return json_integer(integer);
     if (kind && strcmp(kind, "X") == 0 && lag_parse_double(text, &real) == 0) return json_real(real);
     if (kind && strcmp(kind, "SEEDS") == 0) return numbers_value(text);
-    return kind && strcmp(kind, "LIST") == 0 ? list_value(text) : json_string(text);
+    return kind && strcmp(kind, "LIST") == 0 ? ctl_list_value(text) : json_string(text);
 }
 
 /* A pool is a name, a list, or an object with either of them and rules. What is no object yet becomes one, so that a

@@ -54,7 +54,10 @@ static void decode_pool(json_t *pool, const char *prefix, struct lagd_growth_req
 }
 
 static void decode_stage(json_t *stage, int i, struct lagd_stage_request *ret, struct lagd_faults *faults) {
-    static const char *const others[] = {"trigger", "pool", "when", "extend", NULL};
+    /* The first two are read here, the next two refused with a better word; the rest an answer adds, which may be put
+     * back. */
+    static const char *const others[] = {"trigger", "pool", "when", "extend", "position", "state", "why", "step",
+                                         "begun_at", "growth", NULL};
     char prefix[32], pointer[64];
     (void)snprintf(prefix, sizeof(prefix), "/stages/%d", i);
     lagd_growth_request_defaults(&ret->growth);
@@ -62,7 +65,7 @@ static void decode_stage(json_t *stage, int i, struct lagd_stage_request *ret, s
         lagd_fault_add(faults, false, prefix, "must be an object with a target, a trigger and a pool");
         return;
     }
-    for (int k = 2; others[k]; k++) {
+    for (int k = 2; k < 4; k++) {
         if (!json_object_get(stage, others[k])) continue;
         (void)snprintf(pointer, sizeof(pointer), "%s/%s", prefix, others[k]);
         lagd_fault_add(faults, true, pointer, k == 2 ? "is no member of a stage, which has a trigger in its place" :
@@ -74,11 +77,13 @@ static void decode_stage(json_t *stage, int i, struct lagd_stage_request *ret, s
 }
 
 void lagd_plan_decode(json_t *body, struct lagd_plan_request *ret, struct lagd_faults *faults) {
-    static const char *const others[] = {"stages", "lengths", NULL};
+    static const char *const others[] = {"stages", "lengths", "run", "start_step", "revision", "created_at",
+                                         "updated_at", NULL};
     json_t *stages = json_object_get(body, "stages"), *lengths = json_object_get(body, "lengths"), *stage;
     size_t i;
     (void)lagd_json_decode(body, &lagd_plan_fields, others, "", ret, faults);
-    if (lengths && !json_is_object(lengths)) lagd_fault_add(faults, false, "/lengths", "must be an object with steps");
+    if (lengths && !json_is_object(lengths) && !json_is_null(lengths))
+        lagd_fault_add(faults, false, "/lengths", "must be an object with steps");
     if (json_is_object(lengths)) {
         lag_fields_defaults(&lagd_lengths_fields, ret);
         (void)lagd_json_decode(lengths, &lagd_lengths_fields, NULL, "/lengths", ret, faults);

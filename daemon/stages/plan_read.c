@@ -85,12 +85,16 @@ static int take_trigger(struct reading *r, int i, struct lag_error *err) {
     struct lagd_trigger *trigger = &r->plan->stages[i].trigger;
     const bool given = lagd_trigger_kind(&request->stages[i].trigger) != LAGD_TRIGGER_NONE;
     if (request->steps > 0) {
-        if (given)
+        const int64_t step = lagd_prop_alpha(r->plan->start_step, request->steps, request->alpha, request->n + 1,
+                                             i + 2);
+        const struct lagd_trigger *asked = &request->stages[i].trigger;
+        const bool same = lagd_trigger_kind(asked) == LAGD_TRIGGER_STEP && asked->step == step; /* as it was answered */
+        if (given && !same)
             REFUSE(err, i, LAG_EINVAL, "/trigger", "the plan's lengths say when it begins: leave its trigger out, or "
                    "the lengths");
         lag_fields_defaults(&lagd_trigger_stored_fields, trigger);
         (void)lag_copy(trigger->kind, sizeof(trigger->kind), "step");
-        trigger->step = lagd_prop_alpha(r->plan->start_step, request->steps, request->alpha, request->n + 1, i + 2);
+        trigger->step = step;
         return 0;
     }
     if (!given) REFUSE(err, i, LAG_EINVAL, "/trigger", "it needs a trigger: one of step, tokens, flops and slope");

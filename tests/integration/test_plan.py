@@ -88,6 +88,7 @@ def stages_begin_in_turn(folder):
     assert plan["stages"][1]["trigger"] == {"tokens": 40 * TOKENS - 3}, plan
     assert daemon.get("/runs/r")["flops_left"] > plain
     assert as_asked(put(daemon, *as_asked(plan))) == as_asked(plan)
+    assert as_asked(daemon.call("PUT", "/runs/r/plan", plan)) == as_asked(plan)  # as it was answered
     daemon.post("/runs/r/resume")
     run = completed(daemon)
     assert run["model"]["n_layer"] == 4 and run["growth"] is None, run
@@ -113,6 +114,7 @@ def lengths_and_flops(folder):
     plan = daemon.get("/runs/r/plan")
     assert plan["lengths"] == {"prop_alpha": 1, "steps": 120}, plan
     assert [one["trigger"] for one in plan["stages"]] == [{"step": 20}, {"step": 60}], plan
+    assert as_asked(daemon.call("PUT", "/runs/r/plan", plan)) == as_asked(plan)
     put(daemon, stage(2), stage(3), lengths={"prop_alpha": 0, "steps": 90})
     assert [one["trigger"]["step"] for one in stages(daemon)] == [30, 60]
     refused(422, "leave its trigger out", "/stages/1/trigger", put, daemon, stage(2), stage(3, 50),
