@@ -1,8 +1,8 @@
 /* plan show, plan set: the growth plan of a run. */
+#include <lagd/base/parse.h>
 #include <lagd/base/strbuf.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "ctl_internal.h"
@@ -102,6 +102,7 @@ static void merge_flags(struct ctl *ctl, json_t *body) {
 
 static int make_body(struct ctl *ctl, json_t **ret) {
     const char *text = ctl_value(ctl->call, "stages"), *lengths = ctl_value(ctl->call, "prop-alpha");
+    double alpha = 1;
     if (ctl_value(ctl->call, "file")) return ctl_body_of(ctl, ret);
     if (!text) return ctl_fail(CTL_USAGE, "'plan set' needs -f FILE, or --stages LAYERS@STEP,LAYERS@STEP");
     json_t *body = json_pack("{s:[]}", "stages");
@@ -109,10 +110,11 @@ static int make_body(struct ctl *ctl, json_t **ret) {
     if (status == CTL_OK) merge_flags(ctl, body);
     if (status == CTL_OK && lengths && !ctl_value(ctl->call, "steps"))
         status = ctl_fail(CTL_USAGE, "--prop-alpha needs --steps, how many all shapes train together");
+    if (lengths) (void)lag_parse_double(lengths, &alpha); /* checked with the call */
     if (status == CTL_OK && ctl_value(ctl->call, "steps"))
-        (void)json_object_set_new(body, "lengths", json_pack("{s:f, s:I}", "prop_alpha", lengths ? atof(lengths) : 1.0,
-                                                             "steps",
-                                                             (json_int_t)ctl_value_int(ctl->call, "steps", 0)));
+        (void)json_object_set_new(body, "lengths",
+                                  json_pack("{s:f, s:I}", "prop_alpha", alpha, "steps",
+                                            (json_int_t)ctl_value_int(ctl->call, "steps", 0)));
     if (status == CTL_OK) *ret = body;
     else json_decref(body);
     return status;

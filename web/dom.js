@@ -87,13 +87,15 @@ export function download(name, type, text) {
 }
 
 /**
- * Asks in a dialog that names what it is about. fields: [{name, label, required}] are asked for.
+ * Asks in a dialog that names what it is about. fields: [{name, label, required}] are asked for; with rows, a text of
+ * so many lines that begins with value.
  * Resolves to their values, or null.
  */
 export function ask({ title, text, confirm, danger = false, fields = [] }) {
   return new Promise((resolve) => {
-    const inputs = fields.map((field) => [field.name,
-      h('input', { name: field.name, required: field.required, maxlength: 500, autocomplete: 'off' })]);
+    const inputs = fields.map((field) => [field.name, field.rows
+      ? h('textarea', { name: field.name, rows: field.rows, spellcheck: 'false', class: 'code' }, field.value)
+      : h('input', { name: field.name, required: field.required, maxlength: 500, autocomplete: 'off' })]);
     const form = h('form', { method: 'dialog' },
       h('h2', {}, title), h('p', {}, text),
       fields.map((field, i) => h('label', { class: 'field' }, h('span', {}, field.label), inputs[i][1])),

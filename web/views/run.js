@@ -7,6 +7,7 @@ import { panel } from '../panel.js';
 import { throttle } from '../throttle.js';
 import { lossPanel, sidePanels } from './run_curves.js';
 import { checkpointPanel, configPanel, lineagePanel, samplePanel } from './run_parts.js';
+import { planPanel } from './plan.js';
 import { badge, eta, fact, facts, growthLink, isActive, originOf, progress, runActions } from './parts.js';
 import { address, Settings } from '../state.js';
 
@@ -43,10 +44,11 @@ export function runView(main, name) {
 
   const loss = lossPanel(shared);
   const curves = [loss, ...sidePanels(shared)];
-  const slow = [checkpointPanel(shared), lineagePanel(shared), configPanel(shared)];
+  const slow = [checkpointPanel(shared), lineagePanel(shared), configPanel(shared)], plan = planPanel(shared);
   const sample = samplePanel(shared);
   const rest = h('div', { class: 'stack' }, loss.element,
     h('div', { class: 'columns three' }, curves.slice(1).map((one) => one.element)),
+    plan.element,
     h('div', { class: 'columns' }, slow[1].element, sample.element),
     h('div', { class: 'columns' }, slow[0].element, slow[2].element));
   fill(main, head.element, rest);
@@ -60,13 +62,14 @@ export function runView(main, name) {
   const unsubscribe = live.subscribe((event) => {
     const mine = event.run && (event.run === shared.run?.id || event.run === name);
     if (mine || event.type === 'caught-up' || event.type === 'reset') refreshHead();
+    if (mine && ['run.plan', 'run.stage', 'growth.state'].includes(event.type)) plan.refresh();
     if (mine && event.type === 'run.rollback') curves.forEach((one) => one.refresh()); // points were taken back
     else if (mine || event.type === 'reset' || (event.type === 'caught-up' && (!shared.run || isActive(shared.run))))
       refreshCurves();
   });
   head.refresh().then(() => {
     rest.hidden = !shared.run; // no such run: said once is enough
-    for (const one of [...curves, ...slow, sample]) one.refresh();
+    for (const one of [...curves, ...slow, plan, sample]) one.refresh();
   });
   return {
     title: name,
@@ -75,7 +78,7 @@ export function runView(main, name) {
       unsubscribe();
       refreshHead.cancel();
       refreshCurves.cancel();
-      for (const one of [head, sample, ...curves, ...slow]) one.destroy();
+      for (const one of [head, sample, plan, ...curves, ...slow]) one.destroy();
     },
   };
 }
