@@ -39,7 +39,7 @@ static int no_memory(struct job *job) {
 uint64_t lag_tensors_header_bytes(int n_tensors) { return 4096 + 160 * (uint64_t)n_tensors; }
 
 uint32_t lag_tensor_dims(const struct lag_tensor *tensor, uint64_t ret[2]) {
-    const bool vector = tensor->row->rows.space == LAG_SPACE_ONE;
+    const bool vector = lag_param_is_vector(tensor->row);
     ret[0] = (uint64_t)(vector ? tensor->n_cols : tensor->n_rows);
     ret[1] = (uint64_t)(vector ? 1 : tensor->n_cols);
     return vector ? 1 : 2;

@@ -27,17 +27,22 @@ static const struct {
     [LAG_HF_F16] = {LAG_ST_F16, "float16"},
 };
 
+/* A shape that no GPT2Config can say has a model type of its own, so that nothing loads it as another model. */
 int lag_hf_config(const struct lag_spec *spec, const char *torch_dtype, struct lag_strbuf *out,
                   struct lag_error *err) {
+    const bool is_gpt2 = lag_spec_is_gpt2(spec);
+    const char *const class = is_gpt2 ? "GPT2LMHeadModel" : "LagdGPT2LMHeadModel";
     json_t *config = json_pack(
         "{s:[s], s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:s, s:f, s:f, s:f, s:f, s:f, s:b, s:b, s:b, s:b, s:b, s:n, s:n,"
         " s:s}",
-        "architectures", "GPT2LMHeadModel", "model_type", "gpt2", "vocab_size", spec->vocab_size,
+        "architectures", class, "model_type", is_gpt2 ? "gpt2" : "lagd_gpt2", "vocab_size", spec->vocab_size,
         "n_positions", spec->n_positions, "n_embd", spec->n_embd, "n_layer", spec->n_layer, "n_head", spec->n_head,
         "n_inner", spec->n_inner, "activation_function", "gelu_new", "resid_pdrop", 0.0, "embd_pdrop", 0.0,
         "attn_pdrop", 0.0, "layer_norm_epsilon", spec->norm_eps, "initializer_range", 0.02, "scale_attn_weights", 1,
         "scale_attn_by_inverse_layer_idx", 0, "reorder_and_upcast_attn", 0, "use_cache", 1, "tie_word_embeddings", 1,
         "bos_token_id", "eos_token_id", "torch_dtype", torch_dtype);
+    if (config && !is_gpt2 && json_object_set_new(config, "head_dim", json_integer(lag_spec_head_dim(spec))) != 0)
+        out->failed = true;
     lag_json_append(out, config, JSON_INDENT(2));
     lag_strbuf_append(out, "\n");
     return out->failed ? lag_error_set(err, LAG_ENOMEM, "out of memory for config.json") : 0;
@@ -45,7 +50,7 @@ int lag_hf_config(const struct lag_spec *spec, const char *torch_dtype, struct l
 
 /* GPT2Config knows the size of a head as n_embd / n_head only: what differs from that is refused here. */
 static int check_spec(const struct lag_spec *spec, struct lag_error *err) {
-    if (spec->arch == LAG_ARCH_GPT2 && spec->n_embd % spec->n_head == 0) return 0;
+    if (spec->arch == LAG_ARCH_GPT2 && lag_spec_is_gpt2(spec)) return 0;
     return lag_error_set(err, LAG_EUNSUPPORTED, "no config.json of Hugging Face's GPT-2 can say this model's shape: "
                          "take archive.tar instead");
 }

@@ -8,6 +8,7 @@
 #include <lagd/base/hash.h>
 #include <lagd/base/mem.h>
 #include <lagd/base/strbuf.h>
+#include <float.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,7 +47,9 @@ static const struct lag_json_row spec_keys[] = {
     SPEC_ROW(n_layer, LAG_JSON_INT), SPEC_ROW(n_head, LAG_JSON_INT), SPEC_ROW(n_embd, LAG_JSON_INT),
     SPEC_ROW(n_inner, LAG_JSON_INT), SPEC_ROW(n_positions, LAG_JSON_INT), SPEC_ROW(vocab_size, LAG_JSON_INT),
     SPEC_ROW(norm_eps, LAG_JSON_REAL),
+    SPEC_ROW(head_dim, LAG_JSON_INT), /* format 6 */
 };
+static size_t n_spec_keys(int64_t format) { return LAG_COUNT(spec_keys) - (format < 6); }
 #define META_ROW(member, type) LAG_JSON_ROW(#member, type, lag_checkpoint_meta, member)
 static const struct lag_json_row meta_keys[] = {
     META_ROW(run_id, LAG_JSON_TEXT), META_ROW(growth_text, LAG_JSON_TEXT), META_ROW(parent_sha256, LAG_JSON_TEXT),
@@ -59,7 +62,7 @@ static const struct lag_json_row meta_keys[] = {
 };
 static const size_t n_meta_keys[] = {[1] = LAG_COUNT(meta_keys) - 7, [2] = LAG_COUNT(meta_keys) - 4,
                                      [3] = LAG_COUNT(meta_keys) - 1, [4] = LAG_COUNT(meta_keys) - 1,
-                                     [5] = LAG_COUNT(meta_keys)};
+                                     [5] = LAG_COUNT(meta_keys), [6] = LAG_COUNT(meta_keys)};
 static_assert(LAG_COUNT(n_meta_keys) == LAG_MANIFEST_FORMAT + 1, "each format has its keys");
 #define FILE_ROW(member, type) LAG_JSON_ROW(#member, type, lag_checkpoint_file, member)
 static const struct lag_json_row file_keys[] = {
@@ -82,10 +85,10 @@ static const struct lag_json_limits limits = {.max_depth = 8, .bytes_per_contain
 static const char seal_start[] = ",\n\"sha256\":\"", seal_end[] = "\"}\n";
 enum { SEAL_BYTES = sizeof seal_start - 1 + LAG_SHA256_HEX - 1 + sizeof seal_end - 1 };
 
-static json_t *spec_object(const struct lag_spec *spec) {
+static json_t *spec_object(const struct lag_spec *spec, int format) {
     struct spec_text text = {.spec = *spec};
     (void)lag_copy(text.arch, sizeof text.arch, lag_arch_name(spec->arch));
-    return lag_json_object(spec_keys, LAG_COUNT(spec_keys), &text);
+    return lag_json_object(spec_keys, n_spec_keys(format), &text);
 }
 
 static json_t *file_array(const struct lag_checkpoint_file file[LAG_MANIFEST_FILES]) {
@@ -112,6 +115,7 @@ static json_t *segment_array(const struct lag_state *state, int format) {
 
 /* The lowest that tells all there is. */
 static int find_format(const struct lag_state *state, const struct lag_checkpoint_meta *meta) {
+    if (!lag_spec_is_gpt2(&state->layout.spec)) return 6;
     if (meta->lr_scale > 0) return 5;
     for (int i = 0; i < state->n_segments; i++)
         if (state->segments[i].frozen_until > 0) return 4;
@@ -124,7 +128,7 @@ int lag_manifest_format(const struct lag_state *state, const struct lag_checkpoi
     const int format = find_format(state, meta);
     const struct document document = {
         .format = format, .step = state->step, .schedule_origin = state->schedule_origin,
-        .spec = spec_object(&state->layout.spec), .meta = lag_json_object(meta_keys, n_meta_keys[format], meta),
+        .spec = spec_object(&state->layout.spec, format), .meta = lag_json_object(meta_keys, n_meta_keys[format], meta),
         .files = file_array(file), .segments = segment_array(state, format),
     };
     char digest[LAG_SHA256_HEX] = "";
@@ -172,9 +176,9 @@ static int read_document(const json_t *root, struct document *ret, struct lag_er
     return lag_json_read(root, document_keys, LAG_COUNT(document_keys), ret, err);
 }
 
-static int read_spec(const json_t *object, struct lag_layout *ret, struct lag_error *err) {
+static int read_spec(const json_t *object, int64_t format, struct lag_layout *ret, struct lag_error *err) {
     struct spec_text text = {0};
-    int rc = lag_json_read(object, spec_keys, LAG_COUNT(spec_keys), &text, err);
+    int rc = lag_json_read(object, spec_keys, n_spec_keys(format), &text, err);
     if (rc != 0) return rc;
     if (lag_arch_parse(text.arch, &text.spec.arch) != 0)
         return lag_error_set(err, LAG_EUNSUPPORTED, "unknown architecture %s", text.arch);
@@ -236,13 +240,14 @@ static int read_manifest(const json_t *root, struct lag_manifest *ret, struct la
     if (document.step < 0 || document.schedule_origin < 0) return broken(err, "step or schedule_origin is negative");
     ret->step = document.step;
     ret->schedule_origin = document.schedule_origin;
-    rc = read_spec(document.spec, &ret->layout, err);
+    rc = read_spec(document.spec, document.format, &ret->layout, err);
     if (rc != 0) return within(err, "spec", rc);
     rc = lag_json_read(document.meta, meta_keys, n_meta_keys[document.format], &ret->meta, err);
     if (rc != 0) return within(err, "meta", rc);
     if (ret->meta.tokens < 0 || ret->meta.origin_step < 0)
         return broken(err, "meta: tokens or origin_step is negative");
-    if (document.format >= 5 && !(ret->meta.lr_scale > 0 && ret->meta.lr_scale <= 1))
+    const double least = document.format == 5 ? DBL_TRUE_MIN : 0; /* format 6 may leave it unsaid */
+    if (!(ret->meta.lr_scale >= least && ret->meta.lr_scale <= 1))
         return broken(err, "meta: lr_scale is not above 0 and at most 1");
     rc = read_files(document.files, ret->file, err);
     if (rc != 0) return within(err, "files", rc);

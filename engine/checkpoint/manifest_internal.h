@@ -1,6 +1,6 @@
 /* manifest.json: what a checkpoint holds, sealed by a SHA-256 of its own text.
  *
- * {"format":5,"step":…,"schedule_origin":…,"spec":{…},"meta":{…},"files":[{…}×3],"segments":[{…}…],
+ * {"format":6,"step":…,"schedule_origin":…,"spec":{…},"meta":{…},"files":[{…}×3],"segments":[{…}…],
  * "sha256":"<of every byte before this line>"}
  * Thread: any; the caller owns the objects. */
 #pragma once
@@ -8,8 +8,9 @@
 struct lag_strbuf;
 
 /* 1: meta without id, candidate_id and kind; 2: without origin; 3: segments without frozen_until; 4: meta without
- * lr_scale. The lowest that tells all there is is written, so that an older lagd can read it. */
-#define LAG_MANIFEST_FORMAT 5
+ * lr_scale; 5: spec without head_dim. The lowest that tells all there is is written, so that an older lagd can read
+ * it. */
+#define LAG_MANIFEST_FORMAT 6
 #define LAG_MANIFEST_FILES 3 /* model, config, optimiser */
 #define LAG_MAX_SEGMENTS_PER_TENSOR 4096
 #define LAG_MAX_SEGMENTS 65536 /* two growths in width of the deepest model divide each of its tensors in nine */

@@ -15,7 +15,7 @@
 
 double lag_flops_token_train(const struct lag_spec *spec, int context) {
     const double n = (double)lag_spec_params(spec) - (double)spec->n_positions * spec->n_embd;
-    return 6 * n + 12.0 * spec->n_layer * spec->n_embd * context;
+    return 6 * n + 12.0 * spec->n_layer * lag_spec_attention(spec) * context;
 }
 
 double lag_flops_token_forward(const struct lag_spec *spec, int context) {

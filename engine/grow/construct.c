@@ -212,7 +212,7 @@ static int construct_zero_random(struct lag_draft *draft, const struct lag_strat
     return fill_random(draft, strategy, true, err);
 }
 
-/* The reference keeps the parent's depth (lag_recipe_build sets the target to it). */
+/* The reference keeps the parent's depth (lag_recipe_build sets the target to it), and so do width operators. */
 static int construct_none(struct lag_draft *draft, const struct lag_strategy *strategy, struct lag_error *err) {
     (void)draft, (void)strategy, (void)err;
     return 0;
@@ -231,5 +231,13 @@ lag_construct_fn *const lag_constructors[LAG_N_OPS] = {
     [LAG_OP_ZERO_TOP] = construct_zero_top,
     [LAG_OP_ZERO_RANDOM] = construct_zero_random,
     [LAG_OP_RANDOM] = construct_random,
+    [LAG_OP_CLONE_WIDTH] = construct_none,
+    [LAG_OP_LEMON] = construct_none,
+    [LAG_OP_FPI] = construct_none,
+    [LAG_OP_AKI] = construct_none,
+    [LAG_OP_CLONE_DIAGONAL] = construct_none,
+    [LAG_OP_ZERO_FANOUT] = construct_none,
+    [LAG_OP_ZERO_BLOCK] = construct_none,
+    [LAG_OP_RANDOM_WIDTH] = construct_none,
     [LAG_OP_NONE] = construct_none,
 };

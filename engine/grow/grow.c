@@ -1,14 +1,17 @@
-/* The one routine that applies a recipe: weights, moments and segments of each tensor, then the learning-rate rule.
+/* The one routine that applies a recipe: weights, moments and segments of each tensor, then the learning-rate rule. A
+ * recipe that widens maps the units of each tensor's axes (widen.c, segments.c); else tensors are copied whole.
  *
  * Copies take the moments and the age of their source, because their gradients begin close to the source's; what has no
  * history (random layers, zeroed projections, and what the moment rule resets) begins with m = v = 0 at age 0, so that
  * bias correction starts afresh there. A global step count over zeroed moments would make the first updates several
  * times too large. */
 #include "grow/grow_internal.h"
+#include "grow/segments_internal.h"
 #include <lagd/base/check.h>
 #include <lagd/base/cleanup.h>
 #include <lagd/base/error.h>
 #include <lagd/base/mem.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct growth {
@@ -17,7 +20,8 @@ struct growth {
     const struct lag_recipe *recipe;
     struct lag_state *grown;
     const int *first_segment; /* of each tensor of the parent; n_tensors + 1 entries */
-    bool freezes;             /* freeze_old, and there is a new layer */
+    bool freezes;             /* freeze_old, and there is something new */
+    struct lag_segments *segments; /* of the grown state */
 };
 /* Where a tensor of the grown state comes from. */
 struct origin {
@@ -103,49 +107,113 @@ static void apply_lr_rule(const struct growth *growth, struct lag_segment *segme
     segment->rewarm_steps = strategy->rewarm_steps;
 }
 
-/* Number of segments that a tensor of the grown state has. A tensor that takes no weights from the parent is whole. */
-static int count_segments(const struct growth *growth, const struct origin *origin) {
-    if (origin->tensor < 0 || origin->zero) return 1;
-    return growth->first_segment[origin->tensor + 1] - growth->first_segment[origin->tensor];
+/* What takes no weights from the parent is whole, and has no history. */
+static int add_whole(const struct growth *growth, int tensor, const struct origin *origin) {
+    const struct lag_tensor *to = &growth->grown->layout.tensors[tensor];
+    struct lag_segment segment = {.tensor = tensor, .row_end = to->n_rows, .col_end = to->n_cols, .lr_factor = 1,
+                                  .decay_factor = 1, .eps_factor = 1};
+    apply_freeze(growth, &segment, origin->is_new);
+    apply_lr_rule(growth, &segment, origin->is_new);
+    return lag_segment_add(growth->segments, &segment);
 }
 
-static void grow_segments(const struct growth *growth, int tensor, const struct origin *origin,
-                          struct lag_segment *segments, int n_segments) {
-    const struct lag_tensor *to = &growth->grown->layout.tensors[tensor];
-    for (int i = 0; i < n_segments; i++) {
-        if (origin->tensor < 0 || origin->zero) {
-            segments[i] = (struct lag_segment){.row_end = to->n_rows, .col_end = to->n_cols, .lr_factor = 1,
-                                               .decay_factor = 1, .eps_factor = 1};
-        } else {
-            segments[i] = growth->parent->segments[growth->first_segment[origin->tensor] + i];
-            if (!origin->history) segments[i].age = 0;
-        }
-        segments[i].tensor = tensor;
-        apply_freeze(growth, &segments[i], origin->is_new);
-        apply_lr_rule(growth, &segments[i], origin->is_new);
+static int add_segments(const struct growth *growth, int tensor, const struct origin *origin) {
+    int rc = 0;
+    if (origin->tensor < 0 || origin->zero) return add_whole(growth, tensor, origin);
+    for (int i = growth->first_segment[origin->tensor]; rc == 0 && i < growth->first_segment[origin->tensor + 1]; i++) {
+        struct lag_segment segment = growth->parent->segments[i];
+        if (!origin->history) segment.age = 0;
+        segment.tensor = tensor;
+        apply_freeze(growth, &segment, origin->is_new);
+        apply_lr_rule(growth, &segment, origin->is_new);
+        rc = lag_segment_add(growth->segments, &segment);
     }
+    return rc;
+}
+
+/* --- in width ---------------------------------------------------------------------------------------------------- */
+
+struct settling {
+    const struct growth *growth;
+    const struct origin *origin;
+};
+
+static void settle(const void *settles, struct lag_segment *segment, bool fresh, bool is_new) {
+    const struct settling *settling = settles;
+    const bool resets = settling->growth->strategy->moments == LAG_MOMENTS_RESET_NEW;
+    if (fresh || !settling->origin->history || (resets && is_new)) segment->age = 0;
+    apply_freeze(settling->growth, segment, is_new || settling->origin->is_new);
+    apply_lr_rule(settling->growth, segment, is_new || settling->origin->is_new);
+}
+
+/* The tensor that copies of columns come from. */
+static int tensor_above(const struct growth *growth, const struct lag_tensor *to, int tensor) {
+    const struct lag_layout *layout = &growth->parent->layout;
+    if (!growth->recipe->width.next_layer || to->layer < 0) return tensor;
+    return tensor + layout->per_layer < layout->n_tensors - 2 ? tensor + layout->per_layer : tensor;
+}
+
+static struct lag_moments moments_of(const struct lag_state *state, int tensor) {
+    const size_t at = state->layout.tensors[tensor].offset;
+    return (struct lag_moments){state->m + at, state->v + at};
+}
+
+static int widen(const struct growth *growth, int tensor, const struct origin *origin, const struct lag_units *rows,
+                 const struct lag_units *cols) {
+    const struct lag_state *parent = growth->parent;
+    const struct lag_tensor *to = &growth->grown->layout.tensors[tensor];
+    const int above = tensor_above(growth, to, origin->tensor);
+    const struct lag_widening widening = {
+        .width = &growth->recipe->width, .row = to->row, .rows = rows, .cols = cols, .mix = origin->noise,
+        .from = parent->params + parent->layout.tensors[origin->tensor].offset,
+        .above = parent->params + parent->layout.tensors[above].offset,
+        .spread = lag_init_spread(&growth->grown->layout, to->row->init), .seed = growth->strategy->seed,
+        .step = (uint64_t)parent->step + 1, .tensor = (uint64_t)tensor};
+    if (lag_widen_needs_fresh(&widening)) fill_random(growth, tensor);
+    int rc = lag_widen_weights(&widening, growth->grown->params + to->offset);
+    if (rc) return rc;
+    if (origin->history) {
+        const struct lag_moments source = moments_of(parent, origin->tensor), other = moments_of(parent, above),
+                                 grown = moments_of(growth->grown, tensor);
+        lag_widen_moments(&widening, &source, &other, growth->strategy->moments == LAG_MOMENTS_RESET_NEW, &grown);
+    }
+    const struct settling settling = {growth, origin};
+    const struct lag_cutting cutting = {parent, growth->first_segment, origin->tensor, above, rows, cols, settle,
+                                        &settling};
+    return lag_segments_cut(&cutting, tensor, growth->segments);
+}
+
+static int widen_tensor(const struct growth *growth, int tensor, const struct origin *origin) {
+    const struct lag_recipe *recipe = growth->recipe;
+    const struct lag_param_row *row = growth->grown->layout.tensors[tensor].row;
+    struct lag_units rows = {0}, cols = {0};
+    int rc = lag_units_list(&recipe->width, &recipe->spec, &row->rows, &rows);
+    if (rc == 0) rc = lag_units_list(&recipe->width, &recipe->spec, &row->cols, &cols);
+    if (rc == 0) rc = widen(growth, tensor, origin, &rows, &cols);
+    lag_units_deinit(&rows);
+    lag_units_deinit(&cols);
+    return rc;
+}
+
+/* --- the whole --------------------------------------------------------------------------------------------------- */
+
+static int grow_tensor(const struct growth *growth, int tensor) {
+    const struct origin origin = find_origin(growth, tensor);
+    if (growth->recipe->width.widens && origin.tensor >= 0 && !origin.zero)
+        return widen_tensor(growth, tensor, &origin);
+    grow_weights(growth, tensor, &origin);
+    grow_moments(growth, tensor, &origin);
+    return add_segments(growth, tensor, &origin);
 }
 
 static int grow_state(const struct growth *growth, struct lag_error *err) {
     struct lag_state *grown = growth->grown;
-    int n_segments = 0;
-    for (int t = 0; t < grown->layout.n_tensors; t++) {
-        struct origin origin = find_origin(growth, t);
-        n_segments += count_segments(growth, &origin);
-    }
-    struct lag_segment *segments = lag_calloc((size_t)n_segments, sizeof(*segments));
-    if (!segments) return lag_error_set(err, LAG_ENOMEM, "out of memory for %d segments", n_segments);
-    for (int t = 0, at = 0; t < grown->layout.n_tensors; t++) {
-        struct origin origin = find_origin(growth, t);
-        int n = count_segments(growth, &origin);
-        grow_weights(growth, t, &origin);
-        grow_moments(growth, t, &origin);
-        grow_segments(growth, t, &origin, segments + at, n);
-        at += n;
-    }
+    int rc = 0;
+    for (int t = 0; t < grown->layout.n_tensors && rc == 0; t++) rc = grow_tensor(growth, t);
+    if (rc) return lag_error_set(err, rc, "out of memory while growing a state");
     free(grown->segments);
-    grown->segments = segments;
-    grown->n_segments = n_segments;
+    grown->segments = LAG_TAKE(growth->segments->segment);
+    grown->n_segments = growth->segments->n;
     grown->step = growth->parent->step;
     grown->schedule_origin =
         growth->strategy->lr == LAG_LR_RESTART ? growth->parent->step : growth->parent->schedule_origin;
@@ -159,7 +227,8 @@ static int *index_segments(const struct lag_state *state) {
     return first;
 }
 
-static bool has_new_layer(const struct lag_recipe *recipe) {
+static bool has_new(const struct lag_recipe *recipe) {
+    if (recipe->width.widens) return true;
     for (int i = 0; i < recipe->n_layers; i++)
         if (recipe->layers[i].is_new) return true;
     return false;
@@ -174,15 +243,16 @@ int lag_grow_by(const struct lag_state *parent, const struct lag_strategy *strat
         return lag_error_at(err, LAG_EINVAL, "/rewarm_steps", "lr=%s needs the length of its ramp: set rewarm_steps",
                             lag_lr_rule_name(strategy->lr));
     }
-    struct lag_spec spec = parent->layout.spec;
-    spec.n_layer = recipe->n_layers;
-    int rc = lag_state_create(&spec, &grown, err);
+    int rc = lag_state_create(&recipe->spec, &grown, err);
     if (rc) return rc;
     first_segment = index_segments(parent);
     if (!first_segment) return lag_error_set(err, LAG_ENOMEM, "out of memory for %d segments", parent->n_segments);
+    struct lag_segments segments = {0};
     const struct growth growth = {parent, strategy, recipe, grown, first_segment,
-                                  strategy->freeze_steps != 0 && has_new_layer(recipe)};
-    if ((rc = grow_state(&growth, err))) return rc;
+                                  strategy->freeze_steps != 0 && has_new(recipe), &segments};
+    rc = grow_state(&growth, err);
+    free(segments.segment);
+    if (rc) return rc;
     *ret = LAG_TAKE(grown);
     return 0;
 }

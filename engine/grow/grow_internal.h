@@ -6,6 +6,8 @@
 enum lag_op {
     LAG_OP_STACK, LAG_OP_INTERLEAVE, LAG_OP_GRADUAL_STACK, LAG_OP_MIDAS, LAG_OP_LIDAS, LAG_OP_RANGE,
     LAG_OP_PARTIAL_STACK, LAG_OP_LLAMA_PRO, LAG_OP_ZERO_STACK, LAG_OP_ZERO_TOP, LAG_OP_ZERO_RANDOM, LAG_OP_RANDOM,
+    LAG_OP_CLONE_WIDTH, LAG_OP_LEMON, LAG_OP_FPI, LAG_OP_AKI, LAG_OP_CLONE_DIAGONAL, LAG_OP_ZERO_FANOUT,
+    LAG_OP_ZERO_BLOCK, LAG_OP_RANDOM_WIDTH,
     LAG_OP_NONE,
     LAG_N_OPS
 };
@@ -28,7 +30,15 @@ typedef int lag_fill_fn(struct lag_draft *draft, const struct lag_strategy *stra
 int lag_recipe_make(const struct lag_strategy *strategy, const struct lag_spec *from, const struct lag_spec *to,
                     lag_fill_fn *fill, const char *text, struct lag_recipe *ret, struct lag_error *err);
 
-/* LAG_EINVAL at "/target/<name>" where the shapes differ in anything but depth. what: who grows, for the text. */
-int lag_depth_only(const struct lag_spec *from, const struct lag_spec *to, const char *what, struct lag_error *err);
+/* LAG_EINVAL at "/target/<name>" where the shapes differ in a direction that is not grown. what: who grows, for the
+ * text. */
+int lag_directions_check(const struct lag_spec *from, const struct lag_spec *to, bool depth, bool width,
+                         const char *what, struct lag_error *err);
+bool lag_width_differs(const struct lag_spec *a, const struct lag_spec *b);
+/* The maps of a width operator. LAG_EINVAL at "/target/<name>", with what it could reach. */
+int lag_width_build(const struct lag_operator *op, const double *params, uint64_t seed, const struct lag_spec *from,
+                    const struct lag_spec *to, struct lag_width *ret, struct lag_error *err);
+/* The value of a parameter that the operator has; 0 for others. */
+double lag_operator_value(const struct lag_operator *op, const double *params, const char *name);
 /* The value of a parameter that the operator has; 0 for others. */
 double lag_strategy_param(const struct lag_strategy *strategy, const char *name);

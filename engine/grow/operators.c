@@ -12,8 +12,18 @@
 
 /* Presets of rules: a copy goes on with its source's moments and age under the untouched schedule, as the published
  * MIDAS recipe does; layers that begin as identities have no history, so they start at age 0 with their own ramp. */
-#define COPIES .preset_moments = LAG_MOMENTS_INHERIT, .preset_lr = LAG_LR_CONTINUE
-#define IDENTITIES .function_preserving = true, .preset_moments = LAG_MOMENTS_RESET_NEW, .preset_lr = LAG_LR_REWARM_NEW
+#define GOES_ON .preset_moments = LAG_MOMENTS_INHERIT, .preset_lr = LAG_LR_CONTINUE
+#define BEGINS_ANEW .preset_moments = LAG_MOMENTS_RESET_NEW, .preset_lr = LAG_LR_REWARM_NEW
+#define COPIES GOES_ON, .grows = LAG_GROWS_DEPTH
+#define IDENTITIES BEGINS_ANEW, .function_preserving = true, .grows = LAG_GROWS_DEPTH
+
+/* Of width: what is cloned goes on with its share of the moments; what is new beside it begins anew. */
+#define CLONES GOES_ON, .function_preserving = true, .grows = LAG_GROWS_WIDTH
+#define P_PAIRS(preset_) \
+    {"noise", 0, 1, preset_, \
+     "share of fresh noise in what reads copies, its sum over the copies zero: the function stays, copies part", false}
+#define P_MIX \
+    {"mix", 0, 1, 0, "share a of fresh noise in copies, W <- (1-a) W + a e: the function changes", false}
 
 static const struct lag_operator operators[LAG_N_OPS] = {
     [LAG_OP_STACK] = {"stack", "Stack", "copies the whole model on top of itself: 0 1 2 0 1 2",
@@ -53,8 +63,33 @@ static const struct lag_operator operators[LAG_N_OPS] = {
     [LAG_OP_RANDOM] = {"random", "Random", "adds freshly initialised layers: the control",
         "Du et al., arXiv 2405.15319 (G_random); arXiv 2511.04981",
         .params = {P_AT("parent layer before which the new layers go; -1: on top")}, COPIES},
+    [LAG_OP_CLONE_WIDTH] = {"clone_width", "Clone in width", "copies units of the residual stream, heads and FFN in "
+        "turn, and lets readers take an even share of each copy: the function is unchanged",
+        "Chen et al. 2016 (Net2Net); Shen et al. 2022 (staged training); Samragh et al., arXiv 2409.12903",
+        .params = {P_PAIRS(0.5), P_MIX}, CLONES},
+    [LAG_OP_LEMON] = {"lemon", "LEMON", "copies units in turn, and lets readers take uneven shares of the copies: the "
+        "function is unchanged, the copies part", "Wang et al., ICLR 2024, arXiv 2310.07999",
+        .params = {{"split", 0.05, 0.95, 0.35, "share of the first of two copies; 0.5: even", false}, P_PAIRS(0),
+                   P_MIX}, CLONES},
+    [LAG_OP_FPI] = {"fpi", "Net2Net (FPI)", "copies heads and FFN units drawn at random, and the residual stream in "
+        "turn: the function is unchanged", "Chen et al. 2016; Chen et al., ACL 2022 (bert2BERT)",
+        .params = {P_PAIRS(0.5), P_MIX}, CLONES},
+    [LAG_OP_AKI] = {"aki", "AKI", "as fpi, but copies are those of the layer above",
+        "Chen et al., ACL 2022 (bert2BERT)", .params = {P_MIX}, GOES_ON, .grows = LAG_GROWS_WIDTH},
+    [LAG_OP_CLONE_DIAGONAL] = {"clone_diagonal", "Clone, diagonal", "sets whole copies of the model side by side, "
+        "which read nothing of each other: the function is unchanged; for whole multiples",
+        "Shen et al. 2022 (staged training); Samragh et al., arXiv 2409.12903 (diagonal)",
+        .params = {P_PAIRS(0.5), P_MIX}, CLONES},
+    [LAG_OP_ZERO_FANOUT] = {"zero_fanout", "Zero fan-out", "adds fresh heads, numbers of heads and FFN units that are "
+        "read at zero, and a stream that norms make zero of: the function is unchanged",
+        "Gesmundo & Maile, arXiv 2308.06103", BEGINS_ANEW, .function_preserving = true, .grows = LAG_GROWS_WIDTH},
+    [LAG_OP_ZERO_BLOCK] = {"zero_block", "Zero block", "makes [[W, A], [0, C]] of each matrix, A and C fresh: what is "
+        "new reads nothing of what is old", "Du et al., arXiv 2405.15319 (G_zero in width)", BEGINS_ANEW,
+        .grows = LAG_GROWS_WIDTH},
+    [LAG_OP_RANDOM_WIDTH] = {"random_width", "Random width", "fills all that is new by the rules of a fresh model: the "
+        "control", "Du et al., arXiv 2405.15319 (G_random in width)", BEGINS_ANEW, .grows = LAG_GROWS_WIDTH},
     [LAG_OP_NONE] = {"none", "None", "does not grow: the reference", "Karp et al., arXiv 2406.02469",
-        .function_preserving = true, COPIES},
+        .function_preserving = true, GOES_ON},
 };
 
 const struct lag_operator *lag_operators(int *ret_n) {

@@ -8,16 +8,21 @@
 #include <string.h>
 
 const struct lag_pool lag_pools[] = {
-    {"default", "Each operator once, all under one optimiser rule and one learning-rate rule (inherit and continue, "
-                "unless the request names others): what differs is the operator. At most ten; fewer where operators "
-                "coincide."},
+    {"default", "Operators of the directions in which the target grows, each once, all under one optimiser rule and "
+                "one learning-rate rule (inherit and continue, unless the request names others): what differs is the "
+                "operator. At most ten; fewer where operators coincide."},
+    {"depth", "The default for targets that grow n_layer alone."},
+    {"width", "The default for targets that grow n_embd, n_head or n_inner, and not n_layer."},
+    {"all", "The default, and the operators that it leaves out."},
+    {"preserving", "Those of all that keep the function: the grown model begins with the parent's loss."},
     {"published", "The published recipes, each with its own rules."},
     {NULL, NULL},
 };
 
-/* The default pool in order of preference. {h} = half the layers rounded up, {l-h} = the first layer of the upper half.
- * The rows span the choices: where the copies stand, how long the block is, copies or identities or fresh layers. */
-static const char *const default_pool[] = {
+/* Pools in order of preference: of depth, of width, of both. {h} = half the layers rounded up, {l-h} = the first layer
+ * of the upper half. The rows span the choices: where copies stand, how long the block is, copies or identities or
+ * fresh parts. Behind the default's rows come those of all. */
+static const char *const depth_rows[] = {
     "stack",
     "interleave",
     "gradual_stack block=1",
@@ -28,8 +33,38 @@ static const char *const default_pool[] = {
     "zero_stack",
     "zero_random",
     "random",
+    "range",
+    "zero_top",
 };
-static_assert(LAG_COUNT(default_pool) <= LAG_POOL_MAX, "a pool holds its rows");
+static const char *const width_rows[] = {
+    "clone_width", "lemon", "fpi", "zero_fanout", "aki", "clone_diagonal", "zero_block", "random_width",
+};
+static const char *const both_rows[] = {
+    "stack with=clone_width",
+    "interleave with=clone_width",
+    "gradual_stack block=1 with=clone_width",
+    "midas block=1 with=clone_width",
+    "stack with=lemon",
+    "midas block=1 with=zero_fanout",
+    "llama_pro every=1 with=clone_width",
+    "zero_stack with=zero_fanout",
+    "zero_stack with=lemon",
+    "random with=random_width",
+    "lidas block={h} with=clone_width",
+    "stack with=fpi",
+    "stack with=aki",
+    "zero_random with=zero_fanout",
+};
+enum { DEFAULT_ROWS = 10 };
+struct rows {
+    const char *const *row;
+    size_t n;
+    bool depth, width; /* what they grow */
+};
+static const struct rows of_depth = {depth_rows, LAG_COUNT(depth_rows), true, false};
+static const struct rows of_width = {width_rows, LAG_COUNT(width_rows), false, true};
+static const struct rows of_both = {both_rows, LAG_COUNT(both_rows), true, true};
+static_assert(LAG_COUNT(depth_rows) <= LAG_POOL_MAX && LAG_COUNT(both_rows) <= LAG_POOL_MAX, "a pool holds its rows");
 
 /* Replaces {h} and {l-h} by their values for n_layer. */
 static void fill_in(const char *row, int n_layer, char ret[LAG_STRATEGY_TEXT]) {
@@ -64,7 +99,9 @@ static int member_init(struct member *member, const struct lag_strategy *strateg
     *member = (struct member){.strategy = *strategy, .moments = strategy->moments, .lr = strategy->lr};
     int rc = lag_recipe_build(strategy, from, to, &member->recipe, err);
     if (rc) return rc;
-    bool new_layer = false, new_history = false; /* new_history: a new layer could inherit something */
+    const struct lag_width *width = &member->recipe.width;
+    bool new_layer = width->widens, new_history = width->widens; /* something new; what could inherit something */
+    if (lag_width_is_random(width)) member->seed = strategy->seed;
     for (int i = 0; i < member->recipe.n_layers; i++) {
         const struct lag_layer_src *layer = &member->recipe.layers[i];
         new_layer |= layer->is_new;
@@ -82,7 +119,9 @@ static void member_deinit(struct member *member) { lag_recipe_deinit(&member->re
 
 static bool member_equal(const struct member *a, const struct member *b) {
     if (a->recipe.n_layers != b->recipe.n_layers || a->moments != b->moments || a->lr != b->lr ||
-        a->rewarm_steps != b->rewarm_steps || a->freeze_steps != b->freeze_steps || a->seed != b->seed) return false;
+        a->rewarm_steps != b->rewarm_steps || a->freeze_steps != b->freeze_steps || a->seed != b->seed ||
+        !lag_spec_equal(&a->recipe.spec, &b->recipe.spec) || !lag_width_equal(&a->recipe.width, &b->recipe.width))
+        return false;
     for (int i = 0; i < a->recipe.n_layers; i++) {
         const struct lag_layer_src *x = &a->recipe.layers[i], *y = &b->recipe.layers[i];
         if (x->source != y->source || x->is_new != y->is_new || x->zero_out != y->zero_out || x->noise != y->noise) {
@@ -129,22 +168,58 @@ static int add_member(struct expansion *expansion, const struct lag_strategy *st
     return 0;
 }
 
-static int add_default(struct expansion *expansion, const struct lag_pool_rules *rules, struct lag_error *err) {
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < LAG_COUNT(default_pool); i++) {
+/* The rows for the directions in which the target grows. */
+static const struct rows *find_rows(const struct expansion *expansion) {
+    if (!lag_width_differs(expansion->from, expansion->to)) return &of_depth;
+    return expansion->to->n_layer > expansion->from->n_layer ? &of_both : &of_width;
+}
+
+/* Of width, an operator that cannot reach the target is left out; it is told where none can. */
+static int add_rows(struct expansion *expansion, const struct rows *rows, size_t n, bool only_preserving,
+                    const struct lag_pool_rules *rules, struct lag_error *err) {
+    struct lag_error refusal = {0};
+    int rc = lag_directions_check(expansion->from, expansion->to, rows->depth, rows->width, "the pool", err);
+    for (size_t i = 0; rc == 0 && i < LAG_MIN(n, rows->n); i++) {
         char text[LAG_STRATEGY_TEXT];
         struct lag_strategy strategy;
-        fill_in(default_pool[i], expansion->from->n_layer, text);
+        fill_in(rows->row[i], expansion->from->n_layer, text);
         rc = lag_strategy_parse(text, &strategy, err);
         if (rc) break;
+        if (only_preserving && !lag_strategy_preserves(&strategy)) continue;
         strategy.moments = rules->moments;
         strategy.lr = rules->lr;
         strategy.rewarm_steps = rules->rewarm_steps;
         strategy.freeze_steps = rules->freeze_steps;
         lag_strategy_name(&strategy, text);
-        rc = add_member(expansion, &strategy, text, err);
+        rc = add_member(expansion, &strategy, text, &refusal);
+        const bool is_beyond = rc == LAG_EINVAL && rows->width && strncmp(refusal.pointer, "/target/", 8) == 0;
+        if (is_beyond) rc = 0;
+        if (rc && err) *err = refusal;
     }
+    if (rc == 0 && expansion->n == 0)
+        return lag_error_at(err, LAG_EINVAL, refusal.pointer[0] ? refusal.pointer : "/pool", "%s",
+                            refusal.pointer[0] ? refusal.text : "no operator of the pool grows this target");
     return rc;
+}
+
+static int add_default(struct expansion *expansion, const struct lag_pool_rules *rules, struct lag_error *err) {
+    return add_rows(expansion, find_rows(expansion), DEFAULT_ROWS, false, rules, err);
+}
+
+static int add_depth(struct expansion *expansion, const struct lag_pool_rules *rules, struct lag_error *err) {
+    return add_rows(expansion, &of_depth, DEFAULT_ROWS, false, rules, err);
+}
+
+static int add_width(struct expansion *expansion, const struct lag_pool_rules *rules, struct lag_error *err) {
+    return add_rows(expansion, &of_width, DEFAULT_ROWS, false, rules, err);
+}
+
+static int add_all(struct expansion *expansion, const struct lag_pool_rules *rules, struct lag_error *err) {
+    return add_rows(expansion, find_rows(expansion), LAG_POOL_MAX, false, rules, err);
+}
+
+static int add_preserving(struct expansion *expansion, const struct lag_pool_rules *rules, struct lag_error *err) {
+    return add_rows(expansion, find_rows(expansion), LAG_POOL_MAX, true, rules, err);
 }
 
 static int add_published(struct expansion *expansion, const struct lag_pool_rules *rules, struct lag_error *err) {
@@ -161,17 +236,19 @@ static int add_published(struct expansion *expansion, const struct lag_pool_rule
 }
 
 /* Beside lag_pools, in its order. */
-static int (*const fillers[])(struct expansion *, const struct lag_pool_rules *, struct lag_error *) = {add_default,
-                                                                                                       add_published};
+static int (*const fillers[])(struct expansion *, const struct lag_pool_rules *, struct lag_error *) = {
+    add_default, add_depth, add_width, add_all, add_preserving, add_published};
 static_assert(LAG_COUNT(fillers) + 1 == LAG_COUNT(lag_pools), "each pool has its filler");
 
 static int find_pool(const char *name, struct lag_error *err) {
     int pool = 0;
     while (lag_pools[pool].name && strcmp(lag_pools[pool].name, name) != 0) pool++;
     if (lag_pools[pool].name) return pool;
+    char names[160] = "";
+    for (size_t i = 0, used = 0; lag_pools[i].name && used < sizeof(names); i++)
+        used += (size_t)snprintf(names + used, sizeof(names) - used, "%s\"%s\"", i ? ", " : "", lag_pools[i].name);
     return lag_error_at(err, LAG_ENOTFOUND, "/pool",
-                        "no pool \"%.64s\"; there are \"default\" and \"published\", or give a list of operators or "
-                        "strategies", name);
+                        "no pool \"%.64s\"; there are %s, or give a list of operators or strategies", name, names);
 }
 
 int lag_pool_expand(const char *pool, const struct lag_pool_rules *rules, const struct lag_spec *from,
@@ -179,9 +256,8 @@ int lag_pool_expand(const char *pool, const struct lag_pool_rules *rules, const 
                     struct lag_error *err) {
     const int index = find_pool(pool, err);
     if (index < 0) return index;
-    int rc = lag_depth_only(from, to, "the pool", err);
-    if (rc) return rc;
-    if (to->n_layer <= from->n_layer) {
+    const bool widens = lag_width_differs(from, to);
+    if (to->n_layer < from->n_layer || (to->n_layer == from->n_layer && !widens)) {
         return lag_error_at(err, LAG_EINVAL, "/target/n_layer",
                             "the model has %d layers already: a pool needs a target of more", from->n_layer);
     }
@@ -190,7 +266,7 @@ int lag_pool_expand(const char *pool, const struct lag_pool_rules *rules, const 
     expansion->from = from;
     expansion->to = to;
     expansion->list = ret;
-    rc = fillers[index](expansion, rules, err);
+    const int rc = fillers[index](expansion, rules, err);
     for (int i = 0; i < expansion->n; i++) member_deinit(&expansion->members[i]);
     if (rc == 0) *ret_n = expansion->n;
     return rc;

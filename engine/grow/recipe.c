@@ -16,24 +16,45 @@ static void mark_new(struct lag_draft *draft, bool *seen, double noise) {
     }
 }
 
-static int depth_only_error(const char *what, const char *name, double from, double to, struct lag_error *err) {
+static bool is_width(enum lag_spec_axis axis) {
+    return axis == LAG_AXIS_N_HEAD || axis == LAG_AXIS_N_EMBD || axis == LAG_AXIS_N_INNER;
+}
+
+bool lag_width_differs(const struct lag_spec *a, const struct lag_spec *b) {
+    for (int i = 0; i < LAG_N_AXES; i++)
+        if (is_width((enum lag_spec_axis)i) &&
+            lag_spec_axis_get(a, (enum lag_spec_axis)i) != lag_spec_axis_get(b, (enum lag_spec_axis)i))
+            return true;
+    return lag_spec_head_dim(a) != lag_spec_head_dim(b);
+}
+
+static int direction_error(const char *what, bool depth, bool width, const char *name, double from, double to,
+                           struct lag_error *err) {
     char pointer[64];
+    const char *grown = depth && width ? "depth and width" : depth ? "depth" : "width";
     snprintf(pointer, sizeof(pointer), "/target/%s", name);
-    return lag_error_at(err, LAG_EINVAL, pointer, "%s grows depth only: %s would change from %g to %g", what, name,
+    return lag_error_at(err, LAG_EINVAL, pointer, "%s grows %s only: %s would change from %g to %g", what, grown, name,
                         from, to);
 }
 
-int lag_depth_only(const struct lag_spec *from, const struct lag_spec *to, const char *what, struct lag_error *err) {
+int lag_directions_check(const struct lag_spec *from, const struct lag_spec *to, bool depth, bool width,
+                         const char *what, struct lag_error *err) {
+    static const enum lag_spec_axis order[LAG_N_AXES] = { /* what brings others with it comes first */
+        LAG_AXIS_N_LAYER, LAG_AXIS_N_EMBD, LAG_AXIS_N_HEAD, LAG_AXIS_N_INNER, LAG_AXIS_N_POSITIONS,
+        LAG_AXIS_VOCAB_SIZE};
     for (int i = 0; i < LAG_N_AXES; i++) {
-        const int before = lag_spec_axis_get(from, (enum lag_spec_axis)i);
-        const int after = lag_spec_axis_get(to, (enum lag_spec_axis)i);
-        if (i == LAG_AXIS_N_LAYER || before == after) continue;
-        return depth_only_error(what, lag_spec_axes[i].name, before, after, err);
+        const enum lag_spec_axis axis = order[i];
+        const int before = lag_spec_axis_get(from, axis), after = lag_spec_axis_get(to, axis);
+        if (before == after || (depth && axis == LAG_AXIS_N_LAYER) || (width && is_width(axis))) continue;
+        return direction_error(what, depth, width, lag_spec_axes[axis].name, before, after, err);
     }
-    if (from->norm_eps != to->norm_eps) return depth_only_error(what, "norm_eps", from->norm_eps, to->norm_eps, err);
+    const int before = lag_spec_head_dim(from), after = lag_spec_head_dim(to);
+    if (!width && before != after) return direction_error(what, depth, width, "head_dim", before, after, err);
+    if (from->norm_eps != to->norm_eps)
+        return direction_error(what, depth, width, "norm_eps", from->norm_eps, to->norm_eps, err);
     if (from->arch == to->arch) return 0;
-    return lag_error_at(err, LAG_EINVAL, "/target/arch", "%s grows depth only: arch would change from %s to %s", what,
-                        lag_arch_name(from->arch), lag_arch_name(to->arch));
+    return lag_error_at(err, LAG_EINVAL, "/target/arch", "%s keeps the architecture: it would change from %s to %s",
+                        what, lag_arch_name(from->arch), lag_arch_name(to->arch));
 }
 
 static int check_target(const struct lag_strategy *strategy, const struct lag_spec *from, const struct lag_spec *to,
@@ -48,9 +69,27 @@ static int check_target(const struct lag_strategy *strategy, const struct lag_sp
                             LAG_MAX_LAYERS);
     }
     if (lag_op_index(strategy->op) == LAG_OP_NONE) return 0;
-    char what[64];
-    snprintf(what, sizeof(what), "operator %s", strategy->op->name);
-    return lag_depth_only(from, to, what, err);
+    char what[96];
+    snprintf(what, sizeof(what), "operator %s%s%s", strategy->op->name, strategy->with ? " with " : "",
+             strategy->with ? strategy->with->name : "");
+    return lag_directions_check(from, to, strategy->op->grows == LAG_GROWS_DEPTH,
+                                strategy->op->grows == LAG_GROWS_WIDTH || strategy->with, what, err);
+}
+
+/* Of the grown state: its shape, and the maps of what widens. */
+static int shape_recipe(const struct lag_strategy *strategy, const struct lag_spec *from, const struct lag_spec *to,
+                        struct lag_recipe *recipe, struct lag_error *err) {
+    const bool itself = strategy->op->grows == LAG_GROWS_WIDTH;
+    const struct lag_operator *op = itself ? strategy->op : strategy->with;
+    recipe->spec = *from;
+    recipe->spec.n_layer = recipe->n_layers;
+    if (!op || !lag_width_differs(from, to)) return 0;
+    const double *params = itself ? strategy->params : strategy->with_params;
+    const int rc = lag_width_build(op, params, strategy->seed, from, to, &recipe->width, err);
+    if (rc) return rc;
+    recipe->spec = *to;
+    recipe->spec.norm_eps = recipe->width.norm_eps;
+    return 0;
 }
 
 int lag_recipe_make(const struct lag_strategy *strategy, const struct lag_spec *from, const struct lag_spec *to,
@@ -71,8 +110,11 @@ int lag_recipe_make(const struct lag_strategy *strategy, const struct lag_spec *
     if (rc) return rc;
     LAG_ASSERT(draft.n == draft.target);
     mark_new(&draft, seen, lag_strategy_param(strategy, "noise"));
-    ret->n_layers = draft.n;
-    ret->layers = LAG_TAKE(layers);
+    struct lag_recipe recipe = {.n_layers = draft.n};
+    rc = shape_recipe(strategy, from, to, &recipe, err);
+    if (rc) return rc;
+    recipe.layers = LAG_TAKE(layers);
+    *ret = recipe;
     return 0;
 }
 
@@ -89,6 +131,7 @@ int lag_recipe_build(const struct lag_strategy *strategy, const struct lag_spec 
 
 void lag_recipe_deinit(struct lag_recipe *recipe) {
     free(recipe->layers);
+    lag_width_deinit(&recipe->width);
     *recipe = (struct lag_recipe){0};
 }
 

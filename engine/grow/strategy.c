@@ -63,9 +63,13 @@ static int param_index(const struct lag_operator *op, const char *name) {
     return -1;
 }
 
+double lag_operator_value(const struct lag_operator *op, const double *params, const char *name) {
+    int i = param_index(op, name);
+    return i < 0 ? 0 : params[i];
+}
+
 double lag_strategy_param(const struct lag_strategy *strategy, const char *name) {
-    int i = param_index(strategy->op, name);
-    return i < 0 ? 0 : strategy->params[i];
+    return lag_operator_value(strategy->op, strategy->params, name);
 }
 
 /* "block, noise"; "none" when the operator has no parameters. */
@@ -77,25 +81,47 @@ static void list_params(const struct lag_operator *op, char *ret, size_t size) {
     }
 }
 
-int lag_strategy_set_param(struct lag_strategy *strategy, const char *name, double value, struct lag_error *err) {
+/* at: "/params" or "/with_params". */
+static int set_param(const struct lag_operator *op, double *params, const char *at, const char *name, double value,
+                     struct lag_error *err) {
     char pointer[128];
-    snprintf(pointer, sizeof(pointer), "/params/%.64s", name);
-    int i = param_index(strategy->op, name);
+    snprintf(pointer, sizeof(pointer), "%s/%.64s", at, name);
+    int i = param_index(op, name);
     if (i < 0) {
         char names[128];
-        list_params(strategy->op, names, sizeof(names));
+        list_params(op, names, sizeof(names));
         return lag_error_at(err, LAG_EINVAL, pointer, "operator %s has no parameter \"%.64s\"; its parameters: %s",
-                            strategy->op->name, name, names);
+                            op->name, name, names);
     }
-    const struct lag_operator_param *param = &strategy->op->params[i];
+    const struct lag_operator_param *param = &op->params[i];
     if (!(value >= param->min && value <= param->max)) {
         return lag_error_at(err, LAG_EINVAL, pointer, "%s must be between %g and %g", name, param->min, param->max);
     }
     if (param->integer && value != floor(value)) {
         return lag_error_at(err, LAG_EINVAL, pointer, "%s must be a whole number", name);
     }
-    strategy->params[i] = value + 0.0; /* -0 becomes 0, so that the text stays canonical */
+    params[i] = value + 0.0; /* -0 becomes 0, so that the text stays canonical */
     return 0;
+}
+
+int lag_strategy_set_param(struct lag_strategy *strategy, const char *name, double value, struct lag_error *err) {
+    return set_param(strategy->op, strategy->params, "/params", name, value, err);
+}
+
+int lag_strategy_set_with(struct lag_strategy *strategy, const char *name, struct lag_error *err) {
+    const struct lag_operator *with = lag_operator_find(name);
+    if (!with || with->grows != LAG_GROWS_WIDTH || strategy->op->grows != LAG_GROWS_DEPTH)
+        return lag_error_at(err, LAG_EINVAL, "/with", "\"%.64s\" with \"%.64s\" is no pair: name an operator that "
+                            "grows depth, with one that grows width, as stack with clone_width", strategy->op->name,
+                            name);
+    strategy->with = with;
+    for (int i = 0; i < LAG_OPERATOR_PARAMS && with->params[i].name; i++)
+        strategy->with_params[i] = with->params[i].preset;
+    return 0;
+}
+
+int lag_strategy_set_with_param(struct lag_strategy *strategy, const char *name, double value, struct lag_error *err) {
+    return set_param(strategy->with, strategy->with_params, "/with_params", name, value, err);
 }
 
 /* The shortest decimal that reads back as the same double. */
@@ -109,14 +135,24 @@ static void format_number(double value, char *ret, size_t size) {
 
 static bool has_rewarm(enum lag_lr_rule rule) { return rule == LAG_LR_REWARM || rule == LAG_LR_REWARM_NEW; }
 
+static size_t format_params(const struct lag_operator *op, const double *params, char *ret, size_t used) {
+    for (int i = 0; i < LAG_OPERATOR_PARAMS && op->params[i].name; i++) {
+        const struct lag_operator_param *param = &op->params[i];
+        char number[40];
+        if (!param->integer && params[i] == 0 && param->preset == 0) continue; /* no noise: not worth a word */
+        format_number(params[i], number, sizeof(number));
+        used += (size_t)snprintf(ret + used, LAG_STRATEGY_TEXT - used, " %s=%s", param->name, number);
+    }
+    return used;
+}
+
 void lag_strategy_format(const struct lag_strategy *strategy, char ret[LAG_STRATEGY_TEXT]) {
     const struct lag_operator *op = strategy->op;
     size_t used = (size_t)snprintf(ret, LAG_STRATEGY_TEXT, "%s", op->name);
-    for (int i = 0; i < LAG_OPERATOR_PARAMS && op->params[i].name; i++) {
-        if (!op->params[i].integer && strategy->params[i] == 0) continue; /* no noise: not worth a word */
-        char number[40];
-        format_number(strategy->params[i], number, sizeof(number));
-        used += (size_t)snprintf(ret + used, LAG_STRATEGY_TEXT - used, " %s=%s", op->params[i].name, number);
+    used = format_params(op, strategy->params, ret, used);
+    if (strategy->with) {
+        used += (size_t)snprintf(ret + used, LAG_STRATEGY_TEXT - used, " with=%s", strategy->with->name);
+        used = format_params(strategy->with, strategy->with_params, ret, used);
     }
     used += (size_t)snprintf(ret + used, LAG_STRATEGY_TEXT - used, " optimizer=%s lr=%s",
                              lag_moment_rule_names[strategy->moments], lag_lr_rule_names[strategy->lr]);
@@ -175,28 +211,39 @@ static int parse_item(struct lag_strategy *strategy, const char *key, const char
         if (lag_parse_u64(value, &strategy->seed) == 0) return 0;
         return lag_error_at(err, LAG_EINVAL, "/seed", "seed must be a whole number from 0, not \"%.64s\"", value);
     }
-    double number;
-    if (param_index(strategy->op, key) >= 0 && lag_parse_double(value, &number)) {
+    if (strcmp(key, "with") == 0) return lag_strategy_set_with(strategy, value, err);
+    const struct lag_operator *op = strategy->with ? strategy->with : strategy->op;
+    double number = 0;
+    if (param_index(op, key) >= 0 && lag_parse_double(value, &number)) {
         char pointer[128];
         snprintf(pointer, sizeof(pointer), "/params/%.64s", key);
         return lag_error_at(err, LAG_EINVAL, pointer, "%s must be a number, not \"%.64s\"", key, value);
     }
-    return lag_strategy_set_param(strategy, key, param_index(strategy->op, key) >= 0 ? number : 0, err);
+    if (strategy->with) return lag_strategy_set_with_param(strategy, key, number, err);
+    return lag_strategy_set_param(strategy, key, number, err);
+}
+
+static bool keeps(const struct lag_operator *op, const double *params) {
+    return op->function_preserving && lag_operator_value(op, params, "mix") == 0;
+}
+
+bool lag_strategy_preserves(const struct lag_strategy *strategy) {
+    return keeps(strategy->op, strategy->params) && (!strategy->with || keeps(strategy->with, strategy->with_params));
 }
 
 int lag_strategy_check_freeze(const struct lag_strategy *strategy, struct lag_error *err) {
     if (strategy->freeze_steps == 0 || lag_op_index(strategy->op) != LAG_OP_NONE) return 0;
     return lag_error_at(err, LAG_EINVAL, "/freeze_old",
-                        "operator none adds no layer: with freeze_old nothing would train");
+                        "operator none adds nothing: with freeze_old nothing would train");
 }
 
-#define MAX_ITEMS (LAG_OPERATOR_PARAMS + 5)
+#define MAX_ITEMS (2 * LAG_OPERATOR_PARAMS + 6)
 
 int lag_strategy_parse(const char *text, struct lag_strategy *ret, struct lag_error *err) {
     char copy[LAG_STRATEGY_TEXT], *rest = NULL;
     const char *seen[MAX_ITEMS];
     size_t length = strnlen(text, sizeof(copy));
-    int n_seen = 0;
+    int n_seen = 0, with_at = 0;
     if (length == sizeof(copy)) {
         return lag_error_set(err, LAG_EINVAL, "a strategy is at most %d characters long", LAG_STRATEGY_TEXT - 1);
     }
@@ -211,10 +258,13 @@ int lag_strategy_parse(const char *text, struct lag_strategy *ret, struct lag_er
         if (!value) return lag_error_set(err, LAG_EINVAL, "\"%.64s\" is not of the form key=value", key);
         *value++ = '\0';
         for (int i = 0; i < n_seen; i++) {
-            if (strcmp(seen[i], key) == 0) return lag_error_set(err, LAG_EINVAL, "%.64s is given twice", key);
+            const bool apart = strategy.with && i < with_at && param_index(strategy.with, key) >= 0;
+            if (strcmp(seen[i], key) == 0 && !apart)
+                return lag_error_set(err, LAG_EINVAL, "%.64s is given twice", key);
         }
         if ((rc = parse_item(&strategy, key, value, err))) return rc;
-        LAG_ASSERT(n_seen < MAX_ITEMS); /* each accepted key once: parameters and the five common ones */
+        LAG_ASSERT(n_seen < MAX_ITEMS); /* each accepted key once: parameters and the six common ones */
+        if (strcmp(key, "with") == 0) with_at = n_seen; /* the parameters behind it are the other operator's */
         seen[n_seen++] = key;
     }
     if ((rc = lag_strategy_check_freeze(&strategy, err))) return rc;

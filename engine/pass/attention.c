@@ -9,10 +9,10 @@
 #include <string.h>
 
 struct head {
-    int stride, T, d; /* of qkv rows; context; head size */
+    int stride, A, T, d; /* of qkv rows; of the heads' outputs; context; head size */
     lag_real scale;
-    lag_real *q, *k, *v;       /* [T] rows, stride 3C */
-    lag_real *out, *dout;      /* [T] rows, stride C */
+    lag_real *q, *k, *v;       /* [T] rows, stride 3A */
+    lag_real *out, *dout;      /* [T] rows, stride A */
     lag_real *dq, *dk, *dv;
     lag_real *lse;             /* [T] */
     lag_real *p, *dp;          /* [LAG_ATT_ROWS][T] */
@@ -35,18 +35,18 @@ uint64_t lag_attention_scratch(enum lag_precision precision, int context, int he
 
 static struct head head_of(const struct lag_pass *pass, int tile, int member) {
     const struct lag_acts a = lag_pass_acts(pass, pass->layer);
-    const int b = tile / pass->H, h = tile % pass->H, row = b * pass->context, C = pass->C;
-    struct head head = {.stride = 3 * C, .T = pass->context, .d = pass->head,
+    const int b = tile / pass->H, h = tile % pass->H, row = b * pass->context, A = pass->A;
+    struct head head = {.stride = 3 * A, .A = A, .T = pass->context, .d = pass->head,
                         .scale = (lag_real)(1 / sqrt((double)pass->head))};
     const size_t column = (size_t)h * (size_t)pass->head;
-    head.q = lag_row(a.qkv, row, 3 * C) + column;
-    head.k = head.q + C;
-    head.v = head.k + C;
-    head.dq = lag_row(lag_slot(pass->work, LAG_SLOT_DQKV, 0), row, 3 * C) + column;
-    head.dk = head.dq + C;
-    head.dv = head.dk + C;
-    head.out = lag_row(a.att, row, C) + column;
-    head.dout = lag_row(lag_slot(pass->work, LAG_SLOT_DATT, 0), row, C) + column;
+    head.q = lag_row(a.qkv, row, 3 * A) + column;
+    head.k = head.q + A;
+    head.v = head.k + A;
+    head.dq = lag_row(lag_slot(pass->work, LAG_SLOT_DQKV, 0), row, 3 * A) + column;
+    head.dk = head.dq + A;
+    head.dv = head.dk + A;
+    head.out = lag_row(a.att, row, A) + column;
+    head.dout = lag_row(lag_slot(pass->work, LAG_SLOT_DATT, 0), row, A) + column;
     head.lse = a.lse + (size_t)tile * (size_t)pass->context;
     head.pack = lag_pass_pack(pass, member);
     head.p = lag_slot(pass->work, LAG_SLOT_SCRATCH, member);
@@ -81,7 +81,7 @@ void lag_attention_forward_tile(void *arg, int tile, int member) {
     const struct lag_matrix keys_t = operand(&h, KEYS_T, h.k, true), values = operand(&h, VALUES, h.v, false);
     for (int begin = 0; begin < h.T; begin += LAG_ATT_ROWS) {
         const int n = LAG_MIN(LAG_ATT_ROWS, h.T - begin), keys = begin + n;
-        lag_real *out = lag_row(h.out, begin, pass->C);
+        lag_real *out = lag_row(h.out, begin, h.A);
         lag_real inverse[LAG_ATT_ROWS];
         const struct lag_matrix queries = {.data = lag_row(h.q, begin, h.stride), .stride = h.stride};
         multiply(&h, n, keys, h.d, queries, keys_t, 0, h.p, keys);
@@ -94,8 +94,8 @@ void lag_attention_forward_tile(void *arg, int tile, int member) {
             h.lse[begin + i] = (lag_real)((double)top + log(sum));
             inverse[i] = (lag_real)(1 / sum);
         }
-        multiply(&h, n, h.d, keys, (struct lag_matrix){.data = h.p, .stride = keys}, values, 0, out, pass->C);
-        for (int i = 0; i < n; i++) vec->scale((size_t)h.d, inverse[i], lag_row(out, i, pass->C));
+        multiply(&h, n, h.d, keys, (struct lag_matrix){.data = h.p, .stride = keys}, values, 0, out, h.A);
+        for (int i = 0; i < n; i++) vec->scale((size_t)h.d, inverse[i], lag_row(out, i, h.A));
     }
 }
 
@@ -105,8 +105,8 @@ static void score_rows(const struct lag_pass *pass, const struct head *h, int be
     for (int i = 0; i < n; i++) {
         lag_real *p = lag_row(h->p, i, keys), *dp = lag_row(h->dp, i, keys);
         const size_t seen = (size_t)(begin + i + 1), rest = ((size_t)keys - seen) * sizeof(*p);
-        const double delta = vec->dot((size_t)h->d, lag_row(h->out, begin + i, pass->C),
-                                      lag_row(h->dout, begin + i, pass->C));
+        const double delta = vec->dot((size_t)h->d, lag_row(h->out, begin + i, h->A),
+                                      lag_row(h->dout, begin + i, h->A));
         vec->exp(seen, h->scale, h->lse[begin + i], p);
         vec->score_backward(seen, p, (lag_real)delta, h->scale, dp);
         memset(p + seen, 0, rest);
@@ -118,7 +118,7 @@ void lag_attention_backward_tile(void *arg, int tile, int member) {
     const struct lag_pass *pass = arg;
     const struct head h = head_of(pass, tile, member);
     lag_part_begin(pass->parts, member, LAG_PART_ATTENTION);
-    const int C = pass->C, last = (h.T - 1) / LAG_ATT_ROWS * LAG_ATT_ROWS;
+    const int last = (h.T - 1) / LAG_ATT_ROWS * LAG_ATT_ROWS;
     const struct lag_matrix keys_t = operand(&h, KEYS_T, h.k, true), values_t = operand(&h, VALUES_T, h.v, true);
     const struct lag_matrix all_keys = operand(&h, KEYS, h.k, false);
     /* From the last block down: it reaches all keys, so it sets dk and dv, and the others add to a part of them. */
@@ -126,7 +126,7 @@ void lag_attention_backward_tile(void *arg, int tile, int member) {
         const int n = LAG_MIN(LAG_ATT_ROWS, h.T - begin), keys = begin + n;
         const lag_real beta = begin == last ? 0 : 1;
         const struct lag_matrix q = {.data = lag_row(h.q, begin, h.stride), .stride = h.stride};
-        const struct lag_matrix dout = {.data = lag_row(h.dout, begin, C), .stride = C};
+        const struct lag_matrix dout = {.data = lag_row(h.dout, begin, h.A), .stride = h.A};
         multiply(&h, n, keys, h.d, q, keys_t, 0, h.p, keys);
         multiply(&h, n, keys, h.d, dout, values_t, 0, h.dp, keys);
         score_rows(pass, &h, begin, n, keys);

@@ -14,25 +14,27 @@
 #define WEIGHT_TILE 512 /* longest edge of a weight gradient's tile */
 #define EMBED_COLS 32 /* columns a tile of the embeddings' gradients */
 
-/* Where each vector gradient's sums lie in a row tile's partials, in widths of C; FC_B is last and I wide. */
+/* Where each vector gradient's sums lie in a row tile's partials, in widths of C; then come FC_B, I wide, and QKV_B,
+ * 3A wide. */
 enum partial {
-    PART_QKV_B = 0,
-    PART_LN1_W = 3,
+    PART_LN1_W,
     PART_LN1_B,
     PART_PROJ_B,
     PART_LN2_W,
     PART_LN2_B,
     PART_FCPROJ_B,
     PART_FC_B,
+    PART_QKV_B,
 };
 
 static size_t partial_width(const struct lag_pass *pass) {
-    return PART_FC_B * (size_t)pass->C + (size_t)pass->I;
+    return PART_FC_B * (size_t)pass->C + (size_t)pass->I + 3 * (size_t)pass->A;
 }
 
 static double *partials(const struct lag_pass *pass, int tile, int part) {
     double *all = (double *)(void *)lag_slot(pass->work, LAG_SLOT_PARTIAL, 0);
-    return all + (size_t)tile * partial_width(pass) + (size_t)part * (size_t)pass->C;
+    const size_t C = (size_t)pass->C, at = part < PART_QKV_B ? (size_t)part * C : PART_FC_B * C + (size_t)pass->I;
+    return all + (size_t)tile * partial_width(pass) + at;
 }
 
 static lag_real *grads_of(const struct lag_pass *pass) {
@@ -87,12 +89,12 @@ static void through_final_norm(const struct lag_pass *pass, int tile, int member
 static void through_attention_input(const struct lag_pass *pass, int layer, int tile, int member, int begin, int n) {
     const struct lag_acts a = lag_pass_acts(pass, layer);
     const struct lag_weights w = lag_weights_of(&pass->state->layout, pass->state->params, layer);
-    const int C = pass->C;
-    lag_real *dqkv = lag_row(lag_slot(pass->work, LAG_SLOT_DQKV, 0), begin, 3 * C);
+    const int C = pass->C, A = pass->A;
+    lag_real *dqkv = lag_row(lag_slot(pass->work, LAG_SLOT_DQKV, 0), begin, 3 * A);
     lag_real *dln1 = lag_slot(pass->work, LAG_SLOT_SCRATCH, member);
     lag_part_begin(pass->parts, member, LAG_PART_ACTIVATION);
-    column_sums(pass, n, 3 * C, dqkv, partials(pass, tile, PART_QKV_B));
-    project_back(pass, member, n, C, 3 * C, dqkv, lag_pass_matrix(pass, layer, LAG_MATRIX_QKV, true),
+    column_sums(pass, n, 3 * A, dqkv, partials(pass, tile, PART_QKV_B));
+    project_back(pass, member, n, C, 3 * A, dqkv, lag_pass_matrix(pass, layer, LAG_MATRIX_QKV, true),
                  dln1);
     const struct norm norm = {
         a.x, w.ln1_w, a.mean1, a.rstd1, partials(pass, tile, PART_LN1_W), partials(pass, tile, PART_LN1_B)};
@@ -122,8 +124,8 @@ static void through_ffn(const struct lag_pass *pass, int layer, int tile, int me
     norm_rows(pass, norm, begin, n, dln2, lag_slot(pass->work, LAG_SLOT_DX, 0), lag_slot(pass->work, LAG_SLOT_DMID, 0));
     lag_part_begin(pass->parts, member, LAG_PART_ACTIVATION);
     column_sums(pass, n, C, dmid, partials(pass, tile, PART_PROJ_B));
-    project_back(pass, member, n, C, C, dmid, lag_pass_matrix(pass, layer, LAG_MATRIX_PROJ, true),
-                 lag_row(lag_slot(pass->work, LAG_SLOT_DATT, 0), begin, C));
+    project_back(pass, member, n, pass->A, C, dmid, lag_pass_matrix(pass, layer, LAG_MATRIX_PROJ, true),
+                 lag_row(lag_slot(pass->work, LAG_SLOT_DATT, 0), begin, pass->A));
 }
 
 static void rows_tile(void *arg, int tile, int member) {
@@ -161,7 +163,7 @@ static void reduce_tile(void *arg, int tile, int member) {
     } else {
         reduce(pass, PART_LN1_W, C, LAG_ROLE_LN1_W, layer + 1);
         reduce(pass, PART_LN1_B, C, LAG_ROLE_LN1_B, layer + 1);
-        reduce(pass, PART_QKV_B, 3 * C, LAG_ROLE_QKV_B, layer + 1);
+        reduce(pass, PART_QKV_B, 3 * pass->A, LAG_ROLE_QKV_B, layer + 1);
     }
     if (layer < 0) return;
     reduce(pass, PART_PROJ_B, C, LAG_ROLE_PROJ_B, layer);
@@ -215,15 +217,14 @@ static void add_job(struct lag_region *region, struct lag_gemm_job *job) {
 
 /* Region 1; layer -1 ends at the embeddings. */
 static void rows_region(struct lag_pass *pass, int layer) {
-    const int C = pass->C;
     struct lag_region region = {.parts = pass->parts};
     struct lag_gemm_job qkv;
     pass->layer = layer;
     lag_region_add(&region, rows_tile, pass, pass->n_row_tiles);
     if (layer + 1 < pass->state->layout.spec.n_layer) {
         const struct lag_weights above = lag_weights_of(&pass->state->layout, grads_of(pass), layer + 1);
-        qkv = weight_job(pass, C, 3 * C, lag_pass_acts(pass, layer + 1).ln1, lag_slot(pass->work, LAG_SLOT_DQKV, 0),
-                         above.qkv_w);
+        qkv = weight_job(pass, pass->C, 3 * pass->A, lag_pass_acts(pass, layer + 1).ln1,
+                         lag_slot(pass->work, LAG_SLOT_DQKV, 0), above.qkv_w);
         add_job(&region, &qkv);
     }
     lag_region_run(&region, pass->team);
@@ -250,7 +251,7 @@ static void attention_region(struct lag_pass *pass, int layer) {
     const lag_real *dx = lag_slot(pass->work, LAG_SLOT_DX, 0), *dmid = lag_slot(pass->work, LAG_SLOT_DMID, 0);
     struct lag_gemm_job fcproj = weight_job(pass, I, C, a.gelu, dx, d.fcproj_w);
     struct lag_gemm_job fc = weight_job(pass, C, I, a.ln2, lag_slot(pass->work, LAG_SLOT_DFC, 0), d.fc_w);
-    struct lag_gemm_job proj = weight_job(pass, C, C, a.att, dmid, d.proj_w);
+    struct lag_gemm_job proj = weight_job(pass, pass->A, C, a.att, dmid, d.proj_w);
     struct lag_region region = {.parts = pass->parts};
     pass->layer = layer;
     add_job(&region, &fcproj);

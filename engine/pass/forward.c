@@ -34,22 +34,22 @@ static void embed(const struct lag_pass *pass, int member, int begin, int n) {
 static void open_layer(const struct lag_pass *pass, int layer, int member, int begin, int n) {
     const struct lag_acts a = lag_pass_acts(pass, layer);
     const struct lag_weights w = lag_weights_of(&pass->state->layout, pass->state->params, layer);
-    const int C = pass->C;
+    const int C = pass->C, A = pass->A;
     lag_part_begin(pass->parts, member, LAG_PART_NORM);
     normalise(pass, begin, n, a.x, w.ln1_w, w.ln1_b, a.ln1, a.mean1, a.rstd1);
-    project(pass, member, n, C, 3 * C, lag_row(a.ln1, begin, C),
-            lag_pass_matrix(pass, layer, LAG_MATRIX_QKV, false), lag_row(a.qkv, begin, 3 * C));
+    project(pass, member, n, C, 3 * A, lag_row(a.ln1, begin, C),
+            lag_pass_matrix(pass, layer, LAG_MATRIX_QKV, false), lag_row(a.qkv, begin, 3 * A));
     lag_part_begin(pass->parts, member, LAG_PART_ACTIVATION);
-    for (int r = begin; r < begin + n; r++) pass->vec->add((size_t)(3 * C), w.qkv_b, lag_row(a.qkv, r, 3 * C));
+    for (int r = begin; r < begin + n; r++) pass->vec->add((size_t)(3 * A), w.qkv_b, lag_row(a.qkv, r, 3 * A));
 }
 
 /* From the heads' outputs to the FFN's inner activations. */
 static void widen(const struct lag_pass *pass, int layer, int member, int begin, int n) {
     const struct lag_acts a = lag_pass_acts(pass, layer);
     const struct lag_weights w = lag_weights_of(&pass->state->layout, pass->state->params, layer);
-    const int C = pass->C, I = pass->I;
+    const int C = pass->C, A = pass->A, I = pass->I;
     const size_t c = (size_t)C;
-    project(pass, member, n, C, C, lag_row(a.att, begin, C), lag_pass_matrix(pass, layer, LAG_MATRIX_PROJ, false),
+    project(pass, member, n, A, C, lag_row(a.att, begin, A), lag_pass_matrix(pass, layer, LAG_MATRIX_PROJ, false),
             lag_row(a.mid, begin, C));
     lag_part_begin(pass->parts, member, LAG_PART_ACTIVATION);
     for (int r = begin; r < begin + n; r++) pass->vec->add2(c, w.proj_b, lag_row(a.x, r, C), lag_row(a.mid, r, C));

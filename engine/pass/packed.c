@@ -17,8 +17,8 @@ static size_t room(enum lag_precision precision, int n_rows, int n_cols) {
 
 uint64_t lag_packed_slot(const struct lag_spec *spec, enum lag_precision precision) {
     if (!lag_products(precision)) return 0;
-    const int C = spec->n_embd, I = spec->n_inner;
-    return room(precision, C, 3 * C) + room(precision, C, C) + room(precision, C, I) + room(precision, I, C);
+    const int C = spec->n_embd, A = lag_spec_attention(spec), I = spec->n_inner;
+    return room(precision, C, 3 * A) + room(precision, A, C) + room(precision, C, I) + room(precision, I, C);
 }
 
 static const struct lag_tensor *tensor_of(const struct lag_pass *pass, int layer, enum lag_matrix_id id) {

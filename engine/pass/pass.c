@@ -13,8 +13,8 @@ void lag_pass_init(struct lag_pass *pass, const struct lag_state *state, struct 
     *pass = (struct lag_pass){.vec = lag_vec(), .precision = work->common.shape.precision, .state = state, .work = work,
                               .team = team, .tokens = tokens,
                               .batch = batch, .context = context, .n_tokens = n,
-                              .C = spec->n_embd, .I = spec->n_inner, .H = spec->n_head, .V = spec->vocab_size,
-                              .head = spec->n_embd / spec->n_head,
+                              .C = spec->n_embd, .A = lag_spec_attention(spec), .I = spec->n_inner, .H = spec->n_head,
+                              .V = spec->vocab_size, .head = lag_spec_head_dim(spec),
                               .parts = lag_work_clocks(work), .tile_rows = rows, .n_row_tiles = (n + rows - 1) / rows};
 }
 

@@ -22,7 +22,7 @@ struct lag_pass {
     struct lag_team *team;
     const int32_t *tokens, *targets;
     int batch, context, n_tokens;
-    int C, I, H, V, head; /* head = C / H */
+    int C, A, I, H, V, head; /* A = H × head */
     int tile_rows, n_row_tiles;
     bool keep; /* keep what the backward pass needs of every layer */
     bool recompute; /* keep only inputs of layers; for a pass with keep */

@@ -14,7 +14,7 @@
 #define MAX_TILE_ROWS 256
 #define CHUNK_BYTES (UINT64_C(104) << 20) /* of logits: the embeddings are read three times a chunk */
 #define MIN_CHUNK_ROWS 16
-#define PARTIAL_WIDTHS 9 /* of C: biases of qkv (3), proj, fcproj; ln_1 and ln_2, weight and bias */
+#define PARTIAL_WIDTHS 6 /* of C: biases of proj, fcproj; ln_1 and ln_2, weight and bias */
 
 int lag_tile_rows(int n_tokens) {
     int rows = (n_tokens / TARGET_ROW_TILES + 15) / 16 * 16;
@@ -31,22 +31,24 @@ int lag_chunk_rows(int n_tokens, int vocab_size) {
 /* Elements of slot for one layer or member. */
 static uint64_t slot_width(const struct lag_cpu_work *work, enum lag_slot slot, uint64_t n) {
     const struct lag_spec *spec = &work->spec;
-    const uint64_t C = (uint64_t)spec->n_embd, I = (uint64_t)spec->n_inner;
+    const uint64_t C = (uint64_t)spec->n_embd, A = (uint64_t)lag_spec_attention(spec), I = (uint64_t)spec->n_inner;
     const uint64_t rows = (uint64_t)lag_tile_rows((int)n);
     switch (slot) {
-    case LAG_SLOT_QKV: case LAG_SLOT_DQKV: return n * 3 * C;
+    case LAG_SLOT_QKV: case LAG_SLOT_DQKV: return n * 3 * A;
+    case LAG_SLOT_ATT: return n * A;
+    case LAG_SLOT_DATT: return n * LAG_MAX(A, C);
     case LAG_SLOT_FC: case LAG_SLOT_GELU: case LAG_SLOT_DFC: return n * I;
     case LAG_SLOT_STATS: return 4 * n;
     case LAG_SLOT_LSE: return n * (uint64_t)spec->n_head;
     case LAG_SLOT_LOGITS: return (uint64_t)lag_chunk_rows((int)n, spec->vocab_size) * (uint64_t)spec->vocab_size;
     case LAG_SLOT_SCRATCH:
         return LAG_MAX(lag_attention_scratch(work->common.shape.precision, work->common.shape.context,
-                                             spec->n_embd / spec->n_head),
+                                             lag_spec_head_dim(spec)),
                        rows * C);
     case LAG_SLOT_PACKED: return lag_packed_slot(spec, work->common.shape.precision);
     case LAG_SLOT_PACK: return LAG_PACK_ELEMENTS;
     case LAG_SLOT_GRADS: return work->layout.n_elements;
-    case LAG_SLOT_PARTIAL: return lag_ceil_div(n, rows) * (PARTIAL_WIDTHS * C + I);
+    case LAG_SLOT_PARTIAL: return lag_ceil_div(n, rows) * (PARTIAL_WIDTHS * C + I + 3 * A);
     case LAG_SLOT_ROW_LOSS: case LAG_SLOT_TOKENS: case LAG_SLOT_TARGETS: return n;
     case LAG_SLOT_PARTS: return 1;
     default: return n * C;

@@ -1,6 +1,7 @@
 /* The memory of one forward and backward pass on the CPU.
  *
- * N = batch × context tokens, C = width, I = FFN width, H = heads, V = vocabulary, T = context. */
+ * N = batch × context tokens, C = width, A = width of attention (heads × head size), I = FFN width, H = heads, V =
+ * vocabulary, T = context. */
 #pragma once
 #include "kernels/gemm_internal.h"
 #include "kernels/vec_internal.h"
@@ -12,8 +13,8 @@ enum lag_slot {
     /* saved for the backward pass, one a layer; with recomputation only X and STATS are, the others hold one layer */
     LAG_SLOT_X,     /* [L+1][N][C] residual stream before each layer and at the end */
     LAG_SLOT_LN1,   /* [L][N][C]; with recomputation of two neighbours, as the upper one's gradients are made last */
-    LAG_SLOT_QKV,   /* [L][N][3C] */
-    LAG_SLOT_ATT,   /* [L][N][C] heads' outputs */
+    LAG_SLOT_QKV,   /* [L][N][3A] */
+    LAG_SLOT_ATT,   /* [L][N][A] heads' outputs */
     LAG_SLOT_MID,   /* [L][N][C] residual stream between attention and FFN */
     LAG_SLOT_LN2,   /* [L][N][C] */
     LAG_SLOT_FC,    /* [L][N][I] before GELU */
@@ -24,16 +25,16 @@ enum lag_slot {
     /* gradients of activations, of one layer at a time */
     LAG_SLOT_DX,    /* [N][C] */
     LAG_SLOT_DMID,  /* [N][C] */
-    LAG_SLOT_DATT,  /* [N][C]; before the last layer: the gradient of ln_f's output */
+    LAG_SLOT_DATT,  /* [N][max(A, C)]: [N][A]; before the last layer: the gradient of ln_f's output, [N][C] */
     LAG_SLOT_DFC,   /* [N][I] */
-    LAG_SLOT_DQKV,  /* [N][3C] */
+    LAG_SLOT_DQKV,  /* [N][3A] */
     LAG_SLOT_LOGITS,/* [chunk][V] */
     LAG_SLOT_SCRATCH, /* [members] */
     LAG_SLOT_PACK,    /* [members][LAG_PACK_ELEMENTS] */
     LAG_SLOT_PACKED,  /* the four weight matrices that the next tiles of rows need, packed; empty where BLAS works */
     LAG_SLOT_GRADS,
     LAG_SLOT_ROW_LOSS, /* double [N] */
-    LAG_SLOT_PARTIAL,  /* double [row tiles][9C + I] */
+    LAG_SLOT_PARTIAL,  /* double [row tiles][6C + I + 3A] */
     LAG_SLOT_TOKENS, LAG_SLOT_TARGETS, /* int32 [N] */
     LAG_SLOT_PARTS, /* struct lag_parts [members] */
     LAG_N_SLOTS

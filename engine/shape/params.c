@@ -10,13 +10,17 @@
 
 #define ALIGN_ELEMENTS 16
 
-#define ONE {LAG_SPACE_ONE, 1}
-#define RES {LAG_SPACE_RESIDUAL, 1}
-#define HEADS {LAG_SPACE_HEADS, 1}
-#define QKV {LAG_SPACE_HEADS, 3}
-#define FFN {LAG_SPACE_FFN, 1}
-#define VOCAB {LAG_SPACE_VOCAB, 1}
-#define CTX {LAG_SPACE_CONTEXT, 1}
+#define AXIS_OF(space) {1, {{LAG_SPACE_ONE, LAG_SPACE_##space}}}
+#define ONE AXIS_OF(ONE)
+#define RES AXIS_OF(RESIDUAL)
+#define NORMED AXIS_OF(NORMED)
+#define FINAL AXIS_OF(FINAL)
+#define HEADS {1, {{LAG_SPACE_HEADS, LAG_SPACE_VALUE}}}
+#define QKV \
+    {3, {{LAG_SPACE_HEADS, LAG_SPACE_QUERY}, {LAG_SPACE_HEADS, LAG_SPACE_KEY}, {LAG_SPACE_HEADS, LAG_SPACE_VALUE}}}
+#define FFN AXIS_OF(FFN)
+#define VOCAB AXIS_OF(VOCAB)
+#define CTX AXIS_OF(CONTEXT)
 #define GLOBAL(name) "transformer." name
 #define LAYER(name) "transformer.h.{i}." name
 
@@ -25,20 +29,20 @@
 static const struct lag_param_row GPT2[] = {
     {LAG_ROLE_WTE, GLOBAL("wte.weight"), false, true, false, LAG_INIT_NORMAL, VOCAB, RES},
     {LAG_ROLE_WPE, GLOBAL("wpe.weight"), false, true, false, LAG_INIT_NORMAL, CTX, RES},
-    {LAG_ROLE_LN1_W, LAYER("ln_1.weight"), true, false, false, LAG_INIT_ONE, ONE, RES},
-    {LAG_ROLE_LN1_B, LAYER("ln_1.bias"), true, false, false, LAG_INIT_ZERO, ONE, RES},
-    {LAG_ROLE_QKV_W, LAYER("attn.c_attn.weight"), true, true, false, LAG_INIT_NORMAL, RES, QKV},
+    {LAG_ROLE_LN1_W, LAYER("ln_1.weight"), true, false, false, LAG_INIT_ONE, ONE, NORMED},
+    {LAG_ROLE_LN1_B, LAYER("ln_1.bias"), true, false, false, LAG_INIT_ZERO, ONE, NORMED},
+    {LAG_ROLE_QKV_W, LAYER("attn.c_attn.weight"), true, true, false, LAG_INIT_NORMAL, NORMED, QKV},
     {LAG_ROLE_QKV_B, LAYER("attn.c_attn.bias"), true, false, false, LAG_INIT_ZERO, ONE, QKV},
     {LAG_ROLE_PROJ_W, LAYER("attn.c_proj.weight"), true, true, true, LAG_INIT_NORMAL_OUT, HEADS, RES},
     {LAG_ROLE_PROJ_B, LAYER("attn.c_proj.bias"), true, false, true, LAG_INIT_ZERO, ONE, RES},
-    {LAG_ROLE_LN2_W, LAYER("ln_2.weight"), true, false, false, LAG_INIT_ONE, ONE, RES},
-    {LAG_ROLE_LN2_B, LAYER("ln_2.bias"), true, false, false, LAG_INIT_ZERO, ONE, RES},
-    {LAG_ROLE_FC_W, LAYER("mlp.c_fc.weight"), true, true, false, LAG_INIT_NORMAL, RES, FFN},
+    {LAG_ROLE_LN2_W, LAYER("ln_2.weight"), true, false, false, LAG_INIT_ONE, ONE, NORMED},
+    {LAG_ROLE_LN2_B, LAYER("ln_2.bias"), true, false, false, LAG_INIT_ZERO, ONE, NORMED},
+    {LAG_ROLE_FC_W, LAYER("mlp.c_fc.weight"), true, true, false, LAG_INIT_NORMAL, NORMED, FFN},
     {LAG_ROLE_FC_B, LAYER("mlp.c_fc.bias"), true, false, false, LAG_INIT_ZERO, ONE, FFN},
     {LAG_ROLE_FCPROJ_W, LAYER("mlp.c_proj.weight"), true, true, true, LAG_INIT_NORMAL_OUT, FFN, RES},
     {LAG_ROLE_FCPROJ_B, LAYER("mlp.c_proj.bias"), true, false, true, LAG_INIT_ZERO, ONE, RES},
-    {LAG_ROLE_LNF_W, GLOBAL("ln_f.weight"), false, false, false, LAG_INIT_ONE, ONE, RES},
-    {LAG_ROLE_LNF_B, GLOBAL("ln_f.bias"), false, false, false, LAG_INIT_ZERO, ONE, RES},
+    {LAG_ROLE_LNF_W, GLOBAL("ln_f.weight"), false, false, false, LAG_INIT_ONE, ONE, FINAL},
+    {LAG_ROLE_LNF_B, GLOBAL("ln_f.bias"), false, false, false, LAG_INIT_ZERO, ONE, FINAL},
 };
 
 static const struct {
@@ -51,23 +55,36 @@ const struct lag_param_row *lag_param_rows(enum lag_arch arch, size_t *ret_n_row
     return TABLES[arch].rows;
 }
 
-static int axis_size(const struct lag_spec *spec, struct lag_axis axis) {
-    const int sizes[] = {
+int lag_space_size(const struct lag_spec *spec, enum lag_space space) {
+    const int head = lag_spec_head_dim(spec);
+    const int sizes[LAG_N_SPACES] = {
         [LAG_SPACE_ONE] = 1,
-        [LAG_SPACE_RESIDUAL] = spec->n_embd,
-        [LAG_SPACE_HEADS] = spec->n_embd,
+        [LAG_SPACE_RESIDUAL] = spec->n_embd, [LAG_SPACE_NORMED] = spec->n_embd, [LAG_SPACE_FINAL] = spec->n_embd,
+        [LAG_SPACE_HEADS] = spec->n_head,
+        [LAG_SPACE_QUERY] = head, [LAG_SPACE_KEY] = head, [LAG_SPACE_VALUE] = head,
         [LAG_SPACE_FFN] = spec->n_inner,
         [LAG_SPACE_VOCAB] = spec->vocab_size,
         [LAG_SPACE_CONTEXT] = spec->n_positions,
     };
-    return axis.parts * sizes[axis.space];
+    return sizes[space];
+}
+
+static int axis_size(const struct lag_spec *spec, const struct lag_axis *axis) {
+    int size = 0;
+    for (int i = 0; i < axis->n_parts; i++)
+        size += lag_space_size(spec, axis->parts[i].outer) * lag_space_size(spec, axis->parts[i].inner);
+    return size;
+}
+
+bool lag_param_is_vector(const struct lag_param_row *row) {
+    return row->rows.parts[0].inner == LAG_SPACE_ONE;
 }
 
 static void place(struct lag_layout *layout, const struct lag_param_row *row, int layer) {
     struct lag_tensor *tensor = &layout->tensors[layout->n_tensors];
     *tensor = (struct lag_tensor){.row = row, .layer = layer, .offset = layout->n_elements};
-    tensor->n_rows = axis_size(&layout->spec, row->rows);
-    tensor->n_cols = axis_size(&layout->spec, row->cols);
+    tensor->n_rows = axis_size(&layout->spec, &row->rows);
+    tensor->n_cols = axis_size(&layout->spec, &row->cols);
     const size_t n = (size_t)tensor->n_rows * (size_t)tensor->n_cols;
     layout->n_elements += (n + ALIGN_ELEMENTS - 1) / ALIGN_ELEMENTS * ALIGN_ELEMENTS;
     if (layer <= 0) layout->first[row->role] = layout->n_tensors;
@@ -120,7 +137,7 @@ uint64_t lag_spec_params(const struct lag_spec *spec) {
     const struct lag_param_row *rows = lag_param_rows(spec->arch, &n_rows);
     uint64_t n = 0;
     for (size_t i = 0; i < n_rows; i++)
-        n += (uint64_t)axis_size(spec, rows[i].rows) * (uint64_t)axis_size(spec, rows[i].cols) *
+        n += (uint64_t)axis_size(spec, &rows[i].rows) * (uint64_t)axis_size(spec, &rows[i].cols) *
              (rows[i].per_layer ? (uint64_t)spec->n_layer : 1);
     return n;
 }

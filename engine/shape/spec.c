@@ -27,6 +27,18 @@ int lag_spec_axis_get(const struct lag_spec *spec, enum lag_spec_axis axis) {
     return *(const int *)(const void *)((const char *)spec + lag_spec_axes[axis].offset);
 }
 
+int lag_spec_head_dim(const struct lag_spec *spec) {
+    return spec->head_dim ? spec->head_dim : spec->n_embd / spec->n_head;
+}
+
+int lag_spec_attention(const struct lag_spec *spec) {
+    return spec->n_head * lag_spec_head_dim(spec);
+}
+
+bool lag_spec_is_gpt2(const struct lag_spec *spec) {
+    return lag_spec_attention(spec) == spec->n_embd;
+}
+
 const char *lag_arch_name(enum lag_arch arch) {
     return (unsigned)arch < LAG_N_ARCHS ? lag_arch_names[arch] : "?";
 }
@@ -61,15 +73,23 @@ int lag_spec_check(const struct lag_spec *spec, struct lag_error *err) {
         return lag_error_at(err, LAG_EINVAL, pointer, "%s is %d; it must be between 1 and %d", row->name, value,
                             row->max);
     }
-    if (spec->n_embd % spec->n_head)
+    if (spec->head_dim == 0 && spec->n_embd % spec->n_head)
         return refuse_heads(spec, err);
+    if (spec->head_dim < 0 || spec->head_dim > LAG_MAX_ATTENTION / spec->n_head)
+        return lag_error_at(err, LAG_EINVAL, "/model/head_dim",
+                            "head_dim is %d; with n_head %d it must be between 1 and %d", spec->head_dim, spec->n_head,
+                            LAG_MAX_ATTENTION / spec->n_head);
     if (!isfinite(spec->norm_eps) || spec->norm_eps <= 0 || spec->norm_eps > 1)
         return lag_error_at(err, LAG_EINVAL, "/model/norm_eps", "norm_eps must be above 0 and at most 1, e.g. 1e-5");
     return 0;
 }
 
-bool lag_spec_equal(const struct lag_spec *a, const struct lag_spec *b) {
+bool lag_spec_same_shape(const struct lag_spec *a, const struct lag_spec *b) {
     for (int i = 0; i < LAG_N_AXES; i++)
         if (lag_spec_axis_get(a, (enum lag_spec_axis)i) != lag_spec_axis_get(b, (enum lag_spec_axis)i)) return false;
-    return a->arch == b->arch && a->norm_eps == b->norm_eps;
+    return a->arch == b->arch && lag_spec_head_dim(a) == lag_spec_head_dim(b);
+}
+
+bool lag_spec_equal(const struct lag_spec *a, const struct lag_spec *b) {
+    return lag_spec_same_shape(a, b) && a->norm_eps == b->norm_eps;
 }

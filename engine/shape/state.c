@@ -72,6 +72,11 @@ static void fill_normal(lag_real *out, size_t n, double std, uint64_t seed, uint
     }
 }
 
+double lag_init_spread(const struct lag_layout *layout, enum lag_init init) {
+    if (init == LAG_INIT_NORMAL_OUT) return INIT_STD / sqrt(2.0 * layout->spec.n_layer);
+    return init == LAG_INIT_NORMAL ? INIT_STD : 0;
+}
+
 void lag_tensor_init(const struct lag_layout *layout, int tensor, uint64_t seed, uint64_t step, lag_real *params) {
     const struct lag_tensor *t = &layout->tensors[tensor];
     const size_t n = (size_t)t->n_rows * (size_t)t->n_cols;
@@ -79,10 +84,8 @@ void lag_tensor_init(const struct lag_layout *layout, int tensor, uint64_t seed,
     const uint64_t stream = (uint64_t)tensor << 40; /* a tensor has at most 2^36 elements */
     switch (t->row->init) {
     case LAG_INIT_NORMAL:
-        fill_normal(out, n, INIT_STD, seed, step, stream);
-        break;
     case LAG_INIT_NORMAL_OUT:
-        fill_normal(out, n, INIT_STD / sqrt(2.0 * layout->spec.n_layer), seed, step, stream);
+        fill_normal(out, n, lag_init_spread(layout, t->row->init), seed, step, stream);
         break;
     case LAG_INIT_ZERO:
         memset(out, 0, n * sizeof(*out));

@@ -162,7 +162,7 @@ int lag_probe_restore(const struct lag_probe_spec *spec, struct lag_state **stat
                       struct lag_probe **ret, struct lag_error *err) {
     const int64_t t = (*state)->step - start_step;
     if (t < 0) return lag_error_set(err, LAG_EINVAL, "the state is from before the growth, by %" PRId64 " steps", -t);
-    if (!lag_spec_equal(&(*state)->layout.spec, &spec->target))
+    if (!lag_spec_same_shape(&(*state)->layout.spec, &spec->target))
         return lag_error_set(err, LAG_EINVAL, "the state has another shape than the probe");
     int rc = make(spec, state, start_step, dataset, team, hooks, ret, err);
     if (rc == 0) (*ret)->evaluated_to = t;

@@ -123,7 +123,7 @@ struct manifest_case {
     const char *says;
 };
 static const struct manifest_case manifests[] = {
-    {"\"format\":2", "\"format\":6", LAG_EVERSION, "newer lagd"},
+    {"\"format\":2", "\"format\":7", LAG_EVERSION, "newer lagd"},
     {"\"format\":2", "\"format\":4", LAG_ECORRUPT, "meta: the key origin_run is missing"},
     {"\"format\":2", "\"format\":3", LAG_ECORRUPT, "meta: the key origin_run is missing"},
     {"\"format\":2", "\"format\":0", LAG_ECORRUPT, "unknown format"},
@@ -258,6 +258,49 @@ static void frozen_segments_are_kept(void **state) {
     lag_state_destroy(s);
 }
 
+/* Heads as wide as no GPT-2's: only then is the format that tells so written, and no one takes it for a GPT-2. */
+static void heads_apart_are_kept(void **state) {
+    const char *dir = fixture_path(state, "c");
+    struct lag_spec spec = fixture_spec;
+    spec.head_dim = 5;
+    struct lag_state *s = NULL, *back = NULL;
+    assert_int_equal(lag_state_create(&spec, &s, NULL), 0);
+    lag_state_init(s, 5);
+    for (int i = 0; i < 2; i++) { /* with a factor of the rate, and without */
+        struct lag_checkpoint_meta meta = fixture_meta, read;
+        struct lag_checkpoint_files files;
+        meta.lr_scale = i == 0 ? 0 : 0.5;
+        assert_int_equal(lag_checkpoint_write(dir, s, &meta, &files, NULL), 0);
+        assert_int_equal(lag_checkpoint_read(dir, &back, &read, NULL), 0);
+        assert_true(lag_state_equal(s, back) && read.lr_scale == meta.lr_scale);
+        assert_int_equal(lag_spec_attention(&back->layout.spec), 10);
+        lag_state_destroy(back);
+    }
+    static const struct manifest_case cases[] = {
+        {"\"format\":6", "\"format\":5", LAG_ECORRUPT, "spec: unknown key head_dim"},
+        {"\"head_dim\":5", "\"head_dim\":-5", LAG_ECORRUPT, "head_dim"},
+        {"\"head_dim\":5", "\"head_dim\":500000", LAG_ECORRUPT, "head_dim"},
+        {"\"head_dim\":5", "\"head_dim\":4", LAG_ECORRUPT, "segment"},
+    };
+    for (size_t i = 0; i < LAG_COUNT(cases); i++) {
+        struct lag_error err = {0};
+        write_fixture(dir, s);
+        reseal(dir, cases[i].from, cases[i].to);
+        if (lag_checkpoint_read(dir, &back, NULL, &err) != cases[i].code || !strstr(err.text, cases[i].says))
+            fail_msg("'%s': %s", cases[i].to, err.text);
+    }
+    write_fixture(dir, s);
+    char path[600], *text = NULL;
+    size_t length;
+    snprintf(path, sizeof path, "%s/config.json", dir);
+    assert_int_equal(lag_fs_read_file(path, 1 << 16, &text, &length, NULL), 0);
+    assert_non_null(strstr(text, "\"model_type\": \"lagd_gpt2\""));
+    assert_non_null(strstr(text, "\"head_dim\": 5"));
+    assert_null(strstr(text, "\"GPT2LMHeadModel\""));
+    free(text);
+    lag_state_destroy(s);
+}
+
 /* The manifest alone is looked at: its hash is that which the writer told, and the other files may be anything. */
 static void a_look_tells_what_was_written(void **state) {
     const char *dir = fixture_path(state, "c");
@@ -385,6 +428,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(the_factor_of_the_rate_is_told, fixture_folder, fixture_remove),
         cmocka_unit_test_setup_teardown(the_first_format_is_read, fixture_folder, fixture_remove),
         cmocka_unit_test_setup_teardown(frozen_segments_are_kept, fixture_folder, fixture_remove),
+        cmocka_unit_test_setup_teardown(heads_apart_are_kept, fixture_folder, fixture_remove),
         cmocka_unit_test_setup_teardown(a_look_tells_what_was_written, fixture_folder, fixture_remove),
         cmocka_unit_test_setup_teardown(contents_must_fit_the_spec, fixture_folder, fixture_remove),
         cmocka_unit_test_setup_teardown(odd_folders, fixture_folder, fixture_remove),

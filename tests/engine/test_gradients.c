@@ -5,7 +5,7 @@
 #define RELATIVE 1e-6
 #define ABSOLUTE 2e-9
 
-static const struct { int L, H, C, T, V, batch, context; } SHAPES[] = {
+static const struct { int L, H, C, T, V, batch, context, head_dim; } SHAPES[] = {
     {1, 1, 1, 1, 1, 1, 1},
     {1, 1, 1, 5, 2, 1, 5},
     {2, 3, 15, 17, 7, 3, 17},
@@ -14,6 +14,9 @@ static const struct { int L, H, C, T, V, batch, context; } SHAPES[] = {
     {3, 1, 7, 9, 11, 2, 4},   /* context below n_positions */
     {1, 2, 16, 130, 3, 1, 130}, /* three blocks of query rows, the last short */
     {2, 4, 32, 33, 19, 3, 33},
+    {2, 3, 8, 9, 7, 2, 9, 5},   /* attention wider than the residual stream */
+    {2, 2, 11, 9, 7, 2, 9, 3},  /* narrower, and heads that do not divide */
+    {1, 2, 1, 5, 3, 1, 5, 1},
 };
 
 static double difference(struct lag_state *state, struct lag_work *work, const int32_t *tokens, const int32_t *targets,
@@ -28,8 +31,9 @@ static double difference(struct lag_state *state, struct lag_work *work, const i
 }
 
 static void check_shape(int index) {
-    const struct lag_spec spec = test_spec(SHAPES[index].L, SHAPES[index].H, SHAPES[index].C, SHAPES[index].T,
+    struct lag_spec spec = test_spec(SHAPES[index].L, SHAPES[index].H, SHAPES[index].C, SHAPES[index].T,
                                            SHAPES[index].V);
+    spec.head_dim = SHAPES[index].head_dim;
     const int batch = SHAPES[index].batch, context = SHAPES[index].context;
     struct lag_state *state = test_state(&spec, 11);
     struct lag_work *work = test_work(&spec, batch, context, 1);

@@ -103,6 +103,35 @@ static void test_pool_is_diverse(void **state) {
     assert_int_equal(n_random, 1);
 }
 
+/* The default follows the target's axes; what an operator cannot reach it leaves out. */
+static void test_pools_follow_the_target(void **state) {
+    (void)state;
+    static const struct { const char *pool; int n_layer, n_embd, n, n_preserving; } cases[] = {
+        {"default", 6, 8, 10, 3}, {"depth", 6, 8, 10, 3}, {"all", 6, 8, 12, 4}, {"preserving", 6, 8, 4, 4},
+        {"default", 3, 16, 8, 5}, {"width", 3, 16, 8, 5}, {"preserving", 3, 16, 5, 5}, {"width", 3, 12, 7, 4},
+        {"default", 6, 16, 10, 3}, {"all", 6, 16, 14, 4}, {"preserving", 6, 16, 4, 4},
+    };
+    for (size_t i = 0; i < LAG_COUNT(cases); i++) {
+        struct lag_pool_member members[LAG_POOL_MAX];
+        struct lag_spec from = *LAYERS(3), to = from;
+        struct lag_error err = {0};
+        int n = 0, n_preserving = 0;
+        from.n_head = 2;
+        to.n_layer = cases[i].n_layer;
+        to.n_embd = cases[i].n_embd;
+        to.n_head = cases[i].n_embd / 4;
+        to.n_inner = from.n_inner * cases[i].n_embd / 8;
+        if (lag_pool_expand(cases[i].pool, &usual, &from, &to, members, &n, &err)) fail_msg("%s", err.text);
+        for (int m = 0; m < n; m++) {
+            n_preserving += lag_strategy_preserves(&members[m].strategy);
+            const struct lag_strategy *strategy = &members[m].strategy;
+            assert_true(strategy->moments == LAG_MOMENTS_INHERIT && strategy->lr == LAG_LR_CONTINUE);
+        }
+        if (n != cases[i].n || n_preserving != cases[i].n_preserving)
+            fail_msg("case %zu: %s has %d, %d keep the function", i, cases[i].pool, n, n_preserving);
+    }
+}
+
 static void test_published(void **state) {
     (void)state;
     static const struct { const char *name, *text; } wanted[] = {
@@ -155,9 +184,21 @@ static void test_pool_refusals(void **state) {
     }
     struct lag_spec wide = *LAYERS(3);
     wide.n_embd = 16;
-    assert_int_equal(lag_pool_expand("default", &usual, LAYERS(3), &wide, members, &n, &err), LAG_EINVAL);
+    assert_int_equal(lag_pool_expand("depth", &usual, LAYERS(3), &wide, members, &n, &err), LAG_EINVAL);
     assert_string_equal(err.pointer, "/target/n_embd");
     assert_string_equal(err.text, "the pool grows depth only: n_embd would change from 8 to 16");
+    assert_int_equal(lag_pool_expand("published", &usual, LAYERS(3), &wide, members, &n, &err), LAG_EINVAL);
+    assert_string_equal(err.pointer, "/target/n_embd");
+    assert_int_equal(lag_pool_expand("width", &usual, LAYERS(3), LAYERS(6), members, &n, &err), LAG_EINVAL);
+    assert_string_equal(err.pointer, "/target/n_layer");
+    wide.n_embd = 7;
+    assert_int_equal(lag_pool_expand("default", &usual, LAYERS(3), &wide, members, &n, &err), LAG_EINVAL);
+    assert_string_equal(err.pointer, "/target/n_embd");
+    assert_non_null(strstr(err.text, "would shrink from 8 to 7"));
+    wide.n_embd = 8;
+    wide.vocab_size = 300;
+    assert_int_equal(lag_pool_expand("all", &usual, LAYERS(3), &wide, members, &n, &err), LAG_EINVAL);
+    assert_string_equal(err.pointer, "/target/n_layer");
     assert_int_equal(lag_pool_expand("default", &usual, LAYERS(3), LAYERS(513), members, &n, &err), LAG_EINVAL);
     assert_int_equal(n, 77);
 }
@@ -199,7 +240,8 @@ static void test_same(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_default_pool), cmocka_unit_test(test_default_pool_by_name),
-        cmocka_unit_test(test_pool_is_diverse), cmocka_unit_test(test_published),
+        cmocka_unit_test(test_pool_is_diverse), cmocka_unit_test(test_pools_follow_the_target),
+        cmocka_unit_test(test_published),
         cmocka_unit_test(test_pool_refusals), cmocka_unit_test(test_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -27,6 +27,20 @@ static void spec_limits(void **unused) {
     spec = test_spec(2, 2, 8, 4, 5);
     spec.norm_eps = NAN;
     assert_int_equal(lag_spec_check(&spec, &err), LAG_EINVAL);
+    spec = test_spec(2, 3, 8, 4, 5);
+    spec.head_dim = 4; /* then heads need not divide the width */
+    assert_int_equal(lag_spec_check(&spec, &err), 0);
+    assert_true(lag_spec_attention(&spec) == 12 && !lag_spec_is_gpt2(&spec));
+    spec.head_dim = LAG_MAX_ATTENTION / 3 + 1;
+    assert_int_equal(lag_spec_check(&spec, &err), LAG_EINVAL);
+    assert_string_equal(err.pointer, "/model/head_dim");
+    struct lag_spec said = test_spec(2, 2, 8, 4, 5), unsaid = said;
+    said.head_dim = 4;
+    assert_true(lag_spec_equal(&said, &unsaid) && lag_spec_is_gpt2(&said) && lag_spec_head_dim(&unsaid) == 4);
+    said.norm_eps = 1e-6;
+    assert_true(!lag_spec_equal(&said, &unsaid) && lag_spec_same_shape(&said, &unsaid));
+    said.head_dim = 5;
+    assert_false(lag_spec_same_shape(&said, &unsaid));
     enum lag_arch arch;
     assert_int_equal(lag_arch_parse("gpt2", &arch), 0);
     assert_int_equal(lag_arch_parse("gpt3", &arch), LAG_ENOTFOUND);

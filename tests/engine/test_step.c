@@ -421,6 +421,10 @@ static void setup_and_cost(void **unused) {
     assert_true(strlen(lag_fingerprint(LAG_FP32)) < 127);
     const struct lag_spec m = test_spec(6, 6, 384, 256, 256);
     assert_true(lag_flops_token_train(&m, 256) == 6.0 * 10745856 + 12.0 * 6 * 384 * 256);
+    struct lag_spec apart = m; /* heads twice as wide: attention too, and its four matrices and three biases */
+    apart.head_dim = 128;
+    assert_true(lag_flops_token_train(&apart, 256) ==
+                6.0 * (10745856 + 6 * (4 * 384 * 384 + 3 * 384)) + 12.0 * 6 * 768 * 256);
     assert_true(lag_flops_token_forward(&m, 256) * 3 == lag_flops_token_train(&m, 256));
     assert_true(lag_measured_core_rate(LAG_FP32) > 1e8);
     assert_true(lag_measured_core_rate(LAG_FP32) == lag_measured_core_rate(LAG_FP32));

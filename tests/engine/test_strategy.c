@@ -70,8 +70,16 @@ static void test_round_trip(void **state) {
         for (int p = 0; p < LAG_OPERATOR_PARAMS && op->params[p].name; p++) {
             const struct lag_operator_param *param = &op->params[p];
             double value = param->integer ? param->min + rand() % (int)(param->max - param->min + 1)
-                                          : (double)rand() / RAND_MAX;
+                                          : param->min + (param->max - param->min) * rand() / RAND_MAX;
             assert_int_equal(lag_strategy_set_param(&a, param->name, value, NULL), 0);
+        }
+        if (op->grows == LAG_GROWS_DEPTH && rand() % 2) {
+            const struct lag_operator *with = &ops[rand() % n_ops];
+            const int wanted = with->grows == LAG_GROWS_WIDTH ? 0 : LAG_EINVAL;
+            assert_int_equal(lag_strategy_set_with(&a, with->name, NULL), wanted);
+            for (int p = 0; a.with && p < LAG_OPERATOR_PARAMS && with->params[p].name; p++)
+                assert_int_equal(lag_strategy_set_with_param(&a, with->params[p].name, 0.05 + 0.9 * rand() / RAND_MAX,
+                                                             NULL), 0);
         }
         a.moments = (enum lag_moment_rule)(rand() % 3);
         a.lr = (enum lag_lr_rule)(rand() % 4);
@@ -82,6 +90,8 @@ static void test_round_trip(void **state) {
         if (lag_strategy_parse(text, &b, &err)) fail_msg("%s: %s", text, err.text);
         assert_ptr_equal(a.op, b.op);
         assert_memory_equal(a.params, b.params, sizeof(a.params));
+        assert_ptr_equal(a.with, b.with);
+        assert_memory_equal(a.with_params, b.with_params, sizeof(a.with_params));
         assert_int_equal(a.moments, b.moments);
         assert_int_equal(a.lr, b.lr);
         assert_true(a.rewarm_steps == b.rewarm_steps && a.freeze_steps == b.freeze_steps && a.seed == b.seed);
@@ -96,7 +106,8 @@ static void test_refusals(void **state) {
         {"", LAG_EINVAL, "/operator", "name an operator"},
         {"   ", LAG_EINVAL, "/operator", "name an operator"},
         {"stac", LAG_ENOTFOUND, "/operator", "stack, interleave, gradual_stack, midas, lidas, range, partial_stack, "
-            "llama_pro, zero_stack, zero_top, zero_random, random, none"},
+            "llama_pro, zero_stack, zero_top, zero_random, random, clone_width, lemon, fpi, aki, clone_diagonal, "
+            "zero_fanout, zero_block, random_width, none"},
         {"stack block=2", LAG_EINVAL, "/params/block", "no parameter \"block\"; its parameters: noise"},
         {"none block=2", LAG_EINVAL, "/params/block", "its parameters: none"},
         {"midas blok=2", LAG_EINVAL, "/params/blok", "block, noise"},
@@ -110,6 +121,15 @@ static void test_refusals(void **state) {
         {"midas block=1 block=2", LAG_EINVAL, "", "given twice"},
         {"midas optimizer=keep", LAG_EINVAL, "/optimizer", "inherit, reset, reset_new (got keep)"},
         {"midas lr=warm", LAG_EINVAL, "/lr", "continue, rewarm, rewarm_new, restart (got warm)"},
+        {"stack with=midas", LAG_EINVAL, "/with", "stack with clone_width"},
+        {"lemon with=clone_width", LAG_EINVAL, "/with", "is no pair"},
+        {"none with=clone_width", LAG_EINVAL, "/with", "is no pair"},
+        {"stack with=wide", LAG_EINVAL, "/with", "is no pair"},
+        {"stack with=lemon split=1", LAG_EINVAL, "/with_params/split", "between 0.05 and 0.95"},
+        {"midas with=lemon block=2", LAG_EINVAL, "/with_params/block", "its parameters: split, noise, mix"},
+        {"midas lr=continue with=lemon lr=continue", LAG_EINVAL, "", "lr is given twice"},
+        {"stack noise=0.5 with=lemon noise=0.5 noise=0.5", LAG_EINVAL, "", "noise is given twice"},
+        {"stack with=lemon with=lemon", LAG_EINVAL, "", "with is given twice"},
         {"midas seed=-1", LAG_EINVAL, "/seed", "whole number"},
         {"midas seed=18446744073709551616", LAG_EINVAL, "/seed", "whole number"},
         {"midas rewarm_steps=5", LAG_EINVAL, "/rewarm_steps", "needs lr=rewarm"},

@@ -1,23 +1,25 @@
 /* Growth: strategies, recipes, and the one routine that applies them.
  *
- * A growth goes from one shape to another. Each operator says which axes it grows; those of today grow depth only, and
- * a target that differs from the parent in anything but n_layer is LAG_EINVAL at "/target/<name>". Only the reference
- * `none` takes any target, because it keeps the parent's shape.
+ * A growth goes from one shape to another. Each operator grows depth (n_layer) or width (n_embd, n_head, head_dim,
+ * n_inner); a strategy may name one of each, and a target that differs in what it does not grow is LAG_EINVAL at
+ * "/target/<name>". Only the reference `none` takes any target, because it keeps the parent's shape.
  *
  * A strategy is data: operator + parameters + optimiser rule + learning-rate rule + freeze + seed. An operator is a
- * constructor of a recipe; a recipe is src[0..L'-1]. Its canonical text identifies a strategy, e.g.
- * "midas block=1 optimizer=inherit lr=continue seed=0" (parameters in table order, only those the operator has;
- * "freeze_old=200" or "freeze_old=keep" before the seed where it freezes).
+ * constructor of a recipe; a recipe is src[0..L'-1] and a map of each space (width.h). Its canonical text identifies a
+ * strategy, e.g. "midas block=1 optimizer=inherit lr=continue seed=0" (parameters in table order, only those the
+ * operator has; "with=clone_width" and its parameters behind a depth operator's where both grow; "freeze_old=200" or
+ * "freeze_old=keep" before the seed where it freezes).
  * Thread: any (pure; lag_grow only reads the parent). */
 #pragma once
 #include <lagd/engine/optim.h>
 #include <lagd/engine/state.h>
+#include <lagd/engine/width.h>
 
 enum lag_moment_rule { LAG_MOMENTS_INHERIT, LAG_MOMENTS_RESET, LAG_MOMENTS_RESET_NEW }; /* inherit, reset, … */
 enum lag_lr_rule { LAG_LR_CONTINUE, LAG_LR_REWARM, LAG_LR_REWARM_NEW, LAG_LR_RESTART }; /* continue, rewarm, … */
 
 #define LAG_OPERATOR_PARAMS 4
-#define LAG_STRATEGY_TEXT 256
+#define LAG_STRATEGY_TEXT 320
 #define LAG_RECIPE_TEXT 2576 /* of the deepest model: 512 times "511z " */
 #define LAG_REWARM_DEFAULT (-1)
 #define LAG_FREEZE_KEEP (-1)
@@ -29,12 +31,14 @@ struct lag_operator_param {
     const char *help;
     bool integer; /* whole numbers only */
 };
+enum lag_direction { LAG_GROWS_NOTHING, LAG_GROWS_DEPTH, LAG_GROWS_WIDTH };
 struct lag_operator {
     const char *name;       /* stack, interleave, … none */
     const char *title, *help, *reference;
     bool function_preserving;
     struct lag_operator_param params[LAG_OPERATOR_PARAMS]; /* name NULL ends the list */
     int preset_moments, preset_lr; /* rules taken when a request names only the operator */
+    enum lag_direction grows;
 };
 const struct lag_operator *lag_operators(int *ret_n);
 const struct lag_operator *lag_operator_find(const char *name);
@@ -50,6 +54,8 @@ const struct lag_published *lag_published_find(const char *name); /* NULL: none 
 struct lag_strategy {
     const struct lag_operator *op;
     double params[LAG_OPERATOR_PARAMS];
+    const struct lag_operator *with; /* a width operator beside a depth operator; NULL: none */
+    double with_params[LAG_OPERATOR_PARAMS];
     enum lag_moment_rule moments;
     enum lag_lr_rule lr;
     int64_t rewarm_steps; /* for rewarm and rewarm_new; LAG_REWARM_DEFAULT until a probe is planned */
@@ -62,6 +68,9 @@ struct lag_strategy {
  * point to "/operator" or "/params/<name>". */
 int lag_strategy_init(const char *name, struct lag_strategy *ret, struct lag_error *err);
 int lag_strategy_set_param(struct lag_strategy *strategy, const char *name, double value, struct lag_error *err);
+/* A width operator with its presets beside a depth operator ("/with"), and its parameters ("/with_params/<name>"). */
+int lag_strategy_set_with(struct lag_strategy *strategy, const char *name, struct lag_error *err);
+int lag_strategy_set_with_param(struct lag_strategy *strategy, const char *name, double value, struct lag_error *err);
 extern const char *const lag_moment_rule_names[]; /* NULL-terminated, by value */
 extern const char *const lag_lr_rule_names[];     /* the same */
 int lag_moment_rule_parse(const char *name, enum lag_moment_rule *ret);
@@ -72,7 +81,9 @@ void lag_strategy_format(const struct lag_strategy *strategy, char ret[LAG_STRAT
 /* The part of it that a person would say: operator and parameters. */
 void lag_strategy_name(const struct lag_strategy *strategy, char ret[LAG_STRATEGY_TEXT]);
 int lag_strategy_parse(const char *text, struct lag_strategy *ret, struct lag_error *err);
-/* LAG_EINVAL at "/freeze_old": it freezes with an operator that adds no layer. */
+/* Whether the grown model begins with the parent's function: its operators keep it, and nothing is mixed in. */
+bool lag_strategy_preserves(const struct lag_strategy *strategy);
+/* LAG_EINVAL at "/freeze_old": it freezes with an operator that adds nothing. */
 int lag_strategy_check_freeze(const struct lag_strategy *strategy, struct lag_error *err);
 
 /* is_new follows from the recipe alone: counted from the bottom, the first appearance of a parent layer whose
@@ -87,6 +98,8 @@ struct lag_layer_src {
 struct lag_recipe {
     int n_layers; /* L' */
     struct lag_layer_src *layers;
+    struct lag_width width;
+    struct lag_spec spec; /* of the grown state */
 };
 /* An operator is iterated until the target depth is reached; the last round copies as many layers as are missing (each
  * operator's rule is beside its constructor). `none` gives the parent's own layers for any target. A target with fewer
@@ -128,9 +141,11 @@ struct lag_pool_member {
     char name[LAG_STRATEGY_TEXT]; /* as a person would say it: "midas block=1", "g_stack" */
 };
 /* The members of a pool by name, no two the same candidate, without `none`; returns how many in *ret_n.
- * "default": each operator once under one set of rules, so that the operators alone make the difference; at most ten,
- * and fewer where they coincide, as in shallow parents. "published": the published strategies; rules is not looked at.
- * A target that is not deeper is LAG_EINVAL, an unknown pool LAG_ENOTFOUND. */
+ * "default": operators of the directions in which the target grows, each once under one set of rules, so that the
+ * operators alone make the difference; fewer where they coincide, as in shallow parents. "depth" and "width": the same,
+ * for a target that grows so; "all": with the operators that the default leaves out; "preserving": those of all that
+ * keep the function. "published": the published strategies; rules is not looked at. A target that grows nothing, or not
+ * as the pool does, is LAG_EINVAL, an unknown pool LAG_ENOTFOUND. */
 int lag_pool_expand(const char *pool, const struct lag_pool_rules *rules, const struct lag_spec *from,
                     const struct lag_spec *to, struct lag_pool_member ret[LAG_POOL_MAX], int *ret_n,
                     struct lag_error *err);

@@ -1,6 +1,6 @@
 /* The parameter table and the layout made from it.
  *
- * A row names a parameter and gives its role, init rule, weight-decay flag and the *space* of each axis. Layout, init,
+ * A row names a parameter and gives its role, init rule, weight-decay flag and the *spaces* of each axis. Layout, init,
  * count, optimiser, clipping, checkpoints, Hugging Face names, FLOP count and growth are loops over rows; nothing else
  * in the engine lists parameters. Matrices are stored as Hugging Face's GPT-2 stores them, [in][out] (y = x W + b), in
  * one block; gradients and both Adam moments share the layout. Tensors begin at multiples of 16 elements; the gaps are
@@ -11,8 +11,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* What the units of an axis are. A growth in width maps the units of each space. */
 enum lag_space {
-    LAG_SPACE_ONE, LAG_SPACE_RESIDUAL, LAG_SPACE_HEADS, LAG_SPACE_FFN, LAG_SPACE_VOCAB, LAG_SPACE_CONTEXT
+    LAG_SPACE_ONE,      /* a single unit: the rows of a vector */
+    LAG_SPACE_RESIDUAL, /* the residual stream, which embeddings and output projections write */
+    LAG_SPACE_NORMED,   /* what ln_1 and ln_2 make of it */
+    LAG_SPACE_FINAL,    /* what ln_f makes of it, which the head reads */
+    LAG_SPACE_HEADS,
+    LAG_SPACE_QUERY, LAG_SPACE_KEY, LAG_SPACE_VALUE, /* the numbers of a head */
+    LAG_SPACE_FFN, LAG_SPACE_VOCAB, LAG_SPACE_CONTEXT,
+    LAG_N_SPACES
 };
 enum lag_init {
     LAG_INIT_NORMAL,     /* N(0, 0.02²) */
@@ -27,9 +35,11 @@ enum lag_role {
     LAG_N_ROLES
 };
 
+/* An axis is its parts end to end (Q‖K‖V are three); a part is each unit of outer with all of inner. */
+#define LAG_AXIS_PARTS 3
 struct lag_axis {
-    enum lag_space space; /* LAG_SPACE_HEADS: n_head × head size wide */
-    int parts;            /* 3 for Q‖K‖V, else 1: the axis is parts × the size of the space */
+    int n_parts;
+    struct lag_axis_part { enum lag_space outer, inner; } parts[LAG_AXIS_PARTS];
 };
 
 struct lag_param_row {
@@ -39,7 +49,7 @@ struct lag_param_row {
     bool decays;         /* weight decay applies */
     bool writes_residual;/* output projection of a branch: zeroed by zero_out growth (and its bias) */
     enum lag_init init;
-    struct lag_axis rows, cols; /* a vector has rows = {LAG_SPACE_ONE, 1} */
+    struct lag_axis rows, cols; /* a vector has one row, of LAG_SPACE_ONE */
 };
 
 /* The rows of an architecture, in the order of the layout: global first ones, each layer's, global last ones. */
@@ -60,6 +70,8 @@ struct lag_layout {
     int per_layer;     /* tensors a layer: role r of layer i is at first[r] + i * per_layer */
 };
 
+int lag_space_size(const struct lag_spec *spec, enum lag_space space);
+bool lag_param_is_vector(const struct lag_param_row *row);
 int lag_layout_create(const struct lag_spec *spec, struct lag_layout *ret, struct lag_error *err);
 void lag_layout_deinit(struct lag_layout *layout);
 const struct lag_tensor *lag_layout_tensor(const struct lag_layout *layout, enum lag_role role, int layer);

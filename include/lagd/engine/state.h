@@ -37,6 +37,7 @@ void lag_state_destroy(struct lag_state *state);
 void lag_state_init(struct lag_state *state, uint64_t seed);
 /* Initialises one tensor by its row's rule from (seed, purpose, step, tensor and element index). */
 void lag_tensor_init(const struct lag_layout *layout, int tensor, uint64_t seed, uint64_t step, lag_real *params);
+double lag_init_spread(const struct lag_layout *layout, enum lag_init init); /* standard deviation; 0: it draws none */
 int lag_state_clone(const struct lag_state *state, struct lag_state **ret, struct lag_error *err);
 /* Weights and step alone, to be read: m and v are NULL, and there are no segments. */
 int lag_state_clone_weights(const struct lag_state *state, struct lag_state **ret, struct lag_error *err);

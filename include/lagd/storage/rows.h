@@ -11,7 +11,7 @@
 #define LAG_ROW_CONFIG 4096  /* a run's configuration or a growth's request, in the text form of base/fields.h */
 #define LAG_ROW_SET 2720     /* ids with a comma between: the candidates of a growth */
 #define LAG_ROW_SCHEDULES 2048 /* a line for each schedule that a run went through */
-#define LAG_ROW_STRATEGY 256
+#define LAG_ROW_STRATEGY 320
 #define LAG_ROW_RECIPE 2576 /* of the deepest model */
 #define LAG_ROW_PATH 1024
 #define LAG_ROW_POOL 8192 /* what a growth is to choose from, a line a strategy */
