@@ -34,7 +34,7 @@ static void append_notes(struct lag_strbuf *out, json_t *series) {
     json_t *note;
     size_t i;
     json_array_foreach(json_object_get(series, "annotations"), i, note) {
-        ctl_say(out, "step {step}: {type} {from.n_layer} to {to.n_layer} layers\n", note);
+        ctl_say(out, "step {step}: {type} {change}\n", note);
     }
 }
 

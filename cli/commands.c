@@ -54,14 +54,14 @@ static const struct ctl_option extend_options[] = {
     END};
 static const struct ctl_option grow_options[] = {
     {'f', "file", "FILE", NULL, "the growth as JSON; - reads standard input", false},
-    {0, "to", "N", "/target/n_layer", "layers after the growth", false},
+    {0, "to", "SHAPE", "/target", "layers after the growth, or axes: n_layer=6,n_embd=256", false},
     {0, "extend", "STEPS", "/extend/max_steps", "let a completed or paused run go on to so many steps", false},
     {0, "at", "STEP", "/when/at_step", "step to grow at, default the next", false},
     {0, "lag", "STEPS", "/probe/steps", "steps that every candidate trains before the choice", false},
     {0, "eval-every", "STEPS", "/probe/eval_every", "steps between two validations of a candidate", false},
     {0, "allocator", "all|halving|race|auto", "/probe/allocator", "who is probed for how long, default all", false},
     {0, "max-steps", "STEPS", "/probe/max_steps", "how far auto may extend the probe", false},
-    {0, "pool", "LIST", "/pool", "operators or recipes to try, ',' between; or default; or published", false},
+    {0, "pool", "LIST", "/pool", "operators or recipes to try, ',' between; or a pool's name", false},
     {0, "optimizer", "RULE", "/pool/optimizer", "the rule for the optimiser's state of all of them", false},
     {0, "lr", "RULE", "/pool/lr", "the rule for the learning rate of all of them", false},
     {0, "freeze-old", "STEPS-OR-KEEP", "/pool/freeze_old", "train only the new layers, so long or for good", false},
@@ -97,7 +97,7 @@ static const struct ctl_option study_options[] = {
     {0, "parent", "RUN", "/parent/run", "the run to grow; it is not touched", false},
     {'c', "checkpoint", "CHECKPOINT", "/parent/checkpoint", "id of its checkpoint to go on from, default the newest",
      false},
-    {0, "to", "N", "/target/n_layer", "layers after the growth", false},
+    {0, "to", "SHAPE", "/target", "layers after the growth, or axes: n_layer=6,n_embd=256", false},
     {0, "horizon", "STEPS", "/horizon", "steps that every candidate trains after the growth", false},
     {0, "seeds", "SEEDS", "/seeds", "whole numbers, ',' between; all candidates are trained once for each", false},
     {0, "pool", "LIST", "/pool", "operators to try, ',' between; or default", false},
@@ -194,13 +194,13 @@ static const struct ctl_column extension_columns[] = {
     {"steps given up", "n_dropped_steps", CTL_INT}, {"learning rate now", "lr_now", CTL_NUMBER},
     {"then", "lr_next", CTL_NUMBER}, {"note", "note", CTL_TEXT}, {NULL, NULL, 0}};
 static const struct ctl_column growth_columns[] = {
-    {"ID", "id", CTL_TEXT}, {"STATE", "state", CTL_STATE}, {"RUN", "run", CTL_TEXT}, {"FROM", "from.n_layer", CTL_INT},
-    {"TO", "to.n_layer", CTL_INT}, {"GREW", "grew", CTL_TEXT}, {"AT", "start_step", CTL_INT},
+    {"ID", "id", CTL_TEXT}, {"STATE", "state", CTL_STATE}, {"RUN", "run", CTL_TEXT}, {"CHANGE", "change", CTL_TEXT},
+    {"GREW", "grew", CTL_TEXT}, {"AT", "start_step", CTL_INT},
     {"DONE", "progress.done_steps", CTL_INT}, {"OF", "progress.total_steps", CTL_INT}, {"MODE", "mode", CTL_TEXT},
     {"CREATED", "created_at", CTL_TIME}, {NULL, NULL, 0}};
 static const struct ctl_column study_columns[] = {
     {"NAME", "name", CTL_TEXT}, {"STATE", "state", CTL_STATE}, {"DONE", "done", CTL_NUMBER},
-    {"PARENT", "parent.name", CTL_TEXT}, {"AT", "parent.step", CTL_INT}, {"TO", "target.n_layer", CTL_INT},
+    {"PARENT", "parent.name", CTL_TEXT}, {"AT", "parent.step", CTL_INT}, {"TO", "grows_to", CTL_TEXT},
     {"HORIZON", "horizon", CTL_INT}, {"SEEDS", "seeds", CTL_LIST}, {"CREATED", "created_at", CTL_TIME},
     {"ID", "id", CTL_TEXT}, {NULL, NULL, 0}};
 static const struct ctl_column candidate_columns[] = {

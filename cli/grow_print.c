@@ -116,8 +116,7 @@ int ctl_print_growth(struct ctl *ctl, json_t *growth) {
     ctl_say(&out, "growth    {id}\nrun       {run}\nstate     {state}", growth);
     if (*ctl_json_text(growth, "reason")) ctl_say(&out, ": {reason}", growth);
     bool kept = json_is_false(json_object_get(growth, "grew"));
-    ctl_say(&out, kept ? "\nlayers    {from.n_layer}, not grown to {to.n_layer}"
-                       : "\nlayers    {from.n_layer} to {to.n_layer}", growth);
+    ctl_say(&out, kept ? "\nshape     not grown from {change}" : "\nshape     {change}", growth);
     if (ctl_json_at(growth, "start_step")) ctl_say(&out, " at step {start_step}", growth);
     else if (ctl_json_number(growth, "when.at_step") >= 0) ctl_say(&out, " at step {when.at_step}", growth);
     const bool has_rungs = *ctl_json_text(growth, "probe.allocator") && strcmp(ctl_json_text(growth, "probe.allocator"),

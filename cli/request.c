@@ -1,6 +1,7 @@
 /* The generic command: arguments and options become a path, a query and a body as the table says. */
 #include "ctl_internal.h"
 
+#include <lagd/base/check.h>
 #include <lagd/base/cleanup.h>
 #include <lagd/base/mem.h>
 #include <lagd/base/parse.h>
@@ -44,7 +45,9 @@ int ctl_path_of(struct ctl *ctl, struct lag_strbuf *ret) {
 }
 
 json_t *ctl_list_value(const char *text) {
-    if (strcmp(text, "default") == 0 || strcmp(text, "published") == 0) return json_string(text);
+    static const char *const pools[] = {"default", "depth", "width", "all", "preserving", "published"};
+    for (size_t i = 0; i < LAG_COUNT(pools); i++)
+        if (strcmp(text, pools[i]) == 0) return json_string(text);
     json_t *list = json_array();
     while (*text) {
         size_t n = strcspn(text, ",");
@@ -65,6 +68,28 @@ static json_t *numbers_value(const char *text) {
             break;
     }
     return list;
+}
+
+/* One axis of "n_layer=6,n_embd=256"; a number alone is of layers. */
+static bool add_axis(json_t *shape, const char *item) {
+    const char *equals = strchr(item, '=');
+    char axis[32] = "n_layer";
+    int64_t integer;
+    const char *text = equals ? equals + 1 : item;
+    if (equals) (void)snprintf(axis, sizeof(axis), "%.*s", (int)(equals - item), item);
+    json_t *value = lag_parse_i64(text, &integer) == 0 ? json_integer(integer) : json_string(text);
+    return json_object_set_new(shape, axis, value) == 0;
+}
+
+static json_t *shape_value(const char *text) {
+    json_t *list = ctl_list_value(text), *shape = json_object(), *item;
+    size_t i;
+    bool good = list && shape;
+    json_array_foreach(list, i, item) good = good && add_axis(shape, json_string_value(item));
+    json_decref(list);
+    if (good) return shape;
+    json_decref(shape);
+    return NULL;
 }
 
 static json_t *typed_value(const char *kind, const char *text) {
@@ -105,12 +130,23 @@ static json_t *walk_to(json_t *body, const char *pointer, char key[64]) {
     return NULL;
 }
 
+/* What a file says of other axes stays. */
+static int set_shape(json_t *object, const char *key, const char *value) {
+    json_t *shape = shape_value(value), *there = json_object_get(object, key);
+    int rc = -1;
+    if (shape && json_is_object(there)) rc = json_object_update(there, shape);
+    else if (shape) rc = json_object_set(object, key, shape);
+    json_decref(shape);
+    return rc;
+}
+
 /* A flag sends what stands behind '=' of "/mode=manual". */
 static int set_member(json_t *body, const struct ctl_option *option, const char *value) {
     const char *constant = strchr(option->sends, '=');
     char key[64];
     json_t *object = walk_to(body, option->sends, key);
     json_t *there = json_object_get(object, key);
+    if (object && option->argument && strcmp(option->argument, "SHAPE") == 0) return set_shape(object, key, value);
     if (json_is_object(there)) { /* a pool with rules already */
         object = there;
         (void)snprintf(key, sizeof(key), "operators");

@@ -47,7 +47,7 @@ int ctl_print_study(struct ctl *ctl, json_t *study) {
     ctl_say(&out, "study     {name}\nid        {id}\nstate     {state}", study);
     if (*ctl_json_text(study, "reason")) ctl_say(&out, ": {reason}", study);
     if (ctl_json_at(study, "audit_of")) ctl_say(&out, "\naudits    growth {audit_of}, priority {priority}", study);
-    ctl_say(&out, "\nparent    {parent.name} at step {parent.step}\ngrows to  {target.n_layer} layers, then {horizon} "
+    ctl_say(&out, "\nparent    {parent.name} at step {parent.step}\ngrows to  {grows_to}, then {horizon} "
             "steps\n", study);
     lag_strbuf_printf(&out, "of        %zu candidates, %zu seeds; delta %g\ndone      ",
                       json_array_size(json_object_get(study, "pool")), json_array_size(json_object_get(study, "seeds")),

@@ -75,11 +75,18 @@ export function share(value, of) {
 
 const AXES = ['n_head', 'n_embd', 'n_inner', 'n_positions', 'vocab_size'];
 
-/** What a growth changes: "3 → 6 layers", and every other axis that differs: "3 → 6 layers, n_embd 32 → 64". */
+/** What a growth changes: "3 → 6 layers", "n_embd 32 → 64", or both: "3 → 6 layers, n_embd 32 → 64". */
 export function shapeChange({ from, to }, arrow = ' → ') {
   const others = AXES.filter((axis) => from[axis] !== to[axis])
     .map((axis) => `${axis} ${from[axis]}${arrow}${to[axis]}`);
-  return [`${from.n_layer}${arrow}${to.n_layer} layers`, ...others].join(', ');
+  const same = from.n_layer === to.n_layer && others.length > 0;
+  return [...(same ? [] : [`${from.n_layer}${arrow}${to.n_layer} layers`]), ...others].join(', ');
+}
+
+/** What a target asks for: "6 layers, n_embd 256". */
+export function target(asked) {
+  const layers = asked.n_layer ? [`${asked.n_layer} layers`] : [];
+  return [...layers, ...AXES.filter((axis) => asked[axis]).map((axis) => `${axis} ${asked[axis]}`)].join(', ');
 }
 
 /** What became of a growth, or is to become. */

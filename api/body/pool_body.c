@@ -13,6 +13,8 @@
 static const struct lag_field rows[] = {
     {"operator", LAG_FIELD_TEXT, AT(op), 1, 31, NULL, NULL, LAG_FIELD_REQUIRED, "",
      "Name of a growth operator or of a published recipe; GET /operators lists them."},
+    {"with", LAG_FIELD_TEXT, AT(with), 0, 31, NULL, NULL, 0, "",
+     "Name of an operator that grows width, beside an operator that grows depth; left out: none."},
     {"optimizer", LAG_FIELD_TEXT, AT(optimizer), 0, 15, NULL, NULL, 0, "",
      "Rule of the optimiser's state, one of GET /operators' optimizer_rules; left out: the pool's, else the operator's "
      "preset."},
@@ -24,7 +26,7 @@ static const struct lag_field rows[] = {
      "Seed of random layers; -1 for the run's."},
 };
 const struct lag_fields lagd_strategy_fields = {rows, LAG_COUNT(rows)};
-const struct lag_fields lagd_pool_fields = {rows + 1, LAG_COUNT(rows) - 1}; /* the rules without an operator */
+const struct lag_fields lagd_pool_fields = {rows + 2, LAG_COUNT(rows) - 2}; /* the rules without operators */
 
 #define FREEZE                                                                                                         \
     "\"freeze_old\":{\"description\":\"Steps for which only the new layers train, and all else is frozen; keep: " \
@@ -34,7 +36,8 @@ const struct lag_fields lagd_pool_fields = {rows + 1, LAG_COUNT(rows) - 1}; /* t
     "{\"type\":\"array\",\"minItems\":1,\"maxItems\":" LAG_TEXT_OF(LAGD_STRATEGIES_MAX) ","                            \
     "\"items\":{\"oneOf\":[{\"type\":\"string\"},{\"$ref\":\"#/components/schemas/StrategyRequest\"}]}}"
 const char lagd_strategy_more[] =
-    "\"params\":{\"type\":\"object\",\"additionalProperties\":{\"type\":\"number\"}}," FREEZE;
+    "\"params\":{\"type\":\"object\",\"additionalProperties\":{\"type\":\"number\"}},"
+    "\"with_params\":{\"type\":\"object\",\"additionalProperties\":{\"type\":\"number\"}}," FREEZE;
 const char lagd_pool_object_more[] =
     "\"operators\":{\"description\":\"The name of a pool, or a list; the rules beside it hold for each operator that "
     "names none.\",\"default\":\"default\",\"oneOf\":[{\"type\":\"string\"}," LIST "]}," FREEZE;
@@ -48,30 +51,31 @@ const char lagd_study_more[] = POOL
     "left out.\",\"type\":\"array\",\"minItems\":1,\"maxItems\":" LAG_TEXT_OF(LAGD_STUDY_SEEDS_MAX)
     ",\"items\":{\"type\":\"integer\",\"minimum\":0}}";
 
-static void decode_params(json_t *params, const char *prefix, struct lagd_strategy_request *strategy,
-                          struct lagd_faults *faults) {
+/* name: "params", or "with_params" of the operator beside it. */
+static void decode_params(json_t *params, const char *prefix, const char *name, struct lagd_strategy_param *list,
+                          int *n, struct lagd_faults *faults) {
     const char *key;
     json_t *value;
     char pointer[160];
     if (!params) return;
-    (void)snprintf(pointer, sizeof(pointer), "%s/params", prefix);
+    (void)snprintf(pointer, sizeof(pointer), "%s/%s", prefix, name);
     if (!json_is_object(params)) {
         lagd_fault_add(faults, false, pointer, "must be an object with numbers");
         return;
     }
     json_object_foreach(params, key, value) {
-        (void)snprintf(pointer, sizeof(pointer), "%s/params", prefix);
+        (void)snprintf(pointer, sizeof(pointer), "%s/%s", prefix, name);
         lagd_pointer_append(pointer, sizeof(pointer), key);
-        if (strategy->n_params == LAGD_STRATEGY_PARAMS) {
+        if (*n == LAGD_STRATEGY_PARAMS) {
             lagd_fault_add(faults, false, pointer, "is one parameter too many");
             return;
         }
         if (!json_is_number(value)) {
             lagd_fault_add(faults, false, pointer, "must be a number");
-        } else if (lag_copy(strategy->params[strategy->n_params].name, sizeof(strategy->params[0].name), key) < 0) {
+        } else if (lag_copy(list[*n].name, sizeof(list[0].name), key) < 0) {
             lagd_fault_add(faults, true, pointer, "is not a parameter of this operator");
         } else {
-            strategy->params[strategy->n_params++].value = json_number_value(value);
+            list[(*n)++].value = json_number_value(value);
         }
     }
 }
@@ -108,13 +112,16 @@ static void decode_text(const char *text, const char *pointer, struct lagd_strat
 
 static void decode_entry(json_t *entry, const char *pointer, struct lagd_strategy_request *strategy,
                          struct lagd_faults *faults) {
-    static const char *const others[] = {"params", "freeze_old", NULL};
+    static const char *const others[] = {"params", "with_params", "freeze_old", NULL};
     lagd_strategy_request_defaults(strategy);
     if (json_is_string(entry)) {
         decode_text(json_string_value(entry), pointer, strategy, faults);
     } else if (json_is_object(entry)) {
         (void)lagd_json_decode(entry, &lagd_strategy_fields, others, pointer, strategy, faults);
-        decode_params(json_object_get(entry, "params"), pointer, strategy, faults);
+        decode_params(json_object_get(entry, "params"), pointer, "params", strategy->params, &strategy->n_params,
+                      faults);
+        decode_params(json_object_get(entry, "with_params"), pointer, "with_params", strategy->with_params,
+                      &strategy->n_with_params, faults);
         decode_freeze(json_object_get(entry, "freeze_old"), pointer, strategy, faults);
     } else {
         lagd_fault_add(faults, false, pointer,

@@ -9,6 +9,7 @@
 #include <lagd/base/mem.h>
 #include <lagd/daemon/operators.h>
 #include <lagd/daemon/ranking.h>
+#include <lagd/daemon/shape.h>
 #include <lagd/storage/growths.h>
 #include <math.h>
 #include <string.h>
@@ -33,6 +34,15 @@ static int write_params(struct lagd_json *json, const char *key, const void *obj
     return 0;
 }
 
+static int write_with_params(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct lagd_strategy_request *strategy = object;
+    lagd_json_open_object(json, key);
+    for (int i = 0; i < strategy->n_with_params; i++)
+        lagd_json_real(json, strategy->with_params[i].name, strategy->with_params[i].value);
+    lagd_json_close_object(json);
+    return 0;
+}
+
 static int write_canonical(struct lagd_json *json, const char *key, const void *object, void *context) {
     lagd_json_text(json, key, context);
     return 0;
@@ -42,6 +52,8 @@ static int write_canonical(struct lagd_json *json, const char *key, const void *
 static const struct lagd_member strategy_members[] = {
     ROW("operator", "s", op, NULL),
     LAGD_WRITTEN("params", "{n}", write_params, "The operator's parameters."),
+    ROW("with", "s?", with, "The operator that grows width beside one that grows depth; null: none does."),
+    LAGD_WRITTEN("with_params", "{n}", write_with_params, "Its parameters."),
     ROW("optimizer", "s", optimizer, "What becomes of the optimiser's state."),
     ROW("lr", "s", lr, "What becomes of the learning rate."),
     ROW("rewarm_steps", "i?", rewarm_steps, "null: " LAG_TEXT_OF(LAGD_REWARM_STEPS) ", whatever the lag."),
@@ -259,6 +271,15 @@ static int write_growth_links(struct lagd_json *json, const char *key, const voi
     return 0;
 }
 
+int lagd_write_change(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct lag_growth_row *row = object;
+    char text[LAGD_SHAPE_CHANGE];
+    (void)context;
+    lagd_shape_change(&row->from, &row->to, text);
+    lagd_json_text(json, key, text);
+    return 0;
+}
+
 #define ROW(name, type, member, help) LAGD_MEMBER(struct lag_growth_row, name, type, member, help)
 static const struct lagd_member growth_members[] = {
     ROW("id", "s", id, NULL),
@@ -271,6 +292,7 @@ static const struct lagd_member growth_members[] = {
     ROW("n_layer_to", "i", to.n_layer, NULL),
     LAGD_OBJECT(struct lag_growth_row, "from", &lagd_model_schema, from, "Shape of the parent."),
     LAGD_OBJECT(struct lag_growth_row, "to", &lagd_model_schema, to, "Shape that it is to become."),
+    LAGD_WRITTEN("change", "s", lagd_write_change, "What changes between the two, in words."),
     LAGD_WRITTEN("grew", "b?", write_grew, LAGD_GREW_HELP),
     ROW("start_step", "i?", start_step, "Step of the parent; null before it has begun."),
     ROW("parent_checkpoint", "s?", parent_checkpoint, "Id of the state that the candidates are made of."),

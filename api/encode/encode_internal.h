@@ -33,6 +33,7 @@ lagd_member_fn lagd_write_rungs;                        /* of lag_growth_row; co
 extern const struct lagd_schema lagd_decision_schema;   /* of lag_decision_row; db, err */
 extern const struct lagd_schema lagd_strategy_schema;   /* of lagd_strategy_request; context: the canonical text */
 extern const struct lagd_schema lagd_study_schema;      /* of lag_study_row; db, err */
+lagd_member_fn lagd_write_change;                       /* of lag_growth_row; what grew, in words */
 extern const struct lagd_schema lagd_growth_schema;     /* of lag_growth_row; db, err, candidates */
 
 /* What a run was forked from. */

@@ -5,6 +5,7 @@
 #include <lagd/base/cleanup.h>
 #include <lagd/base/error.h>
 #include <lagd/base/mem.h>
+#include <lagd/daemon/shape.h>
 #include <lagd/daemon/study_request.h>
 #include <lagd/storage/growths.h>
 #include <lagd/storage/runs.h>
@@ -160,6 +161,19 @@ static int write_request(struct lagd_json *json, const char *key, const void *ob
     return 0;
 }
 
+static int write_grows_to(struct lagd_json *json, const char *key, const void *object, void *context) {
+    LAG_CLEANUP(lag_free_p) struct lagd_study_request *request = lag_calloc(1, sizeof(*request));
+    const struct lagd_encoding *encoding = context;
+    char text[LAGD_SHAPE_CHANGE];
+    if (!request) return lag_error_set(encoding->err, LAG_EINTERNAL, "out of memory");
+    if (lag_fields_parse_to_show(&lagd_study_fields, request, ((const struct lag_study_row *)object)->request,
+                                 encoding->err) < 0)
+        return LAG_ECORRUPT;
+    lagd_shape_words(&request->target, text);
+    lagd_json_text(json, key, text);
+    return 0;
+}
+
 static int write_pool(struct lagd_json *json, const char *key, const void *object, void *context) {
     const struct lag_study_row *row = object;
     lagd_json_open_array(json, key);
@@ -201,6 +215,7 @@ static const struct lagd_member study_members[] = {
     ROW("delta", "n", delta, "The difference that matters, in nats."),
     {.fields = &lagd_study_fields, .only = "target,eval,baselines,divergence_bound,parallel,note",
      .write = write_request},
+    LAGD_WRITTEN("grows_to", "s", write_grows_to, "The target in words."),
     LAGD_WRITTEN("seeds", "[i]", write_seeds, NULL),
     LAGD_WRITTEN("pool", "[s]", write_pool, "Its strategies as texts."),
     LAGD_WRITTEN("done", "n", write_done, "Share of all its steps that are made."),

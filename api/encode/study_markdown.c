@@ -3,6 +3,7 @@
 #include "encode/study_look_internal.h"
 #include "encode/words_internal.h"
 
+#include <lagd/daemon/shape.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -31,8 +32,10 @@ static void setting(struct lag_strbuf *out, const struct lagd_study_result *resu
     lagd_markdown_words(out, study->parent_name);
     lag_strbuf_printf(out, " (%s) at step %" PRId64 ", checkpoint %s, %.4g FLOPs\n", study->parent_run,
                       study->start_step, study->parent_checkpoint, study->parent_flops);
-    lag_strbuf_printf(out, "- target: %" PRId64 " layers; horizon: %" PRId64 " steps; delta: %.4g nats\n",
-                      result->request.target.n_layer, study->horizon, study->delta);
+    char target[LAGD_SHAPE_CHANGE];
+    lagd_shape_words(&result->request.target, target);
+    lag_strbuf_printf(out, "- target: %s; horizon: %" PRId64 " steps; delta: %.4g nats\n", target, study->horizon,
+                      study->delta);
     lag_strbuf_append(out, "- seeds:");
     for (int g = 0; g < result->n_seeds; g++)
         lag_strbuf_printf(out, "%s %" PRId64 " (growth %s)", g ? "," : "", result->seeds[g].seed,

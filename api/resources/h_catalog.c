@@ -34,6 +34,7 @@ static const struct lagd_member operator_members[] = {
     TEXT("title", title, NULL),
     TEXT("help", help, NULL),
     TEXT("reference", reference, "Where it was described."),
+    TEXT("grows", grows, "depth (n_layer), width (n_embd, n_head and n_inner), or nothing."),
     LAGD_MEMBER(struct lagd_operator_info, "function_preserving", "b", function_preserving,
                 "The grown model begins with the parent's loss."),
     TEXT("optimizer", preset_optimizer, "What becomes of the optimiser's state, unless a strategy says otherwise."),

@@ -192,6 +192,7 @@ static const struct lagd_member annotation_members[] = {
     GROWTH("n_layer_to", "i", to.n_layer, NULL),
     LAGD_OBJECT(struct lag_growth_row, "from", &lagd_model_schema, from, NULL),
     LAGD_OBJECT(struct lag_growth_row, "to", &lagd_model_schema, to, NULL),
+    LAGD_WRITTEN("change", "s", lagd_write_change, "What changed, in words."),
 };
 static const struct lagd_schema annotation_schema = LAGD_SCHEMA("Annotation", annotation_members);
 

@@ -94,7 +94,7 @@ bool lagd_lineage_fits(const struct lagd_lineage *lineage, int64_t step, const s
         same_text = names_it || (same_text && !stage->grows);
         if (stage->grows) lagd_spec_take_shape(&spec, &stage->to);
     }
-    return same_text && lag_spec_equal(shape, &spec);
+    return same_text && lag_spec_same_shape(shape, &spec);
 }
 
 const char *lagd_lineage_kind(const struct lagd_lineage *lineage, int64_t step, int64_t max_steps) {

@@ -109,7 +109,7 @@ static int load_curve(struct lag_db *db, struct lagd_curves *set, const struct l
     const bool is_known = lag_strategy_parse(row->strategy, &strategy, NULL) == 0;
     lagd_phases_find(piece, set->growth.start_step, is_known ? &strategy : NULL, row->rewarm_steps,
                      &set->curves[index]);
-    set->preserving[index] = is_known && strategy.op->function_preserving;
+    set->preserving[index] = is_known && lag_strategy_preserves(&strategy);
     if (set->prior) set->prior[index] = row->prior;
     return 0;
 }

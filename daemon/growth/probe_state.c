@@ -69,7 +69,7 @@ static bool is_own(const struct lagd_probe_spec *spec, const struct lag_state *s
     struct lag_checkpoint_meta wanted;
     describe(spec, &wanted);
     const int64_t t = state->step - spec->start_step;
-    return t > 0 && t <= spec->to && lag_spec_equal(&state->layout.spec, &spec->engine.target) &&
+    return t > 0 && t <= spec->to && lag_spec_same_shape(&state->layout.spec, &spec->engine.target) &&
            found->seed == wanted.seed && strcmp(found->run_id, wanted.run_id) == 0 &&
            strcmp(found->growth_text, wanted.growth_text) == 0 &&
            strcmp(found->parent_sha256, wanted.parent_sha256) == 0 &&

@@ -27,8 +27,11 @@ void lagd_operator_get(int index, struct lagd_operator_info *ret) {
     int n = 0;
     const struct lag_operator *op = lag_operators(&n) + index;
     LAG_ASSERT(index >= 0 && index < n);
+    static const char *const directions[] = {[LAG_GROWS_NOTHING] = "nothing", [LAG_GROWS_DEPTH] = "depth",
+                                             [LAG_GROWS_WIDTH] = "width"};
     *ret = (struct lagd_operator_info){
-        .name = op->name, .title = op->title, .help = op->help, .reference = op->reference,
+        .grows = directions[op->grows], .name = op->name, .title = op->title, .help = op->help,
+        .reference = op->reference,
         .preset_optimizer = lag_moment_rule_name((enum lag_moment_rule)op->preset_moments),
         .preset_lr = lag_lr_rule_name((enum lag_lr_rule)op->preset_lr), .function_preserving = op->function_preserving};
     for (int i = 0; i < LAG_OPERATOR_PARAMS && op->params[i].name; i++) {
@@ -85,6 +88,12 @@ int lagd_strategy_decode(const char *text, struct lagd_strategy_request *ret, st
         (void)lag_copy(out.params[i].name, sizeof(out.params[i].name), strategy.op->params[i].name);
         out.params[i].value = strategy.params[i];
         out.n_params++;
+    }
+    if (strategy.with) (void)lag_copy(out.with, sizeof(out.with), strategy.with->name);
+    for (int i = 0; strategy.with && i < LAG_OPERATOR_PARAMS && strategy.with->params[i].name; i++) {
+        (void)lag_copy(out.with_params[i].name, sizeof(out.with_params[i].name), strategy.with->params[i].name);
+        out.with_params[i].value = strategy.with_params[i];
+        out.n_with_params++;
     }
     *ret = out;
     return 0;

@@ -7,21 +7,21 @@
 
 #define AT(member) LAG_FIELD_AT(struct lagd_growth_request, member)
 
-/* An axis that no operator grows yet: it can be named, with the value that the run has. */
-#define TARGET_ROW(axis, max, unit, what)                                                                              \
-    {"target/" #axis, LAG_FIELD_INT, AT(target.axis), 1, max, NULL, NULL, LAG_FIELD_SPARSE, unit,                      \
-     what "; the run's own, as operators grow depth only."}
+#define TARGET_ROW(axis, max, unit, help)                                                                              \
+    {"target/" #axis, LAG_FIELD_INT, AT(target.axis), 1, max, NULL, NULL, LAG_FIELD_SPARSE, unit, help}
 
 static const char *const modes[] = {"auto", "manual", "study", NULL};
 
 static const struct lag_field rows[] = {
-    {"target/n_layer", LAG_FIELD_INT, AT(target.n_layer), 1, LAG_MAX_LAYERS, NULL, NULL, LAG_FIELD_REQUIRED, "layers",
-     "Depth to grow to; more layers than the run has."},
-    TARGET_ROW(n_head, LAG_MAX_HEADS, "heads", "Attention heads"),
-    TARGET_ROW(n_embd, LAG_MAX_EMBD, "", "Width of the residual stream"),
-    TARGET_ROW(n_inner, LAG_MAX_INNER, "", "Width of the feed-forward layer"),
-    TARGET_ROW(n_positions, LAG_MAX_POSITIONS, "tokens", "Longest context"),
-    TARGET_ROW(vocab_size, LAG_MAX_VOCAB, "tokens", "Vocabulary"),
+    TARGET_ROW(n_layer, LAG_MAX_LAYERS, "layers", "Depth to grow to; left out: the run's own."),
+    TARGET_ROW(n_head, LAG_MAX_HEADS, "heads",
+               "Attention heads to grow to; left out: as many as keep their size, and where these do not divide "
+               "n_embd, fewer and larger ones."),
+    TARGET_ROW(n_embd, LAG_MAX_EMBD, "", "Width of the residual stream to grow to; left out: the run's own."),
+    TARGET_ROW(n_inner, LAG_MAX_INNER, "",
+               "Width of the feed-forward layer to grow to; left out: it grows as n_embd does."),
+    TARGET_ROW(n_positions, LAG_MAX_POSITIONS, "tokens", "Longest context; the run's own, as no operator grows it."),
+    TARGET_ROW(vocab_size, LAG_MAX_VOCAB, "tokens", "Vocabulary; the run's own, as no operator grows it."),
     {"probe/steps", LAG_FIELD_INT, AT(probe_steps), 1, LAGD_PROBE_STEPS_MAX, "50", NULL, 0, "steps",
      "The lag: training steps of each candidate before they are ranked."},
     {"probe/eval_every", LAG_FIELD_INT, AT(eval_every), 1, LAGD_PROBE_STEPS_MAX, "10", NULL, 0, "steps",

@@ -39,12 +39,20 @@ struct planning {
 
 /* --- what a request may ask -------------------------------------------------------------------------------------- */
 
+static bool asks_width(const struct lagd_growth_request *request) {
+    return request->target.n_embd || request->target.n_head || request->target.n_inner;
+}
+
 static int check_request(const struct lagd_growth_request *request, const struct lag_run_row *run,
                          struct lag_error *err) {
-    if (request->target.n_layer <= run->shape.n_layer) {
+    const int64_t asked = request->target.n_layer;
+    if (asked != 0 && (asked < run->shape.n_layer || (asked == run->shape.n_layer && !asks_width(request)))) {
         return lag_error_at(err, LAG_EINVAL, "/target/n_layer", "target/n_layer is %" PRId64 ", but run %s has %" PRId64
-                            " layers already: ask for more", request->target.n_layer, run->name, run->shape.n_layer);
+                            " layers already: ask for more", asked, run->name, run->shape.n_layer);
     }
+    if (asked == 0 && !asks_width(request))
+        return lag_error_at(err, LAG_EINVAL, "/target",
+                            "target says nothing that grows: name n_layer, n_embd, n_head or n_inner");
     if (request->at_step >= 0 && request->at_step < run->step) {
         return lag_error_at(err, LAG_EINVAL, "/when/at_step",
                             "when/at_step is %" PRId64 ", but run %s is at step %" PRId64 " already", request->at_step,
@@ -124,6 +132,12 @@ static int read_entry(const struct planning *p, const struct lagd_strategy_reque
     for (int i = 0; i < entry.n_params && rc == 0; i++) {
         rc = lag_strategy_set_param(&strategy, entry.params[i].name, entry.params[i].value, err);
     }
+    if (rc == 0 && entry.with[0]) rc = lag_strategy_set_with(&strategy, entry.with, err);
+    if (rc == 0 && entry.n_with_params > 0 && !strategy.with)
+        rc = lag_error_at(err, LAG_EINVAL, "/with_params", "with_params has a meaning only beside with");
+    for (int i = 0; i < entry.n_with_params && rc == 0; i++) {
+        rc = lag_strategy_set_with_param(&strategy, entry.with_params[i].name, entry.with_params[i].value, err);
+    }
     if (rc == 0) rc = read_rules(&entry, &strategy, err);
     if (rc == 0) rc = lag_strategy_check_freeze(&strategy, err);
     if (rc < 0) return rc;
@@ -163,13 +177,11 @@ static int describe(struct planning *p, const struct lag_strategy *strategy, str
     struct lag_recipe recipe;
     int rc = lag_recipe_build(strategy, &p->spec, &p->target, &recipe, err);
     if (rc < 0) return rc;
-    struct lag_spec grown = p->spec;
-    grown.n_layer = recipe.n_layers;
     bool none = strcmp(strategy->op->name, "none") == 0;
-    *out = (struct lagd_candidate_plan){.n_params = (int64_t)lag_spec_params(&grown),
+    *out = (struct lagd_candidate_plan){.n_params = (int64_t)lag_spec_params(&recipe.spec),
                                         .rewarm_steps = rewarms(strategy) ? strategy->rewarm_steps : 0,
                                         .eligible = !none || p->request->allow_none,
-                                        .function_preserving = strategy->op->function_preserving,
+                                        .function_preserving = lag_strategy_preserves(strategy),
                                         .connection_rate = lag_recipe_connection_rate(&recipe), .prior = NAN};
     char text[LAG_STRATEGY_TEXT];
     lag_strategy_format(strategy, text);
@@ -370,11 +382,14 @@ static int make_plan(struct planning *p, int n_threads, struct lag_error *err) {
     if (rc < 0) return rc;
     lagd_run_step_config(&p->config, p->run->lr_scale, &p->step);
     p->plan->from = p->run->shape;
-    lagd_shape_aim(&p->run->shape, &p->request->target, &p->plan->to);
+    rc = lagd_shape_aim(&p->run->shape, &p->request->target, &p->plan->to, err);
+    if (rc < 0) return rc;
     p->target = p->spec;
     lagd_spec_take_shape(&p->target, &p->plan->to);
     struct lag_error inner = {0};
     if (lag_spec_check(&p->target, &inner) < 0) return at_target(err, &inner);
+    if (lagd_shape_equal(&p->plan->from, &p->plan->to))
+        return lag_error_at(err, LAG_EINVAL, "/target", "run %s has this shape already: ask for more", p->run->name);
     rc = check_rules(p, err);
     if (rc == 0) rc = p->request->n_strategies > 0 ? expand_list(p, err) : expand_pool(p, err);
     if (rc == 0) rc = add_none(p, err);

@@ -22,6 +22,9 @@ static void format_strategy(const struct lagd_strategy_request *strategy, struct
     if (strategy->op[0]) lag_strbuf_printf(out, " op=%s", strategy->op);
     for (int i = 0; i < strategy->n_params; i++)
         lag_strbuf_printf(out, " params/%s=%.17g", strategy->params[i].name, strategy->params[i].value);
+    if (strategy->with[0]) lag_strbuf_printf(out, " with=%s", strategy->with);
+    for (int i = 0; i < strategy->n_with_params; i++)
+        lag_strbuf_printf(out, " with_params/%s=%.17g", strategy->with_params[i].name, strategy->with_params[i].value);
     if (strategy->optimizer[0]) lag_strbuf_printf(out, " optimizer=%s", strategy->optimizer);
     if (strategy->lr[0]) lag_strbuf_printf(out, " lr=%s", strategy->lr);
     if (strategy->rewarm_steps >= 0) lag_strbuf_printf(out, " rewarm_steps=%" PRId64, strategy->rewarm_steps);
@@ -63,23 +66,30 @@ static int refuse(const char *what, struct lag_error *err) {
     return lag_error_set(err, LAG_ECORRUPT, "the stored pool cannot be read at \"%.80s\"", what);
 }
 
+/* "params/block=1": whether key begins with prefix, and is added to the list. */
+static bool parse_param(const char *key, const char *value, const char *prefix, struct lagd_strategy_param *list,
+                        int *n) {
+    const size_t length = strlen(prefix);
+    if (strncmp(key, prefix, length) != 0 || *n == LAGD_STRATEGY_PARAMS) return false;
+    struct lagd_strategy_param *param = &list[(*n)++];
+    return lag_copy(param->name, sizeof(param->name), key + length) >= 0 && lag_parse_double(value, &param->value) == 0;
+}
+
 static bool parse_word(const char *key, const char *value, struct lagd_strategy_request *strategy) {
-    static const char params[] = "params/";
     struct { const char *key; int64_t *number; } const numbers[] = {{"rewarm_steps", &strategy->rewarm_steps},
                                                                      {"freeze_old", &strategy->freeze_old},
                                                                      {"seed", &strategy->seed}};
     struct { const char *key; char *text; size_t size; } const texts[] = {
-        {"op", strategy->op, sizeof(strategy->op)}, {"optimizer", strategy->optimizer, sizeof(strategy->optimizer)},
+        {"op", strategy->op, sizeof(strategy->op)}, {"with", strategy->with, sizeof(strategy->with)},
+        {"optimizer", strategy->optimizer, sizeof(strategy->optimizer)},
         {"lr", strategy->lr, sizeof(strategy->lr)}};
     for (size_t i = 0; i < LAG_COUNT(numbers); i++)
         if (strcmp(key, numbers[i].key) == 0) return lag_parse_i64(value, numbers[i].number) == 0;
     for (size_t i = 0; i < LAG_COUNT(texts); i++)
         if (strcmp(key, texts[i].key) == 0) return lag_copy(texts[i].text, texts[i].size, value) >= 0;
     if (strcmp(key, "whole") == 0) return strategy->whole = true;
-    if (strncmp(key, params, sizeof(params) - 1) != 0 || strategy->n_params == LAGD_STRATEGY_PARAMS) return false;
-    const int i = strategy->n_params++;
-    return lag_copy(strategy->params[i].name, sizeof(strategy->params[0].name), key + sizeof(params) - 1) >= 0 &&
-           lag_parse_double(value, &strategy->params[i].value) == 0;
+    return parse_param(key, value, "params/", strategy->params, &strategy->n_params) ||
+           parse_param(key, value, "with_params/", strategy->with_params, &strategy->n_with_params);
 }
 
 static int parse_strategy(char *words, struct lagd_strategy_request *strategy, struct lag_error *err) {

@@ -86,7 +86,7 @@ static int check_after(const struct lag_run_row *run, const struct lag_growth_ro
         return lag_error_set(err, LAG_ESTATE, "growth %s of run %s begins at step %" PRId64 ", and this one would be "
                              "probed until step %" PRId64 ": ask for an earlier or a shorter one, or cancel that",
                              after->id, run->name, begins, ends);
-    if (to->n_layer < after->to.n_layer) return 0;
+    if (lagd_shape_is_within(to, &after->to) && !lagd_shape_equal(to, &after->to)) return 0;
     lagd_shape_change(to, &after->to, change);
     return lag_error_set(err, LAG_ESTATE, "growth %s of run %s comes after this one, and would have to go from %s: ask "
                          "for less than that is to have, or cancel it", after->id, run->name, change);
@@ -107,8 +107,8 @@ int lagd_ahead_place(const struct lagd_ahead *ahead, const struct lagd_growth_re
         run->step = lagd_ahead_begins(run, before) + before->probe_steps;
         run->shape = before->to;
     }
-    lagd_shape_aim(&run->shape, &request->target, &to);
-    if (i < ahead->n) rc = check_after(run, &ahead->rows[i], request, &to, err);
+    rc = lagd_shape_aim(&run->shape, &request->target, &to, err);
+    if (rc == 0 && i < ahead->n) rc = check_after(run, &ahead->rows[i], request, &to, err);
     return rc;
 }
 

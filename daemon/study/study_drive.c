@@ -252,7 +252,7 @@ static struct lagd_command *ask_scratch(const struct look *look, const struct la
         lagd_command_destroy(command);
         return NULL;
     }
-    lagd_shape_aim(&config->shape, &look->request.target, &config->shape);
+    (void)lagd_shape_aim(&config->shape, &look->request.target, &config->shape, NULL); /* the plan reached it */
     config->decay_fraction = look->study.decay_fraction;
     command->u.run = config;
     return command;

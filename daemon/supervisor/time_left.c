@@ -126,7 +126,7 @@ static void go_through_stage(struct lagd_supervisor *s, struct way *way, int64_t
     probe(s, way, &request->growth, 1, sum);
     way->at += request->growth.probe_steps;
     lagd_shape_of_spec(&way->spec, &from);
-    lagd_shape_aim(&from, &request->growth.target, &to);
+    if (lagd_shape_aim(&from, &request->growth.target, &to, NULL) < 0) return;
     lagd_spec_take_shape(&way->spec, &to);
 }
 

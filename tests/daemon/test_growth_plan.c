@@ -12,11 +12,15 @@
 
 #include <lagd/daemon/growth_plan.h>
 #include <lagd/daemon/operators.h>
+#include "plan/shape_internal.h"
+
+#include <lagd/base/check.h>
 #include <lagd/base/error.h>
 #include <lagd/base/mem.h>
 #include <lagd/daemon/growth_request.h>
 #include <lagd/daemon/run_config.h>
 #include <lagd/daemon/shape.h>
+#include <lagd/engine/params.h>
 #include <lagd/engine/train.h>
 
 static struct lag_error err;
@@ -283,11 +287,23 @@ static void refusals_point(void **state) {
 /* Every axis can be named; only depth can change so far, and the refusal names the axis. */
 static void other_axes_stay(void **state) {
     (void)state;
-    REFUSES(request.target.n_head = 2, "/target/n_head");
-    assert_non_null(strstr(err.text, "grows depth only: n_head would change from 4 to 2"));
+    REFUSES(request.target.n_head = 2, "/target/n_head"); /* heads would become larger, but fewer */
+    assert_non_null(strstr(err.text, "n_head would shrink from 4 to 2"));
+    REFUSES(request.target.n_head = 8, "/target/n_head");
+    assert_non_null(strstr(err.text, "have 4 numbers each, fewer than the model's 8: ask for at most 4"));
     REFUSES(request.target.n_head = 3, "/target/n_head"); /* nor does it divide the width */
-    REFUSES(request.target.n_embd = 64, "/target/n_embd");
+    REFUSES(request.target.n_embd = 34, "/target/n_embd");
+    assert_non_null(strstr(err.text, "ask for 32 or 36, or name n_head too"));
+    REFUSES(request.target.n_embd = 16, "/target/n_embd");
     REFUSES(request.target.n_inner = 1, "/target/n_inner");
+    REFUSES((strategy("stack", NULL, 0), request.target.n_head = 8, request.target.n_embd = 64), "/target/n_embd");
+    REFUSES((strategy("clone_width", NULL, 0), request.target.n_embd = 64), "/target/n_layer");
+    REFUSES((strategy("clone_diagonal", NULL, 0), request.target.n_layer = 3, request.target.n_embd = 40),
+            "/target/n_embd");
+    REFUSES((strategy("stack", NULL, 0), SET(strategies[0].with, "midas")), "/pool/0/with");
+    REFUSES((strategy("stack", NULL, 0), request.strategies[0].n_with_params = 1), "/pool/0/with_params");
+    REFUSES(request.target.n_layer = 0, "/target");
+    REFUSES((request.target.n_layer = 0, request.target.n_embd = 32), "/target");
     REFUSES(request.target.n_positions = 256, "/target/n_positions");
     REFUSES(request.target.vocab_size = 300, "/target/vocab_size");
     REFUSES((strategy("stack", NULL, 0), request.target.n_embd = 64), "/target/n_embd");
@@ -303,6 +319,34 @@ static void other_axes_stay(void **state) {
     assert_memory_equal(&plan->to, &expected, sizeof(expected));
 }
 
+/* A width alone: heads keep their size, the FFN goes with it; where heads do not divide it, they become larger. */
+static void a_width_brings_the_rest(void **state) {
+    (void)state;
+    static const struct { struct lag_shape target, to; } cases[] = {
+        {{.n_embd = 64}, {3, 8, 64, 256, 128, 256}},
+        {{.n_embd = 36}, {3, 4, 36, 144, 128, 256}},
+        {{.n_embd = 50}, {3, 5, 50, 200, 128, 256}},
+        {{.n_embd = 64, .n_inner = 128}, {3, 8, 64, 128, 128, 256}},
+        {{.n_embd = 64, .n_head = 4}, {3, 4, 64, 256, 128, 256}},
+        {{.n_inner = 129}, {3, 4, 32, 129, 128, 256}},
+        {{.n_embd = 64, .n_layer = 6}, {6, 8, 64, 256, 128, 256}},
+    };
+    for (size_t i = 0; i < LAG_COUNT(cases); i++) {
+        (void)set_up(NULL);
+        request.target = cases[i].target;
+        if (make() < 0) fail_msg("case %zu: %s", i, err.text);
+        assert_memory_equal(&plan->to, &cases[i].to, sizeof(cases[i].to));
+        struct lag_spec spec = {0};
+        lagd_spec_take_shape(&spec, &plan->to);
+        assert_true(plan->n_candidates > 4);
+        for (int c = 0; c + 1 < plan->n_candidates; c++)
+            assert_int_equal(plan->candidates[c].n_params, lag_spec_params(&spec));
+        assert_true(plan->candidates[plan->n_candidates - 1].n_params < plan->candidates[0].n_params);
+        free(plan);
+        plan = NULL;
+    }
+}
+
 static void a_change_in_words(void **state) {
     (void)state;
     char text[LAGD_SHAPE_CHANGE];
@@ -315,6 +359,13 @@ static void a_change_in_words(void **state) {
                               "300");
     assert_true(lagd_shape_equal(&from, &from) && !lagd_shape_equal(&from, &deeper));
     assert_true(!lagd_shape_equal(&deeper, &wider));
+    const struct lag_shape wide = {3, 8, 64, 128, 128, 256}, asked = {.n_layer = 6, .n_embd = 64};
+    lagd_shape_change(&from, &wide, text);
+    assert_string_equal(text, "n_head 4 to 8, n_embd 32 to 64");
+    lagd_shape_change(&from, &from, text);
+    assert_string_equal(text, "3 to 3 layers");
+    lagd_shape_words(&asked, text);
+    assert_string_equal(text, "6 layers, n_embd 64");
     const struct lag_shape most = {INT64_MIN, INT64_MIN, INT64_MIN, INT64_MIN, INT64_MIN, INT64_MIN};
     lagd_shape_change(&from, &most, text); /* cut, not spilled */
     assert_true(strlen(text) < sizeof(text));
@@ -338,9 +389,9 @@ static void the_catalogue(void **state) {
         assert_true(info.name[0] && info.title[0] && info.help[0] && info.reference[0]);
         assert_int_equal(lagd_strategy_decode(info.strategy, &decoded, &err), 0);
     }
-    assert_int_equal(lagd_pool_count(), 2);
+    assert_int_equal(lagd_pool_count(), 6);
     struct lagd_pool_info pool;
-    lagd_pool_get(1, &pool);
+    lagd_pool_get(5, &pool);
     assert_string_equal(pool.name, "published");
     assert_true(pool.help[0]);
 }
@@ -357,6 +408,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(the_published_pool, set_up, tear_down),
         cmocka_unit_test_setup_teardown(refusals_point, set_up, tear_down),
         cmocka_unit_test_setup_teardown(other_axes_stay, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_width_brings_the_rest, set_up, tear_down),
         cmocka_unit_test(a_change_in_words),
         cmocka_unit_test(the_catalogue)};
     return cmocka_run_group_tests(tests, NULL, NULL);

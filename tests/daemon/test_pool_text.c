@@ -69,8 +69,11 @@ static void a_list(void **state) {
     random->rewarm_steps = 0;
     assert_int_equal(lagd_strategy_decode("midas block=1 optimizer=reset lr=continue seed=4",
                                           &request.strategies[request.n_strategies++], &err), 0);
+    assert_int_equal(lagd_strategy_decode("stack with=lemon split=0.25 optimizer=reset lr=continue seed=4",
+                                          &request.strategies[request.n_strategies++], &err), 0);
     request.pool[0] = '\0';
     round_trip();
+    assert_non_null(strstr(text, " with=lemon with_params/split=0.25 with_params/noise=0"));
     assert_non_null(strstr(text, "strategy op=stack\nstrategy op=random params/noise=0.10000000000000001"));
 }
 
@@ -89,7 +92,8 @@ static void the_longest_list(void **state) {
 static void what_was_not_written_so_is_refused(void **state) {
     (void)state;
     static const char *const texts[] = {"pol default\n", "strategy stack\n", "strategy op=stack colour=red\n",
-                                        "strategy seed=x\n", "strategy params/block=two\n", "strategies\n",
+                                        "strategy seed=x\n", "strategy params/block=two\n",
+                                        "strategy with_params/split=x\n", "strategies\n",
                                         "strategy params/a=1 params/b=1 params/c=1 params/d=1 params/e=1\n"};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         if (lagd_pool_parse(texts[i], &again, &err) != LAG_ECORRUPT) fail_msg("%s was read", texts[i]);

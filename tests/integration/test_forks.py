@@ -158,7 +158,7 @@ def a_completed_run_grows_as_a_fork_in_one_request(folder):
     n_runs = len(daemon.get("/runs")["items"])
     for growth, expected, words in (
             ("stack", (422, "#/growth"), "must be an object"),
-            ({}, (422, "#/growth/target/n_layer"), "required"),
+            ({}, (422, "#/growth/target"), "says nothing that grows"),
             ({**GROWTH, "target": {"n_layer": 1}}, (422, "#/growth/target/n_layer"), ""),
             ({**GROWTH, "pool": ["stacked"]}, (422, "#/growth/pool/0/operator"), "stacked"),
             ({**GROWTH, "pool": [{"operator": "stack", "seed": -3}]}, (422, "#/growth/pool/0/seed"), ""),

@@ -94,7 +94,7 @@ def a_run_from_text_to_files(folder):
     assert "midas" in plan and "at once takes about" in plan, plan
     pools_have_rules(ctl, folder)
     growth = ctl.json("grow", "one", *GROWTH)["id"]
-    assert "layers    2 to 3 at step 20, lag 8 steps" in ctl("grow", "show", growth)  # it waits for that step
+    assert "shape     2 to 3 layers at step 20, lag 8 steps" in ctl("grow", "show", growth)  # it waits for that step
     assert ctl("grow", "list", "one", "-o", "name") == growth + "\n"
     assert re.fullmatch(r"one: (queued|running|growing|completed), step \d+ of 60\n",
                         ctl("run", "resume", "one", "-r", "go"))
@@ -103,7 +103,8 @@ def a_run_from_text_to_files(folder):
     assert ctl("wait", growth) == growth + ": applied\n"
     ctl("wait", "one", "--for", "state=failed", status=1, error="one is completed")
     shown = ctl("grow", "show", growth)
-    assert "<- chosen" in shown and "After a lag of 8 steps" in shown and "layers    2 to 3 at step 20" in shown, shown
+    assert "<- chosen" in shown and "After a lag of 8 steps" in shown, shown
+    assert "shape     2 to 3 layers at step 20" in shown, shown
     decision = ctl.json("grow", "show", growth)["decision"]
     assert f"\nbasis     {decision['basis']}\n{decision['verdict']}\n" in shown, shown
     ranked = ctl("grow", "rank", growth, "--at-step", "4")
@@ -253,6 +254,10 @@ def grow_waits_for_the_decision(folder):
     assert "applied" in err and not CONTROL.search(out + err), err
     # manual: it ends when a person is needed; a growth that is withdrawn has failed
     ctl("run", "pause", "one")
+    for said, model in (("n_layer=4,n_embd=64", (4, 64)), ("n_embd=64", (3, 64)), ("5", (5, 32))):
+        plan = ctl.json("grow", "one", "--to", said, "--dry-run")
+        assert (plan["to"]["n_layer"], plan["to"]["n_embd"]) == model, plan["to"]
+    ctl("grow", "one", "--to", "n_embd=wide", "--dry-run", status=1, error="n_embd")
     body = {"target": {"n_layer": 9}, "pool": ["stack"], "probe": {"steps": 4, "eval_every": 2}}
     path = write(folder, "growth.json", body)
     waiting = ctl.spawn("grow", "one", "-f", path, "--to", "4", "--wait", "-q", "-o", "json")

@@ -46,7 +46,8 @@ def trains_grows_and_goes_on(folder):
     catalog = daemon.get("/operators")
     recipes = {one["name"]: one["strategy"]["text"] for one in catalog["recipes"]}
     assert recipes["g_stack"] == "stack optimizer=reset lr=restart seed=0" and "midas" in recipes, recipes
-    assert [one["name"] for one in catalog["pools"]] == ["default", "published"], catalog["pools"]
+    pools = [one["name"] for one in catalog["pools"]]
+    assert pools == ["default", "depth", "width", "all", "preserving", "published"], pools
     assert all(c["state"] == "completed" and c["loss_at_0"] > 0 and c["loss_at_lag"] > 0 for c in candidates)
     decision = growth["decision"]
     by_id = {c["id"]: c for c in candidates}
@@ -251,7 +252,7 @@ def requests_that_cannot_be(folder):
     expect(422, daemon.post, "/runs/x/growths", late)
     expect(422, daemon.post, "/runs/x/growths", {"target": {"n_layer": 1}, "probe": {"steps": 5}})
     wider = expect(422, daemon.post, "/runs/x/growths",
-                   {"target": {"n_layer": 4, "n_embd": 64}, "probe": {"steps": 5}})
+                   {"target": {"n_layer": 4, "n_embd": 64}, "probe": {"steps": 5}, "pool": "depth"})
     assert "grows depth only: n_embd would change from 32 to 64" in wider["detail"], wider
     assert wider["errors"][0]["pointer"] == "#/target/n_embd", wider
     same = daemon.post("/runs/x/growths?dry_run=true",

@@ -192,7 +192,7 @@ def bad_plans_say_why(folder):
     refused(422, "lies below least_steps", "/stages/0/trigger/slope/most_steps", put, daemon,
             stage(2, {"slope": {"below": 1, "least_steps": 50, "most_steps": 40}}))
     refused(422, "at the earliest", None, put, daemon, stage(2, {"slope": {"below": 1}}))
-    refused(422, "is required", "/stages/0/target/n_layer", put, daemon, {"trigger": {"step": 20}})
+    refused(422, "says nothing that grows", "/stages/0/target", put, daemon, {"trigger": {"step": 20}})
     completed(daemon, "done")
     refused(409, "extend it first", None, put, daemon, stage(2, 20), run="done")
     refused(404, "", None, put, daemon, stage(2, 20), run="nobody")

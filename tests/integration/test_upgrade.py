@@ -44,7 +44,8 @@ def make_old(state_dir):
 
 
 # Members of growths, candidates, decisions, rankings and runs that this version added.
-ADDED = {"eval_stride", "label", "delta", "basis", "tied_set", "tied_at_0", "p_now", "p_end", "gain", "gain_interval",
+ADDED = {"eval_stride", "change", "with", "with_params",
+         "label", "delta", "basis", "tied_set", "tied_at_0", "p_now", "p_end", "gain", "gain_interval",
          "short_by", "n_tied", "n_evaluations", "n_reached", "freeze_old", "allocator", "max_steps", "rungs", "lag",
          "stopped", "prior", "audit"}
 # What the rule of a growth says since then.

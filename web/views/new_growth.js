@@ -32,7 +32,7 @@ export function newGrowthView(main, name) {
 function build(place, root, run, catalog, prior, audits) {
   const field = (pointer, options) => new Field(root, pointer, options);
   const main_ = [field('/target/n_layer', { value: run.model.n_layer * 2, label: 'Layers after growth' }),
-    field('/when/at_step', { label: 'at step' }),
+    field('/target/n_embd', { label: 'Width after growth' }), field('/when/at_step', { label: 'at step' }),
     field('/probe/steps', { value: 50, label: 'lag' }), field('/probe/eval_every', { label: 'evaluate every' }),
     field('/probe/allocator', { label: 'allocator' }),
     field('/mode', { value: 'manual' })];
@@ -41,7 +41,8 @@ function build(place, root, run, catalog, prior, audits) {
     help: 'The run has ended: it goes on to so many steps, and grows on its way.' }));
   const audit = field('/audit', { value: audits, label: 'audit the decision' });
   audit.read = () => audit.input.checked; // left out, the daemon's configuration would decide
-  const extra = [field('/probe/max_steps', { label: 'extend up to' }), field('/probe/eval_batches'),
+  const extra = [field('/target/n_head', { label: 'heads' }), field('/target/n_inner', { label: 'FFN width' }),
+    field('/probe/max_steps', { label: 'extend up to' }), field('/probe/eval_batches'),
     field('/probe/max_eval_share'), field('/probe/divergence_bound'),
     field('/probe/delta', { label: 'difference that matters' }), field('/probe/parallel'),
     field('/allow_none', { label: 'not growing may win' }), audit, field('/reason')];
@@ -100,8 +101,8 @@ function build(place, root, run, catalog, prior, audits) {
   const allowed = run.allowed_actions.includes('grow') || ended;
   fill(place, !allowed && h('p', { class: 'reason' },
     `${run.name} is ${f.words(run.state)}: it cannot be grown in this state.`),
-    h('p', { class: 'dim' }, `${run.name} has ${run.model.n_layer} layers, ${f.si(run.n_params)} parameters, `
-      + `and is at step ${f.count(run.step)} of ${f.count(run.max_steps)}.`),
+    h('p', { class: 'dim' }, `${run.name} has ${run.model.n_layer} layers of width ${run.model.n_embd}, `
+      + `${f.si(run.n_params)} parameters, and is at step ${f.count(run.step)} of ${f.count(run.max_steps)}.`),
     h('div', { class: 'form-columns' }, form, aside));
   dry();
   return dry;

@@ -34,14 +34,15 @@ export function poolChoice(catalog) {
   const recipes = catalog.recipes.filter((one) => !operators.some((other) => other.name === one.name));
   const listed = [...operators, ...recipes];
   const boxes = listed.map((one) => [one.name,
-    h('input', { type: 'checkbox', checked: operators.includes(one), disabled: true })]);
+    h('input', { type: 'checkbox', checked: one.grows === 'depth', disabled: true })]);
   const radios = [...catalog.pools.map((one) => [one.name, `the ${one.name} pool`, one.help]), ['', 'these', '']]
     .map(([name, label, help], i) => [name, label, help,
       h('input', { type: 'radio', name: 'pool', checked: i === 0 })]);
   const list = h('div', { class: 'operators' },
     listed.map((one, i) => h('label', { class: 'check', title: one.reference },
     boxes[i][1], h('span', {}, h('b', {}, f.words(one.name)),
-      h('small', { class: 'dim' }, ` ${one.help}`, one.function_preserving ? '; keeps the function' : '')))));
+      h('small', { class: 'dim' }, ` ${one.help}`, one.grows === 'width' && '; grows width',
+        one.function_preserving && '; keeps the function')))));
   const rules = ruleChoice(catalog), help = h('p', { class: 'dim' });
   const chosen = () => radios.find(([, , , input]) => input.checked);
   const set = () => {

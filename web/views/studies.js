@@ -59,7 +59,7 @@ function card(study, left, after) {
     progress(study.done, 1, `Share of ${study.name} that is done`),
     facts(fact('Done', f.percent(study.done), left === null ? '' : `about ${f.duration(left)} left`),
       fact('Parent', runLink(study.parent.run, study.parent.name), `step ${f.count(study.parent.step)}`),
-      fact('Grows to', study.target.n_layer, 'layers'),
+      fact('Grows to', f.target(study.target)),
       fact('Horizon', f.count(study.horizon), 'steps'),
       fact('Candidates', study.pool.length), fact('Seeds', study.seeds.length)),
     h('div', { class: 'row' }, studyActions(study, after)));

@@ -130,7 +130,7 @@ function summary(study, left, after) {
     facts(
       fact('Done', doneText(study, left)),
       fact('Parent', runLink(study.parent.run, study.parent.name), `step ${f.count(study.parent.step)}`),
-      fact('Grows to', study.target.n_layer, 'layers'),
+      fact('Grows to', f.target(study.target)),
       fact('Horizon', f.count(study.horizon), 'steps after the growth'),
       fact('Difference that matters', String(study.delta), 'nats'),
       fact('Candidates', study.pool.length), fact('Seeds', study.seeds.length),

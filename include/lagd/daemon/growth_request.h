@@ -9,10 +9,14 @@
 #define LAGD_REWARM_STEPS 50 /* of a re-warm that is asked without a length */
 #define LAGD_FREEZE_MAX 1000000000
 enum { LAGD_FREEZE_KEEP = -1, LAGD_FREEZE_UNSAID = -2 };
+struct lagd_strategy_param { char name[16]; double value; };
 struct lagd_strategy_request {
     char op[32];                /* an operator, or a published recipe */
     int n_params;
-    struct { char name[16]; double value; } params[LAGD_STRATEGY_PARAMS];
+    struct lagd_strategy_param params[LAGD_STRATEGY_PARAMS];
+    char with[32];              /* a width operator beside a depth operator; "" = none */
+    int n_with_params;
+    struct lagd_strategy_param with_params[LAGD_STRATEGY_PARAMS];
     char optimizer[16], lr[16]; /* "" = the operator's preset */
     int64_t rewarm_steps;       /* -1 = LAGD_REWARM_STEPS */
     int64_t freeze_old;         /* steps for which only new layers train, or one of these */
@@ -33,7 +37,7 @@ struct lagd_growth_request {
     bool allow_none;
     bool audit;                 /* a study finds what its decision lost, once it is applied (audit.h) */
     char reason[512];
-    char pool[64];              /* "default" or "published", or "" when strategies are listed */
+    char pool[64];              /* "default", "published", …, or "" when strategies are listed */
     bool has_rules;             /* the pool is an object: /pool/operators, and … */
     struct lagd_strategy_request rules; /* … what holds for each that says nothing else; its op and params: none */
     int n_strategies;

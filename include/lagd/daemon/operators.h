@@ -9,6 +9,7 @@ struct lagd_operator_param {
 /* The operator table, for GET /operators. */
 struct lagd_operator_info {
     const char *name, *title, *help, *reference, *preset_optimizer, *preset_lr;
+    const char *grows; /* "depth", "width", "nothing" */
     bool function_preserving;
     int n_params;
     struct lagd_operator_param params[LAGD_STRATEGY_PARAMS];

@@ -6,6 +6,9 @@
 const char *lagd_axis_name(int axis);
 int64_t lagd_axis_get(const struct lag_shape *shape, int axis);
 bool lagd_shape_equal(const struct lag_shape *a, const struct lag_shape *b);
-/* What a growth changes: "3 to 6 layers", and every other axis that differs: "3 to 6 layers, n_embd 128 to 256". */
+bool lagd_shape_is_within(const struct lag_shape *a, const struct lag_shape *b); /* no axis of a is above b's */
+/* What a growth changes: "3 to 6 layers", "n_embd 128 to 256", or both: "3 to 6 layers, n_embd 128 to 256". */
 #define LAGD_SHAPE_CHANGE 256
 void lagd_shape_change(const struct lag_shape *from, const struct lag_shape *to, char ret[LAGD_SHAPE_CHANGE]);
+/* What a target names: "6 layers, n_embd 256". */
+void lagd_shape_words(const struct lag_shape *target, char ret[LAGD_SHAPE_CHANGE]);
