@@ -2,6 +2,7 @@
 #include "checkpoint_fixture.h"
 #include "format/recode_internal.h"
 #include <lagd/base/check.h>
+#include <lagd/engine/hf.h>
 #include <fcntl.h>
 #include <math.h>
 
@@ -162,6 +163,30 @@ static void other_sources_are_refused(void **state) {
     assert_int_equal(close(fd), 0); /* it stayed the caller's */
 }
 
+/* Heads of a size of their own: Hugging Face's GPT-2 has no word for them. */
+static void a_shape_that_no_config_can_say_is_refused(void **state) {
+    for (int head_dim = 3; head_dim <= 4; head_dim++) { /* 3 is n_embd / n_head */
+        struct lag_spec spec = fixture_spec;
+        struct lag_state *model = NULL;
+        struct lag_hf_model *hf = NULL;
+        struct lag_checkpoint_files files;
+        struct lag_error err = {0};
+        spec.head_dim = head_dim;
+        assert_int_equal(lag_state_create(&spec, &model, NULL), 0);
+        assert_int_equal(lag_checkpoint_write(fixture_path(state, "ckpt"), model, &fixture_meta, &files, NULL), 0);
+        lag_state_destroy(model);
+        const int weights = open(fixture_path(state, "ckpt/model.safetensors"), O_RDONLY | O_CLOEXEC);
+        const int manifest = open(fixture_path(state, "ckpt/manifest.json"), O_RDONLY | O_CLOEXEC);
+        const int rc = lag_hf_open(weights, manifest, LAG_HF_BF16, &hf, &err);
+        assert_int_equal(rc, head_dim == 3 ? 0 : LAG_EUNSUPPORTED);
+        if (rc == 0) assert_non_null(strstr(lag_hf_config_text(hf), "\"torch_dtype\": \"bfloat16\""));
+        else assert_non_null(strstr(err.text, "take archive.tar instead"));
+        if (rc != 0) assert_int_equal(close(weights), 0);
+        lag_hf_close(hf);
+        assert_int_equal(close(manifest), 0);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(f16_is_the_nearest),
@@ -170,6 +195,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(halves_come_in_pieces_of_any_size, fixture_folder, fixture_remove),
         cmocka_unit_test_setup_teardown(what_a_dtype_cannot_hold_is_named, fixture_folder, fixture_remove),
         cmocka_unit_test_setup_teardown(other_sources_are_refused, fixture_folder, fixture_remove),
+        cmocka_unit_test_setup_teardown(a_shape_that_no_config_can_say_is_refused, fixture_folder, fixture_remove),
     };
     return cmocka_run_group_tests_name("engine/recode", tests, NULL, NULL);
 }
