@@ -33,7 +33,7 @@ bool ctl_sleep_ms(int64_t ms);
 int ctl_run_generic(struct ctl *ctl);
 int ctl_path_of(struct ctl *ctl, struct lag_strbuf *ret); /* the command's path with its arguments and query */
 int ctl_body_of(struct ctl *ctl, json_t **ret);           /* -f FILE and the options that send; NULL when none */
-/* "stack,midas" → ["stack","midas"]; "default" and "published" name pools. */
+/* "stack,midas" → ["stack","midas"]; "default", "published" and "blocks" name pools. */
 json_t *ctl_list_value(const char *text);
 /* A list, all pages of it, up to limit items (-1: all). */
 int ctl_get_all(struct ctl *ctl, const char *path, int64_t limit, json_t **ret);

@@ -45,7 +45,8 @@ int ctl_path_of(struct ctl *ctl, struct lag_strbuf *ret) {
 }
 
 json_t *ctl_list_value(const char *text) {
-    static const char *const pools[] = {"default", "depth", "width", "all", "preserving", "published"};
+    static const char *const pools[] = {"default", "depth", "width", "all", "preserving", "published",
+                                        "blocks"};
     for (size_t i = 0; i < LAG_COUNT(pools); i++)
         if (strcmp(text, pools[i]) == 0) return json_string(text);
     json_t *list = json_array();

@@ -16,6 +16,9 @@ const struct lag_pool lag_pools[] = {
     {"all", "The default, and the operators that it leaves out."},
     {"preserving", "Those of all that keep the function: the grown model begins with the parent's loss."},
     {"published", "The published recipes, each with its own rules."},
+    {"blocks", "A copy of each block of layers, right behind it, all under one set of rules as in the default pool: "
+               "what differs is the block. A block has as many layers as the target has more than the model; where "
+               "that does not divide its depth, the last block is the topmost one."},
     {NULL, NULL},
 };
 
@@ -235,9 +238,38 @@ static int add_published(struct expansion *expansion, const struct lag_pool_rule
     return rc;
 }
 
+/* RANGE(s, b, s + b) of each block of b layers (Du et al., arXiv 2405.15319), with the b that leads to the target. */
+static int add_blocks(struct expansion *expansion, const struct lag_pool_rules *rules, struct lag_error *err) {
+    const int n_layer = expansion->from->n_layer, block = expansion->to->n_layer - n_layer;
+    const int least = (n_layer + LAG_POOL_MAX - 1) / LAG_POOL_MAX;
+    int rc = 0;
+    if (lag_width_differs(expansion->from, expansion->to))
+        return lag_error_at(err, LAG_EINVAL, "/pool", "the pool \"blocks\" grows n_layer alone: leave the other axes "
+                            "of the target out, or choose another pool");
+    if (block > n_layer || block < least)
+        return lag_error_at(err, LAG_EINVAL, "/target/n_layer", "the pool \"blocks\" copies one block of the model's "
+                            "%d layers, and a target of %d means blocks of %d: ask for %d to %d layers", n_layer,
+                            expansion->to->n_layer, block, n_layer + least, 2 * n_layer);
+    for (int at = 0; rc == 0 && at < n_layer; at += block) {
+        const int start = LAG_MIN(at, n_layer - block);
+        char text[LAG_STRATEGY_TEXT];
+        struct lag_strategy strategy;
+        (void)snprintf(text, sizeof(text), "range start=%d block=%d at=%d", start, block, start + block);
+        rc = lag_strategy_parse(text, &strategy, err);
+        if (rc) break;
+        strategy.moments = rules->moments;
+        strategy.lr = rules->lr;
+        strategy.rewarm_steps = rules->rewarm_steps;
+        strategy.freeze_steps = rules->freeze_steps;
+        lag_strategy_name(&strategy, text);
+        rc = add_member(expansion, &strategy, text, err);
+    }
+    return rc;
+}
+
 /* Beside lag_pools, in its order. */
 static int (*const fillers[])(struct expansion *, const struct lag_pool_rules *, struct lag_error *) = {
-    add_default, add_depth, add_width, add_all, add_preserving, add_published};
+    add_default, add_depth, add_width, add_all, add_preserving, add_published, add_blocks};
 static_assert(LAG_COUNT(fillers) + 1 == LAG_COUNT(lag_pools), "each pool has its filler");
 
 static int find_pool(const char *name, struct lag_error *err) {

@@ -389,7 +389,7 @@ static void the_catalogue(void **state) {
         assert_true(info.name[0] && info.title[0] && info.help[0] && info.reference[0]);
         assert_int_equal(lagd_strategy_decode(info.strategy, &decoded, &err), 0);
     }
-    assert_int_equal(lagd_pool_count(), 6);
+    assert_int_equal(lagd_pool_count(), 7);
     struct lagd_pool_info pool;
     lagd_pool_get(5, &pool);
     assert_string_equal(pool.name, "published");

@@ -132,6 +132,27 @@ static void test_pools_follow_the_target(void **state) {
     }
 }
 
+/* RANGE(s, b, s + b), s = 0, b, 2b …; the last block is the topmost one. */
+static void test_blocks(void **state) {
+    (void)state;
+    static const struct { int n_layer, block; const char *starts; } cases[] = {
+        {6, 2, "024"}, {5, 2, "023"}, {3, 1, "012"}, {4, 4, "0"}, {1, 1, "0"}};
+    for (size_t k = 0; k < LAG_COUNT(cases); k++) {
+        struct lag_pool_member members[LAG_POOL_MAX];
+        const struct lag_pool_rules rules = {LAG_MOMENTS_INHERIT, LAG_LR_CONTINUE, LAG_REWARM_DEFAULT, 0};
+        const int b = cases[k].block, n = expand("blocks", &rules, cases[k].n_layer, cases[k].n_layer + b, members);
+        assert_int_equal(n, strlen(cases[k].starts));
+        for (int i = 0; i < n; i++) {
+            char text[LAG_STRATEGY_TEXT], wanted[LAG_STRATEGY_TEXT];
+            const int start = cases[k].starts[i] - '0';
+            snprintf(wanted, sizeof wanted, "range start=%d block=%d at=%d", start, b, start + b);
+            lag_strategy_name(&members[i].strategy, text);
+            assert_string_equal(members[i].name, text);
+            assert_memory_equal(text, wanted, strlen(wanted));
+        }
+    }
+}
+
 static void test_published(void **state) {
     (void)state;
     static const struct { const char *name, *text; } wanted[] = {
@@ -241,7 +262,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_default_pool), cmocka_unit_test(test_default_pool_by_name),
         cmocka_unit_test(test_pool_is_diverse), cmocka_unit_test(test_pools_follow_the_target),
-        cmocka_unit_test(test_published),
+        cmocka_unit_test(test_published), cmocka_unit_test(test_blocks),
         cmocka_unit_test(test_pool_refusals), cmocka_unit_test(test_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

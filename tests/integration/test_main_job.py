@@ -47,7 +47,7 @@ def trains_grows_and_goes_on(folder):
     recipes = {one["name"]: one["strategy"]["text"] for one in catalog["recipes"]}
     assert recipes["g_stack"] == "stack optimizer=reset lr=restart seed=0" and "midas" in recipes, recipes
     pools = [one["name"] for one in catalog["pools"]]
-    assert pools == ["default", "depth", "width", "all", "preserving", "published"], pools
+    assert pools == ["default", "depth", "width", "all", "preserving", "published", "blocks"], pools
     assert all(c["state"] == "completed" and c["loss_at_0"] > 0 and c["loss_at_lag"] > 0 for c in candidates)
     decision = growth["decision"]
     by_id = {c["id"]: c for c in candidates}

@@ -208,6 +208,20 @@ def bad_plans_say_why(folder):
     daemon.kill()
 
 
+def a_pool_of_blocks(folder):
+    """A copy of each block of as many layers as the target has more: 2 → 4 has one, 4 → 6 two, 4 → 5 four."""
+    daemon = paused(folder, model=dict(MODEL, n_layer=2))
+    plan = put(daemon, *(dict(stage(to, at), pool="blocks") for to, at in ((4, 10), (6, 30))), query="?dry_run=true")
+    recipes = [[c["recipe"] for c in one["growth"]["candidates"][:-1]] for one in plan["stages"]]
+    assert recipes == [["0 1 0 1"], ["0 1 0 1 2 3", "0 1 2 3 2 3"]], recipes
+    refused(422, "ask for 3 to 4 layers", "/stages/0/target/n_layer", put, daemon, dict(stage(5, 10), pool="blocks"))
+    put(daemon, dict(stage(4, 10), pool="blocks"), dict(stage(5, 30), pool="blocks"))
+    daemon.post("/runs/r/resume")
+    assert completed(daemon)["model"]["n_layer"] == 5
+    assert len(daemon.get("/runs/r/growths")["items"][1]["candidates"]) == 5
+    daemon.kill()
+
+
 def changed_while_it_runs(folder):
     daemon = paused(folder, steps=100)
     first = stage(2, 10, mode="manual")
@@ -318,5 +332,6 @@ def killed_anywhere(folder):
 if __name__ == "__main__":
     with open(sys.argv[1], "rb") as program:
         failpoints = b"LAGD_FAILPOINTS" in program.read()
-    lagd.main(stages_begin_in_turn, lengths_and_flops, flat_enough, bad_plans_say_why, changed_while_it_runs,
+    lagd.main(stages_begin_in_turn, lengths_and_flops, flat_enough, bad_plans_say_why, a_pool_of_blocks,
+              changed_while_it_runs,
               what_becomes_of_stages, *([killed_anywhere] if failpoints else []))
