@@ -92,6 +92,7 @@ static bool halving_drops(const struct look *look, int i) {
 static bool race_drops(const struct look *look, int i) {
     int n_ranked = 0;
     if (!look->ask->p_end || !(look->ask->p_end[i] >= LAG_ORDER_HOLDS)) return false;
+    if (look->tail.n < LAG_TAIL_LEAST) return false; /* one draw of a curve that wobbles drops nobody */
     for (int j = 0; j < look->n_curves; j++) n_ranked += look->ranks[j] > 0;
     const double alpha = lag_alpha_at_look(look->ask->number) / LAG_MAX(2, n_ranked - 1);
     const struct lag_pair pair =

@@ -149,13 +149,13 @@ static bool was_stopped(const struct lag_curve *curve) {
     return curve->eligible && !curve->diverged && curve->stopped > 0;
 }
 
-/* One that was stopped minus the pick, over the tail of when it was. An infinite se: it was never evaluated. */
+/* One that was stopped minus the pick, over the tail of when it was. An infinite se: too little was seen of it. */
 static struct lag_pair compare_stopped(const struct probe *probe, int stopped, int pick) {
     struct lag_curve both[2] = {probe->curves[stopped], probe->curves[pick]};
-    struct lag_tail tail;
-    if (both[0].n_evals < 1) return (struct lag_pair){.se = INFINITY, .df = 1};
+    struct lag_tail tail = {.n = 0};
     both[0].stopped = 0;
-    lag_tail_at(both, 2, probe->n_batches, both[0].t[both[0].n_evals - 1], &tail);
+    if (both[0].n_evals > 0) lag_tail_at(both, 2, probe->n_batches, both[0].t[both[0].n_evals - 1], &tail);
+    if (tail.n < LAG_TAIL_LEAST) return (struct lag_pair){.se = INFINITY, .df = 1};
     return lag_compare(&both[0], &both[1], probe->n_batches, &tail);
 }
 

@@ -137,6 +137,11 @@ static void test_stopped_and_verified(void **state) {
     allocate(&pool, &look);
     assert_int_equal(rung.verdict.basis, LAG_BASIS_PROVISIONAL);
     assert_true(rung.verdict.n_open == 1 && rung.verdict.p_now < 0.99);
+    fill(&pool, 4);
+    for (int i = 1; i < 5; i++) stop(&pool, i, 1, TO_16 - 1); /* of 12 and 14 alone nobody knows how they wobble */
+    allocate(&pool, &look);
+    assert_int_equal(rung.verdict.basis, LAG_BASIS_PROVISIONAL);
+    assert_int_equal(rung.verdict.n_open, 4);
 }
 
 /* --- race --- */
@@ -158,6 +163,11 @@ static void test_race(void **state) {
         pool.losses[4][i] = pool.losses[0][i] + (i % 2 ? 0.4 : -0.39);
     allocate(&pool, &look);
     check_fates("KKKSKK");
+    fill(&pool, 4);
+    for (int i = 1; i < 5; i++) pool.p_end[i] = 1;
+    const struct lag_look early = look_of(&pool, LAG_ALLOCATE_RACE, 1, 14, 32); /* its half has two evaluations */
+    allocate(&pool, &early);
+    check_fates("KKKKKK");
 }
 
 /* --- auto --- */
