@@ -62,5 +62,9 @@ int lag_col_find(struct lag_stmt *stmt, const char *name); /* its index, for loo
 double lag_col_real(struct lag_stmt *stmt, const char *name); /* NULL = NaN */
 void lag_col_text(struct lag_stmt *stmt, const char *name, char *ret, size_t size);
 
+/* Gives the column id of every row to each, until that is not 0, which is returned. */
+int lag_stmt_each_id(struct lag_db *db, const char *sql, int (*each)(const char *id, void *), void *arg,
+                     struct lag_error *err);
+
 /* Runs an UPDATE or DELETE of one row by id; LAG_ENOTFOUND "<what> <id> does not exist" when nothing changed. */
 int lag_stmt_run_one(struct lag_stmt *stmt, const char *what, const char *id, struct lag_error *err);

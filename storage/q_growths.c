@@ -194,14 +194,5 @@ int lag_growth_set_audit(struct lag_db *db, const char *id, const char *audit, c
 static const char sql_to_audit[] = "SELECT id FROM growths WHERE audit = 'wanted' AND state = 'applied' ORDER BY id";
 
 int lag_growth_list_to_audit(struct lag_db *db, int (*each)(const char *id, void *), void *arg, struct lag_error *err) {
-    struct lag_stmt *stmt;
-    char id[LAG_ROW_ID];
-    int rc = lag_stmt_open(db, sql_to_audit, &stmt, err);
-    if (rc) return rc;
-    while ((rc = lag_stmt_step(stmt, err)) == 1) {
-        lag_col_text(stmt, "id", id, sizeof id);
-        if ((rc = each(id, arg)) != 0) break;
-    }
-    lag_stmt_close(stmt);
-    return rc;
+    return lag_stmt_each_id(db, sql_to_audit, each, arg, err);
 }

@@ -97,16 +97,7 @@ int lag_run_set_waits(struct lag_db *db, const char *id, bool waits, struct lag_
 static const char sql_waiting[] = "SELECT id FROM runs WHERE waits = 1";
 
 int lag_run_list_waiting(struct lag_db *db, int (*each)(const char *id, void *), void *arg, struct lag_error *err) {
-    struct lag_stmt *stmt;
-    char id[LAG_ROW_ID];
-    int rc = lag_stmt_open(db, sql_waiting, &stmt, err);
-    if (rc) return rc;
-    while ((rc = lag_stmt_step(stmt, err)) == 1) {
-        lag_col_text(stmt, "id", id, sizeof id);
-        if ((rc = each(id, arg)) != 0) break;
-    }
-    lag_stmt_close(stmt);
-    return rc;
+    return lag_stmt_each_id(db, sql_waiting, each, arg, err);
 }
 
 static const char sql_set_progress[] = "UPDATE runs SET step = ?, tokens = ?, flops = ?, " TOUCH;

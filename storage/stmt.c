@@ -2,6 +2,7 @@
 #include "db_internal.h"
 #include <lagd/base/error.h>
 #include <lagd/base/mem.h>
+#include <lagd/storage/rows.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -137,4 +138,18 @@ int lag_stmt_run_one(struct lag_stmt *stmt, const char *what, const char *id, st
     int rc = lag_stmt_run(stmt, err);
     if (rc) return rc;
     return lag_db_changes(db) ? 0 : lag_error_set(err, LAG_ENOTFOUND, "%s %s does not exist", what, id);
+}
+
+int lag_stmt_each_id(struct lag_db *db, const char *sql, int (*each)(const char *id, void *), void *arg,
+                     struct lag_error *err) {
+    struct lag_stmt *stmt;
+    char id[LAG_ROW_ID];
+    int rc = lag_stmt_open(db, sql, &stmt, err);
+    if (rc) return rc;
+    while ((rc = lag_stmt_step(stmt, err)) == 1) {
+        lag_col_text(stmt, "id", id, sizeof id);
+        if ((rc = each(id, arg)) != 0) break;
+    }
+    lag_stmt_close(stmt);
+    return rc;
 }

@@ -8,8 +8,6 @@
 #include <lagd/base/cleanup.h>
 #include <lagd/base/mem.h>
 #include <lagd/daemon/extension.h>
-#include <lagd/daemon/states.h>
-#include <lagd/storage/runs.h>
 #include <string.h>
 
 /* --- what it would be -------------------------------------------------------------------------------------------- */
@@ -53,17 +51,6 @@ const struct lagd_schema lagd_extension_schema = LAGD_SCHEMA("Extension", member
 
 /* --- asking ------------------------------------------------------------------------------------------------------ */
 
-static int refuse(struct lagd_request *request, int status) {
-    struct lag_db *db;
-    struct lag_run_row row;
-    char text[sizeof(request->err.text)];
-    if (status != LAG_ESTATE || lagd_request_db(request, &db) != 0 ||
-        lag_run_get(db, request->params[0], &row, NULL) != 0)
-        return status;
-    (void)lag_copy(text, sizeof(text), request->err.text);
-    return lagd_fail_state(request, LAGD_MACHINE_RUN, row.state, "%s", text);
-}
-
 static int dry_run(struct lagd_request *request, const struct lagd_extension_request *wish) {
     struct lag_db *db;
     LAG_CLEANUP(lag_free_p) struct lagd_extension *plan = lag_calloc(1, sizeof(*plan));
@@ -72,13 +59,13 @@ static int dry_run(struct lagd_request *request, const struct lagd_extension_req
     if (status == 0)
         status = lagd_extension_plan(db, lagd_supervisor_state_dir(request->supervisor), wish, request->params[0], plan,
                                      &request->err);
-    return status < 0 ? refuse(request, status)
+    return status < 0 ? lagd_refuse_run(request, status, "")
                       : lagd_answer_object(request, &lagd_extension_schema, plan, NULL, 200);
 }
 
 int lagd_h_run_extended(struct lagd_request *request) {
     int status = lagd_request_answer(request);
-    return status < 0 ? refuse(request, status) : lagd_answer_run(request, request->command->id, 200);
+    return status < 0 ? lagd_refuse_run(request, status, "") : lagd_answer_run(request, request->command->id, 200);
 }
 
 int lagd_h_run_extend(struct lagd_request *request) {

@@ -5,24 +5,11 @@
 
 #include <lagd/base/cleanup.h>
 #include <lagd/base/mem.h>
-#include <lagd/daemon/states.h>
-#include <lagd/storage/runs.h>
 #include <string.h>
-
-static int refuse(struct lagd_request *request, int status) {
-    struct lag_db *db;
-    struct lag_run_row row;
-    char text[sizeof(request->err.text)];
-    if (status != LAG_ESTATE || lagd_request_db(request, &db) != 0 ||
-        lag_run_get(db, request->params[0], &row, NULL) != 0)
-        return status;
-    (void)lag_copy(text, sizeof(text), request->err.text);
-    return lagd_fail_state(request, LAGD_MACHINE_RUN, row.state, "%s", text);
-}
 
 int lagd_h_run_forked(struct lagd_request *request) {
     int status = lagd_request_answer(request);
-    if (status < 0) return refuse(request, status);
+    if (status < 0) return lagd_refuse_run(request, status, "");
     lagd_header_set(request, "Location", "/api/v1/runs/%s", request->command->id);
     return lagd_answer_run(request, request->command->id, 201);
 }

@@ -173,13 +173,6 @@ static const struct lagd_member plan_members[] = {
 };
 const struct lagd_schema lagd_growth_plan_schema = LAGD_SCHEMA("GrowthPlan", plan_members);
 
-static int refused(struct lagd_request *request, int status, const char *state) {
-    char text[sizeof(request->err.text)];
-    if (status != LAG_ESTATE || !state[0]) return status;
-    (void)lag_copy(text, sizeof(text), request->err.text);
-    return lagd_fail_state(request, LAGD_MACHINE_RUN, state, "%s", text);
-}
-
 static int dry_run(struct lagd_request *request, const struct lagd_growth_request *growth) {
     struct lag_db *db;
     bool extends = false;
@@ -193,7 +186,7 @@ static int dry_run(struct lagd_request *request, const struct lagd_growth_reques
     if (status == 0)
         status = lagd_growth_plan_read(db, growth, &extension->run, lagd_supervisor_threads(request->supervisor), &plan,
                                        &request->err);
-    if (status < 0) return refused(request, status, extension->run.state);
+    if (status < 0) return lagd_refuse_run(request, status, extension->run.state);
     plan->memory_available_bytes = lagd_supervisor_memory_available(request->supervisor);
     lagd_supervisor_predict(request->supervisor, &extension->run, plan);
     return lagd_answer_object(request, &lagd_growth_plan_schema, plan, NULL, 200);
@@ -201,7 +194,7 @@ static int dry_run(struct lagd_request *request, const struct lagd_growth_reques
 
 int lagd_h_growth_created(struct lagd_request *request) {
     int status = lagd_request_answer(request);
-    if (status < 0) return refused(request, status, request->command->state);
+    if (status < 0) return lagd_refuse_run(request, status, request->command->state);
     lagd_header_set(request, "Location", "/api/v1/growths/%s", request->command->id);
     lagd_header_set(request, "Retry-After", "1");
     return answer_growth(request, request->command->id, 202);

@@ -108,13 +108,6 @@ static const struct lagd_member estimate_members[] = {
 };
 const struct lagd_schema lagd_plan_estimate_schema = LAGD_SCHEMA("PlanEstimate", estimate_members);
 
-static int refused(struct lagd_request *request, int status, const char *state) {
-    char text[sizeof(request->err.text)];
-    if (status != LAG_ESTATE || !state[0]) return status;
-    (void)lag_copy(text, sizeof(text), request->err.text);
-    return lagd_fail_state(request, LAGD_MACHINE_RUN, state, "%s", text);
-}
-
 static int dry_run(struct lagd_request *request, const struct lagd_plan_request *wish) {
     struct lag_db *db;
     struct lag_run_row run;
@@ -123,7 +116,7 @@ static int dry_run(struct lagd_request *request, const struct lagd_plan_request 
     if (status == 0) status = lag_run_get(db, request->params[0], &run, &request->err);
     if (status < 0) return status;
     status = lagd_plan_read(db, wish, run.id, lagd_supervisor_threads(request->supervisor), &plan, &request->err);
-    if (status < 0) return refused(request, status, run.state);
+    if (status < 0) return lagd_refuse_run(request, status, run.state);
     plan->seconds_guess = 0;
     for (int i = 0; i < plan->n; i++) {
         struct lagd_growth_plan *growth = plan->stages[i].growth;
@@ -140,7 +133,8 @@ static int dry_run(struct lagd_request *request, const struct lagd_plan_request 
 
 int lagd_h_plan_done(struct lagd_request *request) {
     int status = lagd_request_answer(request);
-    return status < 0 ? refused(request, status, request->command->state) : answer_plan(request, request->command->id);
+    return status < 0 ? lagd_refuse_run(request, status, request->command->state)
+                      : answer_plan(request, request->command->id);
 }
 
 int lagd_h_plan_set(struct lagd_request *request) {

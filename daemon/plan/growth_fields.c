@@ -1,27 +1,17 @@
 /* The table of a growth request, all but its pool. */
+#include "plan/target_rows_internal.h"
+
 #include <lagd/base/check.h>
 #include <lagd/daemon/growth_request.h>
 #include <lagd/engine/allocate.h>
-#include <lagd/engine/spec.h>
 #include <string.h>
 
 #define AT(member) LAG_FIELD_AT(struct lagd_growth_request, member)
 
-#define TARGET_ROW(axis, max, unit, help)                                                                              \
-    {"target/" #axis, LAG_FIELD_INT, AT(target.axis), 1, max, NULL, NULL, LAG_FIELD_SPARSE, unit, help}
-
 static const char *const modes[] = {"auto", "manual", "study", NULL};
 
 static const struct lag_field rows[] = {
-    TARGET_ROW(n_layer, LAG_MAX_LAYERS, "layers", "Depth to grow to; left out: the run's own."),
-    TARGET_ROW(n_head, LAG_MAX_HEADS, "heads",
-               "Attention heads to grow to; left out: as many as keep their size, and where these do not divide "
-               "n_embd, fewer and larger ones."),
-    TARGET_ROW(n_embd, LAG_MAX_EMBD, "", "Width of the residual stream to grow to; left out: the run's own."),
-    TARGET_ROW(n_inner, LAG_MAX_INNER, "",
-               "Width of the feed-forward layer to grow to; left out: it grows as n_embd does."),
-    TARGET_ROW(n_positions, LAG_MAX_POSITIONS, "tokens", "Longest context; the run's own, as no operator grows it."),
-    TARGET_ROW(vocab_size, LAG_MAX_VOCAB, "tokens", "Vocabulary; the run's own, as no operator grows it."),
+    LAGD_TARGET_ROWS("run"),
     {"probe/steps", LAG_FIELD_INT, AT(probe_steps), 1, LAGD_PROBE_STEPS_MAX, "50", NULL, 0, "steps",
      "The lag: training steps of each candidate before they are ranked."},
     {"probe/eval_every", LAG_FIELD_INT, AT(eval_every), 1, LAGD_PROBE_STEPS_MAX, "10", NULL, 0, "steps",

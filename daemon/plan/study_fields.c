@@ -1,13 +1,12 @@
 /* The table of a request for a study, all but its seeds and its pool. */
+#include "plan/target_rows_internal.h"
+
 #include <lagd/base/check.h>
 #include <lagd/base/names.h>
 #include <lagd/daemon/study_request.h>
-#include <lagd/engine/spec.h>
 #include <string.h>
 
 #define AT(member) LAG_FIELD_AT(struct lagd_study_request, member)
-#define TARGET_ROW(axis, max, unit, help)                                                                              \
-    {"target/" #axis, LAG_FIELD_INT, AT(target.axis), 1, max, NULL, NULL, LAG_FIELD_SPARSE, unit, help}
 
 static const struct lag_field rows[] = {
     {"name", LAG_FIELD_TEXT, AT(name), 1, LAGD_STUDY_NAME_MAX, NULL, NULL, LAG_FIELD_REQUIRED, "",
@@ -16,15 +15,7 @@ static const struct lag_field rows[] = {
      "Id or name of the run whose checkpoint is grown. It is not touched."},
     {"parent/checkpoint", LAG_FIELD_TEXT, AT(parent_checkpoint), 0, LAG_ROW_ID - 1, NULL, NULL, 0, "",
      "Id of the checkpoint; the run's newest when left out."},
-    TARGET_ROW(n_layer, LAG_MAX_LAYERS, "layers", "Depth to grow to; left out: the parent's own."),
-    TARGET_ROW(n_head, LAG_MAX_HEADS, "heads",
-               "Attention heads to grow to; left out: as many as keep their size, and where these do not divide "
-               "n_embd, fewer and larger ones."),
-    TARGET_ROW(n_embd, LAG_MAX_EMBD, "", "Width of the residual stream to grow to; left out: the parent's own."),
-    TARGET_ROW(n_inner, LAG_MAX_INNER, "",
-               "Width of the feed-forward layer to grow to; left out: it grows as n_embd does."),
-    TARGET_ROW(n_positions, LAG_MAX_POSITIONS, "tokens", "Longest context; the parent's own, as no operator grows it."),
-    TARGET_ROW(vocab_size, LAG_MAX_VOCAB, "tokens", "Vocabulary; the parent's own, as no operator grows it."),
+    LAGD_TARGET_ROWS("parent"),
     {"horizon", LAG_FIELD_INT, AT(horizon), LAGD_STUDY_HORIZON_MIN, LAGD_PROBE_STEPS_MAX, NULL, NULL,
      LAG_FIELD_REQUIRED, "steps",
      "Steps that every candidate trains after the growth; the learning rate's decay ends with them."},

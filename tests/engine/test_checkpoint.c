@@ -122,6 +122,18 @@ struct manifest_case {
     int code;
     const char *says;
 };
+
+/* Each of them is put into the manifest of a checkpoint of s that is whole but for that. */
+static void refuse_all(const char *dir, const struct lag_state *s, const struct manifest_case *cases, size_t n) {
+    struct lag_state *back;
+    for (size_t i = 0; i < n; i++) {
+        struct lag_error err = {0};
+        write_fixture(dir, s);
+        reseal(dir, cases[i].from, cases[i].to);
+        if (lag_checkpoint_read(dir, &back, NULL, &err) != cases[i].code || !strstr(err.text, cases[i].says))
+            fail_msg("'%s': %s", cases[i].to, err.text);
+    }
+}
 static const struct manifest_case manifests[] = {
     {"\"format\":2", "\"format\":7", LAG_EVERSION, "newer lagd"},
     {"\"format\":2", "\"format\":4", LAG_ECORRUPT, "meta: the key origin_run is missing"},
@@ -248,13 +260,7 @@ static void frozen_segments_are_kept(void **state) {
         {"\"frozen_until\":0", "\"frozen_until\":-1", LAG_ECORRUPT, "out of range"},
         {",\"frozen_until\":0", "", LAG_ECORRUPT, "the key frozen_until is missing"},
     };
-    for (size_t i = 0; i < LAG_COUNT(cases); i++) {
-        struct lag_error err = {0};
-        write_fixture(dir, s);
-        reseal(dir, cases[i].from, cases[i].to);
-        if (lag_checkpoint_read(dir, &back, NULL, &err) != cases[i].code || !strstr(err.text, cases[i].says))
-            fail_msg("'%s': %s", cases[i].to, err.text);
-    }
+    refuse_all(dir, s, cases, LAG_COUNT(cases));
     lag_state_destroy(s);
 }
 
@@ -282,13 +288,7 @@ static void heads_apart_are_kept(void **state) {
         {"\"head_dim\":5", "\"head_dim\":500000", LAG_ECORRUPT, "head_dim"},
         {"\"head_dim\":5", "\"head_dim\":4", LAG_ECORRUPT, "segment"},
     };
-    for (size_t i = 0; i < LAG_COUNT(cases); i++) {
-        struct lag_error err = {0};
-        write_fixture(dir, s);
-        reseal(dir, cases[i].from, cases[i].to);
-        if (lag_checkpoint_read(dir, &back, NULL, &err) != cases[i].code || !strstr(err.text, cases[i].says))
-            fail_msg("'%s': %s", cases[i].to, err.text);
-    }
+    refuse_all(dir, s, cases, LAG_COUNT(cases));
     write_fixture(dir, s);
     char path[600], *text = NULL;
     size_t length;

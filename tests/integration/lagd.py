@@ -62,6 +62,13 @@ def has_failpoints():
         return b"LAGD_FAILPOINTS" in f.read()
 
 
+def same_end(one, other, what):
+    """Two runs r that came to the same: points and weights, to the last bit, and nobody noticed another."""
+    same_points(one.points("r"), other.points("r"), what)
+    assert one.final_weights("r") == other.final_weights("r"), what
+    assert not [e for e in one.events() if e["type"] == "determinism.mismatch"], what
+
+
 class Problem(Exception):
     def __init__(self, status, body):
         super().__init__(f"{status}: {body}")
