@@ -55,12 +55,14 @@ enum lagd_trigger_kind lagd_trigger_kind(const struct lagd_trigger *trigger) {
     return LAGD_TRIGGER_NONE;
 }
 
-void lagd_trigger_format(const struct lagd_trigger *trigger, char ret[LAG_ROW_TEXT]) {
+int lagd_trigger_format(const struct lagd_trigger *trigger, char ret[LAG_ROW_TEXT], struct lag_error *err) {
     struct lag_strbuf out = LAG_STRBUF_INIT;
     lag_fields_format(&lagd_trigger_stored_fields, trigger, &out);
-    const int cut = lag_copy(ret, LAG_ROW_TEXT, out.data ? out.data : "");
+    const int rc = out.failed ? lag_error_set(err, LAG_ENOMEM, "out of memory for a trigger") : 0;
+    const int cut = rc == 0 ? lag_copy(ret, LAG_ROW_TEXT, out.data) : 0;
     LAG_ASSERT(cut == 0); /* its numbers are bounded */
     lag_strbuf_deinit(&out);
+    return rc;
 }
 
 int lagd_trigger_parse(const char *text, struct lagd_trigger *ret, struct lag_error *err) {

@@ -32,5 +32,6 @@ int64_t lagd_trigger_earliest(const struct lagd_trigger *trigger, const struct l
  * Saunshi et al., arXiv 2409.19044): start for the first. */
 int64_t lagd_prop_alpha(int64_t start, int64_t steps, double alpha, int n, int i);
 
-void lagd_trigger_format(const struct lagd_trigger *trigger, char ret[LAG_ROW_TEXT]);
+/* As it is stored, and back. LAG_ENOMEM. */
+int lagd_trigger_format(const struct lagd_trigger *trigger, char ret[LAG_ROW_TEXT], struct lag_error *err);
 int lagd_trigger_parse(const char *text, struct lagd_trigger *ret, struct lag_error *err);

@@ -66,7 +66,7 @@ int lagd_stage_texts(const struct lagd_trigger *trigger, const struct lagd_growt
     if (rc == 0 && lag_copy(ret->request, sizeof(ret->request), text.data) < 0)
         rc = lag_error_at(err, LAG_EINVAL, "/reason", "the request cannot be stored: shorten its reason");
     lag_strbuf_deinit(&text);
-    lagd_trigger_format(trigger, ret->begins);
+    if (rc == 0) rc = lagd_trigger_format(trigger, ret->begins, err);
     return rc == 0 ? lagd_pool_format(growth, ret->pool, err) : rc;
 }
 

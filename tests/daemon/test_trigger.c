@@ -209,9 +209,9 @@ static void texts_come_back(void **state) {
     struct lagd_trigger read;
     be_slope(0.1);
     trigger.slope.most_steps = 1000000000;
-    lagd_trigger_format(&trigger, text);
+    assert_int_equal(lagd_trigger_format(&trigger, text, NULL), 0);
     assert_int_equal(lagd_trigger_parse(text, &read, &err), 0);
-    lagd_trigger_format(&read, again);
+    assert_int_equal(lagd_trigger_format(&read, again, NULL), 0);
     assert_string_equal(text, again);
     assert_true(read.slope.below == 0.1 && lagd_trigger_kind(&read) == LAGD_TRIGGER_SLOPE);
     assert_int_equal(lagd_trigger_parse("kind=moon\n", &read, &err), LAG_EINVAL);
