@@ -16,6 +16,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import cycle
+import ledger
 import plan
 import power
 import walk
@@ -113,6 +114,30 @@ def single_calls_fail(folder):
     assert sum(walker.missed.values()) <= 4, walker.missed
 
 
+def a_walk_goes_on(folder):
+    """What was walked without harm is not walked again by the same programs; what broke something is."""
+    path = os.path.join(folder, "walked")
+    names = [f"read:{site:x}:1:EIO" for site in (10, 11, 12)]
+    one = ledger.Ledger(path, [FAULTS])
+    one.add(names[0], False)
+    one.add(names[1], True)
+    with open(path, "a", encoding="utf-8") as file:
+        file.write(names[2])  # the power went
+    again = ledger.Ledger(path, [FAULTS])
+    assert [again.has(name) for name in names] == [True, True, False] and again.missed == 1
+    assert again.has("read:a:2:EIO") and not again.has("write:a:1:EIO")
+    walker = walk.Walk(FAULTS, 1, folder)
+    walker.undisturbed()
+    faults = walker.go_on(walker.choose(2, ["rename", "sync"], random.Random(1)), path)
+    assert len(faults) == 2  # the ledger of other programs counts for nothing
+    walker.walk_all(faults)
+    assert not walker.found and not walker.go_on(faults, path), walker.found
+    broken = walk.Walk(FAULTS, 1, folder)
+    broken.expected, broken.kinds, broken.limit = {**walker.expected, "points": {}}, walker.kinds, walker.limit
+    broken.ledger = ledger.Ledger(path + "2", [FAULTS])
+    assert broken.walk(faults[0]) and not broken.ledger.sites
+
+
 def a_fault_that_lasts(folder):
     """The disk refuses every write for a while, and then no more; or the daemon is stopped meanwhile."""
     walker = walk.Walk(FAULTS, 2, folder)
@@ -188,5 +213,5 @@ if __name__ == "__main__":
     if "TSAN_OPTIONS" in os.environ:
         print("what is preloaded does not go with ThreadSanitizer")
         sys.exit(77)
-    lagd.main(the_judge_notices, deaths_and_standstills_are_noticed, single_calls_fail, a_fault_that_lasts,
-              locks_are_refused_at_a_stop, disks_keep_what_fsync_covers, power_is_lost)
+    lagd.main(the_judge_notices, deaths_and_standstills_are_noticed, single_calls_fail, a_walk_goes_on,
+              a_fault_that_lasts, locks_are_refused_at_a_stop, disks_keep_what_fsync_covers, power_is_lost)

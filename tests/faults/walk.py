@@ -10,7 +10,7 @@ Each is a kind of call, a site (the stack that leads to it), which call of that 
 --kinds    only calls of these kinds
 --at       only calls that this function of lagd's makes, or one that it calls
 --only     this fault alone, as a report names it
---all      each site once, however many there are
+--all      each site once, however many there are; ended before its end, it goes on there when called again
 JOBS=2 cycles at once. What went wrong is kept in build-faults/, a folder a fault.
 """
 import argparse
@@ -28,6 +28,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import cycle
+import ledger
 import plan
 import power
 from cycle import Cycle, Fault, lagd
@@ -69,6 +70,7 @@ class Walk:
         self.kinds = []
         self.walked, self.missed, self.found = collections.Counter(), collections.Counter(), collections.Counter()
         self.refusals = 0
+        self.ledger = None  # of a walk that can be ended and called again
 
     # --- without faults ---
 
@@ -134,6 +136,14 @@ class Walk:
         rng.shuffle(chosen)
         return chosen
 
+    def go_on(self, faults, path):
+        """Those faults that the ledger at path does not have; each that breaks nothing is written there."""
+        self.ledger = ledger.Ledger(path, [lagd.LAGD, self.library])
+        left = [fault for fault in faults if not self.ledger.has(name_of(fault))]
+        if self.ledger.sites:
+            print(f"{len(self.ledger.sites)} sites are walked since {path} was begun; {len(left)} are left", flush=True)
+        return left
+
     # --- one of them ---
 
     def walk(self, fault):
@@ -158,6 +168,8 @@ class Walk:
             self.refusals += bool(one.told)
             for what in {f.kind for f in one.faults}:
                 self.found[what] += 1
+            if self.ledger and not one.faults:
+                self.ledger.add(name, not n_failed)
         if one.faults:
             self.tell(fault, name, one, stack)
         shutil.rmtree(folder, ignore_errors=True)
@@ -197,6 +209,9 @@ class Walk:
         print(f"{sum(self.walked.values())} faults in {seconds:.0f} s; {self.refusals} were told to a client; "
               + ", ".join(f"{self.found[kind]} {kind}" for kind in (*cycle.CLASSES, "driver")
                           if self.found[kind] or kind in cycle.CLASSES))
+        if self.ledger:
+            print(f"walked since the ledger was begun: {len(self.ledger.sites)} sites, "
+                  f"{self.ledger.missed} of them not reached")
 
 
 def lose_power(library, home, n, seed):
@@ -243,7 +258,8 @@ def main(home):
     elif options.lasting:
         faults = walk.choose_lasting(options.n or 200, kinds, rng)
     elif options.all:
-        faults = walk.of_each_site(kinds, rng)
+        os.makedirs(KEPT, exist_ok=True)
+        faults = walk.go_on(walk.of_each_site(kinds, rng), os.path.join(KEPT, "walked"))
     else:
         faults = walk.choose(options.n or 900, kinds, rng)
     walk.summary(walk.walk_all(faults))
