@@ -17,6 +17,7 @@ static const struct lagd_member param_members[] = {
     PARAM("min", "n", min, NULL),
     PARAM("max", "n?", max, "null: there is no upper end."),
     PARAM("preset", "n", preset, NULL),
+    PARAM("integer", "b", integer, "Whole numbers only."),
 };
 static const struct lagd_schema param_schema = LAGD_SCHEMA("OperatorParam", param_members);
 
@@ -28,18 +29,51 @@ static int write_params(struct lagd_json *json, const char *key, const void *obj
     return 0;
 }
 
+/* The same rows as JSON Schema: what a strategy's params may hold. */
+static int write_param_schema(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct lagd_operator_info *info = object;
+    lagd_json_open_object(json, key);
+    lagd_json_text(json, "type", "object");
+    lagd_json_bool(json, "additionalProperties", false);
+    lagd_json_open_object(json, "properties");
+    for (int i = 0; i < info->n_params; i++) {
+        const struct lagd_operator_param *param = &info->params[i];
+        lagd_json_open_object(json, param->name);
+        lagd_json_text(json, "type", param->integer ? "integer" : "number");
+        lagd_json_real(json, "minimum", param->min);
+        lagd_json_real(json, "maximum", param->max);
+        lagd_json_real(json, "default", param->preset);
+        lagd_json_text(json, "description", param->help);
+        lagd_json_close_object(json);
+    }
+    lagd_json_close_object(json);
+    lagd_json_close_object(json);
+    return 0;
+}
+
+static int write_axes(struct lagd_json *json, const char *key, const void *object, void *context) {
+    lagd_json_list(json, key, ((const struct lagd_operator_info *)object)->axes);
+    return 0;
+}
+
 #define TEXT(name, member, help) LAGD_POINTED(struct lagd_operator_info, name, "s", member, help)
 static const struct lagd_member operator_members[] = {
     TEXT("name", name, NULL),
     TEXT("title", title, NULL),
     TEXT("help", help, NULL),
     TEXT("reference", reference, "Where it was described."),
-    TEXT("grows", grows, "depth (n_layer), width (n_embd, n_head and n_inner), or nothing."),
+    TEXT("grows", grows, "depth, width, or nothing."),
+    LAGD_WRITTEN("axes", "[s]", write_axes, "The axes of a target that it grows."),
     LAGD_MEMBER(struct lagd_operator_info, "function_preserving", "b", function_preserving,
                 "The grown model begins with the parent's loss."),
+    LAGD_POINTED(struct lagd_operator_info, "preserves", "s?", preserves, "When the function stays, and what stays "
+                 "with it; null: it does not."),
+    LAGD_MEMBER(struct lagd_operator_info, "hugging_face", "b", hugging_face,
+                "A config.json of Hugging Face's can say its result, where n_head times the size of a head is n_embd."),
     TEXT("optimizer", preset_optimizer, "What becomes of the optimiser's state, unless a strategy says otherwise."),
     TEXT("lr", preset_lr, "What becomes of the learning rate, unless a strategy says otherwise."),
     LAGD_WRITTEN_OF("params", "[@]", &param_schema, write_params, NULL),
+    LAGD_WRITTEN("schema", "o", write_param_schema, "JSON Schema of a strategy's params."),
 };
 static const struct lagd_schema operator_schema = LAGD_SCHEMA("Operator", operator_members);
 

@@ -31,7 +31,8 @@ void lagd_operator_get(int index, struct lagd_operator_info *ret) {
                                              [LAG_GROWS_WIDTH] = "width"};
     *ret = (struct lagd_operator_info){
         .grows = directions[op->grows], .name = op->name, .title = op->title, .help = op->help,
-        .reference = op->reference,
+        .reference = op->reference, .axes = op->axes, .preserves = op->preserves ? op->preserves : "",
+        .hugging_face = !op->beyond_hf,
         .preset_optimizer = lag_moment_rule_name((enum lag_moment_rule)op->preset_moments),
         .preset_lr = lag_lr_rule_name((enum lag_lr_rule)op->preset_lr), .function_preserving = op->function_preserving};
     for (int i = 0; i < LAG_OPERATOR_PARAMS && op->params[i].name; i++) {
@@ -40,6 +41,7 @@ void lagd_operator_get(int index, struct lagd_operator_info *ret) {
         ret->params[i].min = op->params[i].min;
         ret->params[i].max = op->params[i].max;
         ret->params[i].preset = op->params[i].preset;
+        ret->params[i].integer = op->params[i].integer;
         ret->n_params++;
     }
 }

@@ -14,11 +14,19 @@
  * MIDAS recipe does; layers that begin as identities have no history, so they start at age 0 with their own ramp. */
 #define GOES_ON .preset_moments = LAG_MOMENTS_INHERIT, .preset_lr = LAG_LR_CONTINUE
 #define BEGINS_ANEW .preset_moments = LAG_MOMENTS_RESET_NEW, .preset_lr = LAG_LR_REWARM_NEW
-#define COPIES GOES_ON, .grows = LAG_GROWS_DEPTH
-#define IDENTITIES BEGINS_ANEW, .function_preserving = true, .grows = LAG_GROWS_DEPTH
+#define DEPTHS .grows = LAG_GROWS_DEPTH, .axes = "n_layer"
+#define WIDTHS_OF(axes_) .grows = LAG_GROWS_WIDTH, .axes = axes_
+#define WIDTHS WIDTHS_OF("n_embd,n_head,head_dim,n_inner")
+#define COPIES GOES_ON, DEPTHS
+#define IDENTITIES \
+    BEGINS_ANEW, .function_preserving = true, .preserves = "always: a new layer adds zero at first", DEPTHS
 
 /* Of width: what is cloned goes on with its share of the moments; what is new beside it begins anew. */
-#define CLONES GOES_ON, .function_preserving = true, .grows = LAG_GROWS_WIDTH
+#define CLONES_OF(axes_) \
+    GOES_ON, .function_preserving = true, \
+    .preserves = "while mix is 0, since readers' shares of a unit's copies add up to 1; with optimizer inherit the " \
+                 "moments stay exact too where n_embd becomes a whole multiple", WIDTHS_OF(axes_)
+#define CLONES CLONES_OF("n_embd,n_head,head_dim,n_inner")
 #define P_PAIRS(preset_) \
     {"noise", 0, 1, preset_, \
      "share of fresh noise in what reads copies, its sum over the copies zero: the function stays, copies part", false}
@@ -75,21 +83,22 @@ static const struct lag_operator operators[LAG_N_OPS] = {
         "turn: the function is unchanged", "Chen et al. 2016; Chen et al., ACL 2022 (bert2BERT)",
         .params = {P_PAIRS(0.5), P_MIX}, CLONES},
     [LAG_OP_AKI] = {"aki", "AKI", "as fpi, but copies are those of the layer above",
-        "Chen et al., ACL 2022 (bert2BERT)", .params = {P_MIX}, GOES_ON, .grows = LAG_GROWS_WIDTH},
+        "Chen et al., ACL 2022 (bert2BERT)", .params = {P_MIX}, GOES_ON, WIDTHS},
     [LAG_OP_CLONE_DIAGONAL] = {"clone_diagonal", "Clone, diagonal", "sets whole copies of the model side by side, "
         "which read nothing of each other: the function is unchanged; for whole multiples",
         "Shen et al. 2022 (staged training); Samragh et al., arXiv 2409.12903 (diagonal)",
-        .params = {P_PAIRS(0.5), P_MIX}, CLONES},
+        .params = {P_PAIRS(0.5), P_MIX}, CLONES_OF("n_embd,n_head,n_inner")},
     [LAG_OP_ZERO_FANOUT] = {"zero_fanout", "Zero fan-out", "adds fresh heads, numbers of heads and FFN units that are "
         "read at zero, and a stream that norms make zero of: the function is unchanged",
-        "Gesmundo & Maile, arXiv 2308.06103", BEGINS_ANEW, .function_preserving = true, .grows = LAG_GROWS_WIDTH},
+        "Gesmundo & Maile, arXiv 2308.06103", BEGINS_ANEW, .function_preserving = true,
+        .preserves = "always: what is new is read at zero, and norms make zero of the new part of the stream", WIDTHS},
     [LAG_OP_ZERO_BLOCK] = {"zero_block", "Zero block", "makes [[W, A], [0, C]] of each matrix, A and C fresh: what is "
         "new reads nothing of what is old", "Du et al., arXiv 2405.15319 (G_zero in width)", BEGINS_ANEW,
-        .grows = LAG_GROWS_WIDTH},
+        WIDTHS},
     [LAG_OP_RANDOM_WIDTH] = {"random_width", "Random width", "fills all that is new by the rules of a fresh model: the "
-        "control", "Du et al., arXiv 2405.15319 (G_random in width)", BEGINS_ANEW, .grows = LAG_GROWS_WIDTH},
+        "control", "Du et al., arXiv 2405.15319 (G_random in width)", BEGINS_ANEW, WIDTHS},
     [LAG_OP_NONE] = {"none", "None", "does not grow: the reference", "Karp et al., arXiv 2406.02469",
-        .function_preserving = true, GOES_ON},
+        .function_preserving = true, .preserves = "always: it stays as it is", GOES_ON, .axes = ""},
 };
 
 const struct lag_operator *lag_operators(int *ret_n) {

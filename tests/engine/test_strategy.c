@@ -41,6 +41,27 @@ static void test_presets(void **state) {
     }
 }
 
+/* What GET /operators says of each: the axes of its direction, and when the function stays if it ever does. */
+static void test_table(void **state) {
+    (void)state;
+    int n;
+    const struct lag_operator *ops = lag_operators(&n);
+    assert_true(n >= 21);
+    for (int i = 0; i < n; i++) {
+        const struct lag_operator *op = &ops[i];
+        assert_true(op->name[0] && op->title[0] && op->help[0] && op->reference[0]);
+        assert_int_equal(op->function_preserving, op->preserves != NULL);
+        assert_non_null(op->axes);
+        assert_int_equal(op->axes[0] == '\0', op->grows == LAG_GROWS_NOTHING);
+        assert_int_equal(strstr(op->axes, "n_layer") != NULL, op->grows == LAG_GROWS_DEPTH);
+        assert_int_equal(strstr(op->axes, "n_embd") != NULL, op->grows == LAG_GROWS_WIDTH);
+        for (int j = 0; j < LAG_OPERATOR_PARAMS && op->params[j].name; j++) {
+            const struct lag_operator_param *param = &op->params[j];
+            assert_true(param->min <= param->preset && param->preset <= param->max && param->help[0]);
+        }
+    }
+}
+
 static void test_free_order(void **state) {
     (void)state;
     char text[LAG_STRATEGY_TEXT];
@@ -179,8 +200,8 @@ static void test_rules(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_presets),  cmocka_unit_test(test_free_order), cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_refusals), cmocka_unit_test(test_rules),
+        cmocka_unit_test(test_presets), cmocka_unit_test(test_table), cmocka_unit_test(test_free_order),
+        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_refusals), cmocka_unit_test(test_rules),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,12 +5,16 @@
 struct lagd_operator_param {
     const char *name, *help;
     double min, max, preset;
+    bool integer;
 };
 /* The operator table, for GET /operators. */
 struct lagd_operator_info {
     const char *name, *title, *help, *reference, *preset_optimizer, *preset_lr;
-    const char *grows; /* "depth", "width", "nothing" */
+    const char *grows;     /* "depth", "width", "nothing" */
+    const char *axes;      /* that it grows, a comma between */
+    const char *preserves; /* when the function stays; "" where it does not */
     bool function_preserving;
+    bool hugging_face;     /* a config.json of Hugging Face's can say its result, where one can say its shape */
     int n_params;
     struct lagd_operator_param params[LAGD_STRATEGY_PARAMS];
 };

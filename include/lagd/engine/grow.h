@@ -36,9 +36,12 @@ struct lag_operator {
     const char *name;       /* stack, interleave, … none */
     const char *title, *help, *reference;
     bool function_preserving;
+    const char *preserves;  /* when the function stays, and what else does: part of a sentence; NULL: it does not */
     struct lag_operator_param params[LAG_OPERATOR_PARAMS]; /* name NULL ends the list */
     int preset_moments, preset_lr; /* rules taken when a request names only the operator */
     enum lag_direction grows;
+    const char *axes;       /* names of the axes that it grows, a comma between; "" for none */
+    bool beyond_hf;         /* no config.json of Hugging Face's can say its result, whatever the shape */
 };
 const struct lag_operator *lag_operators(int *ret_n);
 const struct lag_operator *lag_operator_find(const char *name);
