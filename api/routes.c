@@ -48,6 +48,12 @@ static const struct lagd_parameter growths_query[] = {
     {"limit", LAGD_PARAM_INT, false, false, 1, PAGE_MAX, "100", NULL, "Most growths of a page, oldest first."},
     CURSOR,
     END};
+static const struct lagd_parameter operators_query[] = {
+    {"run", LAGD_PARAM_TEXT, false, false, 1, IDENTITY_MAX, NULL, NULL, "The run that target is for: id or name."},
+    {"target", LAGD_PARAM_TEXT, false, false, 1, 200, NULL, NULL,
+     "Say of each operator whether it takes the run there, and what it could reach if not: a number of layers, or axes "
+     "of a growth's target as in n_layer=6,n_embd=256."},
+    END};
 static const struct lagd_parameter run_growths_query[] = {
     {"limit", LAGD_PARAM_INT, false, false, 1, PAGE_MAX, "100", NULL, "Most growths of a page, oldest first."},
     CURSOR,
@@ -160,8 +166,9 @@ static const struct lagd_route routes[] = {
      .summary = "The problem types."},
     {"GET", A "/problems/{slug}", "problem", lagd_h_problem, .status = 200, .response = &lagd_problem_type_schema,
      .summary = "One problem type."},
-    {"GET", A "/operators", "operators", lagd_h_operators, .status = 200, .response = &lagd_operator_list_schema,
-     .summary = "Growth operators and their parameters."},
+    {"GET", A "/operators", "operators", lagd_h_operators, .query = operators_query, .status = 200,
+     .response = &lagd_operator_list_schema,
+     .summary = "Growth operators and their parameters, and which of them take a run to a target."},
 
     {"GET", A "/prior", "prior", lagd_h_prior, .status = 200, .response = &lagd_prior_list_schema,
      .summary = "Wins, ranks and regrets of operators, by growth factor and share of training done, in the growths "

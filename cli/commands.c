@@ -72,6 +72,8 @@ static const struct ctl_option grow_options[] = {
     {0, "dry-run", NULL, "?dry_run=true", "only list the candidates and their cost", false},
     {'w', "wait", NULL, NULL, "stay until it is decided, and show the candidates' progress", false},
     END};
+static const struct ctl_option operators_options[] = {
+    {0, "to", "SHAPE", "?target", "layers after the growth, or axes: n_layer=6,n_embd=256", false}, END};
 static const struct ctl_option plan_options[] = {
     {'f', "file", "FILE", NULL, "the plan as JSON, as plan show -o json writes it; - reads standard input", false},
     {0, "stages", "STAGES", NULL, "LAYERS@STEP, ',' between, as in 4@400,6@1200; with --steps only LAYERS", false},
@@ -264,6 +266,12 @@ static const struct ctl_column prior_columns[] = {
     {"LAGS PLACE", "lags.place", CTL_NUMBER}, {"FINALS", "finals.cases", CTL_INT},
     {"FINALS WON", "finals.wins", CTL_INT}, {"FINALS PLACE", "finals.place", CTL_NUMBER},
     {"REGRET", "finals.regret", CTL_LOSS}, {NULL, NULL, 0}};
+static const struct ctl_column operator_columns[] = {
+    {"OPERATOR", "name", CTL_TEXT}, {"GROWS", "grows", CTL_TEXT}, {"AXES", "axes", CTL_LIST},
+    {"SAME FUNCTION", "preserves", CTL_TEXT}, {"HUGGING FACE", "hugging_face", CTL_TEXT},
+    {"REACHES", "reach.reaches", CTL_TEXT}, {"BESIDE", "reach.beside", CTL_TEXT}, {"WHY NOT", "reach.reason", CTL_TEXT},
+    {NULL, NULL, 0}};
+static const struct ctl_view operators_view = {operator_columns, NULL, NULL, ctl_print_operators};
 static const struct ctl_view prior_view = {prior_columns, NULL, NULL, ctl_print_prior};
 static const struct ctl_view ranking_view = {candidate_columns, NULL, NULL, ctl_print_ranking};
 static const struct ctl_view checkpoints_view = {checkpoint_columns, NULL, "no checkpoints", NULL};
@@ -346,6 +354,9 @@ static const struct ctl_command commands[] = {
     {"grow cancel", "GROWTH", reason_options, "POST", "/growths/{GROWTH}/cancel",
      "Withdraw a growth; the run goes on as it was.", NULL, &growth_said, NULL},
 
+    {"operators", "[RUN]", operators_options, "GET", "/operators?run={RUN}",
+     "List the growth operators: what each grows, when it keeps the function, its parameters.",
+     "With RUN and --to, which of them take that run there, and what the others could reach.", &operators_view, NULL},
     {"prior", "", no_options, "GET", "/prior",
      "Show how operators have done in the growths and studies here, by growth factor and share of training done.",
      "Only ranks at the horizon of completed studies are of the end; those at a lag may mislead as a short lag does.",

@@ -82,6 +82,9 @@ int ctl_print_ranking(struct ctl *ctl, json_t *ranking);
 int ctl_print_growth_plan(struct ctl *ctl, json_t *plan);
 int ctl_print_extension(struct ctl *ctl, json_t *plan); /* cmd_run.c */
 
+/* operators_print.c */
+int ctl_print_operators(struct ctl *ctl, json_t *answer);
+
 /* prior_print.c */
 int ctl_print_prior(struct ctl *ctl, json_t *prior);
 void ctl_say_prior(struct lag_strbuf *out, json_t *object); /* what a plan's or growth's is made of, if it has one */

@@ -5,7 +5,11 @@
 #include "encode/encode_internal.h"
 
 #include <lagd/base/check.h>
+#include <lagd/base/cleanup.h>
+#include <lagd/base/error.h>
+#include <lagd/base/mem.h>
 #include <lagd/daemon/operators.h>
+#include <lagd/storage/runs.h>
 #include <string.h>
 
 /* --- operators --------------------------------------------------------------------------------------------------- */
@@ -56,6 +60,41 @@ static int write_axes(struct lagd_json *json, const char *key, const void *objec
     return 0;
 }
 
+/* An operator beside the target that was asked for. */
+struct entry {
+    struct lagd_operator_info info; /* first: its members lie at the same offsets */
+    struct lagd_reach_info reach;
+    bool has_reach;
+};
+
+static int write_nearest(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct lagd_reach_info *reach = object;
+    lagd_json_open_array(json, key);
+    for (int i = 0; i < reach->n_nearest; i++)
+        (void)lagd_write_object(json, NULL, &lagd_model_schema, &reach->nearest[i], NULL);
+    lagd_json_close_array(json);
+    return 0;
+}
+
+#define REACH(name, type, member, help) LAGD_MEMBER(struct lagd_reach_info, name, type, member, help)
+static const struct lagd_member reach_members[] = {
+    REACH("reaches", "b", reaches, "It takes the run to the target, with its preset parameters."),
+    LAGD_POINTED(struct lagd_reach_info, "beside", "s?", beside, "The operator of the other direction that must stand "
+                 "beside it, by with; null: it does alone, or does not."),
+    REACH("reason", "s?", reason, "Why it does not."),
+    LAGD_WRITTEN_OF("nearest", "[@]", &lagd_model_schema, write_nearest, "The nearest shapes that it does reach."),
+    REACH("n_params", "i?", n_params, "Parameters of what it comes to."),
+    REACH("hugging_face", "b", hugging_face, "A config.json of Hugging Face's can say what it comes to."),
+};
+static const struct lagd_schema reach_schema = LAGD_SCHEMA("OperatorReach", reach_members);
+
+static int write_reach(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct entry *entry = object;
+    if (entry->has_reach) return lagd_write_object(json, key, &reach_schema, &entry->reach, NULL);
+    lagd_json_null(json, key);
+    return 0;
+}
+
 #define TEXT(name, member, help) LAGD_POINTED(struct lagd_operator_info, name, "s", member, help)
 static const struct lagd_member operator_members[] = {
     TEXT("name", name, NULL),
@@ -74,18 +113,24 @@ static const struct lagd_member operator_members[] = {
     TEXT("lr", preset_lr, "What becomes of the learning rate, unless a strategy says otherwise."),
     LAGD_WRITTEN_OF("params", "[@]", &param_schema, write_params, NULL),
     LAGD_WRITTEN("schema", "o", write_param_schema, "JSON Schema of a strategy's params."),
+    LAGD_WRITTEN_OF("reach", "@?", &reach_schema, write_reach, "Whether it takes the run to the target; null where no "
+                    "target is asked for."),
 };
 static const struct lagd_schema operator_schema = LAGD_SCHEMA("Operator", operator_members);
 
+/* context: the target that was asked for, or NULL. */
 static int write_operators(struct lagd_json *json, const char *key, const void *object, void *context) {
-    struct lagd_operator_info info;
+    const struct lagd_reach_target *target = context;
+    int status = 0;
     lagd_json_open_array(json, key);
-    for (int i = 0; i < lagd_operator_count(); i++) {
-        lagd_operator_get(i, &info);
-        (void)lagd_write_object(json, NULL, &operator_schema, &info, NULL);
+    for (int i = 0; i < lagd_operator_count() && status == 0; i++) {
+        struct entry entry = {.has_reach = target != NULL};
+        lagd_operator_get(i, &entry.info);
+        if (target) status = lagd_operator_reach(i, target, &entry.reach, NULL);
+        if (status == 0) (void)lagd_write_object(json, NULL, &operator_schema, &entry, NULL);
     }
     lagd_json_close_array(json);
-    return 0;
+    return status;
 }
 
 /* --- recipes and pools ------------------------------------------------------------------------------------------- */
@@ -162,7 +207,19 @@ static const struct lagd_member operator_list_members[] = {
 const struct lagd_schema lagd_operator_list_schema = LAGD_SCHEMA("OperatorList", operator_list_members);
 
 int lagd_h_operators(struct lagd_request *request) {
-    return lagd_answer_object(request, &lagd_operator_list_schema, NULL, NULL, 0);
+    const char *run = lagd_query_text(&request->target, request->route, "run");
+    const char *text = lagd_query_text(&request->target, request->route, "target");
+    struct lag_db *db;
+    if (!run && !text) return lagd_answer_object(request, &lagd_operator_list_schema, NULL, NULL, 0);
+    if (!run || !text)
+        return lag_error_set(&request->err, LAG_EINVAL, "run and target belong together: say which run, and what it is "
+                             "to become, as in ?run=demo&target=n_layer=6,n_embd=256");
+    LAG_CLEANUP(lag_free_p) struct lagd_reach_target *target = lag_calloc(1, sizeof(*target));
+    if (!target) return lag_error_set(&request->err, LAG_EBUSY, "out of memory");
+    int status = lagd_request_db(request, &db);
+    if (status == 0) status = lag_run_get(db, run, &target->run, &request->err);
+    if (status == 0) status = lagd_reach_aim(text, target, &request->err);
+    return status < 0 ? status : lagd_answer_object(request, &lagd_operator_list_schema, NULL, target, 0);
 }
 
 /* --- problem types ----------------------------------------------------------------------------------------------- */

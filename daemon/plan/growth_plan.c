@@ -19,6 +19,7 @@
 #include <lagd/engine/lag.h>
 #include <lagd/engine/params.h>
 #include <lagd/engine/probe.h>
+#include <lagd/engine/reach.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -70,12 +71,28 @@ static int check_request(const struct lagd_growth_request *request, const struct
 
 /* --- strategies -------------------------------------------------------------------------------------------------- */
 
+/* A target that cannot be reached: what could be. strategy: of those that were asked, the one that failed. */
+static int at_beyond(const struct planning *p, struct lag_error *err, const struct lag_strategy *strategy,
+                     const struct lag_error *inner) {
+    struct lag_spec nearest[LAG_NEAREST_MAX];
+    char text[3 * LAGD_SHAPE_CHANGE] = "";
+    const int n = lag_strategy_nearest(strategy, &p->spec, &p->target, nearest);
+    for (int i = 0, used = 0; i < n; i++) {
+        struct lag_shape shape;
+        char change[LAGD_SHAPE_CHANGE];
+        lagd_shape_of_spec(&nearest[i], &shape);
+        lagd_shape_change(&p->plan->from, &shape, change);
+        used += snprintf(text + used, sizeof(text) - (size_t)used, "%s%s", i ? "; or " : "; nearest are ", change);
+    }
+    return lag_error_at(err, inner->code, inner->pointer, "%s%.500s", inner->text, text);
+}
+
 /* "/pool/3" or "/pool/operators/3" and what the engine's pointer adds; a target that the entry cannot reach is the
- * target's fault. */
-static int at_entry(const struct planning *p, struct lag_error *err, int index, const struct lag_error *inner) {
+ * target's fault. strategy: NULL before it is known. */
+static int at_entry(const struct planning *p, struct lag_error *err, int index, const struct lag_strategy *strategy,
+                    const struct lag_error *inner) {
     char pointer[160];
-    if (strncmp(inner->pointer, "/target/", 8) == 0)
-        return lag_error_at(err, inner->code, inner->pointer, "%s", inner->text);
+    if (strategy && strncmp(inner->pointer, "/target/", 8) == 0) return at_beyond(p, err, strategy, inner);
     (void)snprintf(pointer, sizeof(pointer), "/pool%s/%d%.120s", p->request->has_rules ? "/operators" : "", index,
                    inner->pointer);
     return lag_error_at(err, inner->code == LAG_ENOTFOUND ? LAG_EINVAL : inner->code, pointer, "%s", inner->text);
@@ -217,11 +234,17 @@ static int add_candidate(struct planning *p, const struct lag_strategy *asked, c
     return 0;
 }
 
+static bool grows_both(const struct planning *p) {
+    struct lag_spec deeper = p->spec;
+    deeper.n_layer = p->target.n_layer;
+    return p->target.n_layer > p->spec.n_layer && !lag_spec_same_shape(&deeper, &p->target);
+}
+
 /* Lends its name to a candidate that is the same. */
 static void lend_name(struct planning *p, const char *word, const char *name) {
     struct lag_strategy strategy;
     char text[LAG_STRATEGY_TEXT];
-    if (lag_strategy_init(word, &strategy, NULL) < 0) return;
+    if (lag_strategy_init(word, &strategy, NULL) < 0 || (strategy.with && !grows_both(p))) return;
     strategy.seed = (uint64_t)p->config.seed;
     if (rewarms(&strategy)) strategy.rewarm_steps = LAG_REWARM_STEPS;
     lag_strategy_name(&strategy, text);
@@ -243,12 +266,23 @@ static void add_other_names(struct planning *p) {
         if (!lag_operator_find(published[i].name)) lend_name(p, published[i].name, published[i].name);
 }
 
+/* A strategy that grows as the pool does: what it reaches, some operator of the pool does. */
+static const char *example_of(const char *pool) {
+    if (strcmp(pool, "depth") == 0 || strcmp(pool, "blocks") == 0) return "stack";
+    return strcmp(pool, "width") == 0 ? "clone_width" : "stack with=clone_width";
+}
+
 /* A pool of that name does not exist: for the asker that is a wrong value, not a missing resource. */
-static int no_pool(const struct planning *p, int rc, struct lag_error *err) {
-    if (rc != LAG_ENOTFOUND) return rc;
-    if (err && p->request->has_rules) return lag_error_at(err, LAG_EINVAL, "/pool/operators", "%s", err->text);
-    if (err) err->code = LAG_EINVAL;
-    return LAG_EINVAL;
+static int refuse_pool(const struct planning *p, int rc, const struct lag_error *inner, struct lag_error *err) {
+    struct lag_strategy example;
+    if (rc == LAG_ENOTFOUND)
+        return lag_error_at(err, LAG_EINVAL, p->request->has_rules ? "/pool/operators" : inner->pointer, "%s",
+                            inner->text);
+    if (rc == LAG_EINVAL && strncmp(inner->pointer, "/target/", 8) == 0 &&
+        lag_strategy_parse(example_of(p->request->pool), &example, NULL) == 0)
+        return at_beyond(p, err, &example, inner);
+    if (err) *err = *inner;
+    return rc;
 }
 
 /* Recipes have rules of their own. */
@@ -270,8 +304,10 @@ static int expand_pool(struct planning *p, struct lag_error *err) {
     if (rc == 0) rc = strcmp(request->pool, "published") == 0 ? refuse_rules(said, err) : read_rules(said, &ruled, err);
     if (rc < 0) return rc;
     const struct lag_pool_rules rules = {ruled.moments, ruled.lr, ruled.rewarm_steps, ruled.freeze_steps};
-    rc = lag_pool_expand(request->pool[0] ? request->pool : "default", &rules, &p->spec, &p->target, members, &n, err);
-    if (rc < 0) return no_pool(p, rc, err);
+    struct lag_error inner = {0};
+    rc = lag_pool_expand(request->pool[0] ? request->pool : "default", &rules, &p->spec, &p->target, members, &n,
+                         &inner);
+    if (rc < 0) return refuse_pool(p, rc, &inner, err);
     for (int i = 0; i < n && rc == 0; i++) {
         struct lag_strategy *strategy = &members[i].strategy;
         strategy->seed = (uint64_t)(said->seed >= 0 ? said->seed : p->config.seed);
@@ -287,12 +323,12 @@ static int expand_list(struct planning *p, struct lag_error *err) {
         struct lag_error inner = {0};
         const struct lagd_strategy_request *entry = &p->request->strategies[i];
         int rc = read_entry(p, entry, &strategy, &inner);
-        if (rc < 0) return at_entry(p, err, i, &inner);
+        if (rc < 0) return at_entry(p, err, i, NULL, &inner);
         if (strcmp(strategy.op->name, "none") == 0) continue;
         char name[LAG_STRATEGY_TEXT];
         lag_strategy_name(&strategy, name);
         rc = add_candidate(p, &strategy, is_recipe(entry) ? entry->op : name, &inner);
-        if (rc < 0) return at_entry(p, err, i, &inner);
+        if (rc < 0) return at_entry(p, err, i, &strategy, &inner);
     }
     if (p->plan->n_candidates == 0) {
         return lag_error_at(err, LAG_EINVAL, "/pool", "the pool has no strategy that grows the model");

@@ -11,20 +11,22 @@ const struct lag_pool lag_pools[] = {
     {"default", "Operators of the directions in which the target grows, each once, all under one optimiser rule and "
                 "one learning-rate rule (inherit and continue, unless the request names others): what differs is the "
                 "operator. At most ten; fewer where operators coincide."},
-    {"depth", "The default for targets that grow n_layer alone."},
-    {"width", "The default for targets that grow n_embd, n_head or n_inner, and not n_layer."},
+    {"depth", "The default's operators of depth, for targets that grow n_layer; each beside clone_width where the "
+              "target grows width too: what differs is the operator of depth."},
+    {"width", "The default's operators of width, for targets that grow n_embd, n_head, head_dim or n_inner; each "
+              "beside stack where the target grows n_layer too: what differs is the operator of width."},
     {"all", "The default, and the operators that it leaves out."},
     {"preserving", "Those of all that keep the function: the grown model begins with the parent's loss."},
-    {"published", "The published recipes, each with its own rules."},
+    {"published", "The published recipes that grow as the target does, each with its own rules."},
     {"blocks", "A copy of each block of layers, right behind it, all under one set of rules as in the default pool: "
                "what differs is the block. A block has as many layers as the target has more than the model; where "
                "that does not divide its depth, the last block is the topmost one."},
     {NULL, NULL},
 };
 
-/* Pools in order of preference: of depth, of width, of both. {h} = half the layers rounded up, {l-h} = the first layer
- * of the upper half. The rows span the choices: where copies stand, how long the block is, copies or identities or
- * fresh parts. Behind the default's rows come those of all. */
+/* Pools in the order of their prior, best first: of depth, of width, of both. {h} = half the layers rounded up, {l-h} =
+ * the first layer of the upper half. The rows span the choices: where copies stand, how long the block is, copies or
+ * identities or fresh parts. Behind the default's rows come those of all. */
 static const char *const depth_rows[] = {
     "stack",
     "interleave",
@@ -63,16 +65,22 @@ struct rows {
     const char *const *row;
     size_t n;
     bool depth, width; /* what they grow */
+    const char *before, *behind; /* the operator of the other direction beside each */
 };
-static const struct rows of_depth = {depth_rows, LAG_COUNT(depth_rows), true, false};
-static const struct rows of_width = {width_rows, LAG_COUNT(width_rows), false, true};
-static const struct rows of_both = {both_rows, LAG_COUNT(both_rows), true, true};
+static const struct rows of_depth = {depth_rows, LAG_COUNT(depth_rows), true, false, "", ""};
+static const struct rows of_width = {width_rows, LAG_COUNT(width_rows), false, true, "", ""};
+static const struct rows of_both = {both_rows, LAG_COUNT(both_rows), true, true, "", ""};
+static const struct rows depth_beside = {depth_rows, LAG_COUNT(depth_rows), true, true, "", " with=clone_width"};
+static const struct rows width_beside = {width_rows, LAG_COUNT(width_rows), true, true, "stack with=", ""};
 static_assert(LAG_COUNT(depth_rows) <= LAG_POOL_MAX && LAG_COUNT(both_rows) <= LAG_POOL_MAX, "a pool holds its rows");
 
 /* Replaces {h} and {l-h} by their values for n_layer. */
-static void fill_in(const char *row, int n_layer, char ret[LAG_STRATEGY_TEXT]) {
+static void fill_in(const struct rows *rows, size_t i, int n_layer, char ret[LAG_STRATEGY_TEXT]) {
+    char text[LAG_STRATEGY_TEXT];
+    const char *row = text;
     int half = (n_layer + 1) / 2;
     size_t used = 0;
+    (void)snprintf(text, sizeof(text), "%s%s%s", rows->before, rows->row[i], rows->behind);
     while (*row && used + 16 < LAG_STRATEGY_TEXT) {
         if (strncmp(row, "{h}", 3) == 0) {
             used += (size_t)snprintf(ret + used, LAG_STRATEGY_TEXT - used, "%d", half);
@@ -156,6 +164,7 @@ struct expansion {
 /* Adds a strategy unless an earlier one is the same candidate. */
 static int add_member(struct expansion *expansion, const struct lag_strategy *strategy, const char *name,
                       struct lag_error *err) {
+    LAG_ASSERT(expansion->n < LAG_POOL_MAX);
     struct member *member = &expansion->members[expansion->n];
     int rc = member_init(member, strategy, expansion->from, expansion->to, err);
     if (rc) return rc;
@@ -172,9 +181,13 @@ static int add_member(struct expansion *expansion, const struct lag_strategy *st
 }
 
 /* The rows for the directions in which the target grows. */
+static bool grows_both(const struct expansion *expansion) {
+    return lag_width_differs(expansion->from, expansion->to) && expansion->to->n_layer > expansion->from->n_layer;
+}
+
 static const struct rows *find_rows(const struct expansion *expansion) {
-    if (!lag_width_differs(expansion->from, expansion->to)) return &of_depth;
-    return expansion->to->n_layer > expansion->from->n_layer ? &of_both : &of_width;
+    if (grows_both(expansion)) return &of_both;
+    return lag_width_differs(expansion->from, expansion->to) ? &of_width : &of_depth;
 }
 
 /* Of width, an operator that cannot reach the target is left out; it is told where none can. */
@@ -185,7 +198,7 @@ static int add_rows(struct expansion *expansion, const struct rows *rows, size_t
     for (size_t i = 0; rc == 0 && i < LAG_MIN(n, rows->n); i++) {
         char text[LAG_STRATEGY_TEXT];
         struct lag_strategy strategy;
-        fill_in(rows->row[i], expansion->from->n_layer, text);
+        fill_in(rows, i, expansion->from->n_layer, text);
         rc = lag_strategy_parse(text, &strategy, err);
         if (rc) break;
         if (only_preserving && !lag_strategy_preserves(&strategy)) continue;
@@ -210,11 +223,11 @@ static int add_default(struct expansion *expansion, const struct lag_pool_rules 
 }
 
 static int add_depth(struct expansion *expansion, const struct lag_pool_rules *rules, struct lag_error *err) {
-    return add_rows(expansion, &of_depth, DEFAULT_ROWS, false, rules, err);
+    return add_rows(expansion, grows_both(expansion) ? &depth_beside : &of_depth, DEFAULT_ROWS, false, rules, err);
 }
 
 static int add_width(struct expansion *expansion, const struct lag_pool_rules *rules, struct lag_error *err) {
-    return add_rows(expansion, &of_width, DEFAULT_ROWS, false, rules, err);
+    return add_rows(expansion, grows_both(expansion) ? &width_beside : &of_width, DEFAULT_ROWS, false, rules, err);
 }
 
 static int add_all(struct expansion *expansion, const struct lag_pool_rules *rules, struct lag_error *err) {
@@ -225,16 +238,24 @@ static int add_preserving(struct expansion *expansion, const struct lag_pool_rul
     return add_rows(expansion, find_rows(expansion), LAG_POOL_MAX, true, rules, err);
 }
 
+/* Those that do not grow as the target does, or cannot reach it, are left out; it is told where none can. */
 static int add_published(struct expansion *expansion, const struct lag_pool_rules *rules, struct lag_error *err) {
     int n, rc = 0;
     const struct lag_published *published = lag_published_list(&n);
+    struct lag_error refusal = {0}; /* the first */
     (void)rules;
-    LAG_ASSERT(n <= LAG_POOL_MAX);
     for (int i = 0; rc == 0 && i < n; i++) {
         struct lag_strategy strategy;
-        rc = lag_strategy_parse(published[i].text, &strategy, err);
-        if (rc == 0) rc = add_member(expansion, &strategy, published[i].name, err);
+        struct lag_error inner = {0};
+        rc = lag_strategy_parse(published[i].text, &strategy, &inner);
+        if (rc == 0 && strategy.with && !grows_both(expansion)) continue; /* its half is there by itself */
+        if (rc == 0) rc = add_member(expansion, &strategy, published[i].name, &inner);
+        const bool is_beyond = rc == LAG_EINVAL && strncmp(inner.pointer, "/target/", 8) == 0;
+        if (is_beyond) rc = 0;
+        if (rc || (is_beyond && !refusal.code)) refusal = inner;
     }
+    if (rc == 0 && expansion->n == 0) rc = LAG_EINVAL;
+    if (rc && err) *err = refusal;
     return rc;
 }
 

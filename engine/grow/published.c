@@ -16,6 +16,28 @@ static const struct lag_published published[] = {
      "midas block=1 optimizer=inherit lr=continue"},
     {"llama_pro_frozen", "LLaMA-Pro", "inserts identities and trains these alone, for good, with a fresh optimiser and "
      "schedule", "Wu et al. 2024, arXiv 2401.02415", "llama_pro every=1 optimizer=reset lr=restart freeze_old=keep"},
+    {"bert2bert", "bert2BERT (AKI)", "widens by copies of the layer above; optimiser and schedule begin afresh",
+     "Chen et al., ACL 2022 (bert2BERT)", "aki optimizer=reset lr=restart"},
+    {"lemon_restart", "LEMON", "widens by copies that are read in uneven shares; optimiser and schedule begin afresh, "
+     "with the peak learning rate of a fresh model", "Wang et al., ICLR 2024, arXiv 2310.07999",
+     "lemon optimizer=reset lr=restart"},
+    {"hypercloning", "HyperCloning", "clones all units evenly, without noise; optimiser and schedule begin afresh",
+     "Samragh et al., arXiv 2409.12903", "clone_width noise=0 optimizer=reset lr=restart"},
+    {"sparkling", "SPARKLING", "clones all units; only what is new forgets its moments and warms up again",
+     "arXiv 2602.02472", "clone_width optimizer=reset_new lr=rewarm_new"},
+    {"staged_width", "Staged training, width", "sets whole copies side by side with grown moments; the learning rate "
+     "warms up again", "Shen et al. 2022, arXiv 2203.06211",
+     "clone_diagonal noise=0 optimizer=inherit lr=rewarm rewarm_steps=150"},
+    {"g_zero_width", "G_zero, width", "adds fresh units that read nothing of what is old; optimiser and schedule begin "
+     "afresh", "Du et al., arXiv 2405.15319", "zero_block optimizer=reset lr=restart"},
+    {"bert2bert_both", "bert2BERT, both ways", "stacks the model and widens it by copies of the layer above; optimiser "
+     "and schedule begin afresh", "Chen et al., ACL 2022 (bert2BERT)", "stack with=aki optimizer=reset lr=restart"},
+    {"lemon_both", "LEMON, both ways", "inserts identities and widens by copies that are read in uneven shares; "
+     "optimiser and schedule begin afresh", "Wang et al., ICLR 2024, arXiv 2310.07999",
+     "llama_pro every=1 with=lemon optimizer=reset lr=restart"},
+    {"staged_both", "Staged training, both ways", "puts each layer's copy behind it and sets whole copies side by "
+     "side, with grown moments; the learning rate warms up again", "Shen et al. 2022, arXiv 2203.06211",
+     "interleave with=clone_diagonal noise=0 optimizer=inherit lr=rewarm rewarm_steps=150"},
 };
 
 const struct lag_published *lag_published_list(int *ret_n) {

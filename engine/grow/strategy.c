@@ -30,7 +30,7 @@ const char *lag_moment_rule_name(enum lag_moment_rule rule) { return lag_moment_
 const char *lag_lr_rule_name(enum lag_lr_rule rule) { return lag_lr_rule_names[rule]; }
 
 static int no_operator(const char *name, struct lag_error *err) {
-    char names[400] = "", recipes[100] = "";
+    char names[400] = "", recipes[240] = "";
     int n_ops, n_published;
     const struct lag_operator *ops = lag_operators(&n_ops);
     const struct lag_published *published = lag_published_list(&n_published);

@@ -221,14 +221,19 @@ static void the_published_pool(void **state) {
     (void)state;
     SET(pool, "published");
     if (make() < 0) fail_msg("%s", err.text);
-    assert_int_equal(plan->n_candidates, lagd_recipe_count() + 1);
+    int n = 0;
     for (int i = 0; i < lagd_recipe_count(); i++) {
         struct lagd_recipe_info info;
+        struct lagd_strategy_request decoded;
         lagd_recipe_get(i, &info);
-        assert_int_equal(strncmp(plan->candidates[i].names, info.name, strlen(info.name)), 0);
+        assert_int_equal(lagd_strategy_decode(info.strategy, &decoded, &err), 0);
+        if (decoded.with[0] || strstr("aki lemon clone_width clone_diagonal zero_block", decoded.op)) continue;
+        assert_int_equal(strncmp(plan->candidates[n].names, info.name, strlen(info.name)), 0);
         const size_t rules = (size_t)(strstr(info.strategy, " seed=") - info.strategy);
-        assert_int_equal(strncmp(plan->candidates[i].strategy, info.strategy, rules), 0);
+        assert_int_equal(strncmp(plan->candidates[n++].strategy, info.strategy, rules), 0);
     }
+    assert_int_equal(plan->n_candidates, n + 1); /* those of depth, and the reference */
+    assert_in_range(n, 5, lagd_recipe_count() - 1);
     /* Asked for otherwise, the same strategy has the recipe's name, too. */
     free(plan);
     SET(pool, "default");
@@ -282,6 +287,57 @@ static void refusals_point(void **state) {
     (void)set_up(NULL);
     request.at_step = 250;
     assert_int_equal(make(), 0);
+}
+
+/* A target beyond a strategy, or a pool, is refused with what is within. */
+static void refusals_tell_what_is_near(void **state) {
+    (void)state;
+    REFUSES((strategy("stack", NULL, 0), request.target.n_embd = 64), "/target/n_embd");
+    assert_non_null(strstr(err.text, "grows depth only"));
+    assert_non_null(strstr(err.text, "; nearest are 3 to 6 layers"));
+    REFUSES((strategy("clone_diagonal", NULL, 0), request.target.n_layer = 0, request.target.n_embd = 48,
+             request.target.n_head = 6), "/target/n_embd");
+    assert_non_null(strstr(err.text, "; nearest are n_head 4 to 8, n_embd 32 to 64, n_inner 128 to 256"));
+    REFUSES((SET(pool, "depth"), request.target.n_layer = 0, request.target.n_embd = 64), "/target/n_embd");
+    REFUSES((SET(pool, "blocks"), request.target.n_layer = 9), "/target/n_layer");
+    REFUSES((SET(pool, "default"), request.target.n_embd = 16), "/target/n_embd");
+    assert_non_null(strstr(err.text, "; nearest are 3 to 6 layers"));
+}
+
+static struct lagd_reach_info reach_of(const char *name, const struct lagd_reach_target *target) {
+    struct lagd_operator_info info;
+    struct lagd_reach_info reach = {0};
+    for (int i = 0; i < lagd_operator_count(); i++) {
+        lagd_operator_get(i, &info);
+        if (strcmp(info.name, name) == 0) assert_int_equal(lagd_operator_reach(i, target, &reach, &err), 0);
+    }
+    return reach;
+}
+
+static void operators_tell_what_they_reach(void **state) {
+    (void)state;
+    static struct lagd_reach_target target;
+    target.run = run;
+    if (lagd_reach_aim("n_layer=6,n_embd=64", &target, &err) < 0) fail_msg("%s", err.text);
+    assert_true(target.to.n_layer == 6 && target.to.n_embd == 64 && target.to.n_inner == 256);
+    struct lagd_reach_info reach = reach_of("stack", &target);
+    assert_true(reach.reaches && reach.hugging_face && reach.n_params > 0);
+    assert_string_equal(reach.beside, "clone_width");
+    assert_string_equal(reach_of("lemon", &target).beside, "stack");
+    assert_true(reach_of("none", &target).reaches);
+    if (lagd_reach_aim("n_embd=48", &target, &err) < 0) fail_msg("%s", err.text);
+    reach = reach_of("stack", &target);
+    assert_true(!reach.reaches && reach.n_nearest == 0 && strstr(reach.reason, "grows depth only"));
+    reach = reach_of("clone_diagonal", &target);
+    assert_true(!reach.reaches && reach.n_nearest == 1 && reach.nearest[0].n_embd == 64);
+    assert_true(reach_of("lemon", &target).reaches && reach_of("lemon", &target).beside[0] == 0);
+    if (lagd_reach_aim("5", &target, &err) < 0) fail_msg("%s", err.text);
+    assert_true(target.to.n_layer == 5 && reach_of("midas", &target).reaches);
+    assert_int_equal(lagd_reach_aim("depth=5", &target, &err), LAG_EINVAL);
+    assert_non_null(strstr(err.text, "target has no \"depth\""));
+    assert_int_equal(lagd_reach_aim("n_embd=33", &target, &err), LAG_EINVAL);
+    assert_non_null(strstr(err.text, "ask for"));
+    assert_int_equal(lagd_reach_aim("n_layer=x", &target, &err), LAG_EINVAL);
 }
 
 /* Every axis can be named; only depth can change so far, and the refusal names the axis. */
@@ -406,6 +462,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_pool_has_rules, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_list_has_rules, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_published_pool, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(refusals_tell_what_is_near, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(operators_tell_what_they_reach, set_up, tear_down),
         cmocka_unit_test_setup_teardown(refusals_point, set_up, tear_down),
         cmocka_unit_test_setup_teardown(other_axes_stay, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_width_brings_the_rest, set_up, tear_down),

@@ -110,6 +110,7 @@ static void test_pools_follow_the_target(void **state) {
         {"default", 6, 8, 10, 3}, {"depth", 6, 8, 10, 3}, {"all", 6, 8, 12, 4}, {"preserving", 6, 8, 4, 4},
         {"default", 3, 16, 8, 5}, {"width", 3, 16, 8, 5}, {"preserving", 3, 16, 5, 5}, {"width", 3, 12, 7, 4},
         {"default", 6, 16, 10, 3}, {"all", 6, 16, 14, 4}, {"preserving", 6, 16, 4, 4},
+        {"depth", 6, 16, 10, 3}, {"width", 6, 16, 8, 0},
     };
     for (size_t i = 0; i < LAG_COUNT(cases); i++) {
         struct lag_pool_member members[LAG_POOL_MAX];
@@ -129,6 +130,28 @@ static void test_pools_follow_the_target(void **state) {
         }
         if (n != cases[i].n || n_preserving != cases[i].n_preserving)
             fail_msg("case %zu: %s has %d, %d keep the function", i, cases[i].pool, n, n_preserving);
+    }
+}
+
+/* A pool of one direction for a target of both: the other direction has one operator. */
+static void test_pools_of_one_direction(void **state) {
+    (void)state;
+    struct lag_pool_member members[LAG_POOL_MAX];
+    struct lag_spec to = *LAYERS(6);
+    struct lag_error err = {0};
+    int n = 0;
+    to.n_embd = 16;
+    to.n_head = 4;
+    to.n_inner = 64;
+    if (lag_pool_expand("width", &usual, LAYERS(3), &to, members, &n, &err)) fail_msg("%s", err.text);
+    for (int i = 0; i < n; i++) {
+        assert_string_equal(members[i].strategy.op->name, "stack");
+        for (int j = 0; j < i; j++) assert_ptr_not_equal(members[i].strategy.with, members[j].strategy.with);
+    }
+    if (lag_pool_expand("depth", &usual, LAYERS(3), &to, members, &n, &err)) fail_msg("%s", err.text);
+    for (int i = 0; i < n; i++) {
+        assert_string_equal(members[i].strategy.with->name, "clone_width");
+        for (int j = 0; j < i; j++) assert_ptr_not_equal(members[i].strategy.op, members[j].strategy.op);
     }
 }
 
@@ -178,6 +201,20 @@ static void test_published(void **state) {
             assert_string_equal(by_name, text);
         }
     }
+    /* What grows as the target does: of width, of both; a width that is no multiple leaves out whole copies. */
+    static const struct { int n_layer, n_embd, n; const char *first; } targets[] = {
+        {3, 16, 6, "bert2bert"}, {6, 16, 3, "bert2bert_both"}, {3, 12, 5, "bert2bert"}, {6, 12, 2, "bert2bert_both"}};
+    for (size_t i = 0; i < LAG_COUNT(targets); i++) {
+        struct lag_pool_member members[LAG_POOL_MAX];
+        struct lag_spec to = *LAYERS(targets[i].n_layer);
+        to.n_embd = targets[i].n_embd;
+        to.n_inner = 4 * to.n_embd;
+        to.n_head = to.n_embd / 4;
+        int n = 0;
+        assert_int_equal(lag_pool_expand("published", NULL, LAYERS(3), &to, members, &n, NULL), 0);
+        assert_int_equal(n, targets[i].n);
+        assert_string_equal(members[0].name, targets[i].first);
+    }
     struct lag_strategy strategy;
     char text[LAG_STRATEGY_TEXT];
     assert_int_equal(lag_strategy_parse("g_stack noise=0.2 seed=4", &strategy, NULL), 0);
@@ -208,8 +245,11 @@ static void test_pool_refusals(void **state) {
     assert_int_equal(lag_pool_expand("depth", &usual, LAYERS(3), &wide, members, &n, &err), LAG_EINVAL);
     assert_string_equal(err.pointer, "/target/n_embd");
     assert_string_equal(err.text, "the pool grows depth only: n_embd would change from 8 to 16");
-    assert_int_equal(lag_pool_expand("published", &usual, LAYERS(3), &wide, members, &n, &err), LAG_EINVAL);
-    assert_string_equal(err.pointer, "/target/n_embd");
+    struct lag_spec longer = *LAYERS(3);
+    longer.n_positions = 32;
+    longer.n_layer = 4;
+    assert_int_equal(lag_pool_expand("published", &usual, LAYERS(3), &longer, members, &n, &err), LAG_EINVAL);
+    assert_string_equal(err.pointer, "/target/n_positions");
     assert_int_equal(lag_pool_expand("width", &usual, LAYERS(3), LAYERS(6), members, &n, &err), LAG_EINVAL);
     assert_string_equal(err.pointer, "/target/n_layer");
     wide.n_embd = 7;
@@ -263,6 +303,7 @@ int main(void) {
         cmocka_unit_test(test_default_pool), cmocka_unit_test(test_default_pool_by_name),
         cmocka_unit_test(test_pool_is_diverse), cmocka_unit_test(test_pools_follow_the_target),
         cmocka_unit_test(test_published), cmocka_unit_test(test_blocks),
+        cmocka_unit_test(test_pools_of_one_direction),
         cmocka_unit_test(test_pool_refusals), cmocka_unit_test(test_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -258,6 +258,14 @@ def grow_waits_for_the_decision(folder):
         plan = ctl.json("grow", "one", "--to", said, "--dry-run")
         assert (plan["to"]["n_layer"], plan["to"]["n_embd"]) == model, plan["to"]
     ctl("grow", "one", "--to", "n_embd=wide", "--dry-run", status=1, error="n_embd")
+    both = ctl.json("grow", "one", "--to", "n_layer=4,n_embd=64", "--pool", "width", "--dry-run")
+    assert {c["strategy"]["with"] for c in both["candidates"][:-1]} > {"clone_width", "lemon"}, both
+    told = ctl("operators")
+    assert re.search("^midas +depth +no +block=1, noise=0", told, re.M) and "recipes: stackbert, g_stack" in told, told
+    told = ctl("operators", "one", "--to", "n_layer=4,n_embd=48")
+    assert re.search("^lemon +width +while mix is 0 +beside stack ", told, re.M), told
+    assert re.search("^clone_diagonal: .*not 48; nearest: 4 layers", told, re.M), told
+    ctl("operators", "one", status=1, error="belong together")
     body = {"target": {"n_layer": 9}, "pool": ["stack"], "probe": {"steps": 4, "eval_every": 2}}
     path = write(folder, "growth.json", body)
     waiting = ctl.spawn("grow", "one", "-f", path, "--to", "4", "--wait", "-q", "-o", "json")

@@ -252,7 +252,11 @@ def requests_that_cannot_be(folder):
     expect(422, daemon.post, "/runs/x/growths", late)
     expect(422, daemon.post, "/runs/x/growths", {"target": {"n_layer": 1}, "probe": {"steps": 5}})
     wider = expect(422, daemon.post, "/runs/x/growths",
-                   {"target": {"n_layer": 4, "n_embd": 64}, "probe": {"steps": 5}, "pool": "depth"})
+                   {"target": {"n_layer": 4, "n_embd": 64}, "probe": {"steps": 5}, "pool": "blocks"})
+    assert "the pool \"blocks\" grows n_layer alone" in wider["detail"], wider
+    assert wider["errors"][0]["pointer"] == "#/pool", wider
+    wider = expect(422, daemon.post, "/runs/x/growths",
+                   {"target": {"n_embd": 64}, "probe": {"steps": 5}, "pool": "depth"})
     assert "grows depth only: n_embd would change from 32 to 64" in wider["detail"], wider
     assert wider["errors"][0]["pointer"] == "#/target/n_embd", wider
     same = daemon.post("/runs/x/growths?dry_run=true",

@@ -114,6 +114,7 @@ def refusals_cost_nothing(folder):
         ({}, "default", "#/target", "name n_layer, n_embd"),
         ({"n_embd": 48}, ["clone_diagonal"], "#/target/n_embd", "32 can become 32 or 64, not 48"),
         ({"n_embd": 64}, ["stack"], "#/target/n_embd", "grows depth only"),
+        ({"n_layer": 3, "n_embd": 64}, ["stack"], "#/target/n_embd", "nearest are 2 to 3 layers"),
         ({"n_embd": 64}, "depth", "#/target/n_embd", "grows depth only"),
         ({"n_layer": 4}, "width", "#/target/n_layer", "grows width only"),
         ({"n_layer": 4, "vocab_size": 9999}, "default", "#/target/vocab_size", "grows depth only"),
@@ -132,5 +133,41 @@ def refusals_cost_nothing(folder):
     daemon.terminate()
 
 
+def operators_say_what_they_reach(folder):
+    daemon = begin(folder, start=False)
+    plain = daemon.get("/operators")
+    assert all(one["reach"] is None for one in plain["items"]), plain
+    params = {one["name"]: one["schema"]["properties"] for one in plain["items"]}
+    assert params["lemon"]["split"] == {"type": "number", "minimum": 0.05, "maximum": 0.95, "default": 0.35,
+                                        "description": params["lemon"]["split"]["description"]}, params["lemon"]
+    assert params["midas"]["block"]["type"] == "integer", params["midas"]
+    reach = {one["name"]: one["reach"] for one in
+             daemon.get("/operators?run=job&target=n_layer=4,n_embd=48")["items"]}
+    assert reach["lemon"]["reaches"] and reach["lemon"]["beside"] == "stack" and reach["lemon"]["hugging_face"], reach
+    assert reach["stack"]["beside"] == "clone_width" and reach["stack"]["n_params"] > 0, reach
+    assert not reach["clone_diagonal"]["reaches"] and "48" in reach["clone_diagonal"]["reason"], reach
+    assert [one["n_embd"] for one in reach["clone_diagonal"]["nearest"]] == [64], reach["clone_diagonal"]
+    # What is told to be in reach is taken, and what is not is refused.
+    for name, told in reach.items():
+        if name == "none":
+            continue
+        first, second = (name, told["beside"]) if told["beside"] == "clone_width" else (told["beside"], name)
+        entry = {"operator": first or name, "with": second} if told["beside"] else {"operator": name}
+        try:
+            daemon.post("/runs/job/growths?dry_run=true", {"target": {"n_layer": 4, "n_embd": 48}, "pool": [entry]})
+            assert told["reaches"], (name, told)
+        except Problem as problem:
+            assert not told["reaches"], (name, told, problem.body)
+    for query, says in (("run=job", "belong together"), ("target=4", "belong together"), ("run=no&target=4", "no"),
+                        ("run=job&target=n_embd=33", "ask for"), ("run=job&target=size=3", "target has no")):
+        try:
+            daemon.get("/operators?" + query)
+            raise AssertionError(query)
+        except Problem as problem:
+            assert problem.status in (404, 422, 400) and says in json.dumps(problem.body), (query, problem.body)
+    daemon.terminate()
+
+
 if __name__ == "__main__":
-    lagd.main(a_wider_run_goes_on, both_directions, a_killed_daemon_changes_no_bit, refusals_cost_nothing)
+    lagd.main(operators_say_what_they_reach, a_wider_run_goes_on, both_directions, a_killed_daemon_changes_no_bit,
+              refusals_cost_nothing)

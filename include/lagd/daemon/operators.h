@@ -30,6 +30,27 @@ int lagd_pool_count(void);
 void lagd_pool_get(int index, struct lagd_pool_info *ret);
 int lagd_operator_count(void);
 void lagd_operator_get(int index, struct lagd_operator_info *ret);
+/* A run and what it might become. */
+struct lagd_reach_target {
+    struct lag_run_row run;
+    struct lag_shape to;
+};
+/* "6", or axes of a growth's target as in "n_layer=6,n_embd=256", for that run. LAG_EINVAL says what to change, with
+ * the nearest shapes where it is the shape that cannot be. */
+int lagd_reach_aim(const char *text, struct lagd_reach_target *target, struct lag_error *err);
+#define LAGD_NEAREST_MAX 3
+struct lagd_reach_info {
+    bool reaches;
+    const char *beside;     /* the operator of the other direction that must stand beside it; "": it does alone */
+    char reason[LAG_ROW_TEXT]; /* why it does not; "" */
+    int64_t n_params;       /* of what it comes to; -1: it does not */
+    bool hugging_face;      /* a config.json can say what it comes to */
+    struct lag_shape nearest[LAGD_NEAREST_MAX]; /* where it does not */
+    int n_nearest;
+};
+/* With the operator's presets. LAG_ENOMEM; what stands in the way is told in ret. */
+int lagd_operator_reach(int index, const struct lagd_reach_target *target, struct lagd_reach_info *ret,
+                        struct lag_error *err);
 bool lagd_operator_grows(const char *name); /* false of `none`, which only trains on */
 /* NULL-terminated: inherit … and continue … */
 const char *const *lagd_optimizer_rules(void);

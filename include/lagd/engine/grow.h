@@ -145,10 +145,11 @@ struct lag_pool_member {
 };
 /* The members of a pool by name, no two the same candidate, without `none`; returns how many in *ret_n.
  * "default": operators of the directions in which the target grows, each once under one set of rules, so that the
- * operators alone make the difference; fewer where they coincide, as in shallow parents. "depth" and "width": the same,
- * for a target that grows so; "all": with the operators that the default leaves out; "preserving": those of all that
- * keep the function. "published": the published strategies; rules is not looked at. A target that grows nothing, or not
- * as the pool does, is LAG_EINVAL, an unknown pool LAG_ENOTFOUND. */
+ * operators alone make the difference; fewer where they coincide, as in shallow parents. "depth" and "width": those of
+ * one direction, beside one operator of the other where the target grows so too; "all": with the operators that the
+ * default leaves out; "preserving": those of all that keep the function. "published": the published strategies that
+ * reach the target; rules is not looked at. All are in the order of their prior, best first. A target that grows
+ * nothing, or not as the pool does, is LAG_EINVAL, an unknown pool LAG_ENOTFOUND. */
 int lag_pool_expand(const char *pool, const struct lag_pool_rules *rules, const struct lag_spec *from,
                     const struct lag_spec *to, struct lag_pool_member ret[LAG_POOL_MAX], int *ret_n,
                     struct lag_error *err);

@@ -1,0 +1,117 @@
+/* What an operator can reach. Nothing is said here of any operator: each is asked for its recipe. */
+#include "grow/grow_internal.h"
+#include <lagd/base/check.h>
+#include <lagd/engine/reach.h>
+#include <string.h>
+
+/* Whether the name is among the operator's axes. */
+static bool grows_axis(const struct lag_operator *op, const char *name) {
+    const size_t length = strlen(name);
+    for (const char *p = op ? op->axes : ""; *p;) {
+        const size_t word = strcspn(p, ",");
+        if (word == length && strncmp(p, name, length) == 0) return true;
+        p += word + (p[word] == ',');
+    }
+    return false;
+}
+
+static bool grows(const struct lag_strategy *strategy, const char *name) {
+    return grows_axis(strategy->op, name) || grows_axis(strategy->with, name);
+}
+
+static int try_recipe(const struct lag_strategy *strategy, const struct lag_spec *from, const struct lag_spec *to,
+                      struct lag_spec *ret_grown, struct lag_error *err) {
+    struct lag_recipe recipe = {0};
+    int rc = lag_spec_check(to, err);
+    if (rc == 0) rc = lag_recipe_build(strategy, from, to, &recipe, err);
+    if (rc) return rc;
+    *ret_grown = recipe.spec;
+    lag_recipe_deinit(&recipe);
+    return 0;
+}
+
+/* The target in what the strategy grows, and nothing smaller than it is. */
+static struct lag_spec clamp(const struct lag_strategy *strategy, const struct lag_spec *from,
+                             const struct lag_spec *to) {
+    struct lag_spec near = *from;
+    for (int i = 0; i < LAG_N_AXES; i++) {
+        const enum lag_spec_axis axis = (enum lag_spec_axis)i;
+        if (grows(strategy, lag_spec_axes[i].name))
+            *lag_spec_axis_of(&near, axis) = LAG_MAX(lag_spec_axis_get(from, axis), lag_spec_axis_get(to, axis));
+    }
+    if (grows(strategy, "head_dim")) near.head_dim = to->head_dim;
+    return near;
+}
+
+/* The same with the width times k, heads as large as before. */
+static struct lag_spec widen_times(const struct lag_spec *from, const struct lag_spec *near, int64_t k) {
+    struct lag_spec wide = *near;
+    wide.n_embd = (int)LAG_MIN(k * from->n_embd, LAG_MAX_EMBD);
+    wide.n_head = (int)LAG_MIN(k * from->n_head, LAG_MAX_HEADS);
+    wide.n_inner = (int)LAG_MIN(k * from->n_inner, LAG_MAX_INNER);
+    wide.head_dim = from->head_dim;
+    return wide;
+}
+
+int lag_strategy_nearest(const struct lag_strategy *strategy, const struct lag_spec *from, const struct lag_spec *to,
+                         struct lag_spec ret[LAG_NEAREST_MAX]) {
+    const struct lag_spec near = clamp(strategy, from, to);
+    const int64_t k = LAG_MAX(1, to->n_embd / from->n_embd);
+    const struct lag_spec drafts[] = {near, widen_times(from, &near, k), widen_times(from, &near, k + 1)};
+    const size_t n_drafts = grows(strategy, "n_embd") ? LAG_COUNT(drafts) : 1;
+    int n = 0;
+    for (size_t i = 0; i < n_drafts; i++) {
+        struct lag_spec grown;
+        const bool both = drafts[i].n_layer > from->n_layer && lag_width_differs(from, &drafts[i]);
+        bool passed = lag_spec_same_shape(&drafts[i], from) || lag_spec_same_shape(&drafts[i], to);
+        passed |= strategy->with && !both; /* one operator alone would do that */
+        for (int j = 0; j < n; j++) passed |= lag_spec_same_shape(&drafts[i], &ret[j]);
+        if (!passed && try_recipe(strategy, from, &drafts[i], &grown, NULL) == 0) ret[n++] = drafts[i];
+    }
+    return n;
+}
+
+/* Beside the first operator of the other direction with which it does; else as it fails beside the first of them. */
+static int reach_beside(const struct lag_operator *op, const struct lag_spec *from, const struct lag_spec *to,
+                        struct lag_reach *ret) {
+    int n;
+    const struct lag_operator *ops = lag_operators(&n);
+    const bool deep = op->grows == LAG_GROWS_DEPTH;
+    bool failed = false;
+    for (int i = 0; i < n && !ret->beside; i++) {
+        struct lag_strategy pair;
+        struct lag_error why = {0};
+        if (lag_strategy_init((deep ? op : &ops[i])->name, &pair, NULL) ||
+            lag_strategy_set_with(&pair, (deep ? &ops[i] : op)->name, NULL))
+            continue;
+        const int rc = try_recipe(&pair, from, to, &ret->grown, &why);
+        if (rc == LAG_ENOMEM) return rc;
+        if (rc == 0) ret->beside = &ops[i];
+        if (rc && !failed) {
+            failed = true;
+            ret->why = why;
+            ret->n_nearest = lag_strategy_nearest(&pair, from, to, ret->nearest);
+        }
+    }
+    return 0;
+}
+
+int lag_operator_reach(const struct lag_operator *op, const struct lag_spec *from, const struct lag_spec *to,
+                       struct lag_reach *ret, struct lag_error *err) {
+    struct lag_strategy alone;
+    int rc = lag_strategy_init(op->name, &alone, err);
+    if (rc) return rc;
+    *ret = (struct lag_reach){0};
+    rc = try_recipe(&alone, from, to, &ret->grown, &ret->why);
+    ret->reaches = rc == 0;
+    if (rc && rc != LAG_ENOMEM) {
+        ret->n_nearest = lag_strategy_nearest(&alone, from, to, ret->nearest);
+        if (lag_width_differs(from, to) && to->n_layer > from->n_layer) rc = reach_beside(op, from, to, ret);
+        ret->reaches = ret->beside != NULL;
+    }
+    if (rc == LAG_ENOMEM) return lag_error_set(err, rc, "out of memory for a recipe");
+    if (!ret->reaches) return 0;
+    ret->why = (struct lag_error){0};
+    ret->n_nearest = 0;
+    return 0;
+}
