@@ -149,7 +149,7 @@ int lag_growth_get_pool(struct lag_db *db, const char *id, char ret[LAG_ROW_POOL
 
 #define SET_SHAPE(side)                                                                                                \
     side "_n_layer = ?, " side "_n_head = ?, " side "_n_embd = ?, " side "_n_inner = ?, " side "_n_positions = ?, "    \
-    side "_vocab_size = ?, "
+    side "_vocab_size = ?, " side "_head_dim = ?, "
 static const char sql_set_plan[] = "UPDATE growths SET " SET_SHAPE("from") SET_SHAPE("to")
     "first_rung = ?, n_batches = ?, eval_sequences = ?, eval_stride = ?, prior_cases = ?, prior_of = ?, "
     "prior_like = ?, " TOUCH;
@@ -161,6 +161,7 @@ static void bind_shape(struct lag_stmt *stmt, const struct lag_shape *shape) {
     lag_bind_i64(stmt, shape->n_inner);
     lag_bind_i64(stmt, shape->n_positions);
     lag_bind_i64(stmt, shape->vocab_size);
+    lag_bind_i64(stmt, shape->head_dim);
 }
 
 int lag_growth_set_plan(struct lag_db *db, const struct lag_growth_row *row, struct lag_error *err) {

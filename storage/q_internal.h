@@ -11,7 +11,7 @@ struct lag_error;
 #define LAG_SHAPE_COLUMNS(next, prefix, member)                                                                        \
     next(prefix##n_layer, member.n_layer) next(prefix##n_head, member.n_head) next(prefix##n_embd, member.n_embd)      \
     next(prefix##n_inner, member.n_inner) next(prefix##n_positions, member.n_positions)                                \
-    next(prefix##vocab_size, member.vocab_size)
+    next(prefix##vocab_size, member.vocab_size) next(prefix##head_dim, member.head_dim)
 
 /* Owner of a series whose points are on their way out: this and its number. */
 #define LAG_DELETED_OWNER "deleted/"

@@ -15,8 +15,9 @@ static const struct lag_columns growth_columns = LAG_COLUMNS(growth_rows);
 
 static const char sql_growths[] =
     "SELECT d.growth_id, g.mode, d.basis, d.pick_at_lag, d.tied, g.from_n_layer, g.from_n_head, g.from_n_embd, "
-    "g.from_n_inner, g.from_n_positions, g.from_vocab_size, g.to_n_layer, g.to_n_head, g.to_n_embd, g.to_n_inner, "
-    "g.to_n_positions, g.to_vocab_size, g.start_step, r.max_steps, s.state AS study_state "
+    "g.from_n_inner, g.from_n_positions, g.from_vocab_size, g.from_head_dim, g.to_n_layer, g.to_n_head, g.to_n_embd, "
+    "g.to_n_inner, g.to_n_positions, g.to_vocab_size, g.to_head_dim, g.start_step, r.max_steps, "
+    "s.state AS study_state "
     "FROM decisions AS d JOIN growths AS g ON g.id = d.growth_id JOIN runs AS r ON r.id = g.run_id "
     "LEFT JOIN study_runs AS m ON m.run_id = g.run_id AND m.growth_id = g.id "
     "LEFT JOIN studies AS s ON s.id = m.study_id ORDER BY d.growth_id DESC LIMIT ?";

@@ -114,8 +114,8 @@ int lag_run_set_progress(struct lag_db *db, const char *id, int64_t step, int64_
 }
 
 static const char sql_set_shape[] =
-    "UPDATE runs SET n_layer = ?, n_head = ?, n_embd = ?, n_inner = ?, n_positions = ?, vocab_size = ?, n_params = ?, "
-    TOUCH;
+    "UPDATE runs SET n_layer = ?, n_head = ?, n_embd = ?, n_inner = ?, n_positions = ?, vocab_size = ?, head_dim = ?, "
+    "n_params = ?, " TOUCH;
 
 int lag_run_set_shape(struct lag_db *db, const char *id, const struct lag_shape *shape, int64_t n_params,
                       struct lag_error *err) {
@@ -128,6 +128,7 @@ int lag_run_set_shape(struct lag_db *db, const char *id, const struct lag_shape 
     lag_bind_i64(stmt, shape->n_inner);
     lag_bind_i64(stmt, shape->n_positions);
     lag_bind_i64(stmt, shape->vocab_size);
+    lag_bind_i64(stmt, shape->head_dim);
     lag_bind_i64(stmt, n_params);
     return touch(stmt, id, err);
 }

@@ -16,10 +16,16 @@
 
 /* --- shapes of models -------------------------------------------------------------------------------------------- */
 
+static int write_head_dim(struct lagd_json *json, const char *key, const void *object, void *context) {
+    lagd_json_int(json, key, lagd_shape_head_dim(object));
+    return 0;
+}
+
 /* One member an axis, as lagd_axis_name names them. */
 #define AXIS(member) LAGD_MEMBER(struct lag_shape, #member, "i", member, NULL)
 static const struct lagd_member model_members[] = {
     AXIS(n_layer), AXIS(n_head), AXIS(n_embd), AXIS(n_inner), AXIS(n_positions), AXIS(vocab_size),
+    LAGD_WRITTEN("head_dim", "i", write_head_dim, "Numbers of a head."),
 };
 const struct lagd_schema lagd_model_schema = LAGD_SCHEMA("Shape", model_members);
 

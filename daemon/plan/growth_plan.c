@@ -41,7 +41,7 @@ struct planning {
 /* --- what a request may ask -------------------------------------------------------------------------------------- */
 
 static bool asks_width(const struct lagd_growth_request *request) {
-    return request->target.n_embd || request->target.n_head || request->target.n_inner;
+    return request->target.n_embd || request->target.n_head || request->target.n_inner || request->target.head_dim;
 }
 
 static int check_request(const struct lagd_growth_request *request, const struct lag_run_row *run,
@@ -53,7 +53,7 @@ static int check_request(const struct lagd_growth_request *request, const struct
     }
     if (asked == 0 && !asks_width(request))
         return lag_error_at(err, LAG_EINVAL, "/target",
-                            "target says nothing that grows: name n_layer, n_embd, n_head or n_inner");
+                            "target says nothing that grows: name n_layer, n_embd, n_head, head_dim or n_inner");
     if (request->at_step >= 0 && request->at_step < run->step) {
         return lag_error_at(err, LAG_EINVAL, "/when/at_step",
                             "when/at_step is %" PRId64 ", but run %s is at step %" PRId64 " already", request->at_step,

@@ -113,6 +113,7 @@ static int check_dataset(const struct lag_dataset_row *dataset, struct lag_error
 }
 
 static int resolve_model(struct lagd_run_config *config, const struct lag_dataset_row *dataset, struct lag_error *err) {
+    lagd_shape_settle(&config->shape);
     if (config->shape.n_inner == 0) config->shape.n_inner = 4 * config->shape.n_embd;
     if (config->shape.vocab_size == 0) config->shape.vocab_size = dataset->vocab_size;
     if (config->tokens_per_sequence == 0) config->tokens_per_sequence = config->shape.n_positions;

@@ -70,13 +70,16 @@ static const struct lag_field rows[] = {
     {"model/n_layer", LAG_FIELD_INT, AT(shape.n_layer), 1, LAG_MAX_LAYERS, "4", NULL, 0, "layers",
      "Transformer blocks."},
     {"model/n_head", LAG_FIELD_INT, AT(shape.n_head), 1, LAG_MAX_HEADS, "4", NULL, 0, "heads",
-     "Attention heads; must divide the width."},
+     "Attention heads; must divide the width, unless head_dim is given."},
     {"model/n_embd", LAG_FIELD_INT, AT(shape.n_embd), 1, LAG_MAX_EMBD, "128", NULL, 0, "",
      "Width of the residual stream."},
     {"model/n_inner", LAG_FIELD_INT, AT(shape.n_inner), 0, LAG_MAX_INNER, "0", NULL, 0, "",
      "Width of the feed-forward layer; 0 for four times the width."},
     {"model/n_positions", LAG_FIELD_INT, AT(shape.n_positions), 1, LAG_MAX_POSITIONS, "128", NULL, 0, "tokens",
      "Longest context."},
+    {"model/head_dim", LAG_FIELD_INT, AT(shape.head_dim), 1, LAG_MAX_ATTENTION, NULL, NULL, LAG_FIELD_SPARSE, "",
+     "Numbers of a head; left out: n_embd / n_head. Another size is trained as well, but no config.json of Hugging "
+     "Face's can say it."},
     {"model/vocab_size", LAG_FIELD_INT, AT(shape.vocab_size), 0, LAG_MAX_VOCAB, "0", NULL, 0, "tokens",
      "Vocabulary; 0 for that of the dataset."},
 

@@ -206,8 +206,8 @@ static int check_reach(const struct draft *draft, const char *operator, struct l
         const int from = lag_space_size(draft->from, counted[i]), to = lag_space_size(draft->to, counted[i]);
         if (to < from && counted[i] == LAG_SPACE_VALUE && draft->to->head_dim == 0)
             return lag_error_at(err, LAG_EINVAL, "/target/n_head", "%d heads of n_embd %d have %d numbers each, fewer "
-                                "than the model's %d: ask for at most %d, or for a greater n_embd", draft->to->n_head,
-                                draft->to->n_embd, to, from, draft->to->n_embd / from);
+                                "than the model's %d: ask for at most %d, for a greater n_embd, or name head_dim too",
+                                draft->to->n_head, draft->to->n_embd, to, from, draft->to->n_embd / from);
         if (to < from)
             return refuse(count_names[i], "%s would shrink from %d to %d: a growth only adds", from, to, err);
         if (!draft->rule->diagonal || (counted[i] == LAG_SPACE_VALUE && to == from)) continue;

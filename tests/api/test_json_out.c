@@ -150,19 +150,32 @@ static void tables_become_nested_objects(void **state) {
     free(text);
 }
 
-/* The members of "Shape" are the axes that the daemon knows, in its order. */
+/* The members of "Shape" are the axes that the daemon knows, in its order; head_dim, the last, is always told. */
 static void shapes_have_every_axis(void **state) {
     (void)state;
-    const struct lag_shape shape = {1, 2, 3, 4, 5, 6};
+    const struct lag_shape shape = {1, 2, 3, 4, 5, 6, 7};
     size_t n = 0;
     for (const char *name; (name = lagd_axis_name((int)n)) != NULL; n++) {
         assert_true(n < lagd_model_schema.n);
         const struct lagd_member *member = &lagd_model_schema.members[n];
         assert_string_equal(member->name, name);
+        if (strcmp(name, "head_dim") == 0) continue;
         int64_t value = *(const int64_t *)(const void *)((const char *)&shape + member->offset);
         assert_int_equal(value, lagd_axis_get(&shape, (int)n));
     }
     assert_int_equal(n, lagd_model_schema.n);
+    const struct { struct lag_shape shape; int64_t head_dim; } cases[] = {
+        {{.n_embd = 32, .n_head = 4}, 8}, {{.n_embd = 32, .n_head = 4, .head_dim = 9}, 9}};
+    for (size_t i = 0; i < LAG_COUNT(cases); i++) {
+        struct lagd_json json;
+        lagd_json_init(&json, false);
+        assert_int_equal(lagd_write_object(&json, NULL, &lagd_model_schema, &cases[i].shape, NULL), 0);
+        char *text = take(&json);
+        json_t *tree = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+        assert_int_equal(json_integer_value(json_object_get(tree, "head_dim")), cases[i].head_dim);
+        json_decref(tree);
+        free(text);
+    }
 }
 
 int main(void) {

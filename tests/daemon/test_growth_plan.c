@@ -304,6 +304,42 @@ static void refusals_tell_what_is_near(void **state) {
     assert_non_null(strstr(err.text, "; nearest are 3 to 6 layers"));
 }
 
+/* Heads apart from the stream: named by head_dim, else kept as they are; what comes to n_embd / n_head is no name. */
+static void heads_may_stand_apart(void **state) {
+    (void)state;
+    static const struct { struct lag_shape from, target; int64_t n_head, head_dim, is; } cases[] = {
+        {{.n_embd = 32, .n_head = 4}, {.head_dim = 16}, 4, 16, 16},
+        {{.n_embd = 32, .n_head = 4}, {.n_head = 8, .head_dim = 8}, 8, 8, 8},
+        {{.n_embd = 32, .n_head = 4}, {.n_embd = 64, .head_dim = 16}, 4, 0, 16},
+        {{.n_embd = 32, .n_head = 4}, {.n_embd = 64, .head_dim = 8}, 4, 8, 8},
+        {{.n_embd = 32, .n_head = 4}, {.n_embd = 64}, 8, 0, 8},
+        {{.n_embd = 32, .n_head = 4, .head_dim = 16}, {.n_embd = 64}, 4, 0, 16},
+        {{.n_embd = 32, .n_head = 4, .head_dim = 16}, {.n_embd = 48}, 4, 16, 16},
+        {{.n_embd = 32, .n_head = 4, .head_dim = 16}, {.n_layer = 4}, 4, 16, 16},
+    };
+    for (size_t i = 0; i < LAG_COUNT(cases); i++) {
+        struct lag_shape to;
+        assert_int_equal(lagd_shape_aim(&cases[i].from, &cases[i].target, &to, &err), 0);
+        assert_int_equal(to.n_head, cases[i].n_head);
+        assert_int_equal(to.head_dim, cases[i].head_dim);
+        assert_int_equal(lagd_shape_head_dim(&to), cases[i].is);
+    }
+    request.target = (struct lag_shape){.n_head = 6, .head_dim = 8};
+    if (make() < 0) fail_msg("%s", err.text);
+    assert_true(plan->to.n_embd == 32 && plan->to.n_head == 6 && plan->to.head_dim == 8);
+    char change[LAGD_SHAPE_CHANGE];
+    lagd_shape_change(&plan->from, &plan->to, change);
+    assert_string_equal(change, "n_head 4 to 6");
+    struct lag_shape larger = run.shape;
+    larger.head_dim = 12;
+    lagd_shape_change(&run.shape, &larger, change);
+    assert_string_equal(change, "head_dim 8 to 12");
+    REFUSES((request.target = (struct lag_shape){.head_dim = 4}), "/target/head_dim");
+    REFUSES((request.target = (struct lag_shape){.n_head = 8}), "/target/n_head");
+    assert_non_null(strstr(err.text, "or name head_dim too"));
+    REFUSES((request.target = (struct lag_shape){.head_dim = 65537}), "/target/head_dim");
+}
+
 static struct lagd_reach_info reach_of(const char *name, const struct lagd_reach_target *target) {
     struct lagd_operator_info info;
     struct lagd_reach_info reach = {0};
@@ -463,6 +499,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_list_has_rules, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_published_pool, set_up, tear_down),
         cmocka_unit_test_setup_teardown(refusals_tell_what_is_near, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(heads_may_stand_apart, set_up, tear_down),
         cmocka_unit_test_setup_teardown(operators_tell_what_they_reach, set_up, tear_down),
         cmocka_unit_test_setup_teardown(refusals_point, set_up, tear_down),
         cmocka_unit_test_setup_teardown(other_axes_stay, set_up, tear_down),

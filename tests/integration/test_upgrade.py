@@ -17,7 +17,8 @@ CONFIG = ("dataset=kjv\nmodel/n_layer=3\nmodel/n_head=4\nmodel/n_embd=128\nmodel
           "model/vocab_size=256\nbatch/tokens_per_sequence=64\nschedule/max_steps=600\n")
 REQUEST = ("target/n_layer=6\nwhen/at_step=300\nprobe/steps=50\nprobe/max_eval_share=0.25\n"
            "mode=auto\nreason=it stalled\n")
-FROM = {"n_layer": 3, "n_head": 4, "n_embd": 128, "n_inner": 512, "n_positions": 64, "vocab_size": 256}
+FROM = {"n_layer": 3, "n_head": 4, "n_embd": 128, "n_inner": 512, "n_positions": 64, "vocab_size": 256,
+        "head_dim": 32}
 TO = dict(FROM, n_layer=6)
 
 
@@ -44,7 +45,7 @@ def make_old(state_dir):
 
 
 # Members of growths, candidates, decisions, rankings and runs that this version added.
-ADDED = {"eval_stride", "change", "with", "with_params",
+ADDED = {"head_dim", "eval_stride", "change", "with", "with_params",
          "label", "delta", "basis", "tied_set", "tied_at_0", "p_now", "p_end", "gain", "gain_interval",
          "short_by", "n_tied", "n_evaluations", "n_reached", "freeze_old", "allocator", "max_steps", "rungs", "lag",
          "stopped", "prior", "audit"}

@@ -12,11 +12,11 @@ MODEL = {"n_layer": 2, "n_embd": 32, "n_head": 4, "n_positions": 32}
 MANIFEST = "manifest.json"
 
 
-def begin(folder, name="job", max_steps=60, **changes):
+def begin(folder, name="job", max_steps=60, model=None, **changes):
     daemon = Daemon(folder)
     daemon.start()
     daemon.upload("words", lagd.text())
-    daemon.post("/runs", run_body(name, "words", model=MODEL, schedule={"max_steps": max_steps},
+    daemon.post("/runs", run_body(name, "words", model=model or MODEL, schedule={"max_steps": max_steps},
                                   eval={"every_steps": 20}, **changes))
     return daemon
 
@@ -37,7 +37,7 @@ def a_wider_run_goes_on(folder):
     assert names == ["clone_width", "lemon", "fpi", "zero_fanout", "aki", "clone_diagonal", "zero_block",
                      "random_width", "none"], names
     assert plan["to"] == {"n_layer": 2, "n_head": 8, "n_embd": 64, "n_inner": 256, "n_positions": 32,
-                          "vocab_size": plan["from"]["vocab_size"]}, plan["to"]
+                          "vocab_size": plan["from"]["vocab_size"], "head_dim": 8}, plan["to"]
     assert all(c["n_params"] > 3 * small["n_params"] for c in plan["candidates"] if c is not small), plan
     done = applied(daemon, daemon.post("/runs/job/growths", body))
     assert done["change"] == "n_head 4 to 8, n_embd 32 to 64, n_inner 128 to 256", done["change"]
@@ -133,6 +133,31 @@ def refusals_cost_nothing(folder):
     daemon.terminate()
 
 
+def heads_stand_apart(folder):
+    """Attention wider than the stream: made so, grown so, killed, exported with what can be said."""
+    daemon = begin(folder, checkpoint={"every_steps": 10}, model={**MODEL, "head_dim": 12}, max_steps=50)
+    run = daemon.get("/runs/job")
+    assert run["model"]["head_dim"] == 12, run["model"]
+    growth = daemon.post("/runs/job/growths", {"target": {"n_head": 6, "head_dim": 16}, "when": {"at_step": 20},
+                                               "probe": {"steps": 6, "eval_every": 2}})
+    assert growth["change"] == "n_head 4 to 6, head_dim 12 to 16", growth["change"]
+    assert (growth["from"]["head_dim"], growth["to"]["head_dim"], growth["to"]["n_embd"]) == (12, 16, 32), growth
+    daemon.wait_for(f"/growths/{growth['id']}", lambda g: g["state"] == "probing")
+    daemon.kill()
+    daemon.start()
+    done = applied(daemon, growth)
+    for one in done["candidates"]:
+        keeps = one["operator"] in ("clone_width", "lemon", "fpi", "zero_fanout", "none")
+        assert abs(one["loss_at_0"] - done["parent_loss"]) < 1e-5 or not keeps, one
+    daemon.wait_for("/runs/job", lambda r: r["state"] == "completed")
+    run = daemon.get("/runs/job")
+    assert (run["model"]["head_dim"], run["model"]["n_head"], run["model"]["n_embd"]) == (16, 6, 32), run["model"]
+    reach = {one["name"]: one["reach"] for one in
+             daemon.get("/operators?run=job&target=n_embd=64")["items"]}
+    assert reach["lemon"]["reaches"] and not reach["lemon"]["hugging_face"], reach["lemon"]
+    daemon.terminate()
+
+
 def operators_say_what_they_reach(folder):
     daemon = begin(folder, start=False)
     plain = daemon.get("/operators")
@@ -169,5 +194,5 @@ def operators_say_what_they_reach(folder):
 
 
 if __name__ == "__main__":
-    lagd.main(operators_say_what_they_reach, a_wider_run_goes_on, both_directions, a_killed_daemon_changes_no_bit,
-              refusals_cost_nothing)
+    lagd.main(operators_say_what_they_reach, heads_stand_apart, a_wider_run_goes_on, both_directions,
+              a_killed_daemon_changes_no_bit, refusals_cost_nothing)

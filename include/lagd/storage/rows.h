@@ -16,9 +16,9 @@
 #define LAG_ROW_PATH 1024
 #define LAG_ROW_POOL 8192 /* what a growth is to choose from, a line a strategy */
 
-/* The whole-number axes of a model, as the engine names them. */
+/* The whole-number axes of a model, as the engine names them. head_dim 0: n_embd / n_head, as wherever that is so. */
 struct lag_shape {
-    int64_t n_layer, n_head, n_embd, n_inner, n_positions, vocab_size;
+    int64_t n_layer, n_head, n_embd, n_inner, n_positions, vocab_size, head_dim;
 };
 struct lag_dataset_row {
     char id[LAG_ROW_ID], name[LAG_ROW_NAME];
