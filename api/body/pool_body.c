@@ -35,9 +35,13 @@ const struct lag_fields lagd_pool_fields = {rows + 2, LAG_COUNT(rows) - 2}; /* t
 #define LIST                                                                                                           \
     "{\"type\":\"array\",\"minItems\":1,\"maxItems\":" LAG_TEXT_OF(LAGD_STRATEGIES_MAX) ","                            \
     "\"items\":{\"oneOf\":[{\"type\":\"string\"},{\"$ref\":\"#/components/schemas/StrategyRequest\"}]}}"
+#define PARENTS                                                                                                        \
+    "\"parents\":{\"description\":\"Checkpoints, of any run, whose models fuse sets beside the run's own.\"," \
+    "\"type\":\"array\",\"minItems\":1,\"maxItems\":" LAG_TEXT_OF(LAGD_STRATEGY_PARENTS) \
+    ",\"items\":{\"type\":\"string\"}}"
 const char lagd_strategy_more[] =
     "\"params\":{\"type\":\"object\",\"additionalProperties\":{\"type\":\"number\"}},"
-    "\"with_params\":{\"type\":\"object\",\"additionalProperties\":{\"type\":\"number\"}}," FREEZE;
+    "\"with_params\":{\"type\":\"object\",\"additionalProperties\":{\"type\":\"number\"}}," PARENTS "," FREEZE;
 const char lagd_pool_object_more[] =
     "\"operators\":{\"description\":\"The name of a pool, or a list; the rules beside it hold for each operator that "
     "names none.\",\"default\":\"default\",\"oneOf\":[{\"type\":\"string\"}," LIST "]}," FREEZE;
@@ -80,6 +84,25 @@ static void decode_params(json_t *params, const char *prefix, const char *name, 
     }
 }
 
+static void decode_parents(json_t *parents, const char *prefix, struct lagd_strategy_request *strategy,
+                           struct lagd_faults *faults) {
+    char pointer[160];
+    if (!parents) return;
+    (void)snprintf(pointer, sizeof(pointer), "%s/parents", prefix);
+    if (!json_is_array(parents) || json_array_size(parents) < 1 || json_array_size(parents) > LAGD_STRATEGY_PARENTS) {
+        lagd_fault_add(faults, false, pointer, "must be a list of 1 to " LAG_TEXT_OF(LAGD_STRATEGY_PARENTS)
+                       " ids of checkpoints");
+        return;
+    }
+    for (size_t i = 0; i < json_array_size(parents); i++) {
+        const char *id = json_string_value(json_array_get(parents, i));
+        (void)snprintf(pointer, sizeof(pointer), "%s/parents/%zu", prefix, i);
+        if (!id || !*id || lag_copy(strategy->parents[i], sizeof(strategy->parents[i]), id) < 0)
+            lagd_fault_add(faults, false, pointer, "must be the id of a checkpoint");
+    }
+    strategy->n_parents = (int)json_array_size(parents);
+}
+
 static void decode_freeze(json_t *freeze, const char *prefix, struct lagd_strategy_request *strategy,
                           struct lagd_faults *faults) {
     char pointer[160];
@@ -112,7 +135,7 @@ static void decode_text(const char *text, const char *pointer, struct lagd_strat
 
 static void decode_entry(json_t *entry, const char *pointer, struct lagd_strategy_request *strategy,
                          struct lagd_faults *faults) {
-    static const char *const others[] = {"params", "with_params", "freeze_old", NULL};
+    static const char *const others[] = {"params", "with_params", "parents", "freeze_old", NULL};
     lagd_strategy_request_defaults(strategy);
     if (json_is_string(entry)) {
         decode_text(json_string_value(entry), pointer, strategy, faults);
@@ -122,6 +145,7 @@ static void decode_entry(json_t *entry, const char *pointer, struct lagd_strateg
                       faults);
         decode_params(json_object_get(entry, "with_params"), pointer, "with_params", strategy->with_params,
                       &strategy->n_with_params, faults);
+        decode_parents(json_object_get(entry, "parents"), pointer, strategy, faults);
         decode_freeze(json_object_get(entry, "freeze_old"), pointer, strategy, faults);
     } else {
         lagd_fault_add(faults, false, pointer,

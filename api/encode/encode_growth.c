@@ -49,6 +49,14 @@ static int write_with_params(struct lagd_json *json, const char *key, const void
     return 0;
 }
 
+static int write_parents(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct lagd_strategy_request *strategy = object;
+    lagd_json_open_array(json, key);
+    for (int i = 0; i < strategy->n_parents; i++) lagd_json_text(json, NULL, strategy->parents[i]);
+    lagd_json_close_array(json);
+    return 0;
+}
+
 static int write_canonical(struct lagd_json *json, const char *key, const void *object, void *context) {
     lagd_json_text(json, key, context);
     return 0;
@@ -60,6 +68,7 @@ static const struct lagd_member strategy_members[] = {
     LAGD_WRITTEN("params", "{n}", write_params, "The operator's parameters."),
     ROW("with", "s?", with, "The operator that grows width beside one that grows depth; null: none does."),
     LAGD_WRITTEN("with_params", "{n}", write_with_params, "Its parameters."),
+    LAGD_WRITTEN("parents", "[s]", write_parents, "Ids of the checkpoints whose models are fused with the run's own."),
     ROW("optimizer", "s", optimizer, "What becomes of the optimiser's state."),
     ROW("lr", "s", lr, "What becomes of the learning rate."),
     ROW("rewarm_steps", "i?", rewarm_steps, "null: " LAG_TEXT_OF(LAGD_REWARM_STEPS) ", whatever the lag."),
@@ -218,6 +227,30 @@ static int write_candidates(struct lagd_json *json, const char *key, const void 
     return 0;
 }
 
+#define ROW(name, type, member, help) LAGD_MEMBER(struct lag_growth_parent_row, name, type, member, help)
+static const struct lagd_member parent_members[] = {
+    ROW("checkpoint", "s", checkpoint_id, "Its id."),
+    ROW("run", "s", run_id, "Id of the run that it is of."),
+    ROW("run_name", "s", run_name, "That run's name when the growth was asked for."),
+    ROW("step", "i", step, "Steps that it had been trained."),
+    ROW("sha256", "s?", sha256, "Of its weights' file."),
+};
+#undef ROW
+static const struct lagd_schema parent_schema = LAGD_SCHEMA("GrowthParent", parent_members);
+
+static int write_parent(const struct lag_growth_parent_row *row, void *arg) {
+    return lagd_write_object(arg, NULL, &parent_schema, row, NULL);
+}
+
+static int write_growth_parents(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct lagd_encoding *encoding = context;
+    lagd_json_open_array(json, key);
+    int status = lag_growth_parent_list(encoding->db, ((const struct lag_growth_row *)object)->id, write_parent, json,
+                                        encoding->err);
+    lagd_json_close_array(json);
+    return status;
+}
+
 static int write_decision(struct lagd_json *json, const char *key, const void *object, void *context) {
     struct lag_decision_row row;
     struct lag_error ignored;
@@ -302,6 +335,8 @@ static const struct lagd_member growth_members[] = {
     LAGD_WRITTEN("grew", "b?", write_grew, LAGD_GREW_HELP),
     ROW("start_step", "i?", start_step, "Step of the parent; null before it has begun."),
     ROW("parent_checkpoint", "s?", parent_checkpoint, "Id of the state that the candidates are made of."),
+    LAGD_WRITTEN_OF("fused", "[@]", &parent_schema, write_growth_parents, "Checkpoints of runs whose models its "
+                    "candidates fuse with the run's own; they may have been deleted since it ended."),
     ROW("parent_loss", "n?", parent_loss, "Validation loss of the parent."),
     ROW("n_batches", "i", n_batches, "Validation batches of a full evaluation: at 0, half the lag, the lag, and three "
         "times between these two."),

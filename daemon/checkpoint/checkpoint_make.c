@@ -19,6 +19,7 @@
 #include <lagd/engine/checkpoint.h>
 #include <lagd/engine/train.h>
 #include <lagd/storage/checkpoints.h>
+#include <lagd/storage/growths.h>
 #include <lagd/storage/events.h>
 #include <lagd/storage/runs.h>
 #include <lagd/storage/series.h>
@@ -68,7 +69,8 @@ static int describe(struct lag_db *db, const struct making *making, struct lagd_
     for (size_t i = 0; rc == 0 && i < making->n; i++) {
         const struct lag_checkpoint_row *row = &making->all[i];
         char by[LAG_ROW_ID];
-        const int needed = row->keep ? 0 : lag_checkpoint_is_needed(db, row->id, by, err);
+        int needed = row->keep ? 0 : lag_checkpoint_is_needed(db, row->id, by, err);
+        if (needed == 0 && !row->keep) needed = lag_checkpoint_is_fused(db, row->id, by, err);
         if (needed < 0) return needed;
         ret_rows[i] = (struct lagd_retained){row->step, NAN, row->keep || row->candidate_id[0] != '\0' || needed == 1};
         if (series.id >= 0 && !ret_rows[i].pinned) rc = find_loss(db, series.id, row->step, &ret_rows[i].val_loss, err);

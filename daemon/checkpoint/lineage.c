@@ -18,7 +18,7 @@ struct lagd_stage {
     int64_t start_step, end_step;
     bool grows; /* the winner has the shape to */
     struct lag_shape to;
-    char growth_text[256];
+    char growth_text[LAG_ROW_STRATEGY];
 };
 
 static int collect(const struct lag_growth_row *growth, void *arg) {

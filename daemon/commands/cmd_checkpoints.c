@@ -57,12 +57,22 @@ static int check_studies(struct lag_db *db, const struct lag_checkpoint_row *row
                          audit ? "delete its audit then" : "cancel it");
 }
 
+static int check_fused(struct lag_db *db, const struct lag_checkpoint_row *row, struct lag_error *err) {
+    char by[LAG_ROW_ID];
+    int rc = lag_checkpoint_is_fused(db, row->id, by, err);
+    if (rc <= 0) return rc;
+    const char *what = lag_id_is(by, "gr") ? "growth" : lag_id_is(by, "st") ? "study" : "stage";
+    return lag_error_set(err, LAG_ESTATE, "checkpoint %s is fused by %s %s: wait until that has ended, or cancel it",
+                         row->id, what, by);
+}
+
 /* away: its files are not there, so that nothing goes on from it. */
 static int check_needed(struct lag_db *db, const struct lag_checkpoint_row *row, bool away, struct lag_error *err) {
     struct lag_run_row run;
     struct lag_checkpoint_row newest;
     int rc = lag_run_get(db, row->run_id, &run, err);
     if (rc == 0) rc = check_growth(db, row, &run, err);
+    if (rc == 0) rc = check_fused(db, row, err);
     if (rc < 0) return rc;
     if (away) return 0;
     if (row->keep) {

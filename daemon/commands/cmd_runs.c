@@ -241,12 +241,24 @@ struct deleting {
     const struct lag_run_row *run;
 };
 
+/* A growth of another run takes a model of this one. */
+static int check_fused(struct lag_db *db, const struct lag_run_row *run, struct lag_error *err) {
+    char by[LAG_ROW_ID];
+    struct lag_growth_row growth;
+    int rc = lag_run_is_fused(db, run->id, by, err);
+    if (rc <= 0) return rc;
+    rc = lag_growth_get(db, by, &growth, err);
+    return rc < 0 ? rc : lag_error_set(err, LAG_ESTATE, "growth %s of run %s fuses a checkpoint of run %s: wait until "
+                                       "it has ended, or cancel it, then delete the run", by, growth.run_id, run->name);
+}
+
 static int write_deleted(struct lag_db *db, void *arg, struct lag_error *err) {
     const struct deleting *d = arg;
     const struct lag_run_row *row = d->run;
     struct lag_run_row now;
     int rc = lag_run_get(db, row->id, &now, err);
     if (rc == 0) rc = lagd_command_check_revision(d->command, now.revision, err);
+    if (rc == 0) rc = check_fused(db, row, err);
     if (rc == 0) rc = lag_run_delete(db, row->id, err);
     const struct lag_event event = {.type = LAG_EVENT_RUN_DELETED, .run_id = row->id, .message = row->name};
     return rc < 0 ? rc : lag_event_put(db, &event, err);

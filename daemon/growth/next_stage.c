@@ -135,7 +135,7 @@ struct firing {
 static int plan_growth(struct lag_db *db, void *arg, struct lag_error *err) {
     struct firing *firing = arg;
     const struct lagd_run *run = firing->run;
-    int rc = lagd_growth_plan_make(&firing->request, &run->book.row, run->deps->n_threads, &firing->plan, err);
+    int rc = lagd_growth_plan_make(db, &firing->request, &run->book.row, run->deps->n_threads, &firing->plan, err);
     return rc == 0 ? lagd_prior_know(db, run->book.row.step, run->book.row.max_steps, firing->plan, err) : rc;
 }
 

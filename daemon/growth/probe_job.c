@@ -1,6 +1,7 @@
 /* One probe on a worker of the pool: slots before each step, rows after it. */
 #include "growth/probe_internal.h"
 
+#include "checkpoint/checkpoint_internal.h"
 #include "exec/slots_internal.h"
 #include "growth/probe_state_internal.h"
 #include "plan/speeds_internal.h"
@@ -190,6 +191,28 @@ static void keep_state(struct lagd_probe *probe, const struct lag_state *state) 
     lagd_job_beat(&probe->job);
 }
 
+/* The models that a fusion takes in are read for as long as it takes. */
+static int begin_engine(struct lagd_probe *probe, const struct lag_probe_hooks *hooks, struct lag_probe **ret,
+                        struct lag_error *err) {
+    const struct lag_strategy *strategy = &probe->spec.engine.strategy;
+    const struct lagd_probe_loans *loans = &probe->loans;
+    struct lag_state *read[LAG_FUSE_MAX] = {NULL};
+    int rc = 0;
+    for (int i = 0; i < strategy->n_parents && rc == 0; i++) {
+        lagd_job_waits(&probe->job);
+        rc = lagd_checkpoint_load(loans->deps, strategy->parents[i].name, &read[i], NULL, err);
+        lagd_job_beat(&probe->job);
+    }
+    LAG_FP("probe.parents");
+    const struct lag_state *const others[] = {read[0], read[1], read[2]};
+    static_assert(LAG_COUNT(others) == LAG_FUSE_MAX, "each parent has its place");
+    if (rc == 0)
+        rc = lag_probe_create(&probe->spec.engine, loans->parent, strategy->n_parents ? others : NULL, loans->dataset,
+                              NULL, hooks, ret, err);
+    for (int i = 0; i < LAG_FUSE_MAX; i++) lag_state_destroy(read[i]);
+    return rc;
+}
+
 /* From the growth on, or from the state that an earlier process kept. */
 static int open_engine(struct lagd_probe *probe, const struct lag_probe_hooks *hooks, struct lag_probe **ret,
                        struct lag_error *err) {
@@ -201,7 +224,7 @@ static int open_engine(struct lagd_probe *probe, const struct lag_probe_hooks *h
     int rc = lagd_probe_state_load(loans->deps, spec, &state, err);
     lagd_job_beat(&probe->job);
     if (rc != 0) return rc;
-    if (!state) return lag_probe_create(&spec->engine, loans->parent, loans->dataset, NULL, hooks, ret, err);
+    if (!state) return begin_engine(probe, hooks, ret, err);
     rc = lag_probe_restore(&spec->engine, &state, spec->start_step, loans->dataset, NULL, hooks, ret, err);
     if (rc != 0) return rc;
     /* The same sums as on the way there. */

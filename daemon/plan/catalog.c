@@ -97,6 +97,8 @@ int lagd_strategy_decode(const char *text, struct lagd_strategy_request *ret, st
         out.with_params[i].value = strategy.with_params[i];
         out.n_with_params++;
     }
+    for (int i = 0; i < strategy.n_parents; i++)
+        (void)lag_copy(out.parents[out.n_parents++], sizeof(out.parents[0]), strategy.parents[i].name);
     *ret = out;
     return 0;
 }

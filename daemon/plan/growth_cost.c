@@ -27,13 +27,17 @@ static bool measure(const struct lagd_run_config *config, struct sizes *ret) {
 }
 
 /* At most n_workers candidates live at once. The one that does not grow is smaller than the others: it is counted as
- * one of them only when all live at once. Beside them lies the state of the best candidate that has ended. */
+ * one of them only when all live at once. Each may read all models of a fusion while it begins. Beside them lies the
+ * state of the best candidate that has ended. */
 static bool add_candidates(const struct lagd_growth_load *load, const struct sizes *parent, const struct sizes *grown,
                            uint64_t *sum) {
     int live = LAG_MAX(1, LAG_MIN(load->n_candidates, load->n_workers));
     bool all = live == load->n_candidates && live > 1;
     uint64_t probes = 0;
+    uint64_t parents = 0;
     bool fits = lag_mul_u64(grown->probe, (uint64_t)(all ? live - 1 : live), &probes) && lag_add_u64(*sum, probes, sum);
+    fits = fits && lag_mul_u64((uint64_t)load->parents_bytes, (uint64_t)live, &parents) &&
+           lag_add_u64(*sum, parents, sum);
     if (fits && all) fits = lag_add_u64(*sum, parent->probe, sum);
     if (fits && !all && load->keeps_best && load->n_candidates > 1) fits = lag_add_u64(*sum, grown->state, sum);
     return fits;

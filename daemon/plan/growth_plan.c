@@ -2,6 +2,7 @@
 #include <lagd/daemon/growth_plan.h>
 
 #include "plan/growth_cost_internal.h"
+#include "plan/parents_internal.h"
 #include "plan/rungs_internal.h"
 #include "plan/run_config_internal.h"
 #include "plan/shape_internal.h"
@@ -27,6 +28,7 @@
 #include <string.h>
 
 struct planning {
+    struct lag_db *db;
     const struct lagd_growth_request *request;
     const struct lag_run_row *run;
     struct lagd_run_config config;
@@ -140,7 +142,7 @@ static void take_rules(const struct lagd_growth_request *request, const struct l
     if (entry->seed < 0) ret->seed = rules->seed;
 }
 
-static int read_entry(const struct planning *p, const struct lagd_strategy_request *asked, struct lag_strategy *ret,
+static int read_entry(struct planning *p, const struct lagd_strategy_request *asked, struct lag_strategy *ret,
                       struct lag_error *err) {
     struct lagd_strategy_request entry;
     struct lag_strategy strategy;
@@ -155,6 +157,8 @@ static int read_entry(const struct planning *p, const struct lagd_strategy_reque
     for (int i = 0; i < entry.n_with_params && rc == 0; i++) {
         rc = lag_strategy_set_with_param(&strategy, entry.with_params[i].name, entry.with_params[i].value, err);
     }
+    for (int i = 0; i < entry.n_parents && rc == 0; i++) rc = lag_strategy_add_parent(&strategy, entry.parents[i], err);
+    if (rc == 0) rc = lagd_parents_know(p->db, &p->spec, &strategy, p->plan, err);
     if (rc == 0) rc = read_rules(&entry, &strategy, err);
     if (rc == 0) rc = lag_strategy_check_freeze(&strategy, err);
     if (rc < 0) return rc;
@@ -352,6 +356,7 @@ static void count_memory(struct planning *p, int n_threads) {
     struct lagd_run_config config = p->config;
     config.shape = p->run->shape;
     const struct lagd_growth_load load = {.run = p->run, .config = &config, .to = plan->to,
+                                          .parents_bytes = lagd_parents_bytes(plan),
                                           .n_candidates = plan->n_candidates, .n_workers = (int)plan->n_workers,
                                           .probe = &p->probe,
                                           .keeps_best = strcmp(p->request->mode, "manual") != 0};
@@ -435,13 +440,14 @@ static int make_plan(struct planning *p, int n_threads, struct lag_error *err) {
     return rc;
 }
 
-int lagd_growth_plan_make(const struct lagd_growth_request *request, const struct lag_run_row *run, int n_threads,
-                          struct lagd_growth_plan **ret, struct lag_error *err) {
+int lagd_growth_plan_make(struct lag_db *db, const struct lagd_growth_request *request, const struct lag_run_row *run,
+                          int n_threads, struct lagd_growth_plan **ret, struct lag_error *err) {
     int rc = check_request(request, run, err);
     if (rc < 0) return rc;
     LAG_CLEANUP(lag_free_p) struct planning *p = lag_calloc(1, sizeof(*p));
     LAG_CLEANUP(lag_free_p) struct lagd_growth_plan *plan = lag_calloc(1, sizeof(*plan));
     if (!p || !plan) return lag_error_set(err, LAG_ENOMEM, "out of memory while planning a growth");
+    p->db = db;
     p->request = request;
     p->run = run;
     p->plan = plan;

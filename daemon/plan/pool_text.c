@@ -25,6 +25,8 @@ static void format_strategy(const struct lagd_strategy_request *strategy, struct
     if (strategy->with[0]) lag_strbuf_printf(out, " with=%s", strategy->with);
     for (int i = 0; i < strategy->n_with_params; i++)
         lag_strbuf_printf(out, " with_params/%s=%.17g", strategy->with_params[i].name, strategy->with_params[i].value);
+    for (int i = 0; i < strategy->n_parents; i++)
+        lag_strbuf_printf(out, "%s%s", i ? "+" : " parents=", strategy->parents[i]);
     if (strategy->optimizer[0]) lag_strbuf_printf(out, " optimizer=%s", strategy->optimizer);
     if (strategy->lr[0]) lag_strbuf_printf(out, " lr=%s", strategy->lr);
     if (strategy->rewarm_steps >= 0) lag_strbuf_printf(out, " rewarm_steps=%" PRId64, strategy->rewarm_steps);
@@ -75,6 +77,17 @@ static bool parse_param(const char *key, const char *value, const char *prefix, 
     return lag_copy(param->name, sizeof(param->name), key + length) >= 0 && lag_parse_double(value, &param->value) == 0;
 }
 
+/* "ckpt_…+ckpt_…" */
+static bool parse_parents(const char *value, struct lagd_strategy_request *strategy) {
+    for (const char *p = value; *p; p += *p == '+') {
+        const size_t length = strcspn(p, "+");
+        if (strategy->n_parents == LAGD_STRATEGY_PARENTS || length == 0 || length >= LAG_ROW_ID) return false;
+        memcpy(strategy->parents[strategy->n_parents++], p, length);
+        p += length;
+    }
+    return strategy->n_parents > 0;
+}
+
 static bool parse_word(const char *key, const char *value, struct lagd_strategy_request *strategy) {
     struct { const char *key; int64_t *number; } const numbers[] = {{"rewarm_steps", &strategy->rewarm_steps},
                                                                      {"freeze_old", &strategy->freeze_old},
@@ -87,6 +100,7 @@ static bool parse_word(const char *key, const char *value, struct lagd_strategy_
         if (strcmp(key, numbers[i].key) == 0) return lag_parse_i64(value, numbers[i].number) == 0;
     for (size_t i = 0; i < LAG_COUNT(texts); i++)
         if (strcmp(key, texts[i].key) == 0) return lag_copy(texts[i].text, texts[i].size, value) >= 0;
+    if (strcmp(key, "parents") == 0) return parse_parents(value, strategy);
     if (strcmp(key, "whole") == 0) return strategy->whole = true;
     return parse_param(key, value, "params/", strategy->params, &strategy->n_params) ||
            parse_param(key, value, "with_params/", strategy->with_params, &strategy->n_with_params);

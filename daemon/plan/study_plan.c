@@ -174,11 +174,11 @@ static void fill_growth(const struct lagd_study_request *request, struct lagd_gr
     (void)lag_copy(growth->mode, sizeof(growth->mode), "study");
 }
 
-static int plan_growth(struct lagd_study_plan *plan, const struct lagd_study_request *request, int n_threads,
-                       struct lag_error *err) {
+static int plan_growth(struct lagd_study_plan *plan, const struct lagd_study_request *request, struct lag_db *db,
+                       int n_threads, struct lag_error *err) {
     struct lagd_growth_request *growth = &plan->growth;
     fill_growth(request, growth);
-    int rc = lagd_growth_plan_make(growth, &plan->parent, n_threads, &plan->candidates, err);
+    int rc = lagd_growth_plan_make(db, growth, &plan->parent, n_threads, &plan->candidates, err);
     if (rc == 0) rc = check_candidates(plan, request->horizon, err);
     if (rc == 0) rc = check_evaluations(plan, request, err);
     return rc == 0 ? list_strategies(plan, err) : rc;
@@ -273,7 +273,7 @@ int lagd_study_plan_make(const struct lagd_study_request *request, const struct 
     if (rc == 0) rc = check_seeds(request, err);
     if (rc == 0) rc = check_baselines(request, err);
     if (rc == 0) rc = configure(plan, request, parent, err);
-    if (rc == 0) rc = plan_growth(plan, request, n_threads, err);
+    if (rc == 0) rc = plan_growth(plan, request, parent->db, n_threads, err);
     if (rc < 0) return rc;
     plan->parent_flops = count_parent(plan, parent);
     count_costs(plan, request);

@@ -75,7 +75,7 @@ int lagd_study_plan_read(struct lag_db *db, const struct lagd_study_request *req
     if (rc == 0) rc = read_checkpoint(db, request->parent_checkpoint, r, err);
     if (rc == 0) rc = lag_growth_list(db, r->run.id, INT32_MAX, add_growth, r, err);
     if (r->failed) rc = lag_error_set(err, LAG_ENOMEM, "out of memory while planning a study");
-    const struct lagd_study_parent parent = {&r->run, &r->checkpoint, r->growths, r->n};
+    const struct lagd_study_parent parent = {&r->run, &r->checkpoint, r->growths, r->n, db};
     if (rc == 0) rc = lagd_study_plan_make(request, &parent, n_threads, &plan, err);
     if (rc == 0) rc = check_names(db, request, plan, err);
     if (rc == 0) *ret = LAG_TAKE(plan);

@@ -58,13 +58,20 @@ static int count_candidate(const struct lag_candidate_row *row, void *arg) {
     return 0;
 }
 
+static int add_parent(const struct lag_growth_parent_row *row, void *arg) {
+    *(int64_t *)arg += row->memory_bytes;
+    return 0;
+}
+
 /* Of the run with one growth. config: as the run is when that begins. */
 static int growth_need(struct lagd_runs *runs, const struct lag_run_row *row, const struct lagd_run_config *config,
                        const struct lag_growth_row *growth, int64_t *ret, struct lag_error *err) {
     struct lagd_growth_request request;
     int n_candidates = 0;
+    int64_t parents_bytes = 0;
     int rc = lag_fields_parse(&lagd_growth_fields, &request, growth->request, err);
     if (rc == 0) rc = lag_candidate_list(runs->db, growth->id, count_candidate, &n_candidates, err);
+    if (rc == 0) rc = lag_growth_parent_list(runs->db, growth->id, add_parent, &parents_bytes, err);
     if (rc < 0) return rc;
     int parallel =
         (int)(request.parallel > 0 ? LAG_MIN(request.parallel, runs->deps->n_threads) : runs->deps->n_threads);
@@ -73,7 +80,7 @@ static int growth_need(struct lagd_runs *runs, const struct lag_run_row *row, co
                                          .stride = (int)growth->eval_stride,
                                          .eval_sequences = (int)growth->eval_sequences};
     const struct lagd_growth_load load = {.run = row, .config = config, .to = growth->to,
-                                          .n_candidates = n_candidates,
+                                          .parents_bytes = parents_bytes, .n_candidates = n_candidates,
                                           .n_workers = LAG_MIN(parallel, LAG_MAX(n_candidates, 1)),
                                           .probe = &probe,
                                           .keeps_best = strcmp(growth->mode, "manual") != 0};

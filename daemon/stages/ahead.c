@@ -120,7 +120,7 @@ int lagd_growth_plan_read(struct lag_db *db, const struct lagd_growth_request *r
     if (rc != 0) return rc;
     rc = lagd_ahead_place(&ahead, request, &parent, err);
     LAG_CLEANUP(lag_free_p) struct lagd_growth_plan *plan = NULL;
-    if (rc == 0) rc = lagd_growth_plan_make(request, &parent, n_threads, &plan, err);
+    if (rc == 0) rc = lagd_growth_plan_make(db, request, &parent, n_threads, &plan, err);
     if (rc == 0) rc = lagd_prior_know(db, lagd_growth_start(request, &parent), parent.max_steps, plan, err);
     if (rc == 0) *ret = LAG_TAKE(plan);
     lagd_ahead_deinit(&ahead);
@@ -160,7 +160,7 @@ static int plan_anew(struct lag_db *db, void *arg, struct lag_error *err) {
     struct replanning *r = arg;
     int rc = lagd_ahead_request(db, r->growth, &r->request, err);
     r->request.at_step = -1; /* from where run is */
-    if (rc == 0) rc = lagd_growth_plan_make(&r->request, r->run, r->n_threads, &r->plan, err);
+    if (rc == 0) rc = lagd_growth_plan_make(db, &r->request, r->run, r->n_threads, &r->plan, err);
     return rc == 0 ? lagd_prior_know(db, r->run->step, r->run->max_steps, r->plan, err) : rc;
 }
 

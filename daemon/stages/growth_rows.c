@@ -11,6 +11,7 @@
 #include <lagd/base/mem.h>
 #include <lagd/base/strbuf.h>
 #include <lagd/daemon/states.h>
+#include <lagd/storage/checkpoints.h>
 #include <lagd/storage/growths.h>
 #include <math.h>
 #include <string.h>
@@ -81,12 +82,30 @@ static int insert_candidates(struct lag_db *db, const char *growth_id, const str
     return rc;
 }
 
+/* What is fused must be there now: from here on it is kept until the growth has ended. */
+static int insert_parents(struct lag_db *db, const char *growth_id, const struct lagd_growth_plan *plan,
+                          struct lag_error *err) {
+    int rc = lag_growth_parents_delete(db, growth_id, err);
+    for (int i = 0; i < plan->n_parents && rc == 0; i++) {
+        struct lag_growth_parent_row row = plan->parents[i];
+        struct lag_checkpoint_row checkpoint;
+        (void)lag_copy(row.growth_id, sizeof(row.growth_id), growth_id);
+        rc = lag_checkpoint_get(db, row.checkpoint_id, &checkpoint, err);
+        if (rc == LAG_ENOTFOUND)
+            return lag_error_at(err, LAG_EINVAL, "/pool", "checkpoint %s of run %s, which is to be fused, was just "
+                                "deleted: name another one", row.checkpoint_id, row.run_name);
+        if (rc == 0) rc = lag_growth_parent_insert(db, &row, err);
+    }
+    return rc;
+}
+
 int lagd_tx_growth_rows_insert(struct lag_db *db, struct lagd_growth_rows *rows, struct lag_error *err) {
     const struct lagd_post post = {.machine = LAGD_MACHINE_GROWTH, .event = LAGD_GROWTH_ON_CREATED,
                                    .row = &rows->growth, .reason = rows->growth.reason, .step = LAG_NO_STEP};
     int rc = lagd_tx_post(db, &post, NULL, err);
     if (rc == 0) rc = lag_growth_set_pool(db, rows->growth.id, rows->pool, err);
     if (rc == 0) rc = insert_candidates(db, rows->growth.id, rows->plan, err);
+    if (rc == 0) rc = insert_parents(db, rows->growth.id, rows->plan, err);
     return rc == 0 ? lagd_tx_growth_turn(db, rows->growth.run_id, NULL, err) : rc;
 }
 
@@ -100,5 +119,6 @@ int lagd_tx_growth_rows_replan(struct lag_db *db, const char *growth_id, const s
     take_plan(plan, &row);
     rc = lag_growth_set_plan(db, &row, err);
     if (rc == 0) rc = lag_candidates_delete(db, growth_id, err);
-    return rc == 0 ? insert_candidates(db, growth_id, plan, err) : rc;
+    if (rc == 0) rc = insert_candidates(db, growth_id, plan, err);
+    return rc == 0 ? insert_parents(db, growth_id, plan, err) : rc;
 }

@@ -172,7 +172,7 @@ static int plan_growth(struct reading *r, int i, struct lag_error *err) {
     *growth = r->request->stages[i].growth;
     growth->at_step = -1;
     r->parent.step = stage->begins;
-    int rc = lagd_growth_plan_make(growth, &r->parent, r->n_threads, &stage->growth, &inner);
+    int rc = lagd_growth_plan_make(r->db, growth, &r->parent, r->n_threads, &stage->growth, &inner);
     if (rc != 0) return at_stage(err, i, rc, &inner);
     r->plan->flops_total += stage->growth->flops_total;
     r->plan->seconds_guess += stage->growth->seconds_guess;

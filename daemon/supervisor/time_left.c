@@ -81,14 +81,14 @@ static void go_to(struct way *way, int64_t to, struct lagd_left *sum) {
 }
 
 /* share: of the probe that is to come. */
-static void probe(struct lagd_supervisor *s, const struct way *way, struct lagd_growth_request *request, double share,
-                  struct lagd_left *sum) {
+static void probe(struct lagd_supervisor *s, struct lag_db *db, const struct way *way,
+                  struct lagd_growth_request *request, double share, struct lagd_left *sum) {
     struct lagd_growth_plan *plan = NULL;
     struct lag_run_row run = *way->run;
     run.step = way->at;
     lagd_shape_of_spec(&way->spec, &run.shape);
     request->at_step = -1; /* where it begins is where the way has come to */
-    if (lagd_growth_plan_make(request, &run, s->deps.n_threads, &plan, NULL) < 0) return;
+    if (lagd_growth_plan_make(db, request, &run, s->deps.n_threads, &plan, NULL) < 0) return;
     lagd_supervisor_predict(s, &run, plan);
     add(sum, plan->flops_total * share, plan->seconds_guess * share);
     free(plan);
@@ -103,13 +103,13 @@ static void go_through(struct lagd_supervisor *s, struct lag_db *db, struct way 
     go_to(way, LAG_MAX(waits ? row->at_step : row->start_step, way->at), sum);
     if (is_probed && isnan(row->parent_loss)) evaluate(way, 1, sum);
     if (is_probed && request && lagd_ahead_request(db, row, request, NULL) == 0)
-        probe(s, way, request, waits ? 1 : 1 - share_done(db, row), sum);
+        probe(s, db, way, request, waits ? 1 : 1 - share_done(db, row), sum);
     way->at += row->probe_steps;
     lagd_spec_take_shape(&way->spec, &row->to);
 }
 
 /* A stage of the plan begins when its trigger may fire at the earliest. */
-static void go_through_stage(struct lagd_supervisor *s, struct way *way, int64_t since, double flops,
+static void go_through_stage(struct lagd_supervisor *s, struct lag_db *db, struct way *way, int64_t since, double flops,
                              const struct lag_stage_row *row, struct lagd_left *sum) {
     LAG_CLEANUP(lag_free_p) struct lagd_stage_request *request = lag_calloc(1, sizeof(*request));
     const struct lagd_run_config *config = &way->config;
@@ -123,7 +123,7 @@ static void go_through_stage(struct lagd_supervisor *s, struct way *way, int64_t
     if (begins > way->run->max_steps - request->growth.probe_steps) return; /* the run ends before it */
     go_to(way, begins, sum);
     evaluate(way, 1, sum);
-    probe(s, way, &request->growth, 1, sum);
+    probe(s, db, way, &request->growth, 1, sum);
     way->at += request->growth.probe_steps;
     lagd_shape_of_spec(&way->spec, &from);
     if (lagd_shape_aim(&from, &request->growth.target, &to, NULL) < 0) return;
@@ -139,7 +139,7 @@ static void go_through_plan(struct lagd_supervisor *s, struct lag_db *db, struct
     const int n_begun = lagd_stages_begun(&list);
     int64_t since = lagd_stages_since(&list, n_begun, plan.start_step);
     for (int i = n_begun; i < list.n; i++) {
-        go_through_stage(s, way, since, way->run->flops + sum->flops, &list.rows[i], sum);
+        go_through_stage(s, db, way, since, way->run->flops + sum->flops, &list.rows[i], sum);
         since = way->at;
     }
     lagd_stages_deinit(&list);

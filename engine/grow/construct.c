@@ -239,5 +239,6 @@ lag_construct_fn *const lag_constructors[LAG_N_OPS] = {
     [LAG_OP_ZERO_FANOUT] = construct_none,
     [LAG_OP_ZERO_BLOCK] = construct_none,
     [LAG_OP_RANDOM_WIDTH] = construct_none,
+    [LAG_OP_FUSE] = construct_none,
     [LAG_OP_NONE] = construct_none,
 };

@@ -19,7 +19,8 @@ struct growth {
     const struct lag_strategy *strategy;
     const struct lag_recipe *recipe;
     struct lag_state *grown;
-    const int *first_segment; /* of each tensor of the parent; n_tensors + 1 entries */
+    const struct lag_state *models[LAG_PARENTS]; /* the parent, and those that are fused with it */
+    const int *first_segment[LAG_PARENTS]; /* of each of their tensors; n_tensors + 1 entries */
     bool freezes;             /* freeze_old, and there is something new */
     struct lag_segments *segments; /* of the grown state */
 };
@@ -120,7 +121,8 @@ static int add_whole(const struct growth *growth, int tensor, const struct origi
 static int add_segments(const struct growth *growth, int tensor, const struct origin *origin) {
     int rc = 0;
     if (origin->tensor < 0 || origin->zero) return add_whole(growth, tensor, origin);
-    for (int i = growth->first_segment[origin->tensor]; rc == 0 && i < growth->first_segment[origin->tensor + 1]; i++) {
+    const int *first = growth->first_segment[0];
+    for (int i = first[origin->tensor]; rc == 0 && i < first[origin->tensor + 1]; i++) {
         struct lag_segment segment = growth->parent->segments[i];
         if (!origin->history) segment.age = 0;
         segment.tensor = tensor;
@@ -158,28 +160,40 @@ static struct lag_moments moments_of(const struct lag_state *state, int tensor) 
     return (struct lag_moments){state->m + at, state->v + at};
 }
 
+/* Of a fusion the tensor of each model, which lies at the same place; else the parent's, and the one above. */
+static int list_sources(const struct growth *growth, const struct lag_tensor *to, int tensor,
+                        struct lag_source ret[LAG_PARENTS]) {
+    const int n = growth->recipe->width.n_parents;
+    for (int p = 0; p < n; p++) ret[p] = (struct lag_source){growth->models[p], growth->first_segment[p], tensor};
+    if (n > 0) return n;
+    ret[0] = (struct lag_source){growth->parent, growth->first_segment[0], tensor};
+    ret[1] = (struct lag_source){growth->parent, growth->first_segment[0], tensor_above(growth, to, tensor)};
+    return 2;
+}
+
 static int widen(const struct growth *growth, int tensor, const struct origin *origin, const struct lag_units *rows,
                  const struct lag_units *cols) {
     const struct lag_state *parent = growth->parent;
     const struct lag_tensor *to = &growth->grown->layout.tensors[tensor];
-    const int above = tensor_above(growth, to, origin->tensor);
-    const struct lag_widening widening = {
+    const struct settling settling = {growth, origin};
+    struct lag_moments moments[LAG_PARENTS] = {0}, grown = moments_of(growth->grown, tensor);
+    struct lag_cutting cutting = {.width = &growth->recipe->width, .step = parent->step, .rows = rows, .cols = cols,
+                                  .settle = settle, .settles = &settling};
+    struct lag_widening widening = {
         .width = &growth->recipe->width, .row = to->row, .rows = rows, .cols = cols, .mix = origin->noise,
-        .from = parent->params + parent->layout.tensors[origin->tensor].offset,
-        .above = parent->params + parent->layout.tensors[above].offset,
         .spread = lag_init_spread(&growth->grown->layout, to->row->init), .seed = growth->strategy->seed,
         .step = (uint64_t)parent->step + 1, .tensor = (uint64_t)tensor};
+    const int n = list_sources(growth, to, origin->tensor, cutting.sources);
+    for (int s = 0; s < n; s++) {
+        const struct lag_source *source = &cutting.sources[s];
+        widening.from[s] = source->state->params + source->state->layout.tensors[source->tensor].offset;
+        moments[s] = moments_of(source->state, source->tensor);
+    }
     if (lag_widen_needs_fresh(&widening)) fill_random(growth, tensor);
     int rc = lag_widen_weights(&widening, growth->grown->params + to->offset);
     if (rc) return rc;
-    if (origin->history) {
-        const struct lag_moments source = moments_of(parent, origin->tensor), other = moments_of(parent, above),
-                                 grown = moments_of(growth->grown, tensor);
-        lag_widen_moments(&widening, &source, &other, growth->strategy->moments == LAG_MOMENTS_RESET_NEW, &grown);
-    }
-    const struct settling settling = {growth, origin};
-    const struct lag_cutting cutting = {parent, growth->first_segment, origin->tensor, above, rows, cols, settle,
-                                        &settling};
+    if (origin->history)
+        lag_widen_moments(&widening, moments, growth->strategy->moments == LAG_MOMENTS_RESET_NEW, &grown);
     return lag_segments_cut(&cutting, tensor, growth->segments);
 }
 
@@ -234,10 +248,27 @@ static bool has_new(const struct lag_recipe *recipe) {
     return false;
 }
 
-int lag_grow_by(const struct lag_state *parent, const struct lag_strategy *strategy, const struct lag_recipe *recipe,
-                struct lag_state **ret, struct lag_error *err) {
+static int index_models(struct growth *growth, const struct lag_state *const *others, struct lag_error *err) {
+    const int n = LAG_MAX(growth->recipe->width.n_parents, 1);
+    growth->models[0] = growth->parent;
+    for (int p = 1; p < n; p++) {
+        growth->models[p] = others ? others[p - 1] : NULL;
+        const struct lag_parent *planned = &growth->strategy->parents[p - 1];
+        if (!growth->models[p] || !lag_spec_equal(&growth->models[p]->layout.spec, &planned->spec))
+            return lag_error_at(err, LAG_EINVAL, "/parents", "the model of %s is another one than it was planned with",
+                                planned->name);
+    }
+    for (int p = 0; p < n; p++) {
+        growth->first_segment[p] = index_segments(growth->models[p]);
+        if (!growth->first_segment[p]) return lag_error_set(err, LAG_ENOMEM, "out of memory for segments");
+    }
+    return 0;
+}
+
+int lag_grow_by(const struct lag_state *parent, const struct lag_state *const *others,
+                const struct lag_strategy *strategy, const struct lag_recipe *recipe, struct lag_state **ret,
+                struct lag_error *err) {
     LAG_CLEANUP(lag_state_destroy_p) struct lag_state *grown = NULL;
-    LAG_CLEANUP(lag_free_p) int *first_segment = NULL;
     bool ramps = strategy->lr == LAG_LR_REWARM || strategy->lr == LAG_LR_REWARM_NEW;
     if (ramps && strategy->rewarm_steps < 1) {
         return lag_error_at(err, LAG_EINVAL, "/rewarm_steps", "lr=%s needs the length of its ramp: set rewarm_steps",
@@ -245,21 +276,33 @@ int lag_grow_by(const struct lag_state *parent, const struct lag_strategy *strat
     }
     int rc = lag_state_create(&recipe->spec, &grown, err);
     if (rc) return rc;
-    first_segment = index_segments(parent);
-    if (!first_segment) return lag_error_set(err, LAG_ENOMEM, "out of memory for %d segments", parent->n_segments);
     struct lag_segments segments = {0};
-    const struct growth growth = {parent, strategy, recipe, grown, first_segment,
-                                  strategy->freeze_steps != 0 && has_new(recipe), &segments};
-    rc = grow_state(&growth, err);
+    struct growth growth = {.parent = parent, .strategy = strategy, .recipe = recipe, .grown = grown,
+                            .freezes = strategy->freeze_steps != 0 && has_new(recipe), .segments = &segments};
+    rc = index_models(&growth, others, err);
+    if (rc == 0) rc = grow_state(&growth, err);
     free(segments.segment);
+    for (int p = 0; p < LAG_PARENTS; p++) free((void *)growth.first_segment[p]);
     if (rc) return rc;
     *ret = LAG_TAKE(grown);
     return 0;
 }
 
+void lag_strategy_know_parents(struct lag_strategy *strategy, const struct lag_state *const *others) {
+    for (int i = 0; i < strategy->n_parents && others; i++) strategy->parents[i].spec = others[i]->layout.spec;
+}
+
+int lag_grow_with(const struct lag_state *parent, const struct lag_state *const *others,
+                  const struct lag_strategy *strategy, const struct lag_spec *to, struct lag_state **ret,
+                  struct lag_error *err) {
+    LAG_CLEANUP(lag_recipe_deinit) struct lag_recipe recipe = {0};
+    struct lag_strategy known = *strategy;
+    lag_strategy_know_parents(&known, others);
+    int rc = lag_recipe_build(&known, &parent->layout.spec, to, &recipe, err);
+    return rc ? rc : lag_grow_by(parent, others, &known, &recipe, ret, err);
+}
+
 int lag_grow(const struct lag_state *parent, const struct lag_strategy *strategy, const struct lag_spec *to,
              struct lag_state **ret, struct lag_error *err) {
-    LAG_CLEANUP(lag_recipe_deinit) struct lag_recipe recipe = {0};
-    int rc = lag_recipe_build(strategy, &parent->layout.spec, to, &recipe, err);
-    return rc ? rc : lag_grow_by(parent, strategy, &recipe, ret, err);
+    return lag_grow_with(parent, NULL, strategy, to, ret, err);
 }

@@ -7,7 +7,7 @@ enum lag_op {
     LAG_OP_STACK, LAG_OP_INTERLEAVE, LAG_OP_GRADUAL_STACK, LAG_OP_MIDAS, LAG_OP_LIDAS, LAG_OP_RANGE,
     LAG_OP_PARTIAL_STACK, LAG_OP_LLAMA_PRO, LAG_OP_ZERO_STACK, LAG_OP_ZERO_TOP, LAG_OP_ZERO_RANDOM, LAG_OP_RANDOM,
     LAG_OP_CLONE_WIDTH, LAG_OP_LEMON, LAG_OP_FPI, LAG_OP_AKI, LAG_OP_CLONE_DIAGONAL, LAG_OP_ZERO_FANOUT,
-    LAG_OP_ZERO_BLOCK, LAG_OP_RANDOM_WIDTH,
+    LAG_OP_ZERO_BLOCK, LAG_OP_RANDOM_WIDTH, LAG_OP_FUSE,
     LAG_OP_NONE,
     LAG_N_OPS
 };
@@ -38,6 +38,10 @@ bool lag_width_differs(const struct lag_spec *a, const struct lag_spec *b);
 /* The maps of a width operator. LAG_EINVAL at "/target/<name>", with what it could reach. */
 int lag_width_build(const struct lag_operator *op, const double *params, uint64_t seed, const struct lag_spec *from,
                     const struct lag_spec *to, struct lag_width *ret, struct lag_error *err);
+/* The maps of a fusion: the models are from and those of the strategy's parents. LAG_EINVAL at "/parents/<i>" where
+ * they do not go together, at "/target/<name>" where they make another shape. */
+int lag_fuse_build(const struct lag_strategy *strategy, const double *params, const struct lag_spec *from,
+                   const struct lag_spec *to, struct lag_width *ret, struct lag_error *err);
 /* The value of a parameter that the operator has; 0 for others. */
 double lag_operator_value(const struct lag_operator *op, const double *params, const char *name);
 /* The value of a parameter that the operator has; 0 for others. */

@@ -97,6 +97,12 @@ static const struct lag_operator operators[LAG_N_OPS] = {
         WIDTHS},
     [LAG_OP_RANDOM_WIDTH] = {"random_width", "Random width", "fills all that is new by the rules of a fresh model: the "
         "control", "Du et al., arXiv 2405.15319 (G_random in width)", BEGINS_ANEW, WIDTHS},
+    [LAG_OP_FUSE] = {"fuse", "Fusion", "sets models of several runs side by side, which read nothing of each other, "
+        "and takes the mean of their logits: near that function, and equal to it for a model with itself",
+        "Mazzawi et al., arXiv 2306.11903 (Deep Fusion)",
+        .params = {{"lambda", 0, 1, 0.5, "share of the run's own logits; the parents have even parts of the rest",
+                    false}}, GOES_ON, .takes_parents = true,
+        WIDTHS_OF("n_embd,n_head,n_inner")},
     [LAG_OP_NONE] = {"none", "None", "does not grow: the reference", "Karp et al., arXiv 2406.02469",
         .function_preserving = true, .preserves = "always: it stays as it is", GOES_ON, .axes = ""},
 };

@@ -131,8 +131,11 @@ static void member_deinit(struct member *member) { lag_recipe_deinit(&member->re
 static bool member_equal(const struct member *a, const struct member *b) {
     if (a->recipe.n_layers != b->recipe.n_layers || a->moments != b->moments || a->lr != b->lr ||
         a->rewarm_steps != b->rewarm_steps || a->freeze_steps != b->freeze_steps || a->seed != b->seed ||
-        !lag_spec_equal(&a->recipe.spec, &b->recipe.spec) || !lag_width_equal(&a->recipe.width, &b->recipe.width))
+        !lag_spec_equal(&a->recipe.spec, &b->recipe.spec) || !lag_width_equal(&a->recipe.width, &b->recipe.width) ||
+        a->strategy.n_parents != b->strategy.n_parents)
         return false;
+    for (int i = 0; i < a->strategy.n_parents; i++)
+        if (strcmp(a->strategy.parents[i].name, b->strategy.parents[i].name) != 0) return false;
     for (int i = 0; i < a->recipe.n_layers; i++) {
         const struct lag_layer_src *x = &a->recipe.layers[i], *y = &b->recipe.layers[i];
         if (x->source != y->source || x->is_new != y->is_new || x->zero_out != y->zero_out || x->noise != y->noise) {

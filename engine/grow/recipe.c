@@ -83,9 +83,11 @@ static int shape_recipe(const struct lag_strategy *strategy, const struct lag_sp
     const struct lag_operator *op = itself ? strategy->op : strategy->with;
     recipe->spec = *from;
     recipe->spec.n_layer = recipe->n_layers;
-    if (!op || !lag_width_differs(from, to)) return 0;
+    if (!op || (!op->takes_parents && !lag_width_differs(from, to))) return 0;
     const double *params = itself ? strategy->params : strategy->with_params;
-    const int rc = lag_width_build(op, params, strategy->seed, from, to, &recipe->width, err);
+    const int rc = op->takes_parents
+                       ? lag_fuse_build(strategy, params, from, to, &recipe->width, err)
+                       : lag_width_build(op, params, strategy->seed, from, to, &recipe->width, err);
     if (rc) return rc;
     recipe->spec = *to;
     recipe->spec.norm_eps = recipe->width.norm_eps;

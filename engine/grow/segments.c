@@ -15,50 +15,69 @@ struct ranges {
 };
 
 /* Which interval of the parent's axis each of its units is in, where its segments divide that. */
-static int *find_intervals(const struct lag_cutting *c, int n_from, bool of_rows) {
-    int *interval = lag_calloc((size_t)n_from, sizeof(*interval));
-    const int tensors[] = {c->from, c->above};
-    for (int t = 0; t < 2 && interval; t++) {
-        for (int i = c->first[tensors[t]]; i < c->first[tensors[t] + 1]; i++) {
-            const struct lag_segment *s = &c->parent->segments[i];
-            const int begin = of_rows ? s->row_begin : s->col_begin;
-            if (begin > 0) interval[begin] = 1;
-        }
+static void mark_intervals(const struct lag_source *source, bool of_rows, int *interval) {
+    for (int i = source->first[source->tensor]; i < source->first[source->tensor + 1]; i++) {
+        const struct lag_segment *s = &source->state->segments[i];
+        const int begin = of_rows ? s->row_begin : s->col_begin;
+        if (begin > 0) interval[begin] = 1;
     }
-    for (int i = 1; i < n_from && interval; i++) interval[i] += interval[i - 1];
-    return interval;
+}
+
+/* Those of each source, one behind the other; the sources of one model have the same. */
+static int *find_intervals(const struct lag_cutting *c, const struct lag_units *units, bool of_rows) {
+    const int n_sources = LAG_MAX(c->width->n_parents, 1);
+    size_t n = 0;
+    for (int s = 0; s < n_sources; s++) n += (size_t)units->n_from[s];
+    int *intervals = lag_calloc(n, sizeof(*intervals));
+    for (int s = 0, at = 0; s < n_sources && intervals; at += units->n_from[s++]) {
+        int *interval = intervals + at;
+        mark_intervals(&c->sources[s], of_rows, interval);
+        if (!c->width->n_parents) mark_intervals(&c->sources[1], of_rows, interval);
+        for (int i = 1; i < units->n_from[s]; i++) interval[i] += interval[i - 1];
+    }
+    return intervals;
 }
 
 static bool is_same(const struct lag_axis_unit *a, const struct lag_axis_unit *b, const int *interval) {
     if (a->is_new != b->is_new || (a->source < 0) != (b->source < 0)) return false;
-    return a->source < 0 || ((a->copy > 0) == (b->copy > 0) && interval[a->source] == interval[b->source]);
+    return a->source < 0 || (a->origin == b->origin && interval[a->source] == interval[b->source]);
 }
 
 static int find_ranges(const struct lag_cutting *c, const struct lag_units *units, bool of_rows, struct ranges *ret) {
-    LAG_CLEANUP(lag_free_p) int *interval = find_intervals(c, units->n_from, of_rows);
+    LAG_CLEANUP(lag_free_p) int *intervals = find_intervals(c, units, of_rows);
     int *begin = lag_calloc((size_t)units->n, sizeof(*begin));
     int n = 0;
-    if (!interval || !begin) {
+    if (!intervals || !begin) {
         free(begin);
         return LAG_ENOMEM;
     }
+    const int *of_source[LAG_PARENTS] = {intervals, intervals};
+    for (int s = 1; s < c->width->n_parents; s++) of_source[s] = of_source[s - 1] + units->n_from[s - 1];
     for (int i = 0; i < units->n; i++)
-        if (i == 0 || !is_same(&units->unit[i - 1], &units->unit[i], interval)) begin[n++] = i;
+        if (i == 0 || !is_same(&units->unit[i - 1], &units->unit[i], of_source[units->unit[i].origin])) begin[n++] = i;
     *ret = (struct ranges){begin, n};
     return 0;
 }
 
 static const struct lag_segment *parent_of(const struct lag_cutting *c, const struct lag_axis_unit *row,
                                            const struct lag_axis_unit *col) {
-    const int tensor = col->copy > 0 ? c->above : c->from;
-    for (int i = c->first[tensor]; i < c->first[tensor + 1]; i++) {
-        const struct lag_segment *s = &c->parent->segments[i];
+    const struct lag_source *source = &c->sources[col->origin];
+    for (int i = source->first[source->tensor]; i < source->first[source->tensor + 1]; i++) {
+        const struct lag_segment *s = &source->state->segments[i];
         if (row->source >= s->row_begin && row->source < s->row_end && col->source >= s->col_begin &&
             col->source < s->col_end)
             return s;
     }
     LAG_ASSERT(false); /* segments cover their tensor */
     return NULL;
+}
+
+/* A ramp of another parent in steps of the run: it ends as many steps ahead as there. */
+static void count_from(const struct lag_cutting *c, const struct lag_axis_unit *col, struct lag_segment *segment) {
+    const int64_t before = c->sources[col->origin].state->step, ahead = c->step - before;
+    if (ahead == 0) return;
+    if (segment->rewarm_steps > 0 && before - segment->rewarm_from >= segment->rewarm_steps) segment->rewarm_steps = 0;
+    segment->rewarm_from = segment->rewarm_steps > 0 ? LAG_MAX(0, segment->rewarm_from + ahead) : 0;
 }
 
 static bool same_history(const struct lag_segment *a, const struct lag_segment *b) {
@@ -98,8 +117,11 @@ static int cut_band(const struct lag_cutting *c, const struct ranges *cols, stru
     for (int j = 0; j < cols->n; j++) {
         const struct lag_axis_unit *col = &c->cols->unit[cols->begin[j]];
         struct lag_segment s = band;
-        const bool fresh = row->source < 0 || col->source < 0;
+        /* What has a gradient of nothing has gathered nothing. */
+        const bool fresh = row->source < 0 || col->source < 0 || row->write * col->read == 0 ||
+                           lag_units_are_apart(c->width, c->rows, row, c->cols, col);
         if (!fresh) s = *parent_of(c, row, col);
+        if (!fresh && c->width->n_parents) count_from(c, col, &s);
         s.tensor = band.tensor;
         s.row_begin = band.row_begin;
         s.row_end = band.row_end;

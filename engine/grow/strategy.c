@@ -115,6 +115,7 @@ int lag_strategy_set_with(struct lag_strategy *strategy, const char *name, struc
                             "grows depth, with one that grows width, as stack with clone_width", strategy->op->name,
                             name);
     strategy->with = with;
+    strategy->n_parents = 0;
     for (int i = 0; i < LAG_OPERATOR_PARAMS && with->params[i].name; i++)
         strategy->with_params[i] = with->params[i].preset;
     return 0;
@@ -154,6 +155,9 @@ void lag_strategy_format(const struct lag_strategy *strategy, char ret[LAG_STRAT
         used += (size_t)snprintf(ret + used, LAG_STRATEGY_TEXT - used, " with=%s", strategy->with->name);
         used = format_params(strategy->with, strategy->with_params, ret, used);
     }
+    for (int i = 0; i < strategy->n_parents; i++)
+        used += (size_t)snprintf(ret + used, LAG_STRATEGY_TEXT - used, "%s%s", i ? "+" : " parents=",
+                                 strategy->parents[i].name);
     used += (size_t)snprintf(ret + used, LAG_STRATEGY_TEXT - used, " optimizer=%s lr=%s",
                              lag_moment_rule_names[strategy->moments], lag_lr_rule_names[strategy->lr]);
     if (has_rewarm(strategy->lr) && strategy->rewarm_steps != LAG_REWARM_DEFAULT) {
@@ -195,8 +199,20 @@ static int parse_freeze(struct lag_strategy *strategy, const char *value, struct
     return 0;
 }
 
+/* "ckpt_…+ckpt_…": value is cut. */
+static int parse_parents(struct lag_strategy *strategy, char *value, struct lag_error *err) {
+    int rc = *value ? 0 : lag_error_at(err, LAG_EINVAL, "/parents", "parents must name checkpoints");
+    for (char *name = value; name && rc == 0;) {
+        char *next = strchr(name, '+');
+        if (next) *next++ = '\0';
+        rc = lag_strategy_add_parent(strategy, name, err);
+        name = next;
+    }
+    return rc;
+}
+
 /* One key=value of the text. */
-static int parse_item(struct lag_strategy *strategy, const char *key, const char *value, struct lag_error *err) {
+static int parse_item(struct lag_strategy *strategy, const char *key, char *value, struct lag_error *err) {
     if (strcmp(key, "optimizer") == 0) {
         if (lag_moment_rule_parse(value, &strategy->moments) == 0) return 0;
         return lag_names_refuse(lag_moment_rule_names, "/optimizer", "optimizer", value, err);
@@ -212,6 +228,7 @@ static int parse_item(struct lag_strategy *strategy, const char *key, const char
         return lag_error_at(err, LAG_EINVAL, "/seed", "seed must be a whole number from 0, not \"%.64s\"", value);
     }
     if (strcmp(key, "with") == 0) return lag_strategy_set_with(strategy, value, err);
+    if (strcmp(key, "parents") == 0) return parse_parents(strategy, value, err);
     const struct lag_operator *op = strategy->with ? strategy->with : strategy->op;
     double number = 0;
     if (param_index(op, key) >= 0 && lag_parse_double(value, &number)) {
@@ -237,7 +254,7 @@ int lag_strategy_check_freeze(const struct lag_strategy *strategy, struct lag_er
                         "operator none adds nothing: with freeze_old nothing would train");
 }
 
-#define MAX_ITEMS (2 * LAG_OPERATOR_PARAMS + 6)
+#define MAX_ITEMS (2 * LAG_OPERATOR_PARAMS + 7)
 
 int lag_strategy_parse(const char *text, struct lag_strategy *ret, struct lag_error *err) {
     char copy[LAG_STRATEGY_TEXT], *rest = NULL;
@@ -263,7 +280,7 @@ int lag_strategy_parse(const char *text, struct lag_strategy *ret, struct lag_er
                 return lag_error_set(err, LAG_EINVAL, "%.64s is given twice", key);
         }
         if ((rc = parse_item(&strategy, key, value, err))) return rc;
-        LAG_ASSERT(n_seen < MAX_ITEMS); /* each accepted key once: parameters and the six common ones */
+        LAG_ASSERT(n_seen < MAX_ITEMS); /* each accepted key once: parameters and the seven common ones */
         if (strcmp(key, "with") == 0) with_at = n_seen; /* the parameters behind it are the other operator's */
         seen[n_seen++] = key;
     }

@@ -14,22 +14,29 @@ static const struct lag_unit *unit_of(const struct lag_space_map *map, int i, st
     return same;
 }
 
-static int size_from(const struct lag_space_map *map, int n) { return map->units ? map->n_from : n; }
+/* Of a space in a source. */
+static int size_from(const struct lag_width *width, enum lag_space space, int n, int source) {
+    const struct lag_space_map *map = &width->maps[space];
+    if (!map->units) return n;
+    return width->n_parents ? map->n_of[source] : map->n_from;
+}
 
-/* The units of one part; at: where it begins in the parent's axis. */
-static void list_part(const struct lag_width *width, const struct lag_spec *to, struct lag_axis_part part, int at,
-                      struct lag_axis_unit *ret) {
+/* The units of one part; at: where it begins in each source's axis. */
+static void list_part(const struct lag_width *width, const struct lag_spec *to, struct lag_axis_part part,
+                      const int at[LAG_PARENTS], struct lag_axis_unit *ret) {
     const struct lag_space_map *outer = &width->maps[part.outer], *inner = &width->maps[part.inner];
     const int n_outer = lag_space_size(to, part.outer), n_inner = lag_space_size(to, part.inner);
-    const int inner_from = size_from(inner, n_inner);
     for (int o = 0; o < n_outer; o++) {
         for (int i = 0; i < n_inner; i++) {
             struct lag_unit own, other;
             const struct lag_unit *a = unit_of(outer, o, &own), *b = unit_of(inner, i, &other);
             const struct lag_space_map *map = a->source < 0 ? outer : inner;
+            const int copy = a->copy ? a->copy : b->copy, origin = width->n_parents ? copy : copy > 0;
+            const int inner_from = size_from(width, part.inner, n_inner, origin);
             *ret++ = (struct lag_axis_unit){
-                .source = a->source < 0 || b->source < 0 ? -1 : at + a->source * inner_from + b->source,
-                .write = a->write * b->write, .read = a->read * b->read, .copy = a->copy ? a->copy : b->copy,
+                .source = a->source < 0 || b->source < 0 ? -1 : at[origin] + a->source * inner_from + b->source,
+                .origin = origin,
+                .write = a->write * b->write, .read = a->read * b->read, .copy = copy,
                 .is_new = a->source < 0 || b->source < 0 || a->copy > 0 || b->copy > 0,
                 .written = map->written, .is_read = map->is_read, .next = -1,
                 .group = part.inner == LAG_SPACE_QUERY && inner->units ? o : -1};
@@ -39,7 +46,7 @@ static void list_part(const struct lag_width *width, const struct lag_spec *to, 
 
 /* Links each unit to the next copy of its source; of queries, to the next one in its own head. */
 static int link_copies(struct lag_units *units) {
-    int *last = lag_calloc((size_t)units->n_from, sizeof(*last));
+    int *last = lag_calloc((size_t)units->n_from[0], sizeof(*last));
     if (!last) return LAG_ENOMEM;
     for (int i = 0; i < units->n; i++) {
         struct lag_axis_unit *unit = &units->unit[i];
@@ -56,6 +63,16 @@ static int link_copies(struct lag_units *units) {
     return 0;
 }
 
+/* What is of different parents is linked to nothing. */
+static int number_parents(struct lag_units *units) {
+    for (int i = 0; i < units->n; i++) {
+        units->unit[i].is_first = true;
+        units->unit[i].next = -1;
+        units->has_copies |= units->unit[i].copy > 0;
+    }
+    return 0;
+}
+
 int lag_units_list(const struct lag_width *width, const struct lag_spec *to, const struct lag_axis *axis,
                    struct lag_units *ret) {
     struct lag_units units = {0};
@@ -68,9 +85,10 @@ int lag_units_list(const struct lag_width *width, const struct lag_spec *to, con
         const int n_outer = lag_space_size(to, part.outer), n_inner = lag_space_size(to, part.inner);
         list_part(width, to, part, units.n_from, units.unit + at);
         at += n_outer * n_inner;
-        units.n_from += size_from(&width->maps[part.outer], n_outer) * size_from(&width->maps[part.inner], n_inner);
+        for (int s = 0; s < LAG_PARENTS; s++)
+            units.n_from[s] += size_from(width, part.outer, n_outer, s) * size_from(width, part.inner, n_inner, s);
     }
-    const int rc = link_copies(&units);
+    const int rc = width->n_parents ? number_parents(&units) : link_copies(&units);
     if (rc) lag_units_deinit(&units);
     else *ret = units;
     return rc;
@@ -79,6 +97,11 @@ int lag_units_list(const struct lag_width *width, const struct lag_spec *to, con
 void lag_units_deinit(struct lag_units *units) {
     free(units->unit);
     *units = (struct lag_units){0};
+}
+
+bool lag_units_are_apart(const struct lag_width *width, const struct lag_units *rows, const struct lag_axis_unit *row,
+                         const struct lag_units *cols, const struct lag_axis_unit *col) {
+    return width->n_parents && rows->has_copies && cols->has_copies && row->copy != col->copy;
 }
 
 /* --- weights ----------------------------------------------------------------------------------------------------- */
@@ -149,11 +172,12 @@ static double scale_of(const struct lag_widening *w, const struct lag_axis_unit 
 
 /* The mean over the parent's columns of what a row writes. */
 static double mean_of(const struct lag_widening *w, const struct lag_axis_unit *row) {
-    const lag_real *from = w->from + (size_t)row->source * (size_t)w->cols->n_from;
+    const int n = w->cols->n_from[0];
+    const lag_real *from = w->from[0] + (size_t)row->source * (size_t)n;
     double sum = 0;
-    for (int o = 0; o < w->cols->n_from; o++) sum += (double)from[o];
+    for (int o = 0; o < n; o++) sum += (double)from[o];
     const bool whole = w->width->diagonal && w->rows->has_copies;
-    return (whole ? 1 : row->read) * sum / w->cols->n_from;
+    return (whole ? 1 : row->read) * sum / n;
 }
 
 /* An element without source; fresh: what the init rule has there. */
@@ -194,8 +218,8 @@ int lag_widen_weights(const struct lag_widening *w, lag_real *weights) {
     for (int i = 0; i < w->rows->n; i++) {
         const struct lag_axis_unit *row = &w->rows->unit[i];
         lag_real *to = weights + (size_t)i * (size_t)w->cols->n;
-        const size_t at = (size_t)LAG_MAX(row->source, 0) * (size_t)w->cols->n_from;
-        const double mean = row->source < 0 ? 0 : mean_of(w, row);
+        const size_t source = (size_t)LAG_MAX(row->source, 0);
+        const double mean = row->source < 0 || w->width->n_parents ? 0 : mean_of(w, row);
         for (int o = 0; o < w->cols->n; o++) {
             const struct lag_axis_unit *col = &w->cols->unit[o];
             const lag_real fresh = to[o];
@@ -203,8 +227,12 @@ int lag_widen_weights(const struct lag_widening *w, lag_real *weights) {
                 to[o] = fill(row, col, mean, fresh);
                 continue;
             }
-            const lag_real *from = col->copy > 0 ? w->above : w->from;
-            double value = scale_of(w, row, col) * (double)from[at + (size_t)col->source];
+            if (lag_units_are_apart(w->width, w->rows, row, w->cols, col)) {
+                to[o] = 0;
+                continue;
+            }
+            const lag_real *from = w->from[col->origin] + source * (size_t)w->cols->n_from[col->origin];
+            double value = scale_of(w, row, col) * (double)from[col->source];
             const double mix = !normal ? 0 : w->mix > 0 ? w->mix : row->is_new || col->is_new ? w->width->mix : 0;
             if (noise > 0 && is_noisy(row, col)) value += noise * (double)fresh;
             if (mix > 0) value = (1 - mix) * value + mix * (double)fresh;
@@ -216,8 +244,8 @@ int lag_widen_weights(const struct lag_widening *w, lag_real *weights) {
 
 /* --- moments ----------------------------------------------------------------------------------------------------- */
 
-void lag_widen_moments(const struct lag_widening *w, const struct lag_moments *from, const struct lag_moments *above,
-                       bool only_old, const struct lag_moments *to) {
+void lag_widen_moments(const struct lag_widening *w, const struct lag_moments *from, bool only_old,
+                       const struct lag_moments *to) {
     const double gain = w->row->init == LAG_INIT_ONE ? w->width->gain : 1;
     for (int i = 0; i < w->rows->n; i++) {
         const struct lag_axis_unit *row = &w->rows->unit[i];
@@ -226,9 +254,10 @@ void lag_widen_moments(const struct lag_widening *w, const struct lag_moments *f
         for (int o = 0; o < w->cols->n; o++) {
             const struct lag_axis_unit *col = &w->cols->unit[o];
             if (col->source < 0 || (only_old && col->is_new)) continue;
+            if (lag_units_are_apart(w->width, w->rows, row, w->cols, col)) continue;
             const double s = row->write * col->read / gain;
-            const struct lag_moments *source = col->copy > 0 ? above : from;
-            const size_t at = (size_t)row->source * (size_t)w->cols->n_from + (size_t)col->source;
+            const struct lag_moments *source = &from[col->origin];
+            const size_t at = (size_t)row->source * (size_t)w->cols->n_from[col->origin] + (size_t)col->source;
             to->m[start + (size_t)o] = (lag_real)(s * (double)source->m[at]);
             to->v[start + (size_t)o] = (lag_real)(s * s * (double)source->v[at]);
         }

@@ -61,7 +61,7 @@ bool lag_width_equal(const struct lag_width *a, const struct lag_width *b) {
     for (int i = 0; i < LAG_N_SPACES; i++)
         if (!map_equal(&a->maps[i], &b->maps[i])) return false;
     return a->widens == b->widens && a->gain == b->gain && a->norm_eps == b->norm_eps && a->diagonal == b->diagonal &&
-           a->next_layer == b->next_layer && a->noise == b->noise && a->mix == b->mix;
+           a->next_layer == b->next_layer && a->noise == b->noise && a->mix == b->mix && a->n_parents == b->n_parents;
 }
 
 bool lag_width_is_random(const struct lag_width *width) {

@@ -144,14 +144,15 @@ static int make(const struct lag_probe_spec *spec, struct lag_state **state, int
 }
 
 int lag_probe_create(const struct lag_probe_spec *spec, const struct lag_state *parent,
-                     const struct lag_dataset *dataset, struct lag_team *team, const struct lag_probe_hooks *hooks,
-                     struct lag_probe **ret, struct lag_error *err) {
+                     const struct lag_state *const *others, const struct lag_dataset *dataset, struct lag_team *team,
+                     const struct lag_probe_hooks *hooks, struct lag_probe **ret, struct lag_error *err) {
     struct lag_strategy strategy = spec->strategy;
     LAG_CLEANUP(lag_recipe_deinit) struct lag_recipe recipe = {0};
     LAG_CLEANUP(lag_state_destroy_p) struct lag_state *state = NULL;
     if (strategy.rewarm_steps == LAG_REWARM_DEFAULT) strategy.rewarm_steps = LAG_REWARM_STEPS;
+    lag_strategy_know_parents(&strategy, others);
     int rc = lag_recipe_restore(&strategy, &parent->layout.spec, &spec->target, spec->recipe, &recipe, err);
-    if (rc == 0) rc = lag_grow_by(parent, &strategy, &recipe, &state, err);
+    if (rc == 0) rc = lag_grow_by(parent, others, &strategy, &recipe, &state, err);
     if (rc == 0) rc = make(spec, &state, parent->step, dataset, team, hooks, ret, err);
     if (rc == 0) (*ret)->evaluated_to = -1;
     return rc;

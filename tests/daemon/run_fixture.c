@@ -258,7 +258,7 @@ void fixture_create_growth(struct fixture *fixture, const char *run_id, struct l
         else (void)lag_copy(entry->op, sizeof(entry->op), text);
     }
     struct lagd_growth_plan *plan = NULL;
-    OK(lagd_growth_plan_make(request, &run, fixture->deps.n_threads, &plan, &err));
+    OK(lagd_growth_plan_make(NULL, request, &run, fixture->deps.n_threads, &plan, &err));
     for (int i = 0; i < request->n_strategies; i++) {
         const char *recipe = strchr(pool[i], '|');
         if (recipe) (void)lag_copy(plan->candidates[i].recipe, sizeof(plan->candidates[i].recipe), recipe + 1);

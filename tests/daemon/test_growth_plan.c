@@ -60,7 +60,7 @@ static int tear_down(void **state) {
     return 0;
 }
 
-static int make(void) { return lagd_growth_plan_make(&request, &run, 2, &plan, &err); }
+static int make(void) { return lagd_growth_plan_make(NULL, &request, &run, 2, &plan, &err); }
 
 static void the_default_pool(void **state) {
     (void)state;

@@ -71,8 +71,11 @@ static void a_list(void **state) {
                                           &request.strategies[request.n_strategies++], &err), 0);
     assert_int_equal(lagd_strategy_decode("stack with=lemon split=0.25 optimizer=reset lr=continue seed=4",
                                           &request.strategies[request.n_strategies++], &err), 0);
+    assert_int_equal(lagd_strategy_decode("stack with=fuse lambda=0.25 parents=ckpt_a+ckpt_b lr=continue seed=4",
+                                          &request.strategies[request.n_strategies++], &err), 0);
     request.pool[0] = '\0';
     round_trip();
+    assert_non_null(strstr(text, " with=fuse with_params/lambda=0.25 parents=ckpt_a+ckpt_b "));
     assert_non_null(strstr(text, " with=lemon with_params/split=0.25 with_params/noise=0"));
     assert_non_null(strstr(text, "strategy op=stack\nstrategy op=random params/noise=0.10000000000000001"));
 }
@@ -94,6 +97,7 @@ static void what_was_not_written_so_is_refused(void **state) {
     static const char *const texts[] = {"pol default\n", "strategy stack\n", "strategy op=stack colour=red\n",
                                         "strategy seed=x\n", "strategy params/block=two\n",
                                         "strategy with_params/split=x\n", "strategies\n",
+                                        "strategy parents=\n", "strategy parents=a++b\n", "strategy parents=a+b+c+d\n",
                                         "strategy params/a=1 params/b=1 params/c=1 params/d=1 params/e=1\n"};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         if (lagd_pool_parse(texts[i], &again, &err) != LAG_ECORRUPT) fail_msg("%s was read", texts[i]);

@@ -103,7 +103,7 @@ static void teardown(struct fixture *f) {
 static int run_probe(const struct fixture *f, const struct lag_probe_hooks *hooks, struct lag_team *team,
                      struct lag_state **ret_state, char *ret_reason, struct lag_error *err) {
     LAG_CLEANUP(lag_probe_destroy_p) struct lag_probe *probe = NULL;
-    int rc = lag_probe_create(&f->spec, f->parent, f->dataset, team, hooks, &probe, err);
+    int rc = lag_probe_create(&f->spec, f->parent, NULL, f->dataset, team, hooks, &probe, err);
     if (rc == 0) assert_int_equal(lag_probe_t(probe), 0);
     if (rc == 0) rc = lag_probe_follow(probe, &f->plan, f->plan.steps, err);
     if (rc >= 0 && ret_reason) snprintf(ret_reason, 256, "%s", lag_probe_reason(probe));
@@ -272,7 +272,7 @@ static void test_goes_on_from_its_state(void **unused) {
             struct lag_state *state = NULL;
             struct lag_checkpoint_files files;
             const struct lag_checkpoint_meta meta = {.run_id = "run", .seed = 1};
-            assert_int_equal(lag_probe_create(&f.spec, f.parent, f.dataset, NULL, NULL, &first, NULL), 0);
+            assert_int_equal(lag_probe_create(&f.spec, f.parent, NULL, f.dataset, NULL, NULL, &first, NULL), 0);
             assert_int_equal(lag_probe_follow(first, &f.plan, t, NULL), 0);
             assert_int_equal(lag_checkpoint_write(path, lag_probe_state(first), &meta, &files, NULL), 0);
             assert_int_equal(lag_checkpoint_read(path, &state, NULL, NULL), 0);
@@ -307,7 +307,7 @@ static void test_led_by_hand(void **unused) {
     struct fixture f;
     struct lag_probe *probe = NULL;
     setup(&f, "stack", 4);
-    assert_int_equal(lag_probe_create(&f.spec, f.parent, f.dataset, NULL, &f.hooks, &probe, NULL), 0);
+    assert_int_equal(lag_probe_create(&f.spec, f.parent, NULL, f.dataset, NULL, &f.hooks, &probe, NULL), 0);
     assert_int_equal(lag_probe_advance(probe, 3, NULL), 0);
     assert_int_equal(lag_probe_advance(probe, 2, NULL), 0); /* there already */
     assert_int_equal(lag_probe_t(probe), 3);

@@ -102,6 +102,11 @@ static void test_round_trip(void **state) {
                 assert_int_equal(lag_strategy_set_with_param(&a, with->params[p].name, 0.05 + 0.9 * rand() / RAND_MAX,
                                                              NULL), 0);
         }
+        if ((a.with ? a.with : a.op)->takes_parents)
+            for (int p = rand() % (LAG_FUSE_MAX + 1); p > 0; p--) {
+                snprintf(text, sizeof(text), "ckpt_%026d", rand());
+                assert_int_equal(lag_strategy_add_parent(&a, text, NULL), 0);
+            }
         a.moments = (enum lag_moment_rule)(rand() % 3);
         a.lr = (enum lag_lr_rule)(rand() % 4);
         a.seed = (uint64_t)rand() << 33 | (uint64_t)rand();
@@ -112,6 +117,8 @@ static void test_round_trip(void **state) {
         assert_ptr_equal(a.op, b.op);
         assert_memory_equal(a.params, b.params, sizeof(a.params));
         assert_ptr_equal(a.with, b.with);
+        assert_memory_equal(a.parents, b.parents, sizeof(a.parents));
+        assert_int_equal(a.n_parents, b.n_parents);
         assert_memory_equal(a.with_params, b.with_params, sizeof(a.with_params));
         assert_int_equal(a.moments, b.moments);
         assert_int_equal(a.lr, b.lr);
@@ -128,7 +135,7 @@ static void test_refusals(void **state) {
         {"   ", LAG_EINVAL, "/operator", "name an operator"},
         {"stac", LAG_ENOTFOUND, "/operator", "stack, interleave, gradual_stack, midas, lidas, range, partial_stack, "
             "llama_pro, zero_stack, zero_top, zero_random, random, clone_width, lemon, fpi, aki, clone_diagonal, "
-            "zero_fanout, zero_block, random_width, none"},
+            "zero_fanout, zero_block, random_width, fuse, none"},
         {"stack block=2", LAG_EINVAL, "/params/block", "no parameter \"block\"; its parameters: noise"},
         {"none block=2", LAG_EINVAL, "/params/block", "its parameters: none"},
         {"midas blok=2", LAG_EINVAL, "/params/blok", "block, noise"},

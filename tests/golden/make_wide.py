@@ -235,4 +235,5 @@ def main():
             after.astype("<f8").tofile(f)
 
 
-main()
+if __name__ == "__main__":
+    main()

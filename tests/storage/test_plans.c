@@ -27,6 +27,7 @@ static const char *const whole_lists[] = {
     "SCAN growths USING INDEX growths_to_audit", /* of those whose audit is wanted only */
     "SCAN runs USING INDEX runs_live", /* of those that want to compute only */
     "SCAN s USING INDEX studies_alive",
+    "SCAN stages USING INDEX stages_planned", /* of those that have not begun only */
 };
 
 /* The hot ones: a part of the text, and the index that must serve it. */
@@ -61,6 +62,7 @@ DEFINE_EACH(each_run, lag_run_row)
 DEFINE_EACH(each_growth, lag_growth_row)
 DEFINE_EACH(each_candidate, lag_candidate_row)
 DEFINE_EACH(each_rung, lag_rung_row)
+DEFINE_EACH(each_parent, lag_growth_parent_row)
 DEFINE_EACH(each_prior_growth, lag_prior_growth_row)
 DEFINE_EACH(each_prior_candidate, lag_prior_candidate_row)
 DEFINE_EACH(each_checkpoint, lag_checkpoint_row)
@@ -173,6 +175,13 @@ static int call_checkpoints_and_events(struct lag_db *db, struct lag_error *err)
     if (!rc) rc = lag_checkpoint_files(db, "ckpt_1", each_file, NULL, err);
     char by[LAG_ROW_ID];
     if (!rc) rc = lag_checkpoint_is_needed(db, "ckpt_none", by, err);
+    const struct lag_growth_parent_row parent = {.growth_id = "gr_1", .checkpoint_id = "ckpt_1", .run_id = "run_1",
+                                                 .run_name = "one"};
+    if (!rc) rc = lag_growth_parent_insert(db, &parent, err);
+    if (!rc) rc = lag_growth_parent_list(db, "gr_1", each_parent, NULL, err);
+    if (!rc) rc = lag_checkpoint_is_fused(db, "ckpt_none", by, err);
+    if (!rc) rc = lag_run_is_fused(db, "run_none", by, err);
+    if (!rc) rc = lag_growth_parents_delete(db, "gr_1", err);
     if (!rc) rc = lag_checkpoint_set_keep(db, "ckpt_1", true, err);
     if (!rc) rc = lag_checkpoint_delete(db, "ckpt_1", err);
     if (!rc) rc = lag_event_put(db, &event, err);
@@ -295,7 +304,7 @@ static int look_at_all(struct lag_db *db, void *arg, struct lag_error *err) {
 static int count_in_sources(struct fixture *f) {
     static const char *const stems[] = {"calendar",
         "candidates", "checkpoints", "datasets", "decisions", "deleted", "events", "growths",
-        "keys", "points", "prior", "probe_losses", "runs", "rungs", "series", "stages", "studies"};
+        "keys", "parents", "points", "prior", "probe_losses", "runs", "rungs", "series", "stages", "studies"};
     static const char mark[] = "static const char sql_";
     int n = 0;
     for (size_t i = 0; i < LAG_COUNT(stems); i++) {

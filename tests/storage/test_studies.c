@@ -251,11 +251,56 @@ static void a_checkpoint_is_needed_until_it_is_forked(void **state) {
     }
 }
 
+static int put_parent(struct lag_db *db, void *arg, struct lag_error *err) {
+    return lag_growth_parent_insert(db, arg, err);
+}
+static int put_checkpoint(struct lag_db *db, void *arg, struct lag_error *err) {
+    return lag_checkpoint_insert(db, arg, NULL, 0, err);
+}
+
+/* A checkpoint whose model a growth fuses stays until that has ended; in a study, until the study has. */
+static void what_is_fused_is_told(void **state) {
+    struct fixture *f = *state;
+    char by[LAG_ROW_ID] = "";
+    struct lag_dataset_row data = own_data;
+    struct lag_run_row run = {.id = "run_own", .name = "own", .dataset_id = "ds_own", .state = "running"};
+    struct lag_run_row other = {.id = "run_other", .name = "other", .dataset_id = "ds_own", .state = "completed"};
+    struct lag_growth_row growth = {.id = "gr_f", .run_id = "run_own", .state = "queued", .mode = "auto"};
+    struct lag_checkpoint_row checkpoint = {.id = "ckpt_f", .run_id = "run_other", .kind = "final", .path = "x"};
+    struct lag_growth_parent_row parent = {.growth_id = "gr_f", .checkpoint_id = "ckpt_f", .run_id = "run_other",
+                                           .run_name = "other", .step = 7, .memory_bytes = 9};
+    struct lag_study_row study = sample("st_f", "fusing", "running");
+    write_ok(f, put_dataset, &data);
+    write_ok(f, put_run, &run);
+    write_ok(f, put_run, &other);
+    write_ok(f, put_checkpoint, &checkpoint);
+    write_ok(f, put_growth, &growth);
+    assert_int_equal(lag_run_is_fused(f->reader, "run_other", by, &f->err), 0);
+    write_ok(f, put_parent, &parent);
+    static const struct { const char *state; bool needed; } states[] = {
+        {"queued", true}, {"probing", true}, {"awaiting_approval", true}, {"decided", true}, {"applying", true},
+        {"applied", false}, {"rejected", false}, {"cancelled", false}, {"failed", false}};
+    for (size_t i = 0; i < LAG_COUNT(states); i++) {
+        set(f, move_growth, "gr_f", states[i].state);
+        assert_int_equal(lag_checkpoint_is_fused(f->reader, "ckpt_f", by, &f->err), states[i].needed);
+        assert_int_equal(lag_run_is_fused(f->reader, "run_other", by, &f->err), states[i].needed);
+        assert_int_equal(lag_run_is_fused(f->reader, "run_own", by, &f->err), 0);
+        if (states[i].needed) assert_string_equal(by, "gr_f");
+    }
+    assert_int_equal(lag_checkpoint_is_fused(f->reader, "ckpt_g", by, &f->err), 0);
+    (void)lag_copy(study.pool, sizeof study.pool, "fuse lambda=0.5 parents=ckpt_e+ckpt_g\n");
+    write_ok(f, insert, &study);
+    assert_int_equal(lag_checkpoint_is_fused(f->reader, "ckpt_g", by, &f->err), 1);
+    assert_string_equal(by, "st_f");
+    write_ok(f, end_it, (void *)"st_f");
+    assert_int_equal(lag_checkpoint_is_fused(f->reader, "ckpt_g", by, &f->err), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_store, fixture_end)
 int main(void) {
     const struct CMUnitTest tests[] = {TEST(rows_come_back_as_they_were), TEST(lists_tell_who_is_alive),
                                        TEST(its_runs_go_with_it), TEST(an_audit_gives_way_to_all_others),
                                        TEST(a_growth_tells_of_its_audit),
-                                       TEST(a_checkpoint_is_needed_until_it_is_forked)};
+                                       TEST(a_checkpoint_is_needed_until_it_is_forked), TEST(what_is_fused_is_told)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

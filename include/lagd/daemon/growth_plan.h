@@ -14,6 +14,7 @@ struct lagd_candidate_plan {
     double prior;               /* its place by the prior, 0 first to 1 last; NaN: not known (daemon/prior.h) */
 };
 #define LAGD_RUNGS_MAX 64
+#define LAGD_PARENTS_MAX 16 /* different ones that a growth's candidates take */
 /* Of all candidates together. */
 struct lagd_growth_cost {
     int64_t steps;
@@ -21,6 +22,8 @@ struct lagd_growth_cost {
 };
 struct lagd_growth_plan {
     struct lag_shape from, to;
+    int n_parents;
+    struct lag_growth_parent_row parents[LAGD_PARENTS_MAX]; /* their growth_id: "" */
     int n_candidates;
     struct lagd_candidate_plan candidates[LAGD_STRATEGIES_MAX + 1]; /* `none` is the last */
     int64_t n_times, n_full, n_batches, eval_stride, eval_sequences;
@@ -38,10 +41,11 @@ struct lagd_growth_plan {
     char prior_of[8], prior_like[8]; /* finals, lags; both, factor, any: what these are */
 };
 /* Expands and merges the pool for a run as it stands. *ret is large: free() it. Errors carry pointers, e.g.
- * "/pool/2/operator". Refuses: target not deeper than the run, at_step or at_step + probe steps beyond max_steps,
- * unknown names or parameters, an allocator that cannot do what is asked. */
-int lagd_growth_plan_make(const struct lagd_growth_request *request, const struct lag_run_row *run, int n_threads,
-                          struct lagd_growth_plan **ret, struct lag_error *err);
+ * "/pool/2/operator". db: where the models of a fusion are looked up; NULL: none is known. Refuses: target not deeper
+ * than the run, at_step or at_step + probe steps beyond max_steps, unknown names or parameters, an allocator that
+ * cannot do what is asked. */
+int lagd_growth_plan_make(struct lag_db *db, const struct lagd_growth_request *request, const struct lag_run_row *run,
+                          int n_threads, struct lagd_growth_plan **ret, struct lag_error *err);
 /* The step at which it would stop the run as that stands. */
 static inline int64_t lagd_growth_start(const struct lagd_growth_request *request, const struct lag_run_row *run) {
     return request->at_step >= 0 ? request->at_step : run->step;

@@ -6,6 +6,7 @@
 #define LAGD_STRATEGIES_MAX 64
 #define LAGD_PROBE_STEPS_MAX 1000000
 #define LAGD_STRATEGY_PARAMS 4
+#define LAGD_STRATEGY_PARENTS 3
 #define LAGD_REWARM_STEPS 50 /* of a re-warm that is asked without a length */
 #define LAGD_FREEZE_MAX 1000000000
 enum { LAGD_FREEZE_KEEP = -1, LAGD_FREEZE_UNSAID = -2 };
@@ -17,6 +18,8 @@ struct lagd_strategy_request {
     char with[32];              /* a width operator beside a depth operator; "" = none */
     int n_with_params;
     struct lagd_strategy_param with_params[LAGD_STRATEGY_PARAMS];
+    int n_parents;
+    char parents[LAGD_STRATEGY_PARENTS][LAG_ROW_ID]; /* checkpoints whose models are fused with the run's own */
     char optimizer[16], lr[16]; /* "" = the operator's preset */
     int64_t rewarm_steps;       /* -1 = LAGD_REWARM_STEPS */
     int64_t freeze_old;         /* steps for which only new layers train, or one of these */

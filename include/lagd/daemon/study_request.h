@@ -58,6 +58,7 @@ struct lagd_study_parent {
     const struct lag_checkpoint_row *checkpoint;
     const struct lag_growth_row *growths;
     int n_growths;
+    struct lag_db *db; /* where the models of a fusion are looked up; NULL: none is known */
 };
 int lagd_study_plan_make(const struct lagd_study_request *request, const struct lagd_study_parent *parent,
                          int n_threads, struct lagd_study_plan **ret, struct lag_error *err);

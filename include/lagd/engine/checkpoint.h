@@ -12,7 +12,7 @@
 
 struct lag_checkpoint_meta {
     char run_id[40];
-    char growth_text[256];   /* canonical strategy that made this shape, "" when none */
+    char growth_text[448];   /* canonical strategy that made this shape, "" when none */
     char parent_sha256[LAG_SHA256_HEX]; /* model file this one was grown from, "" when none */
     char fingerprint[128];   /* lag_fingerprint() of the writer */
     char version[32];

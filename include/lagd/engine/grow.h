@@ -7,8 +7,8 @@
  * A strategy is data: operator + parameters + optimiser rule + learning-rate rule + freeze + seed. An operator is a
  * constructor of a recipe; a recipe is src[0..L'-1] and a map of each space (width.h). Its canonical text identifies a
  * strategy, e.g. "midas block=1 optimizer=inherit lr=continue seed=0" (parameters in table order, only those the
- * operator has; "with=clone_width" and its parameters behind a depth operator's where both grow; "freeze_old=200" or
- * "freeze_old=keep" before the seed where it freezes).
+ * operator has; "with=clone_width" and its parameters behind a depth operator's where both grow; "parents=…" of a
+ * fusion; "freeze_old=200" or "freeze_old=keep" before the seed where it freezes).
  * Thread: any (pure; lag_grow only reads the parent). */
 #pragma once
 #include <lagd/engine/optim.h>
@@ -19,7 +19,8 @@ enum lag_moment_rule { LAG_MOMENTS_INHERIT, LAG_MOMENTS_RESET, LAG_MOMENTS_RESET
 enum lag_lr_rule { LAG_LR_CONTINUE, LAG_LR_REWARM, LAG_LR_REWARM_NEW, LAG_LR_RESTART }; /* continue, rewarm, … */
 
 #define LAG_OPERATOR_PARAMS 4
-#define LAG_STRATEGY_TEXT 320
+#define LAG_STRATEGY_TEXT 448
+#define LAG_PARENT_NAME 40
 #define LAG_RECIPE_TEXT 2576 /* of the deepest model: 512 times "511z " */
 #define LAG_REWARM_DEFAULT (-1)
 #define LAG_FREEZE_KEEP (-1)
@@ -42,6 +43,7 @@ struct lag_operator {
     enum lag_direction grows;
     const char *axes;       /* names of the axes that it grows, a comma between; "" for none */
     bool beyond_hf;         /* no config.json of Hugging Face's can say its result, whatever the shape */
+    bool takes_parents;     /* other models, beside the run's own */
 };
 const struct lag_operator *lag_operators(int *ret_n);
 const struct lag_operator *lag_operator_find(const char *name);
@@ -54,11 +56,18 @@ struct lag_published {
 const struct lag_published *lag_published_list(int *ret_n);
 const struct lag_published *lag_published_find(const char *name); /* NULL: none */
 
+/* Another model that a fusion takes in. */
+struct lag_parent {
+    char name[LAG_PARENT_NAME]; /* the checkpoint's id */
+    struct lag_spec spec;       /* no part of the text: who knows the model sets it; n_layer 0: not known */
+};
 struct lag_strategy {
     const struct lag_operator *op;
     double params[LAG_OPERATOR_PARAMS];
     const struct lag_operator *with; /* a width operator beside a depth operator; NULL: none */
     double with_params[LAG_OPERATOR_PARAMS];
+    struct lag_parent parents[LAG_FUSE_MAX]; /* of a fusion */
+    int n_parents;
     enum lag_moment_rule moments;
     enum lag_lr_rule lr;
     int64_t rewarm_steps; /* for rewarm and rewarm_new; LAG_REWARM_DEFAULT until a probe is planned */
@@ -74,6 +83,8 @@ int lag_strategy_set_param(struct lag_strategy *strategy, const char *name, doub
 /* A width operator with its presets beside a depth operator ("/with"), and its parameters ("/with_params/<name>"). */
 int lag_strategy_set_with(struct lag_strategy *strategy, const char *name, struct lag_error *err);
 int lag_strategy_set_with_param(struct lag_strategy *strategy, const char *name, double value, struct lag_error *err);
+/* One model more, for a fusion, whose shape is to be set before a recipe is built. Errors point to "/parents/<i>". */
+int lag_strategy_add_parent(struct lag_strategy *strategy, const char *name, struct lag_error *err);
 extern const char *const lag_moment_rule_names[]; /* NULL-terminated, by value */
 extern const char *const lag_lr_rule_names[];     /* the same */
 int lag_moment_rule_parse(const char *name, enum lag_moment_rule *ret);
@@ -128,9 +139,19 @@ double lag_recipe_connection_rate(const struct lag_recipe *recipe);
  * LAG_REWARM_DEFAULT is LAG_EINVAL here (lag_probe_create sets LAG_REWARM_STEPS). */
 int lag_grow(const struct lag_state *parent, const struct lag_strategy *strategy, const struct lag_spec *to,
              struct lag_state **ret, struct lag_error *err);
-/* The same by a recipe that is given, of which the operator may make another one today. */
-int lag_grow_by(const struct lag_state *parent, const struct lag_strategy *strategy, const struct lag_recipe *recipe,
-                struct lag_state **ret, struct lag_error *err);
+/* The same of a fusion. others: the state of each of the strategy's parents, only read; its shape is taken from it.
+ * What they bring is new: it goes on with their moments, times λ and λ², and with their ages, its ramps end as many
+ * steps from here as they would there, and it is not frozen. */
+int lag_grow_with(const struct lag_state *parent, const struct lag_state *const *others,
+                  const struct lag_strategy *strategy, const struct lag_spec *to, struct lag_state **ret,
+                  struct lag_error *err);
+/* The same by a recipe that is given, of which the operator may make another one today. others may be NULL where the
+ * strategy has no parents. */
+int lag_grow_by(const struct lag_state *parent, const struct lag_state *const *others,
+                const struct lag_strategy *strategy, const struct lag_recipe *recipe, struct lag_state **ret,
+                struct lag_error *err);
+/* The strategy's parents get the shapes of these states. */
+void lag_strategy_know_parents(struct lag_strategy *strategy, const struct lag_state *const *others);
 
 #define LAG_POOL_MAX 16 /* members */
 /* The rules under which a pool compares its operators. */

@@ -45,11 +45,11 @@ struct lag_probe_hooks {
 struct lag_probe;
 enum { LAG_PROBE_DIVERGED = 1 }; /* not finite, or above the bound: lag_probe_reason says which; the probe is over */
 
-/* At t = 0: the parent grown. parent is not kept. dataset, team and what the hooks (each may be NULL, or all) point to
- * stay alive until lag_probe_destroy; team NULL: one thread. */
+/* At t = 0: the parent grown. parent is not kept, nor are others, which a fusion takes in (else NULL). dataset, team
+ * and what the hooks (each may be NULL, or all) point to stay alive until lag_probe_destroy; team NULL: one thread. */
 int lag_probe_create(const struct lag_probe_spec *spec, const struct lag_state *parent,
-                     const struct lag_dataset *dataset, struct lag_team *team, const struct lag_probe_hooks *hooks,
-                     struct lag_probe **ret, struct lag_error *err);
+                     const struct lag_state *const *others, const struct lag_dataset *dataset, struct lag_team *team,
+                     const struct lag_probe_hooks *hooks, struct lag_probe **ret, struct lag_error *err);
 /* Goes on from the state of another probe with this spec, whose parent was at start_step. Takes *state, which is NULL
  * afterwards; on failure it stays the caller's. LAG_EINVAL: the state's shape is not the target, or its step is before
  * start_step. */

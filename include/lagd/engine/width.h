@@ -4,13 +4,17 @@
  * holds, and what reads it takes read_i of it: nothing changes where Σ write_i × read_i over the copies of a unit is 1.
  * Then a weight between copies i and o is c = read_i × write_o times its source, and its gradient s = write_i × read_o
  * times the source's; so Adam's moments become s m and s² v. A part of a tensor without source is filled.
+ *
+ * A fusion has several parents. Its units are theirs end to end, and each reads only what is of its own parent.
  * Thread: any (pure). */
 #pragma once
 #include <lagd/engine/params.h>
 
+#define LAG_FUSE_MAX 3                /* models that a fusion may take beside the run's own */
+#define LAG_PARENTS (LAG_FUSE_MAX + 1)
 struct lag_unit {
     int source; /* of the parent's units; -1: none */
-    int copy;   /* 0: the unit itself, or none; 1, 2, …: its copies */
+    int copy;   /* 0: the unit itself, or none; 1, 2, …: its copies; of a fusion: the number of its parent */
     double write, read;
 };
 /* What writes to a unit that has no source. */
@@ -23,6 +27,7 @@ enum lag_fill {
 struct lag_space_map {
     struct lag_unit *units; /* n of them; NULL: the space stays as it is */
     int n, n_from;
+    int n_of[LAG_PARENTS];  /* of a fusion: each parent's units; n_from is the first one's */
     enum lag_fill written;
     bool is_read;           /* what reads a unit without source begins by the init rule, else at zero */
 };
@@ -34,6 +39,7 @@ struct lag_width {
     bool diagonal;   /* a copy reads only the copies of its own number, each whole */
     bool next_layer; /* copies come from the layer above */
     double noise;    /* fresh noise whose sum over the copies that are read is zero: the function stays */
+    int n_parents;   /* of a fusion; else 0 */
     double mix;      /* copies' matrices: W ← (1-a) W + a ε; the function does not stay */
 };
 

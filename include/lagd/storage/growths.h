@@ -37,6 +37,17 @@ int lag_rung_insert(struct lag_db *db, const struct lag_rung_row *row, struct la
 int lag_rung_list(struct lag_db *db, const char *growth_id, int (*each)(const struct lag_rung_row *, void *), void *arg,
                   struct lag_error *err);
 
+/* The models that a growth fuses with its run's own, by checkpoint. */
+int lag_growth_parent_insert(struct lag_db *db, const struct lag_growth_parent_row *row, struct lag_error *err);
+int lag_growth_parent_list(struct lag_db *db, const char *growth_id,
+                           int (*each)(const struct lag_growth_parent_row *, void *), void *arg,
+                           struct lag_error *err);
+int lag_growth_parents_delete(struct lag_db *db, const char *growth_id, struct lag_error *err); /* all of a growth */
+/* 1 with the id of a growth, stage or study that still fuses this checkpoint; 0: none does. */
+int lag_checkpoint_is_fused(struct lag_db *db, const char *id, char ret_by[LAG_ROW_ID], struct lag_error *err);
+/* The same of any checkpoint of a run, by a growth of another run. */
+int lag_run_is_fused(struct lag_db *db, const char *id, char ret_by[LAG_ROW_ID], struct lag_error *err);
+
 int lag_candidate_insert(struct lag_db *db, const struct lag_candidate_row *row, int64_t *ret_number,
                          struct lag_error *err);
 int lag_candidates_delete(struct lag_db *db, const char *growth_id, struct lag_error *err); /* all of a growth */

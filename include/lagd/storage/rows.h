@@ -11,7 +11,7 @@
 #define LAG_ROW_CONFIG 4096  /* a run's configuration or a growth's request, in the text form of base/fields.h */
 #define LAG_ROW_SET 2720     /* ids with a comma between: the candidates of a growth */
 #define LAG_ROW_SCHEDULES 2048 /* a line for each schedule that a run went through */
-#define LAG_ROW_STRATEGY 320
+#define LAG_ROW_STRATEGY 448
 #define LAG_ROW_RECIPE 2576 /* of the deepest model */
 #define LAG_ROW_PATH 1024
 #define LAG_ROW_POOL 8192 /* what a growth is to choose from, a line a strategy */
@@ -67,6 +67,13 @@ struct lag_growth_row {
     char prior_of[8], prior_like[8]; /* finals, lags; both, factor, any: as in daemon/prior.h */
     char audit[12], audit_reason[LAG_ROW_TEXT]; /* "", wanted, made, refused; why the last */
     int64_t revision, created_ms, updated_ms;
+};
+/* A model that a growth fuses with its run's own. */
+struct lag_growth_parent_row {
+    char growth_id[LAG_ROW_ID], checkpoint_id[LAG_ROW_ID];
+    char run_id[LAG_ROW_ID], run_name[LAG_ROW_NAME]; /* whose it is; it may be gone since, the name is that of then */
+    int64_t step, memory_bytes; /* of its state */
+    char sha256[65];            /* of its weights' file, "" = not known */
 };
 struct lag_candidate_row {
     int64_t number;            /* key of its probe losses */
