@@ -3,7 +3,8 @@
 Pure: rows in, a report out. A row is one arm of one seed, as plans.py reads it from lagd; a report is an object, which
 texts() writes as JSON, Markdown and SVG. All is paired by seed: the arms of a seed begin with the same weights and meet
 the same data. What is said of two arms rests on the mean of their differences and its interval of 95 % by Student's t
-over the seeds; one that holds 0 has shown nothing.
+over the seeds; one that holds 0 has shown nothing. A group of arms counts as their mean: what taking one of them
+without knowing more comes to.
 """
 import html
 import json
@@ -18,9 +19,15 @@ def finals_of(rows, arm):
     return {row["seed"]: row["loss"] for row in rows if row["arm"] == arm and row["loss"] is not None}
 
 
-def compare(rows, one, other):
-    """What `other` ends above `one`, over the seeds that have both."""
-    a, b = finals_of(rows, one), finals_of(rows, other)
+def means_of(rows, arms):
+    """Of the seeds in which all of these have ended: what taking one of them at random comes to."""
+    finals = [finals_of(rows, arm) for arm in arms]
+    return {seed: sum(one[seed] for one in finals) / len(finals) for seed in set.intersection(*map(set, finals))}
+
+
+def compare(rows, one, other, arms):
+    """What `other`, the mean of these arms, ends above `one`, over the seeds that have both."""
+    a, b = finals_of(rows, one), means_of(rows, arms)
     differences = {seed: b[seed] - a[seed] for seed in sorted(set(a) & set(b))}
     mean, low, high = judge.interval(list(differences.values()))
     lower = None if low is None or low <= 0 <= high else one if low > 0 else other
@@ -46,7 +53,9 @@ def arm_of(rows, name, budget):
 def make(spec, budget, rows):
     names = [arm["name"] for arm in spec["arms"]]
     return {"study": spec, "budget": budget, "arms": [arm_of(rows, name, budget) for name in names],
-            "comparisons": [compare(rows, names[0], name) for name in names[1:]], "rows": rows}
+            "comparisons": [compare(rows, names[0], name, [name]) for name in names[1:]] +
+                           [compare(rows, names[0], name, arms) for name, arms in spec.get("groups", {}).items()],
+            "rows": rows}
 
 
 # --- Markdown --------------------------------------------------------------------------------------------------------

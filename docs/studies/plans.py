@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Compares ways to a large model at equal FLOPs: growth plans, fixed gradual stacking, one hop, and from scratch.
 
-usage: plans.py LAGD|SOCKET small|SPEC.json [FOLDER]      ./dev study-plans is `plans.py build/lagd small`
+usage: plans.py LAGD|SOCKET small|long|SPEC.json [FOLDER]      by ./dev study-plans [long|SPEC.json]
 
 LAGD is a program, whose state is kept in FOLDER (build-studies/plans); SOCKET is that of a lagd which runs already. A
 second call goes on where the first one ended, also after kill -9: all that it knows are lagd's rows. The report is
@@ -10,7 +10,7 @@ written to FOLDER as JSON, Markdown and SVG; plan_report.py says what is in it.
 SPEC.json is an object with name, dataset, seeds, run, target, budget and arms. `run` is the body of POST /runs for the
 small model; `target` the shape of which `budget` is counted, {"target_steps": 10000} or {"flops": 1e15}. An arm has a
 name and either a plan, as the body of PUT /runs/{run}/plan, or a model, which is trained from scratch. The first arm is
-what all others are compared with.
+what all others are compared with, and what groups are, by name lists of arms, each by its mean; they may be left out.
 
 Every arm of a seed begins with the same weights and meets the same data, and ends with the last step that its budget
 pays. What counts is what lagd charges a run with: all training from step 0, its validations, and of every growth the
@@ -33,31 +33,39 @@ import study
 
 ONE_STEP = {"steps": 1, "eval_every": 1, "eval_batches": 2}  # a growth of one operator: nothing is to be found out
 # delta 0: losses alone decide, and no prior, which would know of other arms.
-LAG = {"steps": 500, "eval_every": 100, "eval_batches": 64, "max_eval_share": 0.2, "delta": 0}
-STAGES = ((4, 1500), (6, 4000))  # layers, step
+LAG = {"eval_batches": 64, "max_eval_share": 0.2, "delta": 0}
 
 
 def operator(name):
     return {"operator": name, **(study.RAMP if name == "zero_stack" else study.PLAIN)}
 
 
-def plan_of(names, probe, stages=STAGES):
+def plan_of(names, probe, stages):
+    """stages: layers and step of each."""
     return {"stages": [{"target": {"n_layer": layers}, "trigger": {"step": step}, "probe": probe,
                         "pool": [operator(name) for name in names]} for layers, step in stages]}
 
 
-SETS = {"small": {
-    "name": "plans", "dataset": "bible", "seeds": [1, 2, 3, 4, 5], "parallel": 2,
-    "run": {"model": {"n_layer": 2, "n_embd": 32, "n_head": 2, "n_positions": 32}, "optim": {"lr": study.LR},
-            "batch": {"sequences": study.SEQUENCES}, "schedule": {"kind": "wsd", "decay_fraction": 0.2},
-            "eval": {"every_steps": 1000, "batches": 64}, "checkpoint": {"every_steps": 2000}, "threads": 1},
-    "target": {"n_layer": 6}, "budget": {"target_steps": 8000},
-    "arms": [{"name": "lag", "plan": plan_of(("stack", "midas", "zero_stack"), LAG)},
-             {"name": "stack", "plan": plan_of(("stack",), ONE_STEP)},
-             {"name": "midas", "plan": plan_of(("midas",), ONE_STEP)},
-             {"name": "zero_stack", "plan": plan_of(("zero_stack",), ONE_STEP)},
-             {"name": "hop", "plan": plan_of(("stack",), ONE_STEP, ((6, 2500),))},
-             {"name": "scratch", "model": {"n_layer": 6}}]}}
+def arms_of(names, probe, stages, hop):
+    """The plan that chooses among the names, each of them alone, one hop by the first, and from scratch."""
+    lag = dict(LAG, steps=probe, eval_every=probe // 5)
+    return [{"name": "lag", "plan": plan_of(names, lag, stages)},
+            *({"name": name, "plan": plan_of((name,), ONE_STEP, stages)} for name in names),
+            {"name": "hop", "plan": plan_of(names[:1], ONE_STEP, ((6, hop),))},
+            {"name": "scratch", "model": {"n_layer": 6}}]
+
+
+BASE = {"dataset": "bible", "parallel": 2, "target": {"n_layer": 6},
+        "run": {"model": {"n_layer": 2, "n_embd": 32, "n_head": 2, "n_positions": 32}, "optim": {"lr": study.LR},
+                "batch": {"sequences": study.SEQUENCES}, "schedule": {"kind": "wsd", "decay_fraction": 0.2},
+                "eval": {"every_steps": 1000, "batches": 64}, "checkpoint": {"every_steps": 2000}, "threads": 1}}
+ANY = "at random"  # the mean of these arms
+SETS = {"small": {**BASE, "name": "plans", "groups": {ANY: ["stack", "midas", "zero_stack"]}, "seeds": [1, 2, 3, 4, 5],
+                  "budget": {"target_steps": 8000},
+                  "arms": arms_of(("stack", "midas", "zero_stack"), 500, ((4, 1500), (6, 4000)), 2500)},
+        "long": {**BASE, "name": "plans-long", "groups": {ANY: ["stack", "midas"]}, "seeds": [1, 2, 3, 4],
+                 "budget": {"target_steps": 16000},
+                 "arms": arms_of(("stack", "midas"), 1000, ((4, 3000), (6, 8000)), 5000)}}
 
 KEYS = {"name": str, "dataset": str, "seeds": list, "run": dict, "target": dict, "budget": dict, "arms": list}
 PENDING, ENDED = ("planned", "under_way"), ("completed", "failed", "cancelled")
@@ -96,6 +104,12 @@ def check_spec(spec):
     names = set()
     for i, arm in enumerate(spec["arms"]):
         check_arm(arm, f"arms/{i}", names)
+    groups = spec.get("groups", {})
+    if not isinstance(groups, dict):
+        refuse("groups is an object: lists of arms by name")
+    for name, arms in groups.items():
+        if name in names or not isinstance(arms, list) or not arms or not all(arm in names for arm in arms):
+            refuse(f"groups/{name} needs a name that no arm has, and a list of arms that are there")
     if spec["run"].get("schedule", {}).get("kind", "wsd") not in ("wsd", "constant"):
         refuse("run/schedule/kind must be wsd or constant: how long a plan trains is known only once its last growth "
                "is decided, and a cosine would have to know it at step 0")

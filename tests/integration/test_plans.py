@@ -145,6 +145,7 @@ def refused_before_anything_trains(folder):
                        (changed(arms=[arms[0], {"name": "x", "plan": {"stages": []}}]), "has no stages"),
                        (changed(budget={"steps": 3}), "either flops or target_steps"), (changed(run={}), "needs run"),
                        (changed(run=dict(RUN, schedule={"kind": "cosine"})), "must be wsd or constant"),
+                       (changed(groups={"any": ["stack", "hop"]}), "groups/any"),
                        (changed(dataset="nowhere"), "no dataset nowhere"),
                        (changed(arms=[arms[0], late], budget={"target_steps": 100}), "raise the budget"),
                        (changed(arms=[arms[0], shrinks]), "stage 2")):
@@ -184,8 +185,8 @@ def planted(losses):
             for arm, by_seed in losses.items() for seed, loss in enumerate(by_seed, 1)]
 
 
-def report_of(losses, name="x"):
-    spec = {"name": name, "seeds": [1, 2, 3], "arms": [{"name": arm} for arm in losses]}
+def report_of(losses, name="x", **more):
+    spec = {"name": name, "seeds": [1, 2, 3], "arms": [{"name": arm} for arm in losses], **more}
     return plan_report.make(spec, 100.0, planted(losses))
 
 
@@ -210,6 +211,14 @@ def what_is_shown(folder):
     assert turned["lower"] == "a" and abs(turned["difference"] + 0.11) < 1e-12, turned
 
 
+def groups_are_means(folder):
+    report = report_of({"a": [1.0, 1.1, 1.2], "b": [1.2, 1.2, 1.3], "c": [1.0, 1.2, None]}, groups={"any": ["b", "c"]})
+    any_of = report["comparisons"][2]
+    assert any_of["other"] == "any" and any_of["n_seeds"] == 2, any_of
+    assert all(abs(value - 0.1) < 1e-12 for value in any_of["differences"].values()), any_of
+    assert abs(any_of["difference"] - 0.1) < 1e-12 and "`any` is 0.1000" in plan_report.texts(report)["md"], any_of
+
+
 def figures_are_well_formed(folder):
     for losses in ({"a<&>": [1.0, 1.1, 1.2], "b\"": [1.1, 1.21, 1.3]}, {"a": [1.0, None, None], "b": [None] * 3},
                    {"a": [None] * 3, "b": [None] * 3}, {"a": [1.0, 1.0, 1.0], "b": [1.0, 1.0, 1.0]}):
@@ -221,5 +230,5 @@ def figures_are_well_formed(folder):
 
 
 if __name__ == "__main__":
-    lagd.main(what_is_shown, figures_are_well_formed, equal_flops, killed_in_between, refused_before_anything_trains,
-              without_a_result)
+    lagd.main(what_is_shown, groups_are_means, figures_are_well_formed, equal_flops, killed_in_between,
+              refused_before_anything_trains, without_a_result)
