@@ -73,17 +73,19 @@ def percent(value, digits=1):
 
 
 def sentence(found):
-    one, other, n = found["arm"], found["other"], found["n_seeds"]
-    if found["difference"] is None:
+    one, other, n, difference = found["arm"], found["other"], found["n_seeds"], found["difference"]
+    if difference is None:
         return f"`{one}` and `{other}` cannot be compared: no seed has both."
     if found["low"] is None:
-        return (f"`{other}` is {number(found['difference'])} above `{one}` in the one seed that has both: nothing is "
-                "shown.")
-    said = interval(found["difference"], found["low"], found["high"])
+        return f"`{other}` ends {number(difference)} above `{one}` in the one seed that has both: nothing is shown."
     if not found["lower"]:
-        return f"Not shown: `{other}` is {said} above `{one}` over {n} seeds, an interval that holds 0."
-    return f"`{found['lower']}` ends lower than `{other if found['lower'] == one else one}`: `{other}` is {said} " \
-           f"above `{one}` over {n} seeds."
+        return (f"Not shown: over {n} seeds `{other}` ends {interval(difference, found['low'], found['high'])} above "
+                f"`{one}`, an interval that holds 0.")
+    if found["lower"] == other:
+        by = interval(-difference, -found["high"], -found["low"])
+        return f"`{other}` ends lower than `{one}`, by {by}, {n} seeds."
+    by = interval(difference, found["low"], found["high"])
+    return f"`{one}` ends lower than `{other}`, by {by}, {n} seeds."
 
 
 def story(growth):
@@ -121,7 +123,7 @@ def markdown(report):
 
 # --- SVG -------------------------------------------------------------------------------------------------------------
 
-COLOURS = ["#0b62ad", "#c44e00", "#00805c", "#a8467e", "#8a6500", "#2a8cb8", "#6a4fbf", "#1b1f26"]
+COLOURS = ["#0b62ad", "#c44e00", "#00805c", "#a8467e", "#8a6500", "#6a4fbf", "#1b1f26", "#2a8cb8"]
 DASHES = ["", "7 4", "2 3", "9 3 2 3"]
 WIDTH, LEFT, RIGHT, FROM = 760, 110, 40, 0.2  # the curves are drawn from this share of the budget on
 

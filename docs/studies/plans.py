@@ -235,7 +235,7 @@ class Arm:
         for stage in plan["stages"]:
             growth, lag = stage["growth"], self.arm["plan"]["stages"][stage["position"] - 1]
             spent += self.costs.between(model, step, stage["begins"], sys.maxsize) + growth["flops_total"]
-            model, step = shape(growth["to"]), stage["begins"] + lag.get("probe", {}).get("steps", 50)
+            model, step = growth["to"], stage["begins"] + lag.get("probe", {}).get("steps", 50)
         if why := self.too_late(model, step, spent):
             refuse(f"arm {self.arm['name']}: {why}")
 
@@ -284,17 +284,13 @@ class Arm:
 
     def fork(self, trunk):
         at = decided(self.lagd, trunk)
-        model, spent = shape(at["to"]), spent_by(self.costs, trunk, at)
+        model, spent = at["to"], spent_by(self.costs, trunk, at)
         if why := self.too_late(model, at["step"], spent):
             return self.fail(why)
         n = self.costs.last_step(model, at["step"], spent)
         self.lagd.ask("POST", f"/runs/{self.trunk}/fork", {
             "checkpoint": at["checkpoint"], "name": self.name, "schedule": {"max_steps": n}})
         return False
-
-
-def shape(model):
-    return {key: value for key, value in model.items() if key != "head_dim"}
 
 
 def growths_of(lagd, run):
@@ -321,12 +317,12 @@ def free_of(costs, growth):
     """What lagd spends beside the one operator of a growth that chooses nothing."""
     if len(operators_of(growth)) > 1:
         return 0
-    return costs.first(shape(growth["from"])) + growth["decision"]["flops"] - winner_of(growth)["flops"]
+    return costs.first(growth["from"]) + growth["decision"]["flops"] - winner_of(growth)["flops"]
 
 
 def spent_by(costs, trunk, at):
     """What is charged up to then: the trunk may have trained on since."""
-    since = costs.between(shape(at["to"]), at["step"], trunk["step"], trunk["max_steps"])
+    since = costs.between(at["to"], at["step"], trunk["step"], trunk["max_steps"])
     return trunk["flops"] - since - sum(free_of(costs, growth) for growth in at["growths"])
 
 
@@ -356,8 +352,8 @@ def trunk_curve(lagd, costs, trunk, at):
         if not growth:
             return curve
         flops += costs.between(model, step, begins, trunk["max_steps"]) + growth["decision"]["flops"] + costs.first(
-            shape(growth["from"])) - free_of(costs, growth)
-        step, model = begins + winner_of(growth)["t"], shape(growth["to"])
+            growth["from"]) - free_of(costs, growth)
+        step, model = begins + winner_of(growth)["t"], growth["to"]
 
 
 def result_of(lagd, costs, one):
@@ -370,7 +366,7 @@ def result_of(lagd, costs, one):
     start, model, before = 0, run["model"], 0
     if trunk:
         at = decided(lagd, trunk)
-        start, model, before = at["step"], shape(at["to"]), spent_by(costs, trunk, at)
+        start, model, before = at["step"], at["to"], spent_by(costs, trunk, at)
         free = sum(free_of(costs, growth) for growth in at["growths"])
         row.update(growths=[told(growth) for growth in at["growths"]], flops_probes=trunk["flops_probes"] - free,
                    curve=trunk_curve(lagd, costs, trunk, at))
