@@ -68,6 +68,7 @@ SETS = {"small": {**BASE, "name": "plans", "groups": {ANY: ["stack", "midas", "z
                  "arms": arms_of(("stack", "midas"), 1000, ((4, 3000), (6, 8000)), 5000)}}
 
 KEYS = {"name": str, "dataset": str, "seeds": list, "run": dict, "target": dict, "budget": dict, "arms": list}
+OVER = "the budget is spent before its last stage is decided: let that begin earlier or probe shorter, or raise the budget"
 PENDING, ENDED = ("planned", "under_way"), ("completed", "failed", "cancelled")
 
 
@@ -241,6 +242,8 @@ class Arm:
 
     def too_late(self, model, step, spent):
         """Why it cannot end in time, when its last stage is decided at that step."""
+        if spent > self.costs.budget:
+            return OVER
         n = self.costs.last_step(model, step, spent)
         if n > step and self.costs.decays_from(n) > step:
             return ""
@@ -278,8 +281,7 @@ class Arm:
         if lost:
             return self.fail(f"stage {lost[0]} of run {self.trunk} is {stages[lost[0] - 1]['state']}")
         if over:
-            return self.fail(f"the budget was spent before stage {waits[0]} was decided: let it begin earlier, or "
-                             "raise the budget")
+            return self.fail(OVER)
         return self.fork(trunk)
 
     def fork(self, trunk):

@@ -137,7 +137,7 @@ def changed(**changes):
 def refused_before_anything_trains(folder):
     daemon = started(folder, "one")
     arms = SPEC["arms"]
-    late = {"name": "late", "plan": plan(["stack"], ONE, (3, {"step": 150}))}
+    late = {"name": "late", "plan": plan(["stack"], ONE, (3, {"step": 250}))}
     shrinks = {"name": "shrinks", "plan": plan(["stack"], ONE, (3, {"step": 20}), (2, {"step": 40}))}
     for spec, text in ((changed(seeds=[1, 1]), "each once"), (changed(arms=arms[:1]), "one arm cannot be compared"),
                        (changed(arms=[arms[0], arms[0]]), "the name lag is there twice"),
@@ -147,7 +147,8 @@ def refused_before_anything_trains(folder):
                        (changed(run=dict(RUN, schedule={"kind": "cosine"})), "must be wsd or constant"),
                        (changed(groups={"any": ["stack", "hop"]}), "groups/any"),
                        (changed(dataset="nowhere"), "no dataset nowhere"),
-                       (changed(arms=[arms[0], late], budget={"target_steps": 100}), "raise the budget"),
+                       (changed(arms=[arms[2], late], budget={"target_steps": 100}), "arm late: the budget is spent"),
+                       (changed(arms=[arms[2], late]), "learning rate would have to fall before"),
                        (changed(arms=[arms[0], shrinks]), "stage 2")):
         said = result(daemon.folder, spec, daemon.socket, 1)
         assert text in said and "Traceback" not in said, said
@@ -168,7 +169,7 @@ def without_a_result(folder):
         {"name": "never", "plan": plan(["stack"], ONE, (3, never))}])
     said = result(daemon.folder, spec, daemon.socket)
     report = json.loads(read(daemon, "json"))
-    assert "budget was spent before stage 1 was decided" in report["rows"][2]["why"], report["rows"][2]
+    assert "budget is spent before its last stage is decided" in report["rows"][2]["why"], report["rows"][2]
     assert report["rows"][2]["loss"] is None and "no seed has both" in said, said
     assert "in the one seed that has both: nothing is shown" in said, said
     assert daemon.get("/runs/ways.never.s1.trunk")["state"] == "paused"
