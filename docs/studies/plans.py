@@ -68,7 +68,8 @@ SETS = {"small": {**BASE, "name": "plans", "groups": {ANY: ["stack", "midas", "z
                  "arms": arms_of(("stack", "midas"), 1000, ((4, 3000), (6, 8000)), 5000)}}
 
 KEYS = {"name": str, "dataset": str, "seeds": list, "run": dict, "target": dict, "budget": dict, "arms": list}
-OVER = "the budget is spent before its last stage is decided: let that begin earlier or probe shorter, or raise the budget"
+OVER = ("the budget is spent before its last stage is decided: let that begin earlier or probe shorter, or raise the "
+        "budget")
 PENDING, ENDED = ("planned", "under_way"), ("completed", "failed", "cancelled")
 
 
