@@ -4,8 +4,9 @@
 usage: plans.py LAGD|SOCKET small|long|SPEC.json [FOLDER]      by ./dev study-plans [long|SPEC.json]
 
 LAGD is a program, whose state is kept in FOLDER (build-studies/plans); SOCKET is that of a lagd which runs already. A
-second call goes on where the first one ended, also after kill -9: all that it knows are lagd's rows. The report is
-written to FOLDER as JSON, Markdown and SVG; plan_report.py says what is in it.
+second call goes on where the first one ended, also after kill -9: all that it knows are lagd's rows, and the note of a
+run says what it was made for. The report is written to FOLDER as JSON, Markdown and SVG; plan_report.py says what is in
+it.
 
 SPEC.json is an object with name, dataset, seeds, run, target, budget and arms. `run` is the body of POST /runs for the
 small model; `target` the shape of which `budget` is counted, {"target_steps": 10000} or {"flops": 1e15}. An arm has a
@@ -19,6 +20,7 @@ chosen, and the latter are not charged. A plan's run (NAME.ARM.sSEED.trunk) trai
 its last growth is decided. Only then is it known what the plan has cost; NAME.ARM.sSEED is forked from there, to the
 step at which the budget is spent, its decay at its end.
 """
+import hashlib
 import http.client
 import json
 import os
@@ -192,13 +194,28 @@ class Arm:
         self.name = f"{spec['name']}.{arm['name']}.s{seed}"
         self.trunk = self.name + ".trunk"
         self.why = ""  # it ends without a result
+        asked = [spec[key] for key in ("dataset", "run", "target", "budget")] + [arm, seed]
+        self.mark = "plans.py " + hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
 
     def get(self, path):
         return self.lagd.ask("GET", path)
 
+    def own(self, name):
+        """The run of that name. Its note says what it was made for; a fork has its trunk's. One that has not trained,
+        of a specification that was refused, makes room."""
+        run = self.get(f"/runs/{name}")
+        if not run or run["note"] == self.mark:
+            return run
+        if run["note"][:9] == self.mark[:9] and run["state"] == "paused" and run["step"] == 0:
+            self.lagd.ask("DELETE", f"/runs/{name}")
+            return None
+        return refuse(f"run {name} was made for another specification, or by somebody else: give this one another "
+                      "name, or delete that run")
+
     def make(self, name, model, max_steps, start):
         self.lagd.ask("POST", "/runs", merged(self.costs.body, {
-            "name": name, "seed": self.seed, "model": model, "schedule": {"max_steps": max_steps}, "start": start}))
+            "name": name, "seed": self.seed, "model": model, "schedule": {"max_steps": max_steps}, "start": start,
+            "note": self.mark}))
 
     def fail(self, why):
         self.why = why
@@ -206,7 +223,7 @@ class Arm:
 
     def advance(self):
         """True: it has ended, or cannot go on."""
-        run = self.get(f"/runs/{self.name}")
+        run = self.own(self.name)
         if run:
             return self.look_after(run)
         if "plan" not in self.arm:
@@ -216,7 +233,7 @@ class Arm:
                 return self.fail("the budget pays no step: raise it")
             self.make(self.name, self.arm["model"], n, True)
             return False
-        trunk = self.get(f"/runs/{self.trunk}")
+        trunk = self.own(self.trunk)
         if trunk:
             return self.lead(trunk)
         # Its decay begins where twice the budget would be spent by the small model: never.
@@ -225,9 +242,9 @@ class Arm:
 
     def rehearse(self):
         """What its plan comes to, as far as that is known now. Refuses, before anything trains, what cannot be."""
-        if "plan" not in self.arm or self.get(f"/runs/{self.name}"):
+        if self.own(self.name) or "plan" not in self.arm:
             return
-        trunk = self.get(f"/runs/{self.trunk}")
+        trunk = self.own(self.trunk)
         if not trunk:
             self.advance()
         elif trunk["step"] > 0:
@@ -253,7 +270,7 @@ class Arm:
                 "let the stage begin earlier, probe it shorter, or raise the budget")
 
     def look_after(self, run):
-        trunk = self.get(f"/runs/{self.trunk}")
+        trunk = self.own(self.trunk)
         if trunk and trunk["state"] not in ENDED:
             self.lagd.ask("POST", f"/runs/{self.trunk}/cancel")
         elif run["state"] in ENDED:

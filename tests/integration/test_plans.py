@@ -126,6 +126,10 @@ def killed_in_between(folder):
     assert as_told(broken) == as_told(whole)
     result(broken.folder, SPEC, broken.socket)  # nothing left to do
     assert as_told(broken) == as_told(whole)
+    said = result(broken.folder, changed(budget={"target_steps": 201}), broken.socket, 1)
+    assert "was made for another specification" in said, said
+    said = result(broken.folder, changed(arms=SPEC["arms"][:2]), broken.socket)  # the same arms, fewer of them
+    assert "ended" in said and "scratch" not in said, said
     whole.kill()
     broken.kill()
 
