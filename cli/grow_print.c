@@ -109,6 +109,37 @@ static void print_audit(struct lag_strbuf *out, json_t *growth) {
     lag_strbuf_append(out, "\n");
 }
 
+/* What it did to the model, once it is applied. */
+static void print_effect(struct lag_strbuf *out, json_t *growth) {
+    const char *words[] = {"changed as its operators let expect", "was to be kept, and changed",
+                           "kept, though its operators do not promise it", "kept"};
+    if (!ctl_json_at(growth, "effect")) return;
+    const double change = ctl_json_number(growth, "effect.logit_change"), back = ctl_json_number(growth,
+                                                                                              "effect.recovery_steps");
+    const bool promised = json_is_true(ctl_json_at(growth, "effect.promised"));
+    const bool kept = json_is_true(ctl_json_at(growth, "effect.preserved"));
+    lag_strbuf_printf(out, "\neffect    loss %+.4f at step 0", ctl_json_number(growth, "effect.loss_change"));
+    if (isfinite(change)) lag_strbuf_printf(out, "; the function is %s (logits by %.2g)", words[2 * kept + promised],
+                                            change);
+    const double spike = ctl_json_number(growth, "effect.spike");
+    if (spike > 0) lag_strbuf_printf(out, "\nspike     %.4f nats above the parent's loss after %.0f steps", spike,
+                                     ctl_json_number(growth, "effect.spike_steps"));
+    else lag_strbuf_append(out, "\nspike     none: the loss did not rise above the parent's");
+    if (back > 0) lag_strbuf_printf(out, ", back after %.0f", back);
+    else if (spike > 0) lag_strbuf_append(out, ", not back yet");
+    if (isfinite(change))
+        lag_strbuf_printf(out, "\nnew parts %.0f %% of the first gradient; connection rate %.2f",
+                          100 * ctl_json_number(growth, "effect.new_gradient_share"),
+                          ctl_json_number(growth, "effect.connection_rate"));
+    json_t *layer;
+    size_t i;
+    json_array_foreach(ctl_json_at(growth, "effect.layers"), i, layer) {
+        const double ratio = ctl_json_number(layer, "rms_ratio");
+        if (isfinite(ratio)) lag_strbuf_printf(out, i ? " %.3g" : "\nRMS ratio %.3g", ratio);
+    }
+    lag_strbuf_append(out, "\n");
+}
+
 int ctl_print_growth(struct ctl *ctl, json_t *growth) {
     struct lag_strbuf out = LAG_STRBUF_INIT;
     json_t *items = by_loss(json_object_get(growth, "candidates"));
@@ -126,6 +157,7 @@ int ctl_print_growth(struct ctl *ctl, json_t *growth) {
     ctl_table(&out, candidates, items, ctl->term.utf8, ctl->term.colour, ctl->term.width);
     print_rungs(&out, growth);
     if (ctl_json_at(growth, "decision")) print_decision(&out, growth);
+    print_effect(&out, growth);
     print_audit(&out, growth);
     if (strcmp(ctl_json_text(growth, "state"), "awaiting_approval") == 0)
         ctl_say(&out, "\nIt waits for you: lagctl grow approve {id}, or grow reject {id}\n", growth);

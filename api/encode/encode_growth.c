@@ -1,5 +1,6 @@
 /* Growths, candidates and strategies as JSON: their schemas, and what no column holds. */
 #include "encode/audit_internal.h"
+#include "encode/effect_internal.h"
 #include "encode/encode_internal.h"
 #include "encode/prior_internal.h"
 
@@ -266,6 +267,11 @@ static int write_audit(struct lagd_json *json, const char *key, const void *obje
     return lagd_write_audit(json, key, object, encoding->db, encoding->err);
 }
 
+static int write_effect(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct lagd_encoding *encoding = context;
+    return lagd_write_effect(json, key, object, encoding->db, encoding->err);
+}
+
 int lagd_growth_grew(struct lag_db *db, const struct lag_growth_row *row, bool *ret_grew, struct lag_error *err) {
     struct lag_decision_row decision;
     struct lag_candidate_row winner;
@@ -352,6 +358,7 @@ static const struct lagd_member growth_members[] = {
     LAGD_WRITTEN_OF("prior", "@?", &lagd_prior_schema, lagd_write_growth_prior, "What the candidates' prior was made "
                     "of when it was asked for; null: too few growths had been decided here."),
     LAGD_WRITTEN_OF("decision", "@?", &lagd_decision_schema, write_decision, NULL),
+    LAGD_WRITTEN_OF("effect", "@?", &lagd_effect_schema, write_effect, LAGD_EFFECT_HELP),
     LAGD_WRITTEN_OF("audit", "@?", &lagd_audit_schema, write_audit, LAGD_AUDIT_HELP),
     LAGD_WRITTEN("allowed_actions", "[s]", write_growth_actions, "What can be asked of it in this state."),
     LAGD_WRITTEN("links", "{s}", write_growth_links, NULL),

@@ -101,6 +101,7 @@ static int gather(struct lagd_report *report, struct lag_db *db, const char *id,
     if (status == 0) status = lagd_growth_grew(db, &report->growth, &report->grew, err);
     if (status == 0) status = gather_parent(report, db, err);
     if (status == 0) status = lagd_audit_read(db, &report->growth, &report->audit, err);
+    if (status == 0) status = lagd_effect_read(db, &report->growth, &report->effect, err);
     if (status == 0) status = lagd_rank_table_create(db, report->growth.id, &report->ranks, err);
     report->has_decision = status == 0 && lag_decision_get(db, report->growth.id, &report->decision, &ignored) == 0;
     return status;

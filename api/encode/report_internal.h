@@ -3,6 +3,7 @@
 #include "encode/encode_internal.h"
 
 #include <lagd/daemon/audit.h>
+#include <lagd/daemon/effect.h>
 #include <lagd/daemon/rank_table.h>
 #include <lagd/storage/rows.h>
 
@@ -14,6 +15,7 @@ struct lagd_report {
     struct lagd_growth_request request;
     struct lag_decision_row decision;
     struct lagd_audit audit;
+    struct lagd_effect effect;
     bool has_decision, has_parent;      /* a parent's checkpoint may have been removed since */
     bool grew;                          /* as lagd_growth_grew tells */
     struct lagd_rows candidates, files; /* by position; of the parent's checkpoint */

@@ -185,6 +185,31 @@ static void decision(struct lag_strbuf *out, const struct lagd_report *report) {
     lag_strbuf_append(out, "\n");
 }
 
+/* What it did to the model, once it is applied. */
+static void effect(struct lag_strbuf *out, const struct lagd_report *report) {
+    const struct lagd_effect *found = &report->effect;
+    if (!found->is_known) return;
+    lag_strbuf_append(out, "## What it did\n\n");
+    if (isfinite(found->loss_change))
+        lag_strbuf_printf(out, "- validation loss right after it: %+.4f nats\n", found->loss_change);
+    if (found->spike > 0)
+        lag_strbuf_printf(out, "- spike: %.4f nats above the parent's loss, after %" PRId64 " steps\n", found->spike,
+                          found->spike_steps);
+    if (found->spike > 0 && found->recovery_steps > 0)
+        lag_strbuf_printf(out, "- back at the parent's loss after %" PRId64 " steps\n", found->recovery_steps);
+    if (found->is_measured) {
+        lag_strbuf_printf(out, "- the function: %s (the largest change of a logit is %.2g of the largest)%s\n",
+                          found->row.preserved ? "kept" : "changed", found->row.logit_change,
+                          found->promised && !found->row.preserved ? ", though it was to be kept" : "");
+        lag_strbuf_printf(out, "- new parts: %.0f %% of the squares of the first gradient\n",
+                          100 * found->row.new_share);
+        lag_strbuf_printf(out, "- connection rate: %.2f\n", found->row.connection_rate);
+        lag_strbuf_printf(out, "- RMS of the residual stream behind each layer, over the parent's: %s\n",
+                          found->row.rms_ratios);
+    }
+    lag_strbuf_append(out, "\n");
+}
+
 static void cost(struct lag_strbuf *out, const struct lagd_report *report) {
     const struct lag_candidate_row *rows = report->candidates.rows;
     double flops = 0;
@@ -241,6 +266,7 @@ void lagd_report_write_markdown(struct lag_strbuf *out, const struct lagd_report
     lagd_report_rule(report, rule, sizeof(rule));
     lag_strbuf_printf(out, "## Rule\n\n%s\n\n", rule);
     decision(out, report);
+    effect(out, report);
     candidates(out, report);
     rungs(out, report);
     ranks(out, report);

@@ -8,13 +8,24 @@
 #include "resources/schemas_internal.h"
 
 #include <lagd/base/cleanup.h>
+#include <lagd/base/error.h>
 #include <lagd/base/mem.h>
+#include <lagd/daemon/effect.h>
 #include <lagd/daemon/extension.h>
 #include <lagd/daemon/growth_plan.h>
 #include <lagd/daemon/states.h>
 #include <lagd/storage/growths.h>
 #include <lagd/storage/runs.h>
 #include <string.h>
+
+/* Whether what it tells may change without another revision: then the answer has no tag. */
+static int find_move(struct lag_db *db, const struct lag_growth_row *row, bool *ret, struct lag_error *err) {
+    LAG_CLEANUP(lag_free_p) struct lagd_effect *effect = lag_calloc(1, sizeof(*effect));
+    if (!effect) return lag_error_set(err, LAG_EBUSY, "out of memory");
+    const int status = lagd_effect_read(db, row, effect, err);
+    *ret = lagd_effect_moves(effect);
+    return status;
+}
 
 static int answer_growth(struct lagd_request *request, const char *id, int success) {
     struct lag_db *db;
@@ -24,7 +35,9 @@ static int answer_growth(struct lagd_request *request, const char *id, int succe
     if (status == 0) status = lag_reader_begin(db, &request->err); /* the tag and the answer are of one moment */
     if (status < 0) return status;
     status = lag_growth_get(db, id, &row, &request->err);
-    if (status < 0 || lagd_etag_fresh(request, row.revision)) {
+    bool moves = false;
+    if (status == 0) status = find_move(db, &row, &moves, &request->err);
+    if (status < 0 || (!moves && lagd_etag_fresh(request, row.revision))) {
         lag_reader_end(db);
         return status;
     }

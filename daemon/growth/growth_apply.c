@@ -20,6 +20,7 @@
 #include <lagd/storage/growths.h>
 #include <lagd/storage/runs.h>
 #include <lagd/storage/series.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct applying {
@@ -28,6 +29,7 @@ struct applying {
     int index;               /* of the winner */
     struct lag_state *state; /* owned until it is the run's */
     int64_t adopted_step;    /* the winner's points are the run's up to it */
+    struct lag_effect_row *effect; /* what was measured; NULL: nothing was */
 };
 enum { ADOPT_STEPS = 500 }; /* at once */
 
@@ -75,6 +77,7 @@ static int write_applied(struct lag_db *db, void *arg, struct lag_error *err) {
     int rc = lag_run_set_shape(db, run->id, &shape, (int64_t)lag_spec_params(spec), err);
     if (rc == 0)
         rc = lag_points_adopt(db, run->id, applying->decision.candidate, applying->adopted_step, INT64_MAX, err);
+    if (rc == 0 && applying->effect) rc = lag_effect_put(db, applying->effect, err);
     return rc;
 }
 
@@ -102,6 +105,23 @@ static int adopt_points(struct applying *applying, struct lag_error *err) {
 
 static bool grows(const struct applying *applying) {
     return lagd_operator_grows(applying->round->candidates[applying->index].op);
+}
+
+/* What it cannot measure, for want of memory say, is no reason not to grow: the growth then tells less of itself. */
+static int measure(struct applying *applying, struct lag_error *err) {
+    struct lagd_run *run = applying->round->run;
+    struct lag_effect_row *effect = grows(applying) ? lag_calloc(1, sizeof(*effect)) : NULL;
+    struct lag_error why = {0};
+    if (!effect) return 0;
+    const int rc = lagd_round_measure(applying->round, applying->index, effect, &why);
+    if (rc == 0) {
+        applying->effect = effect;
+        return 0;
+    }
+    free(effect);
+    if (rc == LAG_ECANCELED || run->dataset_trouble) return lag_error_set(err, rc, "%s", why.text);
+    lag_log(LAG_LOG_WARNING, "what growth %s did could not be measured: %s", run->book.growth.id, why.text);
+    return 0;
 }
 
 /* Checkpoint and rows in one transaction. The row of the run moves on with it, or not at all. A run that does not grow
@@ -156,6 +176,7 @@ int lagd_round_apply(struct lagd_round *round, struct lag_error *err) {
     }
     LAG_FP("growth.before_apply");
     rc = lagd_checkpoint_model_sha256(run->deps, run->book.growth.parent_checkpoint, parent_sha256, err);
+    if (rc == 0) rc = measure(&applying, err);
     if (rc == 0) rc = get_state(&applying, err);
     if (rc == 0) rc = adopt_points(&applying, err);
     if (rc == 0) rc = commit(&applying, parent_sha256, err);
@@ -165,5 +186,6 @@ int lagd_round_apply(struct lagd_round *round, struct lag_error *err) {
         rc = take_over(&applying, parent_sha256, err);
     }
     lag_state_destroy(applying.state);
+    free(applying.effect);
     return rc;
 }

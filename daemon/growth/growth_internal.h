@@ -43,5 +43,9 @@ int lagd_round_look(struct lagd_round *round, struct lag_error *err);
 /* --- growth_decide.c --- */
 int lagd_round_decide(struct lagd_round *round, struct lag_error *err);
 
+/* --- growth_measure.c --- */
+/* What the candidate's growth of the run's present state does to it. LAG_ECANCELED: the run is to stop. */
+int lagd_round_measure(struct lagd_round *round, int index, struct lag_effect_row *ret, struct lag_error *err);
+
 /* --- growth_apply.c --- */
 int lagd_round_apply(struct lagd_round *round, struct lag_error *err);

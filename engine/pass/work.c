@@ -5,6 +5,7 @@
 #include <lagd/base/error.h>
 #include <lagd/base/mem.h>
 
+#include <math.h>
 #include <stdlib.h>
 
 #define ALIGN 64
@@ -151,6 +152,15 @@ lag_real *lag_slot(const struct lag_cpu_work *work, enum lag_slot slot, int inde
 
 const lag_real *lag_work_grads(const struct lag_work *work) {
     return lag_slot((const struct lag_cpu_work *)work, LAG_SLOT_GRADS, 0);
+}
+
+double lag_work_stream_rms(const struct lag_work *work, int layer, int n_tokens) {
+    const struct lag_cpu_work *cpu = (const struct lag_cpu_work *)work;
+    const lag_real *x = lag_slot(cpu, LAG_SLOT_X, layer);
+    const size_t n = (size_t)n_tokens * (size_t)cpu->spec.n_embd;
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) sum += (double)x[i] * (double)x[i];
+    return sqrt(sum / (double)n);
 }
 
 static struct lag_parts *parts_of(const struct lag_cpu_work *work) {

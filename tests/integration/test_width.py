@@ -47,6 +47,12 @@ def a_wider_run_goes_on(folder):
         assert one["state"] == "completed", one
         keeps = one["operator"] in ("clone_width", "lemon", "fpi", "zero_fanout", "clone_diagonal", "none")
         assert off < 1e-5 or not keeps, (one["operator"], off)
+    effect = done["effect"]
+    keeps = effect["promised"]
+    assert effect["preserved"] is keeps and abs(effect["loss_change"]) < (1e-5 if keeps else 9), effect
+    assert 0 < effect["new_gradient_share"] < 1 and effect["connection_rate"] == 1, effect
+    assert [(one["source"], one["is_new"]) for one in effect["layers"]] == [(0, False), (1, False)], effect
+    assert all(one["rms_ratio"] > 0 for one in effect["layers"]), effect
     run = daemon.wait_for("/runs/job", lambda r: r["state"] in ("completed", "failed"))
     run = daemon.get("/runs/job")
     assert run["state"] == "completed" and run["model"]["n_embd"] == 64 and run["model"]["n_head"] == 8, run
@@ -82,7 +88,7 @@ def both_directions(folder):
 
 
 def a_killed_daemon_changes_no_bit(folder):
-    weights = []
+    weights, effects = [], []
     for kills in (False, True):
         place = os.path.join(folder, "killed" if kills else "whole")
         os.mkdir(place)
@@ -100,8 +106,11 @@ def a_killed_daemon_changes_no_bit(folder):
             daemon.start()
         daemon.wait_for("/runs/job", lambda r: r["state"] == "completed")
         weights.append(daemon.final_weights("job"))
+        effects.append(daemon.get(f"/growths/{growth['id']}")["effect"])
+        del effects[-1]["candidate"]
         daemon.terminate()
     assert weights[0] == weights[1]
+    assert effects[0] == effects[1], effects  # measured again where it had to be
 
 
 def refusals_cost_nothing(folder):

@@ -53,7 +53,7 @@ ROOMS = {
 SPEAKS = {
     "shape": "real spec params state rng", "kernels": "precision parts", "optim": "optim", "data": "data witness",
     "checkpoint": "checkpoint hf", "stats": "lag verdict study calibration allocate replay", "cost": "cost",
-    "grow": "grow reach width", "pass": "pass backend", "train": "train probe",
+    "grow": "grow newness reach width", "pass": "pass backend", "train": "train measure probe",
 }
 HEADERS = {"lagd/engine/%s.h" % name: room for room, names in SPEAKS.items() for name in names.split()}
 

@@ -138,6 +138,9 @@ static int call_growth(struct lag_db *db, struct lag_error *err) {
     if (!rc) rc = lag_growth_list_to_audit(db, each_waiting, NULL, err);
     if (!rc) rc = lag_prior_growths(db, 9, each_prior_growth, NULL, err);
     if (!rc) rc = lag_prior_candidates(db, "gr_1", each_prior_candidate, NULL, err);
+    const struct lag_effect_row effect = {.growth_id = "gr_1"};
+    if (!rc) rc = lag_effect_put(db, &effect, err);
+    if (!rc) rc = lag_effect_find(db, "gr_1", &(struct lag_effect_row){0}, err) == 1 ? 0 : LAG_EINTERNAL;
     return rc ? rc : lag_decision_get(db, "gr_1", &decision, err);
 }
 
@@ -303,7 +306,7 @@ static int look_at_all(struct lag_db *db, void *arg, struct lag_error *err) {
 
 static int count_in_sources(struct fixture *f) {
     static const char *const stems[] = {"calendar",
-        "candidates", "checkpoints", "datasets", "decisions", "deleted", "events", "growths",
+        "candidates", "checkpoints", "datasets", "decisions", "deleted", "effects", "events", "growths",
         "keys", "parents", "points", "prior", "probe_losses", "runs", "rungs", "series", "stages", "studies"};
     static const char mark[] = "static const char sql_";
     int n = 0;

@@ -253,6 +253,24 @@ static void test_probe_losses(void **state) {
     assert_string_equal(f->err.text, "candidate number 99 does not exist");
 }
 
+DEFINE_WRITE(put_effect, lag_effect_put)
+static void test_effects(void **state) {
+    struct fixture *f = *state;
+    struct lag_effect_row row, effect = {.growth_id = "gr_1", .loss_before = 2.5, .loss_after = 2.75,
+        .logit_change = 1e-7, .preserved = true, .new_share = 0.5, .connection_rate = NAN, .rms_ratios = "1 0.5",
+        .measured_ms = 7};
+    assert_int_equal(lag_effect_find(f->reader, "gr_1", &row, &f->err), 0);
+    write_ok(f, put_effect, &effect);
+    effect.loss_after = 3;
+    write_ok(f, put_effect, &effect); /* a restart measures it again */
+    assert_int_equal(lag_effect_find(f->reader, "gr_1", &row, &f->err), 1);
+    assert_true(row.loss_before == 2.5 && row.loss_after == 3 && row.logit_change == 1e-7 && row.preserved);
+    assert_true(row.new_share == 0.5 && isnan(row.connection_rate) && row.measured_ms == 7);
+    assert_string_equal(row.rms_ratios, "1 0.5");
+    (void)snprintf(effect.growth_id, sizeof effect.growth_id, "gr_9");
+    assert_int_equal(lag_store_write(f->store, put_effect, &effect, &f->err), LAG_ENOTFOUND);
+}
+
 static void test_decisions(void **state) {
     struct fixture *f = *state;
     struct lag_decision_row row, decision = {.growth_id = "gr_1", .candidate = "cand_2", .pick_at_0 = "cand_1",
@@ -362,6 +380,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_candidates, fixture_store, fixture_end),
         cmocka_unit_test_setup_teardown(test_probe_losses, fixture_store, fixture_end),
         cmocka_unit_test_setup_teardown(test_decisions, fixture_store, fixture_end),
+        cmocka_unit_test_setup_teardown(test_effects, fixture_store, fixture_end),
         cmocka_unit_test_setup_teardown(test_checkpoints, fixture_store, fixture_end),
         cmocka_unit_test_setup_teardown(test_delete_run, fixture_store, fixture_end),
     };

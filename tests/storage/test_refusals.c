@@ -61,6 +61,7 @@ CALL(set_candidate_losses, lag_candidate_set_losses(db, "cand_1", 1, 1, err))
 CALL(set_candidate_checkpoint, lag_candidate_set_checkpoint(db, "cand_1", "", err))
 CALL(put_losses, lag_probe_losses_put(db, 1, 0, losses, 2, NULL, err))
 CALL(put_decision, lag_decision_put(db, &decision, err))
+CALL(put_effect, lag_effect_put(db, (struct lag_effect_row[]){{.growth_id = "gr_1"}}, err))
 CALL(insert_checkpoint, lag_checkpoint_insert(db, &checkpoint, NULL, 0, err))
 CALL(set_checkpoint_keep, lag_checkpoint_set_keep(db, "ckpt_1", true, err))
 CALL(delete_checkpoint, lag_checkpoint_delete(db, "ckpt_1", err))
@@ -77,9 +78,9 @@ static call_fn *const writes[] = {insert_dataset, delete_dataset, insert_run, se
     set_run_shape, set_run_growth, set_run_rollback, set_run_config, set_run_schedules, delete_run, insert_growth,
     set_growth_state,
     set_growth_parent, set_growth_loss, insert_candidate, set_candidate_state, set_candidate_progress,
-    set_candidate_losses, set_candidate_checkpoint, put_losses, put_decision, insert_checkpoint, set_checkpoint_keep,
-    delete_checkpoint, open_series_new, put_point, truncate_points, adopt_points, insert_event, prune_events, put_key,
-    prune_keys};
+    set_candidate_losses, set_candidate_checkpoint, put_losses, put_decision, put_effect, insert_checkpoint,
+    set_checkpoint_keep, delete_checkpoint, open_series_new, put_point, truncate_points, adopt_points, insert_event,
+    prune_events, put_key, prune_keys};
 
 static void test_writes_outside_of_a_transaction(void **state) {
     struct fixture *f = *state;
@@ -109,6 +110,7 @@ CALL(list_growths, lag_growth_list(db, "run_1", 9, each_growth, NULL, err))
 CALL(get_candidate, lag_candidate_get(db, "cand_1", &(struct lag_candidate_row){0}, err))
 CALL(list_candidates, lag_candidate_list(db, "gr_1", each_candidate, NULL, err))
 CALL(get_decision, lag_decision_get(db, "gr_1", &(struct lag_decision_row){0}, err))
+CALL(find_effect, lag_effect_find(db, "gr_1", &(struct lag_effect_row){0}, err))
 CALL(get_checkpoint, lag_checkpoint_get(db, "ckpt_1", &(struct lag_checkpoint_row){0}, err))
 CALL(latest_checkpoint, lag_checkpoint_latest(db, "run_1", &(struct lag_checkpoint_row){0}, err))
 CALL(list_checkpoints, lag_checkpoint_list(db, "run_1", each_checkpoint, NULL, err))
@@ -149,6 +151,7 @@ static const struct {
     {"candidates", {get_candidate, list_candidates}},
     {"probe_losses", {get_losses}},
     {"decisions", {get_decision}},
+    {"effects", {find_effect}},
     {"checkpoints", {get_checkpoint, latest_checkpoint, list_checkpoints}},
     {"checkpoint_files", {list_files}},
     {"series", {find_series, list_series, whose_series, open_series_old}},
@@ -164,6 +167,7 @@ static int write_rows(struct lag_db *db, void *arg, struct lag_error *err) {
     int rc = lag_checkpoint_insert(db, &row, &file, 1, err);
     if (!rc) rc = put_losses(db, err);
     if (!rc) rc = put_decision(db, err);
+    if (!rc) rc = put_effect(db, err);
     if (!rc) rc = insert_event(db, err);
     return rc ? rc : put_key(db, err);
 }

@@ -36,6 +36,9 @@ double lag_model_backward(const struct lag_state *state, struct lag_work *work, 
 
 /* Of a work of the CPU only. The gradients of the last backward, in the layout of the state; borrowed. */
 const lag_real *lag_work_grads(const struct lag_work *work);
+/* Of a work of the CPU only. Root mean square of the residual stream before a layer (n_layer: at the end), over the
+ * first n_tokens of the last backward's. */
+double lag_work_stream_rms(const struct lag_work *work, int layer, int n_tokens);
 /* Of a work of the CPU only. ret_logits: [batch][context][V]. */
 void lag_model_logits(const struct lag_state *state, struct lag_work *work, const int32_t *tokens, int batch,
                       int context, lag_real *ret_logits, struct lag_team *team);

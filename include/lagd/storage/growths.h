@@ -78,6 +78,10 @@ int lag_probe_losses_at(struct lag_db *db, int64_t candidate_number, int64_t t, 
 int lag_decision_put(struct lag_db *db, const struct lag_decision_row *row, struct lag_error *err); /* replaces */
 int lag_decision_get(struct lag_db *db, const char *growth_id, struct lag_decision_row *ret, struct lag_error *err);
 
+/* What an applied growth did to its model: replaces. 1 = found, 0 = none. */
+int lag_effect_put(struct lag_db *db, const struct lag_effect_row *row, struct lag_error *err);
+int lag_effect_find(struct lag_db *db, const char *growth_id, struct lag_effect_row *ret, struct lag_error *err);
+
 /* What the prior is made of: growths with a decision, newest first, at most limit; and a growth's candidates, in order
  * of position. */
 int lag_prior_growths(struct lag_db *db, int limit, int (*each)(const struct lag_prior_growth_row *, void *), void *arg,

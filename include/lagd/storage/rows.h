@@ -120,6 +120,15 @@ struct lag_decision_row {
     char verdict[LAG_ROW_TEXT], reason[LAG_ROW_TEXT];
     int64_t decided_ms;
 };
+/* What an applied growth did to the model, measured right after it. */
+#define LAG_ROW_RATIOS 6656
+struct lag_effect_row {
+    char growth_id[LAG_ROW_ID];
+    double loss_before, loss_after, logit_change, new_share, connection_rate; /* NaN = not finite */
+    bool preserved;
+    char rms_ratios[LAG_ROW_RATIOS]; /* one a layer, a blank between */
+    int64_t measured_ms;
+};
 /* One look of an allocator at a growth's candidates. */
 struct lag_rung_row {
     char growth_id[LAG_ROW_ID];
