@@ -3,11 +3,13 @@
 
 #include "body/bodies_internal.h"
 #include "openapi/openapi_internal.h"
+#include "request/cursor_internal.h"
 #include "resources/handlers_internal.h"
 #include "resources/schemas_internal.h"
 
 #include <lagd/base/check.h>
 #include <lagd/base/parse.h>
+#include <lagd/storage/find.h>
 
 #define PAGE_MAX 1000
 #define IDENTITY_MAX (LAG_ROW_NAME - 1) /* ids and names of runs, names of series */
@@ -38,10 +40,25 @@ static const struct lagd_parameter dataset_add_query[] = {
      "Seconds to wait for the end of the registration, before the answer is 202; -1: 60 for a file of at most 64 MiB, "
      "else 0."},
     END};
+static const char *const archs[] = {"gpt2", NULL}; /* as model/arch of a run knows them */
+static const char *const directions[] = {"asc", "desc", NULL};
+static const char *const waits[] = {LAG_WAITS_APPROVAL, LAG_WAITS_SHORTAGE, LAG_WAITS_TURN, NULL};
 static const struct lagd_parameter runs_query[] = {
+    {"q", LAGD_PARAM_TEXT, false, false, 0, 200, NULL, NULL,
+     "Only runs with all of these words, a space between, in id, name, tags or note; a part of a word will do, and the "
+     "case of letters does not count."},
+    {"tag", LAGD_PARAM_TEXT, false, false, 1, 200, NULL, NULL, "Only runs with this tag."},
     {"state", LAGD_PARAM_TEXT, false, false, 1, 120, NULL, NULL, "Only runs in these states, ',' between."},
+    {"waiting_for", LAGD_PARAM_CHOICE, false, false, 0, 0, NULL, waits, "Only runs that wait for this."},
+    {"arch", LAGD_PARAM_CHOICE, false, false, 0, 0, NULL, archs, "Only runs of this model family."},
+    {"sort", LAGD_PARAM_CHOICE, false, false, 0, 0, "created", lagd_run_sorts,
+     "By what; best and latest are validation losses, params parameters, flops those of training. Runs without such a "
+     "value are last, of equals the newest is first. A run whose value changes between two pages may be told twice or "
+     "not at all."},
+    {"order", LAGD_PARAM_CHOICE, false, false, 0, 0, NULL, directions,
+     "Without it: name, best and latest rise, the others fall."},
     LIMIT,
-    CURSOR,
+    {"cursor", LAGD_PARAM_TEXT, false, false, 0, LAGD_PLACE_CURSOR_SIZE, NULL, NULL, "next_cursor of the page before."},
     END};
 static const struct lagd_parameter growths_query[] = {
     {"run", LAGD_PARAM_TEXT, false, false, 1, IDENTITY_MAX, NULL, NULL, "Only growths of this run."},
@@ -190,7 +207,7 @@ static const struct lagd_route routes[] = {
 
     {"GET", A "/runs", "runs", lagd_h_runs, .flags = LAGD_KEPT, .query = runs_query, .status = 200,
      .response = &lagd_run_list_schema,
-     .summary = "List runs, newest first."},
+     .summary = "Find runs; without parameters all, newest first."},
     {"POST", A "/runs", "run_create", lagd_h_run_create, .answered = lagd_h_run_created,
      .flags = LAGD_DRY_RUN | LAGD_KEYED, .body = LAGD_BODY_JSON, .request = &lagd_run_body, .status = 201,
      .response = &lagd_run_schema, .estimate = &lagd_run_estimate_schema,

@@ -56,6 +56,7 @@ static void append_spark(struct top *top, struct lag_strbuf *out, json_t *run) {
 
 static void append_run(struct top *top, struct lag_strbuf *out, json_t *run) {
     const char *state = ctl_json_text(run, "state"), *colour = ctl_term_colour(top->ctl->term.colour, state);
+    bool decide = strcmp(ctl_json_text(run, "waiting_for"), "approval") == 0;
     double step = ctl_json_number(run, "step"), of = ctl_json_number(run, "max_steps"), rate, seconds;
     char speed[16] = "", left[48] = "", losses[40];
     struct lag_strbuf name = LAG_STRBUF_INIT;
@@ -65,7 +66,7 @@ static void append_run(struct top *top, struct lag_strbuf *out, json_t *run) {
     if (moves && isfinite(rate)) ctl_count_text(rate, speed);
     if (isfinite(seconds)) ctl_seconds_text(seconds, left);
     ctl_say(&name, "{name}", run);
-    lag_strbuf_printf(out, "%-16.16s %s%-11s%s ", name.failed ? "" : name.data, colour, state,
+    lag_strbuf_printf(out, "%-16.16s %s%-11s%s ", name.failed ? "" : name.data, colour, decide ? "to approve" : state,
                       *colour ? "\033[0m" : "");
     ctl_bar(out, step / of, 10, top->ctl->term.utf8);
     (void)snprintf(losses, sizeof(losses), "%.4f %.4f", ctl_json_number(run, "latest.train/loss"),

@@ -31,7 +31,21 @@ static const struct ctl_option create_options[] = {
     {0, "dry-run", NULL, "?dry_run=true", "only say what the run would take", false},
     END};
 static const struct ctl_option runs_options[] = {
-    {0, "state", "LIST", "?state", "only runs in these states, ',' between", false}, LIMIT, END};
+    {0, "state", "LIST", "?state", "only runs in these states, ',' between", false},
+    {'s', "search", "TEXT", "?q", "only runs with these words in id, name, tags or note", false},
+    {0, "tag", "TAG", "?tag", "only runs with this tag", false},
+    {0, "waiting-for", "approval|shortage|turn", "?waiting_for", "only runs that wait for this", false},
+    {0, "sort", "created|name|step|tokens|flops|params|best|latest", "?sort", "by what, default created", false},
+    {0, "order", "asc|desc", "?order", "default: name, best and latest rise, the others fall", false},
+    LIMIT, END};
+static const struct ctl_option edit_options[] = {
+    {0, "name", "NAME", "/name", "another name", false},
+    {0, "tag", "WORDS", "/tags", "all tags that it is to have, ',' between; '' for none", false},
+    {0, "note", "TEXT", "/note", "another note", false},
+    {0, "keep-last", "N", "/checkpoint/keep_last", "newest checkpoints kept; 0 for the daemon's number", false},
+    {0, "keep-best", "N", "/checkpoint/keep_best", "those with the lowest validation loss kept beside them", false},
+    {0, "keep-every", "STEPS", "/checkpoint/keep_every", "those at multiples of so many steps kept for good", false},
+    END};
 static const struct ctl_option reason_options[] = {REASON, END};
 static const struct ctl_option fork_options[] = {
     {'c', "checkpoint", "CHECKPOINT", "/checkpoint", "id of the run's checkpoint to go on from, default the newest",
@@ -169,16 +183,20 @@ static const struct ctl_column run_columns[] = {
     {"STEP", "step", CTL_INT},         {"OF", "max_steps", CTL_INT},
     {"LAYERS", "model.n_layer", CTL_INT}, {"PARAMS", "n_params", CTL_COUNT},
     {"TRAIN", "latest.train/loss", CTL_LOSS}, {"VAL", "latest.val/loss", CTL_LOSS},
-    {"TOKENS/S", "latest.perf/tokens_per_s", CTL_COUNT}, {"UPDATED", "updated_at", CTL_TIME},
+    {"BEST", "best.value", CTL_LOSS},
+    {"TOKENS/S", "latest.perf/tokens_per_s", CTL_COUNT}, {"WAITS FOR", "waiting_for", CTL_TEXT},
+    {"UPDATED", "updated_at", CTL_TIME},
     {NULL, NULL, 0}};
 static const struct ctl_column run_show_columns[] = {
     {"id", "id", CTL_TEXT}, {"name", "name", CTL_TEXT}, {"state", "state", CTL_STATE}, {"reason", "reason", CTL_TEXT},
-    {"goes on by itself", "waits", CTL_TEXT}, {"step", "step", CTL_INT}, {"of", "max_steps", CTL_INT},
+    {"waits for", "waiting_for", CTL_TEXT}, {"goes on by itself", "waits", CTL_TEXT}, {"step", "step", CTL_INT},
+    {"of", "max_steps", CTL_INT},
     {"tokens", "tokens", CTL_COUNT},
     {"flops", "flops", CTL_COUNT}, {"params", "n_params", CTL_COUNT}, {"dataset", "dataset", CTL_TEXT},
     {"layers", "model.n_layer", CTL_INT}, {"heads", "model.n_head", CTL_INT}, {"width", "model.n_embd", CTL_INT},
     {"context", "model.n_positions", CTL_INT}, {"train/loss", "latest.train/loss", CTL_LOSS},
-    {"val/loss", "latest.val/loss", CTL_LOSS}, {"tokens/s", "latest.perf/tokens_per_s", CTL_COUNT},
+    {"val/loss", "latest.val/loss", CTL_LOSS}, {"best val/loss", "best.value", CTL_LOSS},
+    {"at best step", "best.step", CTL_INT}, {"tokens/s", "latest.perf/tokens_per_s", CTL_COUNT},
     {"time left", "seconds_left", CTL_SECONDS},
     {"forked from", "origin.run_name", CTL_TEXT}, {"at step", "origin.step", CTL_INT},
     {"learning rate", "optim.lr", CTL_NUMBER}, {"schedule", "schedule.kind", CTL_TEXT},
@@ -308,8 +326,11 @@ static const struct ctl_command commands[] = {
 
     {"run create", "", create_options, "POST", "/runs", "Create a run from a JSON file.", NULL, &run_said,
      ctl_cmd_run_create},
-    {"run list", "", runs_options, "GET", "/runs", "List runs, newest first.", NULL, &runs_view, NULL},
+    {"run list", "", runs_options, "GET", "/runs", "Find runs; without options all, newest first.", NULL, &runs_view,
+     NULL},
     {"run show", "RUN", no_options, "GET", "/runs/{RUN}", "Show one run.", NULL, &run_view, NULL},
+    {"run edit", "RUN", edit_options, "PATCH", "/runs/{RUN}", "Change a run's name, tags or note, or what is kept.",
+     NULL, &run_said, NULL},
     {"run pause", "RUN", reason_options, "POST", "/runs/{RUN}/pause", "Pause a run at its next step.", NULL, &run_said,
      NULL},
     {"run resume", "RUN", reason_options, "POST", "/runs/{RUN}/resume",

@@ -44,11 +44,7 @@ int ctl_path_of(struct ctl *ctl, struct lag_strbuf *ret) {
     return ret->failed ? ctl_fail(CTL_FAILED, "out of memory") : CTL_OK;
 }
 
-json_t *ctl_list_value(const char *text) {
-    static const char *const pools[] = {"default", "depth", "width", "all", "preserving", "published",
-                                        "blocks"};
-    for (size_t i = 0; i < LAG_COUNT(pools); i++)
-        if (strcmp(text, pools[i]) == 0) return json_string(text);
+static json_t *words_value(const char *text) {
     json_t *list = json_array();
     while (*text) {
         size_t n = strcspn(text, ",");
@@ -56,6 +52,14 @@ json_t *ctl_list_value(const char *text) {
         text += n + (text[n] == ',');
     }
     return list;
+}
+
+json_t *ctl_list_value(const char *text) {
+    static const char *const pools[] = {"default", "depth", "width", "all", "preserving", "published",
+                                        "blocks"};
+    for (size_t i = 0; i < LAG_COUNT(pools); i++)
+        if (strcmp(text, pools[i]) == 0) return json_string(text);
+    return words_value(text);
 }
 
 /* "1,2" → [1,2]; what is no whole number stays text, for the daemon to refuse. */
@@ -102,6 +106,7 @@ static json_t *typed_value(const char *kind, const char *text) {
     if ((!kind || strstr(whole, kind)) && lag_parse_i64(text, &integer) == 0) return json_integer(integer);
     if (kind && strcmp(kind, "X") == 0 && lag_parse_double(text, &real) == 0) return json_real(real);
     if (kind && strcmp(kind, "SEEDS") == 0) return numbers_value(text);
+    if (kind && strcmp(kind, "WORDS") == 0) return words_value(text);
     return kind && strcmp(kind, "LIST") == 0 ? ctl_list_value(text) : json_string(text);
 }
 

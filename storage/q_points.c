@@ -59,6 +59,13 @@ static int compare(struct lag_stmt *stored, const struct lag_point *point, struc
     return 0;
 }
 
+static void take_lowest(const struct lag_point *point, struct lag_series_row *series) {
+    if (strncmp(series->key, "val/", 4) != 0 || !isfinite(point->value) || point->value > series->min_value) return;
+    if (point->value == series->min_value && point->step > series->min_step) return;
+    series->min_value = point->value + 0.0; /* as it is stored: no -0 */
+    series->min_step = point->step;
+}
+
 static int put_point(struct lag_stmt *insert, struct lag_stmt *stored, const struct lag_point *point,
                      struct lag_series_row *series, struct mismatch *mismatch, struct lag_error *err) {
     lag_stmt_rewind(insert);
@@ -74,6 +81,7 @@ static int put_point(struct lag_stmt *insert, struct lag_stmt *stored, const str
         series->last_value = point->value;
     }
     series->n_points++;
+    take_lowest(point, series);
     return 0;
 }
 

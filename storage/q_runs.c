@@ -22,6 +22,23 @@ static const struct lag_columns stored_columns = {column_rows, LAG_COUNT(column_
     "SELECT " STORED(NAME_IN_R, NEXT_NAME_IN_R) ", d.name AS dataset_name "                                            \
     "FROM runs AS r LEFT JOIN datasets AS d ON d.id = r.dataset_id "
 
+/* What a run is found by, from its configuration. The same as in migration 22. */
+#define AT(key) "instr(config, char(10) || '" key "=')"
+#define LINE(key)                                                                                                      \
+    "iif(" AT(key) ", substr(config, " AT(key) " + 6, instr(substr(config, " AT(key) " + 6) || char(10), char(10)) "   \
+    "- 1), '') AS " key
+static const char sql_set_words[] =
+    "UPDATE runs SET (tags, words) = (SELECT tags, lower(id || ' ' || name || ' ' || tags || ' ' || note) "
+    "FROM (SELECT " LINE("tags") ", " LINE("note") ")) WHERE id = ?";
+
+static int set_words(struct lag_db *db, const char *id, struct lag_error *err) {
+    struct lag_stmt *stmt;
+    int rc = lag_stmt_open(db, sql_set_words, &stmt, err);
+    if (rc) return rc;
+    lag_bind_text(stmt, id);
+    return lag_stmt_run_one(stmt, "run", id, err);
+}
+
 static const char sql_insert[] = "INSERT " LAG_SQL_INTO("runs", STORED);
 
 int lag_run_insert(struct lag_db *db, const struct lag_run_row *row, struct lag_error *err) {
@@ -33,7 +50,7 @@ int lag_run_insert(struct lag_db *db, const struct lag_run_row *row, struct lag_
         return lag_error_at(err, rc, "/name", "a run named %s exists already: choose another name", row->name);
     if (rc == LAG_ENOTFOUND)
         return lag_error_at(err, rc, "/dataset", "dataset %s does not exist", row->dataset_id);
-    return rc;
+    return rc ? rc : set_words(db, row->id, err);
 }
 
 static const char sql_by_id[] = SELECT "WHERE r.id = ?";
@@ -71,6 +88,14 @@ static int touch(struct lag_stmt *stmt, const char *id, struct lag_error *err) {
     lag_bind_i64(stmt, lag_clock_wall_ms());
     lag_bind_text(stmt, id);
     return lag_stmt_run_one(stmt, "run", id, err);
+}
+
+static const char sql_touch[] = "UPDATE runs SET " TOUCH;
+
+int lag_run_touch(struct lag_db *db, const char *id, struct lag_error *err) {
+    struct lag_stmt *stmt;
+    int rc = lag_stmt_open(db, sql_touch, &stmt, err);
+    return rc ? rc : touch(stmt, id, err);
 }
 
 static const char sql_set_state[] = "UPDATE runs SET state = ?, reason = ?, waits = 0, " TOUCH;
@@ -167,7 +192,7 @@ int lag_run_set_config(struct lag_db *db, const char *id, const char *name, cons
     rc = touch(stmt, id, err);
     if (rc == LAG_EEXIST)
         return lag_error_at(err, rc, "/name", "a run named %s exists already: choose another name", name);
-    return rc;
+    return rc ? rc : set_words(db, id, err);
 }
 
 static const char sql_set_schedules[] = "UPDATE runs SET max_steps = ?, config = ?, schedules = ?, " TOUCH;

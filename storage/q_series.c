@@ -7,7 +7,8 @@
 #include <lagd/storage/series.h>
 
 #define STORED(first, next)                                                                                            \
-    first(owner) next(key) next(exact) next(n_points) next(first_step) next(last_step) next(last_value)
+    first(owner) next(key) next(exact) next(n_points) next(first_step) next(last_step) next(last_value)                \
+    next(min_value) next(min_step)
 #define COLUMNS(first, next) first(id) STORED(next, next) /* the database numbers them */
 #define C(...) LAG_COLUMN(struct lag_series_row, __VA_ARGS__)
 static const struct lag_column column_rows[] = {COLUMNS(C, C)};
@@ -46,7 +47,8 @@ int lag_series_open(struct lag_db *db, const char *owner, const char *key, bool 
         *ret_id = row.id;
         return 0;
     }
-    row = (struct lag_series_row){.exact = exact, .last_step = -1, .last_value = NAN};
+    row = (struct lag_series_row){.exact = exact, .last_step = -1, .last_value = NAN, .min_value = NAN,
+                                  .min_step = -1};
     if (lag_copy(row.owner, sizeof row.owner, owner) || lag_copy(row.key, sizeof row.key, key))
         return lag_error_set(err, LAG_ETOOBIG, "the name of series %s of %s is too long", key, owner);
     rc = lag_row_insert(db, sql_insert, stored_columns, &row, err);
@@ -91,7 +93,8 @@ int lag_series_list(struct lag_db *db, const char *owner, int (*each)(const stru
 }
 
 static const char sql_set_counts[] =
-    "UPDATE series SET n_points = ?, first_step = ?, last_step = ?, last_value = ? WHERE id = ?";
+    "UPDATE series SET n_points = ?, first_step = ?, last_step = ?, last_value = ?, min_value = ?, min_step = ? "
+    "WHERE id = ?";
 
 int lag_series_set_counts(struct lag_db *db, const struct lag_series_row *row, struct lag_error *err) {
     struct lag_stmt *stmt;
@@ -101,15 +104,20 @@ int lag_series_set_counts(struct lag_db *db, const struct lag_series_row *row, s
     lag_bind_i64(stmt, row->first_step);
     lag_bind_i64(stmt, row->last_step);
     lag_bind_real(stmt, row->last_value);
+    lag_bind_real(stmt, row->min_value);
+    lag_bind_i64(stmt, row->min_step);
     lag_bind_i64(stmt, row->id);
     return lag_stmt_run(stmt, err);
 }
 
+#define LOWEST "(SELECT min(value) FROM points WHERE series = ?1)"
 static const char sql_recount[] =
     "UPDATE series SET n_points = n_points + ?2, "
     "first_step = coalesce((SELECT min(step) FROM points WHERE series = ?1), 0), "
     "last_step = coalesce((SELECT max(step) FROM points WHERE series = ?1), -1), "
-    "last_value = (SELECT value FROM points WHERE series = ?1 ORDER BY step DESC LIMIT 1) WHERE id = ?1";
+    "last_value = (SELECT value FROM points WHERE series = ?1 ORDER BY step DESC LIMIT 1), "
+    "min_value = CASE WHEN key GLOB 'val/*' THEN " LOWEST " END, min_step = CASE WHEN key GLOB 'val/*' THEN "
+    "coalesce((SELECT min(step) FROM points WHERE series = ?1 AND value = " LOWEST "), -1) ELSE -1 END WHERE id = ?1";
 
 int lag_series_recount(struct lag_db *db, int64_t id, int64_t n_new, struct lag_error *err) {
     struct lag_stmt *stmt;

@@ -7,6 +7,7 @@
 #include <lagd/base/mem.h>
 #include <lagd/daemon/supervisor.h>
 #include <lagd/storage/checkpoints.h>
+#include <lagd/storage/find.h>
 #include <lagd/storage/runs.h>
 #include <lagd/storage/series.h>
 #include <math.h>
@@ -97,6 +98,60 @@ static int write_latest(struct lagd_json *json, const char *key, const void *obj
                                  encoding->err);
     lagd_json_close_object(json);
     return status;
+}
+
+struct best {
+    double value;
+    int64_t step;
+};
+static const struct lagd_member best_members[] = {
+    LAGD_MEMBER(struct best, "value", "n", value, "The lowest validation loss."),
+    LAGD_MEMBER(struct best, "step", "i", step, "The first step that has it."),
+};
+static const struct lagd_schema best_schema = LAGD_SCHEMA("Best", best_members);
+
+static int write_best(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct lagd_encoding *encoding = context;
+    struct best best;
+    int rc = lag_run_best(encoding->db, ((const struct lag_run_row *)object)->id, &best.value, &best.step,
+                          encoding->err);
+    if (rc == 0 && isfinite(best.value)) return lagd_write_object(json, key, &best_schema, &best, NULL);
+    lagd_json_null(json, key);
+    return rc;
+}
+
+static const char *waiting_for(int i, const char **ret_help) {
+    static const struct {
+        const char *word, *help;
+    } words[] = {{LAG_WAITS_APPROVAL, "its growth is decided, and a person has to agree"},
+                 {LAG_WAITS_SHORTAGE, "it is paused for want of what may come back, as memory"},
+                 {LAG_WAITS_TURN, "it is queued"}};
+    if ((size_t)i >= LAG_COUNT(words)) return NULL;
+    *ret_help = words[i].help;
+    return words[i].word;
+}
+
+static int write_waiting_for(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct lagd_encoding *encoding = context;
+    char word[16];
+    int rc = lag_run_waiting_for(encoding->db, object, word, encoding->err);
+    if (rc == 0 && word[0]) lagd_json_text(json, key, word);
+    else lagd_json_null(json, key);
+    return rc;
+}
+
+/* A growth's row has the reason of its state; the run is in none of its own. */
+static int write_reason(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct lagd_encoding *encoding = context;
+    const struct lag_run_row *row = object;
+    char word[16];
+    int rc = row->reason[0] ? 0 : lag_run_waiting_for(encoding->db, row, word, encoding->err);
+    if (row->reason[0]) lagd_json_text(json, key, row->reason);
+    else if (rc == 0 && strcmp(word, LAG_WAITS_APPROVAL) == 0)
+        lagd_write_link(json, key, "growth %s is decided and waits for a person to approve or reject it",
+                        row->growth_id);
+    else lagd_json_null(json, key);
+    return rc;
 }
 
 /* Both are found at once, with the first that is written. */
@@ -194,7 +249,9 @@ static const struct lagd_member run_members[] = {
     ROW("id", "s", id, NULL),
     ROW("name", "s", name, NULL),
     LAGD_CHOICE(struct lag_run_row, "state", "s", state, run_state, NULL),
-    ROW("reason", "s?", reason, "Why it is in this state."),
+    LAGD_WRITTEN("reason", "s?", write_reason, "Why it is in this state, or what it waits for."),
+    {.name = "waiting_for", .type = "s?", .write = write_waiting_for, .choice = waiting_for,
+     .help = "What it waits for; null: it does not."},
     ROW("waits", "b", waits, "It is paused for want of what may come back, as memory, and goes on by itself."),
     ROW("step", "i", step, "The last step that is on disk or told of."),
     ROW("max_steps", "i", max_steps, NULL),
@@ -213,6 +270,7 @@ static const struct lagd_member run_members[] = {
     ROW("dataset", "s", dataset_name, "Its name."),
     ROW("dataset_id", "s", dataset_id, NULL),
     LAGD_WRITTEN("latest", "{n?}", write_latest, "The last value of each series; null when it is not finite."),
+    LAGD_WRITTEN_OF("best", "@?", &best_schema, write_best, "Its lowest validation loss; null before the first one."),
     {.fields = &lagd_run_fields, .only = CONFIG, .write = write_config},
     LAGD_WRITTEN("damaged", "s~", write_damage, "Of the stored configuration this cannot be read; the default is shown "
                  "in its place, and such a run cannot go on."),

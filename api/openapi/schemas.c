@@ -24,10 +24,11 @@ void lagd_schemas_add(struct lagd_schemas *schemas, const struct lagd_schema *sc
     }
 }
 
-void lagd_choices_write(struct lagd_json *json, lagd_choice_fn *choice) {
+void lagd_choices_write(struct lagd_json *json, lagd_choice_fn *choice, bool nullable) {
     const char *help = NULL, *word;
     lagd_json_open_array(json, "enum");
     for (int i = 0; (word = choice(i, &help)) != NULL; i++) lagd_json_text(json, NULL, word);
+    if (nullable) lagd_json_null(json, NULL);
     lagd_json_close_array(json);
     lagd_json_open_object(json, "x-lagd-meanings");
     for (int i = 0; (word = choice(i, &help)) != NULL; i++) lagd_json_text(json, word, help);
@@ -108,7 +109,7 @@ static void write_properties(struct lagd_json *json, const struct lagd_schema *s
         lagd_json_open_object(json, member->name);
         write_type(json, member, member->type);
         if (member->constant) lagd_json_text(json, "const", member->constant);
-        if (member->choice) lagd_choices_write(json, member->choice);
+        if (member->choice) lagd_choices_write(json, member->choice, strchr(member->type, '?') != NULL);
         if (member->help) lagd_json_text(json, "description", member->help);
         lagd_json_close_object(json);
     }

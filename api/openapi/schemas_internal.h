@@ -13,4 +13,4 @@ void lagd_schemas_add(struct lagd_schemas *schemas, const struct lagd_schema *sc
 /* All of them, as members of the open object "schemas". */
 void lagd_schemas_write(struct lagd_json *json, const struct lagd_schemas *schemas);
 /* The words that a text may be, into an open object: enum, and what they mean, x-lagd-meanings. */
-void lagd_choices_write(struct lagd_json *json, lagd_choice_fn *choice);
+void lagd_choices_write(struct lagd_json *json, lagd_choice_fn *choice, bool nullable);

@@ -1,7 +1,6 @@
-/* /runs: list, create, look, delete, and the verbs. */
+/* /runs: create, look, delete, and the verbs. */
 #include "body/bodies_internal.h"
 #include "encode/encode_internal.h"
-#include "request/cursor_internal.h"
 #include "request/etag_internal.h"
 #include "resources/handlers_internal.h"
 #include "resources/schemas_internal.h"
@@ -14,62 +13,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-
-/* --- list -------------------------------------------------------------------------------------------------------- */
-
-static int add_run(const struct lag_run_row *row, void *arg) { return lagd_rows_add(arg, row); }
-
-static int check_states(struct lagd_request *request, const char *states) {
-    for (const char *p = states; p && *p;) {
-        char name[32];
-        size_t n = strcspn(p, ",");
-        (void)snprintf(name, sizeof(name), "%.*s", (int)n, p);
-        if (!lagd_state_find(LAGD_MACHINE_RUN, name)) {
-            return lagd_fail(request, "invalid-parameter", "query parameter state: there is no state %s", name);
-        }
-        p += n + (p[n] == ',');
-    }
-    return 0;
-}
-
-static const struct lagd_member list_members[] = {LAGD_LIST(&lagd_run_schema)};
-const struct lagd_schema lagd_run_list_schema = LAGD_SCHEMA("RunList", list_members);
-
-static int answer_page(struct lagd_request *request, struct lag_db *db, const struct lagd_rows *list, size_t limit) {
-    char cursor[LAGD_CURSOR_SIZE] = "";
-    const struct lag_run_row *rows = list->rows;
-    struct lagd_list page = {lagd_rows_span(list), cursor};
-    struct lagd_encoding encoding = {db, &request->err, NULL, request->supervisor};
-    if (list->n > limit) {
-        page.items.n = limit;
-        lagd_cursor_format(LAGD_CURSOR_BY_ID, rows[limit - 1].id, cursor);
-        lagd_header_set(request, "Link", "</api/v1/runs?limit=%zu&cursor=%s>; rel=\"next\"", limit, cursor);
-    }
-    return lagd_answer_object(request, &lagd_run_list_schema, &page, &encoding, 0);
-}
-
-int lagd_h_runs(struct lagd_request *request) {
-    struct lag_db *db;
-    int64_t number;
-    char before_id[LAG_ROW_ID] = "";
-    const char *states = lagd_query_text(&request->target, request->route, "state");
-    const char *cursor = lagd_query_text(&request->target, request->route, "cursor");
-    size_t limit = (size_t)lagd_query_int(&request->target, request->route, "limit");
-    int status = check_states(request, states);
-    if (status < 0) return status;
-    if (cursor && lagd_cursor_parse(cursor, "run", &number, before_id) < 0) {
-        return lagd_fail(request, "invalid-cursor", "the cursor was not made by this list; begin again without one");
-    }
-    struct lagd_rows list = LAGD_ROWS_INIT(struct lag_run_row);
-    status = lagd_request_db(request, &db);
-    if (status == 0) {
-        status = lag_run_list(db, states && *states ? states : NULL, before_id, (int)limit + 1, add_run,
-                              &list, &request->err);
-    }
-    if (status == 0) status = answer_page(request, db, &list, limit);
-    lagd_rows_deinit(&list);
-    return status;
-}
 
 /* --- one --------------------------------------------------------------------------------------------------------- */
 

@@ -52,6 +52,8 @@ lagd_route_fn lagd_h_run_generate, lagd_h_checkpoint_generate, lagd_h_generated;
 
 lagd_route_fn lagd_h_events;
 
+extern const char *const lagd_run_sorts[]; /* NULL-terminated, by enum lag_run_order. h_run_list.c */
+
 /* How much /compare takes at once. */
 #define LAGD_COMPARE_RUNS 8
 #define LAGD_COMPARE_KEYS 4

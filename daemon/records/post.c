@@ -238,6 +238,8 @@ static int write_row(struct lag_db *db, const struct lagd_post *post, int to, st
                        : kind->set(db, subject->id, state, post->reason ? post->reason : "", err);
     if (rc == 0 && post->machine == LAGD_MACHINE_RUN && post->event == LAGD_RUN_ON_SHORT)
         rc = lag_run_set_waits(db, subject->id, true, err);
+    /* What a run waits for is told with it, and is a growth's state. */
+    if (rc == 0 && post->machine == LAGD_MACHINE_GROWTH && !post->row) rc = lag_run_touch(db, subject->run_id, err);
     bool told = (!post->row || kind->tells_creation) && to != kind->told_otherwise;
     return rc == 0 && told ? tell(db, post, subject, state, err) : rc;
 }

@@ -130,7 +130,8 @@ static void wrong_parameters_are_told_with_what_is_right(void **state) {
         const char *target, *detail;
     } list[] = {
         {"/api/v1/runs?limt=1",
-         "GET /api/v1/runs knows no query parameter limt; it knows state, limit, cursor, pretty"},
+         "GET /api/v1/runs knows no query parameter limt; it knows q, tag, state, waiting_for, arch, sort, order, "
+         "limit, cursor, pretty"},
         {"/api/v1/runs?limit=0",
          "query parameter limit must be a whole number of at least 1 (got '0')"},
         {"/api/v1/runs?limit=x",

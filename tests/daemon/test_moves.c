@@ -406,7 +406,7 @@ static void what_no_row_allows_is_refused(void **state) {
                   LAG_ESTATE, "growth gr_");
     fixture_do(&f, LAGD_GROWTH_CANCEL, growth, 0, NULL);
     fixture_row(&f, run, &after);
-    assert_int_equal(after.revision, before.revision + 2); /* the growth came and went */
+    assert_int_equal(after.revision, before.revision + 3); /* the growth came, was cancelled, and went */
     RUN(run, "paused");
     put_states(lagd_supervisor_store(f.s), (struct put){.run = run, .run_state = "dreaming"});
     check_refused((struct lagd_post){.machine = LAGD_MACHINE_RUN, .id = run, .event = LAGD_RUN_ON_RESUME}, LAG_ECORRUPT,

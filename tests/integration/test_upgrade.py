@@ -48,7 +48,7 @@ def make_old(state_dir):
 ADDED = {"head_dim", "eval_stride", "change", "with", "with_params", "parents", "fused",
          "label", "delta", "basis", "tied_set", "tied_at_0", "p_now", "p_end", "gain", "gain_interval",
          "short_by", "n_tied", "n_evaluations", "n_reached", "freeze_old", "allocator", "max_steps", "rungs", "lag",
-         "stopped", "prior", "audit", "effect"}
+         "stopped", "prior", "audit", "effect", "best", "waiting_for"}
 # What the rule of a growth says since then.
 CLOSE = (" Where those that cannot be told apart lie closer than the difference that matters, the first of them by "
          "the prior is, or, without one, in the pool.")

@@ -161,6 +161,8 @@ struct lag_series_row {
     bool exact;                /* a recomputed value must equal the stored one */
     int64_t n_points, first_step, last_step;
     double last_value;
+    double min_value;          /* of a key val/…: its lowest one, the first that has it; NaN and -1 in others */
+    int64_t min_step;
 };
 struct lag_point { int64_t series, step; double value; }; /* value NaN or infinite is stored as NULL */
 struct lag_event_row {

@@ -29,6 +29,7 @@ int lag_run_list(struct lag_db *db, const char *states, const char *before_id, i
 /* Ids of those that wait (row.waits). */
 int lag_run_list_waiting(struct lag_db *db, int (*each)(const char *id, void *), void *arg, struct lag_error *err);
 /* Each bumps revision and updated_ms. */
+int lag_run_touch(struct lag_db *db, const char *id, struct lag_error *err); /* that alone */
 int lag_run_set_state(struct lag_db *db, const char *id, const char *state, const char *reason, struct lag_error *err);
 /* A new state ends it. */
 int lag_run_set_waits(struct lag_db *db, const char *id, bool waits, struct lag_error *err);
