@@ -27,10 +27,8 @@ void lagd_operator_get(int index, struct lagd_operator_info *ret) {
     int n = 0;
     const struct lag_operator *op = lag_operators(&n) + index;
     LAG_ASSERT(index >= 0 && index < n);
-    static const char *const directions[] = {[LAG_GROWS_NOTHING] = "nothing", [LAG_GROWS_DEPTH] = "depth",
-                                             [LAG_GROWS_WIDTH] = "width"};
     *ret = (struct lagd_operator_info){
-        .grows = directions[op->grows], .name = op->name, .title = op->title, .help = op->help,
+        .grows = lag_direction_names[op->grows], .name = op->name, .title = op->title, .help = op->help,
         .reference = op->reference, .axes = op->axes, .preserves = op->preserves ? op->preserves : "",
         .hugging_face = !op->beyond_hf,
         .preset_optimizer = lag_moment_rule_name((enum lag_moment_rule)op->preset_moments),

@@ -42,20 +42,24 @@ struct planning {
 
 /* --- what a request may ask -------------------------------------------------------------------------------------- */
 
-static bool asks_width(const struct lagd_growth_request *request) {
-    return request->target.n_embd || request->target.n_head || request->target.n_inner || request->target.head_dim;
+/* Something other than depth. */
+static bool asks_other(const struct lagd_growth_request *request) {
+    struct lag_shape other = request->target;
+    other.n_layer = 0;
+    return !lagd_shape_equal(&other, &(struct lag_shape){0});
 }
 
 static int check_request(const struct lagd_growth_request *request, const struct lag_run_row *run,
                          struct lag_error *err) {
     const int64_t asked = request->target.n_layer;
-    if (asked != 0 && (asked < run->shape.n_layer || (asked == run->shape.n_layer && !asks_width(request)))) {
+    if (asked != 0 && (asked < run->shape.n_layer || (asked == run->shape.n_layer && !asks_other(request)))) {
         return lag_error_at(err, LAG_EINVAL, "/target/n_layer", "target/n_layer is %" PRId64 ", but run %s has %" PRId64
                             " layers already: ask for more", asked, run->name, run->shape.n_layer);
     }
-    if (asked == 0 && !asks_width(request))
+    if (asked == 0 && !asks_other(request))
         return lag_error_at(err, LAG_EINVAL, "/target",
-                            "target says nothing that grows: name n_layer, n_embd, n_head, head_dim or n_inner");
+                            "target says nothing that grows: name n_layer, n_embd, n_head, head_dim, n_inner, "
+                            "n_positions or vocab_size");
     if (request->at_step >= 0 && request->at_step < run->step) {
         return lag_error_at(err, LAG_EINVAL, "/when/at_step",
                             "when/at_step is %" PRId64 ", but run %s is at step %" PRId64 " already", request->at_step,

@@ -15,8 +15,10 @@
     LAGD_TARGET_ROW(n_inner, LAG_MAX_INNER, "",                                                                        \
                     "Width of the feed-forward layer to grow to; left out: it grows as n_embd does."),                 \
     LAGD_TARGET_ROW(n_positions, LAG_MAX_POSITIONS, "tokens",                                                          \
-                    "Longest context; the " of "'s own, as no operator grows it."),                                    \
-    LAGD_TARGET_ROW(vocab_size, LAG_MAX_VOCAB, "tokens", "Vocabulary; the " of "'s own, as no operator grows it."),    \
+                    "Longest context to grow to; training sequences stay as long as they are. Left out: the " of       \
+                    "'s own."),                                                                                        \
+    LAGD_TARGET_ROW(vocab_size, LAG_MAX_VOCAB, "tokens",                                                               \
+                    "Vocabulary to grow to; left out: the " of "'s own."),                                             \
     LAGD_TARGET_ROW(head_dim, LAG_MAX_ATTENTION, "",                                                                   \
                     "Numbers of a head to grow to, also where n_head times it is not n_embd, which no config.json of " \
                     "Hugging Face's can say; left out: n_embd / n_head, or the " of "'s own where that is another.")

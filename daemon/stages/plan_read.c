@@ -157,8 +157,10 @@ static int check_end(const struct reading *r, int i, int64_t begins, struct lag_
 static int check_target(const struct reading *r, int i, struct lag_error *err) {
     const struct lag_shape *target = &r->request->stages[i].growth.target;
     const int64_t asked = target->n_layer, has = r->parent.shape.n_layer;
-    const bool widens = target->n_embd || target->n_head || target->n_inner || target->head_dim;
-    if (asked > has || asked == 0 || (asked == has && widens)) return 0; /* its growth's own plan says the rest */
+    struct lag_shape other = *target;
+    other.n_layer = 0;
+    const bool grows_else = !lagd_shape_equal(&other, &(struct lag_shape){0});
+    if (asked > has || asked == 0 || (asked == has && grows_else)) return 0; /* its growth's own plan says the rest */
     REFUSE(err, i, LAG_EINVAL, "/target/n_layer", "its target has %" PRId64 " layers, and %s %" PRId64 " already: a "
            "stage grows, so ask for more", asked, i > 0 ? "the stage before it leads to" :
            "the run has, or will have,", has);

@@ -240,5 +240,10 @@ lag_construct_fn *const lag_constructors[LAG_N_OPS] = {
     [LAG_OP_ZERO_BLOCK] = construct_none,
     [LAG_OP_RANDOM_WIDTH] = construct_none,
     [LAG_OP_FUSE] = construct_none,
+    [LAG_OP_VOCAB_MEAN] = construct_none,
+    [LAG_OP_VOCAB_RANDOM] = construct_none,
+    [LAG_OP_CONTEXT_TILE] = construct_none,
+    [LAG_OP_CONTEXT_LAST] = construct_none,
+    [LAG_OP_CONTEXT_STRETCH] = construct_none,
     [LAG_OP_NONE] = construct_none,
 };

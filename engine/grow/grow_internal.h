@@ -8,6 +8,7 @@ enum lag_op {
     LAG_OP_PARTIAL_STACK, LAG_OP_LLAMA_PRO, LAG_OP_ZERO_STACK, LAG_OP_ZERO_TOP, LAG_OP_ZERO_RANDOM, LAG_OP_RANDOM,
     LAG_OP_CLONE_WIDTH, LAG_OP_LEMON, LAG_OP_FPI, LAG_OP_AKI, LAG_OP_CLONE_DIAGONAL, LAG_OP_ZERO_FANOUT,
     LAG_OP_ZERO_BLOCK, LAG_OP_RANDOM_WIDTH, LAG_OP_FUSE,
+    LAG_OP_VOCAB_MEAN, LAG_OP_VOCAB_RANDOM, LAG_OP_CONTEXT_TILE, LAG_OP_CONTEXT_LAST, LAG_OP_CONTEXT_STRETCH,
     LAG_OP_NONE,
     LAG_N_OPS
 };
@@ -30,10 +31,13 @@ typedef int lag_fill_fn(struct lag_draft *draft, const struct lag_strategy *stra
 int lag_recipe_make(const struct lag_strategy *strategy, const struct lag_spec *from, const struct lag_spec *to,
                     lag_fill_fn *fill, const char *text, struct lag_recipe *ret, struct lag_error *err);
 
-/* LAG_EINVAL at "/target/<name>" where the shapes differ in a direction that is not grown. what: who grows, for the
- * text. */
-int lag_directions_check(const struct lag_spec *from, const struct lag_spec *to, bool depth, bool width,
-                         const char *what, struct lag_error *err);
+#define LAG_GROWS(direction) (1u << (direction)) /* of a set of directions */
+/* LAG_EINVAL at "/target/<name>" where the shapes differ in a direction that is not among the grown. what: who grows,
+ * for the text. */
+int lag_directions_check(const struct lag_spec *from, const struct lag_spec *to, unsigned grown, const char *what,
+                         struct lag_error *err);
+/* Those in which the shapes differ. */
+unsigned lag_directions_of(const struct lag_spec *from, const struct lag_spec *to);
 bool lag_width_differs(const struct lag_spec *a, const struct lag_spec *b);
 /* The maps of a width operator. LAG_EINVAL at "/target/<name>", with what it could reach. */
 int lag_width_build(const struct lag_operator *op, const double *params, uint64_t seed, const struct lag_spec *from,
@@ -42,6 +46,9 @@ int lag_width_build(const struct lag_operator *op, const double *params, uint64_
  * they do not go together, at "/target/<name>" where they make another shape. */
 int lag_fuse_build(const struct lag_strategy *strategy, const double *params, const struct lag_spec *from,
                    const struct lag_spec *to, struct lag_width *ret, struct lag_error *err);
+/* The map of vocabulary or context, beside what width has. LAG_EINVAL at "/target/<name>": it would shrink. */
+int lag_ends_build(const struct lag_operator *op, const double *params, const struct lag_spec *from,
+                   const struct lag_spec *to, struct lag_width *width, struct lag_error *err);
 /* The value of a parameter that the operator has; 0 for others. */
 double lag_operator_value(const struct lag_operator *op, const double *params, const char *name);
 /* The value of a parameter that the operator has; 0 for others. */

@@ -33,6 +33,11 @@
 #define P_MIX \
     {"mix", 0, 1, 0, "share a of fresh noise in copies, W <- (1-a) W + a e: the function changes", false}
 
+#define ENDS \
+    GOES_ON, .function_preserving = true, \
+    .preserves = "for texts as long as before, since no position sees one that comes after it", \
+    .grows = LAG_GROWS_CONTEXT, .axes = "n_positions"
+
 static const struct lag_operator operators[LAG_N_OPS] = {
     [LAG_OP_STACK] = {"stack", "Stack", "copies the whole model on top of itself: 0 1 2 0 1 2",
         "Gong et al. 2019 (StackBERT); Du et al., arXiv 2405.15319 (G_stack)", .params = {P_NOISE}, COPIES},
@@ -103,6 +108,20 @@ static const struct lag_operator operators[LAG_N_OPS] = {
         .params = {{"lambda", 0, 1, 0.5, "share of the run's own logits; the parents have even parts of the rest",
                     false}}, GOES_ON, .takes_parents = true,
         WIDTHS_OF("n_embd,n_head,n_inner")},
+    [LAG_OP_VOCAB_MEAN] = {"vocab_mean", "Vocabulary, mean", "appends tokens whose rows are the mean of all others, "
+        "and so have the mean of their logits: the function stays near, by log(1 + new / old) at most",
+        "Hewitt 2021 (rows of new tokens for pretrained models)",
+        .params = {{"noise", 0, 10, 0, "fresh noise in the new rows, as a multiple of a fresh model's", false}},
+        GOES_ON, .grows = LAG_GROWS_VOCAB, .axes = "vocab_size"},
+    [LAG_OP_VOCAB_RANDOM] = {"vocab_random", "Vocabulary, random", "appends tokens with rows of a fresh model: the "
+        "control", "Hewitt 2021 (what it is compared with)", GOES_ON, .grows = LAG_GROWS_VOCAB, .axes = "vocab_size"},
+    [LAG_OP_CONTEXT_TILE] = {"context_tile", "Context, tiled", "appends positions whose rows are those of the first "
+        "ones, again and again", "Beltagy et al., arXiv 2004.05150 (Longformer)", ENDS},
+    [LAG_OP_CONTEXT_LAST] = {"context_last", "Context, last", "appends positions whose rows are that of the last one",
+        "a control beside context_tile", ENDS},
+    [LAG_OP_CONTEXT_STRETCH] = {"context_stretch", "Context, stretched", "appends positions whose rows lie between the "
+        "old ones as they lie in the longer text",
+        "after Chen et al., arXiv 2306.15595 (position interpolation)", ENDS},
     [LAG_OP_NONE] = {"none", "None", "does not grow: the reference", "Karp et al., arXiv 2406.02469",
         .function_preserving = true, .preserves = "always: it stays as it is", GOES_ON, .axes = ""},
 };

@@ -60,18 +60,34 @@ static const char *const both_rows[] = {
     "stack with=aki",
     "zero_random with=zero_fanout",
 };
+static const char *const vocab_rows[] = {"vocab_mean", "vocab_mean noise=1", "vocab_random"};
+static const char *const context_rows[] = {"context_tile", "context_last", "context_stretch"};
 enum { DEFAULT_ROWS = 10 };
+enum { D = LAG_GROWS(LAG_GROWS_DEPTH), W = LAG_GROWS(LAG_GROWS_WIDTH), V = LAG_GROWS(LAG_GROWS_VOCAB),
+       C = LAG_GROWS(LAG_GROWS_CONTEXT) };
 struct rows {
     const char *const *row;
     size_t n;
-    bool depth, width; /* what they grow */
+    unsigned grown; /* the directions */
     const char *before, *behind; /* the operator of the other direction beside each */
 };
-static const struct rows of_depth = {depth_rows, LAG_COUNT(depth_rows), true, false, "", ""};
-static const struct rows of_width = {width_rows, LAG_COUNT(width_rows), false, true, "", ""};
-static const struct rows of_both = {both_rows, LAG_COUNT(both_rows), true, true, "", ""};
-static const struct rows depth_beside = {depth_rows, LAG_COUNT(depth_rows), true, true, "", " with=clone_width"};
-static const struct rows width_beside = {width_rows, LAG_COUNT(width_rows), true, true, "stack with=", ""};
+#define ROWS(list) list, LAG_COUNT(list)
+static const struct rows of_directions[] = {
+    {ROWS(depth_rows), D, "", ""},
+    {ROWS(width_rows), W, "", ""},
+    {ROWS(both_rows), D | W, "", ""},
+    {ROWS(vocab_rows), V, "", ""},
+    {ROWS(context_rows), C, "", ""},
+    {ROWS(depth_rows), D | V, "", " with=vocab_mean"},
+    {ROWS(width_rows), W | V, "", " with=vocab_mean"},
+    {ROWS(depth_rows), D | C, "", " with=context_tile"},
+    {ROWS(width_rows), W | C, "", " with=context_tile"},
+    {ROWS(vocab_rows), V | C, "", " with=context_tile"},
+};
+static const struct rows of_depth = {ROWS(depth_rows), D, "", ""};
+static const struct rows of_width = {ROWS(width_rows), W, "", ""};
+static const struct rows depth_beside = {ROWS(depth_rows), D | W, "", " with=clone_width"};
+static const struct rows width_beside = {ROWS(width_rows), D | W, "stack with=", ""};
 static_assert(LAG_COUNT(depth_rows) <= LAG_POOL_MAX && LAG_COUNT(both_rows) <= LAG_POOL_MAX, "a pool holds its rows");
 
 /* Replaces {h} and {l-h} by their values for n_layer. */
@@ -188,16 +204,21 @@ static bool grows_both(const struct expansion *expansion) {
     return lag_width_differs(expansion->from, expansion->to) && expansion->to->n_layer > expansion->from->n_layer;
 }
 
-static const struct rows *find_rows(const struct expansion *expansion) {
-    if (grows_both(expansion)) return &of_both;
-    return lag_width_differs(expansion->from, expansion->to) ? &of_width : &of_depth;
+static int find_rows(const struct expansion *expansion, const struct rows **ret, struct lag_error *err) {
+    const unsigned grown = lag_directions_of(expansion->from, expansion->to);
+    for (size_t i = 0; i < LAG_COUNT(of_directions); i++) {
+        *ret = &of_directions[i];
+        if ((*ret)->grown == grown) return 0;
+    }
+    return lag_error_at(err, LAG_EINVAL, "/target", "a growth takes two of depth, width, vocabulary and context at "
+                        "once: ask for one growth after the other");
 }
 
 /* Of width, an operator that cannot reach the target is left out; it is told where none can. */
 static int add_rows(struct expansion *expansion, const struct rows *rows, size_t n, bool only_preserving,
                     const struct lag_pool_rules *rules, struct lag_error *err) {
     struct lag_error refusal = {0};
-    int rc = lag_directions_check(expansion->from, expansion->to, rows->depth, rows->width, "the pool", err);
+    int rc = lag_directions_check(expansion->from, expansion->to, rows->grown, "the pool", err);
     for (size_t i = 0; rc == 0 && i < LAG_MIN(n, rows->n); i++) {
         char text[LAG_STRATEGY_TEXT];
         struct lag_strategy strategy;
@@ -211,7 +232,7 @@ static int add_rows(struct expansion *expansion, const struct rows *rows, size_t
         strategy.freeze_steps = rules->freeze_steps;
         lag_strategy_name(&strategy, text);
         rc = add_member(expansion, &strategy, text, &refusal);
-        const bool is_beyond = rc == LAG_EINVAL && rows->width && strncmp(refusal.pointer, "/target/", 8) == 0;
+        const bool is_beyond = rc == LAG_EINVAL && rows->grown & W && strncmp(refusal.pointer, "/target/", 8) == 0;
         if (is_beyond) rc = 0;
         if (rc && err) *err = refusal;
     }
@@ -222,7 +243,9 @@ static int add_rows(struct expansion *expansion, const struct rows *rows, size_t
 }
 
 static int add_default(struct expansion *expansion, const struct lag_pool_rules *rules, struct lag_error *err) {
-    return add_rows(expansion, find_rows(expansion), DEFAULT_ROWS, false, rules, err);
+    const struct rows *found;
+    const int rc = find_rows(expansion, &found, err);
+    return rc ? rc : add_rows(expansion, found, DEFAULT_ROWS, false, rules, err);
 }
 
 static int add_depth(struct expansion *expansion, const struct lag_pool_rules *rules, struct lag_error *err) {
@@ -234,11 +257,15 @@ static int add_width(struct expansion *expansion, const struct lag_pool_rules *r
 }
 
 static int add_all(struct expansion *expansion, const struct lag_pool_rules *rules, struct lag_error *err) {
-    return add_rows(expansion, find_rows(expansion), LAG_POOL_MAX, false, rules, err);
+    const struct rows *found;
+    const int rc = find_rows(expansion, &found, err);
+    return rc ? rc : add_rows(expansion, found, LAG_POOL_MAX, false, rules, err);
 }
 
 static int add_preserving(struct expansion *expansion, const struct lag_pool_rules *rules, struct lag_error *err) {
-    return add_rows(expansion, find_rows(expansion), LAG_POOL_MAX, true, rules, err);
+    const struct rows *found;
+    const int rc = find_rows(expansion, &found, err);
+    return rc ? rc : add_rows(expansion, found, LAG_POOL_MAX, true, rules, err);
 }
 
 /* Those that do not grow as the target does, or cannot reach it, are left out; it is told where none can. */
@@ -267,7 +294,7 @@ static int add_blocks(struct expansion *expansion, const struct lag_pool_rules *
     const int n_layer = expansion->from->n_layer, block = expansion->to->n_layer - n_layer;
     const int least = (n_layer + LAG_POOL_MAX - 1) / LAG_POOL_MAX;
     int rc = 0;
-    if (lag_width_differs(expansion->from, expansion->to))
+    if (lag_directions_of(expansion->from, expansion->to) & ~(unsigned)D)
         return lag_error_at(err, LAG_EINVAL, "/pool", "the pool \"blocks\" grows n_layer alone: leave the other axes "
                             "of the target out, or choose another pool");
     if (block > n_layer || block < least)
@@ -312,8 +339,7 @@ int lag_pool_expand(const char *pool, const struct lag_pool_rules *rules, const 
                     struct lag_error *err) {
     const int index = find_pool(pool, err);
     if (index < 0) return index;
-    const bool widens = lag_width_differs(from, to);
-    if (to->n_layer < from->n_layer || (to->n_layer == from->n_layer && !widens)) {
+    if (to->n_layer < from->n_layer || lag_directions_of(from, to) == 0) {
         return lag_error_at(err, LAG_EINVAL, "/target/n_layer",
                             "the model has %d layers already: a pool needs a target of more", from->n_layer);
     }

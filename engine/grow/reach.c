@@ -62,7 +62,9 @@ int lag_strategy_nearest(const struct lag_strategy *strategy, const struct lag_s
     int n = 0;
     for (size_t i = 0; i < n_drafts; i++) {
         struct lag_spec grown;
-        const bool both = drafts[i].n_layer > from->n_layer && lag_width_differs(from, &drafts[i]);
+        const unsigned ways = lag_directions_of(from, &drafts[i]);
+        const bool both = strategy->with && ways & LAG_GROWS(strategy->op->grows) &&
+                          ways & LAG_GROWS(strategy->with->grows);
         bool passed = lag_spec_same_shape(&drafts[i], from) || lag_spec_same_shape(&drafts[i], to);
         passed |= strategy->with && !both; /* one operator alone would do that */
         for (int j = 0; j < n; j++) passed |= lag_spec_same_shape(&drafts[i], &ret[j]);
@@ -71,18 +73,18 @@ int lag_strategy_nearest(const struct lag_strategy *strategy, const struct lag_s
     return n;
 }
 
-/* Beside the first operator of the other direction with which it does; else as it fails beside the first of them. */
+/* Beside the first operator of another direction with which it does; else as it fails beside the first of them. */
 static int reach_beside(const struct lag_operator *op, const struct lag_spec *from, const struct lag_spec *to,
                         struct lag_reach *ret) {
     int n;
     const struct lag_operator *ops = lag_operators(&n);
-    const bool deep = op->grows == LAG_GROWS_DEPTH;
     bool failed = false;
     for (int i = 0; i < n && !ret->beside; i++) {
         struct lag_strategy pair;
         struct lag_error why = {0};
-        if (lag_strategy_init((deep ? op : &ops[i])->name, &pair, NULL) ||
-            lag_strategy_set_with(&pair, (deep ? &ops[i] : op)->name, NULL))
+        const bool leads = op->grows < ops[i].grows;
+        if (lag_strategy_init((leads ? op : &ops[i])->name, &pair, NULL) ||
+            lag_strategy_set_with(&pair, (leads ? &ops[i] : op)->name, NULL))
             continue;
         const int rc = try_recipe(&pair, from, to, &ret->grown, &why);
         if (rc == LAG_ENOMEM) return rc;
@@ -106,7 +108,8 @@ int lag_operator_reach(const struct lag_operator *op, const struct lag_spec *fro
     ret->reaches = rc == 0;
     if (rc && rc != LAG_ENOMEM) {
         ret->n_nearest = lag_strategy_nearest(&alone, from, to, ret->nearest);
-        if (lag_width_differs(from, to) && to->n_layer > from->n_layer) rc = reach_beside(op, from, to, ret);
+        const unsigned grown = lag_directions_of(from, to); /* of two, there is a pair for each */
+        if (grown & (grown - 1)) rc = reach_beside(op, from, to, ret);
         ret->reaches = ret->beside != NULL;
     }
     if (rc == LAG_ENOMEM) return lag_error_set(err, rc, "out of memory for a recipe");

@@ -16,42 +16,50 @@ static void mark_new(struct lag_draft *draft, bool *seen, double noise) {
     }
 }
 
-static bool is_width(enum lag_spec_axis axis) {
-    return axis == LAG_AXIS_N_HEAD || axis == LAG_AXIS_N_EMBD || axis == LAG_AXIS_N_INNER;
+/* What grows an axis; what brings others with it comes first. */
+static const struct { enum lag_spec_axis axis; enum lag_direction direction; } axes[LAG_N_AXES] = {
+    {LAG_AXIS_N_LAYER, LAG_GROWS_DEPTH},       {LAG_AXIS_N_EMBD, LAG_GROWS_WIDTH},
+    {LAG_AXIS_N_HEAD, LAG_GROWS_WIDTH},        {LAG_AXIS_N_INNER, LAG_GROWS_WIDTH},
+    {LAG_AXIS_N_POSITIONS, LAG_GROWS_CONTEXT}, {LAG_AXIS_VOCAB_SIZE, LAG_GROWS_VOCAB},
+};
+
+unsigned lag_directions_of(const struct lag_spec *from, const struct lag_spec *to) {
+    unsigned grown = lag_spec_head_dim(from) != lag_spec_head_dim(to) ? LAG_GROWS(LAG_GROWS_WIDTH) : 0;
+    for (size_t i = 0; i < LAG_COUNT(axes); i++)
+        if (lag_spec_axis_get(from, axes[i].axis) != lag_spec_axis_get(to, axes[i].axis))
+            grown |= LAG_GROWS(axes[i].direction);
+    return grown;
 }
 
 bool lag_width_differs(const struct lag_spec *a, const struct lag_spec *b) {
-    for (int i = 0; i < LAG_N_AXES; i++)
-        if (is_width((enum lag_spec_axis)i) &&
-            lag_spec_axis_get(a, (enum lag_spec_axis)i) != lag_spec_axis_get(b, (enum lag_spec_axis)i))
-            return true;
-    return lag_spec_head_dim(a) != lag_spec_head_dim(b);
+    return lag_directions_of(a, b) & LAG_GROWS(LAG_GROWS_WIDTH);
 }
 
-static int direction_error(const char *what, bool depth, bool width, const char *name, double from, double to,
+static int direction_error(const char *what, unsigned grown, const char *name, double from, double to,
                            struct lag_error *err) {
-    char pointer[64];
-    const char *grown = depth && width ? "depth and width" : depth ? "depth" : "width";
+    char pointer[64], words[80] = "";
+    for (int d = 0, used = 0; d < LAG_N_DIRECTIONS; d++)
+        if (grown & LAG_GROWS(d))
+            used += snprintf(words + used, sizeof(words) - (size_t)used, "%s%s", used ? " and " : "",
+                             lag_direction_names[d]);
     snprintf(pointer, sizeof(pointer), "/target/%s", name);
-    return lag_error_at(err, LAG_EINVAL, pointer, "%s grows %s only: %s would change from %g to %g", what, grown, name,
+    return lag_error_at(err, LAG_EINVAL, pointer, "%s grows %s only: %s would change from %g to %g", what, words, name,
                         from, to);
 }
 
-int lag_directions_check(const struct lag_spec *from, const struct lag_spec *to, bool depth, bool width,
-                         const char *what, struct lag_error *err) {
-    static const enum lag_spec_axis order[LAG_N_AXES] = { /* what brings others with it comes first */
-        LAG_AXIS_N_LAYER, LAG_AXIS_N_EMBD, LAG_AXIS_N_HEAD, LAG_AXIS_N_INNER, LAG_AXIS_N_POSITIONS,
-        LAG_AXIS_VOCAB_SIZE};
-    for (int i = 0; i < LAG_N_AXES; i++) {
-        const enum lag_spec_axis axis = order[i];
+int lag_directions_check(const struct lag_spec *from, const struct lag_spec *to, unsigned grown, const char *what,
+                         struct lag_error *err) {
+    for (size_t i = 0; i < LAG_COUNT(axes); i++) {
+        const enum lag_spec_axis axis = axes[i].axis;
         const int before = lag_spec_axis_get(from, axis), after = lag_spec_axis_get(to, axis);
-        if (before == after || (depth && axis == LAG_AXIS_N_LAYER) || (width && is_width(axis))) continue;
-        return direction_error(what, depth, width, lag_spec_axes[axis].name, before, after, err);
+        if (before == after || grown & LAG_GROWS(axes[i].direction)) continue;
+        return direction_error(what, grown, lag_spec_axes[axis].name, before, after, err);
     }
     const int before = lag_spec_head_dim(from), after = lag_spec_head_dim(to);
-    if (!width && before != after) return direction_error(what, depth, width, "head_dim", before, after, err);
+    if (!(grown & LAG_GROWS(LAG_GROWS_WIDTH)) && before != after)
+        return direction_error(what, grown, "head_dim", before, after, err);
     if (from->norm_eps != to->norm_eps)
-        return direction_error(what, depth, width, "norm_eps", from->norm_eps, to->norm_eps, err);
+        return direction_error(what, grown, "norm_eps", from->norm_eps, to->norm_eps, err);
     if (from->arch == to->arch) return 0;
     return lag_error_at(err, LAG_EINVAL, "/target/arch", "%s keeps the architecture: it would change from %s to %s",
                         what, lag_arch_name(from->arch), lag_arch_name(to->arch));
@@ -72,26 +80,33 @@ static int check_target(const struct lag_strategy *strategy, const struct lag_sp
     char what[96];
     snprintf(what, sizeof(what), "operator %s%s%s", strategy->op->name, strategy->with ? " with " : "",
              strategy->with ? strategy->with->name : "");
-    return lag_directions_check(from, to, strategy->op->grows == LAG_GROWS_DEPTH,
-                                strategy->op->grows == LAG_GROWS_WIDTH || strategy->with, what, err);
+    const unsigned grown = LAG_GROWS(strategy->op->grows) | (strategy->with ? LAG_GROWS(strategy->with->grows) : 0);
+    return lag_directions_check(from, to, grown, what, err);
+}
+
+/* Of width first, on which a map of vocabulary or context is laid. */
+static int map_direction(const struct lag_strategy *strategy, const struct lag_operator *op, const double *params,
+                         const struct lag_spec *from, const struct lag_spec *to, struct lag_width *width,
+                         struct lag_error *err) {
+    if (!op || op->grows < LAG_GROWS_WIDTH) return 0;
+    if (op->grows > LAG_GROWS_WIDTH) return lag_ends_build(op, params, from, to, width, err);
+    if (op->takes_parents) return lag_fuse_build(strategy, params, from, to, width, err);
+    return lag_width_differs(from, to) ? lag_width_build(op, params, strategy->seed, from, to, width, err) : 0;
 }
 
 /* Of the grown state: its shape, and the maps of what widens. */
 static int shape_recipe(const struct lag_strategy *strategy, const struct lag_spec *from, const struct lag_spec *to,
                         struct lag_recipe *recipe, struct lag_error *err) {
-    const bool itself = strategy->op->grows == LAG_GROWS_WIDTH;
-    const struct lag_operator *op = itself ? strategy->op : strategy->with;
+    struct lag_width *width = &recipe->width;
+    *width = (struct lag_width){.gain = 1, .norm_eps = from->norm_eps};
+    int rc = map_direction(strategy, strategy->op, strategy->params, from, to, width, err);
+    if (rc == 0) rc = map_direction(strategy, strategy->with, strategy->with_params, from, to, width, err);
     recipe->spec = *from;
+    if (rc == 0 && width->widens) recipe->spec = *to;
     recipe->spec.n_layer = recipe->n_layers;
-    if (!op || (!op->takes_parents && !lag_width_differs(from, to))) return 0;
-    const double *params = itself ? strategy->params : strategy->with_params;
-    const int rc = op->takes_parents
-                       ? lag_fuse_build(strategy, params, from, to, &recipe->width, err)
-                       : lag_width_build(op, params, strategy->seed, from, to, &recipe->width, err);
-    if (rc) return rc;
-    recipe->spec = *to;
-    recipe->spec.norm_eps = recipe->width.norm_eps;
-    return 0;
+    recipe->spec.norm_eps = width->norm_eps;
+    if (rc) lag_width_deinit(width);
+    return rc;
 }
 
 int lag_recipe_make(const struct lag_strategy *strategy, const struct lag_spec *from, const struct lag_spec *to,

@@ -11,6 +11,9 @@
 
 const char *const lag_moment_rule_names[] = {
     [LAG_MOMENTS_INHERIT] = "inherit", [LAG_MOMENTS_RESET] = "reset", [LAG_MOMENTS_RESET_NEW] = "reset_new", NULL};
+const char *const lag_direction_names[LAG_N_DIRECTIONS] = {
+    [LAG_GROWS_NOTHING] = "nothing", [LAG_GROWS_DEPTH] = "depth", [LAG_GROWS_WIDTH] = "width",
+    [LAG_GROWS_VOCAB] = "vocabulary", [LAG_GROWS_CONTEXT] = "context"};
 const char *const lag_lr_rule_names[] = {[LAG_LR_CONTINUE] = "continue", [LAG_LR_REWARM] = "rewarm",
                                          [LAG_LR_REWARM_NEW] = "rewarm_new", [LAG_LR_RESTART] = "restart", NULL};
 
@@ -110,10 +113,12 @@ int lag_strategy_set_param(struct lag_strategy *strategy, const char *name, doub
 
 int lag_strategy_set_with(struct lag_strategy *strategy, const char *name, struct lag_error *err) {
     const struct lag_operator *with = lag_operator_find(name);
-    if (!with || with->grows != LAG_GROWS_WIDTH || strategy->op->grows != LAG_GROWS_DEPTH)
+    const bool in_order = with && strategy->op->grows > LAG_GROWS_NOTHING && with->grows > strategy->op->grows;
+    const bool fuses = in_order && (strategy->op->takes_parents || with->takes_parents);
+    if (!in_order || (fuses && strategy->op->grows != LAG_GROWS_DEPTH))
         return lag_error_at(err, LAG_EINVAL, "/with", "\"%.64s\" with \"%.64s\" is no pair: name an operator that "
-                            "grows depth, with one that grows width, as stack with clone_width", strategy->op->name,
-                            name);
+                            "grows depth, with one that grows width, as stack with clone_width; or one of these, with "
+                            "one that grows vocabulary or context", strategy->op->name, name);
     strategy->with = with;
     strategy->n_parents = 0;
     for (int i = 0; i < LAG_OPERATOR_PARAMS && with->params[i].name; i++)

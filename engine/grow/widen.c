@@ -37,7 +37,8 @@ static void list_part(const struct lag_width *width, const struct lag_spec *to, 
                 .source = a->source < 0 || b->source < 0 ? -1 : at[origin] + a->source * inner_from + b->source,
                 .origin = origin,
                 .write = a->write * b->write, .read = a->read * b->read, .copy = copy,
-                .is_new = a->source < 0 || b->source < 0 || a->copy > 0 || b->copy > 0,
+                .blend = b->blend, .noise = map->noise, .is_mean = map->is_mean && b->source < 0,
+                .is_new = a->source < 0 || b->source < 0 || copy > 0 || a->write * b->write == 0,
                 .written = map->written, .is_read = map->is_read, .next = -1,
                 .group = part.inner == LAG_SPACE_QUERY && inner->units ? o : -1};
         }
@@ -51,7 +52,7 @@ static int link_copies(struct lag_units *units) {
     for (int i = 0; i < units->n; i++) {
         struct lag_axis_unit *unit = &units->unit[i];
         units->has_groups |= unit->group >= 0;
-        if (unit->source < 0) continue;
+        if (unit->source < 0 || unit->write == 0) continue;
         const int before = last[unit->source] - 1;
         unit->is_first = before < 0 || units->unit[before].group != unit->group;
         if (!unit->is_first) units->unit[before].next = i;
@@ -198,13 +199,35 @@ static lag_real fill(const struct lag_axis_unit *row, const struct lag_axis_unit
 
 bool lag_widen_needs_fresh(const struct lag_widening *w) {
     if (w->mix > 0 || w->width->mix > 0) return true;
-    for (int i = 0; i < w->rows->n; i++)
-        if (w->rows->unit[i].source < 0 && w->rows->unit[i].is_read) return true;
+    for (int i = 0; i < w->rows->n; i++) {
+        const struct lag_axis_unit *row = &w->rows->unit[i];
+        if (row->source < 0 && row->is_read && (!row->is_mean || row->noise > 0)) return true;
+    }
     for (int o = 0; o < w->cols->n; o++) {
         const struct lag_axis_unit *unit = &w->cols->unit[o];
         if (unit->source < 0 && unit->written == LAG_FILL_INIT) return true;
     }
     return false;
+}
+
+/* Rows that are the mean of the parent's, once those are there. */
+static int fill_means(const struct lag_widening *w, lag_real *weights) {
+    const size_t n_cols = (size_t)w->cols->n;
+    double *mean = NULL;
+    for (int i = 0; i < w->rows->n; i++) {
+        const struct lag_axis_unit *row = &w->rows->unit[i];
+        lag_real *to = weights + (size_t)i * n_cols;
+        if (!row->is_mean) continue;
+        if (!mean) mean = lag_calloc(n_cols, sizeof(*mean));
+        if (!mean) return LAG_ENOMEM;
+        if (i == w->rows->n_from[0]) /* the first: those before it are the parent's */
+            for (int r = 0; r < i; r++)
+                for (size_t o = 0; o < n_cols; o++) mean[o] += (double)weights[(size_t)r * n_cols + o] / i;
+        for (size_t o = 0; o < n_cols; o++)
+            to[o] = (lag_real)(mean[o] + (row->noise > 0 ? row->noise * (double)to[o] : 0));
+    }
+    free(mean);
+    return 0;
 }
 
 int lag_widen_weights(const struct lag_widening *w, lag_real *weights) {
@@ -218,6 +241,7 @@ int lag_widen_weights(const struct lag_widening *w, lag_real *weights) {
     for (int i = 0; i < w->rows->n; i++) {
         const struct lag_axis_unit *row = &w->rows->unit[i];
         lag_real *to = weights + (size_t)i * (size_t)w->cols->n;
+        if (row->is_mean) continue;
         const size_t source = (size_t)LAG_MAX(row->source, 0);
         const double mean = row->source < 0 || w->width->n_parents ? 0 : mean_of(w, row);
         for (int o = 0; o < w->cols->n; o++) {
@@ -232,14 +256,17 @@ int lag_widen_weights(const struct lag_widening *w, lag_real *weights) {
                 continue;
             }
             const lag_real *from = w->from[col->origin] + source * (size_t)w->cols->n_from[col->origin];
-            double value = scale_of(w, row, col) * (double)from[col->source];
+            double value = (double)from[col->source];
+            if (row->blend > 0)
+                value += row->blend * ((double)from[w->cols->n_from[col->origin] + col->source] - value);
+            value *= scale_of(w, row, col);
             const double mix = !normal ? 0 : w->mix > 0 ? w->mix : row->is_new || col->is_new ? w->width->mix : 0;
             if (noise > 0 && is_noisy(row, col)) value += noise * (double)fresh;
             if (mix > 0) value = (1 - mix) * value + mix * (double)fresh;
             to[o] = (lag_real)value;
         }
     }
-    return 0;
+    return fill_means(w, weights);
 }
 
 /* --- moments ----------------------------------------------------------------------------------------------------- */
@@ -250,7 +277,7 @@ void lag_widen_moments(const struct lag_widening *w, const struct lag_moments *f
     for (int i = 0; i < w->rows->n; i++) {
         const struct lag_axis_unit *row = &w->rows->unit[i];
         const size_t start = (size_t)i * (size_t)w->cols->n;
-        if (row->source < 0 || (only_old && row->is_new)) continue; /* zero already */
+        if (row->source < 0 || row->write == 0 || (only_old && row->is_new)) continue; /* zero already */
         for (int o = 0; o < w->cols->n; o++) {
             const struct lag_axis_unit *col = &w->cols->unit[o];
             if (col->source < 0 || (only_old && col->is_new)) continue;

@@ -10,9 +10,9 @@ struct lag_axis_unit {
     int copy;    /* as a struct lag_unit's */
     int next;    /* the next copy that is read together with it; -1: none */
     int group;   /* of a query that has copies: its head; else -1 */
-    double write, read;
+    double write, read, blend, noise;
     enum lag_fill written;
-    bool is_read, is_new, is_first, is_copied;
+    bool is_mean, is_read, is_new, is_first, is_copied;
 };
 struct lag_units {
     struct lag_axis_unit *unit;

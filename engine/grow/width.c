@@ -49,10 +49,14 @@ void lag_width_deinit(struct lag_width *width) {
 
 static bool map_equal(const struct lag_space_map *a, const struct lag_space_map *b) {
     if (!a->units || !b->units) return !a->units && !b->units;
-    if (a->n != b->n || a->n_from != b->n_from || a->written != b->written || a->is_read != b->is_read) return false;
+    if (a->n != b->n || a->n_from != b->n_from || a->written != b->written || a->is_read != b->is_read ||
+        a->is_mean != b->is_mean || a->noise != b->noise)
+        return false;
     for (int i = 0; i < a->n; i++) {
         const struct lag_unit *x = &a->units[i], *y = &b->units[i];
-        if (x->source != y->source || x->copy != y->copy || x->write != y->write || x->read != y->read) return false;
+        if (x->source != y->source || x->copy != y->copy || x->write != y->write || x->read != y->read ||
+            x->blend != y->blend)
+            return false;
     }
     return true;
 }
@@ -68,7 +72,8 @@ bool lag_width_is_random(const struct lag_width *width) {
     if (!width->widens) return false;
     for (int i = 0; i < LAG_N_SPACES; i++)
         for (int u = 0; width->maps[i].units && u < width->maps[i].n; u++)
-            if (width->maps[i].units[u].source < 0) return true;
+            if (width->maps[i].units[u].source < 0 && (!width->maps[i].is_mean || width->maps[i].noise > 0))
+                return true;
     return width->noise > 0 || width->mix > 0;
 }
 

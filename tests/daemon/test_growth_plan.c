@@ -376,7 +376,7 @@ static void operators_tell_what_they_reach(void **state) {
     assert_int_equal(lagd_reach_aim("n_layer=x", &target, &err), LAG_EINVAL);
 }
 
-/* Every axis can be named; only depth can change so far, and the refusal names the axis. */
+/* Every axis can be named, and a refusal names the axis. */
 static void other_axes_stay(void **state) {
     (void)state;
     REFUSES(request.target.n_head = 2, "/target/n_head"); /* heads would become larger, but fewer */
@@ -396,8 +396,10 @@ static void other_axes_stay(void **state) {
     REFUSES((strategy("stack", NULL, 0), request.strategies[0].n_with_params = 1), "/pool/0/with_params");
     REFUSES(request.target.n_layer = 0, "/target");
     REFUSES((request.target.n_layer = 0, request.target.n_embd = 32), "/target");
-    REFUSES(request.target.n_positions = 256, "/target/n_positions");
-    REFUSES(request.target.vocab_size = 300, "/target/vocab_size");
+    REFUSES(request.target.n_positions = 8, "/target/n_positions");
+    REFUSES(request.target.vocab_size = 5, "/target/vocab_size");
+    REFUSES((request.target.vocab_size = 300, request.target.n_positions = 256), "/target");
+    REFUSES((strategy("stack", NULL, 0), request.target.vocab_size = 300), "/target/vocab_size");
     REFUSES((strategy("stack", NULL, 0), request.target.n_embd = 64), "/target/n_embd");
     (void)set_up(NULL);
     request.target = (struct lag_shape){6, 4, 32, 128, 128, 256};

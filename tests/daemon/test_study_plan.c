@@ -153,7 +153,7 @@ static void bad_requests_are_refused(void **state) {
     refused("/target/n_embd", "ask for 32 or 36");
     request.target.n_embd = 0;
     request.target.n_layer = 0;
-    refused("/target", "name n_layer, n_embd, n_head, head_dim or n_inner");
+    refused("/target", "name n_layer, n_embd, n_head, head_dim, n_inner, n_positions or vocab_size");
     request.target.n_layer = 6;
     request.growth.n_strategies = 1;
     request.growth.strategies[0] = (struct lagd_strategy_request){.op = "stack", .rewarm_steps = -1, .seed = -1};

@@ -258,8 +258,8 @@ static void test_pool_refusals(void **state) {
     assert_non_null(strstr(err.text, "would shrink from 8 to 7"));
     wide.n_embd = 8;
     wide.vocab_size = 300;
-    assert_int_equal(lag_pool_expand("all", &usual, LAYERS(3), &wide, members, &n, &err), LAG_EINVAL);
-    assert_string_equal(err.pointer, "/target/n_layer");
+    assert_int_equal(lag_pool_expand("depth", &usual, LAYERS(3), &wide, members, &n, &err), LAG_EINVAL);
+    assert_string_equal(err.pointer, "/target/vocab_size");
     assert_int_equal(lag_pool_expand("default", &usual, LAYERS(3), LAYERS(513), members, &n, &err), LAG_EINVAL);
     assert_int_equal(n, 77);
 }

@@ -94,9 +94,10 @@ static void test_round_trip(void **state) {
                                           : param->min + (param->max - param->min) * rand() / RAND_MAX;
             assert_int_equal(lag_strategy_set_param(&a, param->name, value, NULL), 0);
         }
-        if (op->grows == LAG_GROWS_DEPTH && rand() % 2) {
+        if (op->grows > LAG_GROWS_NOTHING && rand() % 2) {
             const struct lag_operator *with = &ops[rand() % n_ops];
-            const int wanted = with->grows == LAG_GROWS_WIDTH ? 0 : LAG_EINVAL;
+            const bool fuses = op->takes_parents || (with->takes_parents && op->grows != LAG_GROWS_DEPTH);
+            const int wanted = with->grows > op->grows && !fuses ? 0 : LAG_EINVAL;
             assert_int_equal(lag_strategy_set_with(&a, with->name, NULL), wanted);
             for (int p = 0; a.with && p < LAG_OPERATOR_PARAMS && with->params[p].name; p++)
                 assert_int_equal(lag_strategy_set_with_param(&a, with->params[p].name, 0.05 + 0.9 * rand() / RAND_MAX,
@@ -135,7 +136,8 @@ static void test_refusals(void **state) {
         {"   ", LAG_EINVAL, "/operator", "name an operator"},
         {"stac", LAG_ENOTFOUND, "/operator", "stack, interleave, gradual_stack, midas, lidas, range, partial_stack, "
             "llama_pro, zero_stack, zero_top, zero_random, random, clone_width, lemon, fpi, aki, clone_diagonal, "
-            "zero_fanout, zero_block, random_width, fuse, none"},
+            "zero_fanout, zero_block, random_width, fuse, vocab_mean, vocab_random, "
+            "context_tile, context_last, context_stretch, none"},
         {"stack block=2", LAG_EINVAL, "/params/block", "no parameter \"block\"; its parameters: noise"},
         {"none block=2", LAG_EINVAL, "/params/block", "its parameters: none"},
         {"midas blok=2", LAG_EINVAL, "/params/blok", "block, noise"},

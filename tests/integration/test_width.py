@@ -126,7 +126,7 @@ def refusals_cost_nothing(folder):
         ({"n_layer": 3, "n_embd": 64}, ["stack"], "#/target/n_embd", "nearest are 2 to 3 layers"),
         ({"n_embd": 64}, "depth", "#/target/n_embd", "grows depth only"),
         ({"n_layer": 4}, "width", "#/target/n_layer", "grows width only"),
-        ({"n_layer": 4, "vocab_size": 9999}, "default", "#/target/vocab_size", "grows depth only"),
+        ({"n_layer": 4, "vocab_size": 9999}, "depth", "#/target/vocab_size", "grows depth only"),
         ({"n_layer": 4, "n_embd": 64}, [{"operator": "stack", "with": "midas"}], "#/pool/0/with", "is no pair"),
         ({"n_layer": 4, "n_embd": 64}, [{"operator": "stack", "with": "lemon", "with_params": {"split": 1}}],
          "#/pool/0/with_params/split", "between 0.05 and 0.95"),

@@ -1,8 +1,9 @@
 /* Growth: strategies, recipes, and the one routine that applies them.
  *
- * A growth goes from one shape to another. Each operator grows depth (n_layer) or width (n_embd, n_head, head_dim,
- * n_inner); a strategy may name one of each, and a target that differs in what it does not grow is LAG_EINVAL at
- * "/target/<name>". Only the reference `none` takes any target, because it keeps the parent's shape.
+ * A growth goes from one shape to another. Each operator grows depth (n_layer), width (n_embd, n_head, head_dim,
+ * n_inner), vocabulary or context; a strategy may name two of different directions, and a target that differs in what
+ * it does not grow is LAG_EINVAL at "/target/<name>". Only the reference `none` takes any target, because it keeps the
+ * parent's shape.
  *
  * A strategy is data: operator + parameters + optimiser rule + learning-rate rule + freeze + seed. An operator is a
  * constructor of a recipe; a recipe is src[0..L'-1] and a map of each space (width.h). Its canonical text identifies a
@@ -32,7 +33,10 @@ struct lag_operator_param {
     const char *help;
     bool integer; /* whole numbers only */
 };
-enum lag_direction { LAG_GROWS_NOTHING, LAG_GROWS_DEPTH, LAG_GROWS_WIDTH };
+enum lag_direction {
+    LAG_GROWS_NOTHING, LAG_GROWS_DEPTH, LAG_GROWS_WIDTH, LAG_GROWS_VOCAB, LAG_GROWS_CONTEXT, LAG_N_DIRECTIONS
+};
+extern const char *const lag_direction_names[LAG_N_DIRECTIONS];
 struct lag_operator {
     const char *name;       /* stack, interleave, … none */
     const char *title, *help, *reference;
@@ -80,7 +84,8 @@ struct lag_strategy {
  * point to "/operator" or "/params/<name>". */
 int lag_strategy_init(const char *name, struct lag_strategy *ret, struct lag_error *err);
 int lag_strategy_set_param(struct lag_strategy *strategy, const char *name, double value, struct lag_error *err);
-/* A width operator with its presets beside a depth operator ("/with"), and its parameters ("/with_params/<name>"). */
+/* An operator of a later direction with its presets beside another, as of width beside depth ("/with"), and its
+ * parameters ("/with_params/<name>"). */
 int lag_strategy_set_with(struct lag_strategy *strategy, const char *name, struct lag_error *err);
 int lag_strategy_set_with_param(struct lag_strategy *strategy, const char *name, double value, struct lag_error *err);
 /* One model more, for a fusion, whose shape is to be set before a recipe is built. Errors point to "/parents/<i>". */

@@ -16,6 +16,7 @@ struct lag_unit {
     int source; /* of the parent's units; -1: none */
     int copy;   /* 0: the unit itself, or none; 1, 2, …: its copies; of a fusion: the number of its parent */
     double write, read;
+    double blend; /* share of the unit behind its source: it lies between the two */
 };
 /* What writes to a unit that has no source. */
 enum lag_fill {
@@ -29,6 +30,8 @@ struct lag_space_map {
     int n, n_from;
     int n_of[LAG_PARENTS];  /* of a fusion: each parent's units; n_from is the first one's */
     enum lag_fill written;
+    bool is_mean;           /* rows without source are the mean of the parent's, … */
+    double noise;           /* … with so much of what the init rule has there */
     bool is_read;           /* what reads a unit without source begins by the init rule, else at zero */
 };
 struct lag_width {

@@ -1,0 +1,100 @@
+"""Growing vocabulary and context, end to end: what is kept, what changes, a killed daemon, and refusals."""
+import json
+import math
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import lagd
+from lagd import Daemon, Problem, run_body
+
+MODEL = {"n_layer": 2, "n_embd": 16, "n_head": 2, "n_positions": 32}
+
+
+def begin(folder, max_steps=60):
+    daemon = Daemon(folder)
+    daemon.start()
+    daemon.upload("words", lagd.text())
+    daemon.post("/runs", run_body("job", "words", model=MODEL, schedule={"max_steps": max_steps},
+                                  eval={"every_steps": 5}, checkpoint={"every_steps": 10}, start=False))
+    return daemon
+
+
+def ask(daemon, step, target, **more):
+    return daemon.post("/runs/job/growths", {"target": target, "when": {"at_step": step}, "allow_none": False,
+                                             "probe": {"steps": 6, "eval_every": 2}, **more})
+
+
+def applied(daemon, growth):
+    daemon.wait_for(f"/growths/{growth['id']}", lambda g: g["state"] in ("applied", "failed", "cancelled"))
+    done = daemon.get(f"/growths/{growth['id']}")
+    assert done["state"] == "applied", done
+    assert all(c["state"] == "completed" for c in done["candidates"]), done["candidates"]
+    return done
+
+
+def both_grow_while_the_run_goes_on(folder):
+    weights = []
+    for kills in (False, True):
+        place = os.path.join(folder, "killed" if kills else "whole")
+        os.mkdir(place)
+        daemon = begin(place)
+        growths = [ask(daemon, 10, {"n_positions": 48}), ask(daemon, 20, {"vocab_size": 300}),
+                   ask(daemon, 35, {"n_layer": 3, "vocab_size": 310}, pool=["llama_pro with=vocab_mean lr=continue"])]
+        daemon.post("/runs/job/resume")
+        if kills:
+            daemon.wait_for(f"/growths/{growths[1]['id']}", lambda g: g["state"] in ("probing", "applied"))
+            daemon.kill()
+            daemon.start()
+        context, vocab, deeper = [applied(daemon, g) for g in growths]
+        names = [c["operator"] for c in context["candidates"]]
+        assert names == ["context_tile", "context_last", "context_stretch", "none"], names
+        # Neither windows nor function: all are told the parent's loss.
+        assert all(c["loss_at_0"] == context["parent_loss"] for c in context["candidates"]), context
+        assert context["change"] == "n_positions 32 to 48", context["change"]
+        near = next(c for c in vocab["candidates"] if c["operator"] == "vocab_mean")
+        gap = near["loss_at_0"] - vocab["parent_loss"]
+        assert 0 < gap <= math.log(300 / 256) + 1e-6, gap
+        gap = deeper["candidates"][0]["loss_at_0"] - deeper["parent_loss"]
+        assert 0 < gap <= math.log(310 / 300) + 1e-6, gap
+        daemon.wait_for("/runs/job", lambda r: r["state"] in ("completed", "failed"))
+        run = daemon.get("/runs/job")
+        assert run["state"] == "completed", run
+        model = run["model"]
+        assert (model["n_layer"], model["n_positions"], model["vocab_size"]) == (3, 48, 310), model
+        assert run["batch"]["tokens_per_sequence"] == 32, run["batch"]
+        # A text that the run of before could not take.
+        sample = daemon.post("/runs/job/generate", {"prompt": "a" * 40, "n_tokens": 8})
+        assert sample["text"], sample
+        weights.append(daemon.final_weights("job"))
+        daemon.terminate()
+    assert weights[0] == weights[1]
+
+
+def refusals_cost_nothing(folder):
+    daemon = begin(folder, max_steps=80)
+    cases = [
+        ({"vocab_size": 200}, "default", "#/target/vocab_size", "would shrink from 256 to 200"),
+        ({"n_positions": 16}, "default", "#/target/n_positions", "would shrink from 32 to 16"),
+        ({"vocab_size": 300}, ["stack"], "#/target/vocab_size", "grows depth only"),
+        ({"n_positions": 64}, ["vocab_mean"], "#/target/n_positions", "grows vocabulary only"),
+        ({"vocab_size": 300}, "width", "#/target/vocab_size", "grows width only"),
+        ({"vocab_size": 300, "n_layer": 3, "n_embd": 32}, "default", "#/target", "one growth after the other"),
+        ({"vocab_size": 300}, [{"operator": "vocab_mean", "params": {"noise": 11}}], "#/pool/0/params/noise",
+         "between 0 and 10"),
+        ({"vocab_size": 300, "n_layer": 3}, [{"operator": "vocab_mean", "with": "stack"}], "#/pool/0/with",
+         "is no pair"),
+    ]
+    for target, pool, pointer, says in cases:
+        try:
+            daemon.post("/runs/job/growths", {"target": target, "pool": pool})
+            raise AssertionError(f"{target} was taken")
+        except Problem as problem:
+            told = json.dumps(problem.body)
+            assert problem.status in (400, 422) and pointer in told and says in told, (target, problem.status, told)
+    assert daemon.get("/growths")["items"] == []
+    daemon.terminate()
+
+
+if __name__ == "__main__":
+    lagd.main(both_grow_while_the_run_goes_on, refusals_cost_nothing)
