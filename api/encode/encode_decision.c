@@ -42,6 +42,11 @@ static int write_audit(struct lagd_json *json, const char *key, const void *obje
     return status < 0 ? status : lagd_write_audit(json, key, &growth, encoding->db, encoding->err);
 }
 
+static int write_gain_flops_interval(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct lag_decision_row *row = object;
+    return lagd_write_interval(json, key, row->gain_flops_low, row->gain_flops_high);
+}
+
 #define ROW(name, type, member, help) LAGD_MEMBER(struct lag_decision_row, name, type, member, help)
 static const struct lagd_member decision_members[] = {
     ROW("growth", "s", growth_id, "Id of the growth."),
@@ -62,6 +67,10 @@ static const struct lagd_member decision_members[] = {
     ROW("delta", "n?", delta, "The difference that matters."),
     ROW("gain", "n?", gain, "Loss of not growing above the pick's, over the last evaluations."),
     LAGD_WRITTEN("gain_interval", "[n?]", write_gain_interval, "Its interval at 95 %."),
+    ROW("gain_flops", "n?", gain_flops, "The same at equal FLOPs: not growing at the lag against the pick at its step "
+        "gain_flops_t, which cost as much."),
+    LAGD_WRITTEN("gain_flops_interval", "[n?]", write_gain_flops_interval, "Its interval at 95 %, over batches."),
+    ROW("gain_flops_t", "n?", gain_flops_t, NULL),
     ROW("tau", "n?", tau, "Kendall's tau between the ranks at half the lag and at the lag."),
     ROW("tau_0", "n?", tau_0, "Kendall's tau between the ranks right after growth and at the lag."),
     ROW("flops", "n?", flops, "Spent by all candidates."),

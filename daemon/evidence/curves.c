@@ -3,12 +3,15 @@
 #include "plan/rungs_internal.h"
 #include "plan/run_config_internal.h"
 #include "plan/schedules_internal.h"
+#include "plan/shape_internal.h"
 
 #include <lagd/base/check.h>
 #include <lagd/base/error.h>
 #include <lagd/base/mem.h>
 #include <lagd/daemon/growth_request.h>
+#include <lagd/daemon/operators.h>
 #include <lagd/daemon/states.h>
+#include <lagd/engine/cost.h>
 #include <lagd/engine/grow.h>
 #include <lagd/storage/growths.h>
 #include <lagd/storage/runs.h>
@@ -17,6 +20,18 @@
 #include <string.h>
 
 /* --- settings --- */
+
+/* FLOPs of a step of the parent's shape, and of the grown one. */
+static void load_costs(const struct lagd_run_config *config, struct lagd_curves *set) {
+    const struct lag_shape *shapes[] = {&set->growth.from, &set->growth.to};
+    const double tokens = (double)(config->accumulate * config->sequences * config->tokens_per_sequence);
+    for (int i = 0; i < 2; i++) {
+        struct lag_spec spec;
+        lagd_run_spec(config, &spec);
+        lagd_spec_take_shape(&spec, shapes[i]);
+        set->step_costs[i] = tokens * lag_flops_token_train(&spec, (int)config->tokens_per_sequence);
+    }
+}
 
 static int load_settings(struct lag_db *db, struct lagd_curves *set, struct lagd_schedule_piece *ret,
                          struct lag_error *err) {
@@ -30,6 +45,7 @@ static int load_settings(struct lag_db *db, struct lagd_curves *set, struct lagd
     if (rc == 0) rc = lag_fields_parse(&lagd_growth_fields, &request, set->growth.request, err);
     if (rc == 0) rc = lagd_schedules_of(&run, &config, &schedules, err);
     if (rc != 0) return rc;
+    load_costs(&config, set);
     *ret = *lagd_schedules_at(&schedules, LAG_MAX(0, set->growth.start_step));
     set->delta = request.delta;
     set->allocator = lagd_allocator_of(&request);
@@ -106,6 +122,7 @@ static int load_curve(struct lag_db *db, struct lagd_curves *set, const struct l
     set->curves[index] = (struct lag_curve){.eligible = row->eligible, .reference = strcmp(row->op, "none") == 0,
                                             .diverged = dropped(row->state),
                                             .stopped = look_of(set, row), .n_evals = n, .t = t, .losses = losses};
+    set->curves[index].step_cost = set->step_costs[lagd_operator_grows(row->op)];
     const bool is_known = lag_strategy_parse(row->strategy, &strategy, NULL) == 0;
     lagd_phases_find(piece, set->growth.start_step, is_known ? &strategy : NULL, row->rewarm_steps,
                      &set->curves[index]);

@@ -39,6 +39,10 @@ static void fill(const struct lagd_curves *set, const struct lag_verdict *verdic
     row->gain = verdict->gain;
     row->gain_low = verdict->gain_low;
     row->gain_high = verdict->gain_high;
+    row->gain_flops = verdict->gain_flops;
+    row->gain_flops_low = verdict->gain_flops_low;
+    row->gain_flops_high = verdict->gain_flops_high;
+    row->gain_flops_t = verdict->gain_flops_t;
     row->tau = verdict->tau_half;
     row->tau_0 = verdict->tau_0;
     row->tied = verdict->n_tied > 1;

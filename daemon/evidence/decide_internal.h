@@ -16,6 +16,7 @@ struct lagd_curves {
     int64_t steps, max_steps, horizon; /* the lag and its limit, as asked; steps from the growth to the run's last */
     int64_t looks[LAG_RUNGS_MAX];      /* [n_looks]: the rungs that were looked at */
     int n_looks;
+    double step_costs[2];              /* FLOPs of a training step: of the parent's shape, of the grown one */
     double last_p_end;                 /* as the last of them says */
     double p_end;                      /* for the decision; NaN until it is asked (lagd_p_end_know) */
     int n;

@@ -160,7 +160,8 @@ static void say_gain(struct sentence *out, const struct lagd_curves *set, const 
     const double low = is_worse ? verdict->gain_low : -verdict->gain_high;
     const double high = is_worse ? verdict->gain_high : -verdict->gain_low;
     if (!(low > 0)) say(out, " Whether growing has paid off is open:");
-    else say(out, " Growing has %spaid off within this lag:", is_worse ? "" : "not ");
+    else say(out, " Growing has %spaid off %s:", is_worse ? "" : "not ",
+             isnan(verdict->gain_flops) ? "within this lag" : "at equal steps");
     say(out, " not growing is at %.4f, ", means[reference]);
     if (verdict->n_tail > 1) say(out, "and over the last %d evaluations ", verdict->n_tail);
     say(out, "%s by %.4f", is_worse ? "worse" : "better", fabs(verdict->gain));
@@ -168,10 +169,24 @@ static void say_gain(struct sentence *out, const struct lagd_curves *set, const 
     say(out, ".");
 }
 
+/* A larger model's step costs more, so that equal steps flatter it. */
+static void say_gain_flops(struct sentence *out, const struct lagd_curves *set, const struct lag_verdict *verdict) {
+    const double gain = verdict->gain_flops;
+    if (isnan(gain)) return;
+    const double low = gain >= 0 ? verdict->gain_flops_low : -verdict->gain_flops_high;
+    const double high = gain >= 0 ? verdict->gain_flops_high : -verdict->gain_flops_low;
+    say(out, " At equal FLOPs, its step %.0f, growing is %s by %.4f", verdict->gain_flops_t,
+        gain >= 0 ? "ahead" : "behind", fabs(gain));
+    if (isfinite(low) && isfinite(high)) say(out, " (%.4f to %.4f)", low, high);
+    const bool overruled = verdict->pick >= 0 && verdict->pick != verdict->pick_at_lag &&
+                           set->curves[verdict->pick].reference;
+    say(out, overruled ? ": not growing is taken." : ".");
+}
+
 /* --- a short lag --- */
 
-const char *const lagd_short_names[] = {"none_ahead", "rewarm", "warmup", "decay", "evaluations", NULL}; /* by bit of
-                                       enum lag_short */
+/* By bit of enum lag_short. */
+const char *const lagd_short_names[] = {"none_ahead", "rewarm", "warmup", "decay", "evaluations", "flops", NULL};
 
 static const struct {
     enum lag_short flag;
@@ -183,6 +198,7 @@ static const struct {
     {LAG_SHORT_DECAY, "the schedule's decay began within the probe, and changes orders"},
     {LAG_SHORT_EVALUATIONS, "its last half has fewer than three full evaluations, and a curve wobbles from one to the "
                             "next"},
+    {LAG_SHORT_FLOPS, "at equal FLOPs it is not ahead of not growing, which may be picked"},
 };
 
 static void say_short(struct sentence *out, const struct lag_verdict *verdict) {
@@ -210,4 +226,5 @@ void lagd_verdict_write(const struct lagd_curves *set, const struct lag_verdict 
     say_short(&out, verdict);
     say_gain(&out, set, verdict, means);
     say_step_0(&out, set, verdict, tied, ranks);
+    say_gain_flops(&out, set, verdict);
 }

@@ -211,11 +211,29 @@ static bool is_ahead(const struct probe *probe, int pick, int reference) {
     return true;
 }
 
+/* The reference minus that one at equal FLOPs. */
+static struct lag_interval compare_flops(const struct probe *probe, int reference, int pick, double *ret_t) {
+    const struct lag_pair pair = lag_compare_costs(&probe->curves[pick], &probe->curves[reference], probe->n_batches,
+                                                   probe->lag, ret_t);
+    return lag_pair_interval(&pair, LAG_CONFIDENCE);
+}
+
+/* Where not growing may be picked, size is decided too: 1 growing is ahead at equal FLOPs, -1 behind, 0 that is open. 1
+ * also where steps cost the same. */
+static int judge_size(const struct probe *probe, int pick) {
+    const int reference = find_reference(probe);
+    double t;
+    if (pick < 0 || reference < 0 || reference == pick || !probe->curves[reference].eligible) return 1;
+    const struct lag_interval gain = compare_flops(probe, reference, pick, &t);
+    return isnan(t) || gain.low > 0 ? 1 : gain.high < 0 ? -1 : 0;
+}
+
 static unsigned find_short(const struct probe *probe, int pick) {
     unsigned flags = 0;
     const int reference = find_reference(probe);
     if (pick < 0) return 0;
     if (reference >= 0 && reference != pick && !is_ahead(probe, pick, reference)) flags |= LAG_SHORT_NONE_AHEAD;
+    if (judge_size(probe, pick) < 1) flags |= LAG_SHORT_FLOPS;
     for (int i = 0; i < probe->n_curves; i++) {
         const struct lag_curve *curve = &probe->curves[i];
         if (!curve->eligible || curve->diverged || curve->stopped > 0) continue;
@@ -264,6 +282,12 @@ static void compare_pick(const struct probe *probe, struct lag_verdict *verdict)
         const struct lag_pair gain = compare(probe, reference, verdict->pick);
         put_interval(&gain, &verdict->gain, &verdict->gain_low, &verdict->gain_high);
     }
+    const int grown = verdict->pick == reference ? verdict->pick_at_lag : verdict->pick;
+    if (grown < 0 || reference < 0 || reference == grown) return;
+    const struct lag_interval dear = compare_flops(probe, reference, grown, &verdict->gain_flops_t);
+    verdict->gain_flops = dear.mean;
+    verdict->gain_flops_low = dear.low;
+    verdict->gain_flops_high = dear.high;
 }
 
 static void find_picks(const struct probe *probe, struct lag_verdict *verdict) {
@@ -282,7 +306,8 @@ int lag_select(const struct lag_curve *curves, int n_curves, int n_batches, int6
     struct probe probe = {.curves = curves, .n_curves = n_curves, .n_batches = n_batches, .lag = lag,
                           .alpha = lag_alpha_at_look(rule->look)};
     struct lag_verdict verdict = {.margin = NAN, .margin_low = NAN, .margin_high = NAN, .gain = NAN, .gain_low = NAN,
-                                  .gain_high = NAN, .p_now = NAN};
+                                  .gain_high = NAN, .gain_flops = NAN, .gain_flops_low = NAN, .gain_flops_high = NAN,
+                                  .gain_flops_t = NAN, .p_now = NAN};
     lag_tail_at(curves, n_curves, n_batches, lag, &probe.tail);
     for (int i = 0; i < n_curves; i++) probe.n_ranked += is_ranked(&probe, i);
     find_picks(&probe, &verdict);
@@ -295,6 +320,11 @@ int lag_select(const struct lag_curve *curves, int n_curves, int n_batches, int6
     const bool nothing = verdict.basis == LAG_BASIS_NOTHING_TO_DECIDE;
     verdict.pick = nothing ? first_of(ret_tied, n_curves, rule->prior) : verdict.pick_at_lag;
     verdict.by_prior = nothing && is_known(ret_tied, n_curves, rule->prior);
+    if (judge_size(&probe, verdict.pick) < 0) {
+        verdict.pick = find_reference(&probe);
+        verdict.basis = LAG_BASIS_PROVISIONAL;
+        verdict.by_prior = false;
+    }
     if (verdict.pick_at_lag >= 0) verdict.p_now = chance_now(&probe, verdict.pick_at_lag);
     compare_pick(&probe, &verdict);
     verdict.tau_half = lag_tau_between(curves, n_curves, n_batches, lag_half_time(curves, n_curves, lag), lag);

@@ -221,7 +221,7 @@ static void short_lags_are_said(void **state) {
                           "the learning rate has hardly ended; the schedule's decay began within the probe, and "
                           "changes orders.");
     contains(row.verdict, "Growing has not paid off within this lag: not growing is at 1.9000, better by 0.2000 (");
-    for (int i = 0; lagd_short_names[i]; i++) assert_true(i < 5);
+    for (int i = 0; lagd_short_names[i]; i++) assert_true(i < 6);
     assert_string_equal(lagd_short_names[3], "decay");
     for (int i = 0; i < N; i++) { /* without those at 8 and 9 */
         curves[i].t = few;
@@ -236,6 +236,28 @@ static void short_lags_are_said(void **state) {
     assert_int_equal(row.short_by, LAG_SHORT_EVALUATIONS);
     assert_string_equal(lagd_short_names[4], "evaluations");
     contains(row.verdict, "The lag is short: its last half has fewer than three full evaluations, and a curve wobbles");
+}
+
+/* Where steps of the grown cost more, equal steps alone decide nothing against not growing. */
+static void sizes_are_compared_at_equal_flops(void **state) {
+    (void)state;
+    struct lag_decision_row row;
+    for (int i = 0; i < N; i++) curves[i].step_cost = i == 3 ? 1e6 : 2e6;
+    assert_int_equal(lagd_decide(&set, &row, &err), 0);
+    assert_true(row.gain_flops_t == 5 && isfinite(row.gain_flops) && row.gain_flops < row.gain);
+    contains(row.verdict, "Growing has paid off at equal steps: ");
+    contains(row.verdict, " At equal FLOPs, its step 5, growing is ");
+    candidate(3, "none", stack_losses, true, false);
+    static const double grown[] = {4.0, 4.1, 4.2, 3.0, 3.1, 3.2, 1.999, 2.109, 2.189};
+    candidate(1, "stack", grown, true, false);
+    curves[1].step_cost = 2e6;
+    curves[3].step_cost = 1e6;
+    assert_int_equal(lagd_decide(&set, &row, &err), 0);
+    assert_string_equal(row.pick_at_lag, "cand_1");
+    assert_string_equal(row.candidate, "cand_3");
+    assert_string_equal(row.basis, "provisional");
+    contains(row.verdict, "at equal FLOPs it is not ahead of not growing, which may be picked");
+    contains(row.verdict, ": not growing is taken.");
 }
 
 static void the_reference_wins_only_when_allowed(void **state) {
@@ -392,6 +414,7 @@ int main(void) {
         TEST(a_set_of_all),
         TEST(short_lags_are_said),
         TEST(the_reference_wins_only_when_allowed),
+        TEST(sizes_are_compared_at_equal_flops),
         TEST(the_gain_tells_what_it_is_over),
         TEST(nobody_left),
         TEST(one_alone),

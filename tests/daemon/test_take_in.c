@@ -113,7 +113,7 @@ struct found {
     struct lag_checkpoint_file_row files[4];
     int n, n_files;
     const char *name;
-    char message[LAG_ROW_TEXT];
+    char message[LAG_ROW_VERDICT];
 };
 
 static int match_row(const struct lag_checkpoint_row *row, void *arg) {

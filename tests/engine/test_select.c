@@ -221,6 +221,43 @@ static void test_verified(void **state) {
     assert_true(verdict.basis == LAG_BASIS_VERIFIED && isnan(verdict.gain));
 }
 
+/* Sizes that differ are never judged by loss at equal steps alone. */
+static void test_equal_flops(void **state) {
+    (void)state;
+    struct pool pool;
+    struct lag_verdict verdict;
+    fill(&pool);
+    for (int i = 0; i < N_TIMES * N_BATCHES; i++) pool.losses[3][i] += 0.15; /* none: 2.75 at 8 */
+    lag_select(pool.curves, 4, N_BATCHES, 8, &rule, &verdict, tied);
+    assert_true(isnan(verdict.gain_flops) && isnan(verdict.gain_flops_t)); /* what steps cost is not known */
+    for (int i = 0; i < 4; i++) pool.curves[i].step_cost = i == 3 ? 1e9 : 2e9;
+    lag_select(pool.curves, 4, N_BATCHES, 8, &rule, &verdict, tied);
+    near(verdict.gain, 0.05);
+    near(verdict.gain_flops_t, 4);
+    near(verdict.gain_flops, -0.05); /* b is at 2.8 then */
+    assert_true(verdict.pick == 1 && !(verdict.lag_short & LAG_SHORT_FLOPS)); /* it is only the reference */
+    pool.curves[3].eligible = true;
+    lag_select(pool.curves, 4, N_BATCHES, 8, &rule, &verdict, tied);
+    assert_true(verdict.pick_at_lag == 1 && verdict.pick == 3 && verdict.lag_short & LAG_SHORT_FLOPS);
+    assert_true(verdict.basis == LAG_BASIS_PROVISIONAL && isnan(verdict.gain));
+    near(verdict.gain_flops, -0.05);
+    for (int i = 0; i < N_TIMES * N_BATCHES; i++) pool.losses[3][i] += 0.15; /* 2.9 */
+    lag_select(pool.curves, 4, N_BATCHES, 8, &rule, &verdict, tied);
+    assert_true(verdict.pick == 1 && verdict.basis == LAG_BASIS_VERIFIED);
+    near(verdict.gain_flops, 0.1);
+    set_late(pool.losses[3], 2.6, 3.2); /* ahead at equal FLOPs by 0.1, and nobody knows it */
+    lag_select(pool.curves, 4, N_BATCHES, 8, &rule, &verdict, tied);
+    assert_true(verdict.pick == 1 && verdict.lag_short & LAG_SHORT_FLOPS && verdict.basis != LAG_BASIS_VERIFIED);
+    /* between two evaluations, by log t */
+    for (int i = 0; i < 3; i++) pool.curves[i].step_cost = 3e9;
+    lag_select(pool.curves, 4, N_BATCHES, 8, &rule, &verdict, tied);
+    near(verdict.gain_flops_t, 8.0 / 3);
+    near(verdict.gain_flops, 2.9 - (3.0 - 0.2 * (log1p(8.0 / 3) - log1p(2)) / (log1p(4) - log1p(2))));
+    pool.losses[1][4] = NAN; /* a batch that an evaluation leaves out counts nowhere */
+    lag_select(pool.curves, 4, N_BATCHES, 8, &rule, &verdict, tied);
+    assert_true(isfinite(verdict.gain_flops) && isinf(verdict.gain_flops_high));
+}
+
 /* One evaluation is one draw of a curve that wobbles: nothing is verified by it. */
 static void test_few_evaluations(void **state) {
     (void)state;
@@ -429,7 +466,7 @@ int main(void) {
         cmocka_unit_test(test_alone),     cmocka_unit_test(test_tied),      cmocka_unit_test(test_one_batch),
         cmocka_unit_test(test_lag_short), cmocka_unit_test(test_ranks),     cmocka_unit_test(test_half_time),
         cmocka_unit_test(test_against_brute_force), cmocka_unit_test(test_no_shared_time),
-        cmocka_unit_test(test_nothing_to_decide), cmocka_unit_test(test_verified),
+        cmocka_unit_test(test_nothing_to_decide), cmocka_unit_test(test_verified), cmocka_unit_test(test_equal_flops),
         cmocka_unit_test(test_few_evaluations), cmocka_unit_test(test_a_noisy_third),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

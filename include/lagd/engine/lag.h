@@ -18,6 +18,7 @@ struct lag_curve {
     /* Where its learning rate changes its kind, in steps since the growth: a re-warm or warm-up is over at its end, the
      * schedule's decay begins at decays_from (INT64_MAX: never). */
     int64_t rewarm_steps, warmup_steps, decays_from;
+    double step_cost; /* FLOPs of a training step; 0: not known, taken to be that of the others */
     int n_evals;
     const int64_t *t;
     const double *losses;

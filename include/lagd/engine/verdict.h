@@ -26,6 +26,10 @@ struct lag_pair {
 /* NaN when a curve lacks an evaluation of the tail. */
 struct lag_pair lag_compare(const struct lag_curve *a, const struct lag_curve *b, int n_batches,
                             const struct lag_tail *tail);
+/* cheap after lag steps minus dear after the steps that cost as much, *ret_t, between two of its evaluations by log t;
+ * over the batches that all of these have. NaN, and NaN: the costs are equal or not known. */
+struct lag_pair lag_compare_costs(const struct lag_curve *dear, const struct lag_curve *cheap, int n_batches,
+                                  int64_t lag, double *ret_t);
 struct lag_interval { double mean, low, high; };
 struct lag_interval lag_pair_interval(const struct lag_pair *pair, double confidence); /* two-sided Student t */
 /* Student's P(mean of the pair > 0), from what was seen: 0.5 of an exact tie. */
@@ -50,7 +54,8 @@ enum lag_short {
     LAG_SHORT_REWARM = 2,     /* a re-warm of the learning rate reaches up to the lag */
     LAG_SHORT_WARMUP = 4,     /* a warm-up does: of the run, or of a restart */
     LAG_SHORT_DECAY = 8,      /* the schedule's decay begins before the lag */
-    LAG_SHORT_EVALUATIONS = 16 /* the tail has fewer than LAG_TAIL_LEAST evaluations, and for none of these reasons */
+    LAG_SHORT_EVALUATIONS = 16, /* the tail has fewer than LAG_TAIL_LEAST evaluations, and for none of these reasons */
+    LAG_SHORT_FLOPS = 32 /* not growing may be picked, and is not behind at equal FLOPs */
 };
 enum { LAG_TAIL_LEAST = 3 }; /* with fewer it is not known how a curve wobbles beside its trend */
 
@@ -67,6 +72,9 @@ struct lag_verdict {
     int pick_at_lag, runner_up; /* with the lowest at the lag, and the next; -1 = none */
     double margin, margin_low, margin_high; /* runner-up minus pick_at_lag over the tail, at 95 %; NaN when alone */
     double gain, gain_low, gain_high;       /* `none` minus pick over the tail; NaN: it is `none`, or there is none */
+    /* The same at equal FLOPs, where steps of the two cost different amounts: `none` at the lag, the pick (or, where
+     * this made `none` the pick, pick_at_lag) at its step gain_flops_t. */
+    double gain_flops, gain_flops_low, gain_flops_high, gain_flops_t;
     double p_now;               /* at least so likely is pick_at_lag the best of all now: 1 - Σ P(another is better);
                                    of one that was stopped, when it was */
     double range;               /* of the tied set's means over the tail */
@@ -84,6 +92,8 @@ struct lag_verdict {
  * prior, the first by index. Verified: nothing but the pick is in the set, it beats every other at
  * α_r / 2, and beat every stopped one so when that was stopped, no flag of lag_short is up, and p_end is unknown or at
  * least 0.9.
+ * Sizes that differ are never judged by loss at equal steps alone: where `none` may be picked and is ahead at equal
+ * FLOPs at 95 %, it is the pick, provisionally.
  * LAG_EINVAL where they do not share it; nothing is written then. Where all have diverged nobody wins. */
 int lag_select(const struct lag_curve *curves, int n_curves, int n_batches, int64_t lag, const struct lag_rule *rule,
                struct lag_verdict *ret, bool *ret_tied);

@@ -7,7 +7,8 @@
 #define LAG_ROW_ID 40
 #define LAG_ROW_NAME 72
 #define LAG_ROW_STATE 24
-#define LAG_ROW_TEXT 704     /* reasons, verdict sentences */
+#define LAG_ROW_TEXT 704     /* reasons */
+#define LAG_ROW_VERDICT 1024 /* its sentences, and what events say */
 #define LAG_ROW_CONFIG 4096  /* a run's configuration or a growth's request, in the text form of base/fields.h */
 #define LAG_ROW_SET 2720     /* ids with a comma between: the candidates of a growth */
 #define LAG_ROW_SCHEDULES 2048 /* a line for each schedule that a run went through */
@@ -115,9 +116,11 @@ struct lag_decision_row {
     char tied_set[LAG_ROW_SET], tied_at_0[LAG_ROW_SET];
     double delta, p_now, p_end;   /* the difference that mattered; chances, NaN = unknown */
     double gain, gain_low, gain_high; /* loss of not growing above the pick's; NaN = undefined */
+    double gain_flops, gain_flops_low, gain_flops_high; /* the same at equal FLOPs */
+    double gain_flops_t;          /* steps of the pick that cost as much as the lag of not growing */
     int64_t short_by;             /* enum lag_short, together */
     char decided_by[16];          /* lag, user */
-    char verdict[LAG_ROW_TEXT], reason[LAG_ROW_TEXT];
+    char verdict[LAG_ROW_VERDICT], reason[LAG_ROW_TEXT];
     int64_t decided_ms;
 };
 /* What an applied growth did to the model, measured right after it. */
@@ -172,7 +175,7 @@ struct lag_event_row {
     char state[LAG_ROW_STATE];
     int64_t step;              /* -1 = none */
     double value;              /* NaN = none */
-    char message[LAG_ROW_TEXT];
+    char message[LAG_ROW_VERDICT];
 };
 /* An Idempotency-Key and what was answered to it. */
 #define LAG_KEY_SIZE 256       /* with its terminator */
