@@ -212,6 +212,10 @@ static const struct lagd_route routes[] = {
      .flags = LAGD_DRY_RUN | LAGD_KEYED, .body = LAGD_BODY_JSON, .request = &lagd_run_body, .status = 201,
      .response = &lagd_run_schema, .estimate = &lagd_run_estimate_schema,
      .summary = "Create a run and start it, unless start is false."},
+    {"POST", A "/runs/bulk", "run_bulk", lagd_h_run_bulk, .answered = lagd_h_run_bulk_done, .body = LAGD_BODY_JSON,
+     .request = &lagd_bulk_spec, .status = 200, .response = &lagd_bulk_schema,
+     .summary = "Pause, resume, cancel, checkpoint or delete many runs, one after the other. 200 says what became of "
+                "each; one that is refused keeps none of the others back."},
     {"GET", A "/runs/{run}", "run", lagd_h_run, .status = 200, .response = &lagd_run_schema,
      .summary = "One run."},
     {"PATCH", A "/runs/{run}", "run_patch", lagd_h_run_patch, .answered = lagd_h_run_patched, .body = LAGD_BODY_JSON,

@@ -4,6 +4,7 @@ import { button, fill, h } from './dom.js';
 import * as live from './live.js';
 import { address, parse } from './state.js';
 import * as theme from './theme.js';
+import { throttle } from './throttle.js';
 import { datasetsView } from './views/datasets.js';
 import { extendView } from './views/extend.js';
 import { forkView } from './views/fork.js';
@@ -13,6 +14,7 @@ import { newRunView } from './views/new_run.js';
 import { newStudyView } from './views/new_study.js';
 import { overviewView } from './views/overview.js';
 import { runView } from './views/run.js';
+import { runsView } from './views/runs.js';
 import { studiesView } from './views/studies.js';
 import { studyView } from './views/study.js';
 
@@ -21,6 +23,7 @@ const VIEWS = [
   [[], overviewView],
   [['new'], newRunView],
   [['datasets'], datasetsView],
+  [['runs'], runsView],
   [['runs', '*'], runView],
   [['runs', '*', 'grow'], newGrowthView],
   [['runs', '*', 'fork'], forkView],
@@ -31,10 +34,13 @@ const VIEWS = [
   [['studies', '*'], studyView],
 ];
 
+const WAITING_MS = 2000;
+
 const main = document.getElementById('main');
 const bar = document.getElementById('bar');
 let current = null;
 let shown = '';
+let waiting = 0; // runs that a person is to decide for
 
 function find(path) {
   for (const [pattern, make] of VIEWS) {
@@ -43,6 +49,20 @@ function find(path) {
   }
   return null;
 }
+
+const tellTitle = () => {
+  document.title = `${waiting ? `(${waiting}) ` : ''}${current.title} – lagd`;
+};
+
+const countWaiting = throttle(async () => {
+  try {
+    const list = await api.get('/runs?waiting_for=approval&limit=100');
+    waiting = list.items.length;
+    tellTitle();
+  } catch {
+    // told by the connection's light
+  }
+}, WAITING_MS);
 
 function show() {
   const { path } = parse();
@@ -60,7 +80,7 @@ function show() {
     current = { title: 'Not found', destroy() {} };
     fill(main, h('h1', {}, 'There is no such page'), h('p', {}, h('a', { href: '#/' }, 'To the overview')));
   }
-  document.title = `${current.title} – lagd`;
+  tellTitle();
   for (const link of bar.querySelectorAll('nav a')) {
     if (link.hash === `#/${key}`) link.setAttribute('aria-current', 'page');
     else link.removeAttribute('aria-current');
@@ -87,6 +107,7 @@ function makeBar() {
     theme.choices.map((name) => h('option', { value: name }, name)));
   fill(bar, h('a', { class: 'brand', href: '#/' }, 'lagd'),
     h('nav', { 'aria-label': 'Pages' }, h('a', { href: '#/' }, 'Overview'),
+      h('a', { href: address(['runs']) }, 'Runs'),
       h('a', { href: address(['studies']) }, 'Studies'),
       h('a', { href: address(['datasets']) }, 'Datasets'),
       h('a', { href: address(['new']) }, 'New run')),
@@ -118,3 +139,5 @@ makeBar();
 addEventListener('hashchange', show);
 live.start();
 show();
+live.subscribe((event) => /^(growth|run\.deleted|reset|caught-up)/.test(event.type) && countWaiting());
+countWaiting();

@@ -29,6 +29,18 @@ static const struct lag_field keep_rows[] = {
 };
 const struct lag_fields lagd_keep_fields = {keep_rows, LAG_COUNT(keep_rows)};
 
+static const char *const bulk_verbs[] = {"pause", "resume", "cancel", "checkpoint", "delete", NULL};
+static const struct lag_field bulk_rows[] = {
+    {"verb", LAG_FIELD_CHOICE, LAG_FIELD_AT(struct lagd_bulk_body, verb), 0, 0, NULL, bulk_verbs, LAG_FIELD_REQUIRED,
+     "", "What to do with each of them."},
+    {"reason", LAG_FIELD_TEXT, LAG_FIELD_AT(struct lagd_bulk_body, reason), 0, LAGD_REASON_MAX, NULL, NULL, 0, "",
+     "Why; kept with the events."},
+};
+const struct lag_fields lagd_bulk_fields = {bulk_rows, LAG_COUNT(bulk_rows)};
+static const char bulk_more[] = "\"runs\":{\"type\":\"array\",\"minItems\":1,\"maxItems\":1000,"
+                                "\"items\":{\"type\":\"string\"},\"description\":\"Ids or names; carried out in this "
+                                "order.\"}";
+
 static const char fork_more[] = "\"growth\":{\"description\":\"The fork begins with this growth.\","
                                 "\"allOf\":[{\"$ref\":\"#/components/schemas/GrowthRequest\"}]}";
 
@@ -42,6 +54,8 @@ const struct lagd_body_spec lagd_fork_spec = {"ForkRequest", &lagd_fork_fields, 
                                               "{\"name\": \"longer\", \"schedule\": {\"max_steps\": 2000}}"};
 const struct lagd_body_spec lagd_extension_spec = {"ExtendRequest", &lagd_extension_fields, NULL,
                                                    "{\"max_steps\": 2000, \"schedule\": {\"after\": \"stable\"}}"};
+const struct lagd_body_spec lagd_bulk_spec = {"BulkRequest", &lagd_bulk_fields, bulk_more,
+                                              "{\"runs\": [\"a\", \"b\"], \"verb\": \"pause\"}"};
 const struct lagd_body_spec lagd_dataset_spec = {"DatasetRequest", &lagd_dataset_fields, NULL,
                                                  "{\"name\": \"words\", \"path\": \"words.txt\"}"};
 const struct lagd_body_spec lagd_generate_spec = {

@@ -430,6 +430,7 @@ void lagd_transport_end(void *cls, struct MHD_Connection *connection, void **con
     lagd_socket_deadline(transport->server->sockets, transport->socket, LAGD_SOCKET_READS,
                          LAGD_IDLE_SECONDS * INT64_C(1000000000));
     json_decref(request->json);
+    if (request->forget) request->forget(request->kept);
     lagd_upload_destroy(request->upload);
     lagd_command_destroy(request->command);
     if (request->response.fd >= 0) (void)close(request->response.fd);

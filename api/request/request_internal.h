@@ -56,6 +56,9 @@ struct lagd_request {
     uint64_t wait_seen;           /* the server's event counter before the handler looked */
     bool wait_for_event;
 
+    void *kept; /* of a handler that waits more than once; owned, freed by forget */
+    void (*forget)(void *kept);
+
     enum lagd_place place; /* that it has taken */
     bool is_aside;         /* on a thread for heavy work */
 };

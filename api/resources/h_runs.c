@@ -106,28 +106,6 @@ int lagd_h_run_create(struct lagd_request *request) {
 
 #define BIT(state) (1u << (state))
 
-/* The command failed. wanted: bits of the states in which it had nothing to do; then the run is the answer. */
-static int refused(struct lagd_request *request, unsigned wanted, int status) {
-    struct lag_db *db;
-    struct lag_run_row row;
-    struct lag_error err;
-    const char *state = request->command->state;
-    if (status != LAG_ESTATE) return status;
-    if (request->command->mismatch) return lagd_fail_revision(request);
-    if (!*state && lagd_request_db(request, &db) == 0 && lag_run_get(db, request->params[0], &row, &err) == 0)
-        state = row.state;
-    int index = lagd_state_index(LAGD_MACHINE_RUN, state);
-    if (index >= 0 && (wanted & BIT(index))) return lagd_answer_run(request, request->params[0], 200);
-    char text[sizeof(err.text)];
-    (void)lag_copy(text, sizeof(text), request->err.text);
-    return lagd_fail_state(request, LAGD_MACHINE_RUN, state, "%s", text);
-}
-
-int lagd_h_run_pause(struct lagd_request *request) { return lagd_post_verb(request, LAGD_RUN_PAUSE); }
-int lagd_h_run_resume(struct lagd_request *request) { return lagd_post_verb(request, LAGD_RUN_RESUME); }
-int lagd_h_run_cancel(struct lagd_request *request) { return lagd_post_verb(request, LAGD_RUN_CANCEL); }
-int lagd_h_run_checkpoint(struct lagd_request *request) { return lagd_post_verb(request, LAGD_RUN_CHECKPOINT); }
-
 /* States in which a verb has nothing to do, and that is fine. */
 static const struct {
     enum lagd_command_type type;
@@ -138,19 +116,43 @@ static const struct {
     {LAGD_RUN_CANCEL, BIT(LAGD_RUN_CANCELLED)},
 };
 
+bool lagd_run_verb_is_idle(enum lagd_command_type type, const char *state) {
+    const int index = lagd_state_index(LAGD_MACHINE_RUN, state);
+    for (size_t i = 0; i < LAG_COUNT(already); i++)
+        if (already[i].type == type) return index >= 0 && (already[i].states & BIT(index));
+    return false;
+}
+
+/* The command failed. Where it had nothing to do the run is the answer. */
+static int refused(struct lagd_request *request, int status) {
+    struct lag_db *db;
+    struct lag_run_row row;
+    struct lag_error err;
+    const char *state = request->command->state;
+    if (status != LAG_ESTATE) return status;
+    if (request->command->mismatch) return lagd_fail_revision(request);
+    if (!*state && lagd_request_db(request, &db) == 0 && lag_run_get(db, request->params[0], &row, &err) == 0)
+        state = row.state;
+    if (lagd_run_verb_is_idle(request->command->type, state)) return lagd_answer_run(request, request->params[0], 200);
+    char text[sizeof(err.text)];
+    (void)lag_copy(text, sizeof(text), request->err.text);
+    return lagd_fail_state(request, LAGD_MACHINE_RUN, state, "%s", text);
+}
+
+int lagd_h_run_pause(struct lagd_request *request) { return lagd_post_verb(request, LAGD_RUN_PAUSE); }
+int lagd_h_run_resume(struct lagd_request *request) { return lagd_post_verb(request, LAGD_RUN_RESUME); }
+int lagd_h_run_cancel(struct lagd_request *request) { return lagd_post_verb(request, LAGD_RUN_CANCEL); }
+int lagd_h_run_checkpoint(struct lagd_request *request) { return lagd_post_verb(request, LAGD_RUN_CHECKPOINT); }
+
 int lagd_h_run_verb_done(struct lagd_request *request) {
-    unsigned states = 0;
-    for (size_t i = 0; i < LAG_COUNT(already); i++) {
-        if (already[i].type == request->command->type) states = already[i].states;
-    }
     int status = lagd_request_answer(request);
-    return status < 0 ? refused(request, states, status) : lagd_answer_run(request, request->params[0], 200);
+    return status < 0 ? refused(request, status) : lagd_answer_run(request, request->params[0], 200);
 }
 
 int lagd_h_run_deleted(struct lagd_request *request) {
     int status = lagd_request_answer(request);
     request->response.status = 204;
-    return status < 0 ? refused(request, 0, status) : 0;
+    return status < 0 ? refused(request, status) : 0;
 }
 
 int lagd_h_run_delete(struct lagd_request *request) {

@@ -130,5 +130,43 @@ def a_run_tells_what_it_waits_for(folder):
     daemon.terminate()
 
 
+def many_at_once(folder):
+    """Each run has an outcome of its own, that of the verb alone; a refusal keeps none of the others back."""
+    daemon = Daemon(folder)
+    daemon.start()
+    daemon.upload("words", lagd.text())
+    for name, more in (("bulk", {}), ("b", {}), ("c", {"start": False}), ("done", {"schedule": {"max_steps": 20}})):
+        daemon.post("/runs", lagd.run_body(name, "words", **{"schedule": {"max_steps": 10**6}, **more}))
+    daemon.wait_for("/runs/done", lambda r: r["state"] == "completed")
+    ids = {name: daemon.get(f"/runs/{name}")["id"] for name in ("bulk", "b", "c", "done")}
+
+    def bulk(verb, *runs, **more):
+        items = daemon.post("/runs/bulk", {"runs": list(runs), "verb": verb, **more})["items"]
+        assert [item["run"] for item in items] == list(runs)
+        return [(item["status"], item["done"], item["state"], item["problem"]) for item in items]
+    paused, gone = (200, True, "paused", None), (404, False, None, "not-found")
+    assert bulk("pause", "bulk", "nobody", ids["b"], "c", "done", reason="room is needed") == [
+        paused, gone, paused, paused, (409, False, "completed", "invalid-state")]
+    assert [e for e in daemon.events() if e["type"] == "run.state" and "room is needed" in e.get("message", "")]
+    resumed = bulk("resume", "bulk", "bulk")
+    assert [one[:2] for one in resumed] == [(200, True)] * 2, resumed
+    assert bulk("cancel", "b", "c", "done") == [(200, True, "cancelled", None)] * 2 + [
+        (409, False, "completed", "invalid-state")]
+    assert bulk("delete", "b", ids["c"], "b", "bulk")[:3] == [(204, True, None, None)] * 2 + [gone]
+    assert names(daemon, "") == ["done", "bulk"] and daemon.get("/runs/bulk")["id"] == ids["bulk"]
+    for body, part in (({"runs": [], "verb": "pause"}, "1 to 1000"), ({"verb": "pause"}, "1 to 1000"),
+                       ({"runs": ["a", 7], "verb": "pause"}, "runs/1"), ({"runs": ["bulk"]}, "verb is required"),
+                       ({"runs": ["bulk"], "verb": "stop"}, "pause, resume, cancel, checkpoint, delete"),
+                       ({"runs": ["bulk"], "verb": "pause", "why": "x"}, "why")):
+        try:
+            daemon.post("/runs/bulk", body)
+        except Problem as problem:
+            assert problem.status in (400, 422) and part in problem.body["detail"], (body, problem)
+        else:
+            raise AssertionError(body)
+    assert bulk("checkpoint", "bulk")[0][:2] == (200, True)
+    daemon.terminate()
+
+
 if __name__ == "__main__":
-    lagd.main(runs_are_found, what_cannot_be_asked, a_run_tells_what_it_waits_for)
+    lagd.main(many_at_once, runs_are_found, what_cannot_be_asked, a_run_tells_what_it_waits_for)

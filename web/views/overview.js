@@ -5,6 +5,7 @@ import { button, copy, fill, h } from '../dom.js';
 import * as f from '../format.js';
 import * as live from '../live.js';
 import { panel } from '../panel.js';
+import { address } from '../state.js';
 import { throttle } from '../throttle.js';
 import { badge, eta, fact, facts, growthLink, isActive, progress, runActions, runLink } from './parts.js';
 
@@ -26,7 +27,10 @@ export function overviewView(main) {
     title: 'Runs', wide: true,
     curl: () => ['GET', `/runs${api.query({ limit })}`],
     async load(signal) {
-      const list = await api.get(`/runs${api.query({ limit })}`, signal);
+      const [list, waiting] = await Promise.all([api.get(`/runs${api.query({ limit })}`, signal),
+        api.get(`/runs${api.query({ waiting_for: 'approval', limit })}`, signal)]);
+      const first = new Set(waiting.items.map((run) => run.id)); // a person is to decide
+      list.items = [...waiting.items, ...list.items.filter((run) => !first.has(run.id))];
       await Promise.all(list.items.map((run) => loadSpark(run, signal).catch(() => {})));
       return list;
     },
@@ -59,6 +63,7 @@ export function overviewView(main) {
 
   const events = eventPanel();
   const head = h('div', { class: 'page-head' }, h('h1', {}, 'Overview'), h('span', { class: 'grow' }),
+    h('a', { class: 'button', href: address(['runs']) }, 'All runs'),
     h('a', { class: 'button primary', href: '#/new' }, 'New run'));
   fill(main, head, runs.element, h('div', { class: 'columns' }, host.element, events.element));
   const refresh = throttle(() => runs.refresh(), 700), refreshHost = throttle(() => host.refresh(), 3000);
@@ -85,8 +90,10 @@ export function overviewView(main) {
 
 function card(run, values) {
   const latest = run.latest, left = eta(run);
-  return h('article', { class: 'card', 'aria-label': run.name },
-    h('header', {}, h('h3', {}, runLink(run.name)), badge('run', run.state)),
+  const waits = run.waiting_for === 'approval';
+  return h('article', { class: waits ? 'card waits' : 'card', 'aria-label': run.name },
+    h('header', {}, h('h3', {}, runLink(run.name)),
+      waits ? badge('growth', 'awaiting_approval') : badge('run', run.state)),
     run.reason && h('p', { class: 'reason' }, run.reason),
     spark(values, `Training loss of ${run.name}, last ${f.loss(latest['train/loss'])}`),
     progress(run.step, run.max_steps, `${run.name}: steps done`),
@@ -97,7 +104,8 @@ function card(run, values) {
       fact('Speed', isActive(run) ? f.si(latest['perf/tokens_per_s']) : '–', isActive(run) ? 'tokens/s' : ''),
       fact('Parameters', f.si(run.n_params), `${run.model.n_layer} layers`),
       fact('Time left', f.duration(left))),
-    run.growth && h('p', {}, growthLink(run.growth,
+    waits && h('p', {}, h('a', { class: 'button primary', href: address(['growths', run.growth]) }, 'Decide')),
+    run.growth && !waits && h('p', {}, growthLink(run.growth,
       run.state === 'growing' ? 'Growing: watch the probe' : 'Growth planned')),
     h('footer', { class: 'row' }, runActions(run, () => {}).slice(0, 2)));
 }

@@ -1,0 +1,137 @@
+// Runs in a table: found as one types, filtered, sorted, ticked and paused together; ten thousand of them; who waits
+// for a decision is first, and in the title; all in the address and in place after Back.
+import { execFileSync } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { axe, browse, check, Daemon, main, runBody, source, until } from './harness.mjs';
+
+const pictures = process.env.LAGD_PICTURES; // a folder for screenshots
+const N = 10000;
+const daemon = new Daemon();
+let browser;
+
+const page = () => browser.page;
+const cells = () => page().locator('.runs tbody tr:not(.gap) td:nth-child(2)').allInnerTexts();
+const shows = (what, names) => until(what, async () => JSON.stringify(await cells()) === JSON.stringify(names));
+
+async function aFewRuns() {
+  await daemon.start();
+  await daemon.upload('words');
+  for (const [name, tags, steps] of [['alpha', ['seeds'], 40], ['beta', ['seeds', 'wide'], 60], ['gamma', [], 20]]) {
+    await daemon.post('/runs', runBody(name, { tags, schedule: { warmup_steps: 10, max_steps: steps } }));
+    await until(`${name} is completed`, async () => (await daemon.get(`/runs/${name}`)).state === 'completed');
+  }
+  await daemon.post('/runs', runBody('later', { start: false, note: 'the second try' }));
+  browser = await browse(daemon.origin);
+  await browser.open('#/runs');
+  await shows('the newest is first', ['later', 'gamma', 'beta', 'alpha']);
+}
+
+async function theyAreFound() {
+  await page().fill('input[type=search]', 'SECOND try');
+  await shows('what is typed is found', ['later']);
+  check(new URL(page().url()).hash.includes('q=SECOND'), page().url());
+  await page().fill('input[type=search]', 'nothing of the kind');
+  await until('nothing is told', async () =>
+    (await page().locator('main').innerText()).includes('No run is like that'));
+  await page().fill('input[type=search]', '');
+  await page().click('.runs thead button:text-is("Name")');
+  await shows('the names rise', ['alpha', 'beta', 'gamma', 'later']);
+  await page().click('.runs thead button:has-text("Name")');
+  await shows('the names fall', ['later', 'gamma', 'beta', 'alpha']);
+  await page().click('.runs thead button:text-is("Step")');
+  await shows('most steps first', ['beta', 'alpha', 'gamma', 'later']);
+  await page().click('.runs .run-tag:text-is("wide")');
+  await shows('of a tag', ['beta']);
+  await page().click('.chips button:has-text("tag wide")');
+  await page().click('.chips button:text-is("paused")');
+  await shows('of a state', ['later']);
+  await page().reload();
+  await shows('the address says it all', ['later']);
+  await page().click('.chips button:text-is("paused")');
+  await page().click('.chips button:text-is("groups by tag")');
+  const groups = await page().locator('.groups tbody tr').allInnerTexts();
+  check(groups.length === 2 && groups[0].startsWith('seeds\t2\t'), JSON.stringify(groups));
+  await page().click('.chips button:text-is("groups by tag")');
+}
+
+async function theTickedAreAsked() {
+  await daemon.post('/runs', runBody('long', { schedule: { max_steps: 1000000 } }));
+  await until('it is listed', async () => (await cells()).includes('long'));
+  for (const name of ['long', 'alpha']) await page().check(`input[aria-label="Tick ${name}"]`);
+  await page().click('.bulk button:text-is("Pause")');
+  await until('it is paused', async () => (await daemon.get('/runs/long')).state === 'paused');
+  await until('the other is told', async () => (await page().locator('#toasts').innerText()).includes('alpha'));
+  await page().click('.bulk button:text-is("Untick")');
+  await page().check('input[aria-label="Tick long"]');
+  await page().click('.bulk button:text-is("Cancel …")');
+  await page().click('dialog button:text-is("End it")');
+  await until('it is cancelled', async () => (await daemon.get('/runs/long')).state === 'cancelled');
+}
+
+async function whoWaitsIsFirst() {
+  await daemon.post('/runs', runBody('grows', { start: false }));
+  await daemon.post('/runs', runBody('newest', { start: false }));
+  await daemon.post('/runs/grows/growths', { target: { n_layer: 6 }, mode: 'manual', pool: ['stack', 'interleave'],
+    probe: { steps: 4, eval_every: 2, eval_batches: 2 } });
+  await daemon.post('/runs/grows/resume');
+  await until('the title tells', async () => (await page().title()).startsWith('(1) '));
+  await browser.open('#/runs?waiting_for=approval');
+  await shows('it is found', ['grows']);
+  await browser.open('#/');
+  await until('it is the first card', async () => (await page().locator('.card h3').first().innerText()) === 'grows');
+  await page().click('.card.waits a:text-is("Decide")');
+  await page().waitForURL(/#\/growths\//);
+  await page().click('button:has-text("Approve")');
+  await until('the title forgets', async () => !(await page().title()).startsWith('('));
+}
+
+async function tenThousand() {
+  browser.failuresAreExpected(true);
+  await daemon.stop();
+  execFileSync('/usr/bin/python3', [join(source, 'tests/web/make_runs.py'), daemon.state, String(N)]);
+  await daemon.start();
+  await browser.open('#/runs?sort=name');
+  browser.failuresAreExpected(false);
+  await until('the first is there', async () => (await cells())[0] === 'alpha');
+  const n = await page().locator('.runs tbody tr').count();
+  check(n < 120, `${n} rows are drawn`);
+  await page().fill('input[type=search]', 'run-07777');
+  await shows('one of ten thousand is found', ['run-07777']);
+  await page().fill('input[type=search]', '');
+  await until('all are there again', async () => (await cells())[0] === 'alpha');
+  const scroller = page().locator('.scroll:has(> .runs)');
+  for (let i = 1; i <= 4; i++) {
+    await scroller.evaluate((one) => { one.scrollTop = one.scrollHeight; });
+    await until('more comes', async () => Number((await page().locator('p[role=status]').last().innerText())
+      .replace(/\D/g, '')) > 200 * i);
+  }
+  await scroller.evaluate((one) => { one.scrollTop = 300 * 34; });
+  await until('far rows are drawn', async () => (await cells()).some((name) => name.startsWith('run-003')));
+  const there = (await cells())[20];
+  await page().click(`.runs a:text-is("${there}")`);
+  await page().waitForURL(/#\/runs\/run-/);
+  await page().goBack();
+  await until('Back leads to the same place', async () => (await cells()).includes(there));
+}
+
+async function itCanBeReadAnywhere() {
+  if (pictures) mkdirSync(pictures, { recursive: true });
+  for (const theme of ['light', 'dark']) {
+    for (const width of [1400, 768, 390]) {
+      const other = await browse(daemon.origin, { theme, width });
+      await other.open('#/runs?group=tag');
+      await until('the rows are there', async () => (await other.page.locator('.runs tbody tr').count()) > 5);
+      const found = await axe(other.page);
+      check(found.length === 0, JSON.stringify(found));
+      const wide = await other.page.evaluate(() => document.documentElement.scrollWidth > window.innerWidth);
+      check(!wide, `the page is wider than ${width}`);
+      if (pictures) await other.page.screenshot({ path: join(pictures, `runs-${theme}-${width}.png`) });
+      check(other.faults.length === 0, other.faults.join('\n'));
+      await other.context.close();
+    }
+  }
+  check(browser.faults.length === 0, browser.faults.join('\n'));
+}
+
+await main([aFewRuns, theyAreFound, theTickedAreAsked, whoWaitsIsFirst, tenThousand, itCanBeReadAnywhere]);

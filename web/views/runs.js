@@ -1,0 +1,193 @@
+// Runs: all of them in a table that is searched, filtered, sorted and grouped; the ticked ones get one verb together.
+import * as api from '../api.js';
+import { ask, button, fill, h, toast } from '../dom.js';
+import * as f from '../format.js';
+import * as live from '../live.js';
+import { panel } from '../panel.js';
+import { Settings, address } from '../state.js';
+import { STATES } from '../states.js';
+import { throttle } from '../throttle.js';
+import { badge, runLink } from './parts.js';
+import { groupsOf, keepPlace, placeOf, RunRows, window_ } from './run_rows.js';
+
+const PAGE = 200, ROW_PX = 34, AHEAD = 12, TYPED_MS = 120, LIVE_MS = 1000;
+const PRESETS = { q: '', tag: '', state: '', waiting_for: '', sort: 'created', order: '', group: '' };
+const RUN_STATES = Object.keys(STATES.run);
+const FILTERS = ['q', 'tag', 'state', 'waiting_for', 'sort', 'order'];
+
+// title, sort word or null, cell
+const COLUMNS = [
+  ['Name', 'name', (run) => runLink(run.name)],
+  ['State', null, (run) => (run.waiting_for === 'approval' ? decide(run) : badge('run', run.state))],
+  ['Step', 'step', (run) => `${f.count(run.step)} of ${f.count(run.max_steps)}`],
+  ['Best val loss', 'best', (run) => f.loss(run.best?.value)],
+  ['Val loss', 'latest', (run) => f.loss(run.latest['val/loss'])],
+  ['Parameters', 'params', (run) => f.si(run.n_params)],
+  ['Layers', null, (run) => run.model.n_layer],
+  ['Tokens', 'tokens', (run) => f.si(run.tokens)],
+  ['FLOPs', 'flops', (run) => f.si(run.flops_training)],
+  ['Tags', null, null],
+  ['Created', 'created', (run) => f.when(run.created_at)],
+];
+const decide = (run) => h('a', { href: address(['growths', run.growth]) },
+  badge('growth', 'awaiting_approval', 'decide'));
+const RISING = new Set(['name', 'best', 'latest']);
+const VERBS = [['pause', 'Pause'], ['resume', 'Resume'], ['checkpoint', 'Checkpoint'], ['cancel', 'Cancel …'],
+  ['delete', 'Delete …']];
+const FINAL = { cancel: 'End', delete: 'Delete' }; // verbs that are asked about first
+
+/** In place of the rows that are not in sight. */
+function gap(n, columns) {
+  if (n <= 0) return null;
+  const row = h('tr', { class: 'gap', 'aria-hidden': 'true' }, h('td', { colspan: columns }));
+  row.style.height = `${n * ROW_PX}px`;
+  return row;
+}
+
+export function runsView(main) {
+  const settings = new Settings(PRESETS);
+  const rows = new RunRows(PAGE);
+  const ticked = new Set();
+  const asked = () => Object.fromEntries(FILTERS.map((name) => [name, settings.get(name)])
+    .filter(([name, value]) => value !== '' && !(name === 'sort' && value === PRESETS.sort)));
+
+  const body = h('tbody', {}), head = h('tr', {});
+  const table = h('table', { class: 'runs' }, h('thead', {}, head), body);
+  const scroller = h('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Runs, scrollable' }, table);
+  const found = h('p', { class: 'dim', role: 'status' }), bulk = h('div', { class: 'row bulk' });
+  const groups = h('div', {});
+
+  const list = panel({
+    title: 'Runs', wide: true, curl: () => ['GET', `/runs${api.query(asked())}`],
+    load: (signal) => rows.load(asked(), signal),
+    show(_, into) {
+      into.append(bulk, groups, scroller, found);
+      draw();
+      return draw;
+    },
+  });
+
+  // --- what is drawn: the rows in sight only ---
+
+  function draw() {
+    const sort = settings.get('sort'), falling = isFalling(), arrow = falling ? ' ↓' : ' ↑';
+    fill(head, h('th', {}, tickAll()), COLUMNS.map(([title, word]) => h('th',
+      { 'aria-sort': word === sort ? (falling ? 'descending' : 'ascending') : null },
+      word ? button(`${title}${word === sort ? arrow : ''}`, () => sortBy(word), { class: 'quiet' }) : title)));
+    const total = rows.items.length;
+    const { first, last } = window_(scroller, ROW_PX, total, AHEAD);
+    fill(body, gap(first, COLUMNS.length + 1), rows.items.slice(first, last).map(line),
+      gap(total - last, COLUMNS.length + 1));
+    table.setAttribute('aria-rowcount', rows.next ? -1 : total + 1);
+    fill(found, total ? `${f.count(total)} runs${rows.next ? ', and more below' : ''}.` : 'No run is like that.');
+    drawBulk();
+    fill(groups, settings.get('group') === 'tag' && groupTable(groupsOf(rows.items)));
+    if (rows.next && last > total - PAGE / 2) rows.more(asked()).then(draw, (error) => toast(error.message, 'bad'));
+  }
+
+  const line = (run) => h('tr', { class: run.waiting_for === 'approval' ? 'waits' : '' },
+    h('td', {}, h('input', { type: 'checkbox', 'aria-label': `Tick ${run.name}`, checked: ticked.has(run.id),
+      onchange: (event) => tick([run], event.target.checked) })),
+    COLUMNS.map(([, , cell]) => h('td', {}, cell ? cell(run) : run.tags.map((tag) =>
+      button(tag, () => set({ tag }), { class: 'run-tag small', title: `Only runs with the tag ${tag}` })))));
+
+  const groupTable = (all) => h('table', { class: 'groups' },
+    h('caption', {}, `Of the ${f.count(rows.items.length)} runs that are listed below, by tag`),
+    h('thead', {}, h('tr', {}, ['Tag', 'Runs', 'Mean best val loss', '± 1 standard deviation', 'Lowest']
+      .map((text) => h('th', {}, text)))),
+    h('tbody', {}, all.map((one) => h('tr', {}, h('td', {}, one.tag), h('td', {}, one.n), h('td', {}, f.loss(one.mean)),
+      h('td', {}, f.loss(one.deviation)), h('td', {}, f.loss(one.low))))));
+
+  // --- what is chosen ---
+
+  const isFalling = () => (settings.get('order') || (RISING.has(settings.get('sort')) ? 'asc' : 'desc')) === 'desc';
+
+  function set(changes) {
+    settings.set(changes);
+    drawFilters();
+    rows.clear();
+    scroller.scrollTop = 0;
+    return list.refresh();
+  }
+
+  const sortBy = (word) => set(word === settings.get('sort') ? { order: isFalling() ? 'asc' : 'desc' }
+    : { sort: word, order: '' });
+
+  function tick(runs, truth) {
+    for (const run of runs) if (truth) ticked.add(run.id); else ticked.delete(run.id);
+    draw();
+  }
+
+  const tickAll = () => h('input', { type: 'checkbox', 'aria-label': 'Tick all that are listed',
+    checked: rows.items.length > 0 && rows.items.every((run) => ticked.has(run.id)),
+    onchange: (event) => tick(rows.items, event.target.checked) });
+
+  function drawBulk() {
+    bulk.hidden = ticked.size === 0;
+    if (ticked.size) fill(bulk, h('b', {}, `${ticked.size} ticked:`), VERBS.map(([verb, label]) =>
+      button(label, () => carryOut(verb), { class: FINAL[verb] ? 'danger' : '' })),
+    button('Untick', () => { ticked.clear(); draw(); }, { class: 'quiet' }));
+  }
+
+  async function carryOut(verb) {
+    const n = ticked.size;
+    if (FINAL[verb] && !await ask({ title: `${FINAL[verb]} ${n} ${n === 1 ? 'run' : 'runs'}?`, danger: true,
+      text: 'This cannot be taken back.', confirm: `${FINAL[verb]} ${n === 1 ? 'it' : 'them'}` })) return;
+    const answer = await api.send('POST', '/runs/bulk', { runs: [...ticked], verb }).catch((error) =>
+      toast(error.message, 'bad'));
+    if (!answer) return;
+    const refused = answer.items.filter((one) => !one.done);
+    toast(`${verb}: ${n - refused.length} of ${n} done`);
+    if (refused.length) toast(`${refused[0].name ?? refused[0].run}: ${refused[0].detail}`, 'bad');
+    if (verb === 'delete') ticked.clear();
+    await list.refresh();
+  }
+
+  // --- filters: all in the address ---
+
+  const typed = throttle(() => set({ q: search.value }), TYPED_MS);
+  const search = h('input', { type: 'search', name: 'q', placeholder: 'Search name, tags, note', 'aria-label': 'Search',
+    value: settings.get('q'), oninput: () => typed() });
+  const chips = h('div', { class: 'row chips' });
+  function drawFilters() {
+    const states = settings.get('state').split(',').filter(Boolean);
+    const flip = (name) => set({ state: (states.includes(name) ? states.filter((one) => one !== name)
+      : [...states, name]).join(',') });
+    const chip = (label, on, action) => button(label, action,
+      { class: `chip small${on ? ' on' : ''}`, 'aria-pressed': String(on) });
+    const waits = settings.get('waiting_for') === 'approval', grouped = settings.get('group') === 'tag';
+    fill(chips, chip('waits for you', waits, () => set({ waiting_for: waits ? '' : 'approval' })),
+      RUN_STATES.map((name) => chip(name, states.includes(name), () => flip(name))),
+      settings.get('tag') && chip(`tag ${settings.get('tag')} ×`, true, () => set({ tag: '' })),
+      chip('groups by tag', grouped, () => set({ group: grouped ? '' : 'tag' })));
+  }
+
+  fill(main, h('div', { class: 'page-head' }, h('h1', {}, 'Runs'), h('span', { class: 'grow' }),
+    h('a', { class: 'button primary', href: '#/new' }, 'New run')), h('div', { class: 'filters' }, search, chips),
+  list.element);
+  drawFilters();
+  const place = placeOf(location.hash);
+  rows.want(place.n);
+  scroller.addEventListener('scroll', throttle(() => {
+    draw();
+    keepPlace(location.hash, { n: rows.items.length, top: scroller.scrollTop });
+  }, 30));
+  const refresh = throttle(() => rows.freshen(asked()).then(draw, () => {}), LIVE_MS);
+  const unsubscribe = live.subscribe((event) => {
+    if (rows.note(event)) refresh();
+  });
+  list.refresh().then(() => {
+    scroller.scrollTop = place.top;
+    draw();
+  });
+  return {
+    title: 'Runs',
+    changed: () => { search.value = settings.get('q'); drawFilters(); rows.clear(); list.refresh(); },
+    destroy() {
+      unsubscribe();
+      typed.cancel();
+      refresh.cancel();
+      list.destroy();
+    },
+  };
+}
