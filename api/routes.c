@@ -205,13 +205,26 @@ static const struct lagd_route routes[] = {
      .status = 204,
      .summary = "Delete a dataset that no run uses; a registration under way is ended."},
 
+    {"GET", A "/models", "models", lagd_h_models, .query = page_query, .status = 200,
+     .response = &lagd_model_list_schema,
+     .summary = "List models that were brought."},
+    {"POST", A "/models", "model_add", lagd_h_model_add, .answered = lagd_h_model_added, .flags = LAGD_KEYED,
+     .body = LAGD_BODY_JSON, .request = &lagd_model_spec, .status = 202, .response = &lagd_model_details_schema,
+     .summary = "Bring a Hugging Face GPT-2: its folder below the roots is copied and checked. Location tells how far "
+                "that is, and what is wrong with it."},
+    {"GET", A "/models/{model}", "model", lagd_h_model, .status = 200, .response = &lagd_model_details_schema,
+     .summary = "One model, with its configuration, files and ignored tensors."},
+    {"DELETE", A "/models/{model}", "model_delete", lagd_h_model_delete, .answered = lagd_h_unneeded_deleted,
+     .status = 204,
+     .summary = "Delete a model that no run is of; an import under way is ended."},
+
     {"GET", A "/runs", "runs", lagd_h_runs, .flags = LAGD_KEPT, .query = runs_query, .status = 200,
      .response = &lagd_run_list_schema,
      .summary = "Find runs; without parameters all, newest first."},
     {"POST", A "/runs", "run_create", lagd_h_run_create, .answered = lagd_h_run_created,
      .flags = LAGD_DRY_RUN | LAGD_KEYED, .body = LAGD_BODY_JSON, .request = &lagd_run_body, .status = 201,
      .response = &lagd_run_schema, .estimate = &lagd_run_estimate_schema,
-     .summary = "Create a run and start it, unless start is false."},
+     .summary = "Create a run and start it, unless start is false: from random weights, a model or a checkpoint."},
     {"POST", A "/runs/bulk", "run_bulk", lagd_h_run_bulk, .answered = lagd_h_run_bulk_done, .body = LAGD_BODY_JSON,
      .request = &lagd_bulk_spec, .status = 200, .response = &lagd_bulk_schema,
      .summary = "Pause, resume, cancel, checkpoint or delete many runs, one after the other. 200 says what became of "

@@ -12,7 +12,8 @@
 int ctl_cmd_run_create(struct ctl *ctl) {
     bool dry = ctl_value(ctl->call, "dry-run") != NULL;
     json_t *body = NULL, *answer = NULL;
-    if (!ctl_value(ctl->call, "file")) return ctl_fail(CTL_USAGE, "'run create' needs -f FILE; - reads standard input");
+    if (!ctl_value(ctl->call, "file") && !(ctl_value(ctl->call, "dataset") && ctl_value(ctl->call, "steps")))
+        return ctl_fail(CTL_USAGE, "'run create' needs -f FILE (- reads standard input), or --dataset and --steps");
     int status = ctl_body_of(ctl, &body);
     if (status == CTL_OK) status = ctl_ask(ctl, "POST", dry ? "/runs?dry_run=true" : "/runs", body, &answer);
     if (status == CTL_OK) status = ctl_print(ctl, dry ? &ctl_estimate_view : ctl->call->command->view, answer);

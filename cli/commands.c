@@ -27,6 +27,11 @@ static const struct ctl_option top_options[] = {
 static const struct ctl_option create_options[] = {
     {'f', "file", "FILE", NULL, "the run as JSON; - reads standard input", false},
     {0, "name", "NAME", "/name", "name of the run", false},
+    {0, "dataset", "DATASET", "/dataset", "what it trains on", false},
+    {0, "steps", "N", "/schedule/max_steps", "steps of the whole run", false},
+    {0, "from-model", "MODEL", "/from/model", "begin from a model that was brought, not from random weights", false},
+    {0, "from-checkpoint", "CHECKPOINT", "/from/checkpoint", "begin from a checkpoint's weights, at step 0", false},
+    {0, "moments", NULL, "/from/moments=true", "with the moments of the checkpoint's optimiser", false},
     {0, "paused", NULL, "/start=false", "create it paused", false},
     {0, "dry-run", NULL, "?dry_run=true", "only say what the run would take", false},
     END};
@@ -170,6 +175,10 @@ static const struct ctl_option dataset_options[] = {
     {0, "vocab-size", "N", NULL, "vocabulary of a token file", false},
     {0, "no-wait", NULL, NULL, "do not stay until the daemon has read the file", false},
     END};
+static const struct ctl_option model_options[] = {
+    {0, "name", "NAME", NULL, "name of the model, default the folder's", false},
+    {0, "no-wait", NULL, NULL, "do not stay until the daemon has copied and checked it", false},
+    END};
 static const struct ctl_option wait_options[] = {
     {0, "for", "CONDITION", NULL, "state=NAME[,NAME] or step=N, default state=completed (of a growth: applied)", false},
     {0, "timeout", "DURATION", NULL, "give up after this time, with status 7", false},
@@ -193,6 +202,7 @@ static const struct ctl_column run_show_columns[] = {
     {"of", "max_steps", CTL_INT},
     {"tokens", "tokens", CTL_COUNT},
     {"flops", "flops", CTL_COUNT}, {"params", "n_params", CTL_COUNT}, {"dataset", "dataset", CTL_TEXT},
+    {"from model", "from_model", CTL_TEXT},
     {"layers", "model.n_layer", CTL_INT}, {"heads", "model.n_head", CTL_INT}, {"width", "model.n_embd", CTL_INT},
     {"context", "model.n_positions", CTL_INT}, {"train/loss", "latest.train/loss", CTL_LOSS},
     {"val/loss", "latest.val/loss", CTL_LOSS}, {"best val/loss", "best.value", CTL_LOSS},
@@ -304,6 +314,22 @@ static const struct ctl_column dataset_show_columns[] = {
 static const struct ctl_view dataset_view = {dataset_show_columns, NULL, NULL, NULL};
 static const struct ctl_view dataset_said = {
     dataset_columns, "{name}: {n_tokens} tokens, vocabulary {vocab_size}, format {format}", NULL, NULL};
+static const struct ctl_column model_columns[] = {
+    {"NAME", "name", CTL_TEXT}, {"STATE", "state", CTL_STATE}, {"LAYERS", "shape.n_layer", CTL_INT},
+    {"WIDTH", "shape.n_embd", CTL_INT}, {"PARAMS", "n_params", CTL_COUNT}, {"DTYPE", "dtype", CTL_TEXT},
+    {"TOKENIZER", "tokenizer", CTL_TEXT}, {"SIZE", "n_bytes", CTL_BYTES}, {NULL, NULL, 0}};
+static const struct ctl_column model_show_columns[] = {
+    {"id", "id", CTL_TEXT}, {"name", "name", CTL_TEXT}, {"state", "state", CTL_STATE}, {"reason", "reason", CTL_TEXT},
+    {"layers", "shape.n_layer", CTL_INT}, {"heads", "shape.n_head", CTL_INT}, {"width", "shape.n_embd", CTL_INT},
+    {"inner", "shape.n_inner", CTL_INT}, {"context", "shape.n_positions", CTL_INT},
+    {"vocabulary", "shape.vocab_size", CTL_INT}, {"params", "n_params", CTL_COUNT}, {"dtype", "dtype", CTL_TEXT},
+    {"tokenizer", "tokenizer", CTL_TEXT}, {"its tokens", "tokenizer_size", CTL_INT}, {"size", "n_bytes", CTL_BYTES},
+    {"from", "path", CTL_TEXT}, {"created", "created_at", CTL_TIME}, {NULL, NULL, 0}};
+static const struct ctl_view models_view = {
+    model_columns, NULL, "no models; bring one by: lagctl model add PATH", NULL};
+static const struct ctl_view model_view = {model_show_columns, NULL, NULL, NULL};
+static const struct ctl_view model_said = {
+    model_columns, "{name}: {n_params} parameters, {dtype}, tokenizer {tokenizer}", NULL, NULL};
 static const struct ctl_view events_view = {event_columns, NULL, NULL, NULL};
 static const struct ctl_view series_keys_view = {series_key_columns, NULL, "no points yet", NULL};
 static const struct ctl_view sample_view = {sample_columns, NULL, NULL, NULL};
@@ -324,7 +350,8 @@ static const struct ctl_command commands[] = {
     {"ps", "", ps_options, "GET", "/runs", "List the runs that have not ended.", NULL, &active_view, ctl_cmd_ps},
     {"top", "", top_options, "GET", "/runs", "Watch runs and machine live; q quits.", NULL, &runs_view, ctl_cmd_top},
 
-    {"run create", "", create_options, "POST", "/runs", "Create a run from a JSON file.", NULL, &run_said,
+    {"run create", "", create_options, "POST", "/runs",
+     "Create a run from a JSON file, or from a model that was brought.", NULL, &run_said,
      ctl_cmd_run_create},
     {"run list", "", runs_options, "GET", "/runs", "Find runs; without options all, newest first.", NULL, &runs_view,
      NULL},
@@ -446,6 +473,15 @@ static const struct ctl_command commands[] = {
     {"dataset rm", "DATASET", no_options, "DELETE", "/datasets/{DATASET}",
      "Delete a dataset that no run uses, or end its registration.", NULL,
      &deleted_view, NULL},
+
+    {"model add", "PATH", model_options, "POST", "/models",
+     "Bring a Hugging Face GPT-2: a folder below the daemon's dataset roots is copied and checked.", NULL, &model_said,
+     ctl_cmd_model_add},
+    {"model list", "", no_options, "GET", "/models", "List models that were brought.", NULL, &models_view, NULL},
+    {"model show", "MODEL", no_options, "GET", "/models/{MODEL}", "Show one model.",
+     "-o json shows its configuration, files with their hashes, and tensors that are not read.", &model_view, NULL},
+    {"model rm", "MODEL", no_options, "DELETE", "/models/{MODEL}",
+     "Delete a model that no run is of, or end its import.", NULL, &deleted_view, NULL},
 
     {"wait", "RUN", wait_options, "GET", "/runs/{RUN}", "Wait until a run or growth is in a state, or a run at a step.",
      "RUN may be the id of a growth. The exit status is 0 when the condition holds, 1 when it cannot hold any more, 7 "

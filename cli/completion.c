@@ -1,5 +1,5 @@
-/* Completions for bash and zsh from the table. Names of runs, growths, studies, checkpoints and datasets are asked of
- * the daemon. */
+/* Completions for bash and zsh from the table. Names of runs, growths, studies, checkpoints, datasets and models are
+ * asked of the daemon. */
 #include "ctl_internal.h"
 
 #include <lagd/base/check.h>
@@ -17,6 +17,7 @@ static const struct {
     {"STUDY", "study list"},
     {"CHECKPOINT", "ckpt list"},
     {"DATASET", "dataset list"},
+    {"MODEL", "model list"},
     {"FILE", NULL},
     {"DIR", NULL},
     {"PATH", NULL},

@@ -60,6 +60,10 @@ static const struct lag_event_kind kinds[LAG_N_EVENT_TYPES] = {
                                "a study was created or has another state; the message is its name, and behind ': ' the "
                                "reason"},
     [LAG_EVENT_STUDY_DELETED] = {"study.deleted", LAG_EVENT_INFO, 0, "a study was deleted; the message is its name"},
+    [LAG_EVENT_MODEL_STATE] = {"model.state", LAG_EVENT_INFO, STATE,
+                               "a model is being imported, is ready, or could not be; the message is its name, and "
+                               "behind ': ' the reason"},
+    [LAG_EVENT_MODEL_DELETED] = {"model.deleted", LAG_EVENT_INFO, 0, "a model was deleted; the message is its name"},
     [LAG_EVENT_SYSTEM_WARNING] = {"system.warning", LAG_EVENT_WARNING, RUN | STEP,
                                   "something needs a person's attention"},
 };

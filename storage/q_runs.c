@@ -10,7 +10,7 @@
     first(id) next(name) next(dataset_id) next(state) LAG_SHAPE_COLUMNS(next, , shape) next(n_params) next(step)       \
     next(max_steps) next(tokens) next(flops) next(lr_scale) next(n_rollbacks) next(rollback_step) next(growth_id)      \
     next(revision) next(created_ms) next(updated_ms) next(reason) next(waits) next(origin_run) next(origin_name)       \
-    next(origin_checkpoint) next(origin_step) next(schedules) next(config)
+    next(origin_checkpoint) next(origin_step) next(model_id) next(model_name) next(schedules) next(config)
 #define C(...) LAG_COLUMN(struct lag_run_row, __VA_ARGS__)
 static const struct lag_column column_rows[] = {STORED(C, C) C(dataset_name)}; /* the last one is joined */
 static const struct lag_columns columns = LAG_COLUMNS(column_rows);

@@ -41,6 +41,18 @@ static const char bulk_more[] = "\"runs\":{\"type\":\"array\",\"minItems\":1,\"m
                                 "\"items\":{\"type\":\"string\"},\"description\":\"Ids or names; carried out in this "
                                 "order.\"}";
 
+static const char from_more[] =
+    "\"from\":{\"type\":\"object\",\"additionalProperties\":false,\"minProperties\":1,\"description\":\"What it begins "
+    "from, at step 0, instead of random weights; its shape is that model's, and a model/... that contradicts is "
+    "refused.\",\"properties\":{"
+    "\"model\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":71,\"description\":\"Id or name of a model that was "
+    "brought (POST /models).\"},"
+    "\"checkpoint\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":39,\"description\":\"Id of a checkpoint of any "
+    "run, whose weights it begins with.\"},"
+    "\"moments\":{\"type\":\"boolean\",\"default\":false,\"description\":\"With a checkpoint: keep the moments of its "
+    "optimiser; else they are 0.\"}}}";
+_Static_assert(LAG_ROW_NAME == 72 && LAG_ROW_ID == 40, "the text above tells the lengths");
+
 static const char fork_more[] = "\"growth\":{\"description\":\"The fork begins with this growth.\","
                                 "\"allOf\":[{\"$ref\":\"#/components/schemas/GrowthRequest\"}]}";
 
@@ -58,12 +70,14 @@ const struct lagd_body_spec lagd_bulk_spec = {"BulkRequest", &lagd_bulk_fields, 
                                               "{\"runs\": [\"a\", \"b\"], \"verb\": \"pause\"}"};
 const struct lagd_body_spec lagd_dataset_spec = {"DatasetRequest", &lagd_dataset_fields, NULL,
                                                  "{\"name\": \"words\", \"path\": \"words.txt\"}"};
+const struct lagd_body_spec lagd_model_spec = {"ModelRequest", &lagd_model_fields, NULL,
+                                               "{\"name\": \"gpt2\", \"path\": \"gpt2\"}"};
 const struct lagd_body_spec lagd_generate_spec = {
     "GenerateRequest", &lagd_generate_fields,
     "\"prompt\":{\"type\":\"string\",\"maxLength\":" LAG_TEXT_OF(LAGD_PROMPT_MAX) ","
     "\"description\":\"Text that the model goes on from.\"}",
     "{\"prompt\": \"And God said\", \"n_tokens\": 100}"};
-const struct lagd_body_spec lagd_run_body = {"RunRequest", &lagd_run_fields, NULL,
+const struct lagd_body_spec lagd_run_body = {"RunRequest", &lagd_run_fields, from_more,
                                              "{\"name\": \"first\", \"dataset\": \"words\", \"model\": {\"arch\": "
                                              "\"gpt2\", \"n_layer\": 3, \"n_head\": 4, \"n_embd\": 128, "
                                              "\"n_positions\": 64}, \"schedule\": {\"max_steps\": 1000}}"};

@@ -30,4 +30,4 @@ struct lagd_keep_body {
 extern const struct lag_fields lagd_reason_fields, lagd_decide_fields, lagd_keep_fields, lagd_bulk_fields;
 extern const struct lagd_body_spec lagd_run_body, lagd_growth_body, lagd_plan_body, lagd_study_body, lagd_reason_spec,
     lagd_decide_spec, lagd_keep_spec, lagd_dataset_spec, lagd_generate_spec, lagd_patch_spec, lagd_fork_spec,
-    lagd_extension_spec, lagd_bulk_spec;
+    lagd_extension_spec, lagd_bulk_spec, lagd_model_spec;

@@ -269,6 +269,9 @@ static const struct lagd_member run_members[] = {
     ROW("n_params", "i", n_params, "Of the model as it is now."),
     ROW("dataset", "s", dataset_name, "Its name."),
     ROW("dataset_id", "s", dataset_id, NULL),
+    ROW("from_model", "s?", model_name, "Name of the model that was brought and that it, or what it was forked from, "
+        "began from."),
+    ROW("from_model_id", "s?", model_id, NULL),
     LAGD_WRITTEN("latest", "{n?}", write_latest, "The last value of each series; null when it is not finite."),
     LAGD_WRITTEN_OF("best", "@?", &best_schema, write_best, "Its lowest validation loss; null before the first one."),
     {.fields = &lagd_run_fields, .only = CONFIG, .write = write_config},
@@ -330,7 +333,7 @@ static const struct lagd_member checkpoint_members[] = {
     ROW("id", "s", id, NULL),
     ROW("run", "s", run_id, "Id of its run."),
     ROW("candidate", "s?", candidate_id, "Id of the candidate whose state it is."),
-    ROW("kind", "s", kind, "periodic, pre_growth, growth, candidate, final, pause, manual, fork or pre_decay."),
+    ROW("kind", "s", kind, "periodic, pre_growth, growth, candidate, final, pause, manual, fork, start or pre_decay."),
     ROW("step", "i", step, NULL),
     ROW("n_layer", "i", shape.n_layer, NULL),
     ROW("n_bytes", "i", n_bytes, "Of all files."),

@@ -36,13 +36,13 @@ extern const struct lagd_schema lagd_study_schema;      /* of lag_study_row; db,
 lagd_member_fn lagd_write_change;                       /* of lag_growth_row; what grew, in words */
 extern const struct lagd_schema lagd_growth_schema;     /* of lag_growth_row; db, err, candidates */
 
-/* What a run was forked from. */
+/* What a run was forked from, or made of at step 0. */
 struct lagd_origin {
-    char run[LAG_ROW_ID], run_name[LAG_ROW_NAME], checkpoint[LAG_ROW_ID]; /* run "": it was not forked */
+    char run[LAG_ROW_ID], run_name[LAG_ROW_NAME], checkpoint[LAG_ROW_ID]; /* run "": of none */
     int64_t step;
     bool exists;
 };
-#define LAGD_ORIGIN_HELP "What it was forked from; null where it began at step 0."
+#define LAGD_ORIGIN_HELP "What it was forked from, or made from; null where it is of no other run."
 extern const struct lagd_schema lagd_origin_schema;
 void lagd_origin_read(struct lag_db *db, const struct lag_run_row *row, struct lagd_origin *ret);
 int lagd_write_origin(struct lagd_json *json, const char *key, const struct lagd_origin *origin); /* or null */

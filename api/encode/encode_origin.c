@@ -19,7 +19,8 @@ static const struct lagd_member members[] = {
     ORIGIN("run_name", "s", run_name, "Its name; where it was deleted, that of then."),
     ORIGIN("exists", "b", exists, "It has not been deleted since."),
     ORIGIN("checkpoint", "s", checkpoint, "Id of the checkpoint; the fork has a copy of its own."),
-    ORIGIN("step", "i", step, "Of the checkpoint: the fork's steps and points begin there."),
+    ORIGIN("step", "i", step, "Where its steps and points begin: of a fork that of the checkpoint, of a run that was "
+           "made from it 0."),
 };
 const struct lagd_schema lagd_origin_schema = LAGD_SCHEMA("RunOrigin", members);
 

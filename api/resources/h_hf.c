@@ -7,14 +7,18 @@
 
 #include <lagd/base/check.h>
 #include <lagd/base/error.h>
+#include <lagd/base/fs.h>
 #include <lagd/base/log.h>
 #include <lagd/base/strbuf.h>
 #include <lagd/daemon/hf.h>
+#include <lagd/daemon/supervisor.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#define CONFIG_MAX 65536 /* bytes of a config.json: no import takes a longer one */
 #define CHECKS_A_ROW 64 /* numbers that are looked at in the time in which a row of the database is read */
 
 static ssize_t read_model(void *arg, char *buffer, size_t size) {
@@ -52,23 +56,71 @@ static void write_card(const struct lagd_hf_sheet *sheet, const struct lagd_hf *
 /* Before the model, so that a reader of the stream knows what comes. */
 static const struct {
     const char *name;
-    bool of_tokenizer; /* left out where the tokenizer is not known */
+    bool of_tokenizer; /* where a tokenizer came with the model, or none is known, it is left out */
+    bool of_bytes;     /* left out where a model was brought: what it needs of them came with it */
     void (*write)(const struct lagd_hf_sheet *sheet, const struct lagd_hf *hf, struct lag_strbuf *out);
 } texts[] = {
-    {"README.md", false, write_card},
-    {"config.json", false, write_config},
-    {"generation_config.json", false, write_generation},
-    {"tokenizer.json", true, write_tokenizer},
-    {"tokenizer_config.json", true, write_tokenizer_config},
-    {"lagd_lineage.json", false, write_lineage},
+    {"README.md", false, false, write_card},
+    {"config.json", false, false, write_config},
+    {"generation_config.json", false, true, write_generation},
+    {"tokenizer.json", true, false, write_tokenizer},
+    {"tokenizer_config.json", true, false, write_tokenizer_config},
+    {"lagd_lineage.json", false, false, write_lineage},
 };
 
-/* Takes hf. */
-static int add_members(const struct lagd_hf_sheet *sheet, struct lagd_hf *hf, struct lagd_tar_stream *stream) {
+/* The weights and what describes them are made anew; so is the tokenizer of one that came without. */
+static bool is_made_anew(const struct lagd_hf_sheet *sheet, const char *name) {
+    const size_t length = strlen(name);
+    for (size_t i = 0; i < LAG_COUNT(texts); i++)
+        if (texts[i].of_tokenizer && strcmp(texts[i].name, name) == 0) return lagd_hf_tokenizer(sheet) == LAGD_HF_BYTES;
+    static const char weights[] = ".safetensors", index[] = ".safetensors.index.json";
+    return strcmp(name, "config.json") == 0 ||
+           (length >= sizeof(weights) && strcmp(name + length - sizeof(weights) + 1, weights) == 0) ||
+           (length >= sizeof(index) && strcmp(name + length - sizeof(index) + 1, index) == 0);
+}
+
+static int open_brought(struct lagd_request *request, const struct lagd_hf_sheet *sheet, const char *name,
+                        int *ret_fd) {
+    char path[LAG_ROW_ID + 160];
+    struct lag_error err = {0};
+    (void)snprintf(path, sizeof(path), "models/%s/%s", sheet->model.id, name);
+    int status = lag_fs_open_beneath(lagd_supervisor_state_dir(request->supervisor), path, ret_fd, &err);
+    if (status == LAG_ENOTFOUND)
+        return lag_error_set(&request->err, LAG_EAWAY, "%s of model %s is not there: put it back", path,
+                             sheet->model.name);
+    return status < 0 ? lag_error_set(&request->err, status, "%s", err.text) : 0;
+}
+
+/* The tokenizer's files and others, to the last byte. */
+static int add_brought(struct lagd_request *request, const struct lagd_hf_sheet *sheet,
+                       struct lagd_tar_stream *stream) {
+    const struct lag_model_file_row *rows = sheet->brought.rows;
     int status = 0;
+    for (size_t i = 0; i < sheet->brought.n && status == 0; i++) {
+        struct stat info;
+        int fd = -1;
+        if (is_made_anew(sheet, rows[i].name)) continue;
+        status = open_brought(request, sheet, rows[i].name, &fd);
+        if (status < 0) return status;
+        if (fstat(fd, &info) == 0 && info.st_size == rows[i].n_bytes)
+            status = lagd_tar_stream_add_fd(stream, rows[i].name, (uint64_t)rows[i].n_bytes, fd);
+        else {
+            (void)close(fd);
+            status = lag_error_set(&request->err, LAG_ECORRUPT, "%s of model %s has another size than when it was "
+                                   "brought", rows[i].name, sheet->model.name);
+        }
+    }
+    return status;
+}
+
+/* Takes hf. */
+static int add_members(struct lagd_request *request, const struct lagd_hf_sheet *sheet, struct lagd_hf *hf,
+                       struct lagd_tar_stream *stream) {
+    int status = add_brought(request, sheet, stream);
     for (size_t i = 0; i < LAG_COUNT(texts) && status == 0; i++) {
         struct lag_strbuf text = LAG_STRBUF_INIT;
-        if (texts[i].of_tokenizer && !lagd_hf_has_tokenizer(sheet)) continue;
+        if (texts[i].of_tokenizer && lagd_hf_tokenizer(sheet) != LAGD_HF_BYTES) continue;
+        if (texts[i].of_bytes && *sheet->model.id) continue;
         texts[i].write(sheet, hf, &text);
         status = lagd_tar_stream_add_text(stream, texts[i].name, &text);
     }
@@ -94,7 +146,7 @@ static int open_model(struct lagd_request *request, const struct lagd_hf_sheet *
     int model = -1, manifest = -1;
     int status = open_file(request, sheet, "model.safetensors", again, &model);
     if (status == 0) status = open_file(request, sheet, "manifest.json", again, &manifest);
-    if (status == 0) status = lagd_hf_open(model, manifest, sheet->dtype, ret, &request->err);
+    if (status == 0) status = lagd_hf_open(model, manifest, sheet->dtype, sheet->config, ret, &request->err);
     if (status != 0 && model >= 0) (void)close(model);
     if (manifest >= 0) (void)close(manifest);
     return status;
@@ -121,14 +173,25 @@ static int answer_sheet(struct lagd_request *request, const struct lagd_hf_sheet
         return status;
     }
     stream = lagd_tar_stream_create(sheet->folder, sheet->checkpoint.id, sheet->checkpoint.created_ms / 1000);
-    if (stream) status = add_members(sheet, hf, stream);
+    if (stream) status = add_members(request, sheet, hf, stream);
     else lagd_hf_close(hf);
     if (!stream || status < 0) {
         lagd_tar_stream_destroy(stream);
+        if (stream && request->err.code) return status;
         return lag_error_set(&request->err, LAG_EBUSY, "out of memory");
     }
     lagd_answer_tar(request, stream, sheet->folder);
     return 0;
+}
+
+static int read_config(struct lagd_request *request, struct lagd_hf_sheet *sheet) {
+    char path[LAG_ROW_PATH + 80];
+    size_t length = 0;
+    (void)snprintf(path, sizeof(path), "%.1000s/models/%s/config.json", lagd_supervisor_state_dir(request->supervisor),
+                   sheet->model.id);
+    int status = lag_fs_read_file(path, CONFIG_MAX, &sheet->config, &length, &request->err);
+    return status != LAG_ENOTFOUND ? status : lag_error_set(&request->err, LAG_EAWAY, "config.json of model %s is not "
+                                                            "there: put it back", sheet->model.name);
 }
 
 static int answer_hf(struct lagd_request *request, bool again) {
@@ -140,6 +203,7 @@ static int answer_hf(struct lagd_request *request, bool again) {
     if (status == 0)
         status = lagd_hf_sheet_read(db, request->params[0], dtype, lagd_supervisor_threads(request->supervisor), &sheet,
                                     &request->err);
+    if (status == 0 && *sheet->model.id) status = read_config(request, sheet);
     if (status == 0) status = answer_sheet(request, sheet, again);
     lagd_hf_sheet_destroy(sheet);
     return status;

@@ -8,6 +8,7 @@
 #include <lagd/base/check.h>
 #include <lagd/base/cleanup.h>
 #include <lagd/base/mem.h>
+#include <lagd/daemon/shape.h>
 #include <lagd/daemon/states.h>
 #include <lagd/storage/runs.h>
 #include <inttypes.h>
@@ -65,17 +66,13 @@ static const struct lagd_member estimate_members[] = {
 };
 const struct lagd_schema lagd_run_estimate_schema = LAGD_SCHEMA("RunEstimate", estimate_members);
 
-static int dry_run(struct lagd_request *request, struct lagd_run_config *config) {
+static int dry_run(struct lagd_request *request, const struct lagd_run_from *from, struct lagd_run_config *config) {
     struct lag_db *db;
     struct lag_dataset_row dataset;
+    struct lagd_run_source source;
     struct lagd_run_estimate estimate;
     int status = lagd_request_db(request, &db);
-    if (status == 0) status = lag_dataset_get(db, config->dataset, &dataset, &request->err);
-    if (status == LAG_ENOTFOUND) {
-        return lag_error_at(&request->err, LAG_EINVAL, "/dataset",
-                            "there is no dataset %s; GET /api/v1/datasets lists them", config->dataset);
-    }
-    if (status == 0) status = lagd_run_config_resolve(config, &dataset, &request->err);
+    if (status == 0) status = lagd_run_prepare(db, from, config, &dataset, &source, &request->err);
     if (status == 0)
         status = lagd_run_estimate(config, lagd_supervisor_threads(request->supervisor), &estimate, &request->err);
     if (status < 0) return status;
@@ -90,15 +87,42 @@ int lagd_h_run_created(struct lagd_request *request) {
     return lagd_answer_run(request, request->command->id, 201);
 }
 
+/* *ret: what it begins from, or NULL; the caller's. */
+static int decode_from(struct lagd_request *request, struct lagd_run_from **ret) {
+    json_t *body = json_object_get(request->json, "from"), *model = json_object_get(request->json, "model");
+    const char *name;
+    *ret = NULL;
+    if (!body || json_is_null(body)) return 0;
+    if (!json_is_object(body)) {
+        lagd_fault_add(&request->faults, false, "/from", "must be an object with model or checkpoint");
+        return LAG_EINVAL;
+    }
+    LAG_CLEANUP(lag_free_p) struct lagd_run_from *from = lag_calloc(1, sizeof(*from));
+    if (!from) return lag_error_set(&request->err, LAG_EBUSY, "out of memory");
+    lag_fields_defaults(&lagd_run_from_fields, from);
+    int status = lagd_json_decode(body, &lagd_run_from_fields, NULL, "/from", from, &request->faults);
+    if (status < 0) return status;
+    for (int i = 0; (name = lagd_axis_name(i)) != NULL; i++)
+        if (json_object_get(model, name)) from->given |= 1u << i;
+    *ret = LAG_TAKE(from);
+    return 0;
+}
+
 int lagd_h_run_create(struct lagd_request *request) {
+    static const char *const others[] = {"from", NULL};
+    LAG_CLEANUP(lag_free_p) struct lagd_run_from *from = NULL;
     LAG_CLEANUP(lag_free_p) struct lagd_run_config *config = lag_calloc(1, sizeof(*config));
     if (!config) return lag_error_set(&request->err, LAG_EBUSY, "out of memory");
     lag_fields_defaults(&lagd_run_fields, config);
-    int status = lagd_json_decode(request->json, &lagd_run_fields, NULL, "", config, &request->faults);
+    int status = lagd_json_decode(request->json, &lagd_run_fields, others, "", config, &request->faults);
+    if (status == 0) status = decode_from(request, &from);
     if (status < 0) return status;
-    if (lagd_query_bool(&request->target, "dry_run")) return dry_run(request, config);
+    if (lagd_query_bool(&request->target, "dry_run")) return dry_run(request, from, config);
     struct lagd_command *command = lagd_command_create(LAGD_RUN_CREATE);
-    if (command) command->u.run = LAG_TAKE(config);
+    if (command) {
+        command->u.run = LAG_TAKE(config);
+        command->from = LAG_TAKE(from);
+    }
     return lagd_request_post(request, command);
 }
 

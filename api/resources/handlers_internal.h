@@ -11,11 +11,12 @@ lagd_route_fn lagd_h_front, lagd_h_static;
 lagd_route_fn lagd_h_datasets, lagd_h_dataset;
 lagd_route_fn lagd_h_dataset_add, lagd_h_dataset_added;
 lagd_route_fn lagd_h_dataset_delete;
+lagd_route_fn lagd_h_models, lagd_h_model, lagd_h_model_add, lagd_h_model_added, lagd_h_model_delete;
 /* What is left of a refusal by the daemon: where the state of a run forbids it, the answer tells that state. state "":
  * the run is looked up by the path's first parameter. verbs.c */
 int lagd_refuse_run(struct lagd_request *request, int status, const char *state);
 
-/* For what is deleted unless something still needs it: datasets and checkpoints. h_datasets.c */
+/* For what is deleted unless something still needs it: datasets, models and checkpoints. h_datasets.c */
 lagd_route_fn lagd_h_unneeded_deleted;
 
 lagd_route_fn lagd_h_runs, lagd_h_run, lagd_h_run_lineage, lagd_h_compare;

@@ -37,7 +37,8 @@ static void use(const struct lagd_hf_sheet *sheet, struct lag_strbuf *out) {
     const int64_t n_left = sheet->checkpoint.shape.n_positions - (int64_t)strlen(PROMPT);
     const int64_t n_new = LAG_MAX(INT64_C(1), LAG_MIN(INT64_C(100), n_left));
     lag_strbuf_append(out, "## Use\n\n");
-    if (!lagd_hf_has_tokenizer(sheet)) {
+    const enum lagd_hf_tokenizer tokenizer = lagd_hf_tokenizer(sheet);
+    if (tokenizer == LAGD_HF_UNKNOWN) {
         words(out, "No tokenizer is among the files: the dataset holds ", sheet->dataset.format,
               " tokens, and lagd does not know what made them. Add the tokenizer's files to this folder, or give the "
               "model ids of tokens.\n\n");
@@ -48,6 +49,12 @@ static void use(const struct lagd_hf_sheet *sheet, struct lag_strbuf *out) {
     lag_strbuf_printf(out, "```python\nfrom transformers import pipeline\nwrite = pipeline(\"text-generation\", "
                       "model=\"%s\")\nprint(write(\"" PROMPT "\", max_new_tokens=%" PRId64
                       ")[0][\"generated_text\"])\n```\n\n", sheet->folder, n_new);
+    if (tokenizer == LAGD_HF_BROUGHT) {
+        words(out, "Its tokenizer is that of the model ", sheet->model.name, ", from which it began. ");
+        lag_strbuf_printf(out, "It reads %" PRId64 " tokens: a text and what is written behind it must fit.\n\n",
+                          sheet->checkpoint.shape.n_positions);
+        return;
+    }
     lag_strbuf_append(out, "Its tokens are bytes: the id of a token is the byte, and no token ends a text. ");
     if (sheet->checkpoint.shape.vocab_size > LAGD_TOKENIZER_BYTES)
         lag_strbuf_printf(out, "The ids from %d on stand for nothing. ", LAGD_TOKENIZER_BYTES);
@@ -68,6 +75,10 @@ static void lineage(const struct lagd_hf_sheet *sheet, struct lag_strbuf *out) {
     const struct lagd_ancestry *l = sheet->ancestry;
     const struct lagd_tried *tried = l->growths.rows;
     lag_strbuf_append(out, "## Lineage\n\n");
+    if (*sheet->model.id) {
+        words(out, "It began from the model ", sheet->model.name, "");
+        lag_strbuf_printf(out, " of %" PRId64 " parameters.\n\n", sheet->model.n_params);
+    }
     if (*l->origin.run) {
         words(out, "The run was forked from ", l->origin.run_name, "");
         lag_strbuf_printf(out, " at step %" PRId64 ".\n\n", l->origin.step);

@@ -5,12 +5,21 @@
 
 #include <lagd/base/strbuf.h>
 
+enum lagd_hf_tokenizer {
+    LAGD_HF_UNKNOWN, /* lagd does not know how the run's tokens are made of text */
+    LAGD_HF_BYTES,   /* each byte is a token */
+    LAGD_HF_BROUGHT, /* its files came with the model */
+};
+
 struct lagd_hf_sheet {
     char folder[LAG_ROW_ID + 8]; /* of the files */
     const char *dtype;           /* f32, bf16, f16 */
     struct lag_checkpoint_row checkpoint;
     struct lagd_rows files;      /* of lag_checkpoint_file_row: what the checkpoint is made of */
     struct lag_dataset_row dataset;
+    struct lag_model_row model;  /* that the run began from; id "": none */
+    struct lagd_rows brought;    /* of lag_model_file_row: its files */
+    char *config;                /* the text of its config.json, NULL without a model */
     struct lag_candidate_row candidate; /* whose state it is; id "": the run's */
     struct lagd_ancestry *ancestry;     /* up to the checkpoint */
     struct lag_strbuf lineage;          /* the text of lagd_lineage.json; it may have failed */
@@ -22,6 +31,5 @@ int lagd_hf_sheet_read(struct lag_db *db, const char *checkpoint, const char *dt
 void lagd_hf_sheet_destroy(struct lagd_hf_sheet *sheet);
 /* NULL: the checkpoint has no such file. */
 const struct lag_checkpoint_file_row *lagd_hf_sheet_file(const struct lagd_hf_sheet *sheet, const char *name);
-/* Does lagd know how the run's tokens are made of text? */
-bool lagd_hf_has_tokenizer(const struct lagd_hf_sheet *sheet);
+enum lagd_hf_tokenizer lagd_hf_tokenizer(const struct lagd_hf_sheet *sheet);
 void lagd_hf_write_card(const struct lagd_hf_sheet *sheet, struct lag_strbuf *out); /* hf_card.c */

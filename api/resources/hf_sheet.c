@@ -9,6 +9,7 @@
 #include <lagd/base/mem.h>
 #include <lagd/storage/checkpoints.h>
 #include <lagd/storage/growths.h>
+#include <lagd/storage/models.h>
 #include <lagd/storage/runs.h>
 #include <lagd/storage/store.h>
 #include <stdio.h>
@@ -22,7 +23,10 @@ const struct lag_checkpoint_file_row *lagd_hf_sheet_file(const struct lagd_hf_sh
     return NULL;
 }
 
-bool lagd_hf_has_tokenizer(const struct lagd_hf_sheet *sheet) { return strcmp(sheet->dataset.format, "text") == 0; }
+enum lagd_hf_tokenizer lagd_hf_tokenizer(const struct lagd_hf_sheet *sheet) {
+    if (*sheet->model.id && strcmp(sheet->model.tokenizer, "none") != 0) return LAGD_HF_BROUGHT;
+    return strcmp(sheet->dataset.format, "text") == 0 ? LAGD_HF_BYTES : LAGD_HF_UNKNOWN;
+}
 
 /* --- writing ----------------------------------------------------------------------------------------------------- */
 
@@ -62,13 +66,17 @@ static int write_candidate(struct lagd_json *json, const char *key, const void *
 }
 
 static int write_tokenizer(struct lagd_json *json, const char *key, const void *object, void *context) {
-    if (!lagd_hf_has_tokenizer(object)) {
+    const struct lagd_hf_sheet *sheet = object;
+    const enum lagd_hf_tokenizer tokenizer = lagd_hf_tokenizer(sheet);
+    if (tokenizer == LAGD_HF_UNKNOWN) {
         lagd_json_null(json, key);
         return 0;
     }
+    const bool brought = tokenizer == LAGD_HF_BROUGHT;
     lagd_json_open_object(json, key);
-    lagd_json_text(json, "kind", "bytes");
-    lagd_json_int(json, "vocab_size", LAGD_TOKENIZER_BYTES);
+    lagd_json_text(json, "kind", brought ? sheet->model.tokenizer : "bytes");
+    if (brought && sheet->model.tokenizer_size == 0) lagd_json_null(json, "vocab_size");
+    else lagd_json_int(json, "vocab_size", brought ? sheet->model.tokenizer_size : LAGD_TOKENIZER_BYTES);
     lagd_json_close_object(json);
     return 0;
 }
@@ -78,7 +86,31 @@ static int write_note(struct lagd_json *json, const char *key, const void *objec
     char text[256];
     (void)snprintf(text, sizeof(text), "The dataset %s holds %s tokens, and lagd does not know their tokenizer: add "
                    "the files of the one that made them.", sheet->dataset.name, sheet->dataset.format);
-    lagd_json_text_or_null(json, key, lagd_hf_has_tokenizer(sheet) ? "" : text);
+    lagd_json_text_or_null(json, key, lagd_hf_tokenizer(sheet) != LAGD_HF_UNKNOWN ? "" : text);
+    return 0;
+}
+
+#define BROUGHT(name, type, member) LAGD_MEMBER(struct lag_model_file_row, name, type, member, NULL)
+static const struct lagd_member brought_members[] = {
+    BROUGHT("name", "s", name), BROUGHT("n_bytes", "i", n_bytes), BROUGHT("sha256", "s", sha256)};
+static const struct lagd_schema brought_schema = LAGD_SCHEMA("HfBroughtFile", brought_members);
+
+/* What the run began from. Not its path, as with the dataset. */
+static int write_model(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct lagd_hf_sheet *sheet = object;
+    const struct lag_model_file_row *rows = sheet->brought.rows;
+    if (!*sheet->model.id) {
+        lagd_json_null(json, key);
+        return 0;
+    }
+    lagd_json_open_object(json, key);
+    lagd_json_text(json, "name", sheet->model.name);
+    lagd_json_int(json, "n_params", sheet->model.n_params);
+    lagd_json_text(json, "dtype", sheet->model.dtype);
+    lagd_json_open_array(json, "files");
+    for (size_t i = 0; i < sheet->brought.n; i++) (void)lagd_write_object(json, NULL, &brought_schema, &rows[i], NULL);
+    lagd_json_close_array(json);
+    lagd_json_close_object(json);
     return 0;
 }
 
@@ -110,6 +142,7 @@ static const struct lagd_member sheet_members[] = {
     SHEET("created_at", "t?", checkpoint.created_ms),
     LAGD_WRITTEN_OF("made_of", "[@]", &file_schema, write_files, NULL),
     LAGD_OBJECT(struct lagd_hf_sheet, "dataset", &dataset_schema, dataset, NULL),
+    LAGD_WRITTEN("model", "o?", write_model, NULL),
     LAGD_WRITTEN("tokenizer", "o?", write_tokenizer, NULL),
     LAGD_WRITTEN("tokenizer_note", "s?", write_note, NULL),
     LAGD_WRITTEN_OF("candidate", "@?", &candidate_schema, write_candidate, NULL),
@@ -130,13 +163,22 @@ static int write_lineage(struct lagd_hf_sheet *sheet, struct lag_db *db, struct 
 /* --- reading ----------------------------------------------------------------------------------------------------- */
 
 static int add_file(const struct lag_checkpoint_file_row *row, void *arg) { return lagd_rows_add(arg, row); }
+static int add_brought(const struct lag_model_file_row *row, void *arg) { return lagd_rows_add(arg, row); }
 
 void lagd_hf_sheet_destroy(struct lagd_hf_sheet *sheet) {
     if (!sheet) return;
     lagd_rows_deinit(&sheet->files);
+    lagd_rows_deinit(&sheet->brought);
+    free(sheet->config);
     lagd_ancestry_destroy(sheet->ancestry);
     lag_strbuf_deinit(&sheet->lineage);
     free(sheet);
+}
+
+static int read_model(struct lag_db *db, const char *id, struct lagd_hf_sheet *sheet, struct lag_error *err) {
+    if (!*id) return 0;
+    int status = lag_model_get(db, id, &sheet->model, err);
+    return status == 0 ? lag_model_files(db, id, add_brought, &sheet->brought, err) : status;
 }
 
 static int read_sheet(struct lag_db *db, const char *checkpoint, int n_threads, struct lagd_hf_sheet *sheet,
@@ -147,6 +189,7 @@ static int read_sheet(struct lag_db *db, const char *checkpoint, int n_threads, 
     if (status == 0 && *row->candidate_id) status = lag_candidate_get(db, row->candidate_id, &sheet->candidate, err);
     if (status == 0) status = lagd_ancestry_read(db, row->run_id, n_threads, &sheet->ancestry, err);
     if (status == 0) status = lag_dataset_get(db, sheet->ancestry->run.dataset_id, &sheet->dataset, err);
+    if (status == 0) status = read_model(db, sheet->ancestry->run.model_id, sheet, err);
     if (status < 0) return status;
     lagd_ancestry_until(sheet->ancestry, row, sheet->candidate.growth_id);
     (void)snprintf(sheet->folder, sizeof(sheet->folder), "%s-hf", row->id);
@@ -159,6 +202,7 @@ int lagd_hf_sheet_read(struct lag_db *db, const char *checkpoint, const char *dt
     if (!sheet) return lag_error_set(err, LAG_EBUSY, "out of memory");
     sheet->dtype = dtype;
     sheet->files = (struct lagd_rows)LAGD_ROWS_INIT(struct lag_checkpoint_file_row);
+    sheet->brought = (struct lagd_rows)LAGD_ROWS_INIT(struct lag_model_file_row);
     int status = lag_reader_begin(db, err);
     if (status == 0) {
         status = read_sheet(db, checkpoint, n_threads, sheet, err);

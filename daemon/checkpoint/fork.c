@@ -1,6 +1,7 @@
 /* A run made of a checkpoint of another one. */
 #include "checkpoint/fork_internal.h"
 
+#include "checkpoint/begin_internal.h"
 #include "checkpoint/checkpoint_internal.h"
 #include "plan/run_config_internal.h"
 #include "records/folders_internal.h"
@@ -19,6 +20,7 @@
 #include <lagd/daemon/states.h>
 #include <lagd/storage/checkpoints.h>
 #include <lagd/storage/events.h>
+#include <lagd/storage/models.h>
 #include <lagd/storage/runs.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -70,11 +72,17 @@ static int merge(const struct lagd_fork_request *request, const struct lag_run_r
                         "the step of the checkpoint (%" PRId64 ")", config->max_steps, fork->source.step);
 }
 
-static int check_name(struct lag_db *db, const struct lagd_run_config *config, struct lag_error *err) {
+int lagd_fork_check_name(struct lag_db *db, const struct lagd_run_config *config, struct lag_error *err) {
     struct lag_run_row other;
     if (!config->name[0] || lag_run_get(db, config->name, &other, NULL) != 0) return 0;
     return lag_error_at(err, LAG_EEXIST, "/name", "a run with the name %s exists already; choose another",
                         config->name);
+}
+
+void lagd_fork_name(const struct lagd_run_config *config, struct lag_run_row *row) {
+    lag_id_new("run", row->id);
+    if (config->name[0]) (void)lag_copy(row->name, sizeof(row->name), config->name);
+    else (void)snprintf(row->name, sizeof(row->name), "run-%s", row->id + strlen(row->id) - 8);
 }
 
 static void fill_run(const struct lag_run_row *parent, struct lagd_fork *fork) {
@@ -85,19 +93,19 @@ static void fill_run(const struct lag_run_row *parent, struct lagd_fork *fork) {
                                 .origin_step = fork->source.step, .revision = 1};
     row->tokens = row->step * config->accumulate * config->sequences * config->tokens_per_sequence;
     row->created_ms = row->updated_ms = lag_clock_wall_ms();
-    lag_id_new("run", row->id);
-    if (config->name[0]) (void)lag_copy(row->name, sizeof(row->name), config->name);
-    else (void)snprintf(row->name, sizeof(row->name), "run-%s", row->id + strlen(row->id) - 8);
+    lagd_fork_name(config, row);
     (void)lag_copy(row->dataset_id, sizeof(row->dataset_id), parent->dataset_id);
     (void)lag_copy(row->dataset_name, sizeof(row->dataset_name), parent->dataset_name);
     (void)lag_copy(row->origin_run, sizeof(row->origin_run), parent->id);
     (void)lag_copy(row->origin_name, sizeof(row->origin_name), parent->name);
     (void)lag_copy(row->origin_checkpoint, sizeof(row->origin_checkpoint), fork->source.id);
+    (void)lag_copy(row->model_id, sizeof(row->model_id), parent->model_id);
+    (void)lag_copy(row->model_name, sizeof(row->model_name), parent->model_name);
     if (!fork->has_schedule) (void)lag_copy(row->schedules, sizeof(row->schedules), parent->schedules);
 }
 
 /* Kept for good: without it there is nothing that the run could begin anew from. */
-static void fill_own(struct lagd_fork *fork) {
+void lagd_fork_fill_own(struct lagd_fork *fork, const char *kind) {
     struct lag_checkpoint_row *own = &fork->own;
     *own = fork->source;
     own->candidate_id[0] = '\0';
@@ -105,7 +113,7 @@ static void fill_own(struct lagd_fork *fork) {
     own->created_ms = fork->run.created_ms;
     lag_id_new("ckpt", own->id);
     (void)lag_copy(own->run_id, sizeof(own->run_id), fork->run.id);
-    (void)lag_copy(own->kind, sizeof(own->kind), LAGD_KIND_FORK);
+    (void)lag_copy(own->kind, sizeof(own->kind), kind);
     (void)snprintf(own->path, sizeof(own->path), "runs/%s/ckpt-%08lld-%s", own->run_id, (long long)own->step,
                    own->id + strlen(own->id) - 10);
 }
@@ -117,13 +125,13 @@ int lagd_fork_plan(struct lag_db *db, int n_threads, const struct lagd_fork_requ
     int rc = lag_run_get(db, request->run, &parent, err);
     if (rc == 0) rc = find_source(db, request, &parent, &ret->source, err);
     if (rc == 0) rc = merge(request, &parent, ret, err);
-    if (rc == 0) rc = check_name(db, &ret->config, err);
+    if (rc == 0) rc = lagd_fork_check_name(db, &ret->config, err);
     if (rc == 0) rc = lag_dataset_get(db, parent.dataset_id, &dataset, err);
     if (rc == 0) rc = lagd_run_config_resolve(&ret->config, &dataset, err);
     if (rc == 0) rc = lagd_run_estimate(&ret->config, n_threads, &ret->estimate, err);
     if (rc != 0) return rc;
     fill_run(&parent, ret);
-    fill_own(ret);
+    lagd_fork_fill_own(ret, LAGD_KIND_FORK);
     (void)lag_copy(ret->config.name, sizeof(ret->config.name), ret->run.name);
     return lagd_run_config_format(&ret->config, ret->run.config, err);
 }
@@ -168,26 +176,28 @@ static void take_scale(struct lagd_fork *fork, const char *from) {
         fork->run.lr_scale = LAG_MAX(fork->run.lr_scale, look.meta.lr_scale);
 }
 
+void lagd_fork_fill_meta(const struct lagd_fork *fork, struct lag_checkpoint_meta *meta) {
+    (void)lag_copy(meta->run_id, sizeof(meta->run_id), fork->run.id);
+    (void)lag_copy(meta->fingerprint, sizeof(meta->fingerprint), fork->source.fingerprint);
+    (void)lag_copy(meta->version, sizeof(meta->version), LAGD_VERSION);
+    (void)lag_copy(meta->id, sizeof(meta->id), fork->own.id);
+    (void)lag_copy(meta->kind, sizeof(meta->kind), fork->own.kind);
+    (void)lag_copy(meta->origin_run, sizeof(meta->origin_run), fork->run.origin_run);
+    (void)lag_copy(meta->origin_checkpoint, sizeof(meta->origin_checkpoint), fork->run.origin_checkpoint);
+}
+
 static int copy_files(const struct lagd_deps *deps, struct lagd_fork *fork, const struct lag_fs_watch *watch,
-                      struct lag_error *err) {
+                      struct lag_checkpoint_files *files, struct lag_error *err) {
     struct lag_checkpoint_meta meta = {.tokens = fork->run.tokens, .seed = (uint64_t)fork->config.seed,
                                        .origin_step = fork->source.step};
-    struct lag_checkpoint_files files;
     char from[LAGD_STATE_PATH], to[LAGD_STATE_PATH];
     lagd_state_path(deps, fork->source.path, from);
     lagd_state_path(deps, fork->own.path, to);
-    (void)lag_copy(meta.run_id, sizeof(meta.run_id), fork->run.id);
-    (void)lag_copy(meta.fingerprint, sizeof(meta.fingerprint), fork->source.fingerprint);
-    (void)lag_copy(meta.version, sizeof(meta.version), LAGD_VERSION);
-    (void)lag_copy(meta.id, sizeof(meta.id), fork->own.id);
-    (void)lag_copy(meta.kind, sizeof(meta.kind), fork->own.kind);
-    (void)lag_copy(meta.origin_run, sizeof(meta.origin_run), fork->run.origin_run);
-    (void)lag_copy(meta.origin_checkpoint, sizeof(meta.origin_checkpoint), fork->source.id);
+    lagd_fork_fill_meta(fork, &meta);
     if (lagd_unlisted_is_marked(from)) return refuse_deleted(fork, "is being deleted", err);
     take_scale(fork, from);
     meta.lr_scale = fork->run.lr_scale;
-    int rc = lag_checkpoint_copy(from, to, &meta, watch, &files, err);
-    if (rc == 0) fill_files(fork, &files);
+    int rc = lag_checkpoint_copy(from, to, &meta, watch, files, err);
     return rc == 0 || rc == LAG_ECANCELED ? rc : explain(deps, fork, rc, err);
 }
 
@@ -205,19 +215,30 @@ static void discard(const char *dir) {
 int lagd_fork_copy(const struct lagd_deps *deps, struct lagd_fork *fork, const struct lag_fs_watch *watch,
                    struct lag_error *err) {
     char dir[LAGD_STATE_PATH];
+    struct lag_checkpoint_files files = {0};
     struct lag_spec spec;
     lagd_run_spec(&fork->config, &spec);
     folder_of(deps, fork, dir);
     int rc = lagd_checkpoint_check_space(deps, &spec, err);
     if (rc == 0) rc = lagd_unlisted_mark(dir, err);
     LAG_FP("fork.marked");
-    if (rc == 0) rc = copy_files(deps, fork, watch, err);
-    if (rc != 0) discard(dir);
+    if (rc == 0)
+        rc = fork->begins ? lagd_begin_files(deps, fork, &files, err) : copy_files(deps, fork, watch, &files, err);
+    if (rc == 0) fill_files(fork, &files);
+    else discard(dir);
     LAG_FP("fork.copied");
     return rc;
 }
 
 /* --- write, settle ----------------------------------------------------------------------------------------------- */
+
+/* A model is not deleted while a run is of it: this one is about to be. */
+static int check_model(struct lag_db *db, const struct lag_run_row *run, struct lag_error *err) {
+    struct lag_model_row model;
+    int rc = run->model_id[0] ? lag_model_get(db, run->model_id, &model, err) : 0;
+    return rc != LAG_ENOTFOUND ? rc : lag_error_set(err, LAG_ESTATE, "model %s has been deleted meanwhile",
+                                                    run->model_name);
+}
 
 int lagd_fork_write(struct lag_db *db, void *arg, struct lag_error *err) {
     struct lagd_fork *fork = arg;
@@ -225,13 +246,15 @@ int lagd_fork_write(struct lag_db *db, void *arg, struct lag_error *err) {
                                    .event = fork->config.start ? LAGD_RUN_ON_CREATED : LAGD_RUN_ON_CREATED_PAUSED};
     struct lag_run_row parent;
     char message[LAG_ROW_TEXT];
-    int rc = lagd_tx_post(db, &post, NULL, err);
+    int rc = check_model(db, &fork->run, err);
+    if (rc == 0) rc = lagd_tx_post(db, &post, NULL, err);
     if (rc == 0) rc = lag_checkpoint_insert(db, &fork->own, fork->files, LAG_CHECKPOINT_FILES, err);
     const struct lag_event kept = {.type = LAG_EVENT_RUN_CHECKPOINT, .run_id = fork->run.id, .state = fork->own.kind,
                                    .step = fork->own.step, .value = (double)fork->own.n_bytes, .message = fork->own.id};
     if (rc == 0) rc = lag_event_put(db, &kept, err);
     if (rc != 0 || lag_run_get(db, fork->run.origin_run, &parent, NULL) != 0) return rc;
-    (void)snprintf(message, sizeof(message), "%s was forked from %s", fork->run.name, fork->source.id);
+    (void)snprintf(message, sizeof(message), "%s %s %s", fork->run.name,
+                   fork->begins ? "begins from" : "was forked from", fork->run.origin_checkpoint);
     const struct lag_event told = {.type = LAG_EVENT_RUN_CHANGED, .run_id = parent.id, .state = parent.state,
                                    .step = fork->source.step, .message = message};
     return lag_event_put(db, &told, err);

@@ -7,6 +7,7 @@
 #include "process/deps_internal.h"
 
 #include <lagd/daemon/fork_request.h>
+#include <lagd/daemon/run_from.h>
 #include <lagd/engine/checkpoint.h>
 #include <lagd/storage/rows.h>
 struct lag_db;
@@ -20,6 +21,8 @@ struct lagd_fork {
     struct lagd_run_estimate estimate;     /* what it will take */
     struct lag_checkpoint_row source, own; /* the checkpoint, and the copy */
     struct lag_checkpoint_file_row files[LAG_CHECKPOINT_FILES]; /* of the copy */
+    bool begins, moments;                  /* it does not go on, but begins at step 0 from this; begin_internal.h */
+    struct lagd_run_source from;
 };
 /* Looks whether it can be done, and says what it will be; nothing is written. Errors carry pointers ("/checkpoint",
  * "/name", "/schedule/max_steps"). LAG_ENOTFOUND: there is no such run; LAG_EEXIST: the name is taken; LAG_ESTATE: the
@@ -39,6 +42,12 @@ int lagd_fork_write(struct lag_db *db, void *fork, struct lag_error *err);
 /* After the transaction, or instead of one: rc is what it returned. Where nothing is stored the files go. Thread: any
  * but the storage thread. */
 void lagd_fork_settle(const struct lagd_deps *deps, const struct lagd_fork *fork, int rc);
+/* Parts of a plan that begins share. LAG_EEXIST at "/name": the name is taken; id and name of a new run; the row of its
+ * first checkpoint, made of fork->source; what the manifest of that says of run and origin. */
+int lagd_fork_check_name(struct lag_db *db, const struct lagd_run_config *config, struct lag_error *err);
+void lagd_fork_name(const struct lagd_run_config *config, struct lag_run_row *row);
+void lagd_fork_fill_own(struct lagd_fork *fork, const char *kind);
+void lagd_fork_fill_meta(const struct lagd_fork *fork, struct lag_checkpoint_meta *meta);
 /* All of it, in a transaction of its own. *ret is large. Thread: any but main and storage. */
 int lagd_fork_make(const struct lagd_deps *deps, const struct lagd_fork_request *request, struct lagd_fork *ret,
                    struct lag_error *err);

@@ -2,8 +2,8 @@
  * database that was put back. */
 #include "checkpoint/take_in_internal.h"
 
+#include "checkpoint/begin_internal.h"
 #include "checkpoint/checkpoint_internal.h"
-#include "checkpoint/fork_internal.h"
 #include "checkpoint/lineage_internal.h"
 #include "plan/shape_internal.h"
 #include "process/tell_internal.h"
@@ -245,12 +245,12 @@ static int write_adopted(struct lag_db *db, void *arg, struct lag_error *err) {
 static void name_kind(const struct taking *taking, const struct lag_checkpoint_look *look,
                       struct lag_checkpoint_row *row) {
     static const char *const kinds[] = {"periodic", "pre_growth", "growth", "final", "pause", "manual", LAGD_KIND_FORK,
-                                        LAGD_KIND_PRE_DECAY};
+                                        LAGD_KIND_START, LAGD_KIND_PRE_DECAY};
     const char *kind = lagd_lineage_kind(&taking->lineage, look->step, taking->run->max_steps);
     for (size_t i = 0; i < LAG_COUNT(kinds); i++)
         if (strcmp(kinds[i], look->meta.kind) == 0) kind = kinds[i];
     (void)lag_copy(row->kind, sizeof(row->kind), kind);
-    static const char *const kept[] = {"pre_growth", "growth", LAGD_KIND_FORK, LAGD_KIND_PRE_DECAY};
+    static const char *const kept[] = {"pre_growth", "growth", LAGD_KIND_FORK, LAGD_KIND_START, LAGD_KIND_PRE_DECAY};
     for (size_t i = 0; i < LAG_COUNT(kept); i++) row->keep = row->keep || strcmp(kind, kept[i]) == 0;
 }
 

@@ -3,6 +3,7 @@
 #include "commands/command_internal.h"
 #include "commands/commands_internal.h"
 #include "commands/registering_internal.h"
+#include "commands/roots_internal.h"
 #include "records/folders_internal.h"
 #include "records/post_internal.h"
 #include "records/transact_internal.h"
@@ -45,16 +46,6 @@ struct adding {
 
 /* --- opening ----------------------------------------------------------------------------------------------------- */
 
-/* path below root (which has no '/' at its end, but for "/" itself): the part after it, else NULL. */
-static const char *part_below(const char *path, const char *root) {
-    size_t length = strlen(root);
-    while (length > 1 && root[length - 1] == '/') length--;
-    if (length == 1 && root[0] == '/') return path[0] == '/' && path[1] ? path + 1 : NULL;
-    if (strncmp(path, root, length) != 0 || path[length] != '/') return NULL;
-    const char *rest = path + length + strspn(path + length, "/");
-    return *rest ? rest : NULL;
-}
-
 static int open_in(const char *root, const char *relative, struct adding *adding, struct lag_error *err) {
     int length = snprintf(adding->row.path, sizeof(adding->row.path), "%s/%s", strcmp(root, "/") == 0 ? "" : root,
                           relative);
@@ -71,24 +62,9 @@ static int open_in(const char *root, const char *relative, struct adding *adding
 }
 
 static int open_below_roots(const char *path, const char *roots, struct adding *adding, struct lag_error *err) {
-    LAG_CLEANUP(lag_free_p) char *copy = lag_strdup(roots);
-    if (!copy) return lag_error_set(err, LAG_ENOMEM, "out of memory while adding a dataset");
-    if (path[0] != '/') {
-        if (copy[0] && !strchr(copy, ',')) return open_in(copy, path, adding, err);
-        return lag_error_at(err, LAG_EINVAL, "/path",
-                            "a relative path needs exactly one folder in storage/dataset_roots of "
-                            "lagd.conf; give an absolute path below one of: %.300s",
-                            roots[0] ? roots : "(none is set)");
-    }
-    char *rest = *copy ? copy : NULL;
-    for (char *root; (root = strsep(&rest, ",")) != NULL;) {
-        const char *relative = part_below(path, root);
-        if (relative) return open_in(root, relative, adding, err);
-    }
-    return lag_error_at(err, LAG_EDENIED, "/path",
-                        "%.300s is not below a folder of storage/dataset_roots in lagd.conf (%.200s); "
-                        "add its folder there, or upload the file",
-                        path, roots[0] ? roots : "none is set");
+    char root[LAG_ROW_PATH], relative[LAG_ROW_PATH];
+    int rc = lagd_roots_find(roots, path, "dataset", false, root, relative, err);
+    return rc == 0 ? open_in(root, relative, adding, err) : rc;
 }
 
 static int open_upload(const char *path, struct adding *adding, struct lag_error *err) {

@@ -1,6 +1,6 @@
-/* A run forked from another one. Its files are copied by a job on a services worker, with which the command comes back
- * to the mailbox; then it is stored. */
-#include "checkpoint/fork_internal.h"
+/* A run forked from another one, or that begins from a model or a checkpoint. Its files are made by a job on a services
+ * worker, with which the command comes back to the mailbox; then it is stored. */
+#include "checkpoint/begin_internal.h"
 #include "commands/command_internal.h"
 #include "commands/commands_internal.h"
 #include "exec/pool_internal.h"
@@ -35,6 +35,7 @@ static int watch(void *arg, size_t n_bytes) {
 static void run_fork(struct lagd_job *base) {
     struct fork_job *job = (struct fork_job *)base;
     const struct lag_fs_watch watching = {watch, base};
+    if (job->command->copied->begins) lagd_job_waits(base); /* for the disk, without a sign of life */
     job->rc = lagd_fork_copy(job->deps, job->command->copied, &watching, &job->command->err);
 }
 
@@ -126,13 +127,9 @@ static int store(struct lagd_commands *c, struct lagd_command *command) {
     return rc == 0 ? lagd_command_write(c->deps->store, command, id, write_fork, forking) : rc;
 }
 
-int lagd_cmd_run_fork(struct lagd_commands *c, struct lagd_command *command) {
-    struct lagd_fork *fork = command->copied;
-    if (!fork) {
-        int rc = plan(c, command);
-        return rc == 0 ? begin(c, command) : rc;
-    }
-    int rc = store(c, command);
+/* rc: of what stored it. */
+static int settle(struct lagd_commands *c, struct lagd_command *command, int rc) {
+    const struct lagd_fork *fork = command->copied;
     LAG_FP("fork.written");
     lagd_fork_settle(c->deps, fork, rc);
     if (rc < 0) return rc;
@@ -140,4 +137,30 @@ int lagd_cmd_run_fork(struct lagd_commands *c, struct lagd_command *command) {
     (void)lag_copy(command->state, sizeof(command->state), fork->run.state);
     c->runs->next_schedule_ns = 0;
     return 0;
+}
+
+int lagd_cmd_run_fork(struct lagd_commands *c, struct lagd_command *command) {
+    if (command->copied) return settle(c, command, store(c, command));
+    int rc = plan(c, command);
+    return rc == 0 ? begin(c, command) : rc;
+}
+
+/* --- from a model or a checkpoint -------------------------------------------------------------------------------- */
+
+static int plan_begin(struct lagd_commands *c, struct lagd_command *command) {
+    LAG_CLEANUP(lag_free_p) struct lagd_fork *fork = lag_calloc(1, sizeof(*fork));
+    if (!fork) return lag_error_set(&command->err, LAG_ENOMEM, "out of memory while making a run");
+    int rc = lagd_begin_plan(c->db, c->deps->n_threads, command->from, command->u.run, fork, &command->err);
+    if (rc == 0) rc = lagd_command_admit(c, &fork->config, &fork->estimate, &command->err);
+    if (rc == 0) command->copied = LAG_TAKE(fork);
+    return rc;
+}
+
+int lagd_cmd_run_begin(struct lagd_commands *c, struct lagd_command *command) {
+    if (!command->copied) {
+        int rc = plan_begin(c, command);
+        return rc == 0 ? begin(c, command) : rc;
+    }
+    return settle(c, command, lagd_command_write(c->deps->store, command, command->copied->run.id, lagd_fork_write,
+                                                 command->copied));
 }

@@ -83,14 +83,11 @@ int lagd_command_admit(struct lagd_commands *c, const struct lagd_run_config *co
 int lagd_cmd_run_create(struct lagd_commands *c, struct lagd_command *command) {
     struct lagd_run_config *config = command->u.run;
     struct lag_error *err = &command->err;
+    if (command->from) return lagd_cmd_run_begin(c, command);
     struct lag_dataset_row dataset;
-    int rc = lag_dataset_get(c->db, config->dataset, &dataset, err);
-    if (rc == LAG_ENOTFOUND) {
-        return lag_error_at(err, LAG_EINVAL, "/dataset",
-                            "there is no dataset %s: add it first, or name one of the known ones", config->dataset);
-    }
-    if (rc == 0) rc = lagd_run_config_resolve(config, &dataset, err);
+    struct lagd_run_source source;
     struct lagd_run_estimate estimate;
+    int rc = lagd_run_prepare(c->db, NULL, config, &dataset, &source, err);
     if (rc == 0) rc = lagd_run_estimate(config, c->deps->n_threads, &estimate, err);
     if (rc == 0) rc = lagd_command_admit(c, config, &estimate, err);
     if (rc < 0) return rc;

@@ -15,7 +15,10 @@ struct lagd_command *lagd_command_create(enum lagd_command_type type) {
 void lagd_command_destroy(struct lagd_command *command) {
     if (!command) return;
     switch (command->type) {
-    case LAGD_RUN_CREATE: free(command->u.run); break;
+    case LAGD_RUN_CREATE:
+        free(command->u.run);
+        free(command->copied);
+        break;
     case LAGD_RUN_PATCH: free(command->u.patch); break;
     case LAGD_RUN_EXTEND: free(command->u.extension); break;
     case LAGD_RUN_FORK:
@@ -27,6 +30,7 @@ void lagd_command_destroy(struct lagd_command *command) {
     case LAGD_PLAN_SET: free(command->u.plan); break;
     case LAGD_STUDY_CREATE: free(command->u.study); break;
     case LAGD_DATASET_ADD: free(command->u.dataset); break;
+    case LAGD_MODEL_ADD: free(command->u.model); break;
     case LAGD_GENERATE:
         free(command->u.generate);
         lag_state_destroy(command->lent);
@@ -37,6 +41,7 @@ void lagd_command_destroy(struct lagd_command *command) {
         break;
     default: break;
     }
+    free(command->from);
     free(command->text);
     free(command);
 }

@@ -36,6 +36,8 @@ static const struct {
     [LAGD_PLAN_REMOVE] = {"plan.remove", lagd_cmd_plan_remove},
     [LAGD_DATASET_ADD] = {"dataset.add", lagd_cmd_dataset_add},
     [LAGD_DATASET_DELETE] = {"dataset.delete", lagd_cmd_dataset_delete},
+    [LAGD_MODEL_ADD] = {"model.add", lagd_cmd_model_add},
+    [LAGD_MODEL_DELETE] = {"model.delete", lagd_cmd_model_delete},
     [LAGD_STUDY_CREATE] = {"study.create", lagd_cmd_study_create},
     [LAGD_STUDY_PAUSE] = {"study.pause", lagd_cmd_study_pause},
     [LAGD_STUDY_RESUME] = {"study.resume", lagd_cmd_study_resume},

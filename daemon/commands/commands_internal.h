@@ -10,6 +10,7 @@
 struct lag_mailbox;
 struct lagd_listener;
 struct lagd_registrations;
+struct lagd_imports;
 
 #define LAGD_SERVICES_WAITING_MAX 16 /* samples and checks of files that may wait for a worker */
 
@@ -22,6 +23,7 @@ struct lagd_commands {
     struct lag_mailbox *mailbox; /* of struct lagd_command */
     struct lagd_waiting waiting; /* for runs that stop */
     struct lagd_registrations *registrations;
+    struct lagd_imports *imports;
     bool studies_due;            /* a study was made or changed: there is something to do for it */
 };
 
@@ -38,13 +40,19 @@ typedef int lagd_command_handler(struct lagd_commands *c, struct lagd_command *c
 lagd_command_handler lagd_cmd_run_create, lagd_cmd_run_pause, lagd_cmd_run_resume, lagd_cmd_run_cancel,
     lagd_cmd_run_checkpoint, lagd_cmd_run_patch, lagd_cmd_run_delete, lagd_cmd_run_fork, lagd_cmd_run_extend,
     lagd_cmd_growth_create, lagd_cmd_growth_cancel, lagd_cmd_growth_decide, lagd_cmd_growth_audit,
-    lagd_cmd_plan_set, lagd_cmd_plan_remove, lagd_cmd_dataset_add, lagd_cmd_dataset_delete, lagd_cmd_checkpoint_keep,
-    lagd_cmd_checkpoint_delete,
+    lagd_cmd_plan_set, lagd_cmd_plan_remove, lagd_cmd_dataset_add, lagd_cmd_dataset_delete,
+    lagd_cmd_model_add, lagd_cmd_model_delete, lagd_cmd_checkpoint_keep, lagd_cmd_checkpoint_delete,
     lagd_cmd_checkpoint_check, lagd_cmd_generate, lagd_cmd_key_answer, lagd_cmd_reload, lagd_cmd_study_create,
     lagd_cmd_study_pause, lagd_cmd_study_resume, lagd_cmd_study_cancel, lagd_cmd_study_delete;
 
 /* --- cmd_datasets.c: registrations that an earlier process did not end. Before anything is served --- */
 int lagd_datasets_go_on(struct lagd_commands *c, struct lag_error *err);
+
+/* --- cmd_models.c: imports that an earlier process did not end. Before anything is served --- */
+int lagd_models_go_on(struct lagd_commands *c, struct lag_error *err);
+
+/* --- cmd_fork.c: a run that begins from a model or a checkpoint: command->from --- */
+int lagd_cmd_run_begin(struct lagd_commands *c, struct lagd_command *command);
 
 /* --- cmd_patch.c: LAG_ESTATE with command->mismatch when the command's precondition does not allow this revision.
  * Called in the transaction that changes the row. --- */

@@ -1,4 +1,4 @@
-/* The tables of what is asked beside runs and growths: a dataset, a sample of text. */
+/* The tables of what is asked beside runs and growths: a dataset, a model, a sample of text. */
 #include <lagd/base/check.h>
 #include <lagd/base/parse.h>
 #include <lagd/daemon/commands.h>
@@ -17,6 +17,15 @@ static const struct lag_field dataset_rows[] = {
      "tokens", "Vocabulary of a token file; 0 for the largest token found, plus one."},
 };
 const struct lag_fields lagd_dataset_fields = {dataset_rows, LAG_COUNT(dataset_rows)};
+
+static const struct lag_field model_rows[] = {
+    {"name", LAG_FIELD_TEXT, LAG_FIELD_AT(struct lagd_model_add, name), 1, LAG_NAME_MAX, NULL, NULL,
+     LAG_FIELD_REQUIRED, "", "Name of the model: letters, digits, '.', '_' and '-'."},
+    {"path", LAG_FIELD_TEXT, LAG_FIELD_AT(struct lagd_model_add, path), 1, LAG_ROW_PATH - 1, NULL, NULL,
+     LAG_FIELD_REQUIRED, "", "Folder below one of storage/dataset_roots that save_pretrained() has written; relative "
+     "to it, or absolute."},
+};
+const struct lag_fields lagd_model_fields = {model_rows, LAG_COUNT(model_rows)};
 
 #define GENERATE(member) LAG_FIELD_AT(struct lagd_generate_request, member)
 static const struct lag_field generate_rows[] = {

@@ -6,6 +6,7 @@
 #include <lagd/base/log.h>
 #include <lagd/base/mem.h>
 #include <lagd/storage/growths.h>
+#include <lagd/storage/models.h>
 #include <lagd/storage/runs.h>
 #include <lagd/storage/stages.h>
 #include <lagd/storage/studies.h>
@@ -147,6 +148,26 @@ static int insert_stage(struct lag_db *db, void *arg, const char *state, struct 
     return lag_stage_insert(db, row, err);
 }
 
+static void be_model(const struct lag_model_row *row, struct subject *ret) {
+    (void)lag_copy(ret->id, sizeof(ret->id), row->id);
+    (void)lag_copy(ret->state, sizeof(ret->state), row->state);
+    (void)lag_copy(ret->name, sizeof(ret->name), row->name);
+}
+
+static int read_model(struct lag_db *db, const char *id, struct subject *ret, struct lag_error *err) {
+    struct lag_model_row row;
+    int rc = lag_model_get(db, id, &row, err);
+    if (rc == 0) be_model(&row, ret);
+    return rc;
+}
+
+static int insert_model(struct lag_db *db, void *arg, const char *state, struct subject *ret, struct lag_error *err) {
+    struct lag_model_row *row = arg;
+    (void)lag_copy(row->state, sizeof(row->state), state);
+    be_model(row, ret);
+    return lag_model_insert(db, row, err);
+}
+
 static const struct kind {
     const char *what;
     enum lag_event_type told;
@@ -167,6 +188,8 @@ static const struct kind {
                             lag_study_set_state},
     [LAGD_MACHINE_STAGE] = {"stage", LAG_EVENT_RUN_STAGE, false, LAGD_NOWHERE, read_stage, insert_stage,
                             lag_stage_set_state},
+    [LAGD_MACHINE_MODEL] = {"model", LAG_EVENT_MODEL_STATE, true, LAGD_NOWHERE, read_model, insert_model,
+                            lag_model_set_state},
 };
 
 /* --- rows that were used, for tests --- */

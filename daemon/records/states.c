@@ -1,5 +1,5 @@
-/* The life cycles of runs, growths, candidates, datasets, studies and stages as tables. Read each as: in this state,
- * this event leads there. */
+/* The life cycles of runs, growths, candidates, datasets, studies, stages and models as tables. Read each as: in this
+ * state, this event leads there. */
 #include <lagd/daemon/states.h>
 
 #include <lagd/base/check.h>
@@ -259,6 +259,32 @@ static const struct lagd_transition dataset_transitions[] = {
     {LAGD_DATASET_REGISTERING, LAGD_DATASET_ON_REFUSED, LAGD_DATASET_FAILED},
 };
 
+/* --- models ------------------------------------------------------------------------------------------------------- */
+
+static const struct lagd_state model_states[LAGD_N_MODEL_STATES] = {
+    /* Its folder models/<id> has a part of the files at most, and nobody reads it. Found so after a crash, the folder
+     * is made anew from where it comes from. */
+    [LAGD_MODEL_IMPORTING] = {"importing", LIVE, "delete", "its files are being copied and checked; no run can use it "
+                                                           "yet"},
+    /* All files are in the folder, durably and checked; the row tells what they are. */
+    [LAGD_MODEL_READY] = {"ready", TERMINAL, "delete", "runs can begin from it"},
+    /* The reason says why. Its folder is gone, its name is free: who brings another takes its place. */
+    [LAGD_MODEL_FAILED] = {"failed", TERMINAL, "delete", "could not be imported; the reason says why"},
+};
+
+static const char *const model_events[LAGD_N_MODEL_EVENTS] = {
+    [LAGD_MODEL_ON_CREATED] = "created", /* commands/cmd_models.c */
+    [LAGD_MODEL_ON_READ] = "read",       /* commands/importing.c: copied and checked to its end */
+    [LAGD_MODEL_ON_REFUSED] = "refused", /* commands/importing.c: it is no model of lagd's, or unreadable */
+};
+
+static const struct lagd_transition model_transitions[] = {
+    {LAGD_NOWHERE, LAGD_MODEL_ON_CREATED, LAGD_MODEL_IMPORTING},
+
+    {LAGD_MODEL_IMPORTING, LAGD_MODEL_ON_READ, LAGD_MODEL_READY},
+    {LAGD_MODEL_IMPORTING, LAGD_MODEL_ON_REFUSED, LAGD_MODEL_FAILED},
+};
+
 /* --- studies ------------------------------------------------------------------------------------------------------ */
 
 static const struct lagd_state study_states[LAGD_N_STUDY_STATES] = {
@@ -348,6 +374,8 @@ static const struct {
                             study_transitions, LAG_COUNT(study_transitions)},
     [LAGD_MACHINE_STAGE] = {stage_states, LAG_COUNT(stage_states), stage_events, LAGD_N_STAGE_EVENTS,
                             stage_transitions, LAG_COUNT(stage_transitions)},
+    [LAGD_MACHINE_MODEL] = {model_states, LAG_COUNT(model_states), model_events, LAGD_N_MODEL_EVENTS,
+                            model_transitions, LAG_COUNT(model_transitions)},
 };
 
 const struct lagd_state *lagd_states(enum lagd_machine machine, size_t *ret_n) {
@@ -407,6 +435,10 @@ bool lagd_study_is(const char *state, enum lagd_study_state is) {
 
 bool lagd_stage_is(const char *state, enum lagd_stage_state is) {
     return lagd_state_index(LAGD_MACHINE_STAGE, state) == (int)is;
+}
+
+bool lagd_model_is(const char *state, enum lagd_model_state is) {
+    return lagd_state_index(LAGD_MACHINE_MODEL, state) == (int)is;
 }
 
 const struct lagd_transition *lagd_transitions(enum lagd_machine machine, size_t *ret_n) {

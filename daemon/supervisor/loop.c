@@ -1,4 +1,5 @@
 /* The supervisor's loop: commands, signals, ended runs, timers; and the orderly stop. */
+#include "commands/importing_internal.h"
 #include "commands/registering_internal.h"
 #include "exec/pool_internal.h"
 #include "exec/slots_internal.h"
@@ -110,6 +111,7 @@ static void end_services(struct lagd_supervisor *s) {
     lagd_pool_destroy(s->deps.chores);
     s->deps.chores = NULL;
     lagd_registrations_stop(s->commands.registrations);
+    lagd_imports_stop(s->commands.imports);
 }
 
 static int drain(struct lagd_supervisor *s, struct lag_error *err) {

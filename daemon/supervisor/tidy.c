@@ -18,6 +18,7 @@
 #include <lagd/engine/checkpoint.h>
 #include <lagd/storage/events.h>
 #include <lagd/storage/growths.h>
+#include <lagd/storage/models.h>
 #include <lagd/storage/runs.h>
 #include <dirent.h>
 #include <errno.h>
@@ -118,6 +119,14 @@ static void tidy_dataset(const struct place *place, const char *name) {
     if (lag_id_is(name, "ds")) tidy_folder(place, name, lag_dataset_get(place->s->db, name, &row, NULL));
 }
 
+static void tidy_model(const struct place *place, const char *name) {
+    struct lag_model_row row;
+    if (!lag_id_is(name, "md")) return;
+    const int rc = lag_model_get(place->s->db, name, &row, NULL);
+    /* One that is being imported is made anew, and keeps its mark until then. */
+    if (rc != 0 || !lagd_model_is(row.state, LAGD_MODEL_IMPORTING)) tidy_folder(place, name, rc);
+}
+
 /* --- a run's folder ---------------------------------------------------------------------------------------------- */
 
 /* "probe-<id of a candidate>", also set aside: the id. */
@@ -184,4 +193,5 @@ void lagd_tidy(struct lagd_supervisor *s) {
     walk_top(s, "uploads", tidy_upload);
     walk_top(s, "runs", tidy_run);
     walk_top(s, "datasets", tidy_dataset);
+    walk_top(s, "models", tidy_model);
 }

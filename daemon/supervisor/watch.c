@@ -1,6 +1,7 @@
 /* The watchdog and the status line: what the service manager is told while lagd works. */
 #include "supervisor/watch_internal.h"
 
+#include "commands/importing_internal.h"
 #include "commands/registering_internal.h"
 #include "exec/pool_internal.h"
 #include "process/tell_internal.h"
@@ -33,10 +34,11 @@ static bool pool_is_stuck(struct lagd_supervisor *s, int64_t now_ns, char *ret, 
     bool probes = lagd_pool_stuck(s->deps.probes, now_ns);
     bool services = s->deps.services && lagd_pool_stuck(s->deps.services, now_ns);
     bool scans = s->deps.services && lagd_registrations_stuck(s->commands.registrations, now_ns);
+    bool imports = s->deps.services && lagd_imports_stuck(s->commands.imports, now_ns);
     (void)pthread_mutex_unlock(&s->services_lock);
-    const char *whose = probes ? "probes" : services ? "samples" : "datasets";
-    if (probes || services || scans) (void)snprintf(ret, size, "a worker of the %s", whose);
-    return probes || services || scans;
+    const char *whose = probes ? "probes" : services ? "samples" : scans ? "datasets" : "models";
+    if (probes || services || scans || imports) (void)snprintf(ret, size, "a worker of the %s", whose);
+    return probes || services || scans || imports;
 }
 
 /* An answer is due at once; what counts is how long it stays out. */

@@ -76,6 +76,9 @@ int lagd_run_load_state(struct lagd_run *run, struct lag_state **ret, int64_t *r
         return 0;
     }
     if (rc != LAG_ENOTFOUND) return rc;
+    if (run->book.row.model_id[0] && !run->book.row.origin_run[0])
+        return lag_error_set(err, LAG_EAWAY, "none of its checkpoints is left, and a run that was made of a model "
+                             "cannot begin without one: make it of %s again", run->book.row.model_name);
     if (run->book.row.origin_run[0])
         return lag_error_set(err, LAG_EAWAY, "none of its checkpoints is left, and a run that was forked cannot begin "
                              "at step 0: fork %s again", run->book.row.origin_name);

@@ -15,6 +15,8 @@
 struct lag_hf_model {
     struct lag_strbuf config;
     struct lag_recode recode;
+    struct lag_spec spec;
+    enum lag_hf_dtype dtype;
 };
 
 const char *const lag_hf_dtype_names[] = {
@@ -69,11 +71,14 @@ static int read_manifest(int fd, struct lag_manifest *ret, struct lag_error *err
     return rc == 0 ? lag_manifest_parse(text, length, ret, err) : rc;
 }
 
-static int make_config(int manifest_fd, enum lag_hf_dtype dtype, struct lag_strbuf *out, struct lag_error *err) {
+static int make_config(int manifest_fd, struct lag_hf_model *model, struct lag_error *err) {
     struct lag_manifest manifest = {0};
     int rc = read_manifest(manifest_fd, &manifest, err);
     if (rc == 0) rc = check_spec(&manifest.layout.spec, err);
-    if (rc == 0) rc = lag_hf_config(&manifest.layout.spec, dtypes[dtype].torch, out, err);
+    if (rc == 0) {
+        model->spec = manifest.layout.spec;
+        rc = lag_hf_config(&model->spec, dtypes[model->dtype].torch, &model->config, err);
+    }
     lag_manifest_deinit(&manifest);
     return rc;
 }
@@ -82,7 +87,8 @@ int lag_hf_open(int model, int manifest, enum lag_hf_dtype dtype, struct lag_hf_
     struct lag_hf_model *made = lag_calloc(1, sizeof *made);
     if (!made) return lag_error_set(err, LAG_ENOMEM, "out of memory for a model's files");
     made->recode.file.fd = -1;
-    int rc = make_config(manifest, dtype, &made->config, err);
+    made->dtype = dtype;
+    int rc = make_config(manifest, made, err);
     if (rc == 0) rc = lag_recode_open(model, dtypes[dtype].stored, &made->recode, err);
     if (rc == 0) *ret = made;
     else lag_hf_close(made);
@@ -97,6 +103,10 @@ void lag_hf_close(struct lag_hf_model *model) {
 }
 
 const char *lag_hf_config_text(const struct lag_hf_model *model) { return model->config.data; }
+
+const struct lag_spec *lag_hf_spec(const struct lag_hf_model *model) { return &model->spec; }
+
+const char *lag_hf_torch_dtype(const struct lag_hf_model *model) { return dtypes[model->dtype].torch; }
 
 uint64_t lag_hf_bytes(const struct lag_hf_model *model) { return model->recode.n_bytes; }
 

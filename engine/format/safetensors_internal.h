@@ -11,8 +11,9 @@
 struct lag_error;
 struct json_t;
 
-/* The optimiser of a model of LAG_MAX_LAYERS has 12 × 2 tensors a layer and 8 more, of at most 160 bytes each. */
-#define LAG_ST_MAX_HEADER_BYTES (2u << 20)
+/* The optimiser of a model of LAG_MAX_LAYERS has 12 × 2 tensors a layer and 8 more, of at most 160 bytes each: less
+ * than 2 MiB. Files of others have buffers and metadata beside their tensors. */
+#define LAG_ST_MAX_HEADER_BYTES (8u << 20)
 #define LAG_ST_MAX_DIMS 8
 #define LAG_ST_NAME_SIZE 104
 

@@ -27,25 +27,50 @@ static int allocate(const struct lag_spec *spec, struct lag_state *state, struct
     return 0;
 }
 
+/* One a tensor. */
+static struct lag_segment *whole_segments(const struct lag_layout *layout) {
+    struct lag_segment *segments = lag_calloc((size_t)layout->n_tensors, sizeof(*segments));
+    for (int i = 0; segments && i < layout->n_tensors; i++)
+        segments[i] = (struct lag_segment){.tensor = i,
+                                           .row_end = layout->tensors[i].n_rows,
+                                           .col_end = layout->tensors[i].n_cols,
+                                           .lr_factor = 1, .decay_factor = 1, .eps_factor = 1};
+    return segments;
+}
+
 int lag_state_create(const struct lag_spec *spec, struct lag_state **ret, struct lag_error *err) {
     struct lag_state *state = lag_calloc(1, sizeof(*state));
     if (!state) return lag_error_set(err, LAG_ENOMEM, "no memory for a training state");
     int rc = allocate(spec, state, err);
     if (!rc) {
-        state->segments = lag_calloc((size_t)state->layout.n_tensors, sizeof(*state->segments));
+        state->segments = whole_segments(&state->layout);
         if (!state->segments) rc = lag_error_set(err, LAG_ENOMEM, "no memory for %d segments", state->layout.n_tensors);
     }
     if (rc) {
         lag_state_destroy(state);
         return rc;
     }
-    for (int i = 0; i < state->layout.n_tensors; i++)
-        state->segments[i] = (struct lag_segment){.tensor = i,
-                                                  .row_end = state->layout.tensors[i].n_rows,
-                                                  .col_end = state->layout.tensors[i].n_cols,
-                                                  .lr_factor = 1, .decay_factor = 1, .eps_factor = 1};
     state->n_segments = state->layout.n_tensors;
     *ret = state;
+    return 0;
+}
+
+int lag_state_restart(struct lag_state *state, bool moments, struct lag_error *err) {
+    const size_t bytes = block_bytes(&state->layout);
+    if (!moments) {
+        struct lag_segment *segments = whole_segments(&state->layout);
+        if (!segments) return lag_error_set(err, LAG_ENOMEM, "no memory for %d segments", state->layout.n_tensors);
+        free(state->segments);
+        state->segments = segments;
+        state->n_segments = state->layout.n_tensors;
+        memset(state->m, 0, bytes);
+        memset(state->v, 0, bytes);
+    }
+    for (int i = 0; i < state->n_segments; i++) {
+        struct lag_segment *segment = &state->segments[i];
+        segment->rewarm_from = segment->rewarm_steps = segment->frozen_until = 0;
+    }
+    state->step = state->schedule_origin = 0;
     return 0;
 }
 

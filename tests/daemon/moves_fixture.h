@@ -15,6 +15,7 @@ static int set_up(void **state) {
     (void)state;
     memset(&f, 0, sizeof(f));
     fixture_make_dir(&f);
+    lag_copy(f.config.dataset_roots, sizeof(f.config.dataset_roots), f.config.state_dir); /* models come from there */
     fixture_start(&f);
     fixture_add_text(&f, "words");
     return 0;

@@ -2,6 +2,7 @@
  * threads make the moves, and the events tell them. The last test asks that no row was left out. A row that is deleted
  * makes one of these fail: what it was for does not happen. */
 #include "moves_dataset.h"
+#include "moves_model.h"
 #include "moves_stage.h"
 #include "moves_study.h"
 
@@ -396,7 +397,7 @@ static void what_no_row_allows_is_refused(void **state) {
                                    .seen = "queued"};
     check_refused(late, LAG_ESTATE, "is paused now, not queued");
     static const char *const nobody[] = {"run nobody", "growth nobody", "candidate nobody", "dataset nobody",
-                                         "study nobody", "stage nobody"};
+                                         "study nobody", "stage nobody", "model nobody"};
     for (int m = 0; m < LAGD_N_MACHINES; m++)
         check_refused((struct lagd_post){.machine = (enum lagd_machine)m, .id = "nobody", .event = 1}, LAG_ENOTFOUND,
                       nobody[m]);
@@ -455,6 +456,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(candidates_are_stopped_and_taken_up, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_run_waits_for_its_dataset, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_dataset_is_registered_or_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_model_is_imported_or_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_lost_growth_is_applied_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(stages_begin_and_are_skipped, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_no_row_allows_is_refused, set_up, tear_down),

@@ -186,7 +186,7 @@ static void lengths_are_checked(void **state) {
     fixture_put(path, &claimed, 8);
     assert_int_equal(truncate(path, (1ll << 34) + 8), 0);
     assert_int_equal(lag_st_open(path, UINT64_MAX, &file, &err), LAG_ECORRUPT);
-    assert_non_null(strstr(err.text, "above the limit of 2097152"));
+    assert_non_null(strstr(err.text, "above the limit of 8388608"));
     /* Not files. */
     assert_int_equal(unlink(path), 0);
     assert_int_equal(mkfifo(path, 0600), 0);

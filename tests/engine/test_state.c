@@ -120,8 +120,43 @@ static void initial_weights(void **unused) {
     lag_state_destroy(NULL);
 }
 
+static void one_begins_again(void **unused) {
+    const struct lag_spec spec = test_spec(2, 1, 4, 4, 5);
+    for (int moments = 0; moments < 2; moments++) {
+        struct lag_state *state;
+        assert_int_equal(lag_state_create(&spec, &state, NULL), 0);
+        lag_state_init(state, 3);
+        const lag_real weight = state->params[1];
+        const int n = state->layout.n_tensors;
+        struct lag_segment *halves = lag_calloc((size_t)n + 1, sizeof *halves);
+        memcpy(halves, state->segments, (size_t)n * sizeof *halves);
+        memmove(halves + 2, halves + 1, (size_t)(n - 1) * sizeof *halves);
+        halves[1] = halves[0];
+        halves[0].row_end = halves[1].row_begin = 2; /* the first tensor in two */
+        free(state->segments);
+        state->segments = halves;
+        state->n_segments = n + 1;
+        state->segments[1].age = 7;
+        state->segments[1].lr_factor = 0.5;
+        state->segments[1].rewarm_from = state->segments[1].rewarm_steps = 9;
+        state->segments[1].frozen_until = LAG_FROZEN_FOR_GOOD;
+        state->m[1] = state->v[1] = 2;
+        state->step = state->schedule_origin = 70;
+        assert_int_equal(lag_state_restart(state, moments, NULL), 0);
+        assert_true(state->step == 0 && state->schedule_origin == 0 && state->params[1] == weight);
+        assert_true(state->m[1] == (moments ? 2 : 0) && state->v[1] == (moments ? 2 : 0));
+        assert_int_equal(state->n_segments, n + moments);
+        const struct lag_segment *second = &state->segments[1];
+        assert_true(second->age == (moments ? 7 : 0) && second->lr_factor == (moments ? 0.5 : 1));
+        assert_true(second->rewarm_from == 0 && second->rewarm_steps == 0 && second->frozen_until == 0);
+        assert_true(second->tensor == (moments ? 0 : 1));
+        lag_state_destroy(state);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(gpt2_counts), cmocka_unit_test(spec_limits),
-                                       cmocka_unit_test(layout_names_and_gaps), cmocka_unit_test(initial_weights)};
+                                       cmocka_unit_test(layout_names_and_gaps), cmocka_unit_test(initial_weights),
+                                       cmocka_unit_test(one_begins_again)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,6 +11,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import hf_folder
 import lagd
 from lagd import Daemon, run_body, slow, until
 
@@ -148,7 +149,7 @@ def configuration_tells_where_it_is_from(folder):
 
 def schema_holds(folder):
     import jsonschema
-    daemon, _ = ready(folder)
+    daemon, _ = ready(folder, config=f"[storage]\ndataset_roots = {folder}\n")
     doc = daemon.get("/openapi.json")
     assert doc["openapi"].startswith("3.1")
     for path, item in doc["paths"].items():
@@ -174,7 +175,10 @@ def schema_holds(folder):
     fill = {"{study}": "two", "{r}": "one", "{run}": "one", "{g}": growth, "{growth}": growth, "{k}": candidate,
             "{candidate}": candidate,
             "{c}": checkpoint, "{checkpoint}": checkpoint, "{d}": "words", "{dataset}": "words", "{slug}": "validation",
-            "{name}": "config.json"}
+            "{name}": "config.json", "{model}": "brought"}
+    hf_folder.write(os.path.join(folder, "gpt2"), hf_folder.files_of(hf_folder.FOLDERS["f16"]))
+    daemon.post("/models", {"name": "brought", "path": "gpt2"})
+    daemon.wait_for("/models/brought", lambda m: m["state"] == "ready")
     daemon.post("/runs", run_body("planned", "words", start=False, schedule={"max_steps": 1000}))
     stages = [{"target": {"n_layer": 3 + i}, "trigger": trigger, "pool": pool}
               for i, (trigger, pool) in enumerate((({"step": 40}, "default"), ({"slope": {"below": 1}}, ["stack"])))]

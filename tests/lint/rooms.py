@@ -10,6 +10,7 @@ ROOMS = {
         "data": {"shape"},
         "format": {"shape"},
         "checkpoint": {"format", "shape"},
+        "exchange": {"format", "shape"},
         "stats": {"shape"},
         "cost": {"kernels", "shape"},
         "grow": {"optim", "shape"},
@@ -52,7 +53,8 @@ ROOMS = {
 # Each boundary header of the engine speaks for one room. Those of the other layers speak for the whole layer.
 SPEAKS = {
     "shape": "real spec params state rng", "kernels": "precision parts", "optim": "optim", "data": "data witness",
-    "checkpoint": "checkpoint hf", "stats": "lag verdict study calibration allocate replay", "cost": "cost",
+    "checkpoint": "checkpoint hf", "exchange": "import",
+    "stats": "lag verdict study calibration allocate replay", "cost": "cost",
     "grow": "grow newness reach width", "pass": "pass backend", "train": "train measure probe",
 }
 HEADERS = {"lagd/engine/%s.h" % name: room for room, names in SPEAKS.items() for name in names.split()}

@@ -9,6 +9,7 @@
 #include <lagd/storage/calendar.h>
 #include <lagd/storage/find.h>
 #include <lagd/storage/keys.h>
+#include <lagd/storage/models.h>
 #include <lagd/storage/stages.h>
 #include <lagd/storage/studies.h>
 #include <stdio.h>
@@ -19,6 +20,7 @@
 static const char *const whole_lists[] = {
     "SCAN datasets USING INDEX sqlite_autoindex_datasets_1",
     "SCAN growths USING INDEX sqlite_autoindex_growths_1",
+    "SCAN models USING INDEX sqlite_autoindex_models_1",
     "SCAN checkpoints USING INDEX sqlite_autoindex_checkpoints_1",
     "SCAN deleted", /* the first row */
     "SCAN runs USING INDEX runs_waiting", /* of those that wait only */
@@ -64,6 +66,9 @@ static void each_id(const char *id, void *arg) {}
     static int name(const struct row *r, void *arg) { return 0; }
 DEFINE_EACH(each_dataset, lag_dataset_row)
 DEFINE_EACH(each_run, lag_run_row)
+DEFINE_EACH(each_model, lag_model_row)
+DEFINE_EACH(each_model_file, lag_model_file_row)
+DEFINE_EACH(each_ignored, lag_model_ignored_row)
 DEFINE_EACH(each_growth, lag_growth_row)
 DEFINE_EACH(each_candidate, lag_candidate_row)
 DEFINE_EACH(each_rung, lag_rung_row)
@@ -207,6 +212,24 @@ static int call_checkpoints_and_events(struct lag_db *db, struct lag_error *err)
 
 static int each_found(const struct lag_run_row *row, const struct lag_run_place *place, void *arg) { return 0; }
 
+static int call_models(struct lag_db *db, struct lag_error *err) {
+    struct lag_model_row row = {.id = "md_1", .name = "gpt2", .path = "/data/gpt2", .state = "importing"};
+    struct lag_model_file_row file = {.model_id = "md_1", .name = "config.json", .sha256 = "aa", .n_bytes = 9};
+    struct lag_model_ignored_row ignored = {.model_id = "md_1", .name = "h.0.attn.bias", .file = "m", .dtype = "U8",
+                                            .shape = "[1]"};
+    int rc = lag_model_insert(db, &row, err);
+    if (!rc) rc = lag_model_get(db, "gpt2", &row, err);
+    if (!rc) rc = lag_model_list(db, each_model, NULL, err);
+    if (!rc) rc = lag_model_set_done(db, "md_1", 9, 3, err);
+    if (!rc) rc = lag_model_set_found(db, &row, err);
+    if (!rc) rc = lag_model_set_state(db, "md_1", "ready", "", err);
+    if (!rc) rc = lag_model_file_insert(db, &file, err);
+    if (!rc) rc = lag_model_ignored_insert(db, &ignored, err);
+    if (!rc) rc = lag_model_files(db, "md_1", each_model_file, NULL, err);
+    if (!rc) rc = lag_model_ignored(db, "md_1", each_ignored, NULL, err);
+    return rc ? rc : lag_model_delete(db, "md_1", err);
+}
+
 static int call_runs(struct lag_db *db, struct lag_error *err) {
     double flops = 0;
     struct lag_dataset_row dataset;
@@ -308,6 +331,7 @@ static int look_at_all(struct lag_db *db, void *arg, struct lag_error *err) {
     if (!rc) rc = call_stages(db, err);
     if (!rc) rc = call_checkpoints_and_events(db, err);
     if (!rc) rc = call_studies(db, err);
+    if (!rc) rc = call_models(db, err);
     if (!rc) rc = call_runs(db, err);
     int n_texts = 0;
     for (size_t i = 0; i < db->n_stmts && !rc; i++) {
@@ -325,7 +349,8 @@ static int look_at_all(struct lag_db *db, void *arg, struct lag_error *err) {
 static int count_in_sources(struct fixture *f) {
     static const char *const stems[] = {"calendar",
         "candidates", "checkpoints", "datasets", "decisions", "deleted", "effects", "events", "found", "growths",
-        "keys", "parents", "points", "prior", "probe_losses", "runs", "rungs", "series", "stages", "studies"};
+        "keys", "models", "parents", "points", "prior", "probe_losses", "runs", "rungs", "series", "stages",
+        "studies"};
     static const char mark[] = "static const char sql_";
     int n = 0;
     for (size_t i = 0; i < LAG_COUNT(stems); i++) {

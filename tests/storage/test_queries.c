@@ -1,6 +1,7 @@
 /* Every query of runs, datasets, growths, candidates, losses, decisions and checkpoints. */
 #include "lists_fixture.h"
 #include <lagd/base/check.h>
+#include <lagd/storage/models.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,9 @@
 
 #define ID(text) ((char[]){text})
 DEFINE_ADD(add_dataset, lag_dataset_row, id)
+DEFINE_ADD(add_model, lag_model_row, id)
+DEFINE_ADD(add_model_file, lag_model_file_row, name)
+DEFINE_ADD(add_ignored, lag_model_ignored_row, name)
 DEFINE_ADD(add_run, lag_run_row, id)
 DEFINE_ADD(add_growth, lag_growth_row, id)
 DEFINE_ADD(add_candidate, lag_candidate_row, id)
@@ -15,6 +19,8 @@ DEFINE_ADD(add_checkpoint, lag_checkpoint_row, id)
 DEFINE_ADD(add_file, lag_checkpoint_file_row, name)
 
 DEFINE_WRITE(insert_dataset, lag_dataset_insert)
+DEFINE_WRITE(insert_model, lag_model_insert)
+DEFINE_WRITE(delete_model, lag_model_delete)
 DEFINE_WRITE(delete_dataset, lag_dataset_delete)
 DEFINE_WRITE(insert_run, lag_run_insert)
 DEFINE_WRITE(delete_run, lag_run_delete)
@@ -53,6 +59,73 @@ static void test_datasets(void **state) {
     assert_string_equal(f->err.text, "dataset ds_1 is used by run first: delete that run first");
     write_ok(f, delete_dataset, ID("ds_2"));
     assert_int_equal(lag_store_write(f->store, delete_dataset, ID("ds_2"), &f->err), LAG_ENOTFOUND);
+}
+
+static int insert_model_files(struct lag_db *db, void *arg, struct lag_error *err) {
+    static const char *const names[] = {"model.safetensors", "config.json"};
+    int rc = 0;
+    for (int i = 0; !rc && i < 2; i++) {
+        struct lag_model_file_row file = {.n_bytes = 100 + i, .sha256 = "aa"};
+        struct lag_model_ignored_row ignored = {.file = "m", .dtype = "U8", .shape = "[1,2]"};
+        (void)snprintf(file.model_id, sizeof file.model_id, "%s", (const char *)arg);
+        (void)snprintf(ignored.model_id, sizeof ignored.model_id, "%s", (const char *)arg);
+        (void)snprintf(file.name, sizeof file.name, "%s", names[i]);
+        (void)snprintf(ignored.name, sizeof ignored.name, "h.%d.attn.bias", 1 - i);
+        rc = lag_model_file_insert(db, &file, err);
+        if (!rc) rc = lag_model_ignored_insert(db, &ignored, err);
+    }
+    return rc;
+}
+
+static int find_model(struct lag_db *db, void *arg, struct lag_error *err) {
+    const struct lag_model_row row = {.id = "md_1", .n_bytes = 7, .n_bytes_done = 14, .n_params = 5, .norm_eps = 0.5,
+                                      .shape = sample_shape(3), .dtype = "bf16", .tokenizer = "BPE",
+                                      .tokenizer_size = 300};
+    int rc = lag_model_set_found(db, &row, err);
+    if (!rc) rc = lag_model_set_state(db, "md_1", "ready", "", err);
+    return rc ? rc : lag_model_set_state(db, "md_9", "ready", "", err); /* there is none: all of it is undone */
+}
+
+static int find_model_well(struct lag_db *db, void *arg, struct lag_error *err) {
+    int rc = find_model(db, arg, err);
+    return rc == LAG_ENOTFOUND ? 0 : rc;
+}
+
+static void test_models(void **state) {
+    struct fixture *f = *state;
+    struct lag_model_row row = {.id = "md_1", .name = "gpt2", .path = "/data/gpt2", .state = "importing"}, got;
+    struct ids ids = {0}, files = {0}, ignored = {0};
+    write_ok(f, insert_model, &row);
+    assert_int_equal(lag_store_write(f->store, insert_model, &row, &f->err), LAG_EEXIST);
+    assert_string_equal(f->err.text, "a model named gpt2 exists already: choose another name");
+    write_ok(f, insert_model_files, ID("md_1"));
+    assert_int_equal(lag_store_write(f->store, find_model, NULL, &f->err), LAG_ENOTFOUND);
+    assert_ok(f, lag_model_get(f->reader, "gpt2", &got, &f->err));
+    assert_true(got.n_params == 0 && got.shape.n_layer == 0 && got.created_ms > 0);
+    write_ok(f, find_model_well, NULL);
+    assert_ok(f, lag_model_get(f->reader, "md_1", &got, &f->err));
+    assert_true(got.n_bytes == 7 && got.n_bytes_done == 14 && got.n_params == 5 && got.norm_eps == 0.5 &&
+                got.shape.n_layer == 3 && got.shape.vocab_size == 256 && got.tokenizer_size == 300);
+    assert_string_equal(got.state, "ready");
+    assert_string_equal(got.dtype, "bf16");
+    assert_ok(f, lag_model_list(f->reader, add_model, &ids, &f->err));
+    assert_string_equal(ids.text, "md_1 ");
+    assert_ok(f, lag_model_files(f->reader, "md_1", add_model_file, &files, &f->err));
+    assert_string_equal(files.text, "config.json model.safetensors ");
+    assert_ok(f, lag_model_ignored(f->reader, "md_1", add_ignored, &ignored, &f->err));
+    assert_string_equal(ignored.text, "h.0.attn.bias h.1.attn.bias ");
+    struct lag_run_row run = sample_run("run_5", "of-it");
+    (void)snprintf(run.model_id, sizeof run.model_id, "md_1");
+    (void)snprintf(run.model_name, sizeof run.model_name, "gpt2");
+    write_ok(f, insert_run, &run);
+    assert_int_equal(lag_store_write(f->store, delete_model, ID("md_1"), &f->err), LAG_ESTATE);
+    assert_non_null(strstr(f->err.text, "run of-it is of this model"));
+    write_ok(f, delete_run, ID("run_5"));
+    write_ok(f, delete_model, ID("md_1"));
+    files = (struct ids){0};
+    assert_ok(f, lag_model_files(f->reader, "md_1", add_model_file, &files, &f->err));
+    assert_string_equal(files.text, "");
+    assert_int_equal(lag_model_get(f->reader, "gpt2", &got, &f->err), LAG_ENOTFOUND);
 }
 
 static int change_run(struct lag_db *db, void *arg, struct lag_error *err) {
@@ -372,6 +445,7 @@ static void test_delete_run(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_models, fixture_store, fixture_end),
         cmocka_unit_test_setup_teardown(test_datasets, fixture_store, fixture_end),
         cmocka_unit_test_setup_teardown(test_runs, fixture_store, fixture_end),
         cmocka_unit_test_setup_teardown(test_an_id_is_no_name, fixture_store, fixture_end),

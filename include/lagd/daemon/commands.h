@@ -6,6 +6,7 @@
 #include <lagd/daemon/growth_request.h>
 #include <lagd/daemon/plan_request.h>
 #include <lagd/daemon/run_config.h>
+#include <lagd/daemon/run_from.h>
 #include <lagd/daemon/study_request.h>
 struct lag_db;
 struct lagd_supervisor;
@@ -30,6 +31,8 @@ enum lagd_command_type {
     LAGD_PLAN_REMOVE,
     LAGD_DATASET_ADD,
     LAGD_DATASET_DELETE,
+    LAGD_MODEL_ADD,
+    LAGD_MODEL_DELETE,
     LAGD_STUDY_CREATE,
     LAGD_STUDY_PAUSE,
     LAGD_STUDY_RESUME,
@@ -59,14 +62,18 @@ struct lagd_dataset_add {
     int64_t vocab_size;         /* 0 = not declared */
     int64_t wait_s;             /* for the registration's end, at most; 0: as suits its size, -1: not at all */
 };
+struct lagd_model_add {
+    char name[65];
+    char path[LAG_ROW_PATH];    /* of a folder below the configured roots: absolute or relative to the only root */
+};
 struct lagd_generate_request {
     char checkpoint[LAG_ROW_ID]; /* id, or "" with run = its latest state */
     char prompt[LAGD_PROMPT_MAX + 1];
     int64_t n_tokens, top_k, seed;
     double temperature;
 };
-extern const struct lag_fields lagd_dataset_fields,
-    lagd_generate_fields; /* all but upload; all but checkpoint, prompt */
+extern const struct lag_fields lagd_model_fields, lagd_dataset_fields,
+    lagd_generate_fields; /* all; all but upload; all but checkpoint, prompt */
 /* The answer to a request with an Idempotency-Key, to be kept. */
 struct lagd_key_answer {
     struct lag_key_row row;
@@ -80,7 +87,7 @@ struct lagd_precondition {
 };
 struct lagd_command {
     enum lagd_command_type type;
-    char target[LAG_ROW_NAME];  /* run, growth, dataset or checkpoint: id or name */
+    char target[LAG_ROW_NAME];  /* run, growth, dataset, model or checkpoint: id or name */
     char reason[LAGD_REASON_MAX + 1];
     union {
         struct lagd_run_config *run;          /* owned: freed with the command */
@@ -92,11 +99,13 @@ struct lagd_command {
         struct lagd_study_request *study;     /* owned */
         struct { bool approve; char candidate[LAG_ROW_ID]; } decide; /* approve with "" = the decision's pick */
         struct lagd_dataset_add *dataset;     /* owned */
+        struct lagd_model_add *model;         /* owned */
         struct lagd_generate_request *generate; /* owned */
         struct lagd_key_answer *answer;         /* owned */
         bool keep;
         char file[64];                        /* CHECKPOINT_CHECK: its name; "" = all of the checkpoint */
     } u;
+    struct lagd_run_from *from; /* RUN_CREATE: what it begins from; NULL: random weights. owned */
     struct lagd_precondition if_match;
     /* The request's Idempotency-Key and fingerprint, "" without one: a row with status 0 is written in the transaction
      * of the command's effect. A pause, cancellation or checkpoint of a run with a thread leaves that to KEY_ANSWER. */
@@ -117,7 +126,7 @@ struct lagd_command {
     size_t n_text;
     int64_t step;               /* GENERATE: of the state used; id is "" where that is no checkpoint */
     struct lag_state *lent;     /* GENERATE: the daemon's own on the way. owned */
-    struct lagd_fork *copied;   /* RUN_FORK: the same. owned */
+    struct lagd_fork *copied;   /* RUN_FORK, RUN_CREATE: the same. owned */
     struct lagd_growth_plan *grown; /* RUN_FORK: of the growth that it begins with. owned */
     /* Called exactly once when the answer is there, on a thread of the daemon; it must not block. The command is the
      * receiver's again. */

@@ -7,9 +7,11 @@ struct lag_error;
 struct lagd_hf;
 
 /* model, manifest: descriptors of model.safetensors and manifest.json of a checkpoint, whose hashes were found to be
- * right. model is taken on 0. dtype: f32, bf16 or f16. LAG_EUNSUPPORTED: no config.json can say the model's shape;
- * LAG_ECORRUPT. */
-int lagd_hf_open(int model, int manifest, const char *dtype, struct lagd_hf **ret, struct lag_error *err);
+ * right. model is taken on 0. dtype: f32, bf16 or f16. config: the text of the config.json that the run's model came
+ * with, which is told again but for what has changed; NULL: it came with none. LAG_EUNSUPPORTED: no config.json can say
+ * the model's shape; LAG_ECORRUPT. */
+int lagd_hf_open(int model, int manifest, const char *dtype, const char *config, struct lagd_hf **ret,
+                 struct lag_error *err);
 void lagd_hf_close(struct lagd_hf *hf);
 const char *lagd_hf_config(const struct lagd_hf *hf); /* the text of config.json */
 /* What the stream is for: model.safetensors in the dtype. */

@@ -1,13 +1,13 @@
-/* Life cycles as data: of runs, growths, candidates, datasets and studies the states, the events, and which event leads
- * from which state to which. Code posts an event, the table decides. What holds in a state is told in states.c. Thread:
- * any (const tables). */
+/* Life cycles as data: of runs, growths, candidates, datasets, studies and models the states, the events, and which
+ * event leads from which state to which. Code posts an event, the table decides. What holds in a state is told in
+ * states.c. Thread: any (const tables). */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
 
 enum lagd_machine {
     LAGD_MACHINE_RUN, LAGD_MACHINE_GROWTH, LAGD_MACHINE_CANDIDATE, LAGD_MACHINE_DATASET,
-    LAGD_MACHINE_STUDY, LAGD_MACHINE_STAGE, LAGD_N_MACHINES
+    LAGD_MACHINE_STUDY, LAGD_MACHINE_STAGE, LAGD_MACHINE_MODEL, LAGD_N_MACHINES
 };
 
 /* --- states --- */
@@ -32,6 +32,7 @@ enum lagd_study_state {
     LAGD_STUDY_CANCELLED, LAGD_STUDY_FAILED, LAGD_N_STUDY_STATES
 };
 enum lagd_stage_state { LAGD_STAGE_PLANNED, LAGD_STAGE_BEGUN, LAGD_STAGE_SKIPPED, LAGD_N_STAGE_STATES };
+enum lagd_model_state { LAGD_MODEL_IMPORTING, LAGD_MODEL_READY, LAGD_MODEL_FAILED, LAGD_N_MODEL_STATES };
 struct lagd_state {
     const char *name;        /* as stored and told */
     bool terminal;           /* an end */
@@ -55,6 +56,7 @@ bool lagd_candidate_is(const char *state, enum lagd_candidate_state is);
 bool lagd_dataset_is(const char *state, enum lagd_dataset_state is);
 bool lagd_study_is(const char *state, enum lagd_study_state is);
 bool lagd_stage_is(const char *state, enum lagd_stage_state is);
+bool lagd_model_is(const char *state, enum lagd_model_state is);
 
 /* --- events; 0 is none --- */
 enum lagd_run_event {
@@ -100,6 +102,9 @@ enum lagd_study_event {
 };
 enum lagd_stage_event {
     LAGD_STAGE_ON_NOTHING, LAGD_STAGE_ON_CREATED, LAGD_STAGE_ON_FIRED, LAGD_STAGE_ON_PASSED, LAGD_N_STAGE_EVENTS
+};
+enum lagd_model_event {
+    LAGD_MODEL_ON_NOTHING, LAGD_MODEL_ON_CREATED, LAGD_MODEL_ON_READ, LAGD_MODEL_ON_REFUSED, LAGD_N_MODEL_EVENTS
 };
 const char *lagd_machine_event_name(enum lagd_machine machine, int event); /* "pause asked" */
 

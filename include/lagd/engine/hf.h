@@ -20,6 +20,8 @@ int lag_hf_config(const struct lag_spec *spec, const char *torch_dtype, struct l
 int lag_hf_open(int model, int manifest, enum lag_hf_dtype dtype, struct lag_hf_model **ret, struct lag_error *err);
 void lag_hf_close(struct lag_hf_model *model);
 const char *lag_hf_config_text(const struct lag_hf_model *model);
+const struct lag_spec *lag_hf_spec(const struct lag_hf_model *model);     /* borrowed */
+const char *lag_hf_torch_dtype(const struct lag_hf_model *model);         /* "float32" … */
 uint64_t lag_hf_bytes(const struct lag_hf_model *model); /* of model.safetensors in that dtype */
 /* Elements to look at before the first byte goes out: 0 where the dtype holds all that the file does. */
 int64_t lag_hf_n_checked(const struct lag_hf_model *model);

@@ -38,6 +38,9 @@ void lag_state_init(struct lag_state *state, uint64_t seed);
 /* Initialises one tensor by its row's rule from (seed, purpose, step, tensor and element index). */
 void lag_tensor_init(const struct lag_layout *layout, int tensor, uint64_t seed, uint64_t step, lag_real *params);
 double lag_init_spread(const struct lag_layout *layout, enum lag_init init); /* standard deviation; 0: it draws none */
+/* As one that begins: step 0, schedule from there, nothing frozen and no ramp of the learning rate. moments: they stay
+ * with their ages and factors; else they are 0, with one segment a tensor. Weights stay. Unchanged on failure. */
+int lag_state_restart(struct lag_state *state, bool moments, struct lag_error *err);
 int lag_state_clone(const struct lag_state *state, struct lag_state **ret, struct lag_error *err);
 /* Weights and step alone, to be read: m and v are NULL, and there are no segments. */
 int lag_state_clone_weights(const struct lag_state *state, struct lag_state **ret, struct lag_error *err);

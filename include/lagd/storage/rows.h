@@ -1,5 +1,5 @@
 /* Plain rows, as stored. Texts are always terminated; "" stands for SQL NULL. Times are wall-clock milliseconds.
- * Ids: ds_…, run_…, gr_…, cand_…, ckpt_…, st_…. Thread: any (data only). */
+ * Ids: ds_…, md_…, run_…, gr_…, cand_…, ckpt_…, st_…. Thread: any (data only). */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -33,6 +33,29 @@ struct lag_dataset_row {
     int64_t n_bytes_done;      /* of its registration */
     int64_t device, inode, mtime_ns, ctime_ns; /* of the file when it was last hashed; all 0: not known */
 };
+/* A folder of Hugging Face's libraries that was copied into models/<id>. */
+struct lag_model_row {
+    char id[LAG_ROW_ID], name[LAG_ROW_NAME];
+    char path[LAG_ROW_PATH];   /* it was copied from there */
+    char state[LAG_ROW_STATE], reason[LAG_ROW_TEXT];
+    int64_t n_bytes;           /* of its files; 0 before they are known */
+    int64_t n_bytes_done;      /* they are copied, and then read again: of twice n_bytes */
+    struct lag_shape shape;    /* this and what follows: all 0 and "" before it is ready */
+    double norm_eps;
+    int64_t n_params;
+    char dtype[8];             /* f32, bf16, f16, mixed */
+    char tokenizer[24];        /* none, bytes, or what tokenizer.json calls its model */
+    int64_t tokenizer_size;    /* 0: not known */
+    int64_t created_ms;
+};
+struct lag_model_file_row {
+    char model_id[LAG_ROW_ID], name[128], sha256[65];
+    int64_t n_bytes;
+};
+/* A tensor of its files that is not read. */
+struct lag_model_ignored_row {
+    char model_id[LAG_ROW_ID], name[128], file[128], dtype[16], shape[96];
+};
 struct lag_run_row {
     char id[LAG_ROW_ID], name[LAG_ROW_NAME], dataset_id[LAG_ROW_ID], dataset_name[LAG_ROW_NAME];
     char state[LAG_ROW_STATE], reason[LAG_ROW_TEXT];
@@ -44,9 +67,10 @@ struct lag_run_row {
     int64_t n_rollbacks, rollback_step; /* the step that was not finite last, -1 */
     bool waits;                /* paused for want of what may come back: it is tried again by itself */
     char growth_id[LAG_ROW_ID];/* growth under way, else the first of those that wait, "" when none */
-    /* What it was forked from: "" and 0 when it was not. The origin may be gone since; its name is that of then. */
+    /* What it was forked or made from: "" and 0 when it was not. It may be gone since; its name is that of then. */
     char origin_run[LAG_ROW_ID], origin_name[LAG_ROW_NAME], origin_checkpoint[LAG_ROW_ID];
     int64_t origin_step;
+    char model_id[LAG_ROW_ID], model_name[LAG_ROW_NAME]; /* the model that it, or what it was forked from, began from */
     char schedules[LAG_ROW_SCHEDULES]; /* of a run that was extended: each with the step that it is from; else "" */
     int64_t revision, created_ms, updated_ms;
 };
@@ -145,7 +169,8 @@ struct lag_rung_row {
 };
 struct lag_checkpoint_row {
     char id[LAG_ROW_ID], run_id[LAG_ROW_ID], candidate_id[LAG_ROW_ID];
-    char kind[16];             /* periodic, pre_growth, growth, candidate, final, pause, manual, fork, pre_decay */
+    /* periodic, pre_growth, growth, candidate, final, pause, manual, fork, start, pre_decay */
+    char kind[16];
     char path[LAG_ROW_PATH];   /* relative to the state directory */
     struct lag_shape shape;
     int64_t step, n_bytes;
