@@ -9,6 +9,7 @@ import { datasetsView } from './views/datasets.js';
 import { extendView } from './views/extend.js';
 import { forkView } from './views/fork.js';
 import { growthView } from './views/growth.js';
+import { modelsView } from './views/models.js';
 import { newGrowthView } from './views/new_growth.js';
 import { newRunView } from './views/new_run.js';
 import { newStudyView } from './views/new_study.js';
@@ -24,6 +25,7 @@ const VIEWS = [
   [['new'], newRunView],
   [['datasets'], datasetsView],
   [['runs'], runsView],
+  [['models'], modelsView],
   [['runs', '*'], runView],
   [['runs', '*', 'grow'], newGrowthView],
   [['runs', '*', 'fork'], forkView],
@@ -110,6 +112,7 @@ function makeBar() {
       h('a', { href: address(['runs']) }, 'Runs'),
       h('a', { href: address(['studies']) }, 'Studies'),
       h('a', { href: address(['datasets']) }, 'Datasets'),
+      h('a', { href: address(['models']) }, 'Models'),
       h('a', { href: address(['new']) }, 'New run')),
     h('span', { class: 'grow' }), light, themes);
 }

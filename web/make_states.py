@@ -3,7 +3,7 @@
 import json
 import sys
 
-HEAD = """// The states of runs, growths, candidates and datasets. Made from docs/openapi.json: the daemon's tables.
+HEAD = """// The states of runs, growths, candidates, datasets and models: the daemon's tables, by docs/openapi.json.
 export const STATES = %s;
 
 /** Is it an end? An unknown one is none. */

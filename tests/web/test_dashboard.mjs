@@ -340,8 +340,8 @@ async function everyProbeCountsAsCompute() {
 
 async function everyViewIsForEveryone() {
   const views = { overview: '#/', run: '#/runs/grown?x=tokens', growth: `#/growths/${growth}?k=4`, new_run: '#/new',
-    datasets: '#/datasets', new_growth: '#/runs/grown/grow', fork: '#/runs/grown/fork', forked: '#/runs/forked',
-    extend: '#/runs/short/extend', missing: '#/runs/nobody' };
+    datasets: '#/datasets', models: '#/models', new_growth: '#/runs/grown/grow', fork: '#/runs/grown/fork',
+    forked: '#/runs/forked', extend: '#/runs/short/extend', missing: '#/runs/nobody' };
   await daemon.post('/runs', runBody('hostile', { note: HOSTILE, start: false }));
   const found = [];
   for (const theme of ['light', 'dark']) {

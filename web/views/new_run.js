@@ -3,7 +3,7 @@ import * as api from '../api.js';
 import { button, copy, fill, h, toast } from '../dom.js';
 import * as f from '../format.js';
 import { throttle } from '../throttle.js';
-import { address } from '../state.js';
+import { address, parse } from '../state.js';
 import { uploadPanel } from './datasets.js';
 import { bodyOf, complain, Field, group, more, schema } from './form.js';
 import { fact, facts } from './parts.js';
@@ -16,8 +16,10 @@ export function newRunView(main) {
 
   async function begin() {
     try {
-      const [root, datasets] = await Promise.all([schema('RunRequest'), api.get('/datasets')]);
-      dry = build(place, root, datasets.items.filter((one) => one.state === 'ready'), begin);
+      const [root, datasets, models] = await Promise.all([schema('RunRequest'), api.get('/datasets'),
+        api.get('/models')]);
+      const ready = (all) => all.items.filter((one) => one.state === 'ready');
+      dry = build(place, root, ready(datasets), ready(models), begin);
       place.removeAttribute('aria-busy');
     } catch (error) {
       fill(place, h('div', { class: 'failed' }, h('p', {}, error.message), button('Try again', begin)));
@@ -26,12 +28,22 @@ export function newRunView(main) {
   return { title: 'New run', destroy: () => dry?.cancel() };
 }
 
-function build(place, root, datasets, again) {
+/** Random weights, or those of a model that was brought. */
+function sourceChoice(models) {
+  const wanted = parse().parameters.get('model');
+  return h('select', { value: models.some((one) => one.name === wanted) ? wanted : '' },
+    h('option', { value: '' }, 'random weights'), models.map((one) => h('option', { value: one.name },
+      `${one.name}: ${f.si(one.n_params)} parameters`)));
+}
+
+function build(place, root, datasets, models, again) {
+  const source = sourceChoice(models);
   const dataset = h('select', { required: true }, datasets.map((one) =>
     h('option', { value: one.name }, `${one.name}: ${f.si(one.n_tokens)} tokens, vocabulary ${one.vocab_size}`)));
   const field = (pointer, options) => new Field(root, pointer, options);
   const groups = [
-    ['Run', [field('/name'), field('/dataset', { input: dataset }), field('/seed'),
+    ['Run', [field('/name'), field('/dataset', { input: dataset }), field('/from/model', { input: source,
+      label: 'begin from', help: 'A model brings its shape; the dataset must be of its tokens.' }), field('/seed'),
       field('/start', { label: 'start at once', value: true, help: 'Untick to create it paused.' })],
       [field('/tags'), field('/note'), field('/threads'), field('/on_crash')]],
     ['Model', [field('/model/n_layer', { value: 3, label: 'layers' }),
@@ -54,11 +66,22 @@ function build(place, root, datasets, again) {
       [field('/eval/batches', { label: 'validation batches' }), field('/checkpoint/keep_last')]],
   ];
   const fields = groups.flatMap(([, main_, extra]) => [...main_, ...extra]);
-  const body = () => withBetas(bodyOf(fields));
+  const shape = fields.filter((one) => one.pointer.startsWith('/model/'));
+  const body = () => withBetas(bodyOf(source.value ? fields.filter((one) => !shape.includes(one)) : fields));
   const faults = h('div', { class: 'reason', role: 'alert', hidden: true });
   const submit = h('button', { class: 'primary' }, 'Create run');
-  const form = h('form', { novalidate: true }, groups.map(([title, main_, extra]) =>
-    group(title, main_.map((one) => one.element), more('More', extra.map((one) => one.element)))), faults,
+  const boxes = groups.map(([title, main_, extra]) =>
+    group(title, main_.map((one) => one.element), more('More', extra.map((one) => one.element))));
+  const takeSource = () => { // a model brings its shape, and takes its own tokens
+    const model = models.find((one) => one.name === source.value);
+    const isText = (name) => datasets.find((one) => one.name === name)?.format === 'text';
+    boxes[1].hidden = model !== undefined;
+    if (!model || model.tokenizer === 'bytes' || !isText(dataset.value)) return;
+    dataset.value = datasets.find((one) => one.format !== 'text')?.name ?? dataset.value;
+  };
+  source.addEventListener('change', takeSource);
+  takeSource();
+  const form = h('form', { novalidate: true }, boxes, faults,
   h('div', { class: 'row' }, submit, button('Copy as curl',
     () => copy(api.curl('POST', '/runs', body()), 'curl command'), { class: 'quiet' })));
   const numbers = h('div', { 'aria-live': 'polite' }, h('p', { class: 'dim' }, 'Asking the daemon …'));

@@ -93,6 +93,8 @@ function summary(run, growths, after) {
         title: 'Grow it in every way of a pool, train each to the end, and see how long a lag has to be' }, 'Study …'),
       runActions(run, (action) => (action === 'delete' ? location.assign('#/') : after()))),
     run.reason && h('p', { class: 'reason' }, run.reason),
+    run.from_model && h('p', { class: 'dim' }, 'Began from the model ',
+      h('a', { href: address(['models']) }, run.from_model), '.'),
     run.origin && h('p', { class: 'dim' }, ...originOf(run.origin)),
     waiting && h('p', { class: 'reason' }, 'A growth waits for your decision: ',
       growthLink(waiting.id, 'look at its candidates'), '.'),
