@@ -100,6 +100,31 @@ static int parse_condition(const char *text, bool growth, struct condition *ret)
                     growth ? " (of runs only)" : "");
 }
 
+/* A state that no run or growth is ever in would be waited for in vain: the daemon's description knows all of them. */
+static int check_states(struct ctl *ctl, const char *states, bool growth) {
+    json_t *openapi = NULL, *row;
+    struct lag_strbuf known = LAG_STRBUF_INIT;
+    int status = ctl_get(ctl, &openapi, "/openapi.json");
+    json_t *rows = json_object_get(json_object_get(openapi, "x-lagd-states"), growth ? "growth" : "run");
+    for (const char *p = states; status == CTL_OK && *p; p += *p == ',') {
+        size_t n = strcspn(p, ","), i;
+        bool found = n == 0 || json_array_size(rows) == 0; /* of a daemon that does not say */
+        known.length = 0;
+        json_array_foreach(rows, i, row) {
+            const char *name = ctl_json_text(row, "name");
+            found = found || (strlen(name) == n && strncmp(name, p, n) == 0);
+            lag_strbuf_printf(&known, "%s%s", i ? ", " : "", name);
+        }
+        if (!found)
+            status = ctl_fail(CTL_USAGE, "--for: no %s is ever %.*s; there are %s", growth ? "growth" : "run", (int)n,
+                              p, known.failed ? "others" : known.data);
+        p += n;
+    }
+    json_decref(openapi);
+    lag_strbuf_deinit(&known);
+    return status;
+}
+
 int ctl_cmd_wait(struct ctl *ctl) {
     const char *name = ctl->call->arguments[0], *limit = ctl_value(ctl->call, "timeout");
     bool growth = lag_id_is(name, "gr");
@@ -108,6 +133,8 @@ int ctl_cmd_wait(struct ctl *ctl) {
     struct lag_strbuf path = LAG_STRBUF_INIT;
     json_t *thing = NULL;
     int status = parse_condition(ctl_value(ctl->call, "for"), growth, &condition);
+    if (status == CTL_OK && ctl_value(ctl->call, "for") && condition.step < 0)
+        status = check_states(ctl, condition.states, growth);
     lag_strbuf_append(&path, growth ? "/growths/" : "/runs/");
     ctl_escape(&path, name);
     while (status == CTL_OK && !path.failed) {

@@ -99,7 +99,7 @@ static int read_track(struct lagd_request *request, struct lag_db *db, const str
     int64_t total;
     *track = (struct track){.last_step = -1, .at_step = -1, .last = NAN, .at = NAN};
     int status = lag_series_find(db, side->run.id, c->keys[key], &series, &request->err);
-    if (status == LAG_ENOTFOUND) return 0;
+    if (status == LAG_ENOTFOUND) return lagd_no_series(request, "series", c->keys[key]);
     if (status < 0) return status;
     track->last_step = series.last_step;
     track->last = series.last_value;

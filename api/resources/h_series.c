@@ -77,7 +77,7 @@ static int read_column(struct lagd_request *request, struct lag_db *db, const ch
     int64_t from = lagd_query_int(&request->target, request->route, "from");
     int64_t to = lagd_query_int(&request->target, request->route, "to");
     int status = lag_series_find(db, owner, column->key, &series, &request->err);
-    if (status == LAG_ENOTFOUND) return 0; /* nothing written yet: an empty column */
+    if (status == LAG_ENOTFOUND) return lagd_no_series(request, "key", column->key);
     if (status < 0) return status;
     column->buckets = lag_calloc((size_t)max_points, sizeof(*column->buckets));
     if (!column->buckets) return lag_error_set(&request->err, LAG_EBUSY, "out of memory");

@@ -61,6 +61,9 @@ lagd_route_fn lagd_h_run_bulk, lagd_h_run_bulk_done;
 /* Has this verb nothing to do in this state of a run, and is that fine? h_runs.c */
 bool lagd_run_verb_is_idle(enum lagd_command_type type, const char *state);
 
+/* There is no such series (yet): 0 where it may come, else a failure that says what there is. series_key.c */
+int lagd_no_series(struct lagd_request *request, const char *parameter, const char *key);
+
 /* How much /compare takes at once. */
 #define LAGD_COMPARE_RUNS 8
 #define LAGD_COMPARE_KEYS 4

@@ -5,6 +5,7 @@
 
 #include <lagd/base/check.h>
 #include <lagd/base/clock.h>
+#include <lagd/daemon/series.h>
 #include <lagd/storage/series.h>
 
 #define REPORT_NS (250 * INT64_C(1000000)) /* points and rows are not written more often */
@@ -28,6 +29,8 @@ static const struct {
     [LAGD_TOKENS_PER_S] = {"perf/tokens_per_s", false, true},
     [LAGD_STEP_MS] = {"perf/step_ms", false, true},
 };
+
+const char *lagd_series_key(int i) { return i >= 0 && i < LAGD_N_KEYS ? keys[i].key : NULL; }
 
 struct opening {
     struct lagd_recorder *recorder;

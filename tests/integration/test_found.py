@@ -108,6 +108,27 @@ def until_it_waits(daemon):
     return kept["run"]
 
 
+def a_series_that_never_comes(folder):
+    """One that is not there yet is empty; a name that no series has is refused, with what is meant or what there is."""
+    daemon = Daemon(folder)
+    daemon.start()
+    daemon.upload("words", lagd.text())
+    daemon.post("/runs", lagd.run_body("r", "words", start=False))
+    for key in ("val/loss", "perf/step_ms"):
+        assert daemon.get(f"/runs/r/series?key={key}")["series"][key]["last"] == []
+    assert daemon.get("/compare?runs=r&series=val/loss")["series"] == {"val/loss": []}
+    for path, part in (("/runs/r/series?key=val/los", "did you mean val/loss?"),
+                       ("/runs/r/series?key=train/loss&key=speed", "there are train/loss, optim/lr"),
+                       ("/compare?runs=r&series=trainloss", "did you mean train/loss?")):
+        try:
+            daemon.get(path)
+        except Problem as problem:
+            assert problem.status == 400 and part in problem.body["detail"], (path, problem)
+        else:
+            raise AssertionError(path)
+    daemon.terminate()
+
+
 def a_run_tells_what_it_waits_for(folder):
     """A growth that a person is to decide shows on its run, with another ETag; and goes again with the decision."""
     daemon = Daemon(folder)
@@ -169,4 +190,5 @@ def many_at_once(folder):
 
 
 if __name__ == "__main__":
-    lagd.main(many_at_once, runs_are_found, what_cannot_be_asked, a_run_tells_what_it_waits_for)
+    lagd.main(many_at_once, a_series_that_never_comes, runs_are_found, what_cannot_be_asked,
+              a_run_tells_what_it_waits_for)

@@ -51,6 +51,11 @@ def the_words_of_a_person(folder):
     assert "WAITS FOR" in lines[0] and "approval" in next(line for line in lines if line.startswith("alpha")), lines
     assert growth in ctl("run", "show", "alpha") and "to approve" in ctl("top")
     ctl("grow", "approve", growth)
+    for condition, part in (("state=done", "no run is ever done; there are queued, running"),
+                            ("state=completed,don", "no run is ever don;")):
+        assert part in ctl("wait", "alpha", "--for", condition, status=2)
+    assert "no growth is ever won" in ctl("wait", growth, "--for", "state=won", status=2)
+    ctl("wait", growth, "--for", "state=applied,rejected")
     best = daemon.wait_for("/runs/alpha", lambda r: r["state"] == "completed")["best"]
     shown = json.loads(ctl("run", "show", "alpha", "-o", "json"))
     assert shown["best"] == best and f"{best['value']:.4f}" in ctl("run", "show", "alpha")

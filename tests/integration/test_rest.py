@@ -252,9 +252,9 @@ def runs_are_compared(folder):
     assert at == [(10, exact["b"][10]["train/loss"]), (20, exact["a"][20]["train/loss"])], at
     thinned = daemon.get("/compare?runs=a,b&series=train/loss&max_points=10")["series"]["train/loss"]
     assert 5 <= len(thinned) <= 20, thinned
-    assert daemon.get("/compare?runs=a&series=no/such")["series"] == {"no/such": []}
     for query, status in (("runs=a,none", 404), ("runs=a,a", 400), ("", 400), ("runs=,", 400), ("runs=a&x=time", 400),
-                          ("runs=a&series=a,b,c,d,e", 400), ("runs=" + ",".join("abcdefghi"), 404)):
+                          ("runs=a&series=no/such", 400), ("runs=a&series=a,b,c,d,e", 400),
+                          ("runs=" + ",".join("abcdefghi"), 404)):
         assert daemon.request("GET", f"/api/v1/compare?{query}")[0] == status, query
 
 
