@@ -12,10 +12,10 @@
 
 enum { MOST_LAYERS = 512 };
 
-/* A layer of the grown model: a word of the recipe, "12", "12z" or "r", and a number of the ratios. */
+/* A layer of the grown model: a word of the recipe, "12", "12z", "12~" or "r", and a number of the ratios. */
 struct layer {
     int64_t index, source; /* -1: fresh */
-    bool zeroed, is_new;
+    bool zeroed, is_between, is_new;
     double rms_ratio;
 };
 
@@ -24,6 +24,7 @@ static const struct lagd_member layer_members[] = {
     LAYER("layer", "i", index, "From 0, at the bottom."),
     LAYER("source", "i?", source, "The parent's layer that it was made of; null: it is fresh."),
     LAYER("is_new", "b", is_new, "The parent has its source elsewhere, or not at all."),
+    LAYER("between", "b", is_between, "It was made between its source and the layer above that."),
     LAYER("zeroed", "b", zeroed, "Its output projections began at zero."),
     LAYER("rms_ratio", "n?", rms_ratio, "Root mean square of the residual stream behind it, over that behind the "
           "parent's layer which the topmost old layer up to here is."),
@@ -47,11 +48,12 @@ static int write_layers(struct lagd_json *json, const char *key, const void *obj
     lagd_json_open_array(json, key);
     for (int64_t i = 0; next_word(&recipe, word); i++) {
         struct layer layer = {.index = i, .source = -1, .rms_ratio = NAN};
-        const size_t n = strcspn(word, "z");
+        const size_t n = strcspn(word, "z~");
         layer.zeroed = word[n] == 'z';
+        layer.is_between = word[n] == '~';
         word[n] = '\0';
         if (lag_parse_i64(word, &layer.source) < 0 || layer.source >= MOST_LAYERS) layer.source = -1; /* r */
-        layer.is_new = layer.source < 0 || layer.zeroed || seen[layer.source];
+        layer.is_new = layer.source < 0 || layer.zeroed || layer.is_between || seen[layer.source];
         if (!layer.is_new) seen[layer.source] = true;
         if (next_word(&ratios, ratio) && lag_parse_double(ratio, &layer.rms_ratio) < 0) layer.rms_ratio = NAN;
         (void)lagd_write_object(json, NULL, &layer_schema, &layer, NULL);

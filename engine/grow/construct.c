@@ -193,6 +193,22 @@ static int construct_llama_pro(struct lag_draft *draft, const struct lag_strateg
     return 0;
 }
 
+/* Gap g is between parent layers g and g + 1. Of m missing layers it has ⌊(g + 1) m / G⌋ - ⌊g m / G⌋, with G = L - 1; a
+ * single layer has none, and is copied. */
+static int construct_interpolate(struct lag_draft *draft, const struct lag_strategy *strategy, struct lag_error *err) {
+    (void)strategy, (void)err;
+    const int64_t m = missing(draft), n_gaps = draft->n_parent - 1;
+    draft->n = 0;
+    for (int g = 0; g < draft->n_parent; g++) {
+        int64_t count = g < n_gaps ? (g + 1) * m / n_gaps - g * m / n_gaps : 0;
+        if (n_gaps == 0) count = m;
+        draft->layers[draft->n++] = (struct lag_layer_src){.source = g};
+        for (int64_t i = 0; i < count; i++)
+            draft->layers[draft->n++] = (struct lag_layer_src){.source = g, .blend = n_gaps > 0 ? 0.5 : 0};
+    }
+    return 0;
+}
+
 /* Fresh layers in one piece before parent layer `at`, or on top. */
 static int fill_random(struct lag_draft *draft, const struct lag_strategy *strategy, bool zero_out,
                        struct lag_error *err) {
@@ -231,6 +247,7 @@ lag_construct_fn *const lag_constructors[LAG_N_OPS] = {
     [LAG_OP_ZERO_TOP] = construct_zero_top,
     [LAG_OP_ZERO_RANDOM] = construct_zero_random,
     [LAG_OP_RANDOM] = construct_random,
+    [LAG_OP_INTERPOLATE] = construct_interpolate,
     [LAG_OP_CLONE_WIDTH] = construct_none,
     [LAG_OP_LEMON] = construct_none,
     [LAG_OP_FPI] = construct_none,

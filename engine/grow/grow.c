@@ -28,7 +28,7 @@ struct growth {
 struct origin {
     int tensor;      /* of the parent, -1: none */
     bool is_new, zero, history;
-    double noise;
+    double noise, blend; /* blend: share of the same tensor of the layer above */
 };
 
 static struct origin find_origin(const struct growth *growth, int tensor) {
@@ -42,6 +42,7 @@ static struct origin find_origin(const struct growth *growth, int tensor) {
     origin.is_new = src->is_new;
     origin.zero = src->zero_out && to->row->writes_residual;
     origin.noise = src->noise;
+    origin.blend = src->blend;
     if (origin.tensor < 0 || origin.zero || (rule == LAG_MOMENTS_RESET_NEW && src->is_new)) origin.history = false;
     return origin;
 }
@@ -52,7 +53,32 @@ static void fill_random(const struct growth *growth, int tensor) {
                     growth->grown->params);
 }
 
-static void grow_weights(const struct growth *growth, int tensor, const struct origin *origin) {
+/* A tensor of a model; owned is what was made for it: the mean of its layer and of the one above, by shares. */
+struct lent {
+    const lag_real *params;
+    struct lag_moments moments;
+    lag_real *owned;
+};
+
+static int lend(const struct lag_state *state, int tensor, double blend, struct lent *ret) {
+    const struct lag_tensor *t = &state->layout.tensors[tensor];
+    const size_t n = (size_t)t->n_rows * (size_t)t->n_cols;
+    const lag_real *blocks[] = {state->params, state->m, state->v};
+    *ret = (struct lent){state->params + t->offset, {state->m + t->offset, state->v + t->offset}, NULL};
+    if (!(blend > 0) || t->layer + 1 >= state->layout.spec.n_layer) return 0;
+    lag_real *mean = lag_calloc(3 * n, sizeof(*mean));
+    if (!mean) return LAG_ENOMEM;
+    const size_t above = state->layout.tensors[tensor + state->layout.per_layer].offset;
+    for (size_t b = 0; b < LAG_COUNT(blocks); b++)
+        for (size_t i = 0; i < n; i++) {
+            const double low = (double)blocks[b][t->offset + i], high = (double)blocks[b][above + i];
+            mean[b * n + i] = (lag_real)(low + blend * (high - low));
+        }
+    *ret = (struct lent){mean, {mean + n, mean + 2 * n}, mean};
+    return 0;
+}
+
+static void grow_weights(const struct growth *growth, int tensor, const struct origin *origin, const lag_real *from) {
     const struct lag_tensor *to = &growth->grown->layout.tensors[tensor];
     const size_t n = (size_t)to->n_rows * (size_t)to->n_cols;
     lag_real *weights = growth->grown->params + to->offset;
@@ -61,7 +87,6 @@ static void grow_weights(const struct growth *growth, int tensor, const struct o
         fill_random(growth, tensor);
         return;
     }
-    const lag_real *from = growth->parent->params + growth->parent->layout.tensors[origin->tensor].offset;
     if (origin->noise > 0 && (to->row->init == LAG_INIT_NORMAL || to->row->init == LAG_INIT_NORMAL_OUT)) {
         const double a = origin->noise;
         fill_random(growth, tensor);
@@ -71,13 +96,13 @@ static void grow_weights(const struct growth *growth, int tensor, const struct o
     memcpy(weights, from, n * sizeof(*weights));
 }
 
-static void grow_moments(const struct growth *growth, int tensor, const struct origin *origin) {
+static void grow_moments(const struct growth *growth, int tensor, const struct origin *origin,
+                         const struct lag_moments *from) {
     if (!origin->history) return; /* already zero */
     const struct lag_tensor *to = &growth->grown->layout.tensors[tensor];
     const size_t bytes = (size_t)to->n_rows * (size_t)to->n_cols * sizeof(lag_real);
-    const size_t from = growth->parent->layout.tensors[origin->tensor].offset;
-    memcpy(growth->grown->m + to->offset, growth->parent->m + from, bytes);
-    memcpy(growth->grown->v + to->offset, growth->parent->v + from, bytes);
+    memcpy(growth->grown->m + to->offset, from->m, bytes);
+    memcpy(growth->grown->v + to->offset, from->v, bytes);
 }
 
 /* Only what is old: a new layer trains, also where it is a copy of a frozen one. */
@@ -118,12 +143,22 @@ static int add_whole(const struct growth *growth, int tensor, const struct origi
     return lag_segment_add(growth->segments, &segment);
 }
 
+/* What lies between two layers is as old as the younger. */
+static void take_younger(const struct growth *growth, const struct origin *origin, struct lag_segment *segment) {
+    const int above = origin->tensor + growth->parent->layout.per_layer;
+    if (!(origin->blend > 0)) return;
+    for (int p = 0; p < LAG_MAX(growth->recipe->width.n_parents, 1); p++)
+        for (int i = growth->first_segment[p][above]; i < growth->first_segment[p][above + 1]; i++)
+            segment->age = LAG_MIN(segment->age, growth->models[p]->segments[i].age);
+}
+
 static int add_segments(const struct growth *growth, int tensor, const struct origin *origin) {
     int rc = 0;
     if (origin->tensor < 0 || origin->zero) return add_whole(growth, tensor, origin);
     const int *first = growth->first_segment[0];
     for (int i = first[origin->tensor]; rc == 0 && i < first[origin->tensor + 1]; i++) {
         struct lag_segment segment = growth->parent->segments[i];
+        take_younger(growth, origin, &segment);
         if (!origin->history) segment.age = 0;
         segment.tensor = tensor;
         apply_freeze(growth, &segment, origin->is_new);
@@ -143,6 +178,7 @@ struct settling {
 static void settle(const void *settles, struct lag_segment *segment, bool fresh, bool is_new) {
     const struct settling *settling = settles;
     const bool resets = settling->growth->strategy->moments == LAG_MOMENTS_RESET_NEW;
+    take_younger(settling->growth, settling->origin, segment);
     if (fresh || !settling->origin->history || (resets && is_new)) segment->age = 0;
     apply_freeze(settling->growth, segment, is_new || settling->origin->is_new);
     apply_lr_rule(settling->growth, segment, is_new || settling->origin->is_new);
@@ -177,6 +213,8 @@ static int widen(const struct growth *growth, int tensor, const struct origin *o
     const struct lag_tensor *to = &growth->grown->layout.tensors[tensor];
     const struct settling settling = {growth, origin};
     struct lag_moments moments[LAG_PARENTS] = {0}, grown = moments_of(growth->grown, tensor);
+    struct lent lent[LAG_PARENTS] = {0};
+    int rc = 0;
     struct lag_cutting cutting = {.width = &growth->recipe->width, .step = parent->step, .rows = rows, .cols = cols,
                                   .settle = settle, .settles = &settling};
     struct lag_widening widening = {
@@ -184,17 +222,17 @@ static int widen(const struct growth *growth, int tensor, const struct origin *o
         .spread = lag_init_spread(&growth->grown->layout, to->row->init), .seed = growth->strategy->seed,
         .step = (uint64_t)parent->step + 1, .tensor = (uint64_t)tensor};
     const int n = list_sources(growth, to, origin->tensor, cutting.sources);
-    for (int s = 0; s < n; s++) {
-        const struct lag_source *source = &cutting.sources[s];
-        widening.from[s] = source->state->params + source->state->layout.tensors[source->tensor].offset;
-        moments[s] = moments_of(source->state, source->tensor);
+    for (int s = 0; s < n && rc == 0; s++) {
+        rc = lend(cutting.sources[s].state, cutting.sources[s].tensor, origin->blend, &lent[s]);
+        widening.from[s] = lent[s].params;
+        moments[s] = lent[s].moments;
     }
-    if (lag_widen_needs_fresh(&widening)) fill_random(growth, tensor);
-    int rc = lag_widen_weights(&widening, growth->grown->params + to->offset);
-    if (rc) return rc;
-    if (origin->history)
+    if (rc == 0 && lag_widen_needs_fresh(&widening)) fill_random(growth, tensor);
+    if (rc == 0) rc = lag_widen_weights(&widening, growth->grown->params + to->offset);
+    if (rc == 0 && origin->history)
         lag_widen_moments(&widening, moments, growth->strategy->moments == LAG_MOMENTS_RESET_NEW, &grown);
-    return lag_segments_cut(&cutting, tensor, growth->segments);
+    for (int s = 0; s < n; s++) free(lent[s].owned);
+    return rc ? rc : lag_segments_cut(&cutting, tensor, growth->segments);
 }
 
 static int widen_tensor(const struct growth *growth, int tensor, const struct origin *origin) {
@@ -215,8 +253,12 @@ static int grow_tensor(const struct growth *growth, int tensor) {
     const struct origin origin = find_origin(growth, tensor);
     if (growth->recipe->width.widens && origin.tensor >= 0 && !origin.zero)
         return widen_tensor(growth, tensor, &origin);
-    grow_weights(growth, tensor, &origin);
-    grow_moments(growth, tensor, &origin);
+    struct lent from = {0};
+    const int rc = origin.tensor < 0 ? 0 : lend(growth->parent, origin.tensor, origin.blend, &from);
+    if (rc) return rc;
+    grow_weights(growth, tensor, &origin, from.params);
+    grow_moments(growth, tensor, &origin, &from.moments);
+    free(from.owned);
     return add_segments(growth, tensor, &origin);
 }
 

@@ -76,6 +76,9 @@ static const struct lag_operator operators[LAG_N_OPS] = {
     [LAG_OP_RANDOM] = {"random", "Random", "adds freshly initialised layers: the control",
         "Du et al., arXiv 2405.15319 (G_random); arXiv 2511.04981",
         .params = {P_AT("parent layer before which the new layers go; -1: on top")}, COPIES},
+    [LAG_OP_INTERPOLATE] = {"interpolate", "Interpolate", "inserts layers that lie between two neighbours, the mean "
+        "of both where one is between them: 0 ~ 1 ~ 2", "after Chang et al., ICLR 2018; see LESA, arXiv 2502.13794",
+        .params = {P_NOISE}, COPIES},
     [LAG_OP_CLONE_WIDTH] = {"clone_width", "Clone in width", "copies units of the residual stream, heads and FFN in "
         "turn, and lets readers take an even share of each copy: the function is unchanged",
         "Chen et al. 2016 (Net2Net); Shen et al. 2022 (staged training); Samragh et al., arXiv 2409.12903",

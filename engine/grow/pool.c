@@ -40,6 +40,7 @@ static const char *const depth_rows[] = {
     "random",
     "range",
     "zero_top",
+    "interpolate",
 };
 static const char *const width_rows[] = {
     "clone_width", "lemon", "fpi", "zero_fanout", "aki", "clone_diagonal", "zero_block", "random_width",
@@ -59,6 +60,7 @@ static const char *const both_rows[] = {
     "stack with=fpi",
     "stack with=aki",
     "zero_random with=zero_fanout",
+    "interpolate with=clone_width",
 };
 static const char *const vocab_rows[] = {"vocab_mean", "vocab_mean noise=1", "vocab_random"};
 static const char *const context_rows[] = {"context_tile", "context_last", "context_stretch"};
@@ -154,7 +156,8 @@ static bool member_equal(const struct member *a, const struct member *b) {
         if (strcmp(a->strategy.parents[i].name, b->strategy.parents[i].name) != 0) return false;
     for (int i = 0; i < a->recipe.n_layers; i++) {
         const struct lag_layer_src *x = &a->recipe.layers[i], *y = &b->recipe.layers[i];
-        if (x->source != y->source || x->is_new != y->is_new || x->zero_out != y->zero_out || x->noise != y->noise) {
+        if (x->source != y->source || x->is_new != y->is_new || x->zero_out != y->zero_out ||
+            x->blend != y->blend || x->noise != y->noise) {
             return false;
         }
     }

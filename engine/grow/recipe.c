@@ -6,11 +6,21 @@
 #include <lagd/base/mem.h>
 #include <stdio.h>
 
+/* Of c layers between the same two, the k-th lies at k / (c + 1) of the way. */
+static void place_between(struct lag_draft *draft) {
+    for (int i = 0, c; i < draft->n; i += c) {
+        const struct lag_layer_src *first = &draft->layers[i];
+        for (c = 1; first->blend > 0 && i + c < draft->n; c++)
+            if (!(first[c].blend > 0) || first[c].source != first->source) break;
+        for (int k = 0; first->blend > 0 && k < c; k++) draft->layers[i + k].blend = (k + 1.0) / (c + 1);
+    }
+}
+
 /* The first un-zeroed appearance of a parent layer, from the bottom, is that layer; all else is new (see grow.h). */
 static void mark_new(struct lag_draft *draft, bool *seen, double noise) {
     for (int i = 0; i < draft->n; i++) {
         struct lag_layer_src *layer = &draft->layers[i];
-        layer->is_new = layer->source < 0 || layer->zero_out || seen[layer->source];
+        layer->is_new = layer->source < 0 || layer->zero_out || layer->blend > 0 || seen[layer->source];
         if (!layer->is_new) seen[layer->source] = true;
         layer->noise = layer->is_new && layer->source >= 0 ? noise : 0;
     }
@@ -126,6 +136,7 @@ int lag_recipe_make(const struct lag_strategy *strategy, const struct lag_spec *
     rc = fill(&draft, strategy, text, err);
     if (rc) return rc;
     LAG_ASSERT(draft.n == draft.target);
+    place_between(&draft);
     mark_new(&draft, seen, lag_strategy_param(strategy, "noise"));
     struct lag_recipe recipe = {.n_layers = draft.n};
     rc = shape_recipe(strategy, from, to, &recipe, err);
@@ -159,7 +170,8 @@ void lag_recipe_text(const struct lag_recipe *recipe, char *ret, size_t size) {
         const struct lag_layer_src *layer = &recipe->layers[i];
         char source[16] = "r";
         if (layer->source >= 0) snprintf(source, sizeof(source), "%d", layer->source);
-        int n = snprintf(ret + used, size - used, "%s%s%s", i ? " " : "", source, layer->zero_out ? "z" : "");
+        int n = snprintf(ret + used, size - used, "%s%s%s", i ? " " : "", source,
+                         layer->blend > 0 ? "~" : layer->zero_out ? "z" : "");
         used += n < 0 ? 0 : (size_t)n;
     }
 }
@@ -169,7 +181,8 @@ double lag_recipe_connection_rate(const struct lag_recipe *recipe) {
     if (recipe->n_layers < 2) return 1;
     for (int i = 0; i + 1 < recipe->n_layers; i++) {
         int below = recipe->layers[i].source, above = recipe->layers[i + 1].source;
-        if (below >= 0 && above == below + 1) kept++;
+        const bool between = recipe->layers[i].blend > 0 || recipe->layers[i + 1].blend > 0;
+        if (below >= 0 && above == below + 1 && !between) kept++;
     }
     return (double)kept / (recipe->n_layers - 1);
 }

@@ -173,12 +173,13 @@ static void both_at_once_are_one_after_the_other(void **unused) {
         {"clone_width noise=0 with=vocab_mean", "clone_width noise=0", "vocab_mean"},
         {"lemon noise=0.5 with=context_tile seed=8", "lemon noise=0.5 seed=8", "context_tile"},
         {"vocab_mean with=context_last", "vocab_mean", "context_last"},
+        {"interpolate with=vocab_mean", "interpolate", "vocab_mean"},
     };
     for (size_t i = 0; i < LAG_COUNT(pairs); i++) {
         const struct lag_spec from = test_spec(2, 2, 6, CONTEXT, VOCAB);
         struct lag_spec mid = from;
         const char *first = pairs[i].first;
-        if (first[0] == 'm' || first[0] == 'r') mid.n_layer = 4;
+        if (strchr("mri", first[0])) mid.n_layer = 4;
         else if (first[0] == 'v') mid.vocab_size = 15;
         else mid.n_embd = 15, mid.n_head = 5, mid.n_inner = 40; /* 15 = 2 × 6 + 3 */
         struct lag_spec to = mid;

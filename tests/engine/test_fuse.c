@@ -150,6 +150,12 @@ static void depth_and_fusion_commute(void **unused) {
     assert_true(lag_state_equal(both, after));
     lag_state_destroy(after);
     lag_state_destroy(both);
+    wide.n_layer = 3;
+    both = fuse(parent, others, "interpolate with=fuse lambda=0.4 parents=a", &wide);
+    after = grow(fused, "interpolate", &wide);
+    assert_true(lag_state_equal(both, after));
+    lag_state_destroy(after);
+    lag_state_destroy(both);
     lag_state_destroy(fused);
     lag_state_destroy(other);
     lag_state_destroy(parent);

@@ -160,8 +160,9 @@ static int first_segment(const struct lag_state *state, int tensor) {
 
 /* One tensor's segments: those of its source with the expected ages, or a single new one. */
 static void check_segments(const struct lag_state *parent, const struct lag_tensor *from, const struct lag_state *grown,
-                           int t, bool fresh, bool history) {
+                           int t, bool fresh, bool history, bool between) {
     const struct lag_tensor *to = &grown->layout.tensors[t];
+    int64_t youngest = INT64_MAX; /* of the layer above, where it lies between the two */
     int at = first_segment(grown, t);
     if (fresh) {
         const struct lag_segment *s = &grown->segments[at];
@@ -171,17 +172,29 @@ static void check_segments(const struct lag_state *parent, const struct lag_tens
         return;
     }
     int source = (int)(from - parent->layout.tensors);
+    const int above = source + parent->layout.per_layer;
+    for (int k = 0; between && k < parent->n_segments; k++)
+        if (parent->segments[k].tensor == above) youngest = LAG_MIN(youngest, parent->segments[k].age);
     int i = first_segment(parent, source);
     for (; i < parent->n_segments && parent->segments[i].tensor == source; i++, at++) {
         struct lag_segment want = parent->segments[i], got = grown->segments[at];
         assert_int_equal(got.tensor, t);
-        assert_int_equal(got.age, history ? want.age : 0);
+        assert_int_equal(got.age, history ? LAG_MIN(want.age, youngest) : 0);
         assert_true(got.row_begin == want.row_begin && got.row_end == want.row_end && got.col_begin == want.col_begin &&
                     got.col_end == want.col_end);
         assert_true(got.lr_factor == want.lr_factor && got.decay_factor == want.decay_factor &&
                     got.eps_factor == want.eps_factor);
     }
     assert_true(at == grown->n_segments || grown->segments[at].tensor == t + 1);
+}
+
+/* A tensor that is a copy, or lies between its layer and the one above. */
+static void check_block(const lag_real *got, const lag_real *from, size_t to_above, double blend, size_t n) {
+    if (!(blend > 0)) assert_memory_equal(got, from, n * sizeof(lag_real));
+    for (size_t i = 0; blend > 0 && i < n; i++) {
+        const double wanted = (1 - blend) * (double)from[i] + blend * (double)from[to_above + i];
+        assert_true(fabs((double)got[i] - wanted) <= 1e-6 * fmax(1, fabs(wanted)));
+    }
 }
 
 /* Every tensor of the grown state against the recipe, by the rules of grow.h stated once more. */
@@ -194,26 +207,27 @@ static void check_growth(const struct lag_state *parent, const char *text, int t
     size_t end = 0;
     for (int t = 0; t < grown->layout.n_tensors; t++) {
         const struct lag_tensor *to = &grown->layout.tensors[t], *from = origin(parent, &recipe, to);
-        const size_t n = (size_t)to->n_rows * (size_t)to->n_cols, bytes = n * sizeof(lag_real);
+        const size_t n = (size_t)to->n_rows * (size_t)to->n_cols;
         const struct lag_layer_src none = {0}, *src = to->layer < 0 ? &none : &recipe.layers[to->layer];
         const bool zero = src->zero_out && to->row->writes_residual;
         const bool history = from && !zero && strategy.moments != LAG_MOMENTS_RESET &&
                              !(strategy.moments == LAG_MOMENTS_RESET_NEW && src->is_new);
+        const size_t above = src->blend > 0 ? from[parent->layout.per_layer].offset - from->offset : 0;
         assert_true(is_zero(grown->params + end, to->offset - end)); /* gaps */
         assert_true(is_zero(grown->m + end, to->offset - end) && is_zero(grown->v + end, to->offset - end));
         end = to->offset + n;
         if (zero) {
             assert_true(is_zero(grown->params + to->offset, n));
         } else if (from && src->noise == 0) {
-            assert_memory_equal(grown->params + to->offset, parent->params + from->offset, bytes);
+            check_block(grown->params + to->offset, parent->params + from->offset, above, src->blend, n);
         }
         if (history) {
-            assert_memory_equal(grown->m + to->offset, parent->m + from->offset, bytes);
-            assert_memory_equal(grown->v + to->offset, parent->v + from->offset, bytes);
+            check_block(grown->m + to->offset, parent->m + from->offset, above, src->blend, n);
+            check_block(grown->v + to->offset, parent->v + from->offset, above, src->blend, n);
         } else {
             assert_true(is_zero(grown->m + to->offset, n) && is_zero(grown->v + to->offset, n));
         }
-        check_segments(parent, from, grown, t, !from || zero, history);
+        check_segments(parent, from, grown, t, !from || zero, history, src->blend > 0);
     }
     assert_int_equal(grown->step, parent->step);
     lag_recipe_deinit(&recipe);

@@ -20,6 +20,15 @@ struct row {
 /* Operators by name with their presets, and with blocks and places; depths that divide and depths that do not. */
 static const struct row rows[] = {
     {"stack", 3, 4, "0 1 2 0"},
+    {"interpolate", 1, 2, "0 0"},
+    {"interpolate", 2, 3, "0 0~ 1"},
+    {"interpolate", 2, 5, "0 0~ 0~ 0~ 1"},
+    {"interpolate", 3, 4, "0 1 1~ 2"},
+    {"interpolate", 3, 5, "0 0~ 1 1~ 2"},
+    {"interpolate", 3, 6, "0 0~ 1 1~ 1~ 2"},
+    {"interpolate", 4, 5, "0 1 2 2~ 3"},
+    {"interpolate", 4, 6, "0 1 1~ 2 2~ 3"},
+    {"interpolate", 4, 8, "0 0~ 1 1~ 2 2~ 2~ 3"},
     {"interleave", 3, 4, "0 0 1 2"},
     {"gradual_stack", 3, 4, "0 1 2 2"},
     {"midas", 3, 4, "0 1 1 2"},
@@ -236,7 +245,7 @@ static void test_all_operators_tabled(void **state) {
     (void)state;
     int n_ops;
     const struct lag_operator *ops = lag_operators(&n_ops);
-    assert_int_equal(n_ops, 27);
+    assert_int_equal(n_ops, 28);
     for (int o = 0; o < n_ops; o++) {
         if (ops[o].grows >= LAG_GROWS_WIDTH) continue;
         size_t length = strlen(ops[o].name), found = 0;
@@ -262,7 +271,7 @@ static void check_marks(const struct lag_recipe *recipe, int n_layer, double noi
                 n_old++;
             } else {
                 assert_true(layer->noise == noise);
-                assert_true(layer->zero_out || n_old == 1); /* the old one comes first */
+                assert_true(layer->zero_out || layer->blend > 0 || n_old == 1); /* the old one comes first */
             }
         }
         assert_int_equal(n_old, 1);
@@ -320,7 +329,7 @@ static void test_connection_rate(void **state) {
     static const struct { const char *text; int n_layer, target; double rate; } cases[] = {
         {"stack", 8, 24, 21.0 / 23}, {"interleave", 8, 24, 7.0 / 23}, {"none", 4, 4, 1}, {"none", 1, 1, 1},
         {"stack", 1, 2, 0},
-        {"random", 2, 4, 1.0 / 3}, {"midas", 3, 6, 2.0 / 5},
+        {"random", 2, 4, 1.0 / 3}, {"interpolate", 3, 4, 1.0 / 3}, {"midas", 3, 6, 2.0 / 5},
     };
     for (size_t i = 0; i < LAG_COUNT(cases); i++) {
         struct lag_recipe recipe = build(cases[i].text, cases[i].n_layer, cases[i].target);
@@ -334,7 +343,7 @@ static void test_new_layers(void **state) {
     static const struct { const char *text, *marks; } cases[] = { /* 3 → 6; n = new */
         {"stack", "...nnn"}, {"interleave", ".n.n.n"}, {"gradual_stack", "...nnn"}, {"midas", "..nnn."},
         {"llama_pro", ".n.n.n"}, {"zero_random at=0", "nnn..."}, {"range start=1 at=0", ".nn.n."}, {"none", "..."},
-        {"lidas", "..nn.n"},
+        {"lidas", "..nn.n"}, {"interpolate", ".n.nn."},
     };
     for (size_t i = 0; i < LAG_COUNT(cases); i++) {
         struct lag_recipe recipe = build(cases[i].text, 3, 6);

@@ -26,7 +26,8 @@ static struct lag_recipe build(const char *text, int n_layer, int target, struct
 static void test_stored_recipes(void **state) {
     (void)state;
     static const char *const cases[] = {"stack", "interleave", "midas block=2", "lidas", "llama_pro every=2 noise=0.5",
-                                        "zero_random at=0", "random", "range start=1 at=0", "none"};
+                                        "zero_random at=0", "random", "range start=1 at=0", "interpolate",
+                                        "none"};
     for (size_t i = 0; i < LAG_COUNT(cases); i++) {
         char text[LAG_RECIPE_TEXT];
         struct lag_strategy strategy;
@@ -37,7 +38,7 @@ static void test_stored_recipes(void **state) {
         for (int l = 0; l < built.n_layers; l++) {
             const struct lag_layer_src *a = &built.layers[l], *b = &back.layers[l];
             assert_true(a->source == b->source && a->is_new == b->is_new && a->zero_out == b->zero_out &&
-                        a->noise == b->noise);
+                        a->noise == b->noise && a->blend == b->blend);
         }
         lag_recipe_deinit(&back);
         lag_recipe_deinit(&built);
@@ -65,7 +66,8 @@ static void test_foreign_recipes_are_refused(void **state) {
     (void)state;
     static const char *const texts[] = {
         "0 1 2", "0 1 2 0 1 2", "0 1 2 3", "0 1  2 2", "0 1 2 2 ", " 0 1 2 2", "0 1 2 x",
-        "0 1 2 2zz", "0 1 2 -1", "0 1 2 2r", "0 1 2 z", "0,1,2,2", "0 1 2 99999999999"};
+        "0 1 2 2zz", "0 1 2 -1", "0 1 2 2r", "0 1 2 z", "0,1,2,2", "0 1 2 99999999999", "0 1 2 2~",
+        "0 1 2 r~", "0 1~z 1 2"};
     struct lag_strategy strategy;
     assert_int_equal(lag_strategy_parse("stack", &strategy, NULL), 0);
     for (size_t i = 0; i < LAG_COUNT(texts); i++) {

@@ -135,8 +135,8 @@ static void test_refusals(void **state) {
         {"", LAG_EINVAL, "/operator", "name an operator"},
         {"   ", LAG_EINVAL, "/operator", "name an operator"},
         {"stac", LAG_ENOTFOUND, "/operator", "stack, interleave, gradual_stack, midas, lidas, range, partial_stack, "
-            "llama_pro, zero_stack, zero_top, zero_random, random, clone_width, lemon, fpi, aki, clone_diagonal, "
-            "zero_fanout, zero_block, random_width, fuse, vocab_mean, vocab_random, "
+            "llama_pro, zero_stack, zero_top, zero_random, random, interpolate, clone_width, lemon, fpi, aki, "
+            "clone_diagonal, zero_fanout, zero_block, random_width, fuse, vocab_mean, vocab_random, "
             "context_tile, context_last, context_stretch, none"},
         {"stack block=2", LAG_EINVAL, "/params/block", "no parameter \"block\"; its parameters: noise"},
         {"none block=2", LAG_EINVAL, "/params/block", "its parameters: none"},

@@ -106,10 +106,12 @@ bool lag_strategy_preserves(const struct lag_strategy *strategy);
 int lag_strategy_check_freeze(const struct lag_strategy *strategy, struct lag_error *err);
 
 /* is_new follows from the recipe alone: counted from the bottom, the first appearance of a parent layer whose
- * projections are not zeroed is that layer itself; every other copy, and every random layer, is new. So each parent
- * layer is old exactly once, and two operators with the same sources agree on what is new. */
+ * projections are not zeroed, and that lies between no two, is that layer itself; every other copy, and every random
+ * layer, is new. So each parent layer is old exactly once, and two operators with the same sources agree on what is
+ * new. */
 struct lag_layer_src {
     int source;    /* parent layer, or -1: fresh random init */
+    double blend;  /* share of the layer above its source: it lies between the two; 0: it is a copy */
     bool is_new;   /* a layer that the parent does not have: age 0 under reset_new, re-warmed by rewarm_new */
     bool zero_out; /* its output projections and their biases start at zero */
     double noise;  /* new copies' matrices: W ← (1-a) W + a ε, ε ~ init rule's distribution; 0 = none */
@@ -126,7 +128,8 @@ struct lag_recipe {
 int lag_recipe_build(const struct lag_strategy *strategy, const struct lag_spec *from, const struct lag_spec *to,
                      struct lag_recipe *ret, struct lag_error *err);
 void lag_recipe_deinit(struct lag_recipe *recipe);
-/* "0 1 1 2", with 'z' behind zeroed copies and 'r' for random layers. */
+/* "0 1 1 2", with 'z' behind zeroed copies, 'r' for random layers, and '~' behind the source of each that lies between
+ * that and the layer above. */
 void lag_recipe_text(const struct lag_recipe *recipe, char *ret, size_t size);
 /* A recipe of that operator as it was stored: it, not what the operator makes today, is what a candidate is. Noise is
  * the strategy's. "": none was stored, so what the operator makes. LAG_ECORRUPT: it is none of this growth, or an
