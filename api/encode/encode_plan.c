@@ -76,6 +76,11 @@ static int write_text(struct lagd_json *json, const struct lagd_strategy_request
     lag_strbuf_append(&text, strategy->op);
     for (int i = 0; i < strategy->n_params; i++)
         lag_strbuf_printf(&text, " %s=%.17g", strategy->params[i].name, strategy->params[i].value);
+    if (strategy->with[0]) lag_strbuf_printf(&text, " with=%s", strategy->with);
+    for (int i = 0; i < strategy->n_with_params; i++)
+        lag_strbuf_printf(&text, " %s=%.17g", strategy->with_params[i].name, strategy->with_params[i].value);
+    for (int i = 0; i < strategy->n_parents; i++)
+        lag_strbuf_printf(&text, "%s%s", i ? "+" : " parents=", strategy->parents[i]);
     lag_strbuf_printf(&text, " optimizer=%s lr=%s", strategy->optimizer, strategy->lr);
     if (strncmp(strategy->lr, "rewarm", 6) == 0 && strategy->rewarm_steps >= 0)
         lag_strbuf_printf(&text, " rewarm_steps=%lld", (long long)strategy->rewarm_steps);
@@ -88,14 +93,23 @@ static int write_text(struct lagd_json *json, const struct lagd_strategy_request
     return rc;
 }
 
+static void write_params(struct lagd_json *json, const char *key, const struct lagd_strategy_param *params, int n) {
+    if (n == 0) return;
+    lagd_json_open_object(json, key);
+    for (int i = 0; i < n; i++) lagd_json_real(json, params[i].name, params[i].value);
+    lagd_json_close_object(json);
+}
+
 static int write_strategy(struct lagd_json *json, const struct lagd_strategy_request *strategy, struct lag_error *err) {
     if (strategy->whole) return write_text(json, strategy, err);
     lagd_json_open_object(json, NULL);
     lagd_json_text(json, "operator", strategy->op);
-    if (strategy->n_params > 0) lagd_json_open_object(json, "params");
-    for (int i = 0; i < strategy->n_params; i++)
-        lagd_json_real(json, strategy->params[i].name, strategy->params[i].value);
-    if (strategy->n_params > 0) lagd_json_close_object(json);
+    write_params(json, "params", strategy->params, strategy->n_params);
+    if (strategy->with[0]) lagd_json_text(json, "with", strategy->with);
+    write_params(json, "with_params", strategy->with_params, strategy->n_with_params);
+    if (strategy->n_parents > 0) lagd_json_open_array(json, "parents");
+    for (int i = 0; i < strategy->n_parents; i++) lagd_json_text(json, NULL, strategy->parents[i]);
+    if (strategy->n_parents > 0) lagd_json_close_array(json);
     write_rules(json, strategy);
     lagd_json_close_object(json);
     return 0;

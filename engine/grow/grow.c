@@ -215,7 +215,9 @@ static int widen(const struct growth *growth, int tensor, const struct origin *o
     struct lag_moments moments[LAG_PARENTS] = {0}, grown = moments_of(growth->grown, tensor);
     struct lent lent[LAG_PARENTS] = {0};
     int rc = 0;
-    struct lag_cutting cutting = {.width = &growth->recipe->width, .step = parent->step, .rows = rows, .cols = cols,
+    struct lag_cutting cutting = {.width = &growth->recipe->width,
+                                  .gain = to->row->init == LAG_INIT_ONE ? growth->recipe->width.gain : 1,
+                                  .step = parent->step, .rows = rows, .cols = cols,
                                   .settle = settle, .settles = &settling};
     struct lag_widening widening = {
         .width = &growth->recipe->width, .row = to->row, .rows = rows, .cols = cols, .mix = origin->noise,

@@ -38,6 +38,11 @@
     .preserves = "for texts as long as before, since no position sees one that comes after it", \
     .grows = LAG_GROWS_CONTEXT, .axes = "n_positions"
 
+#define P_FOLLOW \
+    {"follow", 0, 1, 0, \
+     "1: each part has the learning rate, weight decay and epsilon with which the function goes the parent's own " \
+     "way; between: powers of them; for copies alike (noise 0) and gradients that are not clipped", false}
+
 static const struct lag_operator operators[LAG_N_OPS] = {
     [LAG_OP_STACK] = {"stack", "Stack", "copies the whole model on top of itself: 0 1 2 0 1 2",
         "Gong et al. 2019 (StackBERT); Du et al., arXiv 2405.15319 (G_stack)", .params = {P_NOISE}, COPIES},
@@ -82,20 +87,20 @@ static const struct lag_operator operators[LAG_N_OPS] = {
     [LAG_OP_CLONE_WIDTH] = {"clone_width", "Clone in width", "copies units of the residual stream, heads and FFN in "
         "turn, and lets readers take an even share of each copy: the function is unchanged",
         "Chen et al. 2016 (Net2Net); Shen et al. 2022 (staged training); Samragh et al., arXiv 2409.12903",
-        .params = {P_PAIRS(0.5), P_MIX}, CLONES},
+        .params = {P_PAIRS(0.5), P_MIX, P_FOLLOW}, CLONES},
     [LAG_OP_LEMON] = {"lemon", "LEMON", "copies units in turn, and lets readers take uneven shares of the copies: the "
         "function is unchanged, the copies part", "Wang et al., ICLR 2024, arXiv 2310.07999",
         .params = {{"split", 0.05, 0.95, 0.35, "share of the first of two copies; 0.5: even", false}, P_PAIRS(0),
-                   P_MIX}, CLONES},
+                   P_MIX, P_FOLLOW}, CLONES},
     [LAG_OP_FPI] = {"fpi", "Net2Net (FPI)", "copies heads and FFN units drawn at random, and the residual stream in "
         "turn: the function is unchanged", "Chen et al. 2016; Chen et al., ACL 2022 (bert2BERT)",
-        .params = {P_PAIRS(0.5), P_MIX}, CLONES},
+        .params = {P_PAIRS(0.5), P_MIX, P_FOLLOW}, CLONES},
     [LAG_OP_AKI] = {"aki", "AKI", "as fpi, but copies are those of the layer above",
         "Chen et al., ACL 2022 (bert2BERT)", .params = {P_MIX}, GOES_ON, WIDTHS},
     [LAG_OP_CLONE_DIAGONAL] = {"clone_diagonal", "Clone, diagonal", "sets whole copies of the model side by side, "
         "which read nothing of each other: the function is unchanged; for whole multiples",
         "Shen et al. 2022 (staged training); Samragh et al., arXiv 2409.12903 (diagonal)",
-        .params = {P_PAIRS(0.5), P_MIX}, CLONES_OF("n_embd,n_head,n_inner")},
+        .params = {P_PAIRS(0.5), P_MIX, P_FOLLOW}, CLONES_OF("n_embd,n_head,n_inner")},
     [LAG_OP_ZERO_FANOUT] = {"zero_fanout", "Zero fan-out", "adds fresh heads, numbers of heads and FFN units that are "
         "read at zero, and a stream that norms make zero of: the function is unchanged",
         "Gesmundo & Maile, arXiv 2308.06103", BEGINS_ANEW, .function_preserving = true,

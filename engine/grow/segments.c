@@ -5,6 +5,7 @@
 #include <lagd/base/cleanup.h>
 #include <lagd/base/error.h>
 #include <lagd/base/mem.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,7 +39,9 @@ static int *find_intervals(const struct lag_cutting *c, const struct lag_units *
     return intervals;
 }
 
-static bool is_same(const struct lag_axis_unit *a, const struct lag_axis_unit *b, const int *interval) {
+static bool is_same(const struct lag_cutting *c, const struct lag_axis_unit *a, const struct lag_axis_unit *b,
+                    const int *interval) {
+    if (c->width->follow > 0 && (a->write != b->write || a->read != b->read)) return false;
     if (a->is_new != b->is_new || (a->source < 0) != (b->source < 0)) return false;
     return a->source < 0 || (a->origin == b->origin && interval[a->source] == interval[b->source]);
 }
@@ -54,7 +57,8 @@ static int find_ranges(const struct lag_cutting *c, const struct lag_units *unit
     const int *of_source[LAG_PARENTS] = {intervals, intervals};
     for (int s = 1; s < c->width->n_parents; s++) of_source[s] = of_source[s - 1] + units->n_from[s - 1];
     for (int i = 0; i < units->n; i++)
-        if (i == 0 || !is_same(&units->unit[i - 1], &units->unit[i], of_source[units->unit[i].origin])) begin[n++] = i;
+        if (i == 0 || !is_same(c, &units->unit[i - 1], &units->unit[i], of_source[units->unit[i].origin]))
+            begin[n++] = i;
     *ret = (struct ranges){begin, n};
     return 0;
 }
@@ -78,6 +82,16 @@ static void count_from(const struct lag_cutting *c, const struct lag_axis_unit *
     if (ahead == 0) return;
     if (segment->rewarm_steps > 0 && before - segment->rewarm_from >= segment->rewarm_steps) segment->rewarm_steps = 0;
     segment->rewarm_from = segment->rewarm_steps > 0 ? LAG_MAX(0, segment->rewarm_from + ahead) : 0;
+}
+
+/* A weight is w times its source, its gradient g times the source's. AdamW keeps it so where it takes w of the steps,
+ * decays by 1 / w as much, and has an epsilon of g. */
+static void follow_source(const struct lag_cutting *c, const struct lag_axis_unit *row, const struct lag_axis_unit *col,
+                          struct lag_segment *segment) {
+    const double w = row->read * col->write * c->gain, g = row->write * col->read / c->gain;
+    segment->lr_factor *= pow(w, c->width->follow);
+    segment->decay_factor /= pow(w, c->width->follow);
+    segment->eps_factor *= pow(g, c->width->follow);
 }
 
 static bool same_history(const struct lag_segment *a, const struct lag_segment *b) {
@@ -122,6 +136,7 @@ static int cut_band(const struct lag_cutting *c, const struct ranges *cols, stru
                            lag_units_are_apart(c->width, c->rows, row, c->cols, col);
         if (!fresh) s = *parent_of(c, row, col);
         if (!fresh && c->width->n_parents) count_from(c, col, &s);
+        if (!fresh && c->width->follow > 0) follow_source(c, row, col, &s);
         s.tensor = band.tensor;
         s.row_begin = band.row_begin;
         s.row_end = band.row_end;

@@ -13,6 +13,7 @@ int lag_segment_add(struct lag_segments *list, const struct lag_segment *segment
  * what is new. settle says what the growth's rules make of a segment: fresh has no source, is_new is no unit of old. */
 struct lag_cutting {
     const struct lag_width *width;
+    double gain;  /* factor of the tensor's weights beside those of its units */
     int64_t step; /* of the growth: what another parent counts from its own step is counted from here */
     /* What units come from, by their origin. */
     struct lag_source {

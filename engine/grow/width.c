@@ -65,7 +65,8 @@ bool lag_width_equal(const struct lag_width *a, const struct lag_width *b) {
     for (int i = 0; i < LAG_N_SPACES; i++)
         if (!map_equal(&a->maps[i], &b->maps[i])) return false;
     return a->widens == b->widens && a->gain == b->gain && a->norm_eps == b->norm_eps && a->diagonal == b->diagonal &&
-           a->next_layer == b->next_layer && a->noise == b->noise && a->mix == b->mix && a->n_parents == b->n_parents;
+           a->next_layer == b->next_layer && a->noise == b->noise && a->mix == b->mix && a->n_parents == b->n_parents &&
+           a->follow == b->follow;
 }
 
 bool lag_width_is_random(const struct lag_width *width) {
@@ -254,6 +255,7 @@ int lag_width_build(const struct lag_operator *op, const double *params, uint64_
     width.next_layer = width.widens && draft.rule->next_layer;
     width.noise = width.widens ? lag_operator_value(op, params, "noise") : 0;
     width.mix = width.widens ? lag_operator_value(op, params, "mix") : 0;
+    width.follow = width.widens ? lag_operator_value(op, params, "follow") : 0;
     *ret = width;
     return 0;
 }

@@ -234,6 +234,47 @@ static void copies_part(void **unused) {
     }
 }
 
+/* --- the parent's own way ---------------------------------------------------------------------------------------- */
+
+static void train(struct lag_state *state, int from, int to) {
+    const struct lag_optim optim = {.lr = 0.01, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-3, .weight_decay = 0.1};
+    struct lag_work *work = test_work(&state->layout.spec, BATCH, CONTEXT, 1);
+    for (int step = from; step < to; step++) {
+        int32_t tokens[BATCH * CONTEXT], targets[BATCH * CONTEXT];
+        test_batch(BATCH * CONTEXT, VOCAB, (uint64_t)step, tokens, targets);
+        lag_model_backward(state, work, tokens, targets, BATCH, CONTEXT, 1, true, NULL);
+        lag_adamw(state, lag_work_grads(work), &optim, optim.lr, 1, NULL);
+    }
+    lag_work_destroy(work);
+}
+
+/* Twenty steps after the growth the function is what the parent would have come to, as muPscaling has it. */
+static void a_clone_follows_its_parent(void **unused) {
+    static const char *const following[] = {"clone_width noise=0 follow=1", "fpi noise=0 follow=1 seed=3",
+                                            "clone_diagonal noise=0 follow=1"};
+    const double bound = is_double ? 1e-8 : 2e-3;
+    for (size_t o = 0; o < LAG_COUNT(following); o++) {
+        for (int seed = 0; seed < DRAWS / 4; seed++) {
+            struct lag_spec from, to;
+            draw_shapes(seed, true, &from, &to);
+            if (from.n_embd < 3) continue; /* norms make nothing of narrow streams */
+            struct lag_state *parent = test_state(&from, 5);
+            train(parent, 0, 5);
+            struct lag_state *grown = grow(parent, following[o], &to);
+            struct lag_state *stray = grow(parent, "clone_width noise=0", &to);
+            train(parent, 5, 25);
+            train(grown, 5, 25);
+            train(stray, 5, 25);
+            const double change = logit_change(parent, grown);
+            if (!(change <= bound)) fail_msg("%s, shape %d: %g", following[o], seed, change);
+            assert_true(logit_change(parent, stray) > 100 * fmax(change, bound / 100));
+            lag_state_destroy(stray);
+            lag_state_destroy(grown);
+            lag_state_destroy(parent);
+        }
+    }
+}
+
 /* --- rules and segments ------------------------------------------------------------------------------------------ */
 
 static struct lag_state *aged_parent(const struct lag_spec *spec) {
@@ -387,7 +428,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_function_is_kept),      cmocka_unit_test(the_flag_is_true),
         cmocka_unit_test(shapes_are_reached),        cmocka_unit_test(moments_are_those_of_the_copies),
-        cmocka_unit_test(copies_part),               cmocka_unit_test(rules_divide_tensors),
+        cmocka_unit_test(copies_part),               cmocka_unit_test(a_clone_follows_its_parent),
+        cmocka_unit_test(rules_divide_tensors),
         cmocka_unit_test(growths_follow_each_other), cmocka_unit_test(growing_is_a_function),
         cmocka_unit_test(refusals),
     };

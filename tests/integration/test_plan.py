@@ -222,6 +222,26 @@ def a_pool_of_blocks(folder):
     daemon.kill()
 
 
+def a_pool_of_pairs_is_told_as_asked(folder):
+    """An operator beside another, and models that are fused, are part of what a stage was asked for."""
+    daemon = paused(folder)
+    daemon.post("/runs", body("other", steps=20, start=True))
+    completed(daemon, "other")
+    other = daemon.get("/runs/other/checkpoints")["items"][0]["id"]
+    one = stage(2, 60, [{"operator": "stack", "with": "lemon", "with_params": {"split": 0.25}},
+                        {"operator": "llama_pro", "with": "fuse", "parents": [other]}])
+    two = stage(2, 60, ["stack with=lemon split=0.25 seed=3", f"stack with=fuse parents={other} seed=3"])
+    one["target"]["n_embd"] = two["target"]["n_embd"] = 16
+    for asked in (one, two):
+        plan = put(daemon, asked)
+        told_pool = plan["stages"][0]["pool"]["operators"]
+        text = str(told_pool)
+        assert "lemon" in text and "0.25" in text, told_pool
+        assert other in text and "fuse" in text, told_pool
+        assert put(daemon, *as_asked(plan))["stages"][0]["pool"] == plan["stages"][0]["pool"]
+    daemon.kill()
+
+
 def changed_while_it_runs(folder):
     daemon = paused(folder, steps=100)
     first = stage(2, 10, mode="manual")
@@ -331,4 +351,5 @@ def killed_anywhere(folder):
 
 if __name__ == "__main__":
     lagd.main(stages_begin_in_turn, lengths_and_flops, flat_enough, bad_plans_say_why, a_pool_of_blocks,
+              a_pool_of_pairs_is_told_as_asked,
               changed_while_it_runs, what_becomes_of_stages, killed_anywhere)

@@ -43,6 +43,7 @@ struct lag_width {
     bool next_layer; /* copies come from the layer above */
     double noise;    /* fresh noise whose sum over the copies that are read is zero: the function stays */
     int n_parents;   /* of a fusion; else 0 */
+    double follow;   /* 1: parts train so that the function follows the parent's; 0: all at the run's rate */
     double mix;      /* copies' matrices: W ← (1-a) W + a ε; the function does not stay */
 };
 
