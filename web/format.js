@@ -73,11 +73,12 @@ export function share(value, of) {
   return value >= 2 ? `${value.toFixed(1)} times ${of}` : `${percent(value)} of ${of}`;
 }
 
-const AXES = ['n_head', 'n_embd', 'n_inner', 'n_positions', 'vocab_size'];
+const AXES = ['n_head', 'n_embd', 'n_inner', 'n_positions', 'vocab_size', 'head_dim'];
 
 /** What a growth changes: "3 → 6 layers", "n_embd 32 → 64", or both: "3 → 6 layers, n_embd 32 → 64". */
 export function shapeChange({ from, to }, arrow = ' → ') {
   const others = AXES.filter((axis) => from[axis] !== to[axis])
+    .filter((axis) => axis !== 'head_dim' || [from, to].some((one) => one.n_head * one.head_dim !== one.n_embd))
     .map((axis) => `${axis} ${from[axis]}${arrow}${to[axis]}`);
   const same = from.n_layer === to.n_layer && others.length > 0;
   return [...(same ? [] : [`${from.n_layer}${arrow}${to.n_layer} layers`]), ...others].join(', ');

@@ -15,6 +15,7 @@ import { Settings } from '../state.js';
 import { hasEnded } from '../states.js';
 import * as theme from '../theme.js';
 import { auditOf } from './audit.js';
+import { drawing } from './drawing.js';
 import { badge, growthBadge, progress, runLink } from './parts.js';
 import { Probe, sentences } from './probe.js';
 import { RankList } from './rank.js';
@@ -29,6 +30,7 @@ export function growthView(main, id) {
   const curves = new LineChart({ label: 'Candidates: validation loss by probe step', height: 540, overlay: decide });
   const ranks = new RankList((candidate) => {
     focus = focus === candidate ? null : candidate;
+    drawGrown();
     drawCurves();
     drawBump();
   });
@@ -49,6 +51,7 @@ export function growthView(main, id) {
     title: 'Copy this request as a curl command',
     onclick: () => copy(api.curl('GET', path()), 'curl command') }, 'curl');
   const rankPath = () => `/growths/${api.part(id)}/ranking${api.query({ at_step: at ?? -1 })}`;
+  const grownPlace = h('div', {}), grownBlock = block('What grew', null, grownPlace);
   const details = h('div', { class: 'growth-body', hidden: true },
     h('div', { class: 'hero' },
       block('Candidate curves', h('div', { class: 'controls' }, check('logy', 'log y'),
@@ -56,6 +59,7 @@ export function growthView(main, id) {
       block('Who would win', request(rankPath), sentence, ranks.element)),
     h('div', { class: 'columns' }, block('Rank by probe step', null, bump.element),
       block('Loss right after growth against loss at the chosen step', null, dumbbell.element)),
+    grownBlock,
     block('Candidates and their cost', request(() => `/growths/${api.part(id)}/candidates`), costs));
 
   const head = panel({
@@ -132,6 +136,7 @@ export function growthView(main, id) {
     empty.textContent = steps.length
       ? '' : `The probe has not begun: ${probe.growth.candidates.length} candidates wait.`;
     fill(costs, costTable());
+    drawGrown();
     if (steps.length === 0) return;
     const wanted = settings.get('k') === '' ? NaN : Number(settings.get('k'));
     const last = Math.max(steps[0], probe.common());
@@ -146,6 +151,16 @@ export function growthView(main, id) {
 
   function chosen() {
     return probe.growth.decision?.candidate ?? null;
+  }
+
+  /** Of what is in focus, what was chosen, or what would be first. */
+  function drawGrown() {
+    const able = probe.candidates().filter((one) => one.operator !== 'none');
+    const shown = able.find((one) => one.id === focus) ?? able.find((one) => one.id === chosen());
+    grownBlock.hidden = !shown;
+    if (shown) fill(grownPlace, h('p', { class: 'dim' }, shown.id === chosen() ? `${shown.label}, which was `
+      + `${probe.growth.state === 'applied' ? 'applied' : 'chosen'}` : `${shown.label}, if it were applied`),
+    drawing(probe.growth, shown));
   }
 
   function drawCurves() {

@@ -5,6 +5,7 @@ import { button, copy, fill, h, toast } from '../dom.js';
 import * as f from '../format.js';
 import { throttle } from '../throttle.js';
 import { address } from '../state.js';
+import { drawing } from './drawing.js';
 import { bodyOf, complain, Field, group, more, schema } from './form.js';
 import { fact, facts, runLink } from './parts.js';
 import { poolChoice } from './pool.js';
@@ -41,7 +42,9 @@ function build(place, root, run, catalog, prior, audits) {
     help: 'The run has ended: it goes on to so many steps, and grows on its way.' }));
   const audit = field('/audit', { value: audits, label: 'audit the decision' });
   audit.read = () => audit.input.checked; // left out, the daemon's configuration would decide
-  const extra = [field('/target/n_head', { label: 'heads' }), field('/target/n_inner', { label: 'FFN width' }),
+  const extra = [field('/target/n_head', { label: 'heads' }), field('/target/head_dim', { label: 'size of a head' }),
+    field('/target/n_inner', { label: 'FFN width' }), field('/target/vocab_size', { label: 'vocabulary' }),
+    field('/target/n_positions', { label: 'context' }),
     field('/probe/max_steps', { label: 'extend up to' }), field('/probe/eval_batches'),
     field('/probe/max_eval_share'), field('/probe/divergence_bound'),
     field('/probe/delta', { label: 'difference that matters' }), field('/probe/parallel'),
@@ -66,15 +69,24 @@ function build(place, root, run, catalog, prior, audits) {
     faults.hidden = rest.length === 0;
     fill(faults, rest.map((text) => h('p', {}, text)));
   };
-  let asked = 0;
+  let asked = 0, aimed = null;
+  /** Which operators lead to the target that is asked for now. */
+  const aim = async () => {
+    const target = Object.entries(body().target ?? {}).map(([axis, value]) => `${axis}=${value}`).join(',');
+    if (!target || target === aimed) return;
+    aimed = target;
+    const told = await api.get(`/operators${api.query({ run: run.id, target })}`).catch(() => null);
+    if (target === aimed) pool.know(told?.items ?? null);
+  };
   const dry = throttle(async () => {
     const number = ++asked;
+    aim();
     try {
       const plan = await api.send('POST', `${path}?dry_run=true`, body());
       if (number !== asked) return;
       tell(null);
       const at = body().when?.at_step ?? -1, until = body().extend?.max_steps ?? run.max_steps;
-      fill(numbers, planFacts(plan, run), h('h3', {}, 'What operators have done here'),
+      fill(numbers, planFacts(plan, run), grown(plan), h('h3', {}, 'What operators have done here'),
         history(prior, plan, (at >= 0 ? at : run.step) / until));
     } catch (error) {
       if (number !== asked) return;
@@ -115,6 +127,18 @@ function rulesOf(strategy) {
   return [optimizer, lr.startsWith('rewarm') && ramp !== null ? `${lr} ${f.count(ramp)}` : lr,
     frozen === null ? 'old layers frozen for good' : frozen > 0 && `old layers frozen for ${f.count(frozen)} steps`]
     .filter(Boolean).join(', ');
+}
+
+/** What one of the candidates would do to the layers, whichever is chosen. */
+function grown(plan) {
+  const able = plan.candidates.filter((one) => one.operator !== 'none'), place = h('div', {});
+  if (able.length === 0) return null;
+  const show = (i) => fill(place, drawing(plan, { ...able[i], label: able[i].names }));
+  const select = h('select', { 'aria-label': 'Candidate that is drawn', onchange: () => show(Number(select.value)) },
+    able.map((one, i) => h('option', { value: i }, one.names)));
+  select.addEventListener('input', (event) => event.stopPropagation());
+  show(0);
+  return h('details', { class: 'more' }, h('summary', {}, 'What would grow'), select, place);
 }
 
 function planFacts(plan, run) {

@@ -6,6 +6,7 @@ import * as live from '../live.js';
 import { panel } from '../panel.js';
 import { throttle } from '../throttle.js';
 import { lossPanel, sidePanels } from './run_curves.js';
+import { grownPanel } from './grew.js';
 import { checkpointPanel, configPanel, lineagePanel, samplePanel } from './run_parts.js';
 import { planPanel } from './plan.js';
 import { badge, eta, fact, facts, growthLink, isActive, originOf, progress, runActions } from './parts.js';
@@ -34,6 +35,7 @@ export function runView(main, name) {
         rest.hidden = false;
         fill(body, summary(now, shared.growths, refreshAll));
         const key = [now.revision, now.growth, now.n_rollbacks].join();
+        grew.show();
         if (known !== null && key !== known) slow.forEach((one) => one.refresh());
         known = key;
       };
@@ -44,11 +46,12 @@ export function runView(main, name) {
 
   const loss = lossPanel(shared);
   const curves = [loss, ...sidePanels(shared)];
-  const slow = [checkpointPanel(shared), lineagePanel(shared), configPanel(shared)], plan = planPanel(shared);
+  const slow = [checkpointPanel(shared), lineagePanel(shared), configPanel(shared)], grew = grownPanel(shared);
+  const plan = planPanel(shared);
   const sample = samplePanel(shared);
   const rest = h('div', { class: 'stack' }, loss.element,
     h('div', { class: 'columns three' }, curves.slice(1).map((one) => one.element)),
-    plan.element,
+    plan.element, grew.element,
     h('div', { class: 'columns' }, slow[1].element, sample.element),
     h('div', { class: 'columns' }, slow[0].element, slow[2].element));
   fill(main, head.element, rest);
