@@ -6,16 +6,23 @@
 #   BUILD=build/lagd sh cli/demo.sh                  the King James text of Debian's bible-kjv
 #   TEXT=my.txt BUILD=build/lagd sh cli/demo.sh
 #
-# Environment: TEXT (a file), PROMPT (what the samples go on from), SEED (11), STEPS (7000), GROW_AT (3000), LAG (2000),
-# DEMO_DIR (an empty folder for lagd's state, which is kept; else a temporary one, which is not). How this setting was
-# found, and what other seeds showed: docs/studies/README.md.
+#   GROW=all BUILD=build/lagd sh cli/demo.sh         grow in depth and width at once: 2 to 6 layers, width 32 to 64
+#
+# Environment: TEXT (a file), PROMPT (what the samples go on from), SEED (11), GROW (depth, or all), STEPS (7000; of
+# GROW=all 1200), GROW_AT (3000; 600), LAG (2000; 200), DEMO_DIR (an empty folder for lagd's state, which is kept; else
+# a temporary one, which is not). How this setting was found, and what other seeds showed: docs/studies/README.md.
 # At a terminal it serves on until Ctrl-C, else it ends with status 0.
 # shellcheck disable=SC2016 # the programs of jq have variables of their own
 set -eu
 
 HERE=$(dirname "$0")
 LAGD=${BUILD:-build/lagd}
-SEED=${SEED:-11} STEPS=${STEPS:-7000} GROW_AT=${GROW_AT:-3000} LAG=${LAG:-2000}
+SEED=${SEED:-11} GROW=${GROW:-depth}
+case $GROW in
+depth) STEPS=${STEPS:-7000} GROW_AT=${GROW_AT:-3000} LAG=${LAG:-2000} ;;
+all) STEPS=${STEPS:-1200} GROW_AT=${GROW_AT:-600} LAG=${LAG:-200} ;;
+*) echo "demo: GROW=$GROW: give depth or all" >&2 && exit 1 ;;
+esac
 FIRST_PORT=7437 LAST_PORT=7456
 WORK=
 DAEMON=
@@ -300,15 +307,22 @@ post /runs '{"name": "demo", "dataset": "demo-text", "seed": '"$SEED"', "start":
 pick '"run       \(.name): \(.model.n_layer) layers, \(.n_params) parameters, \(.max_steps) steps, seed '"$SEED"'"'
 TOKENS_PER_STEP=$(pick '.batch.sequences * .batch.tokens_per_sequence * .batch.accumulate')
 
-# 3. The growth: 2 → 6 layers at step GROW_AT, decided by what five strategies do in LAG steps. All have one rule for
+# 3. The growth: 2 → 6 layers (and twice the width, with GROW=all) at step GROW_AT, decided by what five strategies do
+# in LAG steps. All have one rule for
 # the optimiser and one for the learning rate. None preserves the function exactly: those that do all have the parent's
 # loss at step 0, so that step 0 could not choose among them.
-post /runs/demo/growths '{"target": {"n_layer": 6}, "when": {"at_step": '"$GROW_AT"'},
-    "pool": {"operators": ["stack", "interleave", "gradual_stack", "midas", "random"],
-             "optimizer": "inherit", "lr": "continue"},
+target='{"n_layer": 6}' operators='["stack", "interleave", "gradual_stack", "midas", "random"]'
+if [ "$GROW" = all ]; then
+    target='{"n_layer": 6, "n_embd": 64}'
+    operators='[{"operator": "stack", "with": "clone_width"}, {"operator": "interleave", "with": "lemon"},
+        {"operator": "gradual_stack", "with": "fpi"}, {"operator": "midas", "with": "zero_fanout"},
+        {"operator": "random", "with": "random_width"}]'
+fi
+post /runs/demo/growths '{"target": '"$target"', "when": {"at_step": '"$GROW_AT"'},
+    "pool": {"operators": '"$operators"', "optimizer": "inherit", "lr": "continue"},
     "probe": {"steps": '"$LAG"', "eval_every": 50, "eval_batches": 64, "max_eval_share": 0.7}, "mode": "auto"}'
 growth=$(pick .id)
-pick '"growth    \(.from.n_layer) → \(.to.n_layer) layers at step \(.when.at_step), \(.candidates | length) candidates,"
+pick '"growth    \(.change) at step \(.when.at_step), \(.candidates | length) candidates,"
     + " a lag of \(.probe.steps) steps"'
 say ''
 ask /runs/demo/resume -X POST
@@ -346,6 +360,12 @@ sample "after the growth, $n_layer layers, step $(pick .step)"
 [ "$n_layer" = 6 ] || fail 'the run did not grow'
 ask "/growths/$growth"
 [ "$(pick .state)" = applied ] || fail 'the growth was not applied'
+pick '.effect | "effect    loss \(.loss_change * 10000 | round / 10000) nats at step 0, the function "
+    + (if .preserved then "kept" else "changed" end) + "; back at the parent'"'"'s loss "
+    + (if .recovery_steps == null then "not yet" elif .recovery_steps == 0 then "at once"
+       else "after \(.recovery_steps) steps" end)
+    + "; new parts: \(100 * .new_gradient_share | round) % of the first gradient"'
+say ''
 
 say 'checkpoints'
 ask /runs/demo/checkpoints

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Runs lagd's own studies: how long a lag must be, and what choosing at step 0 costs, on text that Debian has.
 
-usage: study.py LAGD small|full [FOLDER]      by ./dev study-small and ./dev study
+usage: study.py LAGD small|width|full [FOLDER]      by ./dev study-small and ./dev study
 
 FOLDER (build-studies/SET) keeps lagd's state: a second call goes on where the first one ended, also after kill -9. The
 reports are written to FOLDER/reports as JSON, Markdown and SVG, and what they come to is printed as a table.
@@ -27,6 +27,13 @@ POOL = [{"operator": "stack", **PLAIN}, {"operator": "interleave", **PLAIN},
         {"operator": "llama_pro", **RAMP}, {"operator": "zero_stack", **RAMP},
         {"operator": "random", "params": {"at": -1}, **PLAIN}, {"operator": "random", "params": {"at": 0}, **PLAIN}]
 
+# In width, and in both directions at once, with one operator of depth.
+WIDE = ["clone_width", "lemon", "fpi", "zero_fanout", "aki", "clone_diagonal", "zero_block", "random_width"]
+IN_WIDTH = [{"operator": one, **PLAIN} for one in WIDE]
+IN_BOTH = [{"operator": "stack", "with": one, **PLAIN} for one in WIDE[:6]] + [
+    {"operator": "midas", "with": "clone_width", **PLAIN}, {"operator": "random", "with": "random_width", **PLAIN}]
+
+# target: layers, or axes; the pool follows it
 # name, text, layers, target, width, heads, context, age of the parent, horizon, seeds, baselines
 SETS = {
     "small": [("small", "bible", 2, 6, 32, 2, 32, 2000, 4000, [1, 2, 3], ["none"])],
@@ -34,7 +41,13 @@ SETS = {
              for text in ("bible", "code") for age in (500, 6000)] +
             [(f"l3-{text}", text, 3, 6, 64, 4, 64, 1500, 4000, [1, 2], ["none", "scratch"])
              for text in ("bible", "code")] +
-            [("l12-bible", "bible", 3, 12, 32, 2, 64, 1500, 3000, [1, 2], ["none", "scratch"])],
+            [("l12-bible", "bible", 3, 12, 32, 2, 64, 1500, 3000, [1, 2], ["none", "scratch"])] +
+            [(f"wide-{text}", text, 2, {"n_embd": 64}, 32, 2, 32, 1500, 4000, [1, 2], ["none", "scratch"])
+             for text in ("bible", "code")] +
+            [(f"both-{text}", text, 2, {"n_layer": 4, "n_embd": 64}, 32, 2, 32, 1500, 4000, [1, 2],
+              ["none", "scratch"]) for text in ("bible", "code")],
+    "width": [("wide", "bible", 2, {"n_embd": 64}, 32, 2, 32, 1000, 1500, [1], ["none", "scratch"]),
+              ("both", "bible", 2, {"n_layer": 4, "n_embd": 64}, 32, 2, 32, 1000, 1500, [1], ["none", "scratch"])],
 }
 LR, SEQUENCES, EVAL_BATCHES, EVAL_EVERY, DELTA = 3e-3, 8, 128, 500, 0.005
 
@@ -134,12 +147,20 @@ def make_parent(lagd, name, text, layers, width, heads, context, age):
     return run, checkpoints[0]["id"]
 
 
+def aim(target):
+    """The target as a request has it, and the pool that grows so."""
+    if not isinstance(target, dict):
+        return {"n_layer": target}, POOL
+    return target, IN_BOTH if "n_layer" in target else IN_WIDTH
+
+
 def run_study(lagd, setting):
     name, text, layers, target, width, heads, context, age, horizon, seeds, baselines = setting
     if not lagd.ask("GET", f"/studies/{name}"):
         run, checkpoint = make_parent(lagd, name, text, layers, width, heads, context, age)
+        shape, pool = aim(target)
         lagd.ask("POST", "/studies", {
-            "name": name, "parent": {"run": run, "checkpoint": checkpoint}, "target": {"n_layer": target}, "pool": POOL,
+            "name": name, "parent": {"run": run, "checkpoint": checkpoint}, "target": shape, "pool": pool,
             "horizon": horizon, "seeds": seeds, "baselines": baselines, "delta": DELTA,
             "eval": {"batches": EVAL_BATCHES, "every": EVAL_EVERY}})
     return follow(lagd, f"/studies/{name}", name, lambda s: s["done"])
