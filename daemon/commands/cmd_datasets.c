@@ -187,8 +187,8 @@ static int begin(struct lagd_commands *c, struct adding *adding) {
     int rc = lagd_registrations_begin(c->registrations, &adding->row, fd, wait > 0 ? command : NULL,
                                       lag_clock_mono_ns() + wait, &command->err);
     if (rc < 0 && rc != LAG_ECANCELED) {
-        lagd_registration_refuse(c->deps, &adding->row, command->err.text);
-        return rc; /* who asks again takes its place */
+        lagd_registration_withdraw(c->deps, &adding->row, command->key);
+        return rc; /* who asks again, with the same key too, begins anew */
     }
     return rc == 0 && wait > 0 ? LAGD_LATER : 0; /* the row says how it stands */
 }

@@ -91,8 +91,8 @@ int lagd_cmd_model_add(struct lagd_commands *c, struct lagd_command *command) {
     (void)lag_copy(command->id, sizeof(command->id), adding->row.id);
     rc = lagd_imports_begin(c->imports, &adding->row, adding->root, adding->relative, err);
     if (rc == 0 || rc == LAG_ECANCELED) return 0; /* the next start goes on */
-    lagd_import_refuse(c->deps, &adding->row, err->text);
-    return rc;
+    lagd_import_withdraw(c->deps, &adding->row, command->key);
+    return rc; /* who asks again, with the same key too, begins anew */
 }
 
 /* --- after a restart --------------------------------------------------------------------------------------------- */

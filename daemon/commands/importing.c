@@ -19,6 +19,7 @@
 #include <lagd/base/parse.h>
 #include <lagd/engine/import.h>
 #include <lagd/storage/events.h>
+#include <lagd/storage/keys.h>
 #include <lagd/storage/models.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -214,6 +215,23 @@ void lagd_import_refuse(struct lagd_deps *deps, const struct lag_model_row *row,
         lag_log(LAG_LOG_WARNING, "and that could not be stored; the next start imports it again: %s", err.text);
 }
 
+struct withdrawing {
+    const char *id, *key;
+};
+
+static int write_withdrawn(struct lag_db *db, void *arg, struct lag_error *err) {
+    const struct withdrawing *withdrawing = arg;
+    int rc = lag_model_delete(db, withdrawing->id, err);
+    return rc == 0 && withdrawing->key[0] ? lag_key_forget(db, withdrawing->key, err) : rc;
+}
+
+void lagd_import_withdraw(struct lagd_deps *deps, const struct lag_model_row *row, const char *key) {
+    struct withdrawing withdrawing = {row->id, key};
+    struct lag_error err = {0};
+    if (lag_store_write(deps->store, write_withdrawn, &withdrawing, &err) != 0)
+        lag_log(LAG_LOG_WARNING, "model %s stays half imported; the next start goes on: %s", row->name, err.text);
+}
+
 /* Out of the list. true: its row was deleted. */
 static bool take_out(struct import *job) {
     struct lagd_imports *all = job->all;
@@ -285,7 +303,7 @@ int lagd_imports_admit(struct lagd_imports *all, struct lag_error *err) {
 
 int lagd_imports_begin(struct lagd_imports *all, const struct lag_model_row *row, const char *root,
                        const char *relative, struct lag_error *err) {
-    struct import *job = lag_calloc(1, sizeof(*job));
+    struct import *job = LAG_FP_FAIL("model.begin") ? NULL : lag_calloc(1, sizeof(*job));
     if (!job) return lag_error_set(err, LAG_ENOMEM, "out of memory");
     job->job = (struct lagd_job){.run = run_job, .done = end_job, .longest_ns = SILENCE_NS};
     job->all = all;

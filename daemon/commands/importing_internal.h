@@ -19,6 +19,9 @@ int lagd_imports_begin(struct lagd_imports *all, const struct lag_model_row *row
                        const char *relative, struct lag_error *err);
 /* The row was deleted. true: a job has its folder, and removes it; false: nobody has. */
 bool lagd_imports_cancel(struct lagd_imports *all, const char *model_id);
+/* As if it had not been asked for: its row and the Idempotency-Key of who asked ("" for none) go. For who is told by
+ * the answer, before anything was copied. Thread: any. */
+void lagd_import_withdraw(struct lagd_deps *deps, const struct lag_model_row *row, const char *key);
 /* Stored as failed, with the reason. Thread: any. */
 void lagd_import_refuse(struct lagd_deps *deps, const struct lag_model_row *row, const char *reason);
 

@@ -183,20 +183,19 @@ static int write_withdrawn(struct lag_db *db, void *arg, struct lag_error *err) 
     return rc == 0 && refusing->key[0] ? lag_key_forget(db, refusing->key, err) : rc;
 }
 
-static void withdraw(struct registration *job, const struct lagd_command *command) {
-    struct lagd_deps *deps = job->all->deps;
-    struct refusing refusing = {.row = &job->row, .key = command->key};
+void lagd_registration_withdraw(struct lagd_deps *deps, const struct lag_dataset_row *row, const char *key) {
+    struct refusing refusing = {.row = row, .key = key};
     struct lag_error err = {0};
-    const bool uploaded = strcmp(job->row.origin, "upload") == 0;
-    LAG_CLEANUP(lag_free_p) char *dir = lag_asprintf("%s/datasets/%s", deps->state_dir, job->row.id);
+    const bool uploaded = strcmp(row->origin, "upload") == 0;
+    LAG_CLEANUP(lag_free_p) char *dir = lag_asprintf("%s/datasets/%s", deps->state_dir, row->id);
     if (uploaded && dir) (void)lagd_unlisted_mark(dir, NULL);
     int rc = lag_store_write(deps->store, write_withdrawn, &refusing, &err);
     if (rc == 0) {
-        remove_upload(deps, &job->row);
+        remove_upload(deps, row);
         return;
     }
     if (uploaded && dir && lagd_is_undone(rc)) lagd_unlisted_unmark(dir);
-    lag_log(LAG_LOG_WARNING, "dataset %s stays half registered: %s", job->row.name, err.text);
+    lag_log(LAG_LOG_WARNING, "dataset %s stays half registered: %s", row->name, err.text);
 }
 
 /* Out of the list; its command, if that still waits, is the caller's. */
@@ -227,7 +226,7 @@ static void run_job(struct lagd_job *base) {
         rc = 0; /* where lagd stops, the next start goes on: it is under way, and the row says so */
     } else if (command) {
         command->err = err;
-        withdraw(job, command);
+        lagd_registration_withdraw(job->all->deps, &job->row, command->key);
     } else {
         lagd_registration_refuse(job->all->deps, &job->row, err.text);
     }
@@ -296,7 +295,7 @@ bool lagd_registrations_find_file(struct lagd_registrations *all, const struct l
 
 int lagd_registrations_begin(struct lagd_registrations *all, const struct lag_dataset_row *row, int fd,
                              struct lagd_command *command, int64_t due_ns, struct lag_error *err) {
-    struct registration *job = lag_calloc(1, sizeof(*job));
+    struct registration *job = LAG_FP_FAIL("dataset.begin") ? NULL : lag_calloc(1, sizeof(*job));
     int rc = job ? lag_stamp_of_fd(fd, &job->stamp, err) : lag_error_set(err, LAG_ENOMEM, "out of memory");
     if (rc != 0) {
         free(job);

@@ -30,6 +30,9 @@ int lagd_registrations_begin(struct lagd_registrations *all, const struct lag_da
 /* The row was deleted: its job, if it has one, ends. */
 void lagd_registrations_cancel(struct lagd_registrations *all, const char *dataset_id);
 void lagd_registrations_answer_late(struct lagd_registrations *all, int64_t now_ns);
+/* As if it had not been asked for: its row, the Idempotency-Key of who asked ("" for none) and what was uploaded go.
+ * For who is told by the answer. Thread: any. */
+void lagd_registration_withdraw(struct lagd_deps *deps, const struct lag_dataset_row *row, const char *key);
 /* Stored as failed, and what was uploaded is removed. Thread: any. */
 void lagd_registration_refuse(struct lagd_deps *deps, const struct lag_dataset_row *row, const char *reason);
 

@@ -359,6 +359,20 @@ def a_damaged_model_is_told(folder):
     daemon.terminate()
 
 
+def one_that_cannot_begin_was_not_asked(folder):
+    """There is no memory for its job: who asks again, with the same key, gets what he asked for."""
+    if not lagd.has_failpoints():
+        return
+    daemon, data = opened(folder, failpoints="model.begin=fail")
+    hf_folder.write(os.path.join(data, "plain"), files_of(FOLDERS["f32"]))
+    body = {"name": "plain", "path": "plain"}
+    answers = [daemon.request("POST", "/api/v1/models", body, {"Idempotency-Key": "k"}) for _ in range(2)]
+    assert answers[0][0] >= 400 and answers[1][0] == 202, answers
+    found = daemon.wait_for("/models/plain", lambda m: m["state"] != "importing")
+    assert found["state"] == "ready", found
+    daemon.terminate()
+
+
 def killed_while_importing(folder):
     """Whatever was done by then: the next start goes on, and nothing is half listed."""
     if not lagd.has_failpoints():
@@ -423,4 +437,5 @@ def killed_while_a_run_begins(folder):
 
 if __name__ == "__main__":
     lagd.main(torch_s_folders_come_in_and_go_out, each_error_names_its_rule, what_can_be_told_at_once,
-              runs_fit_their_model, a_damaged_model_is_told, killed_while_importing, killed_while_a_run_begins)
+              runs_fit_their_model, a_damaged_model_is_told, one_that_cannot_begin_was_not_asked,
+              killed_while_importing, killed_while_a_run_begins)

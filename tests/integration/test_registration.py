@@ -246,6 +246,25 @@ def it_waits_for_what_comes_back(folder):
     daemon.terminate()
 
 
+def one_that_cannot_begin_was_not_asked(folder):
+    """There is no memory for its job: who asks again, with the same key, gets what he asked for."""
+    if not lagd.has_failpoints():
+        return
+    daemon = Daemon(folder)
+    daemon.start(failpoints="dataset.begin=fail")
+    for name, query in (("small", ""), ("later", "&wait=-1")):
+        answers = [daemon.request("POST", f"/api/v1/datasets?name={name}{query}", lagd.text(),
+                                  {"Content-Type": "text/plain", "Idempotency-Key": name}) for _ in range(2)]
+        assert name == "later" or answers[0][0] >= 400, answers
+        assert answers[1][0] in (201, 202), answers
+        found = daemon.wait_for(f"/datasets/{name}", lambda d: d["state"] != "registering")
+        assert found["state"] == "ready", found
+        daemon.kill()
+        daemon.start(failpoints="dataset.begin=fail" if name == "later" else None)
+    assert len(os.listdir(daemon.state_dir + "/datasets")) == 2
+    daemon.terminate()
+
+
 if __name__ == "__main__":
     lagd.main(a_large_file_is_a_job, others_are_not_held_up, a_person_ends_it, it_goes_on_after_a_crash,
-              one_that_is_refused_says_why, it_waits_for_what_comes_back)
+              one_that_is_refused_says_why, it_waits_for_what_comes_back, one_that_cannot_begin_was_not_asked)
