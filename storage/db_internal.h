@@ -66,5 +66,8 @@ void lag_col_text(struct lag_stmt *stmt, const char *name, char *ret, size_t siz
 int lag_stmt_each_id(struct lag_db *db, const char *sql, int (*each)(const char *id, void *), void *arg,
                      struct lag_error *err);
 
+/* The column id of the first row for this key, the only parameter, into LAG_ROW_ID bytes: 1 = found, 0 = none. */
+int lag_stmt_first_id(struct lag_db *db, const char *sql, const char *key, char *ret, struct lag_error *err);
+
 /* Runs an UPDATE or DELETE of one row by id; LAG_ENOTFOUND "<what> <id> does not exist" when nothing changed. */
 int lag_stmt_run_one(struct lag_stmt *stmt, const char *what, const char *id, struct lag_error *err);

@@ -122,12 +122,5 @@ static const char sql_needed[] =
     "s.state NOT IN ('completed', 'cancelled', 'failed') AND s.parent_checkpoint = ?1 AND m.stage = 'planned' LIMIT 1";
 
 int lag_checkpoint_is_needed(struct lag_db *db, const char *id, char ret_by[LAG_ROW_ID], struct lag_error *err) {
-    struct lag_stmt *stmt;
-    int rc = lag_stmt_open(db, sql_needed, &stmt, err);
-    if (rc) return rc;
-    lag_bind_text(stmt, id);
-    rc = lag_stmt_step(stmt, err);
-    if (rc == 1) lag_col_text(stmt, "id", ret_by, LAG_ROW_ID);
-    lag_stmt_close(stmt);
-    return rc;
+    return lag_stmt_first_id(db, sql_needed, id, ret_by, err);
 }

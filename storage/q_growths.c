@@ -113,14 +113,7 @@ static const char sql_first_queued[] =
     "SELECT id FROM growths WHERE state = 'queued' AND run_id = ? ORDER BY at_step, id LIMIT 1";
 
 int lag_growth_first_queued(struct lag_db *db, const char *run_id, char ret_id[LAG_ROW_ID], struct lag_error *err) {
-    struct lag_stmt *stmt;
-    int rc = lag_stmt_open(db, sql_first_queued, &stmt, err);
-    if (rc) return rc;
-    lag_bind_text(stmt, run_id);
-    rc = lag_stmt_step(stmt, err);
-    if (rc == 1) lag_col_text(stmt, "id", ret_id, LAG_ROW_ID);
-    lag_stmt_close(stmt);
-    return rc;
+    return lag_stmt_first_id(db, sql_first_queued, run_id, ret_id, err);
 }
 
 static const char sql_set_pool[] = "UPDATE growths SET pool = ?, " TOUCH;

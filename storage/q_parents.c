@@ -55,14 +55,7 @@ static const char sql_fused[] =
     "LIMIT 1";
 
 int lag_checkpoint_is_fused(struct lag_db *db, const char *id, char ret_by[LAG_ROW_ID], struct lag_error *err) {
-    struct lag_stmt *stmt;
-    int rc = lag_stmt_open(db, sql_fused, &stmt, err);
-    if (rc) return rc;
-    lag_bind_text(stmt, id);
-    rc = lag_stmt_step(stmt, err);
-    if (rc == 1) lag_col_text(stmt, "id", ret_by, LAG_ROW_ID);
-    lag_stmt_close(stmt);
-    return rc;
+    return lag_stmt_first_id(db, sql_fused, id, ret_by, err);
 }
 
 static const char sql_fused_run[] =
@@ -71,12 +64,5 @@ static const char sql_fused_run[] =
     "AND (g.state <> 'applied' OR g.audit = 'wanted') LIMIT 1";
 
 int lag_run_is_fused(struct lag_db *db, const char *id, char ret_by[LAG_ROW_ID], struct lag_error *err) {
-    struct lag_stmt *stmt;
-    int rc = lag_stmt_open(db, sql_fused_run, &stmt, err);
-    if (rc) return rc;
-    lag_bind_text(stmt, id);
-    rc = lag_stmt_step(stmt, err);
-    if (rc == 1) lag_col_text(stmt, "id", ret_by, LAG_ROW_ID);
-    lag_stmt_close(stmt);
-    return rc;
+    return lag_stmt_first_id(db, sql_fused_run, id, ret_by, err);
 }

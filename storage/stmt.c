@@ -153,3 +153,13 @@ int lag_stmt_each_id(struct lag_db *db, const char *sql, int (*each)(const char 
     lag_stmt_close(stmt);
     return rc;
 }
+
+int lag_stmt_first_id(struct lag_db *db, const char *sql, const char *key, char *ret, struct lag_error *err) {
+    struct lag_stmt *stmt;
+    int rc = lag_stmt_open(db, sql, &stmt, err);
+    if (rc) return rc;
+    lag_bind_text(stmt, key);
+    if ((rc = lag_stmt_step(stmt, err)) == 1) lag_col_text(stmt, "id", ret, LAG_ROW_ID);
+    lag_stmt_close(stmt);
+    return rc;
+}
