@@ -29,6 +29,7 @@ static const struct lag_field keep_rows[] = {
 };
 const struct lag_fields lagd_keep_fields = {keep_rows, LAG_COUNT(keep_rows)};
 
+/* Each is a command "run.VERB". */
 static const char *const bulk_verbs[] = {"pause", "resume", "cancel", "checkpoint", "delete", NULL};
 static const struct lag_field bulk_rows[] = {
     {"verb", LAG_FIELD_CHOICE, LAG_FIELD_AT(struct lagd_bulk_body, verb), 0, 0, NULL, bulk_verbs, LAG_FIELD_REQUIRED,
@@ -37,9 +38,9 @@ static const struct lag_field bulk_rows[] = {
      "Why; kept with the events."},
 };
 const struct lag_fields lagd_bulk_fields = {bulk_rows, LAG_COUNT(bulk_rows)};
-static const char bulk_more[] = "\"runs\":{\"type\":\"array\",\"minItems\":1,\"maxItems\":1000,"
-                                "\"items\":{\"type\":\"string\"},\"description\":\"Ids or names; carried out in this "
-                                "order.\"}";
+static const char bulk_more[] =
+    "\"runs\":{\"type\":\"array\",\"minItems\":1,\"maxItems\":" LAG_TEXT_OF(LAGD_BULK_RUNS) ","
+    "\"items\":{\"type\":\"string\"},\"description\":\"Ids or names; carried out in this order.\"}";
 
 static const char from_more[] =
     "\"from\":{\"type\":\"object\",\"additionalProperties\":false,\"minProperties\":1,\"description\":\"What it begins "

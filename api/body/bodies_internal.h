@@ -20,6 +20,7 @@ struct lagd_decide_body {
     bool approve, reject;
     char reason[LAGD_REASON_MAX + 1];
 };
+#define LAGD_BULK_RUNS 1000 /* that POST /runs/bulk takes at once */
 struct lagd_bulk_body { /* runs is a list beside it */
     char verb[16], reason[LAGD_REASON_MAX + 1];
 };

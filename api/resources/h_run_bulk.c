@@ -14,11 +14,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct {
-    const char *name;
-    enum lagd_command_type type;
-} verbs[] = {{"pause", LAGD_RUN_PAUSE}, {"resume", LAGD_RUN_RESUME}, {"cancel", LAGD_RUN_CANCEL},
-             {"checkpoint", LAGD_RUN_CHECKPOINT}, {"delete", LAGD_RUN_DELETE}};
+/* Of a verb that the body's table knows. */
+static enum lagd_command_type command_of(const char *verb) {
+    char name[32];
+    int type = 0;
+    (void)snprintf(name, sizeof(name), "run.%s", verb);
+    while (type < LAGD_N_COMMANDS - 1 && strcmp(lagd_command_name((enum lagd_command_type)type), name) != 0) type++;
+    return (enum lagd_command_type)type;
+}
 
 /* --- the body ----------------------------------------------------------------------------------------------------- */
 
@@ -69,32 +72,42 @@ static const struct lagd_schema outcome_schema = LAGD_SCHEMA("BulkOutcome", outc
 static const struct lagd_member list_members[] = {LAGD_LIST(&outcome_schema)};
 const struct lagd_schema lagd_bulk_schema = LAGD_SCHEMA("BulkOutcomeList", list_members);
 
+static const char *asked_of(const struct lagd_request *request, size_t i) {
+    return json_string_value(json_array_get(json_object_get(request->json, "runs"), i));
+}
+
+static void look_at_run(struct lagd_request *request, struct outcome *outcome) {
+    const struct lagd_command *command = request->command;
+    struct lag_db *db;
+    struct lag_run_row row;
+    (void)lag_copy(outcome->id, sizeof(outcome->id), command->id); /* of one that was deleted, or cannot be read now */
+    if (lagd_request_db(request, &db) != 0) return;
+    if (lag_run_get(db, outcome->asked, &row, NULL) == 0) {
+        (void)lag_copy(outcome->id, sizeof(outcome->id), row.id);
+        (void)lag_copy(outcome->name, sizeof(outcome->name), row.name);
+        (void)lag_copy(outcome->state, sizeof(outcome->state), row.state);
+        /* It was so already. */
+        if (command->status == LAG_ESTATE && lagd_run_verb_is_idle(command->type, row.state)) outcome->done = true;
+    }
+    lagd_request_give_db(request);
+}
+
+static void tell_problem(struct outcome *outcome, const char *slug, const char *detail) {
+    const struct lagd_problem_type *type = lagd_problem_find(slug);
+    outcome->status = type->status;
+    outcome->slug = type->slug;
+    (void)lag_copy(outcome->detail, sizeof(outcome->detail), detail);
+}
+
 /* What the verb did to the run whose turn it was. */
 static int note_outcome(struct lagd_request *request, struct lagd_rows *outcomes) {
     const struct lagd_command *command = request->command;
-    struct outcome outcome = {.asked = json_string_value(json_array_get(json_object_get(request->json, "runs"),
-                                                                       outcomes->n)),
-                              .done = command->status == 0, .status = command->type == LAGD_RUN_DELETE ? 204 : 200};
-    struct lag_db *db;
-    struct lag_run_row row;
-    int status = lagd_request_db(request, &db);
-    if (status < 0) return status;
-    if (lag_run_get(db, outcome.asked, &row, NULL) == 0) {
-        (void)lag_copy(outcome.id, sizeof(outcome.id), row.id);
-        (void)lag_copy(outcome.name, sizeof(outcome.name), row.name);
-        (void)lag_copy(outcome.state, sizeof(outcome.state), row.state);
-        /* It was so already. */
-        if (command->status == LAG_ESTATE && lagd_run_verb_is_idle(command->type, row.state)) outcome.done = true;
-    }
-    if (!outcome.id[0]) (void)lag_copy(outcome.id, sizeof(outcome.id), command->id); /* deleted */
-    lagd_request_give_db(request);
-    if (!outcome.done) {
-        const struct lagd_problem_type *type = lagd_problem_find(
-            command->status == LAG_ESTATE ? "invalid-state" : lagd_problem_slug(command->status));
-        outcome.status = type->status;
-        outcome.slug = type->slug;
-        (void)lag_copy(outcome.detail, sizeof(outcome.detail), command->err.text);
-    }
+    struct outcome outcome = {.asked = asked_of(request, outcomes->n), .done = command->status == 0,
+                              .status = command->type == LAGD_RUN_DELETE ? 204 : 200};
+    look_at_run(request, &outcome);
+    if (!outcome.done)
+        tell_problem(&outcome, command->status == LAG_ESTATE ? "invalid-state" : lagd_problem_slug(command->status),
+                     command->err.text);
     return lagd_rows_add(outcomes, &outcome);
 }
 
@@ -108,14 +121,11 @@ static void forget(void *kept) {
 static int post_next(struct lagd_request *request, size_t i) {
     const char *verb = json_string_value(json_object_get(request->json, "verb"));
     const char *reason = json_string_value(json_object_get(request->json, "reason"));
-    size_t v = 0;
-    while (strcmp(verbs[v].name, verb) != 0) v++;
     lagd_command_destroy(request->command);
     request->command = NULL;
-    struct lagd_command *command = lagd_command_create(verbs[v].type);
+    struct lagd_command *command = lagd_command_create(command_of(verb));
     if (command) {
-        const json_t *run = json_array_get(json_object_get(request->json, "runs"), i);
-        (void)lag_copy(command->target, sizeof(command->target), json_string_value(run));
+        (void)lag_copy(command->target, sizeof(command->target), asked_of(request, i));
         (void)lag_copy(command->reason, sizeof(command->reason), reason ? reason : "");
     }
     return lagd_request_post(request, command);
@@ -141,7 +151,13 @@ int lagd_h_run_bulk_done(struct lagd_request *request) {
     const size_t n = json_array_size(json_object_get(request->json, "runs"));
     int status = note_outcome(request, outcomes);
     if (status < 0) return status;
-    if (outcomes->n < n) return post_next(request, outcomes->n);
+    while (outcomes->n < n) {
+        if (post_next(request, outcomes->n) == LAGD_WAIT) return LAGD_WAIT;
+        /* What was done before is told all the same. */
+        struct outcome refused = {.asked = asked_of(request, outcomes->n)};
+        tell_problem(&refused, "busy", "there was no memory for it; ask again for this run");
+        if ((status = lagd_rows_add(outcomes, &refused)) < 0) return status;
+    }
     const struct lagd_list list = {lagd_rows_span(outcomes), NULL};
     return lagd_answer_object(request, &lagd_bulk_schema, &list, NULL, 200);
 }

@@ -55,8 +55,6 @@ lagd_route_fn lagd_h_events;
 
 extern const char *const lagd_run_sorts[]; /* NULL-terminated, by enum lag_run_order. h_run_list.c */
 
-/* Runs that POST /runs/bulk takes at once. */
-#define LAGD_BULK_RUNS 1000
 lagd_route_fn lagd_h_run_bulk, lagd_h_run_bulk_done;
 /* Has this verb nothing to do in this state of a run, and is that fine? h_runs.c */
 bool lagd_run_verb_is_idle(enum lagd_command_type type, const char *state);
