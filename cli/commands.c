@@ -1,5 +1,6 @@
 /* The table of commands. One row is a command: how it is called, what it asks for, how its answer is shown. */
 #include "ctl_internal.h"
+#include "views_internal.h"
 
 #include <lagd/base/check.h>
 
@@ -187,316 +188,165 @@ static const struct ctl_option api_options[] = {
     {'d', "data", "TEXT", NULL, "JSON body; @FILE reads a file, @- standard input", false}, END};
 static const struct ctl_option no_options[] = {END};
 
-static const struct ctl_column run_columns[] = {
-    {"NAME", "name", CTL_TEXT},        {"STATE", "state", CTL_STATE},
-    {"STEP", "step", CTL_INT},         {"OF", "max_steps", CTL_INT},
-    {"LAYERS", "model.n_layer", CTL_INT}, {"PARAMS", "n_params", CTL_COUNT},
-    {"TRAIN", "latest.train/loss", CTL_LOSS}, {"VAL", "latest.val/loss", CTL_LOSS},
-    {"BEST", "best.value", CTL_LOSS},
-    {"TOKENS/S", "latest.perf/tokens_per_s", CTL_COUNT}, {"WAITS FOR", "waiting_for", CTL_TEXT},
-    {"UPDATED", "updated_at", CTL_TIME},
-    {NULL, NULL, 0}};
-static const struct ctl_column run_show_columns[] = {
-    {"id", "id", CTL_TEXT}, {"name", "name", CTL_TEXT}, {"state", "state", CTL_STATE}, {"reason", "reason", CTL_TEXT},
-    {"waits for", "waiting_for", CTL_TEXT}, {"goes on by itself", "waits", CTL_TEXT}, {"step", "step", CTL_INT},
-    {"of", "max_steps", CTL_INT},
-    {"tokens", "tokens", CTL_COUNT},
-    {"flops", "flops", CTL_COUNT}, {"params", "n_params", CTL_COUNT}, {"dataset", "dataset", CTL_TEXT},
-    {"from model", "from_model", CTL_TEXT},
-    {"layers", "model.n_layer", CTL_INT}, {"heads", "model.n_head", CTL_INT}, {"width", "model.n_embd", CTL_INT},
-    {"context", "model.n_positions", CTL_INT}, {"train/loss", "latest.train/loss", CTL_LOSS},
-    {"val/loss", "latest.val/loss", CTL_LOSS}, {"best val/loss", "best.value", CTL_LOSS},
-    {"at best step", "best.step", CTL_INT}, {"tokens/s", "latest.perf/tokens_per_s", CTL_COUNT},
-    {"time left", "seconds_left", CTL_SECONDS},
-    {"forked from", "origin.run_name", CTL_TEXT}, {"at step", "origin.step", CTL_INT},
-    {"learning rate", "optim.lr", CTL_NUMBER}, {"schedule", "schedule.kind", CTL_TEXT},
-    {"precision", "precision", CTL_TEXT}, {"recompute", "recompute", CTL_TEXT}, {"growth", "growth", CTL_TEXT},
-    {"tags", "tags", CTL_LIST}, {"note", "note", CTL_TEXT}, {"possible now", "allowed_actions", CTL_LIST},
-    {"created", "created_at", CTL_TIME}, {"updated", "updated_at", CTL_TIME}, {NULL, NULL, 0}};
-static const struct ctl_column estimate_columns[] = {
-    {"parameters", "n_params", CTL_COUNT}, {"tokens a step", "tokens_per_step", CTL_INT},
-    {"tokens", "tokens_total", CTL_COUNT}, {"FLOPs", "flops_total", CTL_COUNT}, {"memory", "memory_bytes", CTL_BYTES},
-    {"memory available", "memory_available_bytes", CTL_BYTES}, {"fits", "fits", CTL_TEXT},
-    {"a checkpoint", "checkpoint_bytes", CTL_BYTES}, {"time", "total_seconds", CTL_SECONDS},
-    {"precision", "precision_note", CTL_TEXT}, {NULL, NULL, 0}};
-static const struct ctl_column extension_columns[] = {
-    {"goes on at step", "from_step", CTL_INT}, {"to step", "max_steps", CTL_INT},
-    {"steps given up", "n_dropped_steps", CTL_INT}, {"learning rate now", "lr_now", CTL_NUMBER},
-    {"then", "lr_next", CTL_NUMBER}, {"note", "note", CTL_TEXT}, {NULL, NULL, 0}};
-static const struct ctl_column growth_columns[] = {
-    {"ID", "id", CTL_TEXT}, {"STATE", "state", CTL_STATE}, {"RUN", "run", CTL_TEXT}, {"CHANGE", "change", CTL_TEXT},
-    {"GREW", "grew", CTL_TEXT}, {"AT", "start_step", CTL_INT},
-    {"DONE", "progress.done_steps", CTL_INT}, {"OF", "progress.total_steps", CTL_INT}, {"MODE", "mode", CTL_TEXT},
-    {"CREATED", "created_at", CTL_TIME}, {NULL, NULL, 0}};
-static const struct ctl_column study_columns[] = {
-    {"NAME", "name", CTL_TEXT}, {"STATE", "state", CTL_STATE}, {"DONE", "done", CTL_NUMBER},
-    {"PARENT", "parent.name", CTL_TEXT}, {"AT", "parent.step", CTL_INT}, {"TO", "grows_to", CTL_TEXT},
-    {"HORIZON", "horizon", CTL_INT}, {"SEEDS", "seeds", CTL_LIST}, {"CREATED", "created_at", CTL_TIME},
-    {"ID", "id", CTL_TEXT}, {NULL, NULL, 0}};
-static const struct ctl_column candidate_columns[] = {
-    {"RANK", "rank", CTL_INT}, {"CANDIDATE", "label", CTL_TEXT}, {"LOSS", "mean", CTL_LOSS},
-    {"BEHIND", "margin_to_best", CTL_LOSS}, {"RANK AT 0", "rank_at_0", CTL_INT}, {"ID", "candidate", CTL_TEXT},
-    {NULL, NULL, 0}};
-static const struct ctl_column series_key_columns[] = {
-    {"KEY", "key", CTL_TEXT}, {"LAST", "last", CTL_NUMBER}, {"AT STEP", "last_step", CTL_INT},
-    {"POINTS", "n_points", CTL_INT}, {"FROM", "first_step", CTL_INT}, {NULL, NULL, 0}};
-static const struct ctl_column event_columns[] = {
-    {"SEQ", "seq", CTL_INT}, {"TIME", "ts", CTL_TEXT}, {"TYPE", "type", CTL_TEXT}, {"RUN", "run", CTL_TEXT},
-    {"GROWTH", "growth", CTL_TEXT}, {"CANDIDATE", "candidate", CTL_TEXT}, {"STATE", "state", CTL_STATE},
-    {"STEP", "step", CTL_INT}, {"VALUE", "value", CTL_NUMBER}, {"MESSAGE", "message", CTL_TEXT}, {NULL, NULL, 0}};
-static const struct ctl_column checkpoint_columns[] = {
-    {"ID", "id", CTL_TEXT}, {"KIND", "kind", CTL_TEXT}, {"STEP", "step", CTL_INT}, {"LAYERS", "n_layer", CTL_INT},
-    {"SIZE", "n_bytes", CTL_BYTES}, {"KEPT", "keep", CTL_TEXT}, {"CREATED", "created_at", CTL_TIME}, {NULL, NULL, 0}};
-static const struct ctl_column dataset_columns[] = {
-    {"NAME", "name", CTL_TEXT}, {"STATE", "state", CTL_STATE}, {"FORMAT", "format", CTL_TEXT},
-    {"TOKENS", "n_tokens", CTL_COUNT},
-    {"VOCABULARY", "vocab_size", CTL_INT}, {"SIZE", "n_bytes", CTL_BYTES}, {"ORIGIN", "origin", CTL_TEXT},
-    {"CREATED", "created_at", CTL_TIME}, {"ID", "id", CTL_TEXT}, {NULL, NULL, 0}};
-static const struct ctl_column sample_columns[] = {
-    {"TEXT", "text", CTL_TEXT}, {"STEP", "step", CTL_INT}, {"CHECKPOINT", "checkpoint", CTL_TEXT}, {NULL, NULL, 0}};
-static const struct ctl_column doctor_columns[] = {
-    {"CHECK", "check", CTL_TEXT}, {"RESULT", "state", CTL_STATE}, {"FOUND", "found", CTL_TEXT},
-    {"FIX", "fix", CTL_TEXT}, {NULL, NULL, 0}};
-static const struct ctl_column config_columns[] = {
-    {"KEY", "key", CTL_TEXT}, {"VALUE", "value", CTL_TEXT}, {"FROM", "source", CTL_TEXT}, {"WHERE", "where", CTL_TEXT},
-    {"RELOADABLE", "reloadable", CTL_TEXT}, {"WAITS", "waiting", CTL_TEXT}, {NULL, NULL, 0}};
-static const struct ctl_column version_columns[] = {
-    {"lagctl", "lagctl", CTL_TEXT}, {"lagd", "lagd", CTL_TEXT}, {NULL, NULL, 0}};
-static const struct ctl_column status_columns[] = {
-    {"daemon", "version", CTL_TEXT}, {"address", "address", CTL_TEXT}, {"up since", "system.started_at", CTL_TIME},
-    {"state", "state", CTL_STATE}, {"processors", "system.cpu.n_cpus", CTL_INT},
-    {"compute threads", "system.work.n_threads", CTL_INT}, {"runs training", "system.work.n_runs_active", CTL_INT},
-    {"probes", "system.work.n_probes_active", CTL_INT}, {"jobs waiting", "system.work.n_jobs_waiting", CTL_INT},
-    {"memory used", "system.memory.rss_bytes", CTL_BYTES}, {"memory free", "system.memory.available_bytes", CTL_BYTES},
-    {"disk free", "system.disk.free_bytes", CTL_BYTES}, {"database", "system.disk.db_bytes", CTL_BYTES},
-    {NULL, NULL, 0}};
-
-static const struct ctl_view status_view = {status_columns, NULL, NULL, NULL};
-static const struct ctl_view runs_view = {
-    run_columns, NULL, "no runs; create one by: lagctl run create -f run.json", NULL};
-static const struct ctl_view active_view = {
-    run_columns, NULL, "no run goes on or waits; those that have ended: lagctl run list", NULL};
-static const struct ctl_view run_view = {run_show_columns, NULL, NULL, NULL};
-static const struct ctl_view run_said = {run_columns, "{name}: {state}, step {step} of {max_steps}", NULL, NULL};
-static const struct ctl_view growths_view = {
-    growth_columns, NULL, "no growths; ask for one by: lagctl grow RUN --to N", NULL};
-static const struct ctl_view growth_view = {growth_columns, NULL, NULL, ctl_print_growth};
-static const struct ctl_view growth_said = {growth_columns, "{id}: {state}", NULL, NULL};
-static const struct ctl_column plan_columns[] = {
-    {"RUN", "run", CTL_TEXT}, {"STAGES", "stages", CTL_LIST}, {"REVISION", "revision", CTL_INT}, {NULL, NULL, 0}};
-static const struct ctl_view plan_view = {plan_columns, NULL, NULL, ctl_print_plan};
-static const struct ctl_view studies_view = {
-    study_columns, NULL, "no studies; ask for one by: lagctl study create", NULL};
-static const struct ctl_view study_view = {study_columns, NULL, NULL, ctl_print_study};
-static const struct ctl_view study_said = {study_columns, "{name}: {state}", NULL, NULL};
-static const struct ctl_column prior_columns[] = {
-    {"OPERATOR", "operator", CTL_TEXT}, {"LAGS", "lags.cases", CTL_INT}, {"LAGS WON", "lags.wins", CTL_INT},
-    {"LAGS PLACE", "lags.place", CTL_NUMBER}, {"FINALS", "finals.cases", CTL_INT},
-    {"FINALS WON", "finals.wins", CTL_INT}, {"FINALS PLACE", "finals.place", CTL_NUMBER},
-    {"REGRET", "finals.regret", CTL_LOSS}, {NULL, NULL, 0}};
-static const struct ctl_column operator_columns[] = {
-    {"OPERATOR", "name", CTL_TEXT}, {"GROWS", "grows", CTL_TEXT}, {"AXES", "axes", CTL_LIST},
-    {"SAME FUNCTION", "preserves", CTL_TEXT}, {"HUGGING FACE", "hugging_face", CTL_TEXT},
-    {"REACHES", "reach.reaches", CTL_TEXT}, {"BESIDE", "reach.beside", CTL_TEXT}, {"WHY NOT", "reach.reason", CTL_TEXT},
-    {NULL, NULL, 0}};
-static const struct ctl_view operators_view = {operator_columns, NULL, NULL, ctl_print_operators};
-static const struct ctl_view prior_view = {prior_columns, NULL, NULL, ctl_print_prior};
-static const struct ctl_view ranking_view = {candidate_columns, NULL, NULL, ctl_print_ranking};
-static const struct ctl_view checkpoints_view = {checkpoint_columns, NULL, "no checkpoints", NULL};
-static const struct ctl_view checkpoint_said = {checkpoint_columns, "{id}: kept {keep}", NULL, NULL};
-static const struct ctl_view datasets_view = {
-    dataset_columns, NULL, "no datasets; add one by: lagctl dataset add FILE", NULL};
-static const struct ctl_column dataset_show_columns[] = {
-    {"id", "id", CTL_TEXT}, {"name", "name", CTL_TEXT}, {"state", "state", CTL_STATE}, {"reason", "reason", CTL_TEXT},
-    {"format", "format", CTL_TEXT}, {"tokens", "n_tokens", CTL_COUNT}, {"vocabulary", "vocab_size", CTL_INT},
-    {"size", "n_bytes", CTL_BYTES}, {"read", "n_bytes_done", CTL_BYTES}, {"origin", "origin", CTL_TEXT},
-    {"SHA-256", "sha256", CTL_TEXT}, {"created", "created_at", CTL_TIME}, {NULL, NULL, 0}};
-static const struct ctl_view dataset_view = {dataset_show_columns, NULL, NULL, NULL};
-static const struct ctl_view dataset_said = {
-    dataset_columns, "{name}: {n_tokens} tokens, vocabulary {vocab_size}, format {format}", NULL, NULL};
-static const struct ctl_column model_columns[] = {
-    {"NAME", "name", CTL_TEXT}, {"STATE", "state", CTL_STATE}, {"LAYERS", "shape.n_layer", CTL_INT},
-    {"WIDTH", "shape.n_embd", CTL_INT}, {"PARAMS", "n_params", CTL_COUNT}, {"DTYPE", "dtype", CTL_TEXT},
-    {"TOKENIZER", "tokenizer", CTL_TEXT}, {"SIZE", "n_bytes", CTL_BYTES}, {NULL, NULL, 0}};
-static const struct ctl_column model_show_columns[] = {
-    {"id", "id", CTL_TEXT}, {"name", "name", CTL_TEXT}, {"state", "state", CTL_STATE}, {"reason", "reason", CTL_TEXT},
-    {"layers", "shape.n_layer", CTL_INT}, {"heads", "shape.n_head", CTL_INT}, {"width", "shape.n_embd", CTL_INT},
-    {"inner", "shape.n_inner", CTL_INT}, {"context", "shape.n_positions", CTL_INT},
-    {"vocabulary", "shape.vocab_size", CTL_INT}, {"params", "n_params", CTL_COUNT}, {"dtype", "dtype", CTL_TEXT},
-    {"tokenizer", "tokenizer", CTL_TEXT}, {"its tokens", "tokenizer_size", CTL_INT}, {"size", "n_bytes", CTL_BYTES},
-    {"from", "path", CTL_TEXT}, {"created", "created_at", CTL_TIME}, {NULL, NULL, 0}};
-static const struct ctl_view models_view = {
-    model_columns, NULL, "no models; bring one by: lagctl model add PATH", NULL};
-static const struct ctl_view model_view = {model_show_columns, NULL, NULL, NULL};
-static const struct ctl_view model_said = {
-    model_columns, "{name}: {n_params} parameters, {dtype}, tokenizer {tokenizer}", NULL, NULL};
-static const struct ctl_view events_view = {event_columns, NULL, NULL, NULL};
-static const struct ctl_view series_keys_view = {series_key_columns, NULL, "no points yet", NULL};
-static const struct ctl_view sample_view = {sample_columns, NULL, NULL, NULL};
-static const struct ctl_view doctor_view = {doctor_columns, NULL, NULL, NULL};
-static const struct ctl_view config_view = {config_columns, NULL, NULL, NULL};
-static const struct ctl_view version_view = {version_columns, NULL, NULL, NULL};
-static const struct ctl_view deleted_view = {NULL, "deleted", NULL, NULL};
-
-const struct ctl_view ctl_estimate_view = {estimate_columns, NULL, NULL, NULL};
-const struct ctl_view ctl_extension_view = {extension_columns, NULL, NULL, ctl_print_extension};
-const struct ctl_view ctl_growth_plan_view = {growth_columns, NULL, NULL, ctl_print_growth_plan};
-const struct ctl_view ctl_plan_estimate_view = {plan_columns, NULL, NULL, ctl_print_plan_estimate};
-const struct ctl_view ctl_study_plan_view = {study_columns, NULL, NULL, ctl_print_study_plan};
-
 static const struct ctl_command commands[] = {
-    {"status", "", no_options, "GET", "/system", "Show what the daemon does, on one screen.", NULL, &status_view,
+    {"status", "", no_options, "GET", "/system", "Show what the daemon does, on one screen.", NULL, &ctl_status_view,
      ctl_cmd_status},
-    {"ps", "", ps_options, "GET", "/runs", "List the runs that have not ended.", NULL, &active_view, ctl_cmd_ps},
-    {"top", "", top_options, "GET", "/runs", "Watch runs and machine live; q quits.", NULL, &runs_view, ctl_cmd_top},
+    {"ps", "", ps_options, "GET", "/runs", "List the runs that have not ended.", NULL, &ctl_active_view, ctl_cmd_ps},
+    {"top", "", top_options, "GET", "/runs", "Watch runs and machine live; q quits.", NULL, &ctl_runs_view,
+     ctl_cmd_top},
 
     {"run create", "", create_options, "POST", "/runs",
-     "Create a run from a JSON file, or from a model that was brought.", NULL, &run_said,
+     "Create a run from a JSON file, or from a model that was brought.", NULL, &ctl_run_said,
      ctl_cmd_run_create},
-    {"run list", "", runs_options, "GET", "/runs", "Find runs; without options all, newest first.", NULL, &runs_view,
+    {"run list", "", runs_options, "GET", "/runs", "Find runs; without options all, newest first.", NULL,
+     &ctl_runs_view,
      NULL},
-    {"run show", "RUN", no_options, "GET", "/runs/{RUN}", "Show one run.", NULL, &run_view, NULL},
+    {"run show", "RUN", no_options, "GET", "/runs/{RUN}", "Show one run.", NULL, &ctl_run_view, NULL},
     {"run edit", "RUN", edit_options, "PATCH", "/runs/{RUN}", "Change a run's name, tags or note, or what is kept.",
-     NULL, &run_said, NULL},
-    {"run pause", "RUN", reason_options, "POST", "/runs/{RUN}/pause", "Pause a run at its next step.", NULL, &run_said,
+     NULL, &ctl_run_said, NULL},
+    {"run pause", "RUN", reason_options, "POST", "/runs/{RUN}/pause", "Pause a run at its next step.", NULL,
+     &ctl_run_said,
      NULL},
     {"run resume", "RUN", reason_options, "POST", "/runs/{RUN}/resume",
-     "Go on with a run that is paused or has failed.", NULL, &run_said, NULL},
-    {"run cancel", "RUN", reason_options, "POST", "/runs/{RUN}/cancel", "End a run for good.", NULL, &run_said, NULL},
+     "Go on with a run that is paused or has failed.", NULL, &ctl_run_said, NULL},
+    {"run cancel", "RUN", reason_options, "POST", "/runs/{RUN}/cancel", "End a run for good.", NULL, &ctl_run_said,
+     NULL},
     {"run checkpoint", "RUN", reason_options, "POST", "/runs/{RUN}/checkpoint",
-     "Write a checkpoint at the run's next step.", NULL, &run_said, NULL},
+     "Write a checkpoint at the run's next step.", NULL, &ctl_run_said, NULL},
     {"run fork", "RUN", fork_options, "POST", "/runs/{RUN}/fork",
      "Make a run that goes on from a checkpoint of this one.",
      "The new run has a copy of the checkpoint, so it does not need this one any more. With the same seed and schedule "
      "it takes the same steps.",
-     &run_said, NULL},
+     &ctl_run_said, NULL},
     {"run extend", "RUN", extend_options, "POST", "/runs/{RUN}/extend",
      "Let a run that is completed or paused go on to a later last step.",
      "stable goes on as if the run had been made with so many steps, rewarm begins the schedule anew, and minimum "
      "stays at the rate that the schedule ends with.",
-     &run_said, ctl_cmd_run_extend},
+     &ctl_run_said, ctl_cmd_run_extend},
     {"run rm", "RUN", no_options, "DELETE", "/runs/{RUN}",
-     "Delete a run that has ended, with its points, growths and checkpoints.", NULL, &deleted_view, NULL},
+     "Delete a run that has ended, with its points, growths and checkpoints.", NULL, &ctl_deleted_view, NULL},
 
     {"grow", "RUN", grow_options, "POST", "/runs/{RUN}/growths",
      "Ask for a growth: try every operator of the pool for some steps, and take the best.",
      "Give a JSON file, or flags, or both: flags override the file. With --wait the exit status is 0 when the growth "
      "was applied or waits for approval, 1 when it was not.",
-     &growth_said, ctl_cmd_grow},
-    {"grow list", "[RUN]", no_options, "GET", "/growths?run={RUN}", "List growths.", NULL, &growths_view, NULL},
+     &ctl_growth_said, ctl_cmd_grow},
+    {"grow list", "[RUN]", no_options, "GET", "/growths?run={RUN}", "List growths.", NULL, &ctl_growths_view, NULL},
     {"grow show", "GROWTH", no_options, "GET", "/growths/{GROWTH}", "Show a growth with its candidates and verdict.",
-     NULL, &growth_view, NULL},
+     NULL, &ctl_growth_view, NULL},
     {"grow rank", "GROWTH", rank_options, "GET", "/growths/{GROWTH}/ranking",
-     "Rank the candidates as they were at any step of the probe.", NULL, &ranking_view, NULL},
+     "Rank the candidates as they were at any step of the probe.", NULL, &ctl_ranking_view, NULL},
     {"grow report", "GROWTH", report_options, "GET", "/growths/{GROWTH}/report",
      "Write a growth's report, to keep: what was tried, curves, rule, winner and cost.", NULL, NULL, ctl_cmd_report},
     {"grow approve", "GROWTH", approve_options, "POST", "/growths/{GROWTH}/decision",
-     "Apply the picked candidate, or another one.", NULL, &growth_said, ctl_cmd_approve},
+     "Apply the picked candidate, or another one.", NULL, &ctl_growth_said, ctl_cmd_approve},
     {"grow reject", "GROWTH", reject_options, "POST", "/growths/{GROWTH}/decision",
-     "Apply no candidate; the run goes on as it was.", NULL, &growth_said, ctl_cmd_reject},
+     "Apply no candidate; the run goes on as it was.", NULL, &ctl_growth_said, ctl_cmd_reject},
     {"grow audit", "GROWTH", audit_options, "POST", "/growths/{GROWTH}/audit",
      "Find out what a decision that was applied has lost: a study of low priority.",
      "All its candidates are trained to the run's end, while no other run or study wants to compute; grow show tells "
      "the regret then.",
-     &study_said, ctl_cmd_audit},
+     &ctl_study_said, ctl_cmd_audit},
     {"grow cancel", "GROWTH", reason_options, "POST", "/growths/{GROWTH}/cancel",
-     "Withdraw a growth; the run goes on as it was.", NULL, &growth_said, NULL},
+     "Withdraw a growth; the run goes on as it was.", NULL, &ctl_growth_said, NULL},
 
     {"operators", "[RUN]", operators_options, "GET", "/operators?run={RUN}",
      "List the growth operators: what each grows, when it keeps the function, its parameters.",
-     "With RUN and --to, which of them take that run there, and what the others could reach.", &operators_view, NULL},
+     "With RUN and --to, which of them take that run there, and what the others could reach.", &ctl_operators_view,
+     NULL},
     {"prior", "", no_options, "GET", "/prior",
      "Show how operators have done in the growths and studies here, by growth factor and share of training done.",
      "Only ranks at the horizon of completed studies are of the end; those at a lag may mislead as a short lag does.",
-     &prior_view, NULL},
+     &ctl_prior_view, NULL},
 
     {"plan show", "RUN", no_options, "GET", "/runs/{RUN}/plan",
-     "Show a run's growth plan, and what became of each of its stages.", NULL, &plan_view, NULL},
+     "Show a run's growth plan, and what became of each of its stages.", NULL, &ctl_plan_view, NULL},
     {"plan set", "RUN", plan_options, "PUT", "/runs/{RUN}/plan",
      "Give a run a growth plan, or replace the stages that have not begun.",
-     "Those that have begun must be given as they were asked for; plan show -o json writes them so.", &plan_view,
+     "Those that have begun must be given as they were asked for; plan show -o json writes them so.", &ctl_plan_view,
      ctl_cmd_plan_set},
     {"plan rm", "RUN", no_options, "DELETE", "/runs/{RUN}/plan", "Remove the stages that have not begun.", NULL,
-     &plan_view, NULL},
+     &ctl_plan_view, NULL},
 
     {"study create", "", study_options, "POST", "/studies",
      "Train every candidate of a pool to a horizon, to see how long a lag has to be.",
-     "Give a JSON file, or flags, or both: flags override the file.", &study_said, ctl_cmd_study_create},
-    {"study list", "", no_options, "GET", "/studies", "List studies, newest first.", NULL, &studies_view, NULL},
+     "Give a JSON file, or flags, or both: flags override the file.", &ctl_study_said, ctl_cmd_study_create},
+    {"study list", "", no_options, "GET", "/studies", "List studies, newest first.", NULL, &ctl_studies_view, NULL},
     {"study show", "STUDY", study_show_options, "GET", "/studies/{STUDY}",
      "Show how far a study is, its runs, and what it shows.",
-     "With --follow the exit status is 0 when it was completed, 1 when it ended otherwise.", &study_view,
+     "With --follow the exit status is 0 when it was completed, 1 when it ended otherwise.", &ctl_study_view,
      ctl_cmd_study_show},
     {"study report", "STUDY", study_report_options, "GET", "/studies/{STUDY}/report",
      "Write a study's report, to keep: sentences, tables and figures.", NULL, NULL, ctl_cmd_study_report},
     {"study pause", "STUDY", reason_options, "POST", "/studies/{STUDY}/pause", "Pause a study and its runs.", NULL,
-     &study_said, NULL},
+     &ctl_study_said, NULL},
     {"study resume", "STUDY", reason_options, "POST", "/studies/{STUDY}/resume", "Go on with a paused study.", NULL,
-     &study_said, NULL},
+     &ctl_study_said, NULL},
     {"study cancel", "STUDY", reason_options, "POST", "/studies/{STUDY}/cancel",
-     "End a study for good; what it has found stays.", NULL, &study_said, NULL},
+     "End a study for good; what it has found stays.", NULL, &ctl_study_said, NULL},
     {"study rm", "STUDY", no_options, "DELETE", "/studies/{STUDY}",
-     "Delete the record of a study that has ended; its runs stay.", NULL, &deleted_view, NULL},
+     "Delete the record of a study that has ended; its runs stay.", NULL, &ctl_deleted_view, NULL},
 
     {"metrics", "RUN", metrics_options, "GET", "/runs/{RUN}/metrics", "List a run's series, or show and plot them.",
-     NULL, &series_keys_view, ctl_cmd_metrics},
+     NULL, &ctl_series_keys_view, ctl_cmd_metrics},
     {"logs", "RUN", logs_options, "GET", "/events", "Tell what happened to a run, one line an event.", NULL,
-     &events_view, ctl_cmd_logs},
+     &ctl_events_view, ctl_cmd_logs},
     {"events", "", events_options, "GET", "/events", "Show events, oldest first.",
-     "With --follow a lost connection is taken up again where it broke off.", &events_view, ctl_cmd_events},
+     "With --follow a lost connection is taken up again where it broke off.", &ctl_events_view, ctl_cmd_events},
 
     {"ckpt list", "[RUN]", no_options, "GET", "/checkpoints", "List checkpoints, newest first.", NULL,
-     &checkpoints_view, ctl_cmd_ckpt_list},
+     &ctl_checkpoints_view, ctl_cmd_ckpt_list},
     {"ckpt pull", "CHECKPOINT", pull_options, "GET", "/checkpoints/{CHECKPOINT}",
-     "Copy a checkpoint's files here, each verified by its SHA-256.", NULL, &checkpoint_said, ctl_cmd_ckpt_pull},
+     "Copy a checkpoint's files here, each verified by its SHA-256.", NULL, &ctl_checkpoint_said, ctl_cmd_ckpt_pull},
     {"ckpt export", "CHECKPOINT", take_options, "GET", "/checkpoints/{CHECKPOINT}/hf.tar",
      "Write a checkpoint's model to standard output, as an archive that tar unpacks.",
      "Its folder is named after the checkpoint and has no optimiser: transformers and vLLM load it as it is.", NULL,
      ctl_cmd_ckpt_export},
     {"ckpt keep", "CHECKPOINT", keep_options, "PATCH", "/checkpoints/{CHECKPOINT}",
-     "Keep a checkpoint from retention.", NULL, &checkpoint_said, ctl_cmd_ckpt_keep},
+     "Keep a checkpoint from retention.", NULL, &ctl_checkpoint_said, ctl_cmd_ckpt_keep},
     {"ckpt rm", "CHECKPOINT", no_options, "DELETE", "/checkpoints/{CHECKPOINT}",
      "Delete a checkpoint that nothing goes on from.", "A kept one is to be left to retention first: ckpt keep --off.",
-     &deleted_view, NULL},
+     &ctl_deleted_view, NULL},
 
     {"export", "RUN", export_options, "GET", "/runs/{RUN}/export", "Write all points of a run to standard output.",
      NULL, NULL, ctl_cmd_export},
     {"generate", "RUN PROMPT", generate_options, "POST", "/runs/{RUN}/generate",
-     "Let a run's latest state go on from a text.", NULL, &sample_view, ctl_cmd_generate},
+     "Let a run's latest state go on from a text.", NULL, &ctl_sample_view, ctl_cmd_generate},
 
     {"dataset add", "[FILE]", dataset_options, "POST", "/datasets",
-     "Upload a text or token file, or register one that the daemon can read.", NULL, &dataset_said,
+     "Upload a text or token file, or register one that the daemon can read.", NULL, &ctl_dataset_said,
      ctl_cmd_dataset_add},
-    {"dataset list", "", no_options, "GET", "/datasets", "List datasets.", NULL, &datasets_view, NULL},
-    {"dataset show", "DATASET", no_options, "GET", "/datasets/{DATASET}", "Show one dataset.", NULL, &dataset_view,
+    {"dataset list", "", no_options, "GET", "/datasets", "List datasets.", NULL, &ctl_datasets_view, NULL},
+    {"dataset show", "DATASET", no_options, "GET", "/datasets/{DATASET}", "Show one dataset.", NULL, &ctl_dataset_view,
      NULL},
     {"dataset rm", "DATASET", no_options, "DELETE", "/datasets/{DATASET}",
      "Delete a dataset that no run uses, or end its registration.", NULL,
-     &deleted_view, NULL},
+     &ctl_deleted_view, NULL},
 
     {"model add", "PATH", model_options, "POST", "/models",
-     "Bring a Hugging Face GPT-2: a folder below the daemon's dataset roots is copied and checked.", NULL, &model_said,
+     "Bring a Hugging Face GPT-2: a folder below the daemon's dataset roots is copied and checked.", NULL,
+     &ctl_model_said,
      ctl_cmd_model_add},
-    {"model list", "", no_options, "GET", "/models", "List models that were brought.", NULL, &models_view, NULL},
+    {"model list", "", no_options, "GET", "/models", "List models that were brought.", NULL, &ctl_models_view, NULL},
     {"model show", "MODEL", no_options, "GET", "/models/{MODEL}", "Show one model.",
-     "-o json shows its configuration, files with their hashes, and tensors that are not read.", &model_view, NULL},
+     "-o json shows its configuration, files with their hashes, and tensors that are not read.", &ctl_model_view, NULL},
     {"model rm", "MODEL", no_options, "DELETE", "/models/{MODEL}",
-     "Delete a model that no run is of, or end its import.", NULL, &deleted_view, NULL},
+     "Delete a model that no run is of, or end its import.", NULL, &ctl_deleted_view, NULL},
 
     {"wait", "RUN", wait_options, "GET", "/runs/{RUN}", "Wait until a run or growth is in a state, or a run at a step.",
      "RUN may be the id of a growth. The exit status is 0 when the condition holds, 1 when it cannot hold any more, 7 "
      "when the time is up.",
-     &run_said, ctl_cmd_wait},
+     &ctl_run_said, ctl_cmd_wait},
     {"doctor", "", no_options, "GET", "/readyz", "Check daemon and machine, and say how to mend what is wrong.", NULL,
-     &doctor_view, ctl_cmd_doctor},
+     &ctl_doctor_view, ctl_cmd_doctor},
     {"config", "", no_options, "GET", "/config", "List the daemon's configuration and where each value comes from.",
-     "WAITS says that a reload read another value, which a restart will take.", &config_view, NULL},
+     "WAITS says that a reload read another value, which a restart will take.", &ctl_config_view, NULL},
     {"api", "METHOD PATH", api_options, NULL, NULL, "Send any request, and print the answer as it is.",
      "PATH begins behind /api/v1, as in /runs?limit=5.", NULL, ctl_cmd_api},
     {"completion", "bash|zsh", no_options, NULL, NULL, "Print the shell's completion of lagctl.", NULL, NULL,
      ctl_cmd_completion},
     {"version", "", no_options, "GET", "/version", "Print the versions of lagctl and of the daemon.", NULL,
-     &version_view, ctl_cmd_version},
+     &ctl_version_view, ctl_cmd_version},
     {"help", "[COMMAND] [WORD]", no_options, NULL, NULL, "Explain lagctl, or a group of commands.", NULL, NULL,
      ctl_cmd_help},
 };
