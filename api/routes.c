@@ -150,6 +150,12 @@ static const struct lagd_parameter hf_query[] = {
      "What the weights are told in: f32, as they are trained; bf16 or f16, each rounded to the nearest."},
     END};
 
+static const char *const gguf_dtypes[] = {"f32", "f16", NULL}; /* as lagd_gguf_open knows them */
+static const struct lagd_parameter gguf_query[] = {
+    {"dtype", LAGD_PARAM_CHOICE, false, false, 0, 0, "f32", gguf_dtypes,
+     "What the matrices are told in: f32, as they are trained, or f16, each number rounded to the nearest."},
+    END};
+
 static const struct lagd_route routes[] = {
     {"GET", "/", "front", lagd_h_front, .flags = LAGD_OPEN, .status = 200, .response = &lagd_index_schema,
      .summary = "The dashboard for a browser (Accept: text/html), the index of the API for others."},
@@ -400,6 +406,10 @@ static const struct lagd_route routes[] = {
      .summary = "A checkpoint's model as an archive of a folder that transformers and vLLM load: config.json, "
                 "model.safetensors, generation_config.json, the tokenizer's files where lagd knows it, "
                 "lagd_lineage.json and README.md."},
+    {"GET", A "/checkpoints/{checkpoint}/model.gguf", "checkpoint_gguf", lagd_h_checkpoint_gguf,
+     .answered = lagd_h_checkpoint_gguf_read, .query = gguf_query, .status = 200,
+     .content_type = "application/octet-stream",
+     .summary = "A checkpoint's model as the one file that llama.cpp and ollama load, with its tokenizer inside."},
     {"POST", A "/checkpoints/{checkpoint}/generate", "checkpoint_generate", lagd_h_checkpoint_generate,
      .answered = lagd_h_generated, .body = LAGD_BODY_JSON_OPTIONAL, .request = &lagd_generate_spec, .status = 200,
      .response = &lagd_sample_schema,

@@ -128,11 +128,22 @@ static int stream_out(struct ctl *ctl, const char *query) {
 
 int ctl_cmd_export(struct ctl *ctl) { return stream_out(ctl, ""); }
 
-/* There is one format, which the table of options checks. */
+/* The command's path is that of the archive; a GGUF file lies beside it. */
 int ctl_cmd_ckpt_export(struct ctl *ctl) {
+    const char *format = ctl_value(ctl->call, "format"), *dtype = ctl_value(ctl->call, "dtype");
+    const bool gguf = format && strcmp(format, "gguf") == 0;
+    struct lag_strbuf path = LAG_STRBUF_INIT;
+    if (ctl->term.tty && gguf) return ctl_fail(CTL_USAGE, "a model is nothing for a terminal: add '> FILE.gguf'");
     if (ctl->term.tty)
         return ctl_fail(CTL_USAGE, "an archive is nothing for a terminal: add '| tar x', or '> FILE.tar'");
-    return stream_out(ctl, "");
+    if (!gguf) return stream_out(ctl, "");
+    lag_strbuf_append(&path, "/checkpoints/");
+    ctl_escape(&path, ctl->call->arguments[0]);
+    lag_strbuf_printf(&path, "/model.gguf?dtype=%s", dtype ? dtype : "f32");
+    struct ctl_request request = {.method = "GET", .path = path.data, .accept = "*/*"};
+    const int status = path.failed ? ctl_fail(CTL_FAILED, "out of memory") : fetch(ctl, &request, stdout);
+    lag_strbuf_deinit(&path);
+    return status;
 }
 
 int ctl_cmd_report(struct ctl *ctl) {

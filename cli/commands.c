@@ -155,8 +155,9 @@ static const struct ctl_option events_options[] = {
 static const struct ctl_option pull_options[] = {
     {'d', "dir", "DIR", NULL, "folder to write to, default the checkpoint's id", false}, END};
 static const struct ctl_option take_options[] = {
-    {0, "format", "hf", NULL, "a folder for Hugging Face's libraries (the default)", false},
-    {0, "dtype", "f32|bf16|f16", "?dtype", "what the weights are told in, default f32", false}, END};
+    {0, "format", "hf|gguf", NULL, "an archive for Hugging Face's libraries (the default), or a file for llama.cpp",
+     false},
+    {0, "dtype", "f32|bf16|f16", "?dtype", "what the weights are told in, default f32; gguf has no bf16", false}, END};
 static const struct ctl_option keep_options[] = {
     {0, "off", NULL, "/keep=false", "leave the checkpoint to retention again", false}, END};
 static const struct ctl_option export_options[] = {
@@ -299,8 +300,9 @@ static const struct ctl_command commands[] = {
     {"ckpt pull", "CHECKPOINT", pull_options, "GET", "/checkpoints/{CHECKPOINT}",
      "Copy a checkpoint's files here, each verified by its SHA-256.", NULL, &ctl_checkpoint_said, ctl_cmd_ckpt_pull},
     {"ckpt export", "CHECKPOINT", take_options, "GET", "/checkpoints/{CHECKPOINT}/hf.tar",
-     "Write a checkpoint's model to standard output, as an archive that tar unpacks.",
-     "Its folder is named after the checkpoint and has no optimiser: transformers and vLLM load it as it is.", NULL,
+     "Write a checkpoint's model to standard output, as an archive that tar unpacks, or as one GGUF file.",
+     "The archive's folder is named after the checkpoint and has no optimiser: transformers and vLLM load it as it is. "
+     "llama.cpp and ollama load the GGUF file.", NULL,
      ctl_cmd_ckpt_export},
     {"ckpt keep", "CHECKPOINT", keep_options, "PATCH", "/checkpoints/{CHECKPOINT}",
      "Keep a checkpoint from retention.", NULL, &ctl_checkpoint_said, ctl_cmd_ckpt_keep},

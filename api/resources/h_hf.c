@@ -132,8 +132,8 @@ static int add_members(struct lagd_request *request, const struct lagd_hf_sheet 
 
 /* --- the request ------------------------------------------------------------------------------------------------- */
 
-static int open_file(struct lagd_request *request, const struct lagd_hf_sheet *sheet, const char *name, bool again,
-                     int *ret_fd) {
+int lagd_hf_open_file(struct lagd_request *request, const struct lagd_hf_sheet *sheet, const char *name, bool again,
+                      int *ret_fd) {
     const struct lag_checkpoint_file_row *file = lagd_hf_sheet_file(sheet, name);
     if (!file)
         return lag_error_set(&request->err, LAG_ENOTFOUND, "checkpoint %s has no file %s", sheet->checkpoint.id, name);
@@ -144,8 +144,8 @@ static int open_file(struct lagd_request *request, const struct lagd_hf_sheet *s
 static int open_model(struct lagd_request *request, const struct lagd_hf_sheet *sheet, bool again,
                       struct lagd_hf **ret) {
     int model = -1, manifest = -1;
-    int status = open_file(request, sheet, "model.safetensors", again, &model);
-    if (status == 0) status = open_file(request, sheet, "manifest.json", again, &manifest);
+    int status = lagd_hf_open_file(request, sheet, "model.safetensors", again, &model);
+    if (status == 0) status = lagd_hf_open_file(request, sheet, "manifest.json", again, &manifest);
     if (status == 0) status = lagd_hf_open(model, manifest, sheet->dtype, sheet->config, ret, &request->err);
     if (status != 0 && model >= 0) (void)close(model);
     if (manifest >= 0) (void)close(manifest);
@@ -184,14 +184,15 @@ static int answer_sheet(struct lagd_request *request, const struct lagd_hf_sheet
     return 0;
 }
 
-static int read_config(struct lagd_request *request, struct lagd_hf_sheet *sheet) {
-    char path[LAG_ROW_PATH + 80];
+int lagd_hf_brought_text(struct lagd_request *request, const struct lagd_hf_sheet *sheet, const char *name,
+                         size_t max_bytes, char **ret) {
+    char path[LAG_ROW_PATH + LAG_ROW_ID + 160];
     size_t length = 0;
-    (void)snprintf(path, sizeof(path), "%.1000s/models/%s/config.json", lagd_supervisor_state_dir(request->supervisor),
-                   sheet->model.id);
-    int status = lag_fs_read_file(path, CONFIG_MAX, &sheet->config, &length, &request->err);
-    return status != LAG_ENOTFOUND ? status : lag_error_set(&request->err, LAG_EAWAY, "config.json of model %s is not "
-                                                            "there: put it back", sheet->model.name);
+    (void)snprintf(path, sizeof(path), "%.1000s/models/%s/%.140s", lagd_supervisor_state_dir(request->supervisor),
+                   sheet->model.id, name);
+    int status = lag_fs_read_file(path, max_bytes, ret, &length, &request->err);
+    return status != LAG_ENOTFOUND ? status : lag_error_set(&request->err, LAG_EAWAY, "%s of model %s is not there: "
+                                                            "put it back", name, sheet->model.name);
 }
 
 static int answer_hf(struct lagd_request *request, bool again) {
@@ -203,7 +204,8 @@ static int answer_hf(struct lagd_request *request, bool again) {
     if (status == 0)
         status = lagd_hf_sheet_read(db, request->params[0], dtype, lagd_supervisor_threads(request->supervisor), &sheet,
                                     &request->err);
-    if (status == 0 && *sheet->model.id) status = read_config(request, sheet);
+    if (status == 0 && *sheet->model.id)
+        status = lagd_hf_brought_text(request, sheet, "config.json", CONFIG_MAX, &sheet->config);
     if (status == 0) status = answer_sheet(request, sheet, again);
     lagd_hf_sheet_destroy(sheet);
     return status;

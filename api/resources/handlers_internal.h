@@ -46,7 +46,7 @@ lagd_route_fn lagd_h_study_delete, lagd_h_study_deleted;
 
 lagd_route_fn lagd_h_checkpoints, lagd_h_run_checkpoints, lagd_h_checkpoint, lagd_h_checkpoint_file,
     lagd_h_checkpoint_file_read, lagd_h_checkpoint_archive, lagd_h_checkpoint_archive_read, lagd_h_checkpoint_hf,
-    lagd_h_checkpoint_hf_read;
+    lagd_h_checkpoint_hf_read, lagd_h_checkpoint_gguf, lagd_h_checkpoint_gguf_read;
 lagd_route_fn lagd_h_checkpoint_patch, lagd_h_checkpoint_patched;
 lagd_route_fn lagd_h_checkpoint_delete, lagd_h_run_checkpoint_delete;
 lagd_route_fn lagd_h_run_generate, lagd_h_checkpoint_generate, lagd_h_generated;

@@ -32,4 +32,11 @@ void lagd_hf_sheet_destroy(struct lagd_hf_sheet *sheet);
 /* NULL: the checkpoint has no such file. */
 const struct lag_checkpoint_file_row *lagd_hf_sheet_file(const struct lagd_hf_sheet *sheet, const char *name);
 enum lagd_hf_tokenizer lagd_hf_tokenizer(const struct lagd_hf_sheet *sheet);
+/* A file of the checkpoint, whose hash is right. 1: files have to be read first; again: that has been done. h_hf.c */
+struct lagd_request;
+int lagd_hf_open_file(struct lagd_request *request, const struct lagd_hf_sheet *sheet, const char *name, bool again,
+                      int *ret_fd);
+/* The text of a file that came with the model; the caller frees it. h_hf.c */
+int lagd_hf_brought_text(struct lagd_request *request, const struct lagd_hf_sheet *sheet, const char *name,
+                         size_t max_bytes, char **ret);
 void lagd_hf_write_card(const struct lagd_hf_sheet *sheet, struct lag_strbuf *out); /* hf_card.c */

@@ -13,11 +13,12 @@ import tarfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import lagd
+from gpt2 import Model, read_safetensors, validation_loss
+from hf_folder import characters as byte_characters
 from lagd import grown, run_body, started
 
 TEXTS = ["README.md", "config.json", "generation_config.json", "lagd_lineage.json"]
 TOKENIZER = ["tokenizer.json", "tokenizer_config.json"]
-WIDTH = {"F32": 4, "BF16": 2, "F16": 2}
 
 
 def export(daemon, checkpoint, dtype=None):
@@ -33,23 +34,6 @@ def export(daemon, checkpoint, dtype=None):
         files = {m.name.partition("/")[2]: archive.extractfile(m).read() for m in members}
     assert len(files) == len(members)
     return files
-
-
-def read_safetensors(data):
-    """{name: (dtype, shape, bytes)} and the metadata; every rule of the format is looked at."""
-    n = struct.unpack("<Q", data[:8])[0]
-    assert n % 8 == 0 and data[8:9] == b"{", n
-    header = json.loads(data[8:8 + n])
-    metadata = header.pop("__metadata__")
-    assert all(isinstance(v, str) for v in metadata.values()), metadata
-    at, tensors = 0, {}
-    for name, one in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
-        begin, end = one["data_offsets"]
-        assert begin == at and end - begin == math.prod(one["shape"]) * WIDTH[one["dtype"]], (name, one, at)
-        tensors[name] = (one["dtype"], one["shape"], data[8 + n + begin:8 + n + end])
-        at = end
-    assert 8 + n + at == len(data), (n, at, len(data))
-    return tensors, metadata
 
 
 def names_of(config):
@@ -80,80 +64,7 @@ def converted(data, dtype):
     return struct.pack(f"<{len(floats)}H", *map(nearest_bf16, struct.unpack(f"<{len(floats)}I", data)))
 
 
-# --- the model, in plain Python ---
-
-
-def layer_norm(x, weight, bias, epsilon):
-    mean = sum(x) / len(x)
-    scale = 1 / math.sqrt(sum((v - mean) ** 2 for v in x) / len(x) + epsilon)
-    return [(v - mean) * scale * w + b for v, w, b in zip(x, weight, bias)]
-
-
-def affine(x, columns, bias):
-    return [sum(a * b for a, b in zip(x, column)) + c for column, c in zip(columns, bias)]
-
-
-class Model:
-    """GPT-2 from config.json and model.safetensors, in double precision."""
-
-    def __init__(self, files):
-        self.config = json.loads(files["config.json"])
-        self.p = {}
-        for name, (dtype, shape, data) in read_safetensors(files["model.safetensors"])[0].items():
-            assert dtype == "F32"
-            flat = struct.unpack(f"<{len(data) // 4}f", data)
-            rows = [flat[i:i + shape[-1]] for i in range(0, len(flat), shape[-1])]
-            name = name.removeprefix("transformer.")
-            is_vector = len(shape) == 1
-            self.p[name] = flat if is_vector else rows if name.startswith("w") else list(zip(*rows))
-
-    def layer(self, i, hidden):
-        c, n_head = self.config["n_embd"], self.config["n_head"]
-        part = lambda name: (self.p[f"h.{i}.{name}.weight"], self.p[f"h.{i}.{name}.bias"])
-        norm = lambda name: [layer_norm(x, *part(name), self.config["layer_norm_epsilon"]) for x in hidden]
-        qkv = [affine(x, *part("attn.c_attn")) for x in norm("ln_1")]
-        size = c // n_head
-        for t, x in enumerate(hidden):
-            mixed = []
-            for head in range(n_head):
-                begin = head * size
-                q = qkv[t][begin:begin + size]
-                scores = [sum(a * b for a, b in zip(q, qkv[s][c + begin:c + begin + size])) / math.sqrt(size)
-                          for s in range(t + 1)]
-                top = max(scores)
-                weights = [math.exp(v - top) for v in scores]
-                total = sum(weights)
-                for k in range(2 * c + begin, 2 * c + begin + size):
-                    mixed.append(sum(w * qkv[s][k] for s, w in enumerate(weights)) / total)
-            hidden[t] = [a + b for a, b in zip(x, affine(mixed, *part("attn.c_proj")))]
-        for t, x in enumerate(norm("ln_2")):
-            inner = affine(x, *part("mlp.c_fc"))
-            inner = [v / 2 * (1 + math.tanh(math.sqrt(2 / math.pi) * (v + 0.044715 * v ** 3))) for v in inner]
-            hidden[t] = [a + b for a, b in zip(hidden[t], affine(inner, *part("mlp.c_proj")))]
-
-    def loss(self, ids):
-        """Mean over the places of a window: each is asked for the next id."""
-        hidden = [[a + b for a, b in zip(self.p["wte.weight"][one], self.p["wpe.weight"][t])]
-                  for t, one in enumerate(ids[:-1])]
-        for i in range(self.config["n_layer"]):
-            self.layer(i, hidden)
-        total = 0
-        for x, wanted in zip(hidden, ids[1:]):
-            x = layer_norm(x, self.p["ln_f.weight"], self.p["ln_f.bias"], self.config["layer_norm_epsilon"])
-            logits = [sum(a * b for a, b in zip(x, row)) for row in self.p["wte.weight"]]
-            top = max(logits)
-            total += top + math.log(sum(math.exp(v - top) for v in logits)) - logits[wanted]
-        return total / len(hidden)
-
-
 # --- the tokenizer ---
-
-
-def byte_characters():
-    """The table of GPT-2's encoder."""
-    plain = [*range(0x21, 0x7f), *range(0xa1, 0xad), *range(0xae, 0x100)]
-    others = [b for b in range(256) if b not in plain]
-    return {**{b: chr(b) for b in plain}, **{b: chr(256 + i) for i, b in enumerate(others)}}
 
 
 def encode(tokenizer, text):
@@ -275,17 +186,6 @@ def a_candidates_state_says_so(folder):
     daemon.terminate()
 
 
-def validation_loss(model, text, rows, batches, context):
-    """Windows as the run's own validation takes them: evenly spaced over the last tenth."""
-    n_validation = len(text) // 10
-    starts = n_validation - context
-    losses = []
-    for window in range(rows * batches):
-        at = len(text) - n_validation + window * starts // (rows * batches)
-        losses.append(model.loss(text[at:at + context + 1]))
-    return sum(losses) / len(losses)
-
-
 def another_reader_finds_the_same_loss(folder):
     """Before and after a growth, from nothing but the exported folder and the text."""
     daemon = started(folder)
@@ -302,7 +202,7 @@ def another_reader_finds_the_same_loss(folder):
         known = points[checkpoint["step"]]["val/loss"]
         files = export(daemon, checkpoint["id"])
         ids = encode(json.loads(files["tokenizer.json"]), lagd.text())
-        found = validation_loss(Model(files), ids, rows=4, batches=2, context=32)
+        found = validation_loss(Model.of_files(files), ids, rows=4, batches=2, context=32)
         print(f"        step {checkpoint['step']}, {checkpoint['n_layer']} layers: {found - known:+.1e}")
         assert abs(found - known) < 1e-5, (checkpoint["step"], found, known)
         seen[checkpoint["step"]] = checkpoint["n_layer"]

@@ -209,7 +209,8 @@ def see_files(ctl, folder):
     with tarfile.open(fileobj=io.BytesIO(told.stdout)) as archive:
         config = json.load(archive.extractfile(newest + "-hf/config.json"))
     assert config["torch_dtype"] == "bfloat16", config
-    ctl("ckpt", "export", newest, "--format", "gguf", status=2, error="'gguf' is none of hf")
+    ctl("ckpt", "export", newest, "--format", "onnx", status=2, error="'onnx' is none of hf")
+    ctl("ckpt", "export", newest, "--format", "gguf", "--dtype", "bf16", error="f32, f16", status=1)
     assert ctl.json("ckpt", "keep", newest)["keep"] is True
     assert ctl("ckpt", "keep", newest, "--off") == newest + ": kept no\n"
     kept = [c["id"] for c in items if c["keep"]][0]

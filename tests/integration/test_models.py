@@ -8,9 +8,10 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import hf_folder
 import lagd
+from gpt2 import read_safetensors
 from hf_folder import CONFIG, FOLDERS, files_of, safetensors, shards, tensors
 from lagd import Daemon, run_body
-from test_hf import export, read_safetensors
+from test_hf import export
 
 GOLDEN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "golden", "models.txt")
 

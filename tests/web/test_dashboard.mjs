@@ -284,6 +284,9 @@ async function aModelIsTakenAway() {
   await newest.locator('summary').click();
   const [download] = await Promise.all([page().waitForEvent('download'), newest.locator('a:text-is("bf16")').click()]);
   check(download.suggestedFilename() === `${name}.tar`, download.suggestedFilename());
+  const [file] = await Promise.all([page().waitForEvent('download'),
+    newest.locator('a[aria-label^="GGUF"]:text-is("f16")').click()]);
+  check(file.suggestedFilename() === `${items[0].id}.gguf`, file.suggestedFilename());
   const lines = (await newest.locator('pre').innerText()).trim().split('\n');
   const length = Math.min(100, (await daemon.get('/runs/grown')).model.n_positions - 4);
   check(lines.length === 3 && lines[1].includes(`model="${name}"`) && lines[2].includes(`max_new_tokens=${length})`),

@@ -58,7 +58,10 @@ function take(one, context) {
     h('p', {}, 'For transformers and vLLM: ', DTYPES.map((dtype) => [
       h('a', { href: api.url(`/checkpoints/${api.part(one.id)}/hf.tar?dtype=${dtype}`), download: `${folder}.tar`,
         'aria-label': `Model of step ${one.step} in ${dtype}` }, dtype), ' '])),
-    h('p', { class: 'dim' }, 'Unpack it with tar x, then:'),
+    h('p', {}, 'For llama.cpp and ollama: ', ['f32', 'f16'].map((dtype) => [
+      h('a', { href: api.url(`/checkpoints/${api.part(one.id)}/model.gguf?dtype=${dtype}`), download: `${one.id}.gguf`,
+        'aria-label': `GGUF file of step ${one.step} in ${dtype}` }, dtype), ' '])),
+    h('p', { class: 'dim' }, 'Unpack the archive for transformers with tar x, then:'),
     h('pre', { tabindex: 0, role: 'region', 'aria-label': 'Python that loads it' }, snippet),
     h('button', { onclick: () => copy(snippet, 'snippet') }, 'Copy'));
 }
