@@ -101,10 +101,12 @@ static const struct lagd_parameter logs_query[] = {
     END};
 static const char *const axes[] = {"step", "tokens", NULL};
 static const struct lagd_parameter compare_query[] = {
-    {"runs", LAGD_PARAM_TEXT, false, true, 1, 600, NULL, NULL,
-     "Ids or names of up to " LAG_TEXT_OF(LAGD_COMPARE_RUNS) " runs, ',' between."},
-    {"series", LAGD_PARAM_TEXT, false, false, 1, 200, "train/loss,val/loss", NULL,
-     "Up to " LAG_TEXT_OF(LAGD_COMPARE_KEYS) " series, ',' between."},
+    {"runs", LAGD_PARAM_TEXT, false, false, 0, 600, NULL, NULL,
+     "Ids or names of runs, ',' between; runs and tags together are up to " LAG_TEXT_OF(LAGD_COMPARE_RUNS) "."},
+    {"tags", LAGD_PARAM_TEXT, false, false, 0, 600, NULL, NULL,
+     "Tags, ',' between: the newest " LAG_TEXT_OF(LAGD_COMPARE_GROUP) " runs of each are compared too."},
+    {"series", LAGD_PARAM_TEXT, false, false, 0, 200, "train/loss,val/loss", NULL,
+     "Up to " LAG_TEXT_OF(LAGD_COMPARE_KEYS) " series, ',' between; none where it is empty."},
     {"x", LAGD_PARAM_CHOICE, false, false, 0, 0, "step", axes,
      "What the runs are aligned by: step, or tokens trained on."},
     {"at", LAGD_PARAM_INT, false, false, -1, LAG_FIELD_EXACT_MAX, "-1", NULL,

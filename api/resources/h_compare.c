@@ -1,4 +1,5 @@
-/* GET /compare: runs side by side, what differs in their configuration, and their series on one axis. */
+/* GET /compare: runs side by side, also all of a tag, what differs in their configuration, and their series on one
+ * axis. */
 #include "encode/encode_internal.h"
 #include "resources/handlers_internal.h"
 #include "resources/schemas_internal.h"
@@ -6,12 +7,16 @@
 #include <lagd/base/check.h>
 #include <lagd/base/cleanup.h>
 #include <lagd/base/mem.h>
+#include <lagd/storage/find.h>
 #include <lagd/storage/runs.h>
 #include <lagd/storage/series.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define SIDES_MAX (LAGD_COMPARE_RUNS * LAGD_COMPARE_GROUP)
+#define POINTS_MAX 160000 /* that buckets are kept for */
 
 struct track {
     struct lag_bucket *buckets; /* their steps are those of the run */
@@ -23,11 +28,20 @@ struct side {
     struct lag_run_row run;
     struct lagd_run_config config;
     int64_t unit; /* what a step counts on the axis: 1, or the tokens of a step */
+    double best; /* lowest validation loss; NaN: none */
+    int64_t best_step;
     struct track tracks[LAGD_COMPARE_KEYS];
 };
+struct group {
+    char tag[LAG_ROW_NAME];
+    int sides[LAGD_COMPARE_GROUP]; /* their places in sides */
+    int n_sides;
+    bool more; /* the tag has older runs too */
+};
 struct comparison {
-    struct side *sides[LAGD_COMPARE_RUNS];
-    int n_sides, n_keys;
+    struct side *sides[SIDES_MAX];
+    struct group groups[LAGD_COMPARE_RUNS];
+    int n_sides, n_groups, n_keys;
     char keys[LAGD_COMPARE_KEYS][LAG_ROW_NAME];
     bool by_tokens;
     int64_t at; /* on the axis; -1: not asked for */
@@ -53,21 +67,87 @@ static bool next_item(const char **p, char *ret, size_t size) {
     return true;
 }
 
-static int add_side(struct lagd_request *request, struct lag_db *db, struct comparison *c, const char *name) {
-    if (c->n_sides == LAGD_COMPARE_RUNS)
-        return lagd_fail(request, "invalid-parameter", "at most %d runs can be compared at once", LAGD_COMPARE_RUNS);
+static int too_many(struct lagd_request *request) {
+    return lagd_fail(request, "invalid-parameter", "at most %d runs and groups can be compared at once",
+                     LAGD_COMPARE_RUNS);
+}
+
+/* The place of a run among the sides; -1: it is not there. */
+static int find_side(const struct comparison *c, const char *id) {
+    for (int i = 0; i < c->n_sides; i++)
+        if (strcmp(c->sides[i]->run.id, id) == 0) return i;
+    return -1;
+}
+
+/* The place of the run, which is added where it is not there yet, or a failure. */
+static int add_side(struct lagd_request *request, struct lag_db *db, struct comparison *c,
+                    const struct lag_run_row *run) {
+    int place = find_side(c, run->id);
+    if (place >= 0) return place;
     struct side *side = lag_calloc(1, sizeof(*side));
     if (!side) return lag_error_set(&request->err, LAG_EBUSY, "out of memory");
     c->sides[c->n_sides++] = side;
-    int status = lag_run_get(db, name, &side->run, &request->err);
-    if (status == 0) status = lagd_run_config_parse(side->run.config, &side->config, &request->err);
+    side->run = *run;
+    int status = lagd_run_config_parse(run->config, &side->config, &request->err);
+    if (status == 0) status = lag_run_best(db, run->id, &side->best, &side->best_step, &request->err);
     if (status < 0) return status;
     const struct lagd_run_config *config = &side->config;
-    int64_t context = config->tokens_per_sequence ? config->tokens_per_sequence : side->run.shape.n_positions;
+    int64_t context = config->tokens_per_sequence ? config->tokens_per_sequence : run->shape.n_positions;
     side->unit = c->by_tokens ? LAG_MAX(1, config->sequences * context * config->accumulate) : 1;
-    for (int i = 0; i < c->n_sides - 1; i++) {
-        if (strcmp(c->sides[i]->run.id, side->run.id) == 0)
-            return lagd_fail(request, "invalid-parameter", "run %s is named twice", side->run.name);
+    return c->n_sides - 1;
+}
+
+static int add_named(struct lagd_request *request, struct lag_db *db, struct comparison *c, const char *name) {
+    struct lag_run_row run;
+    if (c->n_sides == LAGD_COMPARE_RUNS) return too_many(request);
+    int status = lag_run_get(db, name, &run, &request->err);
+    if (status < 0) return status;
+    if (find_side(c, run.id) >= 0)
+        return lagd_fail(request, "invalid-parameter", "run %s is named twice", run.name);
+    return LAG_MIN(add_side(request, db, c, &run), 0);
+}
+
+struct gathering {
+    struct lagd_request *request;
+    struct lag_db *db;
+    struct comparison *c;
+    struct group *group;
+};
+
+static int add_member(const struct lag_run_row *run, const struct lag_run_place *place, void *arg) {
+    struct gathering *gathering = arg;
+    struct group *group = gathering->group;
+    group->more = group->n_sides == LAGD_COMPARE_GROUP;
+    if (group->more) return 0;
+    int side = add_side(gathering->request, gathering->db, gathering->c, run);
+    if (side >= 0) group->sides[group->n_sides++] = side;
+    return LAG_MIN(side, 0);
+}
+
+/* The newest runs of a tag; runs that are there already are not read again. */
+static int add_group(struct lagd_request *request, struct lag_db *db, struct comparison *c, int n_named,
+                     const char *tag) {
+    if (n_named + c->n_groups == LAGD_COMPARE_RUNS) return too_many(request);
+    for (int i = 0; i < c->n_groups; i++)
+        if (strcmp(c->groups[i].tag, tag) == 0)
+            return lagd_fail(request, "invalid-parameter", "the tag %s is named twice", tag);
+    struct group *group = &c->groups[c->n_groups++];
+    const struct lag_run_query query = {.tag = tag, .descending = true, .limit = LAGD_COMPARE_GROUP + 1};
+    struct gathering gathering = {request, db, c, group};
+    (void)lag_copy(group->tag, sizeof(group->tag), tag);
+    int status = lag_run_find(db, &query, add_member, &gathering, &request->err);
+    if (status < 0 || group->n_sides > 0) return status;
+    return lagd_fail(request, "invalid-parameter", "no run has the tag %s", tag);
+}
+
+static int read_keys(struct lagd_request *request, struct comparison *c) {
+    char item[LAG_ROW_NAME];
+    const char *p = lagd_query_text(&request->target, request->route, "series");
+    while (next_item(&p, item, sizeof(item))) {
+        if (c->n_keys == LAGD_COMPARE_KEYS)
+            return lagd_fail(request, "invalid-parameter", "at most %d series can be compared at once",
+                             LAGD_COMPARE_KEYS);
+        (void)lag_copy(c->keys[c->n_keys++], sizeof(c->keys[0]), item);
     }
     return 0;
 }
@@ -75,20 +155,22 @@ static int add_side(struct lagd_request *request, struct lag_db *db, struct comp
 static int read_query(struct lagd_request *request, struct lag_db *db, struct comparison *c) {
     const struct lagd_target *target = &request->target;
     char item[LAG_ROW_NAME];
-    int status = 0;
     c->by_tokens = strcmp(lagd_query_text(target, request->route, "x"), "tokens") == 0;
     c->at = lagd_query_int(target, request->route, "at");
     c->max_points = (int)lagd_query_int(target, request->route, "max_points");
-    for (const char *p = lagd_query_text(target, request->route, "series"); next_item(&p, item, sizeof(item));) {
-        if (c->n_keys == LAGD_COMPARE_KEYS)
-            return lagd_fail(request, "invalid-parameter", "at most %d series can be compared at once",
-                             LAGD_COMPARE_KEYS);
-        (void)lag_copy(c->keys[c->n_keys++], sizeof(c->keys[0]), item);
-    }
+    int status = read_keys(request, c);
     const char *runs = lagd_query_text(target, request->route, "runs");
-    while (status == 0 && next_item(&runs, item, sizeof(item))) status = add_side(request, db, c, item);
-    if (status < 0 || c->n_sides > 0) return status;
-    return lagd_fail(request, "invalid-parameter", "runs must name at least one run");
+    while (status == 0 && runs && next_item(&runs, item, sizeof(item))) status = add_named(request, db, c, item);
+    const char *tags = lagd_query_text(target, request->route, "tags");
+    const int n_named = c->n_sides;
+    while (status == 0 && tags && next_item(&tags, item, sizeof(item)))
+        status = add_group(request, db, c, n_named, item);
+    if (status < 0) return status;
+    if (c->n_sides == 0) return lagd_fail(request, "invalid-parameter", "runs or tags must name at least one run");
+    if ((int64_t)c->n_sides * c->n_keys * c->max_points > POINTS_MAX)
+        return lagd_fail(request, "invalid-parameter", "%d series of %d runs can have at most %d points each: lower "
+                         "max_points", c->n_keys, c->n_sides, POINTS_MAX / (c->n_sides * c->n_keys));
+    return 0;
 }
 
 /* All runs are thinned over the same range, so that equal cadences give equal places. */
@@ -195,12 +277,15 @@ static const struct lagd_member side_members[] = {
     SIDE("id", "s", run.id, NULL),
     SIDE("name", "s", run.name, NULL),
     LAGD_CHOICE(struct side, "state", "s", run.state, run_state, NULL),
+    SIDE("tags", "[s]", config.tags, NULL),
     SIDE("step", "i", run.step, NULL),
     SIDE("max_steps", "i", run.max_steps, NULL),
     SIDE("tokens", "i", run.tokens, NULL),
     SIDE("flops", "n?", run.flops, NULL),
     SIDE("n_layer", "i", run.shape.n_layer, NULL),
     SIDE("n_params", "i", run.n_params, NULL),
+    SIDE("best_loss", "n?", best, "Its lowest validation loss; null before the first one."),
+    SIDE("best_step", "i", best_step, "The first step that has it; -1: none."),
     LAGD_WRITTEN_OF("metrics", "{@}", &metric_schema, write_metrics, "By the name of the series."),
 };
 static const struct lagd_schema side_schema = LAGD_SCHEMA("ComparedRun", side_members);
@@ -223,7 +308,7 @@ static void format_value(const struct lag_field *field, const struct side *side,
 /* A key of the configuration, and its value in each run. */
 struct difference {
     const char *key;
-    struct lag_strbuf values[LAGD_COMPARE_RUNS];
+    struct lag_strbuf values[SIDES_MAX];
     int n_values;
 };
 
@@ -315,9 +400,53 @@ static int write_runs(struct lagd_json *json, const char *key, const void *objec
     return 0;
 }
 
+/* A group in its comparison. */
+struct grouped {
+    const struct comparison *c;
+    const struct group *group;
+};
+
+static int write_group_tag(struct lagd_json *json, const char *key, const void *object, void *context) {
+    lagd_json_text(json, key, ((const struct grouped *)object)->group->tag);
+    return 0;
+}
+
+static int write_group_runs(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct grouped *grouped = object;
+    lagd_json_open_array(json, key);
+    for (int i = 0; i < grouped->group->n_sides; i++)
+        lagd_json_text(json, NULL, grouped->c->sides[grouped->group->sides[i]]->run.id);
+    lagd_json_close_array(json);
+    return 0;
+}
+
+static int write_group_more(struct lagd_json *json, const char *key, const void *object, void *context) {
+    lagd_json_bool(json, key, ((const struct grouped *)object)->group->more);
+    return 0;
+}
+
+static const struct lagd_member group_members[] = {
+    LAGD_WRITTEN("tag", "s", write_group_tag, NULL),
+    LAGD_WRITTEN("runs", "[s]", write_group_runs, "Ids of its newest runs, which are all among runs."),
+    LAGD_WRITTEN("more", "b", write_group_more, "The tag has older runs, which are left out."),
+};
+static const struct lagd_schema group_schema = LAGD_SCHEMA("ComparedGroup", group_members);
+
+static int write_groups(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct comparison *c = object;
+    lagd_json_open_array(json, key);
+    for (int i = 0; i < c->n_groups; i++) {
+        const struct grouped grouped = {c, &c->groups[i]};
+        (void)lagd_write_object(json, NULL, &group_schema, &grouped, NULL);
+    }
+    lagd_json_close_array(json);
+    return 0;
+}
+
 static const struct lagd_member comparison_members[] = {
     LAGD_WRITTEN("x", "s", write_x, "What the runs are aligned by: step or tokens."),
     LAGD_WRITTEN_OF("runs", "[@]", &side_schema, write_runs, NULL),
+    LAGD_WRITTEN_OF("groups", "[@]", &group_schema, write_groups, "One for each of tags."),
     LAGD_WRITTEN_OF("differences", "[@]", &difference_schema, write_differences, "What differs in their bodies."),
     LAGD_WRITTEN("series", "{[[n?]]}", write_series,
                  "By name: rows of a place on the axis and the value of each run there."),

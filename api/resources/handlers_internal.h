@@ -63,7 +63,8 @@ bool lagd_run_verb_is_idle(enum lagd_command_type type, const char *state);
 int lagd_no_series(struct lagd_request *request, const char *parameter, const char *key);
 
 /* How much /compare takes at once. */
-#define LAGD_COMPARE_RUNS 8
+#define LAGD_COMPARE_RUNS 8   /* and groups */
+#define LAGD_COMPARE_GROUP 16 /* runs of each */
 #define LAGD_COMPARE_KEYS 4
 
 /* Posts the command on what the path names, with the reason of the body, if it has one. verbs.c */

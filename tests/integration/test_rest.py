@@ -254,8 +254,33 @@ def runs_are_compared(folder):
     assert 5 <= len(thinned) <= 20, thinned
     for query, status in (("runs=a,none", 404), ("runs=a,a", 400), ("", 400), ("runs=,", 400), ("runs=a&x=time", 400),
                           ("runs=a&series=no/such", 400), ("runs=a&series=a,b,c,d,e", 400),
-                          ("runs=" + ",".join("abcdefghi"), 404)):
+                          ("runs=" + ",".join("abcdefghi"), 404), ("tags=none", 400), ("runs=a&tags=x", 400)):
         assert daemon.request("GET", f"/api/v1/compare?{query}")[0] == status, query
+    groups_are_compared(daemon)
+
+
+def groups_are_compared(daemon):
+    """Runs of a tag beside others: each once, the newest sixteen of a group, and how good each was at its best."""
+    daemon.call("PATCH", "/runs/a", {"tags": ["seeds"]})
+    daemon.call("PATCH", "/runs/b", {"tags": ["seeds", "wide"]})
+    told = daemon.get("/compare?runs=b&tags=seeds,wide&series=")
+    ids = {run["name"]: run["id"] for run in told["runs"]}
+    assert list(ids) == ["b", "a"] and told["series"] == {} and told["runs"][0]["metrics"] == {}, told
+    assert told["groups"] == [{"tag": "seeds", "runs": [ids["b"], ids["a"]], "more": False},
+                              {"tag": "wide", "runs": [ids["b"]], "more": False}], told["groups"]
+    status, _, data = daemon.request("GET", "/api/v1/compare?tags=seeds,seeds")
+    assert status == 400 and "named twice" in json.loads(data)["detail"], data
+    for run in told["runs"]:
+        best = daemon.get(f"/runs/{run['name']}")["best"]
+        assert [run["best_loss"], run["best_step"]] == [best["value"], best["step"]], (run, best)
+    for i in range(17):
+        daemon.post("/runs", run_body(f"many{i}", "words", tags=["many"], start=False))
+    many = daemon.get("/compare?tags=many")
+    assert [run["name"] for run in many["runs"]] == [f"many{i}" for i in range(16, 0, -1)], many["runs"]
+    assert many["groups"][0]["more"] and many["runs"][0]["best_loss"] is None, many["groups"]
+    four = "train/loss,val/loss,optim/lr,perf/step_ms"
+    status, _, data = daemon.request("GET", f"/api/v1/compare?tags=many&max_points=5000&series={four}")
+    assert status == 400 and "at most 2500 points each: lower max_points" in json.loads(data)["detail"], data
 
 
 class Lines:
