@@ -58,6 +58,7 @@ export function panel({ title, load, show, isEmpty = () => false, empty, curl: r
   const self = {
     element, body,
     async refresh() {
+      if (destroyed) return; // the address is another page's by now
       if (aborter) {
         again = true;
         return;

@@ -1,56 +1,54 @@
-// A line chart on uPlot: several lines on one x, bands, markers, log axes, zoom by dragging, a cursor for the keyboard,
-// a table of the same points. The canvas is decoration for those who see it; text and table say the same.
+// A line chart on uPlot: several lines on one x, bands, markers, log axes, zoom in x and y by dragging, a legend that
+// hides lines, names at their ends, a cursor for the keyboard, a table of the same points. The canvas is decoration for
+// those who see it; text and table say the same.
 import { button, fill, h } from '../dom.js';
-import { number, tick } from '../format.js';
+import { count, number, tick } from '../format.js';
 import * as theme from '../theme.js';
+import { axisOf, lastOf, padded, positive, valueAt, visible } from './axes.js';
+import { drawEnds, roomFor } from './ends.js';
+import { Legend, named, Tip } from './legend.js';
+import { inSight, region } from './region.js';
+import { saveButtons } from './save.js';
+import { styleOf } from './style.js';
 import { pointTable } from './table.js';
-import { logTicks } from './ticks.js';
+import { View } from './view.js';
 
 const uPlot = window.uPlot;
-const FONT = '12px system-ui, sans-serif';
-const POINTS_TABLE = 2000;
-
-const LABEL_PX = { x: 70, y: 34 }; // room that a number on a log axis takes
-
-function axisOf(way, label, log, values) {
-  return {
-    label, labelSize: 20, labelFont: FONT, font: FONT, labelGap: 0, size: way === 'x' ? 32 : 58,
-    stroke: () => theme.css('--dim'),
-    grid: { stroke: () => theme.css('--grid'), width: 1 },
-    ticks: { stroke: () => theme.css('--grid'), width: 1, size: 5 },
-    values: (u, splits) => splits.map((v) => (v === null ? '' : values(v))),
-    ...(log ? { filter: (u, splits) => splits, splits: (u, axis, low, high) =>
-      logTicks(low, high, Math.max(2, Math.floor((way === 'x'
-        ? u.bbox.width : u.bbox.height) / devicePixelRatio / LABEL_PX[way]))) } : {}),
-  };
-}
+const POINTS_TABLE = 2000, LEAST_DRAG_PX = 8, BOTH_WAYS_PX = 24;
 
 /**
- * model: {x: [], lines: [{label, values, colour, dash, width, alpha, table}], bands: [{high, low, colour}],
+ * model: {x: [], lines: [{label, values, colour, dash, width, alpha, table, of}], bands: [{high, low, colour}],
  *         markers: [{x, text}], xLabel, yLabel, xText, yText, xLog, yLog, range: [min, max] | null,
- *         yRange: [min, max] | null, summary}
+ *         yRange: [min, max] | null, whole, quiet, summary}
+ * A line with table: false has no name of its own; `of` is the label of the line that it is shown and hidden with.
+ * whole: all of y is shown, outliers too. quiet: the page tells elsewhere what the lines are.
  */
 export class LineChart {
-  constructor({ label, height = 280, onZoom, sync, overlay, table = true }) {
-    this.label = label;
-    this.height = height;
-    this.onZoom = onZoom;
-    this.sync = sync;
-    this.overlay = overlay;
+  constructor({ label, height = 280, onZoom, sync, overlay, table = true, view = new View(null) }) {
+    Object.assign(this, { label, height, onZoom, sync, overlay, view });
     this.plot = null;
-    this.model = null;
+    this.given = null; // as the page gave it
+    this.model = null; // without what is hidden
+    this.extent = { range: null, whole: null, outside: 0 };
     this.place = h('div', { class: 'plot', role: 'application', tabindex: 0,
-      'aria-label': `${label}. Arrow keys move along `
-      + 'the curve, plus and minus zoom, Escape shows everything, brackets jump between growths.' });
-    this.readout = h('div', { class: 'readout' });
+      'aria-label': `${label}. Arrow keys move along the curve, plus and minus zoom, Shift with up and down zooms `
+      + 'upwards, Escape shows everything, brackets jump between growths.' });
+    this.legend = new Legend((name) => this.toggle(name));
     this.caption = h('figcaption', { class: 'dim' });
-    this.reset = onZoom ? button('Show all', () => onZoom(null), { class: 'quiet small reset', hidden: true }) : null;
+    this.reset = button('Show all', () => this.all(), { class: 'quiet small reset', hidden: true });
+    this.outliers = button('', () => this.flipOutliers(), { class: 'quiet small', hidden: true });
     this.table = table ? pointTable(label, () => this.rows()) : null;
-    this.element = h('figure', { class: 'chart' }, this.readout,
-      h('div', { class: 'plot-box' }, this.place, this.reset),
-      this.caption, this.table?.element);
+    const zoomers = onZoom ? [['+', 0.5, 'closer'], ['−', 2, 'farther']].map(([sign, factor, word]) =>
+      button(sign, () => this.zoom(factor), { class: 'quiet small coarse', 'aria-label': `${label}: ${word}` })) : [];
+    const box = h('div', { class: 'plot-box' }, this.place, this.reset);
+    this.tip = new Tip(box);
+    this.element = h('figure', { class: 'chart' }, this.legend.element, box, this.caption,
+      h('div', { class: 'chart-tools' }, this.table?.element, h('span', { class: 'grow' }), this.outliers, zoomers,
+        saveButtons(this)));
     this.place.addEventListener('keydown', (event) => this.key(event));
-    this.place.addEventListener('blur', () => this.plot?.setCursor({ left: -10, top: -10 }));
+    this.place.addEventListener('blur', () => this.leave());
+    this.place.addEventListener('mousedown', () => { this.dragging = true; });
+    this.place.addEventListener('mouseleave', () => this.tip.hide());
     this.resizer = new ResizeObserver(() => this.resize());
     this.resizer.observe(this.place);
     this.forget = theme.onChange(() => this.build());
@@ -63,16 +61,20 @@ export class LineChart {
     this.plot = null;
   }
 
+  leave() {
+    this.plot?.setCursor({ left: -10, top: -10 });
+    this.tip.hide();
+  }
+
   resize() {
     const width = Math.floor(this.place.clientWidth);
     if (!width || !this.model) return;
-    if (!this.plot) this.build();
+    if (!this.plot || (this.plot.width < 520) !== (width < 520)) this.build();
     else if (this.plot.width !== width) this.plot.setSize({ width, height: this.height });
   }
 
   rows() {
-    const { x, lines, xLabel } = this.model;
-    const shown = lines.filter((line) => line.table !== false);
+    const { x, xLabel } = this.model, shown = named(this.model);
     const stride = Math.max(1, Math.ceil(x.length / POINTS_TABLE));
     const rows = [];
     for (let i = x.length - 1; i >= 0; i -= stride) {
@@ -88,7 +90,7 @@ export class LineChart {
 
   /** What makes a new plot necessary: everything but the numbers. */
   signature(model) {
-    return JSON.stringify([model.xLog, model.yLog, model.xLabel, model.yLabel, Boolean(this.overlay),
+    return JSON.stringify([model.xLog, model.yLog, model.xLabel, model.yLabel, Boolean(this.overlay), model.quiet,
       model.lines.map((line) => [line.label, line.colour, line.dash, line.width, line.alpha, line.points]),
       model.bands]);
   }
@@ -99,18 +101,64 @@ export class LineChart {
   }
 
   draw(given) {
-    const model = given.xLog ? positive(given) : given;
+    this.given = given;
+    const model = visible(given.xLog ? positive(given) : given, this.view.hidden);
     const same = this.model && this.plot && this.signature(model) === this.signature(this.model);
     this.model = model;
-    if (same) {
-      this.plot.setData(this.data(model));
-    } else {
-      this.build();
-    }
-    if (this.reset) this.reset.hidden = !model.range;
-    fill(this.caption, model.summary ?? '');
+    this.measure();
+    if (same) this.plot.setData(this.data(model));
+    else this.build();
+    this.tell();
     this.read(null);
     this.table?.refresh();
+  }
+
+  /** Which y is worth seeing. */
+  measure() {
+    const { x, lines, yLog } = this.model, span = this.span();
+    const of = (faint) => lines.filter((line) => (line.alpha === 0) === faint)
+      .map((line) => inSight(x, line.values, span, yLog));
+    this.extent = region(of(false), of(true), yLog);
+  }
+
+  yRange() {
+    const { whole, yRange } = this.model;
+    const range = this.view.y ?? yRange;
+    if (range && !(this.model.yLog && !(range[0] > 0))) return this.view.y ? range : padded(...range, this.model.yLog);
+    const shown = whole || this.view.outliers ? this.extent.whole : this.extent.range;
+    return padded(...(shown ?? [null, null]), this.model.yLog);
+  }
+
+  tell() {
+    const { outside, range } = this.extent, shown = this.view.outliers;
+    const clipped = outside > 0 && !this.model.whole && !this.view.y && !this.model.yRange;
+    this.outliers.hidden = !clipped;
+    this.outliers.textContent = shown ? 'Hide outliers' : 'Show outliers';
+    this.reset.hidden = !this.model.range?.length && !this.view.y;
+    fill(this.caption, this.model.summary ?? '', clipped && !shown && ` ${count(outside)} `
+      + `${outside === 1 ? 'value lies' : 'values lie'} beyond ${tick(range[0])} to ${tick(range[1])} and `
+      + `${outside === 1 ? 'is' : 'are'} cut off.`);
+  }
+
+  again() {
+    if (this.given) this.draw(this.given);
+  }
+
+  toggle(label) {
+    this.view.toggle(label);
+    this.again();
+  }
+
+  flipOutliers() {
+    this.view.outliers = !this.view.outliers;
+    this.again();
+  }
+
+  /** Shows all there is of x and y. */
+  all() {
+    this.view.y = null;
+    if (this.onZoom && this.model?.range) this.onZoom(null);
+    this.again();
   }
 
   /** What of x is shown: all there is, or what was zoomed to. */
@@ -130,18 +178,17 @@ export class LineChart {
     const model = this.model;
     const series = model.lines.map((line) => ({
       label: line.label, spanGaps: true, width: line.width ?? 2, alpha: line.alpha ?? 1,
-        points: { show: line.points ?? false, size: 5 },
-      stroke: () => (typeof line.colour === 'number' ? theme.colour(line.colour) : theme.css(line.colour)),
-      dash: line.dash,
+      points: { show: line.points ?? false, size: 5 }, stroke: () => styleOf(line).colour, dash: line.dash,
     }));
-    const options = {
-      width, height: this.height, legend: { show: false }, padding: [18, 16, 0, 0],
-      cursor: { y: false, drag: { x: Boolean(this.onZoom), y: false, setScale: false }, points: { size: 7 },
-        ...(this.sync ? { sync: { key: this.sync, setSeries: false } } : {}) },
+    const right = model.quiet ? 0 : roomFor(named(model), width);
+    this.plot = new uPlot({
+      width, height: this.height, legend: { show: false }, padding: [18, Math.max(16, right), 0, 0],
+      cursor: { y: false, points: { size: 7 }, bind: { dblclick: () => () => { this.all(); return null; } },
+        drag: { x: Boolean(this.onZoom), y: true, uni: this.onZoom ? BOTH_WAYS_PX : null, setScale: false },
+        ...(this.sync ? { sync: { key: this.sync, setSeries: false, scales: ['x', null] } } : {}) },
       scales: {
         x: { time: false, distr: model.xLog ? 3 : 1, range: () => this.span() },
-        y: { distr: model.yLog ? 3 : 1, range: (u, min, max) => padded(...(this.model.yRange ?? [min, max]),
-          model.yLog) },
+        y: { distr: model.yLog ? 3 : 1, range: () => this.yRange() },
       },
       axes: [axisOf('x', model.xLabel, model.xLog, (v) => this.xText(v)),
         axisOf('y', model.yLabel, model.yLog, model.yText ?? tick)],
@@ -149,23 +196,30 @@ export class LineChart {
       bands: (model.bands ?? []).map((band) => ({ series: [band.high + 1, band.low + 1],
         fill: () => `${theme.colour(band.colour)}30` })),
       hooks: {
-        draw: [(u) => this.markers(u)],
+        draw: [(u) => this.markers(u), (u) => right && drawEnds(u, this.model, named(this.model), this.span())],
         setCursor: [(u) => this.read(u.cursor.idx)],
         setSelect: [(u) => this.selected(u)],
         setSize: [() => this.overlay?.place()],
         setScale: [() => this.overlay?.place()],
         ready: [(u) => this.overlay?.attach(u)],
       },
-    };
-    this.plot = new uPlot(options, this.data(model), this.place);
+    }, this.data(model), this.place);
     this.plot.root.setAttribute('aria-hidden', this.overlay ? 'false' : 'true');
   }
 
   selected(u) {
-    if (!this.onZoom || u.select.width < 8) return;
-    const from = u.posToVal(u.select.left, 'x'), to = u.posToVal(u.select.left + u.select.width, 'x');
+    const { left, top, width, height } = u.select;
+    if (width === 0 && height === 0) return;
+    const across = width >= LEAST_DRAG_PX && width < u.over.clientWidth - 1;
+    const down = height >= LEAST_DRAG_PX && height < u.over.clientHeight - 1;
+    const x = [u.posToVal(left, 'x'), u.posToVal(left + width, 'x')];
+    const y = [u.posToVal(top + height, 'y'), u.posToVal(top, 'y')];
     u.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false);
-    this.onZoom([from, to]);
+    if (!this.dragging) return; // in a chart whose cursor goes with this one's
+    this.dragging = false;
+    if (down) this.view.y = y;
+    if (across && this.onZoom) this.onZoom(x);
+    if (down) this.again();
   }
 
   markers(u) {
@@ -196,24 +250,40 @@ export class LineChart {
     }
   }
 
+  /** index: under the cursor; null: none, and the last values are told. */
   read(index) {
-    const { x, lines } = this.model;
-    const shown = lines.filter((line) => line.table !== false);
-    const at = (line) => {
-      if (index !== null && index !== undefined) return nearest(line.values, index);
-      for (let i = line.values.length - 1; i >= 0; i--)
-        if (line.values[i] !== null && line.values[i] !== undefined) return line.values[i];
-      return null;
-    };
-    const { xLabel } = this.model;
-    const where = index === null || index === undefined
-      ? (x.length ? `latest: ${xLabel} ${this.xText(x[x.length - 1])}` : '') : `${xLabel} ${this.xText(x[index])}`;
-    if (this.model.quiet) {
-      fill(this.readout, h('span', { class: 'dim' }, where));
-      return;
-    }
-    fill(this.readout, h('span', { class: 'dim' }, where),
-      shown.map((line) => h('span', { class: 'item' }, swatch(line), `${line.label} `, h('b', {}, number(at(line))))));
+    const { x, xLabel, quiet } = this.model, [from, to] = this.span();
+    const there = index !== null && index !== undefined;
+    const where = there ? `${xLabel} ${this.xText(x[index])}`
+      : x.length ? `latest: ${xLabel} ${this.xText(x[x.length - 1])}` : '';
+    const shown = new Map(named(this.model).map((line) => [line.label, line]));
+    const value = (line) => (there ? valueAt(line, x, index, to - from) : lastOf(line));
+    this.legend.draw(quiet ? [] : named(this.given), this.view.hidden, where,
+      (line) => value(shown.get(line.label) ?? line));
+    const here = this.place.matches(':hover') || document.activeElement === this.place;
+    if (!there || !here || !this.plot) this.tip.hide();
+    else this.tip.show(where, [...shown.values()].map((line) => ({ line, value: value(line) })),
+      this.plot.cursor.left + this.plot.over.offsetLeft, this.plot.width);
+  }
+
+  zoom(factor) {
+    const u = this.plot;
+    if (!u || !this.onZoom) return;
+    const xs = u.data[0], { min, max } = u.scales.x, middle = xs[u.cursor.idx] ?? (min + max) / 2;
+    const half = ((max - min) / 2) * factor, low = Math.max(middle - half, xs[0]);
+    const high = Math.min(middle + half, xs[xs.length - 1]);
+    this.onZoom(factor > 1 && low <= xs[0] && high >= xs[xs.length - 1] ? null : [low, high]);
+  }
+
+  zoomY(factor) {
+    const { min, max } = this.plot.scales.y, log = this.model.yLog;
+    const [low, high] = log ? [Math.log(min), Math.log(max)] : [min, max];
+    const at = valueAt(named(this.model)[0] ?? { values: [] }, this.model.x,
+      this.plot.cursor.idx ?? this.model.x.length - 1, Infinity);
+    const middle = at === null || (log && !(at > 0)) ? (low + high) / 2 : log ? Math.log(at) : at;
+    const range = [middle - ((high - low) / 2) * factor, middle + ((high - low) / 2) * factor];
+    this.view.y = log ? range.map(Math.exp) : range;
+    this.again();
   }
 
   key(event) {
@@ -229,55 +299,13 @@ export class LineChart {
       if (marks.length)
         u.setCursor({ left: u.valToPos(direction > 0 ? Math.min(...marks) : Math.max(...marks), 'x'), top: 10 });
     };
-    const zoom = (factor) => {
-      const { min, max } = u.scales.x, middle = xs[index], half = ((max - min) / 2) * factor;
-      this.onZoom?.([Math.max(middle - half, xs[0]), Math.min(middle + half, xs[xs.length - 1])]);
-    };
+    const upwards = (factor) => event.shiftKey && this.zoomY(factor);
     const keys = { ArrowLeft: () => go(index - step), ArrowRight: () => go(index + step), Home: () => go(0),
-      End: () => go(xs.length - 1), '[': () => jump(-1), ']': () => jump(1), '+': () => zoom(0.5), '=': () => zoom(0.5),
-      '-': () => zoom(2), Escape: () => this.onZoom?.(null) };
-    if (!keys[event.key]) return;
+      End: () => go(xs.length - 1), '[': () => jump(-1), ']': () => jump(1), '+': () => this.zoom(0.5),
+      '=': () => this.zoom(0.5), '-': () => this.zoom(2), ArrowUp: () => upwards(0.5), ArrowDown: () => upwards(2),
+      Escape: () => this.all() };
+    if (!keys[event.key] || (/^Arrow(Up|Down)$/.test(event.key) && !event.shiftKey)) return;
     keys[event.key]();
     event.preventDefault();
   }
-}
-
-/** Without what has no place on a log x. */
-function positive(model) {
-  const first = model.x.findIndex((x) => x > 0);
-  if (first <= 0) return model;
-  return { ...model, x: model.x.slice(first), lines: model.lines.map((line) => ({ ...line,
-    values: line.values.slice(first) })) };
-}
-
-/** A little air above and below, and a range of its own for a flat line. */
-function padded(min, max, log) {
-  if (min === null || max === null) return log ? [1, 10] : [0, 1];
-  if (log) {
-    const more = Math.max((max / min) ** 0.05, 1.01);
-    return [min / more, max * more];
-  }
-  const air = (max - min) * 0.06 || Math.abs(max) * 0.1 || 1;
-  return [min >= 0 && min - air < 0 ? 0 : min - air, max + air];
-}
-
-function nearest(values, index) {
-  for (let d = 0; d < values.length; d++) {
-    for (const i of [index - d, index + d]) if (values[i] !== null && values[i] !== undefined) return values[i];
-  }
-  return null;
-}
-
-/** A piece of the line, with its dash. */
-export function swatch(line) {
-  const canvas = h('canvas', { class: 'swatch', width: 44, height: 12, 'aria-hidden': 'true' });
-  const ctx = canvas.getContext('2d');
-  ctx.strokeStyle = typeof line.colour === 'number' ? theme.colour(line.colour) : theme.css(line.colour);
-  ctx.lineWidth = 4;
-  ctx.setLineDash((line.dash ?? []).map((d) => d * 2));
-  ctx.beginPath();
-  ctx.moveTo(0, 6);
-  ctx.lineTo(44, 6);
-  ctx.stroke();
-  return canvas;
 }

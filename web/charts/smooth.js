@@ -23,7 +23,8 @@ export function smooth(x, values, weight, unit, breaks = []) {
   return out;
 }
 
-/** The usual distance of points: what the slider's weight is per. */
-export function spacing(x) {
-  return x.length > 1 ? Math.max((x[x.length - 1] - x[0]) / (x.length - 1), Number.MIN_VALUE) : 1;
+/** The usual distance of points between from and to: what the slider's weight is per. */
+export function spacing(x, from = -Infinity, to = Infinity) {
+  const first = x.findIndex((one) => one >= from), last = x.findLastIndex((one) => one <= to);
+  return first >= 0 && last > first ? Math.max((x[last] - x[first]) / (last - first), Number.MIN_VALUE) : 1;
 }

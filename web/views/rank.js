@@ -1,5 +1,5 @@
 // The rank list beside the curves: it re-sorts with the line, and the rows travel to their new places.
-import { swatch } from '../charts/line.js';
+import { swatch } from '../charts/legend.js';
 import { fill, h } from '../dom.js';
 import * as f from '../format.js';
 import * as theme from '../theme.js';

@@ -2,6 +2,7 @@
 import * as api from '../api.js';
 import { LineChart } from '../charts/line.js';
 import { smooth, spacing } from '../charts/smooth.js';
+import { View } from '../charts/view.js';
 import { fill, h } from '../dom.js';
 import * as f from '../format.js';
 import { panel } from '../panel.js';
@@ -39,7 +40,7 @@ function range(settings) {
   return from === '' || to === '' ? null : [Number(from), Number(to)];
 }
 
-/** A panel around one chart of one Series. lines(data, x, shared) → {lines, bands}. */
+/** A panel around one chart of one Series. lines(data, x, shared, unit) → {lines, bands}. */
 function curvePanel(shared, { title, keys, points, label, yLabel, yText, height, lines, tools, wide, note }) {
   const series = new Series(shared.name, keys, points);
   let drawn = null;
@@ -53,14 +54,16 @@ function curvePanel(shared, { title, keys, points, label, yLabel, yText, height,
     }
     shared.changed();
   };
-  const chart = new LineChart({ label, height, onZoom: zoom, sync: `run-${shared.name}` });
+  const chart = new LineChart({ label, height, onZoom: zoom, sync: `run-${shared.name}`,
+    view: new View(shared.settings, `${keys[0].split('/')[1]}.`) });
   const draw = () => {
     if (!drawn) return;
     const { data, scale } = drawn, { settings } = shared;
     const x = data.step.map((step) => scale.toX(step));
     const span = range(settings);
     chart.draw({
-      x, ...lines(data, x, shared), xLabel: scale.label, yLabel, xText: scale.text, yText,
+      x, ...lines(data, x, shared, spacing(x, ...(span ?? []).map((step) => scale.toX(step)))),
+      xLabel: scale.label, yLabel, xText: scale.text, yText,
       markers: markers(shared, data.annotations, scale), xLog: settings.get('logx') === 'true',
       yLog: yLog(settings, keys),
       range: span && span.map((step) => scale.toX(step)), summary: describe(data, keys, yLog(settings, keys), scale),
@@ -140,27 +143,28 @@ function describe(data, keys, log, scale) {
 }
 
 /** Raw line faint, its range as a band, the smoothed one on top. */
-function lossLines(data, x, { settings }) {
+function lossLines(data, x, { settings }, unit) {
   const weight = Math.min(settings.number('smooth'), 0.999);
   const train = data.columns.get('train/loss'), val = data.columns.get('val/loss');
-  const lines = [], bands = [];
+  const lines = [], bands = [], label = weight > 0 ? 'training, smoothed' : 'training';
   if (data.thinned) {
-    lines.push({ label: 'max', values: train.max, colour: 0, width: 0, alpha: 0, table: false },
-      { label: 'min', values: train.min, colour: 0, width: 0, alpha: 0, table: false });
+    lines.push({ label: 'training, max', values: train.max, colour: 0, width: 0, alpha: 0, table: false, of: label },
+      { label: 'training, min', values: train.min, colour: 0, width: 0, alpha: 0, table: false, of: label });
     bands.push({ high: 0, low: 1, colour: 0 });
   }
-  if (weight > 0)
-    lines.push({ label: 'training, raw', values: train.last, colour: 0, width: 1, alpha: 0.28, table: false });
+  if (weight > 0) {
+    lines.push({ label: 'training, raw', values: train.last, colour: 0, width: 1, alpha: 0.28, table: false,
+      of: label });
+  }
   const grown = data.annotations.map((note) => x[data.step.findIndex((step) => step >= note.step)])
     .filter((v) => v !== undefined);
-  const smoothed = smooth(x, train.last, weight, spacing(x), grown);
-  lines.push({ label: weight > 0 ? 'training, smoothed' : 'training', values: smoothed, colour: 0, width: 2 });
+  lines.push({ label, values: smooth(x, train.last, weight, unit, grown), colour: 0, width: 2 });
   lines.push({ label: 'validation', values: val.last, colour: 1, width: 2.5, dash: [7, 4],
     points: val.last.filter((v) => v !== null).length < 60 });
   const diverged = data.notFinite > 0 ? lastFinite(train.last) : -1;
   if (diverged >= 0) {
     lines.push({ label: 'last finite', colour: '--bad', width: 0, points: true, table: false,
-      values: x.map((_, i) => (i === diverged ? train.last[i] : null)) });
+      of: label, values: x.map((_, i) => (i === diverged ? train.last[i] : null)) });
   }
   return { lines, bands };
 }
@@ -196,16 +200,18 @@ export function lossPanel(shared) {
 
 /** One quantity: its range as a band, the raw line faint behind the smoothed one where smoothing is wanted. */
 function single(key, label, colour, smoothed) {
-  return (data, x, { settings }) => {
+  return (data, x, { settings }, unit) => {
     const column = data.columns.get(key), lines = [], bands = [];
     const weight = smoothed ? Math.min(settings.number('smooth'), 0.999) : 0;
     if (data.thinned) {
-      lines.push({ label: 'max', values: column.max, colour, width: 0, alpha: 0, table: false },
-        { label: 'min', values: column.min, colour, width: 0, alpha: 0, table: false });
+      lines.push({ label: 'max', values: column.max, colour, width: 0, alpha: 0, table: false, of: label },
+        { label: 'min', values: column.min, colour, width: 0, alpha: 0, table: false, of: label });
       bands.push({ high: 0, low: 1, colour });
     }
-    if (weight > 0) lines.push({ label: 'raw', values: column.last, colour, width: 1, alpha: 0.28, table: false });
-    lines.push({ label, values: smooth(x, column.last, weight, spacing(x)), colour, width: 1.7 });
+    if (weight > 0) {
+      lines.push({ label: 'raw', values: column.last, colour, width: 1, alpha: 0.28, table: false, of: label });
+    }
+    lines.push({ label, values: smooth(x, column.last, weight, unit), colour, width: 1.7 });
     return { lines, bands };
   };
 }

@@ -1,7 +1,10 @@
-// A run's points in the page: loaded thinned, asked again when zoomed, lengthened by what is new.
+// A run's points in the page: loaded thinned, asked again when zoomed, lengthened by what is new. When zoomed there are
+// fine points in the window and half its width before it, so that an average is the same at its edge as it is without
+// the zoom; and the coarse ones of the rest, so that lines of few points go on beyond it.
 import * as api from '../api.js';
 
 const REFINE_AFTER = 150; // points appended before the whole is thinned anew
+const BEFORE = 0.5; // of the window's width: what an average still remembers at its edge
 
 export class Series {
   constructor(run, keys, maxPoints) {
@@ -9,6 +12,7 @@ export class Series {
     this.keys = keys;
     this.maxPoints = maxPoints;
     this.range = null;
+    this.overview = null; // of the whole, while zoomed
     this.clear();
   }
 
@@ -34,10 +38,27 @@ export class Series {
   }
 
   async load(signal) {
-    const answer = await api.get(this.path(...(this.range ?? [])), signal);
+    if (this.range) return this.loadWindow(signal);
+    const answer = await api.get(this.path(), signal);
     this.clear();
     this.add(answer);
+    this.overview = null;
     this.appended = 0;
+    return this.data;
+  }
+
+  async loadWindow(signal) {
+    const [from, to] = this.range, before = Math.max(0, from - Math.ceil((to - from) * BEFORE));
+    const [whole, fine] = await Promise.all([this.overview ?? api.get(this.path(), signal),
+      api.get(this.path(before, to), signal)]);
+    this.overview = whole;
+    this.clear();
+    this.add(part(whole, (step) => step < before));
+    this.add(fine);
+    this.add(part(whole, (step) => step > to));
+    this.data.total = fine.points_total;
+    this.data.thinned = isThinned(fine, this);
+    this.data.notFinite = this.keys.reduce((sum, key) => sum + fine.series[key].not_finite, 0);
     return this.data;
   }
 
@@ -61,10 +82,19 @@ export class Series {
       for (const part of ['last', 'min', 'max']) column[part].push(...more[part]);
       data.notFinite += more.not_finite;
     }
-    if (answer.points_total > answer.points_returned * this.keys.length
-      || answer.points_total > this.maxPoints * this.keys.length)
-      data.thinned = true;
+    if (isThinned(answer, this)) data.thinned = true;
   }
+}
+
+const isThinned = (answer, { keys, maxPoints }) => answer.points_total > answer.points_returned * keys.length
+  || answer.points_total > maxPoints * keys.length;
+
+/** The columns of an answer at some of its steps. */
+function part(answer, wanted) {
+  const keep = answer.step.map((_, i) => i).filter((i) => wanted(answer.step[i]));
+  const of = (column) => keep.map((i) => column[i]);
+  return { ...answer, step: of(answer.step), series: Object.fromEntries(Object.entries(answer.series)
+    .map(([key, one]) => [key, { ...one, last: of(one.last), min: of(one.min), max: of(one.max) }])) };
 }
 
 /** A monotonous map of steps to another quantity, by straight lines between knots; beyond its end by the last slope. */
@@ -111,17 +141,26 @@ export async function timeKnots(run, signal) {
   return knots;
 }
 
+const stepCosts = new Map(); // bodies and what a step of theirs costs: runs of one shape ask once
+
+function flopsPerStep(body) {
+  const key = JSON.stringify(body);
+  if (!stepCosts.has(key)) {
+    const asked = api.send('POST', '/runs?dry_run=true', body).then((answer) => answer.flops_per_step);
+    stepCosts.set(key, asked);
+    asked.catch(() => stepCosts.delete(key));
+  }
+  return stepCosts.get(key);
+}
+
 /** FLOPs by step: the daemon's own estimate of training for each shape that the run had, and what the probes of the
  *  growths took beside it, at the first step after each. */
 export async function flopKnots(run, annotations, growths) {
   const begin = run.origin?.step ?? 0; // what was spent before is the origin's
   const shapes = annotations.length ? [annotations[0].from, ...annotations.map((a) => a.to)] : [run.model];
   const steps = [begin, ...annotations.map((a) => a.step), Math.max(run.max_steps, 1)];
-  const costs = await Promise.all(shapes.map(async (shape) => {
-    const body = { dataset: run.dataset, model: { ...run.model, ...shape }, batch: run.batch,
-      schedule: { max_steps: run.max_steps } };
-    return (await api.send('POST', '/runs?dry_run=true', body)).flops_per_step;
-  }));
+  const costs = await Promise.all(shapes.map((shape) => flopsPerStep({ dataset: run.dataset,
+    model: { ...run.model, ...shape }, batch: run.batch, schedule: { max_steps: run.max_steps } })));
   const jumps = new Map(); // also of those that were rejected or chose not to grow
   for (const { start_step: step, ...growth } of growths)
     if (step !== null) jumps.set(step, (jumps.get(step) ?? 0) + probeFlops(growth));
