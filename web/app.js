@@ -5,6 +5,7 @@ import * as live from './live.js';
 import { address, parse } from './state.js';
 import * as theme from './theme.js';
 import { throttle } from './throttle.js';
+import { compareView } from './views/compare.js';
 import { datasetsView } from './views/datasets.js';
 import { extendView } from './views/extend.js';
 import { forkView } from './views/fork.js';
@@ -26,6 +27,7 @@ const VIEWS = [
   [['datasets'], datasetsView],
   [['runs'], runsView],
   [['models'], modelsView],
+  [['compare'], compareView],
   [['runs', '*'], runView],
   [['runs', '*', 'grow'], newGrowthView],
   [['runs', '*', 'fork'], forkView],
@@ -110,6 +112,7 @@ function makeBar() {
   fill(bar, h('a', { class: 'brand', href: '#/' }, 'lagd'),
     h('nav', { 'aria-label': 'Pages' }, h('a', { href: '#/' }, 'Overview'),
       h('a', { href: address(['runs']) }, 'Runs'),
+      h('a', { href: address(['compare']) }, 'Compare'),
       h('a', { href: address(['studies']) }, 'Studies'),
       h('a', { href: address(['datasets']) }, 'Datasets'),
       h('a', { href: address(['models']) }, 'Models'),

@@ -10,7 +10,7 @@ export function address(path, parameters = {}) {
   for (const [key, value] of Object.entries(parameters)) {
     if (value !== undefined && value !== null && value !== '') search.set(key, value);
   }
-  const text = search.toString().replaceAll('%2F', '/');
+  const text = search.toString().replaceAll('%2F', '/').replaceAll('%2C', ',');
   return `#/${path.map(encodeURIComponent).join('/')}${text ? `?${text}` : ''}`;
 }
 

@@ -2,7 +2,7 @@
 import * as api from '../api.js';
 
 const MOST = 1000, FRESH_AT_ONCE = 25; // of a request; of events' runs
-const PLACE = 'lagd.runs';
+const PLACE = 'lagd.place';
 
 /** Pages of GET /runs behind one another. */
 export class RunRows {
@@ -96,9 +96,10 @@ export function groupsOf(runs) {
 }
 
 /** Where one was in the list under this address, in this tab. */
-export function placeOf(hash) {
-  const kept = JSON.parse(sessionStorage.getItem(PLACE) ?? 'null');
-  return kept?.hash === hash ? kept : { n: 0, top: 0 };
+export function placeOf(hash, list = 'runs') {
+  const kept = JSON.parse(sessionStorage.getItem(`${PLACE}.${list}`) ?? 'null');
+  return kept?.hash === hash ? kept : { n: 0, top: 0, ticked: [], tags: [] };
 }
 
-export const keepPlace = (hash, place) => sessionStorage.setItem(PLACE, JSON.stringify({ hash, ...place }));
+export const keepPlace = (hash, place, list = 'runs') =>
+  sessionStorage.setItem(`${PLACE}.${list}`, JSON.stringify({ hash, ...place }));

@@ -7,6 +7,7 @@ import { panel } from '../panel.js';
 import { Settings, address } from '../state.js';
 import { STATES } from '../states.js';
 import { throttle } from '../throttle.js';
+import { compareAddress, MOST } from './compare_data.js';
 import { badge, runLink } from './parts.js';
 import { groupsOf, keepPlace, placeOf, RunRows, window_ } from './run_rows.js';
 
@@ -47,7 +48,8 @@ function gap(n, columns) {
 export function runsView(main) {
   const settings = new Settings(PRESETS);
   const rows = new RunRows(PAGE);
-  const ticked = new Set();
+  const place = placeOf(location.hash);
+  const ticked = new Map(place.ticked), tickedTags = new Set(place.tags); // id → name
   const asked = () => Object.fromEntries(FILTERS.map((name) => [name, settings.get(name)])
     .filter(([name, value]) => value !== '' && !(name === 'sort' && value === PRESETS.sort)));
 
@@ -95,8 +97,10 @@ export function runsView(main) {
     h('caption', {}, `Of the ${f.count(rows.items.length)} runs that are listed below, by tag`),
     h('thead', {}, h('tr', {}, ['Tag', 'Runs', 'Mean best val loss', '± 1 standard deviation', 'Lowest']
       .map((text) => h('th', {}, text)))),
-    h('tbody', {}, all.map((one) => h('tr', {}, h('td', {}, one.tag), h('td', {}, one.n), h('td', {}, f.loss(one.mean)),
-      h('td', {}, f.loss(one.deviation)), h('td', {}, f.loss(one.low))))));
+    h('tbody', {}, all.map((one) => h('tr', {}, h('td', {}, h('label', { class: 'check' },
+      h('input', { type: 'checkbox', 'aria-label': `Tick the group ${one.tag}`, checked: tickedTags.has(one.tag),
+        onchange: (event) => tickTag(one.tag, event.target.checked) }), one.tag)), h('td', {}, one.n),
+    h('td', {}, f.loss(one.mean)), h('td', {}, f.loss(one.deviation)), h('td', {}, f.loss(one.low))))));
 
   // --- what is chosen ---
 
@@ -114,7 +118,14 @@ export function runsView(main) {
     : { sort: word, order: '' });
 
   function tick(runs, truth) {
-    for (const run of runs) if (truth) ticked.add(run.id); else ticked.delete(run.id);
+    for (const run of runs) if (truth) ticked.set(run.id, run.name); else ticked.delete(run.id);
+    keep();
+    draw();
+  }
+
+  function tickTag(tag, truth) {
+    if (truth) tickedTags.add(tag); else tickedTags.delete(tag);
+    keep();
     draw();
   }
 
@@ -123,17 +134,22 @@ export function runsView(main) {
     onchange: (event) => tick(rows.items, event.target.checked) });
 
   function drawBulk() {
-    bulk.hidden = ticked.size === 0;
-    if (ticked.size) fill(bulk, h('b', {}, `${ticked.size} ticked:`), VERBS.map(([verb, label]) =>
+    const n = ticked.size + tickedTags.size;
+    bulk.hidden = n === 0;
+    if (n === 0) return;
+    const compare = n > MOST ? h('span', { class: 'dim' }, `Up to ${MOST} can be compared.`)
+      : h('a', { class: 'button primary', href: compareAddress({ runs: [...ticked.values()], tags: [...tickedTags] }) },
+        'Compare');
+    fill(bulk, h('b', {}, `${n} ticked:`), compare, ticked.size > 0 && VERBS.map(([verb, label]) =>
       button(label, () => carryOut(verb), { class: FINAL[verb] ? 'danger' : '' })),
-    button('Untick', () => { ticked.clear(); draw(); }, { class: 'quiet' }));
+    button('Untick', () => { ticked.clear(); tickedTags.clear(); keep(); draw(); }, { class: 'quiet' }));
   }
 
   async function carryOut(verb) {
     const n = ticked.size;
     if (FINAL[verb] && !await ask({ title: `${FINAL[verb]} ${n} ${n === 1 ? 'run' : 'runs'}?`, danger: true,
       text: 'This cannot be taken back.', confirm: `${FINAL[verb]} ${n === 1 ? 'it' : 'them'}` })) return;
-    const answer = await api.send('POST', '/runs/bulk', { runs: [...ticked], verb }).catch((error) =>
+    const answer = await api.send('POST', '/runs/bulk', { runs: [...ticked.keys()], verb }).catch((error) =>
       toast(error.message, 'bad'));
     if (!answer) return;
     const refused = answer.items.filter((one) => !one.done);
@@ -166,11 +182,12 @@ export function runsView(main) {
     h('a', { class: 'button primary', href: '#/new' }, 'New run')), h('div', { class: 'filters' }, search, chips),
   list.element);
   drawFilters();
-  const place = placeOf(location.hash);
   rows.want(place.n);
+  const keep = () => keepPlace(location.hash, { n: rows.items.length, top: scroller.scrollTop, ticked: [...ticked],
+    tags: [...tickedTags] });
   scroller.addEventListener('scroll', throttle(() => {
     draw();
-    keepPlace(location.hash, { n: rows.items.length, top: scroller.scrollTop });
+    keep();
   }, 30));
   const refresh = throttle(() => rows.freshen(asked()).then(draw, () => {}), LIVE_MS);
   const unsubscribe = live.subscribe((event) => {

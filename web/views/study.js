@@ -7,6 +7,7 @@ import * as live from '../live.js';
 import { panel } from '../panel.js';
 import { address } from '../state.js';
 import { throttle } from '../throttle.js';
+import { compareAddress, MOST } from './compare_data.js';
 import { figure } from './figure.js';
 import { badge, fact, facts, growthLink, progress, runLink } from './parts.js';
 import { doneText, studyActions, TimeLeft } from './study_parts.js';
@@ -119,10 +120,18 @@ function runState(study, one) {
   return badge('run', one.run_state, waits ? 'waits its turn' : undefined);
 }
 
+/** The runs that there are, side by side; as many as can be. */
+function compareLink(study) {
+  const runs = study.runs.filter((one) => one.run && one.run_state).map((one) => one.run_name);
+  if (runs.length === 0) return null;
+  return h('a', { class: 'button', href: compareAddress({ runs: runs.slice(0, MOST) }) },
+    runs.length > MOST ? `Compare ${MOST} of its ${runs.length} runs` : 'Compare its runs');
+}
+
 function summary(study, left, after) {
   return [
     h('div', { class: 'row' }, badge('study', study.state), h('span', { class: 'dim' }, study.id),
-      h('span', { class: 'grow' }), studyActions(study, after)),
+      h('span', { class: 'grow' }), compareLink(study), studyActions(study, after)),
     study.reason && h('p', { class: 'reason' }, study.reason),
     study.audit_of && h('p', { class: 'dim' }, 'The audit of ', growthLink(study.audit_of, 'a growth\'s decision'),
       ', of low priority: its runs train while no other run or study wants to compute.'),
