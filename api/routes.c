@@ -278,6 +278,9 @@ static const struct lagd_route routes[] = {
     {"GET", A "/runs/{run}/export", "run_export", lagd_h_run_export, .query = export_query, .status = 200,
      .content_type = "application/x-ndjson",
      .summary = "All points of a run, one line a step."},
+    {"GET", A "/runs/{run}/tfevents", "run_tfevents", lagd_h_run_tfevents, .status = 200,
+     .content_type = "application/octet-stream",
+     .summary = "All points of a run as an event file of TensorBoard, which wants it in a folder of its own."},
     {"GET", A "/runs/{run}/checkpoints", "run_checkpoints", lagd_h_run_checkpoints, .query = page_query, .status = 200,
      .response = &lagd_checkpoint_list_schema,
      .summary = "Checkpoints of a run, newest first."},
@@ -381,6 +384,10 @@ static const struct lagd_route routes[] = {
     {"GET", A "/studies/{study}/report", "study_report", lagd_h_study_report, .query = study_report_query,
      .status = 200, .response = &lagd_study_report_schema,
      .summary = "What it shows: correlation, regret and transition over t, finals, baselines; or figures."},
+    {"GET", A "/studies/{study}/tfevents", "study_tfevents", lagd_h_study_tfevents, .status = 200,
+     .content_type = "application/x-tar",
+     .summary = "The validation loss of every candidate and baseline of a study, by seed, as an archive of folders "
+                "with event files of TensorBoard."},
 
     {"GET", A "/checkpoints", "checkpoints", lagd_h_checkpoints, .query = page_query, .status = 200,
      .response = &lagd_checkpoint_list_schema,

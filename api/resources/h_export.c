@@ -1,7 +1,9 @@
-/* /runs/{run}/export: all points of a run, one line a step, streamed. A line has the step, the tokens seen by then, and
- * every key that has a point there; a value that is not finite is null, with "finite": false on the line. As CSV every
- * key that the run has at the beginning is a column; a cell without a point is empty, a value that is not finite is
- * nan. */
+/* /runs/{run}/export and /runs/{run}/tfevents: all points of a run, one line or record a step, streamed. A line has the
+ * step, the tokens seen by then, and every key that has a point there; a value that is not finite is null, with "finite":
+ * false on the line. As CSV every key that the run has at the beginning is a column; a cell without a point is empty, a
+ * value that is not finite is nan. For TensorBoard a step's time is the run's creation and what training up to there has
+ * taken by perf/step_ms: where a run paused, its curve has no gap. */
+#include "encode/tfevents_internal.h"
 #include "request/readers_internal.h"
 #include "resources/handlers_internal.h"
 #include "resources/schemas_internal.h"
@@ -22,6 +24,9 @@
 /* Then the connection to the database is given back, and others have their turn. */
 #define POINTS_A_FILL 2500
 
+enum export_form { EXPORT_JSONL, EXPORT_CSV, EXPORT_TFEVENTS };
+#define STEP_MS "perf/step_ms"
+
 struct export_key {
     int64_t series;
     char name[LAG_ROW_NAME];
@@ -34,7 +39,10 @@ struct export {
     struct lagd_readers *readers;
     int64_t tokens_per_step;
     int64_t next_step;
-    bool ended, csv;
+    bool ended;
+    enum export_form form;
+    double created_s, trained_s; /* since 1970; of training, until timed_step */
+    int64_t timed_step;
     int n_keys;
     struct export_key keys[KEYS_MAX];
     struct lag_strbuf text;
@@ -100,6 +108,30 @@ static const struct lagd_member line_members[] = {
 };
 const struct lagd_schema lagd_export_line_schema = LAGD_SCHEMA("ExportLine", line_members);
 
+static void count_time(struct export *export, const struct export_key *key) {
+    if (strcmp(key->name, STEP_MS) != 0 || !isfinite(key->value)) return;
+    export->trained_s += key->value / 1000 * (double)LAG_MAX(key->step - export->timed_step, (int64_t)0);
+    export->timed_step = key->step;
+}
+
+static int write_record(struct export *export, int64_t step, struct lag_error *err) {
+    struct lagd_tfevent event = LAGD_TFEVENT_INIT;
+    int status = 0;
+    for (int i = 0; i < export->n_keys; i++)
+        if (export->keys[i].has && export->keys[i].step == step) count_time(export, &export->keys[i]);
+    lagd_tfevent_begin(&event, export->created_s + export->trained_s, step);
+    for (int i = 0; i < export->n_keys && status == 0; i++) {
+        struct export_key *key = &export->keys[i];
+        if (!key->has || key->step != step) continue;
+        lagd_tfevent_add(&event, key->name, key->value);
+        status = advance(key, err);
+    }
+    lagd_tfevent_append(&event, &export->text);
+    lagd_tfevent_deinit(&event);
+    export->next_step = step + 1;
+    return status < 0 ? status : 1;
+}
+
 /* 1 = a line, 0 = the end. */
 static int write_line(struct export *export, struct lag_error *err) {
     int64_t step = INT64_MAX;
@@ -111,7 +143,8 @@ static int write_line(struct export *export, struct lag_error *err) {
         step = LAG_MIN(step, export->keys[i].step);
     }
     if (!any) return 0;
-    if (export->csv) return write_row(export, step, err);
+    if (export->form == EXPORT_CSV) return write_row(export, step, err);
+    if (export->form == EXPORT_TFEVENTS) return write_record(export, step, err);
     lag_strbuf_printf(&export->text, "{\"%s\":%" PRId64 ",\"%s\":%" PRId64, line_members[LINE_STEP].name, step,
                       line_members[LINE_TOKENS].name, step * export->tokens_per_step);
     for (int i = 0; i < export->n_keys; i++) {
@@ -182,34 +215,68 @@ static int64_t tokens_per_step(const struct lag_run_row *run) {
     return tokens;
 }
 
-int lagd_h_run_export(struct lagd_request *request) {
-    struct lag_db *db;
-    struct lag_run_row run;
-    int status = lagd_request_db(request, &db);
-    if (status == 0) status = lag_run_get(db, request->params[0], &run, &request->err);
-    if (status == 0) status = lagd_request_take_place(request, LAGD_PLACE_DOWNLOAD);
-    if (status < 0) return status;
+static int begin(struct lagd_request *request, const struct lag_run_row *run, struct lag_db *db, int64_t from,
+                 struct export **ret) {
     struct export *export = lag_calloc(1, sizeof(*export));
     if (!export) return lag_error_set(&request->err, LAG_EBUSY, "out of memory");
     export->readers = request->services->readers;
-    export->tokens_per_step = tokens_per_step(&run);
-    export->next_step = lagd_query_int(&request->target, request->route, "from");
-    status = lag_series_list(db, run.id, add_key, export, &request->err);
-    if (status < 0) {
-        export_destroy(export);
-        return status == LAG_ETOOBIG
-                   ? lag_error_set(&request->err, LAG_EINTERNAL, "the run has more than %d series", KEYS_MAX)
-                   : status;
+    export->tokens_per_step = tokens_per_step(run);
+    export->created_s = (double)run->created_ms / 1000;
+    export->next_step = from;
+    const int status = lag_series_list(db, run->id, add_key, export, &request->err);
+    if (status >= 0) {
+        *ret = export;
+        return 0;
     }
-    export->csv = strcmp(lagd_query_text(&request->target, request->route, "format"), "csv") == 0;
-    if (export->csv) {
+    export_destroy(export);
+    return status == LAG_ETOOBIG
+               ? lag_error_set(&request->err, LAG_EINTERNAL, "the run has more than %d series", KEYS_MAX)
+               : status;
+}
+
+static void answer(struct lagd_request *request, struct export *export) {
+    request->response.stream = export_read;
+    request->response.stream_free = export_destroy;
+    request->response.stream_arg = export;
+}
+
+static int find(struct lagd_request *request, struct lag_db **ret_db, struct lag_run_row *ret) {
+    int status = lagd_request_db(request, ret_db);
+    if (status == 0) status = lag_run_get(*ret_db, request->params[0], ret, &request->err);
+    return status == 0 ? lagd_request_take_place(request, LAGD_PLACE_DOWNLOAD) : status;
+}
+
+int lagd_h_run_export(struct lagd_request *request) {
+    struct lag_db *db;
+    struct lag_run_row run;
+    struct export *export = NULL;
+    int status = find(request, &db, &run);
+    if (status == 0)
+        status = begin(request, &run, db, lagd_query_int(&request->target, request->route, "from"), &export);
+    if (status < 0) return status;
+    if (strcmp(lagd_query_text(&request->target, request->route, "format"), "csv") == 0) {
+        export->form = EXPORT_CSV;
         request->response.content_type = "text/csv; charset=utf-8; header=present";
         write_header(export);
     }
     lagd_header_set(request, "Content-Disposition", "inline; filename=\"%s.%s\"", run.name,
-                    export->csv ? "csv" : "jsonl");
-    request->response.stream = export_read;
-    request->response.stream_free = export_destroy;
-    request->response.stream_arg = export;
+                    export->form == EXPORT_CSV ? "csv" : "jsonl");
+    answer(request, export);
+    return 0;
+}
+
+/* TensorBoard takes a folder for a run, and in it what has such a name. */
+int lagd_h_run_tfevents(struct lagd_request *request) {
+    struct lag_db *db;
+    struct lag_run_row run;
+    struct export *export = NULL;
+    int status = find(request, &db, &run);
+    if (status == 0) status = begin(request, &run, db, 0, &export);
+    if (status < 0) return status;
+    export->form = EXPORT_TFEVENTS;
+    lagd_tfevents_begin(&export->text, export->created_s);
+    lagd_header_set(request, "Content-Disposition", "attachment; filename=\"events.out.tfevents.%" PRId64 ".%s\"",
+                    run.created_ms / 1000, run.name);
+    answer(request, export);
     return 0;
 }

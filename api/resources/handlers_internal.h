@@ -25,7 +25,8 @@ lagd_route_fn lagd_h_run_patch, lagd_h_run_patched;
 lagd_route_fn lagd_h_run_delete, lagd_h_run_deleted;
 lagd_route_fn lagd_h_run_fork, lagd_h_run_forked, lagd_h_run_extend, lagd_h_run_extended;
 lagd_route_fn lagd_h_run_pause, lagd_h_run_resume, lagd_h_run_cancel, lagd_h_run_checkpoint, lagd_h_run_verb_done;
-lagd_route_fn lagd_h_run_metrics, lagd_h_run_series, lagd_h_run_export, lagd_h_run_logs;
+lagd_route_fn lagd_h_run_metrics, lagd_h_run_series, lagd_h_run_export, lagd_h_run_tfevents,
+    lagd_h_run_logs;
 
 lagd_route_fn lagd_h_run_growths, lagd_h_growths, lagd_h_growth, lagd_h_growth_candidates, lagd_h_growth_ranking,
     lagd_h_growth_report;
@@ -39,7 +40,7 @@ lagd_route_fn lagd_h_plan, lagd_h_plan_set, lagd_h_plan_remove, lagd_h_plan_done
 
 lagd_route_fn lagd_h_prior;
 
-lagd_route_fn lagd_h_studies, lagd_h_study, lagd_h_study_report;
+lagd_route_fn lagd_h_studies, lagd_h_study, lagd_h_study_report, lagd_h_study_tfevents;
 lagd_route_fn lagd_h_study_create, lagd_h_study_created;
 lagd_route_fn lagd_h_study_pause, lagd_h_study_resume, lagd_h_study_cancel, lagd_h_study_verb_done;
 lagd_route_fn lagd_h_study_delete, lagd_h_study_deleted;

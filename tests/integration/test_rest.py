@@ -6,13 +6,17 @@ import http.client
 import io
 import json
 import os
+import re
 import sqlite3
+import struct
 import subprocess
 import sys
 import tarfile
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import lagd
+import tfevents
 from lagd import grown, run_body, started
 
 
@@ -441,6 +445,21 @@ def a_checkpoint_is_one_archive(folder):
     daemon.terminate()
 
 
+def tensorboard_reads_the_same(daemon, lines):
+    status, headers, data = daemon.request("GET", "/api/v1/runs/one/tfevents")
+    assert status == 200 and re.search(r'filename="events\.out\.tfevents\.\d{10}\.one"', headers["Content-Disposition"])
+    events = tfevents.read(data)
+    assert len(events) == len(lines)
+    for (_, step, scalars), line in zip(events, lines):
+        assert step == line["step"]
+        line = {key: struct.unpack("<f", struct.pack("<f", value))[0] for key, value in line.items()
+                if key not in ("step", "tokens")}
+        assert scalars == line, (step, scalars, line)
+    times = [seconds for seconds, _, _ in events]
+    assert times == sorted(times) and times[0] < times[-1] < times[0] + 600 and abs(times[0] - time.time()) < 600
+    assert daemon.request("GET", "/api/v1/runs/none/tfevents")[0] == 404
+
+
 def points_are_exported_as_csv(folder):
     daemon = started(folder)
     daemon.post("/runs", run_body("one", "words", schedule={"max_steps": 1200}))
@@ -455,6 +474,7 @@ def points_are_exported_as_csv(folder):
     tail = daemon.request("GET", "/api/v1/runs/one/export?format=csv&from=1195")[2].decode().splitlines()
     assert tail[0] == data.decode().splitlines()[0] and tail[1:] == data.decode().splitlines()[-len(tail) + 1:], tail
     assert daemon.request("GET", "/api/v1/runs/one/export?format=xls")[0] == 400
+    tensorboard_reads_the_same(daemon, lines)
     daemon.terminate()
 
 

@@ -1,14 +1,18 @@
 """Studies: every candidate is trained to the horizon for each seed, and the report is computed from the rows. Pause,
 cancel, delete, kill -9 anywhere; what no study can be made of is refused."""
 import http.client
+import io
 import json
 import os
 import resource
+import struct
 import sys
+import tarfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import lagd
+import tfevents
 from lagd import Daemon, run_body
 
 POOL = ["stack", "interleave", {"operator": "zero_stack", "optimizer": "inherit", "lr": "continue"}, "random"]
@@ -65,6 +69,25 @@ def result(daemon, name):
         "scratch": [s["points"] for s in report["scratch"]]}
 
 
+def tensorboard_reads_its_curves(daemon, report):
+    """A folder for each candidate and baseline of each seed; the last point of a candidate is its final."""
+    status, _, data = daemon.request("GET", "/api/v1/studies/first/tfevents")
+    assert status == 200, data
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        files = {m.name.rpartition("/")[0]: archive.extractfile(m).read() for m in archive.getmembers()}
+    assert len(files) == 2 * (len(POOL) + 1) + 2, list(files)
+    assert {"first/s3/scratch", "first/s4/01-stack"} <= set(files), list(files)
+    lasts = []
+    for folder, content in files.items():
+        events = tfevents.read(content)
+        assert all(list(scalars) == ["val/loss"] for _, _, scalars in events)
+        if not folder.endswith("scratch"):
+            assert [step for _, step, _ in events] == report["times"], folder
+            lasts.append(events[-1][2]["val/loss"])
+    single = [struct.unpack("<f", struct.pack("<f", f["loss"]))[0] for f in report["finals"]]
+    assert sorted(lasts) == sorted(single)
+
+
 def a_study_from_the_first_step_to_the_report(folder):
     daemon = new(folder, "whole")
     plan = daemon.post("/studies?dry_run=true", body(daemon, "first"))
@@ -73,6 +96,8 @@ def a_study_from_the_first_step_to_the_report(folder):
     assert daemon.get("/studies")["items"] == []
     status, made = ask(daemon, "POST", "/studies", body(daemon, "first"))
     assert status == 202 and made["id"].startswith("st_"), made
+    status, problem = ask(daemon, "GET", "/studies/first/tfevents")
+    assert status == 409 and "has no curves yet" in problem["detail"], problem
     study = ended(daemon, "first")
     assert study["id"] == made["id"] and study["done"] == 1 and study["seeds"] == [3, 4], study
     assert [r["role"] for r in study["runs"]] == ["candidates", "candidates", "scratch", "scratch"]
@@ -100,6 +125,7 @@ def a_study_from_the_first_step_to_the_report(folder):
         assert run["state"] == "completed" and run["step"] == 44 and run["origin"]["run"] is not None, run
         # One window set: the run's own validation at its last step is what decided.
         assert abs(run["latest"]["val/loss"] - losses[growth["decision"]["candidate"]]) < 1e-12
+    tensorboard_reads_its_curves(daemon, report)
     # The same numbers again, to the last bit.
     assert daemon.get("/studies/first/report?format=json") == report
     assert daemon.get("/studies/first/report?format=json")["candidates"][-1]["reference"]
