@@ -1,4 +1,4 @@
-"""The larger answers of a real daemon: logs, lineage, comparisons, pages, reports, archives, exports."""
+"""The larger answers of a real daemon: logs, lineage, comparisons, pages, reports, archives."""
 import glob
 import hashlib
 import http.client
@@ -10,10 +10,8 @@ import subprocess
 import sys
 import tarfile
 
-
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import lagd
-
 from lagd import grown, run_body, started
 
 
