@@ -1,9 +1,9 @@
 /* /runs/{run}/export and /runs/{run}/tfevents: all points of a run, one line or record a step, streamed.
  *
- * A line has the step, the tokens seen by then, and every key that has a point there; a value that is not finite is
- * null, with "finite": false on the line. As CSV every key that the run has at the beginning is a column; a cell without
- * a point is empty, a value that is not finite is nan. For TensorBoard a step's time is the run's creation and what
- * training up to there has taken by perf/step_ms: where a run paused, its curve has no gap. */
+ * A line has the step, the tokens seen by then, and every key with a point there; a value that is not finite is
+ * null, with "finite": false on the line. As CSV every key that the run has at the beginning is a column; a cell
+ * without a point is empty, a value that is not finite is nan. For TensorBoard a step's time is the run's creation and
+ * what training up to there has taken by perf/step_ms: where a run paused, its curve has no gap. */
 #include "encode/tfevents_internal.h"
 #include "request/readers_internal.h"
 #include "resources/handlers_internal.h"
