@@ -24,7 +24,8 @@ HIDDEN = {"api": {"engine"}, "storage": {"engine"}, "engine": {"storage", "daemo
 DENIED = {("engine", "base/log.h"): "the engine never logs", ("engine", "base/thread.h"): "the engine starts no thread"}
 # Libraries and the layers that may know them (main/ and tests may know all).
 LIBRARIES = {
-    "sqlite3.h": {"storage"}, "microhttpd.h": {"api"}, "jansson.h": {"api", "engine", "cli"}, "ini.h": {"daemon"},
+    "sqlite3.h": {"storage"}, "microhttpd.h": {"api"}, "jansson.h": {"api", "engine", "cli"}, "pcre2.h": {"engine"},
+    "utf8proc.h": {"engine"}, "ini.h": {"daemon"},
     "cblas.h": {"engine"}, "openblas_config.h": {"engine"}, "openssl/": {"base"}, "curl/": {"cli"},
 }
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)

@@ -11,6 +11,7 @@ ROOMS = {
         "format": {"shape"},
         "checkpoint": {"format", "shape"},
         "exchange": {"format", "shape"},
+        "token": {"format", "shape"},
         "stats": {"shape"},
         "cost": {"kernels", "shape"},
         "grow": {"optim", "shape"},
@@ -53,7 +54,7 @@ ROOMS = {
 # Each boundary header of the engine speaks for one room. Those of the other layers speak for the whole layer.
 SPEAKS = {
     "shape": "real spec params state rng", "kernels": "precision parts", "optim": "optim", "data": "data witness",
-    "checkpoint": "checkpoint hf", "exchange": "import gguf",
+    "token": "token token_train", "checkpoint": "checkpoint hf", "exchange": "import gguf",
     "stats": "lag verdict study calibration allocate replay", "cost": "cost",
     "grow": "grow newness reach width", "pass": "pass backend", "train": "train measure probe",
 }
