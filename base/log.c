@@ -116,8 +116,16 @@ say(enum lag_log_level level, const struct lag_log_field *fields, const char *fo
     int wanted = vsnprintf(text, sizeof(text), format, args);
     if (wanted < 0) text[0] = '\0';
     lag_log_entry_make(&entry, level, fields, text, wanted >= (int)sizeof(text));
-    if (!lag_log_writer_put(&entry)) (void)lag_log_output(&entry);
+    bool written;
+    if (!lag_log_writer_put(&entry, &written)) (void)lag_log_output(&entry);
     errno = saved_errno;
+}
+
+bool lag_log_for_certain(enum lag_log_level level, const struct lag_log_field *fields, const char *text) {
+    struct lag_log_entry entry;
+    bool written;
+    lag_log_entry_make(&entry, level, fields, text, false);
+    return lag_log_writer_put(&entry, &written) ? written : lag_log_output(&entry);
 }
 
 void lag_log(enum lag_log_level level, const char *format, ...) {

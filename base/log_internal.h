@@ -18,7 +18,8 @@ struct lag_log_entry {
 void lag_log_entry_make(struct lag_log_entry *entry, enum lag_log_level level, const struct lag_log_field *fields,
                         const char *text, bool cut);
 /* Queues the entry, or counts it as lost where there is no room. false: no writer runs, so the caller writes it itself
- * by lag_log_output. Waits at most 100 ms, once for each time that the reader stands still. Thread: any. */
-bool lag_log_writer_put(const struct lag_log_entry *entry);
+ * by lag_log_output. Waits at most 100 ms, once for each time that the reader stands still. *ret_written: the entry is
+ * out, for certain. Thread: any. */
+bool lag_log_writer_put(const struct lag_log_entry *entry, bool *ret_written);
 /* Writes now, and waits for the reader. false: what was written is not whole. Thread: any. */
 bool lag_log_output(const struct lag_log_entry *entry);

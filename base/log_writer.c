@@ -136,15 +136,18 @@ static bool put_behind_notice_locked(const struct lag_log_entry *entry) {
     return put_locked(entry, 0);
 }
 
-bool lag_log_writer_put(const struct lag_log_entry *entry) {
+bool lag_log_writer_put(const struct lag_log_entry *entry, bool *ret_written) {
     (void)pthread_mutex_lock(&writer.lock);
     bool exists = writer.exists;
+    uint64_t n_lost_before = atomic_load(&n_lost);
+    *ret_written = false;
     if (exists && !writer.ends && put_behind_notice_locked(entry)) {
         uint64_t own = writer.n_put;
         int64_t until_ns = lag_clock_mono_ns() + PATIENCE_NS;
         (void)pthread_cond_signal(&writer.is_work);
         while (!writer.still && writer.n_finished < own)
             if (lag_cond_wait_until(&writer.is_done, &writer.lock, until_ns)) writer.still = writer.n_finished < own;
+        *ret_written = writer.n_finished >= own && atomic_load(&n_lost) == n_lost_before;
     } else if (exists) {
         lose_locked();
     }

@@ -1,6 +1,7 @@
 /* Log lines to standard error. engine and storage never log above debug; daemon and api log each error once.
  * Control bytes are escaped, so one call is one line. Thread: any. */
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 struct lag_error;
 
@@ -19,6 +20,9 @@ struct lag_log_field {
 };
 void lag_log_fields(enum lag_log_level level, const struct lag_log_field *fields, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* The same whatever the level is; false: it is not certain that the line was written, so say it again later. text: at
+ * most 3000 bytes. */
+bool lag_log_for_certain(enum lag_log_level level, const struct lag_log_field *fields, const char *text);
 /* From now on messages go to the journal by its own protocol, where standard error is connected to it, and to standard
  * error with priority prefixes while the journal refuses. 0: standard error is not the journal. Thread: main. */
 int lag_log_to_journal(void);
