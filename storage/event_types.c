@@ -56,6 +56,12 @@ static const struct lag_event_kind kinds[LAG_N_EVENT_TYPES] = {
                               "a stage of a run's growth plan was begun or skipped; the message is why"},
     [LAG_EVENT_RUN_PLAN] = {"run.plan", LAG_EVENT_INFO, RUN,
                                 "a run's growth plan was set, changed or removed; the message says how far"},
+    [LAG_EVENT_RUN_TROUBLE] = {"run.trouble", LAG_EVENT_WARNING, RUN | STATE | STEP,
+                               "a run was paused by what it met, and not by a person; the message is what that was. "
+                               "One that is tried again by itself is told of once until it trains"},
+    [LAG_EVENT_RUN_STALLED] = {"run.stalled", LAG_EVENT_WARNING, RUN | STEP,
+                               "a run's thread has shown no sign of life for far longer than ever before; the message "
+                               "says at what"},
     [LAG_EVENT_STUDY_STATE] = {"study.state", LAG_EVENT_INFO, STATE,
                                "a study was created or has another state; the message is its name, and behind ': ' the "
                                "reason"},

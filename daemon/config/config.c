@@ -91,15 +91,30 @@ static int load_drop_ins(struct loading *loading, const char *file, struct lag_e
 
 /* --- credentials -------------------------------------------------------------------------------------------------- */
 
-/* The token that the service manager hands over (LoadCredential=lagd.api-token): any layer that names a file wins. */
-static int load_credential(struct loading *loading, struct lag_error *err) {
-    const char *dir = getenv("CREDENTIALS_DIRECTORY");
-    if (!dir || dir[0] != '/') return 0;
-    LAG_CLEANUP(lag_free_p) char *path = lag_asprintf("%s/lagd.api-token", dir);
+/* What the service manager hands over (LoadCredential=lagd.api-token): any layer that names a file wins. */
+static const struct {
+    const char *name, *key;
+} credentials[] = {
+    {"lagd.api-token", "auth/token_file"},
+    {"lagd.notify-secret", "notify/webhook_secret_file"},
+    {"lagd.notify-url", "notify/webhook_url_file"},
+};
+
+static int load_credential(struct loading *loading, const char *dir, size_t i, struct lag_error *err) {
+    char source[64];
+    LAG_CLEANUP(lag_free_p) char *path = lag_asprintf("%s/%s", dir, credentials[i].name);
     if (!path) return lag_error_set(err, LAG_ENOMEM, "out of memory while reading the configuration");
     if (access(path, F_OK) < 0) return 0;
-    return set_key(loading, lag_fields_find(&lagd_config_fields, "auth/token_file"), path, "credential lagd.api-token",
-                   err);
+    (void)snprintf(source, sizeof(source), "credential %s", credentials[i].name);
+    return set_key(loading, lag_fields_find(&lagd_config_fields, credentials[i].key), path, source, err);
+}
+
+static int load_credentials(struct loading *loading, struct lag_error *err) {
+    const char *dir = getenv("CREDENTIALS_DIRECTORY");
+    if (!dir || dir[0] != '/') return 0;
+    int rc = 0;
+    for (size_t i = 0; i < LAG_COUNT(credentials) && rc == 0; i++) rc = load_credential(loading, dir, i, err);
+    return rc;
 }
 
 /* --- environment and flags --------------------------------------------------------------------------------------- */
@@ -131,7 +146,7 @@ static int load_flags(struct loading *loading, const struct lagd_config_flag *fl
 static int load_layers(struct loading *loading, const char *file, const struct lagd_config_flag *flags, int n_flags,
                        struct lag_error *err) {
     if (!file && access(DEFAULT_FILE, F_OK) == 0) file = DEFAULT_FILE;
-    int rc = load_credential(loading, err);
+    int rc = load_credentials(loading, err);
     if (rc == 0 && file) rc = load_file(loading, file, err);
     if (rc < 0) return rc;
     rc = load_drop_ins(loading, file ? file : DEFAULT_FILE, err);

@@ -6,6 +6,7 @@
 #include <lagd/base/parse.h>
 #include <lagd/base/token.h>
 #include <lagd/daemon/config.h>
+#include <lagd/daemon/outbox.h>
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
@@ -112,5 +113,6 @@ int lagd_config_check(const struct lagd_config *config, struct lag_error *err) {
     if (rc == 0 && config->token_file[0]) rc = check_token(config->token_file, err);
     if (rc == 0 && config->listen[0]) rc = check_listen(config, err);
     if (rc == 0) rc = check_roots(config->dataset_roots, err);
+    if (rc == 0) rc = lagd_outbox_check(config, err);
     return rc;
 }

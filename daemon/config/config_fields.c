@@ -2,6 +2,7 @@
 #include <lagd/base/check.h>
 #include <lagd/base/team.h>
 #include <lagd/daemon/config.h>
+#include <lagd/daemon/outbox.h>
 
 #define AT(member) LAG_FIELD_AT(struct lagd_config, member)
 #define G 1073741824.0
@@ -68,6 +69,33 @@ static const struct lag_field rows[] = {
      "A checkpoint or upload that would leave less free space than this is refused."},
     {"storage/event_retention_days", LAG_FIELD_INT, AT(event_retention_days), 0, 36500, "30", NULL,
      LAG_FIELD_RELOADABLE, "days", "Events older than this are removed; 0 keeps all."},
+
+    {"notify/webhook_url", LAG_FIELD_TEXT, AT(webhook_url), 0, 1023, NULL, NULL,
+     LAG_FIELD_RELOADABLE | LAG_FIELD_SECRET, "",
+     "Address that notifications are posted to as JSON: https://HOST/PATH, http://127.0.0.1:PORT/PATH or "
+     "unix:/SOCKET:/PATH; empty for none. It is never shown."},
+    {"notify/webhook_url_file", LAG_FIELD_TEXT, AT(webhook_url_file), 0, 1023, NULL, NULL, LAG_FIELD_RELOADABLE, "",
+     "File with that address on one line, where it is a secret; others must not be able to read it."},
+    {"notify/webhook_secret_file", LAG_FIELD_TEXT, AT(webhook_secret_file), 0, 1023, NULL, NULL, LAG_FIELD_RELOADABLE,
+     "", "File with the secret that they are signed by (HMAC-SHA256), on one line; empty for no signature. It is read "
+         "anew for each."},
+    {"notify/webhook_on", LAG_FIELD_LIST, AT(webhook_on), 0, 0, LAGD_RULES_ALL, NULL, LAG_FIELD_RELOADABLE, "",
+     "What the webhook is told of."},
+    {"notify/command", LAG_FIELD_LIST, AT(notify_command), 0, 0, NULL, NULL, LAG_FIELD_RELOADABLE, "",
+     "Program that is run for each notification, and its arguments, ',' between; no shell sees them. It reads the JSON "
+     "from standard input. Empty for none."},
+    {"notify/command_on", LAG_FIELD_LIST, AT(command_on), 0, 0, LAGD_RULES_ALL, NULL, LAG_FIELD_RELOADABLE, "",
+     "What the command is run for."},
+    {"notify/command_timeout_s", LAG_FIELD_INT, AT(command_timeout_s), 1, 600, "10", NULL, LAG_FIELD_RELOADABLE,
+     "seconds", "Longest time that it may take; then it is killed, and tried again."},
+    {"notify/journal", LAG_FIELD_BOOL, AT(notify_journal), 0, 0, "false", NULL, LAG_FIELD_RELOADABLE, "",
+     "Whether notifications are written to the log, in the journal with the fields LAGD_RULE and LAGD_NOTIFICATION."},
+    {"notify/journal_on", LAG_FIELD_LIST, AT(journal_on), 0, 0, LAGD_RULES_ALL, NULL, LAG_FIELD_RELOADABLE, "",
+     "What is written there."},
+    {"notify/helper", LAG_FIELD_TEXT, AT(notify_helper), 0, 107, "/run/lagd-notify.sock", NULL, LAG_FIELD_RELOADABLE,
+     "", "Socket of lagd-notify, which calls https addresses for lagd."},
+    {"notify/dashboard_url", LAG_FIELD_TEXT, AT(dashboard_url), 0, 255, NULL, NULL, LAG_FIELD_RELOADABLE, "",
+     "Address of the dashboard as people reach it, such as http://127.0.0.1:7437; notifications then have a link."},
 
     {"log/level", LAG_FIELD_CHOICE, AT(log_level), 0, 0, "info", log_levels, LAG_FIELD_RELOADABLE, "",
      "Least important messages written to standard error."},

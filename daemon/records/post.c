@@ -8,6 +8,7 @@
 #include <lagd/storage/growths.h>
 #include <lagd/storage/models.h>
 #include <lagd/storage/runs.h>
+#include <lagd/storage/sinks.h>
 #include <lagd/storage/stages.h>
 #include <lagd/storage/studies.h>
 #include <stdatomic.h>
@@ -253,6 +254,18 @@ static int tell(struct lag_db *db, const struct lagd_post *post, const struct su
     return lag_event_put(db, &event, err);
 }
 
+/* A person has to look at it, or may want to know why it waits. */
+static int tell_trouble(struct lag_db *db, const struct lagd_post *post, const struct subject *subject,
+                        const char *state, struct lag_error *err) {
+    bool is_short = post->event == LAGD_RUN_ON_SHORT;
+    if (!is_short && post->event != LAGD_RUN_ON_HINDERED) return 0;
+    int rc = is_short ? lag_run_trouble_told(db, subject->run_id, err) : 0;
+    if (rc != 0) return rc < 0 ? rc : 0;
+    const struct lag_event event = {.type = LAG_EVENT_RUN_TROUBLE, .run_id = subject->run_id, .state = state,
+                                    .step = post->step, .message = post->reason};
+    return lag_event_put(db, &event, err);
+}
+
 static int write_row(struct lag_db *db, const struct lagd_post *post, int to, struct subject *subject,
                      struct lag_error *err) {
     const struct kind *kind = &kinds[post->machine];
@@ -264,7 +277,8 @@ static int write_row(struct lag_db *db, const struct lagd_post *post, int to, st
     /* What a run waits for is told with it, and is a growth's state. */
     if (rc == 0 && post->machine == LAGD_MACHINE_GROWTH && !post->row) rc = lag_run_touch(db, subject->run_id, err);
     bool told = (!post->row || kind->tells_creation) && to != kind->told_otherwise;
-    return rc == 0 && told ? tell(db, post, subject, state, err) : rc;
+    if (rc == 0 && told) rc = tell(db, post, subject, state, err);
+    return rc == 0 && post->machine == LAGD_MACHINE_RUN ? tell_trouble(db, post, subject, state, err) : rc;
 }
 
 int lagd_tx_post(struct lag_db *db, const struct lagd_post *post, int *ret_to, struct lag_error *err) {

@@ -14,6 +14,7 @@ struct lagd_active {
     struct lagd_run *run;
     char id[LAG_ROW_ID], name[LAG_ROW_NAME];
     _Atomic bool ended; /* set on the run's thread, which is then joined by the main one */
+    bool stalled;       /* it makes no progress, and that was told */
 };
 /* Paused runs that were short of what may come back, and when each is tried next. */
 struct lagd_retries {

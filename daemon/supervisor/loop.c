@@ -46,6 +46,7 @@ static void on_tick(struct lagd_supervisor *s) {
     lagd_registrations_answer_late(s->commands.registrations, now_ns);
     lagd_watch(s, now_ns);
     if (s->lost_ns) return;
+    lagd_look_for_stalls(s, now_ns);
     if (!atomic_load(&s->deps.draining)) lagd_retry_waiting(&s->runs, now_ns);
     lagd_studies_look(&s->studies, now_ns);
     if (now_ns >= s->runs.next_schedule_ns) lagd_active_schedule(&s->runs);

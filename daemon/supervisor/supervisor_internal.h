@@ -48,5 +48,7 @@ int lagd_recover(struct lagd_supervisor *s, struct lag_error *err);
 int lagd_time_begin(struct lagd_supervisor *s, struct lag_error *err);
 /* Looks at the clock, tells when it is doubted, and stores where the calendar stands. */
 void lagd_time_look(struct lagd_supervisor *s);
+/* stalls.c: on every tick: tells of runs that make no progress */
+void lagd_look_for_stalls(struct lagd_supervisor *s, int64_t now_ns);
 /* tidy.c: the folders, once the rows are in order */
 void lagd_tidy(struct lagd_supervisor *s);

@@ -10,6 +10,7 @@
 #include <lagd/storage/find.h>
 #include <lagd/storage/keys.h>
 #include <lagd/storage/models.h>
+#include <lagd/storage/sinks.h>
 #include <lagd/storage/stages.h>
 #include <lagd/storage/studies.h>
 #include <stdio.h>
@@ -248,6 +249,11 @@ static int call_runs(struct lag_db *db, struct lag_error *err) {
     int64_t best_step;
     if (!rc) rc = lag_run_waiting_for(db, &run, word, err);
     if (!rc) rc = lag_run_best(db, "run_1", &best, &best_step, err);
+    int64_t after;
+    if (!rc) rc = lag_sink_put(db, "webhook", 1, err);
+    if (!rc) rc = LAG_MIN(lag_sink_get(db, "webhook", &after, err), 0);
+    if (!rc) rc = lag_sink_delete(db, "webhook", err);
+    if (!rc) rc = LAG_MIN(lag_run_trouble_told(db, "run_1", err), 0);
     struct lag_calendar_row calendar = {0};
     if (!rc) rc = LAG_MIN(lag_calendar_get(db, &calendar, err), 0);
     if (!rc) rc = lag_calendar_set(db, &calendar, err);
@@ -349,7 +355,7 @@ static int look_at_all(struct lag_db *db, void *arg, struct lag_error *err) {
 static int count_in_sources(struct fixture *f) {
     static const char *const stems[] = {"calendar",
         "candidates", "checkpoints", "datasets", "decisions", "deleted", "effects", "events", "found", "growths",
-        "keys", "models", "parents", "points", "prior", "probe_losses", "runs", "rungs", "series", "stages",
+        "keys", "models", "parents", "points", "prior", "probe_losses", "runs", "rungs", "series", "sinks", "stages",
         "studies"};
     static const char mark[] = "static const char sql_";
     int n = 0;

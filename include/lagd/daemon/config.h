@@ -33,6 +33,14 @@ struct lagd_config {
     int64_t keep_checkpoints;   /* newest ones of a run; pre-growth ones are kept beside */
     int64_t min_free_bytes;
     int64_t event_retention_days;
+    /* notify: see outbox.h */
+    char webhook_url[1024], webhook_url_file[1024], webhook_secret_file[1024], webhook_on[128];
+    char notify_command[1024], command_on[128]; /* program and arguments, ',' between */
+    int64_t command_timeout_s;
+    bool notify_journal;
+    char journal_on[128];
+    char notify_helper[108];    /* socket of lagd-notify */
+    char dashboard_url[256];    /* that links begin with; "" = none are told */
     /* log */
     char log_level[16];
 };
