@@ -15,6 +15,7 @@ EDGES = {
     "daemon": {"base", "engine", "storage", "daemon"},
     "api": {"base", "storage", "daemon", "api"},
     "cli": {"base"},
+    "courier": {"base"},
     "main": set(lint.LAYERS),
     "tests": set(lint.LAYERS),
 }
@@ -26,7 +27,7 @@ DENIED = {("engine", "base/log.h"): "the engine never logs", ("engine", "base/th
 LIBRARIES = {
     "sqlite3.h": {"storage"}, "microhttpd.h": {"api"}, "jansson.h": {"api", "engine", "cli"}, "pcre2.h": {"engine"},
     "utf8proc.h": {"engine"}, "ini.h": {"daemon"},
-    "cblas.h": {"engine"}, "openblas_config.h": {"engine"}, "openssl/": {"base"}, "curl/": {"cli"},
+    "cblas.h": {"engine"}, "openblas_config.h": {"engine"}, "openssl/": {"base"}, "curl/": {"cli", "courier"},
 }
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)
 

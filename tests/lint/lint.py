@@ -9,7 +9,7 @@ import sys
 import tempfile
 
 SKIPPED_FOLDERS = {"node_modules", "subprojects", "__pycache__"}
-LAYERS = ("base", "engine", "storage", "daemon", "api", "cli")
+LAYERS = ("base", "engine", "storage", "daemon", "api", "cli", "courier")
 
 
 def files(root, *suffixes):
