@@ -424,6 +424,12 @@ static const struct lagd_route routes[] = {
      .response = &lagd_sample_schema,
      .summary = "Let a checkpoint write text."},
 
+    {"GET", A "/notify", "notify", lagd_h_notify, .status = 200, .response = &lagd_sink_list_schema,
+     .summary = "Who is told what happens: the sinks of notifications, and how each gets on."},
+    {"POST", A "/notify/test", "notify_test", lagd_h_notify_test, .body = LAGD_BODY_JSON_OPTIONAL,
+     .request = &lagd_notify_spec, .status = 200, .response = &lagd_notify_outcome_list_schema,
+     .summary = "Bring a test notification to a sink, or to all, and wait for what comes of it."},
+
     {"GET", A "/events", "events", lagd_h_events, .query = events_query, .status = 200,
      .content_type = "application/x-ndjson",
      .summary = "What happened, one JSON object a line; the last line's seq is the cursor. A live stream with "
@@ -437,5 +443,6 @@ const struct lagd_route_table lagd_routes = {
     .event = &lagd_event_schema,
     .batch = &lagd_batch_schema,
     .notice = &lagd_notice_schema,
+    .notification = &lagd_notification_schema,
     .export_line = &lagd_export_line_schema,
 };

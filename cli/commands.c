@@ -335,6 +335,13 @@ static const struct ctl_command commands[] = {
     {"model rm", "MODEL", no_options, "DELETE", "/models/{MODEL}",
      "Delete a model that no run is of, or end its import.", NULL, &ctl_deleted_view, NULL},
 
+    {"notify", "", no_options, "GET", "/notify", "Show who is told what happens, and how each sink gets on.",
+     "WAITING counts notifications that it has not taken yet; nothing is passed over.", &ctl_notify_view, NULL},
+    {"notify test", "[SINK]", no_options, "POST", "/notify/test",
+     "Bring a test notification to a sink, or to all, and tell what came of it.",
+     "SINK is webhook, command or journal. The exit status is 1 where one has not taken it.", &ctl_notify_test_view,
+     ctl_cmd_notify_test},
+
     {"wait", "RUN", wait_options, "GET", "/runs/{RUN}", "Wait until a run or growth is in a state, or a run at a step.",
      "RUN may be the id of a growth. The exit status is 0 when the condition holds, 1 when it cannot hold any more, 7 "
      "when the time is up.",

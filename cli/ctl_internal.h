@@ -129,6 +129,7 @@ int ctl_cmd_report(struct ctl *ctl);
 int ctl_cmd_generate(struct ctl *ctl);
 int ctl_cmd_dataset_add(struct ctl *ctl);
 int ctl_cmd_model_add(struct ctl *ctl);
+int ctl_cmd_notify_test(struct ctl *ctl);
 int ctl_cmd_wait(struct ctl *ctl);
 int ctl_cmd_doctor(struct ctl *ctl);
 int ctl_cmd_api(struct ctl *ctl);

@@ -146,6 +146,15 @@ const struct ctl_view ctl_models_view = {
 const struct ctl_view ctl_model_view = {model_show_columns, NULL, NULL, NULL};
 const struct ctl_view ctl_model_said = {
     model_columns, "{name}: {n_params} parameters, {dtype}, tokenizer {tokenizer}", NULL, NULL};
+static const struct ctl_column notify_columns[] = {
+    {"SINK", "sink", CTL_TEXT}, {"STATE", "state", CTL_STATE}, {"WAITING", "waiting", CTL_INT},
+    {"DELIVERED", "delivered", CTL_INT}, {"FAILURES", "failures", CTL_INT}, {"LAST ERROR", "last_error", CTL_TEXT},
+    {"NEXT TRY", "next_try_at", CTL_TIME}, {"RULES", "rules", CTL_LIST}, {NULL, NULL, 0}};
+static const struct ctl_column notify_test_columns[] = {
+    {"SINK", "sink", CTL_TEXT}, {"DELIVERED", "delivered", CTL_TEXT}, {"TOOK", "seconds", CTL_SECONDS},
+    {"WHY NOT", "detail", CTL_TEXT}, {NULL, NULL, 0}};
+const struct ctl_view ctl_notify_view = {notify_columns, NULL, NULL, NULL};
+const struct ctl_view ctl_notify_test_view = {notify_test_columns, NULL, NULL, NULL};
 const struct ctl_view ctl_events_view = {event_columns, NULL, NULL, NULL};
 const struct ctl_view ctl_series_keys_view = {series_key_columns, NULL, "no points yet", NULL};
 const struct ctl_view ctl_sample_view = {sample_columns, NULL, NULL, NULL};

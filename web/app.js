@@ -2,6 +2,7 @@
 import * as api from './api.js';
 import { button, fill, h } from './dom.js';
 import * as live from './live.js';
+import { notifyButton } from './notify.js';
 import { address, parse } from './state.js';
 import * as theme from './theme.js';
 import { throttle } from './throttle.js';
@@ -117,7 +118,7 @@ function makeBar() {
       h('a', { href: address(['datasets']) }, 'Datasets'),
       h('a', { href: address(['models']) }, 'Models'),
       h('a', { href: address(['new']) }, 'New run')),
-    h('span', { class: 'grow' }), light, themes);
+    h('span', { class: 'grow' }), light, notifyButton(), themes);
 }
 
 /** The daemon wants a token: kept for this tab only. */

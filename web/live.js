@@ -111,6 +111,12 @@ async function linesBehind(after, limit, signal) {
   return { lines: (await response.text()).split('\n').filter(Boolean), begin: null };
 }
 
+/** Events behind that one, for who looks while there is no stream. */
+export async function since(after, limit) {
+  const { lines } = await linesBehind(after, limit);
+  return lines.map((line) => JSON.parse(line));
+}
+
 /** What happened before this page looked: for the list of last events. */
 async function readRecent() {
   const { lines } = await linesBehind(Math.max(0, cursor - RECENT), RECENT);

@@ -42,6 +42,13 @@ static const char bulk_more[] =
     "\"runs\":{\"type\":\"array\",\"minItems\":1,\"maxItems\":" LAG_TEXT_OF(LAGD_BULK_RUNS) ","
     "\"items\":{\"type\":\"string\"},\"description\":\"Ids or names; carried out in this order.\"}";
 
+static const char *const sinks[] = {"webhook", "command", "journal", NULL}; /* as lagd_sink_name knows them */
+static const struct lag_field notify_rows[] = {
+    {"sink", LAG_FIELD_CHOICE, LAG_FIELD_AT(struct lagd_notify_body, sink), 0, 0, NULL, sinks, 0, "",
+     "Which sink to test; without it, all that are configured."},
+};
+const struct lag_fields lagd_notify_fields = {notify_rows, LAG_COUNT(notify_rows)};
+
 static const char from_more[] =
     "\"from\":{\"type\":\"object\",\"additionalProperties\":false,\"minProperties\":1,\"description\":\"What it begins "
     "from, at step 0, instead of random weights; its shape is that model's, and a model/... that contradicts is "
@@ -69,6 +76,8 @@ const struct lagd_body_spec lagd_extension_spec = {"ExtendRequest", &lagd_extens
                                                    "{\"max_steps\": 2000, \"schedule\": {\"after\": \"stable\"}}"};
 const struct lagd_body_spec lagd_bulk_spec = {"BulkRequest", &lagd_bulk_fields, bulk_more,
                                               "{\"runs\": [\"a\", \"b\"], \"verb\": \"pause\"}"};
+const struct lagd_body_spec lagd_notify_spec = {"NotifyTestRequest", &lagd_notify_fields, NULL,
+                                                "{\"sink\": \"webhook\"}"};
 const struct lagd_body_spec lagd_dataset_spec = {"DatasetRequest", &lagd_dataset_fields, NULL,
                                                  "{\"name\": \"words\", \"path\": \"words.txt\"}"};
 const struct lagd_body_spec lagd_model_spec = {"ModelRequest", &lagd_model_fields, NULL,

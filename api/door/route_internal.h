@@ -55,6 +55,7 @@ struct lagd_route_table {
     size_t n;
     /* schemas of what any route may answer, and of what comes line by line */
     const struct lagd_schema *problem, *event, *batch, *notice, *export_line;
+    const struct lagd_schema *notification; /* what sinks are told */
 };
 
 #define LAGD_ROUTE_PARAMS 2

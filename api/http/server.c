@@ -8,6 +8,7 @@
 #include "http/reply_internal.h"
 #include "http/sockets_internal.h"
 #include "http/wait_internal.h"
+#include "notify/notifier_internal.h"
 #include "request/counters_internal.h"
 #include "request/idempotency_internal.h"
 #include "request/kept_internal.h"
@@ -46,7 +47,9 @@ static void on_events(void *arg, int64_t last_seq) {
     if (last_seq > 0) {
         lagd_waits_tell(server->waits);
         lagd_hub_wake(server->services.hub);
+        lagd_notifier_wake(server->services.notifier, false);
     } else {
+        lagd_notifier_wake(server->services.notifier, true);
         lagd_reaper_want_reload(server->reaper);
     }
 }
@@ -85,6 +88,7 @@ static int make_services(struct lagd_server *server, struct lag_error *err) {
 static int make_parts(struct lagd_server *server, struct lag_error *err) {
     int status = lagd_policy_create(server->services.supervisor, &server->policy, err);
     if (status == 0) status = make_services(server, err);
+    if (status == 0) status = lagd_notifier_start(server->services.supervisor, &server->services.notifier, err);
     if (status < 0) return status;
     if (lagd_listeners_create(&server->listeners) < 0 ||
         lagd_waits_create(&server->services.news, &server->waits) < 0 || lagd_refusals_create(&server->refusals) < 0)
@@ -118,6 +122,7 @@ static void destroy(struct lagd_server *server) {
     struct lagd_services *services = &server->services;
     lagd_listeners_close(server->listeners); /* ends all requests */
     lagd_hub_destroy(services->hub);
+    lagd_notifier_destroy(services->notifier);
     lagd_heavy_destroy(server->heavy);
     lagd_readers_destroy(services->readers);
     lagd_places_destroy(services->places);
@@ -140,6 +145,7 @@ void lagd_server_stop(struct lagd_server *server) {
     lagd_supervisor_on_points(supervisor, NULL, NULL);
     lagd_hub_stop(server->services.hub);
     lagd_supervisor_on_watch(supervisor, NULL, NULL);
+    lagd_notifier_stop(server->services.notifier);
     lagd_heavy_stop(server->heavy);
     int n_left = server->waits ? lagd_waits_drain(server->waits, STOP_WAIT_NS) : 0;
     lagd_reaper_stop(server->reaper);

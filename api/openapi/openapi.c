@@ -38,7 +38,7 @@ static void write_answer_schemas(struct lagd_json *json, const struct lagd_route
         lagd_schemas_add(&schemas, routes->rows[i].estimate);
     }
     const struct lagd_schema *const others[] = {routes->problem, routes->event, routes->batch, routes->notice,
-                                               routes->export_line};
+                                               routes->export_line, routes->notification};
     for (size_t i = 0; i < LAG_COUNT(others); i++) lagd_schemas_add(&schemas, others[i]);
     lagd_schemas_write(json, &schemas);
 }
@@ -351,6 +351,31 @@ static void write_events(struct lagd_json *json, const struct lagd_route_table *
     lagd_json_close_object(json);
 }
 
+/* What lagd sends, and what it expects of who takes it. */
+static void write_webhooks(struct lagd_json *json, const struct lagd_route_table *routes) {
+    lagd_json_open_object(json, "webhooks");
+    lagd_json_open_object(json, "notification");
+    lagd_json_open_object(json, "post");
+    lagd_json_text(json, "operationId", "notification");
+    lagd_json_text(json, "summary", "What the section [notify] of the configuration asks for, signed as Standard "
+                                    "Webhooks say: webhook-id, webhook-timestamp, webhook-signature.");
+    lagd_json_open_object(json, "requestBody");
+    lagd_json_open_object(json, "content");
+    lagd_json_open_object(json, "application/json");
+    write_reference(json, routes->notification->name);
+    lagd_json_close_object(json);
+    lagd_json_close_object(json);
+    lagd_json_close_object(json);
+    lagd_json_open_object(json, "responses");
+    lagd_json_open_object(json, "2XX");
+    lagd_json_text(json, "description", "It was taken; any other answer has it sent again later.");
+    lagd_json_close_object(json);
+    lagd_json_close_object(json);
+    lagd_json_close_object(json);
+    lagd_json_close_object(json);
+    lagd_json_close_object(json);
+}
+
 void lagd_openapi_write(struct lagd_json *json, const struct lagd_route_table *routes) {
     lagd_json_open_object(json, NULL);
     lagd_json_text(json, "openapi", "3.1.0");
@@ -365,6 +390,7 @@ void lagd_openapi_write(struct lagd_json *json, const struct lagd_route_table *r
     lagd_json_close_object(json);
     lagd_json_close_array(json);
     write_paths(json, routes);
+    write_webhooks(json, routes);
     lagd_json_open_object(json, "components");
     lagd_json_open_object(json, "schemas");
     write_answer_schemas(json, routes);

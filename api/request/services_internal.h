@@ -8,6 +8,7 @@ struct lagd_hub;
 struct lagd_http_counters;
 struct lagd_kept_answers;
 struct lagd_keys;
+struct lagd_notifier;
 struct lagd_places;
 struct lagd_readers;
 struct lagd_route_table;
@@ -28,6 +29,7 @@ struct lagd_services {
     struct lagd_kept_answers *kept;
     struct lagd_http_counters *counters;
     struct lagd_hub *hub;
+    struct lagd_notifier *notifier;
     struct lagd_static *files; /* of the dashboard */
     struct lagd_news news;
 };

@@ -1,4 +1,5 @@
 /* /metrics in the Prometheus text format 0.0.4. */
+#include "notify/notifier_internal.h"
 #include "request/counters_internal.h"
 #include "resources/handlers_internal.h"
 #include "stream/hub_internal.h"
@@ -149,6 +150,7 @@ int lagd_h_metrics(struct lagd_request *request) {
     write_work(&out, &now);
     write_storage(&out, lagd_supervisor_state_dir(request->supervisor), &now);
     write_streams(&out, request->services->hub);
+    lagd_notifier_write(request->services->notifier, &out);
     int status = write_runs(request, &out);
     lagd_places_write(request->services->places, &out);
     lagd_http_counters_write(request->services->counters, &out);

@@ -7,6 +7,7 @@ lagd_route_fn lagd_h_index, lagd_h_version, lagd_h_system, lagd_h_config, lagd_h
     lagd_h_problem;
 lagd_route_fn lagd_h_healthz, lagd_h_readyz, lagd_h_metrics;
 lagd_route_fn lagd_h_front, lagd_h_static;
+lagd_route_fn lagd_h_notify, lagd_h_notify_test;
 
 lagd_route_fn lagd_h_datasets, lagd_h_dataset;
 lagd_route_fn lagd_h_dataset_add, lagd_h_dataset_added;

@@ -6,11 +6,13 @@
 #include "encode/prior_internal.h"
 #include "encode/report_internal.h"
 #include "encode/study_internal.h"
+#include "notify/notice_internal.h"
 #include "stream/points_internal.h"
 #include "stream/stream_text_internal.h"
 
 extern const struct lagd_schema lagd_index_schema, lagd_version_schema, lagd_system_schema, lagd_config_schema,
     lagd_ready_schema, lagd_operator_list_schema, lagd_problem_type_schema, lagd_problem_type_list_schema;
+extern const struct lagd_schema lagd_sink_list_schema, lagd_notify_outcome_list_schema;
 extern const struct lagd_schema lagd_model_list_schema, lagd_model_details_schema;
 extern const struct lagd_schema lagd_dataset_list_schema, lagd_run_list_schema, lagd_bulk_schema,
     lagd_run_estimate_schema,

@@ -4,6 +4,7 @@
 #include <lagd/base/check.h>
 #include <lagd/base/clock.h>
 #include <lagd/base/mem.h>
+#include <lagd/daemon/outbox.h>
 #include <lagd/storage/event_types.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -94,6 +95,18 @@ static const char *event_type(int i, const char **ret_help) {
     return lag_event_kind((enum lag_event_type)i)->name;
 }
 
+static const char *rule_word(int i, const char **ret_help) {
+    if (i >= LAGD_N_RULES) return NULL;
+    *ret_help = lagd_rule_kind((enum lagd_rule)i)->help;
+    return lagd_rule_kind((enum lagd_rule)i)->name;
+}
+
+static int write_rule(struct lagd_json *json, const char *key, const void *object, void *context) {
+    int rule = lagd_rule_of(object);
+    if (rule != LAGD_NO_RULE) lagd_json_text(json, key, lagd_rule_kind((enum lagd_rule)rule)->name);
+    return 0;
+}
+
 #define EVENT(name, type, member, help) LAGD_MEMBER(struct lag_event_row, name, type, member, help)
 static const struct lagd_member event_members[] = {
     EVENT("seq", "i", seq, "Its number; the cursor of what comes behind it."),
@@ -106,6 +119,8 @@ static const struct lagd_member event_members[] = {
     EVENT("step", "i~", step, NULL),
     EVENT("value", "n~", value, NULL),
     EVENT("message", "s~", message, NULL),
+    {.name = "rule", .type = "s~", .write = write_rule, .choice = rule_word,
+     .help = "The rule of [notify] that it falls under; missing: none."},
 };
 const struct lagd_schema lagd_event_schema = LAGD_SCHEMA("Event", event_members);
 

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 
-PAGES = ("lagctl.1", "lagd.conf.5", "lagd-api.7", "lagd.8")
+PAGES = ("lagctl.1", "lagd.conf.5", "lagd-api.7", "lagd.8", "lagd-notify.8")
 faults = []
 
 

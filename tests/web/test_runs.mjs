@@ -86,6 +86,34 @@ async function whoWaitsIsFirst() {
   await until('the title forgets', async () => !(await page().title()).startsWith('('));
 }
 
+/** Asked for by a button; each event is told once, with the name of its run. */
+async function theBrowserTells() {
+  await page().addInitScript(() => {
+    window.told = [];
+    window.Notification = class {
+      static permission = 'default';
+      static async requestPermission() {
+        this.permission = 'granted';
+        return 'granted';
+      }
+      constructor(title, options) {
+        window.told.push([title, options.tag]);
+      }
+    };
+  });
+  await browser.open('#/runs');
+  await page().reload();
+  await until('it is live', async () => (await page().locator('#bar .light').innerText()).startsWith('live'));
+  await page().click('button:text-is("Notify me")');
+  await until('it says so', async () => await page().locator('button:text-is("Notifying")').count() === 1);
+  await daemon.post('/runs', runBody('tells', { schedule: { warmup_steps: 0, max_steps: 2 } }));
+  const told = () => page().evaluate(() => window.told);
+  await until('its end is told', async () => (await told()).length > 0);
+  const titles = (await told()).map(([title]) => title);
+  check(JSON.stringify(titles) === '["Run tells is completed"]', JSON.stringify(titles));
+  await page().click('button:text-is("Notifying")');
+}
+
 async function tenThousand() {
   browser.failuresAreExpected(true);
   await daemon.stop();
@@ -134,4 +162,5 @@ async function itCanBeReadAnywhere() {
   check(browser.faults.length === 0, browser.faults.join('\n'));
 }
 
-await main([aFewRuns, theyAreFound, theTickedAreAsked, whoWaitsIsFirst, tenThousand, itCanBeReadAnywhere]);
+await main([aFewRuns, theyAreFound, theTickedAreAsked, whoWaitsIsFirst, theBrowserTells, tenThousand,
+  itCanBeReadAnywhere]);
