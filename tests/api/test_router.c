@@ -251,7 +251,7 @@ static void tokens_open_what_is_not_open(void **state) {
 /* A command is posted before the daemon answers, so a row that changes anything has a function for afterwards. */
 /* Reads that post a command: a file is hashed first, by a worker. */
 static bool posts(const struct lagd_route *route) {
-    static const char *const reads[] = {"checkpoint_file", "checkpoint_archive", "checkpoint_hf"};
+    static const char *const reads[] = {"checkpoint_file", "checkpoint_archive", "checkpoint_hf", "checkpoint_gguf"};
     for (size_t i = 0; i < LAG_COUNT(reads); i++)
         if (strcmp(route->operation, reads[i]) == 0) return true;
     /* It waits for a sink by itself. */
