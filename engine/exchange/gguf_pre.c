@@ -1,26 +1,21 @@
 /* What llama.cpp calls the way in which a byte-level tokenizer cuts a text. */
 #include "exchange/gguf_vocab_internal.h"
+#include "token/token_internal.h"
 #include <lagd/base/check.h>
 #include <lagd/base/error.h>
 #include <jansson.h>
 #include <string.h>
 
-/* The patterns of GPT-2, Llama 3 and Qwen 2, each as its tokenizer.json has it. */
-#define GPT2 "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
-#define LATER(numbers) \
-    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|" numbers \
-    "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
-
 /* llama.cpp binds to the name whether a piece that is a token is merged at all. */
 static const struct {
-    const char *pattern;
+    enum lag_pattern pattern;
     bool ignores_merges;
     const char *name;
-} patterns[] = {
-    {GPT2, false, "gpt-2"},
-    {LATER("\\p{N}{1,3}"), true, "llama-bpe"},
-    {LATER("\\p{N}{1,3}"), false, "dbrx"},
-    {LATER("\\p{N}"), false, "qwen2"},
+} known[] = {
+    {LAG_PATTERN_GPT2, false, "gpt-2"},
+    {LAG_PATTERN_LLAMA3, true, "llama-bpe"},
+    {LAG_PATTERN_LLAMA3, false, "dbrx"},
+    {LAG_PATTERN_QWEN2, false, "qwen2"},
 };
 
 static bool is_of(const json_t *part, const char *type) {
@@ -38,7 +33,7 @@ static bool is_bytes(const json_t *part) { return is_of(part, "ByteLevel") && !i
 
 /* The pattern that pieces are cut by; NULL: it is none of one pattern and bytes. "": nothing is cut. */
 static const char *pattern_of(const json_t *pre) {
-    if (is_bytes(pre)) return is_set(pre, "use_regex", true) ? GPT2 : "";
+    if (is_bytes(pre)) return is_set(pre, "use_regex", true) ? lag_patterns[LAG_PATTERN_GPT2].regex : "";
     const json_t *parts = json_object_get(pre, "pretokenizers");
     const json_t *split = json_array_get(parts, 0), *bytes = json_array_get(parts, 1);
     const char *behavior = json_string_value(json_object_get(split, "behavior"));
@@ -57,9 +52,9 @@ int lag_gguf_find_pre(const json_t *root, const char **ret, struct lag_error *er
         *ret = "gpt-2"; /* where nothing is merged, any cut will do */
         return 0;
     }
-    for (size_t i = 0; pattern && i < LAG_COUNT(patterns); i++)
-        if (strcmp(patterns[i].pattern, pattern) == 0 && patterns[i].ignores_merges == ignores) {
-            *ret = patterns[i].name;
+    for (size_t i = 0; pattern && i < LAG_COUNT(known); i++)
+        if (strcmp(lag_patterns[known[i].pattern].regex, pattern) == 0 && known[i].ignores_merges == ignores) {
+            *ret = known[i].name;
             return 0;
         }
     return lag_error_set(err, LAG_EUNSUPPORTED, "tokenizer.json: pre_tokenizer: llama.cpp has no name for this one (it "

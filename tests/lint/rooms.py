@@ -10,7 +10,7 @@ ROOMS = {
         "data": {"shape"},
         "format": {"shape"},
         "checkpoint": {"format", "shape"},
-        "exchange": {"format", "shape"},
+        "exchange": {"token", "format", "shape"},
         "token": {"format", "shape"},
         "stats": {"shape"},
         "cost": {"kernels", "shape"},
