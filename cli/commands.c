@@ -77,6 +77,7 @@ static const struct ctl_option grow_options[] = {
     {0, "to", "SHAPE", "/target", "layers after the growth, or axes: n_layer=6,n_embd=256", false},
     {0, "extend", "STEPS", "/extend/max_steps", "let a completed or paused run go on to so many steps", false},
     {0, "at", "STEP", "/when/at_step", "step to grow at, default the next", false},
+    {0, "sequence", "N", "/batch/tokens_per_sequence", "tokens of a training sequence after the growth", false},
     {0, "lag", "STEPS", "/probe/steps", "steps that every candidate trains before the choice", false},
     {0, "eval-every", "STEPS", "/probe/eval_every", "steps between two validations of a candidate", false},
     {0, "allocator", "all|halving|race|auto", "/probe/allocator", "who is probed for how long, default all", false},

@@ -216,6 +216,8 @@ int ctl_print_growth_plan(struct ctl *ctl, json_t *plan) {
                       ctl_json_number(plan, "n_workers"),
                       isfinite(ctl_json_number(plan, "seconds_guess")) ? time : "an unknown time", memory, peak, flops);
     if (json_array_size(json_object_get(plan, "rungs")) > 0) print_bounds(&out, plan);
+    ctl_say(&out, "after it, training sequences have {batch.tokens_per_sequence} tokens\n", plan);
+    if (*ctl_json_text(plan, "batch_note")) ctl_say(&out, "{batch_note}\n", plan);
     if (strcmp(ctl_json_text(plan, "time_basis"), "run") != 0)
         lag_strbuf_append(&out, "the run has not trained since the daemon started: the time is a guess\n");
     ctl_say_prior(&out, plan);

@@ -10,7 +10,7 @@
     LAG_SHAPE_COLUMNS(next, from_, from) LAG_SHAPE_COLUMNS(next, to_, to) next(probe_steps) next(n_batches)            \
     next(eval_sequences) next(parent_loss) next(revision) next(created_ms) next(updated_ms) next(reason) next(request) \
     next(eval_stride) next(parent_flops) next(first_rung) next(prior_cases) next(prior_of) next(prior_like) \
-    next(audit) next(audit_reason)
+    next(audit) next(audit_reason) next(tokens_per_sequence)
 #define C(...) LAG_COLUMN(struct lag_growth_row, __VA_ARGS__)
 static const struct lag_column column_rows[] = {COLUMNS(C, C)};
 static const struct lag_columns columns = LAG_COLUMNS(column_rows);
@@ -145,7 +145,7 @@ int lag_growth_get_pool(struct lag_db *db, const char *id, char ret[LAG_ROW_POOL
     side "_vocab_size = ?, " side "_head_dim = ?, "
 static const char sql_set_plan[] = "UPDATE growths SET " SET_SHAPE("from") SET_SHAPE("to")
     "first_rung = ?, n_batches = ?, eval_sequences = ?, eval_stride = ?, prior_cases = ?, prior_of = ?, "
-    "prior_like = ?, " TOUCH;
+    "prior_like = ?, tokens_per_sequence = ?, " TOUCH;
 
 static void bind_shape(struct lag_stmt *stmt, const struct lag_shape *shape) {
     lag_bind_i64(stmt, shape->n_layer);
@@ -170,6 +170,7 @@ int lag_growth_set_plan(struct lag_db *db, const struct lag_growth_row *row, str
     lag_bind_i64(stmt, row->prior_cases);
     lag_bind_text(stmt, row->prior_of);
     lag_bind_text(stmt, row->prior_like);
+    lag_bind_i64(stmt, row->tokens_per_sequence);
     return touch(stmt, row->id, err);
 }
 

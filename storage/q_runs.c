@@ -10,7 +10,7 @@
     first(id) next(name) next(dataset_id) next(state) LAG_SHAPE_COLUMNS(next, , shape) next(n_params) next(step)       \
     next(max_steps) next(tokens) next(flops) next(lr_scale) next(n_rollbacks) next(rollback_step) next(growth_id)      \
     next(revision) next(created_ms) next(updated_ms) next(reason) next(waits) next(origin_run) next(origin_name)       \
-    next(origin_checkpoint) next(origin_step) next(model_id) next(model_name) next(schedules) next(config)
+    next(origin_checkpoint) next(origin_step) next(model_id) next(model_name) next(schedules) next(config) next(batches)
 #define C(...) LAG_COLUMN(struct lag_run_row, __VA_ARGS__)
 static const struct lag_column column_rows[] = {STORED(C, C) C(dataset_name)}; /* the last one is joined */
 static const struct lag_columns columns = LAG_COLUMNS(column_rows);
@@ -193,6 +193,16 @@ int lag_run_set_config(struct lag_db *db, const char *id, const char *name, cons
     if (rc == LAG_EEXIST)
         return lag_error_at(err, rc, "/name", "a run named %s exists already: choose another name", name);
     return rc ? rc : set_words(db, id, err);
+}
+
+static const char sql_set_batches[] = "UPDATE runs SET batches = ?, " TOUCH;
+
+int lag_run_set_batches(struct lag_db *db, const char *id, const char *batches, struct lag_error *err) {
+    struct lag_stmt *stmt;
+    int rc = lag_stmt_open(db, sql_set_batches, &stmt, err);
+    if (rc) return rc;
+    lag_bind_text(stmt, batches);
+    return touch(stmt, id, err);
 }
 
 static const char sql_set_schedules[] = "UPDATE runs SET max_steps = ?, config = ?, schedules = ?, " TOUCH;

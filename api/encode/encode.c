@@ -175,7 +175,7 @@ static int write_flops_left(struct lagd_json *json, const char *key, const void 
 
 #define CONFIG "model,optim,schedule,batch,eval,checkpoint,precision,recompute,seed,threads,on_crash,tags,note"
 
-/* The configuration with the present shape of the model, which growth changes. */
+/* The configuration with the present shape of the model and the present batches, which growth changes. */
 static int write_config(struct lagd_json *json, const char *key, const void *object, void *context) {
     const struct lag_run_row *row = object;
     const struct lagd_encoding *encoding = context;
@@ -184,6 +184,7 @@ static int write_config(struct lagd_json *json, const char *key, const void *obj
     int status = lagd_run_config_parse_to_show(row->config, config, encoding->err);
     if (status < 0) return status;
     config->shape = row->shape;
+    lagd_run_config_take_batch(row, config);
     lagd_write_fields(json, &lagd_run_fields, config, CONFIG);
     return 0;
 }

@@ -349,6 +349,8 @@ static const struct lagd_member growth_members[] = {
     ROW("eval_stride", "i", eval_stride, "The other evaluations take every so-many-th of them, which is what the run "
         "itself validates on."),
     ROW("eval_sequences", "i", eval_sequences, "Sequences of a validation batch."),
+    ROW("tokens_per_sequence", "i", tokens_per_sequence, "Tokens of a training sequence and of a validation window "
+        "after it; 0: as before."),
     LAGD_WRITTEN_OF("progress", "@", &progress_schema, write_progress, NULL),
     LAGD_WRITTEN_OF("candidates", "[@]", &lagd_candidate_schema, write_candidates, "In the order of the pool."),
     ROW("lag", "i", probe_steps, "Steps at which it is decided: those asked for, unless its allocator ended the probe "

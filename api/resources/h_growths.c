@@ -156,11 +156,24 @@ static int write_least_seconds(struct lagd_json *json, const char *key, const vo
     return 0;
 }
 
+#define BATCH(name, member, help) LAGD_MEMBER(struct lagd_batch_plan, name, "i", member, help)
+static const struct lagd_member batch_members[] = {
+    BATCH("sequences", sequences, "Sequences of a micro-batch."),
+    BATCH("tokens_per_sequence", tokens_per_sequence, "Tokens of each."),
+    BATCH("accumulate", accumulate, "Micro-batches of a step."),
+};
+#undef BATCH
+static const struct lagd_schema batch_schema = LAGD_SCHEMA("BatchPlan", batch_members);
+
 #define PLAN(name, type, member, help) LAGD_MEMBER(struct lagd_growth_plan, name, type, member, help)
 static const struct lagd_member plan_members[] = {
     LAGD_WRITTEN_OF("candidates", "[@]", &candidate_schema, write_plan_candidates, NULL),
     LAGD_OBJECT(struct lagd_growth_plan, "from", &lagd_model_schema, from, "Shape of the run."),
     LAGD_OBJECT(struct lagd_growth_plan, "to", &lagd_model_schema, to, "Shape that it is to become."),
+    LAGD_OBJECT(struct lagd_growth_plan, "batch", &batch_schema, batch, "What it trains on after the growth; a step "
+                "has as many tokens as before."),
+    PLAN("batch_note", "s?", batch_note, "Why sequences are shorter than the grown context; null: they are not, or it "
+         "does not grow."),
     LAGD_WRITTEN_OF("prior", "@?", &lagd_prior_schema, lagd_write_plan_prior, "What the candidates' prior is made of; "
                     "null: too few growths have been decided here."),
     PLAN("n_times", "i", n_times, "Evaluations of a candidate."),

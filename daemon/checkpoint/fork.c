@@ -3,6 +3,7 @@
 
 #include "checkpoint/begin_internal.h"
 #include "checkpoint/checkpoint_internal.h"
+#include "plan/batches_internal.h"
 #include "plan/run_config_internal.h"
 #include "records/folders_internal.h"
 #include "records/post_internal.h"
@@ -56,6 +57,8 @@ static int merge(const struct lagd_fork_request *request, const struct lag_run_r
     fork->has_schedule = request->whole && request->reschedules;
     int rc = lagd_run_config_parse(parent->config, config, err);
     if (rc != 0) return lag_error_wrap(err, "run %s", parent->name);
+    rc = lagd_batches_at(parent, fork->source.step, config, err);
+    if (rc != 0) return rc;
     config->name[0] = '\0';
     if (request->whole) *config = request->config;
     for (size_t i = 0; i < lagd_fork_fields.n_rows; i++) {

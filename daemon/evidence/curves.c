@@ -1,5 +1,6 @@
 /* The probe losses of a growth, read from the rows: curves, and the phases of their learning rates. */
 #include "evidence/decide_internal.h"
+#include "plan/batches_internal.h"
 #include "plan/rungs_internal.h"
 #include "plan/run_config_internal.h"
 #include "plan/schedules_internal.h"
@@ -24,12 +25,13 @@
 /* FLOPs of a step of the parent's shape, and of the grown one. */
 static void load_costs(const struct lagd_run_config *config, struct lagd_curves *set) {
     const struct lag_shape *shapes[] = {&set->growth.from, &set->growth.to};
+    const int64_t before = config->tokens_per_sequence, asked = set->growth.tokens_per_sequence;
     const double tokens = (double)(config->accumulate * config->sequences * config->tokens_per_sequence);
     for (int i = 0; i < 2; i++) {
         struct lag_spec spec;
         lagd_run_spec(config, &spec);
         lagd_spec_take_shape(&spec, shapes[i]);
-        set->step_costs[i] = tokens * lag_flops_token_train(&spec, (int)config->tokens_per_sequence);
+        set->step_costs[i] = tokens * lag_flops_token_train(&spec, (int)(i == 1 && asked > 0 ? asked : before));
     }
 }
 
@@ -42,6 +44,7 @@ static int load_settings(struct lag_db *db, struct lagd_curves *set, struct lagd
     lagd_growth_request_defaults(&request);
     int rc = lag_run_get(db, set->growth.run_id, &run, err);
     if (rc == 0) rc = lagd_run_config_parse(run.config, &config, err);
+    if (rc == 0) rc = lagd_batches_at(&run, LAG_MAX(0, set->growth.start_step), &config, err);
     if (rc == 0) rc = lag_fields_parse(&lagd_growth_fields, &request, set->growth.request, err);
     if (rc == 0) rc = lagd_schedules_of(&run, &config, &schedules, err);
     if (rc != 0) return rc;

@@ -74,18 +74,16 @@ static double step_flops(const struct lagd_run_config *config, const struct lag_
 }
 
 /* Names and costs, from the first seed: all have the same pool. */
-static int describe(struct lagd_study_result *result, const struct lagd_curves *set,
-                    const struct lagd_run_config *config, struct lag_error *err) {
+static int describe(struct lagd_study_result *result, const struct lagd_curves *set, struct lag_error *err) {
     result->n_candidates = set->n;
     result->candidates = lag_calloc((size_t)set->n + 1, sizeof(*result->candidates));
     if (!result->candidates) return no_memory(err);
     for (int i = 0; i < set->n; i++) {
         const struct lag_candidate_row *row = &set->candidates[i];
         struct lagd_study_candidate *candidate = &result->candidates[i];
-        const struct lag_shape *shape = set->curves[i].reference ? &set->growth.from : &set->growth.to;
         *candidate = (struct lagd_study_candidate){.eligible = set->curves[i].eligible,
                                                    .reference = set->curves[i].reference, .n_params = row->n_params,
-                                                   .step_flops = step_flops(config, shape)};
+                                                   .step_flops = set->curves[i].step_cost};
         (void)lag_copy(candidate->op, sizeof(candidate->op), row->op);
         (void)lag_copy(candidate->strategy, sizeof(candidate->strategy), row->strategy);
         lagd_candidate_label(set->candidates, set->n, i, candidate->label);
@@ -94,12 +92,12 @@ static int describe(struct lagd_study_result *result, const struct lagd_curves *
 }
 
 static int add_seed(struct lag_db *db, struct lagd_study_result *result, const struct lag_study_run_row *row,
-                    const struct lagd_run_config *config, struct lag_error *err) {
+                    struct lag_error *err) {
     struct lagd_curves *set = NULL;
     int rc = lagd_curves_load(db, row->growth_id, &set, err);
     if (rc < 0) return rc;
     result->owned[result->n_owned++] = set;
-    if (!result->candidates) rc = describe(result, set, config, err);
+    if (!result->candidates) rc = describe(result, set, err);
     if (rc < 0) return rc;
     if (set->n != result->n_candidates)
         return lag_error_set(err, LAG_ECORRUPT, "growth %s of the study has other candidates than the first seed's",
@@ -242,8 +240,7 @@ static int add_scratch(struct lag_db *db, struct lagd_study_result *result, cons
 
 static int gather(struct lag_db *db, struct lagd_study_result *result, const struct runs *runs,
                   struct lag_error *err) {
-    struct lagd_run_config config;
-    int rc = lagd_run_config_parse(result->study.config, &config, err);
+    int rc = 0;
     const size_t n = (size_t)runs->n + 1;
     result->owned = lag_calloc(n, sizeof(*result->owned));
     result->seeds = lag_calloc(n, sizeof(*result->seeds));
@@ -251,7 +248,7 @@ static int gather(struct lag_db *db, struct lagd_study_result *result, const str
     if (!result->owned || !result->seeds || !result->scratch) return no_memory(err);
     for (int i = 0; rc == 0 && i < runs->n; i++) {
         result->n_planned += strcmp(runs->rows[i].role, "candidates") == 0;
-        if (is_decided(db, &runs->rows[i])) rc = add_seed(db, result, &runs->rows[i], &config, err);
+        if (is_decided(db, &runs->rows[i])) rc = add_seed(db, result, &runs->rows[i], err);
         if (rc == 0) rc = add_scratch(db, result, &runs->rows[i], err);
     }
     if (rc < 0) return rc;

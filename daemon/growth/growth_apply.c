@@ -2,6 +2,7 @@
 #include "checkpoint/asides_internal.h"
 #include "checkpoint/checkpoint_internal.h"
 #include "growth/growth_internal.h"
+#include "plan/batches_internal.h"
 #include "plan/shape_internal.h"
 #include "records/transact_internal.h"
 #include "train/flops_internal.h"
@@ -29,6 +30,7 @@ struct applying {
     int index;               /* of the winner */
     struct lag_state *state; /* owned until it is the run's */
     int64_t adopted_step;    /* the winner's points are the run's up to it */
+    struct lag_run_row after; /* its batches are what the run's will be */
     struct lag_effect_row *effect; /* what was measured; NULL: nothing was */
 };
 enum { ADOPT_STEPS = 500 }; /* at once */
@@ -75,6 +77,8 @@ static int write_applied(struct lag_db *db, void *arg, struct lag_error *err) {
     struct lag_shape shape;
     lagd_shape_of_spec(spec, &shape);
     int rc = lag_run_set_shape(db, run->id, &shape, (int64_t)lag_spec_params(spec), err);
+    if (rc == 0 && strcmp(applying->after.batches, run->book.row.batches) != 0)
+        rc = lag_run_set_batches(db, run->id, applying->after.batches, err);
     if (rc == 0)
         rc = lag_points_adopt(db, run->id, applying->decision.candidate, applying->adopted_step, INT64_MAX, err);
     if (rc == 0 && applying->effect) rc = lag_effect_put(db, applying->effect, err);
@@ -140,7 +144,11 @@ static int commit(struct applying *applying, const char *parent_sha256, struct l
                                                   .parent_sha256 = parent_sha256, .keep = true};
     const struct lagd_checkpoint_request same = {.kind = "periodic", .growth_text = run->book.origin.growth_text,
                                                  .parent_sha256 = run->book.origin.parent_sha256};
-    int rc = lagd_run_keep_patiently(run, applying->state, grows(applying) ? &grown : &same, &move, err);
+    int rc = 0;
+    applying->after = run->book.row;
+    if (grows(applying)) /* its probe trained so */
+        rc = lagd_batches_add(&applying->after, run->book.growth.start_step, run->book.growth.tokens_per_sequence, err);
+    if (rc == 0) rc = lagd_run_keep_patiently(run, applying->state, grows(applying) ? &grown : &same, &move, err);
     if (rc != 0) run->book.row = before;
     return rc;
 }
@@ -158,7 +166,9 @@ static int take_over(struct applying *applying, const char *parent_sha256, struc
         (void)lag_copy(run->book.origin.growth_text, sizeof(run->book.origin.growth_text), strategy);
         (void)lag_copy(run->book.origin.parent_sha256, sizeof(run->book.origin.parent_sha256), parent_sha256);
     }
-    int rc = lagd_run_equip(run, err);
+    (void)lag_copy(run->book.row.batches, sizeof(run->book.row.batches), applying->after.batches);
+    int rc = lagd_run_take_batch(run, err);
+    if (rc == 0) rc = lagd_run_equip(run, err);
     return rc == 0 ? lagd_run_reopen_growth(run, err) : rc;
 }
 

@@ -11,6 +11,7 @@ struct lagd_round {
     struct lagd_run *run;
     struct lagd_growth_request request;
     struct lag_probe_plan plan;
+    struct lag_step_config step;          /* of candidates that grow: their sequences may be longer than the run's */
     struct lag_candidate_row *candidates; /* [n], by position, as stored */
     struct lagd_probe **probes;           /* [n], NULL where none is under way */
     int n, n_active;

@@ -38,7 +38,8 @@ static int write_parent_loss(struct lag_db *db, void *arg, struct lag_error *err
     return lag_growth_set_parent_loss(db, growth->id, growth->parent_loss, growth->parent_flops, err);
 }
 
-/* On what the run validates on: it is bit-equal to the run's own validation at this step, and to that of `none`. */
+/* On what the candidates are validated on: it is bit-equal to the validation of `none`, and, where windows stay as they
+ * are, to the run's own at this step. */
 static int evaluate_parent(struct lagd_round *round, struct lag_error *err) {
     struct lagd_run *run = round->run;
     if (!isnan(run->book.growth.parent_loss)) return 0;
@@ -59,7 +60,8 @@ static int evaluate_parent(struct lagd_round *round, struct lag_error *err) {
     if (rc == 0) rc = lagd_run_check_dataset(run, true, err);
     if (rc != 0) return rc;
     run->book.growth.parent_loss = lag_small_mean(losses, set.n_batches, set.stride);
-    run->book.growth.parent_flops = lagd_run_evaluation_flops(run, &run->trainer.state->layout.spec);
+    run->book.growth.parent_flops = lagd_run_evaluation_flops(run, &run->trainer.state->layout.spec,
+                                                              run->trainer.step.context);
     return lagd_write_patiently(run->deps, write_parent_loss, &run->book.growth, &run->wishes.quit, err);
 }
 
@@ -189,7 +191,10 @@ static int describe(const struct lagd_round *round, int index, bool again, struc
     if (rc != 0) return rc;
     if (row->rewarm_steps > 0) engine->strategy.rewarm_steps = row->rewarm_steps;
     (void)lag_copy(engine->recipe, sizeof(engine->recipe), row->recipe);
-    if (lagd_operator_grows(row->op)) lagd_spec_take_shape(&engine->target, &growth->to);
+    if (lagd_operator_grows(row->op)) {
+        lagd_spec_take_shape(&engine->target, &growth->to);
+        engine->config = round->step;
+    }
     spec.step_flops =
         (double)lagd_run_step_tokens(run) * lag_flops_token_train(&engine->target, engine->config.context);
     spec.small_flops = lag_probe_small_flops(&engine->target, &engine->config, &round->plan);
@@ -360,7 +365,7 @@ static void keep_batches(const struct lagd_round *round) {
     const struct lagd_run *run = round->run;
     struct lag_kept_batches batches;
     struct lag_error err = {0};
-    lagd_growth_batches(&run->trainer.step, &round->plan, run->trainer.state->step, &batches);
+    lagd_growth_batches(&round->step, &round->plan, run->trainer.state->step, &batches);
     if (lag_dataset_keep(run->trainer.dataset, &batches, &err) != 0)
         lag_log(LAG_LOG_WARNING, "growth %s: each candidate reads its batches itself: %s", run->book.growth.id,
                 err.text);

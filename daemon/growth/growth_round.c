@@ -4,6 +4,7 @@
 
 #include "growth/growth_internal.h"
 #include "growth/probe_state_internal.h"
+#include "plan/batches_internal.h"
 #include "plan/growth_cost_internal.h"
 #include "plan/run_config_internal.h"
 #include "plan/shape_internal.h"
@@ -140,11 +141,14 @@ static int read_candidates(struct lag_db *db, void *arg, struct lag_error *err) 
 static int open_round(struct lagd_round *round, struct lag_error *err) {
     struct lagd_run *run = round->run;
     lagd_growth_request_defaults(&round->request);
+    struct lagd_run_config grown = run->book.config;
     int rc = lag_fields_parse(&lagd_growth_fields, &round->request, run->book.growth.request, err);
     if (rc == 0) rc = lagd_read(run->deps, read_candidates, round, err);
+    if (rc == 0) rc = lagd_batches_with(&run->book.row, run->book.growth.tokens_per_sequence, &grown, err);
     if (rc != 0) return rc;
-    rc = lagd_probe_plan_make(&round->request, run->book.growth.first_rung, &run->book.config, &run->trainer.step,
-                              &round->plan);
+    lagd_run_step_config(&grown, run->book.row.lr_scale, &round->step);
+    round->step.schedule = run->trainer.step.schedule;
+    rc = lagd_probe_plan_make(&round->request, run->book.growth.first_rung, &grown, &round->step, &round->plan);
     if (rc != 0) return lag_error_set(err, rc, "the probe's evaluations cannot be planned");
     if (lagd_growth_is(run->book.growth.state, LAGD_GROWTH_QUEUED)) return 0;
     round->plan.n_batches = (int)run->book.growth.n_batches;

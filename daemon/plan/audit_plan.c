@@ -104,6 +104,7 @@ static int fill(struct making *m, struct lag_error *err) {
     (void)snprintf(request->note, sizeof(request->note), "The audit of growth %s of run %s.", m->growth.id,
                    m->run.name);
     request->target = m->growth.to;
+    request->tokens_per_sequence = m->growth.tokens_per_sequence;
     request->eval_every = LAG_MAX(asked.eval_every, (request->horizon + EVALUATIONS - 1) / EVALUATIONS);
     request->eval_batches = LAG_MAX(2, m->growth.n_batches);
     request->delta = asked.delta;

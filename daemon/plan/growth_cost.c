@@ -1,6 +1,7 @@
 /* What a growth will take: its peak of memory, and the time until its verdict. */
 #include "plan/growth_cost_internal.h"
 
+#include "plan/batches_internal.h"
 #include "plan/run_config_internal.h"
 
 #include <lagd/base/check.h>
@@ -51,7 +52,8 @@ void lagd_growth_batches(const struct lag_step_config *step, const struct lag_pr
 }
 
 struct lag_eval_set lagd_eval_set(const struct lag_probe_plan *plan) {
-    return (struct lag_eval_set){.n_batches = plan->n_batches, .stride = plan->stride, .rows = plan->eval_sequences};
+    return (struct lag_eval_set){.n_batches = plan->n_batches, .stride = plan->stride, .rows = plan->eval_sequences,
+                                 .window = plan->window};
 }
 
 int lagd_probe_plan_make(const struct lagd_growth_request *request, int64_t first_rung,
@@ -71,10 +73,10 @@ int lagd_probe_plan_make(const struct lagd_growth_request *request, int64_t firs
     return lag_probe_plan_init(&ask, ret);
 }
 
-static uint64_t batches_bytes(const struct lagd_growth_load *load) {
+static uint64_t batches_bytes(const struct lagd_growth_load *load, const struct lagd_run_config *grown) {
     struct lag_step_config step;
     struct lag_kept_batches batches;
-    lagd_run_step_config(load->config, load->run->lr_scale, &step);
+    lagd_run_step_config(grown, load->run->lr_scale, &step);
     lagd_growth_batches(&step, load->probe, 0, &batches);
     return lag_kept_bytes(&batches);
 }
@@ -85,7 +87,8 @@ int64_t lagd_growth_peak(const struct lagd_growth_load *load, int n_threads) {
     struct lagd_run_config grown_config = *load->config;
     struct sizes parent, grown;
     grown_config.shape = load->to;
-    const uint64_t batches = batches_bytes(load);
+    if (lagd_batches_with(load->run, load->tokens_per_sequence, &grown_config, NULL) < 0) return INT64_MAX;
+    const uint64_t batches = batches_bytes(load, &grown_config);
     uint64_t sum = LAGD_OVERHEAD_BYTES + batches;
     bool fits = measure(load->config, &parent) && measure(&grown_config, &grown) &&
                 lag_add_u64(sum, parent.state, &sum) && add_candidates(load, &parent, &grown, &sum) &&

@@ -21,6 +21,7 @@ struct lagd_growth_load {
     const struct lag_run_row *run;
     const struct lagd_run_config *config; /* resolved, its shape as the run has it now */
     struct lag_shape to;                  /* what the winner is to be */
+    int64_t tokens_per_sequence;          /* that it trains on; 0: config's */
     int64_t parents_bytes;                /* of the states that a fusion reads while its candidate begins */
     int n_candidates;                     /* the last one does not grow */
     int n_workers;                        /* candidates at once */

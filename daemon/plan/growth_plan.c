@@ -1,6 +1,7 @@
 /* From a growth request to its candidates: the pool expanded, equal candidates merged, costs counted. */
 #include <lagd/daemon/growth_plan.h>
 
+#include "plan/batches_internal.h"
 #include "plan/growth_cost_internal.h"
 #include "plan/parents_internal.h"
 #include "plan/rungs_internal.h"
@@ -33,7 +34,7 @@ struct planning {
     const struct lag_run_row *run;
     struct lagd_run_config config;
     struct lag_spec spec;            /* present shape */
-    struct lag_step_config step;
+    struct lag_step_config step, grown_step; /* of the run, and of candidates that grow */
     struct lag_probe_plan probe;
     struct lag_spec target;
     struct lagd_growth_plan *plan;
@@ -360,6 +361,7 @@ static void count_memory(struct planning *p, int n_threads) {
     struct lagd_run_config config = p->config;
     config.shape = p->run->shape;
     const struct lagd_growth_load load = {.run = p->run, .config = &config, .to = plan->to,
+                                          .tokens_per_sequence = plan->tokens_per_sequence,
                                           .parents_bytes = lagd_parents_bytes(plan),
                                           .n_candidates = plan->n_candidates, .n_workers = (int)plan->n_workers,
                                           .probe = &p->probe,
@@ -381,13 +383,15 @@ static int plan_probe(struct planning *p, struct lag_error *err) {
                                        plan->n_candidates);
     rc = lagd_rungs_check_first(request, plan->first_rung, err);
     if (rc < 0) return rc;
-    rc = lagd_probe_plan_make(request, plan->first_rung, &p->config, &p->step, &p->probe);
+    rc = lagd_probe_plan_make(request, plan->first_rung, &p->config, &p->grown_step, &p->probe);
     if (rc < 0) return lag_error_set(err, rc, "the probe's evaluations cannot be planned");
     for (int i = 0; i < plan->n_candidates; i++) {
         struct lagd_candidate_plan *candidate = &plan->candidates[i];
-        const struct lag_spec *spec = lagd_operator_grows(candidate->op) ? &p->target : &p->spec;
-        candidate->flops = lag_probe_flops(spec, &p->step, &p->probe);
-        candidate->eval_flops = lag_probe_eval_flops(spec, &p->step, &p->probe);
+        const bool grows = lagd_operator_grows(candidate->op);
+        const struct lag_spec *spec = grows ? &p->target : &p->spec;
+        const struct lag_step_config *step = grows ? &p->grown_step : &p->step;
+        candidate->flops = lag_probe_flops(spec, step, &p->probe);
+        candidate->eval_flops = lag_probe_eval_flops(spec, step, &p->probe);
     }
     lagd_rungs_cost(request, &p->probe, plan);
     return 0;
@@ -414,6 +418,25 @@ static void count_costs(struct planning *p, int n_threads) {
     plan->memory_available_bytes = (int64_t)lag_host_memory_available_bytes();
 }
 
+/* What candidates that grow train on. */
+static int plan_batch(struct planning *p, struct lag_error *err) {
+    struct lagd_growth_plan *plan = p->plan;
+    struct lag_run_row row = *p->run;
+    struct lagd_run_config config = p->config;
+    const struct lagd_batch_aim aim = {.config = &p->config, .n_positions_before = plan->from.n_positions,
+                                       .n_positions = plan->to.n_positions, .asked = p->request->tokens_per_sequence,
+                                       .longest = lagd_batch_longest(p->db, p->run->dataset_id)};
+    int rc = lagd_batch_choose(&aim, &plan->tokens_per_sequence, plan->batch_note, err);
+    if (rc == 0) rc = lagd_batches_add(&row, LAG_MAX(0, row.step), plan->tokens_per_sequence, err); /* has it room? */
+    if (rc == 0) rc = lagd_batches_with(p->run, plan->tokens_per_sequence, &config, err);
+    if (rc < 0) return rc;
+    plan->batch.sequences = config.sequences;
+    plan->batch.tokens_per_sequence = config.tokens_per_sequence;
+    plan->batch.accumulate = config.accumulate;
+    lagd_run_step_config(&config, p->run->lr_scale, &p->grown_step);
+    return 0;
+}
+
 /* "/model/n_head" of a shape is "/target/n_head" of the request. */
 static int at_target(struct lag_error *err, const struct lag_error *inner) {
     char pointer[160];
@@ -435,7 +458,8 @@ static int make_plan(struct planning *p, int n_threads, struct lag_error *err) {
     if (lag_spec_check(&p->target, &inner) < 0) return at_target(err, &inner);
     if (lagd_shape_equal(&p->plan->from, &p->plan->to))
         return lag_error_at(err, LAG_EINVAL, "/target", "run %s has this shape already: ask for more", p->run->name);
-    rc = check_rules(p, err);
+    rc = plan_batch(p, err);
+    if (rc == 0) rc = check_rules(p, err);
     if (rc == 0) rc = p->request->n_strategies > 0 ? expand_list(p, err) : expand_pool(p, err);
     if (rc == 0) rc = add_none(p, err);
     if (rc == 0) rc = plan_probe(p, err);

@@ -1,4 +1,5 @@
 /* A run's configuration: what ranges cannot say, and its text form. */
+#include "plan/batches_internal.h"
 #include "plan/run_config_internal.h"
 #include "plan/shape_internal.h"
 #include <lagd/daemon/run_config.h>
@@ -68,8 +69,9 @@ int lagd_run_spec_of_row(const struct lag_run_row *row, struct lagd_run_config *
     if (rc < 0) return lag_error_wrap(err, "run %s", row->id);
     lagd_run_spec(&config, ret);
     lagd_spec_take_shape(ret, &row->shape);
-    if (ret_config) *ret_config = config;
-    return 0;
+    rc = lagd_batches_at(row, row->step, &config, err);
+    if (rc == 0 && ret_config) *ret_config = config;
+    return rc;
 }
 
 /* --- resolving --------------------------------------------------------------------------------------------------- */

@@ -20,6 +20,7 @@ struct lag_work_shape lagd_run_work_shape(const struct lagd_run_config *resolved
 /* A step that computes activations again, in steps that keep them: most of a forward pass more, which no count of a
  * model's FLOPs contains. */
 #define LAGD_RECOMPUTE_TIME 1.2
-/* What a stored run is now: its shape from the row, the rest from its configuration. ret_config may be NULL. */
+/* What a stored run is now: its shape and its batches from the row, the rest from its configuration. ret_config may be
+ * NULL. */
 int lagd_run_spec_of_row(const struct lag_run_row *row, struct lagd_run_config *ret_config, struct lag_spec *ret,
                          struct lag_error *err);

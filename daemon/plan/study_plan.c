@@ -1,5 +1,6 @@
 /* A study as it would go: its runs, what they train, and what they take. */
 #include "plan/growth_cost_internal.h"
+#include "plan/batches_internal.h"
 #include "plan/run_config_internal.h"
 #include "plan/schedules_internal.h"
 #include "plan/shape_internal.h"
@@ -81,6 +82,7 @@ static void set_schedule(struct lagd_run_config *config, int64_t start, int64_t 
 static int configure(struct lagd_study_plan *plan, const struct lagd_study_request *request,
                      const struct lagd_study_parent *parent, struct lag_error *err) {
     int rc = lagd_run_config_parse(parent->run->config, &plan->config, err);
+    if (rc == 0) rc = lagd_batches_at(parent->run, parent->checkpoint->step, &plan->config, err);
     const bool audits = request->audits[0] != '\0'; /* it goes on as its parent did */
     if (rc == 0 && !audits) rc = check_parent(parent, &plan->config, err);
     if (rc < 0) return rc;
@@ -99,6 +101,7 @@ static int configure(struct lagd_study_plan *plan, const struct lagd_study_reque
     plan->parent = *parent->run;
     plan->checkpoint = *parent->checkpoint;
     plan->parent.shape = parent->checkpoint->shape;
+    plan->parent.batches[0] = '\0'; /* config has those of the checkpoint */
     plan->parent.step = parent->checkpoint->step;
     plan->parent.max_steps = config->max_steps;
     if (!audits) plan->parent.schedules[0] = '\0'; /* what it went through before: the study has its own */
@@ -165,6 +168,7 @@ static int list_strategies(struct lagd_study_plan *plan, struct lag_error *err) 
 static void fill_growth(const struct lagd_study_request *request, struct lagd_growth_request *growth) {
     *growth = request->growth;
     growth->target = request->target;
+    growth->tokens_per_sequence = request->tokens_per_sequence;
     growth->at_step = -1;
     growth->probe_steps = request->horizon;
     growth->eval_every = request->eval_every;
@@ -215,32 +219,39 @@ int lagd_study_growth(const struct lag_study_row *study, struct lagd_growth_requ
 
 /* --- costs ------------------------------------------------------------------------------------------------------- */
 
-static double step_flops(const struct lagd_run_config *config, const struct lag_shape *shape) {
+/* context: tokens of a sequence, which leaves those of a step as they are. */
+static double step_flops(const struct lagd_run_config *config, const struct lag_shape *shape, int64_t context) {
     struct lag_spec spec;
     lagd_run_spec(config, &spec);
     lagd_spec_take_shape(&spec, shape);
     return (double)(config->sequences * config->tokens_per_sequence * config->accumulate) *
-           lag_flops_token_train(&spec, (int)config->tokens_per_sequence);
+           lag_flops_token_train(&spec, (int)context);
 }
 
 /* From shape to shape, by the growths that were applied on the way. */
 static double count_parent(const struct lagd_study_plan *plan, const struct lagd_study_parent *parent) {
     struct lag_shape shape = plan->config.shape;
-    int64_t from = 0;
+    struct lagd_run_config first = plan->config;
+    (void)lagd_batches_at(parent->run, 0, &first, NULL);
+    int64_t from = 0, context = first.tokens_per_sequence;
     double sum = 0;
     for (int i = 0; i < parent->n_growths; i++) {
         const struct lag_growth_row *growth = &parent->growths[i];
         if (strcmp(growth->state, "applied") != 0 || growth->start_step >= parent->checkpoint->step) continue;
-        sum += (double)(growth->start_step - from) * step_flops(&plan->config, &shape);
+        sum += (double)(growth->start_step - from) * step_flops(&plan->config, &shape, context);
         from = growth->start_step;
         shape = growth->to;
+        if (growth->tokens_per_sequence > 0) context = growth->tokens_per_sequence;
     }
-    return sum + (double)(parent->checkpoint->step - from) * step_flops(&plan->config, &parent->checkpoint->shape);
+    return sum + (double)(parent->checkpoint->step - from) *
+                     step_flops(&plan->config, &parent->checkpoint->shape, plan->config.tokens_per_sequence);
 }
 
 static void count_costs(struct lagd_study_plan *plan, const struct lagd_study_request *request) {
     const struct lagd_growth_plan *growth = plan->candidates;
-    const double grown = step_flops(&plan->config, &growth->to);
+    const int64_t context = growth->tokens_per_sequence > 0 ? growth->tokens_per_sequence
+                                                            : plan->config.tokens_per_sequence;
+    const double grown = step_flops(&plan->config, &growth->to, context);
     plan->n_seeds = LAG_MAX(1, request->n_seeds);
     plan->n_runs = plan->n_seeds;
     plan->flops_total = growth->flops_total * (double)plan->n_seeds;

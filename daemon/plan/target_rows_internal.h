@@ -1,5 +1,5 @@
-/* Rows of a growth's target, for a struct with a member target; AT is that struct's. of: whose own size an axis keeps
- * that is left out, "run" or "parent". */
+/* Rows of what a growth leads to, for a struct with members target and tokens_per_sequence; AT is that struct's. of:
+ * whose own size an axis keeps that is left out, "run" or "parent". */
 #pragma once
 #include <lagd/base/fields.h>
 #include <lagd/engine/spec.h>
@@ -15,10 +15,14 @@
     LAGD_TARGET_ROW(n_inner, LAG_MAX_INNER, "",                                                                        \
                     "Width of the feed-forward layer to grow to; left out: it grows as n_embd does."),                 \
     LAGD_TARGET_ROW(n_positions, LAG_MAX_POSITIONS, "tokens",                                                          \
-                    "Longest context to grow to; training sequences stay as long as they are. Left out: the " of       \
-                    "'s own."),                                                                                        \
+                    "Longest context to grow to. Left out: the " of "'s own."),                                        \
     LAGD_TARGET_ROW(vocab_size, LAG_MAX_VOCAB, "tokens",                                                               \
                     "Vocabulary to grow to; left out: the " of "'s own."),                                             \
     LAGD_TARGET_ROW(head_dim, LAG_MAX_ATTENTION, "",                                                                   \
                     "Numbers of a head to grow to, also where n_head times it is not n_embd, which no config.json of " \
-                    "Hugging Face's can say; left out: n_embd / n_head, or the " of "'s own where that is another.")
+                    "Hugging Face's can say; left out: n_embd / n_head, or the " of "'s own where that is another."), \
+    {"batch/tokens_per_sequence", LAG_FIELD_INT, AT(tokens_per_sequence), 0, LAG_MAX_POSITIONS, "0", NULL, 0,          \
+     "tokens",                                                                                                         \
+     "Tokens of a training sequence after the growth, and of a validation window; a step has as many tokens as "       \
+     "before, which they must divide. 0: as before; but where sequences fill the context and that grows, the longest " \
+     "ones that fit it and divide."}

@@ -1,4 +1,5 @@
 /* Memory admission: what runs and growths are predicted to need at their peak, against what there is. */
+#include "plan/batches_internal.h"
 #include "plan/growth_cost_internal.h"
 #include "plan/run_config_internal.h"
 #include "runs/runs_internal.h"
@@ -80,6 +81,7 @@ static int growth_need(struct lagd_runs *runs, const struct lag_run_row *row, co
                                          .stride = (int)growth->eval_stride,
                                          .eval_sequences = (int)growth->eval_sequences};
     const struct lagd_growth_load load = {.run = row, .config = config, .to = growth->to,
+                                          .tokens_per_sequence = growth->tokens_per_sequence,
                                           .parents_bytes = parents_bytes, .n_candidates = n_candidates,
                                           .n_workers = LAG_MIN(parallel, LAG_MAX(n_candidates, 1)),
                                           .probe = &probe,
@@ -96,12 +98,13 @@ static int64_t growths_need(struct lagd_runs *runs, const struct lag_run_row *ro
     int64_t most = 0;
     if (lag_stages_memory(runs->db, row->id, &most, NULL) < 0) most = 0;
     if (!row->growth_id[0] || lagd_ahead_read(runs->db, row->id, &ahead, NULL) < 0) return most;
+    struct lagd_run_config then = *config;
     for (int i = 0; i < ahead.n; i++) {
-        struct lagd_run_config then = *config;
         int64_t need = 0;
         then.shape = ahead.rows[i].from;
         if (growth_need(runs, row, &then, &ahead.rows[i], &need, NULL) == 0) /* recovery mends other rows */
             most = LAG_MAX(most, need);
+        (void)lagd_batches_with(row, ahead.rows[i].tokens_per_sequence, &then, NULL);
     }
     lagd_ahead_deinit(&ahead);
     return most;
@@ -111,6 +114,7 @@ int lagd_admission_need(struct lagd_runs *runs, const struct lag_run_row *row, i
                         struct lag_error *err) {
     struct lagd_run_config config;
     int rc = lagd_run_config_parse(row->config, &config, err);
+    if (rc == 0) rc = lagd_batches_at(row, row->step, &config, err);
     if (rc < 0) return lag_error_wrap(err, "run %s has a configuration that cannot be read", row->id);
     config.shape = row->shape;
     struct lagd_run_estimate estimate;

@@ -1,6 +1,7 @@
 /* Growths that lie ahead of a run. */
 #include "stages/ahead_internal.h"
 
+#include "plan/batches_internal.h"
 #include "plan/pool_text_internal.h"
 #include "plan/shape_internal.h"
 #include "records/transact_internal.h"
@@ -103,6 +104,10 @@ int lagd_ahead_place(const struct lagd_ahead *ahead, const struct lagd_growth_re
     const struct lag_growth_row *before = i > 0 ? &ahead->rows[i - 1] : NULL;
     if (before) {
         rc = check_before(run, before, request->at_step, err);
+        for (int k = 0; k < i && rc == 0; k++) {
+            const struct lag_growth_row *row = &ahead->rows[k];
+            rc = lagd_batches_add(run, lagd_ahead_begins(run, row), row->tokens_per_sequence, err);
+        }
         if (rc != 0) return rc;
         run->step = lagd_ahead_begins(run, before) + before->probe_steps;
         run->shape = before->to;

@@ -20,6 +20,7 @@
 static void take_plan(const struct lagd_growth_plan *plan, struct lag_growth_row *row) {
     row->from = plan->from;
     row->to = plan->to;
+    row->tokens_per_sequence = plan->tokens_per_sequence;
     row->first_rung = plan->first_rung;
     row->n_batches = plan->n_batches;
     row->eval_sequences = plan->eval_sequences;

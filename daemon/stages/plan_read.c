@@ -1,4 +1,5 @@
 /* A growth plan as it would go: each stage's parent is the target of the one before it. */
+#include "plan/batches_internal.h"
 #include "plan/run_config_internal.h"
 #include "plan/shape_internal.h"
 #include "plan/trigger_internal.h"
@@ -166,6 +167,17 @@ static int check_target(const struct reading *r, int i, struct lag_error *err) {
            "the run has, or will have,", has);
 }
 
+/* The winner of a growth that begins where the way has come to, at the end of its probe. */
+static int become(struct reading *r, const struct lag_shape *to, int64_t tokens_per_sequence, int64_t probe_steps,
+                  struct lag_error *err) {
+    int rc = lagd_batches_add(&r->parent, r->at.step, tokens_per_sequence, err);
+    if (rc == 0) rc = lagd_batches_with(&r->parent, tokens_per_sequence, &r->config, err);
+    r->parent.shape = *to;
+    lagd_spec_take_shape(&r->spec, to);
+    go_to(r, r->at.step + probe_steps);
+    return rc;
+}
+
 static int plan_growth(struct reading *r, int i, struct lag_error *err) {
     struct lagd_stage_plan *stage = &r->plan->stages[i];
     LAG_CLEANUP(lag_free_p) struct lagd_growth_request *growth = lag_calloc(1, sizeof(*growth));
@@ -181,10 +193,7 @@ static int plan_growth(struct reading *r, int i, struct lag_error *err) {
     r->plan->memory_peak_bytes = LAG_MAX(r->plan->memory_peak_bytes, stage->growth->memory_peak_bytes);
     go_to(r, stage->begins);
     r->at.since = stage->begins;
-    r->parent.shape = stage->growth->to;
-    lagd_spec_take_shape(&r->spec, &r->parent.shape);
-    go_to(r, stage->begins + growth->probe_steps); /* as the winner */
-    return 0;
+    return become(r, &stage->growth->to, stage->growth->tokens_per_sequence, growth->probe_steps, err);
 }
 
 static int read_stage(struct reading *r, int i, struct lag_error *err) {
@@ -216,15 +225,13 @@ static int read_way(struct reading *r, struct lag_error *err) {
     r->at = (struct lagd_trajectory){.step = plan->run.step, .tokens = plan->run.step * step_tokens(r),
                                      .flops = plan->run.flops,
                                      .since = lagd_stages_since(&r->stored, plan->n_begun, plan->start_step)};
-    for (int i = 0; i < ahead.n; i++) {
+    for (int i = 0; i < ahead.n && rc == 0; i++) {
         const struct lag_growth_row *row = &ahead.rows[i];
         go_to(r, LAG_MAX(r->at.step, lagd_ahead_begins(&plan->run, row)));
-        r->parent.shape = row->to;
-        lagd_spec_take_shape(&r->spec, &row->to);
-        go_to(r, r->at.step + row->probe_steps);
+        rc = become(r, &row->to, row->tokens_per_sequence, row->probe_steps, err);
     }
     lagd_ahead_deinit(&ahead);
-    return 0;
+    return rc;
 }
 
 static int check_run(const struct lag_run_row *run, struct lag_error *err) {

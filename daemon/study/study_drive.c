@@ -3,6 +3,7 @@
 #include "study/study_internal.h"
 
 #include "commands/command_internal.h"
+#include "plan/batches_internal.h"
 #include "plan/shape_internal.h"
 #include "records/causes_internal.h"
 #include "records/post_internal.h"
@@ -241,18 +242,32 @@ static struct lagd_command *ask_fork(const struct look *look, const struct lagd_
     return command;
 }
 
+/* The target's shape, and the batches that a growth to it trains on. */
+static int aim(const struct look *look, struct lagd_run_config *config, struct lag_error *err) {
+    char note[LAGD_BATCH_NOTE];
+    int64_t tokens = 0;
+    struct lagd_batch_aim batch = {.config = config, .n_positions_before = config->shape.n_positions,
+                                   .asked = look->request.tokens_per_sequence,
+                                   .longest = lagd_batch_longest(look->db, config->dataset)};
+    (void)lagd_shape_aim(&config->shape, &look->request.target, &config->shape, NULL); /* the plan reached it */
+    batch.n_positions = config->shape.n_positions;
+    const int rc = lagd_batch_choose(&batch, &tokens, note, err);
+    if (rc == 0 && tokens > 0) (void)lagd_batch_cut(config, tokens);
+    return rc;
+}
+
 /* From nothing, in the target's shape, with the parent's own share of decay. */
 static struct lagd_command *ask_scratch(const struct look *look, const struct lagd_study_item *item,
                                         struct lag_error *err) {
     struct lagd_command *command = ask(LAGD_RUN_CREATE, "", "");
     struct lagd_run_config *config = lag_calloc(1, sizeof(*config));
     int rc = command && config ? configure(look, item, config, err) : LAG_ENOMEM;
+    if (rc == 0) rc = aim(look, config, err);
     if (rc != 0) {
         free(config);
         lagd_command_destroy(command);
         return NULL;
     }
-    (void)lagd_shape_aim(&config->shape, &look->request.target, &config->shape, NULL); /* the plan reached it */
     config->decay_fraction = look->study.decay_fraction;
     command->u.run = config;
     return command;

@@ -1,4 +1,5 @@
 /* What a run will still take, from where it is to its last step, with the growths that it is still to go through. */
+#include "plan/batches_internal.h"
 #include "plan/run_config_internal.h"
 #include "plan/shape_internal.h"
 #include "plan/speeds_internal.h"
@@ -80,18 +81,21 @@ static void go_to(struct way *way, int64_t to, struct lagd_left *sum) {
     way->at = to;
 }
 
-/* share: of the probe that is to come. */
-static void probe(struct lagd_supervisor *s, struct lag_db *db, const struct way *way,
-                  struct lagd_growth_request *request, double share, struct lagd_left *sum) {
+/* share: of the probe that is to come. Returns what the winner trains on, tokens of a sequence; 0: as before. */
+static int64_t probe(struct lagd_supervisor *s, struct lag_db *db, const struct way *way,
+                     struct lagd_growth_request *request, double share, struct lagd_left *sum) {
     struct lagd_growth_plan *plan = NULL;
     struct lag_run_row run = *way->run;
     run.step = way->at;
     lagd_shape_of_spec(&way->spec, &run.shape);
+    if (lagd_batches_add(&run, LAG_MAX(0, way->at - 1), way->config.tokens_per_sequence, NULL) < 0) return 0;
     request->at_step = -1; /* where it begins is where the way has come to */
-    if (lagd_growth_plan_make(db, request, &run, s->deps.n_threads, &plan, NULL) < 0) return;
+    if (lagd_growth_plan_make(db, request, &run, s->deps.n_threads, &plan, NULL) < 0) return 0;
     lagd_supervisor_predict(s, &run, plan);
     add(sum, plan->flops_total * share, plan->seconds_guess * share);
+    const int64_t tokens = plan->tokens_per_sequence;
     free(plan);
+    return tokens;
 }
 
 /* The winner goes on from where its probe ended. */
@@ -103,9 +107,10 @@ static void go_through(struct lagd_supervisor *s, struct lag_db *db, struct way 
     go_to(way, LAG_MAX(waits ? row->at_step : row->start_step, way->at), sum);
     if (is_probed && isnan(row->parent_loss)) evaluate(way, 1, sum);
     if (is_probed && request && lagd_ahead_request(db, row, request, NULL) == 0)
-        probe(s, db, way, request, waits ? 1 : 1 - share_done(db, row), sum);
+        (void)probe(s, db, way, request, waits ? 1 : 1 - share_done(db, row), sum);
     way->at += row->probe_steps;
     lagd_spec_take_shape(&way->spec, &row->to);
+    (void)lagd_batches_with(way->run, row->tokens_per_sequence, &way->config, NULL);
 }
 
 /* A stage of the plan begins when its trigger may fire at the earliest. */
@@ -123,11 +128,12 @@ static void go_through_stage(struct lagd_supervisor *s, struct lag_db *db, struc
     if (begins > way->run->max_steps - request->growth.probe_steps) return; /* the run ends before it */
     go_to(way, begins, sum);
     evaluate(way, 1, sum);
-    probe(s, db, way, &request->growth, 1, sum);
+    const int64_t longer = probe(s, db, way, &request->growth, 1, sum);
     way->at += request->growth.probe_steps;
     lagd_shape_of_spec(&way->spec, &from);
     if (lagd_shape_aim(&from, &request->growth.target, &to, NULL) < 0) return;
     lagd_spec_take_shape(&way->spec, &to);
+    (void)lagd_batches_with(way->run, longer, &way->config, NULL);
 }
 
 /* What the run itself has spent by then: of each probe, the winner's part at most. */

@@ -90,7 +90,8 @@ static int go_back(struct lagd_run *run, struct lag_error *err) {
     if (rc != 0) return rc;
     run->evaluate_first = run->trainer.state->step == 0;
     lagd_run_take_schedule(run);
-    rc = lagd_run_reopen_growth(run, err);
+    rc = lagd_run_take_batch(run, err);
+    if (rc == 0) rc = lagd_run_reopen_growth(run, err);
     if (rc == 0) rc = lagd_run_rewind(run, err);
     if (rc == 0 && !lag_spec_equal(&run->trainer.state->layout.spec, &spec)) lagd_run_lay_down(run);
     return rc;

@@ -2,6 +2,7 @@
  * what was spent up to it. */
 #include "train/run_history_internal.h"
 
+#include "plan/batches_internal.h"
 #include "plan/shape_internal.h"
 #include "records/transact_internal.h"
 #include "train/flops_internal.h"
@@ -156,10 +157,12 @@ struct stage {
     int64_t start_step, probe_steps;
     bool grows; /* the winner has the shape to */
     struct lag_shape to;
+    int64_t tokens_per_sequence; /* of what it trains on then; 0: as before */
     double flops; /* of the winner's probe */
 };
 struct history {
     struct lagd_run *run;
+    struct lagd_run_config first; /* its batches as the run began with them */
     struct stage *stages;
     size_t n, capacity;
 };
@@ -172,7 +175,7 @@ static int collect_stage(const struct lag_growth_row *growth, void *arg) {
         return LAG_ENOMEM;
     struct stage *stage = &history->stages[history->n++];
     *stage = (struct stage){.start_step = growth->start_step, .probe_steps = growth->probe_steps,
-                            .to = growth->to};
+                            .to = growth->to, .tokens_per_sequence = growth->tokens_per_sequence};
     (void)lag_copy(stage->growth_id, sizeof(stage->growth_id), growth->id);
     return 0;
 }
@@ -202,20 +205,24 @@ static void sum_flops(const struct history *history, struct lagd_spent *ret) {
     const struct lagd_run *run = history->run;
     struct lag_spec spec = run->trainer.state->layout.spec;
     int64_t at = run->book.row.origin_step; /* what was spent before is the origin's */
+    int context = (int)history->first.tokens_per_sequence;
     lagd_spec_take_shape(&spec, &run->book.config.shape);
-    double sum = at == 0 ? lagd_run_first_flops(run) : 0;
+    double sum = at == 0 ? lagd_run_first_flops(run, context) : 0;
     for (size_t i = 0; i < history->n; i++) {
         const struct stage *stage = &history->stages[i];
-        sum += lagd_run_flops(run, &spec, at, stage->start_step) + stage->flops;
+        sum += lagd_run_flops(run, &spec, context, at, stage->start_step) + stage->flops;
         at = stage->start_step + stage->probe_steps;
-        if (stage->grows) lagd_spec_take_shape(&spec, &stage->to);
+        if (!stage->grows) continue;
+        lagd_spec_take_shape(&spec, &stage->to);
+        if (stage->tokens_per_sequence > 0) context = (int)stage->tokens_per_sequence;
     }
-    *ret = (struct lagd_spent){sum, at, spec};
+    *ret = (struct lagd_spent){sum, at, spec, context};
 }
 
 int lagd_run_spent(struct lagd_run *run, struct lagd_spent *ret, struct lag_error *err) {
     struct history history = {.run = run};
-    int rc = lagd_read(run->deps, read_history, &history, err);
+    int rc = lagd_batches_at(&run->book.row, 0, &history.first, err);
+    if (rc == 0) rc = lagd_read(run->deps, read_history, &history, err);
     if (rc == LAG_ENOMEM) (void)lag_error_set(err, rc, "out of memory while looking at a run's growths");
     if (rc == 0 && history.n > 0) qsort(history.stages, history.n, sizeof(*history.stages), by_start);
     if (rc == 0) sum_flops(&history, ret);
@@ -224,7 +231,7 @@ int lagd_run_spent(struct lagd_run *run, struct lagd_spent *ret, struct lag_erro
 }
 
 double lagd_run_spent_at(const struct lagd_run *run, const struct lagd_spent *spent, int64_t step) {
-    return step == 0 ? 0 : spent->flops + lagd_run_flops(run, &spent->spec, spent->from, step);
+    return step == 0 ? 0 : spent->flops + lagd_run_flops(run, &spent->spec, spent->context, spent->from, step);
 }
 
 int lagd_run_rewind(struct lagd_run *run, struct lag_error *err) {

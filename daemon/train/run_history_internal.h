@@ -12,7 +12,8 @@ int lagd_run_rewind(struct lagd_run *run, struct lag_error *err);
 struct lagd_spent {
     double flops;
     int64_t from;
-    struct lag_spec spec; /* of the steps from there on */
+    struct lag_spec spec; /* of the steps from there on, … */
+    int context;          /* … and tokens of their sequences */
 };
 int lagd_run_spent(struct lagd_run *run, struct lagd_spent *ret, struct lag_error *err);
 /* And up to a step behind it. */

@@ -2,6 +2,7 @@
 #include "train/run_open_internal.h"
 
 #include "checkpoint/checkpoint_internal.h"
+#include "plan/batches_internal.h"
 #include "plan/run_config_internal.h"
 #include "records/transact_internal.h"
 #include "train/run_dataset_internal.h"
@@ -58,6 +59,17 @@ void lagd_run_take_schedule(struct lagd_run *run) {
     const struct lagd_schedule_piece *piece = lagd_schedules_at(&run->book.schedules, state->step);
     run->trainer.step.schedule = piece->schedule;
     state->schedule_origin = lagd_schedule_origin(piece, state->schedule_origin);
+}
+
+int lagd_run_take_batch(struct lagd_run *run, struct lag_error *err) {
+    struct lagd_run_config *config = &run->book.config;
+    struct lag_step_config *step = &run->trainer.step;
+    int rc = lagd_batches_at(&run->book.row, run->trainer.state->step, config, err);
+    if (rc != 0) return rc;
+    step->batch = (int)config->sequences;
+    step->context = (int)config->tokens_per_sequence;
+    step->accumulate = (int)config->accumulate;
+    return 0;
 }
 
 int lagd_run_load_state(struct lagd_run *run, struct lag_state **ret, int64_t *ret_step, struct lag_error *err) {
@@ -123,6 +135,7 @@ int lagd_run_open(struct lagd_run *run, struct lag_error *err) {
     if (rc == 0) rc = lagd_run_read_growth(run, err);
     if (rc == 0) rc = lagd_run_open_dataset(run, err);
     if (rc == 0) rc = lagd_run_load_state(run, &run->trainer.state, &run->book.checkpoint_step, err);
+    if (rc == 0) rc = lagd_run_take_batch(run, err);
     if (rc == 0) rc = lagd_run_reopen_growth(run, err);
     if (rc == 0) rc = lagd_recorder_open(&run->book.recorder, run->deps, run->id, true, &run->wishes.quit, err);
     if (rc == 0) rc = lagd_run_equip(run, err);

@@ -15,5 +15,7 @@ int lagd_run_read_growth(struct lagd_run *run, struct lag_error *err);
 bool lagd_run_in_growth(const struct lagd_run *run);
 /* The schedule that the next update is made with. */
 void lagd_run_take_schedule(struct lagd_run *run);
+/* The batches that a state of this step goes on with, in config and trainer.step. */
+int lagd_run_take_batch(struct lagd_run *run, struct lag_error *err);
 /* Latest good checkpoint, or the initial state of the seed. *ret_step: -1 for the latter. */
 int lagd_run_load_state(struct lagd_run *run, struct lag_state **ret, int64_t *ret_step, struct lag_error *err);

@@ -69,7 +69,8 @@ static int evaluate(struct lagd_run *run, struct lag_error *err) {
     (void)lagd_progress_do(&run->progress, LAGD_DOING_TRAINING);
     if (rc != 0) return rc;
     lagd_speeds_add(run->deps->speeds, run->id, LAGD_SPEED_EVAL,
-                    lagd_run_evaluation_flops(run, &run->trainer.state->layout.spec), compute_ns, n_slots);
+                    lagd_run_evaluation_flops(run, &run->trainer.state->layout.spec,
+                                                              run->trainer.step.context), compute_ns, n_slots);
     rc = lagd_run_check_dataset(run, true, err);
     if (rc != 0) return rc;
     const double mean = lag_mean(losses, n_batches);
@@ -167,7 +168,7 @@ int lagd_run_evaluate_first(struct lagd_run *run, struct lag_error *err) {
     int rc = evaluate(run, err);
     if (rc != 0) return rc;
     run->evaluate_first = false;
-    run->book.row.flops += lagd_run_first_flops(run);
+    run->book.row.flops += lagd_run_first_flops(run, run->trainer.step.context);
     return 0;
 }
 
@@ -188,7 +189,8 @@ int lagd_run_step(struct lagd_run *run, struct lag_step_result *ret_result, stru
     atomic_store(&run->progress.step, step);
     atomic_store(&run->progress.loss, ret_result->loss);
     run->book.row.tokens += lagd_run_step_tokens(run);
-    run->book.row.flops += lagd_run_flops(run, &run->trainer.state->layout.spec, step - 1, step);
+    run->book.row.flops += lagd_run_flops(run, &run->trainer.state->layout.spec, run->trainer.step.context, step - 1,
+                                          step);
     rc = record_step(run, ret_result, compute_ns, err);
     if (rc == 0 && is_evaluated(run, step)) rc = evaluate(run, err);
     if (rc == 0) rc = report(run, err);

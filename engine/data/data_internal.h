@@ -45,7 +45,8 @@ struct lag_batch {
     uint64_t seed;
     int64_t step;
     int index, n_batches, stride;
-    int rows, context;
+    int rows, window;   /* of a row as it is drawn, … */
+    int begin, context; /* … and which part of it is asked for */
 };
 /* From the file: row r of tokens and targets begins at r × stride ids, stride ≥ context. targets may be tokens + 1. */
 int lag_dataset_read(const struct lag_dataset *dataset, const struct lag_batch *batch, size_t stride,

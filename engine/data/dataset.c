@@ -72,6 +72,11 @@ int lag_dataset_check(const struct lag_dataset_info *info, int context, int voca
     return 0;
 }
 
+int64_t lag_dataset_longest(const struct lag_dataset_info *info) {
+    const uint64_t n_validation = lag_dataset_n_validation(info);
+    return n_validation > 1 ? (int64_t)n_validation - 1 : 0;
+}
+
 static int changed(const struct lag_dataset *dataset, uint64_t token, struct lag_error *err, const char *what) {
     return lag_error_set(err, LAG_ECORRUPT, "the dataset's file changed since it was registered: %s at token %" PRIu64
                          " of %" PRIu64 "; restore the file, or register it again and start a new run", what, token,
@@ -161,10 +166,10 @@ int lag_dataset_read(const struct lag_dataset *dataset, const struct lag_batch *
     const struct lag_dataset_info *info = &dataset->info;
     const bool trains = batch->n_batches == 0;
     const uint64_t n_tokens = trains ? lag_dataset_n_training(info) : lag_dataset_n_validation(info);
-    const uint64_t starts = n_starts(n_tokens, batch->context);
-    int rc = check_part(starts, batch->context, trains ? "training" : "validation", err);
+    const uint64_t starts = n_starts(n_tokens, batch->window);
+    int rc = check_part(starts, batch->window, trains ? "training" : "validation", err);
     for (int row = 0; rc == 0 && row < batch->rows; row++) {
-        const uint64_t start = find_start(info, batch, starts, row);
+        const uint64_t start = find_start(info, batch, starts, row) + (uint64_t)batch->begin;
         const size_t at = (size_t)row * stride;
         rc = read_window(dataset, start, batch->context, ret_tokens + at, ret_targets + at, err);
     }
@@ -181,15 +186,18 @@ static int get_batch(const struct lag_dataset *dataset, const struct lag_batch *
 
 int lag_dataset_batch(const struct lag_dataset *dataset, uint64_t seed, int64_t step, int micro, int batch, int context,
                       int32_t *ret_tokens, int32_t *ret_targets, struct lag_error *err) {
-    const struct lag_batch asked = {.seed = seed, .step = step, .index = micro, .rows = batch, .context = context};
+    const struct lag_batch asked = {.seed = seed, .step = step, .index = micro, .rows = batch, .window = context,
+                                    .context = context};
     return get_batch(dataset, &asked, ret_tokens, ret_targets, err);
 }
 
-int lag_dataset_validation(const struct lag_dataset *dataset, const struct lag_eval_set *set, int index, int context,
-                           int32_t *ret_tokens, int32_t *ret_targets, struct lag_error *err) {
+int lag_dataset_validation(const struct lag_dataset *dataset, const struct lag_eval_set *set, int index, int begin,
+                           int context, int32_t *ret_tokens, int32_t *ret_targets, struct lag_error *err) {
     LAG_ASSERT(index >= 0 && index < set->n_batches && set->stride >= 1 && set->n_batches % set->stride == 0);
     const struct lag_batch asked = {.index = index, .n_batches = set->n_batches, .stride = set->stride,
-                                    .rows = set->rows, .context = context};
+                                    .rows = set->rows, .window = set->window > 0 ? set->window : context,
+                                    .begin = begin, .context = context};
+    LAG_ASSERT(begin >= 0 && begin <= asked.window - context);
     return get_batch(dataset, &asked, ret_tokens, ret_targets, err);
 }
 

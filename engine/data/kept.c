@@ -94,7 +94,7 @@ static bool find_training(const struct lag_kept *kept, const struct lag_batch *b
 
 /* The slot of a batch; false when it has none. */
 static bool find(const struct lag_kept *kept, const struct lag_batch *batch, size_t *ret) {
-    if (batch->context != kept->what.context) return false;
+    if (batch->window != kept->what.context) return false;
     return batch->n_batches > 0 ? find_validation(kept, batch, ret) : find_training(kept, batch, ret);
 }
 
@@ -112,7 +112,10 @@ static int fill(struct lag_kept *kept, size_t slot, const struct lag_dataset *da
     (void)pthread_mutex_lock(&kept->filling);
     if (!atomic_load_explicit(&kept->filled[slot], memory_order_relaxed)) {
         int32_t *ids = ids_of(kept, slot);
-        rc = lag_dataset_read(dataset, batch, (size_t)batch->context + 1, ids, ids + 1, err);
+        struct lag_batch whole = *batch;
+        whole.begin = 0;
+        whole.context = batch->window;
+        rc = lag_dataset_read(dataset, &whole, (size_t)batch->window + 1, ids, ids + 1, err);
         if (rc == 0) atomic_store_explicit(&kept->filled[slot], true, memory_order_release);
     }
     (void)pthread_mutex_unlock(&kept->filling);
@@ -127,9 +130,9 @@ int lag_kept_answer(struct lag_kept *kept, const struct lag_dataset *dataset, co
         const int rc = fill(kept, slot, dataset, batch, err);
         if (rc != 0) return rc;
     }
-    const int32_t *ids = ids_of(kept, slot);
+    const int32_t *ids = ids_of(kept, slot) + batch->begin;
     const size_t context = (size_t)batch->context;
-    for (size_t row = 0; row < (size_t)batch->rows; row++, ids += context + 1) {
+    for (size_t row = 0; row < (size_t)batch->rows; row++, ids += batch->window + 1) {
         memcpy(ret_tokens + row * context, ids, context * sizeof(*ids));
         memcpy(ret_targets + row * context, ids + 1, context * sizeof(*ids));
     }

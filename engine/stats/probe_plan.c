@@ -154,7 +154,7 @@ int lag_probe_plan_init(const struct lag_probe_ask *ask, struct lag_probe_plan *
         ask->rows < 1 || ask->context < 1) return LAG_EINVAL;
     struct time_rule rule = {.max_power = 1, .half = true};
     if (ask->max_steps > MAX_STEPS || choose_looks(ask, &rule) != 0) return LAG_EINVAL;
-    struct lag_probe_plan plan = {.steps = rule.steps, .eval_sequences = ask->rows};
+    struct lag_probe_plan plan = {.steps = rule.steps, .eval_sequences = ask->rows, .window = ask->context};
     while (rule.max_power <= rule.steps / 2) rule.max_power *= 2;
     fit_to_share(&rule, ask, &plan);
     int64_t n_full;

@@ -180,8 +180,9 @@ void lag_probe_destroy(struct lag_probe *probe) {
 
 double lag_probe_small_flops(const struct lag_spec *grown, const struct lag_step_config *config,
                              const struct lag_probe_plan *plan) {
-    const double tokens = (double)(plan->n_batches / plan->stride) * plan->eval_sequences * config->context;
-    return tokens * lag_flops_token_forward(grown, config->context);
+    const int window = plan->window > 0 ? plan->window : config->context;
+    const double tokens = (double)(plan->n_batches / plan->stride) * plan->eval_sequences * window;
+    return tokens * lag_flops_token_forward(grown, LAG_MIN(config->context, window));
 }
 
 double lag_probe_eval_flops(const struct lag_spec *grown, const struct lag_step_config *config,

@@ -1,4 +1,5 @@
 /* One optimisation step, and evaluation on the fixed validation batches. */
+#include <lagd/base/check.h>
 #include <lagd/base/error.h>
 #include <lagd/engine/backend.h>
 #include <lagd/engine/train.h>
@@ -51,6 +52,23 @@ int lag_train_step(struct lag_state *state, struct lag_work *work, const struct 
     return 0;
 }
 
+/* Of a batch of the set: its windows in parts of context tokens, each read without the one before it. */
+static int batch_loss(const struct lag_state *state, struct lag_work *work, const struct lag_dataset *dataset,
+                      const struct lag_eval_set *set, int index, int context, double *ret_loss, struct lag_team *team,
+                      struct lag_error *err) {
+    const int window = set->window > 0 ? set->window : context;
+    double loss = 0;
+    for (int begin = 0; begin < window; begin += context) {
+        const int n = LAG_MIN(context, window - begin);
+        const int rc = lag_dataset_validation(dataset, set, index, begin, n, work->tokens, work->targets, err);
+        if (rc) return rc;
+        const double share = (double)n / window;
+        loss += share * work->backend->loss(state, work, work->tokens, work->targets, set->rows, n, team);
+    }
+    *ret_loss = loss;
+    return 0;
+}
+
 int lag_evaluate(const struct lag_state *state, struct lag_work *work, const struct lag_dataset *dataset,
                  const struct lag_eval_set *set, bool full, int context, double *ret_losses, struct lag_team *team,
                  struct lag_error *err) {
@@ -58,9 +76,7 @@ int lag_evaluate(const struct lag_state *state, struct lag_work *work, const str
     for (int i = 0; !rc && i < set->n_batches; i++) {
         ret_losses[i] = NAN;
         if (!full && i % set->stride != 0) continue;
-        rc = lag_dataset_validation(dataset, set, i, context, work->tokens, work->targets, err);
-        if (!rc)
-            ret_losses[i] = work->backend->loss(state, work, work->tokens, work->targets, set->rows, context, team);
+        rc = batch_loss(state, work, dataset, set, i, context, &ret_losses[i], team, err);
     }
     return rc;
 }

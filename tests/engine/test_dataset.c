@@ -296,7 +296,7 @@ static void starts_are_uniform(void **state) {
     int previous = N_TRAIN - 1;
     const struct lag_eval_set set = {8, 1, ROWS};
     for (int index = 0; index < 8; index++) {
-        assert_int_equal(lag_dataset_validation(dataset, &set, index, 4, x, y, NULL), 0);
+        assert_int_equal(lag_dataset_validation(dataset, &set, index, 0, 4, x, y, NULL), 0);
         for (int row = 0; row < ROWS; row++) {
             const int gap = x[4 * row] - previous;
             assert_true(index == 0 && row == 0 ? gap == 1 : gap == 24 || gap == 25); /* 9996 / 400 */
@@ -315,17 +315,17 @@ static void nested_sets(void **state) {
     struct lag_dataset *dataset = open_fixture(NULL);
     const struct lag_eval_set full = {SMALL * STRIDE, STRIDE, N_ROWS}, small = {SMALL, 1, N_ROWS};
     for (int i = 0; i < SMALL; i++) {
-        assert_int_equal(lag_dataset_validation(dataset, &full, i * STRIDE, WIDTH, x, y, NULL), 0);
-        assert_int_equal(lag_dataset_validation(dataset, &small, i, WIDTH, small_x, small_y, NULL), 0);
+        assert_int_equal(lag_dataset_validation(dataset, &full, i * STRIDE, 0, WIDTH, x, y, NULL), 0);
+        assert_int_equal(lag_dataset_validation(dataset, &small, i, 0, WIDTH, small_x, small_y, NULL), 0);
         assert_memory_equal(x, small_x, sizeof(x));
         assert_memory_equal(y, small_y, sizeof(y));
     }
     const struct lag_eval_set fine = {SMALL * STRIDE, 1, N_ROWS};
     static int32_t all[SMALL * STRIDE][WIDTH * N_ROWS];
     for (int i = 0; i < SMALL * STRIDE; i++)
-        assert_int_equal(lag_dataset_validation(dataset, &fine, i, WIDTH, all[i], y, NULL), 0);
+        assert_int_equal(lag_dataset_validation(dataset, &fine, i, 0, WIDTH, all[i], y, NULL), 0);
     for (int i = 0; i < SMALL * STRIDE; i++) {
-        assert_int_equal(lag_dataset_validation(dataset, &full, i, WIDTH, x, y, NULL), 0);
+        assert_int_equal(lag_dataset_validation(dataset, &full, i, 0, WIDTH, x, y, NULL), 0);
         for (int row = 0; row < N_ROWS; row++) {
             const int window = (i / STRIDE * N_ROWS + row) * STRIDE + i % STRIDE;
             assert_memory_equal(x + WIDTH * row, all[window / N_ROWS] + WIDTH * (window % N_ROWS),
@@ -348,10 +348,10 @@ static void tight_contexts(void **state) {
     assert_int_equal(lag_dataset_check(info, 0, 502, &err), LAG_EINVAL);
     assert_int_equal(lag_dataset_check(info, 10, 501, &err), LAG_EINVAL);
     assert_string_equal(err.pointer, "/model/vocab_size");
-    assert_int_equal(lag_dataset_validation(dataset, &(struct lag_eval_set){2, 1, 1}, 1, 9999, x, y, &err), 0);
+    assert_int_equal(lag_dataset_validation(dataset, &(struct lag_eval_set){2, 1, 1}, 1, 0, 9999, x, y, &err), 0);
     assert_int_equal(x[0], 251 + N_TRAIN % 251);
     assert_int_equal(y[9998], 251 + (N_TEXT - 1) % 251);
-    assert_int_equal(lag_dataset_validation(dataset, &(struct lag_eval_set){1, 1, 1}, 0, 10000, x, y, &err),
+    assert_int_equal(lag_dataset_validation(dataset, &(struct lag_eval_set){1, 1, 1}, 0, 0, 10000, x, y, &err),
                      LAG_EINVAL);
     assert_int_equal(lag_dataset_batch(dataset, 1, 0, 0, 1, N_TRAIN - 1, x, y, &err), 0);
     assert_int_equal(lag_dataset_batch(dataset, 1, 0, 0, 1, N_TRAIN, x, y, &err), LAG_EINVAL);
@@ -366,7 +366,8 @@ static void changed_files_are_noticed(void **state) {
     struct lag_error err = {0};
     const uint16_t beyond = 600;
     assert_int_equal(pwrite(other, &beyond, 2, 2 * (N_TRAIN + 3)), 2);
-    assert_int_equal(lag_dataset_validation(dataset, &(struct lag_eval_set){1, 1, 1}, 0, 64, x, y, &err), LAG_ECORRUPT);
+    const struct lag_eval_set one = {1, 1, 1};
+    assert_int_equal(lag_dataset_validation(dataset, &one, 0, 0, 64, x, y, &err), LAG_ECORRUPT);
     assert_non_null(strstr(err.text, "changed since it was registered"));
     assert_non_null(strstr(err.text, "90003"));
     assert_int_equal(lag_dataset_batch(dataset, 1, 0, 0, 1, 64, x, y, &err), 0);

@@ -68,7 +68,7 @@ static struct answer train(const struct fixture *f, uint64_t seed, int64_t step,
 static struct answer validate(const struct fixture *f, int index, int n_batches, int batch, int context) {
     struct answer answer = {0};
     const struct lag_eval_set set = {n_batches, 1, batch};
-    answer.rc = lag_dataset_validation(f->dataset, &set, index, context, answer.tokens, answer.targets, NULL);
+    answer.rc = lag_dataset_validation(f->dataset, &set, index, 0, context, answer.tokens, answer.targets, NULL);
     return answer;
 }
 
@@ -231,7 +231,7 @@ static void the_first_ones_are_kept(void **state) {
         for (int i = 0; i < n_fit + 2; i++)
             assert_int_equal(train_large(f, 5 + i / 2, i % 2), spoilt && i >= n_fit ? LAG_ECORRUPT : 0);
         for (int i = 0; i < 2; i++)
-            assert_int_equal(lag_dataset_validation(f->dataset, &large.eval, i, WIDE, tokens, targets, NULL), 0);
+            assert_int_equal(lag_dataset_validation(f->dataset, &large.eval, i, 0, WIDE, tokens, targets, NULL), 0);
     }
 }
 

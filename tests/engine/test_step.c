@@ -176,6 +176,51 @@ static void training_learns(void **unused) {
     lag_dataset_close(dataset);
 }
 
+/* A model reads windows that are longer than its context in parts: each part's loss counts by its tokens. */
+static void long_windows_are_read_in_parts(void **unused) {
+    enum { WINDOW = 70, CONTEXT = 32, ROWS = 4, N = 3 };
+    struct lag_dataset *dataset = open_text();
+    const struct lag_spec spec = small();
+    struct lag_state *state;
+    assert_int_equal(lag_state_create(&spec, &state, NULL), 0);
+    lag_state_init(state, 1);
+    struct lag_work *work = test_work(&spec, ROWS, WINDOW, 1);
+    static int32_t tokens[ROWS * WINDOW], targets[ROWS * WINDOW];
+    const struct lag_eval_set plain = {N, 1, ROWS, 0}, set = {N, 1, ROWS, WINDOW};
+    double whole[N], same[N], parts[N], short_ones[N];
+    assert_int_equal(lag_evaluate(state, work, dataset, &plain, true, WINDOW, whole, NULL, NULL), 0);
+    assert_int_equal(lag_evaluate(state, work, dataset, &set, true, WINDOW, same, NULL, NULL), 0);
+    assert_memory_equal(whole, same, sizeof(whole)); /* bit by bit */
+    assert_int_equal(lag_evaluate(state, work, dataset, &set, true, CONTEXT, parts, NULL, NULL), 0);
+    assert_int_equal(lag_evaluate(state, work, dataset, &plain, true, CONTEXT, short_ones, NULL, NULL), 0);
+    for (int i = 0; i < N; i++) {
+        double sum = 0;
+        assert_int_equal(lag_dataset_validation(dataset, &set, i, 0, WINDOW, tokens, targets, NULL), 0);
+        for (int begin = 0; begin < WINDOW; begin += CONTEXT) {
+            const int n = WINDOW - begin < CONTEXT ? WINDOW - begin : CONTEXT;
+            for (int row = 0; row < ROWS; row++) {
+                memcpy(work->tokens + row * n, tokens + row * WINDOW + begin, (size_t)n * sizeof(*tokens));
+                memcpy(work->targets + row * n, targets + row * WINDOW + begin, (size_t)n * sizeof(*targets));
+            }
+            sum += n * work->backend->loss(state, work, work->tokens, work->targets, ROWS, n, NULL);
+        }
+        assert_true(fabs(parts[i] - sum / WINDOW) < 1e-6);
+        assert_true(parts[i] != whole[i] && parts[i] != short_ones[i]);
+    }
+    /* Kept windows are the same ones, whoever asks for them and in whatever parts. */
+    const struct lag_kept_batches what = {.n_steps = 1, .accumulate = 1, .batch = ROWS, .eval = set,
+                                          .context = WINDOW};
+    double kept[N];
+    assert_int_equal(lag_dataset_keep(dataset, &what, NULL), 0);
+    for (int context = WINDOW; context >= CONTEXT; context -= WINDOW - CONTEXT) {
+        assert_int_equal(lag_evaluate(state, work, dataset, &set, true, context, kept, NULL, NULL), 0);
+        assert_memory_equal(kept, context == WINDOW ? whole : parts, sizeof(kept));
+    }
+    lag_work_destroy(work);
+    lag_state_destroy(state);
+    lag_dataset_close(dataset);
+}
+
 static void bad_numbers_leave_the_state_untouched(void **unused) {
     struct lag_dataset *dataset = open_text();
     const struct lag_spec spec = small();
@@ -438,6 +483,7 @@ int main(void) {
                                        cmocka_unit_test(same_bits_for_every_team),
                                        cmocka_unit_test(same_bits_for_every_team_in_bf16),
                                        cmocka_unit_test(training_learns),
+                                       cmocka_unit_test(long_windows_are_read_in_parts),
                                        cmocka_unit_test(step_is_its_parts),
                                        cmocka_unit_test(infinite_gradient_of_a_finite_loss),
                                        cmocka_unit_test(bad_numbers_leave_the_state_untouched),

@@ -14,7 +14,7 @@ static void draw_from(int fd, const struct lag_dataset_info *info) {
     FUZZ_CHECK(lag_dataset_check(info, 4, info->vocab_size, NULL) == 0);
     FUZZ_CHECK(lag_dataset_batch(dataset, 1, 2, 3, 2, 4, x, y, NULL) == 0);
     const struct lag_eval_set set = {.n_batches = 3, .stride = 3, .rows = 2};
-    FUZZ_CHECK(lag_dataset_validation(dataset, &set, 2, 4, x, y, NULL) == 0);
+    FUZZ_CHECK(lag_dataset_validation(dataset, &set, 2, 0, 4, x, y, NULL) == 0);
     for (int i = 0; i < 8; i++) {
         FUZZ_CHECK(x[i] >= 0 && x[i] < info->vocab_size);
         FUZZ_CHECK(y[i] >= 0 && y[i] < info->vocab_size);

@@ -71,6 +71,72 @@ def both_grow_while_the_run_goes_on(folder):
     assert weights[0] == weights[1]
 
 
+def sequences_grow_with_the_context(folder):
+    """A growth of the context trains on it, with as many tokens a step; kills change no bit, and sums stay right."""
+    ends = []
+    for kills in (False, True):
+        place = os.path.join(folder, "killed" if kills else "whole")
+        os.mkdir(place)
+        daemon = begin(place)
+        body = {"target": {"n_positions": 64}, "probe": {"steps": 6}, "when": {"at_step": 10}}
+        plan = daemon.post("/runs/job/growths?dry_run=true", body)
+        assert plan["batch"] == {"sequences": 2, "tokens_per_sequence": 64, "accumulate": 1}, plan["batch"]
+        assert plan["batch_note"] is None and plan["eval_sequences"] == 2, plan
+        stays = daemon.post("/runs/job/growths?dry_run=true", {**body, "target": {"n_positions": 48}})
+        assert stays["batch"]["tokens_per_sequence"] == 32 and "do not divide" in stays["batch_note"], stays
+        for tokens, says in ((48, "ask for 32 or 64"), (65, "must not be above"), (100, "must not be above")):
+            try:
+                daemon.post("/runs/job/growths", {**body, "batch": {"tokens_per_sequence": tokens}})
+                raise AssertionError(f"sequences of {tokens} tokens were taken")
+            except Problem as problem:
+                told = json.dumps(problem.body)
+                assert problem.status == 422 and "#/batch/tokens_per_sequence" in told and says in told, told
+        first = ask(daemon, 10, {"n_positions": 64})
+        second = ask(daemon, 30, {"n_layer": 3}, pool=["stack"])
+        daemon.post("/runs/job/resume")
+        if kills:
+            daemon.wait_for(f"/growths/{first['id']}", lambda g: g["state"] in ("probing", "applied"))
+            daemon.kill()
+            daemon.start()
+            applied(daemon, first)
+            daemon.wait_for("/runs/job", lambda r: r["step"] > 21)
+            daemon.kill()
+            daemon.start()
+        longer, deeper = applied(daemon, first), applied(daemon, second)
+        assert longer["tokens_per_sequence"] == 64 and deeper["tokens_per_sequence"] == 0, (longer, deeper)
+        none = longer["candidates"][-1]
+        assert none["operator"] == "none" and none["loss_at_0"] == longer["parent_loss"], longer
+        # Windows are longer than the parent reads at once: it reads them in parts, the others whole.
+        assert all(c["loss_at_0"] != longer["parent_loss"] for c in longer["candidates"][:-1]), longer
+        assert deeper["candidates"][-1]["loss_at_0"] == deeper["parent_loss"], deeper
+        daemon.wait_for("/runs/job", lambda r: r["state"] in ("completed", "failed"))
+        run = daemon.get("/runs/job")
+        assert run["state"] == "completed" and run["tokens"] == 60 * 128, run
+        assert run["batch"] == {"sequences": 2, "tokens_per_sequence": 64, "accumulate": 1}, run["batch"]
+        ends.append((daemon.final_weights("job"), daemon.points("job"), run["flops"], longer["parent_loss"]))
+        if not kills:
+            of_old_and_new(daemon, longer)
+        daemon.terminate()
+    assert ends[0][0] == ends[1][0] and ends[0][3] == ends[1][3], ends
+    lagd.same_points(ends[0][1], ends[1][1], "a run whose sequences grew")
+    assert abs(ends[0][2] / ends[1][2] - 1) < 1e-9, (ends[0][2], ends[1][2])
+
+
+def of_old_and_new(daemon, growth):
+    """Forks have the batches of their checkpoint; an extended run goes on with its own."""
+    old = daemon.post("/runs/job/fork", {"name": "old", "checkpoint": growth["parent_checkpoint"], "start": False})
+    new = daemon.post("/runs/job/fork", {"name": "new", "schedule": {"max_steps": 70}, "start": False})
+    batches = [daemon.get(f"/runs/{r['id']}")["batch"]["tokens_per_sequence"] for r in (old, new)]
+    assert batches == [32, 64], batches
+    daemon.post("/runs/job/extend", {"max_steps": 64})
+    daemon.wait_for("/runs/job", lambda r: r["state"] in ("completed", "failed") and r["step"] == 64)
+    run = daemon.get("/runs/job")
+    assert run["batch"]["tokens_per_sequence"] == 64 and run["tokens"] == 64 * 128, run
+    shorter = daemon.post("/runs/old/growths?dry_run=true", {"target": {"n_layer": 3}, "probe": {"steps": 6},
+                                                             "batch": {"tokens_per_sequence": 16}})
+    assert shorter["batch"] == {"sequences": 8, "tokens_per_sequence": 16, "accumulate": 1}, shorter["batch"]
+
+
 def refusals_cost_nothing(folder):
     daemon = begin(folder, max_steps=80)
     cases = [
@@ -97,4 +163,4 @@ def refusals_cost_nothing(folder):
 
 
 if __name__ == "__main__":
-    lagd.main(both_grow_while_the_run_goes_on, refusals_cost_nothing)
+    lagd.main(both_grow_while_the_run_goes_on, sequences_grow_with_the_context, refusals_cost_nothing)

@@ -144,6 +144,8 @@ def pools_have_rules(ctl, folder):
     published = rules("--pool", "published")
     assert ("g_stack", "reset", "restart", 0) in published
     assert ("llama_pro_frozen", "reset", "restart", None) in published
+    plan = ctl.json("grow", "one", "--to", "n_positions=96", "--lag", "8", "--sequence", "64", "--dry-run")
+    assert plan["batch"]["tokens_per_sequence"] == 64, plan["batch"]
     ctl("grow", "one", "--to", "4", "--pool", "published", "--lr", "rewarm", status=1,
         error="recipes have rules of their own")
 

@@ -270,6 +270,7 @@ static int call_runs(struct lag_db *db, struct lag_error *err) {
     if (!rc) rc = lag_run_set_rollback(db, "run_1", 1, 1, 1, err);
     if (!rc) rc = lag_run_set_config(db, "run_1", "second", "seed=1", err);
     if (!rc) rc = lag_run_set_schedules(db, "run_1", 200, "seed=1", "", err);
+    if (!rc) rc = lag_run_set_batches(db, "run_1", "", err);
     if (!rc) rc = lag_run_delete(db, "run_1", err);
     const struct lag_stamp stamp = {.n_bytes = 4404445};
     if (!rc) rc = lag_dataset_set_stamp(db, "ds_1", &stamp, err);

@@ -47,6 +47,7 @@ CALL(set_run_shape, lag_run_set_shape(db, "run_1", &shape, 1, err))
 CALL(set_run_growth, lag_run_set_growth(db, "run_1", "", err))
 CALL(set_run_rollback, lag_run_set_rollback(db, "run_1", 1, 1, 1, err))
 CALL(set_run_schedules, lag_run_set_schedules(db, "run_1", 9, "", "", err))
+CALL(set_run_batches, lag_run_set_batches(db, "run_1", "", err))
 CALL(set_run_config, lag_run_set_config(db, "run_1", "x", "", err))
 CALL(delete_run, lag_run_delete(db, "run_1", err))
 CALL(insert_growth, lag_growth_insert(db, (struct lag_growth_row[]){sample_growth("gr_9", "run_1")}, err))
@@ -75,8 +76,8 @@ CALL(put_key, lag_key_put(db, &key, NULL, err))
 CALL(prune_keys, lag_key_prune(db, 0, 9, (int64_t[]){0}, err))
 
 static call_fn *const writes[] = {insert_dataset, delete_dataset, insert_run, set_run_state, set_run_progress,
-    set_run_shape, set_run_growth, set_run_rollback, set_run_config, set_run_schedules, delete_run, insert_growth,
-    set_growth_state,
+    set_run_shape, set_run_growth, set_run_rollback, set_run_config, set_run_schedules, set_run_batches,
+    delete_run, insert_growth, set_growth_state,
     set_growth_parent, set_growth_loss, insert_candidate, set_candidate_state, set_candidate_progress,
     set_candidate_losses, set_candidate_checkpoint, put_losses, put_decision, put_effect, insert_checkpoint,
     set_checkpoint_keep, delete_checkpoint, open_series_new, put_point, truncate_points, adopt_points, insert_event,

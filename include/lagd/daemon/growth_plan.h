@@ -20,8 +20,16 @@ struct lagd_growth_cost {
     int64_t steps;
     double flops;
 };
+/* Of a training step. */
+struct lagd_batch_plan {
+    int64_t sequences, tokens_per_sequence, accumulate;
+};
+#define LAGD_BATCH_NOTE 256
 struct lagd_growth_plan {
     struct lag_shape from, to;
+    struct lagd_batch_plan batch; /* after the growth */
+    int64_t tokens_per_sequence;  /* the same; 0: as before */
+    char batch_note[LAGD_BATCH_NOTE]; /* what of a longer context they leave; "": nothing */
     int n_parents;
     struct lag_growth_parent_row parents[LAGD_PARENTS_MAX]; /* their growth_id: "" */
     int n_candidates;

@@ -29,6 +29,7 @@ struct lagd_strategy_request {
 void lagd_strategy_request_defaults(struct lagd_strategy_request *request); /* nothing said */
 struct lagd_growth_request {
     struct lag_shape target;    /* the axes that change; 0 = stays as the run has it */
+    int64_t tokens_per_sequence; /* of training after the growth; 0 = as the grown context suggests */
     int64_t extend_to;          /* extend/max_steps; 0 = not given */
     int64_t at_step;            /* when/at_step; -1 = the next step boundary */
     int64_t probe_steps, eval_every, eval_batches;

@@ -45,6 +45,10 @@ int lagd_run_config_parse(const char *text, struct lagd_run_config *ret, struct 
  * others are there. */
 int lagd_run_config_parse_to_show(const char *text, struct lagd_run_config *ret, struct lag_error *err);
 
+/* The batches that a run of this row trains on now, which growths may have changed, in config as it was read from the
+ * row. Where they cannot be read config stays. */
+void lagd_run_config_take_batch(const struct lag_run_row *row, struct lagd_run_config *config);
+
 /* What it will take. */
 struct lagd_run_estimate {
     int64_t n_params;

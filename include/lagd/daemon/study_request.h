@@ -14,7 +14,8 @@ struct lagd_study_request {
     char name[LAGD_STUDY_NAME_MAX + 1];
     char parent_run[LAG_ROW_NAME];       /* id or name */
     char parent_checkpoint[LAG_ROW_ID];  /* "" = its newest */
-    struct lag_shape target;             /* as that of a growth */
+    struct lag_shape target;             /* as that of a growth, as is … */
+    int64_t tokens_per_sequence;
     int64_t horizon, eval_every, eval_batches, parallel;
     double delta, divergence_bound;
     char baselines[32];                  /* none, scratch: ',' between */

@@ -53,6 +53,8 @@ const struct lag_dataset_info *lag_dataset_info(const struct lag_dataset *datase
 /* Can batches of this context be drawn? Training and validation parts need context + 1 tokens each. Points to
  * "/model/n_positions" or "/model/vocab_size" (a model's vocabulary may be larger than the dataset's). */
 int lag_dataset_check(const struct lag_dataset_info *info, int context, int vocab_size, struct lag_error *err);
+/* The longest context of which both parts have a window; 0: none. */
+int64_t lag_dataset_longest(const struct lag_dataset_info *info);
 
 /* tokens, targets: [batch][context], target = next token. Window starts are uniform over the training part, from
  * (seed, step, micro × batch + row). Every id is < vocab_size of info (re-checked: LAG_ECORRUPT when the file
@@ -67,10 +69,12 @@ struct lag_eval_set {
     int n_batches; /* of the full set: a multiple of stride */
     int stride;    /* 1: the full set is the small one */
     int rows;      /* windows a batch */
+    int window;    /* tokens a window; 0: as many as who asks reads at once */
 };
-/* Its index-th batch. */
-int lag_dataset_validation(const struct lag_dataset *dataset, const struct lag_eval_set *set, int index, int context,
-                           int32_t *ret_tokens, int32_t *ret_targets, struct lag_error *err);
+/* Its index-th batch: of each window the context tokens from begin on, tokens and targets [rows][context]. A model that
+ * cannot read a window at once reads it in parts. */
+int lag_dataset_validation(const struct lag_dataset *dataset, const struct lag_eval_set *set, int index, int begin,
+                           int context, int32_t *ret_tokens, int32_t *ret_targets, struct lag_error *err);
 
 /* A set of batches that many readers will ask for, as the candidates of a growth do. It has the training batches of the
  * steps first_step … first_step + n_steps - 1 (lag_dataset_batch with this seed, batch and context, micro <
@@ -79,7 +83,7 @@ struct lag_kept_batches {
     uint64_t seed;
     int64_t first_step, n_steps;
     int accumulate, batch;
-    struct lag_eval_set eval; /* n_batches or rows below 1: no validation */
+    struct lag_eval_set eval; /* n_batches or rows below 1: no validation; its window, if it has one, is context */
     int context;
 };
 #define LAG_KEPT_LIMIT_BYTES (32u << 20)

@@ -64,7 +64,8 @@ struct lag_probe_plan {
                          the same of each rung (allocate.h); then 1, 2, 4, 8 … and every eval_every */
     bool *full;       /* [n_times]: the first row of these is full, the rest small */
     int n_batches, stride; /* of the full set; a small evaluation takes every stride-th batch */
-    int eval_sequences; /* windows a batch: as many as the run's */
+    int eval_sequences; /* windows a batch: as many as a training batch has sequences */
+    int window;         /* tokens a window */
     double eval_share;/* evaluation's part of the probe's FLOPs, as planned */
 };
 struct lag_probe_ask {

@@ -28,8 +28,9 @@ enum { LAG_TRAIN_NONFINITE = 1 };
 int lag_train_step(struct lag_state *state, struct lag_work *work, const struct lag_dataset *dataset,
                    const struct lag_step_config *config, struct lag_team *team, struct lag_step_result *ret,
                    struct lag_error *err);
-/* Mean loss of each validation batch of rows × context tokens into ret_losses[n_batches]: of all of the set, or of the
- * small one alone, with NaN for the others. */
+/* Mean loss of each validation batch into ret_losses[n_batches]: of all of the set, or of the small one alone, with NaN
+ * for the others. Windows longer than context are read in parts of it, so that models with a short context and with a
+ * long one are compared on the same text. */
 int lag_evaluate(const struct lag_state *state, struct lag_work *work, const struct lag_dataset *dataset,
                  const struct lag_eval_set *set, bool full, int context, double *ret_losses, struct lag_team *team,
                  struct lag_error *err);

@@ -12,6 +12,7 @@
 #define LAG_ROW_CONFIG 4096  /* a run's configuration or a growth's request, in the text form of base/fields.h */
 #define LAG_ROW_SET 2720     /* ids with a comma between: the candidates of a growth */
 #define LAG_ROW_SCHEDULES 2048 /* a line for each schedule that a run went through */
+#define LAG_ROW_BATCHES 768    /* a line for each length that its training sequences got */
 #define LAG_ROW_STRATEGY 448
 #define LAG_ROW_RECIPE 2576 /* of the deepest model */
 #define LAG_ROW_PATH 1024
@@ -72,6 +73,7 @@ struct lag_run_row {
     int64_t origin_step;
     char model_id[LAG_ROW_ID], model_name[LAG_ROW_NAME]; /* the model that it, or what it was forked from, began from */
     char schedules[LAG_ROW_SCHEDULES]; /* of a run that was extended: each with the step that it is from; else "" */
+    char batches[LAG_ROW_BATCHES]; /* lengths of sequences that growths brought, with the step each is from; else "" */
     int64_t revision, created_ms, updated_ms;
 };
 struct lag_growth_row {
@@ -84,6 +86,7 @@ struct lag_growth_row {
     struct lag_shape from, to; /* the parent, and what it is to become */
     int64_t probe_steps;       /* the lag; once an allocator has ended the probe or leads it on, up to where */
     int64_t n_batches, eval_sequences;
+    int64_t tokens_per_sequence; /* of training after it; 0: as before */
     int64_t eval_stride;       /* an evaluation between takes every so-many-th batch; 1: each takes all */
     double parent_loss;        /* NaN before it is known */
     double parent_flops;       /* what finding it took */

@@ -45,6 +45,7 @@ int lag_run_set_config(struct lag_db *db, const char *id, const char *name, cons
 /* Another last step, with the configuration and the schedules that lead there. */
 int lag_run_set_schedules(struct lag_db *db, const char *id, int64_t max_steps, const char *config,
                           const char *schedules, struct lag_error *err);
+int lag_run_set_batches(struct lag_db *db, const char *id, const char *batches, struct lag_error *err);
 /* FLOPs of the run's growths that its own do not count: of all candidates but the applied winners, whose probes are
  * steps of the run, and of the validations of parents. */
 int lag_run_probe_flops(struct lag_db *db, const char *id, double *ret, struct lag_error *err);
