@@ -10,6 +10,7 @@ static const struct ctl_column active_columns[] = {{"NAME", "name", CTL_TEXT},
                                                    {"OF", "max_steps", CTL_INT},
                                                    {"TRAIN", "latest.train/loss", CTL_LOSS},
                                                    {"VAL", "latest.val/loss", CTL_LOSS},
+                                                   {"HEALTH", "health", CTL_STATE},
                                                    {NULL, NULL, 0}};
 
 #define ACTIVE "/runs?state=queued,running,growing,paused,interrupted"

@@ -8,7 +8,7 @@ static const struct ctl_column run_columns[] = {
     {"STEP", "step", CTL_INT},         {"OF", "max_steps", CTL_INT},
     {"LAYERS", "model.n_layer", CTL_INT}, {"PARAMS", "n_params", CTL_COUNT},
     {"TRAIN", "latest.train/loss", CTL_LOSS}, {"VAL", "latest.val/loss", CTL_LOSS},
-    {"BEST", "best.value", CTL_LOSS},
+    {"BEST", "best.value", CTL_LOSS}, {"HEALTH", "health", CTL_STATE},
     {"TOKENS/S", "latest.perf/tokens_per_s", CTL_COUNT}, {"WAITS FOR", "waiting_for", CTL_TEXT},
     {"UPDATED", "updated_at", CTL_TIME},
     {NULL, NULL, 0}};
@@ -22,7 +22,8 @@ static const struct ctl_column run_show_columns[] = {
     {"layers", "model.n_layer", CTL_INT}, {"heads", "model.n_head", CTL_INT}, {"width", "model.n_embd", CTL_INT},
     {"context", "model.n_positions", CTL_INT}, {"train/loss", "latest.train/loss", CTL_LOSS},
     {"val/loss", "latest.val/loss", CTL_LOSS}, {"best val/loss", "best.value", CTL_LOSS},
-    {"at best step", "best.step", CTL_INT}, {"tokens/s", "latest.perf/tokens_per_s", CTL_COUNT},
+    {"at best step", "best.step", CTL_INT},
+    {"health", "health", CTL_STATE}, {"tokens/s", "latest.perf/tokens_per_s", CTL_COUNT},
     {"time left", "seconds_left", CTL_SECONDS},
     {"forked from", "origin.run_name", CTL_TEXT}, {"at step", "origin.step", CTL_INT},
     {"learning rate", "optim.lr", CTL_NUMBER}, {"schedule", "schedule.kind", CTL_TEXT},

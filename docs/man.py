@@ -53,7 +53,7 @@ def keys(lagd):
         elif "=" in line:
             key, default = (part.strip() for part in line.split("=", 1))
             out += ".It Ic %s\n%s" % (escape(key), sentences(text))
-            out += "Default:\n.Ql %s .\n" % escape(default) if default else "Empty by default.\n"
+            out += "Default:\n.Ql %s .\n" % escape(default).replace(",", ",\\:") if default else "Empty by default.\n"
             out += "Environment:\n.Ev LAGD_%s_%s .\n" % (section.upper(), key.upper())
             text = ""
     return out + ".El\n"

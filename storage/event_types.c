@@ -62,6 +62,9 @@ static const struct lag_event_kind kinds[LAG_N_EVENT_TYPES] = {
     [LAG_EVENT_RUN_STALLED] = {"run.stalled", LAG_EVENT_WARNING, RUN | STEP,
                                "a run's thread has shown no sign of life for far longer than ever before; the message "
                                "says at what"},
+    [LAG_EVENT_RUN_DIVERGED] = {"run.diverged", LAG_EVENT_WARNING, RUN | STEP | VALUE,
+                                "a run's validation loss exploded: two in a row lie far above its lowest; the value is "
+                                "the last of them"},
     [LAG_EVENT_STUDY_STATE] = {"study.state", LAG_EVENT_INFO, STATE,
                                "a study was created or has another state; the message is its name, and behind ': ' the "
                                "reason"},

@@ -77,6 +77,37 @@ int lag_event_before_last(struct lag_db *db, const char *run_id, int n, int64_t 
     return rc < 0 ? rc : 0;
 }
 
+static const char sql_told_at[] = "SELECT 1 FROM events WHERE run_id = ? AND type = ? AND step = ? LIMIT 1";
+
+int lag_event_told_at(struct lag_db *db, const char *run_id, enum lag_event_type type, int64_t step,
+                      struct lag_error *err) {
+    struct lag_stmt *stmt;
+    int rc = lag_stmt_open(db, sql_told_at, &stmt, err);
+    if (rc) return rc;
+    lag_bind_text(stmt, run_id);
+    lag_bind_text(stmt, lag_event_kind(type)->name);
+    lag_bind_i64(stmt, step);
+    rc = lag_stmt_step(stmt, err);
+    lag_stmt_close(stmt);
+    return rc;
+}
+
+static const char sql_marks[] =
+    SELECT "WHERE run_id = ? AND type IN ('run.rollback', 'run.diverged') ORDER BY seq DESC LIMIT ?";
+
+int lag_event_marks(struct lag_db *db, const char *run_id, int limit, int (*each)(const struct lag_event_row *, void *),
+                    void *arg, struct lag_error *err) {
+    struct lag_event_row row;
+    struct lag_stmt *stmt;
+    int rc = lag_stmt_open(db, sql_marks, &stmt, err);
+    if (rc) return rc;
+    lag_bind_text(stmt, run_id);
+    lag_bind_i64(stmt, limit);
+    while ((rc = lag_row_next(stmt, columns, &row, err)) == 1 && (rc = each(&row, arg)) == 0);
+    lag_stmt_close(stmt);
+    return rc;
+}
+
 /* Two subqueries: each of min and max alone is one look into the tree, both together walk it. */
 static const char sql_bounds[] =
     "SELECT coalesce((SELECT min(seq) FROM events), 0) AS first, coalesce((SELECT max(seq) FROM events), 0) AS last";

@@ -10,7 +10,8 @@
     first(id) next(name) next(dataset_id) next(state) LAG_SHAPE_COLUMNS(next, , shape) next(n_params) next(step)       \
     next(max_steps) next(tokens) next(flops) next(lr_scale) next(n_rollbacks) next(rollback_step) next(growth_id)      \
     next(revision) next(created_ms) next(updated_ms) next(reason) next(waits) next(origin_run) next(origin_name)       \
-    next(origin_checkpoint) next(origin_step) next(model_id) next(model_name) next(schedules) next(config) next(batches)
+    next(origin_checkpoint) next(origin_step) next(model_id) next(model_name) next(schedules) next(health)             \
+    next(config) next(batches)
 #define C(...) LAG_COLUMN(struct lag_run_row, __VA_ARGS__)
 static const struct lag_column column_rows[] = {STORED(C, C) C(dataset_name)}; /* the last one is joined */
 static const struct lag_columns columns = LAG_COLUMNS(column_rows);
@@ -178,6 +179,16 @@ int lag_run_set_rollback(struct lag_db *db, const char *id, double lr_scale, int
     lag_bind_real(stmt, lr_scale);
     lag_bind_i64(stmt, n_rollbacks);
     lag_bind_i64(stmt, rollback_step);
+    return touch(stmt, id, err);
+}
+
+static const char sql_set_health[] = "UPDATE runs SET health = ?, " TOUCH;
+
+int lag_run_set_health(struct lag_db *db, const char *id, const char *health, struct lag_error *err) {
+    struct lag_stmt *stmt;
+    int rc = lag_stmt_open(db, sql_set_health, &stmt, err);
+    if (rc) return rc;
+    lag_bind_text(stmt, health);
     return touch(stmt, id, err);
 }
 

@@ -10,7 +10,7 @@ const KEY = 'lagd.notify', ASK_MS = 20000, PAGE = 1000;
 // what a rule says of a run, and of a study
 const TEXTS = {
   waiting: 'waits for your decision', failed: 'has failed', trouble: 'is paused', rollback: 'went back to a checkpoint',
-  decided: 'grows', completed: 'is completed', stalled: 'makes no progress',
+  decided: 'grows', completed: 'is completed', stalled: 'makes no progress', diverged: 'diverged',
 };
 
 let last = null; // seq of the last event that was looked at; null: begin with what happens from now on

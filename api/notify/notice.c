@@ -61,6 +61,7 @@ static const char *const texts[LAGD_N_RULES] = {
     [LAGD_RULE_DECIDED] = "grows: the winner of its growth is being applied",
     [LAGD_RULE_COMPLETED] = "is completed",
     [LAGD_RULE_STALLED] = "makes no progress",
+    [LAGD_RULE_DIVERGED] = "diverged",
 };
 
 /* Events of studies begin with the study's name. */

@@ -5,6 +5,7 @@
 
 #include <lagd/base/check.h>
 #include <lagd/base/mem.h>
+#include <lagd/storage/events.h>
 #include <lagd/storage/growths.h>
 #include <lagd/storage/runs.h>
 #include <lagd/storage/series.h>
@@ -249,6 +250,36 @@ static int write_annotations(struct lagd_json *json, const char *key, const void
     return status;
 }
 
+#define MARKS_MAX 100
+#define MARK(name, type, member, help) LAGD_MEMBER(struct lag_event_row, name, type, member, help)
+static const char *mark_type(int i, const char **ret_help) {
+    static const enum lag_event_type types[] = {LAG_EVENT_RUN_ROLLBACK, LAG_EVENT_RUN_DIVERGED};
+    if ((size_t)i >= LAG_COUNT(types)) return NULL;
+    *ret_help = lag_event_kind(types[i])->help;
+    return lag_event_kind(types[i])->name;
+}
+static const struct lagd_member mark_members[] = {
+    LAGD_CHOICE(struct lag_event_row, "type", "s", type, mark_type, "What happened."),
+    MARK("step", "i", step, "Where."),
+    MARK("event", "i", seq, "Number of the event."),
+    MARK("message", "s", message, "What the event says."),
+};
+static const struct lagd_schema mark_schema = LAGD_SCHEMA("Mark", mark_members);
+
+static int write_mark(const struct lag_event_row *row, void *arg) {
+    return lagd_write_object(arg, NULL, &mark_schema, row, NULL);
+}
+
+static int write_marks(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct answer *answer = object;
+    int status = 0;
+    lagd_json_open_array(json, key);
+    if (answer->run)
+        status = lag_event_marks(answer->db, answer->run, MARKS_MAX, write_mark, json, &answer->request->err);
+    lagd_json_close_array(json);
+    return status;
+}
+
 static const struct lagd_member series_members[] = {
     LAGD_POINTED(struct answer, "run", "s~", run, "Id of the run that they are of."),
     LAGD_POINTED(struct answer, "candidate", "s~", candidate, "Id of the candidate that they are of."),
@@ -259,6 +290,8 @@ static const struct lagd_member series_members[] = {
     LAGD_WRITTEN("step", "[i]", write_steps, "Step of each place in the columns."),
     LAGD_WRITTEN_OF("series", "{@}", &column_schema, write_columns, "A column by the name of its series."),
     LAGD_WRITTEN_OF("annotations", "[@]", &annotation_schema, write_annotations, "Of a run: where it grew."),
+    LAGD_WRITTEN_OF("marks", "[@]", &mark_schema, write_marks, "Of a run: where it went back to a checkpoint, or "
+                    "diverged; the last " LAG_TEXT_OF(MARKS_MAX) ", newest first."),
 };
 const struct lagd_schema lagd_series_schema = LAGD_SCHEMA("Series", series_members);
 

@@ -7,6 +7,7 @@
 #include "records/transact_internal.h"
 #include "train/flops_internal.h"
 #include "train/run_dataset_internal.h"
+#include "train/run_health_internal.h"
 #include "train/run_history_internal.h"
 #include "train/run_keep_internal.h"
 #include "train/run_move_internal.h"
@@ -169,7 +170,9 @@ static int take_over(struct applying *applying, const char *parent_sha256, struc
     (void)lag_copy(run->book.row.batches, sizeof(run->book.row.batches), applying->after.batches);
     int rc = lagd_run_take_batch(run, err);
     if (rc == 0) rc = lagd_run_equip(run, err);
-    return rc == 0 ? lagd_run_reopen_growth(run, err) : rc;
+    if (rc == 0) rc = lagd_run_reopen_growth(run, err);
+    if (rc == 0) lagd_run_health_read(run);
+    return rc;
 }
 
 int lagd_round_apply(struct lagd_round *round, struct lag_error *err) {

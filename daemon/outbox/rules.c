@@ -19,6 +19,7 @@ static const struct lagd_rule_kind kinds[LAGD_N_RULES] = {
     [LAGD_RULE_DECIDED] = {"decided", false, "the winner of a growth is known, and is applied"},
     [LAGD_RULE_COMPLETED] = {"completed", false, "a run has reached its last step, or a study has ended"},
     [LAGD_RULE_STALLED] = {"stalled", true, "a run makes no progress"},
+    [LAGD_RULE_DIVERGED] = {"diverged", true, "a run's validation loss exploded"},
 };
 
 static const struct {
@@ -36,6 +37,7 @@ static const struct {
     {LAG_EVENT_RUN_STATE, "completed", LAGD_RULE_COMPLETED},
     {LAG_EVENT_STUDY_STATE, "completed", LAGD_RULE_COMPLETED},
     {LAG_EVENT_RUN_STALLED, NULL, LAGD_RULE_STALLED},
+    {LAG_EVENT_RUN_DIVERGED, NULL, LAGD_RULE_DIVERGED},
 };
 
 const struct lagd_rule_kind *lagd_rule_kind(enum lagd_rule rule) {

@@ -11,6 +11,7 @@
 #include "train/rollback_internal.h"
 
 #include "records/transact_internal.h"
+#include "train/run_health_internal.h"
 #include "train/run_history_internal.h"
 #include "train/run_move_internal.h"
 #include "train/run_open_internal.h"
@@ -122,6 +123,7 @@ int lagd_run_take_back(struct lagd_run *run, struct lag_error *err) {
     atomic_store(&run->progress.step, run->trainer.state->step);
     rc = lagd_move_make_until(&move, &run->wishes.stop, err);
     if (rc == 0) run->book.row.lr_scale = run->trainer.step.lr_scale = back.lr_scale;
+    if (rc == 0) lagd_run_health_read(run);
     return rc;
 }
 
@@ -147,5 +149,6 @@ int lagd_run_rollback(struct lagd_run *run, const struct lag_step_result *result
     run->book.row.rollback_step = rollback.step;
     atomic_store(&run->progress.step, run->trainer.state->step);
     atomic_fetch_add(&run->deps->totals.rollbacks, 1);
+    lagd_run_health_read(run);
     return 0;
 }

@@ -6,6 +6,7 @@
 #include "plan/run_config_internal.h"
 #include "records/transact_internal.h"
 #include "train/run_dataset_internal.h"
+#include "train/run_health_internal.h"
 #include "train/run_history_internal.h"
 #include "train/run_move_internal.h"
 
@@ -149,6 +150,7 @@ int lagd_run_open(struct lagd_run *run, struct lag_error *err) {
     if (lagd_run_in_growth(run)) move.run_event = LAGD_RUN_ON_STARTED_GROWING;
     rc = lagd_move_make(&move, err);
     run->is_open = rc == 0;
+    if (rc == 0) lagd_run_health_read(run);
     return rc;
 }
 

@@ -9,6 +9,7 @@
 
 #include <lagd/daemon/run_config.h>
 #include <lagd/engine/checkpoint.h>
+#include <lagd/engine/health.h>
 #include <lagd/engine/train.h>
 #include <lagd/storage/rows.h>
 struct lag_team;
@@ -31,6 +32,7 @@ struct lagd_book {
     bool has_growth;
     struct lag_growth_row growth; /* queued or under way, when has_growth */
     struct lagd_recorder recorder;
+    struct lag_losses losses;     /* validations since its present shape */
     struct lag_checkpoint_meta origin; /* growth_text and parent_sha256 of the present shape */
     int64_t checkpoint_step;      /* of the newest checkpoint, -1 without one */
     bool has_final;               /* and it is of kind final */

@@ -8,6 +8,7 @@
 #include "records/transact_internal.h"
 #include "train/flops_internal.h"
 #include "train/run_dataset_internal.h"
+#include "train/run_health_internal.h"
 #include "train/run_keep_internal.h"
 #include "train/run_open_internal.h"
 
@@ -76,6 +77,7 @@ static int evaluate(struct lagd_run *run, struct lag_error *err) {
     const double mean = lag_mean(losses, n_batches);
     rc = lagd_recorder_add(&run->book.recorder, LAGD_VAL_LOSS, run->trainer.state->step, mean, err);
     rc = lagd_run_survive(run, rc, err);
+    if (rc == 0) lagd_run_health_note(run, mean);
     return rc == 0 ? lagd_run_check_path(run, err) : rc;
 }
 

@@ -37,7 +37,7 @@ static void test_rules(void **state) {
         {"study.state", "completed", LAGD_RULE_COMPLETED},        {"study.state", "failed", LAGD_RULE_FAILED},
         {"study.state", "running", LAGD_NO_RULE},                 {"dataset.state", "failed", LAGD_NO_RULE},
         {"candidate.state", "failed", LAGD_NO_RULE},              {"system.warning", "", LAGD_NO_RULE},
-        {"run.created", "completed", LAGD_NO_RULE},
+        {"run.created", "completed", LAGD_NO_RULE},               {"run.diverged", "", LAGD_RULE_DIVERGED},
     };
     unsigned seen = 0;
     for (size_t i = 0; i < LAG_COUNT(cases); i++) {

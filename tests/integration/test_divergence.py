@@ -103,9 +103,37 @@ def a_follower_is_told_in_order(folder):
     daemon.terminate()
 
 
+def losses_that_explode(folder):
+    """A rate that rises until training is lost: told once for each explosion, over kill -9 too; and not of a growth."""
+    daemon = lagd.started(folder)
+    blown = {"optim": {"lr": 1.0, "grad_clip": 1.0, "weight_decay": 0}, "eval": {"every_steps": 10},
+             "schedule": {"kind": "constant", "warmup_steps": 150, "max_steps": 200, "min_lr": 0}}
+    daemon.post("/runs", run_body("blown", "words", **blown))
+    daemon.wait_for("/runs/blown", lambda r: r["health"] == "diverged")
+    told_first = [e for e in daemon.events("blown") if e["type"] == "run.diverged"]
+    daemon.kill()  # what came after the last checkpoint is computed again
+    daemon.start()
+    run = daemon.wait_for("/runs/blown", lambda r: r["state"] == "completed")
+    losses = [v["val/loss"] for _, v in sorted(daemon.points("blown").items()) if v.get("val/loss") is not None]
+    assert run["health"] == "diverged" and losses[-1] > min(losses) + 0.5, (run["health"], losses)
+    events = [e for e in daemon.events("blown") if e["type"] == "run.diverged"]
+    assert events[:1] == told_first[:1] and events[0]["rule"] == "diverged", (told_first, events)
+    assert len({e["step"] for e in events}) == len(events), events
+    assert "above its lowest" in events[0]["message"] and events[0]["value"] > min(losses) + 0.5, events
+    marks = daemon.get("/runs/blown/series?key=val/loss")["marks"]
+    assert [m["step"] for m in marks] == [e["step"] for e in events][::-1], marks
+    lagd.grown(daemon, pool=("random",))
+    run = daemon.wait_for("/runs/one", lambda r: r["state"] == "completed")
+    assert run["health"] in ("good", "above_best"), run
+    assert not [e for e in daemon.events("one") if e["type"] == "run.diverged"]
+    daemon.post("/runs", run_body("fresh", "words", start=False))
+    assert daemon.get("/runs/fresh")["health"] is None
+    daemon.terminate()
+
+
 if __name__ == "__main__":
     cases = [a_run_that_is_given_up]
     with open(sys.argv[1], "rb") as f:
         if b"LAGD_FAILPOINTS" in f.read():
             cases += [a_run_that_goes_back, a_follower_is_told_in_order]
-    lagd.main(*cases)
+    lagd.main(*cases, losses_that_explode)

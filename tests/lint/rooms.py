@@ -57,7 +57,7 @@ ROOMS = {
 SPEAKS = {
     "shape": "real spec params state rng", "kernels": "precision parts", "optim": "optim", "data": "data witness",
     "token": "token token_train", "checkpoint": "checkpoint hf", "exchange": "import gguf",
-    "stats": "lag verdict study calibration allocate replay", "cost": "cost",
+    "stats": "health lag verdict study calibration allocate replay", "cost": "cost",
     "grow": "grow newness reach width", "pass": "pass backend", "train": "train measure probe",
 }
 HEADERS = {"lagd/engine/%s.h" % name: room for room, names in SPEAKS.items() for name in names.split()}

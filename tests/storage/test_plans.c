@@ -231,6 +231,8 @@ static int call_models(struct lag_db *db, struct lag_error *err) {
     return rc ? rc : lag_model_delete(db, "md_1", err);
 }
 
+static int each_mark(const struct lag_event_row *r, void *arg) { return 0; }
+
 static int call_runs(struct lag_db *db, struct lag_error *err) {
     double flops = 0;
     struct lag_dataset_row dataset;
@@ -254,6 +256,9 @@ static int call_runs(struct lag_db *db, struct lag_error *err) {
     if (!rc) rc = LAG_MIN(lag_sink_get(db, "webhook", &after, err), 0);
     if (!rc) rc = lag_sink_delete(db, "webhook", err);
     if (!rc) rc = LAG_MIN(lag_run_trouble_told(db, "run_1", err), 0);
+    if (!rc) rc = lag_run_set_health(db, "run_1", "good", err);
+    if (!rc) rc = LAG_MIN(lag_event_told_at(db, "run_1", LAG_EVENT_RUN_DIVERGED, 1, err), 0);
+    if (!rc) rc = lag_event_marks(db, "run_1", 9, each_mark, NULL, err);
     struct lag_calendar_row calendar = {0};
     if (!rc) rc = LAG_MIN(lag_calendar_get(db, &calendar, err), 0);
     if (!rc) rc = lag_calendar_set(db, &calendar, err);

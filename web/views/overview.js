@@ -7,7 +7,7 @@ import * as live from '../live.js';
 import { panel } from '../panel.js';
 import { address } from '../state.js';
 import { throttle } from '../throttle.js';
-import { badge, eta, fact, facts, growthLink, isActive, progress, runActions, runLink } from './parts.js';
+import { badge, eta, fact, facts, growthLink, isActive, progress, runActions, runBadge, runLink } from './parts.js';
 
 const PAGE = 24, SPARK_POINTS = 80, SPARK_MS = 4000, HOST_MS = 10000;
 
@@ -93,7 +93,7 @@ function card(run, values) {
   const waits = run.waiting_for === 'approval';
   return h('article', { class: waits ? 'card waits' : 'card', 'aria-label': run.name },
     h('header', {}, h('h3', {}, runLink(run.name)),
-      waits ? badge('growth', 'awaiting_approval') : badge('run', run.state)),
+      waits ? badge('growth', 'awaiting_approval') : runBadge(run)),
     run.reason && h('p', { class: 'reason' }, run.reason),
     spark(values, `Training loss of ${run.name}, last ${f.loss(latest['train/loss'])}`),
     progress(run.step, run.max_steps, `${run.name}: steps done`),

@@ -20,6 +20,22 @@ export function badge(machine, state, text) {
     h('span', { 'aria-hidden': 'true' }, MARKS[state] ?? '•'), ` ${text ?? words(state)}`);
 }
 
+const HEALTHS = {
+  diverged: ['diverged', 'Its validation loss exploded: the last two lie 0.5 or more above its lowest.'],
+  above_best: ['above its best', 'Its last validation loss lies 0.1 or more above its lowest.'],
+};
+
+/** The state of a run, and whether its losses are well: one that diverged is never green, nor is one that ended far
+ * above its best. */
+export function runBadge(run) {
+  const bad = run.health === 'diverged' || (run.health === 'above_best' && run.state === 'completed');
+  if (!bad) return badge('run', run.state);
+  const [text, title] = HEALTHS[run.health];
+  return h('span', { class: `badge ${run.health === 'diverged' ? 'diverged' : 'paused'}`,
+    title: `${meaning('run', run.state)} ${title}` },
+    h('span', { 'aria-hidden': 'true' }, MARKS.diverged), ` ${words(run.state)}, ${text}`);
+}
+
 /** A growth before its step is planned: "planned (step 400)". at: its step, negative: the next one. */
 export const growthBadge = (state, at) => badge('growth', state,
   state === 'queued' ? `planned${at >= 0 ? ` (step ${f.count(at)})` : ''}` : undefined);

@@ -9,7 +9,7 @@ import { lossPanel, sidePanels } from './run_curves.js';
 import { grownPanel } from './grew.js';
 import { checkpointPanel, configPanel, lineagePanel, samplePanel } from './run_parts.js';
 import { planPanel } from './plan.js';
-import { badge, eta, fact, facts, growthLink, isActive, originOf, progress, runActions } from './parts.js';
+import { eta, fact, facts, growthLink, isActive, originOf, progress, runActions, runBadge } from './parts.js';
 import { address, Settings } from '../state.js';
 
 export function runView(main, name) {
@@ -90,7 +90,7 @@ function summary(run, growths, after) {
   const latest = run.latest, left = eta(run);
   const waiting = growths.find((growth) => growth.state === 'awaiting_approval');
   return [
-    h('div', { class: 'row' }, badge('run', run.state), h('span', { class: 'dim' }, run.id),
+    h('div', { class: 'row' }, runBadge(run), h('span', { class: 'dim' }, run.id),
       h('span', { class: 'grow' }),
       run.step > 0 && h('a', { class: 'button', href: address(['studies', 'new'], { parent: run.name }),
         title: 'Grow it in every way of a pool, train each to the end, and see how long a lag has to be' }, 'Study …'),

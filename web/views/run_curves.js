@@ -25,14 +25,17 @@ async function makeScale(shared, annotations, signal) {
   return new Scale('step', [[0, 0], [end, end]], f.count);
 }
 
-/** Where the model grew, with what it has since. */
-function markers(shared, annotations, scale) {
-  return annotations.map((note) => {
+const MARKS = { 'run.rollback': 'went back', 'run.diverged': 'diverged' };
+
+/** Where the model grew, with what it has since; where the run went back to a checkpoint, or diverged. */
+function markers(shared, { annotations, marks }, scale) {
+  const others = marks.map((mark) => ({ x: scale.toX(mark.step), text: MARKS[mark.type] ?? mark.type }));
+  return others.concat(annotations.map((note) => {
     const growth = shared.growths.find((one) => one.id === note.id);
     const winner = growth?.candidates.find((one) => one.id === growth.decision?.candidate);
     const size = winner ? `, ${f.si(winner.n_params)}` : '';
     return { x: scale.toX(note.step), text: `${f.shapeChange(note, '→')}${size}` };
-  });
+  }));
 }
 
 function range(settings) {
@@ -64,7 +67,7 @@ function curvePanel(shared, { title, keys, points, label, yLabel, yText, height,
     chart.draw({
       x, ...lines(data, x, shared, spacing(x, ...(span ?? []).map((step) => scale.toX(step)))),
       xLabel: scale.label, yLabel, xText: scale.text, yText,
-      markers: markers(shared, data.annotations, scale), xLog: settings.get('logx') === 'true',
+      markers: markers(shared, data, scale), xLog: settings.get('logx') === 'true',
       yLog: yLog(settings, keys),
       range: span && span.map((step) => scale.toX(step)), summary: describe(data, keys, yLog(settings, keys), scale),
     });

@@ -8,7 +8,7 @@ import { Settings, address } from '../state.js';
 import { STATES } from '../states.js';
 import { throttle } from '../throttle.js';
 import { compareAddress, MOST } from './compare_data.js';
-import { badge, runLink } from './parts.js';
+import { badge, runBadge, runLink } from './parts.js';
 import { groupsOf, keepPlace, placeOf, RunRows, window_ } from './run_rows.js';
 
 const PAGE = 200, ROW_PX = 34, AHEAD = 12, TYPED_MS = 120, LIVE_MS = 1000;
@@ -19,7 +19,7 @@ const FILTERS = ['q', 'tag', 'state', 'waiting_for', 'sort', 'order'];
 // title, sort word or null, cell
 const COLUMNS = [
   ['Name', 'name', (run) => runLink(run.name)],
-  ['State', null, (run) => (run.waiting_for === 'approval' ? decide(run) : badge('run', run.state))],
+  ['State', null, (run) => (run.waiting_for === 'approval' ? decide(run) : runBadge(run))],
   ['Step', 'step', (run) => `${f.count(run.step)} of ${f.count(run.max_steps)}`],
   ['Best val loss', 'best', (run) => f.loss(run.best?.value)],
   ['Val loss', 'latest', (run) => f.loss(run.latest['val/loss'])],

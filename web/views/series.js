@@ -19,7 +19,7 @@ export class Series {
   clear() {
     this.data = { step: [], columns: new Map(this.keys.map((key) => [key, { last: [], min: [], max: [] }])), total: 0,
       notFinite: 0,
-      annotations: [], thinned: false };
+      annotations: [], marks: [], thinned: false };
     this.appended = 0;
   }
 
@@ -74,6 +74,7 @@ export class Series {
   add(answer) {
     const { data } = this;
     data.annotations = answer.annotations;
+    data.marks = answer.marks;
     data.total += answer.points_total;
     data.step.push(...answer.step);
     this.appended += answer.step.length;

@@ -16,11 +16,11 @@ struct lagd_config;
 
 enum lagd_rule {
     LAGD_RULE_WAITING, LAGD_RULE_FAILED, LAGD_RULE_TROUBLE, LAGD_RULE_ROLLBACK, LAGD_RULE_DECIDED, LAGD_RULE_COMPLETED,
-    LAGD_RULE_STALLED,
+    LAGD_RULE_STALLED, LAGD_RULE_DIVERGED,
     LAGD_N_RULES
 };
 #define LAGD_NO_RULE (-1)
-#define LAGD_RULES_ALL "waiting,failed,trouble,rollback,decided,completed,stalled"
+#define LAGD_RULES_ALL "waiting,failed,trouble,rollback,decided,completed,stalled,diverged"
 struct lagd_rule_kind {
     const char *name;
     bool warns;       /* it needs a person, or may */

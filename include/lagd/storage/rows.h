@@ -74,6 +74,7 @@ struct lag_run_row {
     char model_id[LAG_ROW_ID], model_name[LAG_ROW_NAME]; /* the model that it, or what it was forked from, began from */
     char schedules[LAG_ROW_SCHEDULES]; /* of a run that was extended: each with the step that it is from; else "" */
     char batches[LAG_ROW_BATCHES]; /* lengths of sequences that growths brought, with the step each is from; else "" */
+    char health[16];           /* good, above_best, diverged: its validation losses; "" = none yet */
     int64_t revision, created_ms, updated_ms;
 };
 struct lag_growth_row {

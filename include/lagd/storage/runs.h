@@ -40,6 +40,7 @@ int lag_run_set_shape(struct lag_db *db, const char *id, const struct lag_shape 
 int lag_run_set_growth(struct lag_db *db, const char *id, const char *growth_id, struct lag_error *err);
 int lag_run_set_rollback(struct lag_db *db, const char *id, double lr_scale, int64_t n_rollbacks, int64_t rollback_step,
                          struct lag_error *err);
+int lag_run_set_health(struct lag_db *db, const char *id, const char *health, struct lag_error *err);
 /* Another name (LAG_EEXIST: taken) and configuration. */
 int lag_run_set_config(struct lag_db *db, const char *id, const char *name, const char *config, struct lag_error *err);
 /* Another last step, with the configuration and the schedules that lead there. */
