@@ -20,9 +20,13 @@
 #include "train/run_open_internal.h"
 
 #include <lagd/base/check.h>
+#include <lagd/base/cleanup.h>
+#include <lagd/base/error.h>
 #include <lagd/base/failpoint.h>
 #include <lagd/base/ids.h>
 #include <lagd/base/mem.h>
+#include <lagd/daemon/operators.h>
+#include <lagd/engine/grow.h>
 #include <lagd/storage/growths.h>
 #include <lagd/storage/runs.h>
 #include <stdlib.h>
@@ -62,6 +66,22 @@ static int keep_parent(struct lagd_round *round, struct lagd_move *move, struct 
     return 0;
 }
 
+/* What the state really is divided into is known now, and nothing has been paid for yet. */
+static int check_segments(const struct lagd_round *round, const struct lag_candidate_row *row, struct lag_error *err) {
+    const struct lagd_run *run = round->run;
+    const struct lag_state *parent = run->trainer.state;
+    LAG_CLEANUP(lag_recipe_deinit) struct lag_recipe recipe = {0};
+    struct lag_strategy strategy;
+    struct lag_spec to = parent->layout.spec;
+    struct lag_error why = {0};
+    lagd_spec_take_shape(&to, &run->book.growth.to);
+    int rc = lag_strategy_parse(row->strategy, &strategy, &why);
+    if (rc != 0 || strategy.n_parents > 0 || !lagd_operator_grows(row->op)) return 0; /* its probe tells */
+    rc = lag_recipe_restore(&strategy, &parent->layout.spec, &to, row->recipe, &recipe, &why);
+    if (rc == 0 && recipe.width.widens) rc = lag_grow_check_segments(parent, NULL, &strategy, &recipe, &why);
+    return rc == 0 ? 0 : lag_error_set(err, rc, "candidate %s: %.600s", row->op, why.text);
+}
+
 static int begin(struct lagd_round *round, struct lag_error *err) {
     const struct lagd_run *run = round->run;
     if (run->book.config.max_steps - run->trainer.state->step < round->plan.steps)
@@ -70,6 +90,10 @@ static int begin(struct lagd_round *round, struct lag_error *err) {
             "a probe of %lld steps from step %lld would end beyond max_steps %lld; ask for a shorter probe",
             (long long)round->plan.steps, (long long)run->trainer.state->step,
             (long long)run->book.config.max_steps);
+    for (int i = 0; i < round->n; i++) {
+        const int rc = check_segments(round, &round->candidates[i], err);
+        if (rc != 0) return rc;
+    }
     LAG_FP("growth.parent");
     struct lagd_move move = {.growth_event = LAGD_GROWTH_ON_BEGUN};
     int rc = lagd_run_check_path(round->run, err);

@@ -81,6 +81,24 @@ static uint64_t batches_bytes(const struct lagd_growth_load *load, const struct 
     return lag_kept_bytes(&batches);
 }
 
+/* While the winner is applied: what the growth did is measured on the parent, the winner's state and one more that is
+ * grown for it, with all threads, and all models of a fusion at hand. */
+static uint64_t measuring_bytes(const struct lagd_growth_load *load, const struct lagd_run_config *grown_config,
+                                const struct sizes *parent, const struct sizes *grown, int n_threads) {
+    struct lag_spec spec;
+    struct lagd_run_config config = *load->config; /* on sequences as long as before */
+    config.shape = grown_config->shape;
+    const int threads = (int)(config.threads > 0 ? LAG_MIN(config.threads, n_threads) : n_threads);
+    const struct lag_work_shape shape = lagd_run_work_shape(&config, threads);
+    lagd_run_spec(&config, &spec);
+    uint64_t sum = LAGD_OVERHEAD_BYTES;
+    const uint64_t parts[] = {parent->state, grown->state, load->keeps_best ? grown->state : 0,
+                              lag_work_bytes(&spec, &shape), (uint64_t)load->parents_bytes};
+    for (size_t i = 0; i < LAG_COUNT(parts); i++)
+        if (!lag_add_u64(sum, parts[i], &sum)) return UINT64_MAX;
+    return sum;
+}
+
 /* The batches are there before the candidates, while the parent is validated, which still has all that the run has. */
 int64_t lagd_growth_peak(const struct lagd_growth_load *load, int n_threads) {
     struct lagd_run_estimate before, after;
@@ -94,7 +112,9 @@ int64_t lagd_growth_peak(const struct lagd_growth_load *load, int n_threads) {
                 lag_add_u64(sum, parent.state, &sum) && add_candidates(load, &parent, &grown, &sum) &&
                 sum <= INT64_MAX && lagd_run_estimate(load->config, n_threads, &before, NULL) == 0 &&
                 lagd_run_estimate(&grown_config, n_threads, &after, NULL) == 0;
-    if (!fits) return INT64_MAX;
+    const uint64_t measuring = fits ? measuring_bytes(load, &grown_config, &parent, &grown, n_threads) : UINT64_MAX;
+    if (!fits || measuring > INT64_MAX) return INT64_MAX;
+    sum = LAG_MAX(sum, measuring);
     return LAG_MAX(LAG_MAX((int64_t)sum, before.memory_bytes + (int64_t)batches), after.memory_bytes);
 }
 

@@ -163,7 +163,7 @@ static int read_entry(struct planning *p, const struct lagd_strategy_request *as
         rc = lag_strategy_set_with_param(&strategy, entry.with_params[i].name, entry.with_params[i].value, err);
     }
     for (int i = 0; i < entry.n_parents && rc == 0; i++) rc = lag_strategy_add_parent(&strategy, entry.parents[i], err);
-    if (rc == 0) rc = lagd_parents_know(p->db, &p->spec, &strategy, p->plan, err);
+    if (rc == 0) rc = lagd_parents_know(p->db, p->run, &p->spec, &strategy, p->plan, err);
     if (rc == 0) rc = read_rules(&entry, &strategy, err);
     if (rc == 0) rc = lag_strategy_check_freeze(&strategy, err);
     if (rc < 0) return rc;
@@ -198,11 +198,25 @@ static void add_name(struct lagd_candidate_plan *candidate, const char *name) {
     (void)snprintf(candidate->names + used, sizeof(candidate->names) - used, "%s%s", used ? ", " : "", name);
 }
 
+/* As if each tensor had one history now. Where growths have divided them before, the growth counts again when it
+ * begins, before anything is probed. */
+static int check_segments(const struct planning *p, const struct lag_strategy *strategy,
+                          const struct lag_recipe *recipe, struct lag_error *err) {
+    LAG_CLEANUP(lag_state_destroy_p) struct lag_state *outline = NULL;
+    int rc = recipe->width.widens ? lag_state_outline(&p->spec, &outline, err) : 0;
+    return rc == 0 && outline ? lag_grow_check_segments(outline, NULL, strategy, recipe, err) : rc;
+}
+
 static int describe(struct planning *p, const struct lag_strategy *strategy, struct lagd_candidate_plan *out,
                     struct lag_error *err) {
     struct lag_recipe recipe;
     int rc = lag_recipe_build(strategy, &p->spec, &p->target, &recipe, err);
     if (rc < 0) return rc;
+    rc = check_segments(p, strategy, &recipe, err);
+    if (rc < 0) {
+        lag_recipe_deinit(&recipe);
+        return rc;
+    }
     bool none = strcmp(strategy->op->name, "none") == 0;
     *out = (struct lagd_candidate_plan){.n_params = (int64_t)lag_spec_params(&recipe.spec),
                                         .rewarm_steps = rewarms(strategy) ? strategy->rewarm_steps : 0,

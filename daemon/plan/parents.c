@@ -7,7 +7,9 @@
 #include <lagd/base/error.h>
 #include <lagd/base/mem.h>
 #include <lagd/storage/checkpoints.h>
+#include <lagd/storage/models.h>
 #include <lagd/storage/runs.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -39,14 +41,68 @@ static int describe(struct lag_db *db, const struct lag_checkpoint_row *checkpoi
     return lag_checkpoint_files(db, checkpoint->id, pick_model, ret, err);
 }
 
-static int know(struct lag_db *db, int i, struct lag_strategy *strategy, struct lagd_growth_plan *plan,
-                struct lag_error *err) {
+/* --- what numbers mean ------------------------------------------------------------------------------------------- */
+
+/* What a run's tokens are, as far as is known. */
+struct reading {
+    char dataset[LAG_ROW_NAME];
+    bool bytes;         /* its dataset is a text, read as bytes */
+    bool brought;       /* it began from a model with a tokenizer of its own, … */
+    char tokenizer[24]; /* … of this kind … */
+    int64_t size;       /* … and size */
+};
+
+static void read_tokens(struct lag_db *db, const struct lag_run_row *run, struct reading *ret) {
+    struct lag_dataset_row dataset;
+    struct lag_model_row model;
+    *ret = (struct reading){.bytes = false};
+    (void)lag_copy(ret->dataset, sizeof(ret->dataset), run->dataset_name);
+    if (lag_dataset_get(db, run->dataset_id, &dataset, NULL) == 0) ret->bytes = strcmp(dataset.format, "text") == 0;
+    if (!run->model_id[0] || lag_model_get(db, run->model_id, &model, NULL) != 0) return;
+    ret->brought = strcmp(model.tokenizer, "none") != 0 && strcmp(model.tokenizer, "bytes") != 0;
+    (void)lag_copy(ret->tokenizer, sizeof(ret->tokenizer), model.tokenizer);
+    ret->size = model.tokenizer_size;
+}
+
+/* Embeddings of one number are set side by side: it must mean the same to both. */
+static int check_tokens(struct lag_db *db, const struct lag_strategy *strategy, int i, const struct lag_run_row *own,
+                        const struct lag_run_row *other, struct lag_error *err) {
+    struct reading mine, theirs;
+    char what[400];
+    if (strcmp(own->id, other->id) == 0) return 0;
+    read_tokens(db, own, &mine);
+    read_tokens(db, other, &theirs);
+    if (mine.bytes != theirs.bytes) {
+        (void)snprintf(what, sizeof(what), "is of run %s, whose dataset %s holds %s, and the run's own dataset %s %s: "
+                       "fused models read the same tokens", other->name, theirs.dataset,
+                       theirs.bytes ? "bytes of a text" : "tokens", mine.dataset,
+                       mine.bytes ? "bytes of a text" : "tokens");
+        return refuse(strategy, i, what, err);
+    }
+    if (!mine.brought || !theirs.brought ||
+        (strcmp(mine.tokenizer, theirs.tokenizer) == 0 && mine.size == theirs.size))
+        return 0;
+    (void)snprintf(what, sizeof(what), "is of run %s, whose tokenizer is %s of %" PRId64 " tokens, and the run's own "
+                   "is %s of %" PRId64 ": fused models read the same tokens", other->name, theirs.tokenizer,
+                   theirs.size, mine.tokenizer, mine.size);
+    return refuse(strategy, i, what, err);
+}
+
+/* --- each of them ------------------------------------------------------------------------------------------------ */
+
+static int know(struct lag_db *db, const struct lag_run_row *own, int i, struct lag_strategy *strategy,
+                struct lagd_growth_plan *plan, struct lag_error *err) {
     struct lag_checkpoint_row checkpoint;
     struct lag_parent *parent = &strategy->parents[i];
     int rc = db ? lag_checkpoint_get(db, parent->name, &checkpoint, err) : LAG_ENOTFOUND;
     if (rc == LAG_ENOTFOUND) return refuse(strategy, i, "is no checkpoint that is there", err);
     if (rc < 0) return rc;
     lagd_spec_take_shape(&parent->spec, &checkpoint.shape);
+    struct lag_run_row run;
+    rc = lag_run_get(db, checkpoint.run_id, &run, err);
+    if (rc == 0) rc = check_tokens(db, strategy, i, own, &run, err);
+    if (rc == LAG_ENOTFOUND) return refuse(strategy, i, "is of a run that was deleted", err);
+    if (rc < 0) return rc;
     for (int k = 0; k < plan->n_parents; k++)
         if (strcmp(plan->parents[k].checkpoint_id, checkpoint.id) == 0) return 0;
     if (plan->n_parents == LAGD_PARENTS_MAX)
@@ -58,12 +114,12 @@ static int know(struct lag_db *db, int i, struct lag_strategy *strategy, struct 
     return rc;
 }
 
-int lagd_parents_know(struct lag_db *db, const struct lag_spec *own, struct lag_strategy *strategy,
-                      struct lagd_growth_plan *plan, struct lag_error *err) {
+int lagd_parents_know(struct lag_db *db, const struct lag_run_row *run, const struct lag_spec *own,
+                      struct lag_strategy *strategy, struct lagd_growth_plan *plan, struct lag_error *err) {
     int rc = 0;
     for (int i = 0; i < strategy->n_parents && rc == 0; i++) {
         strategy->parents[i].spec = *own; /* what no row says: architecture and epsilon */
-        rc = know(db, i, strategy, plan, err);
+        rc = know(db, run, i, strategy, plan, err);
     }
     return rc;
 }

@@ -12,8 +12,6 @@ struct lag_strbuf;
  * it. */
 #define LAG_MANIFEST_FORMAT 6
 #define LAG_MANIFEST_FILES 3 /* model, config, optimiser */
-#define LAG_MAX_SEGMENTS_PER_TENSOR 4096
-#define LAG_MAX_SEGMENTS 65536 /* two growths in width of the deepest model divide each of its tensors in nine */
 /* An upper bound of one segment's text: 158 bytes of keys and signs, a name, eight integers, three reals. */
 #define LAG_SEGMENT_TEXT_BYTES 384u
 #define LAG_MANIFEST_MAX_BYTES (LAG_MAX_SEGMENTS * LAG_SEGMENT_TEXT_BYTES + 65536u)

@@ -212,7 +212,7 @@ static int widen(const struct growth *growth, int tensor, const struct origin *o
     const struct lag_state *parent = growth->parent;
     const struct lag_tensor *to = &growth->grown->layout.tensors[tensor];
     const struct settling settling = {growth, origin};
-    struct lag_moments moments[LAG_PARENTS] = {0}, grown = moments_of(growth->grown, tensor);
+    struct lag_moments moments[LAG_PARENTS] = {0};
     struct lent lent[LAG_PARENTS] = {0};
     int rc = 0;
     struct lag_cutting cutting = {.width = &growth->recipe->width,
@@ -224,6 +224,7 @@ static int widen(const struct growth *growth, int tensor, const struct origin *o
         .spread = lag_init_spread(&growth->grown->layout, to->row->init), .seed = growth->strategy->seed,
         .step = (uint64_t)parent->step + 1, .tensor = (uint64_t)tensor};
     const int n = list_sources(growth, to, origin->tensor, cutting.sources);
+    if (!growth->grown->params) return lag_segments_cut(&cutting, tensor, growth->segments);
     for (int s = 0; s < n && rc == 0; s++) {
         rc = lend(cutting.sources[s].state, cutting.sources[s].tensor, origin->blend, &lent[s]);
         widening.from[s] = lent[s].params;
@@ -231,6 +232,7 @@ static int widen(const struct growth *growth, int tensor, const struct origin *o
     }
     if (rc == 0 && lag_widen_needs_fresh(&widening)) fill_random(growth, tensor);
     if (rc == 0) rc = lag_widen_weights(&widening, growth->grown->params + to->offset);
+    struct lag_moments grown = moments_of(growth->grown, tensor);
     if (rc == 0 && origin->history)
         lag_widen_moments(&widening, moments, growth->strategy->moments == LAG_MOMENTS_RESET_NEW, &grown);
     for (int s = 0; s < n; s++) free(lent[s].owned);
@@ -255,6 +257,7 @@ static int grow_tensor(const struct growth *growth, int tensor) {
     const struct origin origin = find_origin(growth, tensor);
     if (growth->recipe->width.widens && origin.tensor >= 0 && !origin.zero)
         return widen_tensor(growth, tensor, &origin);
+    if (!growth->grown->params) return add_segments(growth, tensor, &origin);
     struct lent from = {0};
     const int rc = origin.tensor < 0 ? 0 : lend(growth->parent, origin.tensor, origin.blend, &from);
     if (rc) return rc;
@@ -309,6 +312,20 @@ static int index_models(struct growth *growth, const struct lag_state *const *ot
     return 0;
 }
 
+/* Into grown, which is a state to fill or an outline. */
+static int apply(const struct lag_state *parent, const struct lag_state *const *others,
+                 const struct lag_strategy *strategy, const struct lag_recipe *recipe, struct lag_state *grown,
+                 struct lag_error *err) {
+    struct lag_segments segments = {0};
+    struct growth growth = {.parent = parent, .strategy = strategy, .recipe = recipe, .grown = grown,
+                            .freezes = strategy->freeze_steps != 0 && has_new(recipe), .segments = &segments};
+    int rc = index_models(&growth, others, err);
+    if (rc == 0) rc = grow_state(&growth, err);
+    free(segments.segment);
+    for (int p = 0; p < LAG_PARENTS; p++) free((void *)growth.first_segment[p]);
+    return rc;
+}
+
 int lag_grow_by(const struct lag_state *parent, const struct lag_state *const *others,
                 const struct lag_strategy *strategy, const struct lag_recipe *recipe, struct lag_state **ret,
                 struct lag_error *err) {
@@ -319,17 +336,41 @@ int lag_grow_by(const struct lag_state *parent, const struct lag_state *const *o
                             lag_lr_rule_name(strategy->lr));
     }
     int rc = lag_state_create(&recipe->spec, &grown, err);
-    if (rc) return rc;
-    struct lag_segments segments = {0};
-    struct growth growth = {.parent = parent, .strategy = strategy, .recipe = recipe, .grown = grown,
-                            .freezes = strategy->freeze_steps != 0 && has_new(recipe), .segments = &segments};
-    rc = index_models(&growth, others, err);
-    if (rc == 0) rc = grow_state(&growth, err);
-    free(segments.segment);
-    for (int p = 0; p < LAG_PARENTS; p++) free((void *)growth.first_segment[p]);
-    if (rc) return rc;
-    *ret = LAG_TAKE(grown);
+    if (rc == 0) rc = apply(parent, others, strategy, recipe, grown, err);
+    if (rc == 0) *ret = LAG_TAKE(grown);
+    return rc;
+}
+
+static int count_segments(const struct lag_state *grown, struct lag_error *err) {
+    static const char advice[] = "choose follow 0, an operator that copies in turn (clone_width), or a whole multiple";
+    int of_tensor = 0;
+    if (grown->n_segments > LAG_MAX_SEGMENTS)
+        return lag_error_set(err, LAG_EINVAL, "the grown state would be divided into %d parts with histories of their "
+                             "own, and a checkpoint keeps at most %d: %s", grown->n_segments, LAG_MAX_SEGMENTS, advice);
+    for (int i = 0; i < grown->n_segments; i++) {
+        of_tensor = i > 0 && grown->segments[i].tensor == grown->segments[i - 1].tensor ? of_tensor + 1 : 1;
+        if (of_tensor <= LAG_MAX_SEGMENTS_PER_TENSOR) continue;
+        char name[96];
+        lag_tensor_name(&grown->layout.tensors[grown->segments[i].tensor], name);
+        return lag_error_set(err, LAG_EINVAL, "%s would be divided into more than %d parts with histories of their "
+                             "own: %s", name, LAG_MAX_SEGMENTS_PER_TENSOR, advice);
+    }
     return 0;
+}
+
+int lag_grow_check_segments(const struct lag_state *parent, const struct lag_state *const *others,
+                            const struct lag_strategy *strategy, const struct lag_recipe *recipe,
+                            struct lag_error *err) {
+    LAG_CLEANUP(lag_state_destroy_p) struct lag_state *grown = NULL;
+    struct lag_state *made[LAG_FUSE_MAX] = {NULL};
+    int rc = lag_state_outline(&recipe->spec, &grown, err);
+    for (int i = 0; i < strategy->n_parents && !others && rc == 0; i++)
+        rc = lag_state_outline(&strategy->parents[i].spec, &made[i], err);
+    const struct lag_state *const outlines[LAG_FUSE_MAX] = {made[0], made[1], made[2]};
+    if (rc == 0) rc = apply(parent, others ? others : outlines, strategy, recipe, grown, err);
+    if (rc == 0) rc = count_segments(grown, err);
+    for (int i = 0; i < LAG_FUSE_MAX; i++) lag_state_destroy(made[i]);
+    return rc;
 }
 
 void lag_strategy_know_parents(struct lag_strategy *strategy, const struct lag_state *const *others) {

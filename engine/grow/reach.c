@@ -4,6 +4,8 @@
 #include <lagd/engine/reach.h>
 #include <string.h>
 
+#define ITSELF "itself" /* the name of a fusion's parent that is the model itself */
+
 /* Whether the name is among the operator's axes. */
 static bool grows_axis(const struct lag_operator *op, const char *name) {
     const size_t length = strlen(name);
@@ -53,12 +55,48 @@ static struct lag_spec widen_times(const struct lag_spec *from, const struct lag
     return wide;
 }
 
+static bool fuses(const struct lag_strategy *strategy) {
+    return (strategy->with ? strategy->with : strategy->op)->takes_parents;
+}
+
+static bool fuses_itself(const struct lag_strategy *strategy) {
+    return fuses(strategy) && (strategy->n_parents == 0 || strcmp(strategy->parents[0].name, ITSELF) == 0);
+}
+
+/* The models that could be named are not known here: a fusion of the model with itself, as often as leads to the
+ * target. */
+static void fuse_itself(struct lag_strategy *strategy, const struct lag_spec *from, const struct lag_spec *to) {
+    const int times = LAG_MIN(LAG_MAX(to->n_embd / from->n_embd - 1, 1), LAG_FUSE_MAX);
+    if (!fuses_itself(strategy)) return;
+    strategy->n_parents = 0;
+    for (int i = 0; i < times && lag_strategy_add_parent(strategy, ITSELF, NULL) == 0; i++)
+        strategy->parents[i].spec = *from;
+}
+
+/* Where models are named, the sum of their sizes is all that is within reach. */
+static struct lag_spec sum_models(const struct lag_strategy *strategy, const struct lag_spec *from,
+                                  const struct lag_spec *near) {
+    struct lag_spec sum = *near;
+    sum.n_embd = from->n_embd;
+    sum.n_head = from->n_head;
+    sum.n_inner = from->n_inner;
+    for (int i = 0; i < strategy->n_parents; i++) {
+        sum.n_embd += strategy->parents[i].spec.n_embd;
+        sum.n_head += strategy->parents[i].spec.n_head;
+        sum.n_inner += strategy->parents[i].spec.n_inner;
+    }
+    sum.head_dim = from->head_dim;
+    return sum;
+}
+
 int lag_strategy_nearest(const struct lag_strategy *strategy, const struct lag_spec *from, const struct lag_spec *to,
                          struct lag_spec ret[LAG_NEAREST_MAX]) {
     const struct lag_spec near = clamp(strategy, from, to);
     const int64_t k = LAG_MAX(1, to->n_embd / from->n_embd);
-    const struct lag_spec drafts[] = {near, widen_times(from, &near, k), widen_times(from, &near, k + 1)};
-    const size_t n_drafts = grows(strategy, "n_embd") ? LAG_COUNT(drafts) : 1;
+    const bool named = fuses(strategy) && !fuses_itself(strategy);
+    const struct lag_spec first = named ? sum_models(strategy, from, &near) : near;
+    const struct lag_spec drafts[] = {first, widen_times(from, &near, k), widen_times(from, &near, k + 1)};
+    const size_t n_drafts = grows(strategy, "n_embd") && !named ? LAG_COUNT(drafts) : 1;
     int n = 0;
     for (size_t i = 0; i < n_drafts; i++) {
         struct lag_spec grown;
@@ -68,7 +106,9 @@ int lag_strategy_nearest(const struct lag_strategy *strategy, const struct lag_s
         bool passed = lag_spec_same_shape(&drafts[i], from) || lag_spec_same_shape(&drafts[i], to);
         passed |= strategy->with && !both; /* one operator alone would do that */
         for (int j = 0; j < n; j++) passed |= lag_spec_same_shape(&drafts[i], &ret[j]);
-        if (!passed && try_recipe(strategy, from, &drafts[i], &grown, NULL) == 0) ret[n++] = drafts[i];
+        struct lag_strategy fitted = *strategy;
+        fuse_itself(&fitted, from, &drafts[i]);
+        if (!passed && try_recipe(&fitted, from, &drafts[i], &grown, NULL) == 0) ret[n++] = drafts[i];
     }
     return n;
 }
@@ -86,6 +126,7 @@ static int reach_beside(const struct lag_operator *op, const struct lag_spec *fr
         if (lag_strategy_init((leads ? op : &ops[i])->name, &pair, NULL) ||
             lag_strategy_set_with(&pair, (leads ? &ops[i] : op)->name, NULL))
             continue;
+        fuse_itself(&pair, from, to);
         const int rc = try_recipe(&pair, from, to, &ret->grown, &why);
         if (rc == LAG_ENOMEM) return rc;
         if (rc == 0) ret->beside = &ops[i];
@@ -104,6 +145,7 @@ int lag_operator_reach(const struct lag_operator *op, const struct lag_spec *fro
     int rc = lag_strategy_init(op->name, &alone, err);
     if (rc) return rc;
     *ret = (struct lag_reach){0};
+    fuse_itself(&alone, from, to);
     rc = try_recipe(&alone, from, to, &ret->grown, &ret->why);
     ret->reaches = rc == 0;
     if (rc && rc != LAG_ENOMEM) {

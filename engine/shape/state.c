@@ -159,6 +159,20 @@ int lag_state_clone(const struct lag_state *state, struct lag_state **ret, struc
     return 0;
 }
 
+int lag_state_outline(const struct lag_spec *spec, struct lag_state **ret, struct lag_error *err) {
+    struct lag_state *outline = lag_calloc(1, sizeof(*outline));
+    if (!outline) return lag_error_set(err, LAG_ENOMEM, "no memory for the outline of a state");
+    int rc = lag_layout_create(spec, &outline->layout, err);
+    if (rc == 0) {
+        outline->segments = whole_segments(&outline->layout);
+        outline->n_segments = outline->segments ? outline->layout.n_tensors : 0;
+        if (!outline->segments) rc = lag_error_set(err, LAG_ENOMEM, "no memory for the outline of a state");
+    }
+    if (rc == 0) *ret = outline;
+    else lag_state_destroy(outline);
+    return rc;
+}
+
 int lag_state_clone_weights(const struct lag_state *state, struct lag_state **ret, struct lag_error *err) {
     struct lag_state *copy = lag_calloc(1, sizeof(*copy));
     if (!copy) return lag_error_set(err, LAG_ENOMEM, "no memory for a copy of the weights");

@@ -260,6 +260,33 @@ static void memory_of_the_batches(void **state) {
     assert_true(lagd_growth_peak(&load, 64) == parent.memory_bytes + (int64_t)lag_kept_bytes(&batches));
 }
 
+/* What a growth did is measured on the parent, the winner and one more of its shape, in the work of all threads. */
+static void memory_of_the_measurement(void **state) {
+    (void)state;
+    static struct lagd_run_config config;
+    static const struct lag_run_row run = {.shape = {.n_layer = 2}, .lr_scale = 1};
+    lag_fields_defaults(&lagd_run_fields, &config);
+    config.shape = (struct lag_shape){.n_layer = 2, .n_head = 2, .n_embd = 32, .n_inner = 128, .n_positions = 8,
+                                      .vocab_size = 256};
+    config.tokens_per_sequence = 8;
+    config.sequences = 1;
+    const struct lag_probe_plan probe = {.n_batches = 2, .stride = 1, .eval_sequences = 1, .steps = 1};
+    struct lagd_growth_load load = {.run = &run, .config = &config, .to = config.shape, .n_candidates = 2,
+                                    .n_workers = 1, .probe = &probe, .keeps_best = true, .parents_bytes = 123};
+    load.to.n_layer = 4;
+    struct lagd_run_config grown = config;
+    grown.shape = load.to;
+    struct lag_spec before, after;
+    lagd_run_spec(&config, &before);
+    lagd_run_spec(&grown, &after);
+    const struct lag_work_shape shape = lagd_run_work_shape(&config, 32);
+    const uint64_t wanted = LAGD_OVERHEAD_BYTES + lag_state_bytes(&before) + 2 * lag_state_bytes(&after) +
+                            lag_work_bytes(&after, &shape) + 123;
+    assert_int_equal(lagd_growth_peak(&load, 32), wanted);
+    load.keeps_best = false; /* one lies on disk until then */
+    assert_true(lagd_growth_peak(&load, 32) < (int64_t)wanted);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_median_without_the_first, set_up, tear_down),
@@ -271,6 +298,7 @@ int main(void) {
         cmocka_unit_test(time_over_workers),
         cmocka_unit_test(memory_of_those_that_live),
         cmocka_unit_test(memory_of_the_batches),
+        cmocka_unit_test(memory_of_the_measurement),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -68,8 +68,32 @@ static void test_what_stands_beside(void **state) {
     assert_true(reach("lemon", &wide).reaches && reach("lemon", &wide).grown.n_embd == 12);
 }
 
+/* Models that could be named are not known: a fusion reaches what the model makes with itself. */
+static void test_a_fusion_reaches_itself(void **state) {
+    (void)state;
+    const struct lag_spec twice = shape(3, 16, 4, 64), four = shape(3, 32, 8, 128), odd = shape(3, 20, 5, 80),
+                          deep = shape(5, 16, 4, 64);
+    assert_true(reach("fuse", &twice).reaches && reach("fuse", &twice).grown.n_embd == 16);
+    assert_true(reach("fuse", &four).reaches);
+    assert_string_equal(reach("fuse", &deep).beside->name, "stack");
+    const struct lag_reach told = reach("fuse", &odd);
+    assert_true(!told.reaches && told.n_nearest == 2);
+    assert_true(told.nearest[0].n_embd == 16 && told.nearest[0].n_head == 4 && told.nearest[1].n_embd == 24);
+    assert_non_null(strstr(told.why.text, "fuse to n_embd 16"));
+    /* With models that are named, their sum is all there is. */
+    struct lag_strategy strategy;
+    struct lag_spec nearest[LAG_NEAREST_MAX];
+    assert_int_equal(lag_strategy_parse("fuse parents=a", &strategy, NULL), 0);
+    strategy.parents[0].spec = shape(3, 12, 3, 50);
+    assert_int_equal(lag_strategy_nearest(&strategy, &parent, &odd, nearest), 1);
+    const struct lag_spec wide = shape(3, 24, 6, 96);
+    assert_int_equal(lag_strategy_nearest(&strategy, &parent, &wide, nearest), 1);
+    assert_true(nearest[0].n_embd == 20 && nearest[0].n_head == 5 && nearest[0].n_inner == 82);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_near_is_within_reach),
-                                       cmocka_unit_test(test_what_stands_beside)};
+                                       cmocka_unit_test(test_what_stands_beside),
+                                       cmocka_unit_test(test_a_fusion_reaches_itself)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -424,6 +424,35 @@ static void refusals(void **unused) {
     }
 }
 
+/* Whether a checkpoint could keep the parts of a growth of n_inner, from outlines alone. */
+static int count_parts(const char *text, int n_layer, int n_inner, struct lag_error *ret_said) {
+    struct lag_spec from = test_spec(n_layer, 2, 4, CONTEXT, VOCAB), to;
+    const struct lag_strategy strategy = parse(text);
+    struct lag_recipe recipe = {0};
+    struct lag_state *outline = NULL;
+    from.n_inner = n_inner;
+    to = from;
+    to.n_inner = n_inner + n_inner / 2;
+    assert_int_equal(lag_recipe_build(&strategy, &from, &to, &recipe, NULL), 0);
+    assert_int_equal(lag_state_outline(&from, &outline, NULL), 0);
+    assert_true(!outline->params && outline->n_segments == outline->layout.n_tensors);
+    const int rc = lag_grow_check_segments(outline, NULL, &strategy, &recipe, ret_said);
+    lag_state_destroy(outline);
+    lag_recipe_deinit(&recipe);
+    return rc;
+}
+
+static void what_no_checkpoint_keeps_is_told(void **unused) {
+    struct lag_error said;
+    assert_int_equal(count_parts("fpi follow=1", 1, 9000, &said), LAG_EINVAL);
+    assert_non_null(strstr(said.text, "would be divided into more than 4096 parts"));
+    assert_int_equal(count_parts("fpi follow=1", 20, 3000, &said), LAG_EINVAL);
+    assert_non_null(strstr(said.text, "at most 65536: choose follow 0"));
+    assert_int_equal(count_parts("fpi follow=0", 1, 9000, &said), 0);
+    assert_int_equal(count_parts("clone_width follow=1", 20, 3000, &said), 0);
+    assert_int_equal(count_parts("fpi follow=1", 1, 300, &said), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_function_is_kept),      cmocka_unit_test(the_flag_is_true),
@@ -431,7 +460,7 @@ int main(void) {
         cmocka_unit_test(copies_part),               cmocka_unit_test(a_clone_follows_its_parent),
         cmocka_unit_test(rules_divide_tensors),
         cmocka_unit_test(growths_follow_each_other), cmocka_unit_test(growing_is_a_function),
-        cmocka_unit_test(refusals),
+        cmocka_unit_test(what_no_checkpoint_keeps_is_told), cmocka_unit_test(refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 itself; what a growth still needs is not deleted; a killed daemon; refusals that cost nothing."""
 import json
 import os
+import struct
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -24,8 +25,8 @@ def completed(daemon, name):
     return daemon.get(f"/runs/{name}/checkpoints")["items"][0]["id"]
 
 
-def begin(folder):
-    daemon = Daemon(folder)
+def begin(folder, **more):
+    daemon = Daemon(folder, **more)
     daemon.start()
     daemon.upload("words", lagd.text())
     create(daemon, "other", OTHER, 20, seed=5)
@@ -123,7 +124,7 @@ def a_killed_daemon_changes_no_bit(folder):
 
 
 def refusals_cost_nothing(folder):
-    daemon, other = begin(folder)
+    daemon, other = begin(folder, config=f"[storage]\ndataset_roots = {folder}\n")
     create(daemon, "deep", {**MODEL, "n_layer": 3}, 20)
     deep = completed(daemon, "deep")
     create(daemon, "job", MODEL, 80, start=False)
@@ -143,6 +144,19 @@ def refusals_cost_nothing(folder):
     for target, pool, pointer, says in cases:
         told = refused(daemon, "POST", "/runs/job/growths", {"target": target, "pool": pool}, says, (400, 422))
         assert pointer in told, (pointer, told)
+    with open(os.path.join(folder, "ids.bin"), "wb") as f:
+        f.write(b"".join(struct.pack("<H", i * 7 % 256) for i in range(20000)))
+    daemon.post("/datasets", {"name": "ids", "path": "ids.bin"})
+    daemon.post("/runs", run_body("ids", "ids", model=OTHER, schedule={"max_steps": 20}))
+    told = refused(daemon, "POST", "/runs/job/growths",
+                   {"target": good, "pool": [f"fuse parents={completed(daemon, 'ids')}"]},
+                   "whose dataset ids holds tokens, and the run's own dataset words bytes of a text", (400, 422))
+    assert "#/pool/0/parents/0" in told, told
+    # A fusion reaches what the model makes with itself.
+    fuse = next(o for o in daemon.get("/operators?run=job&target=n_embd=32")["items"] if o["name"] == "fuse")["reach"]
+    assert fuse["reaches"], fuse
+    fuse = next(o for o in daemon.get("/operators?run=job&target=n_embd=40")["items"] if o["name"] == "fuse")["reach"]
+    assert not fuse["reaches"] and [n["n_embd"] for n in fuse["nearest"]] == [32, 48], fuse
     assert daemon.get("/growths")["items"] == []
     daemon.call("DELETE", "/runs/other")
     refused(daemon, "POST", "/runs/job/growths", {"target": good, "pool": [f"fuse parents={other}"]},

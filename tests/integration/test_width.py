@@ -138,6 +138,14 @@ def refusals_cost_nothing(folder):
         except Problem as problem:
             told = json.dumps(problem.body)
             assert problem.status in (400, 422) and pointer in told and says in told, (target, problem.status, told)
+    # More parts with histories of their own than a checkpoint keeps: before anything is probed.
+    daemon.post("/runs", run_body("broad", "words", model={**MODEL, "n_inner": 9000}, start=False))
+    try:
+        daemon.post("/runs/broad/growths", {"target": {"n_inner": 13500}, "pool": ["clone_width", "fpi follow=1"]})
+        raise AssertionError("more parts than can be kept were taken")
+    except Problem as problem:
+        told = json.dumps(problem.body)
+        assert problem.status == 422 and "#/pool/1" in told and "divided into more than 4096 parts" in told, told
     assert daemon.get("/growths")["items"] == []
     daemon.terminate()
 

@@ -158,6 +158,11 @@ int lag_grow_with(const struct lag_state *parent, const struct lag_state *const 
 int lag_grow_by(const struct lag_state *parent, const struct lag_state *const *others,
                 const struct lag_strategy *strategy, const struct lag_recipe *recipe, struct lag_state **ret,
                 struct lag_error *err);
+/* LAG_EINVAL: the grown state would have more segments than a checkpoint keeps; the text says what leads to fewer. No
+ * numbers are looked at: outlines will do (lag_state_outline), as they stand for others where that is NULL. */
+int lag_grow_check_segments(const struct lag_state *parent, const struct lag_state *const *others,
+                            const struct lag_strategy *strategy, const struct lag_recipe *recipe,
+                            struct lag_error *err);
 /* The strategy's parents get the shapes of these states. */
 void lag_strategy_know_parents(struct lag_strategy *strategy, const struct lag_state *const *others);
 

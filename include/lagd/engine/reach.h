@@ -17,7 +17,7 @@ struct lag_reach {
     struct lag_spec nearest[LAG_NEAREST_MAX];
     int n_nearest;
 };
-/* With the operator's presets, beside the first of the other direction that helps. LAG_ENOMEM fails; whatever else
- * stands in the way is told in ret. */
+/* With the operator's presets, beside the first of the other direction that helps; a fusion with the model itself, as
+ * often as leads to the target. LAG_ENOMEM fails; whatever else stands in the way is told in ret. */
 int lag_operator_reach(const struct lag_operator *op, const struct lag_spec *from, const struct lag_spec *to,
                        struct lag_reach *ret, struct lag_error *err);

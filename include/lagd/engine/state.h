@@ -18,6 +18,9 @@ struct lag_segment {
     int64_t frozen_until;
 };
 #define LAG_FROZEN_FOR_GOOD INT64_MAX
+/* Most that a checkpoint keeps. */
+#define LAG_MAX_SEGMENTS_PER_TENSOR 4096
+#define LAG_MAX_SEGMENTS 65536 /* two growths in width of the deepest model divide each of its tensors in nine */
 
 struct lag_state {
     struct lag_layout layout;
@@ -44,6 +47,8 @@ int lag_state_restart(struct lag_state *state, bool moments, struct lag_error *e
 int lag_state_clone(const struct lag_state *state, struct lag_state **ret, struct lag_error *err);
 /* Weights and step alone, to be read: m and v are NULL, and there are no segments. */
 int lag_state_clone_weights(const struct lag_state *state, struct lag_state **ret, struct lag_error *err);
+/* Layout and one segment a tensor, without numbers: params, m and v are NULL. */
+int lag_state_outline(const struct lag_spec *spec, struct lag_state **ret, struct lag_error *err);
 /* Bit equality of all that counts, gaps included. */
 bool lag_state_equal(const struct lag_state *a, const struct lag_state *b);
 static inline void lag_state_destroy_p(struct lag_state **p) { lag_state_destroy(*p); }
