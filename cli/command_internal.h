@@ -60,6 +60,7 @@ struct ctl_call {
     } values[CTL_MAX_VALUES];
     int n_values;
     bool help;
+    const char *group; /* with help: of these commands ("run"), where no command was named; else NULL */
 };
 /* Texts in *ret are borrowed from argv. LAG_EINVAL with a text for people; *ret holds what was understood so far. */
 int ctl_parse(int argc, char *const *argv, struct ctl_call *ret, struct lag_error *err);

@@ -162,7 +162,8 @@ static const struct ctl_option take_options[] = {
 static const struct ctl_option keep_options[] = {
     {0, "off", NULL, "/keep=false", "leave the checkpoint to retention again", false}, END};
 static const struct ctl_option export_options[] = {
-    {0, "format", "jsonl", "?format", "one JSON object a step (the default)", false},
+    {0, "format", "jsonl|csv", "?format", "one JSON object a step (the default), or one row", false},
+    {0, "csv", NULL, "?format=csv", "the same as --format csv", false},
     {0, "from", "STEP", "?from", "first step", false},
     END};
 static const struct ctl_option generate_options[] = {
@@ -188,6 +189,11 @@ static const struct ctl_option wait_options[] = {
     END};
 static const struct ctl_option api_options[] = {
     {'d', "data", "TEXT", NULL, "JSON body; @FILE reads a file, @- standard input", false}, END};
+static const struct ctl_option compare_options[] = {
+    {0, "tag", "LIST", NULL, "the newest runs with these tags too, ',' between", false},
+    {0, "at", "N", NULL, "losses at this place of the axis, in place of the last ones", false},
+    {0, "x", "step|tokens", NULL, "the axis, default step", false},
+    END};
 static const struct ctl_option no_options[] = {END};
 
 static const struct ctl_command commands[] = {
@@ -288,6 +294,13 @@ static const struct ctl_command commands[] = {
      "End a study for good; what it has found stays.", NULL, &ctl_study_said, NULL},
     {"study rm", "STUDY", no_options, "DELETE", "/studies/{STUDY}",
      "Delete the record of a study that has ended; its runs stay.", NULL, &ctl_deleted_view, NULL},
+
+    {"compare", "[RUN] [RUN] [RUN] [RUN]", compare_options, "GET", "/compare",
+     "Show runs side by side: their losses, and what is different in their configurations.",
+     "Each RUN may be several, ',' between.", &ctl_comparison_view, ctl_cmd_compare},
+    {"lineage", "RUN", no_options, "GET", "/runs/{RUN}/lineage",
+     "Show how a run came about: the shapes that it had, and every growth that was tried.", NULL, &ctl_lineage_view,
+     NULL},
 
     {"metrics", "RUN", metrics_options, "GET", "/runs/{RUN}/metrics", "List a run's series, or show and plot them.",
      NULL, &ctl_series_keys_view, ctl_cmd_metrics},

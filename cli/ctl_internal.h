@@ -82,6 +82,10 @@ int ctl_print_ranking(struct ctl *ctl, json_t *ranking);
 int ctl_print_growth_plan(struct ctl *ctl, json_t *plan);
 int ctl_print_extension(struct ctl *ctl, json_t *plan); /* cmd_run.c */
 
+/* cmd_compare.c */
+int ctl_print_comparison(struct ctl *ctl, json_t *answer);
+int ctl_print_lineage(struct ctl *ctl, json_t *answer);
+
 /* operators_print.c */
 int ctl_print_operators(struct ctl *ctl, json_t *answer);
 
@@ -125,6 +129,7 @@ int ctl_cmd_ckpt_pull(struct ctl *ctl);
 int ctl_cmd_ckpt_export(struct ctl *ctl);
 int ctl_cmd_ckpt_keep(struct ctl *ctl);
 int ctl_cmd_export(struct ctl *ctl);
+int ctl_cmd_compare(struct ctl *ctl);
 int ctl_cmd_report(struct ctl *ctl);
 int ctl_cmd_generate(struct ctl *ctl);
 int ctl_cmd_dataset_add(struct ctl *ctl);

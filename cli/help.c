@@ -52,6 +52,18 @@ static void append_overview(struct lag_strbuf *out) {
                       "state, 5 not\nauthorised, 6 daemon unreachable, 7 time is up, 130 interrupted.\n");
 }
 
+/* How many there are. */
+static size_t append_group(struct lag_strbuf *out, const char *group, const char *title) {
+    size_t n, length = strlen(group), n_found = 0;
+    const struct ctl_command *rows = ctl_commands(&n);
+    for (size_t i = 0; i < n; i++) {
+        if (strncmp(rows[i].words, group, length) != 0 || rows[i].words[length] != ' ') continue;
+        if (n_found++ == 0) lag_strbuf_append(out, title);
+        append_command(out, &rows[i]);
+    }
+    return n_found;
+}
+
 void ctl_help_text(struct lag_strbuf *out, const struct ctl_command *command) {
     if (!command) {
         append_overview(out);
@@ -68,17 +80,17 @@ void ctl_help_text(struct lag_strbuf *out, const struct ctl_command *command) {
     }
     lag_strbuf_append(out, "\nEverywhere:\n");
     append_options(out, ctl_global_options);
+    (void)append_group(out, command->words, "\nCommands of their own:\n");
 }
 
 bool ctl_help_group(struct lag_strbuf *out, const char *group) {
-    size_t n, length = strlen(group), n_found = 0;
-    const struct ctl_command *rows = ctl_commands(&n);
-    for (size_t i = 0; i < n; i++) {
-        if (strncmp(rows[i].words, group, length) != 0 || rows[i].words[length] != ' ') continue;
-        if (n_found++ == 0) lag_strbuf_append(out, "Commands:\n");
-        append_command(out, &rows[i]);
-    }
-    return n_found > 0;
+    struct lag_strbuf list = LAG_STRBUF_INIT;
+    size_t n = append_group(&list, group, "Commands:\n");
+    if (n > 0 && !list.failed)
+        lag_strbuf_printf(out, "Usage: lagctl %s COMMAND [ARGUMENTS]\n\n%s\nlagctl %s COMMAND --help explains one of "
+                          "them.\n", group, list.data, group);
+    lag_strbuf_deinit(&list);
+    return n > 0;
 }
 
 /* --- mdoc -------------------------------------------------------------------------------------------------------- */

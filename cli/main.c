@@ -54,7 +54,8 @@ int main(int argc, char **argv) {
     ctl.quiet = ctl_value(&call, "quiet") != NULL;
     ctl_term_init(&ctl.term, ctl_value(&call, "no-color") != NULL);
     if (call.help || !call.command) {
-        ctl_help_text(&out, call.command);
+        if (call.group) (void)ctl_help_group(&out, call.group);
+        else ctl_help_text(&out, call.command);
         int status = ctl_put(&out);
         return call.help ? status : CTL_USAGE;
     }

@@ -166,6 +166,19 @@ static int no_command(int argc, char *const *argv, struct lag_error *err) {
     return lag_error_set(err, LAG_EINVAL, "'%s' needs one of: %s", argv[0], list);
 }
 
+static bool is_group(const char *word) {
+    size_t n, length = strlen(word);
+    const struct ctl_command *rows = ctl_commands(&n);
+    for (size_t i = 0; i < n; i++)
+        if (strncmp(rows[i].words, word, length) == 0 && rows[i].words[length] == ' ') return true;
+    return false;
+}
+
+/* "run --help": of all its commands. */
+static bool asks_for_group(int argc, char *const *argv) {
+    return argc == 2 && is_group(argv[0]) && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
+}
+
 static int check_arguments(const struct ctl_call *call, struct lag_error *err) {
     char kind[32];
     bool optional;
@@ -197,6 +210,12 @@ int ctl_parse(int argc, char *const *argv, struct ctl_call *ret, struct lag_erro
         } else if (!ret->command) {
             int n = 0;
             ret->command = take_words(argc - i, argv + i, &n);
+            bool behind = ret->help && argc - i == 1 && is_group(text);
+            if (!ret->command && (behind || asks_for_group(argc - i, argv + i))) {
+                ret->help = true;
+                ret->group = text;
+                return 0;
+            }
             if (!ret->command) return no_command(argc - i, argv + i, err);
             status = n - 1;
         } else if (ret->n_arguments == CTL_MAX_ARGUMENTS) {

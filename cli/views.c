@@ -80,7 +80,8 @@ static const struct ctl_column config_columns[] = {
 static const struct ctl_column version_columns[] = {
     {"lagctl", "lagctl", CTL_TEXT}, {"lagd", "lagd", CTL_TEXT}, {NULL, NULL, 0}};
 static const struct ctl_column status_columns[] = {
-    {"daemon", "version", CTL_TEXT}, {"address", "address", CTL_TEXT}, {"up since", "system.started_at", CTL_TIME},
+    {"daemon", "version", CTL_TEXT}, {"address", "address", CTL_TEXT},
+    {"dashboard", "system.dashboard", CTL_TEXT}, {"up since", "system.started_at", CTL_TIME},
     {"state", "state", CTL_STATE}, {"processors", "system.cpu.n_cpus", CTL_INT},
     {"compute threads", "system.work.n_threads", CTL_INT}, {"runs training", "system.work.n_runs_active", CTL_INT},
     {"probes", "system.work.n_probes_active", CTL_INT}, {"jobs waiting", "system.work.n_jobs_waiting", CTL_INT},
@@ -147,6 +148,12 @@ const struct ctl_view ctl_models_view = {
 const struct ctl_view ctl_model_view = {model_show_columns, NULL, NULL, NULL};
 const struct ctl_view ctl_model_said = {
     model_columns, "{name}: {n_params} parameters, {dtype}, tokenizer {tokenizer}", NULL, NULL};
+static const struct ctl_column comparison_columns[] = {
+    {"RUNS", "runs", CTL_LIST}, {"X", "x", CTL_TEXT}, {NULL, NULL, 0}};
+static const struct ctl_column lineage_columns[] = {
+    {"RUN", "run", CTL_TEXT}, {"STAGES", "stages", CTL_LIST}, {NULL, NULL, 0}};
+const struct ctl_view ctl_comparison_view = {comparison_columns, NULL, NULL, ctl_print_comparison};
+const struct ctl_view ctl_lineage_view = {lineage_columns, NULL, NULL, ctl_print_lineage};
 static const struct ctl_column notify_columns[] = {
     {"SINK", "sink", CTL_TEXT}, {"STATE", "state", CTL_STATE}, {"WAITING", "waiting", CTL_INT},
     {"DELIVERED", "delivered", CTL_INT}, {"FAILURES", "failures", CTL_INT}, {"LAST ERROR", "last_error", CTL_TEXT},

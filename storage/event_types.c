@@ -22,17 +22,17 @@ static const struct lag_event_kind kinds[LAG_N_EVENT_TYPES] = {
                                "a run was deleted with all that belonged to it; the message is its name"},
     [LAG_EVENT_RUN_CHECKPOINT] = {"run.checkpoint", LAG_EVENT_INFO, RUN | CANDIDATE | STATE | STEP | VALUE,
                                   "a checkpoint was written; the state is its kind, the value its bytes, the message "
-                                  "its id"},
+                                  "its id", "bytes", true},
     [LAG_EVENT_RUN_ROLLBACK] = {"run.rollback", LAG_EVENT_WARNING, RUN | STEP | VALUE,
                                 "a step was not finite, and the run went back to a checkpoint; the value is the factor "
-                                "of the learning rate from there on"},
+                                "of the learning rate from there on", "learning rate ×"},
     [LAG_EVENT_GROWTH_STATE] = {"growth.state", LAG_EVENT_INFO, RUN | GROWTH | STATE | STEP,
                                 "a growth has another state; the message is the reason"},
     [LAG_EVENT_CANDIDATE_STATE] = {"candidate.state", LAG_EVENT_INFO, RUN | GROWTH | CANDIDATE | STATE | STEP | VALUE,
                                    "a candidate has another state; the step is that of its probe, the value its loss "
-                                   "at the lag"},
+                                   "at the lag, the message its operator, and behind ': ' the reason", "loss"},
     [LAG_EVENT_GROWTH_DECISION] = {"growth.decision", LAG_EVENT_INFO, RUN | GROWTH | CANDIDATE | STEP | VALUE,
-                                   "a growth was decided; the value is the margin, the message the verdict"},
+                                   "a growth was decided; the value is the margin, the message the verdict", "margin"},
     [LAG_EVENT_DATASET_STATE] = {"dataset.state", LAG_EVENT_INFO, STATE,
                                  "a dataset is being registered, which takes a while, or it could not be; the message "
                                  "is its name, and behind ': ' the reason"},
@@ -44,14 +44,14 @@ static const struct lag_event_kind kinds[LAG_N_EVENT_TYPES] = {
                                       "a checkpoint could not be read and was set aside, or its files are missing"},
     [LAG_EVENT_CHECKPOINT_DELETED] = {"checkpoint.deleted", LAG_EVENT_INFO, RUN | STATE | STEP | VALUE,
                                       "a person deleted a checkpoint; the state is its kind, the value its bytes, the "
-                                      "message its id"},
+                                      "message its id", "bytes", true},
     [LAG_EVENT_CHECKPOINT_ADOPTED] = {"checkpoint.adopted", LAG_EVENT_INFO, RUN | STATE | STEP | VALUE,
                                       "a checkpoint that was on disk and not listed was taken in at a start; the state "
-                                      "is its kind, the value its bytes, the message its id"},
+                                      "is its kind, the value its bytes, the message its id", "bytes", true},
     [LAG_EVENT_DETERMINISM_MISMATCH] = {"determinism.mismatch", LAG_EVENT_WARNING,
                                         RUN | GROWTH | CANDIDATE | STEP | VALUE,
                                         "a number that was computed again differs from the stored one, which is kept; "
-                                        "the value is the one computed last"},
+                                        "the value is the one computed last", "computed"},
     [LAG_EVENT_RUN_STAGE] = {"run.stage", LAG_EVENT_INFO, RUN | GROWTH | STATE | STEP,
                               "a stage of a run's growth plan was begun or skipped; the message is why"},
     [LAG_EVENT_RUN_PLAN] = {"run.plan", LAG_EVENT_INFO, RUN,
@@ -64,7 +64,7 @@ static const struct lag_event_kind kinds[LAG_N_EVENT_TYPES] = {
                                "says at what"},
     [LAG_EVENT_RUN_DIVERGED] = {"run.diverged", LAG_EVENT_WARNING, RUN | STEP | VALUE,
                                 "a run's validation loss exploded: two in a row lie far above its lowest; the value is "
-                                "the last of them"},
+                                "the last of them", "validation loss"},
     [LAG_EVENT_STUDY_STATE] = {"study.state", LAG_EVENT_INFO, STATE,
                                "a study was created or has another state; the message is its name, and behind ': ' the "
                                "reason"},

@@ -178,13 +178,29 @@ static int open_configured(struct lagd_listeners *listeners, const struct lagd_c
 }
 
 /* What to open in a browser. An address that stands for every one of this machine is no place to go to. */
-static void tell_dashboard(const struct lagd_server *server, const struct listener *listener) {
+static bool find_base(const struct listener *listener, char *ret, size_t size) {
     const char *where = listener->where, *port = strrchr(where, ':');
-    if (strncmp(where, "http://", 7) != 0) return;
+    if (strncmp(where, "http://", 7) != 0) return false;
     size_t n_host = (size_t)(port - (where + 7));
     bool any = strncmp(where + 7, "0.0.0.0", n_host) == 0 || strncmp(where + 7, "[::]", n_host) == 0;
+    (void)snprintf(ret, size, "http://%.*s%s", any ? 9 : (int)n_host, any ? "localhost" : where + 7, port);
+    return true;
+}
+
+/* For those who ask, before anybody does. */
+static void note_dashboard(struct lagd_server *server, const struct lagd_listeners *listeners) {
+    char base[sizeof(listeners->list[0].where)];
+    if (!lagd_static_find(server->services.files, "index.html")) return;
+    for (int i = 0; i < listeners->n; i++) {
+        if (!find_base(&listeners->list[i], base, sizeof(base))) continue;
+        (void)snprintf(server->services.dashboard, sizeof(server->services.dashboard), "%.100s/", base);
+        return;
+    }
+}
+
+static void tell_dashboard(const struct lagd_server *server, const struct listener *listener) {
     char base[sizeof(listener->where)];
-    (void)snprintf(base, sizeof(base), "http://%.*s%s", any ? 9 : (int)n_host, any ? "localhost" : where + 7, port);
+    if (!find_base(listener, base, sizeof(base))) return;
     if (lagd_static_find(server->services.files, "index.html"))
         lag_log(LAG_LOG_INFO, "dashboard: open %s/ in a browser", base);
     else
@@ -194,6 +210,7 @@ static void tell_dashboard(const struct lagd_server *server, const struct listen
 
 /* The list is complete before the first request comes: workers read it without a lock. */
 static int serve(struct lagd_listeners *listeners, struct lagd_server *server, unsigned limit, struct lag_error *err) {
+    note_dashboard(server, listeners);
     for (int i = 0; i < listeners->n; i++) {
         struct listener *listener = &listeners->list[i];
         listener->daemon = start_library(server, limit, listener);

@@ -31,5 +31,6 @@ struct lagd_services {
     struct lagd_hub *hub;
     struct lagd_notifier *notifier;
     struct lagd_static *files; /* of the dashboard */
+    char dashboard[112];       /* its address on this machine; "" = there is none. Written before anything is served */
     struct lagd_news news;
 };

@@ -22,24 +22,31 @@ static void append_word(struct lag_strbuf *out, const json_t *event, const char 
     for (; *text; text++) lag_strbuf_append_n(out, (unsigned char)*text < 0x20 ? " " : text, 1); /* a line stays one */
 }
 
+static const struct lag_event_kind *kind_named(const char *name) {
+    for (int i = 0; name && i < LAG_N_EVENT_TYPES; i++)
+        if (lag_event_is(name, (enum lag_event_type)i)) return lag_event_kind((enum lag_event_type)i);
+    return NULL;
+}
+
 /* "2026-01-31T12:00:00.000Z run.state running step 5 …". A heartbeat becomes an empty line, notices become nothing. */
 static void append_line(struct lag_strbuf *out, const char *line, size_t n) {
-    static const char *const words[] = {"type", "growth", "candidate", "state"};
+    static const char *const words[] = {"type", "state"}; /* no ids: they are in the lines of JSON */
     char number[40];
     json_t *event = json_loadb(line, n, 0, NULL);
     const char *type = json_string_value(json_object_get(event, "type"));
     if (type && strcmp(type, "hb") == 0) lag_strbuf_append(out, "\n");
     if (json_is_integer(json_object_get(event, "seq"))) {
         const char *time = json_string_value(json_object_get(event, "ts"));
+        const struct lag_event_kind *kind = kind_named(type);
         lag_strbuf_append(out, time ? time : "-");
         for (size_t i = 0; i < LAG_COUNT(words); i++) append_word(out, event, words[i]);
         const json_t *step = json_object_get(event, "step"), *value = json_object_get(event, "value");
         if (step) lag_strbuf_printf(out, " step %" PRId64, (int64_t)json_integer_value(step));
         if (value) {
             lagd_json_format_real(json_number_value(value), number);
-            lag_strbuf_printf(out, " value %s", number);
+            lag_strbuf_printf(out, " %s %s", kind && kind->value ? kind->value : "value", number);
         }
-        append_word(out, event, "message");
+        if (!kind || !kind->names_id) append_word(out, event, "message");
         lag_strbuf_append(out, "\n");
     }
     json_decref(event);

@@ -80,7 +80,7 @@ int lagd_h_version(struct lagd_request *request) {
 /* --- system ------------------------------------------------------------------------------------------------------ */
 
 struct system {
-    const char *cpu_model;
+    const char *cpu_model, *dashboard;
     int64_t n_cpus, total_bytes, available_bytes, admission_bytes, rss_bytes, peak_rss_bytes;
     int64_t free_bytes, db_bytes, wal_bytes; /* free_bytes -1: not known */
     struct lagd_status now;
@@ -144,6 +144,8 @@ static const struct lagd_member system_members[] = {
     LAGD_WRITTEN_OF("disk", "@", &disk_schema, write_disk, NULL),
     LAGD_WRITTEN_OF("work", "@", &work_schema, write_work, NULL),
     SYSTEM("fingerprint", "s", now.fingerprint, "The kernels that this machine computes with."),
+    LAGD_POINTED(struct system, "dashboard", "s?", dashboard, "Its address, for browsers on this machine; null: lagd "
+                 "listens at no address, or was built without it."),
     SYSTEM("ready", "b", now.ready, NULL),
     SYSTEM("draining", "b", now.draining, "The daemon is stopping."),
     SYSTEM("started_at", "t?", now.started_ms, NULL),
@@ -156,6 +158,7 @@ int lagd_h_system(struct lagd_request *request) {
     bool known = lag_fs_free_bytes(dir, &free_bytes, NULL) == 0;
     struct system system = {
         .cpu_model = lag_host_cpu_model(),
+        .dashboard = request->services->dashboard,
         .n_cpus = lag_host_cpus(),
         .total_bytes = (int64_t)lag_host_memory_total_bytes(),
         .available_bytes = (int64_t)lag_host_memory_available_bytes(),

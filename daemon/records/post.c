@@ -76,6 +76,7 @@ static int read_candidate(struct lag_db *db, const char *id, struct subject *ret
     (void)lag_copy(ret->id, sizeof(ret->id), row.id);
     (void)lag_copy(ret->candidate_id, sizeof(ret->candidate_id), row.id);
     (void)lag_copy(ret->state, sizeof(ret->state), row.state);
+    (void)lag_copy(ret->name, sizeof(ret->name), row.op);
     return 0;
 }
 

@@ -84,6 +84,17 @@ static void test_options(void **state) {
     assert_int_equal(call.n_values, 2);
     assert_int_equal(PARSE("run", "show", "--help"), 0); /* help needs no argument */
     assert_true(call.help);
+    assert_null(call.group);
+    const char *const forms[][2] = {{"run", "--help"}, {"run", "-h"}, {"--help", "run"}, {"ckpt", "--help"}};
+    for (size_t i = 0; i < LAG_COUNT(forms); i++) { /* a group has help as well */
+        assert_int_equal(PARSE(forms[i][0], forms[i][1]), 0);
+        assert_true(call.help);
+        assert_null(call.command);
+        assert_string_equal(call.group, forms[i][forms[i][0][0] == '-']);
+    }
+    assert_int_equal(PARSE("grow", "--help"), 0); /* which is a command, too */
+    assert_string_equal(call.command->words, "grow");
+    assert_int_equal(PARSE("nothing", "--help"), LAG_EINVAL);
 }
 
 static void test_wrong_usage(void **state) {

@@ -4,6 +4,7 @@ usage: test_lagctl_runs.py LAGD [CASE…]; LAGCTL names the lagctl to try.
 """
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -59,7 +60,42 @@ def the_words_of_a_person(folder):
     best = daemon.wait_for("/runs/alpha", lambda r: r["state"] == "completed")["best"]
     shown = json.loads(ctl("run", "show", "alpha", "-o", "json"))
     assert shown["best"] == best and f"{best['value']:.4f}" in ctl("run", "show", "alpha")
+    assert "dashboard        http://127.0.0.1:" in ctl("status") or not daemon.get("/system")["dashboard"]
+    lines_of_events(ctl, growth)
+    sides(daemon, ctl)
     daemon.terminate()
+
+
+def lines_of_events(ctl, growth):
+    """No ids, and no number without its name."""
+    lines = ctl("logs", "alpha")
+    assert not any(part in lines for part in (growth, "cand_", "ckpt_", "run_")), lines
+    assert re.search(r"candidate.state  completed  step \d+  loss \d.\d+  stack\n", lines), lines
+    assert re.search(r"growth.decision  step \d+  margin \d", lines), lines
+    lines = ctl("events")
+    assert "  alpha  completed" in lines and "run_" not in lines, lines
+    assert growth in ctl("events", "-o", "jsonl")
+
+
+def sides(daemon, ctl):
+    """compare, lineage, and points as rows."""
+    daemon.post("/runs", lagd.run_body("other", "words", schedule={"max_steps": 40}))
+    daemon.wait_for("/runs/other", lambda r: r["state"] == "completed")
+    text = ctl("compare", "alpha", "other")
+    assert "schedule/max_steps  60" in text and "DIFFERENT" in text, text
+    answer = json.loads(ctl("compare", "alpha,other", "--at", "20", "-o", "json"))
+    losses = [run["metrics"]["train/loss"]["at"] for run in answer["runs"]]
+    lines = ctl("compare", "alpha,other", "--at", "20").splitlines()
+    assert all(f"{loss:.4f}" in line for loss, line in zip(losses, lines[1:])), (losses, lines)
+    assert "alpha" not in ctl("compare", "--tag", "default,grown") and "beta" in ctl("compare", "--tag", "grown")
+    assert "name runs" in ctl("compare", status=2) and "does not exist" in ctl("compare", "nobody", status=3)
+    text = ctl("lineage", "alpha")
+    assert "CHECKPOINTS" in text and "AT LAG" in text and "applied" in text, text
+    rows = ctl("export", "other", "--csv").splitlines()
+    assert rows[0].startswith("step,") and len(rows) == 42, rows[:3]
+    assert rows == ctl("export", "other", "--format", "csv").splitlines()
+    for group in ("run", "ckpt", "grow"):
+        assert f"  {group} list" in ctl(group, "--help")
 
 
 if __name__ == "__main__":

@@ -26,6 +26,8 @@ struct lag_event_kind {
     enum lag_event_severity severity;
     unsigned fields;          /* LAG_EVENT_HAS_…: those that it may fill */
     const char *help;         /* what it tells, and what its fields mean where their names do not say so */
+    const char *value;        /* what its value is, in a word or two for people; NULL: it has none */
+    bool names_id;            /* its message is an id, which is nothing for people to read */
 };
 const struct lag_event_kind *lag_event_kind(enum lag_event_type type);
 const char *lag_event_severity_name(enum lag_event_severity severity); /* info, warning */
