@@ -90,6 +90,14 @@ static const struct lagd_parameter series_query[] = {
     {"sum", LAGD_PARAM_BOOL, false, false, 0, 0, NULL, NULL,
      "Tell the sum of each bucket too; null ones count nothing."},
     END};
+static const struct lagd_parameter machine_query[] = {
+    {"key", LAGD_PARAM_TEXT, true, true, 1, IDENTITY_MAX, NULL, NULL,
+     "Name of a series, such as cpu/share; may be repeated."},
+    {"from", LAGD_PARAM_INT, false, false, 0, LAG_FIELD_EXACT_MAX, "0", NULL, "First second since 1970."},
+    {"to", LAGD_PARAM_INT, false, false, 0, LAG_FIELD_EXACT_MAX, "9007199254740991", NULL, "Last second since 1970."},
+    {"max_points", LAGD_PARAM_INT, false, false, 1, 10000, "1000", NULL,
+     "Most points; more are thinned to min, max and last of equal times."},
+    END};
 static const char *const log_formats[] = {"jsonl", "text", NULL};
 static const struct lagd_parameter logs_query[] = {
     {"tail", LAGD_PARAM_INT, false, false, 0, 10000, "200", NULL,
@@ -182,6 +190,12 @@ static const struct lagd_route routes[] = {
      .summary = "Version of the daemon and its libraries."},
     {"GET", A "/system", "system", lagd_h_system, .status = 200, .response = &lagd_system_schema,
      .summary = "Processors, memory, disk and what is under way."},
+    {"GET", A "/system/series", "system_series", lagd_h_system_series, .query = machine_query, .status = 200,
+     .response = &lagd_series_schema,
+     .summary = "What the machine did, as columns: cpu/share (0 to 1), cpu/lagd (processors), memory/used_bytes, "
+                "memory/lagd_bytes, disk/free_bytes, disk/read_bytes_per_s, disk/written_bytes_per_s and "
+                "temperature/celsius by seconds since 1970. Each look for two hours, means of a minute for two days, "
+                "of a quarter of an hour for sixty."},
     {"GET", A "/config", "config", lagd_h_config, .status = 200, .response = &lagd_config_schema,
      .summary = "The configuration in force, by section, and key by key with where it comes from and whether a "
                 "reload changes it."},

@@ -11,6 +11,7 @@ import { datasetsView } from './views/datasets.js';
 import { extendView } from './views/extend.js';
 import { forkView } from './views/fork.js';
 import { growthView } from './views/growth.js';
+import { machineView } from './views/machine.js';
 import { modelsView } from './views/models.js';
 import { newGrowthView } from './views/new_growth.js';
 import { newRunView } from './views/new_run.js';
@@ -29,6 +30,7 @@ const VIEWS = [
   [['runs'], runsView],
   [['models'], modelsView],
   [['compare'], compareView],
+  [['machine'], machineView],
   [['runs', '*'], runView],
   [['runs', '*', 'grow'], newGrowthView],
   [['runs', '*', 'fork'], forkView],

@@ -63,6 +63,14 @@ export function when(text) {
   return text ? new Date(text).toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'short' }) : '–';
 }
 
+/** Seconds since 1970, as short as a span of so many seconds allows. */
+export function moment(seconds, span = 0) {
+  const date = new Date(seconds * 1000);
+  const time = date.toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' });
+  const day = date.toLocaleDateString('en-GB', { day: 'numeric', month: 'short' });
+  return span > 4 * 86400 ? day : span > 86400 ? `${day} ${time}` : time;
+}
+
 export function percent(value) {
   return value === null || value === undefined || !Number.isFinite(value)
     ? '–' : `${(value * 100).toFixed(value < 0.1 ? 1 : 0)} %`;

@@ -1,10 +1,11 @@
-/* Series of runs and candidates: their keys, and their points as columns. */
+/* Series of runs, candidates and the machine: their keys, and their points as columns. */
 #include "encode/encode_internal.h"
 #include "resources/handlers_internal.h"
 #include "resources/schemas_internal.h"
 
 #include <lagd/base/check.h>
 #include <lagd/base/mem.h>
+#include <lagd/daemon/machine.h>
 #include <lagd/storage/events.h>
 #include <lagd/storage/growths.h>
 #include <lagd/storage/runs.h>
@@ -72,12 +73,19 @@ static void table_deinit(struct table *table) {
     free(table->steps);
 }
 
+static const char *machine_key(int i) {
+    const struct lagd_machine_key *key = lagd_machine_key(i);
+    return key ? key->name : NULL;
+}
+
 static int read_column(struct lagd_request *request, struct lag_db *db, const char *owner, struct column *column,
                        int max_points) {
     struct lag_series_row series;
     int64_t from = lagd_query_int(&request->target, request->route, "from");
     int64_t to = lagd_query_int(&request->target, request->route, "to");
     int status = lag_series_find(db, owner, column->key, &series, &request->err);
+    if (status == LAG_ENOTFOUND && strcmp(owner, LAG_MACHINE_OWNER) == 0)
+        return lagd_no_series_of(request, "key", column->key, machine_key);
     if (status == LAG_ENOTFOUND) return lagd_no_series(request, "key", column->key);
     if (status < 0) return status;
     column->buckets = lag_calloc((size_t)max_points, sizeof(*column->buckets));
@@ -197,6 +205,12 @@ static const struct lagd_member annotation_members[] = {
 };
 static const struct lagd_schema annotation_schema = LAGD_SCHEMA("Annotation", annotation_members);
 
+static int write_x(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct answer *answer = object;
+    lagd_json_text(json, key, answer->run || answer->candidate ? "step" : "time");
+    return 0;
+}
+
 static int write_total(struct lagd_json *json, const char *key, const void *object, void *context) {
     const struct table *table = ((const struct answer *)object)->table;
     int64_t total = 0;
@@ -283,7 +297,7 @@ static int write_marks(struct lagd_json *json, const char *key, const void *obje
 static const struct lagd_member series_members[] = {
     LAGD_POINTED(struct answer, "run", "s~", run, "Id of the run that they are of."),
     LAGD_POINTED(struct answer, "candidate", "s~", candidate, "Id of the candidate that they are of."),
-    LAGD_CONSTANT("x", "step", NULL),
+    LAGD_WRITTEN("x", "s", write_x, "What step counts: step, or of the machine time, in seconds since 1970."),
     LAGD_CONSTANT("bucket", "min_max_last", "What is told of equal stretches of steps."),
     LAGD_WRITTEN("points_total", "i", write_total, "Points of all series between from and to."),
     LAGD_WRITTEN("points_returned", "i", write_returned, "Steps that are told."),
@@ -295,7 +309,9 @@ static const struct lagd_member series_members[] = {
 };
 const struct lagd_schema lagd_series_schema = LAGD_SCHEMA("Series", series_members);
 
+/* run and candidate NULL: of the machine. */
 static int answer_series(struct lagd_request *request, struct lag_db *db, const char *run, const char *candidate) {
+    const char *owner = run ? run : candidate ? candidate : LAG_MACHINE_OWNER;
     struct table table = {0};
     const struct answer answer = {request, db, run, candidate, &table, lagd_query_bool(&request->target, "sum")};
     int max_points = (int)lagd_query_int(&request->target, request->route, "max_points"), status = 0;
@@ -312,10 +328,10 @@ static int answer_series(struct lagd_request *request, struct lag_db *db, const 
     max_points = LAG_MAX(max_points / table.n_columns, 1);
     int64_t n_rows = 0;
     status = lag_reader_begin(db, &request->err);
-    if (status == 0) status = count_rows(request, db, run ? run : candidate, &table, &n_rows);
+    if (status == 0) status = count_rows(request, db, owner, &table, &n_rows);
     if (status == 0) status = lagd_request_heavy(request, n_rows);
     for (int i = 0; i < table.n_columns && status == 0; i++)
-        status = read_column(request, db, run ? run : candidate, &table.columns[i], max_points);
+        status = read_column(request, db, owner, &table.columns[i], max_points);
     if (status == 0) status = merge_steps(request, &table);
     if (status == 0) status = lagd_answer_object(request, &lagd_series_schema, &answer, NULL, 0);
     lag_reader_end(db);
@@ -337,4 +353,10 @@ int lagd_h_candidate_series(struct lagd_request *request) {
     int status = lagd_request_db(request, &db);
     if (status == 0) status = lag_candidate_get(db, request->params[0], &candidate, &request->err);
     return status < 0 ? status : answer_series(request, db, NULL, candidate.id);
+}
+
+int lagd_h_system_series(struct lagd_request *request) {
+    struct lag_db *db;
+    int status = lagd_request_db(request, &db);
+    return status < 0 ? status : answer_series(request, db, NULL, NULL);
 }

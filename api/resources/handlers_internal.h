@@ -26,7 +26,7 @@ lagd_route_fn lagd_h_run_patch, lagd_h_run_patched;
 lagd_route_fn lagd_h_run_delete, lagd_h_run_deleted;
 lagd_route_fn lagd_h_run_fork, lagd_h_run_forked, lagd_h_run_extend, lagd_h_run_extended;
 lagd_route_fn lagd_h_run_pause, lagd_h_run_resume, lagd_h_run_cancel, lagd_h_run_checkpoint, lagd_h_run_verb_done;
-lagd_route_fn lagd_h_run_metrics, lagd_h_run_series, lagd_h_run_export, lagd_h_run_tfevents,
+lagd_route_fn lagd_h_run_metrics, lagd_h_run_series, lagd_h_system_series, lagd_h_run_export, lagd_h_run_tfevents,
     lagd_h_run_logs;
 
 lagd_route_fn lagd_h_run_growths, lagd_h_growths, lagd_h_growth, lagd_h_growth_candidates, lagd_h_growth_ranking,
@@ -63,6 +63,9 @@ bool lagd_run_verb_is_idle(enum lagd_command_type type, const char *state);
 
 /* There is no such series (yet): 0 where it may come, else a failure that says what there is. series_key.c */
 int lagd_no_series(struct lagd_request *request, const char *parameter, const char *key);
+/* The same of names that key_of(0), key_of(1) … tell, until NULL. */
+int lagd_no_series_of(struct lagd_request *request, const char *parameter, const char *key,
+                      const char *(*key_of)(int i));
 
 /* How much /compare takes at once. */
 #define LAGD_COMPARE_RUNS 8   /* and groups */

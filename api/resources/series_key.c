@@ -8,11 +8,16 @@
 #include <string.h>
 
 int lagd_no_series(struct lagd_request *request, const char *parameter, const char *key) {
+    return lagd_no_series_of(request, parameter, key, lagd_series_key);
+}
+
+int lagd_no_series_of(struct lagd_request *request, const char *parameter, const char *key,
+                      const char *(*key_of)(int i)) {
     char known[256] = "";
     const char *nearest = NULL, *name;
     int least = LAG_NAMES_FAR;
     size_t used = 0;
-    for (int i = 0; (name = lagd_series_key(i)) != NULL; i++) {
+    for (int i = 0; (name = key_of(i)) != NULL; i++) {
         const int distance = lag_names_distance(key, name);
         if (strcmp(name, key) == 0) return 0;
         if (distance < least) nearest = name;

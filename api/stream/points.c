@@ -82,7 +82,8 @@ static int look_up(struct lagd_points *known, struct lag_db *db, int64_t series,
     struct lag_series_row row;
     struct lag_event_row ids;
     int status = lag_series_whose(db, series, &row, &ids, err);
-    int slot = status == 1 ? slot_for(known, row.owner) : -1;
+    bool of_run = status == 1 && *ids.run_id != '\0'; /* else it is the machine's */
+    int slot = of_run ? slot_for(known, row.owner) : -1;
     if (status < 0 || slot < 0) return LAG_MIN(status, 0);
     struct owner *owner = &known->owners[slot];
     if (!owner->used || strcmp(owner->id, row.owner) != 0) {

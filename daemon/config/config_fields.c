@@ -69,6 +69,8 @@ static const struct lag_field rows[] = {
      "A checkpoint or upload that would leave less free space than this is refused."},
     {"storage/event_retention_days", LAG_FIELD_INT, AT(event_retention_days), 0, 36500, "30", NULL,
      LAG_FIELD_RELOADABLE, "days", "Events older than this are removed; 0 keeps all."},
+    {"storage/sample_seconds", LAG_FIELD_INT, AT(sample_seconds), 0, 3600, "10", NULL, LAG_FIELD_RELOADABLE, "seconds",
+     "Between two looks at processors, memory, disk and temperature; 0 keeps none."},
 
     {"notify/webhook_url", LAG_FIELD_TEXT, AT(webhook_url), 0, 1023, NULL, NULL,
      LAG_FIELD_RELOADABLE | LAG_FIELD_SECRET, "",

@@ -51,6 +51,7 @@ static void on_tick(struct lagd_supervisor *s) {
     lagd_studies_look(&s->studies, now_ns);
     if (now_ns >= s->runs.next_schedule_ns) lagd_active_schedule(&s->runs);
     lagd_say_status(s, now_ns, "");
+    lagd_sample(s, now_ns);
     prune(s, now_ns);
 }
 
@@ -137,6 +138,7 @@ static int drain(struct lagd_supervisor *s, struct lag_error *err) {
                     s->runs.n_active);
     }
     lagd_commands_close(&s->commands);
+    lagd_sampling_end(s);
     int rc = lag_store_flush(s->deps.store, err);
     if (rc == LAG_ENOSPC) rc = lag_store_flush(s->deps.store, err); /* the first may tell of what is long over */
     return rc;

@@ -11,8 +11,23 @@
 #include "study/study_internal.h"
 #include "supervisor/watch_internal.h"
 
+#include <lagd/base/readings.h>
+#include <lagd/daemon/machine.h>
 #include <lagd/daemon/supervisor.h>
+#include <lagd/storage/rows.h>
 #include <pthread.h>
+
+#define LAGD_SAMPLES_MAX (60 * LAGD_N_MACHINE_KEYS)
+
+/* sampling.c */
+struct lagd_sampling {
+    struct lag_readings_before before;
+    struct lag_point points[LAGD_SAMPLES_MAX]; /* not stored yet; until then their series is the place of their key */
+    int n;
+    int64_t series[LAGD_N_MACHINE_KEYS]; /* once they are opened */
+    int64_t at_s, next_ns, flushed_ns, next_coarsen_ns;
+    bool opened, troubled;
+};
 
 struct lagd_supervisor {
     struct lagd_settings *settings;
@@ -22,6 +37,7 @@ struct lagd_supervisor {
     struct lagd_commands commands;
     struct lagd_studies studies;
     struct lagd_watch watch;
+    struct lagd_sampling sampling;
     struct lag_db *db;           /* the main thread's reader */
     pthread_mutex_t services_lock; /* that deps.services is there. Thread: any */
     struct lagd_lock lock;
@@ -50,5 +66,8 @@ int lagd_time_begin(struct lagd_supervisor *s, struct lag_error *err);
 void lagd_time_look(struct lagd_supervisor *s);
 /* stalls.c: on every tick: tells of runs that make no progress */
 void lagd_look_for_stalls(struct lagd_supervisor *s, int64_t now_ns);
+/* sampling.c: on every tick: what the machine does, as series; and what is not stored yet, at the end. */
+void lagd_sample(struct lagd_supervisor *s, int64_t now_ns);
+void lagd_sampling_end(struct lagd_supervisor *s);
 /* tidy.c: the folders, once the rows are in order */
 void lagd_tidy(struct lagd_supervisor *s);

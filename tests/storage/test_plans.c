@@ -98,6 +98,7 @@ static int call_series(struct lag_db *db, struct lag_error *err) {
     if (!rc) rc = lag_points_adopt(db, "run_1", "cand_1", 0, 9, err);
     if (!rc) rc = lag_points_truncate(db, "run_1", 0, err);
     if (!rc) rc = lag_points_last(db, other, 10, &step, &value, err);
+    if (!rc) rc = lag_points_coarsen(db, other, 10, 5, err);
     if (!rc) rc = lag_points_thin(db, other, 0, 10, 1, &bucket, &n, &total, err);
     if (!rc) rc = lag_point_cursor_open(db, other, 0, &cursor, err);
     if (rc) return rc;
@@ -360,9 +361,9 @@ static int look_at_all(struct lag_db *db, void *arg, struct lag_error *err) {
 
 static int count_in_sources(struct fixture *f) {
     static const char *const stems[] = {"calendar",
-        "candidates", "checkpoints", "datasets", "decisions", "deleted", "effects", "events", "found", "growths",
-        "keys", "models", "parents", "points", "prior", "probe_losses", "runs", "rungs", "series", "sinks", "stages",
-        "studies"};
+        "candidates", "checkpoints", "coarsen", "datasets", "decisions", "deleted", "effects", "events", "found",
+        "growths", "keys", "models", "parents", "points", "prior", "probe_losses", "runs", "rungs", "series", "sinks",
+        "stages", "studies"};
     static const char mark[] = "static const char sql_";
     int n = 0;
     for (size_t i = 0; i < LAG_COUNT(stems); i++) {

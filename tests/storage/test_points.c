@@ -1,4 +1,4 @@
-/* Points: kept, compared, counted, thinned, walked, truncated, adopted. */
+/* Points: kept, compared, counted, thinned, walked, truncated, adopted, made fewer as they grow old. */
 #include "fixture.h"
 #include <lagd/base/check.h>
 #include <lagd/base/strbuf.h>
@@ -246,6 +246,45 @@ static void test_adopt(void **state) {
     lag_strbuf_deinit(&keys);
 }
 
+struct coarsening {
+    int64_t series, before, width;
+};
+
+static int coarsen(struct lag_db *db, void *arg, struct lag_error *err) {
+    const struct coarsening *c = arg;
+    return lag_points_coarsen(db, c->series, c->before, c->width, err);
+}
+
+static void expect_points(struct fixture *f, int64_t series, const struct lag_point *points, int n) {
+    struct lag_bucket buckets[32];
+    int64_t total;
+    int n_buckets;
+    assert_ok(f, lag_points_thin(f->reader, series, 0, 1000, 32, buckets, &n_buckets, &total, &f->err));
+    assert_int_equal(n_buckets, n);
+    for (int i = 0; i < n; i++)
+        assert_true(buckets[i].step == points[i].step && fabs(buckets[i].last - points[i].value) < 1e-12);
+    struct lag_series_row row = series_of(f, "machine", "cpu/share");
+    assert_true(row.n_points == n && row.first_step == points[0].step && row.last_step == points[n - 1].step);
+}
+
+/* Old points become means of equal stretches, again and again the same; new ones and other series stay. */
+static void test_coarsen(void **state) {
+    struct fixture *f = *state;
+    int64_t id = open_series(f, LAG_MACHINE_OWNER, "cpu/share", false);
+    int64_t other = open_series(f, "run_1", "train/loss", true);
+    put_points(f, (struct lag_point[]){{id, 3, 1}, {id, 11, 2}, {id, 12, 4}, {id, 19, 6}, {id, 20, 3}, {id, 21, 5},
+                                       {id, 33, 7}, {id, 34, 8}, {other, 3, 1}, {other, 4, 2}}, 10);
+    for (int again = 0; again < 2; again++) {
+        assert_ok(f, lag_store_write(f->store, coarsen, &(struct coarsening){id, 34, 10}, &f->err));
+        expect_points(f, id, (struct lag_point[]){{id, 0, 1}, {id, 10, 4}, {id, 20, 4}, {id, 33, 7}, {id, 34, 8}}, 5);
+    }
+    assert_ok(f, lag_store_write(f->store, coarsen, &(struct coarsening){id, 40, 20}, &f->err));
+    expect_points(f, id, (struct lag_point[]){{id, 0, 2.5}, {id, 20, 19.0 / 3}}, 2);
+    assert_ok(f, lag_store_write(f->store, coarsen, &(struct coarsening){id, 20, 0}, &f->err));
+    expect_points(f, id, (struct lag_point[]){{id, 20, 19.0 / 3}}, 1);
+    assert_int_equal(series_of(f, "run_1", "train/loss").n_points, 2);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_counts, fixture_store, fixture_end),
@@ -256,6 +295,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_cursor, fixture_store, fixture_end),
         cmocka_unit_test_setup_teardown(test_truncate, fixture_store, fixture_end),
         cmocka_unit_test_setup_teardown(test_adopt, fixture_store, fixture_end),
+        cmocka_unit_test_setup_teardown(test_coarsen, fixture_store, fixture_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

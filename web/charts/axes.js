@@ -7,7 +7,7 @@ const LABEL_PX = { x: 70, y: 34 }; // room that a number on a log axis takes
 
 export function axisOf(way, label, log, values) {
   return {
-    label, labelSize: 20, labelFont: FONT, font: FONT, labelGap: 0, size: way === 'x' ? 32 : 58,
+    label, labelSize: 20, labelFont: FONT, font: FONT, labelGap: 0, size: way === 'x' ? 32 : 64,
     stroke: () => theme.css('--dim'),
     grid: { stroke: () => theme.css('--grid'), width: 1 },
     ticks: { stroke: () => theme.css('--grid'), width: 1, size: 5 },
@@ -24,6 +24,12 @@ export function positive(model) {
   if (first <= 0) return model;
   return { ...model, x: model.x.slice(first), lines: model.lines.map((line) => ({ ...line,
     values: line.values.slice(first) })) };
+}
+
+/** A window without a point is drawn all the same: one can leave it as one came. */
+export function hollow(model) {
+  if (model.x.length > 0 || !model.range) return model;
+  return { ...model, x: model.range, lines: model.lines.map((line) => ({ ...line, values: [null, null] })) };
 }
 
 /** Without the lines that are hidden, and what belongs to them. */

@@ -1,6 +1,5 @@
 // Beside a chart: what its lines are called, which are shown, and what they are worth under the cursor.
 import { fill, h } from '../dom.js';
-import { number } from '../format.js';
 import { styleOf } from './style.js';
 
 const LONG = 40; // of a name in the tip
@@ -45,7 +44,7 @@ export class Legend {
       const shown = !hidden.has(line.label);
       item.button.setAttribute('aria-pressed', String(shown));
       item.button.title = shown ? `Hide ${line.label}` : `Show ${line.label}`;
-      item.value.textContent = shown ? number(valueOf(line)) : 'hidden';
+      item.value.textContent = shown ? valueOf(line) : 'hidden';
     }
   }
 
@@ -76,8 +75,8 @@ export class Tip {
     this.element.hidden = true;
   }
 
-  /** rows: [{line, value}]; left and width in px of the place. */
-  show(where, rows, left, width) {
+  /** rows: [{line, value}]; text: of a value; left and width in px of the place. */
+  show(where, rows, text, left, width) {
     const sorted = rows.filter((row) => Number.isFinite(row.value)).sort((a, b) => b.value - a.value);
     if (sorted.length === 0) {
       this.hide();
@@ -85,7 +84,7 @@ export class Tip {
     }
     fill(this.element, h('div', { class: 'dim' }, where), h('ol', {}, sorted.map(({ line, value }) => h('li', {},
       swatch(line), h('span', {}, line.label.length > LONG ? `${line.label.slice(0, LONG - 1)}…` : line.label), ' ',
-      h('b', {}, number(value))))));
+      h('b', {}, text(value))))));
     this.element.hidden = false;
     const wide = this.element.offsetWidth, right = left + 14 + wide > width;
     this.element.style.left = `${Math.max(0, right ? left - 14 - wide : left + 14)}px`;

@@ -4,7 +4,7 @@
 import { button, fill, h } from '../dom.js';
 import { count, number, tick } from '../format.js';
 import * as theme from '../theme.js';
-import { axisOf, lastOf, padded, positive, valueAt, visible } from './axes.js';
+import { axisOf, hollow, lastOf, padded, positive, valueAt, visible } from './axes.js';
 import { drawEnds, roomFor } from './ends.js';
 import { Legend, named, Tip } from './legend.js';
 import { inSight, region } from './region.js';
@@ -19,9 +19,10 @@ const POINTS_TABLE = 2000, LEAST_DRAG_PX = 8, BOTH_WAYS_PX = 24;
 /**
  * model: {x: [], lines: [{label, values, colour, dash, width, alpha, table, of}], bands: [{high, low, colour}],
  *         markers: [{x, text}], xLabel, yLabel, xText, yText, xLog, yLog, range: [min, max] | null,
- *         yRange: [min, max] | null, whole, quiet, summary}
+ *         yRange: [min, max] | null, whole, quiet, xTime, xTick, valueText, yZero, zoomed, summary}
  * A line with table: false has no name of its own; `of` is the label of the line that it is shown and hidden with.
- * whole: all of y is shown, outliers too. quiet: the page tells elsewhere what the lines are.
+ * whole: all of y is shown, outliers too. xTime: x is seconds since 1970; xTick: text beside the axis. quiet: the page
+ * tells elsewhere what the lines are. zoomed: false where range is what is shown anyway.
  */
 export class LineChart {
   constructor({ label, height = 280, onZoom, sync, overlay, table = true, view = new View(null) }) {
@@ -79,7 +80,7 @@ export class LineChart {
     const rows = [];
     for (let i = x.length - 1; i >= 0; i -= stride) {
       if (shown.some((line) => line.values[i] !== null && line.values[i] !== undefined))
-        rows.push([this.xText(x[i]), ...shown.map((line) => number(line.values[i]))]);
+        rows.push([this.xText(x[i]), ...shown.map((line) => (this.model.valueText ?? number)(line.values[i]))]);
     }
     return { head: [xLabel, ...shown.map((line) => line.label)], rows };
   }
@@ -102,7 +103,7 @@ export class LineChart {
 
   draw(given) {
     this.given = given;
-    const model = visible(given.xLog ? positive(given) : given, this.view.hidden);
+    const model = visible(hollow(given.xLog ? positive(given) : given), this.view.hidden);
     const same = this.model && this.plot && this.signature(model) === this.signature(this.model);
     this.model = model;
     this.measure();
@@ -126,7 +127,8 @@ export class LineChart {
     const range = this.view.y ?? yRange;
     if (range && !(this.model.yLog && !(range[0] > 0))) return this.view.y ? range : padded(...range, this.model.yLog);
     const shown = whole || this.view.outliers ? this.extent.whole : this.extent.range;
-    return padded(...(shown ?? [null, null]), this.model.yLog);
+    const [low, high] = padded(...(shown ?? [null, null]), this.model.yLog);
+    return [this.model.yZero ? Math.min(0, low) : low, high];
   }
 
   tell() {
@@ -134,7 +136,7 @@ export class LineChart {
     const clipped = outside > 0 && !this.model.whole && !this.view.y && !this.model.yRange;
     this.outliers.hidden = !clipped;
     this.outliers.textContent = shown ? 'Hide outliers' : 'Show outliers';
-    this.reset.hidden = !this.model.range?.length && !this.view.y;
+    this.reset.hidden = !this.isZoomed() && !this.view.y;
     fill(this.caption, this.model.summary ?? '', clipped && !shown && ` ${count(outside)} `
       + `${outside === 1 ? 'value lies' : 'values lie'} beyond ${tick(range[0])} to ${tick(range[1])} and `
       + `${outside === 1 ? 'is' : 'are'} cut off.`);
@@ -157,8 +159,12 @@ export class LineChart {
   /** Shows all there is of x and y. */
   all() {
     this.view.y = null;
-    if (this.onZoom && this.model?.range) this.onZoom(null);
+    if (this.model && this.isZoomed()) this.onZoom(null);
     this.again();
+  }
+
+  isZoomed() {
+    return Boolean(this.onZoom) && (this.model.zoomed ?? Boolean(this.model.range));
   }
 
   /** What of x is shown: all there is, or what was zoomed to. */
@@ -187,10 +193,10 @@ export class LineChart {
         drag: { x: Boolean(this.onZoom), y: true, uni: this.onZoom ? BOTH_WAYS_PX : null, setScale: false },
         ...(this.sync ? { sync: { key: this.sync, setSeries: false, scales: ['x', null] } } : {}) },
       scales: {
-        x: { time: false, distr: model.xLog ? 3 : 1, range: () => this.span() },
+        x: { time: Boolean(model.xTime), distr: model.xLog ? 3 : 1, range: () => this.span() },
         y: { distr: model.yLog ? 3 : 1, range: () => this.yRange() },
       },
-      axes: [axisOf('x', model.xLabel, model.xLog, (v) => this.xText(v)),
+      axes: [axisOf('x', model.xLabel, model.xLog, model.xTick ?? ((v) => this.xText(v))),
         axisOf('y', model.yLabel, model.yLog, model.yText ?? tick)],
       series: [{}, ...series],
       bands: (model.bands ?? []).map((band) => ({ series: [band.high + 1, band.low + 1],
@@ -258,11 +264,12 @@ export class LineChart {
       : x.length ? `latest: ${xLabel} ${this.xText(x[x.length - 1])}` : '';
     const shown = new Map(named(this.model).map((line) => [line.label, line]));
     const value = (line) => (there ? valueAt(line, x, index, to - from) : lastOf(line));
+    const text = this.model.valueText ?? number;
     this.legend.draw(quiet ? [] : named(this.given), this.view.hidden, where,
-      (line) => value(shown.get(line.label) ?? line));
+      (line) => text(value(shown.get(line.label) ?? line)));
     const here = this.place.matches(':hover') || document.activeElement === this.place;
     if (!there || !here || !this.plot) this.tip.hide();
-    else this.tip.show(where, [...shown.values()].map((line) => ({ line, value: value(line) })),
+    else this.tip.show(where, [...shown.values()].map((line) => ({ line, value: value(line) })), text,
       this.plot.cursor.left + this.plot.over.offsetLeft, this.plot.width);
   }
 

@@ -33,6 +33,7 @@ struct lagd_config {
     int64_t keep_checkpoints;   /* newest ones of a run; pre-growth ones are kept beside */
     int64_t min_free_bytes;
     int64_t event_retention_days;
+    int64_t sample_seconds;     /* between two looks at the machine; 0 = none */
     /* notify: see outbox.h */
     char webhook_url[1024], webhook_url_file[1024], webhook_secret_file[1024], webhook_on[128];
     char notify_command[1024], command_on[128]; /* program and arguments, ',' between */

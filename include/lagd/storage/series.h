@@ -23,6 +23,12 @@ int lag_points_truncate(struct lag_db *db, const char *owner, int64_t after_step
 int lag_points_adopt(struct lag_db *db, const char *run_id, const char *candidate_id, int64_t after_step,
                      int64_t until_step, struct lag_error *err);
 
+/* Whose series the machine's are; their steps are seconds since 1970. */
+#define LAG_MACHINE_OWNER "machine"
+/* Points of a series that is not exact with step < before become one each `width` steps, the mean of those from there
+ * on, whose step is a multiple of width; before is lowered to one. width 0: they go. Again is the same. Writer. */
+int lag_points_coarsen(struct lag_db *db, int64_t series, int64_t before, int64_t width, struct lag_error *err);
+
 struct lag_bucket { int64_t step; double min, max, last, sum; int64_t n, n_null; }; /* step of the last point; last: the
  * last that is not NULL; NaN when all are NULL; sum: of those that are not NULL */
 /* Thins points with from ≤ step ≤ to into at most max_buckets buckets of equal step width, in order; when there are
