@@ -1,4 +1,5 @@
 /* grow, grow approve, grow reject. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -41,9 +42,14 @@ static void draw(struct progress *progress, json_t *growth) {
     struct lag_strbuf out = LAG_STRBUF_INIT;
     double steps = ctl_json_number(growth, "lag"); /* an allocator may lead it on */
     json_t *items = json_object_get(growth, "candidates"), *item;
+    const double left = ctl_json_number(growth, "seconds_left");
+    char text[48];
     size_t i;
+    ctl_seconds_text(left, text);
     if (progress->n_lines) lag_strbuf_printf(&out, "\033[%dA", progress->n_lines);
-    ctl_say(&out, "\r{id}: {state}, {progress.done_steps} of {progress.total_steps} steps\033[K\n", growth);
+    ctl_say(&out, "\r{id}: {state}, {progress.done_steps} of {progress.total_steps} steps", growth);
+    if (isfinite(left)) lag_strbuf_printf(&out, ", about %s left", text);
+    lag_strbuf_append(&out, "\033[K\n");
     json_array_foreach(items, i, item) {
         append_candidate(&out, item, steps, progress->ctl->term.utf8);
         lag_strbuf_append(&out, "\033[K\n");

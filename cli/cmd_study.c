@@ -46,10 +46,11 @@ static bool has_ended(json_t *study) {
     return strcmp(state, "completed") == 0 || strcmp(state, "cancelled") == 0 || strcmp(state, "failed") == 0;
 }
 
-/* From how fast its share grows while somebody looks; NaN: that is not known yet. */
+/* As lagd tells it, else from how fast its share grows while somebody looks; NaN: that is not known yet. */
 static double seconds_left(struct watch *watch, json_t *study) {
-    const double done = ctl_json_number(study, "done");
+    const double done = ctl_json_number(study, "done"), told = ctl_json_number(study, "seconds_left");
     const int64_t now_ns = lag_clock_mono_ns();
+    if (isfinite(told)) return told;
     if (strcmp(ctl_json_text(study, "state"), "running") != 0) watch->begun_ns = 0;
     if (strcmp(ctl_json_text(study, "state"), "running") != 0) return (double)NAN;
     if (watch->begun_ns == 0) {

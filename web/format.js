@@ -55,6 +55,9 @@ export function duration(seconds) {
   return `${Math.floor(t / 86400)} d ${Math.floor((t % 86400) / 3600)} h`;
 }
 
+/** Behind how far something is: ", about 3 s left". */
+export const left = (seconds) => (seconds === null ? '' : `, about ${duration(seconds)} left`);
+
 export function clock(text) {
   return text ? new Date(text).toLocaleTimeString('en-GB') : '–';
 }

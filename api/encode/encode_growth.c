@@ -325,6 +325,13 @@ int lagd_write_change(struct lagd_json *json, const char *key, const void *objec
     return 0;
 }
 
+static int write_growth_left(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct lagd_encoding *encoding = context;
+    struct lagd_supervisor *supervisor = encoding->supervisor;
+    lagd_json_real(json, key, supervisor ? lagd_supervisor_growth_left(supervisor, encoding->db, object) : (double)NAN);
+    return 0;
+}
+
 #define ROW(name, type, member, help) LAGD_MEMBER(struct lag_growth_row, name, type, member, help)
 static const struct lagd_member growth_members[] = {
     ROW("id", "s", id, NULL),
@@ -352,6 +359,8 @@ static const struct lagd_member growth_members[] = {
     ROW("tokens_per_sequence", "i", tokens_per_sequence, "Tokens of a training sequence and of a validation window "
         "after it; 0: as before."),
     LAGD_WRITTEN_OF("progress", "@", &progress_schema, write_progress, NULL),
+    LAGD_WRITTEN("seconds_left", "n?", write_growth_left, "Until its candidates have been probed, by the speed of the "
+                 "run; null while they are not."),
     LAGD_WRITTEN_OF("candidates", "[@]", &lagd_candidate_schema, write_candidates, "In the order of the pool."),
     ROW("lag", "i", probe_steps, "Steps at which it is decided: those asked for, unless its allocator ended the probe "
         "before or led it beyond."),
@@ -373,10 +382,10 @@ const struct lagd_schema lagd_growth_schema = LAGD_SCHEMA("Growth", growth_membe
 
 static int add_candidate(const struct lag_candidate_row *row, void *arg) { return lagd_rows_add(arg, row); }
 
-int lagd_write_growth(struct lagd_json *json, const char *key, const struct lag_growth_row *row, struct lag_db *db,
-                      struct lag_error *err) {
+int lagd_write_growth(struct lagd_json *json, const char *key, const struct lag_growth_row *row,
+                      struct lagd_supervisor *supervisor, struct lag_db *db, struct lag_error *err) {
     struct lagd_rows list = LAGD_ROWS_INIT(struct lag_candidate_row);
-    struct lagd_encoding encoding = {db, err, &list};
+    struct lagd_encoding encoding = {db, err, &list, supervisor};
     int status = lag_candidate_list(db, row->id, add_candidate, &list, err);
     if (status == 0) status = lagd_write_object(json, key, &lagd_growth_schema, row, &encoding);
     lagd_rows_deinit(&list);

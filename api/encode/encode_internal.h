@@ -18,7 +18,7 @@ struct lagd_encoding {
     struct lag_db *db;
     struct lag_error *err;
     const struct lagd_rows *candidates; /* of the growth: what a candidate is ranked among */
-    struct lagd_supervisor *supervisor; /* of a run: for what it will still take; NULL: not told */
+    struct lagd_supervisor *supervisor; /* for what runs, growths and studies will still take; NULL: not told */
     const void *left_of;                /* the run of … */
     struct lagd_left left;              /* … this, which two of its members need */
 };
@@ -48,8 +48,8 @@ void lagd_origin_read(struct lag_db *db, const struct lag_run_row *row, struct l
 int lagd_write_origin(struct lagd_json *json, const char *key, const struct lagd_origin *origin); /* or null */
 
 /* With the candidates, which it reads. */
-int lagd_write_growth(struct lagd_json *json, const char *key, const struct lag_growth_row *row, struct lag_db *db,
-                      struct lag_error *err);
+int lagd_write_growth(struct lagd_json *json, const char *key, const struct lag_growth_row *row,
+                      struct lagd_supervisor *supervisor, struct lag_db *db, struct lag_error *err);
 /* Whether the run has the new shape: never before the growth is applied, and not where no growth was chosen. */
 #define LAGD_GREW_HELP "Whether the run has the new shape: false where no growth was chosen, null before it is applied."
 int lagd_growth_grew(struct lag_db *db, const struct lag_growth_row *row, bool *ret_grew, struct lag_error *err);

@@ -202,6 +202,13 @@ static int write_priority(struct lagd_json *json, const char *key, const void *o
     return 0;
 }
 
+static int write_study_left(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct lagd_encoding *encoding = context;
+    struct lagd_supervisor *supervisor = encoding->supervisor;
+    lagd_json_real(json, key, supervisor ? lagd_supervisor_study_left(supervisor, encoding->db, object) : (double)NAN);
+    return 0;
+}
+
 static const struct lagd_member study_members[] = {
     ROW("id", "s", id, NULL),
     ROW("name", "s", name, NULL),
@@ -219,6 +226,8 @@ static const struct lagd_member study_members[] = {
     LAGD_WRITTEN("seeds", "[i]", write_seeds, NULL),
     LAGD_WRITTEN("pool", "[s]", write_pool, "Its strategies as texts."),
     LAGD_WRITTEN("done", "n", write_done, "Share of all its steps that are made."),
+    LAGD_WRITTEN("seconds_left", "n?", write_study_left, "Until all its runs have ended, one after the other, by the "
+                 "speeds that were measured; null while it is not under way, or nothing has been measured yet."),
     LAGD_WRITTEN_OF("runs", "[@]", &item_schema, write_runs, "In the order in which they are begun."),
     LAGD_WRITTEN("allowed_actions", "[s]", write_actions, "What can be asked of it in this state."),
     LAGD_WRITTEN("links", "{s}", write_links, NULL),

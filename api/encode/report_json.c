@@ -88,7 +88,8 @@ static const struct lagd_schema origin_schema = LAGD_SCHEMA("ReportOrigin", orig
 
 static int write_report_growth(struct lagd_json *json, const char *key, const void *object, void *context) {
     const struct lagd_encoding *encoding = context;
-    return lagd_write_growth(json, key, &((const struct lagd_report *)object)->growth, encoding->db, encoding->err);
+    return lagd_write_growth(json, key, &((const struct lagd_report *)object)->growth, NULL, encoding->db,
+                             encoding->err);
 }
 
 static int write_origin(struct lagd_json *json, const char *key, const void *object, void *context) {

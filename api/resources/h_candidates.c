@@ -152,7 +152,7 @@ static int answer_growth(struct lagd_request *request) {
     if (status < 0) return status;
     (void)lagd_etag_fresh(request, row.revision);
     lagd_answer_begin(request, &json);
-    status = lagd_write_growth(&json, NULL, &row, db, &request->err);
+    status = lagd_write_growth(&json, NULL, &row, request->supervisor, db, &request->err);
     int ended = lagd_answer_end(request, &json, 0);
     return status < 0 ? status : ended;
 }

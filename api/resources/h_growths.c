@@ -42,7 +42,7 @@ static int answer_growth(struct lagd_request *request, const char *id, int succe
         return status;
     }
     lagd_answer_begin(request, &json);
-    status = lagd_write_growth(&json, NULL, &row, db, &request->err);
+    status = lagd_write_growth(&json, NULL, &row, request->supervisor, db, &request->err);
     lag_reader_end(db);
     int ended = lagd_answer_end(request, &json, success);
     return status < 0 ? status : ended;
@@ -71,7 +71,7 @@ static int write_items(struct lagd_json *json, const char *key, const void *obje
     int status = 0;
     lagd_json_open_array(json, key);
     for (size_t i = 0; i < items->n && status == 0; i++)
-        status = lagd_write_growth(json, NULL, &rows[i], encoding->db, encoding->err);
+        status = lagd_write_growth(json, NULL, &rows[i], encoding->supervisor, encoding->db, encoding->err);
     lagd_json_close_array(json);
     return status;
 }
@@ -90,7 +90,7 @@ static int list_growths(struct lagd_request *request, const char *run) {
         status = lag_growth_list(db, run ? found.id : NULL, INT32_MAX, add_growth, &listing, &request->err);
     if (status >= 0) {
         const struct lagd_list list = {lagd_rows_span(&listing.rows), listing.page.next};
-        struct lagd_encoding encoding = {db, &request->err, NULL};
+        struct lagd_encoding encoding = {db, &request->err, NULL, request->supervisor};
         status = lagd_answer_object(request, &lagd_growth_list_schema, &list, &encoding, 0);
     }
     lagd_rows_deinit(&listing.rows);

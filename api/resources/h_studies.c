@@ -19,7 +19,7 @@
 static int answer_study(struct lagd_request *request, const char *id, int success) {
     struct lag_db *db;
     struct lag_study_row row;
-    struct lagd_encoding encoding = {.err = &request->err};
+    struct lagd_encoding encoding = {.err = &request->err, .supervisor = request->supervisor};
     int status = lagd_request_db(request, &db);
     if (status == 0) status = lag_reader_begin(db, &request->err);
     if (status < 0) return status;
@@ -57,7 +57,7 @@ int lagd_h_studies(struct lagd_request *request) {
     if (status == 0) status = lag_study_list(db, false, INT32_MAX, add_study, &listing, &request->err);
     if (status >= 0) {
         const struct lagd_list list = {lagd_rows_span(&listing.rows), listing.page.next};
-        struct lagd_encoding encoding = {db, &request->err, NULL};
+        struct lagd_encoding encoding = {db, &request->err, NULL, request->supervisor};
         status = lagd_answer_object(request, &lagd_study_list_schema, &list, &encoding, 0);
     }
     lagd_rows_deinit(&listing.rows);

@@ -1,4 +1,5 @@
-/* What a run will still take, from where it is to its last step, with the growths that it is still to go through. */
+/* What runs, growths and studies will still take: of a run from where it is to its last step, with the growths that it
+ * is still to go through. */
 #include "plan/batches_internal.h"
 #include "plan/run_config_internal.h"
 #include "plan/shape_internal.h"
@@ -15,6 +16,8 @@
 #include <lagd/daemon/states.h>
 #include <lagd/engine/cost.h>
 #include <lagd/storage/growths.h>
+#include <lagd/storage/runs.h>
+#include <lagd/storage/studies.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -179,8 +182,13 @@ static void sum_up(struct lagd_supervisor *s, struct lag_db *db, struct way *way
     lagd_ahead_deinit(&ahead);
 }
 
-void lagd_supervisor_left(struct lagd_supervisor *s, struct lag_db *db, const struct lag_run_row *run,
-                          struct lagd_left *ret) {
+static bool goes_on(const struct lag_run_row *run) {
+    return lagd_run_is(run->state, LAGD_RUN_RUNNING) || lagd_run_is(run->state, LAGD_RUN_GROWING);
+}
+
+/* What the run takes once it goes on; seconds NaN: no pace is known. */
+static void left_once_on(struct lagd_supervisor *s, struct lag_db *db, const struct lag_run_row *run,
+                         struct lagd_left *ret) {
     *ret = (struct lagd_left){NAN, NAN};
     if (lagd_state_has_ended(LAGD_MACHINE_RUN, run->state)) return;
     LAG_CLEANUP(lag_free_p) struct way *way = lag_calloc(1, sizeof(*way));
@@ -188,8 +196,69 @@ void lagd_supervisor_left(struct lagd_supervisor *s, struct lag_db *db, const st
     way->run = run;
     way->at = run->step;
     if (lagd_run_spec_of_row(run, &way->config, &way->spec, NULL) < 0) return;
-    const bool goes_on = lagd_run_is(run->state, LAGD_RUN_RUNNING) || lagd_run_is(run->state, LAGD_RUN_GROWING);
-    const bool known = find_pace(s, way) && goes_on;
+    const bool known = find_pace(s, way);
     sum_up(s, db, way, ret);
     if (!known) ret->seconds = NAN;
+}
+
+void lagd_supervisor_left(struct lagd_supervisor *s, struct lag_db *db, const struct lag_run_row *run,
+                          struct lagd_left *ret) {
+    left_once_on(s, db, run, ret);
+    if (!goes_on(run)) ret->seconds = NAN;
+}
+
+double lagd_supervisor_growth_left(struct lagd_supervisor *s, struct lag_db *db, const struct lag_growth_row *growth) {
+    LAG_CLEANUP(lag_free_p) struct way *way = lag_calloc(1, sizeof(*way));
+    LAG_CLEANUP(lag_free_p) struct lagd_growth_request *request = lag_calloc(1, sizeof(*request));
+    struct lagd_left sum = {0, 0};
+    struct lag_run_row run;
+    if (!way || !request || !lagd_growth_is(growth->state, LAGD_GROWTH_PROBING)) return NAN;
+    if (lag_run_get(db, growth->run_id, &run, NULL) < 0 || !goes_on(&run)) return NAN;
+    way->run = &run;
+    way->at = growth->start_step;
+    if (lagd_run_spec_of_row(&run, &way->config, &way->spec, NULL) < 0 || !find_pace(s, way)) return NAN;
+    if (lagd_ahead_request(db, growth, request, NULL) != 0) return NAN;
+    if (isnan(growth->parent_loss)) evaluate(way, 1, &sum);
+    probe(s, db, way, request, 1 - share_done(db, growth), &sum);
+    return sum.seconds;
+}
+
+/* --- a study ----------------------------------------------------------------------------------------------------- */
+
+/* Its runs by role: those that have all before them are alike, and say what those take that are not made yet. */
+struct study_left {
+    struct lagd_supervisor *s;
+    struct lag_db *db;
+    double seconds, longest[2];
+    int n_missing[2];
+    bool unknown;
+};
+
+static int add_study_run(const struct lag_study_run_row *row, void *arg) {
+    struct study_left *sum = arg;
+    const int role = strcmp(row->role, "scratch") == 0;
+    struct lagd_left left;
+    struct lag_run_row run;
+    if (!row->run_id[0]) {
+        sum->n_missing[role]++;
+        return 0;
+    }
+    if (lag_run_get(sum->db, row->run_id, &run, NULL) < 0) return 0; /* deleted: nobody waits for it */
+    if (lagd_state_has_ended(LAGD_MACHINE_RUN, run.state)) return 0;
+    left_once_on(sum->s, sum->db, &run, &left);
+    if (isnan(left.seconds)) sum->unknown = true;
+    sum->seconds += left.seconds;
+    sum->longest[role] = fmax(sum->longest[role], left.seconds);
+    return 0;
+}
+
+double lagd_supervisor_study_left(struct lagd_supervisor *s, struct lag_db *db, const struct lag_study_row *study) {
+    struct study_left sum = {.s = s, .db = db};
+    if (!lagd_study_is(study->state, LAGD_STUDY_RUNNING)) return NAN;
+    if (lag_study_run_list(db, study->id, add_study_run, &sum, NULL) < 0 || sum.unknown) return NAN;
+    for (int role = 0; role < 2; role++) {
+        if (sum.n_missing[role] > 0 && sum.longest[role] <= 0) return NAN;
+        sum.seconds += sum.n_missing[role] * sum.longest[role];
+    }
+    return sum.seconds;
 }

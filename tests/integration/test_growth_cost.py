@@ -100,6 +100,7 @@ def time_left_counts_what_is_planned(folder):
     assert daemon.get("/runs")["items"][0]["seconds_left"] > 0
     body = {"target": {"n_layer": 8}, "when": {"at_step": 500000}, "probe": {"steps": 1000, "eval_every": 100}}
     growth = daemon.post("/runs/job/growths", body)["id"]
+    assert daemon.get(f"/growths/{growth}")["seconds_left"] is None  # it is planned
     with_growth = daemon.get("/runs/job")["seconds_left"]
     # half of its steps are made by four times the layers
     assert 1.5 < with_growth / plain["seconds_left"] < 4, (plain["seconds_left"], with_growth)
@@ -111,12 +112,16 @@ def time_left_counts_what_is_planned(folder):
     growth = daemon.post("/runs/job/growths", body)["id"]
     probing = daemon.wait_for("/runs/job", lambda r: r["state"] == "growing" and r["seconds_left"])
     assert probing["seconds_left"] > 1.5 * again, (probing["seconds_left"], again)
+    of_probe = daemon.wait_for(f"/growths/{growth}", lambda g: g["seconds_left"] is not None)["seconds_left"]
+    assert again / 2 < of_probe <= 1.5 * probing["seconds_left"], (of_probe, probing["seconds_left"])
+    assert daemon.get("/runs/job/growths")["items"][-1]["seconds_left"] > 0
     client = os.environ.get("LAGCTL") or os.path.join(os.path.dirname(lagd.LAGD), "cli", "lagctl")
     said = subprocess.run([client, "--socket", daemon.socket, "run", "show", "job"], capture_output=True, text=True,
                           check=True).stdout
     assert "time left" in said, said
     daemon.post(f"/growths/{growth}/cancel")
     daemon.wait_for("/runs/job", lambda r: r["state"] == "running")
+    assert daemon.get(f"/growths/{growth}")["seconds_left"] is None
     daemon.post("/runs/job/pause")
     assert daemon.wait_for("/runs/job", lambda r: r["state"] == "paused")["seconds_left"] is None
     daemon.kill()

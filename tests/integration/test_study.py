@@ -98,7 +98,11 @@ def a_study_from_the_first_step_to_the_report(folder):
     assert status == 202 and made["id"].startswith("st_"), made
     status, problem = ask(daemon, "GET", "/studies/first/tfevents")
     assert status == 409 and "has no curves yet" in problem["detail"], problem
+    left = []
+    assert lagd.until(lambda: left.append(daemon.get("/studies/first")["seconds_left"]) or left[-1], 60), "no time left"
+    assert 0 < left[-1] < 600 and daemon.get("/studies")["items"][0]["seconds_left"] != 0, left
     study = ended(daemon, "first")
+    assert study["seconds_left"] is None, study
     assert study["id"] == made["id"] and study["done"] == 1 and study["seeds"] == [3, 4], study
     assert [r["role"] for r in study["runs"]] == ["candidates", "candidates", "scratch", "scratch"]
     report = daemon.get("/studies/first/report?format=json")

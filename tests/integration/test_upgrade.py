@@ -49,8 +49,8 @@ ADDED = {"gain_flops", "gain_flops_interval", "gain_flops_t", "head_dim",
          "eval_stride", "change", "with", "with_params", "parents", "fused",
          "label", "delta", "basis", "tied_set", "tied_at_0", "p_now", "p_end", "gain", "gain_interval",
          "short_by", "n_tied", "n_evaluations", "n_reached", "freeze_old", "allocator", "max_steps", "rungs", "lag",
-         "stopped", "prior", "audit", "effect", "best", "waiting_for", "health", "marks", "from_model",
-         "from_model_id", "tokens_per_sequence"}
+         "stopped", "prior", "audit", "effect", "best", "waiting_for", "seconds_left", "health", "marks",
+         "from_model", "from_model_id", "tokens_per_sequence"}
 # What the rule of a growth says since then.
 CLOSE = (" Where those that cannot be told apart lie closer than the difference that matters, the first of them by "
          "the prior is, or, without one, in the pool.")

@@ -69,6 +69,49 @@ async function theTickedAreAsked() {
   await until('it is cancelled', async () => (await daemon.get('/runs/long')).state === 'cancelled');
 }
 
+const head = () => page().locator('.runs thead th').allInnerTexts();
+
+async function columnsAreChosen() {
+  await browser.open('#/runs');
+  check(!(await head()).includes('Seed'), 'the usual columns');
+  await page().click('summary:text-is("Columns")');
+  await page().check('.columns-chosen input[value=seed]');
+  await page().check('.columns-chosen input[value=note]');
+  await page().uncheck('.columns-chosen input[value=flops]');
+  check((await head()).includes('Seed') && !(await head()).includes('FLOPs'), JSON.stringify(await head()));
+  await page().reload();
+  await until('they are there the next time', async () => (await head()).includes('Seed'));
+  await browser.open('#/runs?cols=name,train');
+  await until('a link says which', async () => (await head()).join() === ',Name,Train loss');
+  await browser.open('#/runs?cols=name,tags,note');
+  await until('and others', async () => (await head()).join() === ',Name,Tags,Note');
+}
+
+async function tagsAndNotesAreEditedInPlace() {
+  await page().click('button[aria-label="Edit tags of gamma"]');
+  await page().fill('input[aria-label="tags of gamma"]', 'fresh, deep');
+  await daemon.post('/runs', runBody('between', { start: false })); // the list changes meanwhile
+  await until('it is told of', async () => (await daemon.get('/runs?q=between')).items.length === 1);
+  check(await page().inputValue('input[aria-label="tags of gamma"]') === 'fresh, deep', 'what is written stays');
+  await page().keyboard.press('Enter');
+  await until('the tags are kept', async () => (await daemon.get('/runs/gamma')).tags.join() === 'fresh,deep');
+  await until('and shown', async () => (await page().locator('.run-tag:text-is("fresh")').count()) === 1);
+  await page().click('button[aria-label="Edit note of gamma"]');
+  await page().keyboard.type('not this');
+  await page().keyboard.press('Escape');
+  check((await daemon.get('/runs/gamma')).note === '', 'Escape leaves it');
+  await browser.open('#/runs/gamma');
+  await page().click('button[aria-label="Edit note of gamma"]');
+  await page().keyboard.type('looked at');
+  await page().click('.editable button:text-is("Keep")');
+  await until('the note is kept', async () => (await daemon.get('/runs/gamma')).note === 'looked at');
+  await until('and shown there', async () => (await page().locator('.fact .editable').allInnerTexts()).join()
+    .includes('looked at'));
+  await page().evaluate(() => localStorage.clear());
+  await daemon.call('DELETE', '/runs/between').catch(() => {});
+  await browser.open('#/runs');
+}
+
 async function whoWaitsIsFirst() {
   await daemon.post('/runs', runBody('grows', { start: false }));
   await daemon.post('/runs', runBody('newest', { start: false }));
@@ -162,5 +205,5 @@ async function itCanBeReadAnywhere() {
   check(browser.faults.length === 0, browser.faults.join('\n'));
 }
 
-await main([aFewRuns, theyAreFound, theTickedAreAsked, whoWaitsIsFirst, theBrowserTells, tenThousand,
-  itCanBeReadAnywhere]);
+await main([aFewRuns, theyAreFound, theTickedAreAsked, columnsAreChosen, tagsAndNotesAreEditedInPlace,
+  whoWaitsIsFirst, theBrowserTells, tenThousand, itCanBeReadAnywhere]);

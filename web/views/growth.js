@@ -108,7 +108,8 @@ export function growthView(main, id) {
       growth.state === 'probing' && h('div', {}, progress(growth.progress.done_steps, growth.progress.total_steps,
         'Probe steps done'),
         h('p', { class: 'dim' }, `${ended} of ${growth.candidates.length} candidates done, `
-          + `${f.count(growth.progress.done_steps)} of ${f.count(growth.progress.total_steps)} steps; `
+          + `${f.count(growth.progress.done_steps)} of ${f.count(growth.progress.total_steps)} steps`
+          + `${f.left(growth.seconds_left)}; `
           + (probe.common() >= 0 ? `comparable up to step ${probe.common()}` : 'not comparable yet'))),
       verdict(probe),
       auditOf(growth, (candidate) => probe.candidates().find((one) => one.id === candidate)?.label ?? '–'),

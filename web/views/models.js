@@ -6,12 +6,14 @@ import * as live from '../live.js';
 import { panel } from '../panel.js';
 import { address } from '../state.js';
 import { throttle } from '../throttle.js';
+import { Paces } from '../time_left.js';
 import { bodyOf, complain, Field, schema } from './form.js';
 import { badge, fact, facts, progress } from './parts.js';
 
 const PULSE_MS = 1000;
 
 export function modelsView(main) {
+  const paces = new Paces();
   let busy = false; // one of them is being imported: how far it is comes without events
   const list = panel({
     title: 'Models', wide: true, curl: ['GET', '/models'],
@@ -22,7 +24,7 @@ export function modelsView(main) {
       const cards = h('div', { class: 'cards' });
       const update = (now) => {
         busy = now.items.some((one) => one.state === 'importing');
-        fill(cards, now.items.map((one) => card(one, () => list.refresh())));
+        fill(cards, now.items.map((one) => card(one, paces, () => list.refresh())));
       };
       body.append(cards);
       update(first);
@@ -62,12 +64,14 @@ function tokenizerOf(one) {
   return fact('Tokenizer', one.tokenizer, one.tokenizer_size ? `${f.count(one.tokenizer_size)} tokens` : '');
 }
 
-function card(one, after) {
+function card(one, paces, after) {
   const importing = one.state === 'importing', ready = one.state === 'ready';
+  const left = paces.of(one.id, importing ? one.progress : null);
   return h('article', { class: 'card', 'aria-label': one.name },
     h('header', {}, h('h3', {}, one.name), badge('model', one.state)),
     one.reason && h('p', { class: 'reason' }, one.reason),
     importing && progress(one.progress, 1, `${one.name}: copied and checked`),
+    importing && h('p', { class: 'dim' }, `${f.percent(one.progress)} copied and checked${f.left(left)}`),
     ready && facts(
       fact('Parameters', f.si(one.n_params), f.count(one.n_params)),
       fact('Shape', `${one.shape.n_layer} layers, width ${f.count(one.shape.n_embd)}`),

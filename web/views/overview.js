@@ -54,7 +54,8 @@ export function overviewView(main) {
 
   const host = panel({
     title: 'Machine', curl: ['GET', '/system'],
-    tools: h('a', { class: 'button small', href: address(['machine']) }, 'Over time'), load: (signal) => api.get('/system', signal),
+    tools: h('a', { class: 'button small', href: address(['machine']) }, 'Over time'),
+    load: (signal) => api.get('/system', signal),
     show(system, body) {
       const update = (now) => fill(body, machine(now));
       update(system);

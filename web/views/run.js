@@ -9,6 +9,7 @@ import { lossPanel, sidePanels } from './run_curves.js';
 import { grownPanel } from './grew.js';
 import { checkpointPanel, configPanel, lineagePanel, samplePanel } from './run_parts.js';
 import { planPanel } from './plan.js';
+import { editableNote, editableTags, isEditing } from './edit.js';
 import { eta, fact, facts, growthLink, isActive, originOf, progress, runActions, runBadge } from './parts.js';
 import { address, Settings } from '../state.js';
 
@@ -33,6 +34,7 @@ export function runView(main, name) {
     show(run, body) {
       const update = (now) => {
         rest.hidden = false;
+        if (isEditing()) return;
         fill(body, summary(now, shared.growths, refreshAll));
         const key = [now.revision, now.growth, now.n_rollbacks].join();
         grew.show();
@@ -112,7 +114,8 @@ function summary(run, growths, after) {
       fact('Tokens', f.si(run.tokens)),
       fact('Compute', f.flops(run.flops), run.flops_probes > 0 ? `${f.flops(run.flops_probes)} of it in probes` : ''),
       run.n_rollbacks > 0 && fact('Rollbacks', run.n_rollbacks, `learning rate × ${f.number(run.lr_scale)}`),
-      run.note && fact('Note', run.note),
-      run.tags.length > 0 && fact('Tags', run.tags.join(', '))),
+      fact('Tags', editableTags(run, run.tags.map((tag) => h('a', { class: 'tag-link',
+        href: address(['runs'], { tag }) }, tag)), after)),
+      fact('Note', editableNote(run, run.note || h('span', { class: 'dim' }, 'none'), after))),
   ];
 }

@@ -8,28 +8,43 @@ import { Settings, address } from '../state.js';
 import { STATES } from '../states.js';
 import { throttle } from '../throttle.js';
 import { compareAddress, MOST } from './compare_data.js';
-import { badge, runBadge, runLink } from './parts.js';
+import { editableNote, editableTags, isEditing } from './edit.js';
+import { badge, eta, isActive, runBadge, runLink } from './parts.js';
 import { groupsOf, keepPlace, placeOf, RunRows, window_ } from './run_rows.js';
 
 const PAGE = 200, ROW_PX = 34, AHEAD = 12, TYPED_MS = 120, LIVE_MS = 1000;
-const PRESETS = { q: '', tag: '', state: '', waiting_for: '', sort: 'created', order: '', group: '' };
+const PRESETS = { q: '', tag: '', state: '', waiting_for: '', sort: 'created', order: '', group: '', cols: '' };
 const RUN_STATES = Object.keys(STATES.run);
 const FILTERS = ['q', 'tag', 'state', 'waiting_for', 'sort', 'order'];
 
-// title, sort word or null, cell
+// name in the address, title, sort word or null, cell
 const COLUMNS = [
-  ['Name', 'name', (run) => runLink(run.name)],
-  ['State', null, (run) => (run.waiting_for === 'approval' ? decide(run) : runBadge(run))],
-  ['Step', 'step', (run) => `${f.count(run.step)} of ${f.count(run.max_steps)}`],
-  ['Best val loss', 'best', (run) => f.loss(run.best?.value)],
-  ['Val loss', 'latest', (run) => f.loss(run.latest['val/loss'])],
-  ['Parameters', 'params', (run) => f.si(run.n_params)],
-  ['Layers', null, (run) => run.model.n_layer],
-  ['Tokens', 'tokens', (run) => f.si(run.tokens)],
-  ['FLOPs', 'flops', (run) => f.si(run.flops_training)],
-  ['Tags', null, null],
-  ['Created', 'created', (run) => f.when(run.created_at)],
+  ['name', 'Name', 'name', (run) => runLink(run.name)],
+  ['state', 'State', null, (run) => (run.waiting_for === 'approval' ? decide(run) : runBadge(run))],
+  ['step', 'Step', 'step', (run) => `${f.count(run.step)} of ${f.count(run.max_steps)}`],
+  ['best', 'Best val loss', 'best', (run) => f.loss(run.best?.value)],
+  ['val', 'Val loss', 'latest', (run) => f.loss(run.latest['val/loss'])],
+  ['params', 'Parameters', 'params', (run) => f.si(run.n_params)],
+  ['layers', 'Layers', null, (run) => run.model.n_layer],
+  ['tokens', 'Tokens', 'tokens', (run) => f.si(run.tokens)],
+  ['flops', 'FLOPs', 'flops', (run) => f.si(run.flops_training)],
+  ['tags', 'Tags', null, null],
+  ['created', 'Created', 'created', (run) => f.when(run.created_at)],
+  ['note', 'Note', null, (run, after) => editableNote(run, h('span', { class: 'note-text', title: run.note }, run.note),
+    after)],
+  ['best_step', 'Best at step', null, (run) => (run.best ? f.count(run.best.step) : '–')],
+  ['train', 'Train loss', null, (run) => f.loss(run.latest['train/loss'])],
+  ['lr', 'Learning rate', null, (run) => f.number(run.optim.lr)],
+  ['seed', 'Seed', null, (run) => run.seed],
+  ['dataset', 'Dataset', null, (run) => run.dataset],
+  ['width', 'Width', null, (run) => f.count(run.model.n_embd)],
+  ['speed', 'Tokens/s', null, (run) => (isActive(run) ? f.si(run.latest['perf/tokens_per_s']) : '–')],
+  ['left', 'Time left', null, (run) => f.duration(eta(run))],
 ];
+const USUAL = ['name', 'state', 'step', 'best', 'val', 'params', 'layers', 'tokens', 'flops', 'tags', 'created'];
+const KEPT = 'lagd.columns'; // the last choice, for the next time
+const knownColumns = (text) => COLUMNS.map(([name]) => name)
+  .filter((name) => name === 'name' || String(text).split(',').includes(name));
 const decide = (run) => h('a', { href: address(['growths', run.growth]) },
   badge('growth', 'awaiting_approval', 'decide'));
 const RISING = new Set(['name', 'best', 'latest']);
@@ -46,7 +61,9 @@ function gap(n, columns) {
 }
 
 export function runsView(main) {
-  const settings = new Settings(PRESETS);
+  const settings = new Settings({ ...PRESETS,
+    cols: knownColumns(localStorage.getItem(KEPT) ?? USUAL.join(',')).join(',') });
+  const columns = () => knownColumns(settings.get('cols')).map((name) => COLUMNS.find((one) => one[0] === name));
   const rows = new RunRows(PAGE);
   const place = placeOf(location.hash);
   const ticked = new Map(place.ticked), tickedTags = new Set(place.tags); // id → name
@@ -72,14 +89,15 @@ export function runsView(main) {
   // --- what is drawn: the rows in sight only ---
 
   function draw() {
-    const sort = settings.get('sort'), falling = isFalling(), arrow = falling ? ' ↓' : ' ↑';
-    fill(head, h('th', {}, tickAll()), COLUMNS.map(([title, word]) => h('th',
+    if (isEditing()) return;
+    const shown = columns(), sort = settings.get('sort'), falling = isFalling(), arrow = falling ? ' ↓' : ' ↑';
+    fill(head, h('th', {}, tickAll()), shown.map(([, title, word]) => h('th',
       { 'aria-sort': word === sort ? (falling ? 'descending' : 'ascending') : null },
       word ? button(`${title}${word === sort ? arrow : ''}`, () => sortBy(word), { class: 'quiet' }) : title)));
     const total = rows.items.length;
     const { first, last } = window_(scroller, ROW_PX, total, AHEAD);
-    fill(body, gap(first, COLUMNS.length + 1), rows.items.slice(first, last).map(line),
-      gap(total - last, COLUMNS.length + 1));
+    fill(body, gap(first, shown.length + 1), rows.items.slice(first, last).map((run) => line(run, shown)),
+      gap(total - last, shown.length + 1));
     table.setAttribute('aria-rowcount', rows.next ? -1 : total + 1);
     fill(found, total ? `${f.count(total)} runs${rows.next ? ', and more below' : ''}.` : 'No run is like that.');
     drawBulk();
@@ -87,11 +105,13 @@ export function runsView(main) {
     if (rows.next && last > total - PAGE / 2) rows.more(asked()).then(draw, (error) => toast(error.message, 'bad'));
   }
 
-  const line = (run) => h('tr', { class: run.waiting_for === 'approval' ? 'waits' : '' },
+  const line = (run, shown) => h('tr', { class: run.waiting_for === 'approval' ? 'waits' : '' },
     h('td', {}, h('input', { type: 'checkbox', 'aria-label': `Tick ${run.name}`, checked: ticked.has(run.id),
       onchange: (event) => tick([run], event.target.checked) })),
-    COLUMNS.map(([, , cell]) => h('td', {}, cell ? cell(run) : run.tags.map((tag) =>
-      button(tag, () => set({ tag }), { class: 'run-tag small', title: `Only runs with the tag ${tag}` })))));
+    shown.map(([, , , cell]) => h('td', {}, cell ? cell(run, edited) : editableTags(run, run.tags.map((tag) =>
+      button(tag, () => set({ tag }), { class: 'run-tag small', title: `Only runs with the tag ${tag}` })), edited))));
+
+  const edited = () => rows.load(asked()).then(draw, (error) => toast(error.message, 'bad'));
 
   const groupTable = (all) => h('table', { class: 'groups' },
     h('caption', {}, `Of the ${f.count(rows.items.length)} runs that are listed below, by tag`),
@@ -103,6 +123,24 @@ export function runsView(main) {
     h('td', {}, f.loss(one.mean)), h('td', {}, f.loss(one.deviation)), h('td', {}, f.loss(one.low))))));
 
   // --- what is chosen ---
+
+  const chooser = h('details', { class: 'columns-chosen' }, h('summary', {}, 'Columns'), h('div', { class: 'row' },
+    COLUMNS.slice(1).map(([name, title]) => h('label', { class: 'check' }, h('input', { type: 'checkbox', value: name,
+      checked: columns().some((one) => one[0] === name), onchange: chooseColumns }), title)),
+    button('Usual ones', () => {
+      for (const box of chooser.querySelectorAll('input')) box.checked = USUAL.includes(box.value);
+      chooseColumns();
+    }, { class: 'quiet small' })));
+
+  function chooseColumns() {
+    const cols = knownColumns([...chooser.querySelectorAll('input:checked')].map((box) => box.value).join(','))
+      .join(',');
+    settings.set({ cols });
+    settings.presets.cols = cols; // what is left out of the address from now on
+    settings.set({ cols });
+    localStorage.setItem(KEPT, cols);
+    draw();
+  }
 
   const isFalling = () => (settings.get('order') || (RISING.has(settings.get('sort')) ? 'asc' : 'desc')) === 'desc';
 
@@ -179,7 +217,8 @@ export function runsView(main) {
   }
 
   fill(main, h('div', { class: 'page-head' }, h('h1', {}, 'Runs'), h('span', { class: 'grow' }),
-    h('a', { class: 'button primary', href: '#/new' }, 'New run')), h('div', { class: 'filters' }, search, chips),
+    h('a', { class: 'button primary', href: '#/new' }, 'New run')),
+  h('div', { class: 'filters' }, search, chips, chooser),
   list.element);
   drawFilters();
   rows.want(place.n);

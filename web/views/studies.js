@@ -6,13 +6,14 @@ import * as live from '../live.js';
 import { panel } from '../panel.js';
 import { address } from '../state.js';
 import { throttle } from '../throttle.js';
+import { Paces } from '../time_left.js';
 import { badge, fact, facts, progress, runLink } from './parts.js';
-import { studyActions, studyLink, TimeLeft } from './study_parts.js';
+import { studyActions, studyLeft, studyLink } from './study_parts.js';
 
 const PULSE_MS = 3000;
 
 export function studiesView(main) {
-  const lefts = new Map(); // study id → TimeLeft
+  const paces = new Paces();
   let busy = false;
   const list = panel({
     title: 'Studies', wide: true, curl: ['GET', '/studies'],
@@ -25,10 +26,7 @@ export function studiesView(main) {
       const cards = h('div', { class: 'cards' });
       const update = (now) => {
         busy = now.items.some((one) => one.state === 'running');
-        fill(cards, now.items.map((one) => {
-          if (!lefts.has(one.id)) lefts.set(one.id, new TimeLeft());
-          return card(one, lefts.get(one.id).of(one), () => list.refresh());
-        }));
+        fill(cards, now.items.map((one) => card(one, studyLeft(one, paces), () => list.refresh())));
       };
       body.append(cards);
       update(first);

@@ -7,10 +7,11 @@ import * as live from '../live.js';
 import { panel } from '../panel.js';
 import { address } from '../state.js';
 import { throttle } from '../throttle.js';
+import { Paces } from '../time_left.js';
 import { compareAddress, MOST } from './compare_data.js';
 import { figure } from './figure.js';
 import { badge, fact, facts, growthLink, progress, runLink } from './parts.js';
-import { doneText, studyActions, TimeLeft } from './study_parts.js';
+import { doneText, studyActions, studyLeft } from './study_parts.js';
 
 const PULSE_MS = 3000;
 
@@ -32,7 +33,7 @@ const FIGURES = [
 ];
 
 export function studyView(main, id) {
-  const left = new TimeLeft();
+  const paces = new Paces();
   const path = `/studies/${api.part(id)}`;
   let study = null, known = null;
   const head = panel({
@@ -43,7 +44,7 @@ export function studyView(main, id) {
         study = now;
         document.title = `${now.name} – lagd`;
         head.element.querySelector('h1').textContent = `Study ${now.name}`;
-        fill(body, summary(now, left.of(now), (action) => (action === 'delete'
+        fill(body, summary(now, studyLeft(now, paces), (action) => (action === 'delete'
           ? leave() : head.refresh())));
         const key = [now.state, ...now.runs.map((one) => `${one.growth_state} ${one.run_state}`)].join();
         if (known !== null && key !== known) refreshReport();

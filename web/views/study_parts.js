@@ -31,27 +31,9 @@ export function studyActions(study, after) {
   });
 }
 
-const LEAST_MS = 4000;
-
-/** Guesses the seconds that a study has left from how fast its share of steps grows while somebody looks. */
-export class TimeLeft {
-  constructor() {
-    this.first = null;
-  }
-
-  of(study) {
-    if (hasEnded('study', study.state) || study.state !== 'running') {
-      this.first = null;
-      return null;
-    }
-    const now = { at: Date.now(), done: study.done };
-    this.first ??= now;
-    const ms = now.at - this.first.at, made = now.done - this.first.done;
-    if (made > 0 && ms >= LEAST_MS) return (1 - now.done) * ms / made / 1000;
-    const age = now.at - Date.parse(study.created_at);
-    return study.done > 0 && Number.isFinite(age) ? (1 - study.done) * age / study.done / 1000 : null;
-  }
-}
+/** Seconds that a study has left: as the daemon tells, else by its pace. */
+export const studyLeft = (study, paces) => study.seconds_left
+  ?? paces.of(study.id, study.state === 'running' ? study.done : null);
 
 export const doneText = (study, left) => (hasEnded('study', study.state) || left === null
   ? f.percent(study.done) : `${f.percent(study.done)}, about ${f.duration(left)} left`);

@@ -5,9 +5,11 @@
 #include <stdbool.h>
 struct lag_db;
 struct lag_error;
+struct lag_growth_row;
 struct lag_point;
 struct lag_run_row;
 struct lag_store;
+struct lag_study_row;
 struct lagd_supervisor;
 
 /* Locks the state directory (LAG_EBUSY names the PID that holds it), opens the store, recovers what a crash left. */
@@ -31,6 +33,12 @@ struct lagd_left {
 };
 void lagd_supervisor_left(struct lagd_supervisor *supervisor, struct lag_db *db, const struct lag_run_row *run,
                           struct lagd_left *ret);
+/* Seconds until the candidates of a growth have been probed, NaN while they are not; and until the runs of a study have
+ * ended, one after the other, NaN where it is not under way or that is not known. As above. */
+double lagd_supervisor_growth_left(struct lagd_supervisor *supervisor, struct lag_db *db,
+                                   const struct lag_growth_row *growth);
+double lagd_supervisor_study_left(struct lagd_supervisor *supervisor, struct lag_db *db,
+                                  const struct lag_study_row *study);
 const char *lagd_supervisor_state_dir(const struct lagd_supervisor *supervisor);
 /* SHA-256 of an open regular file, read once since it was last written to. 1: not known, and too large to be read here;
  * LAGD_CHECKPOINT_CHECK reads it. LAG_EBUSY: it is being written to. Thread: any. */
