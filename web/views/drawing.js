@@ -36,8 +36,8 @@ function picture(growth, layers, wide, label) {
     s('text', { x: RIGHT, y: 12, class: 'tick' }, `after: ${layers.length}`)];
   for (const one of layers)
     if (one.source !== null) parts.push(s('path', { class: `link ${kindOf(one)}`,
-      d: `M${LEFT + old} ${top(one.source) + box / 2}C${LEFT + old + 40} ${top(one.source) + box / 2} ${RIGHT - 40} ${
-        top(one.layer) + box / 2} ${RIGHT} ${top(one.layer) + box / 2}` }));
+      d: `M${LEFT + old} ${top(one.source) + box / 2}C${LEFT + old + 40} ${top(one.source) + box / 2} `
+        + `${RIGHT - 40} ${top(one.layer) + box / 2} ${RIGHT} ${top(one.layer) + box / 2}` }));
   for (let i = 0; i < growth.from.n_layer; i++) {
     parts.push(s('rect', { class: 'layer kept', x: LEFT, y: top(i), width: old, height: box, rx: 3 }));
     if (named) parts.push(s('text', { x: LEFT + 6, y: top(i) + box / 2 + 4 }, i));

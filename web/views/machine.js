@@ -31,8 +31,8 @@ function chartPanel(view, n_cpus, [title, yLabel, yText, keys]) {
     settings.set(span ? { from: Math.floor(span[0]), to: Math.ceil(span[1]) } : { from: null, to: null });
     view.changed();
   } });
-  const path = () => `/system/series${api.query({ key: keys.map(([key]) => key), max_points: POINTS * keys.length,
-    ...view.window() })}`;
+  const query = () => api.query({ key: keys.map(([key]) => key), max_points: POINTS * keys.length, ...view.window() });
+  const path = () => `/system/series${query()}`;
   let last = null;
   const draw = () => {
     if (!last) return;
