@@ -154,13 +154,14 @@ def aim(target):
     return target, IN_BOTH if "n_layer" in target else IN_WIDTH
 
 
-def run_study(lagd, setting):
+def run_study(lagd, setting, given=None):
+    """given: the pool, where it is not that of the target."""
     name, text, layers, target, width, heads, context, age, horizon, seeds, baselines = setting
     if not lagd.ask("GET", f"/studies/{name}"):
         run, checkpoint = make_parent(lagd, name, text, layers, width, heads, context, age)
         shape, pool = aim(target)
         lagd.ask("POST", "/studies", {
-            "name": name, "parent": {"run": run, "checkpoint": checkpoint}, "target": shape, "pool": pool,
+            "name": name, "parent": {"run": run, "checkpoint": checkpoint}, "target": shape, "pool": given or pool,
             "horizon": horizon, "seeds": seeds, "baselines": baselines, "delta": DELTA,
             "eval": {"batches": EVAL_BATCHES, "every": EVAL_EVERY}})
     return follow(lagd, f"/studies/{name}", name, lambda s: s["done"])
@@ -174,6 +175,10 @@ def write_report(lagd, name, folder):
         with open(os.path.join(folder, f"{name}.{form}"), "wb") as f:
             f.write(data)
     return json.load(open(os.path.join(folder, f"{name}.json")))
+
+
+HEAD = ("| study | seeds | spread of finals | ρ of the loss at 0 | regret of step 0 | of a random pick | transition | "
+        "sufficient lag | speed-up |\n|---|---:|---:|---:|---:|---:|---:|---:|---:|")
 
 
 def number(value, digits=4):
@@ -242,8 +247,7 @@ def main():
             reports.append((name, write_report(lagd, name, os.path.join(folder, "reports"))))
     finally:
         lagd.end()
-    print("\n| study | seeds | spread of finals | ρ of the loss at 0 | regret of step 0 | of a random pick | "
-          "transition | sufficient lag | speed-up |\n|---|---:|---:|---:|---:|---:|---:|---:|---:|")
+    print("\n" + HEAD)
     print("\n".join(row_of(name, report) for name, report in reports))
     print_allocators(reports)
     print_verdicts(reports)
