@@ -35,11 +35,17 @@ static const struct lagd_parameter dataset_add_query[] = {
      "Format of an upload, one of those of a DatasetRequest."},
     {"vocab_size", LAGD_PARAM_INT, false, false, 0, LAG_FIELD_EXACT_MAX, "0", NULL,
      "Vocabulary of an uploaded token file."},
+    {"tokenizer", LAGD_PARAM_TEXT, false, false, 1, LAG_ROW_NAME - 1, NULL, NULL,
+     "Tokenizer that makes tokens of an uploaded text, as in a DatasetRequest."},
+    {"documents", LAGD_PARAM_TEXT, false, false, 1, 15, "none", NULL, "documents/kind of a DatasetRequest."},
+    {"field", LAGD_PARAM_TEXT, false, false, 1, 63, NULL, NULL, "documents/field of a DatasetRequest."},
     {"file_name", LAGD_PARAM_TEXT, false, false, 1, 127, NULL, NULL, "File name that the format is guessed from."},
     {"wait", LAGD_PARAM_INT, false, false, -1, 60, "-1", NULL,
      "Seconds to wait for the end of the registration, before the answer is 202; -1: 60 for a file of at most 64 MiB, "
      "else 0."},
     END};
+static const struct lagd_parameter tokenizer_add_query[] = {
+    {"name", LAGD_PARAM_TEXT, false, false, 1, LAG_NAME_MAX, NULL, NULL, "Name of an uploaded tokenizer."}, END};
 static const char *const archs[] = {"gpt2", NULL}; /* as model/arch of a run knows them */
 static const char *const directions[] = {"asc", "desc", NULL};
 static const char *const waits[] = {LAG_WAITS_APPROVAL, LAG_WAITS_SHORTAGE, LAG_WAITS_TURN, NULL};
@@ -239,6 +245,39 @@ static const struct lagd_route routes[] = {
     {"DELETE", A "/models/{model}", "model_delete", lagd_h_model_delete, .answered = lagd_h_unneeded_deleted,
      .status = 204,
      .summary = "Delete a model that no run is of; an import under way is ended."},
+
+    {"GET", A "/tokenizers", "tokenizers", lagd_h_tokenizers, .query = page_query, .status = 200,
+     .response = &lagd_tokenizer_list_schema,
+     .summary = "List tokenizers."},
+    {"POST", A "/tokenizers", "tokenizer_add", lagd_h_tokenizer_add, .answered = lagd_h_tokenizer_added,
+     .flags = LAGD_KEYED, .body = LAGD_BODY_UPLOAD, .request = &lagd_tokenizer_spec, .query = tokenizer_add_query,
+     .status = 202, .response = &lagd_tokenizer_schema,
+     .summary = "Upload a tokenizer.json (?name=), read a tokenizer's files below the roots, or train one on a dataset "
+                "of text. Location tells how far that is, and what is wrong."},
+    {"GET", A "/tokenizers/{tokenizer}", "tokenizer", lagd_h_tokenizer, .status = 200,
+     .response = &lagd_tokenizer_schema,
+     .summary = "One tokenizer."},
+    {"DELETE", A "/tokenizers/{tokenizer}", "tokenizer_delete", lagd_h_tokenizer_delete,
+     .answered = lagd_h_unneeded_deleted, .status = 204,
+     .summary = "Delete a tokenizer that no dataset has its tokens from; one that is being made is ended."},
+    {"POST", A "/tokenizers/{tokenizer}/extend", "tokenizer_extend", lagd_h_tokenizer_extend,
+     .answered = lagd_h_tokenizer_extended, .flags = LAGD_KEYED, .body = LAGD_BODY_JSON,
+     .request = &lagd_tokenizer_extend_spec, .status = 202, .response = &lagd_tokenizer_schema,
+     .summary = "Make a tokenizer that goes on from this byte-level one with more merges; all its ids stay."},
+    {"POST", A "/tokenizers/{tokenizer}/encode", "tokenizer_encode", lagd_h_tokenizer_encode,
+     .answered = lagd_h_tokenizer_encoded, .body = LAGD_BODY_JSON, .request = &lagd_encode_spec, .status = 200,
+     .response = &lagd_encoding_schema,
+     .summary = "A text as ids, by a tokenizer or by that of a model."},
+    {"POST", A "/tokenizers/{tokenizer}/decode", "tokenizer_decode", lagd_h_tokenizer_decode,
+     .answered = lagd_h_tokenizer_decoded, .body = LAGD_BODY_JSON, .request = &lagd_decode_spec, .status = 200,
+     .response = &lagd_decoding_schema,
+     .summary = "Ids as a text."},
+    {"GET", A "/tokenizers/{tokenizer}/files", "tokenizer_files", lagd_h_tokenizer_files, .status = 200,
+     .response = &lagd_tokenizer_files_schema,
+     .summary = "The files of a tokenizer."},
+    {"GET", A "/tokenizers/{tokenizer}/files/{name}", "tokenizer_file", lagd_h_tokenizer_file, .status = 200,
+     .content_type = "application/json",
+     .summary = "A file of a tokenizer, as Hugging Face's libraries load it."},
 
     {"GET", A "/runs", "runs", lagd_h_runs, .flags = LAGD_KEPT, .query = runs_query, .status = 200,
      .response = &lagd_run_list_schema,

@@ -123,7 +123,7 @@ bool lag_id_is(const char *text, const char *prefix) {
 }
 
 bool lag_id_is_any(const char *text) {
-    static const char *const prefixes[] = {"run", "ds", "gr", "cand", "ckpt", "req", "st", "md"};
+    static const char *const prefixes[] = {"run", "ds", "gr", "cand", "ckpt", "req", "st", "md", "tok"};
     for (size_t i = 0; i < LAG_COUNT(prefixes); i++)
         if (lag_id_is(text, prefixes[i])) return true;
     return false;

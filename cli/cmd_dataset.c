@@ -71,6 +71,22 @@ static int see_through(struct ctl *ctl, json_t **dataset) {
 
 /* --- adding ------------------------------------------------------------------------------------------------------ */
 
+/* How the text becomes tokens, where a tokenizer is named. */
+static void add_tokenizer(struct ctl *ctl, json_t *body) {
+    const char *tokenizer = ctl_value(ctl->call, "tokenizer"), *kind = ctl_value(ctl->call, "documents");
+    const char *field = ctl_value(ctl->call, "field");
+    json_t *documents = kind || field ? json_pack("{s:s}", "kind", kind ? kind : "none") : NULL;
+    if (tokenizer) (void)json_object_set_new(body, "tokenizer", json_string(tokenizer));
+    if (documents && field) (void)json_object_set_new(documents, "field", json_string(field));
+    if (documents) (void)json_object_set_new(body, "documents", documents);
+}
+
+static void add_query(struct lag_strbuf *path, const char *key, const char *value) {
+    if (!value) return;
+    lag_strbuf_printf(path, "&%s=", key);
+    ctl_escape(path, value);
+}
+
 static int register_path(struct ctl *ctl, const char *name, const char *path) {
     const char *format = ctl_value(ctl->call, "format"), *vocabulary = ctl_value(ctl->call, "vocab-size");
     json_t *answer = NULL,
@@ -79,6 +95,7 @@ static int register_path(struct ctl *ctl, const char *name, const char *path) {
     if (!body) return ctl_fail(CTL_USAGE, "name and path must be UTF-8");
     if (vocabulary)
         (void)json_object_set_new(body, "vocab_size", json_integer(ctl_value_int(ctl->call, "vocab-size", 0)));
+    add_tokenizer(ctl, body);
     int status = ctl_ask(ctl, "POST", target, body, &answer);
     if (status == CTL_OK) status = see_through(ctl, &answer);
     json_decref(answer);
@@ -97,6 +114,9 @@ static int upload(struct ctl *ctl, const char *name, const char *file_name, FILE
     if (ctl_value(ctl->call, "no-wait")) lag_strbuf_append(&path, "&wait=0");
     lag_strbuf_printf(&path, "&format=%s&vocab_size=%" PRId64, format ? format : "auto",
                       ctl_value_int(ctl->call, "vocab-size", 0));
+    add_query(&path, "tokenizer", ctl_value(ctl->call, "tokenizer"));
+    add_query(&path, "documents", ctl_value(ctl->call, "documents"));
+    add_query(&path, "field", ctl_value(ctl->call, "field"));
     struct ctl_request request = {.method = "POST",
                                   .path = path.data,
                                   .content_type = "application/octet-stream",

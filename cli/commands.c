@@ -177,7 +177,24 @@ static const struct ctl_option dataset_options[] = {
     {0, "path", "PATH", NULL, "register this file below the daemon's dataset roots instead of uploading one", false},
     {0, "format", "auto|text|nanogpt|u32|llmc_u16|llmc_u32", NULL, "how the file is read, default auto", false},
     {0, "vocab-size", "N", NULL, "vocabulary of a token file", false},
+    {0, "tokenizer", "TOKENIZER", NULL, "make tokens of the text by this tokenizer", false},
+    {0, "documents", "none|line|blank_line|separator|jsonl", NULL, "what a document of the text is, default none",
+     false},
+    {0, "field", "TEXT", NULL, "the separator between documents, or the member of jsonl", false},
     {0, "no-wait", NULL, NULL, "do not stay until the daemon has read the file", false},
+    END};
+static const struct ctl_option tokenizer_options[] = {
+    {0, "name", "NAME", NULL, "name of the tokenizer; needed", false},
+    {0, "path", "PATH", NULL, "read this file or folder below the daemon's dataset roots instead of uploading one",
+     false},
+    {0, "no-wait", NULL, NULL, "do not stay until it is ready", false},
+    END};
+static const struct ctl_option train_options[] = {
+    {0, "name", "NAME", NULL, "name of the tokenizer; needed", false},
+    {0, "vocab-size", "N", NULL, "tokens that it is to have, default 8192", false},
+    {0, "pattern", "PATTERN", NULL, "gpt2, llama3, qwen2 or a regular expression, default gpt2", false},
+    {0, "extend", "TOKENIZER", NULL, "go on from this one, whose ids stay", false},
+    {0, "no-wait", NULL, NULL, "do not stay until it is ready", false},
     END};
 static const struct ctl_option model_options[] = {
     {0, "name", "NAME", NULL, "name of the model, default the folder's", false},
@@ -348,6 +365,23 @@ static const struct ctl_command commands[] = {
      "-o json shows its configuration, files with their hashes, and tensors that are not read.", &ctl_model_view, NULL},
     {"model rm", "MODEL", no_options, "DELETE", "/models/{MODEL}",
      "Delete a model that no run is of, or end its import.", NULL, &ctl_deleted_view, NULL},
+
+    {"tokenizer add", "[FILE]", tokenizer_options, "POST", "/tokenizers",
+     "Upload a tokenizer.json, or read a tokenizer's files that the daemon can reach.", NULL, &ctl_tokenizer_said,
+     ctl_cmd_tokenizer_add},
+    {"tokenizer train", "DATASET", train_options, "POST", "/tokenizers", "Train a tokenizer on a dataset of text.",
+     NULL,
+     &ctl_tokenizer_said, ctl_cmd_tokenizer_train},
+    {"tokenizer list", "", no_options, "GET", "/tokenizers", "List tokenizers.", NULL, &ctl_tokenizers_view, NULL},
+    {"tokenizer show", "TOKENIZER", no_options, "GET", "/tokenizers/{TOKENIZER}", "Show one tokenizer.", NULL,
+     &ctl_tokenizer_view, NULL},
+    {"tokenizer encode", "TOKENIZER TEXT", no_options, "POST", "/tokenizers/{TOKENIZER}/encode",
+     "Show a text as ids.", "TOKENIZER may be a model that came with one.", &ctl_encoding_said,
+     ctl_cmd_tokenizer_encode},
+    {"tokenizer decode", "TOKENIZER IDS", no_options, "POST", "/tokenizers/{TOKENIZER}/decode",
+     "Show ids as a text.", NULL, &ctl_decoding_said, ctl_cmd_tokenizer_decode},
+    {"tokenizer rm", "TOKENIZER", no_options, "DELETE", "/tokenizers/{TOKENIZER}",
+     "Delete a tokenizer that no dataset has its tokens from, or end its making.", NULL, &ctl_deleted_view, NULL},
 
     {"notify", "", no_options, "GET", "/notify", "Show who is told what happens, and how each sink gets on.",
      "WAITING counts notifications that it has not taken yet; nothing is passed over.", &ctl_notify_view, NULL},

@@ -18,6 +18,7 @@ static const struct {
     {"CHECKPOINT", "ckpt list"},
     {"DATASET", "dataset list"},
     {"MODEL", "model list"},
+    {"TOKENIZER", "tokenizer list"},
     {"FILE", NULL},
     {"DIR", NULL},
     {"PATH", NULL},

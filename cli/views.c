@@ -154,6 +154,23 @@ static const struct ctl_column lineage_columns[] = {
     {"RUN", "run", CTL_TEXT}, {"STAGES", "stages", CTL_LIST}, {NULL, NULL, 0}};
 const struct ctl_view ctl_comparison_view = {comparison_columns, NULL, NULL, ctl_print_comparison};
 const struct ctl_view ctl_lineage_view = {lineage_columns, NULL, NULL, ctl_print_lineage};
+static const struct ctl_column tokenizer_columns[] = {
+    {"NAME", "name", CTL_TEXT}, {"STATE", "state", CTL_STATE}, {"KIND", "kind", CTL_TEXT},
+    {"TOKENS", "vocab_size", CTL_INT}, {"PATTERN", "pattern", CTL_TEXT}, {"END", "eos_token", CTL_TEXT},
+    {"WHY NOT", "reason", CTL_TEXT}, {NULL, NULL, 0}};
+static const struct ctl_column tokenizer_show_columns[] = {
+    {"name", "name", CTL_TEXT}, {"id", "id", CTL_TEXT}, {"state", "state", CTL_STATE}, {"reason", "reason", CTL_TEXT},
+    {"origin", "origin", CTL_TEXT}, {"kind", "kind", CTL_TEXT}, {"pattern", "pattern", CTL_TEXT},
+    {"tokens", "vocab_size", CTL_INT}, {"merges", "n_merges", CTL_INT}, {"end of a text", "eos_token", CTL_TEXT},
+    {"sha256", "sha256", CTL_TEXT}, {NULL, NULL, 0}};
+const struct ctl_view ctl_tokenizers_view = {
+    tokenizer_columns, NULL, "no tokenizers; train one by: lagctl tokenizer train DATASET --name NAME", NULL};
+const struct ctl_view ctl_tokenizer_view = {tokenizer_show_columns, NULL, NULL, NULL};
+const struct ctl_view ctl_tokenizer_said = {tokenizer_columns, "{name}: {kind} of {vocab_size} tokens", NULL, NULL};
+static const struct ctl_column encoding_columns[] = {{"IDS", "ids", CTL_LIST}, {NULL, NULL, 0}};
+const struct ctl_view ctl_encoding_said = {encoding_columns, "{ids}", NULL, NULL};
+static const struct ctl_column decoding_columns[] = {{"TEXT", "text", CTL_TEXT}, {NULL, NULL, 0}};
+const struct ctl_view ctl_decoding_said = {decoding_columns, "{text}", NULL, NULL};
 static const struct ctl_column notify_columns[] = {
     {"SINK", "sink", CTL_TEXT}, {"STATE", "state", CTL_STATE}, {"WAITING", "waiting", CTL_INT},
     {"DELIVERED", "delivered", CTL_INT}, {"FAILURES", "failures", CTL_INT}, {"LAST ERROR", "last_error", CTL_TEXT},

@@ -73,6 +73,11 @@ static const struct lag_event_kind kinds[LAG_N_EVENT_TYPES] = {
                                "a model is being imported, is ready, or could not be; the message is its name, and "
                                "behind ': ' the reason"},
     [LAG_EVENT_MODEL_DELETED] = {"model.deleted", LAG_EVENT_INFO, 0, "a model was deleted; the message is its name"},
+    [LAG_EVENT_TOKENIZER_STATE] = {"tokenizer.state", LAG_EVENT_INFO, STATE,
+                                   "a tokenizer is being read or trained, is ready, or could not be made; the message "
+                                   "is its name, and behind ': ' the reason"},
+    [LAG_EVENT_TOKENIZER_DELETED] = {"tokenizer.deleted", LAG_EVENT_INFO, 0,
+                                     "a tokenizer was deleted; the message is its name"},
     [LAG_EVENT_SYSTEM_WARNING] = {"system.warning", LAG_EVENT_WARNING, RUN | STEP,
                                   "something needs a person's attention"},
 };

@@ -36,7 +36,8 @@ int lag_calendar_set(struct lag_db *db, const struct lag_calendar_row *row, stru
 static const char sql_newest[] =
     "SELECT max(id) AS id FROM runs UNION ALL SELECT max(id) FROM datasets UNION ALL SELECT max(id) FROM growths "
     "UNION ALL SELECT max(id) FROM candidates UNION ALL SELECT max(id) FROM checkpoints "
-    "UNION ALL SELECT max(id) FROM studies UNION ALL SELECT max(id) FROM models";
+    "UNION ALL SELECT max(id) FROM studies UNION ALL SELECT max(id) FROM models "
+    "UNION ALL SELECT max(id) FROM tokenizers";
 
 int lag_ids_newest(struct lag_db *db, void (*each)(const char *id, void *arg), void *arg, struct lag_error *err) {
     struct lag_stmt *stmt;

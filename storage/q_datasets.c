@@ -10,7 +10,8 @@
 #define COLUMNS(first, next)                                                                                           \
     first(id) next(name) next(origin) next(path) next(format) next(n_bytes) next(n_tokens) next(max_id)                \
     next(vocab_size) next(sha256) next(created_ms) next(device) next(inode) next(mtime_ns) next(ctime_ns)          \
-    next(state) next(reason) next(n_bytes_done)
+    next(state) next(reason) next(n_bytes_done) next(tokenizer_id) next(tokenizer_name) next(tokenizer_sha256)       \
+    next(text_path) next(text_sha256) next(text_bytes) next(documents) next(document_field)
 #define C(...) LAG_COLUMN(struct lag_dataset_row, __VA_ARGS__)
 static const struct lag_column column_rows[] = {COLUMNS(C, C)};
 static const struct lag_columns columns = LAG_COLUMNS(column_rows);
@@ -94,6 +95,23 @@ int lag_dataset_set_found(struct lag_db *db, const struct lag_dataset_row *row, 
     lag_bind_i64(stmt, row->ctime_ns);
     lag_bind_text(stmt, row->id);
     lag_bind_i64(stmt, row->n_bytes);
+    return lag_stmt_run_one(stmt, "dataset", row->id, err);
+}
+
+static const char sql_tokenized[] =
+    "UPDATE datasets SET n_bytes = ?, tokenizer_sha256 = ?, text_sha256 = ?, text_bytes = ?, vocab_size = ? "
+    "WHERE id = ?";
+
+int lag_dataset_set_tokenized(struct lag_db *db, const struct lag_dataset_row *row, struct lag_error *err) {
+    struct lag_stmt *stmt;
+    int rc = lag_stmt_open(db, sql_tokenized, &stmt, err);
+    if (rc) return rc;
+    lag_bind_i64(stmt, row->n_bytes);
+    lag_bind_text(stmt, row->tokenizer_sha256);
+    lag_bind_text(stmt, row->text_sha256);
+    lag_bind_i64(stmt, row->text_bytes);
+    lag_bind_i64(stmt, row->vocab_size);
+    lag_bind_text(stmt, row->id);
     return lag_stmt_run_one(stmt, "dataset", row->id, err);
 }
 

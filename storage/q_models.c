@@ -5,6 +5,7 @@
 #include <lagd/base/error.h>
 #include <lagd/base/ids.h>
 #include <lagd/storage/models.h>
+#include <lagd/storage/tokenizers.h>
 
 #define COLUMNS(first, next)                                                                                           \
     first(id) next(name) next(path) next(state) next(reason) next(n_bytes) next(n_bytes_done)                          \
@@ -169,6 +170,7 @@ int lag_model_delete(struct lag_db *db, const char *id, struct lag_error *err) {
     if (rc == 1)
         return lag_error_set(err, LAG_ESTATE, "run %s is of this model and takes its tokenizer from it: delete that "
                              "run first", run);
+    if (rc == 0) rc = lag_tokenizer_is_free(db, id, err);
     if (rc < 0 || (rc = lag_stmt_open(db, sql_delete, &stmt, err))) return rc;
     lag_bind_text(stmt, id);
     return lag_stmt_run_one(stmt, "model", id, err);

@@ -29,6 +29,12 @@ static const struct lag_field keep_rows[] = {
 };
 const struct lag_fields lagd_keep_fields = {keep_rows, LAG_COUNT(keep_rows)};
 
+static const struct lag_field code_rows[] = {
+    {"special_tokens", LAG_FIELD_BOOL, LAG_FIELD_AT(struct lagd_code_body, special), 0, 0, "true", NULL, 0, "",
+     "Encoding: with the tokens that the tokenizer puts around a text; decoding: special tokens are told, too."},
+};
+const struct lag_fields lagd_code_fields = {code_rows, LAG_COUNT(code_rows)};
+
 /* Each is a command "run.VERB". */
 static const char *const bulk_verbs[] = {"pause", "resume", "cancel", "checkpoint", "delete", NULL};
 static const struct lag_field bulk_rows[] = {
@@ -82,6 +88,19 @@ const struct lagd_body_spec lagd_dataset_spec = {"DatasetRequest", &lagd_dataset
                                                  "{\"name\": \"words\", \"path\": \"words.txt\"}"};
 const struct lagd_body_spec lagd_model_spec = {"ModelRequest", &lagd_model_fields, NULL,
                                                "{\"name\": \"gpt2\", \"path\": \"gpt2\"}"};
+const struct lagd_body_spec lagd_tokenizer_spec = {
+    "TokenizerRequest", &lagd_tokenizer_fields, NULL,
+    "{\"name\": \"mine\", \"train\": {\"dataset\": \"words\", \"vocab_size\": 1024}}"};
+const struct lagd_body_spec lagd_tokenizer_extend_spec = {
+    "TokenizerExtendRequest", &lagd_tokenizer_extend_fields, NULL,
+    "{\"name\": \"larger\", \"dataset\": \"words\", \"vocab_size\": 2048}"};
+const struct lagd_body_spec lagd_encode_spec = {
+    "EncodeRequest", &lagd_code_fields, "\"text\":{\"type\":\"string\",\"description\":\"Text to encode.\"}",
+    "{\"text\": \"And God said\"}"};
+const struct lagd_body_spec lagd_decode_spec = {
+    "DecodeRequest", &lagd_code_fields,
+    "\"ids\":{\"type\":\"array\",\"items\":{\"type\":\"integer\",\"minimum\":0},\"description\":\"Ids to decode.\"}",
+    "{\"ids\": [1, 2, 3]}"};
 const struct lagd_body_spec lagd_generate_spec = {
     "GenerateRequest", &lagd_generate_fields,
     "\"prompt\":{\"type\":\"string\",\"maxLength\":" LAG_TEXT_OF(LAGD_PROMPT_MAX) ","

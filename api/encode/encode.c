@@ -56,6 +56,15 @@ static int write_dataset_links(struct lagd_json *json, const char *key, const vo
     return 0;
 }
 
+static int write_tokens_per_byte(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct lag_dataset_row *row = object;
+    const bool is_text = row->n_tokens > 0 && strcmp(row->format, "text") == 0;
+    const double text_bytes = is_text ? (double)row->n_bytes : (double)row->text_bytes;
+    if (row->n_tokens > 0 && text_bytes > 0) lagd_json_real(json, key, (double)row->n_tokens / text_bytes);
+    else lagd_json_null(json, key);
+    return 0;
+}
+
 static const char *dataset_state(int i, const char **ret_help) {
     return lagd_state_choice(LAGD_MACHINE_DATASET, i, ret_help);
 }
@@ -64,7 +73,8 @@ static const char *dataset_state(int i, const char **ret_help) {
 static const struct lagd_member dataset_members[] = {
     ROW("id", "s", id, NULL),
     ROW("name", "s", name, NULL),
-    ROW("origin", "s", origin, "file: registered where it lies; upload: stored in the state directory."),
+    ROW("origin", "s", origin, "file: registered where it lies; upload: stored in the state directory; tokenized: its "
+        "tokens were made of a text, and are kept there."),
     LAGD_CHOICE(struct lag_dataset_row, "state", "s", state, dataset_state, NULL),
     ROW("reason", "s?", reason, "Why it failed."),
     ROW("format", "s", format, "How the file is read."),
@@ -74,6 +84,14 @@ static const struct lagd_member dataset_members[] = {
     ROW("max_id", "i?", max_id, "The largest token found."),
     ROW("vocab_size", "c?", vocab_size, "Tokens that a model of it must know."),
     ROW("sha256", "s?", sha256, "Of the file's bytes."),
+    ROW("tokenizer", "s?", tokenizer_name, "That made its tokens of a text; null, as are those below: none did."),
+    ROW("tokenizer_id", "s?", tokenizer_id, "Of a tokenizer, or of the model that it came with."),
+    ROW("tokenizer_sha256", "s?", tokenizer_sha256, "Of its tokenizer.json; null: it came with a model."),
+    ROW("documents", "s?", documents, "What a document of the text is."),
+    ROW("document_field", "s?", document_field, NULL),
+    ROW("text_bytes", "c?", text_bytes, "Of the text that the tokens stand for."),
+    ROW("text_sha256", "s?", text_sha256, "Of the file with the text."),
+    LAGD_WRITTEN("tokens_per_byte", "n?", write_tokens_per_byte, "Of its text; 1 where each byte is a token."),
     ROW("created_at", "t?", created_ms, NULL),
     LAGD_WRITTEN("links", "{s}", write_dataset_links, NULL),
 };

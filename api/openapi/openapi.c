@@ -319,7 +319,8 @@ static void write_states(struct lagd_json *json) {
     static const char *const machines[LAGD_N_MACHINES] = {
         [LAGD_MACHINE_RUN] = "run", [LAGD_MACHINE_GROWTH] = "growth", [LAGD_MACHINE_CANDIDATE] = "candidate",
         [LAGD_MACHINE_DATASET] = "dataset", [LAGD_MACHINE_STUDY] = "study",
-        [LAGD_MACHINE_STAGE] = "stage", [LAGD_MACHINE_MODEL] = "model"};
+        [LAGD_MACHINE_STAGE] = "stage", [LAGD_MACHINE_MODEL] = "model",
+        [LAGD_MACHINE_TOKENIZER] = "tokenizer"};
     lagd_json_open_object(json, "x-lagd-states");
     for (int machine = 0; machine < LAGD_N_MACHINES; machine++) {
         size_t n;

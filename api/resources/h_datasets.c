@@ -73,6 +73,13 @@ static int decode_upload(struct lagd_request *request, struct lagd_dataset_add *
     /* The same bytes mean the same whatever the upload is called: text, unless the format or a file name says
      * otherwise. */
     (void)lag_copy(add->file_name, sizeof(add->file_name), file_name ? file_name : "upload.txt");
+    const char *tokenizer = lagd_query_text(target, request->route, "tokenizer");
+    const char *document_field = lagd_query_text(target, request->route, "field");
+    field = lag_fields_find(&lagd_dataset_fields, "documents/kind");
+    status = lag_field_set_text(field, add, lagd_query_text(target, request->route, "documents"), &request->err);
+    if (status < 0) return status;
+    (void)lag_copy(add->tokenizer, sizeof(add->tokenizer), tokenizer ? tokenizer : "");
+    (void)lag_copy(add->document_field, sizeof(add->document_field), document_field ? document_field : "");
     int64_t vocab_size = lagd_query_int(target, request->route, "vocab_size");
     const int64_t most = (int64_t)lag_fields_find(&lagd_dataset_fields, "vocab_size")->max;
     add->vocab_size = LAG_MIN(vocab_size, most);

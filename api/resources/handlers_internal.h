@@ -12,6 +12,10 @@ lagd_route_fn lagd_h_notify, lagd_h_notify_test;
 lagd_route_fn lagd_h_datasets, lagd_h_dataset;
 lagd_route_fn lagd_h_dataset_add, lagd_h_dataset_added;
 lagd_route_fn lagd_h_dataset_delete;
+lagd_route_fn lagd_h_tokenizers, lagd_h_tokenizer, lagd_h_tokenizer_add, lagd_h_tokenizer_added,
+    lagd_h_tokenizer_extend, lagd_h_tokenizer_extended, lagd_h_tokenizer_delete, lagd_h_tokenizer_files,
+    lagd_h_tokenizer_file, lagd_h_tokenizer_encode, lagd_h_tokenizer_encoded, lagd_h_tokenizer_decode,
+    lagd_h_tokenizer_decoded;
 lagd_route_fn lagd_h_models, lagd_h_model, lagd_h_model_add, lagd_h_model_added, lagd_h_model_delete;
 /* What is left of a refusal by the daemon: where the state of a run forbids it, the answer tells that state. state "":
  * the run is looked up by the path's first parameter. verbs.c */

@@ -13,6 +13,8 @@
 extern const struct lagd_schema lagd_index_schema, lagd_version_schema, lagd_system_schema, lagd_config_schema,
     lagd_ready_schema, lagd_operator_list_schema, lagd_problem_type_schema, lagd_problem_type_list_schema;
 extern const struct lagd_schema lagd_sink_list_schema, lagd_notify_outcome_list_schema;
+extern const struct lagd_schema lagd_tokenizer_schema, lagd_tokenizer_list_schema, lagd_tokenizer_files_schema,
+    lagd_encoding_schema, lagd_decoding_schema;
 extern const struct lagd_schema lagd_model_list_schema, lagd_model_details_schema;
 extern const struct lagd_schema lagd_dataset_list_schema, lagd_run_list_schema, lagd_bulk_schema,
     lagd_run_estimate_schema,

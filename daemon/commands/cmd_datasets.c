@@ -4,6 +4,7 @@
 #include "commands/commands_internal.h"
 #include "commands/registering_internal.h"
 #include "commands/roots_internal.h"
+#include "commands/tokens_internal.h"
 #include "records/folders_internal.h"
 #include "records/post_internal.h"
 #include "records/transact_internal.h"
@@ -19,11 +20,14 @@
 #include <lagd/base/ids.h>
 #include <lagd/base/log.h>
 #include <lagd/base/mem.h>
+#include <lagd/base/names.h>
 #include <lagd/base/parse.h>
 #include <lagd/base/stamp.h>
 #include <lagd/engine/data.h>
+#include <lagd/engine/tokenize.h>
 #include <lagd/storage/events.h>
 #include <lagd/storage/runs.h>
+#include <lagd/storage/tokenizers.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -78,14 +82,17 @@ static int open_upload(const char *path, struct adding *adding, struct lag_error
 static int move_in(struct adding *adding, struct lag_error *err) {
     const struct lagd_dataset_add *add = adding->command->u.dataset;
     if (fsync(adding->fd) < 0) return lag_error_errno(err, errno, "cannot write the upload to disk");
+    const bool is_text = adding->row.tokenizer_id[0] != '\0';
     const char *name = strcmp(adding->row.format, "text") == 0 ? "data.txt" : "data.bin";
     if (lag_name_valid(add->file_name)) name = add->file_name;
+    if (is_text) name = "text.txt";
     char dir[LAGD_STATE_PATH], path[LAGD_STATE_PATH];
     (void)snprintf(dir, sizeof(dir), "%s/datasets/%s", adding->deps->state_dir, adding->row.id);
     int rc = lagd_unlisted_mark(dir, err);
     if (rc < 0) return rc;
-    (void)snprintf(adding->row.path, sizeof(adding->row.path), "datasets/%s/%s", adding->row.id, name);
-    lagd_dataset_path(adding->deps, &adding->row, path);
+    char *at = is_text ? adding->row.text_path : adding->row.path;
+    (void)snprintf(at, sizeof(adding->row.path), "datasets/%s/%s", adding->row.id, name);
+    lagd_state_path(adding->deps, at, path);
     rc = lag_fs_rename_durable(add->upload, path, err);
     LAG_FP("dataset.moved");
     return rc;
@@ -141,6 +148,37 @@ static int check_name(struct lagd_commands *c, struct adding *adding, struct lag
     return 0;
 }
 
+/* Its tokens are made of the text, so that is what the file must hold. */
+static int find_tokenizer(struct lagd_commands *c, struct adding *adding, enum lag_token_format format,
+                          struct lag_error *err) {
+    const struct lagd_dataset_add *add = adding->command->u.dataset;
+    struct lag_dataset_row *row = &adding->row;
+    struct lag_tokenizer_row found;
+    const int documents = lag_names_find(lag_documents_names, add->documents);
+    if (format != LAG_TOKENS_TEXT)
+        return lag_error_at(err, LAG_EINVAL, "/tokenizer", "%s holds %s tokens already: leave tokenizer out, or, if it "
+                            "is text all the same, register it with format text", add->file_name,
+                            lag_token_format_name(format));
+    if (add->vocab_size > 0)
+        return lag_error_at(err, LAG_EINVAL, "/vocab_size", "the tokenizer says how large the vocabulary is: leave "
+                            "vocab_size out");
+    int rc = lagd_tokens_find(c->db, add->tokenizer, "/tokenizer", row->tokenizer_id, row->tokenizer_name, err);
+    if (rc != 0) return rc;
+    if (documents > LAG_DOCUMENTS_NONE && lag_tokenizer_get(c->db, row->tokenizer_id, &found, NULL) == 0 &&
+        found.eos < 0)
+        return lag_error_at(err, LAG_EINVAL, "/documents/kind",
+                            "tokenizer %s has no token for the end of a text, which "
+                            "stands between documents: take one that has, or documents of kind none", found.name);
+    if (documents == LAG_DOCUMENTS_SEPARATOR && !add->document_field[0])
+        return lag_error_at(err, LAG_EINVAL, "/documents/field", "documents of kind separator need a field: the text "
+                            "that stands between them");
+    (void)lag_copy(row->documents, sizeof(row->documents), add->documents[0] ? add->documents : "none");
+    (void)lag_copy(row->document_field, sizeof(row->document_field), add->document_field);
+    if (lag_tokenizer_get(c->db, row->tokenizer_id, &found, NULL) == 0)
+        (void)lag_copy(row->tokenizer_sha256, sizeof(row->tokenizer_sha256), found.sha256);
+    return 0;
+}
+
 /* What can be told at once: the file is there, is not being read already, and begins like a text or token file. */
 static int look_at(struct lagd_commands *c, struct adding *adding, struct lag_error *err) {
     const struct lagd_dataset_add *add = adding->command->u.dataset;
@@ -162,14 +200,23 @@ static int look_at(struct lagd_commands *c, struct adding *adding, struct lag_er
     (void)lag_copy(adding->row.format, sizeof(adding->row.format), lag_token_format_name(format));
     adding->row.n_bytes = stamp.n_bytes;
     adding->row.vocab_size = add->vocab_size;
-    return 0;
+    return add->tokenizer[0] ? find_tokenizer(c, adding, format, err) : 0;
+}
+
+/* The token file's place; the text stays where it is. */
+static void place_tokens(struct adding *adding, bool uploaded) {
+    struct lag_dataset_row *row = &adding->row;
+    if (!uploaded) (void)lag_copy(row->text_path, sizeof(row->text_path), row->path);
+    (void)snprintf(row->path, sizeof(row->path), "datasets/%s/" LAGD_TOKENS_NAME, row->id);
 }
 
 static int store(struct lagd_commands *c, struct adding *adding) {
     struct lagd_command *command = adding->command;
-    const bool uploaded = command->u.dataset->upload[0] != '\0';
-    (void)lag_copy(adding->row.origin, sizeof(adding->row.origin), uploaded ? "upload" : "file");
+    const bool uploaded = command->u.dataset->upload[0] != '\0', is_text = adding->row.tokenizer_id[0] != '\0';
+    (void)lag_copy(adding->row.origin, sizeof(adding->row.origin),
+                   is_text ? "tokenized" : uploaded ? "upload" : "file");
     lag_id_new("ds", adding->row.id);
+    if (is_text) place_tokens(adding, uploaded);
     adding->row.created_ms = lag_clock_wall_ms();
     adding->row.max_id = -1; /* not known */
     int rc = uploaded ? move_in(adding, &command->err) : 0;
@@ -241,8 +288,10 @@ static int open_again(struct lagd_commands *c, struct adding *adding, struct lag
     struct lagd_config config;
     char path[LAG_ROW_PATH];
     lagd_settings_get(c->settings, &config);
+    const bool is_text = adding->row.tokenizer_id[0] != '\0';
+    if (is_text) (void)lag_copy(adding->row.path, sizeof(adding->row.path), adding->row.text_path);
     (void)lag_copy(path, sizeof(path), adding->row.path);
-    if (strcmp(adding->row.origin, "upload") == 0)
+    if (strcmp(adding->row.origin, "upload") == 0 || (is_text && path[0] != '/'))
         return lagd_dataset_open_path(c->deps, &adding->row, &adding->fd, err);
     return open_below_roots(path, config.dataset_roots, adding, err);
 }
@@ -286,7 +335,7 @@ int lagd_cmd_dataset_delete(struct lagd_commands *c, struct lagd_command *comman
     struct lag_dataset_row row;
     int rc = lag_dataset_get(c->db, command->target, &row, &command->err);
     if (rc < 0) return rc;
-    bool uploaded = strcmp(row.origin, "upload") == 0;
+    bool uploaded = strcmp(row.origin, "file") != 0;
     LAG_CLEANUP(lag_free_p) char *dir = lag_asprintf("%s/datasets/%s", c->deps->state_dir, row.id);
     if (uploaded && dir) (void)lagd_unlisted_mark(dir, NULL); /* a full disk must not keep from deleting */
     rc = lag_store_write(c->deps->store, write_deleted, &row, &command->err);

@@ -4,6 +4,7 @@
 #include "checkpoint/checkpoint_internal.h"
 #include "commands/command_internal.h"
 #include "commands/commands_internal.h"
+#include "commands/tokens_internal.h"
 #include "exec/pool_internal.h"
 #include "exec/slots_internal.h"
 
@@ -14,6 +15,7 @@
 #include <lagd/base/mem.h>
 #include <lagd/daemon/states.h>
 #include <lagd/engine/state.h>
+#include <lagd/engine/token.h>
 #include <lagd/engine/train.h>
 #include <lagd/storage/checkpoints.h>
 #include <lagd/storage/runs.h>
@@ -21,14 +23,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BYTE_TOKENS 256
 #define LONGEST_NS (600 * INT64_C(1000000000)) /* a large model may take so long for its tokens */
+
+LAG_DEFINE_CLEANUP(struct lag_tokenizer, tokenizer_destroy_p, lag_tokenizer_destroy)
 
 struct sample_job {
     struct lagd_job job;
     struct lagd_deps *deps;
     struct lagd_command *command;
     char run_id[LAG_ROW_ID], run_state[LAG_ROW_STATE];
+    char tokenizer[LAG_ROW_ID]; /* "": bytes */
     int rc;
 };
 
@@ -66,30 +70,62 @@ static int load_state(struct sample_job *job, struct lag_state **ret, struct lag
     return 0;
 }
 
-/* Bytes are tokens; a token of a larger vocabulary that is no byte is written as '?'. */
+/* The prompt's ids; a text that is empty begins where texts begin. */
+static int encode(const struct lag_tokenizer *tokenizer, const char *prompt, struct lag_ids *ret,
+                  struct lag_error *err) {
+    struct lag_tokenizer_look look;
+    struct lag_coder *coder = NULL;
+    lag_tokenizer_look(tokenizer, &look);
+    const bool end = !prompt[0] && look.eos >= 0;
+    int rc = lag_coder_create(tokenizer, &coder, err);
+    if (rc == 0) rc = lag_encode(coder, end ? look.eos_text : prompt[0] ? prompt : "\n", end ? strlen(look.eos_text)
+                                 : LAG_MAX(strlen(prompt), 1u), false, ret, err);
+    lag_coder_destroy(coder);
+    return rc;
+}
+
+/* What the ids stand for. A vocabulary may be larger than the tokenizer's: such ids are told as '?'. */
+static int decode(struct sample_job *job, const struct lag_tokenizer *tokenizer, int32_t *ids, size_t n,
+                  struct lag_error *err) {
+    struct lag_strbuf text = LAG_STRBUF_INIT;
+    struct lag_tokenizer_look look;
+    lag_tokenizer_look(tokenizer, &look);
+    int rc = 0;
+    for (size_t i = 0, end; rc == 0 && i < n; i = end) {
+        for (end = i; end < n && lag_tokenizer_knows(tokenizer, ids[end]); end++) continue;
+        rc = lag_decode(tokenizer, ids + i, end - i, false, &text, err);
+        for (; end < n && !lag_tokenizer_knows(tokenizer, ids[end]); end++) lag_strbuf_append(&text, "?");
+    }
+    job->command->n_text = text.length;
+    if (rc == 0) job->command->text = lag_strbuf_take(&text);
+    if (rc == 0 && !job->command->text) rc = lag_error_set(err, LAG_ENOMEM, "out of memory while sampling");
+    lag_strbuf_deinit(&text);
+    return rc;
+}
+
 static int continue_prompt(struct sample_job *job, const struct lag_state *state, struct lag_error *err) {
     const struct lagd_generate_request *request = job->command->u.generate;
     struct lag_sample_config config = {.n_tokens = (int)request->n_tokens, .temperature = request->temperature,
                                        .top_k = (int)request->top_k, .seed = (uint64_t)request->seed};
-    const char *prompt = request->prompt[0] ? request->prompt : "\n";
-    size_t n_prompt = strlen(prompt);
-    LAG_CLEANUP(lag_free_p) int32_t *in = lag_calloc(n_prompt, sizeof(*in));
+    LAG_CLEANUP(tokenizer_destroy_p) struct lag_tokenizer *tokenizer = NULL;
     LAG_CLEANUP(lag_free_p) int32_t *out = lag_calloc((size_t)config.n_tokens, sizeof(*out));
-    LAG_CLEANUP(lag_free_p) char *text = lag_calloc((size_t)config.n_tokens + 1, 1);
-    if (!in || !out || !text) return lag_error_set(err, LAG_ENOMEM, "out of memory while sampling");
-    for (size_t i = 0; i < n_prompt; i++) in[i] = (unsigned char)prompt[i];
+    struct lag_ids in = {0};
     int n_slots = 0;
-    lagd_job_waits(&job->job);
-    int rc = lagd_slots_acquire(job->deps->slots, 1, &job->job.cancelled, &n_slots);
-    lagd_job_beat(&job->job);
-    if (rc < 0) return lag_error_set(err, rc, "lagd is stopping");
-    rc = lag_generate(state, in, (int)n_prompt, &config, out, (const volatile bool *)&job->job.cancelled, NULL, err);
-    lagd_slots_release(job->deps->slots, n_slots);
-    if (rc < 0) return rc;
-    for (int i = 0; i < config.n_tokens; i++) text[i] = out[i] >= 0 && out[i] < BYTE_TOKENS ? (char)out[i] : '?';
-    job->command->text = LAG_TAKE(text);
-    job->command->n_text = (size_t)config.n_tokens;
-    return 0;
+    int rc = out ? lagd_tokens_load(job->deps, job->tokenizer, &tokenizer, err)
+                 : lag_error_set(err, LAG_ENOMEM, "out of memory while sampling");
+    if (rc == 0) rc = encode(tokenizer, request->prompt, &in, err);
+    if (rc == 0) {
+        lagd_job_waits(&job->job);
+        rc = lagd_slots_acquire(job->deps->slots, 1, &job->job.cancelled, &n_slots);
+        lagd_job_beat(&job->job);
+        if (rc < 0) rc = lag_error_set(err, rc, "lagd is stopping");
+    }
+    if (rc == 0) {
+        rc = lag_generate(state, in.at, (int)in.n, &config, out, (const volatile bool *)&job->job.cancelled, NULL, err);
+        lagd_slots_release(job->deps->slots, n_slots);
+    }
+    lag_ids_deinit(&in);
+    return rc < 0 ? rc : decode(job, tokenizer, out, (size_t)config.n_tokens, err);
 }
 
 static void run_sample(struct lagd_job *base) {
@@ -108,25 +144,19 @@ static void end_sample(struct lagd_job *base) {
     lagd_command_answer(command, rc);
 }
 
-/* The run whose checkpoint is sampled, and whether its tokens are bytes. */
-static int find_run(struct lagd_commands *c, struct lagd_command *command, struct lag_run_row *ret) {
+/* The run whose checkpoint is sampled, and the tokenizer of its tokens. */
+static int find_run(struct lagd_commands *c, struct lagd_command *command, struct lag_run_row *ret,
+                    char ret_tokenizer[LAG_ROW_ID]) {
     struct lag_error *err = &command->err;
     const char *run = command->target;
     struct lag_checkpoint_row checkpoint;
-    struct lag_dataset_row dataset;
     int rc = 0;
     if (command->u.generate->checkpoint[0]) {
         rc = lag_checkpoint_get(c->db, command->u.generate->checkpoint, &checkpoint, err);
         run = checkpoint.run_id;
     }
     if (rc == 0) rc = lag_run_get(c->db, run, ret, err);
-    if (rc == 0) rc = lag_dataset_get(c->db, ret->dataset_id, &dataset, err);
-    if (rc < 0) return rc;
-    if (strcmp(dataset.format, "text") == 0) return 0;
-    return lag_error_set(err, LAG_EUNSUPPORTED,
-                         "dataset %s holds %s tokens without a tokenizer: only runs on byte-level text "
-                         "can be sampled as text",
-                         dataset.name, dataset.format);
+    return rc == 0 ? lagd_tokens_of_run(c->db, ret, ret_tokenizer, err) : rc;
 }
 
 /* --- the weights of a run that has no checkpoint yet --- */
@@ -175,7 +205,8 @@ static int borrow(struct lagd_commands *c, struct lagd_command *command, const c
 int lagd_cmd_generate(struct lagd_commands *c, struct lagd_command *command) {
     struct lag_error *err = &command->err;
     struct lag_run_row run;
-    int rc = find_run(c, command, &run);
+    char tokenizer[LAG_ROW_ID];
+    int rc = find_run(c, command, &run, tokenizer);
     if (rc == 0 && !command->lent && !command->u.generate->checkpoint[0]) rc = borrow(c, command, run.id);
     if (rc != 0) return rc;
     if (lagd_pool_waiting(c->deps->services) >= LAGD_SERVICES_WAITING_MAX) {
@@ -184,6 +215,7 @@ int lagd_cmd_generate(struct lagd_commands *c, struct lagd_command *command) {
     struct sample_job *job = lag_calloc(1, sizeof(*job));
     if (!job) return lag_error_set(err, LAG_ENOMEM, "out of memory while sampling");
     (void)lag_copy(job->run_id, sizeof(job->run_id), run.id);
+    (void)lag_copy(job->tokenizer, sizeof(job->tokenizer), tokenizer);
     (void)lag_copy(job->run_state, sizeof(job->run_state), run.state);
     job->deps = c->deps;
     job->command = command;

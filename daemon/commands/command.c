@@ -31,6 +31,12 @@ void lagd_command_destroy(struct lagd_command *command) {
     case LAGD_STUDY_CREATE: free(command->u.study); break;
     case LAGD_DATASET_ADD: free(command->u.dataset); break;
     case LAGD_MODEL_ADD: free(command->u.model); break;
+    case LAGD_TOKENIZER_ADD: free(command->u.tokenizer); break;
+    case LAGD_TOKENIZER_CODE:
+        if (command->u.coding) free(command->u.coding->text);
+        if (command->u.coding) free(command->u.coding->ids);
+        free(command->u.coding);
+        break;
     case LAGD_GENERATE:
         free(command->u.generate);
         lag_state_destroy(command->lent);

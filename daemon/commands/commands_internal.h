@@ -11,6 +11,7 @@ struct lag_mailbox;
 struct lagd_listener;
 struct lagd_registrations;
 struct lagd_imports;
+struct lagd_makings;
 
 #define LAGD_SERVICES_WAITING_MAX 16 /* samples and checks of files that may wait for a worker */
 
@@ -24,6 +25,7 @@ struct lagd_commands {
     struct lagd_waiting waiting; /* for runs that stop */
     struct lagd_registrations *registrations;
     struct lagd_imports *imports;
+    struct lagd_makings *makings;
     bool studies_due;            /* a study was made or changed: there is something to do for it */
 };
 
@@ -41,7 +43,8 @@ lagd_command_handler lagd_cmd_run_create, lagd_cmd_run_pause, lagd_cmd_run_resum
     lagd_cmd_run_checkpoint, lagd_cmd_run_patch, lagd_cmd_run_delete, lagd_cmd_run_fork, lagd_cmd_run_extend,
     lagd_cmd_growth_create, lagd_cmd_growth_cancel, lagd_cmd_growth_decide, lagd_cmd_growth_audit,
     lagd_cmd_plan_set, lagd_cmd_plan_remove, lagd_cmd_dataset_add, lagd_cmd_dataset_delete,
-    lagd_cmd_model_add, lagd_cmd_model_delete, lagd_cmd_checkpoint_keep, lagd_cmd_checkpoint_delete,
+    lagd_cmd_model_add, lagd_cmd_model_delete, lagd_cmd_tokenizer_add, lagd_cmd_tokenizer_delete,
+    lagd_cmd_tokenizer_code, lagd_cmd_checkpoint_keep, lagd_cmd_checkpoint_delete,
     lagd_cmd_checkpoint_check, lagd_cmd_generate, lagd_cmd_key_answer, lagd_cmd_reload, lagd_cmd_study_create,
     lagd_cmd_study_pause, lagd_cmd_study_resume, lagd_cmd_study_cancel, lagd_cmd_study_delete;
 
@@ -50,6 +53,9 @@ int lagd_datasets_go_on(struct lagd_commands *c, struct lag_error *err);
 
 /* --- cmd_models.c: imports that an earlier process did not end. Before anything is served --- */
 int lagd_models_go_on(struct lagd_commands *c, struct lag_error *err);
+
+/* --- cmd_tokenizers.c: tokenizers that an earlier process did not finish. Before anything is served --- */
+int lagd_tokenizers_go_on(struct lagd_commands *c, struct lag_error *err);
 
 /* --- cmd_fork.c: a run that begins from a model or a checkpoint: command->from --- */
 int lagd_cmd_run_begin(struct lagd_commands *c, struct lagd_command *command);

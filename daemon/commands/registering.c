@@ -2,19 +2,25 @@
 #include "commands/registering_internal.h"
 
 #include "commands/command_internal.h"
+#include "commands/tokens_internal.h"
 #include "exec/pool_internal.h"
+#include "records/folders_internal.h"
 #include "records/post_internal.h"
 #include "records/transact_internal.h"
 #include "records/unlisted_internal.h"
+#include "train/dataset_open_internal.h"
 
 #include <lagd/base/check.h>
 #include <lagd/base/cleanup.h>
 #include <lagd/base/clock.h>
 #include <lagd/base/error.h>
 #include <lagd/base/failpoint.h>
+#include <lagd/base/fs.h>
 #include <lagd/base/log.h>
 #include <lagd/base/mem.h>
+#include <lagd/base/names.h>
 #include <lagd/engine/data.h>
+#include <lagd/engine/tokenize.h>
 #include <lagd/storage/events.h>
 #include <lagd/storage/keys.h>
 #include <lagd/storage/runs.h>
@@ -26,6 +32,8 @@
 
 #define REPORT_NS (500 * INT64_C(1000000))     /* how far it is is stored not more often */
 #define SILENCE_NS (60 * INT64_C(1000000000))  /* of a worker, expected at most; the watchdog allows five times that */
+LAG_DEFINE_CLEANUP(struct lag_tokenizer, tokenizer_destroy_p, lag_tokenizer_destroy)
+
 enum { SMALL, LARGE, N_SIZES, WORKERS = 2 };
 
 struct registration {
@@ -35,6 +43,7 @@ struct registration {
     struct lag_dataset_row row;
     struct lag_stamp stamp;
     int fd;
+    bool is_tokenized; /* fd is of the token file */
     int64_t report_due_ns;
     /* under the lock of all: */
     struct lagd_command *command; /* owned while it waits */
@@ -80,6 +89,58 @@ static void let_it_age(struct registration *job) {
     }
 }
 
+/* The text becomes a token file of lagd's own, from nothing on, which takes its place. */
+static int tokenize(struct registration *job, struct lag_error *err) {
+    struct lag_dataset_row *row = &job->row;
+    struct lagd_deps *deps = job->all->deps;
+    const struct lag_tokenize_watch watch = {goes_on, job};
+    LAG_CLEANUP(tokenizer_destroy_p) struct lag_tokenizer *tokenizer = NULL;
+    const char *slash = strrchr(row->text_path, '/'), *file_name = slash ? slash + 1 : row->text_path;
+    char dir[LAGD_STATE_PATH];
+    struct lag_tokenized done;
+    struct lag_stamp before, after;
+    int documents = lag_names_find(lag_documents_names, row->documents);
+    int rc = lagd_tokens_load(deps, row->tokenizer_id, &tokenizer, err);
+    if (rc != 0) return rc;
+    const struct lag_tokenize_plan plan = {tokenizer,
+                                           documents < 0 ? LAG_DOCUMENTS_NONE : (enum lag_documents)documents,
+                                           row->document_field};
+    (void)snprintf(dir, sizeof(dir), "%s/datasets/%s", deps->state_dir, row->id);
+    rc = lag_fs_mkdirs(dir, err);
+    if (rc == 0) rc = lag_stamp_of_fd(job->fd, &before, err);
+    LAG_FP("dataset.tokenize");
+    if (rc == 0) rc = lag_tokenize_file(&plan, job->fd, file_name, dir, LAGD_TOKENS_NAME, &watch, &done, err);
+    if (rc == 0) rc = lag_stamp_of_fd(job->fd, &after, err);
+    if (rc != 0) return rc;
+    if (!lag_stamp_equal(&before, &after))
+        return lag_error_set(err, LAG_EINVAL, "%s: the file changed while it was read: register it when nothing writes "
+                             "to it", file_name);
+    struct lag_tokenizer_look look;
+    lag_tokenizer_look(tokenizer, &look);
+    row->vocab_size = look.size;
+    row->text_bytes = (int64_t)done.n_text_bytes;
+    (void)lag_copy(row->text_sha256, sizeof(row->text_sha256), done.text_sha256);
+    (void)lag_copy(row->format, sizeof(row->format), lag_token_format_name(done.width_bytes == 2 ? LAG_TOKENS_LLMC_U16
+                                                                                                : LAG_TOKENS_LLMC_U32));
+    return 0;
+}
+
+static int open_tokens(struct registration *job, struct lag_error *err) {
+    struct lag_stamp stamp;
+    int fd = -1;
+    int rc = lagd_dataset_open_path(job->all->deps, &job->row, &fd, err);
+    if (rc == 0) rc = lag_stamp_of_fd(fd, &stamp, err);
+    if (rc != 0) {
+        if (fd >= 0) (void)close(fd);
+        return rc;
+    }
+    job->row.n_bytes = stamp.n_bytes;
+    (void)close(job->fd);
+    job->fd = fd;
+    job->is_tokenized = true;
+    return 0;
+}
+
 static int scan(struct registration *job, struct lag_error *err) {
     struct lag_dataset_row *row = &job->row;
     const struct lag_scan_watch watch = {goes_on, job};
@@ -88,7 +149,12 @@ static int scan(struct registration *job, struct lag_error *err) {
     LAG_FP("dataset.scan");
     if (LAG_FP_FAIL("dataset.no_memory")) return lag_error_set(err, LAG_ENOMEM, "out of memory: failpoint");
     const char *slash = strrchr(row->path, '/'), *file_name = slash ? slash + 1 : row->path;
-    int rc = lag_stamp_of_fd(job->fd, &before, err);
+    int rc = 0;
+    if (row->tokenizer_id[0] && !job->is_tokenized) {
+        rc = tokenize(job, err);
+        if (rc == 0) rc = open_tokens(job, err);
+    }
+    if (rc == 0) rc = lag_stamp_of_fd(job->fd, &before, err);
     if (rc != 0) return rc;
     let_it_age(job);
     const bool fresh = lag_stamp_is_fresh(&before, lag_clock_wall_ms());
@@ -117,6 +183,7 @@ static int write_ready(struct lag_db *db, void *arg, struct lag_error *err) {
                                    .step = LAG_NO_STEP, .value = LAG_NO_VALUE};
     const struct lag_event added = {.type = LAG_EVENT_DATASET_ADDED, .message = row->name};
     int rc = lagd_tx_post(db, &post, NULL, err);
+    if (rc == 0 && row->tokenizer_id[0]) rc = lag_dataset_set_tokenized(db, row, err);
     if (rc == 0) rc = lag_dataset_set_found(db, row, err);
     return rc == 0 ? lag_event_put(db, &added, err) : rc;
 }
@@ -147,7 +214,7 @@ static int register_it(struct registration *job, struct lag_error *err) {
 
 static void remove_upload(struct lagd_deps *deps, const struct lag_dataset_row *row) {
     struct lag_error err = {0};
-    if (strcmp(row->origin, "upload") != 0) return;
+    if (strcmp(row->origin, "file") == 0) return;
     LAG_CLEANUP(lag_free_p) char *dir = lag_asprintf("%s/datasets/%s", deps->state_dir, row->id);
     if (!dir || lagd_unlisted_remove(dir, &err) != 0)
         lag_log(LAG_LOG_WARNING, "the file of dataset %s could not be removed: %s", row->name, err.text);
@@ -186,7 +253,7 @@ static int write_withdrawn(struct lag_db *db, void *arg, struct lag_error *err) 
 void lagd_registration_withdraw(struct lagd_deps *deps, const struct lag_dataset_row *row, const char *key) {
     struct refusing refusing = {.row = row, .key = key};
     struct lag_error err = {0};
-    const bool uploaded = strcmp(row->origin, "upload") == 0;
+    const bool uploaded = strcmp(row->origin, "file") != 0;
     LAG_CLEANUP(lag_free_p) char *dir = lag_asprintf("%s/datasets/%s", deps->state_dir, row->id);
     if (uploaded && dir) (void)lagd_unlisted_mark(dir, NULL);
     int rc = lag_store_write(deps->store, write_withdrawn, &refusing, &err);

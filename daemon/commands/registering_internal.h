@@ -10,6 +10,7 @@ struct lagd_command;
 struct lagd_commands;
 
 #define LAGD_SMALL_SCAN_BYTES (INT64_C(64) << 20) /* read in about a second; a request waits for it */
+#define LAGD_TOKENS_NAME "tokens.bin" /* in datasets/<id>, of one whose text is tokenised */
 #define LAGD_SCANS_MAX 16                         /* that wait or run, of each size */
 
 struct lagd_registrations;

@@ -18,6 +18,10 @@ void lagd_model_path(const struct lagd_deps *deps, const char *model_id, char re
     (void)snprintf(ret, LAGD_STATE_PATH, "%s/models/%s", deps->state_dir, model_id);
 }
 
+void lagd_tokenizer_path(const struct lagd_deps *deps, const char *tokenizer_id, char ret[LAGD_STATE_PATH]) {
+    (void)snprintf(ret, LAGD_STATE_PATH, "%s/tokenizers/%s", deps->state_dir, tokenizer_id);
+}
+
 void lagd_dataset_path(const struct lagd_deps *deps, const struct lag_dataset_row *row, char ret[LAGD_STATE_PATH]) {
     if (row->path[0] == '/') (void)lag_copy(ret, LAGD_STATE_PATH, row->path);
     else lagd_state_path(deps, row->path, ret);

@@ -11,6 +11,7 @@ void lagd_state_path(const struct lagd_deps *deps, const char *relative, char re
 void lagd_dataset_path(const struct lagd_deps *deps, const struct lag_dataset_row *row, char ret[LAGD_STATE_PATH]);
 /* The folder of a model that was brought. */
 void lagd_model_path(const struct lagd_deps *deps, const char *model_id, char ret[LAGD_STATE_PATH]);
+void lagd_tokenizer_path(const struct lagd_deps *deps, const char *tokenizer_id, char ret[LAGD_STATE_PATH]);
 #define LAGD_PROBE_STATE_PREFIX "probe-" /* of the folder's name, in the run's folder */
 /* Where the state of a candidate's probe on its way lies, relative to the state directory. */
 void lagd_probe_state_path(const char *run_id, const char *candidate_id, char ret[LAG_ROW_PATH]);

@@ -11,6 +11,7 @@
 #include <lagd/storage/sinks.h>
 #include <lagd/storage/stages.h>
 #include <lagd/storage/studies.h>
+#include <lagd/storage/tokenizers.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -170,6 +171,27 @@ static int insert_model(struct lag_db *db, void *arg, const char *state, struct 
     return lag_model_insert(db, row, err);
 }
 
+static void be_tokenizer(const struct lag_tokenizer_row *row, struct subject *ret) {
+    (void)lag_copy(ret->id, sizeof(ret->id), row->id);
+    (void)lag_copy(ret->state, sizeof(ret->state), row->state);
+    (void)lag_copy(ret->name, sizeof(ret->name), row->name);
+}
+
+static int read_tokenizer(struct lag_db *db, const char *id, struct subject *ret, struct lag_error *err) {
+    struct lag_tokenizer_row row;
+    int rc = lag_tokenizer_get(db, id, &row, err);
+    if (rc == 0) be_tokenizer(&row, ret);
+    return rc;
+}
+
+static int insert_tokenizer(struct lag_db *db, void *arg, const char *state, struct subject *ret,
+                            struct lag_error *err) {
+    struct lag_tokenizer_row *row = arg;
+    (void)lag_copy(row->state, sizeof(row->state), state);
+    be_tokenizer(row, ret);
+    return lag_tokenizer_insert(db, row, err);
+}
+
 static const struct kind {
     const char *what;
     enum lag_event_type told;
@@ -192,6 +214,8 @@ static const struct kind {
                             lag_stage_set_state},
     [LAGD_MACHINE_MODEL] = {"model", LAG_EVENT_MODEL_STATE, true, LAGD_NOWHERE, read_model, insert_model,
                             lag_model_set_state},
+    [LAGD_MACHINE_TOKENIZER] = {"tokenizer", LAG_EVENT_TOKENIZER_STATE, true, LAGD_NOWHERE, read_tokenizer,
+                                insert_tokenizer, lag_tokenizer_set_state},
 };
 
 /* --- rows that were used, for tests --- */

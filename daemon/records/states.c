@@ -1,4 +1,5 @@
-/* The life cycles of runs, growths, candidates, datasets, studies, stages and models as tables. Read each as: in this
+/* The life cycles of runs, growths, candidates, datasets, studies, stages, models and
+ * tokenizers as tables. Read each as: in this
  * state, this event leads there. */
 #include <lagd/daemon/states.h>
 
@@ -285,6 +286,30 @@ static const struct lagd_transition model_transitions[] = {
     {LAGD_MODEL_IMPORTING, LAGD_MODEL_ON_REFUSED, LAGD_MODEL_FAILED},
 };
 
+/* --- tokenizers --------------------------------------------------------------------------------------------------- */
+
+static const struct lagd_state tokenizer_states[LAGD_N_TOKENIZER_STATES] = {
+    /* Nobody reads its folder tokenizers/<id>. Found so after a crash, it is read or trained anew. */
+    [LAGD_TOKENIZER_MAKING] = {"making", LIVE, "delete", "it is being read or trained; nothing can use it yet"},
+    /* Its tokenizer.json is there, durably and checked; the row tells what it is. */
+    [LAGD_TOKENIZER_READY] = {"ready", TERMINAL, "delete", "texts can be encoded with it"},
+    /* The reason says why. Its folder is gone, its name is free: who makes another takes its place. */
+    [LAGD_TOKENIZER_FAILED] = {"failed", TERMINAL, "delete", "could not be made; the reason says why"},
+};
+
+static const char *const tokenizer_events[LAGD_N_TOKENIZER_EVENTS] = {
+    [LAGD_TOKENIZER_ON_CREATED] = "created", /* commands/cmd_tokenizers.c */
+    [LAGD_TOKENIZER_ON_MADE] = "made",       /* commands/making.c: its file is whole */
+    [LAGD_TOKENIZER_ON_REFUSED] = "refused", /* commands/making.c: it is none that lagd knows, or unreadable */
+};
+
+static const struct lagd_transition tokenizer_transitions[] = {
+    {LAGD_NOWHERE, LAGD_TOKENIZER_ON_CREATED, LAGD_TOKENIZER_MAKING},
+
+    {LAGD_TOKENIZER_MAKING, LAGD_TOKENIZER_ON_MADE, LAGD_TOKENIZER_READY},
+    {LAGD_TOKENIZER_MAKING, LAGD_TOKENIZER_ON_REFUSED, LAGD_TOKENIZER_FAILED},
+};
+
 /* --- studies ------------------------------------------------------------------------------------------------------ */
 
 static const struct lagd_state study_states[LAGD_N_STUDY_STATES] = {
@@ -376,6 +401,8 @@ static const struct {
                             stage_transitions, LAG_COUNT(stage_transitions)},
     [LAGD_MACHINE_MODEL] = {model_states, LAG_COUNT(model_states), model_events, LAGD_N_MODEL_EVENTS,
                             model_transitions, LAG_COUNT(model_transitions)},
+    [LAGD_MACHINE_TOKENIZER] = {tokenizer_states, LAG_COUNT(tokenizer_states), tokenizer_events,
+                                LAGD_N_TOKENIZER_EVENTS, tokenizer_transitions, LAG_COUNT(tokenizer_transitions)},
 };
 
 const struct lagd_state *lagd_states(enum lagd_machine machine, size_t *ret_n) {
@@ -435,6 +462,10 @@ bool lagd_study_is(const char *state, enum lagd_study_state is) {
 
 bool lagd_stage_is(const char *state, enum lagd_stage_state is) {
     return lagd_state_index(LAGD_MACHINE_STAGE, state) == (int)is;
+}
+
+bool lagd_tokenizer_is(const char *state, enum lagd_tokenizer_state is) {
+    return lagd_state_index(LAGD_MACHINE_TOKENIZER, state) == (int)is;
 }
 
 bool lagd_model_is(const char *state, enum lagd_model_state is) {

@@ -1,6 +1,7 @@
 /* What others may ask of the supervisor at any time. */
 #include "checkpoint/hashes_internal.h"
 #include "commands/importing_internal.h"
+#include "commands/making_internal.h"
 #include "commands/registering_internal.h"
 #include "exec/pool_internal.h"
 #include "exec/slots_internal.h"
@@ -72,6 +73,7 @@ static int jobs_waiting(struct lagd_supervisor *s) {
     size_t n = lagd_pool_waiting(s->deps.probes) + (s->deps.services ? lagd_pool_waiting(s->deps.services) : 0);
     if (s->deps.services) n += lagd_registrations_waiting(s->commands.registrations);
     if (s->deps.services) n += lagd_imports_waiting(s->commands.imports);
+    if (s->deps.services) n += lagd_makings_waiting(s->commands.makings);
     (void)pthread_mutex_unlock(&s->services_lock);
     return (int)n;
 }

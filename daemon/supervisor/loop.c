@@ -1,5 +1,6 @@
 /* The supervisor's loop: commands, signals, ended runs, timers; and the orderly stop. */
 #include "commands/importing_internal.h"
+#include "commands/making_internal.h"
 #include "commands/registering_internal.h"
 #include "exec/pool_internal.h"
 #include "exec/slots_internal.h"
@@ -114,6 +115,7 @@ static void end_services(struct lagd_supervisor *s) {
     s->deps.chores = NULL;
     lagd_registrations_stop(s->commands.registrations);
     lagd_imports_stop(s->commands.imports);
+    lagd_makings_stop(s->commands.makings);
 }
 
 static int drain(struct lagd_supervisor *s, struct lag_error *err) {

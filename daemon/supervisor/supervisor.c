@@ -3,6 +3,7 @@
 
 #include "checkpoint/hashes_internal.h"
 #include "commands/importing_internal.h"
+#include "commands/making_internal.h"
 #include "commands/registering_internal.h"
 #include "exec/pool_internal.h"
 #include "exec/slots_internal.h"
@@ -108,6 +109,7 @@ static int make_parts(struct lagd_supervisor *s, const struct lagd_config *confi
     if (rc == 0) rc = lagd_pool_create("chore", 1, &deps->chores, err);
     if (rc == 0) rc = lagd_registrations_create(deps, &s->commands.registrations, err);
     if (rc == 0) rc = lagd_imports_create(deps, &s->commands.imports, err);
+    if (rc == 0) rc = lagd_makings_create(deps, &s->commands.makings, err);
     if (rc == 0) rc = lagd_speeds_create(&deps->speeds, err);
     if (rc == 0) rc = lagd_hashes_create(&deps->hashes, err);
     if (rc != 0) return rc;
@@ -143,6 +145,7 @@ int lagd_supervisor_create(const struct lagd_config *config, struct lagd_supervi
     if (rc == 0) rc = lagd_recover(s, err);
     if (rc == 0) rc = lagd_datasets_go_on(&s->commands, err);
     if (rc == 0) rc = lagd_models_go_on(&s->commands, err);
+    if (rc == 0) rc = lagd_tokenizers_go_on(&s->commands, err);
     if (rc != 0) {
         lagd_supervisor_destroy(s);
         return rc;
@@ -160,6 +163,7 @@ void lagd_supervisor_destroy(struct lagd_supervisor *s) {
     lagd_pool_destroy(s->deps.chores);
     lagd_registrations_destroy(s->commands.registrations);
     lagd_imports_destroy(s->commands.imports);
+    lagd_makings_destroy(s->commands.makings);
     lagd_pool_destroy(s->deps.probes);
     lagd_commands_close(&s->commands);
     lag_mailbox_destroy(s->commands.mailbox);

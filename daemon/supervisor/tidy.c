@@ -20,6 +20,7 @@
 #include <lagd/storage/growths.h>
 #include <lagd/storage/models.h>
 #include <lagd/storage/runs.h>
+#include <lagd/storage/tokenizers.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -127,6 +128,13 @@ static void tidy_model(const struct place *place, const char *name) {
     if (rc != 0 || !lagd_model_is(row.state, LAGD_MODEL_IMPORTING)) tidy_folder(place, name, rc);
 }
 
+static void tidy_tokenizer(const struct place *place, const char *name) {
+    struct lag_tokenizer_row row;
+    if (!lag_id_is(name, "tok")) return;
+    const int rc = lag_tokenizer_get(place->s->db, name, &row, NULL);
+    if (rc != 0 || !lagd_tokenizer_is(row.state, LAGD_TOKENIZER_MAKING)) tidy_folder(place, name, rc);
+}
+
 /* --- a run's folder ---------------------------------------------------------------------------------------------- */
 
 /* "probe-<id of a candidate>", also set aside: the id. */
@@ -194,4 +202,5 @@ void lagd_tidy(struct lagd_supervisor *s) {
     walk_top(s, "runs", tidy_run);
     walk_top(s, "datasets", tidy_dataset);
     walk_top(s, "models", tidy_model);
+    walk_top(s, "tokenizers", tidy_tokenizer);
 }

@@ -2,6 +2,7 @@
 #include "supervisor/watch_internal.h"
 
 #include "commands/importing_internal.h"
+#include "commands/making_internal.h"
 #include "commands/registering_internal.h"
 #include "exec/pool_internal.h"
 #include "process/tell_internal.h"
@@ -35,10 +36,13 @@ static bool pool_is_stuck(struct lagd_supervisor *s, int64_t now_ns, char *ret, 
     bool services = s->deps.services && lagd_pool_stuck(s->deps.services, now_ns);
     bool scans = s->deps.services && lagd_registrations_stuck(s->commands.registrations, now_ns);
     bool imports = s->deps.services && lagd_imports_stuck(s->commands.imports, now_ns);
+    bool makings = s->deps.services && lagd_makings_stuck(s->commands.makings, now_ns);
     (void)pthread_mutex_unlock(&s->services_lock);
-    const char *whose = probes ? "probes" : services ? "samples" : scans ? "datasets" : "models";
-    if (probes || services || scans || imports) (void)snprintf(ret, size, "a worker of the %s", whose);
-    return probes || services || scans || imports;
+    const char *whose = probes ? "probes" : services ? "samples" : scans ? "datasets" : imports ? "models"
+        : "tokenizers";
+    const bool any = probes || services || scans || imports || makings;
+    if (any) (void)snprintf(ret, size, "a worker of the %s", whose);
+    return any;
 }
 
 /* An answer is due at once; what counts is how long it stays out. */

@@ -5,8 +5,13 @@
 
 #include <lagd/base/check.h>
 #include <lagd/base/clock.h>
+#include <lagd/base/ids.h>
 #include <lagd/daemon/series.h>
+#include <lagd/storage/growths.h>
+#include <lagd/storage/runs.h>
 #include <lagd/storage/series.h>
+#include <math.h>
+#include <string.h>
 
 #define REPORT_NS (250 * INT64_C(1000000)) /* points and rows are not written more often */
 #define REPORT_SHARE 50
@@ -26,6 +31,7 @@ static const struct {
     [LAGD_LR] = {"optim/lr", true, false},
     [LAGD_GRAD_NORM] = {"optim/grad_norm", true, false},
     [LAGD_VAL_LOSS] = {"val/loss", true, false},
+    [LAGD_VAL_BPB] = {"val/bpb", true, false},
     [LAGD_TOKENS_PER_S] = {"perf/tokens_per_s", false, true},
     [LAGD_STEP_MS] = {"perf/step_ms", false, true},
 };
@@ -38,11 +44,36 @@ struct opening {
     bool with_speed;
 };
 
+/* The dataset of a run, or of a candidate's. */
+static int find_dataset(struct lag_db *db, const char *owner, struct lag_dataset_row *ret) {
+    struct lag_candidate_row candidate;
+    struct lag_growth_row growth;
+    struct lag_run_row run;
+    int rc = 0;
+    if (lag_id_is(owner, "cand")) {
+        rc = lag_candidate_get(db, owner, &candidate, NULL);
+        if (rc == 0) rc = lag_growth_get(db, candidate.growth_id, &growth, NULL);
+        owner = growth.run_id;
+    }
+    if (rc == 0) rc = lag_run_get(db, owner, &run, NULL);
+    return rc == 0 ? lag_dataset_get(db, run.dataset_id, ret, NULL) : rc;
+}
+
+/* Where tokens stand for a text, as bytes do. */
+static double bits_per_byte(struct lag_db *db, const char *owner) {
+    struct lag_dataset_row row;
+    if (find_dataset(db, owner, &row) != 0 || row.n_tokens < 1) return 0;
+    const int64_t n_bytes = strcmp(row.format, "text") == 0 ? row.n_tokens : row.text_bytes;
+    return n_bytes > 0 ? (double)row.n_tokens / (double)n_bytes / M_LN2 : 0;
+}
+
 static int open_series(struct lag_db *db, void *arg, struct lag_error *err) {
     const struct opening *opening = arg;
     int rc = 0;
+    opening->recorder->bpb = bits_per_byte(db, opening->owner);
     for (int i = 0; rc == 0 && i < LAGD_N_KEYS; i++) {
         if (keys[i].speed && !opening->with_speed) continue;
+        if (i == LAGD_VAL_BPB && opening->recorder->bpb == 0) continue;
         rc = lag_series_open(db, opening->owner, keys[i].key, keys[i].exact, &opening->recorder->series[i], err);
     }
     return rc;
@@ -70,6 +101,8 @@ int lagd_recorder_add(struct lagd_recorder *recorder, enum lagd_key key, int64_t
         if (rc != 0) return rc;
     }
     recorder->points[recorder->n_points++] = (struct lag_point){recorder->series[key], step, value};
+    if (key == LAGD_VAL_LOSS && recorder->bpb > 0)
+        return lagd_recorder_add(recorder, LAGD_VAL_BPB, step, value * recorder->bpb, err);
     if (lag_clock_mono_ns() - recorder->flushed_ns < REPORT_NS) return 0;
     return lagd_recorder_flush(recorder, err);
 }

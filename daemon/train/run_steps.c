@@ -117,7 +117,7 @@ static int record_step(struct lagd_run *run, const struct lag_step_result *resul
         [LAGD_STEP_MS] = (double)compute_ns / 1e6};
     int rc = 0;
     for (int key = 0; rc == 0 && key < LAGD_N_KEYS; key++) {
-        if (key == LAGD_VAL_LOSS) continue;
+        if (key == LAGD_VAL_LOSS || key == LAGD_VAL_BPB) continue;
         rc = lagd_run_survive(
             run, lagd_recorder_add(&run->book.recorder, (enum lagd_key)key, run->trainer.state->step, values[key], err),
             err);

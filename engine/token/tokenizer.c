@@ -222,13 +222,24 @@ static const char *pattern_of(const struct lag_tokenizer *tokenizer) {
     return "";
 }
 
+static void copy_text(const struct lag_tokenizer *tokenizer, int32_t id, char ret[64]) {
+    const struct lag_span span = lag_tokenizer_bytes(tokenizer, id);
+    if (id != LAG_TOKEN_NONE && span.n < 64) memcpy(ret, span.at, span.n); /* the rest is zero */
+}
+
 void lag_tokenizer_look(const struct lag_tokenizer *tokenizer, struct lag_tokenizer_look *ret) {
     const bool bytes = tokenizer->byte_level && tokenizer->size == LAG_N_BYTES && tokenizer->merges.n == 0;
     *ret = (struct lag_tokenizer_look){
         .pattern = pattern_of(tokenizer), .size = (int)tokenizer->size, .n_tokens = (int)tokenizer->vocab.n_tokens,
         .n_merges = (int)tokenizer->merges.n, .n_added = (int)tokenizer->n_added, .eos = tokenizer->eos,
         .bos = tokenizer->bos, .byte_level = tokenizer->byte_level};
+    copy_text(tokenizer, tokenizer->eos, ret->eos_text);
+    copy_text(tokenizer, tokenizer->bos, ret->bos_text);
     (void)lag_copy(ret->kind, sizeof ret->kind, bytes ? "bytes" : tokenizer->words ? "WordPiece" : "BPE");
+}
+
+bool lag_tokenizer_knows(const struct lag_tokenizer *tokenizer, int32_t id) {
+    return lag_tokenizer_bytes(tokenizer, id).n != LAG_NO_TOKEN;
 }
 
 /* Between the end of a line and a letter, where no white space but that end stands before it: no word of the known

@@ -3,6 +3,7 @@
  * makes one of these fail: what it was for does not happen. */
 #include "moves_dataset.h"
 #include "moves_model.h"
+#include "moves_tokenizer.h"
 #include "moves_stage.h"
 #include "moves_study.h"
 
@@ -397,7 +398,8 @@ static void what_no_row_allows_is_refused(void **state) {
                                    .seen = "queued"};
     check_refused(late, LAG_ESTATE, "is paused now, not queued");
     static const char *const nobody[] = {"run nobody", "growth nobody", "candidate nobody", "dataset nobody",
-                                         "study nobody", "stage nobody", "model nobody"};
+                                         "study nobody", "stage nobody", "model nobody",
+                                         "tokenizer nobody"};
     for (int m = 0; m < LAGD_N_MACHINES; m++)
         check_refused((struct lagd_post){.machine = (enum lagd_machine)m, .id = "nobody", .event = 1}, LAG_ENOTFOUND,
                       nobody[m]);
@@ -457,6 +459,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_run_waits_for_its_dataset, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_dataset_is_registered_or_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_model_is_imported_or_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_tokenizer_is_made_or_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_lost_growth_is_applied_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(stages_begin_and_are_skipped, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_no_row_allows_is_refused, set_up, tear_down),

@@ -175,10 +175,12 @@ def schema_holds(folder):
     fill = {"{study}": "two", "{r}": "one", "{run}": "one", "{g}": growth, "{growth}": growth, "{k}": candidate,
             "{candidate}": candidate,
             "{c}": checkpoint, "{checkpoint}": checkpoint, "{d}": "words", "{dataset}": "words", "{slug}": "validation",
-            "{name}": "config.json", "{model}": "brought"}
+            "{name}": "config.json", "{model}": "brought", "{tokenizer}": "made"}
     hf_folder.write(os.path.join(folder, "gpt2"), hf_folder.files_of(hf_folder.FOLDERS["f16"]))
     daemon.post("/models", {"name": "brought", "path": "gpt2"})
     daemon.wait_for("/models/brought", lambda m: m["state"] == "ready")
+    daemon.post("/tokenizers", {"name": "made", "train": {"dataset": "words", "vocab_size": 300}})
+    daemon.wait_for("/tokenizers/made", lambda t: t["state"] == "ready")
     daemon.post("/runs", run_body("planned", "words", start=False, schedule={"max_steps": 1000}))
     stages = [{"target": {"n_layer": 3 + i}, "trigger": trigger, "pool": pool}
               for i, (trigger, pool) in enumerate((({"step": 40}, "default"), ({"slope": {"below": 1}}, ["stack"])))]
@@ -192,6 +194,8 @@ def schema_holds(folder):
         for key, value in fill.items():
             url = url.replace(key, value)
         assert "{" not in url, url
+        if "/tokenizers/" in url:
+            url = url.replace("config.json", "tokenizer.json")
         if url.endswith("/series"):
             url += "?key=cpu/share" if "/system/" in url else "?key=val/loss"
         if url.endswith("/compare"):

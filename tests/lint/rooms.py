@@ -56,7 +56,7 @@ ROOMS = {
 # Each boundary header of the engine speaks for one room. Those of the other layers speak for the whole layer.
 SPEAKS = {
     "shape": "real spec params state rng", "kernels": "precision parts", "optim": "optim", "data": "data witness",
-    "token": "token token_train", "checkpoint": "checkpoint hf", "exchange": "import gguf",
+    "token": "token token_train tokenize", "checkpoint": "checkpoint hf", "exchange": "import gguf",
     "stats": "health lag verdict study calibration allocate replay", "cost": "cost",
     "grow": "grow newness reach width", "pass": "pass backend", "train": "train measure probe",
 }

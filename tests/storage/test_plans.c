@@ -10,6 +10,7 @@
 #include <lagd/storage/find.h>
 #include <lagd/storage/keys.h>
 #include <lagd/storage/models.h>
+#include <lagd/storage/tokenizers.h>
 #include <lagd/storage/sinks.h>
 #include <lagd/storage/stages.h>
 #include <lagd/storage/studies.h>
@@ -22,6 +23,7 @@ static const char *const whole_lists[] = {
     "SCAN datasets USING INDEX sqlite_autoindex_datasets_1",
     "SCAN growths USING INDEX sqlite_autoindex_growths_1",
     "SCAN models USING INDEX sqlite_autoindex_models_1",
+    "SCAN tokenizers USING INDEX sqlite_autoindex_tokenizers_1",
     "SCAN checkpoints USING INDEX sqlite_autoindex_checkpoints_1",
     "SCAN deleted", /* the first row */
     "SCAN runs USING INDEX runs_waiting", /* of those that wait only */
@@ -68,6 +70,7 @@ static void each_id(const char *id, void *arg) {}
 DEFINE_EACH(each_dataset, lag_dataset_row)
 DEFINE_EACH(each_run, lag_run_row)
 DEFINE_EACH(each_model, lag_model_row)
+DEFINE_EACH(each_tokenizer, lag_tokenizer_row)
 DEFINE_EACH(each_model_file, lag_model_file_row)
 DEFINE_EACH(each_ignored, lag_model_ignored_row)
 DEFINE_EACH(each_growth, lag_growth_row)
@@ -214,6 +217,18 @@ static int call_checkpoints_and_events(struct lag_db *db, struct lag_error *err)
 
 static int each_found(const struct lag_run_row *row, const struct lag_run_place *place, void *arg) { return 0; }
 
+static int call_tokenizers(struct lag_db *db, struct lag_error *err) {
+    struct lag_tokenizer_row row = {.id = "tok_1", .name = "mine", .origin = "trained", .state = "making"};
+    int rc = lag_tokenizer_insert(db, &row, err);
+    if (!rc) rc = lag_tokenizer_get(db, "mine", &row, err);
+    if (!rc) rc = lag_tokenizer_list(db, each_tokenizer, NULL, err);
+    if (!rc) rc = lag_tokenizer_set_done(db, "tok_1", 3, 9, err);
+    if (!rc) rc = lag_tokenizer_set_found(db, &row, err);
+    if (!rc) rc = lag_tokenizer_set_state(db, "tok_1", "ready", "", err);
+    if (!rc) rc = lag_tokenizer_is_free(db, "tok_1", err);
+    return rc ? rc : lag_tokenizer_delete(db, "tok_1", err);
+}
+
 static int call_models(struct lag_db *db, struct lag_error *err) {
     struct lag_model_row row = {.id = "md_1", .name = "gpt2", .path = "/data/gpt2", .state = "importing"};
     struct lag_model_file_row file = {.model_id = "md_1", .name = "config.json", .sha256 = "aa", .n_bytes = 9};
@@ -280,6 +295,7 @@ static int call_runs(struct lag_db *db, struct lag_error *err) {
     if (!rc) rc = lag_run_delete(db, "run_1", err);
     const struct lag_stamp stamp = {.n_bytes = 4404445};
     if (!rc) rc = lag_dataset_set_stamp(db, "ds_1", &stamp, err);
+    if (!rc) rc = lag_dataset_set_tokenized(db, &dataset, err);
     if (!rc) rc = lag_dataset_set_found(db, &dataset, err);
     if (!rc) rc = lag_dataset_set_done(db, "ds_1", 1, err);
     if (!rc) rc = lag_dataset_set_state(db, "ds_1", "failed", "", err);
@@ -345,6 +361,7 @@ static int look_at_all(struct lag_db *db, void *arg, struct lag_error *err) {
     if (!rc) rc = call_checkpoints_and_events(db, err);
     if (!rc) rc = call_studies(db, err);
     if (!rc) rc = call_models(db, err);
+    if (!rc) rc = call_tokenizers(db, err);
     if (!rc) rc = call_runs(db, err);
     int n_texts = 0;
     for (size_t i = 0; i < db->n_stmts && !rc; i++) {
@@ -363,7 +380,7 @@ static int count_in_sources(struct fixture *f) {
     static const char *const stems[] = {"calendar",
         "candidates", "checkpoints", "coarsen", "datasets", "decisions", "deleted", "effects", "events", "found",
         "growths", "keys", "models", "parents", "points", "prior", "probe_losses", "runs", "rungs", "series", "sinks",
-        "stages", "studies"};
+        "stages", "studies", "tokenizers"};
     static const char mark[] = "static const char sql_";
     int n = 0;
     for (size_t i = 0; i < LAG_COUNT(stems); i++) {

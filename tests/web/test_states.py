@@ -16,7 +16,8 @@ def read(*path):
 
 def known(root):
     machines = json.loads(read(root, "docs", "openapi.json"))["x-lagd-states"]
-    assert set(machines) == {"run", "growth", "candidate", "dataset", "study", "stage", "model"}, machines.keys()
+    assert set(machines) == {"run", "growth", "candidate", "dataset", "study", "stage", "model",
+                             "tokenizer"}, machines.keys()
     assert all(any(row["terminal"] for row in rows) and all(row["help"] for row in rows) for rows in machines.values())
     return {row["name"] for rows in machines.values() for row in rows}
 

@@ -10,7 +10,7 @@ const MARKS = {
   queued: '◌', running: '▶', paused: '❚❚', growing: '⇑', interrupted: '!', completed: '✓', cancelled: '✕', failed: '✕',
   probing: '▶', awaiting_approval: '?', decided: '✓', applying: '⇑', applied: '✓', rejected: '✕', diverged: '↗',
   stopped: '■',
-  registering: '◌', importing: '◌', ready: '✓', cancelling: '✕', failing: '✕',
+  registering: '◌', importing: '◌', making: '◌', ready: '✓', cancelling: '✕', failing: '✕',
   planned: '◌', begun: '▶', skipped: '↷',
 };
 

@@ -11,7 +11,8 @@ void lag_id_new(const char *prefix, char ret[LAG_ID_SIZE]);
 void lag_id_follow(const char *id);
 /* true when text is "<prefix>_" and 26 ULID characters. */
 bool lag_id_is(const char *text, const char *prefix);
-bool lag_id_is_any(const char *text); /* of a run, dataset, model, growth, candidate, checkpoint, study or request */
-/* May a run, dataset or model be called so? LAG_EINVAL at "/name": not a name, or of the form of an id, which an
- * address could then mean as well. */
+/* Of a run, dataset, tokenizer, model, growth, candidate, checkpoint, study or request. */
+bool lag_id_is_any(const char *text);
+/* May a run, dataset, tokenizer or model be called so? LAG_EINVAL at "/name": not a name, or of the form of an id,
+ * which an address could then mean as well. */
 int lag_name_check(const char *name, struct lag_error *err);

@@ -8,6 +8,7 @@
 #include <lagd/daemon/run_config.h>
 #include <lagd/daemon/run_from.h>
 #include <lagd/daemon/study_request.h>
+#include <lagd/daemon/tokenizer_request.h>
 struct lag_db;
 struct lagd_supervisor;
 struct lagd_fork;
@@ -33,6 +34,9 @@ enum lagd_command_type {
     LAGD_DATASET_DELETE,
     LAGD_MODEL_ADD,
     LAGD_MODEL_DELETE,
+    LAGD_TOKENIZER_ADD,  /* with a target: one that goes on from it */
+    LAGD_TOKENIZER_DELETE,
+    LAGD_TOKENIZER_CODE, /* text: what it comes to; ids as "1,2,3" */
     LAGD_STUDY_CREATE,
     LAGD_STUDY_PAUSE,
     LAGD_STUDY_RESUME,
@@ -60,6 +64,8 @@ struct lagd_dataset_add {
     char file_name[128];        /* what the format is guessed from */
     char format[16];            /* auto, text, nanogpt, llmc_u16, llmc_u32 */
     int64_t vocab_size;         /* 0 = not declared */
+    char tokenizer[LAG_ROW_NAME]; /* whose tokens are made of the text; "": the file is taken as it is */
+    char documents[16], document_field[64];
     int64_t wait_s;             /* for the registration's end, at most; 0: as suits its size, -1: not at all */
 };
 struct lagd_model_add {
@@ -87,7 +93,7 @@ struct lagd_precondition {
 };
 struct lagd_command {
     enum lagd_command_type type;
-    char target[LAG_ROW_NAME];  /* run, growth, dataset, model or checkpoint: id or name */
+    char target[LAG_ROW_NAME];  /* run, growth, dataset, model, tokenizer or checkpoint: id or name */
     char reason[LAGD_REASON_MAX + 1];
     union {
         struct lagd_run_config *run;          /* owned: freed with the command */
@@ -100,6 +106,8 @@ struct lagd_command {
         struct { bool approve; char candidate[LAG_ROW_ID]; } decide; /* approve with "" = the decision's pick */
         struct lagd_dataset_add *dataset;     /* owned */
         struct lagd_model_add *model;         /* owned */
+        struct lagd_tokenizer_add *tokenizer; /* owned */
+        struct lagd_coding *coding;           /* owned */
         struct lagd_generate_request *generate; /* owned */
         struct lagd_key_answer *answer;         /* owned */
         bool keep;

@@ -1,13 +1,14 @@
-/* Life cycles as data: of runs, growths, candidates, datasets, studies and models the states, the events, and which
- * event leads from which state to which. Code posts an event, the table decides. What holds in a state is told in
- * states.c. Thread: any (const tables). */
+/* Life cycles as data: of runs, growths, candidates, datasets, studies, models and tokenizers the states, the events,
+ * and which event leads from which state to which. Code posts an event, the table decides. What holds in a state is
+ * told in states.c. Thread: any (const tables). */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
 
 enum lagd_machine {
     LAGD_MACHINE_RUN, LAGD_MACHINE_GROWTH, LAGD_MACHINE_CANDIDATE, LAGD_MACHINE_DATASET,
-    LAGD_MACHINE_STUDY, LAGD_MACHINE_STAGE, LAGD_MACHINE_MODEL, LAGD_N_MACHINES
+    LAGD_MACHINE_STUDY, LAGD_MACHINE_STAGE, LAGD_MACHINE_MODEL, LAGD_MACHINE_TOKENIZER,
+    LAGD_N_MACHINES
 };
 
 /* --- states --- */
@@ -32,6 +33,9 @@ enum lagd_study_state {
     LAGD_STUDY_CANCELLED, LAGD_STUDY_FAILED, LAGD_N_STUDY_STATES
 };
 enum lagd_stage_state { LAGD_STAGE_PLANNED, LAGD_STAGE_BEGUN, LAGD_STAGE_SKIPPED, LAGD_N_STAGE_STATES };
+enum lagd_tokenizer_state {
+    LAGD_TOKENIZER_MAKING, LAGD_TOKENIZER_READY, LAGD_TOKENIZER_FAILED, LAGD_N_TOKENIZER_STATES
+};
 enum lagd_model_state { LAGD_MODEL_IMPORTING, LAGD_MODEL_READY, LAGD_MODEL_FAILED, LAGD_N_MODEL_STATES };
 struct lagd_state {
     const char *name;        /* as stored and told */
@@ -56,6 +60,7 @@ bool lagd_candidate_is(const char *state, enum lagd_candidate_state is);
 bool lagd_dataset_is(const char *state, enum lagd_dataset_state is);
 bool lagd_study_is(const char *state, enum lagd_study_state is);
 bool lagd_stage_is(const char *state, enum lagd_stage_state is);
+bool lagd_tokenizer_is(const char *state, enum lagd_tokenizer_state is);
 bool lagd_model_is(const char *state, enum lagd_model_state is);
 
 /* --- events; 0 is none --- */
@@ -102,6 +107,10 @@ enum lagd_study_event {
 };
 enum lagd_stage_event {
     LAGD_STAGE_ON_NOTHING, LAGD_STAGE_ON_CREATED, LAGD_STAGE_ON_FIRED, LAGD_STAGE_ON_PASSED, LAGD_N_STAGE_EVENTS
+};
+enum lagd_tokenizer_event {
+    LAGD_TOKENIZER_ON_NOTHING, LAGD_TOKENIZER_ON_CREATED, LAGD_TOKENIZER_ON_MADE, LAGD_TOKENIZER_ON_REFUSED,
+    LAGD_N_TOKENIZER_EVENTS
 };
 enum lagd_model_event {
     LAGD_MODEL_ON_NOTHING, LAGD_MODEL_ON_CREATED, LAGD_MODEL_ON_READ, LAGD_MODEL_ON_REFUSED, LAGD_N_MODEL_EVENTS

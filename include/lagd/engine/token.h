@@ -37,11 +37,14 @@ struct lag_tokenizer_look {
     int size;             /* the largest id and one: what a vocabulary must hold */
     int n_tokens, n_merges, n_added;
     int32_t eos, bos;     /* ids, -1: none. eos stands between documents, too */
+    char eos_text[64], bos_text[64]; /* "": none */
     bool byte_level;      /* any bytes can be told */
 };
 void lag_tokenizer_look(const struct lag_tokenizer *tokenizer, struct lag_tokenizer_look *ret);
 /* The id of a token by its text in tokenizer.json, -1: none. */
 int32_t lag_tokenizer_find(const struct lag_tokenizer *tokenizer, const char *text);
+
+bool lag_tokenizer_knows(const struct lag_tokenizer *tokenizer, int32_t id);
 
 /* --- coding ----------------------------------------------------------------------------------------------------- */
 

@@ -1,5 +1,5 @@
 /* Plain rows, as stored. Texts are always terminated; "" stands for SQL NULL. Times are wall-clock milliseconds.
- * Ids: ds_…, md_…, run_…, gr_…, cand_…, ckpt_…, st_…. Thread: any (data only). */
+ * Ids: ds_…, tok_…, md_…, run_…, gr_…, cand_…, ckpt_…, st_…. Thread: any (data only). */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -33,6 +33,30 @@ struct lag_dataset_row {
     char state[LAG_ROW_STATE], reason[LAG_ROW_TEXT]; /* "" when it is inserted: ready */
     int64_t n_bytes_done;      /* of its registration */
     int64_t device, inode, mtime_ns, ctime_ns; /* of the file when it was last hashed; all 0: not known */
+    /* Of one whose tokens are made of a text; else "" and 0. The tokenizer is one of its own, or a model's. */
+    char tokenizer_id[LAG_ROW_ID], tokenizer_name[LAG_ROW_NAME], tokenizer_sha256[65];
+    char text_path[LAG_ROW_PATH]; /* as path */
+    char text_sha256[65];
+    int64_t text_bytes;        /* that the tokens stand for */
+    char documents[16], document_field[64];
+};
+/* A file tokenizers/<id>/tokenizer.json. */
+struct lag_tokenizer_row {
+    char id[LAG_ROW_ID], name[LAG_ROW_NAME];
+    char origin[16];           /* file, upload, trained, extended */
+    char path[LAG_ROW_PATH];   /* it is read from there; of an upload relative to the state directory */
+    char request[LAG_ROW_CONFIG]; /* how it is trained, in the text form of base/fields.h */
+    char dataset_id[LAG_ROW_ID], base_id[LAG_ROW_ID]; /* what it learns from, and goes on from */
+    char state[LAG_ROW_STATE], reason[LAG_ROW_TEXT];
+    int64_t n_done, n_all;     /* bytes read and merges learnt */
+    char kind[24], pattern[16]; /* this and what follows: "" and 0 before it is ready */
+    int64_t vocab_size, n_merges, n_added;
+    int64_t eos, bos;          /* ids, -1: none */
+    char eos_token[64], bos_token[64];
+    bool byte_level;
+    int64_t n_bytes;
+    char sha256[65];
+    int64_t created_ms;
 };
 /* A folder of Hugging Face's libraries that was copied into models/<id>. */
 struct lag_model_row {

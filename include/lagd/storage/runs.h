@@ -16,6 +16,8 @@ int lag_dataset_set_state(struct lag_db *db, const char *id, const char *state, 
                           struct lag_error *err);
 int lag_dataset_set_done(struct lag_db *db, const char *id, int64_t n_bytes_done, struct lag_error *err);
 /* What a scan has found, and the stamp. LAG_ENOTFOUND: also when the file had another size. */
+/* What came of its text: the token file's size, hashes, text_bytes, vocab_size. */
+int lag_dataset_set_tokenized(struct lag_db *db, const struct lag_dataset_row *row, struct lag_error *err);
 int lag_dataset_set_found(struct lag_db *db, const struct lag_dataset_row *row, struct lag_error *err);
 /* The file was hashed at this stamp. LAG_ENOTFOUND: also when the stamp has another size than the dataset. */
 int lag_dataset_set_stamp(struct lag_db *db, const char *id, const struct lag_stamp *stamp, struct lag_error *err);
