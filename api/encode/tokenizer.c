@@ -78,7 +78,7 @@ void lagd_write_tokenizer(struct lag_strbuf *out) {
 
 /* A class of its own (GPT2Tokenizer) would add a token of GPT-2's beyond the 256, and with token_type_ids among the
  * inputs transformers would add the embedding of token 0 to every place. */
-void lagd_write_tokenizer_config(struct lag_strbuf *out, int64_t n_positions) {
+void lagd_write_tokenizer_config(struct lag_strbuf *out, int64_t n_positions, const char *bos, const char *eos) {
     struct lagd_json json;
     lagd_json_init(&json, true);
     lagd_json_open_object(&json, NULL);
@@ -86,20 +86,25 @@ void lagd_write_tokenizer_config(struct lag_strbuf *out, int64_t n_positions) {
     lagd_json_int(&json, "model_max_length", n_positions);
     lagd_json_bool(&json, "clean_up_tokenization_spaces", false);
     lagd_json_list(&json, "model_input_names", "input_ids,attention_mask");
-    lagd_json_null(&json, "bos_token");
-    lagd_json_null(&json, "eos_token");
+    lagd_json_text_or_null(&json, "bos_token", bos);
+    lagd_json_text_or_null(&json, "eos_token", eos);
     lagd_json_null(&json, "unk_token");
     lagd_json_null(&json, "pad_token");
     end(&json, out);
 }
 
-void lagd_write_generation_config(struct lag_strbuf *out) {
+static void write_id(struct lagd_json *json, const char *key, int64_t id) {
+    if (id >= 0) lagd_json_int(json, key, id);
+    else lagd_json_null(json, key);
+}
+
+void lagd_write_generation_config(struct lag_strbuf *out, int64_t bos, int64_t eos) {
     struct lagd_json json;
     lagd_json_init(&json, true);
     lagd_json_open_object(&json, NULL);
     lagd_json_bool(&json, "_from_model_config", true);
-    lagd_json_null(&json, "bos_token_id");
-    lagd_json_null(&json, "eos_token_id");
+    write_id(&json, "bos_token_id", bos);
+    write_id(&json, "eos_token_id", eos);
     lagd_json_null(&json, "pad_token_id");
     end(&json, out);
 }

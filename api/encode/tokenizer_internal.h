@@ -11,7 +11,7 @@
 void lagd_byte_character(unsigned byte, char ret[4]);
 /* tokenizer.json; out is empty, as in the others. */
 void lagd_write_tokenizer(struct lag_strbuf *out);
-/* tokenizer_config.json. n_positions: how many tokens the model reads at most. */
-void lagd_write_tokenizer_config(struct lag_strbuf *out, int64_t n_positions);
-/* generation_config.json: of any tokenizer that has no tokens for the beginning and the end of a text. */
-void lagd_write_generation_config(struct lag_strbuf *out);
+/* tokenizer_config.json. n_positions: how many tokens the model reads at most; bos, eos: "" for none. */
+void lagd_write_tokenizer_config(struct lag_strbuf *out, int64_t n_positions, const char *bos, const char *eos);
+/* generation_config.json: ids of the tokens for the beginning and the end of a text, -1 for none. */
+void lagd_write_generation_config(struct lag_strbuf *out, int64_t bos, int64_t eos);

@@ -49,6 +49,8 @@ static int read_texts(struct lagd_request *request, const struct lagd_hf_sheet *
             lagd_write_tokenizer(&bytes);
             texts[TOKENIZER] = lag_strbuf_take(&bytes);
             return texts[TOKENIZER] ? 0 : lag_error_set(&request->err, LAG_EBUSY, "out of memory");
+        case LAGD_HF_STORED:
+            return lagd_hf_stored_text(request, sheet, FILE_MAX, &texts[TOKENIZER]);
         case LAGD_HF_BROUGHT:
             break;
     }

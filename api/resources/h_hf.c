@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #define CONFIG_MAX 65536 /* bytes of a config.json: no import takes a longer one */
+#define TOKENIZER_MAX ((size_t)64 << 20) /* bytes of a tokenizer.json */
 #define CHECKS_A_ROW 64 /* numbers that are looked at in the time in which a row of the database is read */
 
 static ssize_t read_model(void *arg, char *buffer, size_t size) {
@@ -32,18 +33,35 @@ static void close_model(void *arg) { lagd_hf_close(arg); }
 
 /* --- the members ------------------------------------------------------------------------------------------------- */
 
+/* The text up to the member, which a model of lagd's own has as null, with the id in its place. Returns the rest. */
+static const char *append_id(const char *text, const char *member, int64_t id, struct lag_strbuf *out) {
+    const char *found = strstr(text, member), *value = found ? found + strlen(member) : NULL;
+    if (!value || id < 0 || strncmp(value, "null", 4) != 0) return text;
+    lag_strbuf_append_n(out, text, (size_t)(value - text));
+    lag_strbuf_printf(out, "%" PRId64, id);
+    return value + 4;
+}
+
 static void write_config(const struct lagd_hf_sheet *sheet, const struct lagd_hf *hf, struct lag_strbuf *out) {
-    lag_strbuf_append(out, lagd_hf_config(hf));
+    const char *text = lagd_hf_config(hf);
+    if (lagd_hf_tokenizer(sheet) == LAGD_HF_STORED && !*sheet->model.id) {
+        text = append_id(text, "\"bos_token_id\": ", sheet->tokenizer.bos, out);
+        text = append_id(text, "\"eos_token_id\": ", sheet->tokenizer.eos, out);
+    }
+    lag_strbuf_append(out, text);
 }
 static void write_generation(const struct lagd_hf_sheet *sheet, const struct lagd_hf *hf, struct lag_strbuf *out) {
-    lagd_write_generation_config(out);
+    const bool stored = lagd_hf_tokenizer(sheet) == LAGD_HF_STORED;
+    lagd_write_generation_config(out, stored ? sheet->tokenizer.bos : -1, stored ? sheet->tokenizer.eos : -1);
 }
 static void write_tokenizer(const struct lagd_hf_sheet *sheet, const struct lagd_hf *hf, struct lag_strbuf *out) {
-    lagd_write_tokenizer(out);
+    if (lagd_hf_tokenizer(sheet) == LAGD_HF_BYTES) lagd_write_tokenizer(out);
+    else lag_strbuf_append(out, sheet->tokenizer_text);
 }
 static void write_tokenizer_config(const struct lagd_hf_sheet *sheet, const struct lagd_hf *hf,
                                    struct lag_strbuf *out) {
-    lagd_write_tokenizer_config(out, sheet->checkpoint.shape.n_positions);
+    lagd_write_tokenizer_config(out, sheet->checkpoint.shape.n_positions, sheet->tokenizer.bos_token,
+                                sheet->tokenizer.eos_token);
 }
 static void write_lineage(const struct lagd_hf_sheet *sheet, const struct lagd_hf *hf, struct lag_strbuf *out) {
     if (sheet->lineage.failed) out->failed = true;
@@ -68,11 +86,16 @@ static const struct {
     {"lagd_lineage.json", false, false, write_lineage},
 };
 
+/* The tokenizer's files are written here. */
+static bool is_written(const struct lagd_hf_sheet *sheet) {
+    return lagd_hf_tokenizer(sheet) == LAGD_HF_BYTES || lagd_hf_tokenizer(sheet) == LAGD_HF_STORED;
+}
+
 /* The weights and what describes them are made anew; so is the tokenizer of one that came without. */
 static bool is_made_anew(const struct lagd_hf_sheet *sheet, const char *name) {
     const size_t length = strlen(name);
     for (size_t i = 0; i < LAG_COUNT(texts); i++)
-        if (texts[i].of_tokenizer && strcmp(texts[i].name, name) == 0) return lagd_hf_tokenizer(sheet) == LAGD_HF_BYTES;
+        if (texts[i].of_tokenizer && strcmp(texts[i].name, name) == 0) return is_written(sheet);
     static const char weights[] = ".safetensors", index[] = ".safetensors.index.json";
     return strcmp(name, "config.json") == 0 ||
            (length >= sizeof(weights) && strcmp(name + length - sizeof(weights) + 1, weights) == 0) ||
@@ -119,7 +142,7 @@ static int add_members(struct lagd_request *request, const struct lagd_hf_sheet 
     int status = add_brought(request, sheet, stream);
     for (size_t i = 0; i < LAG_COUNT(texts) && status == 0; i++) {
         struct lag_strbuf text = LAG_STRBUF_INIT;
-        if (texts[i].of_tokenizer && lagd_hf_tokenizer(sheet) != LAGD_HF_BYTES) continue;
+        if (texts[i].of_tokenizer && !is_written(sheet)) continue;
         if (texts[i].of_bytes && *sheet->model.id) continue;
         texts[i].write(sheet, hf, &text);
         status = lagd_tar_stream_add_text(stream, texts[i].name, &text);
@@ -195,6 +218,16 @@ int lagd_hf_brought_text(struct lagd_request *request, const struct lagd_hf_shee
                                                             "put it back", name, sheet->model.name);
 }
 
+int lagd_hf_stored_text(struct lagd_request *request, const struct lagd_hf_sheet *sheet, size_t max_bytes, char **ret) {
+    char path[LAG_ROW_PATH + LAG_ROW_ID + 160];
+    size_t length = 0;
+    (void)snprintf(path, sizeof(path), "%.1000s/tokenizers/%s/tokenizer.json",
+                   lagd_supervisor_state_dir(request->supervisor), sheet->tokenizer.id);
+    int status = lag_fs_read_file(path, max_bytes, ret, &length, &request->err);
+    return status != LAG_ENOTFOUND ? status : lag_error_set(&request->err, LAG_EAWAY, "the file of tokenizer %s is not "
+                                                            "there: put it back", sheet->tokenizer.name);
+}
+
 static int answer_hf(struct lagd_request *request, bool again) {
     struct lag_db *db;
     struct lagd_hf_sheet *sheet = NULL;
@@ -206,6 +239,8 @@ static int answer_hf(struct lagd_request *request, bool again) {
                                     &request->err);
     if (status == 0 && *sheet->model.id)
         status = lagd_hf_brought_text(request, sheet, "config.json", CONFIG_MAX, &sheet->config);
+    if (status == 0 && *sheet->tokenizer.id)
+        status = lagd_hf_stored_text(request, sheet, TOKENIZER_MAX, &sheet->tokenizer_text);
     if (status == 0) status = answer_sheet(request, sheet, again);
     lagd_hf_sheet_destroy(sheet);
     return status;

@@ -55,6 +55,12 @@ static void use(const struct lagd_hf_sheet *sheet, struct lag_strbuf *out) {
                           sheet->checkpoint.shape.n_positions);
         return;
     }
+    if (tokenizer == LAGD_HF_STORED) {
+        words(out, "Its tokenizer is ", sheet->tokenizer.name, ", which made the tokens that it was trained on. ");
+        lag_strbuf_printf(out, "It reads %" PRId64 " tokens: a text and what is written behind it must fit.\n\n",
+                          sheet->checkpoint.shape.n_positions);
+        return;
+    }
     lag_strbuf_append(out, "Its tokens are bytes: the id of a token is the byte, and no token ends a text. ");
     if (sheet->checkpoint.shape.vocab_size > LAGD_TOKENIZER_BYTES)
         lag_strbuf_printf(out, "The ids from %d on stand for nothing. ", LAGD_TOKENIZER_BYTES);

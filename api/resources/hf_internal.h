@@ -9,6 +9,7 @@ enum lagd_hf_tokenizer {
     LAGD_HF_UNKNOWN, /* lagd does not know how the run's tokens are made of text */
     LAGD_HF_BYTES,   /* each byte is a token */
     LAGD_HF_BROUGHT, /* its files came with the model */
+    LAGD_HF_STORED,  /* the dataset's tokens were made by a tokenizer of lagd's */
 };
 
 struct lagd_hf_sheet {
@@ -17,8 +18,10 @@ struct lagd_hf_sheet {
     struct lag_checkpoint_row checkpoint;
     struct lagd_rows files;      /* of lag_checkpoint_file_row: what the checkpoint is made of */
     struct lag_dataset_row dataset;
+    struct lag_tokenizer_row tokenizer; /* that made its tokens; id "": none of lagd's */
     struct lag_model_row model;  /* that the run began from; id "": none */
     struct lagd_rows brought;    /* of lag_model_file_row: its files */
+    char *tokenizer_text;        /* of its tokenizer.json, NULL without one */
     char *config;                /* the text of its config.json, NULL without a model */
     struct lag_candidate_row candidate; /* whose state it is; id "": the run's */
     struct lagd_ancestry *ancestry;     /* up to the checkpoint */
@@ -39,4 +42,6 @@ int lagd_hf_open_file(struct lagd_request *request, const struct lagd_hf_sheet *
 /* The text of a file that came with the model; the caller frees it. h_hf.c */
 int lagd_hf_brought_text(struct lagd_request *request, const struct lagd_hf_sheet *sheet, const char *name,
                          size_t max_bytes, char **ret);
+/* The same of the tokenizer that is stored. */
+int lagd_hf_stored_text(struct lagd_request *request, const struct lagd_hf_sheet *sheet, size_t max_bytes, char **ret);
 void lagd_hf_write_card(const struct lagd_hf_sheet *sheet, struct lag_strbuf *out); /* hf_card.c */

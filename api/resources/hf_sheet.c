@@ -6,12 +6,14 @@
 
 #include <lagd/base/check.h>
 #include <lagd/base/error.h>
+#include <lagd/base/ids.h>
 #include <lagd/base/mem.h>
 #include <lagd/storage/checkpoints.h>
 #include <lagd/storage/growths.h>
 #include <lagd/storage/models.h>
 #include <lagd/storage/runs.h>
 #include <lagd/storage/store.h>
+#include <lagd/storage/tokenizers.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +26,7 @@ const struct lag_checkpoint_file_row *lagd_hf_sheet_file(const struct lagd_hf_sh
 }
 
 enum lagd_hf_tokenizer lagd_hf_tokenizer(const struct lagd_hf_sheet *sheet) {
+    if (*sheet->tokenizer.id) return LAGD_HF_STORED;
     if (*sheet->model.id && strcmp(sheet->model.tokenizer, "none") != 0) return LAGD_HF_BROUGHT;
     return strcmp(sheet->dataset.format, "text") == 0 ? LAGD_HF_BYTES : LAGD_HF_UNKNOWN;
 }
@@ -74,6 +77,13 @@ static int write_tokenizer(struct lagd_json *json, const char *key, const void *
     }
     const bool brought = tokenizer == LAGD_HF_BROUGHT;
     lagd_json_open_object(json, key);
+    if (tokenizer == LAGD_HF_STORED) {
+        lagd_json_text(json, "kind", sheet->tokenizer.kind);
+        lagd_json_int(json, "vocab_size", sheet->tokenizer.vocab_size);
+        lagd_json_text(json, "sha256", sheet->tokenizer.sha256);
+        lagd_json_close_object(json);
+        return 0;
+    }
     lagd_json_text(json, "kind", brought ? sheet->model.tokenizer : "bytes");
     if (brought && sheet->model.tokenizer_size == 0) lagd_json_null(json, "vocab_size");
     else lagd_json_int(json, "vocab_size", brought ? sheet->model.tokenizer_size : LAGD_TOKENIZER_BYTES);
@@ -170,6 +180,7 @@ void lagd_hf_sheet_destroy(struct lagd_hf_sheet *sheet) {
     lagd_rows_deinit(&sheet->files);
     lagd_rows_deinit(&sheet->brought);
     free(sheet->config);
+    free(sheet->tokenizer_text);
     lagd_ancestry_destroy(sheet->ancestry);
     lag_strbuf_deinit(&sheet->lineage);
     free(sheet);
@@ -190,6 +201,8 @@ static int read_sheet(struct lag_db *db, const char *checkpoint, int n_threads, 
     if (status == 0) status = lagd_ancestry_read(db, row->run_id, n_threads, &sheet->ancestry, err);
     if (status == 0) status = lag_dataset_get(db, sheet->ancestry->run.dataset_id, &sheet->dataset, err);
     if (status == 0) status = read_model(db, sheet->ancestry->run.model_id, sheet, err);
+    if (status == 0 && lag_id_is(sheet->dataset.tokenizer_id, "tok"))
+        status = lag_tokenizer_get(db, sheet->dataset.tokenizer_id, &sheet->tokenizer, err);
     if (status < 0) return status;
     lagd_ancestry_until(sheet->ancestry, row, sheet->candidate.growth_id);
     (void)snprintf(sheet->folder, sizeof(sheet->folder), "%s-hf", row->id);

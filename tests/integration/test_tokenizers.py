@@ -8,6 +8,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import lagd
 from lagd import Daemon, run_body
+from test_hf import export
 
 WORDS = "the cat sat on the mat and the dog lay by the cat's bowl; we'll see 12 345 hats, caf\u00e9s.\n"
 
@@ -220,6 +221,17 @@ def runs_on_tokens(folder):
     sample = daemon.post("/runs/one/generate", {"prompt": "the cat", "n_tokens": 12, "seed": 3})
     assert sample["text"] and "?" not in sample["text"], sample
     assert sample == daemon.post("/runs/one/generate", {"prompt": "the cat", "n_tokens": 12, "seed": 3})
+    files = export(daemon, daemon.get("/runs/one/checkpoints")["items"][0]["id"])
+    mine = daemon.request("GET", "/api/v1/tokenizers/mine/files/tokenizer.json")[2]
+    assert files["tokenizer.json"] == mine
+    for name in ("config.json", "generation_config.json"):
+        told = json.loads(files[name])
+        assert told["eos_token_id"] == told["bos_token_id"] == 0, told
+    checkpoint = daemon.get("/runs/one/checkpoints")["items"][0]["id"]
+    gguf = daemon.request("GET", f"/api/v1/checkpoints/{checkpoint}/model.gguf")
+    assert gguf[0] == 200 and b"<|endoftext|>" in gguf[2], gguf[0]
+    assert json.loads(files["tokenizer_config.json"])["eos_token"] == "<|endoftext|>"
+    assert json.loads(files["lagd_lineage.json"])["tokenizer"]["vocab_size"] == 290
     daemon.post("/runs", run_body("bytes", "words", **{"schedule": {"max_steps": 20}, "eval": {"every_steps": 5}}))
     latest = daemon.wait_for("/runs/bytes", lambda r: r["state"] == "completed")["latest"]
     assert abs(latest["val/bpb"] - latest["val/loss"] / math.log(2)) < 1e-9, latest
