@@ -136,7 +136,7 @@ static int write_optimizer(struct job *job) {
 static int write_config(struct job *job) {
     LAG_CLEANUP(strbuf_deinit_p) struct lag_strbuf text = LAG_STRBUF_INIT;
     const char *dtype = sizeof(lag_real) == sizeof(double) ? "float64" : "float32";
-    const int rc = lag_hf_config(&job->state->layout.spec, dtype, &text, job->err);
+    const int rc = lag_hf_config(&job->state->layout.spec, lag_state_is_masked(job->state), dtype, &text, job->err);
     return rc == 0 ? write_text(job, lag_manifest_file_names[1], &text) : rc;
 }
 

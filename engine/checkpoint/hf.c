@@ -1,7 +1,6 @@
 /* What Hugging Face's libraries read of a checkpoint. */
-#include "checkpoint/manifest_internal.h"
+#include "checkpoint/fold_internal.h"
 #include "format/json_internal.h"
-#include "format/recode_internal.h"
 #include <lagd/base/check.h>
 #include <lagd/base/cleanup.h>
 #include <lagd/base/error.h>
@@ -15,7 +14,9 @@
 struct lag_hf_model {
     struct lag_strbuf config;
     struct lag_recode recode;
-    struct lag_spec spec;
+    struct lag_manifest manifest;
+    struct lag_fold fold;
+    struct lag_spec spec; /* as it goes out: without gates */
     enum lag_hf_dtype dtype;
 };
 
@@ -29,10 +30,10 @@ static const struct {
     [LAG_HF_F16] = {LAG_ST_F16, "float16"},
 };
 
-/* A shape that no GPT2Config can say has a model type of its own, so that nothing loads it as another model. */
-int lag_hf_config(const struct lag_spec *spec, const char *torch_dtype, struct lag_strbuf *out,
+/* What no GPT2Config can say has a model type of its own, so that nothing loads it as another model. */
+int lag_hf_config(const struct lag_spec *spec, bool masked, const char *torch_dtype, struct lag_strbuf *out,
                   struct lag_error *err) {
-    const bool is_gpt2 = lag_spec_is_gpt2(spec);
+    const bool is_gpt2 = lag_spec_is_gpt2(spec) && !spec->gated && !masked;
     const char *const class = is_gpt2 ? "GPT2LMHeadModel" : "LagdGPT2LMHeadModel";
     json_t *config = json_pack(
         "{s:[s], s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:s, s:f, s:f, s:f, s:f, s:f, s:b, s:b, s:b, s:b, s:b, s:n, s:n,"
@@ -45,6 +46,8 @@ int lag_hf_config(const struct lag_spec *spec, const char *torch_dtype, struct l
         "bos_token_id", "eos_token_id", "torch_dtype", torch_dtype);
     if (config && !is_gpt2 && json_object_set_new(config, "head_dim", json_integer(lag_spec_head_dim(spec))) != 0)
         out->failed = true;
+    if (config && spec->gated && json_object_set_new(config, "residual_gates", json_true()) != 0) out->failed = true;
+    if (config && masked && json_object_set_new(config, "residual_masks", json_true()) != 0) out->failed = true;
     lag_json_append(out, config, JSON_INDENT(2));
     lag_strbuf_append(out, "\n");
     return out->failed ? lag_error_set(err, LAG_ENOMEM, "out of memory for config.json") : 0;
@@ -72,15 +75,19 @@ static int read_manifest(int fd, struct lag_manifest *ret, struct lag_error *err
 }
 
 static int make_config(int manifest_fd, struct lag_hf_model *model, struct lag_error *err) {
-    struct lag_manifest manifest = {0};
-    int rc = read_manifest(manifest_fd, &manifest, err);
-    if (rc == 0) rc = check_spec(&manifest.layout.spec, err);
-    if (rc == 0) {
-        model->spec = manifest.layout.spec;
-        rc = lag_hf_config(&model->spec, dtypes[model->dtype].torch, &model->config, err);
-    }
-    lag_manifest_deinit(&manifest);
-    return rc;
+    int rc = read_manifest(manifest_fd, &model->manifest, err);
+    if (rc == 0) rc = check_spec(&model->manifest.layout.spec, err);
+    if (rc != 0) return rc;
+    model->spec = model->manifest.layout.spec;
+    model->spec.gated = false;
+    return lag_hf_config(&model->spec, false, dtypes[model->dtype].torch, &model->config, err);
+}
+
+static int open_stream(int file, struct lag_hf_model *model, struct lag_error *err) {
+    const struct lag_recode_edit fold = {lag_fold_begin, lag_fold_adjust, &model->fold};
+    model->fold.manifest = &model->manifest;
+    return lag_recode_open(file, dtypes[model->dtype].stored, lag_fold_is_needed(&model->manifest) ? &fold : NULL,
+                           &model->recode, err);
 }
 
 int lag_hf_open(int model, int manifest, enum lag_hf_dtype dtype, struct lag_hf_model **ret, struct lag_error *err) {
@@ -89,7 +96,7 @@ int lag_hf_open(int model, int manifest, enum lag_hf_dtype dtype, struct lag_hf_
     made->recode.file.fd = -1;
     made->dtype = dtype;
     int rc = make_config(manifest, made, err);
-    if (rc == 0) rc = lag_recode_open(model, dtypes[dtype].stored, &made->recode, err);
+    if (rc == 0) rc = open_stream(model, made, err);
     if (rc == 0) *ret = made;
     else lag_hf_close(made);
     return rc;
@@ -99,6 +106,8 @@ void lag_hf_close(struct lag_hf_model *model) {
     if (!model) return;
     lag_strbuf_deinit(&model->config);
     lag_recode_close(&model->recode);
+    lag_fold_deinit(&model->fold);
+    lag_manifest_deinit(&model->manifest);
     free(model);
 }
 

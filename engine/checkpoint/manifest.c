@@ -26,6 +26,7 @@ struct document {
 struct spec_text {
     char arch[16];
     struct lag_spec spec;
+    int gated; /* 0 or 1 */
 };
 struct segment_text {
     char tensor[96];
@@ -48,8 +49,9 @@ static const struct lag_json_row spec_keys[] = {
     SPEC_ROW(n_inner, LAG_JSON_INT), SPEC_ROW(n_positions, LAG_JSON_INT), SPEC_ROW(vocab_size, LAG_JSON_INT),
     SPEC_ROW(norm_eps, LAG_JSON_REAL),
     SPEC_ROW(head_dim, LAG_JSON_INT), /* format 6 */
+    LAG_JSON_ROW("gated", LAG_JSON_INT, spec_text, gated), /* format 7 */
 };
-static size_t n_spec_keys(int64_t format) { return LAG_COUNT(spec_keys) - (format < 6); }
+static size_t n_spec_keys(int64_t format) { return LAG_COUNT(spec_keys) - (format < 6) - (format < 7); }
 #define META_ROW(member, type) LAG_JSON_ROW(#member, type, lag_checkpoint_meta, member)
 static const struct lag_json_row meta_keys[] = {
     META_ROW(run_id, LAG_JSON_TEXT), META_ROW(growth_text, LAG_JSON_TEXT), META_ROW(parent_sha256, LAG_JSON_TEXT),
@@ -62,7 +64,8 @@ static const struct lag_json_row meta_keys[] = {
 };
 static const size_t n_meta_keys[] = {[1] = LAG_COUNT(meta_keys) - 7, [2] = LAG_COUNT(meta_keys) - 4,
                                      [3] = LAG_COUNT(meta_keys) - 1, [4] = LAG_COUNT(meta_keys) - 1,
-                                     [5] = LAG_COUNT(meta_keys), [6] = LAG_COUNT(meta_keys)};
+                                     [5] = LAG_COUNT(meta_keys), [6] = LAG_COUNT(meta_keys),
+                                     [7] = LAG_COUNT(meta_keys)};
 static_assert(LAG_COUNT(n_meta_keys) == LAG_MANIFEST_FORMAT + 1, "each format has its keys");
 #define FILE_ROW(member, type) LAG_JSON_ROW(#member, type, lag_checkpoint_file, member)
 static const struct lag_json_row file_keys[] = {
@@ -76,8 +79,11 @@ static const struct lag_json_row segment_keys[] = {
     SEGMENT_ROW(decay_factor, LAG_JSON_REAL), SEGMENT_ROW(eps_factor, LAG_JSON_REAL),
     SEGMENT_ROW(rewarm_from, LAG_JSON_I64), SEGMENT_ROW(rewarm_steps, LAG_JSON_I64),
     SEGMENT_ROW(frozen_until, LAG_JSON_I64), /* format 4 */
+    SEGMENT_ROW(mask_from, LAG_JSON_I64), SEGMENT_ROW(mask_steps, LAG_JSON_I64), /* format 7 */
 };
-static size_t n_segment_keys(int64_t format) { return LAG_COUNT(segment_keys) - (format < 4); }
+static size_t n_segment_keys(int64_t format) {
+    return LAG_COUNT(segment_keys) - (format < 4) - (format < 7 ? 2 : 0);
+}
 
 /* A segment is one object of at least 160 bytes, with a comma to every 14 of them. */
 static const struct lag_json_limits limits = {.max_depth = 8, .bytes_per_container = 128, .bytes_per_comma = 14};
@@ -86,7 +92,7 @@ static const char seal_start[] = ",\n\"sha256\":\"", seal_end[] = "\"}\n";
 enum { SEAL_BYTES = sizeof seal_start - 1 + LAG_SHA256_HEX - 1 + sizeof seal_end - 1 };
 
 static json_t *spec_object(const struct lag_spec *spec, int format) {
-    struct spec_text text = {.spec = *spec};
+    struct spec_text text = {.spec = *spec, .gated = spec->gated};
     (void)lag_copy(text.arch, sizeof text.arch, lag_arch_name(spec->arch));
     return lag_json_object(spec_keys, n_spec_keys(format), &text);
 }
@@ -115,6 +121,7 @@ static json_t *segment_array(const struct lag_state *state, int format) {
 
 /* The lowest that tells all there is. */
 static int find_format(const struct lag_state *state, const struct lag_checkpoint_meta *meta) {
+    if (state->layout.spec.gated || lag_state_is_masked(state)) return 7;
     if (!lag_spec_is_gpt2(&state->layout.spec)) return 6;
     if (meta->lr_scale > 0) return 5;
     for (int i = 0; i < state->n_segments; i++)
@@ -182,6 +189,8 @@ static int read_spec(const json_t *object, int64_t format, struct lag_layout *re
     if (rc != 0) return rc;
     if (lag_arch_parse(text.arch, &text.spec.arch) != 0)
         return lag_error_set(err, LAG_EUNSUPPORTED, "unknown architecture %s", text.arch);
+    if (text.gated != 0 && text.gated != 1) return broken(err, "gated is neither 0 nor 1");
+    text.spec.gated = text.gated;
     rc = lag_layout_create(&text.spec, ret, err);
     if (rc != LAG_EINVAL) return rc;
     if (err) err->code = LAG_ECORRUPT;
@@ -246,7 +255,7 @@ static int read_manifest(const json_t *root, struct lag_manifest *ret, struct la
     if (rc != 0) return within(err, "meta", rc);
     if (ret->meta.tokens < 0 || ret->meta.origin_step < 0)
         return broken(err, "meta: tokens or origin_step is negative");
-    const double least = document.format == 5 ? DBL_TRUE_MIN : 0; /* format 6 may leave it unsaid */
+    const double least = document.format == 5 ? DBL_TRUE_MIN : 0; /* formats 6 and 7 may leave it unsaid */
     if (!(ret->meta.lr_scale >= least && ret->meta.lr_scale <= 1))
         return broken(err, "meta: lr_scale is not above 0 and at most 1");
     rc = read_files(document.files, ret->file, err);

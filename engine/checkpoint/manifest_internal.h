@@ -1,6 +1,6 @@
 /* manifest.json: what a checkpoint holds, sealed by a SHA-256 of its own text.
  *
- * {"format":6,"step":…,"schedule_origin":…,"spec":{…},"meta":{…},"files":[{…}×3],"segments":[{…}…],
+ * {"format":7,"step":…,"schedule_origin":…,"spec":{…},"meta":{…},"files":[{…}×3],"segments":[{…}…],
  * "sha256":"<of every byte before this line>"}
  * Thread: any; the caller owns the objects. */
 #pragma once
@@ -8,12 +8,12 @@
 struct lag_strbuf;
 
 /* 1: meta without id, candidate_id and kind; 2: without origin; 3: segments without frozen_until; 4: meta without
- * lr_scale; 5: spec without head_dim. The lowest that tells all there is is written, so that an older lagd can read
- * it. */
-#define LAG_MANIFEST_FORMAT 6
+ * lr_scale; 5: spec without head_dim; 6: no gates and masks. The lowest that tells all there is is written, so that an
+ * older lagd can read it. */
+#define LAG_MANIFEST_FORMAT 7
 #define LAG_MANIFEST_FILES 3 /* model, config, optimiser */
-/* An upper bound of one segment's text: 158 bytes of keys and signs, a name, eight integers, three reals. */
-#define LAG_SEGMENT_TEXT_BYTES 384u
+/* An upper bound of one segment's text: 185 bytes of keys and signs, a name, ten integers, three reals. */
+#define LAG_SEGMENT_TEXT_BYTES 448u
 #define LAG_MANIFEST_MAX_BYTES (LAG_MAX_SEGMENTS * LAG_SEGMENT_TEXT_BYTES + 65536u)
 
 extern const char *const lag_manifest_file_names[LAG_MANIFEST_FILES];

@@ -7,6 +7,8 @@ static bool numbers_good(const struct lag_segment *s) {
     const double factors[] = {s->lr_factor, s->decay_factor, s->eps_factor};
     for (int i = 0; i < 3; i++)
         if (!isfinite(factors[i]) || factors[i] < 0) return false;
+    const int64_t far = INT64_MAX / 4; /* of a fork's ramp: it began before the first step */
+    if (s->mask_steps < 0 || s->mask_steps > far || s->mask_from < -far || s->mask_from > far) return false;
     return s->age >= 0 && s->rewarm_from >= 0 && s->rewarm_steps >= 0 && s->frozen_until >= 0;
 }
 
@@ -26,6 +28,14 @@ static bool overlaps_a_later(const struct lag_segment *s, const struct lag_segme
     return false;
 }
 
+/* Within one tensor and by row: a mask is of whole rows, and of what writes into the residual stream. */
+static bool masks_good(const struct lag_tensor *t, const struct lag_segment *s, const struct lag_segment *end) {
+    if (s->mask_steps > 0 && !t->row->writes_residual) return false;
+    for (const struct lag_segment *o = s + 1; t->n_rows > 1 && o < end && o->row_begin < s->row_end; o++)
+        if (o->mask_from != s->mask_from || o->mask_steps != s->mask_steps) return false;
+    return true;
+}
+
 /* The n segments of one tensor: inside, in order, apart from each other, and together as large as the tensor. */
 static const char *broken_rule(const struct lag_tensor *t, const struct lag_segment *segments, int n) {
     uint64_t area = 0;
@@ -40,6 +50,8 @@ static const char *broken_rule(const struct lag_tensor *t, const struct lag_segm
     }
     for (int i = 0; i < n; i++)
         if (overlaps_a_later(&segments[i], segments + n)) return "its segments overlap";
+    for (int i = 0; i < n; i++)
+        if (!masks_good(t, &segments[i], segments + n)) return "a mask where none can be, or of a part of a row";
     return area == (uint64_t)t->n_rows * (uint64_t)t->n_cols ? NULL : "its segments do not cover it";
 }
 

@@ -70,10 +70,13 @@ static int prepare(struct lag_recode *recode, struct lag_error *err) {
     return rc;
 }
 
-int lag_recode_open(int fd, enum lag_st_dtype dtype, struct lag_recode *ret, struct lag_error *err) {
+int lag_recode_open(int fd, enum lag_st_dtype dtype, const struct lag_recode_edit *edit, struct lag_recode *ret,
+                    struct lag_error *err) {
     LAG_ASSERT(dtype == LAG_ST_F32 || dtype == LAG_ST_BF16 || dtype == LAG_ST_F16);
     struct lag_recode recode = {.file = {.fd = -1}, .dtype = dtype};
+    if (edit) recode.edit = *edit;
     int rc = lag_st_open_fd(fd, LAG_ST_MAX_HEADER_BYTES, &recode.file, err);
+    if (rc == 0 && edit) rc = edit->begin(edit->arg, &recode.file, err);
     if (rc == 0) rc = prepare(&recode, err);
     if (rc == 0) {
         *ret = recode;
@@ -91,13 +94,17 @@ void lag_recode_close(struct lag_recode *recode) {
     recode->chunk = NULL;
 }
 
-/* The next elements of the entry, as they lie in the file; their number. */
+/* The next elements of the entry, as they lie in the file or the edit makes them; their number. */
 static int load(struct lag_recode *recode, const struct lag_st_entry *entry, uint64_t at, size_t *ret_n,
                 struct lag_error *err) {
     const size_t n = (size_t)LAG_MIN((uint64_t)CHUNK_ELEMENTS, n_elements(entry) - at);
     *ret_n = n;
-    return lag_st_read_at(recode->file.fd, recode->chunk, n * sizeof(float),
-                          recode->file.header.data_offset + entry->begin + at * sizeof(float), err);
+    const int rc = lag_st_read_at(recode->file.fd, recode->chunk, n * sizeof(float),
+                                  recode->file.header.data_offset + entry->begin + at * sizeof(float), err);
+    if (rc == 0 && recode->edit.begin)
+        recode->edit.adjust(recode->edit.arg, (size_t)(entry - recode->file.header.entries), at, n,
+                            (float *)(void *)recode->chunk);
+    return rc;
 }
 
 /* In place: an element's new bytes lie at or before its old ones. */

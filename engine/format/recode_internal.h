@@ -9,9 +9,18 @@
 
 #define LAG_RECODE_CHUNK_BYTES (64u << 10)
 
+/* What is changed on the way. begin may take entries out of the header; adjust sees the elements of each that is left,
+ * by its number, as F32. */
+struct lag_recode_edit {
+    int (*begin)(void *arg, struct lag_st_file *file, struct lag_error *err);
+    void (*adjust)(const void *arg, size_t entry, uint64_t at, size_t n, float *values);
+    void *arg; /* outlives the stream */
+};
+
 struct lag_recode {
     struct lag_st_file file;
     enum lag_st_dtype dtype;
+    struct lag_recode_edit edit; /* begin NULL: none */
     struct lag_strbuf head; /* length and header of what comes out */
     uint64_t n_bytes;       /* all that comes out */
     size_t head_taken, entry;
@@ -23,8 +32,10 @@ struct lag_recode {
 uint16_t lag_f16_of(float value);
 uint16_t lag_bf16_of(float value);
 
-/* fd: the file; it is taken on 0. LAG_EUNSUPPORTED: a tensor is not F32, or has more than two dimensions. */
-int lag_recode_open(int fd, enum lag_st_dtype dtype, struct lag_recode *ret, struct lag_error *err);
+/* fd: the file; it is taken on 0. edit: NULL where nothing is changed. LAG_EUNSUPPORTED: a tensor is not F32, or has
+ * more than two dimensions. */
+int lag_recode_open(int fd, enum lag_st_dtype dtype, const struct lag_recode_edit *edit, struct lag_recode *ret,
+                    struct lag_error *err);
 /* Reads all elements: LAG_ENONFINITE where one is not finite, or would not be in the new dtype. The stream stays where
  * it is. */
 int lag_recode_check(struct lag_recode *recode, struct lag_error *err);

@@ -17,6 +17,7 @@ struct head {
     lag_real *lse;             /* [T] */
     lag_real *p, *dp;          /* [LAG_ATT_ROWS][T] */
     lag_real *pack;
+    const lag_real *mask;      /* [d] of the values, NULL: none */
     enum lag_precision precision;
     int member;
 };
@@ -51,6 +52,8 @@ static struct head head_of(const struct lag_pass *pass, int tile, int member) {
     head.pack = lag_pass_pack(pass, member);
     head.p = lag_slot(pass->work, LAG_SLOT_SCRATCH, member);
     head.dp = head.p + (size_t)LAG_ATT_ROWS * (size_t)pass->context;
+    const struct lag_scales scales = lag_pass_scales(pass, pass->layer);
+    head.mask = scales.masks ? scales.units[LAG_BRANCH_ATTENTION] + column : NULL;
     head.precision = pass->precision;
     head.member = member;
     return head;
@@ -137,4 +140,5 @@ void lag_attention_backward_tile(void *arg, int tile, int member) {
         multiply(&h, keys, h.d, n, dp_t, q, beta, h.dk, h.stride);
         multiply(&h, n, h.d, keys, dp, all_keys, 0, lag_row(h.dq, begin, h.stride), h.stride);
     }
+    for (int t = 0; h.mask && t < h.T; t++) lag_multiply((size_t)h.d, h.mask, lag_row(h.dv, t, h.stride));
 }

@@ -14,8 +14,8 @@
 #define WEIGHT_TILE 512 /* longest edge of a weight gradient's tile */
 #define EMBED_COLS 32 /* columns a tile of the embeddings' gradients */
 
-/* Where each vector gradient's sums lie in a row tile's partials, in widths of C; then come FC_B, I wide, and QKV_B,
- * 3A wide. */
+/* Where each vector gradient's sums lie in a row tile's partials, in widths of C; then come FC_B, I wide, QKV_B, 3A
+ * wide, and one number for each gate. */
 enum partial {
     PART_LN1_W,
     PART_LN1_B,
@@ -25,15 +25,17 @@ enum partial {
     PART_FCPROJ_B,
     PART_FC_B,
     PART_QKV_B,
+    PART_GATES,
 };
 
 static size_t partial_width(const struct lag_pass *pass) {
-    return PART_FC_B * (size_t)pass->C + (size_t)pass->I + 3 * (size_t)pass->A;
+    return PART_FC_B * (size_t)pass->C + (size_t)pass->I + 3 * (size_t)pass->A + LAG_N_BRANCHES;
 }
 
 static double *partials(const struct lag_pass *pass, int tile, int part) {
     double *all = (double *)(void *)lag_slot(pass->work, LAG_SLOT_PARTIAL, 0);
-    const size_t C = (size_t)pass->C, at = part < PART_QKV_B ? (size_t)part * C : PART_FC_B * C + (size_t)pass->I;
+    const size_t C = (size_t)pass->C, A = (size_t)pass->A, qkv_b = PART_FC_B * C + (size_t)pass->I;
+    const size_t at = part < PART_QKV_B ? (size_t)part * C : part == PART_QKV_B ? qkv_b : qkv_b + 3 * A;
     return all + (size_t)tile * partial_width(pass) + at;
 }
 
@@ -102,11 +104,25 @@ static void through_attention_input(const struct lag_pass *pass, int layer, int 
     norm_rows(pass, norm, begin, n, dln1, lag_slot(pass->work, LAG_SLOT_DMID, 0), lag_slot(pass->work, LAG_SLOT_DX, 0));
 }
 
+/* da = dy W^T of a branch, n rows of width, becomes the gradient of its units a; mask is theirs where that of a is not
+ * applied elsewhere. The gate's is the part that comes through them: Σ da · a. */
+static void through_gate(const struct lag_pass *pass, int tile, enum lag_branch branch, const struct lag_scales *s,
+                         const lag_real *mask, int n, int width, lag_real *a, lag_real *da) {
+    const size_t w = (size_t)width;
+    for (int r = 0; s->active && r < n; r++) {
+        lag_real *row = lag_row(da, r, width);
+        partials(pass, tile, PART_GATES)[branch] += pass->vec->dot(w, lag_row(a, r, width), row);
+        pass->vec->scale(w, s->gate[branch], row);
+        if (mask) lag_multiply(w, mask, row);
+    }
+}
+
 /* DX → DFC, DMID, DATT. */
 static void through_ffn(const struct lag_pass *pass, int layer, int tile, int member, int begin, int n) {
     const struct lag_acts a = lag_pass_acts(pass, layer);
     const struct lag_weights w = lag_weights_of(&pass->state->layout, pass->state->params, layer);
-    const int C = pass->C, I = pass->I;
+    const struct lag_scales s = lag_pass_scales(pass, layer);
+    const int C = pass->C, A = pass->A, I = pass->I;
     lag_real *dx = lag_row(lag_slot(pass->work, LAG_SLOT_DX, 0), begin, C);
     lag_real *dmid = lag_row(lag_slot(pass->work, LAG_SLOT_DMID, 0), begin, C);
     lag_real *dfc = lag_row(lag_slot(pass->work, LAG_SLOT_DFC, 0), begin, I);
@@ -115,6 +131,8 @@ static void through_ffn(const struct lag_pass *pass, int layer, int tile, int me
     column_sums(pass, n, C, dx, partials(pass, tile, PART_FCPROJ_B));
     project_back(pass, member, n, I, C, dx, lag_pass_matrix(pass, layer, LAG_MATRIX_FCPROJ, true), dfc);
     lag_part_begin(pass->parts, member, LAG_PART_ACTIVATION);
+    through_gate(pass, tile, LAG_BRANCH_FFN, &s, s.masks ? s.units[LAG_BRANCH_FFN] : NULL, n, I,
+                 lag_row(a.gelu, begin, I), dfc);
     for (int r = 0; r < n; r++) pass->vec->gelu_backward((size_t)I, lag_row(a.fc, begin + r, I), lag_row(dfc, r, I));
     column_sums(pass, n, I, dfc, partials(pass, tile, PART_FC_B));
     project_back(pass, member, n, C, I, dfc, lag_pass_matrix(pass, layer, LAG_MATRIX_FC, true), dln2);
@@ -124,8 +142,9 @@ static void through_ffn(const struct lag_pass *pass, int layer, int tile, int me
     norm_rows(pass, norm, begin, n, dln2, lag_slot(pass->work, LAG_SLOT_DX, 0), lag_slot(pass->work, LAG_SLOT_DMID, 0));
     lag_part_begin(pass->parts, member, LAG_PART_ACTIVATION);
     column_sums(pass, n, C, dmid, partials(pass, tile, PART_PROJ_B));
-    project_back(pass, member, n, pass->A, C, dmid, lag_pass_matrix(pass, layer, LAG_MATRIX_PROJ, true),
-                 lag_row(lag_slot(pass->work, LAG_SLOT_DATT, 0), begin, pass->A));
+    lag_real *datt = lag_row(lag_slot(pass->work, LAG_SLOT_DATT, 0), begin, A);
+    project_back(pass, member, n, A, C, dmid, lag_pass_matrix(pass, layer, LAG_MATRIX_PROJ, true), datt);
+    through_gate(pass, tile, LAG_BRANCH_ATTENTION, &s, NULL, n, A, lag_row(a.att, begin, A), datt);
 }
 
 static void rows_tile(void *arg, int tile, int member) {
@@ -152,6 +171,29 @@ static void reduce(const struct lag_pass *pass, int part, int width, enum lag_ro
     }
 }
 
+/* Of a branch's bias, and of its gate. The branch adds g (a W + mask ⊙ b), so that the gate's gradient is what comes
+ * through the units and Σ mask ⊙ b ⊙ sum. */
+static void reduce_branch(const struct lag_pass *pass, int part, enum lag_branch branch, int layer) {
+    static const enum lag_role biases[] = {LAG_ROLE_PROJ_B, LAG_ROLE_FCPROJ_B};
+    static const enum lag_role gates[] = {LAG_ROLE_PROJ_GATE, LAG_ROLE_FCPROJ_GATE};
+    const struct lag_layout *layout = &pass->state->layout;
+    const struct lag_scales s = lag_pass_scales(pass, layer);
+    const size_t at = lag_layout_tensor(layout, biases[branch], layer)->offset;
+    lag_real *grad = grads_of(pass) + at;
+    double through = 0;
+    for (int c = 0; c < pass->C; c++) {
+        const double mask = s.active ? (double)s.bias_mask[branch][c] : 1;
+        double sum = 0;
+        for (int tile = 0; tile < pass->n_row_tiles; tile++) sum += partials(pass, tile, part)[c];
+        through += sum * mask * (double)pass->state->params[at + (size_t)c];
+        grad[c] = (pass->beta != 0 ? grad[c] : 0) + (lag_real)(sum * mask * (double)s.gate[branch]);
+    }
+    if (!layout->spec.gated) return;
+    for (int tile = 0; tile < pass->n_row_tiles; tile++) through += partials(pass, tile, PART_GATES)[branch];
+    grad = grads_of(pass) + lag_layout_tensor(layout, gates[branch], layer)->offset;
+    *grad = (pass->beta != 0 ? *grad : 0) + (lag_real)(s.active ? through : 0);
+}
+
 /* The sums over row tiles: those of ln_1 and QKV are of the layer above. */
 static void reduce_tile(void *arg, int tile, int member) {
     const struct lag_pass *pass = arg;
@@ -166,10 +208,10 @@ static void reduce_tile(void *arg, int tile, int member) {
         reduce(pass, PART_QKV_B, 3 * pass->A, LAG_ROLE_QKV_B, layer + 1);
     }
     if (layer < 0) return;
-    reduce(pass, PART_PROJ_B, C, LAG_ROLE_PROJ_B, layer);
+    reduce_branch(pass, PART_PROJ_B, LAG_BRANCH_ATTENTION, layer);
     reduce(pass, PART_LN2_W, C, LAG_ROLE_LN2_W, layer);
     reduce(pass, PART_LN2_B, C, LAG_ROLE_LN2_B, layer);
-    reduce(pass, PART_FCPROJ_B, C, LAG_ROLE_FCPROJ_B, layer);
+    reduce_branch(pass, PART_FCPROJ_B, LAG_BRANCH_FFN, layer);
     reduce(pass, PART_FC_B, pass->I, LAG_ROLE_FC_B, layer);
 }
 
@@ -193,15 +235,15 @@ static void embed_tile(void *arg, int tile, int member) {
 
 /* ---- weight gradients ---- */
 
-/* dw[in][out] = x^T dy over all tokens. */
-static struct lag_gemm_job weight_job(const struct lag_pass *pass, int in, int out, const lag_real *x,
+/* dw[in][out] = alpha x^T dy over all tokens. */
+static struct lag_gemm_job weight_job(const struct lag_pass *pass, int in, int out, lag_real alpha, const lag_real *x,
                                       const lag_real *dy, lag_real *dw) {
     return (struct lag_gemm_job){.precision = pass->precision,
                                  .pack = lag_pass_pack(pass, 0),
                                  .m = in,
                                  .n = out,
                                  .k = pass->n_tokens,
-                                 .alpha = 1,
+                                 .alpha = alpha,
                                  .beta = pass->beta,
                                  .a = {x, in, true},
                                  .b = {dy, out, false},
@@ -223,7 +265,7 @@ static void rows_region(struct lag_pass *pass, int layer) {
     lag_region_add(&region, rows_tile, pass, pass->n_row_tiles);
     if (layer + 1 < pass->state->layout.spec.n_layer) {
         const struct lag_weights above = lag_weights_of(&pass->state->layout, grads_of(pass), layer + 1);
-        qkv = weight_job(pass, pass->C, 3 * pass->A, lag_pass_acts(pass, layer + 1).ln1,
+        qkv = weight_job(pass, pass->C, 3 * pass->A, 1, lag_pass_acts(pass, layer + 1).ln1,
                          lag_slot(pass->work, LAG_SLOT_DQKV, 0), above.qkv_w);
         add_job(&region, &qkv);
     }
@@ -249,9 +291,10 @@ static void attention_region(struct lag_pass *pass, int layer) {
     const struct lag_weights d = lag_weights_of(&pass->state->layout, grads_of(pass), layer);
     const int C = pass->C, I = pass->I;
     const lag_real *dx = lag_slot(pass->work, LAG_SLOT_DX, 0), *dmid = lag_slot(pass->work, LAG_SLOT_DMID, 0);
-    struct lag_gemm_job fcproj = weight_job(pass, I, C, a.gelu, dx, d.fcproj_w);
-    struct lag_gemm_job fc = weight_job(pass, C, I, a.ln2, lag_slot(pass->work, LAG_SLOT_DFC, 0), d.fc_w);
-    struct lag_gemm_job proj = weight_job(pass, pass->A, C, a.att, dmid, d.proj_w);
+    const struct lag_scales s = lag_pass_scales(pass, layer);
+    struct lag_gemm_job fcproj = weight_job(pass, I, C, s.gate[LAG_BRANCH_FFN], a.gelu, dx, d.fcproj_w);
+    struct lag_gemm_job fc = weight_job(pass, C, I, 1, a.ln2, lag_slot(pass->work, LAG_SLOT_DFC, 0), d.fc_w);
+    struct lag_gemm_job proj = weight_job(pass, pass->A, C, s.gate[LAG_BRANCH_ATTENTION], a.att, dmid, d.proj_w);
     struct lag_region region = {.parts = pass->parts};
     pass->layer = layer;
     add_job(&region, &fcproj);

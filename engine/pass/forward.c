@@ -4,11 +4,11 @@
 
 #include <lagd/base/check.h>
 
-/* y = x w for n rows; w is [in][out]. */
-static void project(const struct lag_pass *pass, int member, int n, int in, int out, const lag_real *x,
+/* y = alpha x w for n rows; w is [in][out]. */
+static void project(const struct lag_pass *pass, int member, int n, int in, int out, lag_real alpha, const lag_real *x,
                     struct lag_matrix w, lag_real *y) {
     lag_part_begin(pass->parts, member, LAG_PART_MATMUL);
-    lag_gemm(pass->precision, lag_pass_pack(pass, member), n, out, in, 1,
+    lag_gemm(pass->precision, lag_pass_pack(pass, member), n, out, in, alpha,
              (struct lag_matrix){.data = x, .stride = in}, w, 0, y, out);
 }
 
@@ -37,10 +37,13 @@ static void open_layer(const struct lag_pass *pass, int layer, int member, int b
     const int C = pass->C, A = pass->A;
     lag_part_begin(pass->parts, member, LAG_PART_NORM);
     normalise(pass, begin, n, a.x, w.ln1_w, w.ln1_b, a.ln1, a.mean1, a.rstd1);
-    project(pass, member, n, C, 3 * A, lag_row(a.ln1, begin, C),
+    project(pass, member, n, C, 3 * A, 1, lag_row(a.ln1, begin, C),
             lag_pass_matrix(pass, layer, LAG_MATRIX_QKV, false), lag_row(a.qkv, begin, 3 * A));
     lag_part_begin(pass->parts, member, LAG_PART_ACTIVATION);
     for (int r = begin; r < begin + n; r++) pass->vec->add((size_t)(3 * A), w.qkv_b, lag_row(a.qkv, r, 3 * A));
+    const struct lag_scales s = lag_pass_scales(pass, layer); /* a head's output is masked where its values are */
+    for (int r = begin; s.masks && r < begin + n; r++)
+        lag_multiply((size_t)A, s.units[LAG_BRANCH_ATTENTION], lag_row(a.qkv, r, 3 * A) + 2 * A);
 }
 
 /* From the heads' outputs to the FFN's inner activations. */
@@ -48,31 +51,35 @@ static void widen(const struct lag_pass *pass, int layer, int member, int begin,
     const struct lag_acts a = lag_pass_acts(pass, layer);
     const struct lag_weights w = lag_weights_of(&pass->state->layout, pass->state->params, layer);
     const int C = pass->C, A = pass->A, I = pass->I;
+    const struct lag_scales s = lag_pass_scales(pass, layer);
     const size_t c = (size_t)C;
-    project(pass, member, n, A, C, lag_row(a.att, begin, A), lag_pass_matrix(pass, layer, LAG_MATRIX_PROJ, false),
-            lag_row(a.mid, begin, C));
+    project(pass, member, n, A, C, s.gate[LAG_BRANCH_ATTENTION], lag_row(a.att, begin, A),
+            lag_pass_matrix(pass, layer, LAG_MATRIX_PROJ, false), lag_row(a.mid, begin, C));
     lag_part_begin(pass->parts, member, LAG_PART_ACTIVATION);
-    for (int r = begin; r < begin + n; r++) pass->vec->add2(c, w.proj_b, lag_row(a.x, r, C), lag_row(a.mid, r, C));
+    for (int r = begin; r < begin + n; r++)
+        pass->vec->add2(c, s.bias[LAG_BRANCH_ATTENTION], lag_row(a.x, r, C), lag_row(a.mid, r, C));
     lag_part_begin(pass->parts, member, LAG_PART_NORM);
     normalise(pass, begin, n, a.mid, w.ln2_w, w.ln2_b, a.ln2, a.mean2, a.rstd2);
-    project(pass, member, n, C, I, lag_row(a.ln2, begin, C), lag_pass_matrix(pass, layer, LAG_MATRIX_FC, false),
+    project(pass, member, n, C, I, 1, lag_row(a.ln2, begin, C), lag_pass_matrix(pass, layer, LAG_MATRIX_FC, false),
             lag_row(a.fc, begin, I));
     lag_part_begin(pass->parts, member, LAG_PART_ACTIVATION);
     for (int r = begin; r < begin + n; r++)
         pass->vec->bias_gelu((size_t)I, w.fc_b, lag_row(a.fc, r, I), lag_row(a.gelu, r, I));
+    for (int r = begin; s.masks && r < begin + n; r++)
+        lag_multiply((size_t)I, s.units[LAG_BRANCH_FFN], lag_row(a.gelu, r, I));
 }
 
 /* From the heads' outputs to the residual stream of the next layer. */
 static void close_layer(const struct lag_pass *pass, int layer, int member, int begin, int n) {
     const struct lag_acts a = lag_pass_acts(pass, layer);
-    const struct lag_weights w = lag_weights_of(&pass->state->layout, pass->state->params, layer);
+    const struct lag_scales s = lag_pass_scales(pass, layer);
     const int C = pass->C, I = pass->I;
     widen(pass, layer, member, begin, n);
-    project(pass, member, n, I, C, lag_row(a.gelu, begin, I), lag_pass_matrix(pass, layer, LAG_MATRIX_FCPROJ, false),
-            lag_row(a.next, begin, C));
+    project(pass, member, n, I, C, s.gate[LAG_BRANCH_FFN], lag_row(a.gelu, begin, I),
+            lag_pass_matrix(pass, layer, LAG_MATRIX_FCPROJ, false), lag_row(a.next, begin, C));
     lag_part_begin(pass->parts, member, LAG_PART_ACTIVATION);
     for (int r = begin; r < begin + n; r++)
-        pass->vec->add2((size_t)C, w.fcproj_b, lag_row(a.mid, r, C), lag_row(a.next, r, C));
+        pass->vec->add2((size_t)C, s.bias[LAG_BRANCH_FFN], lag_row(a.mid, r, C), lag_row(a.next, r, C));
 }
 
 static void final_norm(const struct lag_pass *pass, int member, int begin, int n) {

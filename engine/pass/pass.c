@@ -16,6 +16,7 @@ void lag_pass_init(struct lag_pass *pass, const struct lag_state *state, struct 
                               .C = spec->n_embd, .A = lag_spec_attention(spec), .I = spec->n_inner, .H = spec->n_head,
                               .V = spec->vocab_size, .head = lag_spec_head_dim(spec),
                               .parts = lag_work_clocks(work), .tile_rows = rows, .n_row_tiles = (n + rows - 1) / rows};
+    lag_pass_scale(pass);
 }
 
 struct lag_acts lag_pass_acts(const struct lag_pass *pass, int layer) {

@@ -29,6 +29,7 @@ struct lag_pass {
     double scale;
     lag_real beta; /* 0 replaces weight gradients, 1 adds to them */
     int layer;     /* that the running region works on */
+    bool scaled;   /* gates or masks are there */
     struct lag_parts *parts; /* [members], NULL when not measured */
 };
 
@@ -48,6 +49,24 @@ struct lag_matrix lag_pass_matrix(const struct lag_pass *pass, int layer, enum l
 /* Adds the job that packs it, for the region before those tiles. packing stays alive until the region has run. */
 void lag_pass_pack_add(const struct lag_pass *pass, struct lag_region *region, int layer, enum lag_matrix_id id,
                        bool transposed, struct lag_packing *packing);
+/* The two branches of a layer into the residual stream. */
+enum lag_branch { LAG_BRANCH_ATTENTION, LAG_BRANCH_FFN, LAG_N_BRANCHES };
+/* What gates and masks make of a layer: a branch adds g (mask ⊙ a) W + bias to the residual stream. */
+struct lag_scales {
+    bool active;             /* something below is not 1, or a gate is trained; else nothing is multiplied */
+    bool masks;              /* a unit's mask is below 1 */
+    lag_real gate[LAG_N_BRANCHES];
+    const lag_real *units[LAG_N_BRANCHES];     /* masks of the heads' outputs [A], and of the FFN's units [I] */
+    const lag_real *bias_mask[LAG_N_BRANCHES]; /* [C] */
+    const lag_real *bias[LAG_N_BRANCHES];      /* [C] gate × mask × the stored bias */
+};
+/* Reads gates and masks of the state at its step; part of lag_pass_init. */
+void lag_pass_scale(struct lag_pass *pass);
+struct lag_scales lag_pass_scales(const struct lag_pass *pass, int layer);
+/* x[i] *= y[i] */
+static inline void lag_multiply(size_t n, const lag_real *y, lag_real *x) {
+    for (size_t i = 0; i < n; i++) x[i] *= y[i];
+}
 /* Row tile number tile: its first row; *ret_n rows. */
 int lag_pass_rows(const struct lag_pass *pass, int tile, int *ret_n);
 

@@ -49,7 +49,8 @@ static uint64_t slot_width(const struct lag_cpu_work *work, enum lag_slot slot, 
     case LAG_SLOT_PACKED: return lag_packed_slot(spec, work->common.shape.precision);
     case LAG_SLOT_PACK: return LAG_PACK_ELEMENTS;
     case LAG_SLOT_GRADS: return work->layout.n_elements;
-    case LAG_SLOT_PARTIAL: return lag_ceil_div(n, rows) * (PARTIAL_WIDTHS * C + I + 3 * A);
+    case LAG_SLOT_PARTIAL: return lag_ceil_div(n, rows) * (PARTIAL_WIDTHS * C + I + 3 * A + 2);
+    case LAG_SLOT_SCALES: return LAG_SCALE_HEAD + A + I + 4 * C;
     case LAG_SLOT_ROW_LOSS: case LAG_SLOT_TOKENS: case LAG_SLOT_TARGETS: return n;
     case LAG_SLOT_PARTS: return 1;
     default: return n * C;
@@ -58,6 +59,7 @@ static uint64_t slot_width(const struct lag_cpu_work *work, enum lag_slot slot, 
 
 static uint64_t slot_count(const struct lag_cpu_work *work, enum lag_slot slot) {
     const uint64_t n_layer = (uint64_t)work->spec.n_layer;
+    if (slot == LAG_SLOT_SCALES) return n_layer;
     if (slot == LAG_SLOT_X || slot == LAG_SLOT_STATS) return n_layer + 1;
     if (slot <= LAG_SLOT_LSE)
         return !work->common.shape.recompute ? n_layer : slot == LAG_SLOT_LN1 ? LAG_MIN(n_layer, 2) : 1;

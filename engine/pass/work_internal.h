@@ -34,11 +34,14 @@ enum lag_slot {
     LAG_SLOT_PACKED,  /* the four weight matrices that the next tiles of rows need, packed; empty where BLAS works */
     LAG_SLOT_GRADS,
     LAG_SLOT_ROW_LOSS, /* double [N] */
-    LAG_SLOT_PARTIAL,  /* double [row tiles][6C + I + 3A] */
+    LAG_SLOT_PARTIAL,  /* double [row tiles][6C + I + 3A + 2] */
+    LAG_SLOT_SCALES,   /* [L][LAG_SCALE_HEAD + A + I + 4C] what gates and masks make of each layer; see scales.c */
     LAG_SLOT_TOKENS, LAG_SLOT_TARGETS, /* int32 [N] */
     LAG_SLOT_PARTS, /* struct lag_parts [members] */
     LAG_N_SLOTS
 };
+
+#define LAG_SCALE_HEAD 16
 
 struct lag_cpu_work {
     struct lag_work common; /* first */

@@ -24,8 +24,9 @@
 #define GLOBAL(name) "transformer." name
 #define LAYER(name) "transformer.h.{i}." name
 
-/* role, name, per layer, decays, writes residual, init, rows, cols. As in nanoGPT,
- * two-dimensional weights decay, vectors do not. */
+/* role, name, per layer, decays, writes residual, init, rows, cols, gate. As in nanoGPT, two-dimensional weights decay,
+ * vectors do not. A gate is one number a branch (SkipInit, De & Smith 2020; ReZero, Bachlechner et al. 2020), not one a
+ * layer: so it is exactly a factor of the branch's output projection, and each branch opens at its own pace. */
 static const struct lag_param_row GPT2[] = {
     {LAG_ROLE_WTE, GLOBAL("wte.weight"), false, true, false, LAG_INIT_NORMAL, VOCAB, RES},
     {LAG_ROLE_WPE, GLOBAL("wpe.weight"), false, true, false, LAG_INIT_NORMAL, CTX, RES},
@@ -41,6 +42,8 @@ static const struct lag_param_row GPT2[] = {
     {LAG_ROLE_FC_B, LAYER("mlp.c_fc.bias"), true, false, false, LAG_INIT_ZERO, ONE, FFN},
     {LAG_ROLE_FCPROJ_W, LAYER("mlp.c_proj.weight"), true, true, true, LAG_INIT_NORMAL_OUT, FFN, RES},
     {LAG_ROLE_FCPROJ_B, LAYER("mlp.c_proj.bias"), true, false, true, LAG_INIT_ZERO, ONE, RES},
+    {LAG_ROLE_PROJ_GATE, LAYER("attn.gate"), true, false, false, LAG_INIT_OPEN, ONE, ONE, true},
+    {LAG_ROLE_FCPROJ_GATE, LAYER("mlp.gate"), true, false, false, LAG_INIT_OPEN, ONE, ONE, true},
     {LAG_ROLE_LNF_W, GLOBAL("ln_f.weight"), false, false, false, LAG_INIT_ONE, ONE, FINAL},
     {LAG_ROLE_LNF_B, GLOBAL("ln_f.bias"), false, false, false, LAG_INIT_ZERO, ONE, FINAL},
 };
@@ -76,6 +79,11 @@ static int axis_size(const struct lag_spec *spec, const struct lag_axis *axis) {
     return size;
 }
 
+/* Whether a model of the spec has it. */
+static bool is_there(const struct lag_spec *spec, const struct lag_param_row *row) {
+    return spec->gated || !row->is_gate;
+}
+
 bool lag_param_is_vector(const struct lag_param_row *row) {
     return row->rows.parts[0].inner == LAG_SPACE_ONE;
 }
@@ -95,10 +103,11 @@ static void place(struct lag_layout *layout, const struct lag_param_row *row, in
 static size_t place_group(struct lag_layout *layout, const struct lag_param_row *rows, size_t n_rows, size_t begin) {
     size_t end = begin;
     while (end < n_rows && rows[end].per_layer == rows[begin].per_layer) end++;
-    const int n_layers = rows[begin].per_layer ? layout->spec.n_layer : 1;
-    if (rows[begin].per_layer) layout->per_layer = (int)(end - begin);
+    const int n_layers = rows[begin].per_layer ? layout->spec.n_layer : 1, first = layout->n_tensors;
     for (int layer = 0; layer < n_layers; layer++)
-        for (size_t i = begin; i < end; i++) place(layout, &rows[i], rows[i].per_layer ? layer : -1);
+        for (size_t i = begin; i < end; i++)
+            if (is_there(&layout->spec, &rows[i])) place(layout, &rows[i], rows[i].per_layer ? layer : -1);
+    if (rows[begin].per_layer) layout->per_layer = (layout->n_tensors - first) / n_layers;
     return end;
 }
 
@@ -108,6 +117,7 @@ int lag_layout_create(const struct lag_spec *spec, struct lag_layout *ret, struc
     size_t n_rows;
     const struct lag_param_row *rows = lag_param_rows(spec->arch, &n_rows);
     struct lag_layout layout = {.spec = *spec};
+    for (int role = 0; role < LAG_N_ROLES; role++) layout.first[role] = -1;
     layout.tensors = lag_calloc(n_rows * (size_t)spec->n_layer, sizeof(*layout.tensors));
     if (!layout.tensors) return lag_error_set(err, LAG_ENOMEM, "no memory for the layout of %d layers", spec->n_layer);
     for (size_t i = 0; i < n_rows;) i = place_group(&layout, rows, n_rows, i);
@@ -137,7 +147,8 @@ uint64_t lag_spec_params(const struct lag_spec *spec) {
     const struct lag_param_row *rows = lag_param_rows(spec->arch, &n_rows);
     uint64_t n = 0;
     for (size_t i = 0; i < n_rows; i++)
-        n += (uint64_t)axis_size(spec, &rows[i].rows) * (uint64_t)axis_size(spec, &rows[i].cols) *
-             (rows[i].per_layer ? (uint64_t)spec->n_layer : 1);
+        if (is_there(spec, &rows[i]))
+            n += (uint64_t)axis_size(spec, &rows[i].rows) * (uint64_t)axis_size(spec, &rows[i].cols) *
+                 (rows[i].per_layer ? (uint64_t)spec->n_layer : 1);
     return n;
 }

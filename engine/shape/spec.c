@@ -91,5 +91,5 @@ bool lag_spec_same_shape(const struct lag_spec *a, const struct lag_spec *b) {
 }
 
 bool lag_spec_equal(const struct lag_spec *a, const struct lag_spec *b) {
-    return lag_spec_same_shape(a, b) && a->norm_eps == b->norm_eps;
+    return lag_spec_same_shape(a, b) && a->norm_eps == b->norm_eps && a->gated == b->gated;
 }

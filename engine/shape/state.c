@@ -55,20 +55,30 @@ int lag_state_create(const struct lag_spec *spec, struct lag_state **ret, struct
     return 0;
 }
 
+static int make_whole(struct lag_state *state, struct lag_error *err) {
+    struct lag_segment *segments = whole_segments(&state->layout);
+    if (!segments) return lag_error_set(err, LAG_ENOMEM, "no memory for %d segments", state->layout.n_tensors);
+    free(state->segments);
+    state->segments = segments;
+    state->n_segments = state->layout.n_tensors;
+    return 0;
+}
+
 int lag_state_restart(struct lag_state *state, bool moments, struct lag_error *err) {
     const size_t bytes = block_bytes(&state->layout);
+    const int rc = moments || lag_state_is_masked(state) ? 0 : make_whole(state, err);
+    if (rc) return rc;
     if (!moments) {
-        struct lag_segment *segments = whole_segments(&state->layout);
-        if (!segments) return lag_error_set(err, LAG_ENOMEM, "no memory for %d segments", state->layout.n_tensors);
-        free(state->segments);
-        state->segments = segments;
-        state->n_segments = state->layout.n_tensors;
         memset(state->m, 0, bytes);
         memset(state->v, 0, bytes);
     }
     for (int i = 0; i < state->n_segments; i++) {
         struct lag_segment *segment = &state->segments[i];
         segment->rewarm_from = segment->rewarm_steps = segment->frozen_until = 0;
+        if (segment->mask_steps > 0) segment->mask_from -= state->step;
+        if (moments) continue;
+        segment->age = 0;
+        segment->lr_factor = segment->decay_factor = segment->eps_factor = 1;
     }
     state->step = state->schedule_origin = 0;
     return 0;
@@ -116,6 +126,7 @@ void lag_tensor_init(const struct lag_layout *layout, int tensor, uint64_t seed,
         memset(out, 0, n * sizeof(*out));
         break;
     case LAG_INIT_ONE:
+    case LAG_INIT_OPEN:
         for (size_t i = 0; i < n; i++) out[i] = 1;
         break;
     }
@@ -129,7 +140,7 @@ void lag_state_init(struct lag_state *state, uint64_t seed) {
     for (int i = 0; i < state->layout.n_tensors; i++) lag_tensor_init(&state->layout, i, seed, 0, state->params);
     for (int i = 0; i < state->n_segments; i++) {
         struct lag_segment *s = &state->segments[i];
-        s->age = s->rewarm_from = s->rewarm_steps = s->frozen_until = 0;
+        s->age = s->rewarm_from = s->rewarm_steps = s->frozen_until = s->mask_from = s->mask_steps = 0;
         s->lr_factor = s->decay_factor = s->eps_factor = 1;
     }
     state->step = state->schedule_origin = 0;
@@ -173,10 +184,21 @@ int lag_state_outline(const struct lag_spec *spec, struct lag_state **ret, struc
     return rc;
 }
 
+/* Those that are masked: without moments, a segment says no more. */
+static int copy_masks(const struct lag_state *state, struct lag_state *copy, struct lag_error *err) {
+    if (!lag_state_is_masked(state)) return 0;
+    copy->segments = lag_calloc((size_t)state->n_segments, sizeof(*copy->segments));
+    if (!copy->segments) return lag_error_set(err, LAG_ENOMEM, "no memory for %d segments", state->n_segments);
+    for (int i = 0; i < state->n_segments; i++)
+        if (state->segments[i].mask_steps > 0) copy->segments[copy->n_segments++] = state->segments[i];
+    return 0;
+}
+
 int lag_state_clone_weights(const struct lag_state *state, struct lag_state **ret, struct lag_error *err) {
     struct lag_state *copy = lag_calloc(1, sizeof(*copy));
     if (!copy) return lag_error_set(err, LAG_ENOMEM, "no memory for a copy of the weights");
     int rc = lag_layout_create(&state->layout.spec, &copy->layout, err);
+    if (!rc) rc = copy_masks(state, copy, err);
     const size_t bytes = block_bytes(&state->layout);
     if (!rc) {
         copy->params = lag_block_alloc(bytes);
@@ -198,7 +220,7 @@ static bool segment_equal(const struct lag_segment *a, const struct lag_segment 
            a->col_begin == b->col_begin && a->col_end == b->col_end && a->age == b->age &&
            a->lr_factor == b->lr_factor && a->decay_factor == b->decay_factor && a->eps_factor == b->eps_factor &&
            a->rewarm_from == b->rewarm_from && a->rewarm_steps == b->rewarm_steps &&
-           a->frozen_until == b->frozen_until;
+           a->frozen_until == b->frozen_until && a->mask_from == b->mask_from && a->mask_steps == b->mask_steps;
 }
 
 bool lag_state_equal(const struct lag_state *a, const struct lag_state *b) {

@@ -49,6 +49,7 @@ int lag_train_step(struct lag_state *state, struct lag_work *work, const struct 
     const double scale = clip > 0 ? fmin(1, clip / (result.grad_norm + CLIP_EPS)) : 1;
     work->backend->update(state, work, &config->optim, lr, scale, team);
     state->step++;
+    lag_state_fold_masks(state);
     return 0;
 }
 

@@ -135,7 +135,7 @@ static void refuse_all(const char *dir, const struct lag_state *s, const struct 
     }
 }
 static const struct manifest_case manifests[] = {
-    {"\"format\":2", "\"format\":7", LAG_EVERSION, "newer lagd"},
+    {"\"format\":2", "\"format\":8", LAG_EVERSION, "newer lagd"},
     {"\"format\":2", "\"format\":4", LAG_ECORRUPT, "meta: the key origin_run is missing"},
     {"\"format\":2", "\"format\":3", LAG_ECORRUPT, "meta: the key origin_run is missing"},
     {"\"format\":2", "\"format\":0", LAG_ECORRUPT, "unknown format"},

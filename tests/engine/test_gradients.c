@@ -30,12 +30,48 @@ static double difference(struct lag_state *state, struct lag_work *work, const i
     return (up - down) / (2 * (double)h);
 }
 
-static void check_shape(int index) {
+enum variant { PLAIN, GATED, MASKED, N_VARIANTS };
+
+/* Gates: one closed, the others anywhere. */
+static void set_gates(struct lag_state *state) {
+    for (int i = 0; i < state->layout.n_tensors; i++)
+        if (state->layout.tensors[i].row->is_gate)
+            state->params[state->layout.tensors[i].offset] = i % 3 == 0 ? 0 : (lag_real)(0.7 - 0.1 * (i % 13));
+}
+
+/* Masks at 0, a quarter and three quarters: of the last layer whole, of those below the upper half of the units. */
+static void set_masks(struct lag_state *state) {
+    struct lag_segment *segments = calloc(2 * (size_t)state->n_segments, sizeof(*segments));
+    int n = 0;
+    assert_non_null(segments);
+    for (int i = 0; i < state->n_segments; i++) {
+        const struct lag_tensor *t = &state->layout.tensors[state->segments[i].tensor];
+        struct lag_segment s = state->segments[i];
+        const bool whole = t->layer + 1 == state->layout.spec.n_layer, vector = t->row->init == LAG_INIT_ZERO;
+        segments[n++] = s;
+        if (!t->row->writes_residual || (!whole && vector)) continue;
+        if (!whole && t->n_rows > 1) {
+            segments[n - 1].row_end = t->n_rows / 2;
+            s.row_begin = t->n_rows / 2;
+            segments[n++] = s;
+        }
+        segments[n - 1].mask_steps = 4;
+        segments[n - 1].mask_from = state->step - (t->row->role == LAG_ROLE_PROJ_W ? 1 : t->layer == 0 ? 0 : 3);
+    }
+    free(state->segments);
+    state->segments = segments;
+    state->n_segments = n;
+}
+
+static void check_shape(int index, enum variant variant) {
     struct lag_spec spec = test_spec(SHAPES[index].L, SHAPES[index].H, SHAPES[index].C, SHAPES[index].T,
                                            SHAPES[index].V);
     spec.head_dim = SHAPES[index].head_dim;
     const int batch = SHAPES[index].batch, context = SHAPES[index].context;
+    spec.gated = variant != PLAIN;
     struct lag_state *state = test_state(&spec, 11);
+    if (variant != PLAIN) set_gates(state);
+    if (variant == MASKED) set_masks(state);
     struct lag_work *work = test_work(&spec, batch, context, 1);
     int32_t tokens[512], targets[512];
     test_batch(batch * context, spec.vocab_size, 5, tokens, targets);
@@ -57,7 +93,7 @@ static void check_shape(int index) {
         if (sqrt(error) > RELATIVE * sqrt(norm) + ABSOLUTE) {
             char name[96];
             lag_tensor_name(t, name);
-            fail_msg("shape %d, %s: error %g of %g", index, name, sqrt(error), sqrt(norm));
+            fail_msg("shape %d, variant %d, %s: error %g of %g", index, variant, name, sqrt(error), sqrt(norm));
         }
     }
     lag_work_destroy(work);
@@ -65,7 +101,8 @@ static void check_shape(int index) {
 }
 
 static void gradients_match_differences(void **unused) {
-    for (int i = 0; i < (int)(sizeof(SHAPES) / sizeof(SHAPES[0])); i++) check_shape(i);
+    for (int i = 0; i < (int)(sizeof(SHAPES) / sizeof(SHAPES[0])); i++)
+        for (int variant = 0; variant < N_VARIANTS; variant++) check_shape(i, (enum variant)variant);
 }
 
 int main(void) {

@@ -64,7 +64,7 @@ static const char *put_file(void **state, float odd_one) {
 static void begin(const char *path, enum lag_st_dtype dtype, struct lag_recode *ret) {
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
     assert_true(fd >= 0);
-    assert_int_equal(lag_recode_open(fd, dtype, ret, NULL), 0);
+    assert_int_equal(lag_recode_open(fd, dtype, NULL, ret, NULL), 0);
 }
 
 /* The whole stream, in pieces of piece bytes. */
@@ -158,7 +158,7 @@ static void other_sources_are_refused(void **state) {
     memcpy(bytes + 8, head, sizeof head - 1);
     fixture_put(fixture_path(state, "x"), bytes, sizeof bytes);
     const int fd = open(fixture_path(state, "x"), O_RDONLY | O_CLOEXEC);
-    assert_int_equal(lag_recode_open(fd, LAG_ST_F16, &recode, &err), LAG_EUNSUPPORTED);
+    assert_int_equal(lag_recode_open(fd, LAG_ST_F16, NULL, &recode, &err), LAG_EUNSUPPORTED);
     assert_non_null(strstr(err.text, "tensor x: I32"));
     assert_int_equal(close(fd), 0); /* it stayed the caller's */
 }

@@ -1,6 +1,7 @@
 /* A checkpoint's model as Hugging Face's libraries read it: config.json, and model.safetensors as a stream of bytes in
  * the dtype that is asked for. Names and layouts are those of the parameter table (params.h): nothing is renamed or
- * transposed on the way. Memory: less than 1 MiB beside the header of the tensors. Thread: one owner. */
+ * transposed on the way. Gates and masks, which GPT-2 has not, go into the weights that they scale. Memory: less than
+ * 1 MiB beside the header of the tensors. Thread: one owner. */
 #pragma once
 #include <lagd/engine/spec.h>
 #include <sys/types.h>
@@ -12,8 +13,10 @@ enum lag_hf_dtype { LAG_HF_F32, LAG_HF_BF16, LAG_HF_F16, LAG_HF_N_DTYPES };
 extern const char *const lag_hf_dtype_names[]; /* f32, bf16, f16; NULL-terminated, by value */
 
 /* What transformers' GPT2Config reads, with a line feed at its end. The tokenizers that lagd knows have no token for
- * the beginning or the end of a text: none is named, whatever the size of the vocabulary. torch_dtype: "float32" … */
-int lag_hf_config(const struct lag_spec *spec, const char *torch_dtype, struct lag_strbuf *out, struct lag_error *err);
+ * the beginning or the end of a text: none is named, whatever the size of the vocabulary. masked: the weights beside it
+ * have a mask that is below 1. torch_dtype: "float32" … */
+int lag_hf_config(const struct lag_spec *spec, bool masked, const char *torch_dtype, struct lag_strbuf *out,
+                  struct lag_error *err);
 
 /* model, manifest: descriptors of a checkpoint's files whose hashes are known to be right. The first is taken on 0.
  * LAG_EUNSUPPORTED: no config.json of GPT-2 can say this shape; LAG_ECORRUPT. */

@@ -25,12 +25,14 @@ enum lag_space {
 enum lag_init {
     LAG_INIT_NORMAL,     /* N(0, 0.02²) */
     LAG_INIT_NORMAL_OUT, /* N(0, (0.02/√(2L))²) */
-    LAG_INIT_ZERO, LAG_INIT_ONE
+    LAG_INIT_ZERO, LAG_INIT_ONE,
+    LAG_INIT_OPEN        /* 1, of a gate: no gain of a norm */
 };
 enum lag_role {
     LAG_ROLE_WTE, LAG_ROLE_WPE,
     LAG_ROLE_LN1_W, LAG_ROLE_LN1_B, LAG_ROLE_QKV_W, LAG_ROLE_QKV_B, LAG_ROLE_PROJ_W, LAG_ROLE_PROJ_B,
     LAG_ROLE_LN2_W, LAG_ROLE_LN2_B, LAG_ROLE_FC_W, LAG_ROLE_FC_B, LAG_ROLE_FCPROJ_W, LAG_ROLE_FCPROJ_B,
+    LAG_ROLE_PROJ_GATE, LAG_ROLE_FCPROJ_GATE, /* of a gated model alone */
     LAG_ROLE_LNF_W, LAG_ROLE_LNF_B,
     LAG_N_ROLES
 };
@@ -50,9 +52,11 @@ struct lag_param_row {
     bool writes_residual;/* output projection of a branch: zeroed by zero_out growth (and its bias) */
     enum lag_init init;
     struct lag_axis rows, cols; /* a vector has one row, of LAG_SPACE_ONE */
+    bool is_gate;        /* what its branch adds to the residual stream is times this number */
 };
 
-/* The rows of an architecture, in the order of the layout: global first ones, each layer's, global last ones. */
+/* The rows of an architecture, in the order of the layout: global first ones, each layer's, global last ones. Those of
+ * gates are in the layout of a gated model only. */
 const struct lag_param_row *lag_param_rows(enum lag_arch arch, size_t *ret_n_rows);
 
 struct lag_tensor {
@@ -66,7 +70,7 @@ struct lag_layout {
     struct lag_tensor *tensors;
     int n_tensors;
     size_t n_elements; /* of the block, gaps included */
-    int first[LAG_N_ROLES]; /* index of the role's tensor (of layer 0 when per layer) */
+    int first[LAG_N_ROLES]; /* index of the role's tensor (of layer 0 when per layer); -1: it has none */
     int per_layer;     /* tensors a layer: role r of layer i is at first[r] + i * per_layer */
 };
 

@@ -17,6 +17,7 @@ struct lag_spec {
     int vocab_size;  /* V */
     double norm_eps; /* epsilon of LayerNorm; a growth in width may scale it */
     int head_dim;    /* numbers of a head; 0: C / H, which H then divides */
+    bool gated;      /* each branch into the residual stream has a gate, a trained number g: x + g f(x) */
 };
 
 /* The whole-number axes of a shape, one row each, by the names of the fields. */
@@ -54,5 +55,5 @@ int lag_arch_parse(const char *name, enum lag_arch *ret);
  * Errors point to "/model/<name>". */
 int lag_spec_check(const struct lag_spec *spec, struct lag_error *err);
 bool lag_spec_equal(const struct lag_spec *a, const struct lag_spec *b);
-/* The same but for norm_eps, which belongs to a state and not to what is asked for. */
+/* The same but for norm_eps and gates, which belong to a state and not to what is asked for. */
 bool lag_spec_same_shape(const struct lag_spec *a, const struct lag_spec *b);

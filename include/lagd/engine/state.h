@@ -16,6 +16,9 @@ struct lag_segment {
     /* Frozen: updates before this step pass it over. Weights and moments stay, no weight decay acts, the age does not
      * advance, and its gradients count in no norm. 0: never; LAG_FROZEN_FOR_GOOD: always. */
     int64_t frozen_until;
+    /* Masked: what it writes into the residual stream is times (step - mask_from) / mask_steps, at least 0 and at most
+     * 1; 0 steps: no mask. Of output projections and their biases alone, whole rows of the former. */
+    int64_t mask_from, mask_steps;
 };
 #define LAG_FROZEN_FOR_GOOD INT64_MAX
 /* Most that a checkpoint keeps. */
@@ -42,13 +45,20 @@ void lag_state_init(struct lag_state *state, uint64_t seed);
 void lag_tensor_init(const struct lag_layout *layout, int tensor, uint64_t seed, uint64_t step, lag_real *params);
 double lag_init_spread(const struct lag_layout *layout, enum lag_init init); /* standard deviation; 0: it draws none */
 /* As one that begins: step 0, schedule from there, nothing frozen and no ramp of the learning rate. moments: they stay
- * with their ages and factors; else they are 0, with one segment a tensor. Weights stay. Unchanged on failure. */
+ * with their ages and factors; else they are 0, with one segment a tensor, divided only where masks do. Weights and
+ * masks stay: their ramps go on from where they are. Unchanged on failure. */
 int lag_state_restart(struct lag_state *state, bool moments, struct lag_error *err);
 int lag_state_clone(const struct lag_state *state, struct lag_state **ret, struct lag_error *err);
-/* Weights and step alone, to be read: m and v are NULL, and there are no segments. */
+/* Weights, masks and step alone, to be read: m and v are NULL. */
 int lag_state_clone_weights(const struct lag_state *state, struct lag_state **ret, struct lag_error *err);
 /* Layout and one segment a tensor, without numbers: params, m and v are NULL. */
 int lag_state_outline(const struct lag_spec *spec, struct lag_state **ret, struct lag_error *err);
+/* The factor of a segment's mask at step, 1 where it has none. Pure. */
+double lag_mask_factor(const struct lag_segment *segment, int64_t step);
+/* Whether a mask is below 1 at the state's step. Pure. */
+bool lag_state_is_masked(const struct lag_state *state);
+/* Drops the records of masks that are at 1: their parts are as all others. */
+void lag_state_fold_masks(struct lag_state *state);
 /* Bit equality of all that counts, gaps included. */
 bool lag_state_equal(const struct lag_state *a, const struct lag_state *b);
 static inline void lag_state_destroy_p(struct lag_state **p) { lag_state_destroy(*p); }
