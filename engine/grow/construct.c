@@ -168,10 +168,14 @@ static int construct_partial(struct lag_draft *draft, const struct lag_strategy 
     return 0;
 }
 
-/* LLAMAPRO(q): places are behind layers q-1, 2q-1, …; a round puts a zeroed copy of the layer at each of the P = L/q
- * places. When m < P are missing, copy j goes to place ⌊(j+1) P / m⌋ - 1: with q = 1 this is the released code's
- * "behind each group of L/m layers" (LLaMA-Pro, block_expansion). */
-static int construct_llama_pro(struct lag_draft *draft, const struct lag_strategy *strategy, struct lag_error *err) {
+/* What a copy begins with instead of its source's whole effect. */
+enum copies { COPIES_ZEROED, COPIES_SHUT, COPIES_MASKED };
+
+/* LLAMAPRO(q): places are behind layers q-1, 2q-1, …; a round puts a copy of the layer, zeroed or held back, at each
+ * of the P = L/q places. When m < P are missing, copy j goes to place ⌊(j+1) P / m⌋ - 1: with q = 1 this is the
+ * released code's "behind each group of L/m layers" (LLaMA-Pro, block_expansion). */
+static int spread_copies(struct lag_draft *draft, const struct lag_strategy *strategy, enum copies copies,
+                         struct lag_error *err) {
     int every = (int)lag_strategy_param(strategy, "every"), n_places = draft->n_parent / every;
     if (n_places == 0) {
         return lag_error_at(err, LAG_EINVAL, "/params/every", "every is %d, but the model has %d layers: at most %d",
@@ -187,10 +191,22 @@ static int construct_llama_pro(struct lag_draft *draft, const struct lag_strateg
     draft->n = 0;
     for (int i = 0; i < draft->n_parent; i++) {
         for (int c = 0; c <= n_copies[i]; c++) {
-            draft->layers[draft->n++] = (struct lag_layer_src){.source = i, .zero_out = c > 0};
+            const bool is_copy = c > 0;
+            draft->layers[draft->n++] = (struct lag_layer_src){
+                .source = i, .zero_out = is_copy && copies == COPIES_ZEROED, .shut = is_copy && copies == COPIES_SHUT,
+                .masked = is_copy && copies == COPIES_MASKED};
         }
     }
     return 0;
+}
+static int construct_llama_pro(struct lag_draft *draft, const struct lag_strategy *strategy, struct lag_error *err) {
+    return spread_copies(draft, strategy, COPIES_ZEROED, err);
+}
+static int construct_gate_zero(struct lag_draft *draft, const struct lag_strategy *strategy, struct lag_error *err) {
+    return spread_copies(draft, strategy, COPIES_SHUT, err);
+}
+static int construct_masked_copy(struct lag_draft *draft, const struct lag_strategy *strategy, struct lag_error *err) {
+    return spread_copies(draft, strategy, COPIES_MASKED, err);
 }
 
 /* Gap g is between parent layers g and g + 1. Of m missing layers it has ⌊(g + 1) m / G⌋ - ⌊g m / G⌋, with G = L - 1; a
@@ -210,7 +226,7 @@ static int construct_interpolate(struct lag_draft *draft, const struct lag_strat
 }
 
 /* Fresh layers in one piece before parent layer `at`, or on top. */
-static int fill_random(struct lag_draft *draft, const struct lag_strategy *strategy, bool zero_out,
+static int fill_random(struct lag_draft *draft, const struct lag_strategy *strategy, bool zero_out, bool masked,
                        struct lag_error *err) {
     int at = (int)lag_strategy_param(strategy, "at"), count = missing(draft);
     if (at > draft->n_parent) {
@@ -218,14 +234,20 @@ static int fill_random(struct lag_draft *draft, const struct lag_strategy *strat
                             at, draft->n_parent, draft->n_parent);
     }
     struct lag_layer_src *gap = open_gap(draft, at < 0 ? draft->n_parent : at, count);
-    for (int i = 0; i < count; i++) gap[i] = (struct lag_layer_src){.source = -1, .zero_out = zero_out};
+    for (int i = 0; i < count; i++)
+        gap[i] = (struct lag_layer_src){.source = -1, .zero_out = zero_out, .masked = masked};
     return 0;
 }
 static int construct_random(struct lag_draft *draft, const struct lag_strategy *strategy, struct lag_error *err) {
-    return fill_random(draft, strategy, false, err);
+    return fill_random(draft, strategy, false, false, err);
 }
 static int construct_zero_random(struct lag_draft *draft, const struct lag_strategy *strategy, struct lag_error *err) {
-    return fill_random(draft, strategy, true, err);
+    return fill_random(draft, strategy, true, false, err);
+}
+/* MSG in depth. */
+static int construct_masked_random(struct lag_draft *draft, const struct lag_strategy *strategy,
+                                   struct lag_error *err) {
+    return fill_random(draft, strategy, false, true, err);
 }
 
 /* The reference keeps the parent's depth (lag_recipe_build sets the target to it), and so do width operators. */
@@ -248,6 +270,9 @@ lag_construct_fn *const lag_constructors[LAG_N_OPS] = {
     [LAG_OP_ZERO_RANDOM] = construct_zero_random,
     [LAG_OP_RANDOM] = construct_random,
     [LAG_OP_INTERPOLATE] = construct_interpolate,
+    [LAG_OP_GATE_ZERO] = construct_gate_zero,
+    [LAG_OP_MASKED_COPY] = construct_masked_copy,
+    [LAG_OP_MASKED_RANDOM] = construct_masked_random,
     [LAG_OP_CLONE_WIDTH] = construct_none,
     [LAG_OP_LEMON] = construct_none,
     [LAG_OP_FPI] = construct_none,
@@ -256,6 +281,7 @@ lag_construct_fn *const lag_constructors[LAG_N_OPS] = {
     [LAG_OP_ZERO_FANOUT] = construct_none,
     [LAG_OP_ZERO_BLOCK] = construct_none,
     [LAG_OP_RANDOM_WIDTH] = construct_none,
+    [LAG_OP_MASKED_WIDTH] = construct_none,
     [LAG_OP_FUSE] = construct_none,
     [LAG_OP_VOCAB_MEAN] = construct_none,
     [LAG_OP_VOCAB_RANDOM] = construct_none,

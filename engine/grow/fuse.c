@@ -53,6 +53,9 @@ static int check_model(const struct fusing *f, int p, struct lag_error *err) {
         {"tokens in its vocabulary", own->vocab_size, other->vocab_size},
         {"positions", own->n_positions, other->n_positions},
         {"numbers in a head", lag_spec_head_dim(own), lag_spec_head_dim(other)}};
+    if (own->gated || other->gated)
+        return lag_error_at(err, LAG_EINVAL, pointer, "%s has gates in its residual branches, and gates of several "
+                            "models do not fuse: name checkpoints of models without", own->gated ? "the run" : name);
     for (size_t i = 0; i < sizeof(equal) / sizeof(equal[0]); i++)
         if (equal[i].own != equal[i].other)
             return lag_error_at(err, LAG_EINVAL, pointer, "%s has %d %s, and the run %d: fused models have equal "

@@ -27,7 +27,7 @@ struct growth {
 /* Where a tensor of the grown state comes from. */
 struct origin {
     int tensor;      /* of the parent, -1: none */
-    bool is_new, zero, history;
+    bool is_new, zero, history, masked;
     double noise, blend; /* blend: share of the same tensor of the layer above */
 };
 
@@ -38,9 +38,11 @@ static struct origin find_origin(const struct growth *growth, int tensor) {
     struct origin origin = {.tensor = layout->first[to->row->role], .history = rule != LAG_MOMENTS_RESET};
     if (to->layer < 0) return origin;
     const struct lag_layer_src *src = &growth->recipe->layers[to->layer];
-    origin.tensor = src->source < 0 ? -1 : origin.tensor + src->source * layout->per_layer;
+    const bool has_none = origin.tensor < 0; /* a gate, of a parent without gates */
+    origin.tensor = has_none || src->source < 0 ? -1 : origin.tensor + src->source * layout->per_layer;
     origin.is_new = src->is_new;
-    origin.zero = src->zero_out && to->row->writes_residual;
+    origin.zero = (src->zero_out && to->row->writes_residual) || (src->shut && to->row->is_gate);
+    origin.masked = src->masked && to->row->writes_residual;
     origin.noise = src->noise;
     origin.blend = src->blend;
     if (origin.tensor < 0 || origin.zero || (rule == LAG_MOMENTS_RESET_NEW && src->is_new)) origin.history = false;
@@ -133,13 +135,21 @@ static void apply_lr_rule(const struct growth *growth, struct lag_segment *segme
     segment->rewarm_steps = strategy->rewarm_steps;
 }
 
-/* What takes no weights from the parent is whole, and has no history. */
+static void apply_mask(const struct growth *growth, struct lag_segment *segment, int64_t steps) {
+    segment->mask_from = growth->parent->step;
+    segment->mask_steps = steps;
+}
+
+/* What takes no weights from the parent is whole, and has no history. An old layer's new gate is 1 and stays so: it
+ * trains as it did. */
 static int add_whole(const struct growth *growth, int tensor, const struct origin *origin) {
     const struct lag_tensor *to = &growth->grown->layout.tensors[tensor];
     struct lag_segment segment = {.tensor = tensor, .row_end = to->n_rows, .col_end = to->n_cols, .lr_factor = 1,
                                   .decay_factor = 1, .eps_factor = 1};
     apply_freeze(growth, &segment, origin->is_new);
+    if (!origin->is_new) segment.frozen_until = LAG_FROZEN_FOR_GOOD;
     apply_lr_rule(growth, &segment, origin->is_new);
+    if (origin->masked) apply_mask(growth, &segment, growth->recipe->mask_steps);
     return lag_segment_add(growth->segments, &segment);
 }
 
@@ -163,6 +173,7 @@ static int add_segments(const struct growth *growth, int tensor, const struct or
         segment.tensor = tensor;
         apply_freeze(growth, &segment, origin->is_new);
         apply_lr_rule(growth, &segment, origin->is_new);
+        if (origin->masked) apply_mask(growth, &segment, growth->recipe->mask_steps);
         rc = lag_segment_add(growth->segments, &segment);
     }
     return rc;
@@ -173,6 +184,7 @@ static int add_segments(const struct growth *growth, int tensor, const struct or
 struct settling {
     const struct growth *growth;
     const struct origin *origin;
+    int64_t mask_steps; /* of new units that write to the stream; 0: they have no mask */
 };
 
 static void settle(const void *settles, struct lag_segment *segment, bool fresh, bool is_new) {
@@ -182,6 +194,8 @@ static void settle(const void *settles, struct lag_segment *segment, bool fresh,
     if (fresh || !settling->origin->history || (resets && is_new)) segment->age = 0;
     apply_freeze(settling->growth, segment, is_new || settling->origin->is_new);
     apply_lr_rule(settling->growth, segment, is_new || settling->origin->is_new);
+    if (settling->origin->masked) apply_mask(settling->growth, segment, settling->growth->recipe->mask_steps);
+    else if (is_new && settling->mask_steps > 0) apply_mask(settling->growth, segment, settling->mask_steps);
 }
 
 /* The tensor that copies of columns come from. */
@@ -211,13 +225,14 @@ static int widen(const struct growth *growth, int tensor, const struct origin *o
                  const struct lag_units *cols) {
     const struct lag_state *parent = growth->parent;
     const struct lag_tensor *to = &growth->grown->layout.tensors[tensor];
-    const struct settling settling = {growth, origin};
+    const bool writes = to->row->writes_residual, unit_rows = writes && to->n_rows > 1;
+    const struct settling settling = {growth, origin, unit_rows ? growth->recipe->width.mask_steps : 0};
     struct lag_moments moments[LAG_PARENTS] = {0};
     struct lent lent[LAG_PARENTS] = {0};
     int rc = 0;
     struct lag_cutting cutting = {.width = &growth->recipe->width,
                                   .gain = to->row->init == LAG_INIT_ONE ? growth->recipe->width.gain : 1,
-                                  .step = parent->step, .rows = rows, .cols = cols,
+                                  .is_masked = writes, .step = parent->step, .rows = rows, .cols = cols,
                                   .settle = settle, .settles = &settling};
     struct lag_widening widening = {
         .width = &growth->recipe->width, .row = to->row, .rows = rows, .cols = cols, .mix = origin->noise,

@@ -5,6 +5,9 @@
 #define DEPTH LAG_MAX_LAYERS
 #define P_BLOCK(preset_, help_) {"block", 1, DEPTH, preset_, help_, true}
 #define P_START {"start", 0, DEPTH - 1, 0, "first layer of the block, counted from 0", true}
+#define P_EVERY {"every", 1, DEPTH, 1, "copies go behind every this-many-th layer", true}
+#define P_RAMP \
+    {"ramp_steps", 1, LAG_RAMP_MAX, 200, "steps in which the mask goes from 0 to 1, evenly (MSG's code: 5000)", true}
 #define P_AT(help_) {"at", -1, DEPTH, -1, help_, true}
 #define P_NOISE \
     {"noise", 0, 1, 0, \
@@ -32,6 +35,11 @@
      "share of fresh noise in what reads copies, its sum over the copies zero: the function stays, copies part", false}
 #define P_MIX \
     {"mix", 0, 1, 0, "share a of fresh noise in copies, W <- (1-a) W + a e: the function changes", false}
+
+/* What begins at age 0 behind a mask needs no ramp of its own: the mask is one. */
+#define MASKED \
+    .preset_moments = LAG_MOMENTS_RESET_NEW, .preset_lr = LAG_LR_CONTINUE, .function_preserving = true, \
+    .preserves = "always: the mask is 0 at first, and then opens evenly in ramp_steps steps"
 
 #define ENDS \
     GOES_ON, .function_preserving = true, \
@@ -69,7 +77,7 @@ static const struct lag_operator operators[LAG_N_OPS] = {
                    P_NOISE}, COPIES},
     [LAG_OP_LLAMA_PRO] = {"llama_pro", "LLaMA-Pro", "inserts copies with zeroed output projections, evenly spread: the "
         "function is unchanged", "Wu et al. 2024, arXiv 2401.02415; Gesmundo & Maile, arXiv 2308.06103, Thm 3.6",
-        .params = {{"every", 1, DEPTH, 1, "copies go behind every this-many-th layer", true}, P_NOISE}, IDENTITIES},
+        .params = {P_EVERY, P_NOISE}, IDENTITIES},
     [LAG_OP_ZERO_STACK] = {"zero_stack", "Zero-init stack", "stacks copies whose output projections are zeroed: the "
         "function is unchanged", "Du et al., arXiv 2405.15319 (G_zero)", .params = {P_NOISE}, IDENTITIES},
     [LAG_OP_ZERO_TOP] = {"zero_top", "Zero-init top", "copies the last block on top with zeroed output projections: "
@@ -84,6 +92,17 @@ static const struct lag_operator operators[LAG_N_OPS] = {
     [LAG_OP_INTERPOLATE] = {"interpolate", "Interpolate", "inserts layers that lie between two neighbours, the mean "
         "of both where one is between them: 0 ~ 1 ~ 2", "after Chang et al., ICLR 2018; see LESA, arXiv 2502.13794",
         .params = {P_NOISE}, COPIES},
+    [LAG_OP_GATE_ZERO] = {"gate_zero", "Gate-zero copies", "inserts copies, evenly spread, each behind gates that are "
+        "shut and trained: the function is unchanged, and the copies keep their weights",
+        "Gate-Zero Growth (2026); after SkipInit, De & Smith 2020, and ReZero, Bachlechner et al. 2020",
+        .params = {P_EVERY, P_NOISE}, BEGINS_ANEW, .function_preserving = true,
+        .preserves = "always: the gates of a new layer are 0 at first", DEPTHS},
+    [LAG_OP_MASKED_COPY] = {"masked_copy", "Masked copies", "inserts copies, evenly spread, each behind a mask that "
+        "opens step by step: the function is unchanged at first",
+        "after Yao et al., ICLR 2024 (MSG), arXiv 2305.02869", .params = {P_EVERY, P_RAMP, P_NOISE}, MASKED, DEPTHS},
+    [LAG_OP_MASKED_RANDOM] = {"masked_random", "Masked random", "adds random layers behind a mask that opens step by "
+        "step: the function is unchanged at first", "Yao et al., ICLR 2024 (MSG), arXiv 2305.02869",
+        .params = {P_AT("parent layer before which the new layers go; -1: on top"), P_RAMP}, MASKED, DEPTHS},
     [LAG_OP_CLONE_WIDTH] = {"clone_width", "Clone in width", "copies units of the residual stream, heads and FFN in "
         "turn, and lets readers take an even share of each copy: the function is unchanged",
         "Chen et al. 2016 (Net2Net); Shen et al. 2022 (staged training); Samragh et al., arXiv 2409.12903",
@@ -110,6 +129,9 @@ static const struct lag_operator operators[LAG_N_OPS] = {
         WIDTHS},
     [LAG_OP_RANDOM_WIDTH] = {"random_width", "Random width", "fills all that is new by the rules of a fresh model: the "
         "control", "Du et al., arXiv 2405.15319 (G_random in width)", BEGINS_ANEW, WIDTHS},
+    [LAG_OP_MASKED_WIDTH] = {"masked_width", "Masked width", "adds fresh heads and FFN units behind a mask that opens "
+        "step by step: the function is unchanged at first", "Yao et al., ICLR 2024 (MSG), arXiv 2305.02869",
+        .params = {P_RAMP}, MASKED, WIDTHS_OF("n_head,n_inner")},
     [LAG_OP_FUSE] = {"fuse", "Fusion", "sets models of several runs side by side, which read nothing of each other, "
         "and takes the mean of their logits: near that function, and equal to it for a model with itself",
         "Mazzawi et al., arXiv 2306.11903 (Deep Fusion)",

@@ -41,9 +41,13 @@ static const char *const depth_rows[] = {
     "range",
     "zero_top",
     "interpolate",
+    "gate_zero every=1",
+    "masked_copy every=1",
+    "masked_random",
 };
 static const char *const width_rows[] = {
     "clone_width", "lemon", "fpi", "zero_fanout", "aki", "clone_diagonal", "zero_block", "random_width",
+    "masked_width",
 };
 static const char *const both_rows[] = {
     "stack with=clone_width",
@@ -61,10 +65,11 @@ static const char *const both_rows[] = {
     "stack with=aki",
     "zero_random with=zero_fanout",
     "interpolate with=clone_width",
+    "masked_random with=masked_width",
 };
 static const char *const vocab_rows[] = {"vocab_mean", "vocab_mean noise=1", "vocab_random"};
 static const char *const context_rows[] = {"context_tile", "context_last", "context_stretch"};
-enum { DEFAULT_ROWS = 10 };
+enum { DEFAULT_ROWS = 10, DEFAULT_WIDTHS = 8 };
 enum { D = LAG_GROWS(LAG_GROWS_DEPTH), W = LAG_GROWS(LAG_GROWS_WIDTH), V = LAG_GROWS(LAG_GROWS_VOCAB),
        C = LAG_GROWS(LAG_GROWS_CONTEXT) };
 struct rows {
@@ -72,24 +77,25 @@ struct rows {
     size_t n;
     unsigned grown; /* the directions */
     const char *before, *behind; /* the operator of the other direction beside each */
+    size_t n_default;            /* of them in the default; 0: DEFAULT_ROWS */
 };
 #define ROWS(list) list, LAG_COUNT(list)
 static const struct rows of_directions[] = {
     {ROWS(depth_rows), D, "", ""},
-    {ROWS(width_rows), W, "", ""},
+    {ROWS(width_rows), W, "", "", DEFAULT_WIDTHS},
     {ROWS(both_rows), D | W, "", ""},
     {ROWS(vocab_rows), V, "", ""},
     {ROWS(context_rows), C, "", ""},
     {ROWS(depth_rows), D | V, "", " with=vocab_mean"},
-    {ROWS(width_rows), W | V, "", " with=vocab_mean"},
+    {ROWS(width_rows), W | V, "", " with=vocab_mean", DEFAULT_WIDTHS},
     {ROWS(depth_rows), D | C, "", " with=context_tile"},
-    {ROWS(width_rows), W | C, "", " with=context_tile"},
+    {ROWS(width_rows), W | C, "", " with=context_tile", DEFAULT_WIDTHS},
     {ROWS(vocab_rows), V | C, "", " with=context_tile"},
 };
 static const struct rows of_depth = {ROWS(depth_rows), D, "", ""};
-static const struct rows of_width = {ROWS(width_rows), W, "", ""};
+static const struct rows of_width = {ROWS(width_rows), W, "", "", DEFAULT_WIDTHS};
 static const struct rows depth_beside = {ROWS(depth_rows), D | W, "", " with=clone_width"};
-static const struct rows width_beside = {ROWS(width_rows), D | W, "stack with=", ""};
+static const struct rows width_beside = {ROWS(width_rows), D | W, "stack with=", "", DEFAULT_WIDTHS};
 static_assert(LAG_COUNT(depth_rows) <= LAG_POOL_MAX && LAG_COUNT(both_rows) <= LAG_POOL_MAX, "a pool holds its rows");
 
 /* Replaces {h} and {l-h} by their values for n_layer. */
@@ -150,14 +156,14 @@ static bool member_equal(const struct member *a, const struct member *b) {
     if (a->recipe.n_layers != b->recipe.n_layers || a->moments != b->moments || a->lr != b->lr ||
         a->rewarm_steps != b->rewarm_steps || a->freeze_steps != b->freeze_steps || a->seed != b->seed ||
         !lag_spec_equal(&a->recipe.spec, &b->recipe.spec) || !lag_width_equal(&a->recipe.width, &b->recipe.width) ||
-        a->strategy.n_parents != b->strategy.n_parents)
+        a->strategy.n_parents != b->strategy.n_parents || a->recipe.mask_steps != b->recipe.mask_steps)
         return false;
     for (int i = 0; i < a->strategy.n_parents; i++)
         if (strcmp(a->strategy.parents[i].name, b->strategy.parents[i].name) != 0) return false;
     for (int i = 0; i < a->recipe.n_layers; i++) {
         const struct lag_layer_src *x = &a->recipe.layers[i], *y = &b->recipe.layers[i];
         if (x->source != y->source || x->is_new != y->is_new || x->zero_out != y->zero_out ||
-            x->blend != y->blend || x->noise != y->noise) {
+            x->shut != y->shut || x->masked != y->masked || x->blend != y->blend || x->noise != y->noise) {
             return false;
         }
     }
@@ -245,18 +251,22 @@ static int add_rows(struct expansion *expansion, const struct rows *rows, size_t
     return rc;
 }
 
+static size_t n_default(const struct rows *rows) { return rows->n_default ? rows->n_default : DEFAULT_ROWS; }
+
 static int add_default(struct expansion *expansion, const struct lag_pool_rules *rules, struct lag_error *err) {
     const struct rows *found;
     const int rc = find_rows(expansion, &found, err);
-    return rc ? rc : add_rows(expansion, found, DEFAULT_ROWS, false, rules, err);
+    return rc ? rc : add_rows(expansion, found, n_default(found), false, rules, err);
 }
 
 static int add_depth(struct expansion *expansion, const struct lag_pool_rules *rules, struct lag_error *err) {
-    return add_rows(expansion, grows_both(expansion) ? &depth_beside : &of_depth, DEFAULT_ROWS, false, rules, err);
+    const struct rows *rows = grows_both(expansion) ? &depth_beside : &of_depth;
+    return add_rows(expansion, rows, n_default(rows), false, rules, err);
 }
 
 static int add_width(struct expansion *expansion, const struct lag_pool_rules *rules, struct lag_error *err) {
-    return add_rows(expansion, grows_both(expansion) ? &width_beside : &of_width, DEFAULT_ROWS, false, rules, err);
+    const struct rows *rows = grows_both(expansion) ? &width_beside : &of_width;
+    return add_rows(expansion, rows, n_default(rows), false, rules, err);
 }
 
 static int add_all(struct expansion *expansion, const struct lag_pool_rules *rules, struct lag_error *err) {

@@ -16,6 +16,12 @@ static const struct lag_published published[] = {
      "midas block=1 optimizer=inherit lr=continue"},
     {"llama_pro_frozen", "LLaMA-Pro", "inserts identities and trains these alone, for good, with a fresh optimiser and "
      "schedule", "Wu et al. 2024, arXiv 2401.02415", "llama_pro every=1 optimizer=reset lr=restart freeze_old=keep"},
+    {"msg", "MSG", "adds random layers behind a mask that opens in 5000 steps; old parts keep their moments, the "
+     "schedule goes back to its peak", "Yao et al., ICLR 2024, arXiv 2305.02869; the released code's grow_time",
+     "masked_random ramp_steps=5000 optimizer=reset_new lr=restart"},
+    {"msg_width", "MSG, width", "adds fresh heads and FFN units behind a mask that opens in 5000 steps; old parts keep "
+     "their moments, the schedule goes back to its peak", "Yao et al., ICLR 2024, arXiv 2305.02869; the released "
+     "code's grow_time", "masked_width ramp_steps=5000 optimizer=reset_new lr=restart"},
     {"bert2bert", "bert2BERT (AKI)", "widens by copies of the layer above; optimiser and schedule begin afresh",
      "Chen et al., ACL 2022 (bert2BERT)", "aki optimizer=reset lr=restart"},
     {"lemon_restart", "LEMON", "widens by copies that are read in uneven shares; optimiser and schedule begin afresh, "

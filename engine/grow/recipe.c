@@ -20,7 +20,8 @@ static void place_between(struct lag_draft *draft) {
 static void mark_new(struct lag_draft *draft, bool *seen, double noise) {
     for (int i = 0; i < draft->n; i++) {
         struct lag_layer_src *layer = &draft->layers[i];
-        layer->is_new = layer->source < 0 || layer->zero_out || layer->blend > 0 || seen[layer->source];
+        layer->is_new = layer->source < 0 || layer->zero_out || layer->shut || layer->masked || layer->blend > 0 ||
+                        seen[layer->source];
         if (!layer->is_new) seen[layer->source] = true;
         layer->noise = layer->is_new && layer->source >= 0 ? noise : 0;
     }
@@ -115,6 +116,8 @@ static int shape_recipe(const struct lag_strategy *strategy, const struct lag_sp
     if (rc == 0 && width->widens) recipe->spec = *to;
     recipe->spec.n_layer = recipe->n_layers;
     recipe->spec.norm_eps = width->norm_eps;
+    recipe->spec.gated = from->gated;
+    for (int i = 0; i < recipe->n_layers; i++) recipe->spec.gated |= recipe->layers[i].shut;
     if (rc) lag_width_deinit(width);
     return rc;
 }
@@ -138,7 +141,8 @@ int lag_recipe_make(const struct lag_strategy *strategy, const struct lag_spec *
     LAG_ASSERT(draft.n == draft.target);
     place_between(&draft);
     mark_new(&draft, seen, lag_strategy_param(strategy, "noise"));
-    struct lag_recipe recipe = {.n_layers = draft.n};
+    struct lag_recipe recipe = {.n_layers = draft.n, .layers = layers,
+                                .mask_steps = (int64_t)lag_strategy_param(strategy, "ramp_steps")};
     rc = shape_recipe(strategy, from, to, &recipe, err);
     if (rc) return rc;
     recipe.layers = LAG_TAKE(layers);
@@ -171,7 +175,7 @@ void lag_recipe_text(const struct lag_recipe *recipe, char *ret, size_t size) {
         char source[16] = "r";
         if (layer->source >= 0) snprintf(source, sizeof(source), "%d", layer->source);
         int n = snprintf(ret + used, size - used, "%s%s%s", i ? " " : "", source,
-                         layer->blend > 0 ? "~" : layer->zero_out ? "z" : "");
+                         layer->blend > 0 ? "~" : layer->zero_out ? "z" : layer->shut ? "g" : layer->masked ? "m" : "");
         used += n < 0 ? 0 : (size_t)n;
     }
 }

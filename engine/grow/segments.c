@@ -82,6 +82,7 @@ static void count_from(const struct lag_cutting *c, const struct lag_axis_unit *
     if (ahead == 0) return;
     if (segment->rewarm_steps > 0 && before - segment->rewarm_from >= segment->rewarm_steps) segment->rewarm_steps = 0;
     segment->rewarm_from = segment->rewarm_steps > 0 ? LAG_MAX(0, segment->rewarm_from + ahead) : 0;
+    if (segment->mask_steps > 0) segment->mask_from += ahead;
 }
 
 /* A weight is w times its source, its gradient g times the source's. AdamW keeps it so where it takes w of the steps,
@@ -97,7 +98,7 @@ static void follow_source(const struct lag_cutting *c, const struct lag_axis_uni
 static bool same_history(const struct lag_segment *a, const struct lag_segment *b) {
     return a->age == b->age && a->lr_factor == b->lr_factor && a->decay_factor == b->decay_factor &&
            a->eps_factor == b->eps_factor && a->rewarm_from == b->rewarm_from && a->rewarm_steps == b->rewarm_steps &&
-           a->frozen_until == b->frozen_until;
+           a->frozen_until == b->frozen_until && a->mask_from == b->mask_from && a->mask_steps == b->mask_steps;
 }
 
 int lag_segment_add(struct lag_segments *list, const struct lag_segment *segment) {
@@ -124,6 +125,23 @@ static bool continues(const struct lag_segments *list, int before, int band) {
     return true;
 }
 
+/* Masks are of whole rows: a row has that of its source, and a bias without a source that of the first. */
+static void keep_mask(const struct lag_cutting *c, const struct lag_axis_unit *row, bool fresh,
+                      struct lag_segment *segment) {
+    const bool bias = c->rows->n == 1;
+    if (bias && !fresh) return;
+    segment->mask_from = segment->mask_steps = 0;
+    if (!c->is_masked || row->source < 0) return;
+    const struct lag_source *source = &c->sources[row->origin];
+    for (int i = source->first[source->tensor]; i < source->first[source->tensor + 1]; i++) {
+        const struct lag_segment *s = &source->state->segments[i];
+        if (s->mask_steps == 0 || row->source < s->row_begin || row->source >= s->row_end) continue;
+        segment->mask_from = s->mask_from + c->step - source->state->step;
+        segment->mask_steps = s->mask_steps;
+        return;
+    }
+}
+
 static int cut_band(const struct lag_cutting *c, const struct ranges *cols, struct lag_segment band,
                     struct lag_segments *list) {
     const struct lag_axis_unit *row = &c->rows->unit[band.row_begin];
@@ -142,6 +160,7 @@ static int cut_band(const struct lag_cutting *c, const struct ranges *cols, stru
         s.row_end = band.row_end;
         s.col_begin = cols->begin[j];
         s.col_end = j + 1 < cols->n ? cols->begin[j + 1] : c->cols->n;
+        keep_mask(c, row, fresh, &s);
         c->settle(c->settles, &s, fresh, row->is_new || col->is_new);
         struct lag_segment *last = list->n > start ? &list->segment[list->n - 1] : NULL;
         if (last && same_history(last, &s)) last->col_end = s.col_end;

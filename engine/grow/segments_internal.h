@@ -14,6 +14,7 @@ int lag_segment_add(struct lag_segments *list, const struct lag_segment *segment
 struct lag_cutting {
     const struct lag_width *width;
     double gain;  /* factor of the tensor's weights beside those of its units */
+    bool is_masked; /* it writes to the stream: what it comes from may be masked */
     int64_t step; /* of the growth: what another parent counts from its own step is counted from here */
     /* What units come from, by their origin. */
     struct lag_source {

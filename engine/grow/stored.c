@@ -6,7 +6,7 @@
 #include <lagd/base/error.h>
 #include <string.h>
 
-/* One word of the text, such as "12z", "12~" or "r"; *text goes behind it and the blank that follows. */
+/* One word of the text, such as "12z", "12g", "12~", "r" or "rm"; *text goes behind it and the blank that follows. */
 static bool read_layer(const char **text, int n_parent, struct lag_layer_src *ret) {
     const char *p = *text;
     int source = 0;
@@ -18,10 +18,10 @@ static bool read_layer(const char **text, int n_parent, struct lag_layer_src *re
         for (; *p >= '0' && *p <= '9' && source < n_parent; p++) source = 10 * source + (*p - '0');
         if (source >= n_parent) return false;
     }
-    *ret = (struct lag_layer_src){.source = source, .zero_out = *p == 'z'};
+    *ret = (struct lag_layer_src){.source = source, .zero_out = *p == 'z', .shut = *p == 'g', .masked = *p == 'm'};
     if (*p == '~' && (source < 0 || source + 1 >= n_parent)) return false;
     ret->blend = *p == '~' ? 0.5 : 0;
-    p += *p == 'z' || *p == '~';
+    p += *p == 'z' || *p == 'g' || *p == 'm' || *p == '~';
     if (*p != ' ' && *p != '\0') return false;
     *text = p + (*p == ' ' && p[1] != '\0');
     return **text != ' ';

@@ -146,7 +146,9 @@ static size_t format_params(const struct lag_operator *op, const double *params,
         const struct lag_operator_param *param = &op->params[i];
         char number[40];
         if (!param->integer && params[i] == 0 && param->preset == 0) continue; /* no noise: not worth a word */
-        format_number(params[i], number, sizeof(number));
+        const bool steps = param->integer && param->max > LAG_MAX_LAYERS; /* 5000, not 5e+03 */
+        if (steps) (void)snprintf(number, sizeof(number), "%.0f", params[i]);
+        else format_number(params[i], number, sizeof(number));
         used += (size_t)snprintf(ret + used, LAG_STRATEGY_TEXT - used, " %s=%s", param->name, number);
     }
     return used;

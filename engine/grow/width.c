@@ -20,7 +20,7 @@ enum units { UNITS_COPIED, UNITS_DRAWN, UNITS_UNREAD, UNITS_APART, UNITS_FRESH }
 struct width_rule {
     enum stream stream; /* what becomes of the residual stream */
     enum units units;   /* of heads, their numbers, FFN units */
-    bool diagonal, next_layer;
+    bool diagonal, next_layer, masked;
 };
 static const struct width_rule rules[LAG_N_OPS] = {
     [LAG_OP_CLONE_WIDTH] = {STREAM_CLONED, UNITS_COPIED, false, false},
@@ -31,6 +31,7 @@ static const struct width_rule rules[LAG_N_OPS] = {
     [LAG_OP_ZERO_FANOUT] = {STREAM_MEAN, UNITS_UNREAD, false, false},
     [LAG_OP_ZERO_BLOCK] = {STREAM_APART, UNITS_APART, false, false},
     [LAG_OP_RANDOM_WIDTH] = {STREAM_FRESH, UNITS_FRESH, false, false},
+    [LAG_OP_MASKED_WIDTH] = {STREAM_FRESH, UNITS_FRESH, false, false, true},
 };
 
 /* A width under construction. */
@@ -66,7 +67,7 @@ bool lag_width_equal(const struct lag_width *a, const struct lag_width *b) {
         if (!map_equal(&a->maps[i], &b->maps[i])) return false;
     return a->widens == b->widens && a->gain == b->gain && a->norm_eps == b->norm_eps && a->diagonal == b->diagonal &&
            a->next_layer == b->next_layer && a->noise == b->noise && a->mix == b->mix && a->n_parents == b->n_parents &&
-           a->follow == b->follow;
+           a->follow == b->follow && a->mask_steps == b->mask_steps;
 }
 
 bool lag_width_is_random(const struct lag_width *width) {
@@ -206,6 +207,16 @@ static int refuse(const char *axis, const char *text, int from, int to, struct l
     return lag_error_at(err, LAG_EINVAL, pointer, text, axis, from, to);
 }
 
+/* A mask on the stream would have to weigh LayerNorm's mean and variance, one on the numbers of a head its scores. */
+static int refuse_mask(enum lag_space space, const char *operator, int from, int to, struct lag_error *err) {
+    if (space == LAG_SPACE_HEADS || space == LAG_SPACE_FFN) return 0;
+    const bool stream = space == LAG_SPACE_RESIDUAL;
+    return lag_error_at(err, LAG_EINVAL, stream ? "/target/n_embd" : "/target/head_dim",
+                        "operator %s masks new heads and FFN units, and keeps %s: it would change from %d to %d, and a "
+                        "mask would not hide that from %s; leave it, or take zero_fanout", operator,
+                        stream ? "n_embd" : "head_dim", from, to, stream ? "LayerNorm" : "the scores of old heads");
+}
+
 static int check_reach(const struct draft *draft, const char *operator, struct lag_error *err) {
     int factor = 0;
     for (size_t i = 0; i < LAG_COUNT(counted); i++) {
@@ -216,6 +227,7 @@ static int check_reach(const struct draft *draft, const char *operator, struct l
                                 draft->to->n_head, draft->to->n_embd, to, from, draft->to->n_embd / from);
         if (to < from)
             return refuse(count_names[i], "%s would shrink from %d to %d: a growth only adds", from, to, err);
+        if (to != from && draft->rule->masked && refuse_mask(counted[i], operator, from, to, err)) return LAG_EINVAL;
         if (!draft->rule->diagonal || (counted[i] == LAG_SPACE_VALUE && to == from)) continue;
         char pointer[64];
         (void)snprintf(pointer, sizeof(pointer), "/target/%s", count_names[i]);
@@ -255,6 +267,7 @@ int lag_width_build(const struct lag_operator *op, const double *params, uint64_
     width.next_layer = width.widens && draft.rule->next_layer;
     width.noise = width.widens ? lag_operator_value(op, params, "noise") : 0;
     width.mix = width.widens ? lag_operator_value(op, params, "mix") : 0;
+    width.mask_steps = width.widens && draft.rule->masked ? (int64_t)lag_operator_value(op, params, "ramp_steps") : 0;
     width.follow = width.widens ? lag_operator_value(op, params, "follow") : 0;
     *ret = width;
     return 0;

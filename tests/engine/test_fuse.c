@@ -190,6 +190,7 @@ static void histories_stay_with_their_models(void **unused) {
     const struct lag_state *const others[] = {other};
     struct lag_state *fused = fuse(parent, others, "fuse parents=a", &wide);
     for (int role = 0; role < LAG_N_ROLES; role++) {
+        if (parent->layout.first[role] < 0) continue;
         const struct lag_tensor *own = lag_layout_tensor(&parent->layout, (enum lag_role)role, 0);
         const struct lag_tensor *to = lag_layout_tensor(&fused->layout, (enum lag_role)role, 0);
         const bool crosses = to->n_rows > own->n_rows;

@@ -140,6 +140,7 @@ static void test_parameter_count(void **unused) {
 static const struct lag_tensor *origin(const struct lag_state *parent, const struct lag_recipe *recipe,
                                        const struct lag_tensor *to) {
     if (to->layer < 0) return lag_layout_tensor(&parent->layout, to->row->role, 0);
+    if (to->row->is_gate && !parent->layout.spec.gated) return NULL;
     const int source = recipe->layers[to->layer].source;
     return source < 0 ? NULL : lag_layout_tensor(&parent->layout, to->row->role, source);
 }
@@ -197,6 +198,13 @@ static void check_block(const lag_real *got, const lag_real *from, size_t to_abo
     }
 }
 
+/* A mask of 200 steps, from the growth on, or none. */
+static void check_masks(const struct lag_state *grown, int t, bool masked) {
+    for (int i = first_segment(grown, t); i < grown->n_segments && grown->segments[i].tensor == t; i++)
+        assert_true(grown->segments[i].mask_from == (masked ? grown->step : 0) &&
+                    grown->segments[i].mask_steps == (masked ? 200 : 0));
+}
+
 /* Every tensor of the grown state against the recipe, by the rules of grow.h stated once more. */
 static void check_growth(const struct lag_state *parent, const char *text, int target) {
     const struct lag_strategy strategy = parse(text);
@@ -209,7 +217,7 @@ static void check_growth(const struct lag_state *parent, const char *text, int t
         const struct lag_tensor *to = &grown->layout.tensors[t], *from = origin(parent, &recipe, to);
         const size_t n = (size_t)to->n_rows * (size_t)to->n_cols;
         const struct lag_layer_src none = {0}, *src = to->layer < 0 ? &none : &recipe.layers[to->layer];
-        const bool zero = src->zero_out && to->row->writes_residual;
+        const bool zero = (src->zero_out && to->row->writes_residual) || (src->shut && to->row->is_gate);
         const bool history = from && !zero && strategy.moments != LAG_MOMENTS_RESET &&
                              !(strategy.moments == LAG_MOMENTS_RESET_NEW && src->is_new);
         const size_t above = src->blend > 0 ? from[parent->layout.per_layer].offset - from->offset : 0;
@@ -228,6 +236,7 @@ static void check_growth(const struct lag_state *parent, const char *text, int t
             assert_true(is_zero(grown->m + to->offset, n) && is_zero(grown->v + to->offset, n));
         }
         check_segments(parent, from, grown, t, !from || zero, history, src->blend > 0);
+        check_masks(grown, t, src->masked && to->row->writes_residual);
     }
     assert_int_equal(grown->step, parent->step);
     lag_recipe_deinit(&recipe);

@@ -107,7 +107,7 @@ static void test_pool_is_diverse(void **state) {
 static void test_pools_follow_the_target(void **state) {
     (void)state;
     static const struct { const char *pool; int n_layer, n_embd, n, n_preserving; } cases[] = {
-        {"default", 6, 8, 10, 3}, {"depth", 6, 8, 10, 3}, {"all", 6, 8, 13, 4}, {"preserving", 6, 8, 4, 4},
+        {"default", 6, 8, 10, 3}, {"depth", 6, 8, 10, 3}, {"all", 6, 8, 16, 7}, {"preserving", 6, 8, 7, 7},
         {"default", 3, 16, 8, 5}, {"width", 3, 16, 8, 5}, {"preserving", 3, 16, 5, 5}, {"width", 3, 12, 7, 4},
         {"default", 6, 16, 10, 3}, {"all", 6, 16, 15, 4}, {"preserving", 6, 16, 4, 4},
         {"depth", 6, 16, 10, 3}, {"width", 6, 16, 8, 0},
@@ -184,6 +184,7 @@ static void test_published(void **state) {
         {"g_zero", "zero_stack optimizer=reset lr=restart seed=0"},
         {"midas", "midas block=1 optimizer=inherit lr=continue seed=0"},
         {"llama_pro_frozen", "llama_pro every=1 optimizer=reset lr=restart freeze_old=keep seed=0"},
+        {"msg", "masked_random at=-1 ramp_steps=5000 optimizer=reset_new lr=restart seed=0"},
     };
     for (int n_layer = 1; n_layer <= 5; n_layer++) {
         struct lag_pool_member members[LAG_POOL_MAX];

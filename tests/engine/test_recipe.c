@@ -48,6 +48,39 @@ static const struct row rows[] = {
     {"zero_random", 3, 4, "0 1 2 rz"},
     {"zero_random at=0", 3, 4, "rz 0 1 2"},
     {"random", 3, 4, "0 1 2 r"},
+    {"gate_zero", 3, 4, "0 1 2 2g"},
+    {"masked_copy", 3, 4, "0 1 2 2m"},
+    {"gate_zero", 3, 5, "0 0g 1 2 2g"},
+    {"masked_copy", 3, 5, "0 0m 1 2 2m"},
+    {"gate_zero", 3, 6, "0 0g 1 1g 2 2g"},
+    {"masked_copy", 3, 6, "0 0m 1 1m 2 2m"},
+    {"gate_zero", 3, 7, "0 0g 1 1g 2 2g 2g"},
+    {"masked_copy", 3, 7, "0 0m 1 1m 2 2m 2m"},
+    {"gate_zero", 4, 6, "0 1 1g 2 3 3g"},
+    {"masked_copy", 4, 6, "0 1 1m 2 3 3m"},
+    {"gate_zero", 2, 3, "0 1 1g"},
+    {"masked_copy", 2, 3, "0 1 1m"},
+    {"gate_zero", 5, 8, "0 0g 1 2 2g 3 4 4g"},
+    {"masked_copy", 5, 8, "0 0m 1 2 2m 3 4 4m"},
+    {"gate_zero", 1, 4, "0 0g 0g 0g"},
+    {"masked_copy ramp_steps=9", 1, 4, "0 0m 0m 0m"},
+    {"gate_zero", 8, 10, "0 1 2 3 3g 4 5 6 7 7g"},
+    {"masked_copy", 8, 10, "0 1 2 3 3m 4 5 6 7 7m"},
+    {"masked_random at=1", 3, 4, "0 rm 1 2"},
+    {"masked_random", 3, 4, "0 1 2 rm"},
+    {"masked_random at=1", 3, 5, "0 rm rm 1 2"},
+    {"masked_random", 3, 5, "0 1 2 rm rm"},
+    {"masked_random at=1", 3, 6, "0 rm rm rm 1 2"},
+    {"masked_random", 3, 6, "0 1 2 rm rm rm"},
+    {"masked_random at=1", 3, 7, "0 rm rm rm rm 1 2"},
+    {"masked_random", 3, 7, "0 1 2 rm rm rm rm"},
+    {"masked_random at=1", 4, 6, "0 rm rm 1 2 3"},
+    {"masked_random", 4, 6, "0 1 2 3 rm rm"},
+    {"masked_random at=1", 2, 3, "0 rm 1"},
+    {"masked_random", 2, 3, "0 1 rm"},
+    {"masked_random at=1", 5, 8, "0 rm rm rm 1 2 3 4"},
+    {"masked_random", 5, 8, "0 1 2 3 4 rm rm rm"},
+    {"masked_random", 1, 4, "0 rm rm rm"},
     {"none", 3, 4, "0 1 2"},
     {"stack", 3, 5, "0 1 2 0 1"},
     {"interleave", 3, 5, "0 0 1 1 2"},
@@ -245,7 +278,7 @@ static void test_all_operators_tabled(void **state) {
     (void)state;
     int n_ops;
     const struct lag_operator *ops = lag_operators(&n_ops);
-    assert_int_equal(n_ops, 28);
+    assert_int_equal(n_ops, 32);
     for (int o = 0; o < n_ops; o++) {
         if (ops[o].grows >= LAG_GROWS_WIDTH) continue;
         size_t length = strlen(ops[o].name), found = 0;
@@ -266,12 +299,13 @@ static void check_marks(const struct lag_recipe *recipe, int n_layer, double noi
             const struct lag_layer_src *layer = &recipe->layers[i];
             if (layer->source != source) continue;
             if (!layer->is_new) {
-                assert_false(layer->zero_out);
+                assert_false(layer->zero_out || layer->shut || layer->masked);
                 assert_true(layer->noise == 0);
                 n_old++;
             } else {
                 assert_true(layer->noise == noise);
-                assert_true(layer->zero_out || layer->blend > 0 || n_old == 1); /* the old one comes first */
+                const bool held = layer->zero_out || layer->shut || layer->masked;
+                assert_true(held || layer->blend > 0 || n_old == 1); /* the old one comes first */
             }
         }
         assert_int_equal(n_old, 1);
@@ -283,7 +317,7 @@ static void check_marks(const struct lag_recipe *recipe, int n_layer, double noi
 }
 
 /* Whatever the operator and its parameters: the depth is reached, each parent layer is old exactly once, and an
- * operator that says it preserves the function makes only zeroed new layers and keeps the parent's order. */
+ * operator that says it preserves the function makes only zeroed, gated or masked new layers and keeps the order. */
 static void test_properties(void **state) {
     (void)state;
     int n_ops, n_built = 0;
@@ -315,9 +349,10 @@ static void test_properties(void **state) {
         int previous = -1;
         for (int i = 0; i < recipe.n_layers; i++) {
             const struct lag_layer_src *layer = &recipe.layers[i];
-            if (op->function_preserving && layer->is_new) assert_true(layer->zero_out);
+            const int n_held = layer->zero_out + layer->shut + layer->masked;
+            if (op->function_preserving && layer->is_new) assert_int_equal(n_held, 1);
             if (op->function_preserving && !layer->is_new) assert_int_equal(layer->source, ++previous);
-            if (!op->function_preserving) assert_false(layer->zero_out);
+            if (!op->function_preserving) assert_int_equal(n_held, 0);
         }
         lag_recipe_deinit(&recipe);
     }

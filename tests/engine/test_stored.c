@@ -26,6 +26,7 @@ static struct lag_recipe build(const char *text, int n_layer, int target, struct
 static void test_stored_recipes(void **state) {
     (void)state;
     static const char *const cases[] = {"stack", "interleave", "midas block=2", "lidas", "llama_pro every=2 noise=0.5",
+                                        "gate_zero every=2", "masked_copy ramp_steps=7", "masked_random at=1",
                                         "zero_random at=0", "random", "range start=1 at=0", "interpolate",
                                         "none"};
     for (size_t i = 0; i < LAG_COUNT(cases); i++) {

@@ -54,7 +54,7 @@ static void test_table(void **state) {
         assert_non_null(op->axes);
         assert_int_equal(op->axes[0] == '\0', op->grows == LAG_GROWS_NOTHING);
         assert_int_equal(strstr(op->axes, "n_layer") != NULL, op->grows == LAG_GROWS_DEPTH);
-        assert_int_equal(strstr(op->axes, "n_embd") != NULL, op->grows == LAG_GROWS_WIDTH);
+        assert_int_equal(strstr(op->axes, "n_inner") != NULL, op->grows == LAG_GROWS_WIDTH);
         for (int j = 0; j < LAG_OPERATOR_PARAMS && op->params[j].name; j++) {
             const struct lag_operator_param *param = &op->params[j];
             assert_true(param->min <= param->preset && param->preset <= param->max && param->help[0]);
@@ -100,7 +100,8 @@ static void test_round_trip(void **state) {
             const int wanted = with->grows > op->grows && !fuses ? 0 : LAG_EINVAL;
             assert_int_equal(lag_strategy_set_with(&a, with->name, NULL), wanted);
             for (int p = 0; a.with && p < LAG_OPERATOR_PARAMS && with->params[p].name; p++)
-                assert_int_equal(lag_strategy_set_with_param(&a, with->params[p].name, 0.05 + 0.9 * rand() / RAND_MAX,
+                assert_int_equal(lag_strategy_set_with_param(&a, with->params[p].name, with->params[p].integer
+                                                             ? 1 + rand() % 5000 : 0.05 + 0.9 * rand() / RAND_MAX,
                                                              NULL), 0);
         }
         if ((a.with ? a.with : a.op)->takes_parents)
@@ -135,8 +136,9 @@ static void test_refusals(void **state) {
         {"", LAG_EINVAL, "/operator", "name an operator"},
         {"   ", LAG_EINVAL, "/operator", "name an operator"},
         {"stac", LAG_ENOTFOUND, "/operator", "stack, interleave, gradual_stack, midas, lidas, range, partial_stack, "
-            "llama_pro, zero_stack, zero_top, zero_random, random, interpolate, clone_width, lemon, fpi, aki, "
-            "clone_diagonal, zero_fanout, zero_block, random_width, fuse, vocab_mean, vocab_random, "
+            "llama_pro, zero_stack, zero_top, zero_random, random, interpolate, gate_zero, masked_copy, masked_random, "
+            "clone_width, lemon, fpi, aki, clone_diagonal, zero_fanout, zero_block, random_width, masked_width, fuse, "
+            "vocab_mean, vocab_random, "
             "context_tile, context_last, context_stretch, none"},
         {"stack block=2", LAG_EINVAL, "/params/block", "no parameter \"block\"; its parameters: noise"},
         {"none block=2", LAG_EINVAL, "/params/block", "its parameters: none"},

@@ -26,6 +26,7 @@ enum lag_lr_rule { LAG_LR_CONTINUE, LAG_LR_REWARM, LAG_LR_REWARM_NEW, LAG_LR_RES
 #define LAG_REWARM_DEFAULT (-1)
 #define LAG_FREEZE_KEEP (-1)
 #define LAG_FREEZE_MAX 1000000000
+#define LAG_RAMP_MAX 1000000000 /* steps of a mask's ramp */
 
 struct lag_operator_param {
     const char *name;  /* block, start, at, every, repeat, noise */
@@ -106,19 +107,22 @@ bool lag_strategy_preserves(const struct lag_strategy *strategy);
 int lag_strategy_check_freeze(const struct lag_strategy *strategy, struct lag_error *err);
 
 /* is_new follows from the recipe alone: counted from the bottom, the first appearance of a parent layer whose
- * projections are not zeroed, and that lies between no two, is that layer itself; every other copy, and every random
- * layer, is new. So each parent layer is old exactly once, and two operators with the same sources agree on what is
- * new. */
+ * projections are not zeroed, gated or masked, and that lies between no two, is that layer itself; every other copy,
+ * and every random layer, is new. So each parent layer is old exactly once, and two operators with the same sources
+ * agree on what is new. */
 struct lag_layer_src {
     int source;    /* parent layer, or -1: fresh random init */
     double blend;  /* share of the layer above its source: it lies between the two; 0: it is a copy */
     bool is_new;   /* a layer that the parent does not have: age 0 under reset_new, re-warmed by rewarm_new */
     bool zero_out; /* its output projections and their biases start at zero */
+    bool shut;     /* its gates start at zero: the grown model is a gated one */
+    bool masked;   /* what it adds to the residual stream is behind a mask at first */
     double noise;  /* new copies' matrices: W ← (1-a) W + a ε, ε ~ init rule's distribution; 0 = none */
 };
 struct lag_recipe {
     int n_layers; /* L' */
     struct lag_layer_src *layers;
+    int64_t mask_steps; /* in which the masks of its layers go from 0 to 1 */
     struct lag_width width;
     struct lag_spec spec; /* of the grown state */
 };
@@ -128,8 +132,8 @@ struct lag_recipe {
 int lag_recipe_build(const struct lag_strategy *strategy, const struct lag_spec *from, const struct lag_spec *to,
                      struct lag_recipe *ret, struct lag_error *err);
 void lag_recipe_deinit(struct lag_recipe *recipe);
-/* "0 1 1 2", with 'z' behind zeroed copies, 'r' for random layers, and '~' behind the source of each that lies between
- * that and the layer above. */
+/* "0 1 1 2", with 'z' behind zeroed copies, 'g' behind those with shut gates, 'm' behind masked ones, 'r' for random
+ * layers, and '~' behind the source of each that lies between that and the layer above. */
 void lag_recipe_text(const struct lag_recipe *recipe, char *ret, size_t size);
 /* A recipe of that operator as it was stored: it, not what the operator makes today, is what a candidate is. Noise is
  * the strategy's. "": none was stored, so what the operator makes. LAG_ECORRUPT: it is none of this growth, or an

@@ -44,6 +44,7 @@ struct lag_width {
     double noise;    /* fresh noise whose sum over the copies that are read is zero: the function stays */
     int n_parents;   /* of a fusion; else 0 */
     double follow;   /* 1: parts train so that the function follows the parent's; 0: all at the run's rate */
+    int64_t mask_steps; /* what new units write to the stream is masked, from 0 to 1 in so many steps; 0: it is not */
     double mix;      /* copies' matrices: W ← (1-a) W + a ε; the function does not stay */
 };
 
