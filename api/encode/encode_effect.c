@@ -12,10 +12,11 @@
 
 enum { MOST_LAYERS = 512 };
 
-/* A layer of the grown model: a word of the recipe, "12", "12z", "12~" or "r", and a number of the ratios. */
+/* A layer of the grown model: a word of the recipe, "12", "12z", "12g", "12m", "12~", "r" or "rm", and a number of the
+ * ratios. */
 struct layer {
     int64_t index, source; /* -1: fresh */
-    bool zeroed, is_between, is_new;
+    bool zeroed, gated, masked, is_between, is_new;
     double rms_ratio;
 };
 
@@ -26,10 +27,14 @@ static const struct lagd_member layer_members[] = {
     LAYER("is_new", "b", is_new, "The parent has its source elsewhere, or not at all."),
     LAYER("between", "b", is_between, "It was made between its source and the layer above that."),
     LAYER("zeroed", "b", zeroed, "Its output projections began at zero."),
+    LAYER("gated", "b", gated, "Its gates began at zero, and are trained."),
+    LAYER("masked", "b", masked, "It began behind a mask, which opens step by step."),
     LAYER("rms_ratio", "n?", rms_ratio, "Root mean square of the residual stream behind it, over that behind the "
           "parent's layer which the topmost old layer up to here is."),
 };
 static const struct lagd_schema layer_schema = LAGD_SCHEMA("EffectLayer", layer_members);
+
+static bool is_held(const struct layer *layer) { return layer->zeroed || layer->gated || layer->masked; }
 
 /* The next word of a text with blanks between; false at its end. */
 static bool next_word(const char **text, char ret[32]) {
@@ -48,12 +53,14 @@ static int write_layers(struct lagd_json *json, const char *key, const void *obj
     lagd_json_open_array(json, key);
     for (int64_t i = 0; next_word(&recipe, word); i++) {
         struct layer layer = {.index = i, .source = -1, .rms_ratio = NAN};
-        const size_t n = strcspn(word, "z~");
+        const size_t n = strcspn(word, "zgm~");
         layer.zeroed = word[n] == 'z';
+        layer.gated = word[n] == 'g';
+        layer.masked = word[n] == 'm';
         layer.is_between = word[n] == '~';
         word[n] = '\0';
         if (lag_parse_i64(word, &layer.source) < 0 || layer.source >= MOST_LAYERS) layer.source = -1; /* r */
-        layer.is_new = layer.source < 0 || layer.zeroed || layer.is_between || seen[layer.source];
+        layer.is_new = layer.source < 0 || is_held(&layer) || layer.is_between || seen[layer.source];
         if (!layer.is_new) seen[layer.source] = true;
         if (next_word(&ratios, ratio) && lag_parse_double(ratio, &layer.rms_ratio) < 0) layer.rms_ratio = NAN;
         (void)lagd_write_object(json, NULL, &layer_schema, &layer, NULL);

@@ -37,6 +37,27 @@ async function theGrowthIsDrawn() {
   check(kept * 2 === whole, 'widths are to scale');
 }
 
+async function heldPartsAreDrawn() {
+  await daemon.post('/runs', runBody('held', { schedule: { max_steps: 60 }, start: false }));
+  const asked = [
+    { at: 20, target: { n_layer: 4, n_inner: 160 }, pool: 'gate_zero with=masked_width', drawn: 'copied.gated',
+      words: ['behind gates, shut at first', 'fresh, behind a mask'] },
+    { at: 30, target: { n_layer: 5 }, pool: 'masked_random ramp_steps=25', drawn: 'fresh.masked',
+      words: ['opens evenly in 25 steps'] }];
+  for (const one of asked)
+    one.id = (await daemon.post('/runs/held/growths', { target: one.target, when: { at_step: one.at }, pool: [one.pool],
+      probe: { steps: 4, eval_every: 2, eval_batches: 2 } })).id;
+  await daemon.post('/runs/held/resume');
+  for (const one of asked) {
+    await until('it is applied', async () => (await daemon.get(`/growths/${one.id}`)).state === 'applied');
+    await browser.open(`#/growths/${one.id}`);
+    await until('the drawing is there', async () => (await block().locator('svg.grown').count()) === 1);
+    check((await block().locator(`svg .layer.${one.drawn}`).count()) === 1, `one layer is ${one.drawn}`);
+    const told = await block().innerText();
+    for (const part of one.words) check(told.includes(part), `${part} is not in ${told}`);
+  }
+}
+
 async function theRunShowsIt() {
   await browser.open('#/runs/wide');
   await until('the drawing is there', async () => (await block().locator('svg.grown').count()) === 1);
@@ -101,5 +122,5 @@ async function nothingWentWrongOnTheWay() {
   check(browser.faults.length === 0, browser.faults.join('\n'));
 }
 
-await main([aRunGrowsBothWays, theGrowthIsDrawn, theRunShowsIt, thePoolIsEdited, itIsForEveryone,
+await main([aRunGrowsBothWays, theGrowthIsDrawn, heldPartsAreDrawn, theRunShowsIt, thePoolIsEdited, itIsForEveryone,
   nothingWentWrongOnTheWay]);

@@ -1,5 +1,5 @@
 // What a growth does to a model, drawn: layers with their sources, widths before and after, what begins at zero or
-// fresh.
+// fresh, behind gates or masks.
 import { table } from '../charts/table.js';
 import { h, s } from '../dom.js';
 import * as f from '../format.js';
@@ -10,22 +10,28 @@ const BOX = 130, LEFT = 1, RIGHT = 203, MOST_HEIGHT = 640;
 const UNITS = { clone_width: 'copies of old ones', lemon: 'copies, read in uneven shares',
   fpi: 'copies of old ones drawn at random', aki: 'copies from the layer above',
   clone_diagonal: 'whole copies that read nothing of each other', zero_fanout: 'fresh, read at zero',
-  zero_block: 'fresh, and read nothing of what is old', random_width: 'fresh', fuse: 'those of other runs\' models' };
+  zero_block: 'fresh, and read nothing of what is old', random_width: 'fresh',
+  masked_width: 'fresh, behind a mask that opens step by step', fuse: 'those of other runs\' models' };
 
-/** "0 1z r rz" → layers with source (null: fresh), zeroed and is_new, as the daemon counts them. */
+const HELD = { zeroed: 'zero', gated: 'gated', masked: 'masked' };
+
+/** "0 1z r rm 1g" → layers with source (null: fresh), zeroed, gated, masked and is_new, as the daemon counts them. */
 export function layersOf(recipe) {
   const seen = new Set();
   return recipe.split(' ').filter(Boolean).map((word, layer) => {
-    const source = word.startsWith('r') ? null : parseInt(word, 10), zeroed = word.endsWith('z');
-    const isNew = source === null || zeroed || seen.has(source);
+    const source = word.startsWith('r') ? null : parseInt(word, 10);
+    const [zeroed, gated, masked] = ['z', 'g', 'm'].map((end) => word.endsWith(end));
+    const isNew = source === null || zeroed || gated || masked || seen.has(source);
     if (!isNew) seen.add(source);
-    return { layer, source, zeroed, is_new: isNew };
+    return { layer, source, zeroed, gated, masked, is_new: isNew };
   });
 }
 
 const kindOf = (one) => (one.source === null ? 'fresh' : one.is_new ? 'copied' : 'kept');
 const tagOf = (one) => [one.source === null ? 'fresh' : one.is_new ? `copy of ${one.source}` : `from ${one.source}`,
-  one.zeroed && 'zero'].filter(Boolean).join(', ');
+  one.zeroed && 'zero', one.gated && 'gated', one.masked && 'masked'].filter(Boolean).join(', ');
+/** How it is held back at first, as classes of the picture. */
+const heldOf = (one) => ['zeroed', 'gated', 'masked'].filter((how) => one[how]).map((how) => HELD[how]).join(' ');
 
 function picture(growth, layers, wide, label) {
   const n = Math.max(layers.length, growth.from.n_layer);
@@ -43,8 +49,8 @@ function picture(growth, layers, wide, label) {
     if (named) parts.push(s('text', { x: LEFT + 6, y: top(i) + box / 2 + 4 }, i));
   }
   for (const one of layers) {
-    const y = top(one.layer), kind = kindOf(one), zero = one.zeroed ? ' zero' : '';
-    parts.push(s('rect', { class: `layer ${kind}${zero}`, x: RIGHT, y, width: BOX, height: box, rx: 3 }));
+    const y = top(one.layer), kind = kindOf(one);
+    parts.push(s('rect', { class: `layer ${kind} ${heldOf(one)}`, x: RIGHT, y, width: BOX, height: box, rx: 3 }));
     if (wide && kind !== 'fresh')
       parts.push(s('rect', { class: 'layer units', x: RIGHT + old, y: y + 1, width: Math.max(BOX - old - 1, 1),
         height: Math.max(box - 2, 1) }));
@@ -63,6 +69,12 @@ function noiseOf(strategy) {
   of(strategy?.params, strategy?.params?.mix === undefined ? 'new copies of layers' : 'what reads copies');
   of(strategy?.with_params, 'what reads copies');
   return told.join('; ');
+}
+
+/** "evenly in 200 steps", of whichever operator masks. */
+function rampOf(strategy) {
+  const steps = strategy?.params?.ramp_steps ?? strategy?.with_params?.ramp_steps;
+  return steps > 0 ? `evenly in ${f.count(steps)} steps` : 'step by step';
 }
 
 const AXES = [['n_layer', 'Layers'], ['n_embd', 'Stream'], ['n_head', 'Heads'], ['head_dim', 'Size of a head'],
@@ -88,13 +100,16 @@ export function drawing(growth, candidate) {
         has((one) => one.source !== null && one.is_new) && key('copied', 'copies of them'),
         has((one) => one.source === null) && key('fresh', 'fresh layers'),
         has((one) => one.zeroed) && key('copied zero', 'output projections at zero: they add nothing at first'),
+        has((one) => one.gated) && key('copied gated', 'behind gates, shut at first and trained'),
+        has((one) => one.masked) && key('copied masked', `behind a mask that opens ${rampOf(strategy)}`),
         wide && key('units', `new units: ${UNITS[operator] ?? 'see the operator'}`)),
       noise && h('p', {}, `Beside it: ${noise}.`),
       told && h('div', { class: 'did' }, effectOf(told)),
       told && h('details', { class: 'as-table' }, h('summary', {}, 'As a table'), table({ caption: 'Layers',
         head: ['Layer', 'From', 'Begins', 'Stream\'s RMS over the parent\'s'],
         rows: told.layers.map((one) => [one.layer, one.source ?? 'fresh',
-          one.zeroed ? 'at zero' : one.is_new ? 'new' : 'as it was', f.tick(one.rms_ratio ?? NaN)]) }))));
+          one.zeroed ? 'at zero' : one.gated ? 'behind shut gates' : one.masked ? 'behind a mask'
+            : one.is_new ? 'new' : 'as it was', f.tick(one.rms_ratio ?? NaN)]) }))));
 }
 
 /** What it did, as measured. */

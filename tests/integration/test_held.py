@@ -1,0 +1,162 @@
+"""Parts that are held back, end to end: gates and masks; a daemon killed in the ramp, a fork from its midst, and what
+goes out to Hugging Face's libraries meanwhile."""
+import array
+import json
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import lagd
+from lagd import Daemon, Problem, run_body
+from test_hf import export, read_safetensors
+
+MODEL = {"n_layer": 2, "n_embd": 32, "n_head": 4, "n_positions": 32}
+PROBE = {"steps": 4, "eval_every": 2}
+MASKED = "masked_random ramp_steps=30 with=masked_width ramp_steps=20"
+
+
+def begin(folder):
+    daemon = Daemon(folder)
+    daemon.start()
+    daemon.upload("words", lagd.text())
+    daemon.post("/runs", run_body("job", "words", model=MODEL, schedule={"max_steps": 70}, eval={"every_steps": 10},
+                                  checkpoint={"every_steps": 5}, start=False))
+    return daemon
+
+
+def applied(daemon, growth):
+    daemon.wait_for(f"/growths/{growth['id']}", lambda g: g["state"] in ("applied", "failed", "cancelled"))
+    done = daemon.get(f"/growths/{growth['id']}")
+    assert done["state"] == "applied", done
+    return done
+
+
+def grow(daemon, target, pool, step=20):
+    return daemon.post("/runs/job/growths", {"target": target, "when": {"at_step": step}, "probe": PROBE, "pool": pool})
+
+
+def manifest(daemon, checkpoint):
+    return json.loads(daemon.request("GET", f"/api/v1/checkpoints/{checkpoint['id']}/files/manifest.json")[2])
+
+
+def die_in_the_ramp(daemon):
+    """Twice, between the checkpoints of steps 24 and 50: while both ramps are under way, and when one has ended."""
+    daemon.terminate()
+    for count in (8, 2) if lagd.has_failpoints() else ():
+        if daemon.start(failpoints=f"checkpoint.before_rename=kill@{count}") and count == 8:
+            daemon.post("/runs/job/resume")
+        daemon.process.wait(timeout=lagd.slow(60))
+    daemon.start()
+    if lagd.has_failpoints():
+        daemon.wait_for("/runs/job", lambda r: r["state"] == "completed")
+        begun = [e["step"] for e in daemon.events("job") if e["type"] == "run.state" and e["state"] == "running"]
+        assert len([step for step in begun if 24 < step < 50]) == 2, begun
+    else:
+        daemon.post("/runs/job/resume")
+
+
+def a_daemon_killed_in_the_ramp_changes_no_bit(folder):
+    weights = []
+    for kills in (False, True):
+        place = os.path.join(folder, "killed" if kills else "whole")
+        os.mkdir(place)
+        daemon = begin(place)
+        growth = grow(daemon, {"n_layer": 3, "n_inner": 160}, [MASKED])
+        if kills:
+            die_in_the_ramp(daemon)
+        else:
+            daemon.post("/runs/job/resume")
+        done = applied(daemon, growth)
+        assert done["effect"]["preserved"] and done["effect"]["promised"], done["effect"]
+        assert [one["masked"] for one in done["effect"]["layers"]] == [False, False, True], done["effect"]
+        daemon.wait_for("/runs/job", lambda r: r["state"] == "completed")
+        weights.append(daemon.final_weights("job"))
+        kept = {one["kind"]: one for one in daemon.get("/runs/job/checkpoints")["items"]}
+        assert manifest(daemon, kept["growth"])["format"] == 7 and manifest(daemon, kept["final"])["format"] < 7
+        if not kills:
+            a_fork_goes_on_with_it(daemon, kept["growth"], weights[0])
+            the_export_is_whole(daemon, kept["growth"])
+        daemon.terminate()
+    assert weights[0] == weights[1]
+
+
+def a_fork_goes_on_with_it(daemon, checkpoint, weights):
+    daemon.post("/runs/job/fork", {"checkpoint": checkpoint["id"], "name": "fork"})
+    daemon.wait_for("/runs/fork", lambda r: r["state"] == "completed")
+    assert daemon.final_weights("fork") == weights
+    sample = daemon.post("/runs/fork/generate", {"prompt": "the ", "n_tokens": 8})
+    assert sample, sample
+
+
+def floats(tensor):
+    return array.array("f", tensor[2])
+
+
+def the_export_is_whole(daemon, checkpoint):
+    """The masks of step 24, 4 / 30 of the new layer and 4 / 20 of the new units, are in the weights that go out."""
+    files = export(daemon, checkpoint["id"])
+    assert json.loads(files["config.json"])["model_type"] == "gpt2"
+    out, _ = read_safetensors(files["model.safetensors"])
+    path = f"/api/v1/checkpoints/{checkpoint['id']}/files/"
+    raw, _ = read_safetensors(daemon.request("GET", path + "model.safetensors")[2])
+    assert json.loads(daemon.request("GET", path + "config.json")[2])["model_type"] == "lagd_gpt2"
+    assert sorted(out) == sorted(raw)
+    width = MODEL["n_embd"]
+    for name, tensor in raw.items():
+        before, after = floats(tensor), floats(out[name])
+        held = name.endswith(("c_proj.weight", "c_proj.bias"))
+        for i, value in enumerate(before):
+            mask = 1
+            if held and ".h.2." in name:
+                mask = 4 / 30
+            elif held and name.endswith("mlp.c_proj.weight") and i // width >= 4 * width:
+                mask = 4 / 20
+            assert abs(after[i] - mask * value) <= 1e-6 * abs(value), (name, i, after[i], value)
+
+
+def gates_open(folder):
+    daemon = begin(folder)
+    done = grow(daemon, {"n_layer": 4}, ["gate_zero"])
+    daemon.post("/runs/job/resume")
+    done = applied(daemon, done)
+    assert done["effect"]["preserved"], done["effect"]
+    assert [one["gated"] for one in done["effect"]["layers"]] == [False, True, False, True], done["effect"]
+    daemon.wait_for("/runs/job", lambda r: r["state"] == "completed")
+    run, newest = daemon.get("/runs/job"), daemon.get("/runs/job/checkpoints")["items"][0]
+    path = f"/api/v1/checkpoints/{newest['id']}/files/model.safetensors"
+    tensors, _ = read_safetensors(daemon.request("GET", path)[2])
+    gates = {name: floats(tensor)[0] for name, tensor in tensors.items() if name.endswith(".gate")}
+    assert len(gates) == 8, gates
+    for name, gate in gates.items():  # an old layer's is 1 for good
+        is_new = name.split(".")[2] in "13"
+        assert 0 < abs(gate) < 0.5 if is_new else gate == 1, gates
+    assert run["n_params"] == sum(len(floats(tensor)) for tensor in tensors.values()), run["n_params"]
+    out, _ = read_safetensors(export(daemon, newest["id"])["model.safetensors"])
+    assert not any(name.endswith(".gate") for name in out) and len(out) == len(tensors) - 8
+    name = "transformer.h.1.mlp.c_proj.weight"
+    for before, after in zip(floats(tensors[name]), floats(out[name])):
+        assert abs(after - gates["transformer.h.1.mlp.gate"] * before) <= 1e-6 * abs(before)
+    daemon.terminate()
+
+
+def refusals_cost_nothing(folder):
+    daemon = begin(folder)
+    for target, pool, says in (({"n_embd": 64}, ["masked_width"], "LayerNorm"),
+                               ({"n_head": 4, "head_dim": 16}, ["masked_width"], "scores"),
+                               ({"n_layer": 4}, ["masked_copy ramp_steps=0"], "between 1 and"),
+                               ({"n_layer": 4}, ["gate_zero ramp_steps=3"], "no parameter")):
+        try:
+            grow(daemon, target, pool)
+            raise AssertionError(f"{pool} was taken")
+        except Problem as problem:
+            assert problem.status in (400, 422) and says in json.dumps(problem.body), problem.body
+    assert daemon.get("/growths")["items"] == []
+    reach = {one["name"]: one["reach"] for one in daemon.get("/operators?run=job&target=n_inner=160")["items"]}
+    assert reach["masked_width"]["reaches"] and reach["masked_width"]["hugging_face"], reach["masked_width"]
+    plan = daemon.post("/runs/job/growths?dry_run=true", {"target": {"n_layer": 4}, "pool": "published"})
+    assert any("masked_random at=-1 ramp_steps=5000" in one["strategy"]["text"] for one in plan["candidates"]), plan
+    daemon.terminate()
+
+
+if __name__ == "__main__":
+    lagd.main(a_daemon_killed_in_the_ramp_changes_no_bit, gates_open, refusals_cost_nothing)
