@@ -25,9 +25,10 @@ static int open_file(int model, enum lag_gguf_dtype dtype, const char *name, con
     const struct lag_gguf_tokenizer tokenizer = {
         .tokenizer = file_of(texts->tokenizer), .vocab = file_of(texts->vocab), .merges = file_of(texts->merges),
         .config = file_of(texts->config)};
+    const struct lag_gguf_edit folds = {lag_hf_adjust, gguf->model};
     const int own = dup(model);
     if (own < 0) return lag_error_errno(err, errno, "a model's file cannot be opened");
-    const int rc = lag_gguf_open(own, lag_hf_spec(gguf->model), dtype, name, &tokenizer, &gguf->file, err);
+    const int rc = lag_gguf_open(own, lag_hf_spec(gguf->model), dtype, &folds, name, &tokenizer, &gguf->file, err);
     if (rc != 0) (void)close(own);
     return rc;
 }

@@ -77,8 +77,10 @@ static double mask_at(const struct lag_fold *fold, int tensor, int row, int col)
 
 void lag_fold_adjust(const void *arg, size_t entry, uint64_t at, size_t n, float *values) {
     const struct lag_fold *fold = arg;
-    const int tensor = fold->tensors[entry];
-    if (tensor < 0) return;
+    if (fold->tensors[entry] >= 0) lag_fold_scale(fold, fold->tensors[entry], at, n, values);
+}
+
+void lag_fold_scale(const struct lag_fold *fold, int tensor, uint64_t at, size_t n, float *values) {
     const struct lag_tensor *t = &fold->manifest->layout.tensors[tensor];
     const uint64_t width = (uint64_t)t->n_cols;
     double factor = 1;

@@ -14,4 +14,6 @@ bool lag_fold_is_needed(const struct lag_manifest *manifest);
 /* As begin and adjust of a struct lag_recode_edit. LAG_ECORRUPT: the file has not the manifest's tensors. */
 int lag_fold_begin(void *fold, struct lag_st_file *file, struct lag_error *err);
 void lag_fold_adjust(const void *fold, size_t entry, uint64_t at, size_t n, float *values);
+/* n elements from at on of a tensor of the manifest's layout, row by row. After begin. */
+void lag_fold_scale(const struct lag_fold *fold, int tensor, uint64_t at, size_t n, float *values);
 void lag_fold_deinit(struct lag_fold *fold);

@@ -127,6 +127,13 @@ int64_t lag_hf_n_checked(const struct lag_hf_model *model) {
     return n;
 }
 
+void lag_hf_adjust(const void *arg, enum lag_role role, int layer, uint64_t at, size_t n, float *values) {
+    const struct lag_hf_model *model = arg;
+    const struct lag_tensor *tensor = lag_layout_tensor(&model->manifest.layout, role, layer);
+    if (tensor->row->writes_residual && lag_fold_is_needed(&model->manifest))
+        lag_fold_scale(&model->fold, (int)(tensor - model->manifest.layout.tensors), at, n, values);
+}
+
 int lag_hf_check(struct lag_hf_model *model, struct lag_error *err) { return lag_recode_check(&model->recode, err); }
 
 ssize_t lag_hf_read(struct lag_hf_model *model, void *buffer, size_t size, struct lag_error *err) {

@@ -43,6 +43,7 @@ struct lag_gguf {
     struct lag_st_file file;
     struct lag_layout layout;
     enum lag_gguf_dtype dtype;
+    struct lag_gguf_edit edit; /* adjust NULL: none */
     struct lag_strbuf head;
     uint64_t n_bytes;
     size_t head_taken;
@@ -136,13 +137,15 @@ static int make_bands(struct lag_gguf *gguf, struct lag_error *err) {
     return gguf->loaded && gguf->band ? 0 : lag_error_set(err, LAG_ENOMEM, "out of memory for a model's tensors");
 }
 
-int lag_gguf_open(int fd, const struct lag_spec *spec, enum lag_gguf_dtype dtype, const char *name,
-                  const struct lag_gguf_tokenizer *tokenizer, struct lag_gguf **ret, struct lag_error *err) {
+int lag_gguf_open(int fd, const struct lag_spec *spec, enum lag_gguf_dtype dtype, const struct lag_gguf_edit *edit,
+                  const char *name, const struct lag_gguf_tokenizer *tokenizer, struct lag_gguf **ret,
+                  struct lag_error *err) {
     LAG_ASSERT(lag_spec_is_gpt2(spec));
     struct lag_gguf *made = lag_calloc(1, sizeof *made);
     if (!made) return lag_error_set(err, LAG_ENOMEM, "out of memory for a model's file");
     made->file.fd = -1;
     made->dtype = dtype;
+    if (edit) made->edit = *edit;
     int rc = lag_layout_create(spec, &made->layout, err);
     if (rc == 0) rc = make_bands(made, err);
     if (rc == 0) rc = lag_st_open_fd(fd, LAG_ST_MAX_HEADER_BYTES, &made->file, err);
@@ -166,10 +169,15 @@ uint64_t lag_gguf_bytes(const struct lag_gguf *gguf) { return gguf->n_bytes; }
 
 /* --- the tensors ------------------------------------------------------------------------------------------------- */
 
+/* Of the tensor that is going out. */
 static int load(const struct lag_gguf *gguf, const struct lag_st_entry *entry, size_t at, size_t n, float *ret,
                 struct lag_error *err) {
-    return lag_st_read_at(gguf->file.fd, ret, n * sizeof *ret,
-                          gguf->file.header.data_offset + entry->begin + at * sizeof *ret, err);
+    const struct lag_tensor *tensor = &gguf->layout.tensors[gguf->tensor];
+    const int rc = lag_st_read_at(gguf->file.fd, ret, n * sizeof *ret,
+                                  gguf->file.header.data_offset + entry->begin + at * sizeof *ret, err);
+    if (rc == 0 && gguf->edit.adjust)
+        gguf->edit.adjust(gguf->edit.arg, tensor->row->role, tensor->layer, at, n, ret);
+    return rc;
 }
 
 static void put(struct lag_gguf *gguf, bool half, size_t at, float value) {

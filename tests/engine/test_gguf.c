@@ -120,7 +120,7 @@ static void tensors_are_right(void **state, const struct lag_spec *spec, enum la
     static const struct lag_gguf_tokenizer none;
     struct lag_layout layout;
     struct lag_gguf *gguf = NULL;
-    assert_int_equal(lag_gguf_open(put_model(state, spec), spec, dtype, "name", &none, &gguf, NULL), 0);
+    assert_int_equal(lag_gguf_open(put_model(state, spec), spec, dtype, NULL, "name", &none, &gguf, NULL), 0);
     assert_int_equal(lag_layout_create(spec, &layout, NULL), 0);
     char *all = read_all(gguf, piece);
     size_t n_data = 0;
@@ -160,7 +160,7 @@ static void a_file_of_another_shape_is_refused(void **state) {
     struct lag_error err = {0};
     other.n_inner = 11;
     const int fd = put_model(state, &small);
-    assert_int_equal(lag_gguf_open(fd, &other, LAG_GGUF_AS_F32, "name", &none, &gguf, &err), LAG_ECORRUPT);
+    assert_int_equal(lag_gguf_open(fd, &other, LAG_GGUF_AS_F32, NULL, "name", &none, &gguf, &err), LAG_ECORRUPT);
     assert_non_null(strstr(err.text, "tensor transformer.h.0.mlp.c_fc.weight"));
     assert_int_equal(close(fd), 0); /* it stayed the caller's */
 }

@@ -6,6 +6,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import gguf
 import lagd
 from lagd import Daemon, Problem, run_body
 from test_hf import export, read_safetensors
@@ -112,6 +113,11 @@ def the_export_is_whole(daemon, checkpoint):
             elif held and name.endswith("mlp.c_proj.weight") and i // width >= 4 * width:
                 mask = 4 / 20
             assert abs(after[i] - mask * value) <= 1e-6 * abs(value), (name, i, after[i], value)
+    _, tensors = gguf.read(daemon.request("GET", f"/api/v1/checkpoints/{checkpoint['id']}/model.gguf")[2])
+    found = gguf.as_hugging_face(tensors)
+    assert len(found) == len(out)
+    for name, tensor in out.items():
+        assert found[name.removeprefix("transformer.")][1] == list(floats(tensor)), name
 
 
 def gates_open(folder):

@@ -5,7 +5,7 @@
  * a matrix lies as [out][in]: those that Hugging Face's GPT-2 stores as [in][out] are transposed on the way. The tied
  * head is not stored twice. Memory: the head, with the tokenizer in it, and less than 16 MiB. Thread: one owner. */
 #pragma once
-#include <lagd/engine/spec.h>
+#include <lagd/engine/params.h>
 #include <stddef.h>
 #include <sys/types.h>
 struct lag_error;
@@ -26,12 +26,19 @@ struct lag_gguf_tokenizer {
     struct lag_gguf_file tokenizer, vocab, merges, config;
 };
 
+/* What is changed on the way: elements of a tensor, row by row, as they lie in the checkpoint. */
+struct lag_gguf_edit {
+    void (*adjust)(const void *arg, enum lag_role role, int layer, uint64_t at, size_t n, float *values);
+    const void *arg; /* outlives the stream */
+};
+
 /* fd: model.safetensors of a checkpoint, whose hash is known to be right; it is taken on 0. spec: of its model, which
- * GPT2Config can say (lag_spec_is_gpt2). name: what the model calls itself. The tokenizer's texts are read within the
- * call only. LAG_EUNSUPPORTED, LAG_EINVAL, LAG_ECORRUPT: llama.cpp cannot say this tokenizer; the text tells what of
- * it, and what to take instead. */
-int lag_gguf_open(int fd, const struct lag_spec *spec, enum lag_gguf_dtype dtype, const char *name,
-                  const struct lag_gguf_tokenizer *tokenizer, struct lag_gguf **ret, struct lag_error *err);
+ * GPT2Config can say (lag_spec_is_gpt2). edit: NULL where nothing is changed. name: what the model calls itself. The
+ * tokenizer's texts are read within the call only. LAG_EUNSUPPORTED, LAG_EINVAL, LAG_ECORRUPT: llama.cpp cannot say
+ * this tokenizer; the text tells what of it, and what to take instead. */
+int lag_gguf_open(int fd, const struct lag_spec *spec, enum lag_gguf_dtype dtype, const struct lag_gguf_edit *edit,
+                  const char *name, const struct lag_gguf_tokenizer *tokenizer, struct lag_gguf **ret,
+                  struct lag_error *err);
 void lag_gguf_close(struct lag_gguf *gguf); /* NULL is allowed */
 uint64_t lag_gguf_bytes(const struct lag_gguf *gguf); /* of the whole file */
 /* The next bytes, at most size; 0: the end; negative: a failure. */

@@ -3,7 +3,7 @@
  * transposed on the way. Gates and masks, which GPT-2 has not, go into the weights that they scale. Memory: less than
  * 1 MiB beside the header of the tensors. Thread: one owner. */
 #pragma once
-#include <lagd/engine/spec.h>
+#include <lagd/engine/params.h>
 #include <sys/types.h>
 struct lag_error;
 struct lag_strbuf;
@@ -30,5 +30,8 @@ uint64_t lag_hf_bytes(const struct lag_hf_model *model); /* of model.safetensors
 int64_t lag_hf_n_checked(const struct lag_hf_model *model);
 /* Looks at them. LAG_ENONFINITE names the first that the dtype cannot hold. Before the first read. */
 int lag_hf_check(struct lag_hf_model *model, struct lag_error *err);
+/* What gates and masks make of n elements from at on of a tensor as it lies in the checkpoint: for writers of other
+ * formats. model: a struct lag_hf_model. */
+void lag_hf_adjust(const void *model, enum lag_role role, int layer, uint64_t at, size_t n, float *values);
 /* The next bytes of model.safetensors, at most size; 0: the end; negative: a failure. */
 ssize_t lag_hf_read(struct lag_hf_model *model, void *buffer, size_t size, struct lag_error *err);
