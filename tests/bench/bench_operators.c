@@ -42,7 +42,8 @@ static struct lag_spec target_of(const struct lag_operator *op, const struct lag
     if (op->grows == LAG_GROWS_VOCAB) to.vocab_size += to.vocab_size / 4;
     if (op->grows == LAG_GROWS_CONTEXT) to.n_positions *= 2;
     if (op->grows != LAG_GROWS_WIDTH) return to;
-    to.n_embd *= 2;
+    if (strstr(op->axes, "n_embd")) to.n_embd *= 2;
+    else to.head_dim = lag_spec_head_dim(from);
     to.n_head *= 2;
     to.n_inner *= 2;
     return to;

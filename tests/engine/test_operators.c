@@ -23,6 +23,8 @@ static const struct operator_case {
     {"partial_stack", "partial_stack", CHANGES, false}, {"llama_pro", "llama_pro lr=continue", KEEPS, false},
     {"zero_stack", "zero_stack lr=continue", KEEPS, false}, {"zero_top", "zero_top lr=continue", KEEPS, false},
     {"zero_random", "zero_random lr=continue", KEEPS, false}, {"random", "random", CHANGES, false},
+    {"gate_zero", "gate_zero lr=continue", KEEPS, false}, {"masked_copy", "masked_copy", KEEPS, false},
+    {"masked_random", "masked_random", KEEPS, false}, {"masked_width", "masked_width", KEEPS, false},
     {"interpolate", "interpolate", CHANGES, false}, {"clone_width", "clone_width", KEEPS, false},
     {"lemon", "lemon noise=0.2", KEEPS, false}, {"fpi", "fpi", KEEPS, false}, {"aki", "aki", CHANGES, false},
     {"clone_diagonal", "clone_diagonal", KEEPS, true}, {"zero_fanout", "zero_fanout lr=continue", KEEPS, false},
@@ -54,7 +56,8 @@ static struct lag_spec draw_target(const struct lag_operator *op, const struct o
         to.n_layer += draw(seed, 4, 1, from->n_layer);
         break;
     case LAG_GROWS_WIDTH:
-        to.n_embd = k * from->n_embd + (c->multiples ? 0 : draw(seed, 5, 1, from->n_embd - 1));
+        if (strstr(op->axes, "n_embd"))
+            to.n_embd = k * from->n_embd + (c->multiples ? 0 : draw(seed, 5, 1, from->n_embd - 1));
         to.n_head = k * from->n_head + (c->multiples ? 0 : draw(seed, 6, 0, 1));
         to.n_inner = k * from->n_inner + (c->multiples ? 0 : draw(seed, 7, 0, 9));
         to.head_dim = lag_spec_head_dim(from);
