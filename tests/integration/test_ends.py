@@ -122,6 +122,32 @@ def sequences_grow_with_the_context(folder):
     assert abs(ends[0][2] / ends[1][2] - 1) < 1e-9, (ends[0][2], ends[1][2])
 
 
+def studies_and_stages_train_on_it(folder):
+    """A study's candidates and its baseline from scratch have the longer sequences; a plan's later stages count on."""
+    daemon = begin(folder, max_steps=80)
+    daemon.post("/runs/job/resume")
+    daemon.wait_for("/runs/job", lambda r: r["state"] in ("completed", "failed"))
+    checkpoint = next(c["id"] for c in daemon.get("/runs/job/checkpoints")["items"] if c["step"] <= 60)
+    daemon.post("/studies", {"name": "long", "parent": {"run": "job", "checkpoint": checkpoint}, "horizon": 8,
+                             "target": {"n_positions": 64}, "baselines": ["none", "scratch"],
+                             "eval": {"every": 4, "batches": 2}})
+    daemon.wait_for("/studies/long", lambda s: s["state"] in ("completed", "failed"))
+    done = daemon.get("/studies/long")
+    assert done["state"] == "completed", done
+    runs = {run["role"]: daemon.get(f"/runs/{run['run']}") for run in done["runs"]}
+    batches = {role: run["batch"]["tokens_per_sequence"] for role, run in runs.items()}
+    assert batches["scratch"] == 64, batches
+    report = daemon.get("/studies/long/report")
+    assert report["scratch"], report
+    daemon.post("/runs", run_body("planned", "words", model=MODEL, schedule={"max_steps": 80}, start=False))
+    plan = daemon.call("PUT", "/runs/planned/plan?dry_run=true", {"stages": [
+        {"target": {"n_positions": 64}, "trigger": {"step": 10}, "probe": {"steps": 6}},
+        {"target": {"n_positions": 128}, "trigger": {"tokens": 30 * 128}, "probe": {"steps": 6}}]})
+    told = json.dumps(plan)
+    assert '"tokens_per_sequence": 128' in told and '"begins": 30' in told, told
+    daemon.terminate()
+
+
 def of_old_and_new(daemon, growth):
     """Forks have the batches of their checkpoint; an extended run goes on with its own."""
     old = daemon.post("/runs/job/fork", {"name": "old", "checkpoint": growth["parent_checkpoint"], "start": False})
@@ -163,4 +189,5 @@ def refusals_cost_nothing(folder):
 
 
 if __name__ == "__main__":
-    lagd.main(both_grow_while_the_run_goes_on, sequences_grow_with_the_context, refusals_cost_nothing)
+    lagd.main(both_grow_while_the_run_goes_on, sequences_grow_with_the_context,
+              studies_and_stages_train_on_it, refusals_cost_nothing)
