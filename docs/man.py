@@ -99,6 +99,62 @@ def events(openapi):
     return out + ".El\n"
 
 
+def limits(schema):
+    """Range, choices and default of a field, in words."""
+    parts = []
+    low, above, high = (schema.get(key) for key in ("minimum", "exclusiveMinimum", "maximum"))
+    if high is not None and abs(high) >= 2 ** 53 - 1:
+        high = None
+    if "enum" in schema:
+        parts.append("One of " + ", ".join(str(word) for word in schema["enum"]) + ".")
+    elif above is not None:
+        parts.append("Above %g%s." % (above, " and at most %g" % high if high is not None else ""))
+    elif low is not None and high is not None:
+        parts.append("%.15g to %.15g." % (low, high))
+    elif low is not None:
+        parts.append("At least %.15g." % low)
+    if "maxLength" in schema:
+        parts.append("At most %d bytes." % schema["maxLength"])
+    if "default" in schema:
+        default = json.dumps(schema["default"], ensure_ascii=False)
+        parts.append("Default: %s." % default)
+    return " ".join(parts)
+
+
+def fields(schema, prefix=""):
+    """A row a field, nested ones with their path: (path, required, text)."""
+    for name, member in schema.get("properties", {}).items():
+        needed = "Required. " if name in schema.get("required", []) else ""
+        text = " ".join(part for part in (member.get("description", ""), limits(member)) if part)
+        yield prefix + name, needed + text
+        yield from fields(member, prefix + name + "/")
+        for i, item in enumerate(member.get("prefixItems", [])):
+            yield "%s%s/%d" % (prefix, name, i), " ".join((item.get("description", ""), limits(item))).strip()
+
+
+def bodies(openapi):
+    """The fields of each request's body, from the same tables that check them."""
+    document = document_of(openapi)
+    schemas, asked = document["components"]["schemas"], {}
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            content = operation.get("requestBody", {}).get("content", {}).get("application/json")
+            if content:
+                name = content["schema"]["$ref"].rsplit("/", 1)[1]
+                asked.setdefault(name, []).append("%s %s" % (method.upper(), path))
+    parts = [name for name in schemas if name.endswith("Request") and name not in asked]  # those within others
+    out = ""
+    for name in [*asked, *parts]:
+        out += ".Ss Body %s\n" % name
+        if name in asked:
+            out += "Of\n" + " ,\n".join(".Ql %s" % escape(one) for one in asked[name]) + " .\n"
+        out += ".Bl -tag -width Ds -compact\n"
+        for path, text in fields(schemas[name]):
+            out += ".It Va %s\n%s" % (argument(path), sentences(text))
+        out += ".El\n"
+    return out
+
+
 def routes(openapi):
     document = document_of(openapi)
     out = ".Bl -tag -width Ds\n"
@@ -113,6 +169,7 @@ def main():
     page, lagd, lagctl, openapi = sys.argv[1:5]
     parts = {
         "@flags@": lambda: flags(lagd), "@keys@": lambda: keys(lagd), "@routes@": lambda: routes(openapi),
+        "@bodies@": lambda: bodies(openapi),
         "@states@": lambda: states(openapi), "@events@": lambda: events(openapi),
         "@commands@": lambda: output_of(lagctl, "--print-mdoc"),
     }

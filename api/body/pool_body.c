@@ -40,8 +40,10 @@ const struct lag_fields lagd_pool_fields = {rows + 2, LAG_COUNT(rows) - 2}; /* t
     "\"type\":\"array\",\"minItems\":1,\"maxItems\":" LAG_TEXT_OF(LAGD_STRATEGY_PARENTS) \
     ",\"items\":{\"type\":\"string\"}}"
 const char lagd_strategy_more[] =
-    "\"params\":{\"type\":\"object\",\"additionalProperties\":{\"type\":\"number\"}},"
-    "\"with_params\":{\"type\":\"object\",\"additionalProperties\":{\"type\":\"number\"}}," PARENTS "," FREEZE;
+    "\"params\":{\"type\":\"object\",\"description\":\"Parameters of the operator, as GET /operators lists them.\","
+    "\"additionalProperties\":{\"type\":\"number\"}},"
+    "\"with_params\":{\"type\":\"object\",\"description\":\"Parameters of the operator beside it.\","
+    "\"additionalProperties\":{\"type\":\"number\"}}," PARENTS "," FREEZE;
 const char lagd_pool_object_more[] =
     "\"operators\":{\"description\":\"The name of a pool, or a list; the rules beside it hold for each operator that "
     "names none.\",\"default\":\"default\",\"oneOf\":[{\"type\":\"string\"}," LIST "]}," FREEZE;

@@ -2,6 +2,7 @@
 #include "openapi/field_schemas_internal.h"
 
 #include "json/fields_out_internal.h"
+#include "openapi/glossary_internal.h"
 
 #include <lagd/base/parse.h>
 #include <ctype.h>
@@ -73,9 +74,15 @@ static void write_field(const struct writing *w, const char *key, const struct l
     lagd_json_close_object(json);
 }
 
+static void write_group_help(const struct writing *w, const char *key) {
+    const char *help = lagd_glossary_group(key);
+    if (help) lagd_json_text(w->json, "description", help);
+}
+
 static void write_tuple(const struct writing *w, const char *key, size_t first, size_t n) {
     lagd_json_open_object(w->json, key);
     lagd_json_text(w->json, "type", "array");
+    write_group_help(w, key);
     lagd_json_int(w->json, "maxItems", (int64_t)n);
     lagd_json_open_array(w->json, "prefixItems");
     for (size_t i = first; i < first + n; i++) write_field(w, NULL, &w->table->rows[i]);
@@ -131,6 +138,7 @@ static void write_required(const struct writing *w, const char *prefix) {
 static void write_object(const struct writing *w, const char *key, const char *prefix, const char *more) {
     lagd_json_open_object(w->json, key);
     lagd_json_text(w->json, "type", "object");
+    if (*prefix) write_group_help(w, key);
     if (!w->answer) lagd_json_bool(w->json, "additionalProperties", false);
     lagd_json_open_object(w->json, "properties");
     write_properties(w, prefix);

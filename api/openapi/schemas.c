@@ -2,6 +2,7 @@
 #include "openapi/schemas_internal.h"
 
 #include "openapi/field_schemas_internal.h"
+#include "openapi/glossary_internal.h"
 
 #include <lagd/base/check.h>
 #include <stdio.h>
@@ -110,7 +111,8 @@ static void write_properties(struct lagd_json *json, const struct lagd_schema *s
         write_type(json, member, member->type);
         if (member->constant) lagd_json_text(json, "const", member->constant);
         if (member->choice) lagd_choices_write(json, member->choice, strchr(member->type, '?') != NULL);
-        if (member->help) lagd_json_text(json, "description", member->help);
+        const char *help = member->help ? member->help : lagd_glossary_member(schema->name, member->name);
+        if (help) lagd_json_text(json, "description", help);
         lagd_json_close_object(json);
     }
 }

@@ -58,6 +58,15 @@ def check_operation(document, path, method, operation):
         jsonschema.Draft202012Validator(whole).validate(content["example"])
 
 
+def described(where, schema):
+    """Every member, at every depth, says what it is."""
+    for name, member in schema.get("properties", {}).items():
+        if isinstance(member, dict):
+            assert member.get("description", "").strip(), f"{where}.{name} has no description: give its row one, or " \
+                "api/openapi/glossary.c a word that means the same everywhere"
+            described(f"{where}.{name}", member)
+
+
 def main(program, stored):
     made = subprocess.run([program], check=True, capture_output=True).stdout
     document = json.loads(made, object_pairs_hook=no_duplicates)
@@ -70,7 +79,8 @@ def main(program, stored):
             check_operation(document, path, method, operation)
             names.append(operation["operationId"])
     assert len(names) == len(set(names)) >= 40, len(names)
-    for schema in document["components"]["schemas"].values():
+    for name, schema in document["components"]["schemas"].items():
+        described(name, schema)
         jsonschema.Draft202012Validator.check_schema(schema)
         assert set(schema["required"]) <= set(schema["properties"]), schema
     used = {r.rsplit("/", 1)[1] for r in references(document)} | {"Event", "ExportLine"}

@@ -133,6 +133,12 @@ def check_lagd(lagd, openapi, folder):
             expect("%s %s " % (method.upper(), path) in page, "lagd-api(7) lacks %s %s" % (method.upper(), path))
             summary = re.sub(r"\s+", " ", operation["summary"])[:40]
             expect(summary in page, "lagd-api(7) lacks '%s'" % summary)
+    n_fields = 0
+    for name, schema in document["components"]["schemas"].items():
+        for field in schema["properties"] if re.search(r"(Request|Patch)$", name) else ():
+            n_fields += 1
+            expect(re.search(r"Body %s\b.*\b%s\b" % (name, field), page), "lagd-api(7) lacks %s of %s" % (field, name))
+    expect(n_fields >= 60, "only %d fields of bodies" % n_fields)
     expect(n_routes >= 40, "only %d routes" % n_routes)
 
 
