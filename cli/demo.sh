@@ -370,7 +370,8 @@ say ''
 say 'checkpoints'
 ask /runs/demo/checkpoints
 pick '.items | reverse[]
-    | "  step \(.step | tostring | right(5))  \(.n_layer) layers  \(.n_bytes / 1e6 | fixed(1) | right(5)) MB  \(.kind)"'
+    | "  step \(.step | tostring | right(5))  \(.n_layer) layers  "
+        + "\(.n_bytes / 1048576 | fixed(1) | right(5)) MiB  \(.kind)"'
 say ''
 say "The demo took $(($(date +%s) - begun)) s."
 look_at

@@ -10,6 +10,15 @@ import subprocess
 import sys
 
 
+RUN_HEAD = """# run.json, field by field
+
+What `POST /runs` and `lagctl run create -f run.json` take, from the table that checks it. A slash stands between
+levels: `schedule/max_steps` is `{"schedule": {"max_steps": …}}`. Made by
+`docs/man.py --table RunRequest docs/openapi.json`.
+
+"""
+
+
 def escape(text):
     """Text that starts no request, calls no macro and keeps its backslashes."""
     text = text.replace("\\", "\\e").replace("-", "\\-")
@@ -155,6 +164,14 @@ def bodies(openapi):
     return out
 
 
+def table(openapi, name):
+    """The same as a table of Markdown: man.py --table NAME OPENAPI.json"""
+    schema = document_of(openapi)["components"]["schemas"][name]
+    rows = ["| field | what it is |", "| --- | --- |"]
+    rows += ["| `%s` | %s |" % (path, text.replace("|", "\\|")) for path, text in fields(schema)]
+    return "\n".join(rows) + "\n"
+
+
 def routes(openapi):
     document = document_of(openapi)
     out = ".Bl -tag -width Ds\n"
@@ -166,6 +183,9 @@ def routes(openapi):
 
 
 def main():
+    if sys.argv[1] == "--table":
+        sys.stdout.write(RUN_HEAD + table(sys.argv[3], sys.argv[2]))
+        return
     page, lagd, lagctl, openapi = sys.argv[1:5]
     parts = {
         "@flags@": lambda: flags(lagd), "@keys@": lambda: keys(lagd), "@routes@": lambda: routes(openapi),

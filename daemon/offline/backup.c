@@ -6,6 +6,7 @@
 #include <lagd/base/cleanup.h>
 #include <lagd/base/clock.h>
 #include <lagd/base/mem.h>
+#include <lagd/base/parse.h>
 #include <lagd/daemon/offline.h>
 #include <lagd/storage/backup.h>
 #include <lagd/storage/store.h>
@@ -21,7 +22,6 @@
 #include <unistd.h>
 
 #define UNFINISHED "BACKUP-NOT-FINISHED" /* a file in what grows; gone when the rest is whole */
-#define MB 1000000
 enum { TRIES = 20, PAUSE_MS = 50 };
 
 /* A handler has no argument to find its state by. */
@@ -156,8 +156,10 @@ static int copy_all(struct lagd_backup *backup, struct lag_error *err) {
 }
 
 static void say_done(const struct lagd_backup *backup, const char *dir, int64_t began_ns) {
-    fprintf(backup->out, "lagd: %s is a whole state directory: the database, %d checkpoints, %d uploads; %.1f MB in "
-            "%.1f s\n", dir, backup->n_checkpoints, backup->n_uploads, (double)backup->n_bytes / MB,
+    char size[16];
+    lag_bytes_text((uint64_t)backup->n_bytes, size);
+    fprintf(backup->out, "lagd: %s is a whole state directory: the database, %d checkpoints, %d uploads; %s in "
+            "%.1f s\n", dir, backup->n_checkpoints, backup->n_uploads, size,
             (double)(lag_clock_mono_ns() - began_ns) / 1e9);
     if (backup->n_outside > 0)
         fprintf(backup->out, "lagd: %d datasets lie outside of the state directory and are not part of it\n",

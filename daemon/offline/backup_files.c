@@ -5,6 +5,7 @@
 #include <lagd/base/cleanup.h>
 #include <lagd/base/clock.h>
 #include <lagd/base/mem.h>
+#include <lagd/base/parse.h>
 #include <lagd/daemon/states.h>
 #include <lagd/storage/backup.h>
 #include <lagd/storage/checkpoints.h>
@@ -19,7 +20,6 @@
 #include <unistd.h>
 
 #define TELL_NS (2 * INT64_C(1000000000))
-#define MB 1000000
 
 /* --- what there is ----------------------------------------------------------------------------------------------- */
 
@@ -143,9 +143,10 @@ int lagd_backup_progress(void *arg, size_t n_bytes) {
     int64_t now_ns = lag_clock_mono_ns();
     backup->n_bytes += (int64_t)n_bytes;
     if (now_ns >= backup->next_ns) {
-        if (backup->next_ns > 0)
-            fprintf(backup->out, "lagd: %s: %" PRId64 " of %" PRId64 " MB\n", backup->doing, backup->n_bytes / MB,
-                    LAG_MAX(backup->total_bytes, backup->n_bytes) / MB);
+        char done[16], all[16];
+        lag_bytes_text((uint64_t)backup->n_bytes, done);
+        lag_bytes_text((uint64_t)LAG_MAX(backup->total_bytes, backup->n_bytes), all);
+        if (backup->next_ns > 0) fprintf(backup->out, "lagd: %s: %s of %s\n", backup->doing, done, all);
         backup->next_ns = now_ns + TELL_NS;
     }
     return *backup->stop;

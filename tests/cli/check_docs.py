@@ -133,6 +133,9 @@ def check_lagd(lagd, openapi, folder):
             expect("%s %s " % (method.upper(), path) in page, "lagd-api(7) lacks %s %s" % (method.upper(), path))
             summary = re.sub(r"\s+", " ", operation["summary"])[:40]
             expect(summary in page, "lagd-api(7) lacks '%s'" % summary)
+    made = output_of(sys.executable, os.path.join(os.path.dirname(openapi), "man.py"), "--table", "RunRequest", openapi)
+    with open(os.path.join(os.path.dirname(openapi), "run.md"), encoding="utf-8") as file:
+        expect(file.read() == made, "docs/run.md is old: docs/man.py --table RunRequest docs/openapi.json >docs/run.md")
     n_fields = 0
     for name, schema in document["components"]["schemas"].items():
         for field in schema["properties"] if re.search(r"(Request|Patch)$", name) else ():
