@@ -94,16 +94,29 @@ export function runsView(main) {
     fill(head, h('th', {}, tickAll()), shown.map(([, title, word]) => h('th',
       { 'aria-sort': word === sort ? (falling ? 'descending' : 'ascending') : null },
       word ? button(`${title}${word === sort ? arrow : ''}`, () => sortBy(word), { class: 'quiet' }) : title)));
+    drawRows();
     const total = rows.items.length;
-    const { first, last } = window_(scroller, ROW_PX, total, AHEAD);
-    fill(body, gap(first, shown.length + 1), rows.items.slice(first, last).map((run) => line(run, shown)),
-      gap(total - last, shown.length + 1));
     table.setAttribute('aria-rowcount', rows.next ? -1 : total + 1);
     fill(found, total ? `${f.count(total)} runs${rows.next ? ', and more below' : ''}.` : 'No run is like that.');
     drawBulk();
     fill(groups, settings.get('group') === 'tag' && groupTable(groupsOf(rows.items)));
+  }
+
+  /** All that changes while one scrolls. Rows that were in sight before are the same elements. */
+  function drawRows() {
+    if (isEditing()) return;
+    const shown = columns(), look = settings.get('cols'), total = rows.items.length;
+    const { first, last } = window_(scroller, ROW_PX, total, AHEAD);
+    const inSight = rows.items.slice(first, last).map((run) => {
+      let known = made.get(run);
+      if (known?.look !== look) made.set(run, known = { look, row: line(run, shown) });
+      known.row.querySelector('input').checked = ticked.has(run.id);
+      return known.row;
+    });
+    fill(body, gap(first, shown.length + 1), inSight, gap(total - last, shown.length + 1));
     if (rows.next && last > total - PAGE / 2) rows.more(asked()).then(draw, (error) => toast(error.message, 'bad'));
   }
+  const made = new WeakMap(); // run, as it was told → its row
 
   const line = (run, shown) => h('tr', { class: run.waiting_for === 'approval' ? 'waits' : '' },
     h('td', {}, h('input', { type: 'checkbox', 'aria-label': `Tick ${run.name}`, checked: ticked.has(run.id),
@@ -225,7 +238,7 @@ export function runsView(main) {
   const keep = () => keepPlace(location.hash, { n: rows.items.length, top: scroller.scrollTop, ticked: [...ticked],
     tags: [...tickedTags] });
   scroller.addEventListener('scroll', throttle(() => {
-    draw();
+    drawRows();
     keep();
   }, 30));
   const refresh = throttle(() => rows.freshen(asked()).then(draw, () => {}), LIVE_MS);
