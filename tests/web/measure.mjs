@@ -36,7 +36,8 @@ async function someRuns() {
   await daemon.start();
   await daemon.upload('words');
   for (let i = 0; i < SIDES; i++) {
-    await daemon.post('/runs', runBody(`side-${i}`, { seed: i, schedule: { warmup_steps: 10, max_steps: 2 * POINTS } }));
+    await daemon.post('/runs', runBody(`side-${i}`, { seed: i,
+      schedule: { warmup_steps: 10, max_steps: 2 * POINTS } }));
     await until('it has some points', async () => (await daemon.get(`/runs/side-${i}`)).step > 40);
     await daemon.post(`/runs/side-${i}/pause`);
     await until('it is paused', async () => (await daemon.get(`/runs/side-${i}`)).state === 'paused');

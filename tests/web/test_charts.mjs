@@ -161,6 +161,14 @@ async function spikesAreCutOffAndTold() {
   await page().click('button:text-is("Show outliers") >> nth=0');
   await until('all is shown', async () => !/cut off/.test(await caption()));
   check(hash().includes('loss.out=true'), hash());
+  const shaded = await page().locator('.plot canvas').first().evaluate((canvas) => { // 0b62ad30 on nothing
+    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+    let n = 0;
+    for (let i = 0; i < data.length; i += 4)
+      if (Math.abs(data[i] - 11) < 9 && Math.abs(data[i + 2] - 173) < 9 && Math.abs(data[i + 3] - 48) < 3) n++;
+    return n;
+  });
+  check(shaded > 500, `the range of the thinned points has ${shaded} pixels`);
   await page().click('button:text-is("Hide outliers") >> nth=0');
   check(!hash().includes('loss.out'), hash());
 }

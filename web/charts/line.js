@@ -183,8 +183,10 @@ export class LineChart {
     if (!this.model || !width || this.model.x.length === 0) return;
     const model = this.model;
     const series = model.lines.map((line) => ({
-      label: line.label, spanGaps: true, width: line.width ?? 2, alpha: line.alpha ?? 1,
-      points: { show: line.points ?? false, size: 5 }, stroke: () => styleOf(line).colour, dash: line.dash,
+      label: line.label, spanGaps: true, width: line.width ?? 2,
+      alpha: line.alpha || 1, // a band is as faint as its line: of those that bound one only the stroke is unseen
+      points: { show: line.points ?? false, size: 5 },
+      stroke: () => (line.alpha === 0 ? 'transparent' : styleOf(line).colour), dash: line.dash,
     }));
     const right = model.quiet ? 0 : roomFor(named(model), width);
     this.plot = new uPlot({
