@@ -88,8 +88,26 @@ def it_finds_the_same_tokens(folder):
     daemon.terminate()
 
 
+def it_cuts_text_the_same_way(folder):
+    """By tokenizers that lagd has trained, one for each pattern that has a name there."""
+    daemon = started(folder)
+    for pattern in ("gpt2", "llama3", "qwen2"):
+        daemon.post("/tokenizers", {"name": pattern, "train": {"dataset": "words", "vocab_size": 600,
+                                                               "pattern": pattern}})
+        daemon.wait_for("/tokenizers/" + pattern, lambda t: t["state"] == "ready")
+        daemon.request("POST", f"/api/v1/datasets?name=t-{pattern}&tokenizer={pattern}", lagd.text().encode(),
+                       {"Content-Type": "text/plain"})
+        daemon.wait_for("/datasets/t-" + pattern, lambda d: d["state"] == "ready")
+        daemon.post("/runs", run_body("r-" + pattern, "t-" + pattern, model={"vocab_size": 600},
+                                      schedule={"max_steps": 2, "warmup_steps": 1}))
+        found = ask(folder, fetch(daemon, newest_of(daemon, "r-" + pattern)), texts=TEXTS)
+        ids = [daemon.post(f"/tokenizers/{pattern}/encode", {"text": text})["ids"] for text in TEXTS]
+        assert found["ids"] == ids and found["texts"] == TEXTS, (pattern, found, ids)
+    daemon.terminate()
+
+
 if __name__ == "__main__":
     if not os.path.isdir(os.path.join(LLAMA, "node_modules", "node-llama-cpp")):
         print("skipped: tests/llama/node_modules is not there; ./dev deps test installs it where npm can be reached")
         sys.exit(77)
-    lagd.main(it_finds_the_same_loss, it_finds_the_same_tokens)
+    lagd.main(it_finds_the_same_loss, it_finds_the_same_tokens, it_cuts_text_the_same_way)
