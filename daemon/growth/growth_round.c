@@ -78,7 +78,8 @@ static int check_segments(const struct lagd_round *round, const struct lag_candi
     int rc = lag_strategy_parse(row->strategy, &strategy, &why);
     if (rc != 0 || strategy.n_parents > 0 || !lagd_operator_grows(row->op)) return 0; /* its probe tells */
     rc = lag_recipe_restore(&strategy, &parent->layout.spec, &to, row->recipe, &recipe, &why);
-    if (rc == 0 && recipe.width.widens) rc = lag_grow_check_segments(parent, NULL, &strategy, &recipe, &why);
+    if (rc != 0 || !recipe.width.widens) return 0; /* the first is the candidate's own fault: the others go on */
+    rc = lag_grow_check_segments(parent, NULL, &strategy, &recipe, &why);
     return rc == 0 ? 0 : lag_error_set(err, rc, "candidate %s: %.600s", row->op, why.text);
 }
 
