@@ -56,7 +56,7 @@ static const struct lag_fields fields = {field_rows, LAG_COUNT(field_rows)};
 static const struct lagd_member inner_members[] = {LAGD_MEMBER(struct inner, "whole", "i", whole, NULL)};
 static const struct lagd_schema inner_schema = LAGD_SCHEMA("Inner", inner_members);
 static const struct lagd_member members[] = {
-    LAGD_CONSTANT("kind", "row", NULL),
+    LAGD_CONSTANT("which", "row", NULL),
     LAGD_CHOICE(struct row, "text", "s", text, word, "A word."),
     ROW("maybe", "s?", maybe),
     ROW("left_out", "s~", maybe),
@@ -94,7 +94,7 @@ static void values_lie_where_the_table_says(void **state) {
                             .rows = {inner, 2, sizeof(inner[0])}};
     int more = 10;
     expect(&schema, &row, &more, 0,
-           "{\"kind\":\"row\",\"text\":\"two\",\"maybe\":\"m\",\"left_out\":\"m\",\"pointed\":\"p\","
+           "{\"which\":\"row\",\"text\":\"two\",\"maybe\":\"m\",\"left_out\":\"m\",\"pointed\":\"p\","
            "\"list\":[\"a\",\"b\"],"
            "\"small\":-3,\"count\":2,\"large\":9223372036854775807,\"real\":0.5,\"truth\":true,"
            "\"time\":\"1970-01-01T00:00:01.000Z\",\"inner\":{\"whole\":7},\"rows\":[{\"whole\":8},{\"whole\":9}],"
@@ -106,7 +106,7 @@ static void nothing_is_null_or_left_out(void **state) {
     const struct row row = {.large = -1, .real = NAN};
     int more = 0;
     expect(&schema, &row, &more, 0,
-           "{\"kind\":\"row\",\"text\":\"\",\"maybe\":null,\"pointed\":null,\"list\":[],\"small\":0,\"count\":null,"
+           "{\"which\":\"row\",\"text\":\"\",\"maybe\":null,\"pointed\":null,\"list\":[],\"small\":0,\"count\":null,"
            "\"large\":null,\"real\":null,\"truth\":false,\"time\":null,\"inner\":{\"whole\":0},\"rows\":[],"
            "\"deep\":{\"whole\":0},\"one\":0}\n");
 }
@@ -148,7 +148,7 @@ static void schemas_are_of_the_same_table(void **state) {
     lagd_json_close_object(&json);
     char *got = lagd_json_take(&json, &length);
     static const char *const parts[] = {
-        "\"kind\":{\"type\":\"string\",\"const\":\"row\"}",
+        "\"which\":{\"type\":\"string\",\"const\":\"row\"}",
         "\"text\":{\"type\":\"string\",\"enum\":[\"one\",\"two\"],"
         "\"x-lagd-meanings\":{\"one\":\"the first\",\"two\":\"the second\"},\"description\":\"A word.\"}",
         "\"maybe\":{\"type\":[\"string\",\"null\"]}",
@@ -160,7 +160,7 @@ static void schemas_are_of_the_same_table(void **state) {
         "\"rows\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/components/schemas/Inner\"}}",
         "\"deep\":{\"type\":\"object\",\"properties\":{\"whole\":{\"type\":\"integer\",\"description\":\"A number. "
         "[steps]\"}},\"required\":[\"whole\"]}",
-        "\"required\":[\"kind\",\"text\",\"maybe\",\"pointed\",\"list\",\"small\",\"count\",\"large\",\"real\","
+        "\"required\":[\"which\",\"text\",\"maybe\",\"pointed\",\"list\",\"small\",\"count\",\"large\",\"real\","
         "\"truth\",\"time\",\"inner\",\"rows\",\"deep\",\"one\"]",
         "\"Inner\":{\"type\":\"object\",\"properties\":{\"whole\":{\"type\":\"integer\"}},\"required\":[\"whole\"]}",
     };
