@@ -135,7 +135,9 @@ def told_of_what_happens(folder):
     waiting = next(json.loads(body) for _, _, body, _ in hook.requests if b'"waiting"' in body)
     assert waiting["growth"] == growth and waiting["severity"] == "warning", waiting
     assert waiting["link"] == f"http://localhost:7437/#/growths/{growth}", waiting
-    assert sink(daemon, "webhook")["delivered"] == 3 and sink(daemon, "webhook")["waiting"] == 0
+    # it is written down after the answer has come
+    assert until(lambda: (sink(daemon, "webhook")["delivered"], sink(daemon, "webhook")["waiting"]) == (3, 0), 20), \
+        sink(daemon, "webhook")
     status, _, text = daemon.request("GET", "/metrics")
     assert b'lagd_notify_delivered_total{sink="webhook"} 3\n' in text, text[-2000:]
     # nothing shows the address or the secret
