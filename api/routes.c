@@ -169,8 +169,7 @@ static const struct lagd_parameter hf_query[] = {
 static const char *const gguf_dtypes[] = {"f32", "f16", NULL}; /* as lagd_gguf_open knows them */
 static const struct lagd_parameter gguf_query[] = {
     {"dtype", LAGD_PARAM_CHOICE, false, false, 0, 0, "f32", gguf_dtypes,
-     "What the matrices are told in: f32, as they are trained, or f16, each number rounded to the nearest."},
-    END};
+     "What the matrices are told in: f32, as they are trained, or f16, each number rounded to the nearest."}, END};
 
 static const struct lagd_route routes[] = {
     {"GET", "/", "front", lagd_h_front, .flags = LAGD_OPEN, .status = 200, .response = &lagd_index_schema,
