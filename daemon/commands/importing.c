@@ -1,7 +1,7 @@
 /* Imports of models under way. */
 #include "commands/importing_internal.h"
 
-#include "exec/pool_internal.h"
+#include "exec/listed_internal.h"
 #include "plan/shape_internal.h"
 #include "records/folders_internal.h"
 #include "records/post_internal.h"
@@ -21,7 +21,6 @@
 #include <lagd/storage/events.h>
 #include <lagd/storage/keys.h>
 #include <lagd/storage/models.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,22 +28,18 @@
 #define SILENCE_NS (60 * INT64_C(1000000000)) /* of a worker, expected at most */
 
 struct import {
-    struct lagd_job job; /* first: the pool knows only this */
+    struct lagd_listed listed; /* first: the list knows only this */
     struct lagd_imports *all;
-    struct import *next;
     struct lag_model_row row;
     char root[LAG_ROW_PATH], relative[LAG_ROW_PATH], dir[LAGD_STATE_PATH];
     char (*hashes)[LAG_SHA256_HEX];
     struct lag_import *found; /* its copy */
     int64_t report_due_ns;
     bool is_unknown; /* its row has gone */
-    bool gone; /* a person has deleted it; under the lock of all */
 };
 struct lagd_imports {
     struct lagd_deps *deps;
-    pthread_mutex_t lock;
-    struct import *first;
-    struct lagd_pool *pool;
+    struct lagd_list list;
 };
 
 /* --- copying and checking, on a worker --------------------------------------------------------------------------- */
@@ -57,14 +52,14 @@ static int write_done(struct lag_db *db, void *arg, struct lag_error *err) {
 /* How far it is costs one small write now and then; without it the import goes on. */
 static int each_chunk(void *arg, size_t n_bytes) {
     struct import *job = arg;
-    lagd_job_beat(&job->job);
+    lagd_job_beat(&job->listed.job);
     LAG_FP("model.chunk");
     job->row.n_bytes_done += (int64_t)n_bytes;
     if (lag_clock_mono_ns() >= job->report_due_ns) {
         (void)lag_store_write(job->all->deps->store, write_done, &job->row, NULL);
         job->report_due_ns = lag_clock_mono_ns() + REPORT_NS;
     }
-    return atomic_load(&job->job.cancelled);
+    return atomic_load(&job->listed.job.cancelled);
 }
 
 /* Told as it stands, and not waited for: it is for a person to make room. */
@@ -135,10 +130,10 @@ static int import_patiently(struct import *job, struct lag_error *err) {
         int rc = import(job, err);
         if (lag_code_cause(rc) != LAG_CAUSE_PASSES) return rc;
         if (n_tries == 0) lag_log(LAG_LOG_WARNING, "model %s waits to be imported: %s", job->row.name, err->text);
-        lagd_job_waits(&job->job);
-        lagd_pause_ms(LAGD_STORAGE_RETRY_MS, &job->job.cancelled);
-        lagd_job_beat(&job->job);
-        if (atomic_load(&job->job.cancelled)) return LAG_ECANCELED;
+        lagd_job_waits(&job->listed.job);
+        lagd_pause_ms(LAGD_STORAGE_RETRY_MS, &job->listed.job.cancelled);
+        lagd_job_beat(&job->listed.job);
+        if (atomic_load(&job->listed.job.cancelled)) return LAG_ECANCELED;
     }
 }
 
@@ -178,8 +173,8 @@ static int import_it(struct import *job, struct lag_error *err) {
     int rc = import_patiently(job, err);
     LAG_FP("model.checked");
     if (rc != 0) return rc;
-    lagd_job_waits(&job->job); /* for the disk, as long as that is full */
-    rc = lagd_write_patiently(job->all->deps, write_ready, job, &job->job.cancelled, err);
+    lagd_job_waits(&job->listed.job); /* for the disk, as long as that is full */
+    rc = lagd_write_patiently(job->all->deps, write_ready, job, &job->listed.job.cancelled, err);
     LAG_FP("model.ready");
     job->is_unknown = rc == LAG_ENOTFOUND;
     if (rc == 0) lagd_unlisted_unmark(job->dir);
@@ -232,24 +227,12 @@ void lagd_import_withdraw(struct lagd_deps *deps, const struct lag_model_row *ro
         lag_log(LAG_LOG_WARNING, "model %s stays half imported; the next start goes on: %s", row->name, err.text);
 }
 
-/* Out of the list. true: its row was deleted. */
-static bool take_out(struct import *job) {
-    struct lagd_imports *all = job->all;
-    (void)pthread_mutex_lock(&all->lock);
-    struct import **link = &all->first;
-    while (*link != job) link = &(*link)->next;
-    *link = job->next;
-    const bool gone = job->gone;
-    (void)pthread_mutex_unlock(&all->lock);
-    return gone;
-}
-
 /* A folder that is not listed goes; where lagd stops, the next start finds its mark. */
 static void run_job(struct lagd_job *base) {
     struct import *job = (struct import *)base;
     struct lag_error err = {0};
     int rc = atomic_load(&base->cancelled) ? LAG_ECANCELED : import_it(job, &err);
-    const bool gone = take_out(job);
+    const bool gone = lagd_list_take_out(&job->all->list, &job->listed);
     if (gone || job->is_unknown) {
         remove_folder(job);
     } else if (rc != 0 && rc != LAG_ECANCELED) {
@@ -260,7 +243,7 @@ static void run_job(struct lagd_job *base) {
 
 static void end_job(struct lagd_job *base) {
     struct import *job = (struct import *)base;
-    if (!base->ran && take_out(job)) remove_folder(job);
+    if (!base->ran && lagd_list_take_out(&job->all->list, &job->listed)) remove_folder(job);
     lag_import_close(job->found);
     free(job->hashes);
     free(job);
@@ -271,32 +254,25 @@ static void end_job(struct lagd_job *base) {
 int lagd_imports_create(struct lagd_deps *deps, struct lagd_imports **ret, struct lag_error *err) {
     struct lagd_imports *all = lag_calloc(1, sizeof(*all));
     if (!all) return lag_error_set(err, LAG_ENOMEM, "out of memory for imports of models");
-    (void)pthread_mutex_init(&all->lock, NULL);
     all->deps = deps;
-    int rc = lagd_pool_create("import", 1, &all->pool, err);
+    int rc = lagd_list_init(&all->list, "import", err);
     if (rc == 0) *ret = all;
     else lagd_imports_destroy(all);
     return rc;
 }
 
 void lagd_imports_stop(struct lagd_imports *all) {
-    if (!all) return;
-    lagd_pool_destroy(all->pool);
-    all->pool = NULL;
+    if (all) lagd_list_stop(&all->list);
 }
 
 void lagd_imports_destroy(struct lagd_imports *all) {
     if (!all) return;
-    lagd_imports_stop(all);
-    (void)pthread_mutex_destroy(&all->lock);
+    lagd_list_deinit(&all->list);
     free(all);
 }
 
 int lagd_imports_admit(struct lagd_imports *all, struct lag_error *err) {
-    int n = 0;
-    (void)pthread_mutex_lock(&all->lock);
-    for (const struct import *job = all->first; job; job = job->next) n++;
-    (void)pthread_mutex_unlock(&all->lock);
+    const int n = lagd_list_count(&all->list);
     if (n < LAGD_IMPORTS_MAX) return 0;
     return lag_error_set(err, LAG_EBUSY, "%d models are being imported already; try again in a moment", n);
 }
@@ -305,34 +281,22 @@ int lagd_imports_begin(struct lagd_imports *all, const struct lag_model_row *row
                        const char *relative, struct lag_error *err) {
     struct import *job = LAG_FP_FAIL("model.begin") ? NULL : lag_calloc(1, sizeof(*job));
     if (!job) return lag_error_set(err, LAG_ENOMEM, "out of memory");
-    job->job = (struct lagd_job){.run = run_job, .done = end_job, .longest_ns = SILENCE_NS};
+    job->listed.job = (struct lagd_job){.run = run_job, .done = end_job, .longest_ns = SILENCE_NS};
     job->all = all;
     job->row = *row;
+    job->listed.id = job->row.id;
     (void)lag_copy(job->root, sizeof(job->root), root);
     (void)lag_copy(job->relative, sizeof(job->relative), relative);
     lagd_model_path(all->deps, row->id, job->dir);
-    (void)pthread_mutex_lock(&all->lock);
-    job->next = all->first;
-    all->first = job;
-    (void)pthread_mutex_unlock(&all->lock);
-    if (lagd_pool_submit(all->pool, &job->job) == 0) return 0;
-    (void)take_out(job);
-    free(job);
-    return lag_error_set(err, LAG_ECANCELED, "lagd is stopping");
+    const int rc = lagd_list_submit(&all->list, &job->listed, err);
+    if (rc != 0) free(job);
+    return rc;
 }
 
 bool lagd_imports_cancel(struct lagd_imports *all, const char *model_id) {
-    bool found = false;
-    (void)pthread_mutex_lock(&all->lock);
-    for (struct import *job = all->first; job; job = job->next) {
-        if (strcmp(job->row.id, model_id) != 0) continue;
-        job->gone = found = true;
-        atomic_store(&job->job.cancelled, true);
-    }
-    (void)pthread_mutex_unlock(&all->lock);
-    return found;
+    return lagd_list_cancel(&all->list, model_id);
 }
 
-bool lagd_imports_stuck(struct lagd_imports *all, int64_t now_ns) { return lagd_pool_stuck(all->pool, now_ns); }
+bool lagd_imports_stuck(struct lagd_imports *all, int64_t now_ns) { return lagd_pool_stuck(all->list.pool, now_ns); }
 
-size_t lagd_imports_waiting(struct lagd_imports *all) { return lagd_pool_waiting(all->pool); }
+size_t lagd_imports_waiting(struct lagd_imports *all) { return lagd_pool_waiting(all->list.pool); }

@@ -2,7 +2,7 @@
 #include "commands/making_internal.h"
 
 #include "commands/tokens_internal.h"
-#include "exec/pool_internal.h"
+#include "exec/listed_internal.h"
 #include "records/folders_internal.h"
 #include "records/post_internal.h"
 #include "records/transact_internal.h"
@@ -24,7 +24,6 @@
 #include <lagd/storage/keys.h>
 #include <lagd/storage/tokenizers.h>
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -34,21 +33,17 @@
 enum { READ_BYTES = 4 << 20, SPECIALS_MAX = 256 };
 
 struct making {
-    struct lagd_job job; /* first: the pool knows only this */
+    struct lagd_listed listed; /* first: the list knows only this */
     struct lagd_makings *all;
-    struct making *next;
     struct lag_tokenizer_row row;
     struct lag_dataset_row dataset; /* that it learns from */
     char root[LAGD_STATE_PATH], relative[LAG_ROW_PATH], dir[LAGD_STATE_PATH];
     int64_t report_due_ns;
     bool is_unknown; /* its row has gone */
-    bool gone; /* a person has deleted it; under the lock of all */
 };
 struct lagd_makings {
     struct lagd_deps *deps;
-    pthread_mutex_t lock;
-    struct making *first;
-    struct lagd_pool *pool;
+    struct lagd_list list;
 };
 
 LAG_DEFINE_CLEANUP(struct lag_tokenizer, tokenizer_destroy_p, lag_tokenizer_destroy)
@@ -63,21 +58,21 @@ static int write_done(struct lag_db *db, void *arg, struct lag_error *err) {
 
 /* How far it is costs one small write now and then; without it the job goes on. */
 static bool goes_on(struct making *job, int64_t n_done) {
-    lagd_job_beat(&job->job);
+    lagd_job_beat(&job->listed.job);
     LAG_FP("tokenizer.part");
     job->row.n_done = n_done;
     if (lag_clock_mono_ns() >= job->report_due_ns) {
         (void)lag_store_write(job->all->deps->store, write_done, &job->row, NULL);
         job->report_due_ns = lag_clock_mono_ns() + REPORT_NS;
     }
-    return !atomic_load(&job->job.cancelled);
+    return !atomic_load(&job->listed.job.cancelled);
 }
 
 /* The text is read, and then its merges are learnt: each is half of it. */
 static bool each_merge(void *arg, int n_done, int n_asked) {
     struct making *job = arg;
     const int64_t half = job->dataset.n_bytes;
-    if (n_done % 64 != 0) return !atomic_load(&job->job.cancelled);
+    if (n_done % 64 != 0) return !atomic_load(&job->listed.job.cancelled);
     return goes_on(job, half + (int64_t)((double)half * n_done / LAG_MAX(n_asked, 1)));
 }
 
@@ -184,10 +179,10 @@ static int make_patiently(struct making *job, struct lag_error *err) {
         const int rc = make(job, err);
         if (lag_code_cause(rc) != LAG_CAUSE_PASSES) return rc;
         if (n_tries == 0) lag_log(LAG_LOG_WARNING, "tokenizer %s waits to be made: %s", job->row.name, err->text);
-        lagd_job_waits(&job->job);
-        lagd_pause_ms(LAGD_STORAGE_RETRY_MS, &job->job.cancelled);
-        lagd_job_beat(&job->job);
-        if (atomic_load(&job->job.cancelled)) return LAG_ECANCELED;
+        lagd_job_waits(&job->listed.job);
+        lagd_pause_ms(LAGD_STORAGE_RETRY_MS, &job->listed.job.cancelled);
+        lagd_job_beat(&job->listed.job);
+        if (atomic_load(&job->listed.job.cancelled)) return LAG_ECANCELED;
     }
 }
 
@@ -202,8 +197,8 @@ static int write_ready(struct lag_db *db, void *arg, struct lag_error *err) {
 static int make_it(struct making *job, struct lag_error *err) {
     int rc = make_patiently(job, err);
     if (rc != 0) return rc;
-    lagd_job_waits(&job->job); /* for the disk, as long as that is full */
-    rc = lagd_write_patiently(job->all->deps, write_ready, job, &job->job.cancelled, err);
+    lagd_job_waits(&job->listed.job); /* for the disk, as long as that is full */
+    rc = lagd_write_patiently(job->all->deps, write_ready, job, &job->listed.job.cancelled, err);
     LAG_FP("tokenizer.ready");
     job->is_unknown = rc == LAG_ENOTFOUND;
     return rc == 0 ? 0 : LAG_ECANCELED; /* the next start makes it anew */
@@ -253,30 +248,18 @@ void lagd_making_withdraw(struct lagd_deps *deps, const struct lag_tokenizer_row
     else lag_log(LAG_LOG_WARNING, "tokenizer %s stays half made; the next start goes on: %s", row->name, err.text);
 }
 
-/* Out of the list. true: its row was deleted. */
-static bool take_out(struct making *job) {
-    struct lagd_makings *all = job->all;
-    (void)pthread_mutex_lock(&all->lock);
-    struct making **link = &all->first;
-    while (*link != job) link = &(*link)->next;
-    *link = job->next;
-    const bool gone = job->gone;
-    (void)pthread_mutex_unlock(&all->lock);
-    return gone;
-}
-
 static void run_job(struct lagd_job *base) {
     struct making *job = (struct making *)base;
     struct lag_error err = {0};
     int rc = atomic_load(&base->cancelled) ? LAG_ECANCELED : make_it(job, &err);
-    const bool gone = take_out(job);
+    const bool gone = lagd_list_take_out(&job->all->list, &job->listed);
     if (gone || job->is_unknown) remove_folder(job->all->deps, &job->row);
     else if (rc != 0 && rc != LAG_ECANCELED) lagd_making_refuse(job->all->deps, &job->row, err.text);
 }
 
 static void end_job(struct lagd_job *base) {
     struct making *job = (struct making *)base;
-    if (!base->ran && take_out(job)) remove_folder(job->all->deps, &job->row);
+    if (!base->ran && lagd_list_take_out(&job->all->list, &job->listed)) remove_folder(job->all->deps, &job->row);
     free(job);
 }
 
@@ -285,32 +268,25 @@ static void end_job(struct lagd_job *base) {
 int lagd_makings_create(struct lagd_deps *deps, struct lagd_makings **ret, struct lag_error *err) {
     struct lagd_makings *all = lag_calloc(1, sizeof(*all));
     if (!all) return lag_error_set(err, LAG_ENOMEM, "out of memory for tokenizers");
-    (void)pthread_mutex_init(&all->lock, NULL);
     all->deps = deps;
-    int rc = lagd_pool_create("tokenizer", 1, &all->pool, err);
+    int rc = lagd_list_init(&all->list, "tokenizer", err);
     if (rc == 0) *ret = all;
     else lagd_makings_destroy(all);
     return rc;
 }
 
 void lagd_makings_stop(struct lagd_makings *all) {
-    if (!all) return;
-    lagd_pool_destroy(all->pool);
-    all->pool = NULL;
+    if (all) lagd_list_stop(&all->list);
 }
 
 void lagd_makings_destroy(struct lagd_makings *all) {
     if (!all) return;
-    lagd_makings_stop(all);
-    (void)pthread_mutex_destroy(&all->lock);
+    lagd_list_deinit(&all->list);
     free(all);
 }
 
 int lagd_makings_admit(struct lagd_makings *all, struct lag_error *err) {
-    int n = 0;
-    (void)pthread_mutex_lock(&all->lock);
-    for (const struct making *job = all->first; job; job = job->next) n++;
-    (void)pthread_mutex_unlock(&all->lock);
+    const int n = lagd_list_count(&all->list);
     if (n < LAGD_MAKINGS_MAX) return 0;
     return lag_error_set(err, LAG_EBUSY, "%d tokenizers are being made already; try again in a moment", n);
 }
@@ -319,35 +295,23 @@ int lagd_makings_begin(struct lagd_makings *all, const struct lag_tokenizer_row 
                        const char *relative, const struct lag_dataset_row *dataset, struct lag_error *err) {
     struct making *job = LAG_FP_FAIL("tokenizer.begin") ? NULL : lag_calloc(1, sizeof(*job));
     if (!job) return lag_error_set(err, LAG_ENOMEM, "out of memory");
-    job->job = (struct lagd_job){.run = run_job, .done = end_job, .longest_ns = SILENCE_NS};
+    job->listed.job = (struct lagd_job){.run = run_job, .done = end_job, .longest_ns = SILENCE_NS};
     job->all = all;
     job->row = *row;
+    job->listed.id = job->row.id;
     if (dataset) job->dataset = *dataset;
     (void)lag_copy(job->root, sizeof(job->root), root);
     (void)lag_copy(job->relative, sizeof(job->relative), relative);
     lagd_tokenizer_path(all->deps, row->id, job->dir);
-    (void)pthread_mutex_lock(&all->lock);
-    job->next = all->first;
-    all->first = job;
-    (void)pthread_mutex_unlock(&all->lock);
-    if (lagd_pool_submit(all->pool, &job->job) == 0) return 0;
-    (void)take_out(job);
-    free(job);
-    return lag_error_set(err, LAG_ECANCELED, "lagd is stopping");
+    const int rc = lagd_list_submit(&all->list, &job->listed, err);
+    if (rc != 0) free(job);
+    return rc;
 }
 
 bool lagd_makings_cancel(struct lagd_makings *all, const char *tokenizer_id) {
-    bool found = false;
-    (void)pthread_mutex_lock(&all->lock);
-    for (struct making *job = all->first; job; job = job->next) {
-        if (strcmp(job->row.id, tokenizer_id) != 0) continue;
-        job->gone = found = true;
-        atomic_store(&job->job.cancelled, true);
-    }
-    (void)pthread_mutex_unlock(&all->lock);
-    return found;
+    return lagd_list_cancel(&all->list, tokenizer_id);
 }
 
-bool lagd_makings_stuck(struct lagd_makings *all, int64_t now_ns) { return lagd_pool_stuck(all->pool, now_ns); }
+bool lagd_makings_stuck(struct lagd_makings *all, int64_t now_ns) { return lagd_pool_stuck(all->list.pool, now_ns); }
 
-size_t lagd_makings_waiting(struct lagd_makings *all) { return lagd_pool_waiting(all->pool); }
+size_t lagd_makings_waiting(struct lagd_makings *all) { return lagd_pool_waiting(all->list.pool); }
