@@ -9,11 +9,9 @@
 #include <lagd/base/log.h>
 #include <lagd/base/strbuf.h>
 #include <lagd/daemon/gguf.h>
-#include <lagd/daemon/supervisor.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define FILE_MAX (32u << 20) /* bytes of a tokenizer's file: no import takes a longer one */
 #define BYTES_A_ROW 64       /* of a tokenizer that are read in the time in which a row of the database is */
@@ -33,8 +31,9 @@ static int64_t brought_bytes(const struct lagd_hf_sheet *sheet, const char *name
     return -1;
 }
 
-static int64_t all_brought_bytes(const struct lagd_hf_sheet *sheet) {
+static int64_t tokenizer_bytes(const struct lagd_hf_sheet *sheet) {
     int64_t n = 0;
+    if (lagd_hf_tokenizer(sheet) == LAGD_HF_STORED) return sheet->tokenizer.n_bytes;
     for (size_t i = 0; i < N_TEXTS; i++) n += LAG_MAX(brought_bytes(sheet, names[i]), 0);
     return lagd_hf_tokenizer(sheet) == LAGD_HF_BROUGHT ? n : 0;
 }
@@ -50,7 +49,7 @@ static int read_texts(struct lagd_request *request, const struct lagd_hf_sheet *
             texts[TOKENIZER] = lag_strbuf_take(&bytes);
             return texts[TOKENIZER] ? 0 : lag_error_set(&request->err, LAG_EBUSY, "out of memory");
         case LAGD_HF_STORED:
-            return lagd_hf_stored_text(request, sheet, FILE_MAX, &texts[TOKENIZER]);
+            return lagd_hf_stored_text(request, sheet, &texts[TOKENIZER]);
         case LAGD_HF_BROUGHT:
             break;
     }
@@ -74,13 +73,14 @@ static ssize_t read_model(void *arg, char *buffer, size_t size) {
 
 static void close_model(void *arg) { lagd_gguf_close(arg); }
 
-/* Takes model on 0. */
+/* A large tokenizer takes long to read. */
 static int open_model(struct lagd_request *request, const struct lagd_hf_sheet *sheet, int model, int manifest,
-                      struct lagd_gguf **ret) {
+                      void *ret) {
     char *texts[N_TEXTS] = {NULL}, name[LAG_ROW_ID + 80];
     (void)snprintf(name, sizeof(name), "%.64s at step %lld", sheet->ancestry->run.name,
                    (long long)sheet->checkpoint.step);
-    int status = read_texts(request, sheet, texts);
+    int status = lagd_request_heavy(request, tokenizer_bytes(sheet) / BYTES_A_ROW);
+    if (status == 0) status = read_texts(request, sheet, texts);
     if (status == 0) {
         const struct lagd_gguf_texts all = {.tokenizer = texts[TOKENIZER], .vocab = texts[VOCAB],
                                             .merges = texts[MERGES], .config = texts[CONFIG]};
@@ -106,25 +106,9 @@ static void answer_model(struct lagd_request *request, const struct lagd_hf_shee
     request->response.stream_arg = gguf;
 }
 
-/* LAGD_WAIT: files have to be read first, which a thread for heavy work cannot wait for. */
-static int open_sheet(struct lagd_request *request, const struct lagd_hf_sheet *sheet, bool again,
-                      struct lagd_gguf **ret) {
-    int model = -1, manifest = -1;
-    int status = lagd_hf_open_file(request, sheet, "model.safetensors", again || request->is_aside, &model);
-    if (status == 0) status = lagd_hf_open_file(request, sheet, "manifest.json", again || request->is_aside, &manifest);
-    if (status > 0)
-        status = lagd_checkpoint_files_read(request, sheet->checkpoint.id, "");
-    else if (status == 0)
-        status = lagd_request_heavy(request, all_brought_bytes(sheet) / BYTES_A_ROW);
-    if (status == 0) status = open_model(request, sheet, model, manifest, ret);
-    if (status != 0 && model >= 0) (void)close(model);
-    if (manifest >= 0) (void)close(manifest);
-    return status;
-}
-
-static int answer_sheet(struct lagd_request *request, const struct lagd_hf_sheet *sheet, bool again) {
+static int answer_gguf(struct lagd_request *request, struct lagd_hf_sheet *sheet, bool again) {
     struct lagd_gguf *gguf = NULL;
-    int status = open_sheet(request, sheet, again, &gguf);
+    int status = lagd_hf_with_files(request, sheet, again, open_model, &gguf);
     if (status == 0) status = check_model(request, gguf);
     /* In place of the one for heavy work. */
     if (status == 0) status = lagd_request_take_place(request, LAGD_PLACE_DOWNLOAD);
@@ -133,23 +117,9 @@ static int answer_sheet(struct lagd_request *request, const struct lagd_hf_sheet
     return status;
 }
 
-static int answer_gguf(struct lagd_request *request, bool again) {
-    struct lag_db *db;
-    struct lagd_hf_sheet *sheet = NULL;
-    const char *dtype = lagd_query_text(&request->target, request->route, "dtype");
-    int status = request->is_aside ? 0 : lagd_request_take_place(request, LAGD_PLACE_DOWNLOAD);
-    if (status == 0) status = lagd_request_db(request, &db);
-    if (status == 0)
-        status = lagd_hf_sheet_read(db, request->params[0], dtype, lagd_supervisor_threads(request->supervisor), &sheet,
-                                    &request->err);
-    if (status == 0) status = answer_sheet(request, sheet, again);
-    lagd_hf_sheet_destroy(sheet);
-    return status;
-}
-
-int lagd_h_checkpoint_gguf(struct lagd_request *request) { return answer_gguf(request, false); }
+int lagd_h_checkpoint_gguf(struct lagd_request *request) { return lagd_hf_with_sheet(request, false, answer_gguf); }
 
 int lagd_h_checkpoint_gguf_read(struct lagd_request *request) {
     int status = lagd_request_answer(request);
-    return status < 0 ? status : answer_gguf(request, true);
+    return status < 0 ? status : lagd_hf_with_sheet(request, true, answer_gguf);
 }

@@ -155,24 +155,30 @@ static int add_members(struct lagd_request *request, const struct lagd_hf_sheet 
 
 /* --- the request ------------------------------------------------------------------------------------------------- */
 
-int lagd_hf_open_file(struct lagd_request *request, const struct lagd_hf_sheet *sheet, const char *name, bool again,
-                      int *ret_fd) {
+static int open_file(struct lagd_request *request, const struct lagd_hf_sheet *sheet, const char *name, bool again,
+                     int *ret_fd) {
     const struct lag_checkpoint_file_row *file = lagd_hf_sheet_file(sheet, name);
     if (!file)
         return lag_error_set(&request->err, LAG_ENOTFOUND, "checkpoint %s has no file %s", sheet->checkpoint.id, name);
     return lagd_checkpoint_file_open(request, &sheet->checkpoint, file, again, ret_fd);
 }
 
-/* 1: files have to be read first. */
-static int open_model(struct lagd_request *request, const struct lagd_hf_sheet *sheet, bool again,
-                      struct lagd_hf **ret) {
+int lagd_hf_with_files(struct lagd_request *request, const struct lagd_hf_sheet *sheet, bool again,
+                       lagd_hf_open_fn *open_model, void *ret) {
     int model = -1, manifest = -1;
-    int status = lagd_hf_open_file(request, sheet, "model.safetensors", again, &model);
-    if (status == 0) status = lagd_hf_open_file(request, sheet, "manifest.json", again, &manifest);
-    if (status == 0) status = lagd_hf_open(model, manifest, sheet->dtype, sheet->config, ret, &request->err);
+    again = again || request->is_aside; /* a thread for heavy work cannot wait */
+    int status = open_file(request, sheet, "model.safetensors", again, &model);
+    if (status == 0) status = open_file(request, sheet, "manifest.json", again, &manifest);
+    if (status > 0) status = lagd_checkpoint_files_read(request, sheet->checkpoint.id, "");
+    else if (status == 0) status = open_model(request, sheet, model, manifest, ret);
     if (status != 0 && model >= 0) (void)close(model);
     if (manifest >= 0) (void)close(manifest);
     return status;
+}
+
+static int open_model(struct lagd_request *request, const struct lagd_hf_sheet *sheet, int model, int manifest,
+                      void *ret) {
+    return lagd_hf_open(model, manifest, sheet->dtype, sheet->config, ret, &request->err);
 }
 
 /* What a smaller dtype cannot hold is known before the answer begins: it takes too long for a connection's worker. */
@@ -186,8 +192,7 @@ static int check_model(struct lagd_request *request, struct lagd_hf *hf) {
 static int answer_sheet(struct lagd_request *request, const struct lagd_hf_sheet *sheet, bool again) {
     struct lagd_hf *hf = NULL;
     struct lagd_tar_stream *stream = NULL;
-    int status = open_model(request, sheet, again || request->is_aside, &hf); /* a thread for heavy work cannot wait */
-    if (status > 0) return lagd_checkpoint_files_read(request, sheet->checkpoint.id, "");
+    int status = lagd_hf_with_files(request, sheet, again, open_model, &hf);
     if (status == 0) status = check_model(request, hf);
     /* In place of the one for heavy work. */
     if (status == 0) status = lagd_request_take_place(request, LAGD_PLACE_DOWNLOAD);
@@ -218,17 +223,17 @@ int lagd_hf_brought_text(struct lagd_request *request, const struct lagd_hf_shee
                                                             "put it back", name, sheet->model.name);
 }
 
-int lagd_hf_stored_text(struct lagd_request *request, const struct lagd_hf_sheet *sheet, size_t max_bytes, char **ret) {
+int lagd_hf_stored_text(struct lagd_request *request, const struct lagd_hf_sheet *sheet, char **ret) {
     char path[LAG_ROW_PATH + LAG_ROW_ID + 160];
     size_t length = 0;
     (void)snprintf(path, sizeof(path), "%.1000s/tokenizers/%s/tokenizer.json",
                    lagd_supervisor_state_dir(request->supervisor), sheet->tokenizer.id);
-    int status = lag_fs_read_file(path, max_bytes, ret, &length, &request->err);
+    int status = lag_fs_read_file(path, TOKENIZER_MAX, ret, &length, &request->err);
     return status != LAG_ENOTFOUND ? status : lag_error_set(&request->err, LAG_EAWAY, "the file of tokenizer %s is not "
                                                             "there: put it back", sheet->tokenizer.name);
 }
 
-static int answer_hf(struct lagd_request *request, bool again) {
+int lagd_hf_with_sheet(struct lagd_request *request, bool again, lagd_hf_answer_fn *answer) {
     struct lag_db *db;
     struct lagd_hf_sheet *sheet = NULL;
     const char *dtype = lagd_query_text(&request->target, request->route, "dtype");
@@ -237,18 +242,22 @@ static int answer_hf(struct lagd_request *request, bool again) {
     if (status == 0)
         status = lagd_hf_sheet_read(db, request->params[0], dtype, lagd_supervisor_threads(request->supervisor), &sheet,
                                     &request->err);
-    if (status == 0 && *sheet->model.id)
-        status = lagd_hf_brought_text(request, sheet, "config.json", CONFIG_MAX, &sheet->config);
-    if (status == 0 && *sheet->tokenizer.id)
-        status = lagd_hf_stored_text(request, sheet, TOKENIZER_MAX, &sheet->tokenizer_text);
-    if (status == 0) status = answer_sheet(request, sheet, again);
+    if (status == 0) status = answer(request, sheet, again);
     lagd_hf_sheet_destroy(sheet);
     return status;
 }
 
-int lagd_h_checkpoint_hf(struct lagd_request *request) { return answer_hf(request, false); }
+static int answer_hf(struct lagd_request *request, struct lagd_hf_sheet *sheet, bool again) {
+    int status = 0;
+    if (*sheet->model.id) status = lagd_hf_brought_text(request, sheet, "config.json", CONFIG_MAX, &sheet->config);
+    if (status == 0 && *sheet->tokenizer.id)
+        status = lagd_hf_stored_text(request, sheet, &sheet->tokenizer_text);
+    return status == 0 ? answer_sheet(request, sheet, again) : status;
+}
+
+int lagd_h_checkpoint_hf(struct lagd_request *request) { return lagd_hf_with_sheet(request, false, answer_hf); }
 
 int lagd_h_checkpoint_hf_read(struct lagd_request *request) {
     int status = lagd_request_answer(request);
-    return status < 0 ? status : answer_hf(request, true);
+    return status < 0 ? status : lagd_hf_with_sheet(request, true, answer_hf);
 }

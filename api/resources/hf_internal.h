@@ -35,13 +35,20 @@ void lagd_hf_sheet_destroy(struct lagd_hf_sheet *sheet);
 /* NULL: the checkpoint has no such file. */
 const struct lag_checkpoint_file_row *lagd_hf_sheet_file(const struct lagd_hf_sheet *sheet, const char *name);
 enum lagd_hf_tokenizer lagd_hf_tokenizer(const struct lagd_hf_sheet *sheet);
-/* A file of the checkpoint, whose hash is right. 1: files have to be read first; again: that has been done. h_hf.c */
+/* Reads the sheet of the request's checkpoint and dtype, and answers with it. again: the checkpoint's files have been
+ * read. h_hf.c */
 struct lagd_request;
-int lagd_hf_open_file(struct lagd_request *request, const struct lagd_hf_sheet *sheet, const char *name, bool again,
-                      int *ret_fd);
+typedef int lagd_hf_answer_fn(struct lagd_request *request, struct lagd_hf_sheet *sheet, bool again);
+int lagd_hf_with_sheet(struct lagd_request *request, bool again, lagd_hf_answer_fn *answer);
+/* Opens model.safetensors and manifest.json of the checkpoint, whose hashes are right, and hands them to a function
+ * that takes model on 0 and puts what it makes into ret. LAGD_WAIT: they have to be read first. h_hf.c */
+typedef int lagd_hf_open_fn(struct lagd_request *request, const struct lagd_hf_sheet *sheet, int model, int manifest,
+                            void *ret);
+int lagd_hf_with_files(struct lagd_request *request, const struct lagd_hf_sheet *sheet, bool again,
+                       lagd_hf_open_fn *open_model, void *ret);
 /* The text of a file that came with the model; the caller frees it. h_hf.c */
 int lagd_hf_brought_text(struct lagd_request *request, const struct lagd_hf_sheet *sheet, const char *name,
                          size_t max_bytes, char **ret);
 /* The same of the tokenizer that is stored. */
-int lagd_hf_stored_text(struct lagd_request *request, const struct lagd_hf_sheet *sheet, size_t max_bytes, char **ret);
+int lagd_hf_stored_text(struct lagd_request *request, const struct lagd_hf_sheet *sheet, char **ret);
 void lagd_hf_write_card(const struct lagd_hf_sheet *sheet, struct lag_strbuf *out); /* hf_card.c */
