@@ -1,6 +1,6 @@
 // The page: navigation, the view that the address asks for, the connection's light, the theme, the token.
 import * as api from './api.js';
-import { button, fill, h } from './dom.js';
+import { button, download, fill, h, toast } from './dom.js';
 import * as live from './live.js';
 import { notifyButton } from './notify.js';
 import { address, parse } from './state.js';
@@ -143,7 +143,23 @@ function askToken() {
   dialog.showModal();
 }
 
+/** A link cannot carry the token: what it leads to is fetched with it, and saved. */
+async function saveWithToken(click) {
+  const link = click.target.closest?.('a[download]'), base = api.url('');
+  if (!link || !api.headers().Authorization || !link.pathname.startsWith(base)) return;
+  click.preventDefault();
+  toast(`${link.download} is being fetched`);
+  try {
+    const response = await api.open('GET', link.pathname.slice(base.length) + link.search, { accept: '*/*' });
+    const blob = await response.blob();
+    download(link.download, blob.type, blob);
+  } catch (error) {
+    toast(`${link.download}: ${error.message}`, 'bad');
+  }
+}
+
 api.onUnauthenticated(askToken);
+document.addEventListener('click', saveWithToken);
 makeBar();
 addEventListener('hashchange', show);
 live.start();

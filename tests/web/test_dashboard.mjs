@@ -1,7 +1,7 @@
 // The main job in the browser: an empty page, a run by the form, its curves live, a growth whose line is moved and that
 // is approved by a click, a restart of the daemon under the open page; then every view in both themes under axe, and
 // pictures of them.
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as f from '../../web/format.js';
 import { axe, browse, check, Daemon, folder, main, runBody, sleep, until } from './harness.mjs';
@@ -412,6 +412,15 @@ async function aTokenIsAskedFor() {
   await other.page.click('#token button');
   await other.page.waitForSelector('.first pre');
   await until('the stream has it too', async () => (await light()) === 'live');
+  await other.page.evaluate(() => {
+    const link = document.createElement('a');
+    Object.assign(link, { href: '/api/v1/runs', download: 'runs.json', id: 'take', textContent: 'take' });
+    document.querySelector('main').append(link);
+  });
+  const [saved] = await Promise.all([other.page.waitForEvent('download'), other.page.click('#take')]);
+  check(saved.suggestedFilename() === 'runs.json', saved.suggestedFilename());
+  const text = readFileSync(await saved.path(), 'utf8');
+  check(JSON.parse(text).items.length === 0, `a link carries the token: ${text}`);
   check(other.faults.length === 0, other.faults.join('\n'));
   await other.context.close();
   await guarded.stop();
