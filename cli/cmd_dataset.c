@@ -1,6 +1,6 @@
 /* dataset add: a file is uploaded or named, and the daemon's reading of it is waited for. */
-#include "ctl_internal.h"
 #include "draw_internal.h"
+#include "making_internal.h"
 
 #include <lagd/base/mem.h>
 #include <lagd/base/parse.h>
@@ -10,64 +10,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define POLL_MS 250
-#define BAR_WIDTH 24
+static double share(json_t *dataset) {
+    const double n_bytes = ctl_json_number(dataset, "n_bytes");
+    return n_bytes > 0 ? ctl_json_number(dataset, "n_bytes_done") / n_bytes : 0;
+}
 
-/* --- waiting ----------------------------------------------------------------------------------------------------- */
-
-/* One line that is drawn over itself. */
-static void draw(struct ctl *ctl, json_t *dataset) {
-    struct lag_strbuf line = LAG_STRBUF_INIT;
+static void of_bytes(json_t *dataset, struct lag_strbuf *line) {
     char done[16], all[16];
-    double n_done = ctl_json_number(dataset, "n_bytes_done"), n_bytes = ctl_json_number(dataset, "n_bytes");
-    ctl_bytes_text(n_done, done);
-    ctl_bytes_text(n_bytes, all);
-    lag_strbuf_append(&line, "\r");
-    ctl_say(&line, "{name} ", dataset);
-    ctl_bar(&line, n_bytes > 0 ? n_done / n_bytes : 0, BAR_WIDTH, ctl->term.utf8);
-    lag_strbuf_printf(&line, " %s of %s\033[K", done, all);
-    if (!line.failed) (void)fputs(line.data, stderr);
-    lag_strbuf_deinit(&line);
+    ctl_bytes_text(ctl_json_number(dataset, "n_bytes_done"), done);
+    ctl_bytes_text(ctl_json_number(dataset, "n_bytes"), all);
+    lag_strbuf_printf(line, " %s of %s", done, all);
 }
-
-static int wait_for(struct ctl *ctl, json_t **dataset) {
-    const bool draws = isatty(STDERR_FILENO) && !ctl->quiet;
-    char id[64];
-    int status = CTL_OK;
-    (void)snprintf(id, sizeof(id), "%s", ctl_json_text(*dataset, "id"));
-    while (status == CTL_OK && strcmp(ctl_json_text(*dataset, "state"), "registering") == 0) {
-        if (draws) draw(ctl, *dataset);
-        if (!ctl_sleep_ms(POLL_MS)) {
-            status = CTL_INTERRUPTED;
-            break;
-        }
-        json_decref(*dataset);
-        *dataset = NULL;
-        status = ctl_get(ctl, dataset, "/datasets/%s", id);
-    }
-    if (draws) (void)fputs("\r\033[K", stderr);
-    if (status == CTL_INTERRUPTED && !ctl->quiet)
-        ctl_tell("the daemon reads on; see how far by: lagctl dataset show %s", id);
-    return status;
-}
-
-/* Until it is ready, unless nobody waits. One that failed was refused as a whole: it leaves no name behind. */
-static int see_through(struct ctl *ctl, json_t **dataset) {
-    struct lag_strbuf path = LAG_STRBUF_INIT;
-    struct ctl_view view = *ctl->call->command->view;
-    json_t *answer = NULL;
-    int status = ctl_value(ctl->call, "no-wait") ? CTL_OK : wait_for(ctl, dataset);
-    if (status != CTL_OK) return status;
-    const char *state = ctl_json_text(*dataset, "state");
-    if (strcmp(state, "registering") == 0) view.say = "{name}: {state}, {n_bytes_done} of {n_bytes} bytes are read";
-    if (strcmp(state, "failed") != 0) return ctl_print(ctl, &view, *dataset);
-    status = ctl_fail(CTL_FAILED, "%s", ctl_json_text(*dataset, "reason"));
-    lag_strbuf_printf(&path, "/datasets/%s", ctl_json_text(*dataset, "id"));
-    (void)ctl_ask(ctl, "DELETE", path.data, NULL, &answer);
-    json_decref(answer);
-    lag_strbuf_deinit(&path);
-    return status;
-}
+static const struct ctl_making making = {
+    "dataset", "registering", "{name}: {state}, {n_bytes_done} of {n_bytes} bytes are read", share, of_bytes};
 
 /* --- adding ------------------------------------------------------------------------------------------------------ */
 
@@ -97,7 +52,7 @@ static int register_path(struct ctl *ctl, const char *name, const char *path) {
         (void)json_object_set_new(body, "vocab_size", json_integer(ctl_value_int(ctl->call, "vocab-size", 0)));
     add_tokenizer(ctl, body);
     int status = ctl_ask(ctl, "POST", target, body, &answer);
-    if (status == CTL_OK) status = see_through(ctl, &answer);
+    if (status == CTL_OK) status = ctl_see_through(ctl, &making, &answer);
     json_decref(answer);
     json_decref(body);
     return status;
@@ -125,7 +80,8 @@ static int upload(struct ctl *ctl, const char *name, const char *file_name, FILE
     ctl_send(ctl->client, &request, &answer);
     int status = ctl_judge(ctl, &answer);
     json_t *made = status == CTL_OK ? json_loadb(answer.body.data, answer.body.length, 0, NULL) : NULL;
-    if (status == CTL_OK) status = made ? see_through(ctl, &made) : ctl_fail(CTL_FAILED, "the answer is no JSON");
+    if (status == CTL_OK)
+        status = made ? ctl_see_through(ctl, &making, &made) : ctl_fail(CTL_FAILED, "the answer is no JSON");
     json_decref(made);
     ctl_answer_deinit(&answer);
     lag_strbuf_deinit(&path);

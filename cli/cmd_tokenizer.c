@@ -1,6 +1,5 @@
 /* tokenizer add, train, extend: the daemon's making of it is waited for; encode and decode. */
-#include "ctl_internal.h"
-#include "draw_internal.h"
+#include "making_internal.h"
 
 #include <lagd/base/mem.h>
 #include <lagd/base/parse.h>
@@ -9,67 +8,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define POLL_MS 250
-#define BAR_WIDTH 24
-
-/* --- waiting ------------------------------------------------------------------------------------------------------ */
-
-/* One line that is drawn over itself. */
-static void draw(struct ctl *ctl, json_t *tokenizer) {
-    struct lag_strbuf line = LAG_STRBUF_INIT;
-    lag_strbuf_append(&line, "\r");
-    ctl_say(&line, "{name} ", tokenizer);
-    ctl_bar(&line, ctl_json_number(tokenizer, "progress"), BAR_WIDTH, ctl->term.utf8);
-    lag_strbuf_append(&line, "\033[K");
-    if (!line.failed) (void)fputs(line.data, stderr);
-    lag_strbuf_deinit(&line);
-}
-
-static int wait_for(struct ctl *ctl, json_t **tokenizer) {
-    const bool draws = isatty(STDERR_FILENO) && !ctl->quiet;
-    char id[64];
-    int status = CTL_OK;
-    (void)snprintf(id, sizeof(id), "%s", ctl_json_text(*tokenizer, "id"));
-    while (status == CTL_OK && strcmp(ctl_json_text(*tokenizer, "state"), "making") == 0) {
-        if (draws) draw(ctl, *tokenizer);
-        if (!ctl_sleep_ms(POLL_MS)) {
-            status = CTL_INTERRUPTED;
-            break;
-        }
-        json_decref(*tokenizer);
-        *tokenizer = NULL;
-        status = ctl_get(ctl, tokenizer, "/tokenizers/%s", id);
-    }
-    if (draws) (void)fputs("\r\033[K", stderr);
-    if (status == CTL_INTERRUPTED && !ctl->quiet)
-        ctl_tell("the daemon goes on; see how far by: lagctl tokenizer show %s", id);
-    return status;
-}
-
-/* Until it is ready, unless nobody waits. One that failed leaves no name behind. */
-static int see_through(struct ctl *ctl, json_t **tokenizer) {
-    struct lag_strbuf path = LAG_STRBUF_INIT;
-    struct ctl_view view = *ctl->call->command->view;
-    json_t *answer = NULL;
-    int status = ctl_value(ctl->call, "no-wait") ? CTL_OK : wait_for(ctl, tokenizer);
-    if (status != CTL_OK) return status;
-    const char *state = ctl_json_text(*tokenizer, "state");
-    if (strcmp(state, "making") == 0) view.say = "{name}: {state}";
-    if (strcmp(state, "failed") != 0) return ctl_print(ctl, &view, *tokenizer);
-    status = ctl_fail(CTL_FAILED, "%s", ctl_json_text(*tokenizer, "reason"));
-    lag_strbuf_printf(&path, "/tokenizers/%s", ctl_json_text(*tokenizer, "id"));
-    (void)ctl_ask(ctl, "DELETE", path.data, NULL, &answer);
-    json_decref(answer);
-    lag_strbuf_deinit(&path);
-    return status;
-}
+static const struct ctl_making making = {"tokenizer", "making", "{name}: {state}", ctl_made_share, NULL};
 
 /* Takes body. */
 static int make(struct ctl *ctl, const char *path, json_t *body) {
     json_t *answer = NULL;
     if (!body) return ctl_fail(CTL_USAGE, "names and paths must be UTF-8");
     int status = ctl_ask(ctl, "POST", path, body, &answer);
-    if (status == CTL_OK) status = see_through(ctl, &answer);
+    if (status == CTL_OK) status = ctl_see_through(ctl, &making, &answer);
     json_decref(answer);
     json_decref(body);
     return status;
@@ -92,7 +38,8 @@ static int upload(struct ctl *ctl, const char *name, const char *file_path) {
     ctl_send(ctl->client, &request, &answer);
     int status = ctl_judge(ctl, &answer);
     json_t *made = status == CTL_OK ? json_loadb(answer.body.data, answer.body.length, 0, NULL) : NULL;
-    if (status == CTL_OK) status = made ? see_through(ctl, &made) : ctl_fail(CTL_FAILED, "the answer is no JSON");
+    if (status == CTL_OK)
+        status = made ? ctl_see_through(ctl, &making, &made) : ctl_fail(CTL_FAILED, "the answer is no JSON");
     json_decref(made);
     ctl_answer_deinit(&answer);
     lag_strbuf_deinit(&path);
