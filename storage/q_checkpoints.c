@@ -8,7 +8,8 @@
 
 #define COLUMNS(first, next)                                                                                           \
     first(id) next(run_id) next(candidate_id) next(kind) next(path) next(step)                                         \
-    LAG_SHAPE_COLUMNS(next, , shape) next(n_bytes) next(fingerprint) next(keep) next(created_ms)
+    LAG_SHAPE_COLUMNS(next, , shape) next(gated) next(masked_until) next(n_bytes)                                      \
+    next(fingerprint) next(keep) next(created_ms)
 #define FILE_COLUMNS(first, next) first(checkpoint_id) next(name) next(n_bytes) next(sha256)
 #define C(...) LAG_COLUMN(struct lag_checkpoint_row, __VA_ARGS__)
 static const struct lag_column column_rows[] = {COLUMNS(C, C)};

@@ -7,7 +7,8 @@
 #include <lagd/storage/runs.h>
 
 #define STORED(first, next)                                                                                            \
-    first(id) next(name) next(dataset_id) next(state) LAG_SHAPE_COLUMNS(next, , shape) next(n_params) next(step)       \
+    first(id) next(name) next(dataset_id) next(state) LAG_SHAPE_COLUMNS(next, , shape) next(gated)                  \
+    next(masked_until) next(n_params) next(step)                                                                       \
     next(max_steps) next(tokens) next(flops) next(lr_scale) next(n_rollbacks) next(rollback_step) next(growth_id)      \
     next(revision) next(created_ms) next(updated_ms) next(reason) next(waits) next(origin_run) next(origin_name)       \
     next(origin_checkpoint) next(origin_step) next(model_id) next(model_name) next(schedules) next(health)             \
@@ -156,6 +157,17 @@ int lag_run_set_shape(struct lag_db *db, const char *id, const struct lag_shape 
     lag_bind_i64(stmt, shape->vocab_size);
     lag_bind_i64(stmt, shape->head_dim);
     lag_bind_i64(stmt, n_params);
+    return touch(stmt, id, err);
+}
+
+static const char sql_set_held[] = "UPDATE runs SET gated = ?, masked_until = ?, " TOUCH;
+
+int lag_run_set_held(struct lag_db *db, const char *id, bool gated, int64_t masked_until, struct lag_error *err) {
+    struct lag_stmt *stmt;
+    int rc = lag_stmt_open(db, sql_set_held, &stmt, err);
+    if (rc) return rc;
+    lag_bind_i64(stmt, gated);
+    lag_bind_i64(stmt, masked_until);
     return touch(stmt, id, err);
 }
 

@@ -181,6 +181,23 @@ static const struct lagd_left *know_left(struct lagd_encoding *encoding, const v
     return &encoding->left;
 }
 
+static void write_until(struct lagd_json *json, const char *key, int64_t until, int64_t step) {
+    if (until > step) lagd_json_int(json, key, until);
+    else lagd_json_null(json, key);
+}
+
+static int write_masked_until(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct lag_run_row *row = object;
+    write_until(json, key, row->masked_until, row->step);
+    return 0;
+}
+
+static int write_checkpoint_masked_until(struct lagd_json *json, const char *key, const void *object, void *context) {
+    const struct lag_checkpoint_row *row = object;
+    write_until(json, key, row->masked_until, row->step);
+    return 0;
+}
+
 static int write_seconds_left(struct lagd_json *json, const char *key, const void *object, void *context) {
     lagd_json_real(json, key, know_left(context, object)->seconds);
     return 0;
@@ -299,6 +316,9 @@ static const struct lagd_member run_members[] = {
     LAGD_WRITTEN("flops_probes", "n", write_probe_flops, "Of that, the other candidates of its growths, and the "
                  "validations of their parents."),
     ROW("n_params", "i", n_params, "Of the model as it is now."),
+    ROW("gated", "b", gated, "Its residual branches have gates."),
+    LAGD_WRITTEN("masked_until", "i?", write_masked_until,
+                 "Parts of it are behind a mask, which is at 1 from that step on; null: none are."),
     ROW("dataset", "s", dataset_name, "Its name."),
     ROW("dataset_id", "s", dataset_id, NULL),
     ROW("from_model", "s?", model_name, "Name of the model that was brought and that it, or what it was forked from, "
@@ -368,6 +388,8 @@ static const struct lagd_member checkpoint_members[] = {
     ROW("kind", "s", kind, "periodic, pre_growth, growth, candidate, final, pause, manual, fork, start or pre_decay."),
     ROW("step", "i", step, NULL),
     ROW("n_layer", "i", shape.n_layer, NULL),
+    ROW("gated", "b", gated, "As a run's."),
+    LAGD_WRITTEN("masked_until", "i?", write_checkpoint_masked_until, "As a run's."),
     ROW("n_bytes", "i", n_bytes, "Of all files."),
     ROW("fingerprint", "s", fingerprint, "The kernels that it was computed with."),
     ROW("keep", "b", keep, "Retention leaves it alone."),

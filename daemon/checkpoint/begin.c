@@ -29,6 +29,7 @@ static void fill_run(struct lagd_fork *fork, const struct lag_dataset_row *datas
     struct lag_run_row *row = &fork->run;
     *row = (struct lag_run_row){.shape = config->shape, .n_params = fork->estimate.n_params,
                                 .max_steps = config->max_steps, .lr_scale = 1, .rollback_step = -1, .revision = 1};
+    lagd_fork_hold(&from->checkpoint, 0, row);
     row->created_ms = row->updated_ms = lag_clock_wall_ms();
     lagd_fork_name(config, row);
     (void)lag_copy(row->dataset_id, sizeof(row->dataset_id), dataset->id);
@@ -44,6 +45,7 @@ static void fill_own(struct lagd_fork *fork) {
     fork->source = fork->from.checkpoint;
     fork->source.shape = fork->config.shape;
     fork->source.step = 0;
+    fork->source.masked_until = fork->run.masked_until;
     (void)lag_copy(fork->source.fingerprint, sizeof(fork->source.fingerprint),
                    lag_fingerprint(lagd_run_precision(&fork->config)));
     lagd_fork_fill_own(fork, LAGD_KIND_START);

@@ -187,6 +187,8 @@ static void fill_row(struct making *making, const struct lag_state *state) {
                    row->id + strlen(row->id) - 10);
     row->step = state->step;
     lagd_shape_of_spec(&state->layout.spec, &row->shape);
+    row->gated = state->layout.spec.gated;
+    row->masked_until = lag_state_masked_until(state);
     row->keep = making->request->keep;
     (void)lag_copy(row->fingerprint, sizeof(row->fingerprint), lag_fingerprint(making->request->precision));
     row->created_ms = lag_clock_wall_ms();

@@ -88,12 +88,20 @@ void lagd_fork_name(const struct lagd_run_config *config, struct lag_run_row *ro
     else (void)snprintf(row->name, sizeof(row->name), "run-%s", row->id + strlen(row->id) - 8);
 }
 
+void lagd_fork_hold(const struct lag_checkpoint_row *source, int64_t step, struct lag_run_row *row) {
+    const int64_t left = source->masked_until - (source->step - step);
+    row->gated = source->gated;
+    row->masked_until = source->masked_until > 0 ? LAG_MAX(left, 0) : 0;
+    if (row->gated) row->n_params += LAG_GATES * row->shape.n_layer;
+}
+
 static void fill_run(const struct lag_run_row *parent, struct lagd_fork *fork) {
     const struct lagd_run_config *config = &fork->config;
     struct lag_run_row *row = &fork->run;
     *row = (struct lag_run_row){.shape = config->shape, .n_params = fork->estimate.n_params, .step = fork->source.step,
                                 .max_steps = config->max_steps, .lr_scale = parent->lr_scale, .rollback_step = -1,
                                 .origin_step = fork->source.step, .revision = 1};
+    lagd_fork_hold(&fork->source, row->step, row);
     row->tokens = row->step * config->accumulate * config->sequences * config->tokens_per_sequence;
     row->created_ms = row->updated_ms = lag_clock_wall_ms();
     lagd_fork_name(config, row);

@@ -269,6 +269,8 @@ static void fill_row(const struct taking *taking, const char *name, const struct
     relative_of(taking, name, row->path);
     name_kind(taking, look, row);
     lagd_shape_of_spec(&look->spec, &row->shape);
+    row->gated = look->spec.gated;
+    row->masked_until = look->masked_until;
     row->step = look->step;
     row->n_bytes = (int64_t)look->files.n_bytes;
     (void)snprintf(manifest, sizeof(manifest), "%.255s/manifest.json", name);

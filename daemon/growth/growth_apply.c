@@ -78,6 +78,7 @@ static int write_applied(struct lag_db *db, void *arg, struct lag_error *err) {
     struct lag_shape shape;
     lagd_shape_of_spec(spec, &shape);
     int rc = lag_run_set_shape(db, run->id, &shape, (int64_t)lag_spec_params(spec), err);
+    if (rc == 0) rc = lag_run_set_held(db, run->id, spec->gated, lag_state_masked_until(applying->state), err);
     if (rc == 0 && strcmp(applying->after.batches, run->book.row.batches) != 0)
         rc = lag_run_set_batches(db, run->id, applying->after.batches, err);
     if (rc == 0)
@@ -163,6 +164,8 @@ static int take_over(struct applying *applying, const char *parent_sha256, struc
     run->pace.step_ended_ns = 0;
     lagd_shape_of_spec(&run->trainer.state->layout.spec, &run->book.row.shape);
     run->book.row.n_params = (int64_t)lag_spec_params(&run->trainer.state->layout.spec);
+    run->book.row.gated = run->trainer.state->layout.spec.gated;
+    run->book.row.masked_until = lag_state_masked_until(run->trainer.state);
     if (grows(applying)) {
         (void)lag_copy(run->book.origin.growth_text, sizeof(run->book.origin.growth_text), strategy);
         (void)lag_copy(run->book.origin.parent_sha256, sizeof(run->book.origin.parent_sha256), parent_sha256);

@@ -69,6 +69,7 @@ int lagd_run_spec_of_row(const struct lag_run_row *row, struct lagd_run_config *
     if (rc < 0) return lag_error_wrap(err, "run %s", row->id);
     lagd_run_spec(&config, ret);
     lagd_spec_take_shape(ret, &row->shape);
+    ret->gated = row->gated;
     rc = lagd_batches_at(row, row->step, &config, err);
     if (rc == 0 && ret_config) *ret_config = config;
     return rc;

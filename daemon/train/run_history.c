@@ -57,6 +57,7 @@ static int reopen_growth(struct lag_db *db, void *arg, struct lag_error *err) {
             rc = lagd_tx_growth_end(db, &waiting, LAGD_GROWTH_ON_WITHDRAWN, why, &reopening->leftovers, err);
     }
     if (rc == 0) rc = lag_run_set_shape(db, run->id, &shape, (int64_t)lag_spec_params(spec), err);
+    if (rc == 0) rc = lag_run_set_held(db, run->id, spec->gated, lag_state_masked_until(run->trainer.state), err);
     if (rc == 0) rc = lag_run_set_growth(db, run->id, run->book.growth.id, err);
     return rc;
 }
@@ -111,6 +112,8 @@ int lagd_run_reopen_growth(struct lagd_run *run, struct lag_error *err) {
     lagd_leftovers_remove(run->deps, &reopening.leftovers);
     lagd_move_committed(&move);
     lagd_shape_of_spec(&run->trainer.state->layout.spec, &run->book.row.shape);
+    run->book.row.gated = run->trainer.state->layout.spec.gated;
+    run->book.row.masked_until = lag_state_masked_until(run->trainer.state);
     (void)lag_copy(run->book.row.growth_id, sizeof(run->book.row.growth_id), run->book.growth.id);
     return 0;
 }

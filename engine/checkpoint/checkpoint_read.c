@@ -70,6 +70,7 @@ int lag_checkpoint_look(const char *dir, struct lag_checkpoint_look *ret, struct
         look.step = manifest.step;
         look.schedule_origin = manifest.schedule_origin;
         look.spec = manifest.layout.spec;
+        look.masked_until = lag_masked_until(manifest.segments, manifest.n_segments, manifest.step);
         look.meta = manifest.meta;
         look.files.n_files = LAG_CHECKPOINT_FILES;
         memcpy(look.files.file, manifest.file, sizeof manifest.file);

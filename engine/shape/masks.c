@@ -12,6 +12,19 @@ bool lag_state_is_masked(const struct lag_state *state) {
     return false;
 }
 
+int64_t lag_masked_until(const struct lag_segment *segments, int n, int64_t step) {
+    int64_t until = 0;
+    for (int i = 0; i < n; i++) {
+        const int64_t end = segments[i].mask_from + segments[i].mask_steps;
+        if (lag_mask_factor(&segments[i], step) < 1 && end > until) until = end;
+    }
+    return until;
+}
+
+int64_t lag_state_masked_until(const struct lag_state *state) {
+    return lag_masked_until(state->segments, state->n_segments, state->step);
+}
+
 void lag_state_fold_masks(struct lag_state *state) {
     for (int i = 0; i < state->n_segments; i++) {
         struct lag_segment *segment = &state->segments[i];

@@ -73,6 +73,8 @@ def a_daemon_killed_in_the_ramp_changes_no_bit(folder):
         daemon.wait_for("/runs/job", lambda r: r["state"] == "completed")
         weights.append(daemon.final_weights("job"))
         kept = {one["kind"]: one for one in daemon.get("/runs/job/checkpoints")["items"]}
+        told = [(one["gated"], one["masked_until"]) for one in (kept["growth"], kept["final"], daemon.get("/runs/job"))]
+        assert told == [(False, 50), (False, None), (False, None)], told
         assert manifest(daemon, kept["growth"])["format"] == 7 and manifest(daemon, kept["final"])["format"] < 7
         if not kills:
             a_fork_goes_on_with_it(daemon, kept["growth"], weights[0])
@@ -82,7 +84,11 @@ def a_daemon_killed_in_the_ramp_changes_no_bit(folder):
 
 
 def a_fork_goes_on_with_it(daemon, checkpoint, weights):
-    daemon.post("/runs/job/fork", {"checkpoint": checkpoint["id"], "name": "fork"})
+    fork = daemon.post("/runs/job/fork", {"checkpoint": checkpoint["id"], "name": "fork"})
+    assert (fork["step"], fork["masked_until"]) == (24, 50), fork
+    own = daemon.post("/runs", {"name": "own", "dataset": "words", "from": {"checkpoint": checkpoint["id"]},
+                                "schedule": {"max_steps": 60}, "start": False})
+    assert (own["step"], own["masked_until"], own["n_params"]) == (0, 26, fork["n_params"]), own
     daemon.wait_for("/runs/fork", lambda r: r["state"] == "completed")
     assert daemon.final_weights("fork") == weights
     sample = daemon.post("/runs/fork/generate", {"prompt": "the ", "n_tokens": 8})
@@ -132,7 +138,9 @@ def gates_open(folder):
     path = f"/api/v1/checkpoints/{newest['id']}/files/model.safetensors"
     tensors, _ = read_safetensors(daemon.request("GET", path)[2])
     gates = {name: floats(tensor)[0] for name, tensor in tensors.items() if name.endswith(".gate")}
-    assert len(gates) == 8, gates
+    assert len(gates) == 8 and run["gated"] and newest["gated"], gates
+    fork = daemon.post("/runs/job/fork", {"checkpoint": newest["id"], "name": "fork", "start": False})
+    assert fork["gated"] and fork["n_params"] == run["n_params"], fork
     for name, gate in gates.items():  # an old layer's is 1 for good
         is_new = name.split(".")[2] in "13"
         assert 0 < abs(gate) < 0.5 if is_new else gate == 1, gates

@@ -45,7 +45,8 @@ def make_old(state_dir):
 
 
 # Members of growths, candidates, decisions, rankings and runs that this version added.
-ADDED = {"tokenizer", "tokenizer_id", "tokenizer_sha256", "documents", "document_field", "text_bytes", "text_sha256",
+ADDED = {"gated", "masked_until", "tokenizer", "tokenizer_id", "tokenizer_sha256", "documents", "document_field",
+         "text_bytes", "text_sha256",
          "tokens_per_byte", "gain_flops", "gain_flops_interval", "gain_flops_t", "head_dim",
          "eval_stride", "change", "with", "with_params", "parents", "fused",
          "label", "delta", "basis", "tied_set", "tied_at_0", "p_now", "p_end", "gain", "gain_interval",

@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 /* The newest schema and the one after it; test_new compares. */
-#define NEWEST "28"
-#define NEXT "29"
+#define NEWEST "29"
+#define NEXT "30"
 
 static char *in_dir(const struct fixture *f, const char *name) {
     static char path[400]; /* one test at a time */

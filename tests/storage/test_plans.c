@@ -272,6 +272,7 @@ static int call_runs(struct lag_db *db, struct lag_error *err) {
     if (!rc) rc = LAG_MIN(lag_sink_get(db, "webhook", &after, err), 0);
     if (!rc) rc = lag_sink_delete(db, "webhook", err);
     if (!rc) rc = LAG_MIN(lag_run_trouble_told(db, "run_1", err), 0);
+    if (!rc) rc = lag_run_set_held(db, "run_1", true, 40, err);
     if (!rc) rc = lag_run_set_health(db, "run_1", "good", err);
     if (!rc) rc = LAG_MIN(lag_event_told_at(db, "run_1", LAG_EVENT_RUN_DIVERGED, 1, err), 0);
     if (!rc) rc = lag_event_marks(db, "run_1", 9, each_mark, NULL, err);

@@ -43,6 +43,7 @@ CALL(delete_dataset, lag_dataset_delete(db, "ds_2", err))
 CALL(insert_run, lag_run_insert(db, (struct lag_run_row[]){sample_run("run_9", "other")}, err))
 CALL(set_run_state, lag_run_set_state(db, "run_1", "paused", "", err))
 CALL(set_run_progress, lag_run_set_progress(db, "run_1", 1, 1, 1, err))
+CALL(set_run_held, lag_run_set_held(db, "run_1", true, 1, err))
 CALL(set_run_shape, lag_run_set_shape(db, "run_1", &shape, 1, err))
 CALL(set_run_growth, lag_run_set_growth(db, "run_1", "", err))
 CALL(set_run_rollback, lag_run_set_rollback(db, "run_1", 1, 1, 1, err))
@@ -76,7 +77,7 @@ CALL(put_key, lag_key_put(db, &key, NULL, err))
 CALL(prune_keys, lag_key_prune(db, 0, 9, (int64_t[]){0}, err))
 
 static call_fn *const writes[] = {insert_dataset, delete_dataset, insert_run, set_run_state, set_run_progress,
-    set_run_shape, set_run_growth, set_run_rollback, set_run_config, set_run_schedules, set_run_batches,
+    set_run_held, set_run_shape, set_run_growth, set_run_rollback, set_run_config, set_run_schedules, set_run_batches,
     delete_run, insert_growth, set_growth_state,
     set_growth_parent, set_growth_loss, insert_candidate, set_candidate_state, set_candidate_progress,
     set_candidate_losses, set_candidate_checkpoint, put_losses, put_decision, put_effect, insert_checkpoint,

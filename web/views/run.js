@@ -111,6 +111,8 @@ function summary(run, growths, after) {
       fact('Speed', f.si(latest['perf/tokens_per_s']), 'tokens/s'),
       fact('Time left', f.duration(left)),
       fact('Parameters', f.si(run.n_params), `${run.model.n_layer} layers`),
+      (run.gated || run.masked_until) && fact('Held back', run.masked_until ? `until step ${f.count(run.masked_until)}`
+        : 'by gates', run.masked_until && (run.gated ? 'by masks, and by gates' : 'by masks')),
       fact('Tokens', f.si(run.tokens)),
       fact('Compute', f.flops(run.flops), run.flops_probes > 0 ? `${f.flops(run.flops_probes)} of it in probes` : ''),
       run.n_rollbacks > 0 && fact('Rollbacks', run.n_rollbacks, `learning rate × ${f.number(run.lr_scale)}`),

@@ -51,6 +51,7 @@ int lag_checkpoint_verify(const char *dir, struct lag_error *err);
 /* What the manifest says, without a look at the other files. Errors as verify. */
 struct lag_checkpoint_look {
     int64_t step, schedule_origin;
+    int64_t masked_until; /* lag_masked_until() */
     struct lag_spec spec;
     struct lag_checkpoint_meta meta;
     struct lag_checkpoint_files files;

@@ -57,6 +57,9 @@ int lag_state_outline(const struct lag_spec *spec, struct lag_state **ret, struc
 double lag_mask_factor(const struct lag_segment *segment, int64_t step);
 /* Whether a mask is below 1 at the state's step. Pure. */
 bool lag_state_is_masked(const struct lag_state *state);
+/* The first step at which all masks of n segments are at 1; 0: at step they are so. Pure. */
+int64_t lag_masked_until(const struct lag_segment *segments, int n, int64_t step);
+int64_t lag_state_masked_until(const struct lag_state *state); /* of a state's segments, at its step */
 /* Drops the records of masks that are at 1: their parts are as all others. */
 void lag_state_fold_masks(struct lag_state *state);
 /* Bit equality of all that counts, gaps included. */

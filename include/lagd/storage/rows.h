@@ -86,6 +86,8 @@ struct lag_run_row {
     char state[LAG_ROW_STATE], reason[LAG_ROW_TEXT];
     char config[LAG_ROW_CONFIG];
     struct lag_shape shape;    /* the present one: growth changes it */
+    bool gated;                /* its residual branches have gates */
+    int64_t masked_until;      /* the step at which its last mask is at 1; 0: it had none */
     int64_t n_params, step, max_steps, tokens;
     double flops;              /* spent by the run itself */
     double lr_scale;           /* 1; halved by rollbacks */
@@ -201,6 +203,8 @@ struct lag_checkpoint_row {
     char kind[16];
     char path[LAG_ROW_PATH];   /* relative to the state directory */
     struct lag_shape shape;
+    bool gated;                /* as a run's */
+    int64_t masked_until;
     int64_t step, n_bytes;
     char fingerprint[128];
     bool keep;                 /* retention leaves it alone */

@@ -39,6 +39,8 @@ int lag_run_set_progress(struct lag_db *db, const char *id, int64_t step, int64_
                          struct lag_error *err);
 int lag_run_set_shape(struct lag_db *db, const char *id, const struct lag_shape *shape, int64_t n_params,
                       struct lag_error *err);
+/* What of the present model is held back. */
+int lag_run_set_held(struct lag_db *db, const char *id, bool gated, int64_t masked_until, struct lag_error *err);
 int lag_run_set_growth(struct lag_db *db, const char *id, const char *growth_id, struct lag_error *err);
 int lag_run_set_rollback(struct lag_db *db, const char *id, double lr_scale, int64_t n_rollbacks, int64_t rollback_step,
                          struct lag_error *err);
