@@ -176,6 +176,10 @@ static void reduce(const struct lag_pass *pass, int part, int width, enum lag_ro
 static void reduce_branch(const struct lag_pass *pass, int part, enum lag_branch branch, int layer) {
     static const enum lag_role biases[] = {LAG_ROLE_PROJ_B, LAG_ROLE_FCPROJ_B};
     static const enum lag_role gates[] = {LAG_ROLE_PROJ_GATE, LAG_ROLE_FCPROJ_GATE};
+    if (!pass->scaled) {
+        reduce(pass, part, pass->C, biases[branch], layer);
+        return;
+    }
     const struct lag_layout *layout = &pass->state->layout;
     const struct lag_scales s = lag_pass_scales(pass, layer);
     const size_t at = lag_layout_tensor(layout, biases[branch], layer)->offset;
