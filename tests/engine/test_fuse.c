@@ -1,6 +1,7 @@
 /* Fusing models of several runs: against formulas in plain PyTorch (tests/golden/make_fused.py), a model with itself,
  * what becomes of moments, ages, ramps and freezes, and which models do not go together. Built for float and for
  * double. */
+#include "golden_reader.h"
 #include "gradcheck.h"
 
 #include <lagd/base/check.h>
@@ -223,28 +224,6 @@ static void histories_stay_with_their_models(void **unused) {
 }
 
 /* --- against the formulas ---------------------------------------------------------------------------------------- */
-
-struct reader {
-    char *at, *end;
-};
-
-static void take(struct reader *r, void *to, size_t n) {
-    assert_true(n <= (size_t)(r->end - r->at));
-    memcpy(to, r->at, n);
-    r->at += n;
-}
-
-static int take_int(struct reader *r) {
-    int32_t value;
-    take(r, &value, sizeof(value));
-    return value;
-}
-
-static double take_real(struct reader *r) {
-    double value;
-    take(r, &value, sizeof(value));
-    return value;
-}
 
 static struct lag_state *take_model(struct reader *r, const struct lag_spec *common) {
     struct lag_spec spec = *common;

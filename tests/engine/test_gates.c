@@ -1,11 +1,10 @@
 /* Gates and masks: the function that is kept at first, what is trained and what is not, ramps and their end. Built for
  * float and for double; shapes are drawn. Their gradients: test_gradients.c. */
-#include "gradcheck.h"
+#include "logits.h"
 #include <lagd/base/check.h>
 #include <lagd/engine/grow.h>
 
-enum { BATCH = 2, CONTEXT = 7, VOCAB = 11, N_LOGITS = BATCH * CONTEXT * VOCAB, DRAWS = 12 };
-static const bool is_double = sizeof(lag_real) == sizeof(double);
+enum { DRAWS = 12 };
 static const double tolerance = sizeof(lag_real) == sizeof(double) ? 1e-10 : 1e-4;
 
 static int draw(int seed, int index, int from, int to) {
@@ -19,26 +18,6 @@ static struct lag_state *grow(const struct lag_state *parent, const char *text, 
     if (lag_strategy_parse(text, &strategy, &err) || lag_grow(parent, &strategy, to, &grown, &err))
         fail_msg("%s: %s", text, err.text);
     return grown;
-}
-
-static void logits(const struct lag_state *state, lag_real ret[N_LOGITS]) {
-    int32_t tokens[BATCH * CONTEXT], targets[BATCH * CONTEXT];
-    struct lag_work *work = test_work(&state->layout.spec, BATCH, CONTEXT, 1);
-    test_batch(BATCH * CONTEXT, VOCAB, 9, tokens, targets);
-    lag_model_logits(state, work, tokens, BATCH, CONTEXT, ret, NULL);
-    lag_work_destroy(work);
-}
-
-static double logit_change(const struct lag_state *parent, const struct lag_state *grown) {
-    lag_real before[N_LOGITS], after[N_LOGITS];
-    double change = 0, largest = 0;
-    logits(parent, before);
-    logits(grown, after);
-    for (int i = 0; i < N_LOGITS; i++) {
-        change = fmax(change, fabs((double)after[i] - (double)before[i]));
-        largest = fmax(largest, fabs((double)before[i]));
-    }
-    return is_double ? change : change / fmax(largest, 1);
 }
 
 /* One update by the batch of that number; a step as training counts it. */

@@ -1,5 +1,6 @@
 /* Gates and masks against plain PyTorch (tests/golden/make_held.py): logits, loss and all gradients, the gates' too.
  * Built for float and for double. */
+#include "golden_reader.h"
 #include "gradcheck.h"
 #include <lagd/base/check.h>
 #include <lagd/base/cleanup.h>
@@ -7,28 +8,6 @@
 
 enum { MAX_BYTES = 1 << 18, MAX_TOKENS = 64, MAX_LOGITS = 256, EIGHTHS = 8 };
 static const double tolerance = sizeof(lag_real) == sizeof(double) ? 1e-12 : 1e-5;
-
-struct reader {
-    char *at, *end;
-};
-
-static void take(struct reader *r, void *to, size_t n) {
-    assert_true(n <= (size_t)(r->end - r->at));
-    memcpy(to, r->at, n);
-    r->at += n;
-}
-
-static int take_int(struct reader *r) {
-    int32_t value;
-    take(r, &value, sizeof(value));
-    return value;
-}
-
-static double take_real(struct reader *r) {
-    double value;
-    take(r, &value, sizeof(value));
-    return value;
-}
 
 /* masks: of each row of a layer's two projections, and of their biases. A segment a row, or a whole bias. */
 static void set_masks(struct lag_state *state, const int *masks, int per_layer) {

@@ -1,5 +1,6 @@
 /* Growths in width against the papers' formulas in plain PyTorch (tests/golden/make_wide.py): every weight that an
  * operator does not leave free, and the logits. Built for float and for double. */
+#include "golden_reader.h"
 #include "gradcheck.h"
 
 #include <lagd/base/cleanup.h>
@@ -8,28 +9,6 @@
 
 enum { MAX_BYTES = 1 << 18, MAX_LOGITS = 256 };
 static const double tolerance = sizeof(lag_real) == sizeof(double) ? 1e-12 : 1e-5;
-
-struct reader {
-    char *at, *end;
-};
-
-static void take(struct reader *r, void *to, size_t n) {
-    assert_true(n <= (size_t)(r->end - r->at));
-    memcpy(to, r->at, n);
-    r->at += n;
-}
-
-static int take_int(struct reader *r) {
-    int32_t value;
-    take(r, &value, sizeof(value));
-    return value;
-}
-
-static double take_real(struct reader *r) {
-    double value;
-    take(r, &value, sizeof(value));
-    return value;
-}
 
 static void check_params(struct reader *r, const struct lag_state *grown, const char *text) {
     int n_free = 0, n = 0;

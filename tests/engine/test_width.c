@@ -1,11 +1,10 @@
 /* Growing a state in width: the function that is kept, gradients and moments of copies, segments, symmetry. Built for
  * float and for double; shapes are drawn. */
-#include "gradcheck.h"
+#include "logits.h"
 #include <lagd/base/check.h>
 #include <lagd/engine/grow.h>
 
-enum { BATCH = 2, CONTEXT = 7, VOCAB = 11, N_LOGITS = BATCH * CONTEXT * VOCAB, DRAWS = 40 };
-static const bool is_double = sizeof(lag_real) == sizeof(double);
+enum { DRAWS = 40 };
 static const double tolerance = sizeof(lag_real) == sizeof(double) ? 1e-10 : 1e-4;
 
 static int draw(int seed, int index, int from, int to) {
@@ -41,27 +40,6 @@ static void draw_shapes(int seed, bool multiples, struct lag_spec *ret_from, str
     if (!multiples) to.head_dim = from.head_dim + draw(seed, 9, 0, 5);
     *ret_from = from;
     *ret_to = to;
-}
-
-static void logits(const struct lag_state *state, lag_real ret[N_LOGITS]) {
-    int32_t tokens[BATCH * CONTEXT], targets[BATCH * CONTEXT];
-    struct lag_work *work = test_work(&state->layout.spec, BATCH, CONTEXT, 1);
-    test_batch(BATCH * CONTEXT, VOCAB, 9, tokens, targets);
-    lag_model_logits(state, work, tokens, BATCH, CONTEXT, ret, NULL);
-    lag_work_destroy(work);
-}
-
-/* The largest change, of the largest logit. */
-static double logit_change(const struct lag_state *parent, const struct lag_state *grown) {
-    lag_real before[N_LOGITS], after[N_LOGITS];
-    double change = 0, largest = 0;
-    logits(parent, before);
-    logits(grown, after);
-    for (int i = 0; i < N_LOGITS; i++) {
-        change = fmax(change, fabs((double)after[i] - (double)before[i]));
-        largest = fmax(largest, fabs((double)before[i]));
-    }
-    return is_double ? change : change / fmax(largest, 1);
 }
 
 static const struct { const char *text; bool multiples; } exact[] = {
