@@ -32,8 +32,11 @@ const struct lag_fields lagd_keep_fields = {keep_rows, LAG_COUNT(keep_rows)};
 static const struct lag_field code_rows[] = {
     {"special_tokens", LAG_FIELD_BOOL, LAG_FIELD_AT(struct lagd_code_body, special), 0, 0, "true", NULL, 0, "",
      "Encoding: with the tokens that the tokenizer puts around a text; decoding: special tokens are told, too."},
+    {"pieces", LAG_FIELD_BOOL, LAG_FIELD_AT(struct lagd_code_body, pieces), 0, 0, "false", NULL, 0, "",
+     "Also tell what each id stands for by itself."},
 };
-const struct lag_fields lagd_code_fields = {code_rows, LAG_COUNT(code_rows)};
+/* Of decoding, and of encoding. */
+const struct lag_fields lagd_code_fields = {code_rows, 1}, lagd_encode_fields = {code_rows, LAG_COUNT(code_rows)};
 
 /* Each is a command "run.VERB". */
 static const char *const bulk_verbs[] = {"pause", "resume", "cancel", "checkpoint", "delete", NULL};
@@ -95,7 +98,7 @@ const struct lagd_body_spec lagd_tokenizer_extend_spec = {
     "TokenizerExtendRequest", &lagd_tokenizer_extend_fields, NULL,
     "{\"name\": \"larger\", \"dataset\": \"words\", \"vocab_size\": 2048}"};
 const struct lagd_body_spec lagd_encode_spec = {
-    "EncodeRequest", &lagd_code_fields, "\"text\":{\"type\":\"string\",\"description\":\"Text to encode.\"}",
+    "EncodeRequest", &lagd_encode_fields, "\"text\":{\"type\":\"string\",\"description\":\"Text to encode.\"}",
     "{\"text\": \"And God said\"}"};
 const struct lagd_body_spec lagd_decode_spec = {
     "DecodeRequest", &lagd_code_fields,

@@ -28,14 +28,14 @@ struct lagd_notify_body {
     char sink[16]; /* "" = all that are configured */
 };
 struct lagd_code_body { /* text or ids beside it */
-    bool special;
+    bool special, pieces;
 };
 struct lagd_keep_body {
     bool keep;
 };
 
 extern const struct lag_fields lagd_reason_fields, lagd_decide_fields, lagd_keep_fields, lagd_bulk_fields,
-    lagd_code_fields,
+    lagd_code_fields, lagd_encode_fields,
     lagd_notify_fields;
 extern const struct lagd_body_spec lagd_run_body, lagd_growth_body, lagd_plan_body, lagd_study_body, lagd_reason_spec,
     lagd_decide_spec, lagd_keep_spec, lagd_dataset_spec, lagd_generate_spec, lagd_patch_spec, lagd_fork_spec,

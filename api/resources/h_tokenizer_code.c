@@ -11,18 +11,29 @@
 #include <string.h>
 
 static int write_ids(struct lagd_json *json, const char *key, const void *object, void *context) {
-    const struct lagd_command *command = object;
+    const struct lagd_coding *coding = ((const struct lagd_command *)object)->u.coding;
     lagd_json_open_array(json, key);
-    if (command->text && command->n_text > 0) lagd_json_raw(json, command->text);
+    for (size_t i = 0; i < coding->n_ids; i++) lagd_json_int(json, NULL, coding->ids[i]);
     lagd_json_close_array(json);
     return 0;
 }
 
 static int count_ids(struct lagd_json *json, const char *key, const void *object, void *context) {
+    lagd_json_int(json, key, (int64_t)((const struct lagd_command *)object)->u.coding->n_ids);
+    return 0;
+}
+
+static int write_pieces(struct lagd_json *json, const char *key, const void *object, void *context) {
     const struct lagd_command *command = object;
-    int64_t n = command->n_text > 0;
-    for (size_t i = 0; i < command->n_text; i++) n += command->text[i] == ',';
-    lagd_json_int(json, key, n);
+    const struct lagd_coding *coding = command->u.coding;
+    if (!coding->pieces) {
+        lagd_json_null(json, key);
+        return 0;
+    }
+    lagd_json_open_array(json, key);
+    for (size_t i = 0, begin = 0; i < coding->n_ids; begin = coding->ends[i++])
+        lagd_json_text_n(json, NULL, command->text + begin, coding->ends[i] - begin);
+    lagd_json_close_array(json);
     return 0;
 }
 
@@ -35,6 +46,8 @@ static int write_text(struct lagd_json *json, const char *key, const void *objec
 static const struct lagd_member encoding_members[] = {
     LAGD_WRITTEN("ids", "[i]", write_ids, NULL),
     LAGD_WRITTEN("n_tokens", "i", count_ids, NULL),
+    LAGD_WRITTEN("pieces", "[s]?", write_pieces, "What each id stands for by itself, as /decode tells it; null unless "
+                                                 "asked for."),
 };
 const struct lagd_schema lagd_encoding_schema = LAGD_SCHEMA("Encoding", encoding_members);
 
@@ -98,8 +111,9 @@ static int code(struct lagd_request *request, bool decode) {
         return lag_error_set(&request->err, LAG_EBUSY, "out of memory");
     }
     struct lagd_coding *coding = command->u.coding;
-    lag_fields_defaults(&lagd_code_fields, &wish);
-    int status = lagd_json_decode(request->json, &lagd_code_fields, others[decode], "", &wish, &request->faults);
+    lag_fields_defaults(&lagd_encode_fields, &wish);
+    const struct lag_fields *fields = decode ? &lagd_code_fields : &lagd_encode_fields;
+    int status = lagd_json_decode(request->json, fields, others[decode], "", &wish, &request->faults);
     if (status == 0)
         status = decode ? read_ids(request->json, coding, &request->faults, &request->err)
                         : read_text(request->json, coding, &request->faults, &request->err);
@@ -109,6 +123,7 @@ static int code(struct lagd_request *request, bool decode) {
     }
     coding->decode = decode;
     coding->special = wish.special;
+    coding->pieces = wish.pieces;
     (void)lag_copy(command->target, sizeof(command->target), request->params[0]);
     return lagd_request_post(request, command);
 }

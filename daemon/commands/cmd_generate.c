@@ -4,6 +4,7 @@
 #include "checkpoint/checkpoint_internal.h"
 #include "commands/command_internal.h"
 #include "commands/commands_internal.h"
+#include "commands/loaded_internal.h"
 #include "commands/tokens_internal.h"
 #include "exec/pool_internal.h"
 #include "exec/slots_internal.h"
@@ -25,11 +26,10 @@
 
 #define LONGEST_NS (600 * INT64_C(1000000000)) /* a large model may take so long for its tokens */
 
-LAG_DEFINE_CLEANUP(struct lag_tokenizer, tokenizer_destroy_p, lag_tokenizer_destroy)
-
 struct sample_job {
     struct lagd_job job;
     struct lagd_deps *deps;
+    struct lagd_loaded *loaded;
     struct lagd_command *command;
     char run_id[LAG_ROW_ID], run_state[LAG_ROW_STATE];
     char tokenizer[LAG_ROW_ID]; /* "": bytes */
@@ -107,11 +107,11 @@ static int continue_prompt(struct sample_job *job, const struct lag_state *state
     const struct lagd_generate_request *request = job->command->u.generate;
     struct lag_sample_config config = {.n_tokens = (int)request->n_tokens, .temperature = request->temperature,
                                        .top_k = (int)request->top_k, .seed = (uint64_t)request->seed};
-    LAG_CLEANUP(tokenizer_destroy_p) struct lag_tokenizer *tokenizer = NULL;
+    const struct lag_tokenizer *tokenizer = NULL;
     LAG_CLEANUP(lag_free_p) int32_t *out = lag_calloc((size_t)config.n_tokens, sizeof(*out));
     struct lag_ids in = {0};
     int n_slots = 0;
-    int rc = out ? lagd_tokens_load(job->deps, job->tokenizer, &tokenizer, err)
+    int rc = out ? lagd_loaded_take(job->loaded, job->tokenizer, &tokenizer, err)
                  : lag_error_set(err, LAG_ENOMEM, "out of memory while sampling");
     if (rc == 0) rc = encode(tokenizer, request->prompt, &in, err);
     if (rc == 0) {
@@ -125,7 +125,9 @@ static int continue_prompt(struct sample_job *job, const struct lag_state *state
         lagd_slots_release(job->deps->slots, n_slots);
     }
     lag_ids_deinit(&in);
-    return rc < 0 ? rc : decode(job, tokenizer, out, (size_t)config.n_tokens, err);
+    if (rc == 0) rc = decode(job, tokenizer, out, (size_t)config.n_tokens, err);
+    lagd_loaded_give(job->loaded, tokenizer);
+    return rc;
 }
 
 static void run_sample(struct lagd_job *base) {
@@ -218,6 +220,7 @@ int lagd_cmd_generate(struct lagd_commands *c, struct lagd_command *command) {
     (void)lag_copy(job->tokenizer, sizeof(job->tokenizer), tokenizer);
     (void)lag_copy(job->run_state, sizeof(job->run_state), run.state);
     job->deps = c->deps;
+    job->loaded = c->loaded;
     job->command = command;
     job->job.run = run_sample;
     job->job.longest_ns = LONGEST_NS;

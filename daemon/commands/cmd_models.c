@@ -1,6 +1,7 @@
 /* Models: a folder below the configured roots that is copied and checked by an import. */
 #include "commands/commands_internal.h"
 #include "commands/importing_internal.h"
+#include "commands/loaded_internal.h"
 #include "commands/roots_internal.h"
 #include "records/folders_internal.h"
 #include "records/post_internal.h"
@@ -160,6 +161,7 @@ int lagd_cmd_model_delete(struct lagd_commands *c, struct lagd_command *command)
         return rc;
     }
     (void)lag_copy(command->id, sizeof(command->id), row.id);
+    lagd_loaded_drop(c->loaded, row.id);
     struct lag_error err = {0};
     if (!lagd_imports_cancel(c->imports, row.id) && lagd_unlisted_remove(dir, &err) < 0)
         lag_log(LAG_LOG_WARNING, "the files of the deleted model %s could not be removed: %s", row.name, err.text);

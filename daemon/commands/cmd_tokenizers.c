@@ -1,5 +1,6 @@
 /* Tokenizers: read from files below the configured roots or from an upload, or trained on the text of a dataset. */
 #include "commands/commands_internal.h"
+#include "commands/loaded_internal.h"
 #include "commands/making_internal.h"
 #include "commands/roots_internal.h"
 #include "commands/tokens_internal.h"
@@ -297,6 +298,7 @@ int lagd_cmd_tokenizer_delete(struct lagd_commands *c, struct lagd_command *comm
         return rc;
     }
     (void)lag_copy(command->id, sizeof(command->id), row.id);
+    lagd_loaded_drop(c->loaded, row.id);
     struct lag_error err = {0};
     if (!lagd_makings_cancel(c->makings, row.id) && lagd_unlisted_remove(dir, &err) < 0)
         lag_log(LAG_LOG_WARNING, "the files of the deleted tokenizer %s could not be removed: %s", row.name, err.text);

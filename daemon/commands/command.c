@@ -35,6 +35,7 @@ void lagd_command_destroy(struct lagd_command *command) {
     case LAGD_TOKENIZER_CODE:
         if (command->u.coding) free(command->u.coding->text);
         if (command->u.coding) free(command->u.coding->ids);
+        if (command->u.coding) free(command->u.coding->ends);
         free(command->u.coding);
         break;
     case LAGD_GENERATE:

@@ -12,6 +12,7 @@ struct lagd_listener;
 struct lagd_registrations;
 struct lagd_imports;
 struct lagd_makings;
+struct lagd_loaded;
 
 #define LAGD_SERVICES_WAITING_MAX 16 /* samples and checks of files that may wait for a worker */
 
@@ -26,6 +27,7 @@ struct lagd_commands {
     struct lagd_registrations *registrations;
     struct lagd_imports *imports;
     struct lagd_makings *makings;
+    struct lagd_loaded *loaded;  /* tokenizers */
     bool studies_due;            /* a study was made or changed: there is something to do for it */
 };
 

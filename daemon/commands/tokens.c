@@ -185,7 +185,7 @@ int lagd_tokens_read(const char *root, const char *relative, struct lag_tokenize
     char full[LAGD_STATE_PATH + LAG_ROW_PATH], other[LAG_ROW_PATH + 32];
     struct stat info;
     (void)snprintf(full, sizeof(full), "%s/%s", root, relative);
-    if (lstat(full, &info) == 0 && S_ISDIR(info.st_mode))
+    if (!*relative || (lstat(full, &info) == 0 && S_ISDIR(info.st_mode))) /* a folder of lagd's may be missing */
         return read_folder(root, relative, ret, ret_text, ret_length, err);
     (void)lag_copy(other, sizeof(other), relative);
     char *name = strrchr(other, '/') ? strrchr(other, '/') + 1 : other;

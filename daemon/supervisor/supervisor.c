@@ -3,6 +3,7 @@
 
 #include "checkpoint/hashes_internal.h"
 #include "commands/importing_internal.h"
+#include "commands/loaded_internal.h"
 #include "commands/making_internal.h"
 #include "commands/registering_internal.h"
 #include "exec/pool_internal.h"
@@ -110,6 +111,7 @@ static int make_parts(struct lagd_supervisor *s, const struct lagd_config *confi
     if (rc == 0) rc = lagd_registrations_create(deps, &s->commands.registrations, err);
     if (rc == 0) rc = lagd_imports_create(deps, &s->commands.imports, err);
     if (rc == 0) rc = lagd_makings_create(deps, &s->commands.makings, err);
+    if (rc == 0) rc = lagd_loaded_create(deps, &s->commands.loaded, err);
     if (rc == 0) rc = lagd_speeds_create(&deps->speeds, err);
     if (rc == 0) rc = lagd_hashes_create(&deps->hashes, err);
     if (rc != 0) return rc;
@@ -164,6 +166,7 @@ void lagd_supervisor_destroy(struct lagd_supervisor *s) {
     lagd_registrations_destroy(s->commands.registrations);
     lagd_imports_destroy(s->commands.imports);
     lagd_makings_destroy(s->commands.makings);
+    lagd_loaded_destroy(s->commands.loaded);
     lagd_pool_destroy(s->deps.probes);
     lagd_commands_close(&s->commands);
     lag_mailbox_destroy(s->commands.mailbox);

@@ -238,6 +238,16 @@ void lag_tokenizer_look(const struct lag_tokenizer *tokenizer, struct lag_tokeni
     (void)lag_copy(ret->kind, sizeof ret->kind, bytes ? "bytes" : tokenizer->words ? "WordPiece" : "BPE");
 }
 
+size_t lag_tokenizer_memory(const struct lag_tokenizer *tokenizer) {
+    const struct lag_vocab *vocab = &tokenizer->vocab;
+    size_t n = sizeof *tokenizer + vocab->bytes_capacity + vocab->hidden_capacity;
+    n += vocab->capacity * (sizeof *vocab->starts + sizeof *vocab->lengths) + vocab->n_slots * sizeof *vocab->slots;
+    n += tokenizer->merges.n_slots * sizeof *tokenizer->merges.slots;
+    n += tokenizer->added_capacity * sizeof *tokenizer->added + tokenizer->size * sizeof *tokenizer->added_of;
+    for (size_t i = 0; i < tokenizer->n_added; i++) n += tokenizer->added[i].n + tokenizer->added[i].n_search + 2;
+    return n;
+}
+
 bool lag_tokenizer_knows(const struct lag_tokenizer *tokenizer, int32_t id) {
     return lag_tokenizer_bytes(tokenizer, id).n != LAG_NO_TOKEN;
 }

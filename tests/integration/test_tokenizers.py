@@ -80,6 +80,12 @@ def a_tokenizer_is_trained_used_and_taken_away(folder):
     for text in ("", "a\u0301\u200d\U0001f600 \t\n\n x<|endoftext|>y", "".join(map(chr, range(1, 300)))):
         assert decode(daemon, "mine", encode(daemon, "mine", text)) == text, text
     assert encode(daemon, "mine", "<|endoftext|>") == [0]
+    answer = daemon.post("/tokenizers/mine/encode", {"text": "the caf\u00e9\u2028 cat<|endoftext|>", "pieces": True})
+    assert len(answer["pieces"]) == answer["n_tokens"] == len(answer["ids"]), answer
+    assert answer["pieces"] == [decode(daemon, "mine", [i]) for i in answer["ids"]], answer
+    assert answer["pieces"][0] == "the" and answer["pieces"][-1] == "<|endoftext|>" and "\ufffd" in answer["pieces"]
+    assert daemon.post("/tokenizers/mine/encode", {"text": ""}) == {"ids": [], "n_tokens": 0, "pieces": None}
+    assert daemon.post("/tokenizers/mine/encode", {"text": "", "pieces": True})["pieces"] == []
     assert decode(daemon, "mine", [0, *ids], special_tokens=False) == "the cat"
     refused(daemon, "/tokenizers/mine/decode", {"ids": [290]}, 422, "no token has the id 290")
     refused(daemon, "/tokenizers/mine/decode", {"ids": [-1]}, 422, "/ids/0")
@@ -112,6 +118,15 @@ def a_tokenizer_is_trained_used_and_taken_away(folder):
     more = ready(daemon, "tokenizers", "more")
     assert more["vocab_size"] == 300 and more["base"] == row["id"], more
     assert len(encode(daemon, "more", WORDS)) < len(encode(daemon, "mine", WORDS))
+    # One that has been used stays loaded: what takes its files away is told when it has to be read again.
+    directory, aside = os.path.join(daemon.state_dir, "tokenizers", more["id"]), os.path.join(folder, "aside")
+    os.rename(directory, aside)
+    assert encode(daemon, "more", WORDS) == encode(daemon, "more", WORDS)
+    daemon.terminate()
+    daemon.start()
+    refused(daemon, "/tokenizers/more/encode", {"text": "x"}, 409, "are not there: put them back")
+    os.rename(aside, directory)
+    assert encode(daemon, "more", "the cat")
     for name in ("more", "up", "pair", "again"):
         daemon.call("DELETE", "/tokenizers/" + name)
     assert [t["name"] for t in daemon.get("/tokenizers")["items"]] == ["mine"]

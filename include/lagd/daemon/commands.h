@@ -36,7 +36,7 @@ enum lagd_command_type {
     LAGD_MODEL_DELETE,
     LAGD_TOKENIZER_ADD,  /* with a target: one that goes on from it */
     LAGD_TOKENIZER_DELETE,
-    LAGD_TOKENIZER_CODE, /* text: what it comes to; ids as "1,2,3" */
+    LAGD_TOKENIZER_CODE, /* ids are in u.coding; text: what they stand for, or the pieces */
     LAGD_STUDY_CREATE,
     LAGD_STUDY_PAUSE,
     LAGD_STUDY_RESUME,

@@ -18,8 +18,10 @@ extern const struct lag_fields lagd_tokenizer_fields, lagd_tokenizer_extend_fiel
 /* A text to ids, or ids to a text. */
 struct lagd_coding {
     bool decode, special;        /* special: with those that the post-processor adds; decoding: special ones, too */
-    char *text;                  /* owned */
+    bool pieces;                 /* encoding: with what each id stands for */
+    char *text;                  /* to encode; owned */
     size_t n_text;
-    int32_t *ids;                /* owned */
+    int32_t *ids;                /* to decode, or what the text came to; owned */
     size_t n_ids;
+    size_t *ends;                /* [n_ids], with pieces: where each ends in the command's text; owned */
 };

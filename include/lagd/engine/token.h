@@ -44,6 +44,8 @@ void lag_tokenizer_look(const struct lag_tokenizer *tokenizer, struct lag_tokeni
 /* The id of a token by its text in tokenizer.json, -1: none. */
 int32_t lag_tokenizer_find(const struct lag_tokenizer *tokenizer, const char *text);
 
+/* Bytes of memory that it takes. */
+size_t lag_tokenizer_memory(const struct lag_tokenizer *tokenizer);
 bool lag_tokenizer_knows(const struct lag_tokenizer *tokenizer, int32_t id);
 
 /* --- coding ----------------------------------------------------------------------------------------------------- */
