@@ -282,6 +282,9 @@ class Arm:
     def lead(self, trunk):
         stages = self.get(f"/runs/{self.trunk}/plan")["stages"]
         if trunk["state"] in ENDED:
+            # It trains on where nobody stops it in time; what it was wanted for may be there all the same.
+            if trunk["state"] == "completed" and stages and all(one["state"] == "applied" for one in stages):
+                return self.fork(trunk)
             return self.fail(f"run {self.trunk} is {trunk['state']}: {trunk['reason']}")
         if not stages:
             self.lagd.ask("PUT", f"/runs/{self.trunk}/plan", self.arm["plan"])
@@ -343,7 +346,8 @@ def free_of(costs, growth):
 def spent_by(costs, trunk, at):
     """What is charged up to then: the trunk may have trained on since."""
     since = costs.between(at["to"], at["step"], trunk["step"], trunk["max_steps"])
-    return trunk["flops"] - since - sum(free_of(costs, growth) for growth in at["growths"])
+    # FLOPs are whole; what was added in another order may differ behind the point.
+    return float(round(trunk["flops"] - since - sum(free_of(costs, growth) for growth in at["growths"])))
 
 
 # --- rows for the report ---------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """docs/studies/plans.py: ways to a large model at equal FLOPs, on a real lagd; and what its report may say."""
 import copy
+import difflib
 import json
 import os
 import subprocess
@@ -123,7 +124,8 @@ def killed_in_between(folder):
         assert n == 2 or process.returncode == 0 or "lagd does not answer" in said, said
         broken.start()
     result(broken.folder, SPEC, broken.socket)
-    assert as_told(broken) == as_told(whole)
+    told, wanted = as_told(broken), as_told(whole)
+    assert told == wanted, "\n".join(difflib.unified_diff(wanted[0].split("\n"), told[0].split("\n"), lineterm="", n=0))
     result(broken.folder, SPEC, broken.socket)  # nothing left to do
     assert as_told(broken) == as_told(whole)
     said = result(broken.folder, changed(budget={"target_steps": 201}), broken.socket, 1)
@@ -132,6 +134,28 @@ def killed_in_between(folder):
     assert "ended" in said and "scratch" not in said, said
     whole.kill()
     broken.kill()
+
+
+def trained_on_alone(folder):
+    """The script is gone while a plan is carried out: its run trains to its end, and is forked all the same."""
+    daemon = started(folder, "one")
+    spec = changed(seeds=[1], arms=SPEC["arms"][1:])
+    process = call(daemon.folder, spec, daemon.socket)
+    trunk = "/runs/ways.stack.s1.trunk"
+    until = time.monotonic() + lagd.slow(60)
+    while not any(run["name"] == "ways.stack.s1.trunk" for run in daemon.get("/runs")["items"]) \
+            or not daemon.get(f"{trunk}/plan")["stages"]:
+        assert time.monotonic() < until, "its plan is not there"
+        time.sleep(0.01)
+    process.kill()
+    process.communicate()
+    if daemon.get(trunk)["state"] == "paused":
+        daemon.post(f"{trunk}/resume")
+    daemon.wait_for(trunk, lambda run: run["state"] == "completed")
+    said = result(daemon.folder, spec, daemon.socket)
+    rows = {row["arm"]: row for row in json.loads(read(daemon, "json"))["rows"]}
+    assert rows["stack"]["loss"] is not None and not rows["stack"]["why"], said
+    daemon.kill()
 
 
 def changed(**changes):
@@ -237,4 +261,4 @@ def figures_are_well_formed(folder):
 
 if __name__ == "__main__":
     lagd.main(what_is_shown, groups_are_means, figures_are_well_formed, equal_flops, killed_in_between,
-              refused_before_anything_trains, without_a_result)
+              trained_on_alone, refused_before_anything_trains, without_a_result)

@@ -14,7 +14,9 @@
 /* Says so once it may write, and keeps that for ever. */
 static void hold(const char *path, int tell) {
     sqlite3 *db;
-    if (sqlite3_open(path, &db) || sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL)) _exit(1);
+    if (sqlite3_open(path, &db) || sqlite3_busy_timeout(db, 10000) || /* the store may write at this moment */
+        sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL))
+        _exit(1);
     if (write(tell, "x", 1) != 1) _exit(2);
     for (;;) (void)pause();
 }
