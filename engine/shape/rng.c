@@ -25,8 +25,12 @@ struct lag_rng_block lag_philox(uint64_t key, uint64_t counter_high, uint64_t co
     return c;
 }
 
+uint64_t lag_rng_high(enum lag_purpose purpose, uint64_t step) {
+    return (uint64_t)purpose << 56 | (step & ((UINT64_C(1) << 56) - 1));
+}
+
 struct lag_rng_block lag_rng(uint64_t seed, enum lag_purpose purpose, uint64_t step, uint64_t index) {
-    return lag_philox(seed, (uint64_t)purpose << 56 | (step & ((UINT64_C(1) << 56) - 1)), index);
+    return lag_philox(seed, lag_rng_high(purpose, step), index);
 }
 
 static inline uint64_t join(uint32_t low, uint32_t high) {

@@ -1,4 +1,5 @@
 /* The state of a training run: creation, initialisation, copies, equality. */
+#include "shape/normals_internal.h"
 #include <lagd/base/check.h>
 #include <lagd/base/error.h>
 #include <lagd/base/mem.h>
@@ -95,18 +96,6 @@ void lag_state_destroy(struct lag_state *state) {
     free(state);
 }
 
-/* One block of random bits makes two normals, so elements 2 i and 2 i + 1 share counter i. */
-static void fill_normal(lag_real *out, size_t n, double std, uint64_t seed, uint64_t step, uint64_t stream) {
-    for (size_t i = 0; i < n; i += 2) {
-        const struct lag_rng_block b = lag_rng(seed, LAG_RNG_INIT, step, stream | i / 2);
-        const uint64_t first = (uint64_t)b.word[1] << 32 | b.word[0], second = (uint64_t)b.word[3] << 32 | b.word[2];
-        const double u = 1 - (double)(first >> 11) * 0x1p-53, angle = 2 * M_PI * ((double)(second >> 11) * 0x1p-53);
-        const double radius = std * sqrt(-2 * log(u));
-        out[i] = (lag_real)(radius * cos(angle));
-        if (i + 1 < n) out[i + 1] = (lag_real)(radius * sin(angle));
-    }
-}
-
 double lag_init_spread(const struct lag_layout *layout, enum lag_init init) {
     if (init == LAG_INIT_NORMAL_OUT) return INIT_STD / sqrt(2.0 * layout->spec.n_layer);
     return init == LAG_INIT_NORMAL ? INIT_STD : 0;
@@ -120,7 +109,8 @@ void lag_tensor_init(const struct lag_layout *layout, int tensor, uint64_t seed,
     switch (t->row->init) {
     case LAG_INIT_NORMAL:
     case LAG_INIT_NORMAL_OUT:
-        fill_normal(out, n, lag_init_spread(layout, t->row->init), seed, step, stream);
+        lag_normals(&(struct lag_normal_row){seed, lag_rng_high(LAG_RNG_INIT, step), stream,
+                                             lag_init_spread(layout, t->row->init)}, n, out);
         break;
     case LAG_INIT_ZERO:
         memset(out, 0, n * sizeof(*out));

@@ -168,7 +168,7 @@ static void measure_exact(const struct lag_operator *op) {
     struct lag_state *grown = grow(parent, op, false);
     printf("{\"name\": \"%s\", \"preserves\": %s, \"logits\": %.3g, \"moments\": %.3g, \"apart\": %.3g}\n", op->name,
            op->function_preserving ? "true" : "false", logit_change(parent, grown), moment_error(op, &from),
-           op->grows == LAG_GROWS_WIDTH ? apart(parent, op) : NAN);
+           strstr(op->axes, "n_embd") && op->grows == LAG_GROWS_WIDTH ? apart(parent, op) : NAN);
     lag_state_destroy(parent);
     lag_state_destroy(grown);
 }

@@ -9,6 +9,7 @@ enum lag_purpose { LAG_RNG_INIT = 1, LAG_RNG_BATCH = 2, LAG_RNG_GROWTH = 3, LAG_
 struct lag_rng_block { uint32_t word[4]; };
 struct lag_rng_block lag_philox(uint64_t key, uint64_t counter_high, uint64_t counter_low);
 /* Block for (seed, purpose, step, index); key = seed, counter = (purpose « 56 | step, index). step < 2^56. */
+uint64_t lag_rng_high(enum lag_purpose purpose, uint64_t step); /* the counter's first half */
 struct lag_rng_block lag_rng(uint64_t seed, enum lag_purpose purpose, uint64_t step, uint64_t index);
 uint64_t lag_rng_u64(uint64_t seed, enum lag_purpose purpose, uint64_t step, uint64_t index);
 /* Unbiased in [0, bound), bound ≥ 1. */
