@@ -95,8 +95,8 @@ static inline double near_cos(double z) {
     return 1 + z * p;
 }
 
-/* Cosine and sine of an angle in [0, 2π]: of r = angle - q π/2, |r| ≤ π/4, π/2 in two parts (Cody & Waite). The last bit
- * of q says which is which, and the one above it the signs. */
+/* Cosine and sine of an angle in [0, 2π]: of r = angle - q π/2, |r| ≤ π/4, π/2 in two parts (Cody & Waite). The last
+ * bit of q says which is which, and the one above it the signs. */
 static inline void near_turn(double angle, double *ret_cos, double *ret_sin) {
     const double magic = 0x1.8p52; /* adding it rounds to an integer, which is then in the last bits */
     const double t = angle * M_2_PI + magic, q = t - magic;
