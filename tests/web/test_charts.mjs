@@ -67,6 +67,25 @@ async function seedsBecomeAMean() {
   check(JSON.stringify(told.spread) === '[6,null,4,3,null]', JSON.stringify(told.spread));
 }
 
+async function piecesOfALineMakeItWhole() {
+  const told = await page().evaluate(async () => {
+    const { inPieces, pieces } = await import('/ui/charts/strokes.js');
+    const values = Array.from({ length: 500 }, (_, i) => (i % 3 === 0 ? i : null));
+    return { solid: pieces(values, 3, 499, 2), dashed: pieces(values, 3, 499, 1), few: pieces([1, null, 2], 0, 2, 2),
+      faint: [{ width: 2, alpha: 0.4 }, { width: 1 }, { width: 2 }, {}].map(inPieces) };
+  });
+  const wanted = Array.from({ length: 166 }, (_, i) => 3 + 3 * i).join();
+  for (const [list, shared] of [[told.solid, 2], [told.dashed, 1]]) {
+    check(list.length > 3, JSON.stringify(list));
+    list.slice(1).forEach((piece, i) => check(piece.slice(0, shared).join() === list[i].slice(-shared).join(),
+      JSON.stringify(list))); // each begins where the one before ends
+    check([...list[0], ...list.slice(1).flatMap((piece) => piece.slice(shared))].join() === wanted,
+      JSON.stringify(list));
+  }
+  check(JSON.stringify(told.few) === '[[0,2]]', JSON.stringify(told.few));
+  check(JSON.stringify(told.faint) === '[false,false,true,true]', JSON.stringify(told.faint));
+}
+
 async function namesAtTheEndsLieApart() {
   const told = await page().evaluate(async () => {
     const { apart } = await import('/ui/charts/ends.js');
@@ -227,5 +246,5 @@ async function itCanBeTakenAway() {
   check(browser.faults.length === 0, browser.faults.join('\n'));
 }
 
-await main([aLongRun, theRangeIsOfWhatMatters, seedsBecomeAMean, namesAtTheEndsLieApart, stylesStayApartForEveryEye,
-  aZoomKeepsWhatThereIs, spikesAreCutOffAndTold, oneZoomsUpwards, itCanBeTakenAway]);
+await main([aLongRun, theRangeIsOfWhatMatters, seedsBecomeAMean, piecesOfALineMakeItWhole, namesAtTheEndsLieApart,
+  stylesStayApartForEveryEye, aZoomKeepsWhatThereIs, spikesAreCutOffAndTold, oneZoomsUpwards, itCanBeTakenAway]);

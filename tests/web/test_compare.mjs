@@ -33,8 +33,11 @@ async function theTickedAreCompared() {
   await browser.open('#/runs?group=tag');
   for (const name of ['s1', 'slow', 'later']) await page().check(`input[aria-label="Tick ${name}"]`);
   await page().check('input[aria-label="Tick the group seeds"]');
+  const asked = page().waitForRequest(/\/compare\?/);
   await page().click('.bulk a:text-is("Compare")');
   await page().waitForURL(/#\/compare/);
+  const { series } = await (await (await asked).response()).json();
+  check(JSON.stringify(series) === '{}', 'the curves are read once, of each run: not here as well');
   check(hash() === '#/compare?runs=s1,slow,later&tags=seeds', hash());
   await shows('a line each', ['s1', 'slow', 'later', 'tag seeds']);
   const bests = await texts('section[aria-label="How good they are"] tbody th');

@@ -9,6 +9,7 @@ import { drawEnds, roomFor } from './ends.js';
 import { Legend, named, Tip } from './legend.js';
 import { inSight, region } from './region.js';
 import { saveButtons } from './save.js';
+import { inPieces, strokesOf } from './strokes.js';
 import { styleOf } from './style.js';
 import { pointTable } from './table.js';
 import { View } from './view.js';
@@ -182,8 +183,10 @@ export class LineChart {
     this.plot = null;
     if (!this.model || !width || this.model.x.length === 0) return;
     const model = this.model;
-    const series = model.lines.map((line) => ({
+    const edges = new Set((model.bands ?? []).flatMap((band) => [band.high, band.low]));
+    const series = model.lines.map((line, i) => ({
       label: line.label, spanGaps: true, width: line.width ?? 2,
+      ...(inPieces(line) && !edges.has(i) ? { paths: strokesOf(line) } : {}),
       alpha: line.alpha || 1, // a band is as faint as its line: of those that bound one only the stroke is unseen
       points: { show: line.points ?? false, size: 5 },
       stroke: () => (line.alpha === 0 ? 'transparent' : styleOf(line).colour), dash: line.dash,

@@ -24,8 +24,9 @@ export class Comparison {
     this.wholes = new Map(); // id → the run as GET /runs tells it, for what does not change
   }
 
+  /** Without series: the curves are asked for by themselves, and as finely as they are drawn. */
   static request({ runs, tags }) {
-    return ['GET', `/compare${api.query({ runs: runs.join(','), tags: tags.join(','), series: '' })}`];
+    return ['GET', `/compare${api.query({ runs: runs.join(','), tags: tags.join(',') })}&series=`];
   }
 
   /**
@@ -42,10 +43,10 @@ export class Comparison {
       ...told.groups.map((group) => ({ kind: 'tag', label: `tag ${group.tag}`, name: group.tag, more: group.more,
         members: group.runs.map((id) => runs.get(id)) })),
     ];
-    await Promise.all(told.runs.map(async (run) => {
+    const [keys] = await Promise.all([this.keysOf(told.runs, signal), ...told.runs.map(async (run) => {
       run.curve = await this.curve(run, asked, named.includes(run) ? POINTS : GROUP_POINTS, signal);
-    }));
-    return { ...told, entries, keys: await this.keysOf(told.runs, signal) };
+    })]);
+    return { ...told, entries, keys };
   }
 
   /** What is gone since the address was made is left out, and said. */
