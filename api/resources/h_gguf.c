@@ -23,10 +23,11 @@ enum { TOKENIZER, VOCAB, MERGES, CONFIG, N_TEXTS };
 static const char *const names[N_TEXTS] = {
     [TOKENIZER] = "tokenizer.json", [VOCAB] = "vocab.json", [MERGES] = "merges.txt", [CONFIG] = "config.json"};
 
-/* Bytes of the file that came with the model; -1: none came. */
+/* Bytes of the file that came with the model whose tokenizer it has; -1: none came. */
 static int64_t brought_bytes(const struct lagd_hf_sheet *sheet, const char *name) {
-    const struct lag_model_file_row *rows = sheet->brought.rows;
-    for (size_t i = 0; i < sheet->brought.n; i++)
+    const struct lagd_rows *list = lagd_hf_tokenizer(sheet) == LAGD_HF_LENT ? &sheet->lent : &sheet->brought;
+    const struct lag_model_file_row *rows = list->rows;
+    for (size_t i = 0; i < list->n; i++)
         if (strcmp(rows[i].name, name) == 0) return rows[i].n_bytes;
     return -1;
 }
@@ -35,7 +36,7 @@ static int64_t tokenizer_bytes(const struct lagd_hf_sheet *sheet) {
     int64_t n = 0;
     if (lagd_hf_tokenizer(sheet) == LAGD_HF_STORED) return sheet->tokenizer.n_bytes;
     for (size_t i = 0; i < N_TEXTS; i++) n += LAG_MAX(brought_bytes(sheet, names[i]), 0);
-    return lagd_hf_tokenizer(sheet) == LAGD_HF_BROUGHT ? n : 0;
+    return lagd_hf_tokenizer(sheet) == LAGD_HF_BROUGHT || lagd_hf_tokenizer(sheet) == LAGD_HF_LENT ? n : 0;
 }
 
 static int read_texts(struct lagd_request *request, const struct lagd_hf_sheet *sheet, char *texts[N_TEXTS]) {
@@ -51,14 +52,16 @@ static int read_texts(struct lagd_request *request, const struct lagd_hf_sheet *
         case LAGD_HF_STORED:
             return lagd_hf_stored_text(request, sheet, &texts[TOKENIZER]);
         case LAGD_HF_BROUGHT:
+        case LAGD_HF_LENT:
             break;
     }
+    const struct lag_model_row *from = *sheet->lender.id ? &sheet->lender : &sheet->model;
     for (size_t i = 0; i < N_TEXTS && status == 0; i++)
         if (brought_bytes(sheet, names[i]) >= 0)
-            status = lagd_hf_brought_text(request, sheet, names[i], FILE_MAX, &texts[i]);
+            status = lagd_hf_brought_text(request, from, names[i], FILE_MAX, &texts[i]);
     if (status == 0 && !texts[TOKENIZER] && !(texts[VOCAB] && texts[MERGES]))
         return lag_error_set(&request->err, LAG_EUNSUPPORTED, "a tokenizer of the kind %s is not written into GGUF, "
-                             "only a byte-level BPE: take hf.tar, which holds it as it is", sheet->model.tokenizer);
+                             "only a byte-level BPE: take hf.tar, which holds it as it is", from->tokenizer);
     return status;
 }
 

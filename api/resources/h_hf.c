@@ -18,8 +18,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define CONFIG_MAX 65536 /* bytes of a config.json: no import takes a longer one */
-#define TOKENIZER_MAX ((size_t)64 << 20) /* bytes of a tokenizer.json */
 #define CHECKS_A_ROW 64 /* numbers that are looked at in the time in which a row of the database is read */
 
 static ssize_t read_model(void *arg, char *buffer, size_t size) {
@@ -33,26 +31,33 @@ static void close_model(void *arg) { lagd_hf_close(arg); }
 
 /* --- the members ------------------------------------------------------------------------------------------------- */
 
-/* The text up to the member, which a model of lagd's own has as null, with the id in its place. Returns the rest. */
-static const char *append_id(const char *text, const char *member, int64_t id, struct lag_strbuf *out) {
-    const char *found = strstr(text, member), *value = found ? found + strlen(member) : NULL;
-    if (!value || id < 0 || strncmp(value, "null", 4) != 0) return text;
-    lag_strbuf_append_n(out, text, (size_t)(value - text));
-    lag_strbuf_printf(out, "%" PRId64, id);
-    return value + 4;
+/* The ids of the ends of a text are those of a tokenizer with which the model did not come. */
+static bool has_other_ends(const struct lagd_hf_sheet *sheet) {
+    return lagd_hf_tokenizer(sheet) == LAGD_HF_STORED || lagd_hf_tokenizer(sheet) == LAGD_HF_LENT;
+}
+
+/* Puts the id in the place of the member's value, null or a number. */
+static void put_id(struct lag_strbuf *text, const char *member, int64_t id) {
+    const char *found = text->failed ? NULL : strstr(text->data, member), *value = found ? found + strlen(member) : NULL;
+    const size_t length = !value ? 0 : strncmp(value, "null", 4) == 0 ? 4 : strspn(value, "-0123456789");
+    if (length == 0) return;
+    struct lag_strbuf out = LAG_STRBUF_INIT;
+    lag_strbuf_append_n(&out, text->data, (size_t)(value - text->data));
+    if (id < 0) lag_strbuf_append(&out, "null");
+    else lag_strbuf_printf(&out, "%" PRId64, id);
+    lag_strbuf_append(&out, value + length);
+    lag_strbuf_deinit(text);
+    *text = out;
 }
 
 static void write_config(const struct lagd_hf_sheet *sheet, const struct lagd_hf *hf, struct lag_strbuf *out) {
-    const char *text = lagd_hf_config(hf);
-    if (lagd_hf_tokenizer(sheet) == LAGD_HF_STORED && !*sheet->model.id) {
-        text = append_id(text, "\"bos_token_id\": ", sheet->tokenizer.bos, out);
-        text = append_id(text, "\"eos_token_id\": ", sheet->tokenizer.eos, out);
-    }
-    lag_strbuf_append(out, text);
+    lag_strbuf_append(out, lagd_hf_config(hf));
+    if (!has_other_ends(sheet)) return;
+    put_id(out, "\"bos_token_id\": ", sheet->bos);
+    put_id(out, "\"eos_token_id\": ", sheet->eos);
 }
 static void write_generation(const struct lagd_hf_sheet *sheet, const struct lagd_hf *hf, struct lag_strbuf *out) {
-    const bool stored = lagd_hf_tokenizer(sheet) == LAGD_HF_STORED;
-    lagd_write_generation_config(out, stored ? sheet->tokenizer.bos : -1, stored ? sheet->tokenizer.eos : -1);
+    lagd_write_generation_config(out, has_other_ends(sheet) ? sheet->bos : -1, has_other_ends(sheet) ? sheet->eos : -1);
 }
 static void write_tokenizer(const struct lagd_hf_sheet *sheet, const struct lagd_hf *hf, struct lag_strbuf *out) {
     if (lagd_hf_tokenizer(sheet) == LAGD_HF_BYTES) lagd_write_tokenizer(out);
@@ -75,7 +80,7 @@ static void write_card(const struct lagd_hf_sheet *sheet, const struct lagd_hf *
 static const struct {
     const char *name;
     bool of_tokenizer; /* where a tokenizer came with the model, or none is known, it is left out */
-    bool of_bytes;     /* left out where a model was brought: what it needs of them came with it */
+    bool of_ends;      /* left out where a model was brought with its tokenizer: what it needs of them came with it */
     void (*write)(const struct lagd_hf_sheet *sheet, const struct lagd_hf *hf, struct lag_strbuf *out);
 } texts[] = {
     {"README.md", false, false, write_card},
@@ -91,59 +96,14 @@ static bool is_written(const struct lagd_hf_sheet *sheet) {
     return lagd_hf_tokenizer(sheet) == LAGD_HF_BYTES || lagd_hf_tokenizer(sheet) == LAGD_HF_STORED;
 }
 
-/* The weights and what describes them are made anew; so is the tokenizer of one that came without. */
-static bool is_made_anew(const struct lagd_hf_sheet *sheet, const char *name) {
-    const size_t length = strlen(name);
-    for (size_t i = 0; i < LAG_COUNT(texts); i++)
-        if (texts[i].of_tokenizer && strcmp(texts[i].name, name) == 0) return is_written(sheet);
-    static const char weights[] = ".safetensors", index[] = ".safetensors.index.json";
-    return strcmp(name, "config.json") == 0 ||
-           (length >= sizeof(weights) && strcmp(name + length - sizeof(weights) + 1, weights) == 0) ||
-           (length >= sizeof(index) && strcmp(name + length - sizeof(index) + 1, index) == 0);
-}
-
-static int open_brought(struct lagd_request *request, const struct lagd_hf_sheet *sheet, const char *name,
-                        int *ret_fd) {
-    char path[LAG_ROW_ID + 160];
-    struct lag_error err = {0};
-    (void)snprintf(path, sizeof(path), "models/%s/%s", sheet->model.id, name);
-    int status = lag_fs_open_beneath(lagd_supervisor_state_dir(request->supervisor), path, ret_fd, &err);
-    if (status == LAG_ENOTFOUND)
-        return lag_error_set(&request->err, LAG_EAWAY, "%s of model %s is not there: put it back", path,
-                             sheet->model.name);
-    return status < 0 ? lag_error_set(&request->err, status, "%s", err.text) : 0;
-}
-
-/* The tokenizer's files and others, to the last byte. */
-static int add_brought(struct lagd_request *request, const struct lagd_hf_sheet *sheet,
-                       struct lagd_tar_stream *stream) {
-    const struct lag_model_file_row *rows = sheet->brought.rows;
-    int status = 0;
-    for (size_t i = 0; i < sheet->brought.n && status == 0; i++) {
-        struct stat info;
-        int fd = -1;
-        if (is_made_anew(sheet, rows[i].name)) continue;
-        status = open_brought(request, sheet, rows[i].name, &fd);
-        if (status < 0) return status;
-        if (fstat(fd, &info) == 0 && info.st_size == rows[i].n_bytes)
-            status = lagd_tar_stream_add_fd(stream, rows[i].name, (uint64_t)rows[i].n_bytes, fd);
-        else {
-            (void)close(fd);
-            status = lag_error_set(&request->err, LAG_ECORRUPT, "%s of model %s has another size than when it was "
-                                   "brought", rows[i].name, sheet->model.name);
-        }
-    }
-    return status;
-}
-
 /* Takes hf. */
 static int add_members(struct lagd_request *request, const struct lagd_hf_sheet *sheet, struct lagd_hf *hf,
                        struct lagd_tar_stream *stream) {
-    int status = add_brought(request, sheet, stream);
+    int status = lagd_hf_add_brought(request, sheet, stream);
     for (size_t i = 0; i < LAG_COUNT(texts) && status == 0; i++) {
         struct lag_strbuf text = LAG_STRBUF_INIT;
         if (texts[i].of_tokenizer && !is_written(sheet)) continue;
-        if (texts[i].of_bytes && *sheet->model.id) continue;
+        if (texts[i].of_ends && *sheet->model.id && !has_other_ends(sheet)) continue;
         texts[i].write(sheet, hf, &text);
         status = lagd_tar_stream_add_text(stream, texts[i].name, &text);
     }
@@ -212,27 +172,6 @@ static int answer_sheet(struct lagd_request *request, const struct lagd_hf_sheet
     return 0;
 }
 
-int lagd_hf_brought_text(struct lagd_request *request, const struct lagd_hf_sheet *sheet, const char *name,
-                         size_t max_bytes, char **ret) {
-    char path[LAG_ROW_PATH + LAG_ROW_ID + 160];
-    size_t length = 0;
-    (void)snprintf(path, sizeof(path), "%.1000s/models/%s/%.140s", lagd_supervisor_state_dir(request->supervisor),
-                   sheet->model.id, name);
-    int status = lag_fs_read_file(path, max_bytes, ret, &length, &request->err);
-    return status != LAG_ENOTFOUND ? status : lag_error_set(&request->err, LAG_EAWAY, "%s of model %s is not there: "
-                                                            "put it back", name, sheet->model.name);
-}
-
-int lagd_hf_stored_text(struct lagd_request *request, const struct lagd_hf_sheet *sheet, char **ret) {
-    char path[LAG_ROW_PATH + LAG_ROW_ID + 160];
-    size_t length = 0;
-    (void)snprintf(path, sizeof(path), "%.1000s/tokenizers/%s/tokenizer.json",
-                   lagd_supervisor_state_dir(request->supervisor), sheet->tokenizer.id);
-    int status = lag_fs_read_file(path, TOKENIZER_MAX, ret, &length, &request->err);
-    return status != LAG_ENOTFOUND ? status : lag_error_set(&request->err, LAG_EAWAY, "the file of tokenizer %s is not "
-                                                            "there: put it back", sheet->tokenizer.name);
-}
-
 int lagd_hf_with_sheet(struct lagd_request *request, bool again, lagd_hf_answer_fn *answer) {
     struct lag_db *db;
     struct lagd_hf_sheet *sheet = NULL;
@@ -248,10 +187,7 @@ int lagd_hf_with_sheet(struct lagd_request *request, bool again, lagd_hf_answer_
 }
 
 static int answer_hf(struct lagd_request *request, struct lagd_hf_sheet *sheet, bool again) {
-    int status = 0;
-    if (*sheet->model.id) status = lagd_hf_brought_text(request, sheet, "config.json", CONFIG_MAX, &sheet->config);
-    if (status == 0 && *sheet->tokenizer.id)
-        status = lagd_hf_stored_text(request, sheet, &sheet->tokenizer_text);
+    const int status = lagd_hf_read_texts(request, sheet);
     return status == 0 ? answer_sheet(request, sheet, again) : status;
 }
 

@@ -55,6 +55,13 @@ static void use(const struct lagd_hf_sheet *sheet, struct lag_strbuf *out) {
                           sheet->checkpoint.shape.n_positions);
         return;
     }
+    if (tokenizer == LAGD_HF_LENT) {
+        words(out, "Its tokenizer is that of the model ", sheet->lender.name, ", which made the tokens that it was "
+              "trained on. ");
+        lag_strbuf_printf(out, "It reads %" PRId64 " tokens: a text and what is written behind it must fit.\n\n",
+                          sheet->checkpoint.shape.n_positions);
+        return;
+    }
     if (tokenizer == LAGD_HF_STORED) {
         words(out, "Its tokenizer is ", sheet->tokenizer.name, ", which made the tokens that it was trained on. ");
         lag_strbuf_printf(out, "It reads %" PRId64 " tokens: a text and what is written behind it must fit.\n\n",

@@ -27,6 +27,7 @@ const struct lag_checkpoint_file_row *lagd_hf_sheet_file(const struct lagd_hf_sh
 
 enum lagd_hf_tokenizer lagd_hf_tokenizer(const struct lagd_hf_sheet *sheet) {
     if (*sheet->tokenizer.id) return LAGD_HF_STORED;
+    if (*sheet->lender.id) return LAGD_HF_LENT;
     if (*sheet->model.id && strcmp(sheet->model.tokenizer, "none") != 0) return LAGD_HF_BROUGHT;
     return strcmp(sheet->dataset.format, "text") == 0 ? LAGD_HF_BYTES : LAGD_HF_UNKNOWN;
 }
@@ -75,7 +76,9 @@ static int write_tokenizer(struct lagd_json *json, const char *key, const void *
         lagd_json_null(json, key);
         return 0;
     }
-    const bool brought = tokenizer == LAGD_HF_BROUGHT;
+    const struct lag_model_row *from = tokenizer == LAGD_HF_BROUGHT ? &sheet->model
+                                       : tokenizer == LAGD_HF_LENT  ? &sheet->lender
+                                                                    : NULL;
     lagd_json_open_object(json, key);
     if (tokenizer == LAGD_HF_STORED) {
         lagd_json_text(json, "kind", sheet->tokenizer.kind);
@@ -84,9 +87,9 @@ static int write_tokenizer(struct lagd_json *json, const char *key, const void *
         lagd_json_close_object(json);
         return 0;
     }
-    lagd_json_text(json, "kind", brought ? sheet->model.tokenizer : "bytes");
-    if (brought && sheet->model.tokenizer_size == 0) lagd_json_null(json, "vocab_size");
-    else lagd_json_int(json, "vocab_size", brought ? sheet->model.tokenizer_size : LAGD_TOKENIZER_BYTES);
+    lagd_json_text(json, "kind", from ? from->tokenizer : "bytes");
+    if (from && from->tokenizer_size == 0) lagd_json_null(json, "vocab_size");
+    else lagd_json_int(json, "vocab_size", from ? from->tokenizer_size : LAGD_TOKENIZER_BYTES);
     lagd_json_close_object(json);
     return 0;
 }
@@ -179,6 +182,7 @@ void lagd_hf_sheet_destroy(struct lagd_hf_sheet *sheet) {
     if (!sheet) return;
     lagd_rows_deinit(&sheet->files);
     lagd_rows_deinit(&sheet->brought);
+    lagd_rows_deinit(&sheet->lent);
     free(sheet->config);
     free(sheet->tokenizer_text);
     lagd_ancestry_destroy(sheet->ancestry);
@@ -186,10 +190,23 @@ void lagd_hf_sheet_destroy(struct lagd_hf_sheet *sheet) {
     free(sheet);
 }
 
-static int read_model(struct lag_db *db, const char *id, struct lagd_hf_sheet *sheet, struct lag_error *err) {
+static int read_model(struct lag_db *db, const char *id, struct lag_model_row *ret, struct lagd_rows *ret_files,
+                      struct lag_error *err) {
     if (!*id) return 0;
-    int status = lag_model_get(db, id, &sheet->model, err);
-    return status == 0 ? lag_model_files(db, id, add_brought, &sheet->brought, err) : status;
+    int status = lag_model_get(db, id, ret, err);
+    return status == 0 ? lag_model_files(db, id, add_brought, ret_files, err) : status;
+}
+
+/* What made the dataset's tokens, but for the tokenizer of the model that the run began from. */
+static int read_tokenizer(struct lag_db *db, struct lagd_hf_sheet *sheet, struct lag_error *err) {
+    const char *id = sheet->dataset.tokenizer_id;
+    if (lag_id_is(id, "md") && strcmp(id, sheet->model.id) != 0)
+        return read_model(db, id, &sheet->lender, &sheet->lent, err);
+    if (!lag_id_is(id, "tok")) return 0;
+    const int status = lag_tokenizer_get(db, id, &sheet->tokenizer, err);
+    sheet->bos = sheet->tokenizer.bos;
+    sheet->eos = sheet->tokenizer.eos;
+    return status;
 }
 
 static int read_sheet(struct lag_db *db, const char *checkpoint, int n_threads, struct lagd_hf_sheet *sheet,
@@ -200,9 +217,9 @@ static int read_sheet(struct lag_db *db, const char *checkpoint, int n_threads, 
     if (status == 0 && *row->candidate_id) status = lag_candidate_get(db, row->candidate_id, &sheet->candidate, err);
     if (status == 0) status = lagd_ancestry_read(db, row->run_id, n_threads, &sheet->ancestry, err);
     if (status == 0) status = lag_dataset_get(db, sheet->ancestry->run.dataset_id, &sheet->dataset, err);
-    if (status == 0) status = read_model(db, sheet->ancestry->run.model_id, sheet, err);
-    if (status == 0 && lag_id_is(sheet->dataset.tokenizer_id, "tok"))
-        status = lag_tokenizer_get(db, sheet->dataset.tokenizer_id, &sheet->tokenizer, err);
+    if (status == 0)
+        status = read_model(db, sheet->ancestry->run.model_id, &sheet->model, &sheet->brought, err);
+    if (status == 0) status = read_tokenizer(db, sheet, err);
     if (status < 0) return status;
     lagd_ancestry_until(sheet->ancestry, row, sheet->candidate.growth_id);
     (void)snprintf(sheet->folder, sizeof(sheet->folder), "%s-hf", row->id);
@@ -215,7 +232,8 @@ int lagd_hf_sheet_read(struct lag_db *db, const char *checkpoint, const char *dt
     if (!sheet) return lag_error_set(err, LAG_EBUSY, "out of memory");
     sheet->dtype = dtype;
     sheet->files = (struct lagd_rows)LAGD_ROWS_INIT(struct lag_checkpoint_file_row);
-    sheet->brought = (struct lagd_rows)LAGD_ROWS_INIT(struct lag_model_file_row);
+    sheet->brought = sheet->lent = (struct lagd_rows)LAGD_ROWS_INIT(struct lag_model_file_row);
+    sheet->bos = sheet->eos = -1;
     int status = lag_reader_begin(db, err);
     if (status == 0) {
         status = read_sheet(db, checkpoint, n_threads, sheet, err);
