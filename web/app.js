@@ -21,6 +21,7 @@ import { runView } from './views/run.js';
 import { runsView } from './views/runs.js';
 import { studiesView } from './views/studies.js';
 import { studyView } from './views/study.js';
+import { tokenizersView } from './views/tokenizers.js';
 
 // first part of the path, further parts, what makes the view
 const VIEWS = [
@@ -29,6 +30,7 @@ const VIEWS = [
   [['datasets'], datasetsView],
   [['runs'], runsView],
   [['models'], modelsView],
+  [['tokenizers'], tokenizersView],
   [['compare'], compareView],
   [['machine'], machineView],
   [['runs', '*'], runView],
@@ -118,6 +120,7 @@ function makeBar() {
       h('a', { href: address(['compare']) }, 'Compare'),
       h('a', { href: address(['studies']) }, 'Studies'),
       h('a', { href: address(['datasets']) }, 'Datasets'),
+      h('a', { href: address(['tokenizers']) }, 'Tokenizers'),
       h('a', { href: address(['models']) }, 'Models'),
       h('a', { href: address(['new']) }, 'New run')),
     h('span', { class: 'grow' }), light, notifyButton(), themes);

@@ -145,7 +145,7 @@ static const struct {
 } groups[] = {
     {"server", "The HTTP API."},
     {"auth", "Who may use it."},
-    {"train", "What runs may take."},
+    {"train", "What runs may take; of a tokenizer, what it learns its words from."},
     {"growth", "Growths that do not say it themselves."},
     {"storage", "Files and the database."},
     {"notify", "Who is told what happens."},

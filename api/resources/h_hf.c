@@ -38,7 +38,8 @@ static bool has_other_ends(const struct lagd_hf_sheet *sheet) {
 
 /* Puts the id in the place of the member's value, null or a number. */
 static void put_id(struct lag_strbuf *text, const char *member, int64_t id) {
-    const char *found = text->failed ? NULL : strstr(text->data, member), *value = found ? found + strlen(member) : NULL;
+    const char *found = text->failed ? NULL : strstr(text->data, member);
+    const char *value = found ? found + strlen(member) : NULL;
     const size_t length = !value ? 0 : strncmp(value, "null", 4) == 0 ? 4 : strspn(value, "-0123456789");
     if (length == 0) return;
     struct lag_strbuf out = LAG_STRBUF_INIT;

@@ -1,14 +1,17 @@
 // Datasets: what there is, how far what is being registered is, and a text from this computer.
 import * as api from '../api.js';
-import { ask, button, fill, h, toast } from '../dom.js';
+import { ask, button, fill, h } from '../dom.js';
 import * as f from '../format.js';
 import * as live from '../live.js';
 import { panel } from '../panel.js';
+import { address, parse } from '../state.js';
 import { throttle } from '../throttle.js';
-import { Pace, Paces } from '../time_left.js';
+import { Paces } from '../time_left.js';
+import { uploadBar } from '../upload.js';
+import { Field, formOf, schema } from './form.js';
 import { badge, fact, facts, progress } from './parts.js';
 
-const PULSE_MS = 1000, TELL_MS = 250;
+const PULSE_MS = 1000;
 
 export function datasetsView(main) {
   const paces = new Paces();
@@ -58,6 +61,10 @@ function card(one, paces, after) {
         : fact('Size', f.bytes(one.n_bytes)),
       fact('Tokens', f.si(one.n_tokens), one.n_tokens ? f.count(one.n_tokens) : ''),
       fact('Vocabulary', f.count(one.vocab_size)),
+      fact('Tokenizer', one.tokenizer ? h('a', { href: address(['tokenizers'], { try: one.tokenizer }) }, one.tokenizer)
+        : one.format === 'text' ? 'bytes' : 'not known', one.documents && one.documents !== 'none'
+        && `each ${f.words(one.documents)} a document`),
+      one.tokenizer && fact('Tokens a byte', f.number(one.tokens_per_byte), perToken(one)),
       fact('Format', one.format),
       fact('Origin', one.origin),
       fact('Since', f.when(one.created_at))),
@@ -65,79 +72,76 @@ function card(one, paces, after) {
       { class: 'danger' })));
 }
 
+const perToken = (one) => one.tokens_per_byte && `${f.number(1 / one.tokens_per_byte)} bytes a token`;
+
 async function remove(one, after) {
   const registering = one.state === 'registering';
   const sure = await ask({ title: registering ? 'End this registration?' : 'Delete this dataset?', danger: true,
     confirm: registering ? 'End it' : 'Delete it',
-    text: one.origin === 'upload' ? `${one.name} goes with its file. This cannot be taken back.`
+    text: one.origin === 'tokenized' ? `${one.name} goes with the tokens that were made for it.`
+      : one.origin === 'upload' ? `${one.name} goes with its file. This cannot be taken back.`
       : `${one.name} is forgotten; its file stays where it is.` });
   if (!sure) return;
   const done = await api.act(`${one.name}: deleted`, 'DELETE', `/datasets/${api.part(one.id)}`, undefined);
   if (done !== undefined) after();
 }
 
-/** A text chosen here becomes a dataset. */
+/** Who can make tokens of a text: tokenizers, and models that came with one. */
+export async function tokenizerNames(signal) {
+  const [tokenizers, models] = await Promise.all([api.get('/tokenizers', signal), api.get('/models', signal)]);
+  const ready = (list) => list.items.filter((one) => one.state === 'ready');
+  return [...ready(tokenizers).map((one) => [one.name, `${one.name}: ${f.count(one.vocab_size)} tokens`]),
+    ...ready(models).filter((one) => one.tokenizer !== 'none').map((one) => [one.name, `${one.name}, as the model`])];
+}
+
+/** A text chosen here becomes a dataset: of its bytes, or of a tokenizer's tokens. */
 export function uploadPanel(title, level, after) {
-  const file = h('input', { type: 'file', id: 'text-file', accept: '.txt,text/plain,.bin' });
-  const name = h('input', { id: 'text-name', value: 'mine', maxlength: 64 });
-  const bar = h('div', { class: 'upload', role: 'status', hidden: true });
-  return h('section', { class: 'panel', 'aria-label': title }, h('header', {}, h(`h${level}`, {}, title)),
-    h('p', {}, 'Any text will do: it is read as bytes. Or paste this into a shell:'),
-    h('pre', { tabindex: 0 }, `curl -H 'Content-Type: text/plain' --data-binary @my.txt `
-      + `'${location.origin}${api.url('/datasets?name=mine')}'`),
-    h('div', { class: 'row' }, h('label', { for: 'text-file' }, 'File '), file,
-      h('label', { for: 'text-name' }, 'Name '), name,
-      button('Upload', () => upload(file.files[0], name.value.trim(), after, bar), { class: 'primary' })), bar);
-}
+  const place = h('div', { 'aria-busy': 'true' });
+  begin();
 
-/** By XMLHttpRequest: fetch does not tell how much has gone out. Resolves to status and answer. */
-function send(path, file, tell) {
-  return new Promise((resolve, reject) => {
-    const request = new XMLHttpRequest();
-    request.open('POST', api.url(path));
-    for (const [name, value] of Object.entries(api.headers({ 'Content-Type': 'application/octet-stream' })))
-      request.setRequestHeader(name, value);
-    request.responseType = 'json';
-    request.upload.addEventListener('progress', (event) => tell(event.loaded, event.total, request));
-    request.addEventListener('load', () => resolve({ status: request.status, answer: request.response }));
-    request.addEventListener('error', () => reject(new api.Problem(0, null)));
-    request.addEventListener('abort', () => reject(new Error('The upload was ended.')));
-    request.send(file);
-  });
-}
-
-async function upload(file, name, after, bar) {
-  if (!file) {
-    toast('choose a file first', 'bad');
-    return;
+  async function begin() {
+    try {
+      const [root, names] = await Promise.all([schema('DatasetRequest'), tokenizerNames()]);
+      fill(place, uploadForm(root, names, after));
+      place.removeAttribute('aria-busy');
+    } catch (error) {
+      fill(place, h('div', { class: 'failed' }, h('p', {}, error.message), button('Try again', begin)));
+    }
   }
-  const pace = new Pace();
-  const tell = (done, total, request) => {
-    bar.hidden = false;
-    const told = `${f.bytes(done)} of ${f.bytes(total)} sent${f.left(pace.of(done / Math.max(total, 1)))}`;
-    fill(bar, progress(done, total, `${file.name}: bytes sent`), h('div', { class: 'row' },
-      h('span', { class: 'dim' }, told),
-    h('button', { type: 'button', class: 'small', onclick: () => request.abort() }, 'End it')));
-  };
-  try {
-    const { status, answer } = await send(`/datasets${api.query({ name, file_name: file.name })}`, file,
-      throttleTell(tell));
-    if (status >= 400) throw new api.Problem(status, answer);
-    toast(answer.state === 'ready' ? `${answer.name}: ${f.count(answer.n_tokens)} tokens`
-      : `${answer.name} is being registered`);
-    after();
-  } catch (error) {
-    toast(error.message, 'bad');
-  }
-  bar.hidden = true;
+  return h('section', { class: 'panel', 'aria-label': title }, h('header', {}, h(`h${level}`, {}, title)), place);
 }
 
-/** At most four times a second, and at the end. */
-function throttleTell(tell) {
-  let last = 0;
-  return (done, total, request) => {
-    if (done < total && performance.now() - last < TELL_MS) return;
-    last = performance.now();
-    tell(done, total, request);
+function uploadForm(root, names, after) {
+  const file = new Field(root, '/path', { prefix: 'text', label: 'File', help: 'A text, or a token file of nanoGPT or '
+    + 'llm.c.', input: h('input', { type: 'file', accept: '.txt,text/plain,.jsonl,.bin' }) });
+  const name = new Field(root, '/name', { prefix: 'text', value: 'mine' });
+  const by = new Field(root, '/tokenizer', { prefix: 'text', label: 'Tokens',
+    help: 'A tokenizer\'s stand for more of the text.',
+    input: h('select', { value: parse().parameters.get('tokenizer') ?? '' }, h('option', { value: '' }, 'its bytes'),
+      names.map(([value, text]) => h('option', { value }, text))) });
+  const kind = new Field(root, '/documents/kind', { prefix: 'text', label: 'A document is',
+    help: 'The tokenizer\'s token for the end of a text stands before each.' });
+  const part = new Field(root, '/documents/field', { prefix: 'text' });
+  const fields = [file, name, by, kind, part], bar = uploadBar();
+  const wish = () => ({ name: name.read(), ...(by.read() && { tokenizer: by.read(), documents: kind.read(),
+    field: part.element.hidden ? undefined : part.read() }) });
+  const line = h('pre', { tabindex: 0 });
+  const settle = () => {
+    const what = { separator: 'separator', jsonl: 'member of the JSON' }[kind.input.value];
+    kind.element.hidden = !by.read();
+    part.element.hidden = !by.read() || !what;
+    part.name(what ?? 'field');
+    line.textContent = `curl -H 'Content-Type: text/plain' --data-binary @my.txt `
+      + `'${location.origin}${api.url(`/datasets${api.query(wish())}`)}'`;
   };
+  const taken = () => {
+    const chosen = file.input.files[0];
+    if (!chosen) throw new api.Problem(422, { errors: [{ pointer: '#/path', detail: 'choose a file first' }] });
+    return bar.send(`/datasets${api.query({ ...wish(), file_name: chosen.name })}`, chosen);
+  };
+  const form = formOf(fields, { submit: 'Upload', ask: taken, after, more: [bar.element,
+    h('div', {}, h('p', { class: 'dim' }, 'Or paste this into a shell:'), line)] });
+  form.addEventListener('input', settle);
+  settle();
+  return form;
 }

@@ -1,6 +1,6 @@
 // Forms made of the daemon's own description of a request body: names, limits, presets and help texts are its.
 import * as api from '../api.js';
-import { h } from '../dom.js';
+import { button, copy, fill, h, toast } from '../dom.js';
 
 let document_ = null;
 
@@ -37,23 +37,28 @@ const sentence = (text) => text[0].toUpperCase() + text.slice(1);
 
 /** One field of a form. read() is undefined when it is left to its preset. */
 export class Field {
-  constructor(root, pointer, { label, value, input, help: ownHelp, placeholder } = {}) {
+  constructor(root, pointer, { label, value, input, help: ownHelp, placeholder, prefix = 'f' } = {}) {
     const { node, required } = lookup(root, pointer);
     this.pointer = pointer;
     this.node = node;
     this.preset = value;
     this.input = input ?? control(node, required, value, placeholder ?? node.default);
     this.fault = h('span', { class: 'fault', role: 'alert' });
-    const id = `f${pointer.replaceAll('/', '-')}`;
+    const id = `${prefix}${pointer.replaceAll('/', '-')}`;
     this.input.id = id;
     this.input.setAttribute('aria-describedby', `${id}-help`);
     const name = label ?? sentence(pointer.split('/').pop().replaceAll('_', ' '));
     const unit = /\[([^\]]+)\]$/.exec(node.description ?? '')?.[1];
     const help = ownHelp ?? (node.description ?? '').replace(/ ?\[[^\]]+\]$/, '');
     this.element = h('div', { class: node.type === 'boolean' ? 'field check-field' : 'field' },
-      h('label', { for: id }, name,
+      this.label = h('label', { for: id }, name,
         unit && !name.toLowerCase().includes(unit) && h('span', { class: 'dim' }, ` ${unit}`)),
       this.input, h('small', { class: 'dim', id: `${id}-help` }, help), this.fault);
+  }
+
+  /** What it asks for may depend on another field. */
+  name(text) {
+    fill(this.label, sentence(text));
   }
 
   read() {
@@ -99,6 +104,39 @@ export function complain(fields, problem) {
   const rest = errors.filter((one) => !fields.some((field) => belongs(one, field))).map((one) => one.detail);
   return problem && errors.length === 0 ? [problem.message] : rest;
 }
+
+/**
+ * Fields, a place for faults that have none, and a button. ask() → what is being made by then; it may throw a Problem,
+ * which is told at its fields, or do nothing.
+ */
+export function formOf(fields, { submit: label, ask, after, more: below = [], tools = [] }) {
+  const faults = h('div', { class: 'reason', role: 'alert', hidden: true });
+  const submit = h('button', { class: 'primary' }, label);
+  const tell = (problem) => {
+    const rest = complain(fields, problem);
+    faults.hidden = rest.length === 0;
+    fill(faults, rest.map((text) => h('p', {}, text)));
+  };
+  const form = h('form', { novalidate: true }, h('div', { class: 'fields' }, fields.map((one) => one.element)), faults,
+    h('div', { class: 'row' }, submit, tools), below);
+  form.addEventListener('submit', async (event) => {
+    event.preventDefault();
+    submit.disabled = true;
+    try {
+      const made = await ask();
+      tell(null);
+      toast(`${made.name} is ${made.state === 'ready' ? 'ready' : 'on its way'}`);
+      after(made);
+    } catch (error) {
+      tell(error);
+    }
+    submit.disabled = false;
+  });
+  return form;
+}
+
+export const asCurl = (path, fields) => button('Copy as curl',
+  () => copy(api.curl('POST', path, bodyOf(fields)), 'curl command'), { class: 'quiet' });
 
 export function group(title, ...children) {
   return h('fieldset', {}, h('legend', {}, title), h('div', { class: 'fields' }, children));

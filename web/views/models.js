@@ -1,13 +1,13 @@
 // Models that were brought: what there is, how far what is being imported is, and another one by its path.
 import * as api from '../api.js';
-import { ask, button, copy, fill, h, toast } from '../dom.js';
+import { ask, button, fill, h } from '../dom.js';
 import * as f from '../format.js';
 import * as live from '../live.js';
 import { panel } from '../panel.js';
 import { address } from '../state.js';
 import { throttle } from '../throttle.js';
 import { Paces } from '../time_left.js';
-import { bodyOf, complain, Field, schema } from './form.js';
+import { asCurl, bodyOf, Field, formOf, schema } from './form.js';
 import { badge, fact, facts, progress } from './parts.js';
 
 const PULSE_MS = 1000;
@@ -97,29 +97,8 @@ async function remove(one, after) {
 
 function bringPanel(root, after) {
   const fields = [new Field(root, '/path', { placeholder: 'gpt2' }), new Field(root, '/name', { placeholder: 'gpt2' })];
-  const faults = h('div', { class: 'reason', role: 'alert', hidden: true });
-  const submit = h('button', { class: 'primary' }, 'Bring it');
-  const tell = (problem) => {
-    const rest = complain(fields, problem);
-    faults.hidden = rest.length === 0;
-    fill(faults, rest.map((text) => h('p', {}, text)));
-  };
-  const form = h('form', { novalidate: true }, h('div', { class: 'fields' }, fields.map((one) => one.element)), faults,
-    h('div', { class: 'row' }, submit, button('Copy as curl',
-      () => copy(api.curl('POST', '/models', bodyOf(fields)), 'curl command'), { class: 'quiet' })));
-  form.addEventListener('submit', async (event) => {
-    event.preventDefault();
-    submit.disabled = true;
-    try {
-      const model = await api.send('POST', '/models', bodyOf(fields));
-      tell(null);
-      toast(`${model.name} is being imported`);
-      after();
-    } catch (error) {
-      tell(error);
-    }
-    submit.disabled = false;
-  });
+  const form = formOf(fields, { submit: 'Bring it', after, tools: [asCurl('/models', fields)],
+    ask: () => api.send('POST', '/models', bodyOf(fields)) });
   return h('section', { class: 'panel', 'aria-label': 'Bring a model' }, h('header', {}, h('h2', {}, 'Bring a model')),
     h('p', {}, 'A GPT-2 as Hugging Face\'s libraries save it: a folder on the daemon\'s machine, below one of its '
       + 'dataset roots, with config.json, safetensors and the tokenizer\'s files. It is copied and checked.'), form);

@@ -39,7 +39,8 @@ function sourceChoice(models) {
 function build(place, root, datasets, models, again) {
   const source = sourceChoice(models);
   const dataset = h('select', { required: true }, datasets.map((one) =>
-    h('option', { value: one.name }, `${one.name}: ${f.si(one.n_tokens)} tokens, vocabulary ${one.vocab_size}`)));
+    h('option', { value: one.name }, `${one.name}: ${f.si(one.n_tokens)} tokens, vocabulary ${one.vocab_size}`
+      + (one.tokenizer ? `, by ${one.tokenizer}` : ''))));
   const field = (pointer, options) => new Field(root, pointer, options);
   const groups = [
     ['Run', [field('/name'), field('/dataset', { input: dataset }), field('/from/model', { input: source,

@@ -12,10 +12,11 @@ import { planPanel } from './plan.js';
 import { editableNote, editableTags, isEditing } from './edit.js';
 import { eta, fact, facts, growthLink, isActive, originOf, progress, runActions, runBadge } from './parts.js';
 import { address, Settings } from '../state.js';
+import { tokenizerOf } from './tokenizer_of.js';
 
 export function runView(main, name) {
   const settings = new Settings({ x: 'step', smooth: 0.6, logx: 'false', logy: 'false', from: '', to: '' });
-  const shared = { name, settings, run: null, growths: [], scale: null,
+  const shared = { name, settings, run: null, growths: [], scale: null, tokenizer: null,
     /** As the head knows it; a panel may be quicker than the head. */
     known: async (signal) => shared.run ?? api.get(`/runs/${api.part(name)}`, signal),
     changed: () => curves.forEach((one) => one.redraw()) };
@@ -29,13 +30,15 @@ export function runView(main, name) {
       const growths = await api.get(`/runs/${api.part(name)}/growths`, signal);
       shared.run = run;
       shared.growths = growths.items;
+      shared.tokenizer ??= await tokenizerOf(run, signal);
       return run;
     },
     show(run, body) {
       const update = (now) => {
         rest.hidden = false;
+        curves.forEach((one) => one.know(now));
         if (isEditing()) return;
-        fill(body, summary(now, shared.growths, refreshAll));
+        fill(body, summary(now, shared, refreshAll));
         const key = [now.revision, now.growth, now.n_rollbacks].join();
         grew.show();
         if (known !== null && key !== known) slow.forEach((one) => one.refresh());
@@ -52,7 +55,7 @@ export function runView(main, name) {
   const plan = planPanel(shared);
   const sample = samplePanel(shared);
   const rest = h('div', { class: 'stack' }, loss.element,
-    h('div', { class: 'columns three' }, curves.slice(1).map((one) => one.element)),
+    h('div', { class: 'columns side' }, curves.slice(1).map((one) => one.element)),
     plan.element, grew.element,
     h('div', { class: 'columns' }, slow[1].element, sample.element),
     h('div', { class: 'columns' }, slow[0].element, slow[2].element));
@@ -88,7 +91,7 @@ export function runView(main, name) {
   };
 }
 
-function summary(run, growths, after) {
+function summary(run, { growths, tokenizer }, after) {
   const latest = run.latest, left = eta(run);
   const waiting = growths.find((growth) => growth.state === 'awaiting_approval');
   return [
@@ -107,13 +110,16 @@ function summary(run, growths, after) {
     facts(
       fact('Step', f.count(run.step), `of ${f.count(run.max_steps)}`),
       fact('Train loss', f.loss(latest['train/loss'])),
-      fact('Validation loss', f.loss(latest['val/loss'])),
+      fact('Validation loss', f.loss(latest['val/loss']), latest['val/bpb'] !== undefined
+        && `${f.loss(latest['val/bpb'])} bits a byte`),
       fact('Speed', f.si(latest['perf/tokens_per_s']), 'tokens/s'),
       fact('Time left', f.duration(left)),
       fact('Parameters', f.si(run.n_params), `${run.model.n_layer} layers`),
       (run.gated || run.masked_until) && fact('Held back', run.masked_until ? `until step ${f.count(run.masked_until)}`
         : 'by gates', run.masked_until && (run.gated ? 'by masks, and by gates' : 'by masks')),
       fact('Tokens', f.si(run.tokens)),
+      fact('Tokenizer', tokenizer.known ? h('a', { href: address(['tokenizers'], { try: tokenizer.name }) },
+        tokenizer.name) : tokenizer.name),
       fact('Compute', f.flops(run.flops), run.flops_probes > 0 ? `${f.flops(run.flops_probes)} of it in probes` : ''),
       run.n_rollbacks > 0 && fact('Rollbacks', run.n_rollbacks, `learning rate × ${f.number(run.lr_scale)}`),
       fact('Tags', editableTags(run, run.tags.map((tag) => h('a', { class: 'tag-link',

@@ -44,7 +44,8 @@ function range(settings) {
 }
 
 /** A panel around one chart of one Series. lines(data, x, shared, unit) → {lines, bands}. */
-function curvePanel(shared, { title, keys, points, label, yLabel, yText, height, lines, tools, wide, note }) {
+function curvePanel(shared, { title, keys, points, label, yLabel, yText, height, lines, tools, wide, note,
+  optional = false }) {
   const series = new Series(shared.name, keys, points);
   let drawn = null;
   const zoom = (span) => {
@@ -115,6 +116,12 @@ function curvePanel(shared, { title, keys, points, label, yLabel, yText, height,
       settle();
     },
     draw,
+    /** What not every run has is shown once it is there. */
+    know(run) {
+      const none = optional && run.latest[keys[0]] === undefined;
+      if (self.element.hidden && !none) self.refresh();
+      self.element.hidden = none;
+    },
     destroy() {
       settle.cancel();
       self.destroy();
@@ -219,11 +226,20 @@ function single(key, label, colour, smoothed) {
   };
 }
 
+/** So many bits the text costs a byte, by any tokenizer. */
+const bits = (data) => {
+  const { last } = data.columns.get('val/bpb');
+  return { lines: [{ label: 'validation', values: last, colour: 1, width: 2.5, dash: [7, 4],
+    points: last.filter((v) => v !== null).length < 60 }] };
+};
+
 export function sidePanels(shared) {
-  return [['optim/lr', 'Learning rate', 2], ['optim/grad_norm', 'Gradient norm', 3],
-    ['perf/tokens_per_s', 'Speed', 4]].map(
+  const list = [['optim/lr', 'Learning rate', 2], ['optim/grad_norm', 'Gradient norm', 3],
+    ['perf/tokens_per_s', 'Speed', 4]];
+  return [curvePanel(shared, { title: 'Bits a byte', keys: ['val/bpb'], points: SIDE_POINTS, label: 'Bits a byte',
+    yLabel: 'bits a byte', yText: f.tick, height: 190, lines: bits, optional: true }), ...list.map(
     ([key, title, colour]) => curvePanel(shared, { title, keys: [key], points: SIDE_POINTS, label: title,
       yLabel: key === 'perf/tokens_per_s' ? 'tokens/s' : title.toLowerCase(),
       yText: key === 'perf/tokens_per_s' ? (v) => f.si(v) : f.tick,
-      height: 190, lines: single(key, title.toLowerCase(), colour, key !== 'optim/lr') }));
+      height: 190, lines: single(key, title.toLowerCase(), colour, key !== 'optim/lr') }))];
 }

@@ -6,6 +6,7 @@ import * as f from '../format.js';
 import { panel } from '../panel.js';
 import { address } from '../state.js';
 import { growthBadge, growthLink, originOf } from './parts.js';
+import { tokenizerOf } from './tokenizer_of.js';
 
 export function checkpointPanel(shared) {
   const path = `/runs/${api.part(shared.name)}/checkpoints`;
@@ -159,13 +160,10 @@ export function samplePanel(shared) {
     }
   });
   const self = panel({ title: 'Text sample', curl: () => ['POST', path, body()],
-    async load(signal) {
-      const run = await shared.known(signal);
-      return api.get(`/datasets/${api.part(run.dataset_id)}`, signal);
-    },
-    isEmpty: (dataset) => dataset.format !== 'text',
-    empty: (dataset) => h('p', { class: 'dim' }, `The dataset ${dataset.name} holds ${dataset.format} tokens, and lagd `
-      + 'has no tokenizer for them: what this run writes has no text.'),
+    load: async (signal) => shared.tokenizer ??= await tokenizerOf(await shared.known(signal), signal),
+    isEmpty: (tokenizer) => !tokenizer.text,
+    empty: () => h('p', { class: 'dim' }, `The dataset ${shared.run?.dataset ?? ''} holds tokens that no tokenizer of `
+      + 'lagd\'s has made: what this run writes has no text.'),
     show: (_, place) => { place.append(form, state, text); } });
   return { element: self.element, refresh: self.refresh, destroy: () => { destroyed = true; self.destroy(); } };
 }
