@@ -25,6 +25,20 @@ export function setToken(token) {
   else sessionStorage.removeItem(TOKEN);
 }
 
+export const keptToken = () => sessionStorage.getItem(TOKEN);
+
+/** Throws what the daemon says against a token: a Problem of status 401 where it is wrong. */
+export async function check(token) {
+  if (!/^[\x21-\x7e]+$/.test(token)) throw new Problem(401, null); // no header can carry it
+  let response;
+  try {
+    response = await fetch(url('/runs?limit=1'), { cache: 'no-store', headers: { Authorization: `Bearer ${token}` } });
+  } catch {
+    throw new Problem(0, null);
+  }
+  if (!response.ok) throw new Problem(response.status, await response.json().catch(() => null));
+}
+
 /** Called when the daemon asks for a token. */
 export function onUnauthenticated(callback) {
   listeners.add(callback);

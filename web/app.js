@@ -1,6 +1,6 @@
 // The page: navigation, the view that the address asks for, the connection's light, the theme, the token.
 import * as api from './api.js';
-import { button, download, fill, h, toast } from './dom.js';
+import { download, fill, h, toast } from './dom.js';
 import * as live from './live.js';
 import { notifyButton } from './notify.js';
 import { address, parse } from './state.js';
@@ -11,6 +11,7 @@ import { datasetsView } from './views/datasets.js';
 import { extendView } from './views/extend.js';
 import { forkView } from './views/fork.js';
 import { growthView } from './views/growth.js';
+import { LOGIN, loginAddress, loginView } from './views/login.js';
 import { machineView } from './views/machine.js';
 import { modelsView } from './views/models.js';
 import { newGrowthView } from './views/new_growth.js';
@@ -33,6 +34,7 @@ const VIEWS = [
   [['tokenizers'], tokenizersView],
   [['compare'], compareView],
   [['machine'], machineView],
+  [[LOGIN], loginView],
   [['runs', '*'], runView],
   [['runs', '*', 'grow'], newGrowthView],
   [['runs', '*', 'fork'], forkView],
@@ -82,6 +84,7 @@ function show() {
   }
   current?.destroy();
   shown = key;
+  bar.classList.toggle('closed', key === LOGIN); // its pages have nothing to show yet
   const found = find(path);
   if (found) {
     current = found[0](main, ...found[1]);
@@ -126,24 +129,9 @@ function makeBar() {
     h('span', { class: 'grow' }), light, notifyButton(), themes);
 }
 
-/** The daemon wants a token: kept for this tab only. */
+/** The daemon wants a token: its page asks for it, and leads back here. */
 function askToken() {
-  if (document.getElementById('token')) return;
-  const input = h('input', { type: 'password', name: 'token', autocomplete: 'off', required: true });
-  const dialog = h('dialog', { id: 'token', 'aria-label': 'Token' },
-    h('form', { method: 'dialog' },
-      h('h2', {}, api.headers().Authorization ? 'Wrong token' : 'This daemon asks for a token'),
-      h('p', {}, 'It is the line in the file that auth/token_file names. This tab keeps it until it is closed.'),
-      h('label', { class: 'field' }, h('span', {}, 'Token'), input),
-      h('div', { class: 'row end' }, h('button', { class: 'primary', value: 'yes' }, 'Use it'))));
-  dialog.addEventListener('close', () => {
-    dialog.remove();
-    if (dialog.returnValue !== 'yes') return;
-    api.setToken(input.value.trim());
-    location.reload();
-  });
-  document.body.append(dialog);
-  dialog.showModal();
+  if (parse().path[0] !== LOGIN) location.replace(loginAddress());
 }
 
 /** A link cannot carry the token: what it leads to is fetched with it, and saved. */

@@ -189,6 +189,12 @@ export function stop() {
   setStatus('asleep');
 }
 
+/** At once, where a token came. */
+export function again() {
+  stop();
+  start();
+}
+
 /** Every event, and the notices caught-up, reset, lagged and recent. Returns what ends it. */
 export function subscribe(callback) {
   subscribers.add(callback);

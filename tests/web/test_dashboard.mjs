@@ -1,10 +1,10 @@
 // The main job in the browser: an empty page, a run by the form, its curves live, a growth whose line is moved and that
 // is approved by a click, a restart of the daemon under the open page; then every view in both themes under axe, and
 // pictures of them.
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import * as f from '../../web/format.js';
-import { axe, browse, check, Daemon, folder, main, runBody, sleep, until } from './harness.mjs';
+import { axe, browse, check, Daemon, main, runBody, sleep, until } from './harness.mjs';
 
 const HOSTILE = '<img src=x onerror="document.title=\'owned\'">\u2028<script>document.title="owned"</script>';
 const pictures = process.env.LAGD_PICTURES; // a folder for screenshots
@@ -394,38 +394,6 @@ async function aDecisionIsAudited() {
   await until('it is a study', async () => (await main_()).includes('The audit of a growth\'s decision'));
 }
 
-/** A daemon with a token: the page asks for it once and keeps it for its tab. */
-async function aTokenIsAskedFor() {
-  const file = join(folder, 'token');
-  writeFileSync(file, 'a-long-enough-token-for-tests-0123456789\n', { mode: 0o600 });
-  const guarded = await new Daemon('guarded', { LAGD_AUTH_TOKEN_FILE: file }).start();
-  const other = await browse(guarded.origin);
-  other.failuresAreExpected(true);
-  await other.page.goto(guarded.origin);
-  const light = () => other.page.locator('#bar .light').innerText();
-  await until('the light asks for it', async () => (await light()) === 'token needed');
-  await other.page.fill('#token input', 'another-long-enough-token-0123456789');
-  await other.page.click('#token button');
-  await until('a wrong one is told', async () => (await light()) === 'Wrong token'
-    && (await other.page.locator('#token h2').innerText()) === 'Wrong token');
-  await other.page.fill('#token input', 'a-long-enough-token-for-tests-0123456789');
-  await other.page.click('#token button');
-  await other.page.waitForSelector('.first pre');
-  await until('the stream has it too', async () => (await light()) === 'live');
-  await other.page.evaluate(() => {
-    const link = document.createElement('a');
-    Object.assign(link, { href: '/api/v1/runs', download: 'runs.json', id: 'take', textContent: 'take' });
-    document.querySelector('main').append(link);
-  });
-  const [saved] = await Promise.all([other.page.waitForEvent('download'), other.page.click('#take')]);
-  check(saved.suggestedFilename() === 'runs.json', saved.suggestedFilename());
-  const text = readFileSync(await saved.path(), 'utf8');
-  check(JSON.parse(text).items.length === 0, `a link carries the token: ${text}`);
-  check(other.faults.length === 0, other.faults.join('\n'));
-  await other.context.close();
-  await guarded.stop();
-}
-
 async function nothingWentWrongOnTheWay() {
   check(browser.faults.length === 0, browser.faults.join('\n'));
 }
@@ -433,5 +401,4 @@ async function nothingWentWrongOnTheWay() {
 await main([emptyOverviewSaysWhatToDo, aRunIsMadeByTheForm, curvesObeyTheirControls, aSampleSaysWhatItWaitsFor,
   aGrowthIsApprovedByClicking, aRestartHealsByItself, aDecisionIsAudited, aPlanIsComparedWithTraining,
   aPoolIsChosenByClicking, everyProbeCountsAsCompute, aRunIsForkedByClicking, aModelIsTakenAway,
-  aRunIsExtendedByClicking,
-  everyViewIsForEveryone, aTokenIsAskedFor, nothingWentWrongOnTheWay]);
+  aRunIsExtendedByClicking, everyViewIsForEveryone, nothingWentWrongOnTheWay]);
