@@ -1,6 +1,6 @@
 /* Byte pair encoding of one word: of all adjacent pairs the one of the lowest rank becomes one symbol, the leftmost
  * first, until no pair is known. Short words look through their pairs each time; long ones (a text that is not split
- * is one word) keep them in a heap: n log n. */
+ * and has no seams is one word) keep them in a heap: n log n. */
 #include "token/token_internal.h"
 #include <lagd/base/error.h>
 #include <lagd/base/mem.h>

@@ -74,8 +74,8 @@ static int code_word(struct lag_coder *coder, const char *word, size_t n, struct
                                    : lag_bpe_word(coder->tokenizer, coder->symbols, word, n, coder->ids, err);
 }
 
-static int each_word(void *arg, const char *word, size_t n, struct lag_error *err) {
-    struct lag_coder *coder = arg;
+/* What may be known already. */
+static int code_part(struct lag_coder *coder, const char *word, size_t n, struct lag_error *err) {
     struct lag_ids *ids = coder->ids;
     if (n > WORD_BYTES) return code_word(coder, word, n, err);
     uint64_t packed[3];
@@ -97,6 +97,18 @@ static int each_word(void *arg, const char *word, size_t n, struct lag_error *er
     known->n = (uint32_t)(ids->n - before);
     memcpy(known->ids, ids->at + before, known->n * sizeof *known->ids);
     return 0;
+}
+
+/* A long word, part by part. */
+static int each_word(void *arg, const char *word, size_t n, struct lag_error *err) {
+    struct lag_coder *coder = arg;
+    if (n <= WORD_BYTES || !coder->tokenizer->seams.known) return code_part(coder, word, n, err);
+    int rc = 0;
+    for (size_t i = 0, length; rc == 0 && i < n; i += length) {
+        length = lag_seams_next(coder->tokenizer, word + i, n - i);
+        rc = code_part(coder, word + i, length, err);
+    }
+    return rc;
 }
 
 /* --- added tokens ----------------------------------------------------------------------------------------------- */

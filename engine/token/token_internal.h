@@ -58,6 +58,16 @@ int lag_merges_add(struct lag_merges *merges, int32_t left, int32_t right, uint3
 /* NULL: they stay two. */
 const struct lag_merge *lag_merges_find(const struct lag_merges *merges, int32_t left, int32_t right);
 
+/* --- seams.c: between which letters no merge goes --------------------------------------------------------------- */
+
+struct lag_seams {
+    bool known;       /* false: a word is coded as a whole */
+    uint64_t low[LAG_N_BYTES * LAG_N_BYTES / 64]; /* bits by left * 256 + right: a merge brings the letters together */
+    uint64_t *slots;  /* [n_slots], a power of two, of left << 32 | right for letters above; 0: free */
+    size_t n_slots, n;
+};
+void lag_seams_deinit(struct lag_seams *seams);
+
 /* --- unicode.c: code points and their classes ------------------------------------------------------------------- */
 
 enum lag_class { /* bits */
@@ -180,6 +190,7 @@ struct lag_around {
 struct lag_tokenizer {
     struct lag_vocab vocab;
     struct lag_merges merges;
+    struct lag_seams seams;
     bool words;                /* WordPiece; else BPE */
     bool byte_level;           /* vocab holds bytes, not letters that stand for them */
     bool ignore_merges, byte_fallback, fuse_unknown;
@@ -232,6 +243,11 @@ int lag_bpe_word(const struct lag_tokenizer *tokenizer, struct lag_symbols *symb
 int lag_wordpiece_word(const struct lag_tokenizer *tokenizer, const char *word, size_t n, struct lag_ids *ret,
                        struct lag_error *err);
 int lag_ids_reserve(struct lag_ids *ids, size_t more, struct lag_error *err);
+
+/* Finds the seams, when vocabulary, merges and the tokens of bytes are there. */
+int lag_seams_find(struct lag_tokenizer *tokenizer, struct lag_error *err);
+/* How long the first part of a word is that may be coded by itself, 1 to n. n ≥ 1; the seams are known. */
+size_t lag_seams_next(const struct lag_tokenizer *tokenizer, const char *text, size_t n);
 
 /* --- split.c: a text to words ----------------------------------------------------------------------------------- */
 

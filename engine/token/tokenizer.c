@@ -20,6 +20,7 @@ void lag_tokenizer_destroy(struct lag_tokenizer *tokenizer) {
     if (!tokenizer) return;
     lag_vocab_deinit(&tokenizer->vocab);
     lag_merges_deinit(&tokenizer->merges);
+    lag_seams_deinit(&tokenizer->seams);
     for (size_t i = 0; i < LAG_PARTS_MAX; i++) {
         free(tokenizer->normals[i].text);
         free(tokenizer->normals[i].content);
@@ -192,7 +193,7 @@ int lag_tokenizer_finish(struct lag_tokenizer *tokenizer, struct lag_error *err)
     prepare_bytes(tokenizer);
     prepare_ends(tokenizer);
     tokenizer->cuttable = is_cuttable(tokenizer);
-    return 0;
+    return lag_seams_find(tokenizer, err);
 }
 
 /* --- looking ---------------------------------------------------------------------------------------------------- */

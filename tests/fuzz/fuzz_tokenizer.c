@@ -1,5 +1,7 @@
-/* tokenizer.json: what is accepted codes and decodes any bytes without harm, and its ids are its own. */
+/* tokenizer.json: what is accepted codes and decodes any bytes without harm, and its ids are its own. A text that is one
+ * word has the ids of the plain algorithm, which divides nothing and remembers nothing. */
 #include "fuzz.h"
+#include "token/token_internal.h"
 #include <lagd/base/check.h>
 #include <lagd/base/error.h>
 #include <lagd/base/strbuf.h>
@@ -8,6 +10,18 @@
 #include <string.h>
 
 static const char text[] = "a b ab  abc\n<s>1234 caf\xc3\xa9 \xe6\x97\xa5\xff\xfe don't";
+
+static void compare(const struct lag_tokenizer *tokenizer, const struct lag_ids *ids) {
+    struct lag_symbols *symbols = lag_symbols_create();
+    struct lag_ids plain = {0};
+    struct lag_error err = {0};
+    if (tokenizer->n_normals + tokenizer->n_splits + tokenizer->n_added > 0 || tokenizer->words) goto out;
+    FUZZ_CHECK(symbols && lag_bpe_word(tokenizer, symbols, text, sizeof text - 1, &plain, &err) == 0);
+    FUZZ_CHECK(plain.n == ids->n && memcmp(plain.at, ids->at, plain.n * sizeof *plain.at) == 0);
+out:
+    lag_ids_deinit(&plain);
+    lag_symbols_destroy(symbols);
+}
 
 static void use(const struct lag_tokenizer *tokenizer) {
     struct lag_coder *coder = NULL;
@@ -21,6 +35,7 @@ static void use(const struct lag_tokenizer *tokenizer) {
     const int rc = lag_encode(coder, text, sizeof text - 1, false, &ids, &err);
     FUZZ_CHECK(rc == 0 || err.text[0]);
     for (size_t i = 0; rc == 0 && i < ids.n; i++) FUZZ_CHECK(ids.at[i] >= 0 && ids.at[i] < look.size);
+    if (rc == 0) compare(tokenizer, &ids);
     if (rc == 0) (void)lag_decode(tokenizer, ids.at, ids.n, false, &back, &err);
     lag_strbuf_deinit(&back);
     lag_ids_deinit(&ids);
@@ -63,6 +78,19 @@ static const char *const seeds[] = {
     "\"max_input_chars_per_word\":20,\"vocab\":{\"?\":0,\"<s>\":1,\"a\":2,\"b\":3,\"##b\":4}}}",
 };
 
+/* One word, in which each byte has a token. */
+static size_t unsplit(uint8_t **ret) {
+    struct lag_strbuf out = LAG_STRBUF_INIT;
+    lag_strbuf_append(&out, "{\"model\":{\"type\":\"BPE\",\"byte_fallback\":true,\"vocab\":{\"a\":256,\"b\":257,\" \":258,"
+                            "\"ab\":259,\"c\":260,\"abc\":261,\" a\":262,\"bc\":263,\"日\":264,\"日 \":265");
+    for (unsigned b = 0; b < LAG_N_BYTES; b++) lag_strbuf_printf(&out, ",\"<0x%02X>\":%u", b, b);
+    lag_strbuf_append(&out, "},\"merges\":[[\"a\",\"b\"],[\"b\",\"c\"],[\"ab\",\"c\"],[\" \",\"a\"],[\"日\",\" \"]]}}");
+    const size_t n = out.failed ? 0 : lag_fuzz_copy(out.data, out.length, ret);
+    lag_strbuf_deinit(&out);
+    return n;
+}
+
 size_t lag_fuzz_seed(size_t index, uint8_t **ret) {
+    if (index == LAG_COUNT(seeds)) return unsplit(ret);
     return index < LAG_COUNT(seeds) ? lag_fuzz_copy(seeds[index], strlen(seeds[index]), ret) : 0;
 }
