@@ -2,7 +2,8 @@
  *   ids TOKENIZER.json TEXT          one line of ids for each line of the text, which ends with its newline or not
  *   speed TOKENIZER.json TEXT        megabytes of the text per CPU-second, all of it at once; the number of ids
  *   train TEXT VOCAB PATTERN         the tokenizer.json; CPU-seconds to standard error
- *   bytes TOKENIZER.json TEXT        fails unless decoding gives the text back */
+ *   bytes TOKENIZER.json TEXT        fails unless decoding gives the text back
+ * With NO_EXECUTABLE_MEMORY in the environment no memory may become executable, as in the service. */
 #include <lagd/base/error.h>
 #include <lagd/base/fs.h>
 #include <lagd/engine/token.h>
@@ -102,7 +103,10 @@ static int train(const char *path, const char *vocab_size, const char *pattern) 
 }
 
 int main(int argc, char **argv) {
-    if (getenv("NO_EXECUTABLE_MEMORY")) (void)prctl(65 /* PR_SET_MDWE */, 1, 0, 0, 0);
+    if (getenv("NO_EXECUTABLE_MEMORY") && prctl(65 /* PR_SET_MDWE */, 1, 0, 0, 0) != 0) {
+        fprintf(stderr, "lagtoken: this kernel does not know PR_SET_MDWE, which came with Linux 6.3\n");
+        return 1;
+    }
     if (argc == 5 && strcmp(argv[1], "train") == 0) return train(argv[2], argv[3], argv[4]);
     if (argc != 4) {
         fprintf(stderr, "usage: lagtoken ids|speed|bytes TOKENIZER.json TEXT, or train TEXT VOCAB PATTERN\n");

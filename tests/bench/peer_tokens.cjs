@@ -2,8 +2,9 @@
 //   ids TOKENIZER.json TEXT      a line of ids for each line of the text
 //   speed TOKENIZER.json TEXT    bytes of the text per CPU-second, all of it at once
 //   train TEXT OUT               a byte-level BPE with every merge that the text has; CPU-seconds
+// NODE_PACKAGES is the folder of the npm packages.
 const fs = require('fs');
-const { BPE, Tokenizer, byteLevelPreTokenizer } = require('@anush008/tokenizers');
+const { BPE, Tokenizer, byteLevelPreTokenizer } = require(`${process.env.NODE_PACKAGES}/@anush008/tokenizers`);
 
 const seconds = (begin) => { const used = process.cpuUsage(begin); return (used.user + used.system) / 1e6; };
 

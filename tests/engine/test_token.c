@@ -16,6 +16,10 @@
 #include <lagd/engine/token_train.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static struct lag_error err;
 
@@ -393,8 +397,35 @@ static void test_merges(void **state) {
     free(file);
 }
 
+/* A pattern that has no scanner, read and used where no memory may become executable, as in the service. */
+static int in_confinement(void) {
+    enum { SET_MDWE = 65, REFUSE_EXEC_GAIN = 1, NO_KERNEL = 77 };
+    if (prctl(SET_MDWE, REFUSE_EXEC_GAIN, 0, 0, 0) != 0) return NO_KERNEL;
+    const int wished = PROT_READ | PROT_WRITE | PROT_EXEC;
+    if (mmap(NULL, 4096, wished, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED) return 1; /* it is in force */
+    char *file = trained("\\p{L}+|\\p{N}|[^\\p{L}\\p{N}]+", 320, NULL, NULL, 0);
+    struct lag_tokenizer *tokenizer = read_file(file);
+    if (tokenizer->splits[0].kind != LAG_SPLIT_REGEX) return 2;
+    encodes(tokenizer, "we'LL 12345 don’t", "282,6,266,220,16,17,18,19,20,220,273,158,222,247,83");
+    lag_tokenizer_destroy(tokenizer);
+    free(file);
+    return 0;
+}
+
+static void test_no_executable_memory(void **state) {
+    int status = 0;
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) _exit(in_confinement());
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    if (WEXITSTATUS(status) == 77) skip(); /* before Linux 6.3 */
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_no_executable_memory), /* first: what was made executable before stays so */
         cmocka_unit_test(test_patterns),   cmocka_unit_test(test_scanners), cmocka_unit_test(test_fallback),
         cmocka_unit_test(test_wordpiece),  cmocka_unit_test(test_any_bytes), cmocka_unit_test(test_long_word),
         cmocka_unit_test(test_extend),     cmocka_unit_test(test_refusals), cmocka_unit_test(test_no_token),

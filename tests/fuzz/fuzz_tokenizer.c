@@ -1,5 +1,5 @@
-/* tokenizer.json: what is accepted codes and decodes any bytes without harm, and its ids are its own. A text that is one
- * word has the ids of the plain algorithm, which divides nothing and remembers nothing. */
+/* tokenizer.json: what is accepted codes and decodes any bytes without harm, and its ids are its own. A text that is
+ * one word has the ids of the plain algorithm, which divides nothing and remembers nothing. */
 #include "fuzz.h"
 #include "token/token_internal.h"
 #include <lagd/base/check.h>
@@ -81,8 +81,8 @@ static const char *const seeds[] = {
 /* One word, in which each byte has a token. */
 static size_t unsplit(uint8_t **ret) {
     struct lag_strbuf out = LAG_STRBUF_INIT;
-    lag_strbuf_append(&out, "{\"model\":{\"type\":\"BPE\",\"byte_fallback\":true,\"vocab\":{\"a\":256,\"b\":257,\" \":258,"
-                            "\"ab\":259,\"c\":260,\"abc\":261,\" a\":262,\"bc\":263,\"日\":264,\"日 \":265");
+    lag_strbuf_append(&out, "{\"model\":{\"type\":\"BPE\",\"byte_fallback\":true,\"vocab\":{\"a\":256,\"b\":257,"
+                            "\" \":258,\"ab\":259,\"c\":260,\"abc\":261,\" a\":262,\"bc\":263,\"日\":264,\"日 \":265");
     for (unsigned b = 0; b < LAG_N_BYTES; b++) lag_strbuf_printf(&out, ",\"<0x%02X>\":%u", b, b);
     lag_strbuf_append(&out, "},\"merges\":[[\"a\",\"b\"],[\"b\",\"c\"],[\"ab\",\"c\"],[\" \",\"a\"],[\"日\",\" \"]]}}");
     const size_t n = out.failed ? 0 : lag_fuzz_copy(out.data, out.length, ret);
