@@ -244,6 +244,7 @@ size_t lag_tokenizer_memory(const struct lag_tokenizer *tokenizer) {
     size_t n = sizeof *tokenizer + vocab->bytes_capacity + vocab->hidden_capacity;
     n += vocab->capacity * (sizeof *vocab->starts + sizeof *vocab->lengths) + vocab->n_slots * sizeof *vocab->slots;
     n += tokenizer->merges.n_slots * sizeof *tokenizer->merges.slots;
+    n += tokenizer->seams.n_slots * sizeof *tokenizer->seams.slots;
     n += tokenizer->added_capacity * sizeof *tokenizer->added + tokenizer->size * sizeof *tokenizer->added_of;
     for (size_t i = 0; i < tokenizer->n_added; i++) n += tokenizer->added[i].n + tokenizer->added[i].n_search + 2;
     return n;
