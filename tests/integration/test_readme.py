@@ -47,7 +47,8 @@ ADDRESS = f"127.0.0.1:{free_port()}"
 HERE = [("/tmp/lagd", "FOLDER/lagd"), ("wait=30", "wait=1"),
         ('"n_embd": 128, "n_positions": 64', '"n_embd": 32, "n_positions": 32'),
         ('"max_steps": 900', '"max_steps": 60'), ('"at_step": 400', '"at_step": 20'),
-        ('"steps": 50, "eval_every": 10', '"steps": 20, "eval_every": 10'), ("--at 400 --lag 50", "--at 20 --lag 20")]
+        ('"steps": 50, "eval_every": 10', '"steps": 20, "eval_every": 10'), ("--at 400 --lag 50", "--at 20 --lag 20"),
+        ("--steps 200\n", "--steps 20\n"), ('"max_steps": 100}', '"max_steps": 20}')]
 
 
 def script_of(folder, parts):
@@ -118,6 +119,33 @@ def lagctl_by_itself(folder):
     check_lagctl(folder, play(folder, [by_hand()[0], *blocks("lagctl")]))
 
 
+# The two runs: what the one ended with, and what the other began with, on other windows.
+LOSSES = """
+for of in gpt:60 gpt-tuned:0; do
+    lagctl api GET "/runs/${of%:*}/series?key=val/loss&from=${of#*:}&to=${of#*:}" | jq -c '.series["val/loss"].last[0]'
+done
+"""
+
+
+def gpt2_of_ones_own(folder):
+    """Twice, as a person may do it."""
+    parts = blocks("Grow your own GPT-2")
+    told = play(folder, [by_hand()[0], *parts, "echo AGAIN\n", *parts, "echo LOSSES\n", LOSSES])
+    first, again = told.split("AGAIN\n")
+    again, losses = again.split("LOSSES\n")
+    for words in ("After a lag of 20 steps", "And God said", "gpt-tuned", "tokenizer.json", "model.safetensors"):
+        assert words in first and words in again, (words, again[-4000:])
+    ended, began = map(float, losses.split())
+    assert abs(ended - began) < 0.02, (ended, began)
+    with open(os.path.join(folder, "gpt-hf", "tokenizer.json"), encoding="utf-8") as f:
+        size = len(json.load(f)["model"]["vocab"])
+    with open(os.path.join(folder, "gpt-hf", "config.json"), encoding="utf-8") as f:
+        config = json.load(f)
+    assert (config["vocab_size"], config["n_layer"], config["eos_token_id"]) == (size, 6, 0) and size > 300, config
+    with open(os.path.join(folder, "gpt.gguf"), "rb") as f:
+        assert f.read(4) == b"GGUF"
+
+
 def demo(folder):
     """The other way to begin; it takes the first port that is free."""
     text = os.path.join(folder, "demo.txt")
@@ -135,4 +163,4 @@ def demo(folder):
 
 
 if __name__ == "__main__":
-    lagd.main(tour, lagctl_by_itself, demo)
+    lagd.main(tour, lagctl_by_itself, gpt2_of_ones_own, demo)
