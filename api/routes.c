@@ -76,6 +76,9 @@ static const struct lagd_parameter operators_query[] = {
     {"target", LAGD_PARAM_TEXT, false, false, 1, 200, NULL, NULL,
      "Say of each operator whether it takes the run there, and what it could reach if not: a number of layers, or axes "
      "of a growth's target as in n_layer=6,n_embd=256."},
+    {"parents", LAGD_PARAM_TEXT, false, false, 1, 200, NULL, NULL,
+     "Ids of 1 to 3 checkpoints, a comma between: what fuse reaches is told with their models beside the run's own. "
+     "Without it with the run's own model itself, as often as leads to the target."},
     END};
 static const struct lagd_parameter run_growths_query[] = {
     {"limit", LAGD_PARAM_INT, false, false, 1, PAGE_MAX, "100", NULL, "Most growths of a page, oldest first."},

@@ -94,7 +94,9 @@ static const struct ctl_option grow_options[] = {
     {'w', "wait", NULL, NULL, "stay until it is decided, and show the candidates' progress", false},
     END};
 static const struct ctl_option operators_options[] = {
-    {0, "to", "SHAPE", "?target", "layers after the growth, or axes: n_layer=6,n_embd=256", false}, END};
+    {0, "to", "SHAPE", "?target", "layers after the growth, or axes: n_layer=6,n_embd=256", false},
+    {0, "parents", "IDS", "?parents", "checkpoints of any run that fuse may take, ',' between", false},
+    END};
 static const struct ctl_option plan_options[] = {
     {'f', "file", "FILE", NULL, "the plan as JSON, as plan show -o json writes it; - reads standard input", false},
     {0, "stages", "STAGES", NULL, "LAYERS@STEP, ',' between, as in 4@400,6@1200; with --steps only LAYERS", false},
@@ -277,7 +279,8 @@ static const struct ctl_command commands[] = {
 
     {"operators", "[RUN]", operators_options, "GET", "/operators?run={RUN}",
      "List the growth operators: what each grows, when it keeps the function, its parameters.",
-     "With RUN and --to, which of them take that run there, and what the others could reach.", &ctl_operators_view,
+     "With RUN and --to, which of them take that run there, and what the others could reach; with --parents, fuse with "
+     "those models.", &ctl_operators_view,
      NULL},
     {"prior", "", no_options, "GET", "/prior",
      "Show how operators have done in the growths and studies here, by growth factor and share of training done.",

@@ -211,7 +211,11 @@ const struct lagd_schema lagd_operator_list_schema = LAGD_SCHEMA("OperatorList",
 int lagd_h_operators(struct lagd_request *request) {
     const char *run = lagd_query_text(&request->target, request->route, "run");
     const char *text = lagd_query_text(&request->target, request->route, "target");
+    const char *parents = lagd_query_text(&request->target, request->route, "parents");
     struct lag_db *db;
+    if (parents && !text)
+        return lag_error_set(&request->err, LAG_EINVAL, "parents are for a target: say of which run, and what it is to "
+                             "become, as in ?run=demo&target=n_embd=72&parents=ckpt_…");
     if (!run && !text) return lagd_answer_object(request, &lagd_operator_list_schema, NULL, NULL, 0);
     if (!run || !text)
         return lag_error_set(&request->err, LAG_EINVAL, "run and target belong together: say which run, and what it is "
@@ -221,6 +225,7 @@ int lagd_h_operators(struct lagd_request *request) {
     int status = lagd_request_db(request, &db);
     if (status == 0) status = lag_run_get(db, run, &target->run, &request->err);
     if (status == 0) status = lagd_reach_aim(text, target, &request->err);
+    if (status == 0 && parents) status = lagd_reach_name_parents(db, parents, target, &request->err);
     return status < 0 ? status : lagd_answer_object(request, &lagd_operator_list_schema, NULL, target, 0);
 }
 

@@ -98,11 +98,12 @@ static int know(struct lag_db *db, const struct lag_run_row *own, int i, struct 
     if (rc == LAG_ENOTFOUND) return refuse(strategy, i, "is no checkpoint that is there", err);
     if (rc < 0) return rc;
     lagd_spec_take_shape(&parent->spec, &checkpoint.shape);
+    parent->spec.gated = checkpoint.gated;
     struct lag_run_row run;
     rc = lag_run_get(db, checkpoint.run_id, &run, err);
     if (rc == 0) rc = check_tokens(db, strategy, i, own, &run, err);
     if (rc == LAG_ENOTFOUND) return refuse(strategy, i, "is of a run that was deleted", err);
-    if (rc < 0) return rc;
+    if (rc < 0 || !plan) return rc;
     for (int k = 0; k < plan->n_parents; k++)
         if (strcmp(plan->parents[k].checkpoint_id, checkpoint.id) == 0) return 0;
     if (plan->n_parents == LAGD_PARENTS_MAX)

@@ -1,4 +1,5 @@
 /* Which operators take a run to a target, and what the others could reach. */
+#include "plan/parents_internal.h"
 #include "plan/run_config_internal.h"
 #include "plan/shape_internal.h"
 
@@ -43,18 +44,65 @@ int lagd_reach_aim(const char *text, struct lagd_reach_target *target, struct la
     return lag_spec_check(&spec, err);
 }
 
+/* The ids, one a place. */
+static int read_ids(const char *text, struct lagd_reach_target *target, struct lag_error *err) {
+    for (const char *p = text; p; p = strchr(p, ',') ? strchr(p, ',') + 1 : NULL) {
+        const size_t length = strcspn(p, ",");
+        if (length == 0)
+            return lag_error_at(err, LAG_EINVAL, "/parents", "parents has an empty id: name 1 to "
+                                LAG_TEXT_OF(LAGD_STRATEGY_PARENTS) " checkpoints, a comma between");
+        if (target->n_parents == LAGD_STRATEGY_PARENTS)
+            return lag_error_at(err, LAG_EINVAL, "/parents", "parents has more than "
+                                LAG_TEXT_OF(LAGD_STRATEGY_PARENTS) " ids: a fusion takes 1 to "
+                                LAG_TEXT_OF(LAGD_STRATEGY_PARENTS) " checkpoints beside the run's own model");
+        struct lagd_reach_parent *parent = &target->parents[target->n_parents++];
+        (void)snprintf(parent->id, sizeof(parent->id), "%.*s", (int)LAG_MIN(length, sizeof(parent->id) - 1), p);
+    }
+    return 0;
+}
+
+int lagd_reach_name_parents(struct lag_db *db, const char *text, struct lagd_reach_target *target,
+                            struct lag_error *err) {
+    LAG_CLEANUP(lag_free_p) struct lag_strategy *fusion = lag_calloc(1, sizeof(*fusion));
+    struct lag_spec own;
+    if (!fusion) return lag_error_set(err, LAG_ENOMEM, "out of memory");
+    target->n_parents = 0;
+    int rc = lagd_run_spec_of_row(&target->run, NULL, &own, err);
+    if (rc == 0) rc = read_ids(text, target, err);
+    if (rc == 0) rc = lag_strategy_init("fuse", fusion, err);
+    for (int i = 0; i < target->n_parents && rc == 0; i++)
+        rc = lag_strategy_add_parent(fusion, target->parents[i].id, err);
+    if (rc == 0) rc = lagd_parents_know(db, &target->run, &own, fusion, NULL, err);
+    for (int i = 0; i < target->n_parents && rc == 0; i++) {
+        lagd_shape_of_spec(&fusion->parents[i].spec, &target->parents[i].shape);
+        target->parents[i].gated = fusion->parents[i].spec.gated;
+    }
+    return rc;
+}
+
+static void ask_of(const struct lagd_reach_target *target, const struct lag_spec *own, struct lag_reach_ask *ret) {
+    *ret = (struct lag_reach_ask){.from = *own, .to = *own, .n_parents = target->n_parents};
+    lagd_spec_take_shape(&ret->to, &target->to);
+    for (int i = 0; i < target->n_parents; i++) {
+        (void)lag_copy(ret->parents[i].name, sizeof(ret->parents[i].name), target->parents[i].id);
+        ret->parents[i].spec = *own;
+        lagd_spec_take_shape(&ret->parents[i].spec, &target->parents[i].shape);
+        ret->parents[i].spec.gated = target->parents[i].gated;
+    }
+}
+
 int lagd_operator_reach(int index, const struct lagd_reach_target *target, struct lagd_reach_info *ret,
                         struct lag_error *err) {
     int n;
     const struct lag_operator *op = lag_operators(&n) + index;
     LAG_CLEANUP(lag_free_p) struct lag_reach *reach = lag_calloc(1, sizeof(*reach));
-    struct lag_spec from, to;
+    struct lag_reach_ask ask;
+    struct lag_spec from;
     if (!reach) return lag_error_set(err, LAG_ENOMEM, "out of memory");
     int rc = lagd_run_spec_of_row(&target->run, NULL, &from, err);
     if (rc) return rc;
-    to = from;
-    lagd_spec_take_shape(&to, &target->to);
-    rc = lag_operator_reach(op, &from, &to, reach, err);
+    ask_of(target, &from, &ask);
+    rc = lag_operator_reach(op, &ask, reach, err);
     if (rc) return rc;
     *ret = (struct lagd_reach_info){.reaches = reach->reaches, .beside = reach->beside ? reach->beside->name : "",
                                     .n_params = -1, .n_nearest = reach->n_nearest};

@@ -73,6 +73,18 @@ static void fuse_itself(struct lag_strategy *strategy, const struct lag_spec *fr
         strategy->parents[i].spec = *from;
 }
 
+/* The models that are named; where none is, the model itself. */
+static int take_parents(struct lag_strategy *strategy, const struct lag_reach_ask *ask, struct lag_error *err) {
+    if (!fuses(strategy)) return 0;
+    for (int i = 0; i < ask->n_parents; i++) {
+        const int rc = lag_strategy_add_parent(strategy, ask->parents[i].name, err);
+        if (rc) return rc;
+        strategy->parents[i].spec = ask->parents[i].spec;
+    }
+    fuse_itself(strategy, &ask->from, &ask->to);
+    return 0;
+}
+
 /* Where models are named, the sum of their sizes is all that is within reach. */
 static struct lag_spec sum_models(const struct lag_strategy *strategy, const struct lag_spec *from,
                                   const struct lag_spec *near) {
@@ -114,8 +126,8 @@ int lag_strategy_nearest(const struct lag_strategy *strategy, const struct lag_s
 }
 
 /* Beside the first operator of another direction with which it does; else as it fails beside the first of them. */
-static int reach_beside(const struct lag_operator *op, const struct lag_spec *from, const struct lag_spec *to,
-                        struct lag_reach *ret) {
+static int reach_beside(const struct lag_operator *op, const struct lag_reach_ask *ask, struct lag_reach *ret) {
+    const struct lag_spec *from = &ask->from, *to = &ask->to;
     int n;
     const struct lag_operator *ops = lag_operators(&n);
     bool failed = false;
@@ -124,9 +136,8 @@ static int reach_beside(const struct lag_operator *op, const struct lag_spec *fr
         struct lag_error why = {0};
         const bool leads = op->grows < ops[i].grows;
         if (lag_strategy_init((leads ? op : &ops[i])->name, &pair, NULL) ||
-            lag_strategy_set_with(&pair, (leads ? &ops[i] : op)->name, NULL))
+            lag_strategy_set_with(&pair, (leads ? &ops[i] : op)->name, NULL) || take_parents(&pair, ask, NULL))
             continue;
-        fuse_itself(&pair, from, to);
         const int rc = try_recipe(&pair, from, to, &ret->grown, &why);
         if (rc == LAG_ENOMEM) return rc;
         if (rc == 0) ret->beside = &ops[i];
@@ -139,19 +150,20 @@ static int reach_beside(const struct lag_operator *op, const struct lag_spec *fr
     return 0;
 }
 
-int lag_operator_reach(const struct lag_operator *op, const struct lag_spec *from, const struct lag_spec *to,
-                       struct lag_reach *ret, struct lag_error *err) {
+int lag_operator_reach(const struct lag_operator *op, const struct lag_reach_ask *ask, struct lag_reach *ret,
+                       struct lag_error *err) {
+    const struct lag_spec *from = &ask->from, *to = &ask->to;
     struct lag_strategy alone;
     int rc = lag_strategy_init(op->name, &alone, err);
+    if (rc == 0) rc = take_parents(&alone, ask, err);
     if (rc) return rc;
     *ret = (struct lag_reach){0};
-    fuse_itself(&alone, from, to);
     rc = try_recipe(&alone, from, to, &ret->grown, &ret->why);
     ret->reaches = rc == 0;
     if (rc && rc != LAG_ENOMEM) {
         ret->n_nearest = lag_strategy_nearest(&alone, from, to, ret->nearest);
         const unsigned grown = lag_directions_of(from, to); /* of two, there is a pair for each */
-        if (grown & (grown - 1)) rc = reach_beside(op, from, to, ret);
+        if (grown & (grown - 1)) rc = reach_beside(op, ask, ret);
         ret->reaches = ret->beside != NULL;
     }
     if (rc == LAG_ENOMEM) return lag_error_set(err, rc, "out of memory for a recipe");

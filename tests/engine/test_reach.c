@@ -24,7 +24,8 @@ static struct lag_spec shape(int n_layer, int n_embd, int n_head, int n_inner) {
 
 static struct lag_reach reach(const char *name, const struct lag_spec *to) {
     struct lag_reach ret;
-    assert_int_equal(lag_operator_reach(lag_operator_find(name), &parent, to, &ret, NULL), 0);
+    const struct lag_reach_ask ask = {.from = parent, .to = *to};
+    assert_int_equal(lag_operator_reach(lag_operator_find(name), &ask, &ret, NULL), 0);
     return ret;
 }
 
@@ -91,9 +92,44 @@ static void test_a_fusion_reaches_itself(void **state) {
     assert_true(nearest[0].n_embd == 20 && nearest[0].n_head == 5 && nearest[0].n_inner == 82);
 }
 
+static struct lag_reach reach_with(const char *name, const struct lag_spec *to, const struct lag_spec *other) {
+    struct lag_reach ret;
+    struct lag_reach_ask ask = {.from = parent, .to = *to, .parents = {{"a", *other}}, .n_parents = 1};
+    assert_int_equal(lag_operator_reach(lag_operator_find(name), &ask, &ret, NULL), 0);
+    return ret;
+}
+
+/* With models that are named a fusion reaches their sum, beside an operator of depth too, and says which do not go. */
+static void test_a_fusion_with_named_models(void **state) {
+    (void)state;
+    const struct lag_spec other = shape(3, 12, 3, 50), sum = shape(3, 20, 5, 82), deep = shape(5, 20, 5, 82),
+                          twice = shape(3, 16, 4, 64);
+    assert_true(reach_with("fuse", &sum, &other).reaches && reach_with("fuse", &sum, &other).grown.n_inner == 82);
+    assert_false(reach("fuse", &sum).reaches);
+    assert_string_equal(reach_with("fuse", &deep, &other).beside->name, "stack");
+    struct lag_reach told = reach_with("fuse", &twice, &other);
+    assert_true(!told.reaches && told.n_nearest == 1 && lag_spec_same_shape(&told.nearest[0], &sum));
+    assert_non_null(strstr(told.why.text, "fuse to n_embd 20"));
+    told = reach_with("fuse", &sum, &deep);
+    assert_true(!told.reaches && told.n_nearest == 0);
+    assert_non_null(strstr(told.why.text, "a has 5 layers, and the run 3"));
+    struct lag_spec gated = other;
+    gated.gated = true;
+    told = reach_with("fuse", &sum, &gated);
+    assert_true(!told.reaches && strstr(told.why.text, "a has gates"));
+    /* Others do what they did. */
+    assert_true(reach_with("lemon", &sum, &other).reaches);
+    assert_string_equal(reach_with("stack", &deep, &other).beside->name, reach("stack", &deep).beside->name);
+    struct lag_error err;
+    struct lag_reach_ask ask = {.from = parent, .to = sum, .parents = {{"a b", other}}, .n_parents = 1};
+    assert_int_equal(lag_operator_reach(lag_operator_find("fuse"), &ask, &told, &err), LAG_EINVAL);
+    assert_string_equal(err.pointer, "/parents/0");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_near_is_within_reach),
                                        cmocka_unit_test(test_what_stands_beside),
-                                       cmocka_unit_test(test_a_fusion_reaches_itself)};
+                                       cmocka_unit_test(test_a_fusion_reaches_itself),
+                                       cmocka_unit_test(test_a_fusion_with_named_models)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -123,6 +123,52 @@ def a_killed_daemon_changes_no_bit(folder):
     assert weights[0] == weights[1]
 
 
+def fusion(daemon, target, *parents):
+    """What is said of fuse, and that a dry run with these parents says the same."""
+    said = daemon.get(f"/operators?run=job&target={target}&parents={','.join(parents)}")["items"]
+    reach = next(one["reach"] for one in said if one["name"] == "fuse")
+    shape = {axis: int(n) for axis, n in (item.split("=") for item in target.split(","))}
+    entry = {"operator": "fuse", "parents": list(parents)}
+    if reach["beside"]:
+        entry = {"operator": reach["beside"], "with": "fuse", "parents": list(parents)}
+    body = {"target": shape, "pool": [entry]}
+    if reach["reaches"]:
+        daemon.post("/runs/job/growths?dry_run=true", body)
+    else:
+        refused(daemon, "POST", "/runs/job/growths?dry_run=true", body, "", (400, 422))
+    return reach
+
+
+def reach_is_told_with_parents(daemon, other, deep):
+    reach = fusion(daemon, "n_embd=40,n_head=5,n_inner=104", other)
+    assert reach["reaches"] and reach["hugging_face"] and not reach["beside"], reach
+    assert fusion(daemon, "n_embd=64,n_head=8,n_inner=144", other, other)["reaches"]
+    assert fusion(daemon, "n_layer=3,n_embd=40,n_head=5,n_inner=104", other)["beside"] == "stack"
+    reach = fusion(daemon, "n_embd=32", other)
+    assert not reach["reaches"] and "fuse to n_embd 40" in reach["reason"], reach
+    assert [(one["n_embd"], one["n_inner"]) for one in reach["nearest"]] == [(40, 104)], reach
+    assert "has 3 layers, and the run 2" in fusion(daemon, "n_embd=32", deep)["reason"]
+    with_gates(daemon)
+    assert "has gates" in fusion(daemon, "n_embd=40,n_head=5,n_inner=104", completed(daemon, "gated"))["reason"]
+    for query, says in (("parents=ckpt_1", "parents are for a target"),
+                        ("run=job&target=n_embd=32&parents=ckpt_none", "is no checkpoint that is there"),
+                        ("run=job&target=n_embd=32&parents=" + other + ",", "an empty id"),
+                        ("run=job&target=n_embd=32&parents=" + ",".join([other] * 4), "more than 3 ids"),
+                        ("run=job&target=n_embd=32&parents=a%20b", "is no id of a checkpoint"),
+                        ("run=job&target=n_embd=32&parents=" + completed(daemon, "ids"), "holds tokens")):
+        refused(daemon, "GET", "/operators?" + query, None, says, (400, 422))
+
+
+def with_gates(daemon):
+    """A run whose model would fuse, if it had no gates."""
+    create(daemon, "gated", {**OTHER, "n_layer": 1}, 40, start=False)
+    daemon.post("/runs/gated/growths", {"target": {"n_layer": 2}, "pool": ["gate_zero"], "when": {"at_step": 10},
+                                        "probe": {"steps": 4, "eval_every": 2}})
+    daemon.post("/runs/gated/resume")
+    completed(daemon, "gated")
+    assert daemon.get("/runs/gated")["gated"]
+
+
 def refusals_cost_nothing(folder):
     daemon, other = begin(folder, config=f"[storage]\ndataset_roots = {folder}\n")
     create(daemon, "deep", {**MODEL, "n_layer": 3}, 20)
@@ -158,6 +204,7 @@ def refusals_cost_nothing(folder):
     fuse = next(o for o in daemon.get("/operators?run=job&target=n_embd=40")["items"] if o["name"] == "fuse")["reach"]
     assert not fuse["reaches"] and [n["n_embd"] for n in fuse["nearest"]] == [32, 48], fuse
     assert daemon.get("/growths")["items"] == []
+    reach_is_told_with_parents(daemon, other, deep)
     daemon.call("DELETE", "/runs/other")
     refused(daemon, "POST", "/runs/job/growths", {"target": good, "pool": [f"fuse parents={other}"]},
             "is no checkpoint that is there", (400, 422))

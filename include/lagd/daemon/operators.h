@@ -2,6 +2,7 @@
 #pragma once
 #include <lagd/daemon/growth_request.h>
 
+struct lag_db;
 struct lagd_operator_param {
     const char *name, *help;
     double min, max, preset;
@@ -30,14 +31,27 @@ int lagd_pool_count(void);
 void lagd_pool_get(int index, struct lagd_pool_info *ret);
 int lagd_operator_count(void);
 void lagd_operator_get(int index, struct lagd_operator_info *ret);
+/* A checkpoint whose model a fusion may take. */
+struct lagd_reach_parent {
+    char id[LAG_ROW_ID];
+    struct lag_shape shape;
+    bool gated;
+};
 /* A run and what it might become. */
 struct lagd_reach_target {
     struct lag_run_row run;
     struct lag_shape to;
+    struct lagd_reach_parent parents[LAGD_STRATEGY_PARENTS];
+    int n_parents; /* 0: none is named, and a fusion is of the model with itself */
 };
 /* "6", or axes of a growth's target as in "n_layer=6,n_embd=256", for that run. LAG_EINVAL says what to change, with
  * the nearest shapes where it is the shape that cannot be. */
 int lagd_reach_aim(const char *text, struct lagd_reach_target *target, struct lag_error *err);
+/* The checkpoints that a fusion may take, for a target that has its run: ids, a comma between. LAG_EINVAL at
+ * "/parents/<i>": there is no such checkpoint, or its run reads other tokens; at "/parents": there are too many.
+ * Whether their models fuse to the target is told by lagd_operator_reach. */
+int lagd_reach_name_parents(struct lag_db *db, const char *text, struct lagd_reach_target *target,
+                            struct lag_error *err);
 #define LAGD_NEAREST_MAX 3
 struct lagd_reach_info {
     bool reaches;

@@ -17,7 +17,14 @@ struct lag_reach {
     struct lag_spec nearest[LAG_NEAREST_MAX];
     int n_nearest;
 };
-/* With the operator's presets, beside the first of the other direction that helps; a fusion with the model itself, as
- * often as leads to the target. LAG_ENOMEM fails; whatever else stands in the way is told in ret. */
-int lag_operator_reach(const struct lag_operator *op, const struct lag_spec *from, const struct lag_spec *to,
-                       struct lag_reach *ret, struct lag_error *err);
+/* A target, and the models that a fusion may take: none are named where n_parents is 0, and it is of the model with
+ * itself then, as often as leads to the target. */
+struct lag_reach_ask {
+    struct lag_spec from, to;
+    struct lag_parent parents[LAG_FUSE_MAX];
+    int n_parents;
+};
+/* With the operator's presets, beside the first of the other direction that helps. LAG_ENOMEM, and LAG_EINVAL at
+ * "/parents/<i>" for a name that is no checkpoint's id, fail; whatever else stands in the way is told in ret. */
+int lag_operator_reach(const struct lag_operator *op, const struct lag_reach_ask *ask, struct lag_reach *ret,
+                       struct lag_error *err);
