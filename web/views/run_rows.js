@@ -16,41 +16,57 @@ export class RunRows {
     this.items = [];
     this.next = null;
     this.wanted = this.page;
-    this.epoch = (this.epoch ?? 0) + 1; // answers to what was asked before are dropped
-    this.loading = null;
+    this.asked = (this.asked ?? 0) + 1; // an answer to what was asked before is dropped
+    this.reading = this.loading = null;
   }
 
   /** So many are to be there after the first load: where one comes back to. */
   want(n) {
-    this.wanted = Math.min(Math.max(n, this.page), MOST);
+    this.wanted = Math.max(n, this.page);
   }
 
+  /** All that is there, from the first on; a page that is under way no longer fits behind it. */
   async load(query, signal) {
-    const epoch = this.epoch;
-    const limit = Math.min(Math.max(this.items.length, this.wanted), MOST);
-    const list = await api.get(`/runs${api.query({ ...query, limit })}`, signal);
-    if (epoch !== this.epoch) return this;
-    this.items = list.items;
-    this.next = list.next_cursor;
-    this.stale.clear();
+    const mine = ++this.asked;
+    this.stale.clear(); // what an event names from now on may be newer than the answer
+    this.loading = null;
+    this.reading = this.firstOf(Math.max(this.items.length, this.wanted), query, signal, mine);
+    try {
+      const list = await this.reading;
+      if (mine === this.asked) [this.items, this.next] = [list.items, list.next_cursor];
+      else await this.reading; // what was asked later is what there is to show
+    } finally {
+      if (mine === this.asked) this.reading = null;
+    }
     return this;
   }
 
-  /** The page behind the last one; once at a time. */
+  async firstOf(n, query, signal, mine) {
+    const list = { items: [], next_cursor: null };
+    do {
+      const limit = Math.min(n - list.items.length, MOST);
+      const more = await api.get(`/runs${api.query({ ...query, limit, cursor: list.next_cursor })}`, signal);
+      list.items.push(...more.items);
+      list.next_cursor = more.next_cursor;
+    } while (list.next_cursor && list.items.length < n && mine === this.asked);
+    return list;
+  }
+
+  /** The page behind the last one; once at a time, and not while all is read again: who draws that asks again. */
   more(query) {
-    const epoch = this.epoch;
-    this.loading ??= (async () => {
-      try {
-        const list = await api.get(`/runs${api.query({ ...query, limit: this.page, cursor: this.next })}`);
-        if (epoch !== this.epoch) return;
-        const known = new Set(this.items.map((run) => run.id));
-        this.items = [...this.items, ...list.items.filter((run) => !known.has(run.id))];
-        this.next = list.next_cursor;
-      } finally {
-        this.loading = null;
-      }
-    })();
-    return this.loading;
+    return this.reading?.catch(() => {}) ?? (this.loading ??= this.behind(query, this.asked));
+  }
+
+  async behind(query, mine) {
+    try {
+      const list = await api.get(`/runs${api.query({ ...query, limit: this.page, cursor: this.next })}`);
+      if (mine !== this.asked) return;
+      const known = new Set(this.items.map((run) => run.id));
+      this.items = [...this.items, ...list.items.filter((run) => !known.has(run.id))];
+      this.next = list.next_cursor;
+    } finally {
+      if (mine === this.asked) this.loading = null;
+    }
   }
 
   /** Does the event change what is listed? */
