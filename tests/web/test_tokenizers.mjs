@@ -187,6 +187,7 @@ const PAGES = [['tokenizers', '#/tokenizers?try=mine', '.piece'], ['datasets', '
 
 /** Of a build with failpoints: others make it at once. */
 async function oneIsGivenUp() {
+  await page().goto('about:blank'); // nobody asks a daemon that is not there
   await daemon.stop();
   Object.assign(daemon.environment, SLOWLY);
   await daemon.start();
