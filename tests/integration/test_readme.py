@@ -128,10 +128,11 @@ done
 
 
 def gpt2_of_ones_own(folder):
-    """Twice, as a person may do it."""
+    """Begun and left, done, and done again, as a person may do it."""
     parts = blocks("Grow your own GPT-2")
-    told = play(folder, [by_hand()[0], *parts, "echo AGAIN\n", *parts, "echo LOSSES\n", LOSSES])
-    first, again = told.split("AGAIN\n")
+    begun = "".join(parts).split("lagctl wait")[0]
+    told = play(folder, [by_hand()[0], begun, "echo AGAIN\n", *parts, "echo AGAIN\n", *parts, "echo LOSSES\n", LOSSES])
+    _, first, again = told.split("AGAIN\n")
     again, losses = again.split("LOSSES\n")
     for words in ("After a lag of 20 steps", "And God said", "gpt-tuned", "tokenizer.json", "model.safetensors"):
         assert words in first and words in again, (words, again[-4000:])
