@@ -48,7 +48,9 @@ static int check_baselines(const struct lagd_study_request *request, struct lag_
     int i = 0;
     for (const char *p = request->baselines; *p; p += strcspn(p, ","), p += *p == ',', i++) {
         char name[32], pointer[32];
-        (void)snprintf(name, sizeof(name), "%.*s", (int)LAG_MIN(strcspn(p, ","), sizeof(name) - 1), p);
+        const size_t n = LAG_MIN(strcspn(p, ","), sizeof(name) - 1);
+        memcpy(name, p, n);
+        name[n] = '\0';
         (void)snprintf(pointer, sizeof(pointer), "/baselines/%d", i);
         if (lag_names_find(known, name) < 0) return lag_names_refuse(known, pointer, "a baseline", name, err);
     }
