@@ -1,6 +1,7 @@
 /* The models that a fusion takes in. */
 #include "plan/parents_internal.h"
 
+#include "plan/same_tokens_internal.h"
 #include "plan/shape_internal.h"
 
 #include <lagd/base/check.h>
@@ -45,7 +46,7 @@ static int describe(struct lag_db *db, const struct lag_checkpoint_row *checkpoi
 
 /* What a run's tokens are, as far as is known. */
 struct reading {
-    char dataset[LAG_ROW_NAME];
+    struct lag_dataset_row dataset; /* id "": it is gone */
     bool bytes;         /* its dataset is a text, read as bytes */
     bool brought;       /* it began from a model with a tokenizer of its own, … */
     char tokenizer[24]; /* … of this kind … */
@@ -53,11 +54,11 @@ struct reading {
 };
 
 static void read_tokens(struct lag_db *db, const struct lag_run_row *run, struct reading *ret) {
-    struct lag_dataset_row dataset;
     struct lag_model_row model;
     *ret = (struct reading){.bytes = false};
-    (void)lag_copy(ret->dataset, sizeof(ret->dataset), run->dataset_name);
-    if (lag_dataset_get(db, run->dataset_id, &dataset, NULL) == 0) ret->bytes = strcmp(dataset.format, "text") == 0;
+    if (lag_dataset_get(db, run->dataset_id, &ret->dataset, NULL) == 0)
+        ret->bytes = strcmp(ret->dataset.format, "text") == 0;
+    (void)lag_copy(ret->dataset.name, sizeof(ret->dataset.name), run->dataset_name);
     if (!run->model_id[0] || lag_model_get(db, run->model_id, &model, NULL) != 0) return;
     ret->brought = strcmp(model.tokenizer, "none") != 0 && strcmp(model.tokenizer, "bytes") != 0;
     (void)lag_copy(ret->tokenizer, sizeof(ret->tokenizer), model.tokenizer);
@@ -74,9 +75,16 @@ static int check_tokens(struct lag_db *db, const struct lag_strategy *strategy, 
     read_tokens(db, other, &theirs);
     if (mine.bytes != theirs.bytes) {
         (void)snprintf(what, sizeof(what), "is of run %s, whose dataset %s holds %s, and the run's own dataset %s %s: "
-                       "fused models read the same tokens", other->name, theirs.dataset,
-                       theirs.bytes ? "bytes of a text" : "tokens", mine.dataset,
+                       "fused models read the same tokens", other->name, theirs.dataset.name,
+                       theirs.bytes ? "bytes of a text" : "tokens", mine.dataset.name,
                        mine.bytes ? "bytes of a text" : "tokens");
+        return refuse(strategy, i, what, err);
+    }
+    if (!lagd_tokens_agree(db, &mine.dataset, &theirs.dataset)) {
+        (void)snprintf(what, sizeof(what), "is of run %s, whose tokens tokenizer %s has made, and tokenizer %s has "
+                       "made the run's own: fused models read the same tokens", other->name,
+                       theirs.dataset.tokenizer_name,
+                       mine.dataset.tokenizer_name);
         return refuse(strategy, i, what, err);
     }
     if (!mine.brought || !theirs.brought ||

@@ -1,6 +1,7 @@
 /* What a run begins from, and whether the dataset's tokens are its own. */
 #include <lagd/daemon/run_from.h>
 
+#include "plan/same_tokens_internal.h"
 #include "plan/shape_internal.h"
 
 #include <lagd/base/check.h>
@@ -111,6 +112,12 @@ static int check_tokens(struct lag_db *db, const struct lagd_run_source *source,
         return lag_error_at(err, LAG_EINVAL, "/dataset", "dataset %s holds %s, but run %s was trained on %s: name a "
                             "dataset of the same tokens", dataset->name, bytes ? "bytes" : "tokens", source->run.name,
                             bytes ? "tokens" : "bytes");
+    if (source->run.id[0] && lag_dataset_get(db, source->run.dataset_id, &before, NULL) == 0 &&
+        !lagd_tokens_agree(db, dataset, &before))
+        return lag_error_at(err, LAG_EINVAL, "/dataset", "tokenizer %s has made the tokens of dataset %s, but run %s "
+                            "was trained on those of tokenizer %s: name a dataset of the same tokens, or of a "
+                            "tokenizer that goes on from it", dataset->tokenizer_name, dataset->name, source->run.name,
+                            before.tokenizer_name);
     if (!bytes || config->shape.vocab_size <= BYTES_VOCAB_MAX) return 0;
     return lag_error_at(err, LAG_EINVAL, "/model/vocab_size", "dataset %s holds bytes, of which there are %d, and "
                         "model/vocab_size is %" PRId64 ": leave it out (at most %d), or tokenise the dataset first",

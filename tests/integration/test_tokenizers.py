@@ -253,6 +253,46 @@ def runs_on_tokens(folder):
     daemon.terminate()
 
 
+def tokens_of_others_are_refused(folder):
+    """Where numbers mean other words: of two tokenizers with as many tokens, a model of one is none of the other."""
+    daemon, data = opened(folder)
+    put(data, "text.txt", WORDS * 100)
+    trained(daemon, data)
+    trained(daemon, data, "other", specials=["<s>"])
+    file = daemon.request("GET", "/api/v1/tokenizers/mine/files/tokenizer.json")[2]
+    daemon.request("POST", "/api/v1/tokenizers?name=again", file, {"Content-Type": "application/octet-stream"})
+    daemon.post("/tokenizers/mine/extend", {"name": "more", "dataset": "words", "vocab_size": 300})
+    newest = {}
+    for name in ("mine", "other", "again", "more"):
+        ready(daemon, "tokenizers", name)
+        daemon.post("/datasets", {"name": "by-" + name, "path": "text.txt", "tokenizer": name})
+        ready(daemon, "datasets", "by-" + name)
+        daemon.post("/runs", run_body("r-" + name, "by-" + name, schedule={"max_steps": 2, "warmup_steps": 1}))
+        daemon.wait_for("/runs/r-" + name, lambda r: r["state"] == "completed")
+        newest[name] = daemon.get(f"/runs/r-{name}/checkpoints")["items"][0]["id"]
+
+    def body_from(source, dataset):
+        body = run_body(f"{source}-{dataset}", "by-" + dataset, schedule={"max_steps": 2, "warmup_steps": 1},
+                        **{"from": {"checkpoint": newest[source]}})
+        return {key: value for key, value in body.items() if key != "model"}
+
+    refused(daemon, "/runs?dry_run=true", body_from("mine", "other"), 422, "but run r-mine was trained on those of "
+            "tokenizer mine", "/dataset")
+    for source, dataset in (("mine", "again"), ("again", "mine"), ("more", "mine"), ("more", "again")):
+        daemon.post("/runs?dry_run=true", body_from(source, dataset))
+    for other, words in (("other", "tokenizer mine has made the run's own: fused models read the same tokens"),
+                         ("again", None)):
+        daemon.post("/runs", run_body("w-" + other, "by-mine", schedule={"max_steps": 90, "warmup_steps": 1},
+                                      start=False))
+        growth = {"target": {"n_embd": 64, "n_head": 4, "n_inner": 256},
+                  "pool": [{"operator": "fuse", "parents": [newest[other]]}]}
+        if words:
+            refused(daemon, f"/runs/w-{other}/growths?dry_run=true", growth, 422, words)
+        else:
+            daemon.post(f"/runs/w-{other}/growths?dry_run=true", growth)
+    daemon.terminate()
+
+
 def a_kill_leaves_nothing_half_listed(folder):
     daemon, data = opened(folder)
     trained(daemon, data, "sample")
@@ -292,4 +332,4 @@ def a_kill_leaves_nothing_half_listed(folder):
 
 if __name__ == "__main__":
     lagd.main(a_tokenizer_is_trained_used_and_taken_away, what_is_wrong_is_told, a_text_becomes_tokens, runs_on_tokens,
-              a_kill_leaves_nothing_half_listed)
+              tokens_of_others_are_refused, a_kill_leaves_nothing_half_listed)
