@@ -23,6 +23,12 @@ async function refused(what, id, words) {
   browser.failuresAreExpected(false);
 }
 
+async function picture(name) {
+  if (!pictures) return;
+  mkdirSync(pictures, { recursive: true });
+  await page().screenshot({ path: join(pictures, `${name}.png`) });
+}
+
 const train = () => page().click('button:text-is("Train it")');
 
 async function oneIsTrained() {
@@ -94,6 +100,7 @@ async function oneIsExtended() {
   await page().fill('#extend-vocab_size', '290');
   const extend = () => page().click('dialog[open] button:text-is("Extend it")');
   await refused(extend, 'extend-vocab_size', '300 tokens already');
+  await picture('extend');
   await page().fill('#extend-vocab_size', '330');
   await extend();
   await until('it is ready', () => ready('more'));
@@ -199,7 +206,7 @@ async function oneIsGivenUp() {
   await until('how far it is is told', async () => (await making()) || ready('slow'));
   if (!(await making())) return;
   check((await card('slow').innerText()).includes('% made'), await card('slow').innerText());
-  if (pictures) await page().screenshot({ path: join(pictures, 'making.png'), fullPage: true });
+  await picture('making');
   await card('slow').locator('button:text-is("Cancel")').click();
   await page().click('dialog[open] button:text-is("End it")');
   await until('it has gone', async () => await card('slow').count() === 0);
