@@ -69,6 +69,7 @@ static int merge(const struct lagd_fork_request *request, const struct lag_run_r
     }
     config->start = request->config.start;
     config->shape = fork->source.shape;
+    config->gated = fork->source.gated;
     (void)lag_copy(config->dataset, sizeof(config->dataset), parent->dataset_id);
     if (config->max_steps >= fork->source.step) return 0;
     return lag_error_at(err, LAG_EINVAL, "/schedule/max_steps", "schedule/max_steps (%" PRId64 ") must not be below "
@@ -92,7 +93,6 @@ void lagd_fork_hold(const struct lag_checkpoint_row *source, int64_t step, struc
     const int64_t left = source->masked_until - (source->step - step);
     row->gated = source->gated;
     row->masked_until = source->masked_until > 0 ? LAG_MAX(left, 0) : 0;
-    if (row->gated) row->n_params += LAG_GATES * row->shape.n_layer;
 }
 
 static void fill_run(const struct lag_run_row *parent, struct lagd_fork *fork) {

@@ -46,7 +46,7 @@ void lagd_fork_settle(const struct lagd_deps *deps, const struct lagd_fork *fork
  * first checkpoint, made of fork->source; what the manifest of that says of run and origin. */
 int lagd_fork_check_name(struct lag_db *db, const struct lagd_run_config *config, struct lag_error *err);
 void lagd_fork_name(const struct lagd_run_config *config, struct lag_run_row *row);
-/* What is held back in a run that begins at step with the source's model; its shape and n_params are known. */
+/* What is held back in a run that begins at step with the source's model; its shape is known. */
 void lagd_fork_hold(const struct lag_checkpoint_row *source, int64_t step, struct lag_run_row *row);
 void lagd_fork_fill_own(struct lagd_fork *fork, const char *kind);
 void lagd_fork_fill_meta(const struct lagd_fork *fork, struct lag_checkpoint_meta *meta);

@@ -63,6 +63,7 @@ static void fill_row(const struct lagd_run_config *config, const struct lag_data
     (void)lag_copy(row->dataset_id, sizeof(row->dataset_id), dataset->id);
     (void)lag_copy(row->dataset_name, sizeof(row->dataset_name), dataset->name);
     row->shape = config->shape;
+    row->gated = config->gated;
     row->n_params = estimate->n_params;
     row->max_steps = config->max_steps;
     row->lr_scale = 1;

@@ -28,7 +28,7 @@ static int value_of(const char *const *names, const char *name) {
 
 void lagd_run_spec(const struct lagd_run_config *config, struct lag_spec *ret) {
     const enum lag_arch arch = (enum lag_arch)value_of(lag_arch_names, config->arch);
-    *ret = (struct lag_spec){.arch = arch, .norm_eps = 1e-5};
+    *ret = (struct lag_spec){.arch = arch, .norm_eps = 1e-5, .gated = config->gated};
     lagd_spec_take_shape(ret, &config->shape);
 }
 

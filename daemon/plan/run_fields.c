@@ -82,6 +82,9 @@ static const struct lag_field rows[] = {
      "Face's can say it."},
     {"model/vocab_size", LAG_FIELD_INT, AT(shape.vocab_size), 0, LAG_MAX_VOCAB, "0", NULL, 0, "tokens",
      "Vocabulary; 0 for that of the dataset."},
+    {"model/gated", LAG_FIELD_BOOL, AT(gated), 0, 0, "false", NULL, 0, "",
+     "true puts a gate before what each branch adds to the residual stream, x + g f(x): a trained number that begins "
+     "at 0, so that layers open as they learn (SkipInit, ReZero)."},
 
     {"optim/name", LAG_FIELD_CHOICE, AT(optim_name), 0, 0, "adamw", optimizers, 0, "", "Optimiser."},
     LR_ROW,

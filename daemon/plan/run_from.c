@@ -71,7 +71,7 @@ static int find_source(struct lag_db *db, const struct lagd_run_from *from, stru
 }
 
 /* What the request says of the shape is so, or it is refused: 0 stands for "derive" where it may be given. */
-static int take_shape(const struct lagd_run_from *from, const struct lag_shape *shape, const char *whose,
+static int take_shape(const struct lagd_run_from *from, const struct lag_shape *shape, bool gated, const char *whose,
                       struct lagd_run_config *config, struct lag_error *err) {
     const char *name;
     for (int i = 0; (name = lagd_axis_name(i)) != NULL; i++) {
@@ -84,7 +84,11 @@ static int take_shape(const struct lagd_run_from *from, const struct lag_shape *
         return lag_error_at(err, LAG_EINVAL, pointer, "model/%s is %" PRId64 ", but %s has %" PRId64 ": leave it out",
                             name, asked, whose, is);
     }
+    if (config->gated && !gated)
+        return lag_error_at(err, LAG_EINVAL, "/model/gated", "model/gated is true, but %s has no gates: leave it out, "
+                            "or grow the run by gate_zero", whose);
     config->shape = *shape;
+    config->gated = gated;
     return 0;
 }
 
@@ -134,7 +138,8 @@ static int take_source(struct lag_db *db, const struct lagd_run_from *from, stru
     const bool is_checkpoint = ret->checkpoint.id[0] != '\0';
     (void)snprintf(whose, sizeof(whose), "%s %s", is_checkpoint ? "checkpoint" : "model",
                    is_checkpoint ? ret->checkpoint.id : ret->model.name);
-    return take_shape(from, is_checkpoint ? &ret->checkpoint.shape : &ret->model.shape, whose, config, err);
+    return take_shape(from, is_checkpoint ? &ret->checkpoint.shape : &ret->model.shape,
+                      is_checkpoint && ret->checkpoint.gated, whose, config, err);
 }
 
 int lagd_run_prepare(struct lag_db *db, const struct lagd_run_from *from, struct lagd_run_config *config,

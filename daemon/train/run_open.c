@@ -101,6 +101,7 @@ int lagd_run_load_state(struct lagd_run *run, struct lag_state **ret, int64_t *r
     rc = lag_state_create(&spec, ret, err);
     if (rc != 0) return rc;
     lag_state_init(*ret, (uint64_t)run->book.config.seed);
+    lag_state_shut_gates(*ret);
     tell_precision(run, 0);
     *ret_step = -1;
     return 0;

@@ -136,6 +136,11 @@ void lag_state_init(struct lag_state *state, uint64_t seed) {
     state->step = state->schedule_origin = 0;
 }
 
+void lag_state_shut_gates(struct lag_state *state) {
+    for (int i = 0; i < state->layout.n_tensors; i++)
+        if (state->layout.tensors[i].row->is_gate) state->params[state->layout.tensors[i].offset] = 0;
+}
+
 int lag_state_clone(const struct lag_state *state, struct lag_state **ret, struct lag_error *err) {
     struct lag_state *copy = lag_calloc(1, sizeof(*copy));
     if (!copy) return lag_error_set(err, LAG_ENOMEM, "no memory for a training state");

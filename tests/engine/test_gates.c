@@ -255,11 +255,33 @@ static void refusals(void **unused) {
     lag_state_destroy(parent);
 }
 
+/* A model that has gates from the beginning: its branches add nothing, whatever they weigh, and then its gates move. */
+static void shut_from_the_beginning(void **unused) {
+    struct lag_spec spec = test_spec(3, 2, 6, CONTEXT, VOCAB);
+    spec.gated = true;
+    struct lag_state *shut = test_state(&spec, 5), *bare = test_state(&spec, 5);
+    lag_state_shut_gates(shut);
+    for (int t = 0; t < shut->layout.n_tensors; t++) {
+        const struct lag_tensor *tensor = &shut->layout.tensors[t];
+        const size_t n = (size_t)tensor->n_rows * (size_t)tensor->n_cols;
+        const lag_real *is = shut->params + tensor->offset, *was = bare->params + tensor->offset;
+        if (tensor->row->is_gate) assert_true(n == 1 && is[0] == 0 && was[0] != 0);
+        else assert_memory_equal(is, was, n * sizeof(*is));
+        if (tensor->row->writes_residual) memset(bare->params + tensor->offset, 0, n * sizeof(*is));
+    }
+    assert_true(logit_change(bare, shut) <= tolerance);
+    train(shut, 1);
+    for (int t = 0; t < shut->layout.n_tensors; t++)
+        if (shut->layout.tensors[t].row->is_gate) assert_true(shut->params[shut->layout.tensors[t].offset] != 0);
+    lag_state_destroy(shut);
+    lag_state_destroy(bare);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_function_is_kept), cmocka_unit_test(old_layers_go_on), cmocka_unit_test(gates_open),
         cmocka_unit_test(a_mask_is_a_function_of_the_step), cmocka_unit_test(masks_end),
-        cmocka_unit_test(ramps_are_kept), cmocka_unit_test(refusals),
+        cmocka_unit_test(ramps_are_kept), cmocka_unit_test(shut_from_the_beginning), cmocka_unit_test(refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

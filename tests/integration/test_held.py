@@ -153,6 +153,65 @@ def gates_open(folder):
     daemon.terminate()
 
 
+def gates_of(daemon, checkpoint):
+    path = f"/api/v1/checkpoints/{checkpoint['id']}/files/model.safetensors"
+    tensors, _ = read_safetensors(daemon.request("GET", path)[2])
+    return [floats(tensor)[0] for name, tensor in tensors.items() if name.endswith(".gate")]
+
+
+def a_run_begins_behind_gates(folder):
+    """Every gate is 0 at first; killed or not it comes to the same bits, grows with its gates, and forks with them."""
+    weights = []
+    for kills in (False, True):
+        place = os.path.join(folder, "killed" if kills else "whole")
+        os.mkdir(place)
+        daemon = begin(place)
+        body = run_body("shut", "words", model={**MODEL, "gated": True}, schedule={"max_steps": 40},
+                        checkpoint={"every_steps": 5, "keep_every": 10}, start=False)
+        plan = daemon.post("/runs?dry_run=true", body)
+        run = daemon.post("/runs", body)
+        assert run["gated"] and run["model"]["gated"] and not daemon.get("/runs/job")["gated"], run
+        assert run["n_params"] == plan["n_params"] == daemon.get("/runs/job")["n_params"] + 4, (run, plan)
+        daemon.post("/runs/shut/growths", {"target": {"n_layer": 3}, "when": {"at_step": 20}, "probe": PROBE,
+                                           "pool": ["gate_zero"]})
+        if kills and lagd.has_failpoints():
+            daemon.terminate()
+            daemon.start(failpoints="checkpoint.before_rename=kill@3")
+            daemon.post("/runs/shut/resume")
+            daemon.process.wait(timeout=lagd.slow(60))
+            daemon.start()
+        else:
+            daemon.post("/runs/shut/resume")
+        run = daemon.wait_for("/runs/shut", lambda r: r["state"] in ("completed", "failed"))
+        weights.append(daemon.final_weights("shut"))
+        kept = {one["step"]: one for one in daemon.get("/runs/shut/checkpoints")["items"]}
+        assert all(one["gated"] for one in kept.values()), kept
+        early, last = gates_of(daemon, kept[10]), gates_of(daemon, kept[40])
+        assert len(early) == 4 and len(last) == 6 and all(0 < abs(g) < 0.2 for g in early + last), (early, last)
+        if not kills:
+            begun_of_it(daemon, kept[10], run)
+        daemon.terminate()
+    assert weights[0] == weights[1]
+
+
+def begun_of_it(daemon, checkpoint, run):
+    fork = daemon.post("/runs/shut/fork", {"checkpoint": checkpoint["id"], "name": "fork", "start": False})
+    own = daemon.post("/runs", {"name": "own", "dataset": "words", "from": {"checkpoint": checkpoint["id"]},
+                                "model": {"gated": True}, "schedule": {"max_steps": 60}, "start": False})
+    told = [(one["gated"], one["model"]["gated"], one["n_params"]) for one in (fork, own)]
+    layer = (run["n_params"] - fork["n_params"])
+    assert told == [(True, True, fork["n_params"])] * 2 and layer > 0, told
+    daemon.post("/runs/job/resume")
+    daemon.wait_for("/runs/job", lambda r: r["state"] == "completed")
+    plain = daemon.get("/runs/job/checkpoints")["items"][0]["id"]
+    try:
+        daemon.post("/runs", {"dataset": "words", "from": {"checkpoint": plain}, "model": {"gated": True},
+                              "schedule": {"max_steps": 60}})
+        raise AssertionError("gates were taken")
+    except Problem as problem:
+        assert problem.status in (400, 422) and "has no gates" in json.dumps(problem.body), problem.body
+
+
 def refusals_cost_nothing(folder):
     daemon = begin(folder)
     for target, pool, says in (({"n_embd": 64}, ["masked_width"], "LayerNorm"),
@@ -173,4 +232,5 @@ def refusals_cost_nothing(folder):
 
 
 if __name__ == "__main__":
-    lagd.main(a_daemon_killed_in_the_ramp_changes_no_bit, gates_open, refusals_cost_nothing)
+    lagd.main(a_daemon_killed_in_the_ramp_changes_no_bit, gates_open, a_run_begins_behind_gates,
+              refusals_cost_nothing)

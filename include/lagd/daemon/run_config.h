@@ -12,6 +12,7 @@ struct lagd_run_config {
     bool recompute;             /* activations of the backward pass are computed again */
     char arch[16];
     struct lag_shape shape;     /* n_inner 0 = 4 × n_embd, vocab_size 0 = the dataset's */
+    bool gated;                 /* its branches begin behind gates of 0 */
     char optim_name[16];
     double lr, beta1, beta2, eps, weight_decay, grad_clip;
     char schedule[16];

@@ -55,7 +55,6 @@ struct lag_param_row {
     bool is_gate;        /* what its branch adds to the residual stream is times this number */
 };
 
-#define LAG_GATES 2 /* of a layer of a gated model */
 /* The rows of an architecture, in the order of the layout: global first ones, each layer's, global last ones. Those of
  * gates are in the layout of a gated model only. */
 const struct lag_param_row *lag_param_rows(enum lag_arch arch, size_t *ret_n_rows);

@@ -41,6 +41,9 @@ int lag_state_create(const struct lag_spec *spec, struct lag_state **ret, struct
 void lag_state_destroy(struct lag_state *state);
 /* Weights by the init rules from seed, moments zero, ages 0, step 0. */
 void lag_state_init(struct lag_state *state, uint64_t seed);
+/* The gates of a gated model, which the init rules make 1, are 0: so a model begins that has them from the beginning.
+ */
+void lag_state_shut_gates(struct lag_state *state);
 /* Initialises one tensor by its row's rule from (seed, purpose, step, tensor and element index). */
 void lag_tensor_init(const struct lag_layout *layout, int tensor, uint64_t seed, uint64_t step, lag_real *params);
 double lag_init_spread(const struct lag_layout *layout, enum lag_init init); /* standard deviation; 0: it draws none */
