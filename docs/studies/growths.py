@@ -6,8 +6,8 @@ usage: growths.py LAGD TEXT [FOLDER] [--quick]
 For each way, and for a parent that has trained a little and one that has trained long: a study of the operators to a
 horizon, and loss curves at equal FLOPs of runs that grow by LAG early or late, and of one that trains from scratch.
 FOLDER (build-studies/growths) keeps lagd's state: a second call goes on where the first one ended, also after kill -9.
-Reports and curves are written to FOLDER/reports as JSON, Markdown and SVG. About half an hour of one core; --quick
-takes a hundredth of the steps, to see that all of it works.
+Reports and curves are written to FOLDER/reports as JSON, Markdown and SVG. About 20 minutes of one core; --quick
+takes a hundredth of the steps and one seed, to see that all of it works.
 """
 import os
 import sys
@@ -21,7 +21,7 @@ WAYS = {"wide": ({"n_embd": 64}, {"n_embd": 64, "n_head": 4},
                  ["stack with=clone_width", "stack with=lemon", "zero_stack with=zero_fanout",
                   "random with=random_width"])}
 AGES = {"early": 400, "late": 3000}
-HORIZON, LAG, BUDGET, SEEDS = 1000, 200, 4000, [1, 2]
+HORIZON, LAG, BUDGET, SEEDS = 1000, 200, 4000, [1, 2, 3, 4, 5]
 MODEL = {"n_layer": 2, "n_embd": 32, "n_head": 2, "n_positions": 32}
 
 
