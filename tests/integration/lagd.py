@@ -12,6 +12,7 @@ import http.client
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -94,7 +95,7 @@ class Daemon:
         self.state_dir = os.path.join(folder, "state")
         self.socket = os.path.join(folder, "lagd.sock")
         self.log_path = os.path.join(folder, "lagd.log")
-        self.process = None
+        self.process, self.log_begin = None, 0
         if config:
             path = os.path.join(folder, "lagd.conf")
             with open(path, "w") as f:
@@ -110,6 +111,7 @@ class Daemon:
         if failpoints:
             environment["LAGD_FAILPOINTS"] = failpoints
         log = open(self.log_path, "ab")
+        self.log_begin = os.path.getsize(self.log_path)
         self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                         env=environment)
         log.close()
@@ -154,6 +156,16 @@ class Daemon:
     def log(self):
         with open(self.log_path, errors="replace") as f:
             return f.read()[-6000:]
+
+    def port(self):
+        """Where it listens for TCP. Its log tells, and a thread of its own writes that, maybe after readyz."""
+        def told():
+            with open(self.log_path, "rb") as f:
+                f.seek(self.log_begin)
+                return re.findall(rb"http: listening on http://127\.0\.0\.1:(\d+)", f.read())
+        found = until(told, 30)
+        assert found, self.log()
+        return int(found[-1])
 
     def request(self, method, path, body=None, headers=None, timeout=60):
         """(status, headers, bytes)."""

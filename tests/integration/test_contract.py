@@ -16,12 +16,6 @@ import lagd
 from lagd import Daemon, run_body, slow, until
 
 
-def tcp_port(daemon):
-    """lagd tells the bound address in its log and in /system."""
-    found = re.findall(r"127\.0\.0\.1:(\d+)", daemon.log())
-    return int(found[-1])
-
-
 def raw(port, data, timeout=5):
     """Sends bytes, returns what comes back until the peer closes or stays silent."""
     with socket.create_connection(("127.0.0.1", port), timeout=slow(timeout)) as s:
@@ -46,7 +40,7 @@ def statuses(answer):
 def ready(folder, *flags, config=None):
     daemon = Daemon(folder, *flags, config=config)
     daemon.start()
-    return daemon, tcp_port(daemon)
+    return daemon, daemon.port()
 
 
 def framing_is_guarded(folder):
@@ -478,7 +472,7 @@ def token_is_asked_for(folder):
                 break
         except OSError:
             time.sleep(0.02)
-    port = tcp_port(daemon)
+    port = daemon.port()
     ask = f"GET /api/v1/runs HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n".encode()
     answer = raw(port, ask + b"\r\n")
     assert statuses(answer) == [401] and b"WWW-Authenticate: Bearer" in answer, answer

@@ -125,10 +125,6 @@ def metric(daemon, name):
     return float(re.search(rf"^{name} (\S+)$", text, re.M)[1])
 
 
-def port_of(daemon):
-    return int(re.findall(r"http://127\.0\.0\.1:(\d+)", daemon.log())[-1])
-
-
 def when(event):
     return datetime.fromisoformat(event["ts"].replace("Z", "+00:00")).timestamp()
 
@@ -163,7 +159,7 @@ class Crowd:
 
     def __init__(self, daemon, n, n_mute, query=""):
         self.deaf, self.waste = False, bytearray(1 << 20)
-        port = port_of(daemon)
+        port = daemon.port()
         self.streams = [Stream(daemon, query, port=port) for _ in range(n)]
         self.readers = self.streams[n_mute:]
         self.stop = False
@@ -279,7 +275,7 @@ def dead_and_slow_clients(folder):
         db.executemany("INSERT INTO events (ts_ms, type, step, message) VALUES (?, 'system.warning', -1, ?)",
                        ((int(time.time() * 1000), f"made up {i} " + "x" * 300) for i in range(20000)))
     daemon.start()
-    port, memory = port_of(daemon), rss_bytes(daemon.process.pid)
+    port, memory = daemon.port(), rss_bytes(daemon.process.pid)
     begin = time.monotonic()
     slow = Stream(daemon, "?after=0", port=port, receive_buffer=65536)
     alive = Stream(daemon, port=port).until_type("caught-up")

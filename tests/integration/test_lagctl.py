@@ -332,7 +332,7 @@ def asks_for_a_token(folder, token, wrong):
     ask = ctl.command("api", "GET", "/healthz")
     assert lagd.until(lambda: subprocess.run(ask, env=ctl.env, capture_output=True, check=False).returncode == 0,
                       30), daemon.log()
-    port = int(re.findall(r"127\.0\.0\.1:(\d+)", daemon.log())[-1])
+    port = daemon.port()
     tcp = Client(None, LAGD_HOST=f"127.0.0.1:{port}")
     tcp("ps", status=5, error="")
     tcp("--token-file", wrong, "ps", status=5, error="")
