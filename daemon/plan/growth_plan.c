@@ -139,11 +139,12 @@ static void take_rules(const struct lagd_growth_request *request, const struct l
     const struct lagd_strategy_request *rules = &request->rules;
     *ret = *entry;
     if (entry->whole || is_recipe(entry) || strcmp(entry->op, "none") == 0) return;
-    const bool own_lr = entry->lr[0] != '\0';
-    if (!entry->optimizer[0]) (void)lag_copy(ret->optimizer, sizeof(ret->optimizer), rules->optimizer);
+    const struct lag_operator *op = lag_operator_find(entry->op);
+    const bool own_lr = entry->lr[0] != '\0', learns = op && op->learns; /* that has nothing to keep or freeze */
+    if (!entry->optimizer[0] && !learns) (void)lag_copy(ret->optimizer, sizeof(ret->optimizer), rules->optimizer);
     if (!own_lr) (void)lag_copy(ret->lr, sizeof(ret->lr), rules->lr);
     if (!own_lr && entry->rewarm_steps < 0) ret->rewarm_steps = rules->rewarm_steps;
-    if (entry->freeze_old == LAGD_FREEZE_UNSAID) ret->freeze_old = rules->freeze_old;
+    if (entry->freeze_old == LAGD_FREEZE_UNSAID && !learns) ret->freeze_old = rules->freeze_old;
     if (entry->seed < 0) ret->seed = rules->seed;
 }
 
@@ -165,7 +166,7 @@ static int read_entry(struct planning *p, const struct lagd_strategy_request *as
     for (int i = 0; i < entry.n_parents && rc == 0; i++) rc = lag_strategy_add_parent(&strategy, entry.parents[i], err);
     if (rc == 0) rc = lagd_parents_know(p->db, p->run, &p->spec, &strategy, p->plan, err);
     if (rc == 0) rc = read_rules(&entry, &strategy, err);
-    if (rc == 0) rc = lag_strategy_check_freeze(&strategy, err);
+    if (rc == 0) rc = lag_strategy_check_rules(&strategy, err);
     if (rc < 0) return rc;
     strategy.seed = (uint64_t)(entry.seed >= 0 ? entry.seed : p->config.seed);
     *ret = strategy;
@@ -376,9 +377,9 @@ static void count_memory(struct planning *p, int n_threads) {
     config.shape = p->run->shape;
     const struct lagd_growth_load load = {.run = p->run, .config = &config, .to = plan->to,
                                           .tokens_per_sequence = plan->tokens_per_sequence,
-                                          .parents_bytes = lagd_parents_bytes(plan),
-                                          .n_candidates = plan->n_candidates, .n_workers = (int)plan->n_workers,
-                                          .probe = &p->probe,
+                                          .parents_bytes = lagd_parents_bytes(plan), .learn_bytes = plan->learn_bytes,
+                                          .n_learning = plan->n_learning, .n_candidates = plan->n_candidates,
+                                          .n_workers = (int)plan->n_workers, .probe = &p->probe,
                                           .keeps_best = strcmp(p->request->mode, "manual") != 0};
     plan->memory_peak_bytes = lagd_growth_peak(&load, n_threads);
     bool known = lagd_run_estimate(&config, n_threads, &run, NULL) == 0;
@@ -402,10 +403,9 @@ static int plan_probe(struct planning *p, struct lag_error *err) {
     for (int i = 0; i < plan->n_candidates; i++) {
         struct lagd_candidate_plan *candidate = &plan->candidates[i];
         const bool grows = lagd_operator_grows(candidate->op);
-        const struct lag_spec *spec = grows ? &p->target : &p->spec;
-        const struct lag_step_config *step = grows ? &p->grown_step : &p->step;
-        candidate->flops = lag_probe_flops(spec, step, &p->probe);
-        candidate->eval_flops = lag_probe_eval_flops(spec, step, &p->probe);
+        const struct lagd_candidate_load load = {&p->strategies[i], &p->spec, grows ? &p->target : &p->spec,
+                                                 grows ? &p->grown_step : &p->step, &p->probe};
+        if ((rc = lagd_candidate_cost(&load, candidate, plan, err)) < 0) return rc;
     }
     lagd_rungs_cost(request, &p->probe, plan);
     return 0;

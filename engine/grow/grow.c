@@ -11,6 +11,7 @@
 #include <lagd/base/cleanup.h>
 #include <lagd/base/error.h>
 #include <lagd/base/mem.h>
+#include <lagd/engine/maps.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -282,6 +283,13 @@ static int grow_tensor(const struct growth *growth, int tensor) {
     return add_segments(growth, tensor, &origin);
 }
 
+static void take_step(const struct growth *growth) {
+    const struct lag_state *parent = growth->parent;
+    growth->grown->step = parent->step;
+    growth->grown->schedule_origin =
+        growth->strategy->lr == LAG_LR_RESTART ? parent->step : parent->schedule_origin;
+}
+
 static int grow_state(const struct growth *growth, struct lag_error *err) {
     struct lag_state *grown = growth->grown;
     int rc = 0;
@@ -290,10 +298,20 @@ static int grow_state(const struct growth *growth, struct lag_error *err) {
     free(grown->segments);
     grown->segments = LAG_TAKE(growth->segments->segment);
     grown->n_segments = growth->segments->n;
-    grown->step = growth->parent->step;
-    grown->schedule_origin =
-        growth->strategy->lr == LAG_LR_RESTART ? growth->parent->step : growth->parent->schedule_origin;
+    take_step(growth);
     return 0;
+}
+
+/* Of a strategy that learns: one segment a tensor, without a history. */
+static int grow_learned(struct growth *growth, struct lag_error *err) {
+    struct lag_state *grown = growth->grown;
+    LAG_CLEANUP(lag_maps_destroy_p) struct lag_maps *maps = NULL;
+    for (int i = 0; i < grown->n_segments; i++) apply_lr_rule(growth, &grown->segments[i], true);
+    take_step(growth);
+    const int rc =
+        grown->params ? lag_maps_create(growth->parent, growth->strategy, growth->recipe, 1, &maps, err) : 0;
+    if (maps) lag_maps_apply(maps, grown->params, NULL);
+    return rc;
 }
 
 static int *index_segments(const struct lag_state *state) {
@@ -334,6 +352,7 @@ static int apply(const struct lag_state *parent, const struct lag_state *const *
     struct lag_segments segments = {0};
     struct growth growth = {.parent = parent, .strategy = strategy, .recipe = recipe, .grown = grown,
                             .freezes = strategy->freeze_steps != 0 && has_new(recipe), .segments = &segments};
+    if (strategy->op->learns) return grow_learned(&growth, err);
     int rc = index_models(&growth, others, err);
     if (rc == 0) rc = grow_state(&growth, err);
     free(segments.segment);

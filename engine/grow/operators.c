@@ -41,6 +41,13 @@
     .preset_moments = LAG_MOMENTS_RESET_NEW, .preset_lr = LAG_LR_CONTINUE, .function_preserving = true, \
     .preserves = "always: the mask is 0 at first, and then opens evenly in ramp_steps steps"
 
+/* Each number of the result is a mix of the parent's, so that nothing has a history of its own. */
+#define LEARNED .preset_moments = LAG_MOMENTS_RESET, .preset_lr = LAG_LR_CONTINUE, .learns = true
+#define P_LEARN(rate_) \
+    {"steps", 1, LAG_LEARN_MAX, 100, "steps in which the maps are trained, on batches that the run has seen", true}, \
+    {"rate", 0, 1, rate_, "learning rate of the maps, the same in all their steps", false}, \
+    {"jitter", 0, 1, 0.03, "share of random numbers in the maps' new rows at first, so that copies part", false}
+
 #define ENDS \
     GOES_ON, .function_preserving = true, \
     .preserves = "for texts as long as before, since no position sees one that comes after it", \
@@ -103,6 +110,9 @@ static const struct lag_operator operators[LAG_N_OPS] = {
     [LAG_OP_MASKED_RANDOM] = {"masked_random", "Masked random", "adds random layers behind a mask that opens step by "
         "step: the function is unchanged at first", "Yao et al., ICLR 2024 (MSG), arXiv 2305.02869",
         .params = {P_AT("parent layer before which the new layers go; -1: on top"), P_RAMP}, MASKED, DEPTHS},
+    [LAG_OP_LIGO] = {"ligo", "LiGO (learned depth)", "makes each layer a mix of all layers, apart for each kind of "
+        "tensor: the shares begin as a stack and are trained before the model is",
+        "Wang et al., ICLR 2023, arXiv 2303.00980", .params = {P_LEARN(0.01)}, LEARNED, DEPTHS},
     [LAG_OP_CLONE_WIDTH] = {"clone_width", "Clone in width", "copies units of the residual stream, heads and FFN in "
         "turn, and lets readers take an even share of each copy: the function is unchanged",
         "Chen et al. 2016 (Net2Net); Shen et al. 2022 (staged training); Samragh et al., arXiv 2409.12903",
@@ -132,6 +142,9 @@ static const struct lag_operator operators[LAG_N_OPS] = {
     [LAG_OP_MASKED_WIDTH] = {"masked_width", "Masked width", "adds fresh heads and FFN units behind a mask that opens "
         "step by step: the function is unchanged at first", "Yao et al., ICLR 2024 (MSG), arXiv 2305.02869",
         .params = {P_RAMP}, MASKED, WIDTHS_OF("n_head,n_inner")},
+    [LAG_OP_LIGO_WIDTH] = {"ligo_width", "LiGO (learned width)", "makes each unit a mix of all units of its kind: the "
+        "maps begin as even copies and are trained before the model is", "Wang et al., ICLR 2023, arXiv 2303.00980",
+        .params = {P_LEARN(0.001)}, LEARNED, WIDTHS},
     [LAG_OP_FUSE] = {"fuse", "Fusion", "sets models of several runs side by side, which read nothing of each other, "
         "and takes the mean of their logits: near that function, and equal to it for a model with itself",
         "Mazzawi et al., arXiv 2306.11903 (Deep Fusion)",

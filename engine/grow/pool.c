@@ -15,7 +15,8 @@ const struct lag_pool lag_pools[] = {
               "target grows width too: what differs is the operator of depth."},
     {"width", "The default's operators of width, for targets that grow n_embd, n_head, head_dim or n_inner; each "
               "beside stack where the target grows n_layer too: what differs is the operator of width."},
-    {"all", "The default, and the operators that it leaves out."},
+    {"all", "The default, and the operators that it leaves out: with LiGO, whose steps of learning come beside its "
+            "probe and are counted in what a dry run tells."},
     {"preserving", "Those of all that keep the function: the grown model begins with the parent's loss."},
     {"published", "The published recipes that grow as the target does, each with its own rules."},
     {"blocks", "A copy of each block of layers, right behind it, all under one set of rules as in the default pool: "
@@ -44,10 +45,11 @@ static const char *const depth_rows[] = {
     "gate_zero every=1",
     "masked_copy every=1",
     "masked_random",
+    "ligo",
 };
 static const char *const width_rows[] = {
     "clone_width", "lemon", "fpi", "zero_fanout", "aki", "clone_diagonal", "zero_block", "random_width",
-    "masked_width",
+    "masked_width", "ligo_width",
 };
 static const char *const both_rows[] = {
     "stack with=clone_width",
@@ -66,6 +68,7 @@ static const char *const both_rows[] = {
     "zero_random with=zero_fanout",
     "interpolate with=clone_width",
     "masked_random with=masked_width",
+    "ligo with=ligo_width",
 };
 static const char *const vocab_rows[] = {"vocab_mean", "vocab_mean noise=1", "vocab_random"};
 static const char *const context_rows[] = {"context_tile", "context_last", "context_stretch"};
@@ -136,7 +139,7 @@ static int member_init(struct member *member, const struct lag_strategy *strateg
     if (rc) return rc;
     const struct lag_width *width = &member->recipe.width;
     bool new_layer = width->widens, new_history = width->widens; /* something new; what could inherit something */
-    if (lag_width_is_random(width)) member->seed = strategy->seed;
+    if (lag_width_is_random(width) || strategy->op->learns) member->seed = strategy->seed;
     for (int i = 0; i < member->recipe.n_layers; i++) {
         const struct lag_layer_src *layer = &member->recipe.layers[i];
         new_layer |= layer->is_new;
@@ -152,11 +155,20 @@ static int member_init(struct member *member, const struct lag_strategy *strateg
 
 static void member_deinit(struct member *member) { lag_recipe_deinit(&member->recipe); }
 
+/* What a learned growth is trained by, which its recipe does not tell. */
+static bool learns_equal(const struct lag_strategy *a, const struct lag_strategy *b) {
+    if (a->op->learns != b->op->learns) return false;
+    return !a->op->learns || (a->op == b->op && a->with == b->with &&
+                              memcmp(a->params, b->params, sizeof(a->params)) == 0 &&
+                              memcmp(a->with_params, b->with_params, sizeof(a->with_params)) == 0);
+}
+
 static bool member_equal(const struct member *a, const struct member *b) {
     if (a->recipe.n_layers != b->recipe.n_layers || a->moments != b->moments || a->lr != b->lr ||
         a->rewarm_steps != b->rewarm_steps || a->freeze_steps != b->freeze_steps || a->seed != b->seed ||
         !lag_spec_equal(&a->recipe.spec, &b->recipe.spec) || !lag_width_equal(&a->recipe.width, &b->recipe.width) ||
-        a->strategy.n_parents != b->strategy.n_parents || a->recipe.mask_steps != b->recipe.mask_steps)
+        a->strategy.n_parents != b->strategy.n_parents || a->recipe.mask_steps != b->recipe.mask_steps ||
+        !learns_equal(&a->strategy, &b->strategy))
         return false;
     for (int i = 0; i < a->strategy.n_parents; i++)
         if (strcmp(a->strategy.parents[i].name, b->strategy.parents[i].name) != 0) return false;
@@ -223,6 +235,14 @@ static int find_rows(const struct expansion *expansion, const struct rows **ret,
                         "once: ask for one growth after the other");
 }
 
+/* What is learned has no moments to keep, and nothing old to freeze. */
+static void take_rules(const struct lag_pool_rules *rules, struct lag_strategy *strategy) {
+    if (!strategy->op->learns) strategy->moments = rules->moments;
+    if (!strategy->op->learns) strategy->freeze_steps = rules->freeze_steps;
+    strategy->lr = rules->lr;
+    strategy->rewarm_steps = rules->rewarm_steps;
+}
+
 /* Of width, an operator that cannot reach the target is left out; it is told where none can. */
 static int add_rows(struct expansion *expansion, const struct rows *rows, size_t n, bool only_preserving,
                     const struct lag_pool_rules *rules, struct lag_error *err) {
@@ -235,10 +255,7 @@ static int add_rows(struct expansion *expansion, const struct rows *rows, size_t
         rc = lag_strategy_parse(text, &strategy, err);
         if (rc) break;
         if (only_preserving && !lag_strategy_preserves(&strategy)) continue;
-        strategy.moments = rules->moments;
-        strategy.lr = rules->lr;
-        strategy.rewarm_steps = rules->rewarm_steps;
-        strategy.freeze_steps = rules->freeze_steps;
+        take_rules(rules, &strategy);
         lag_strategy_name(&strategy, text);
         rc = add_member(expansion, &strategy, text, &refusal);
         const bool is_beyond = rc == LAG_EINVAL && rows->grown & W && strncmp(refusal.pointer, "/target/", 8) == 0;
@@ -302,10 +319,11 @@ static int add_published(struct expansion *expansion, const struct lag_pool_rule
     return rc;
 }
 
+enum { BLOCKS_MAX = 16 };
 /* RANGE(s, b, s + b) of each block of b layers (Du et al., arXiv 2405.15319), with the b that leads to the target. */
 static int add_blocks(struct expansion *expansion, const struct lag_pool_rules *rules, struct lag_error *err) {
     const int n_layer = expansion->from->n_layer, block = expansion->to->n_layer - n_layer;
-    const int least = (n_layer + LAG_POOL_MAX - 1) / LAG_POOL_MAX;
+    const int least = (n_layer + BLOCKS_MAX - 1) / BLOCKS_MAX;
     int rc = 0;
     if (lag_directions_of(expansion->from, expansion->to) & ~(unsigned)D)
         return lag_error_at(err, LAG_EINVAL, "/pool", "the pool \"blocks\" grows n_layer alone: leave the other axes "
@@ -321,10 +339,7 @@ static int add_blocks(struct expansion *expansion, const struct lag_pool_rules *
         (void)snprintf(text, sizeof(text), "range start=%d block=%d at=%d", start, block, start + block);
         rc = lag_strategy_parse(text, &strategy, err);
         if (rc) break;
-        strategy.moments = rules->moments;
-        strategy.lr = rules->lr;
-        strategy.rewarm_steps = rules->rewarm_steps;
-        strategy.freeze_steps = rules->freeze_steps;
+        take_rules(rules, &strategy);
         lag_strategy_name(&strategy, text);
         rc = add_member(expansion, &strategy, text, err);
     }

@@ -44,6 +44,14 @@ static const struct lag_published published[] = {
     {"staged_both", "Staged training, both ways", "puts each layer's copy behind it and sets whole copies side by "
      "side, with grown moments; the learning rate warms up again", "Shen et al. 2022, arXiv 2203.06211",
      "interleave with=clone_diagonal noise=0 optimizer=inherit lr=rewarm rewarm_steps=150"},
+    {"ligo_restart", "LiGO", "learns in 100 steps how each layer mixes all layers; optimiser and schedule begin afresh",
+     "Wang et al., ICLR 2023, arXiv 2303.00980", "ligo steps=100 optimizer=reset lr=restart"},
+    {"ligo_width_restart", "LiGO, width", "learns in 100 steps how each unit mixes all units of its kind; optimiser "
+     "and schedule begin afresh", "Wang et al., ICLR 2023, arXiv 2303.00980",
+     "ligo_width steps=100 optimizer=reset lr=restart"},
+    {"ligo_both", "LiGO, both ways", "learns in 100 steps how layers mix layers and units mix units; optimiser and "
+     "schedule begin afresh", "Wang et al., ICLR 2023, arXiv 2303.00980",
+     "ligo steps=100 with=ligo_width steps=100 optimizer=reset lr=restart"},
 };
 
 const struct lag_published *lag_published_list(int *ret_n) {

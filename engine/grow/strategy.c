@@ -115,6 +115,10 @@ int lag_strategy_set_with(struct lag_strategy *strategy, const char *name, struc
     const struct lag_operator *with = lag_operator_find(name);
     const bool in_order = with && strategy->op->grows > LAG_GROWS_NOTHING && with->grows > strategy->op->grows;
     const bool fuses = in_order && (strategy->op->takes_parents || with->takes_parents);
+    const bool learns = in_order && (strategy->op->learns || with->learns);
+    if (learns && (strategy->op->learns != with->learns))
+        return lag_error_at(err, LAG_EINVAL, "/with", "\"%.64s\" with \"%.64s\" is no pair: what is learned stands "
+                            "beside what is learned alone, ligo with ligo_width", strategy->op->name, name);
     if (!in_order || (fuses && strategy->op->grows != LAG_GROWS_DEPTH))
         return lag_error_at(err, LAG_EINVAL, "/with", "\"%.64s\" with \"%.64s\" is no pair: name an operator that "
                             "grows depth, with one that grows width, as stack with clone_width; or one of these, with "
@@ -255,7 +259,13 @@ bool lag_strategy_preserves(const struct lag_strategy *strategy) {
     return keeps(strategy->op, strategy->params) && (!strategy->with || keeps(strategy->with, strategy->with_params));
 }
 
-int lag_strategy_check_freeze(const struct lag_strategy *strategy, struct lag_error *err) {
+int lag_strategy_check_rules(const struct lag_strategy *strategy, struct lag_error *err) {
+    if (strategy->op->learns && strategy->moments != LAG_MOMENTS_RESET)
+        return lag_error_at(err, LAG_EINVAL, "/optimizer", "operator %s mixes all numbers of the model, so that none "
+                            "has moments to inherit: leave optimizer out, or name reset", strategy->op->name);
+    if (strategy->op->learns && strategy->freeze_steps != 0)
+        return lag_error_at(err, LAG_EINVAL, "/freeze_old", "operator %s mixes all numbers of the model, so that "
+                            "nothing old is left to freeze: leave freeze_old out", strategy->op->name);
     if (strategy->freeze_steps == 0 || lag_op_index(strategy->op) != LAG_OP_NONE) return 0;
     return lag_error_at(err, LAG_EINVAL, "/freeze_old",
                         "operator none adds nothing: with freeze_old nothing would train");
@@ -291,7 +301,7 @@ int lag_strategy_parse(const char *text, struct lag_strategy *ret, struct lag_er
         if (strcmp(key, "with") == 0) with_at = n_seen; /* the parameters behind it are the other operator's */
         seen[n_seen++] = key;
     }
-    if ((rc = lag_strategy_check_freeze(&strategy, err))) return rc;
+    if ((rc = lag_strategy_check_rules(&strategy, err))) return rc;
     if (strategy.rewarm_steps != LAG_REWARM_DEFAULT && !has_rewarm(strategy.lr)) {
         return lag_error_at(err, LAG_EINVAL, "/rewarm_steps",
                             "rewarm_steps needs lr=rewarm or lr=rewarm_new, not lr=%s",

@@ -31,6 +31,7 @@ static const struct width_rule rules[LAG_N_OPS] = {
     [LAG_OP_ZERO_FANOUT] = {STREAM_MEAN, UNITS_UNREAD, false, false},
     [LAG_OP_ZERO_BLOCK] = {STREAM_APART, UNITS_APART, false, false},
     [LAG_OP_RANDOM_WIDTH] = {STREAM_FRESH, UNITS_FRESH, false, false},
+    [LAG_OP_LIGO_WIDTH] = {STREAM_CLONED, UNITS_COPIED, false, false},
     [LAG_OP_MASKED_WIDTH] = {STREAM_FRESH, UNITS_FRESH, false, false, true},
 };
 

@@ -21,7 +21,8 @@ struct lag_pair lag_compare_costs(const struct lag_curve *dear, const struct lag
     int before, after, n = 0;
     *ret_t = NAN;
     if (!whole || !(cheap->step_cost > 0) || !(dear->step_cost > cheap->step_cost)) return unknown;
-    const double t = (double)lag * cheap->step_cost / dear->step_cost;
+    const double t = ((double)lag * cheap->step_cost + cheap->start_cost - dear->start_cost) / dear->step_cost;
+    if (!(t >= 0)) return unknown; /* what it learned before costs more than all of the other */
     if (!find_around(dear, t, &before, &after)) return unknown;
     const double *low = dear->losses + (size_t)before * (size_t)n_batches;
     const double *high = dear->losses + (size_t)after * (size_t)n_batches;

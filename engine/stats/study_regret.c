@@ -93,6 +93,11 @@ static void find_interval(const struct lag_study_draws *draws, const double *by_
 
 /* --- one time ---------------------------------------------------------------------------------------------------- */
 
+static double own_flops(const struct lag_study_table *table, int g, int k, int candidate) {
+    return group_of(table, g)->curves[candidate].start_cost +
+           (double)table->times[k] * table->study->step_flops[candidate];
+}
+
 /* All candidates up to t, and of these the picked ones' own. */
 static void add_cost(const struct lag_study_table *table, int g, int k, const struct range *picked,
                      struct lag_study_regret *regret) {
@@ -100,15 +105,15 @@ static void add_cost(const struct lag_study_table *table, int g, int k, const st
     const double *row = lag_study_row(table, g, k), share = 1.0 / table->n_groups;
     for (int i = 0; i < study->n_candidates; i++) {
         const double steps = steps_until(&group_of(table, g)->curves[i], table->times[k]);
-        const double flops = study->step_flops ? steps * study->step_flops[i] : NAN;
+        const double start = group_of(table, g)->curves[i].start_cost;
+        const double flops = study->step_flops ? start + steps * study->step_flops[i] : NAN;
         regret->probe_steps += share * steps;
         regret->probe_flops += share * flops;
         regret->lost_flops += share * flops;
     }
     for (int i = 0; study->step_flops && i < table->n_ranked; i++)
         if (row[i] == picked->low)
-            regret->lost_flops -= share * (double)table->times[k] * study->step_flops[table->candidates[i]] /
-                                  picked->n_low;
+            regret->lost_flops -= share * own_flops(table, g, k, table->candidates[i]) / picked->n_low;
 }
 
 /* The candidate that most groups pick, the first of equal ones. */

@@ -93,13 +93,15 @@ static int compare(const struct lag_recipe *recipe, const struct side *before, c
 int lag_measure_growth(const struct lag_state *parent, const struct lag_measure_ask *ask,
                        const struct lag_dataset *dataset, struct lag_team *team, struct lag_measure *ret,
                        struct lag_error *err) {
-    LAG_CLEANUP(lag_state_destroy_p) struct lag_state *grown = NULL;
+    LAG_CLEANUP(lag_state_destroy_p) struct lag_state *made = NULL;
+    const struct lag_state *grown = ask->grown;
     LAG_CLEANUP(side_deinit) struct side before = {0};
     LAG_CLEANUP(side_deinit) struct side after = {0};
     const struct measuring m = {ask, dataset, team, parent->step, LAG_MIN(LOGIT_TOKENS, ask->config->context)};
     struct lag_measure measure = {.connection_rate = lag_recipe_connection_rate(ask->recipe)};
     int rc = look(&m, parent, &before, NULL, err);
-    if (rc == 0) rc = lag_grow_by(parent, ask->others, ask->strategy, ask->recipe, &grown, err);
+    if (rc == 0 && !grown) rc = lag_grow_by(parent, ask->others, ask->strategy, ask->recipe, &made, err);
+    if (rc == 0 && made) grown = made;
     if (rc == 0) rc = look(&m, grown, &after, &measure.new_share, err);
     if (rc) return rc;
     if (compare(ask->recipe, &before, &after, &measure))

@@ -6,6 +6,7 @@
 #include <lagd/base/mem.h>
 #include <lagd/base/team.h>
 #include <lagd/engine/cost.h>
+#include <lagd/engine/learn.h>
 #include <lagd/engine/probe.h>
 #include <math.h>
 #include <stdarg.h>
@@ -156,6 +157,18 @@ int lag_probe_create(const struct lag_probe_spec *spec, const struct lag_state *
     if (rc == 0) rc = make(spec, &state, parent->step, dataset, team, hooks, ret, err);
     if (rc == 0) (*ret)->evaluated_to = -1;
     return rc;
+}
+
+int lag_probe_learn(struct lag_probe *probe, const struct lag_state *parent, struct lag_error *err) {
+    const struct lag_probe_spec *spec = &probe->spec;
+    LAG_CLEANUP(lag_recipe_deinit) struct lag_recipe recipe = {0};
+    const struct lag_learn_ask ask = {&spec->strategy, &recipe, &spec->config};
+    if (lag_strategy_learn_steps(&spec->strategy) == 0) return 0;
+    int rc = lag_recipe_restore(&spec->strategy, &parent->layout.spec, &spec->target, spec->recipe, &recipe, err);
+    if (rc == 0)
+        rc = lag_learn(parent, &ask, probe->dataset, probe->work, probe->team, &probe->hooks, probe->state, err);
+    if (rc != LAG_TRAIN_NONFINITE) return rc;
+    return diverged(probe, "the loss or a gradient is not finite in a step that learns its maps: a lower lr may help");
 }
 
 int lag_probe_restore(const struct lag_probe_spec *spec, struct lag_state **state, int64_t start_step,

@@ -212,6 +212,14 @@ static const struct row rows[] = {
     {"interleave", 1, 4, "0 0 0 0"},
     {"gradual_stack", 1, 4, "0 0 0 0"},
     {"midas", 1, 4, "0 0 0 0"},
+    {"ligo", 3, 4, "0 1 2 0"},
+    {"ligo", 3, 5, "0 1 2 0 1"},
+    {"ligo", 3, 6, "0 1 2 0 1 2"},
+    {"ligo", 3, 7, "0 1 2 0 1 2 0"},
+    {"ligo", 4, 6, "0 1 2 3 0 1"},
+    {"ligo", 2, 3, "0 1 0"},
+    {"ligo", 5, 8, "0 1 2 3 4 0 1 2"},
+    {"ligo", 1, 4, "0 0 0 0"},
     {"lidas block=1", 1, 4, "0 0 0 0"},
     {"range", 1, 4, "0 0 0 0"},
     {"partial_stack", 1, 4, "0 0 0 0"},
@@ -278,7 +286,7 @@ static void test_all_operators_tabled(void **state) {
     (void)state;
     int n_ops;
     const struct lag_operator *ops = lag_operators(&n_ops);
-    assert_int_equal(n_ops, 32);
+    assert_int_equal(n_ops, 34);
     for (int o = 0; o < n_ops; o++) {
         if (ops[o].grows >= LAG_GROWS_WIDTH) continue;
         size_t length = strlen(ops[o].name), found = 0;

@@ -248,6 +248,14 @@ static void test_equal_flops(void **state) {
     set_late(pool.losses[3], 2.6, 3.2); /* ahead at equal FLOPs by 0.1, and nobody knows it */
     lag_select(pool.curves, 4, N_BATCHES, 8, &rule, &verdict, tied);
     assert_true(verdict.pick == 1 && verdict.lag_short & LAG_SHORT_FLOPS && verdict.basis != LAG_BASIS_VERIFIED);
+    /* what it learned before its first step is charged: two steps of it, and then more than the other ever cost */
+    for (int i = 0; i < 3; i++) pool.curves[i].start_cost = 2 * 2e9;
+    lag_select(pool.curves, 4, N_BATCHES, 8, &rule, &verdict, tied);
+    near(verdict.gain_flops_t, 2);
+    for (int i = 0; i < 3; i++) pool.curves[i].start_cost = 8.1e9;
+    lag_select(pool.curves, 4, N_BATCHES, 8, &rule, &verdict, tied);
+    assert_true(isnan(verdict.gain_flops));
+    for (int i = 0; i < 3; i++) pool.curves[i].start_cost = 0;
     /* between two evaluations, by log t */
     for (int i = 0; i < 3; i++) pool.curves[i].step_cost = 3e9;
     lag_select(pool.curves, 4, N_BATCHES, 8, &rule, &verdict, tied);

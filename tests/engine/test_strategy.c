@@ -97,7 +97,8 @@ static void test_round_trip(void **state) {
         if (op->grows > LAG_GROWS_NOTHING && rand() % 2) {
             const struct lag_operator *with = &ops[rand() % n_ops];
             const bool fuses = op->takes_parents || (with->takes_parents && op->grows != LAG_GROWS_DEPTH);
-            const int wanted = with->grows > op->grows && !fuses ? 0 : LAG_EINVAL;
+            const bool learns = op->learns != with->learns;
+            const int wanted = with->grows > op->grows && !fuses && !learns ? 0 : LAG_EINVAL;
             assert_int_equal(lag_strategy_set_with(&a, with->name, NULL), wanted);
             for (int p = 0; a.with && p < LAG_OPERATOR_PARAMS && with->params[p].name; p++)
                 assert_int_equal(lag_strategy_set_with_param(&a, with->params[p].name, with->params[p].integer
@@ -109,11 +110,12 @@ static void test_round_trip(void **state) {
                 snprintf(text, sizeof(text), "ckpt_%026d", rand());
                 assert_int_equal(lag_strategy_add_parent(&a, text, NULL), 0);
             }
-        a.moments = (enum lag_moment_rule)(rand() % 3);
+        a.moments = op->learns ? LAG_MOMENTS_RESET : (enum lag_moment_rule)(rand() % 3);
         a.lr = (enum lag_lr_rule)(rand() % 4);
         a.seed = (uint64_t)rand() << 33 | (uint64_t)rand();
         if ((a.lr == LAG_LR_REWARM || a.lr == LAG_LR_REWARM_NEW) && rand() % 2) a.rewarm_steps = 1 + rand();
-        if (rand() % 2 && strcmp(op->name, "none") != 0) a.freeze_steps = rand() % 3 ? 1 + rand() % 1000000000 : -1;
+        if (rand() % 2 && strcmp(op->name, "none") != 0 && !op->learns)
+            a.freeze_steps = rand() % 3 ? 1 + rand() % 1000000000 : -1;
         lag_strategy_format(&a, text);
         if (lag_strategy_parse(text, &b, &err)) fail_msg("%s: %s", text, err.text);
         assert_ptr_equal(a.op, b.op);
@@ -137,8 +139,8 @@ static void test_refusals(void **state) {
         {"   ", LAG_EINVAL, "/operator", "name an operator"},
         {"stac", LAG_ENOTFOUND, "/operator", "stack, interleave, gradual_stack, midas, lidas, range, partial_stack, "
             "llama_pro, zero_stack, zero_top, zero_random, random, interpolate, gate_zero, masked_copy, masked_random, "
-            "clone_width, lemon, fpi, aki, clone_diagonal, zero_fanout, zero_block, random_width, masked_width, fuse, "
-            "vocab_mean, vocab_random, "
+            "ligo, clone_width, lemon, fpi, aki, clone_diagonal, zero_fanout, zero_block, random_width, masked_width, "
+            "ligo_width, fuse, vocab_mean, vocab_random, "
             "context_tile, context_last, context_stretch, none"},
         {"stack block=2", LAG_EINVAL, "/params/block", "no parameter \"block\"; its parameters: noise"},
         {"none block=2", LAG_EINVAL, "/params/block", "its parameters: none"},
@@ -157,6 +159,12 @@ static void test_refusals(void **state) {
         {"lemon with=clone_width", LAG_EINVAL, "/with", "is no pair"},
         {"none with=clone_width", LAG_EINVAL, "/with", "is no pair"},
         {"stack with=wide", LAG_EINVAL, "/with", "is no pair"},
+        {"stack with=ligo_width", LAG_EINVAL, "/with", "ligo with ligo_width"},
+        {"ligo with=clone_width", LAG_EINVAL, "/with", "ligo with ligo_width"},
+        {"ligo with=context_tile", LAG_EINVAL, "/with", "ligo with ligo_width"},
+        {"ligo optimizer=inherit", LAG_EINVAL, "/optimizer", "none has moments to inherit"},
+        {"ligo_width freeze_old=5", LAG_EINVAL, "/freeze_old", "nothing old is left"},
+        {"ligo steps=0", LAG_EINVAL, "/params/steps", "between 1 and 1e+06"},
         {"stack with=lemon split=1", LAG_EINVAL, "/with_params/split", "between 0.05 and 0.95"},
         {"midas with=lemon block=2", LAG_EINVAL, "/with_params/block", "its parameters: split, noise, mix"},
         {"midas lr=continue with=lemon lr=continue", LAG_EINVAL, "", "lr is given twice"},

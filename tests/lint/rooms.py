@@ -14,7 +14,7 @@ ROOMS = {
         "token": {"format", "shape"},
         "stats": {"shape"},
         "cost": {"kernels", "shape"},
-        "grow": {"optim", "shape"},
+        "grow": {"kernels", "optim", "shape"},
         "pass": {"kernels", "optim", "shape"},
         "train": {"pass", "grow", "optim", "data", "stats", "cost", "kernels", "shape"},
     },
@@ -58,7 +58,7 @@ SPEAKS = {
     "shape": "real spec params state rng", "kernels": "precision parts", "optim": "optim", "data": "data witness",
     "token": "token token_train tokenize", "checkpoint": "checkpoint hf", "exchange": "import gguf",
     "stats": "health lag verdict study calibration allocate replay", "cost": "cost",
-    "grow": "grow newness reach width", "pass": "pass backend", "train": "train measure probe",
+    "grow": "grow maps newness reach width", "pass": "pass backend", "train": "train learn measure probe",
 }
 HEADERS = {"lagd/engine/%s.h" % name: room for room, names in SPEAKS.items() for name in names.split()}
 

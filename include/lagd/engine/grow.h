@@ -27,9 +27,10 @@ enum lag_lr_rule { LAG_LR_CONTINUE, LAG_LR_REWARM, LAG_LR_REWARM_NEW, LAG_LR_RES
 #define LAG_FREEZE_KEEP (-1)
 #define LAG_FREEZE_MAX 1000000000
 #define LAG_RAMP_MAX 1000000000 /* steps of a mask's ramp */
+#define LAG_LEARN_MAX 1000000   /* steps of learned maps */
 
 struct lag_operator_param {
-    const char *name;  /* block, start, at, every, repeat, noise */
+    const char *name;  /* block, start, at, every, repeat, noise, steps */
     double min, max, preset;
     const char *help;
     bool integer; /* whole numbers only */
@@ -49,6 +50,7 @@ struct lag_operator {
     const char *axes;       /* names of the axes that it grows, a comma between; "" for none */
     bool beyond_hf;         /* no config.json of Hugging Face's can say its result, whatever the shape */
     bool takes_parents;     /* other models, beside the run's own */
+    bool learns;            /* its maps are trained for a while before the grown model is (maps.h) */
 };
 const struct lag_operator *lag_operators(int *ret_n);
 const struct lag_operator *lag_operator_find(const char *name);
@@ -103,8 +105,9 @@ void lag_strategy_name(const struct lag_strategy *strategy, char ret[LAG_STRATEG
 int lag_strategy_parse(const char *text, struct lag_strategy *ret, struct lag_error *err);
 /* Whether the grown model begins with the parent's function: its operators keep it, and nothing is mixed in. */
 bool lag_strategy_preserves(const struct lag_strategy *strategy);
-/* LAG_EINVAL at "/freeze_old": it freezes with an operator that adds nothing. */
-int lag_strategy_check_freeze(const struct lag_strategy *strategy, struct lag_error *err);
+/* LAG_EINVAL at "/freeze_old": it freezes with an operator that adds nothing, or leaves nothing as it was. At
+ * "/optimizer": a learned growth inherits no moments. */
+int lag_strategy_check_rules(const struct lag_strategy *strategy, struct lag_error *err);
 
 /* is_new follows from the recipe alone: counted from the bottom, the first appearance of a parent layer whose
  * projections are not zeroed, gated or masked, and that lies between no two, is that layer itself; every other copy,
@@ -147,8 +150,10 @@ double lag_recipe_connection_rate(const struct lag_recipe *recipe);
 /* The grown state: weights, moments, segments with ages, and the learning-rate rule written into segments and
  * schedule_origin. freeze_old freezes embeddings, final norm (and with the embeddings the head) and the old layers, as
  * LLaMA-Pro does; the ramp of what re-warms begins where it is released. What the parent had frozen stays so in what is
- * old, and a new layer never is. step is the parent's. The parent is only read. A re-warm needs its length:
- * LAG_REWARM_DEFAULT is LAG_EINVAL here (lag_probe_create sets LAG_REWARM_STEPS). */
+ * old, and a new layer never is. Of a strategy that learns it is the state that the learning begins with: every number
+ * is a mix of the parent's, so that none has a history, is masked or frozen, and all re-warm. step is the parent's.
+ * The parent is only read. A re-warm needs its length: LAG_REWARM_DEFAULT is LAG_EINVAL here (lag_probe_create sets
+ * LAG_REWARM_STEPS). */
 int lag_grow(const struct lag_state *parent, const struct lag_strategy *strategy, const struct lag_spec *to,
              struct lag_state **ret, struct lag_error *err);
 /* The same of a fusion. others: the state of each of the strategy's parents, only read; its shape is taken from it.
@@ -170,7 +175,7 @@ int lag_grow_check_segments(const struct lag_state *parent, const struct lag_sta
 /* The strategy's parents get the shapes of these states. */
 void lag_strategy_know_parents(struct lag_strategy *strategy, const struct lag_state *const *others);
 
-#define LAG_POOL_MAX 16 /* members */
+#define LAG_POOL_MAX 18 /* members */
 /* The rules under which a pool compares its operators. */
 struct lag_pool_rules {
     enum lag_moment_rule moments;

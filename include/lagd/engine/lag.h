@@ -19,6 +19,7 @@ struct lag_curve {
      * schedule's decay begins at decays_from (INT64_MAX: never). */
     int64_t rewarm_steps, warmup_steps, decays_from;
     double step_cost; /* FLOPs of a training step; 0: not known, taken to be that of the others */
+    double start_cost; /* FLOPs before its first step, of learning how it grows */
     int n_evals;
     const int64_t *t;
     const double *losses;

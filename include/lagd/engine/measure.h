@@ -11,6 +11,7 @@ struct lag_measure_ask {
     const struct lag_step_config *config;
     enum lag_precision precision;
     bool recompute;
+    const struct lag_state *grown; /* what became of the parent, where that was learned; NULL: it is made here */
 };
 struct lag_measure {
     double loss_before, loss_after; /* mean over the parent's next training batch */

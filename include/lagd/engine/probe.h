@@ -26,9 +26,9 @@ struct lag_probe_spec {
 };
 
 struct lag_probe_record {
-    enum { LAG_PROBE_STEP, LAG_PROBE_EVAL } kind;
-    int64_t t;                   /* steps made */
-    struct lag_step_result step; /* of a step */
+    enum { LAG_PROBE_STEP, LAG_PROBE_EVAL, LAG_PROBE_LEARN } kind;
+    int64_t t;                   /* steps made; of LEARN: of those that train the maps */
+    struct lag_step_result step; /* of a step; of LEARN its loss alone */
     bool full;                   /* an evaluation of the whole set */
     const double *losses;        /* of an evaluation: [n_batches], finite, NaN for what a small one leaves out; borrowed
                                     until the hook returns */
@@ -38,15 +38,16 @@ struct lag_probe_hooks {
     /* Before every step and evaluation: waits for a compute slot; non-zero is returned by the call under way. */
     int (*begin)(void *arg);
     void (*end)(void *arg); /* gives the slot back */
-    /* After it. A step or evaluation that is not finite has no record. */
+    /* After it. A step or evaluation that is not finite has no record. Steps that learn maps are told as well. */
     void (*record)(void *arg, const struct lag_probe_record *record);
 };
 
 struct lag_probe;
 enum { LAG_PROBE_DIVERGED = 1 }; /* not finite, or above the bound: lag_probe_reason says which; the probe is over */
 
-/* At t = 0: the parent grown. parent is not kept, nor are others, which a fusion takes in (else NULL). dataset, team
- * and what the hooks (each may be NULL, or all) point to stay alive until lag_probe_destroy; team NULL: one thread. */
+/* At t = 0: the parent grown, as maps begin where they are learned. parent is not kept, nor are others, which a fusion
+ * takes in (else NULL). dataset, team and what the hooks (each may be NULL, or all) point to stay alive until
+ * lag_probe_destroy; team NULL: one thread. */
 int lag_probe_create(const struct lag_probe_spec *spec, const struct lag_state *parent,
                      const struct lag_state *const *others, const struct lag_dataset *dataset, struct lag_team *team,
                      const struct lag_probe_hooks *hooks, struct lag_probe **ret, struct lag_error *err);
@@ -59,6 +60,9 @@ int lag_probe_restore(const struct lag_probe_spec *spec, struct lag_state **stat
 void lag_probe_destroy(struct lag_probe *probe);
 static inline void lag_probe_destroy_p(struct lag_probe **p) { lag_probe_destroy(*p); }
 
+/* Of a strategy that learns: trains its maps from the same parent, right after lag_probe_create (learn.h). Others have
+ * nothing to learn: 0. What is ended in between has to begin again with lag_probe_create. */
+int lag_probe_learn(struct lag_probe *probe, const struct lag_state *parent, struct lag_error *err);
 int64_t lag_probe_t(const struct lag_probe *probe);
 /* Steps until t. The state after step t is bit for bit what lag_train_step makes of lag_grow's. */
 int lag_probe_advance(struct lag_probe *probe, int64_t t, struct lag_error *err);
