@@ -44,6 +44,7 @@ static const struct lagd_member candidate_members[] = {
     CANDIDATE("reference", "b", reference, "The parent, which trains on as it is."),
     CANDIDATE("n_params", "i", n_params, NULL),
     CANDIDATE("step_flops", "n?", step_flops, "Of one training step."),
+    CANDIDATE("learn_flops", "n?", learn_flops, "Of the steps that learned its growth, before its first; 0: none."),
     LAGD_WRITTEN("mean", "[n?]", write_means, "Validation loss at each of times, the mean over the seeds."),
 };
 static const struct lagd_schema candidate_schema = LAGD_SCHEMA("StudyCandidate", candidate_members);

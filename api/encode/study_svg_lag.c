@@ -324,7 +324,8 @@ static void draw_path(const struct lagd_svg_plot *plot, const struct path *path)
 /* FLOPs of a candidate's own training, its parent's included. */
 static void own_flops(const struct lagd_study_result *result, int candidate, double *ret) {
     for (int k = 0; k < result->n_times; k++)
-        ret[k] = result->study.parent_flops + (double)result->times[k] * result->candidates[candidate].step_flops;
+        ret[k] = result->study.parent_flops + result->candidates[candidate].learn_flops +
+                 (double)result->times[k] * result->candidates[candidate].step_flops;
 }
 
 /* By the first path's and its like; a baseline from scratch, the last, is cut off where it only begins. */

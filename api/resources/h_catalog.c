@@ -109,6 +109,8 @@ static const struct lagd_member operator_members[] = {
                  "with it; null: it does not."),
     LAGD_MEMBER(struct lagd_operator_info, "takes_parents", "b", takes_parents,
                 "A strategy with it names checkpoints of other runs as parents."),
+    LAGD_MEMBER(struct lagd_operator_info, "learns", "b", learns,
+                "Steps before its probe learn how it grows; their FLOPs are the candidate's."),
     LAGD_MEMBER(struct lagd_operator_info, "hugging_face", "b", hugging_face,
                 "A config.json of Hugging Face's can say its result, where n_head times the size of a head is n_embd."),
     TEXT("optimizer", preset_optimizer, "What becomes of the optimiser's state, unless a strategy says otherwise."),

@@ -14,6 +14,7 @@
 #include <lagd/daemon/states.h>
 #include <lagd/engine/cost.h>
 #include <lagd/engine/grow.h>
+#include <lagd/engine/learn.h>
 #include <lagd/storage/growths.h>
 #include <lagd/storage/runs.h>
 #include <math.h>
@@ -32,7 +33,11 @@ static void load_costs(const struct lagd_run_config *config, struct lagd_curves 
         lagd_run_spec(config, &spec);
         lagd_spec_take_shape(&spec, shapes[i]);
         set->step_costs[i] = tokens * lag_flops_token_train(&spec, (int)(i == 1 && asked > 0 ? asked : before));
+        set->specs[i] = spec;
     }
+    set->step.context = (int)(asked > 0 ? asked : before);
+    set->step.accumulate = (int)config->accumulate;
+    set->step.batch = (int)(config->sequences * before / set->step.context);
 }
 
 static int load_settings(struct lag_db *db, struct lagd_curves *set, struct lagd_schedule_piece *ret,
@@ -127,6 +132,10 @@ static int load_curve(struct lag_db *db, struct lagd_curves *set, const struct l
                                             .stopped = look_of(set, row), .n_evals = n, .t = t, .losses = losses};
     set->curves[index].step_cost = set->step_costs[lagd_operator_grows(row->op)];
     const bool is_known = lag_strategy_parse(row->strategy, &strategy, NULL) == 0;
+    struct lag_learn_cost learning = {0};
+    const int rc = is_known ? lag_learn_cost(&strategy, &set->specs[0], &set->specs[1], &set->step, &learning, err) : 0;
+    if (rc < 0) return rc;
+    set->curves[index].start_cost = (double)learning.steps * learning.step_flops;
     lagd_phases_find(piece, set->growth.start_step, is_known ? &strategy : NULL, row->rewarm_steps,
                      &set->curves[index]);
     set->preserving[index] = is_known && lag_strategy_preserves(&strategy);

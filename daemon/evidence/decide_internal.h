@@ -3,6 +3,7 @@
 #pragma once
 #include <lagd/daemon/ranking.h>
 #include <lagd/engine/allocate.h>
+#include <lagd/engine/train.h>
 #include <lagd/storage/rows.h>
 struct lag_db;
 struct lag_error;
@@ -16,6 +17,8 @@ struct lagd_curves {
     int64_t steps, max_steps, horizon; /* the lag and its limit, as asked; steps from the growth to the run's last */
     int64_t looks[LAG_RUNGS_MAX];      /* [n_looks]: the rungs that were looked at */
     int n_looks;
+    struct lag_spec specs[2];          /* of the parent, of the grown model, … */
+    struct lag_step_config step;       /* … and what a step of the latter sees; no more of it is set */
     double step_costs[2];              /* FLOPs of a training step: of the parent's shape, of the grown one */
     double last_p_end;                 /* as the last of them says */
     double p_end;                      /* for the decision; NaN until it is asked (lagd_p_end_know) */

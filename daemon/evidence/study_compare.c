@@ -67,7 +67,8 @@ static int grow(struct lagd_study_result *result, struct lag_error *err) {
         const int64_t t = result->times[k];
         const struct lagd_study_point *probed = point_until(report, t < lag ? t : lag);
         const double lost = probed ? probed->regret.lost_flops : NAN;
-        add(&result->grown, result->study.parent_flops + (double)t * pick->step_flops + lost, pick->means[k]);
+        const double own = pick->learn_flops + (double)t * pick->step_flops;
+        add(&result->grown, result->study.parent_flops + own + lost, pick->means[k]);
     }
     return 0;
 }

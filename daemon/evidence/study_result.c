@@ -83,7 +83,8 @@ static int describe(struct lagd_study_result *result, const struct lagd_curves *
         struct lagd_study_candidate *candidate = &result->candidates[i];
         *candidate = (struct lagd_study_candidate){.eligible = set->curves[i].eligible,
                                                    .reference = set->curves[i].reference, .n_params = row->n_params,
-                                                   .step_flops = set->curves[i].step_cost};
+                                                   .step_flops = set->curves[i].step_cost,
+                                                   .learn_flops = set->curves[i].start_cost};
         (void)lag_copy(candidate->op, sizeof(candidate->op), row->op);
         (void)lag_copy(candidate->strategy, sizeof(candidate->strategy), row->strategy);
         lagd_candidate_label(set->candidates, set->n, i, candidate->label);

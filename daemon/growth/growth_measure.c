@@ -1,5 +1,6 @@
 /* What the winner of a growth did to the model, measured before it is applied: the parent grown once more, and one
- * batch through both. It is a pure function of what is stored, so a restart in between measures the same again. */
+ * batch through both. It is a pure function of what is stored, so a restart in between measures the same again. A
+ * growth that was learned is learned once more, to the same bits: its state at step 0 is kept nowhere. */
 #include "checkpoint/checkpoint_internal.h"
 #include "exec/slots_internal.h"
 #include "growth/growth_internal.h"
@@ -12,6 +13,7 @@
 #include <lagd/base/error.h>
 #include <lagd/base/mem.h>
 #include <lagd/base/team.h>
+#include <lagd/engine/learn.h>
 #include <lagd/engine/measure.h>
 #include <stdio.h>
 
@@ -69,11 +71,62 @@ static int read_row(const struct lagd_round *round, const struct lag_candidate_r
     return rc ? rc : lag_recipe_restore(&ret->strategy, &parent->layout.spec, &to, row->recipe, &ret->recipe, err);
 }
 
+/* --- what was learned, once more --- */
+
+struct relearning {
+    struct lagd_round *round;
+    struct lag_error *err;
+    int n_slots;
+};
+
+static int begin_step(void *arg) {
+    struct relearning *again = arg;
+    struct lagd_run *run = again->round->run;
+    int rc = lagd_round_check(again->round, again->err);
+    if (rc != 0) return rc;
+    (void)lagd_progress_do(&run->progress, LAGD_DOING_QUEUED);
+    rc = lagd_slots_acquire(run->deps->slots, run->trainer.n_members, &run->wishes.quit, &again->n_slots);
+    (void)lagd_progress_do(&run->progress, LAGD_DOING_PROBING);
+    if (rc != 0) return lag_error_set(again->err, rc, "interrupted");
+    lag_team_set_active(run->trainer.team, again->n_slots);
+    return 0;
+}
+
+static void end_step(void *arg) {
+    struct relearning *again = arg;
+    lagd_slots_release(again->round->run->deps->slots, again->n_slots);
+}
+
+/* The state that the winner's probe began with, to the bit; NULL: nothing of it is learned. */
+static int learn_again(struct lagd_round *round, const struct reading *reading, struct lag_state **ret,
+                       struct lag_error *err) {
+    struct lagd_run *run = round->run;
+    struct relearning again = {.round = round, .err = err};
+    LAG_CLEANUP(lag_state_destroy_p) struct lag_state *grown = NULL;
+    LAG_CLEANUP(lag_work_destroy_p) struct lag_work *work = NULL;
+    const struct lag_probe_hooks hooks = {.arg = &again, .begin = begin_step, .end = end_step};
+    const struct lag_learn_ask ask = {&reading->strategy, &reading->recipe, &round->step};
+    const struct lag_work_shape shape = {.batch = round->step.batch, .context = round->step.context,
+                                         .n_members = run->trainer.n_members,
+                                         .precision = lagd_run_precision(&run->book.config),
+                                         .recompute = run->book.config.recompute};
+    if (lag_strategy_learn_steps(&reading->strategy) == 0) return 0;
+    int rc = lag_grow_by(run->trainer.state, NULL, &reading->strategy, &reading->recipe, &grown, err);
+    if (rc == 0) rc = lag_work_create(&grown->layout.spec, &shape, &work, err);
+    if (rc == 0)
+        rc = lag_learn(run->trainer.state, &ask, run->trainer.dataset, work, run->trainer.team, &hooks, grown, err);
+    (void)lagd_progress_do(&run->progress, LAGD_DOING_TRAINING);
+    if (rc == LAG_TRAIN_NONFINITE) return lag_error_set(err, LAG_ENONFINITE, "what it learned is not finite this time");
+    if (rc == 0) *ret = LAG_TAKE(grown);
+    return rc;
+}
+
 int lagd_round_measure(struct lagd_round *round, int index, struct lag_effect_row *ret, struct lag_error *err) {
     const struct lagd_run *run = round->run;
     LAG_CLEANUP(reading_deinit) struct reading reading = {0};
     LAG_CLEANUP(lag_measure_deinit) struct lag_measure measured = {0};
-    const struct lag_measure_ask ask = {.strategy = &reading.strategy, .recipe = &reading.recipe,
+    LAG_CLEANUP(lag_state_destroy_p) struct lag_state *grown = NULL;
+    struct lag_measure_ask ask = {.strategy = &reading.strategy, .recipe = &reading.recipe,
                                         .others = (const struct lag_state *const *)reading.others,
                                         .config = &run->trainer.step,
                                         .precision = lagd_run_precision(&run->book.config),
@@ -81,6 +134,8 @@ int lagd_round_measure(struct lagd_round *round, int index, struct lag_effect_ro
     int rc = read_row(round, &round->candidates[index], &reading, err);
     if (rc == 0 && !run->trainer.team) rc = lagd_run_ready(round->run, err);
     lagd_run_lay_down(round->run);
+    if (rc == 0) rc = learn_again(round, &reading, &grown, err);
+    ask.grown = grown;
     if (rc == 0) rc = measure(round, &ask, &measured, err);
     if (rc) return rc;
     write_row(&measured, ask.precision, ret);

@@ -23,6 +23,7 @@
 #include <lagd/base/team.h>
 #include <lagd/daemon/operators.h>
 #include <lagd/engine/cost.h>
+#include <lagd/engine/learn.h>
 #include <lagd/storage/growths.h>
 #include <math.h>
 #include <string.h>
@@ -195,6 +196,12 @@ static int describe(const struct lagd_round *round, int index, bool again, struc
         lagd_spec_take_shape(&engine->target, &growth->to);
         engine->config = round->step;
     }
+    struct lag_learn_cost learning;
+    rc = lag_learn_cost(&engine->strategy, &run->trainer.state->layout.spec, &engine->target, &engine->config,
+                        &learning, err);
+    if (rc != 0) return rc;
+    spec.learn_steps = learning.steps;
+    spec.learn_step_flops = learning.step_flops;
     spec.step_flops =
         (double)lagd_run_step_tokens(run) * lag_flops_token_train(&engine->target, engine->config.context);
     spec.small_flops = lag_probe_small_flops(&engine->target, &engine->config, &round->plan);

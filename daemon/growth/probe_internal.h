@@ -17,6 +17,8 @@ struct lagd_probe_spec {
     int64_t to;                        /* it ends here: at the lag, or at a rung */
     bool is_kept;                      /* at the end its state is kept on disk, from which it may go on */
     double step_flops, small_flops;    /* of a step, and of a small evaluation */
+    int64_t learn_steps;               /* before the probe, of a learned growth */
+    double learn_step_flops;           /* of one of them */
 };
 /* Lent to a probe until it has ended. */
 struct lagd_probe_loans {

@@ -154,6 +154,17 @@ static void stepped(struct lagd_probe *probe, int64_t t, const struct lag_step_r
     report_if_due(probe);
 }
 
+/* A step that trains maps: no number of it is kept but what it cost. */
+static void learned(struct lagd_probe *probe) {
+    if (!knows_dataset(probe)) return;
+    probe->result.flops += probe->spec.learn_step_flops;
+    lagd_job_beat(&probe->job);
+    lagd_speeds_add(probe->loans.deps->speeds, probe->spec.run_id, LAGD_SPEED_PROBE_TRAIN, probe->spec.learn_step_flops,
+                    probe->compute_ns, 1);
+    LAG_FP("probe.learn");
+    report_if_due(probe);
+}
+
 static double eval_flops(const struct lagd_probe *probe, bool full) {
     return probe->spec.small_flops * (full ? probe->plan.stride : 1);
 }
@@ -175,7 +186,8 @@ static void evaluated(struct lagd_probe *probe, int64_t t, bool full, const doub
 }
 
 static void record(void *arg, const struct lag_probe_record *said) {
-    if (said->kind == LAG_PROBE_STEP) stepped(arg, said->t, &said->step);
+    if (said->kind == LAG_PROBE_LEARN) learned(arg);
+    else if (said->kind == LAG_PROBE_STEP) stepped(arg, said->t, &said->step);
     else evaluated(arg, said->t, said->full, said->losses);
 }
 
@@ -191,7 +203,8 @@ static void keep_state(struct lagd_probe *probe, const struct lag_state *state) 
     lagd_job_beat(&probe->job);
 }
 
-/* The models that a fusion takes in are read for as long as it takes. */
+/* The models that a fusion takes in are read for as long as it takes. Maps are learned whole: what ends that in between
+ * loses it, and it comes to the same bits when it is done again. */
 static int begin_engine(struct lagd_probe *probe, const struct lag_probe_hooks *hooks, struct lag_probe **ret,
                         struct lag_error *err) {
     const struct lag_strategy *strategy = &probe->spec.engine.strategy;
@@ -209,6 +222,7 @@ static int begin_engine(struct lagd_probe *probe, const struct lag_probe_hooks *
     if (rc == 0)
         rc = lag_probe_create(&probe->spec.engine, loans->parent, strategy->n_parents ? others : NULL, loans->dataset,
                               NULL, hooks, ret, err);
+    if (rc == 0) rc = lag_probe_learn(*ret, loans->parent, err);
     for (int i = 0; i < LAG_FUSE_MAX; i++) lag_state_destroy(read[i]);
     return rc;
 }
@@ -229,6 +243,7 @@ static int open_engine(struct lagd_probe *probe, const struct lag_probe_hooks *h
     if (rc != 0) return rc;
     /* The same sums as on the way there. */
     probe->result.t = lag_probe_t(*ret);
+    for (int64_t i = 0; i < spec->learn_steps; i++) probe->result.flops += spec->learn_step_flops;
     for (int64_t t = 0, i = 0; t <= probe->result.t; t++) {
         if (t > 0) probe->result.flops += spec->step_flops;
         if (i >= probe->plan.n_times || probe->plan.times[i] != t) continue;

@@ -31,6 +31,7 @@ void lagd_operator_get(int index, struct lagd_operator_info *ret) {
         .grows = lag_direction_names[op->grows], .name = op->name, .title = op->title, .help = op->help,
         .reference = op->reference, .axes = op->axes, .preserves = op->preserves ? op->preserves : "",
         .hugging_face = !op->beyond_hf, .takes_parents = op->takes_parents,
+        .learns = op->learns,
         .preset_optimizer = lag_moment_rule_name((enum lag_moment_rule)op->preset_moments),
         .preset_lr = lag_lr_rule_name((enum lag_lr_rule)op->preset_lr), .function_preserving = op->function_preserving};
     for (int i = 0; i < LAG_OPERATOR_PARAMS && op->params[i].name; i++) {

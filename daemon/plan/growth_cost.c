@@ -6,6 +6,8 @@
 
 #include <lagd/base/check.h>
 #include <lagd/base/mem.h>
+#include <lagd/engine/learn.h>
+#include <lagd/engine/probe.h>
 #include <math.h>
 #include <string.h>
 
@@ -35,10 +37,12 @@ static bool add_candidates(const struct lagd_growth_load *load, const struct siz
     int live = LAG_MAX(1, LAG_MIN(load->n_candidates, load->n_workers));
     bool all = live == load->n_candidates && live > 1;
     uint64_t probes = 0;
-    uint64_t parents = 0;
+    uint64_t parents = 0, learning = 0;
     bool fits = lag_mul_u64(grown->probe, (uint64_t)(all ? live - 1 : live), &probes) && lag_add_u64(*sum, probes, sum);
     fits = fits && lag_mul_u64((uint64_t)load->parents_bytes, (uint64_t)live, &parents) &&
            lag_add_u64(*sum, parents, sum);
+    fits = fits && lag_mul_u64((uint64_t)load->learn_bytes, (uint64_t)LAG_MIN(live, load->n_learning), &learning) &&
+           lag_add_u64(*sum, learning, sum);
     if (fits && all) fits = lag_add_u64(*sum, parent->probe, sum);
     if (fits && !all && load->keeps_best && load->n_candidates > 1) fits = lag_add_u64(*sum, grown->state, sum);
     return fits;
@@ -82,7 +86,7 @@ static uint64_t batches_bytes(const struct lagd_growth_load *load, const struct 
 }
 
 /* While the winner is applied: what the growth did is measured on the parent, the winner's state and one more that is
- * grown for it, with all threads, and all models of a fusion at hand. */
+ * grown for it, with all threads, and all models of a fusion at hand. What was learned is learned once more. */
 static uint64_t measuring_bytes(const struct lagd_growth_load *load, const struct lagd_run_config *grown_config,
                                 const struct sizes *parent, const struct sizes *grown, int n_threads) {
     struct lag_spec spec;
@@ -93,7 +97,8 @@ static uint64_t measuring_bytes(const struct lagd_growth_load *load, const struc
     lagd_run_spec(&config, &spec);
     uint64_t sum = LAGD_OVERHEAD_BYTES;
     const uint64_t parts[] = {parent->state, grown->state, load->keeps_best ? grown->state : 0,
-                              lag_work_bytes(&spec, &shape), (uint64_t)load->parents_bytes};
+                              lag_work_bytes(&spec, &shape), (uint64_t)load->parents_bytes,
+                              (uint64_t)load->learn_bytes};
     for (size_t i = 0; i < LAG_COUNT(parts); i++)
         if (!lag_add_u64(sum, parts[i], &sum)) return UINT64_MAX;
     return sum;
@@ -116,6 +121,20 @@ int64_t lagd_growth_peak(const struct lagd_growth_load *load, int n_threads) {
     if (!fits || measuring > INT64_MAX) return INT64_MAX;
     sum = LAG_MAX(sum, measuring);
     return LAG_MAX(LAG_MAX((int64_t)sum, before.memory_bytes + (int64_t)batches), after.memory_bytes);
+}
+
+int lagd_candidate_cost(const struct lagd_candidate_load *load, struct lagd_candidate_plan *candidate,
+                        struct lagd_growth_plan *plan, struct lag_error *err) {
+    struct lag_learn_cost learning;
+    const int rc = lag_learn_cost(load->strategy, load->from, load->to, load->step, &learning, err);
+    if (rc < 0) return rc;
+    candidate->learn_steps = learning.steps;
+    candidate->learn_flops = (double)learning.steps * learning.step_flops;
+    candidate->flops = candidate->learn_flops + lag_probe_flops(load->to, load->step, load->probe);
+    candidate->eval_flops = lag_probe_eval_flops(load->to, load->step, load->probe);
+    plan->n_learning += learning.steps > 0;
+    plan->learn_bytes = LAG_MAX(plan->learn_bytes, (int64_t)LAG_MIN(learning.bytes, (uint64_t)INT64_MAX));
+    return 0;
 }
 
 /* --- time -------------------------------------------------------------------------------------------------------- */

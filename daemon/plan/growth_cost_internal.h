@@ -5,6 +5,7 @@
 #include <lagd/daemon/growth_plan.h>
 #include <lagd/daemon/run_config.h>
 #include <lagd/engine/data.h>
+#include <lagd/engine/grow.h>
 #include <lagd/engine/lag.h>
 #include <lagd/engine/spec.h>
 #include <lagd/engine/train.h>
@@ -23,6 +24,8 @@ struct lagd_growth_load {
     struct lag_shape to;                  /* what the winner is to be */
     int64_t tokens_per_sequence;          /* that it trains on; 0: config's */
     int64_t parents_bytes;                /* of the states that a fusion reads while its candidate begins */
+    int64_t learn_bytes;                  /* that a candidate needs while it learns how it grows; 0: none does */
+    int n_learning;                       /* candidates that do */
     int n_candidates;                     /* the last one does not grow */
     int n_workers;                        /* candidates at once */
     const struct lag_probe_plan *probe;   /* its steps, and what its evaluations take */
@@ -37,6 +40,17 @@ int64_t lagd_growth_peak(const struct lagd_growth_load *load, int n_threads);
  * they are probed. Pure. */
 void lagd_growth_batches(const struct lag_step_config *step, const struct lag_probe_plan *probe, int64_t first_step,
                          struct lag_kept_batches *ret);
+
+struct lagd_candidate_load {
+    const struct lag_strategy *strategy;
+    const struct lag_spec *from, *to; /* of one that does not grow these are equal */
+    const struct lag_step_config *step;
+    const struct lag_probe_plan *probe;
+};
+/* FLOPs of the candidate's probe and of learning how it grows, into its row; and into the plan what learning needs in
+ * memory. LAG_ENOMEM. */
+int lagd_candidate_cost(const struct lagd_candidate_load *load, struct lagd_candidate_plan *candidate,
+                        struct lagd_growth_plan *plan, struct lag_error *err);
 
 /* --- time --- */
 struct lagd_growth_pace {

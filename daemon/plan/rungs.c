@@ -96,8 +96,9 @@ static double flops_until(const struct bill *bill, const struct lagd_candidate_p
         all += batches;
         if (probe->times[i] <= t) made += batches;
     }
-    const double train = (candidate->flops - candidate->eval_flops) / (double)probe->steps;
-    return train * (double)t + candidate->eval_flops * made / all;
+    const double train =
+        (candidate->flops - candidate->learn_flops - candidate->eval_flops) / (double)probe->steps;
+    return candidate->learn_flops + train * (double)t + candidate->eval_flops * made / all;
 }
 
 static void add(const struct bill *bill, int index, int64_t t, struct lagd_growth_cost *cost) {

@@ -216,6 +216,12 @@ static void memory_of_those_that_live(void **state) {
     assert_true(auto_two >= least && auto_two <= least + (16 << 20));
     load.n_candidates = 40; /* a larger pool takes no more */
     assert_true(lagd_growth_peak(&load, 2) == auto_two);
+    load.learn_bytes = 1 << 20; /* beside each candidate that learns, as many as live at once */
+    load.n_learning = 1;
+    assert_true(lagd_growth_peak(&load, 2) == auto_two + (1 << 20));
+    load.n_learning = 9;
+    assert_true(lagd_growth_peak(&load, 2) == auto_two + (2 << 20));
+    load.learn_bytes = load.n_learning = 0;
     load.keeps_best = false; /* on disk */
     assert_true(lagd_growth_peak(&load, 2) == auto_two - state_bytes);
     load.keeps_best = true;
@@ -283,6 +289,9 @@ static void memory_of_the_measurement(void **state) {
     const uint64_t wanted = LAGD_OVERHEAD_BYTES + lag_state_bytes(&before) + 2 * lag_state_bytes(&after) +
                             lag_work_bytes(&after, &shape) + 123;
     assert_int_equal(lagd_growth_peak(&load, 32), wanted);
+    load.learn_bytes = 77; /* learned once more */
+    assert_int_equal(lagd_growth_peak(&load, 32), wanted + 77);
+    load.learn_bytes = 0;
     load.keeps_best = false; /* one lies on disk until then */
     assert_true(lagd_growth_peak(&load, 32) < (int64_t)wanted);
 }

@@ -45,6 +45,34 @@ static void equal_ones_merge_with_all_names(void **state) {
     assert_string_equal(plan->candidates[2].recipe, "0 1 2");
 }
 
+/* Steps that learn are counted where the candidate's are, and in memory; only their own rules are taken over. */
+static void learning_is_charged(void **state) {
+    (void)state;
+    strategy("ligo", "steps", 30);
+    strategy("stack", NULL, 0);
+    request.has_rules = true;
+    (void)lag_copy(request.rules.optimizer, sizeof(request.rules.optimizer), "inherit");
+    request.rules.freeze_old = 5;
+    if (make() < 0) fail_msg("%s at %s", err.text, err.pointer);
+    const struct lagd_candidate_plan *learned = &plan->candidates[0], *stacked = &plan->candidates[1];
+    assert_non_null(strstr(learned->strategy, "ligo steps=30 rate=0.01 jitter=0.03 optimizer=reset"));
+    assert_null(strstr(learned->strategy, "freeze_old"));
+    assert_non_null(strstr(stacked->strategy, "optimizer=inherit lr=continue freeze_old=5"));
+    assert_true(learned->learn_steps == 30 && stacked->learn_steps == 0 && stacked->learn_flops == 0);
+    assert_true(learned->learn_flops > 0 && learned->flops == stacked->flops + learned->learn_flops);
+    assert_true(plan->n_learning == 1 && plan->learn_bytes > 0);
+    const int64_t peak = plan->memory_peak_bytes, bytes = plan->learn_bytes;
+    const double most = plan->most.flops;
+    (void)lag_copy(request.strategies[0].op, sizeof(request.strategies[0].op), "interleave");
+    request.strategies[0].n_params = 0;
+    if (make() < 0) fail_msg("%s at %s", err.text, err.pointer);
+    assert_true(plan->memory_peak_bytes == peak - bytes && plan->most.flops < most);
+    (void)lag_copy(request.strategies[0].op, sizeof(request.strategies[0].op), "ligo");
+    (void)lag_copy(request.strategies[0].optimizer, sizeof(request.strategies[0].optimizer), "inherit");
+    assert_int_equal(make(), LAG_EINVAL);
+    assert_string_equal(err.pointer, "/pool/operators/0/optimizer");
+}
+
 static void none_may_win_when_allowed(void **state) {
     (void)state;
     request.allow_none = true;
@@ -154,8 +182,9 @@ static void the_published_pool(void **state) {
         struct lagd_strategy_request decoded;
         lagd_recipe_get(i, &info);
         assert_int_equal(lagd_strategy_decode(info.strategy, &decoded, &err), 0);
-        static const char widths[] = "aki lemon clone_width clone_diagonal zero_block masked_width";
-        if (decoded.with[0] || strstr(widths, decoded.op)) continue;
+        static const char widths[] = "aki lemon clone_width clone_diagonal zero_block masked_width ligo_width";
+        const bool is_depth = strcmp(decoded.op, "ligo") == 0;
+        if (decoded.with[0] || (strstr(widths, decoded.op) && !is_depth)) continue;
         assert_int_equal(strncmp(plan->candidates[n].names, info.name, strlen(info.name)), 0);
         const size_t rules = (size_t)(strstr(info.strategy, " seed=") - info.strategy);
         assert_int_equal(strncmp(plan->candidates[n++].strategy, info.strategy, rules), 0);
@@ -237,6 +266,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_default_pool, set_up, tear_down),
         cmocka_unit_test_setup_teardown(equal_ones_merge_with_all_names, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(learning_is_charged, set_up, tear_down),
         cmocka_unit_test_setup_teardown(none_may_win_when_allowed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(rules_and_seeds_are_taken, set_up, tear_down),
         cmocka_unit_test_setup_teardown(old_layers_may_be_frozen, set_up, tear_down),

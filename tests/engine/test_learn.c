@@ -1,5 +1,5 @@
-/* The steps that learn maps: which batches they see, what they cost, that they repeat to the bit, and how they end. Built
- * for float and for double. */
+/* The steps that learn maps: which batches they see, what they cost, that they repeat to the bit, and how they end.
+ * Built for float and for double. */
 #include "gradcheck.h"
 #include <fcntl.h>
 #include <lagd/base/check.h>
@@ -98,8 +98,8 @@ static struct lag_state *by_hand(const struct fixture *f, int64_t first, double 
     for (int step = 0; step < STEPS; step++) {
         *ret_last_loss = 0;
         for (int micro = 0; micro < c->accumulate; micro++) {
-            assert_int_equal(lag_dataset_batch(f->dataset, c->seed, first + step, micro, BATCH, CONTEXT, tokens, targets,
-                                               NULL), 0);
+            assert_int_equal(lag_dataset_batch(f->dataset, c->seed, first + step, micro, BATCH, CONTEXT, tokens,
+                                               targets, NULL), 0);
             *ret_last_loss += lag_model_backward(grown, work, tokens, targets, BATCH, CONTEXT, 1.0 / c->accumulate,
                                                  micro == 0, NULL) / c->accumulate;
         }

@@ -1,10 +1,10 @@
 #!/usr/bin/python3
 """Makes gpt2_tiny_ligo.bin, which tests/engine/test_maps.c compares learned maps and their gradient with.
 
-A tiny GPT-2 in plain PyTorch operations in float64 whose weights are all made from those of a smaller one (LiGO, Wang
-et al., ICLR 2023): W'_l = sum_j w[l][j] R_j W_j C_j^T, w apart for each kind of tensor, C of what a tensor writes and R
-of what it reads. autograd goes back through the model and through that sum. Needs python3-torch and python3-numpy; run it
-in this folder.
+A tiny GPT-2 in plain PyTorch operations in float64 whose weights are all made from those of a smaller one (LiGO,
+Wang et al., ICLR 2023): W'_l = sum_j w[l][j] R_j W_j C_j^T, w apart for each kind of tensor, C of what a tensor
+writes and R of what it reads. autograd goes back through the model and through that sum. Needs python3-torch and
+python3-numpy; run it in this folder.
 
 Little-endian: int32 L H D C I of the small model, L H D C I of the large one, T V B; int32 tokens[B][T],
 targets[B][T]; float64 parameters of the small model, all maps, loss, gradients of the maps. D is the size of a head.

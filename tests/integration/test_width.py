@@ -180,6 +180,7 @@ def operators_say_what_they_reach(folder):
     plain = daemon.get("/operators")
     assert all(one["reach"] is None for one in plain["items"]), plain
     params = {one["name"]: one["schema"]["properties"] for one in plain["items"]}
+    grows = {one["name"]: one["grows"] for one in plain["items"]}
     assert params["lemon"]["split"] == {"type": "number", "minimum": 0.05, "maximum": 0.95, "default": 0.35,
                                         "description": params["lemon"]["split"]["description"]}, params["lemon"]
     assert params["midas"]["block"]["type"] == "integer", params["midas"]
@@ -193,7 +194,7 @@ def operators_say_what_they_reach(folder):
     for name, told in reach.items():
         if name == "none":
             continue
-        first, second = (name, told["beside"]) if told["beside"] == "clone_width" else (told["beside"], name)
+        first, second = (name, told["beside"]) if grows[name] == "depth" else (told["beside"], name)
         entry = {"operator": first or name, "with": second} if told["beside"] else {"operator": name}
         try:
             daemon.post("/runs/job/growths?dry_run=true", {"target": {"n_layer": 4, "n_embd": 48}, "pool": [entry]})

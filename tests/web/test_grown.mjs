@@ -79,7 +79,9 @@ async function thePoolIsEdited() {
   check((await line('clone diagonal').innerText()).includes('32 can become 32 or 64, not 48'), 'and who does not');
   check((await line('lemon').innerText()).includes('Keeps the function while mix is 0'), 'when the function stays');
   check((await line('interleave').innerText()).includes('Changes the function.'), 'and where it does not');
+  check((await line('ligo').innerText()).includes('Learns before its probe'), 'and what costs more than a probe');
   await page().locator('label:has-text("these") input[type=radio]').check();
+  check(!(await line('ligo').locator('input[type=checkbox]').isChecked()), 'which nobody but a person ticks');
   const ticked = page().locator('.operator input[type=checkbox]:checked');
   while (await ticked.count()) await ticked.first().uncheck();
   await line('lemon').locator('input[type=checkbox]').check();

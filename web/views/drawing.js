@@ -11,7 +11,10 @@ const UNITS = { clone_width: 'copies of old ones', lemon: 'copies, read in uneve
   fpi: 'copies of old ones drawn at random', aki: 'copies from the layer above',
   clone_diagonal: 'whole copies that read nothing of each other', zero_fanout: 'fresh, read at zero',
   zero_block: 'fresh, and read nothing of what is old', random_width: 'fresh',
+  ligo_width: 'learned mixes of all old ones',
   masked_width: 'fresh, behind a mask that opens step by step', fuse: 'those of other runs\' models' };
+
+const LEARNED = ['ligo', 'ligo_width'];
 
 const HELD = { zeroed: 'zero', gated: 'gated', masked: 'masked' };
 
@@ -88,6 +91,7 @@ export function drawing(growth, candidate) {
   const wide = axes.some(([axis]) => ['n_embd', 'n_head', 'head_dim', 'n_inner'].includes(axis));
   const has = (test) => layers.some(test), noise = noiseOf(strategy);
   const operator = strategy?.with ?? strategy?.operator ?? candidate.operator;
+  const learns = LEARNED.includes(strategy?.operator ?? candidate.operator);
   const label = `${candidate.label ?? candidate.operator}: ${f.shapeChange(growth)}. From the bottom: `
     + `${layers.map((one) => tagOf(one)).join('; ')}.`;
   const key = (kind, text) => h('li', {}, h('span', { class: `key ${kind}`, 'aria-hidden': 'true' }), ` ${text}`);
@@ -96,8 +100,9 @@ export function drawing(growth, candidate) {
     h('figcaption', {},
       facts(axes.map(([axis, name]) => fact(name, `${f.count(growth.from[axis])} → ${f.count(growth.to[axis])}`))),
       h('ul', { class: 'keys' },
-        key('kept', 'layers of the parent'),
-        has((one) => one.source !== null && one.is_new) && key('copied', 'copies of them'),
+        key('kept', learns ? 'learned mixes, which begin as layers of the parent' : 'layers of the parent'),
+        has((one) => one.source !== null && one.is_new)
+          && key('copied', learns ? 'learned mixes, which begin as copies of them' : 'copies of them'),
         has((one) => one.source === null) && key('fresh', 'fresh layers'),
         has((one) => one.zeroed) && key('copied zero', 'output projections at zero: they add nothing at first'),
         has((one) => one.gated) && key('copied gated', 'behind gates, shut at first and trained'),

@@ -28,9 +28,11 @@ function ruleChoice(catalog) {
     disable: (off) => inputs.forEach((one) => { one.disabled = off; }) };
 }
 
-/** An operator's own line: what it does, whether the function stays, its parameters, whether it leads to the target. */
+/** An operator's own line: what it does, whether the function stays, its parameters, whether it leads to the target.
+ * What costs more than a probe is ticked by nobody but a person. */
 function operatorLine(one) {
-  const box = h('input', { type: 'checkbox', checked: one.grows === 'depth', disabled: true });
+  const box = h('input', { type: 'checkbox', checked: one.grows === 'depth' && !one.learns,
+    disabled: true });
   const inputs = (one.params ?? []).map((param) => [param, h('input', { type: 'number',
     placeholder: String(param.preset), min: param.min, max: param.max, step: param.integer ? 1 : 'any',
     title: param.help, 'aria-label': `${f.words(one.name)}: ${param.name}` })]);
@@ -46,7 +48,9 @@ function operatorLine(one) {
   const element = h('div', { class: 'operator' }, h('label', { class: 'check', title: one.reference }, box,
     h('span', {}, h('b', {}, f.words(one.name)), one.grows && h('span', { class: `tag-of ${one.grows}` }, one.grows),
       h('small', { class: 'dim' }, ` ${one.help}. `),
-      preserves && h('small', { class: one.preserves ? 'keeps' : 'dim' }, preserves))), reach, params);
+      preserves && h('small', { class: one.preserves ? 'keeps' : 'dim' }, preserves),
+      one.learns && h('small', { class: 'dim' }, ' Learns before its probe: those steps are charged to it.'))),
+    reach, params);
   let told = null;
   const show = () => { params.hidden = box.disabled || !box.checked || (inputs.length === 0 && !parents); };
   box.addEventListener('change', show);

@@ -9,6 +9,8 @@ struct lagd_candidate_plan {
     char strategy[LAG_ROW_STRATEGY], op[32], names[512], recipe[LAG_ROW_RECIPE];
     int64_t n_params, rewarm_steps;
     double flops, eval_flops;   /* of its probe, and of the evaluations among them */
+    int64_t learn_steps;        /* that learn how it grows, before its probe, … */
+    double learn_flops;         /* … and theirs, which are part of flops */
     bool eligible, function_preserving;
     double connection_rate;
     double prior;               /* its place by the prior, 0 first to 1 last; NaN: not known (daemon/prior.h) */
@@ -36,6 +38,8 @@ struct lagd_growth_plan {
     struct lagd_candidate_plan candidates[LAGD_STRATEGIES_MAX + 1]; /* `none` is the last */
     int64_t n_times, n_full, n_batches, eval_stride, eval_sequences;
     int64_t n_workers;          /* candidates at once */
+    int64_t learn_bytes;        /* that one more needs in memory while it learns; 0: none learns */
+    int n_learning;             /* candidates that learn */
     double eval_share, flops_total;
     int64_t first_rung;         /* the earliest step of the first rung; 0: no rungs */
     int64_t rungs[LAGD_RUNGS_MAX];

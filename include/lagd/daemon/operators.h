@@ -14,7 +14,7 @@ struct lagd_operator_info {
     const char *grows;     /* "depth", "width", "nothing" */
     const char *axes;      /* that it grows, a comma between */
     const char *preserves; /* when the function stays; "" where it does not */
-    bool function_preserving, takes_parents;
+    bool function_preserving, takes_parents, learns;
     bool hugging_face;     /* a config.json of Hugging Face's can say its result, where one can say its shape */
     int n_params;
     struct lagd_operator_param params[LAGD_STRATEGY_PARAMS];

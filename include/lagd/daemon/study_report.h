@@ -16,7 +16,7 @@ struct lagd_study_candidate {
     char op[32], label[LAGD_LABEL], strategy[LAG_ROW_STRATEGY];
     bool eligible, reference;
     int64_t n_params;
-    double step_flops;
+    double step_flops, learn_flops; /* of a training step; of what it learns before */
     double *means;                  /* [n_times] mean over the seeds of its loss then; NaN: some lack it */
     double *losses;                 /* [n_seeds][n_times] NaN: it was not evaluated then */
 };

@@ -1,10 +1,10 @@
 /* The steps in which the maps of a learned growth are trained, before the grown model is (maps.h).
  *
- * A step is the gradient of the grown model on a batch, taken back through the maps, and one update of these by AdamW
- * at a fixed rate, with the run's betas and epsilon. Its batches are those of the run's last steps before the growth,
- * in their order: as many as there are steps to learn, from step 0 on where the run has made fewer. So no batch that the
- * run has not come to is used up, and every candidate trains on the same ones afterwards. All of it is a pure function
- * of parent, strategy, recipe and data: who learns again comes to the same bits, for any team. */
+ * A step is the gradient of the grown model on a batch, taken back through the maps, and one update of these by
+ * AdamW at a fixed rate, with the run's betas and epsilon. Its batches are those of the run's last steps before the
+ * growth, in their order: as many as there are steps to learn, from step 0 on where the run has made fewer. So no
+ * batch that the run has not come to is used up, and every candidate trains on the same ones afterwards. All of it
+ * is a pure function of parent, strategy, recipe and data: who learns again comes to the same bits, for any team. */
 #pragma once
 #include <lagd/engine/maps.h>
 #include <lagd/engine/probe.h>
