@@ -1,8 +1,14 @@
-"""The dashboard's scripts without what only readers of the source need: comments on lines of their own, indentation.
+"""The dashboard's scripts without what only readers of the source need: comments and indentation.
 
 strip.py FILE: to standard output. A line inside of a template literal would lose what is its own, so a file whose
 template literals span lines is refused."""
 import sys
+
+
+def code_of(line):
+    """The line without a comment behind its code. What has a quote in it may be the end of a text: it is left."""
+    code, mark, comment = line.partition(" // ")
+    return code.rstrip() if mark and not any(quote in comment for quote in "'\"`") else line
 
 
 def stripped(text, name):
@@ -16,7 +22,7 @@ def stripped(text, name):
         elif line and not line.startswith("//"):
             if line.count("`") % 2:
                 raise SystemExit(f"{name}:{number}: a template literal spans lines: write it as a sum of strings")
-            out.append(line)
+            out.append(code_of(line))
     return "\n".join(out) + "\n"
 
 

@@ -9,7 +9,9 @@ from strip import stripped  # noqa: E402
 GIVEN = """// a head
 /** told
  *  in lines */
-export const a = 'http://x'; // behind code it stays
+export const a = 'http://x'; // behind code
+const b = ['a // b', "c // d's", `e // ${a} f`]; // a text might end here
+const c = 1; // that's left, too
 
 /* one line */
 if (a) {
@@ -17,7 +19,9 @@ if (a) {
   b(`${a} // text`);
 }
 """
-WANTED = """export const a = 'http://x'; // behind code it stays
+WANTED = """export const a = 'http://x';
+const b = ['a // b', "c // d's", `e // ${a} f`]; // a text might end here
+const c = 1; // that's left, too
 if (a) {
 b(`${a} // text`);
 }

@@ -10,9 +10,9 @@ import { grownPanel } from './grew.js';
 import { checkpointPanel, configPanel, lineagePanel, samplePanel } from './run_parts.js';
 import { planPanel } from './plan.js';
 import { editableNote, editableTags, isEditing } from './edit.js';
-import { eta, fact, facts, growthLink, isActive, originOf, progress, runActions, runBadge } from './parts.js';
+import { eta, fact, facts, growthLink, isActive, originOf, progress, runActions, runBadge, tokenizerOf }
+  from './parts.js';
 import { address, Settings } from '../state.js';
-import { tokenizerOf } from './tokenizer_of.js';
 
 export function runView(main, name) {
   const settings = new Settings({ x: 'step', smooth: 0.6, logx: 'false', logy: 'false', from: '', to: '' });

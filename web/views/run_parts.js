@@ -5,8 +5,7 @@ import { copy, fill, h } from '../dom.js';
 import * as f from '../format.js';
 import { panel } from '../panel.js';
 import { address } from '../state.js';
-import { growthBadge, growthLink, originOf } from './parts.js';
-import { tokenizerOf } from './tokenizer_of.js';
+import { growthBadge, growthLink, originOf, tokenizerOf } from './parts.js';
 
 export function checkpointPanel(shared) {
   const path = `/runs/${api.part(shared.name)}/checkpoints`;
