@@ -105,15 +105,19 @@ struct jitter {
     double share;
 };
 
-/* Mixes a share of a row that is drawn evenly, with the sum times, into it. map: none has the numbers of another. */
+/* Mixes a share of a row that is drawn evenly, with the sum times, into it. map: none has the numbers of another. Of
+ * one block of random bits come four numbers. */
 static void mix_in(const struct jitter *jitter, size_t map, size_t row, double times, int n, lag_real *values) {
     const uint64_t stream = UINT64_C(0x10000) + map; /* apart from all tensors */
+    const uint64_t first = row * (((size_t)n + 3) / 4);
+    struct lag_rng_block block = {{0}};
     double sum = 0;
     if (!(jitter->share > 0)) return;
     for (int pass = 0; pass < 2; pass++)
         for (int i = 0; i < n; i++) {
-            const double u = lag_rng_uniform(jitter->seed, LAG_RNG_GROWTH, jitter->step,
-                                             stream << 40 | (row * (size_t)n + (size_t)i));
+            if (i % 4 == 0)
+                block = lag_rng(jitter->seed, LAG_RNG_GROWTH, jitter->step, stream << 40 | (first + (uint64_t)i / 4));
+            const double u = ((double)block.word[i % 4] + 0.5) * 0x1p-32;
             if (pass == 0) sum += u;
             else values[i] = (lag_real)((1 - jitter->share) * (double)values[i] + jitter->share * times * u / sum);
         }

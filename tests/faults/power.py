@@ -13,7 +13,6 @@ import shutil
 import struct
 
 from cycle import Cycle
-from plan import preloaded
 
 CREATE, WRITE, CUT, RENAME, EXCHANGE, UNLINK, MKDIR, RMDIR, SYNC = range(1, 10)
 RECORD = struct.Struct("<IIIIQqQ")
@@ -196,7 +195,7 @@ class Losses:
         self.log = os.path.join(home, "power.log")
         self.root = os.path.join(os.path.realpath(self.folder), "disk")
         self.cycle = self.new_cycle(lambda one: {
-            **preloaded(library), "RECORD_LOG": self.log,
+            "LD_PRELOAD": library, "RECORD_LOG": self.log,
             "RECORD_DIR": self.root})
 
     def new_cycle(self, library=None):

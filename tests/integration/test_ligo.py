@@ -36,12 +36,15 @@ def ended(daemon, growth):
     return done
 
 
+KEPT = "probe.state_due=fail@1,probe.state_due=fail@2,probe.state_due=fail@3,probe.step=kill@4"  # each step's state
+
+
 def die(daemon):
-    """In a step that learns, then right before the winner is applied: there it is learned again, whole, for its state
-    and for its measures."""
+    """In a step that learns; in the probe, which goes on from its state; then right before the winner is applied: there
+    it is built again, and learned once more for its measures."""
     daemon.terminate()
-    for point in ("probe.learn=kill@7", "growth.before_apply=kill@1") if lagd.has_failpoints() else ():
-        if daemon.start(failpoints=point) and point.startswith("probe"):
+    for point in ("probe.learn=kill@7", KEPT, "growth.before_apply=kill@1") if lagd.has_failpoints() else ():
+        if daemon.start(failpoints=point) and point.startswith("probe.learn"):
             daemon.post("/runs/job/resume")
         daemon.process.wait(timeout=lagd.slow(60))
     daemon.start()
