@@ -245,7 +245,7 @@ static void memory_of_the_batches(void **state) {
     config.accumulate = 2;
     struct lag_probe_plan probe = {.n_batches = 16, .stride = 2, .eval_sequences = 8};
     struct lagd_growth_load load = {.run = &run, .config = &config, .to = config.shape, .n_candidates = 12,
-                                    .n_workers = 1, .probe = &probe, .keeps_best = true};
+                                    .n_workers = 3, .probe = &probe, .keeps_best = true};
     load.to.n_layer = 4;
     const int64_t least = lagd_growth_peak(&load, 2), window = 64 * 4;
     probe.steps = 50;

@@ -407,7 +407,7 @@ static void test_ranks(void **state) {
 static void test_half_time(void **state) {
     (void)state;
     struct pool pool;
-    static const int64_t other[] = {0, 1, 3, 5, 8};
+    static const int64_t other[N_TIMES] = {0, 1, 3, 5, 8, 9, 10};
     fill(&pool);
     assert_int_equal(lag_half_time(pool.curves, 4, 8), 4);
     assert_int_equal(lag_half_time(pool.curves, 4, 7), 2); /* 4 > 3.5 */
@@ -417,7 +417,7 @@ static void test_half_time(void **state) {
     assert_int_equal(lag_half_time(pool.curves, 4, 8), 1);
     assert_int_equal(lag_half_time(pool.curves, 0, 8), 0);
     assert_int_equal(lag_half_time(pool.curves, 1, 8), 4);
-    static const int64_t later[] = {1, 2, 4, 8, 16}; /* no evaluation at 0 */
+    static const int64_t later[N_TIMES] = {1, 2, 4, 8, 16, 32, 64}; /* no evaluation at 0 */
     for (int i = 0; i < 2; i++) pool.curves[i].t = later;
     assert_int_equal(lag_half_time(pool.curves, 2, 2), 1);
 }

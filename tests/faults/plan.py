@@ -85,9 +85,14 @@ def tell_stack(program, frames):
     return ["%s+%#x" % (image, offset) if image else names.get(offset, "lagd+%#x" % offset) for image, offset in frames]
 
 
-def environment(library, path, folder):
-    """What starts a program under the library. Sanitizers want to come first, and need not."""
-    preload = {"LD_PRELOAD": library, "FAULTS_MAP": path, "FAULTS_DIR": os.path.realpath(folder)}
+def preloaded(library):
+    """What starts a program with the library. Sanitizers want to come first, and need not."""
+    preload = {"LD_PRELOAD": library}
     if "ASAN_OPTIONS" in os.environ:
         preload["ASAN_OPTIONS"] = os.environ["ASAN_OPTIONS"] + ":verify_asan_link_order=0"
     return preload
+
+
+def environment(library, path, folder):
+    """What starts a program under the library of faults."""
+    return {**preloaded(library), "FAULTS_MAP": path, "FAULTS_DIR": os.path.realpath(folder)}

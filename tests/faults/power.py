@@ -13,6 +13,7 @@ import shutil
 import struct
 
 from cycle import Cycle
+from plan import preloaded
 
 CREATE, WRITE, CUT, RENAME, EXCHANGE, UNLINK, MKDIR, RMDIR, SYNC = range(1, 10)
 RECORD = struct.Struct("<IIIIQqQ")
@@ -195,7 +196,7 @@ class Losses:
         self.log = os.path.join(home, "power.log")
         self.root = os.path.join(os.path.realpath(self.folder), "disk")
         self.cycle = self.new_cycle(lambda one: {
-            "LD_PRELOAD": library, "RECORD_LOG": self.log,
+            **preloaded(library), "RECORD_LOG": self.log,
             "RECORD_DIR": self.root})
 
     def new_cycle(self, library=None):
