@@ -35,6 +35,7 @@ static const struct code {
     [-LAG_EAWAY] = {"away", LAG_CAUSE_OUTSIDE},
     [-LAG_ESHORT] = {"shortage", LAG_CAUSE_PASSES},
     [-LAG_EPATH] = {"bad_path", LAG_CAUSE_OUTSIDE},
+    [-LAG_EFIT] = {"no_fit", LAG_CAUSE_PASSES},
 };
 
 /* What the system says, and what it is for lagd; its cause is the code's. What is not here is LAG_EIO. */

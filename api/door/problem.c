@@ -51,7 +51,7 @@ static const struct lagd_problem_type types[] = {
     {"too-many-streams", 503, "Too many streams",
      "As many clients follow events as server/max_streams allows; try again after Retry-After seconds."},
     {"shortage", 503, "Short of a resource",
-     "The daemon has no descriptor or thread free now; try again after Retry-After seconds."},
+     "The daemon has no memory, descriptor or thread free now; try again after Retry-After seconds."},
     {"draining", 503, "Shutting down", "The daemon is stopping; try again after Retry-After seconds."},
     {"storage-failed", 503, "Nothing can be stored",
      "The database takes no writes until lagd is started again; detail says why and what to do."},
@@ -81,9 +81,10 @@ const char *lagd_problem_slug(int lag_code) {
     case LAG_EEXIST: return "name-taken";
     case LAG_ESTATE:
     case LAG_EAWAY: return "invalid-state";
-    case LAG_ENOMEM: return "insufficient-memory";
+    case LAG_EFIT: return "insufficient-memory";
     case LAG_ENOSPC: return "insufficient-storage";
     case LAG_EBUSY: return "busy";
+    case LAG_ENOMEM:
     case LAG_ESHORT: return "shortage";
     case LAG_ECANCELED: return "draining";
     case LAG_EUNSUPPORTED: return "unsupported";

@@ -25,7 +25,7 @@ int lagd_run_estimate(const struct lagd_run_config *resolved, int n_threads, str
     bool fits = state > 0 && work > 0 && lag_add_u64(state, work, &peak) &&
                 lag_add_u64(peak, LAGD_OVERHEAD_BYTES, &peak) && peak <= INT64_MAX / 2;
     if (!fits) {
-        return lag_error_at(err, LAG_ENOMEM, "/model",
+        return lag_error_at(err, LAG_EFIT, "/model",
                             "a model of %" PRId64 " parameters with batches of %" PRId64 " × %" PRId64
                             " tokens does not fit any memory",
                             out.n_params, resolved->sequences, resolved->tokens_per_sequence);

@@ -125,7 +125,7 @@ static bool try_start(struct lagd_runs *runs, const struct lag_run_row *row) {
     int rc = lagd_admission_need(runs, row, &need, &err);
     if (rc == 0) {
         rc = lagd_admission_check(runs, row->name, need, false, &err);
-        if (rc == LAG_ENOMEM && lagd_admission_check(runs, row->name, need, true, NULL) == 0) return false;
+        if (rc == LAG_EFIT && lagd_admission_check(runs, row->name, need, true, NULL) == 0) return false;
     }
     if (rc == 0) rc = start_run(runs, row, &err);
     if (rc < 0) give_up(runs, row, &err);

@@ -47,7 +47,7 @@ int lagd_admission_check(struct lagd_runs *runs, const char *what, int64_t need_
     char text[LAG_COUNT(bytes)][16];
     for (size_t i = 0; i < LAG_COUNT(bytes); i++) lag_bytes_text((uint64_t)LAG_MAX(bytes[i], 0), text[i]);
     return lag_error_set(
-        err, LAG_ENOMEM,
+        err, LAG_EFIT,
         "%s is predicted to need %s of memory, but %s can be granted (limit %s, %s reserved by active runs, %s kept "
         "free): choose a smaller model or batch, pause another run, or raise train/memory_limit_bytes",
         what, text[0], text[1], text[2], text[3], text[4]);

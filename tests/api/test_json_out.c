@@ -123,7 +123,8 @@ static void problems_are_of_one_schema(void **state) {
     }
     assert_string_equal(lagd_problem_find("no-such")->slug, "internal");
     assert_int_equal(lagd_problem_find(lagd_problem_slug(LAG_EEXIST))->status, 409);
-    assert_int_equal(lagd_problem_find(lagd_problem_slug(LAG_ENOMEM))->status, 422);
+    assert_int_equal(lagd_problem_find(lagd_problem_slug(LAG_EFIT))->status, 422);
+    assert_int_equal(lagd_problem_find(lagd_problem_slug(LAG_ENOMEM))->status, 503); /* not the caller's fault */
 }
 
 static void tables_become_nested_objects(void **state) {

@@ -111,8 +111,9 @@ static void test_codes(void **state) {
         {LAG_EAWAY, "away", LAG_CAUSE_OUTSIDE},
         {LAG_ESHORT, "shortage", LAG_CAUSE_PASSES},
         {LAG_EPATH, "bad_path", LAG_CAUSE_OUTSIDE},
+        {LAG_EFIT, "no_fit", LAG_CAUSE_PASSES},
         {1, "unknown", LAG_CAUSE_NONE},
-        {LAG_EPATH - 1, "unknown", LAG_CAUSE_NONE},
+        {LAG_EFIT - 1, "unknown", LAG_CAUSE_NONE},
         {INT_MIN, "unknown", LAG_CAUSE_NONE},
     };
     for (size_t i = 0; i < LAG_COUNT(rows); i++) {

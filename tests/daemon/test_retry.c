@@ -97,6 +97,7 @@ static void what_a_code_means_for_a_run(void **state) {
         bool ends_growth, goes_back, tries_again;
     } rows[] = {
         {LAG_ENOMEM, LAGD_RUN_ON_SHORT, false, false, true},
+        {LAG_EFIT, LAGD_RUN_ON_SHORT, false, false, true},
         {LAG_ESHORT, LAGD_RUN_ON_SHORT, false, false, true},
         {LAG_ENOSPC, LAGD_RUN_ON_SHORT, false, false, true},
         {LAG_EBUSY, LAGD_RUN_ON_SHORT, false, false, true},

@@ -139,7 +139,7 @@ static void refuses_what_does_not_fit(void **state) {
     config->shape.n_embd = 65536;
     config->shape.n_head = 256;
     config->sequences = 1024;
-    fixture_create_run(&f, config, LAG_ENOMEM, NULL);
+    fixture_create_run(&f, config, LAG_EFIT, NULL);
     config = fixture_run_config("lost", 10);
     snprintf(config->dataset, sizeof(config->dataset), "nothing");
     fixture_create_run(&f, config, LAG_EINVAL, NULL);

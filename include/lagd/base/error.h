@@ -12,7 +12,7 @@ enum lag_code {
     LAG_ENOTFOUND = -2,    /* no such thing */
     LAG_EEXIST = -3,       /* the name is taken */
     LAG_ESTATE = -4,       /* not possible in the present state */
-    LAG_ENOMEM = -5,       /* predicted not to fit in memory, or an allocation failed */
+    LAG_ENOMEM = -5,       /* an allocation failed: there is no memory now */
     LAG_EIO = -6,          /* the operating system refused a read or write */
     LAG_ENOSPC = -7,       /* the disk is full */
     LAG_ECORRUPT = -8,     /* stored data does not verify */
@@ -27,6 +27,7 @@ enum lag_code {
     LAG_EAWAY = -17,       /* files that are listed are not there: they may come back */
     LAG_ESHORT = -18,      /* no descriptor, thread or other thing of the system is free now */
     LAG_EPATH = -19,       /* the path leads nowhere: a part of it is no folder, is one, or is too long */
+    LAG_EFIT = -20,        /* predicted not to fit in the memory that can be granted */
 };
 
 /* What kind of cause a code tells of, and so what is done about it. docs/errors.md lists both tables. */
