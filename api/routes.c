@@ -355,13 +355,13 @@ static const struct lagd_route routes[] = {
 
     {"GET", A "/runs/{run}/plan", "plan", lagd_h_plan, .status = 200, .response = &lagd_plan_schema,
      .summary = "The growth plan of a run, and what became of each of its stages."},
-    {"PUT", A "/runs/{run}/plan", "plan_set", lagd_h_plan_set, .answered = lagd_h_plan_done, .flags = LAGD_DRY_RUN,
-     .body = LAGD_BODY_JSON, .request = &lagd_plan_body, .status = 200, .response = &lagd_plan_schema,
-     .estimate = &lagd_plan_estimate_schema,
+    {"PUT", A "/runs/{run}/plan", "plan_set", lagd_h_plan_set, .answered = lagd_h_plan_done,
+     .flags = LAGD_DRY_RUN | LAGD_KEYED, .body = LAGD_BODY_JSON, .request = &lagd_plan_body, .status = 200,
+     .response = &lagd_plan_schema, .estimate = &lagd_plan_estimate_schema,
      .summary = "Set the growth plan of a run, or replace the stages that have not begun; those that have stay as they "
                 "are. A dry run tells when each begins, and what it takes."},
-    {"DELETE", A "/runs/{run}/plan", "plan_remove", lagd_h_plan_remove, .answered = lagd_h_plan_done, .status = 200,
-     .response = &lagd_plan_schema,
+    {"DELETE", A "/runs/{run}/plan", "plan_remove", lagd_h_plan_remove, .answered = lagd_h_plan_done,
+     .flags = LAGD_KEYED, .status = 200, .response = &lagd_plan_schema,
      .summary = "Remove the stages that have not begun."},
 
     {"GET", A "/runs/{run}/logs", "run_logs", lagd_h_run_logs, .query = logs_query, .status = 200,

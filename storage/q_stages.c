@@ -19,6 +19,12 @@ int lag_plan_get(struct lag_db *db, const char *run_id, struct lag_plan_row *ret
     return lag_row_find(db, sql_plan_get, run_id, plan_columns, ret, err);
 }
 
+#define REVISION_BITS 20 /* beside the milliseconds at which it was made */
+
+int64_t lag_plan_tag(const struct lag_plan_row *row) {
+    return row->revision > 0 ? row->created_ms << REVISION_BITS | (row->revision & ((1 << REVISION_BITS) - 1)) : 0;
+}
+
 static const char sql_plan_put[] =
     "INSERT " LAG_SQL_INTO("plans", PLAN_COLUMNS)
     "ON CONFLICT (run_id) DO UPDATE SET start_step = excluded.start_step, alpha = excluded.alpha, "

@@ -100,6 +100,9 @@ static const struct {
     {"growth", "If-None-Match", "ETag of the answer already there: 304 while it is the present one."},
     {"run_patch", "If-Match", "Only while the run has one of these ETags; else 412 revision-mismatch."},
     {"run_delete", "If-Match", "Only while the run has one of these ETags; else 412 revision-mismatch."},
+    {"plan_set", "If-Match", "Only while the plan has one of these ETags; else 412 revision-mismatch. Every stage that "
+     "begins changes it."},
+    {"plan_remove", "If-Match", "Only while the plan has one of these ETags; else 412 revision-mismatch."},
     {"decide", "If-Match", "Only while the growth has one of these ETags; else 412 revision-mismatch."},
 };
 

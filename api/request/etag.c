@@ -54,6 +54,10 @@ void lagd_etag_precondition(const char *header, struct lagd_precondition *ret) {
     }
 }
 
+void lagd_etag_tell(struct lagd_request *request, int64_t revision) {
+    lagd_header_set(request, "ETag", "\"r%" PRId64 "\"", revision);
+}
+
 bool lagd_etag_fresh(struct lagd_request *request, int64_t revision) {
     char tag[32];
     (void)snprintf(tag, sizeof(tag), "\"r%" PRId64 "\"", revision);

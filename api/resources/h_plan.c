@@ -2,6 +2,7 @@
 #include "body/bodies_internal.h"
 #include "body/plan_body_internal.h"
 #include "encode/plan_internal.h"
+#include "request/etag_internal.h"
 #include "resources/handlers_internal.h"
 #include "resources/schemas_internal.h"
 
@@ -24,6 +25,7 @@ static int answer_plan(struct lagd_request *request, const char *run) {
     status = lag_run_get(db, run, &view.run, &request->err);
     if (status == 0) status = lag_plan_get(db, view.run.id, &view.plan, &request->err);
     if (status >= 0) status = lag_stage_list(db, view.run.id, add_stage, &view.stages, &request->err);
+    if (status == 0) lagd_etag_tell(request, lag_plan_tag(&view.plan));
     if (status == 0) status = lagd_answer_object(request, &lagd_plan_schema, &view, &encoding, 200);
     lag_reader_end(db);
     lagd_rows_deinit(&view.stages);
@@ -133,6 +135,7 @@ static int dry_run(struct lagd_request *request, const struct lagd_plan_request 
 
 int lagd_h_plan_done(struct lagd_request *request) {
     int status = lagd_request_answer(request);
+    if (status < 0 && request->command->mismatch) return lagd_fail_revision(request);
     return status < 0 ? lagd_refuse_run(request, status, request->command->state)
                       : answer_plan(request, request->command->id);
 }
@@ -149,6 +152,7 @@ int lagd_h_plan_set(struct lagd_request *request) {
     struct lagd_command *command = lagd_command_create(LAGD_PLAN_SET);
     if (command) {
         (void)lag_copy(command->target, sizeof(command->target), request->params[0]);
+        lagd_etag_precondition(request->if_match, &command->if_match);
         command->u.plan = LAG_TAKE(wish);
     }
     return lagd_request_post(request, command);
@@ -156,6 +160,9 @@ int lagd_h_plan_set(struct lagd_request *request) {
 
 int lagd_h_plan_remove(struct lagd_request *request) {
     struct lagd_command *command = lagd_command_create(LAGD_PLAN_REMOVE);
-    if (command) (void)lag_copy(command->target, sizeof(command->target), request->params[0]);
+    if (command) {
+        (void)lag_copy(command->target, sizeof(command->target), request->params[0]);
+        lagd_etag_precondition(request->if_match, &command->if_match);
+    }
     return lagd_request_post(request, command);
 }

@@ -10,24 +10,43 @@
 #include <lagd/base/mem.h>
 #include <lagd/daemon/states.h>
 #include <lagd/storage/runs.h>
+#include <lagd/storage/stages.h>
 
 struct setting {
+    struct lagd_command *command;
     const struct lagd_plan *plan;
     const struct lagd_plan_request *request;
 };
+struct removal {
+    struct lagd_command *command;
+    const char *run_id;
+};
+
+/* Is the plan still the one that If-Match speaks of? */
+static int check_tag(struct lag_db *db, struct lagd_command *command, const char *run_id, struct lag_error *err) {
+    struct lag_plan_row row = {0};
+    int rc = lag_plan_get(db, run_id, &row, err);
+    if (rc >= 0) rc = lagd_command_check_revision(command, lag_plan_tag(&row), err);
+    if (!command->mismatch) return rc;
+    command->revision = row.revision;
+    return lag_error_set(err, LAG_ESTATE, "the plan has changed meanwhile: look at it again");
+}
 
 /* The run's thread may have ended it since. */
 static int write_plan(struct lag_db *db, void *arg, struct lag_error *err) {
     const struct setting *setting = arg;
     struct lag_run_row run;
-    int rc = lag_run_get(db, setting->plan->run.id, &run, err);
+    int rc = check_tag(db, setting->command, setting->plan->run.id, err);
+    if (rc == 0) rc = lag_run_get(db, setting->plan->run.id, &run, err);
     if (rc == 0 && !lagd_state_allows(LAGD_MACHINE_RUN, run.state, "grow"))
         rc = lag_error_set(err, LAG_ESTATE, "run %s is %s now: it cannot grow", run.name, run.state);
     return rc == 0 ? lagd_tx_plan_set(db, setting->plan, setting->request, err) : rc;
 }
 
 static int write_removed(struct lag_db *db, void *arg, struct lag_error *err) {
-    return lagd_tx_plan_remove(db, arg, err);
+    const struct removal *removal = arg;
+    int rc = check_tag(db, removal->command, removal->run_id, err);
+    return rc == 0 ? lagd_tx_plan_remove(db, removal->run_id, err) : rc;
 }
 
 static int find_run(struct lagd_commands *c, struct lagd_command *command, struct lag_run_row *ret) {
@@ -52,9 +71,10 @@ int lagd_cmd_plan_set(struct lagd_commands *c, struct lagd_command *command) {
     LAG_CLEANUP(lagd_plan_destroy_p) struct lagd_plan *plan = NULL;
     int rc = find_run(c, command, &run);
     if (rc == 0) rc = lagd_study_leads(c->db, &run, false, &command->err);
+    if (rc == 0) rc = check_tag(c->db, command, run.id, &command->err);
     if (rc == 0) rc = lagd_plan_read(c->db, command->u.plan, run.id, c->deps->n_threads, &plan, &command->err);
     if (rc == 0) rc = lagd_command_admit_growth(c, &run, plan->memory_peak_bytes, &command->err);
-    struct setting setting = {plan, command->u.plan};
+    struct setting setting = {command, plan, command->u.plan};
     if (rc == 0) rc = lagd_command_write(c->deps->store, command, run.id, write_plan, &setting);
     return rc == 0 ? changed(c, run.id) : rc;
 }
@@ -63,6 +83,7 @@ int lagd_cmd_plan_remove(struct lagd_commands *c, struct lagd_command *command) 
     struct lag_run_row run;
     int rc = find_run(c, command, &run);
     if (rc == 0) rc = lagd_study_leads(c->db, &run, false, &command->err);
-    if (rc == 0) rc = lagd_command_write(c->deps->store, command, run.id, write_removed, run.id);
+    struct removal removal = {command, run.id};
+    if (rc == 0) rc = lagd_command_write(c->deps->store, command, run.id, write_removed, &removal);
     return rc == 0 ? changed(c, run.id) : rc;
 }

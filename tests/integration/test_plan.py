@@ -1,4 +1,5 @@
 """A run's growth plan: stages that begin by their triggers, one after the other, whatever happens in between."""
+import json
 import os
 import sqlite3
 import sys
@@ -274,6 +275,46 @@ def changed_while_it_runs(folder):
     daemon.kill()
 
 
+def changed_by_two(folder):
+    """If-Match and Idempotency-Key, as with all other writes: nobody overwrites what another one changed."""
+    daemon = paused(folder, steps=100)
+    path = "/api/v1/runs/r/plan"
+
+    def send(method, asked=None, code=200, **headers):
+        body = None if asked is None else {"stages": asked}
+        status, told_headers, data = daemon.request(method, path, body,
+                                                    {name.replace("_", "-"): value for name, value in headers.items()})
+        assert status == code, (status, data)
+        return told_headers, json.loads(data)
+
+    none = send("GET")[0]["ETag"]
+    one = send("PUT", [stage(2, 10)], If_Match=none)[0]["ETag"]
+    assert one != none and send("GET")[0]["ETag"] == one
+    two = send("PUT", [stage(3, 10)], If_Match=f'"r0", {one}')[0]["ETag"]
+    for method, asked in (("PUT", [stage(4, 10)]), ("DELETE", None)):
+        answer = send(method, asked, 412, If_Match=one)[1]
+        assert answer["type"].endswith("revision-mismatch") and answer["revision"] == 2, answer
+        assert "plan has changed meanwhile" in answer["detail"], answer
+    assert daemon.get("/runs/r/plan")["stages"][0]["target"]["n_layer"] == 3
+    assert send("PUT", [stage(3, 10)], 200, If_Match="*")[0]["ETag"] != two
+    gone = send("DELETE", None, 200, If_Match=send("GET")[0]["ETag"])[0]["ETag"]
+    assert gone == none
+    again = send("PUT", [stage(2, 10)])[0]["ETag"]
+    assert again != one, "a plan that was removed is not the next one"
+    # a key: the first answer again, whatever happened since
+    first = send("PUT", [stage(2, 20)], Idempotency_Key="k1")
+    send("PUT", [stage(2, 30)])
+    replayed = send("PUT", [stage(2, 20)], Idempotency_Key="k1")
+    assert replayed[0]["Idempotency-Replayed"] == "true" and replayed[1] == first[1], replayed
+    assert daemon.get("/runs/r/plan")["stages"][0]["trigger"]["step"] == 30
+    assert send("PUT", [stage(2, 40)], 422, Idempotency_Key="k1")[1]["type"].endswith("idempotency-mismatch")
+    send("DELETE", None, Idempotency_Key="k2")
+    send("PUT", [stage(2, 50)])
+    assert send("DELETE", None, Idempotency_Key="k2")[0]["Idempotency-Replayed"] == "true"
+    assert len(stages(daemon)) == 1
+    daemon.kill()
+
+
 def what_becomes_of_stages(folder):
     """Each end of a stage leaves the rest of the plan as it is; the run's own end leaves it unreached."""
     daemon = paused(folder, steps=60)
@@ -352,4 +393,4 @@ def killed_anywhere(folder):
 if __name__ == "__main__":
     lagd.main(stages_begin_in_turn, lengths_and_flops, flat_enough, bad_plans_say_why, a_pool_of_blocks,
               a_pool_of_pairs_is_told_as_asked,
-              changed_while_it_runs, what_becomes_of_stages, killed_anywhere)
+              changed_while_it_runs, changed_by_two, what_becomes_of_stages, killed_anywhere)

@@ -26,6 +26,8 @@ struct lag_stage_row {
 
 /* 1, or 0 = it has none. */
 int lag_plan_get(struct lag_db *db, const char *run_id, struct lag_plan_row *ret, struct lag_error *err);
+/* What tells one form of a run's plan from every other, also from a plan that was removed; 0: of no plan. */
+int64_t lag_plan_tag(const struct lag_plan_row *row);
 /* Revision and times are set here. */
 int lag_plan_put(struct lag_db *db, const struct lag_plan_row *row, struct lag_error *err);
 int lag_plan_delete(struct lag_db *db, const char *run_id, struct lag_error *err); /* with its stages */
