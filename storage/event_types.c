@@ -33,6 +33,9 @@ static const struct lag_event_kind kinds[LAG_N_EVENT_TYPES] = {
                                    "at the lag, the message its operator, and behind ': ' the reason", "loss"},
     [LAG_EVENT_GROWTH_DECISION] = {"growth.decision", LAG_EVENT_INFO, RUN | GROWTH | CANDIDATE | STEP | VALUE,
                                    "a growth was decided; the value is the margin, the message the verdict", "margin"},
+    [LAG_EVENT_GROWTH_RUNG] = {"growth.rung", LAG_EVENT_INFO, RUN | GROWTH | STEP,
+                               "an allocator looked at the candidates of a growth at a rung; the step is that of their "
+                               "probes, the message what it found and whom it stops, which may be nobody"},
     [LAG_EVENT_DATASET_STATE] = {"dataset.state", LAG_EVENT_INFO, STATE,
                                  "a dataset is being registered, which takes a while, or it could not be; the message "
                                  "is its name, and behind ': ' the reason"},

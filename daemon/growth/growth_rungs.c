@@ -13,6 +13,7 @@
 #include <lagd/base/clock.h>
 #include <lagd/base/failpoint.h>
 #include <lagd/base/mem.h>
+#include <lagd/storage/events.h>
 #include <lagd/storage/growths.h>
 #include <math.h>
 #include <stdlib.h>
@@ -93,6 +94,13 @@ static int write_fate(struct lag_db *db, const struct looking *looking, int inde
     return rc == 0 ? lagd_tx_post(db, &post, NULL, err) : rc;
 }
 
+static int tell_look(struct lag_db *db, const struct lag_growth_row *growth, const struct lag_rung_row *rung,
+                     struct lag_error *err) {
+    const struct lag_event event = {.type = LAG_EVENT_GROWTH_RUNG, .run_id = growth->run_id, .growth_id = growth->id,
+                                    .step = rung->t, .value = LAG_NO_VALUE, .message = rung->reason};
+    return lag_event_put(db, &event, err);
+}
+
 /* How far the probe goes is known anew where it ends or is extended. */
 static int write_look(struct lag_db *db, void *arg, struct lag_error *err) {
     const struct looking *looking = arg;
@@ -102,6 +110,7 @@ static int write_look(struct lag_db *db, void *arg, struct lag_error *err) {
     if (rc == 0 && !lagd_growth_is(growth.state, LAGD_GROWTH_PROBING))
         return lag_error_set(err, LAG_ESTATE, "growth %s is %s now", growth.id, growth.state);
     if (rc == 0) rc = lag_rung_insert(db, &decision->row, err);
+    if (rc == 0) rc = tell_look(db, &growth, &decision->row, err);
     for (int i = 0; rc == 0 && i < looking->round->n; i++) rc = write_fate(db, looking, i, err);
     const int64_t steps = decision->step == LAG_STEP_END      ? decision->row.t
                           : decision->step == LAG_STEP_EXTEND ? decision->next

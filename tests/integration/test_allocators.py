@@ -82,6 +82,9 @@ def halving_stops_the_worse_half(folder):
             assert row["state"] == "stopped" and row["t"] == rung["t"] and row["loss_at_lag"] is None, row
             assert row["reason"].startswith(f"stopped at step {rung['t']}, ") and "halving" in row["reason"], row
             assert max(losses(daemon, growth["id"])[row["operator"]]) == rung["t"]
+    told = [e for e in daemon.events("one") if e["type"] == "growth.rung"]
+    assert [(e["step"], e["message"], e["growth"]) for e in told] == [(r["t"], r["reason"], growth["id"])
+                                                                      for r in rungs], told
     winner = states[names[growth["decision"]["candidate"]]]
     assert winner["state"] == "completed" and winner["t"] == 64 and growth["lag"] == 64
     ranking = daemon.get(f"/growths/{growth['id']}/ranking")
