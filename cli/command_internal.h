@@ -50,14 +50,15 @@ const struct ctl_command *ctl_commands(size_t *ret_n);
 extern const struct ctl_option ctl_global_options[];
 
 /* A command line that has been understood. */
+struct ctl_value {
+    const struct ctl_option *option;
+    const char *value; /* "" for flags */
+};
 struct ctl_call {
     const struct ctl_command *command; /* NULL: only --help or nothing */
     const char *arguments[CTL_MAX_ARGUMENTS];
     int n_arguments;
-    struct {
-        const struct ctl_option *option;
-        const char *value; /* "" for flags */
-    } values[CTL_MAX_VALUES];
+    struct ctl_value values[CTL_MAX_VALUES];
     int n_values;
     bool help;
     const char *group; /* with help: of these commands ("run"), where no command was named; else NULL */

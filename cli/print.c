@@ -59,6 +59,7 @@ static void append_number(struct lag_strbuf *out, double value, enum ctl_kind ki
     case CTL_BYTES: ctl_bytes_text(value, text); break;
     case CTL_SECONDS: ctl_seconds_text(value, text); break;
     case CTL_LOSS: (void)snprintf(text, sizeof(text), "%.4f", value); break;
+    case CTL_STEP: (void)snprintf(text, sizeof(text), value < 0 ? "next" : "%.0f", value); break;
     case CTL_INT: (void)snprintf(text, sizeof(text), "%.0f", value); break;
     default: (void)snprintf(text, sizeof(text), "%.4g", value); break;
     }

@@ -14,6 +14,7 @@ enum ctl_kind {
     CTL_BYTES, /* 1.2 MiB */
     CTL_LOSS,  /* 2.3047 */
     CTL_NUMBER,
+    CTL_STEP,    /* a step; negative: the next one */
     CTL_SECONDS, /* 1 h 5 min */
     CTL_TIME,  /* how long ago */
     CTL_LIST,  /* a, b */

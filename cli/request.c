@@ -31,12 +31,42 @@ static void expand_path(const struct ctl_call *call, struct lag_strbuf *out) {
     }
 }
 
+/* What an option says of its parameter; *ret_n is the length of the parameter's name. */
+static const char *said(const struct ctl_value *value, size_t *ret_n) {
+    const char *sends = value->option->sends;
+    *ret_n = strcspn(sends + 1, "=");
+    return sends[1 + *ret_n] == '=' ? sends + *ret_n + 2 : value->value;
+}
+
+/* Two options may speak of one parameter, as --csv and --format do, if they say the same: then the first counts. */
+static int check_said(const struct ctl_call *call, int i, bool *ret_again) {
+    const struct ctl_value *one = &call->values[i];
+    size_t n, n_other;
+    const char *text = said(one, &n);
+    *ret_again = false;
+    for (int k = 0; k < i; k++) {
+        const struct ctl_value *other = &call->values[k];
+        if (!other->option->sends || *other->option->sends != '?' || other->option == one->option) continue;
+        const char *before = said(other, &n_other);
+        if (n != n_other || strncmp(one->option->sends, other->option->sends, n + 1) != 0) continue;
+        *ret_again = true;
+        if (strcmp(text, before) != 0)
+            return ctl_fail(CTL_USAGE, "--%s means %.*s %s, and --%s says %s: leave one of them out",
+                            other->option->name, (int)n, other->option->sends + 1, before, one->option->name, text);
+    }
+    return CTL_OK;
+}
+
 int ctl_path_of(struct ctl *ctl, struct lag_strbuf *ret) {
     const struct ctl_call *call = ctl->call;
+    bool again;
     expand_path(call, ret);
     for (int i = 0; i < call->n_values; i++) {
         const char *sends = call->values[i].option->sends, *value = call->values[i].value;
         if (!sends || *sends != '?') continue;
+        int status = check_said(call, i, &again);
+        if (status != CTL_OK) return status;
+        if (again) continue;
         size_t name = strcspn(sends + 1, "=");
         lag_strbuf_printf(ret, "%c%.*s=", !ret->failed && strchr(ret->data, '?') ? '&' : '?', (int)name, sends + 1);
         ctl_escape(ret, sends[1 + name] == '=' ? sends + name + 2 : value);

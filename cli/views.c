@@ -43,7 +43,7 @@ static const struct ctl_column extension_columns[] = {
     {"then", "lr_next", CTL_NUMBER}, {"note", "note", CTL_TEXT}, {NULL, NULL, 0}};
 static const struct ctl_column growth_columns[] = {
     {"ID", "id", CTL_TEXT}, {"STATE", "state", CTL_STATE}, {"RUN", "run", CTL_TEXT}, {"CHANGE", "change", CTL_TEXT},
-    {"GREW", "grew", CTL_TEXT}, {"AT", "start_step", CTL_INT},
+    {"GREW", "grew", CTL_TEXT}, {"PLANNED", "when.at_step", CTL_STEP}, {"AT", "start_step", CTL_INT},
     {"DONE", "progress.done_steps", CTL_INT}, {"OF", "progress.total_steps", CTL_INT}, {"MODE", "mode", CTL_TEXT},
     {"CREATED", "created_at", CTL_TIME}, {NULL, NULL, 0}};
 static const struct ctl_column study_columns[] = {

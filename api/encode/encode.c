@@ -273,7 +273,7 @@ static int write_probe_flops(struct lagd_json *json, const char *key, const void
     return write_flops(json, key, object, context, 0);
 }
 
-static const char *run_health(int i, const char **ret_help) {
+const char *lagd_run_health(int i, const char **ret_help) {
     static const char *const words[][2] = {
         {"good", "they are where they were lowest, or near it"},
         {"above_best", "the last lies 0.1 nats or more above the lowest"},
@@ -299,7 +299,7 @@ static const struct lagd_member run_members[] = {
     {.name = "waiting_for", .type = "s?", .write = write_waiting_for, .choice = waiting_for,
      .help = "What it waits for; null: it does not."},
     {.name = "health", .type = "s?", .offset = offsetof(struct lag_run_row, health),
-     .size = sizeof(((struct lag_run_row *)0)->health), .choice = run_health,
+     .size = sizeof(((struct lag_run_row *)0)->health), .choice = lagd_run_health,
      .help = "How its validation losses stand since it has its present shape; null before the first one."},
     ROW("waits", "b", waits, "It is paused for want of what may come back, as memory, and goes on by itself."),
     ROW("step", "i", step, "The last step that is on disk or told of."),

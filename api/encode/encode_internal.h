@@ -62,6 +62,7 @@ int lagd_write_interval(struct lagd_json *json, const char *key, double low, dou
 /* The states of a machine, for a lagd_choice_fn. */
 const char *lagd_state_choice(enum lagd_machine machine, int i, const char **ret_help);
 lagd_choice_fn lagd_growth_state_choice;
+const char *lagd_run_health(int i, const char **ret_help); /* words of a run's health */
 /* What may be asked in the present state, as an array. Always 0. */
 int lagd_write_actions(struct lagd_json *json, const char *key, enum lagd_machine machine, const char *state);
 /* 1 = best of the eligible ones, equal ones share the lowest rank; 0 = not ranked, as long as one that lives has not

@@ -110,6 +110,7 @@ def losses_that_explode(folder):
              "schedule": {"kind": "constant", "warmup_steps": 150, "max_steps": 200, "min_lr": 0}}
     daemon.post("/runs", run_body("blown", "words", **blown))
     daemon.wait_for("/runs/blown", lambda r: r["health"] == "diverged")
+    assert daemon.get("/compare?runs=blown&series=")["runs"][0]["health"] == "diverged"
     told_first = [e for e in daemon.events("blown") if e["type"] == "run.diverged"]
     daemon.kill()  # what came after the last checkpoint is computed again
     daemon.start()

@@ -94,6 +94,16 @@ def sides(daemon, ctl):
     rows = ctl("export", "other", "--csv").splitlines()
     assert rows[0].startswith("step,") and len(rows) == 42, rows[:3]
     assert rows == ctl("export", "other", "--format", "csv").splitlines()
+    assert rows == ctl("export", "other", "--format", "csv", "--csv").splitlines()
+    for words in (("--csv", "--format", "jsonl"), ("--format", "jsonl", "--csv")):
+        said = ctl("export", "other", *words, status=2)
+        assert "--csv" in said and "--format" in said and "leave one of them out" in said, said
+    # where a growth is planned
+    daemon.post("/runs", lagd.run_body("later", "words", start=False, schedule={"max_steps": 100}))
+    daemon.post("/runs/later/growths", {**GROWTH, "when": {"at_step": 47}})
+    head, *rows = ctl("grow", "list", "later").splitlines()
+    at = head.index("PLANNED")
+    assert rows[0][:at + len("PLANNED")].rstrip().endswith("47") and "queued" in rows[0], (head, rows)
     for group in ("run", "ckpt", "grow"):
         assert f"  {group} list" in ctl(group, "--help")
 

@@ -5,7 +5,7 @@ import { table } from '../charts/table.js';
 import { button, h } from '../dom.js';
 import * as f from '../format.js';
 import { address } from '../state.js';
-import { badge, runLink } from './parts.js';
+import { runBadge, runLink } from './parts.js';
 
 /** What is compared, each with its line's style and a button that takes it out. */
 export function chosenList(entries, remove) {
@@ -43,7 +43,7 @@ export function bestsTable(entries) {
         const one = entry.kind === 'run' ? entry.members[0] : null;
         return [h('span', {}, swatch(lineStyle(i)), one ? runLink(one.name)
           : `${entry.label}, ${entry.members.length} ${entry.members.length === 1 ? 'run' : 'runs'}`),
-          one ? badge('run', one.state) : statesOf(entry.members),
+          one ? runBadge(one) : statesOf(entry.members),
           bests.length > 1 ? `${f.loss(best)} ± ${f.loss(deviation(bests))}` : f.loss(best),
           best === null || first === null ? '–' : best === first ? 'the best' : `+${f.loss(best - first)}`,
           one ? (one.best_step >= 0 ? f.count(one.best_step) : '–') : '',
