@@ -1,6 +1,7 @@
 // The page: navigation, the view that the address asks for, the connection's light, the theme, the token.
 import * as api from './api.js';
-import { download, fill, h, toast } from './dom.js';
+import { fill, h } from './dom.js';
+import { saveWithToken } from './fetched.js';
 import * as live from './live.js';
 import { notifyButton } from './notify.js';
 import { address, parse } from './state.js';
@@ -132,21 +133,6 @@ function makeBar() {
 /** The daemon wants a token: its page asks for it, and leads back here. */
 function askToken() {
   if (parse().path[0] !== LOGIN) location.replace(loginAddress());
-}
-
-/** A link cannot carry the token: what it leads to is fetched with it, and saved. */
-async function saveWithToken(click) {
-  const link = click.target.closest?.('a[download]'), base = api.url('');
-  if (!link || !api.headers().Authorization || !link.pathname.startsWith(base)) return;
-  click.preventDefault();
-  toast(`${link.download} is being fetched`);
-  try {
-    const response = await api.open('GET', link.pathname.slice(base.length) + link.search, { accept: '*/*' });
-    const blob = await response.blob();
-    download(link.download, blob.type, blob);
-  } catch (error) {
-    toast(`${link.download}: ${error.message}`, 'bad');
-  }
 }
 
 api.onUnauthenticated(askToken);

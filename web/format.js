@@ -16,7 +16,20 @@ export function si(value, unit = '') {
   return (value < 0 ? '−' : '') + text + (tail ? `\u202f${tail}` : '');
 }
 
-export const bytes = (value) => si(value, 'B');
+const BYTES = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB'];
+
+/** As the daemon and lagctl tell them: 184549376 → "176 MiB" */
+export function bytes(value) {
+  if (value === null || value === undefined || !Number.isFinite(value)) return '–';
+  let power = 0, x = Math.abs(value);
+  while (x >= 1023.5 && power < BYTES.length - 1) {
+    x /= 1024;
+    power++;
+  }
+  const text = power === 0 && Number.isInteger(value) ? String(x) : x >= 99.95 ? x.toFixed(0) : x.toFixed(1);
+  return `${value < 0 ? '−' : ''}${text}\u202f${BYTES[power]}`;
+}
+
 export const flops = (value) => si(value, 'FLOP');
 
 export function count(value) {

@@ -67,6 +67,15 @@ async function seedsBecomeAMean() {
   check(JSON.stringify(told.spread) === '[6,null,4,3,null]', JSON.stringify(told.spread));
 }
 
+async function bytesAreToldAsTheDaemonDoes() {
+  const told = await page().evaluate(async () => {
+    const { bytes } = await import('/ui/format.js');
+    return [0, 1023, 1024, 1536, 99.96 * 1024, 184549376, 3 * 2 ** 40, null, NaN].map(bytes);
+  });
+  check(told.join().replaceAll('\u202f', ' ') === '0 B,1023 B,1.0 KiB,1.5 KiB,100 KiB,176 MiB,3.0 TiB,–,–',
+    told.join());
+}
+
 async function piecesOfALineMakeItWhole() {
   const told = await page().evaluate(async () => {
     const { inPieces, pieces } = await import('/ui/charts/strokes.js');
@@ -246,5 +255,6 @@ async function itCanBeTakenAway() {
   check(browser.faults.length === 0, browser.faults.join('\n'));
 }
 
-await main([aLongRun, theRangeIsOfWhatMatters, seedsBecomeAMean, piecesOfALineMakeItWhole, namesAtTheEndsLieApart,
-  stylesStayApartForEveryEye, aZoomKeepsWhatThereIs, spikesAreCutOffAndTold, oneZoomsUpwards, itCanBeTakenAway]);
+await main([aLongRun, theRangeIsOfWhatMatters, seedsBecomeAMean, bytesAreToldAsTheDaemonDoes,
+  piecesOfALineMakeItWhole, namesAtTheEndsLieApart, stylesStayApartForEveryEye, aZoomKeepsWhatThereIs,
+  spikesAreCutOffAndTold, oneZoomsUpwards, itCanBeTakenAway]);

@@ -88,6 +88,17 @@ async function linksCarryIt() {
   check(saved.suggestedFilename() === 'runs.json', saved.suggestedFilename());
   const text = readFileSync(await saved.path(), 'utf8');
   check(JSON.parse(text).items.length === 0, `a link carries the token: ${text}`);
+  await until('it is told', async () => (await page().locator('#toasts').innerText()).includes('runs.json is saved'));
+  let go;
+  const held = new Promise((resolve) => { go = resolve; });
+  await page().route(/api\/v1\/datasets$/, async (route) => { await held; await route.continue().catch(() => {}); });
+  await page().evaluate(() => { document.getElementById('take').href = '/api/v1/datasets'; });
+  await page().click('#take');
+  await until('a bar stands there meanwhile', async () => (await page().locator('.fetching progress').count()) === 1);
+  await page().click('.fetching button');
+  await until('which ends with it', async () => (await page().locator('.fetching').count()) === 0);
+  go();
+  await page().unroute(/api\/v1\/datasets$/);
 }
 
 async function aChangedOneIsAskedForAgain() {

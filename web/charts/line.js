@@ -15,15 +15,16 @@ import { pointTable } from './table.js';
 import { View } from './view.js';
 
 const uPlot = window.uPlot;
+const POWERS_OF_2 = Array.from({ length: 60 }, (_, i) => 2 ** i); // even numbers of KiB, MiB …
 const POINTS_TABLE = 2000, LEAST_DRAG_PX = 8, BOTH_WAYS_PX = 24;
 
 /**
  * model: {x: [], lines: [{label, values, colour, dash, width, alpha, table, of}], bands: [{high, low, colour}],
  *         markers: [{x, text}], xLabel, yLabel, xText, yText, xLog, yLog, range: [min, max] | null,
- *         yRange: [min, max] | null, whole, quiet, xTime, xTick, valueText, yZero, zoomed, summary}
+ *         yRange: [min, max] | null, whole, yBinary, quiet, xTime, xTick, valueText, yZero, zoomed, summary}
  * A line with table: false has no name of its own; `of` is the label of the line that it is shown and hidden with.
- * whole: all of y is shown, outliers too. xTime: x is seconds since 1970; xTick: text beside the axis. quiet: the page
- * tells elsewhere what the lines are. zoomed: false where range is what is shown anyway.
+ * whole: all of y is shown, outliers too. yBinary: y counts bytes. xTime: x is seconds since 1970; xTick: text beside
+ * the axis. quiet: the page tells elsewhere what the lines are. zoomed: false where range is what is shown anyway.
  */
 export class LineChart {
   constructor({ label, height = 280, onZoom, sync, overlay, table = true, view = new View(null) }) {
@@ -202,7 +203,8 @@ export class LineChart {
         y: { distr: model.yLog ? 3 : 1, range: () => this.yRange() },
       },
       axes: [axisOf('x', model.xLabel, model.xLog, model.xTick ?? ((v) => this.xText(v))),
-        axisOf('y', model.yLabel, model.yLog, model.yText ?? tick)],
+        { ...axisOf('y', model.yLabel, model.yLog, model.yText ?? tick),
+          ...(model.yBinary ? { incrs: POWERS_OF_2 } : {}) }],
       series: [{}, ...series],
       bands: (model.bands ?? []).map((band) => ({ series: [band.high + 1, band.low + 1],
         fill: () => `${theme.colour(band.colour)}30` })),

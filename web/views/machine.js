@@ -39,7 +39,7 @@ function chartPanel(view, n_cpus, [title, yLabel, yText, keys]) {
     const { from, to } = view.window();
     chart.draw({ x: last.step, ...linesOf(last, keys, n_cpus), xLabel: 'time', xTime: true, whole: true,
       xText: (v) => f.when(v * 1000), xTick: (v) => f.moment(v, to - from), yLabel, yText, valueText: yText,
-      yZero: true, range: [from, to], zoomed: settings.get('from') !== '',
+      yBinary: yText === f.bytes, yZero: true, range: [from, to], zoomed: settings.get('from') !== '',
       summary: `${f.count(last.points_total)} points.` });
   };
   const self = panel({ title, curl: () => ['GET', path()], load: (signal) => api.get(path(), signal),
