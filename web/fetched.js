@@ -22,7 +22,8 @@ async function readAll(response, tell) {
 
 /** A notice that stays while it is fetched, with a button that ends it. */
 function notice(name, end) {
-  const bar = h('progress', { 'aria-label': `${name}: bytes fetched` }), told = h('span', {}, `${name} begins …`);
+  const bar = h('progress', { 'aria-label': `${name}: bytes fetched` });
+  const told = h('span', {}, `${name} begins …`);
   const element = h('div', { class: 'toast fetching' }, told, bar,
     h('button', { type: 'button', class: 'small', onclick: end }, 'End it'));
   document.getElementById('toasts').append(element);
@@ -30,7 +31,8 @@ function notice(name, end) {
 }
 
 async function save(name, path) {
-  const aborter = new AbortController(), pace = new Pace(), { element, bar, told } = notice(name, () => aborter.abort());
+  const aborter = new AbortController(), pace = new Pace();
+  const { element, bar, told } = notice(name, () => aborter.abort());
   let last = 0;
   try {
     const response = await api.open('GET', path, { accept: '*/*', signal: aborter.signal });
