@@ -168,17 +168,20 @@ async function aZoomKeepsWhatThereIs() {
   });
   await browser.open('#/runs/long?from=10040&to=10060&smooth=0.98'); // no evaluation lies in it
   await page().waitForSelector('button.reset:visible');
-  const rows = await csv();
-  check(rows.length === 21 && rows[0].step === 10040, JSON.stringify(rows[0]));
+  let rows = []; // thinned ones of the whole are there before those of each step
+  await until('each step is drawn', async () => {
+    rows = await csv();
+    return rows.length === 21 && rows[0].step === 10040;
+  });
   check(rows.every((row) => row.validation === null), 'it has points of its own');
-  const inked = await page().locator('.plot canvas').first().evaluate((canvas) => { // the validation's colour, c44e00
+  const inked = () => page().locator('.plot canvas').first().evaluate((canvas) => { // the validation's colour, c44e00
     const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
     let n = 0;
     for (let i = 0; i < data.length; i += 4)
       if (Math.abs(data[i] - 196) < 12 && Math.abs(data[i + 1] - 78) < 12 && data[i + 2] < 12) n++;
     return n;
   });
-  check(inked > 200, `the validation line has ${inked} pixels between two of its points`);
+  await until('the validation line lies between two of its points', async () => await inked() > 200);
   const raw = rows.map((row) => row['training, raw']), smoothed = rows[0]['training, smoothed'];
   const mean = whole.filter((row) => Math.abs(row.step - 10040) < 1000)
     .reduce((sum, row, i, all) => sum + row['training, smoothed'] / all.length, 0);
@@ -193,14 +196,14 @@ async function spikesAreCutOffAndTold() {
   await page().click('button:text-is("Show outliers") >> nth=0');
   await until('all is shown', async () => !/cut off/.test(await caption()));
   check(hash().includes('loss.out=true'), hash());
-  const shaded = await page().locator('.plot canvas').first().evaluate((canvas) => { // 0b62ad30 on nothing
+  const shaded = () => page().locator('.plot canvas').first().evaluate((canvas) => { // 0b62ad30 on nothing
     const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
     let n = 0;
     for (let i = 0; i < data.length; i += 4)
       if (Math.abs(data[i] - 11) < 9 && Math.abs(data[i + 2] - 173) < 9 && Math.abs(data[i + 3] - 48) < 3) n++;
     return n;
   });
-  check(shaded > 500, `the range of the thinned points has ${shaded} pixels`);
+  await until('the range of the thinned points is shaded', async () => await shaded() > 500);
   await page().click('button:text-is("Hide outliers") >> nth=0');
   check(!hash().includes('loss.out'), hash());
 }
