@@ -199,9 +199,11 @@ async function noneIsLeftOut() {
   const listed = async () => Number((await page().locator('p[role=status]').last().innerText()).replace(/\D/g, ''));
   const toTheEnd = () => scroller.evaluate((one) => { one.scrollTop = one.scrollHeight; });
   const held = { all: [], third: [] };
+  let holds = true;
   await page().route(/\/api\/v1\/runs\?.*sort=name/, async (route) => {
     const isPage = route.request().url().includes('cursor=');
-    if (!isPage) held.all.push(route);
+    if (!holds) await route.continue();
+    else if (!isPage) held.all.push(route);
     else if (await listed() >= 400) held.third.push(route);
     else await route.continue();
   });
@@ -211,8 +213,11 @@ async function noneIsLeftOut() {
     await toTheEnd();
     await page().waitForTimeout(50);
   }
+  const answered = page().waitForResponse((response) => /\/runs\?.*sort=name/.test(response.url())
+    && !response.url().includes('cursor='));
+  holds = false;
   for (const route of held.all.splice(0)) await route.continue();
-  await until('the list stands', async () => [200, 400].includes(await listed()));
+  await answered;
   await page().waitForTimeout(300);
   for (const route of held.third.splice(0)) await route.continue();
   await page().unroute(/\/api\/v1\/runs\?.*sort=name/);
