@@ -1,31 +1,16 @@
 /* The steps that learn maps: which batches they see, what they cost, that they repeat to the bit, and how they end.
  * Built for float and for double. */
 #include "gradcheck.h"
-#include <fcntl.h>
+#include "text_dataset.h"
 #include <lagd/base/check.h>
 #include <lagd/base/cleanup.h>
 #include <lagd/base/mem.h>
 #include <lagd/base/team.h>
 #include <lagd/engine/cost.h>
 #include <lagd/engine/learn.h>
-#include <unistd.h>
 
 enum { CONTEXT = 8, BATCH = 3, STEPS = 6 };
 static const char both[] = "ligo steps=6 with=ligo_width steps=4";
-
-static struct lag_dataset *make_dataset(void) {
-    char path[] = "/tmp/lagd-test-XXXXXX", text[3000];
-    struct lag_dataset_info info;
-    struct lag_dataset *dataset = NULL;
-    const int fd = mkostemp(path, O_CLOEXEC);
-    assert_true(fd >= 0);
-    unlink(path);
-    for (size_t i = 0; i < sizeof(text); i++) text[i] = (char)('a' + (i * i + i / 7) % 23);
-    assert_int_equal(write(fd, text, sizeof(text)), sizeof(text));
-    assert_int_equal(lag_dataset_inspect(fd, "x.txt", NULL, 0, NULL, &info, NULL), 0);
-    assert_int_equal(lag_dataset_open(fd, &info, &dataset, NULL), 0);
-    return dataset;
-}
 
 struct fixture {
     struct lag_dataset *dataset;
@@ -53,7 +38,7 @@ static void on_record(void *arg, const struct lag_probe_record *said) {
 
 static void setup(struct fixture *f, const char *text, int64_t step) {
     const struct lag_spec spec = test_spec(2, 2, 8, CONTEXT, 256);
-    *f = (struct fixture){.dataset = make_dataset(), .parent = test_state(&spec, 4), .stop_at = -1};
+    *f = (struct fixture){.dataset = test_text_dataset(3000), .parent = test_state(&spec, 4), .stop_at = -1};
     f->parent->step = step;
     f->spec = (struct lag_probe_spec){
         .target = spec, .lag = 5, .eval = {2, 1, BATCH}, .parent_loss = NAN,

@@ -1,12 +1,11 @@
 /* Growths measured: the function that stays or does not, the stream behind each layer, what falls on what is new. */
 #include "gradcheck.h"
-#include <fcntl.h>
+#include "text_dataset.h"
 #include <lagd/base/check.h>
 #include <lagd/base/cleanup.h>
 #include <lagd/base/team.h>
 #include <lagd/engine/measure.h>
 #include <lagd/engine/newness.h>
-#include <unistd.h>
 
 enum { CONTEXT = 8, BATCH = 3 };
 
@@ -17,19 +16,11 @@ struct fixture {
 };
 
 static int set_up(void **state) {
-    char path[] = "/tmp/lagd-test-XXXXXX", text[6000];
     struct fixture *f = calloc(1, sizeof(*f));
-    struct lag_dataset_info info;
     struct lag_step_result result;
     const struct lag_spec spec = test_spec(2, 2, 8, CONTEXT, 256);
     assert_non_null(f);
-    const int fd = mkostemp(path, O_CLOEXEC);
-    assert_true(fd >= 0);
-    unlink(path);
-    for (size_t i = 0; i < sizeof(text); i++) text[i] = (char)('a' + (i * i + i / 7) % 23);
-    assert_int_equal(write(fd, text, sizeof(text)), sizeof(text));
-    assert_int_equal(lag_dataset_inspect(fd, "x.txt", NULL, 0, NULL, &info, NULL), 0);
-    assert_int_equal(lag_dataset_open(fd, &info, &f->dataset, NULL), 0);
+    f->dataset = test_text_dataset(6000);
     assert_int_equal(lag_state_create(&spec, &f->parent, NULL), 0);
     lag_state_init(f->parent, 3);
     f->config = (struct lag_step_config){

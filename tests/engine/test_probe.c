@@ -1,6 +1,6 @@
 /* Probes: the same bits as plain steps, recorded times, ends. */
 #include "gradcheck.h"
-#include <fcntl.h>
+#include "text_dataset.h"
 #include <lagd/base/check.h>
 #include <lagd/base/cleanup.h>
 #include <lagd/base/fs.h>
@@ -8,26 +8,9 @@
 #include <lagd/engine/checkpoint.h>
 #include <lagd/engine/cost.h>
 #include <lagd/engine/probe.h>
-#include <unistd.h>
 
 #define CONTEXT 8
 #define MAX_EVALS 40
-
-static struct lag_dataset *make_dataset(void) {
-    char path[] = "/tmp/lagd-test-XXXXXX", text[6000];
-    struct lag_dataset_info info;
-    struct lag_dataset *dataset = NULL;
-    struct lag_error err = {0};
-    int fd = mkostemp(path, O_CLOEXEC);
-    assert_true(fd >= 0);
-    unlink(path);
-    for (size_t i = 0; i < sizeof(text); i++) text[i] = (char)('a' + (i * i + i / 7) % 23);
-    assert_int_equal(write(fd, text, sizeof(text)), sizeof(text));
-    if (lag_dataset_inspect(fd, "x.txt", NULL, 0, NULL, &info, &err) || lag_dataset_open(fd, &info, &dataset, &err)) {
-        fail_msg("%s", err.text);
-    }
-    return dataset;
-}
 
 struct record {
     int n_begun, n_ended, n_steps, n_evals, n_batches, fail_at, fail_code;
@@ -67,7 +50,7 @@ struct fixture {
 };
 static void setup(struct fixture *f, const char *strategy, int64_t steps) {
     struct lag_spec spec = test_spec(2, 2, 8, CONTEXT, 256);
-    *f = (struct fixture){.dataset = make_dataset()};
+    *f = (struct fixture){.dataset = test_text_dataset(6000)};
     assert_int_equal(lag_state_create(&spec, &f->parent, NULL), 0);
     lag_state_init(f->parent, 3);
     const struct lag_probe_ask ask = {.steps = steps, .eval_every = 4, .run_batches = 2, .wanted_batches = 4,
