@@ -199,6 +199,13 @@ class Daemon:
     def upload(self, name, content):
         return self.call("POST", f"/datasets?name={name}", content, {"Content-Type": "text/plain"})
 
+    def applied(self, growth):
+        """The growth, once it is; any other end is a fault."""
+        self.wait_for(f"/growths/{growth['id']}", lambda g: g["state"] in ("applied", "failed", "cancelled"))
+        done = self.get(f"/growths/{growth['id']}")
+        assert done["state"] == "applied", done
+        return done
+
     def wait_for(self, path, ok, timeout=120, pace=0.03):
         deadline = time.monotonic() + slow(timeout)
         while True:

@@ -26,9 +26,7 @@ def ask(daemon, step, target, **more):
 
 
 def applied(daemon, growth):
-    daemon.wait_for(f"/growths/{growth['id']}", lambda g: g["state"] in ("applied", "failed", "cancelled"))
-    done = daemon.get(f"/growths/{growth['id']}")
-    assert done["state"] == "applied", done
+    done = daemon.applied(growth)
     assert all(c["state"] == "completed" for c in done["candidates"]), done["candidates"]
     return done
 

@@ -33,13 +33,6 @@ def begin(folder, **more):
     return daemon, completed(daemon, "other")
 
 
-def ended(daemon, growth):
-    daemon.wait_for(f"/growths/{growth['id']}", lambda g: g["state"] in ("applied", "failed", "cancelled"))
-    done = daemon.get(f"/growths/{growth['id']}")
-    assert done["state"] == "applied", done
-    return done
-
-
 def refused(daemon, method, path, body, says, status=(409,)):
     try:
         daemon.call(method, path, body)
@@ -64,7 +57,7 @@ def two_runs_become_one(folder):
     refused(daemon, "DELETE", f"/checkpoints/{other}", None, "is fused by growth " + growth["id"])
     refused(daemon, "DELETE", "/runs/other", None, "fuses a checkpoint of run other")
     daemon.post("/runs/job/resume")
-    done = ended(daemon, growth)
+    done = daemon.applied(growth)
     one = done["candidates"][0]
     assert one["strategy"]["parents"] == [other] and one["strategy"]["params"] == {"lambda": 0.3}, one["strategy"]
     assert f"parents={other}" in one["strategy"]["text"], one["strategy"]
@@ -90,7 +83,7 @@ def a_model_with_itself_keeps_the_function(folder):
     growth = daemon.post("/runs/job/growths", {
         "target": {"n_embd": 32}, "extend": {"max_steps": 40}, "probe": {"steps": 4, "eval_every": 2},
         "pool": [f"fuse parents={own}", "clone_diagonal noise=0"]})
-    done = ended(daemon, growth)
+    done = daemon.applied(growth)
     for one in done["candidates"]:
         assert abs(one["loss_at_0"] - done["parent_loss"]) < 1e-5, (one["operator"], one["loss_at_0"])
     completed(daemon, "job")
@@ -113,7 +106,7 @@ def a_killed_daemon_changes_no_bit(folder):
             daemon.wait_for(f"/growths/{growth['id']}", lambda g: g["state"] == "probing")
             daemon.kill()
             daemon.start()
-        ended(daemon, growth)
+        daemon.applied(growth)
         if kills:
             daemon.kill()
             daemon.start()

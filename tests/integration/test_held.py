@@ -25,13 +25,6 @@ def begin(folder):
     return daemon
 
 
-def applied(daemon, growth):
-    daemon.wait_for(f"/growths/{growth['id']}", lambda g: g["state"] in ("applied", "failed", "cancelled"))
-    done = daemon.get(f"/growths/{growth['id']}")
-    assert done["state"] == "applied", done
-    return done
-
-
 def grow(daemon, target, pool, step=20):
     return daemon.post("/runs/job/growths", {"target": target, "when": {"at_step": step}, "probe": PROBE, "pool": pool})
 
@@ -67,7 +60,7 @@ def a_daemon_killed_in_the_ramp_changes_no_bit(folder):
             die_in_the_ramp(daemon)
         else:
             daemon.post("/runs/job/resume")
-        done = applied(daemon, growth)
+        done = daemon.applied(growth)
         assert done["effect"]["preserved"] and done["effect"]["promised"], done["effect"]
         assert [one["masked"] for one in done["effect"]["layers"]] == [False, False, True], done["effect"]
         daemon.wait_for("/runs/job", lambda r: r["state"] == "completed")
@@ -130,7 +123,7 @@ def gates_open(folder):
     daemon = begin(folder)
     done = grow(daemon, {"n_layer": 4}, ["gate_zero"])
     daemon.post("/runs/job/resume")
-    done = applied(daemon, done)
+    done = daemon.applied(done)
     assert done["effect"]["preserved"], done["effect"]
     assert [one["gated"] for one in done["effect"]["layers"]] == [False, True, False, True], done["effect"]
     daemon.wait_for("/runs/job", lambda r: r["state"] == "completed")

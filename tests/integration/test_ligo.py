@@ -29,13 +29,6 @@ def ask(daemon, target, pool, query=""):
                                                      "pool": pool})
 
 
-def ended(daemon, growth):
-    daemon.wait_for(f"/growths/{growth['id']}", lambda g: g["state"] in ("applied", "failed", "cancelled"))
-    done = daemon.get(f"/growths/{growth['id']}")
-    assert done["state"] == "applied", done
-    return done
-
-
 KEPT = "probe.state_due=fail@1,probe.state_due=fail@2,probe.state_due=fail@3,probe.step=kill@4"  # each step's state
 
 
@@ -68,7 +61,7 @@ def a_daemon_killed_while_it_learns_changes_no_bit(folder):
             die(daemon)
         else:
             daemon.post("/runs/job/resume")
-        done = ended(daemon, growth)
+        done = daemon.applied(growth)
         winner = learned_of(done)
         assert winner["state"] == "completed" and done["decision"]["candidate"] == winner["id"], done
         assert abs(winner["flops"] - plan["candidates"][0]["flops"]) < 1e-9 * winner["flops"], (winner, plan)
@@ -118,7 +111,7 @@ def what_is_not_finite_ends_the_candidate_alone(folder):
     daemon = begin(folder)
     growth = ask(daemon, {"n_layer": 4}, ["ligo steps=8 rate=1 jitter=1", "stack"])
     daemon.post("/runs/job/resume")
-    done = ended(daemon, growth)
+    done = daemon.applied(growth)
     assert learned_of(done)["state"] in ("completed", "diverged"), done
     daemon.wait_for("/runs/job", lambda r: r["state"] == "completed")
     daemon.terminate()

@@ -21,13 +21,6 @@ def begin(folder, name="job", max_steps=60, model=None, **changes):
     return daemon
 
 
-def applied(daemon, growth):
-    daemon.wait_for(f"/growths/{growth['id']}", lambda g: g["state"] in ("applied", "failed", "cancelled"))
-    done = daemon.get(f"/growths/{growth['id']}")
-    assert done["state"] == "applied", done
-    return done
-
-
 def a_wider_run_goes_on(folder):
     daemon = begin(folder)
     body = {"target": {"n_embd": 64}, "when": {"at_step": 20}, "probe": {"steps": 6, "eval_every": 2}}
@@ -39,7 +32,7 @@ def a_wider_run_goes_on(folder):
     assert plan["to"] == {"n_layer": 2, "n_head": 8, "n_embd": 64, "n_inner": 256, "n_positions": 32,
                           "vocab_size": plan["from"]["vocab_size"], "head_dim": 8}, plan["to"]
     assert all(c["n_params"] > 3 * small["n_params"] for c in plan["candidates"] if c is not small), plan
-    done = applied(daemon, daemon.post("/runs/job/growths", body))
+    done = daemon.applied(daemon.post("/runs/job/growths", body))
     assert done["change"] == "n_head 4 to 8, n_embd 32 to 64, n_inner 128 to 256", done["change"]
     for one in done["candidates"]:
         # Losses are told to float's precision; the function is the parent's where the operator says so.
@@ -68,7 +61,7 @@ def both_directions(folder):
     body = {"target": {"n_layer": 3, "n_embd": 40}, "when": {"at_step": 20}, "probe": {"steps": 4, "eval_every": 2},
             "pool": [{"operator": "llama_pro", "with": "clone_width", "with_params": {"noise": 0.25}},
                      "stack with=lemon split=0.3 optimizer=reset", "midas with=zero_fanout"]}
-    done = applied(daemon, daemon.post("/runs/job/growths", body))
+    done = daemon.applied(daemon.post("/runs/job/growths", body))
     assert done["change"] == "2 to 3 layers, n_head 4 to 5, n_embd 32 to 40, n_inner 128 to 160", done["change"]
     first = done["candidates"][0]
     assert first["strategy"]["with"] == "clone_width" and first["strategy"]["with_params"]["noise"] == 0.25, first
@@ -100,7 +93,7 @@ def a_killed_daemon_changes_no_bit(folder):
             daemon.wait_for(f"/growths/{growth['id']}", lambda g: g["state"] == "probing")
             daemon.kill()
             daemon.start()
-        applied(daemon, growth)
+        daemon.applied(growth)
         if kills:
             daemon.kill()
             daemon.start()
@@ -162,7 +155,7 @@ def heads_stand_apart(folder):
     daemon.wait_for(f"/growths/{growth['id']}", lambda g: g["state"] == "probing")
     daemon.kill()
     daemon.start()
-    done = applied(daemon, growth)
+    done = daemon.applied(growth)
     for one in done["candidates"]:
         keeps = one["operator"] in ("clone_width", "lemon", "fpi", "zero_fanout", "none")
         assert abs(one["loss_at_0"] - done["parent_loss"]) < 1e-5 or not keeps, one
