@@ -1,7 +1,7 @@
 // A real lagd and a real Chromium for the tests of the dashboard. Every page is watched: a violation of the content
 // security policy, an error, or a request to anywhere else fails the test.
 import { spawn } from 'node:child_process';
-import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -145,13 +145,38 @@ export async function browse(origin, { theme = 'light', width = 1400, height = 9
     } };
 }
 
-/** Findings of axe with impact serious or critical. axe itself is injected outside of the page's policy, by the
+/** What axe finds, of any impact. axe itself is injected outside of the page's policy, by the
  * debugger. */
 export async function axe(page) {
   await page.evaluate(AXE + ';0');
   const result = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }));
   return result.violations.map((one) => ({ id: one.id, impact: one.impact,
     nodes: one.nodes.map((node) => `${node.target} ${node.failureSummary ?? ''}`) }));
+}
+
+/** Pages as [name, hash, what is there once it is drawn], in both themes: none is wider than its window, axe finds
+ * nothing serious, and nothing goes wrong. pictures: a folder for screenshots, or nothing. */
+export async function areForEveryone(origin, pages, { widths = [1400, 390], pictures } = {}) {
+  const serious = [];
+  if (pictures) mkdirSync(pictures, { recursive: true });
+  for (const theme of ['light', 'dark']) {
+    for (const width of widths) {
+      const other = await browse(origin, { theme, width });
+      for (const [name, hash, there] of pages) {
+        await other.open(hash);
+        await other.page.waitForSelector(there);
+        const wide = await other.page.evaluate('document.documentElement.scrollWidth > innerWidth');
+        check(!wide, `${name} is wider than ${width}`);
+        if (pictures)
+          await other.page.screenshot({ path: join(pictures, `${name}-${theme}-${width}.png`), fullPage: true });
+        for (const one of await axe(other.page))
+          if (['serious', 'critical'].includes(one.impact)) serious.push({ name, theme, width, ...one });
+      }
+      check(other.faults.length === 0, other.faults.join('\n'));
+      await other.context.close();
+    }
+  }
+  check(serious.length === 0, JSON.stringify(serious, null, 1));
 }
 
 export async function main(cases) {

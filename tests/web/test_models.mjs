@@ -3,7 +3,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { axe, browse, check, Daemon, folder, main, until } from './harness.mjs';
+import { areForEveryone, browse, check, Daemon, folder, main, until } from './harness.mjs';
 
 const pictures = process.env.LAGD_PICTURES; // a folder for screenshots
 const data = join(folder, 'data');
@@ -92,27 +92,8 @@ async function itIsForEveryone() {
   await bring('gpt2-f32', 'medium');
   await bring('wrong', 'odd');
   await until('both are told', async () => await page().locator('.badge.ready, .badge.failed').count() === 3);
-  const serious = [];
-  for (const theme of ['light', 'dark']) {
-    for (const width of [1400, 390]) {
-      const other = await browse(daemon.origin, { theme, width });
-      for (const [name, hash] of [['models', '#/models'], ['new', '#/new?model=small'], ['run', '#/runs/tuned']]) {
-        await other.open(hash);
-        await until('it is there', async () => (await other.page.locator('main').innerText()).includes('small'));
-        const wide = await other.page.evaluate('document.documentElement.scrollWidth > innerWidth');
-        check(!wide, `${name} is wider than ${width}`);
-        if (pictures) {
-          mkdirSync(pictures, { recursive: true });
-          await other.page.screenshot({ path: join(pictures, `${name}-${theme}-${width}.png`), fullPage: true });
-        }
-        for (const one of await axe(other.page))
-          if (['serious', 'critical'].includes(one.impact)) serious.push({ name, theme, width, ...one });
-      }
-      other.faults.length && check(false, other.faults.join('\n'));
-      await other.context.close();
-    }
-  }
-  check(serious.length === 0, JSON.stringify(serious, null, 1));
+  const pages = [['models', '#/models'], ['new', '#/new?model=small'], ['run', '#/runs/tuned']];
+  await areForEveryone(daemon.origin, pages.map((one) => [...one, 'main:has-text("small")']), { pictures });
 }
 
 main([aModelIsBrought, whatIsWrongIsTold, aRunBeginsFromIt, oneThatIsNeededStays, itIsForEveryone]);

@@ -2,7 +2,7 @@
 // run on it; in both themes, wide and narrow, under axe.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { axe, browse, check, Daemon, folder, main, runBody, until } from './harness.mjs';
+import { areForEveryone, browse, check, Daemon, folder, main, runBody, until } from './harness.mjs';
 
 const pictures = process.env.LAGD_PICTURES; // a folder for screenshots
 const data = join(folder, 'data'), taken = join(folder, 'taken.json'), lines = join(folder, 'lines.txt');
@@ -213,27 +213,7 @@ async function oneIsGivenUp() {
 }
 
 async function itIsForEveryone() {
-  const serious = [];
-  for (const theme of ['light', 'dark']) {
-    for (const width of pictures ? [1400, 800, 390] : [1400, 390]) {
-      const other = await browse(daemon.origin, { theme, width });
-      for (const [name, hash, there] of PAGES) {
-        await other.open(hash);
-        await other.page.waitForSelector(there);
-        const wide = await other.page.evaluate('document.documentElement.scrollWidth > innerWidth');
-        check(!wide, `${name} is wider than ${width}`);
-        if (pictures) {
-          mkdirSync(pictures, { recursive: true });
-          await other.page.screenshot({ path: join(pictures, `${name}-${theme}-${width}.png`), fullPage: true });
-        }
-        for (const one of await axe(other.page))
-          if (['serious', 'critical'].includes(one.impact)) serious.push({ name, theme, width, ...one });
-      }
-      other.faults.length && check(false, other.faults.join('\n'));
-      await other.context.close();
-    }
-  }
-  check(serious.length === 0, JSON.stringify(serious, null, 1));
+  await areForEveryone(daemon.origin, PAGES, { widths: pictures ? [1400, 800, 390] : [1400, 390], pictures });
   browser.faults.length && check(false, browser.faults.join('\n'));
 }
 
