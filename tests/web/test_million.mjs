@@ -37,7 +37,7 @@ async function everyInteractionIsQuick() {
   });
   await page.evaluate(() => { location.hash = '#/runs/long'; });
   await page.waitForSelector('.u-over');
-  await until('all curves are there', async () => (await page.locator('.u-over').count()) === 4);
+  await until('all curves are there', async () => (await page.locator('.u-over').count()) === 5);
   const points = '1 010 000 points'.replaceAll(' ', '\u202f').replace('\u202fpoints', ' points');
   await until('all points are told', async () => (await page.locator('figcaption').first().innerText())
     .includes(points));
